@@ -1,0 +1,41 @@
+# Helpers for the layers' CMakeLists.txt.
+
+# A static library flox_NAME from SOURCES; LIBS are linked publicly.
+function(flox_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(flox_${name} STATIC ${A_SOURCES})
+  target_link_libraries(flox_${name} PUBLIC ${A_LIBS})
+endfunction()
+
+# A unit test program NAME_test from SOURCES, run by ctest as NAME.
+function(flox_test name)
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name}_test ${A_SOURCES})
+  target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
+  add_test(NAME ${name} COMMAND ${name}_test)
+endfunction()
+
+# C++ from .proto files, as a static library flox_NAME. LITE protos link protobuf-lite only.
+function(flox_proto name)
+  cmake_parse_arguments(A "LITE" "" "PROTOS" ${ARGN})
+  add_library(flox_${name} STATIC)
+  set(runtime protobuf::libprotobuf)
+  if(A_LITE)
+    set(runtime protobuf::libprotobuf-lite)
+  endif()
+  target_link_libraries(flox_${name} PUBLIC ${runtime})
+  target_include_directories(flox_${name} SYSTEM PUBLIC ${CMAKE_BINARY_DIR}/proto)
+  target_compile_options(flox_${name} PRIVATE -w)
+  foreach(proto ${A_PROTOS})
+    file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
+    string(REGEX REPLACE "\\.proto$" "" stem ${relative})
+    set(out ${CMAKE_BINARY_DIR}/proto/${stem}.pb)
+    add_custom_command(
+      OUTPUT ${out}.cc ${out}.h
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/proto
+      COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR}/src --cpp_out=${CMAKE_BINARY_DIR}/proto ${CMAKE_SOURCE_DIR}/src/${relative}
+      DEPENDS ${CMAKE_SOURCE_DIR}/src/${relative})
+    target_sources(flox_${name} PRIVATE ${out}.cc PUBLIC ${out}.h)
+  endforeach()
+endfunction()

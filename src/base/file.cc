@@ -1,0 +1,66 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace flox {
+
+std::string read_file(const fs::path& path) {
+  return in_context("reading " + path.string(), [&] { return read_all(open_file(path, O_RDONLY).get()); });
+}
+
+void write_file(const fs::path& path, std::string_view content, unsigned mode) {
+  std::string temporary = path.string() + ".XXXXXX";
+  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) fail_errno(errno, "writing {}", path.string());
+  try {
+    write_all(fd.get(), content);
+    if (::fchmod(fd.get(), mode) != 0) fail_errno(errno, "setting the mode");
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_errno(errno, "renaming into place");
+  } catch (const Error& error) {
+    ::unlink(temporary.c_str());
+    throw error.with_context("writing " + path.string());
+  }
+}
+
+TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
+  fs::path base = parent.empty() ? fs::temp_directory_path() : parent;
+  std::string pattern = (base / (std::string(prefix) + "XXXXXX")).string();
+  if (::mkdtemp(pattern.data()) == nullptr) fail_errno(errno, "making a temporary directory below {}", base.string());
+  path_ = pattern;
+}
+
+TempDir::~TempDir() {
+  if (path_.empty()) return;
+  try {
+    remove_tree(path_);
+  } catch (const std::exception&) {  // a destructor has nobody to tell; the directory is named "temporary"
+  }
+}
+
+void remove_tree(const fs::path& path) {
+  std::error_code error;
+  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return;
+  // Directories of a store are 0555; root does not care, other users need them writable first.
+  if (::geteuid() != 0 && fs::is_directory(fs::symlink_status(path))) {
+    fs::permissions(path, fs::perms::owner_all, error);
+    for (auto it = fs::recursive_directory_iterator(path, error); it != fs::recursive_directory_iterator(); it.increment(error))
+      if (it->symlink_status().type() == fs::file_type::directory) fs::permissions(it->path(), fs::perms::owner_all, error);
+  }
+  fs::remove_all(path, error);
+  if (error) fail_errno(error.value(), "removing {}", path.string());
+}
+
+FileLock::FileLock(const fs::path& path, Mode mode) : fd_(open_file(path, O_RDWR | O_CREAT, 0600)) {
+  while (::flock(fd_.get(), mode == Mode::exclusive ? LOCK_EX : LOCK_SH) != 0)
+    if (errno != EINTR) fail_errno(errno, "locking {}", path.string());
+}
+
+}  // namespace flox

@@ -1,0 +1,186 @@
+#include "base/http_client.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <exception>
+
+#include "base/error.h"
+
+namespace flox {
+
+struct HttpClient::State {
+  CURL* handle = curl_easy_init();
+  std::function<bool()> cancelled;
+  ~State() { curl_easy_cleanup(handle); }
+};
+
+namespace {
+
+struct GlobalInit {
+  GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+};
+
+// What the callbacks of one exchange share.
+struct Exchange {
+  CURL* handle;
+  HttpResponse response;
+  const ByteSink* sink = nullptr;
+  std::exception_ptr sink_error;
+};
+
+size_t on_header(char* data, size_t size, size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  std::string_view line(data, size * count);
+  if (line.starts_with("HTTP/")) exchange.response.headers.clear();  // a redirect's headers are not the answer's
+  size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    std::string name(line.substr(0, colon));
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::string_view value = line.substr(colon + 1);
+    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.front()))) value.remove_prefix(1);
+    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back()))) value.remove_suffix(1);
+    exchange.response.headers[std::move(name)] = value;
+  }
+  return size * count;
+}
+
+size_t on_body(char* data, size_t size, size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  std::string_view piece(data, size * count);
+  long status = 0;
+  curl_easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
+  if (exchange.sink == nullptr || status < 200 || status >= 300) {
+    exchange.response.body.append(piece);
+    return piece.size();
+  }
+  try {
+    if (!piece.empty()) (*exchange.sink)(piece);
+    return piece.size();
+  } catch (...) {
+    exchange.sink_error = std::current_exception();
+    return CURL_WRITEFUNC_ERROR;
+  }
+}
+
+int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  const auto& cancelled = *static_cast<std::function<bool()>*>(user);
+  return cancelled && cancelled() ? 1 : 0;
+}
+
+}  // namespace
+
+HttpClient::HttpClient() {
+  static const GlobalInit once;
+  state_ = std::make_unique<State>();
+  if (state_->handle == nullptr) fail(ErrorKind::internal, "starting libcurl");
+}
+HttpClient::HttpClient(HttpClient&&) noexcept = default;
+HttpClient::~HttpClient() = default;
+
+void HttpClient::set_cancel_check(std::function<bool()> cancelled) { state_->cancelled = std::move(cancelled); }
+
+HttpResponse HttpClient::send(const HttpRequest& request) { return stream(request, nullptr); }
+
+HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink) {
+  CURL* handle = state_->handle;
+  curl_easy_reset(handle);  // options go, connections stay
+  Exchange exchange{.handle = handle};
+  if (sink) exchange.sink = &sink;
+  char reason[CURL_ERROR_SIZE] = "";
+
+  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(handle, CURLOPT_MAXREDIRS, 10L);
+  curl_easy_setopt(handle, CURLOPT_USERAGENT, "flox-imageless/" FLOX_VERSION);
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, 60L);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
+  if (state_->cancelled) {
+    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &state_->cancelled);
+  }
+
+  std::unique_ptr<FILE, int (*)(FILE*)> file(nullptr, &std::fclose);
+  if (request.method == "HEAD") {
+    curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+  } else if (request.upload_file) {
+    file.reset(std::fopen(request.upload_file->c_str(), "rbe"));
+    if (!file) fail_errno(errno, "opening {} to upload it", *request.upload_file);
+    std::fseek(file.get(), 0, SEEK_END);
+    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::ftell(file.get())));
+    std::rewind(file.get());
+    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(handle, CURLOPT_READDATA, file.get());
+  } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  if (request.method != "GET" && request.method != "HEAD")
+    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+
+  // "Expect: 100-continue" would cost a round trip per upload; "Content-Type" is the caller's to say.
+  curl_slist* headers = curl_slist_append(nullptr, "Expect:");
+  bool has_type = false;
+  for (const auto& [name, value] : request.headers) {
+    has_type = has_type || name == "Content-Type";
+    // libcurl sends a header without value only if it ends in a semicolon.
+    headers = curl_slist_append(headers, (value.empty() ? name + ";" : name + ": " + value).c_str());
+  }
+  if (!has_type) headers = curl_slist_append(headers, "Content-Type:");
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+
+  CURLcode code = curl_easy_perform(handle);
+  curl_slist_free_all(headers);
+  if (exchange.sink_error) std::rethrow_exception(exchange.sink_error);
+  if (code != CURLE_OK)
+    fail(ErrorKind::unavailable, "{} {}: {}", request.method, request.url,
+         reason[0] != '\0' ? reason : curl_easy_strerror(code));
+  long status = 0;
+  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  exchange.response.status = static_cast<int>(status);
+  return std::move(exchange.response);
+}
+
+std::string url_encode(std::string_view text, bool keep_slash) {
+  static constexpr char digits[] = "0123456789ABCDEF";
+  std::string result;
+  for (unsigned char c : text) {
+    if ((c < 128 && std::isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keep_slash)) {
+      result += static_cast<char>(c);
+    } else {
+      result += '%';
+      result += digits[c >> 4];
+      result += digits[c & 15];
+    }
+  }
+  return result;
+}
+
+std::string url_decode(std::string_view text, bool plus_is_space) {
+  auto value = [](char c) { return c <= '9' ? c - '0' : (c | 32) - 'a' + 10; };
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
+        std::isxdigit(static_cast<unsigned char>(text[i + 2]))) {
+      result += static_cast<char>(value(text[i + 1]) << 4 | value(text[i + 2]));
+      i += 2;
+    } else {
+      result += text[i] == '+' && plus_is_space ? ' ' : text[i];
+    }
+  }
+  return result;
+}
+
+}  // namespace flox

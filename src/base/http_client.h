@@ -1,0 +1,60 @@
+// HTTP client over libcurl: connections are kept and re-used, redirects followed, errors become Error(unavailable).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace flox {
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;                             // sent with its length unless `upload` is given
+  std::optional<std::string> upload_file;       // path of a file to stream as the body
+  std::chrono::milliseconds timeout{60'000};    // for the whole exchange; zero: none, but a stalled transfer
+                                                // (under 1 byte/s for 60 s) still fails
+  std::chrono::milliseconds connect_timeout{15'000};
+};
+
+struct HttpResponse {
+  int status = 0;                               // 200, 404, …
+  std::map<std::string, std::string> headers;   // names in lower case
+  std::string body;                             // empty if it was streamed
+  bool ok() const noexcept { return status >= 200 && status < 300; }
+};
+
+// One thread at a time. Make one per thread: each keeps its own connections.
+class HttpClient {
+ public:
+  HttpClient();
+  HttpClient(HttpClient&&) noexcept;
+  ~HttpClient();
+
+  // Sends and waits. Any status is a response; throws Error(unavailable) if there is none (no connection,
+  // time-out, broken transfer), naming the URL.
+  HttpResponse send(const HttpRequest& request);
+  // The same, giving the body of a 2xx response to `sink` piece by piece; what `sink` throws is rethrown.
+  HttpResponse stream(const HttpRequest& request, const ByteSink& sink);
+
+  // Makes `wait_cancelled` (checked at least once a second) able to abort a transfer: Error(unavailable).
+  void set_cancel_check(std::function<bool()> cancelled);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// "a b/c" -> "a%20b%2Fc" (RFC 3986 unreserved characters stay; '/' stays if keep_slash).
+std::string url_encode(std::string_view text, bool keep_slash = false);
+// "%20" and, if plus_is_space, "+" back to what they stand for; malformed escapes stay as they are.
+std::string url_decode(std::string_view text, bool plus_is_space = false);
+
+}  // namespace flox

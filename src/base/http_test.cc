@@ -1,0 +1,74 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/http_client.h"
+#include "base/http_server.h"
+
+namespace flox {
+namespace {
+
+using testing::HasSubstr;
+
+std::string url(const HttpServer& server, std::string_view path) {
+  return fmt::format("http://127.0.0.1:{}{}", server.port(), path);
+}
+
+TEST(Http, a_request_reaches_the_handler_and_its_answer_comes_back) {
+  HttpServer server({}, [](const ServerRequest& request) {
+    return ServerResponse{.body = request.method + " " + request.path + " q=" + request.query.at("q") + " " + request.body};
+  });
+  HttpClient client;
+  HttpResponse response = client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello"});
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, "POST /a b q=x y hello");
+}
+
+TEST(Http, a_handler_error_is_a_problem_document) {
+  HttpServer server({}, [](const ServerRequest&) -> ServerResponse { fail(ErrorKind::not_found, "no package web"); });
+  HttpResponse response = HttpClient().send({.url = url(server, "/")});
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(response.headers["content-type"], "application/problem+json");
+  EXPECT_THAT(response.body, HasSubstr("no package web"));
+}
+
+TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
+  TempDir dir;
+  HttpServer server({.upload_dir = dir.path()}, [&](const ServerRequest& request) {
+    if (request.method == "PUT") fs::rename(request.body_file, dir.path() / "kept");
+    return request.method == "PUT" ? ServerResponse{.status = 201} : ServerResponse{.body_file = dir.path() / "kept"};
+  });
+  std::string big(3 << 20, 'z');
+  write_file(dir.path() / "source", big);
+  HttpClient client;
+  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"}).status, 201);
+  std::string got;
+  HttpResponse response = client.stream({.url = url(server, "/f")}, [&](std::string_view piece) { got += piece; });
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(got, big);
+}
+
+TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
+  try {
+    HttpClient().send({.url = "http://127.0.0.1:1/x"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+    EXPECT_THAT(error.what(), HasSubstr("http://127.0.0.1:1/x"));
+  }
+}
+
+TEST(Http, a_body_over_the_limit_is_refused) {
+  HttpServer server({.max_body = 10}, [](const ServerRequest&) { return ServerResponse{}; });
+  EXPECT_EQ(HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x')}).status, 413);
+}
+
+TEST(Url, encoding_goes_there_and_back) {
+  EXPECT_EQ(url_encode("a b/ü"), "a%20b%2F%C3%BC");
+  EXPECT_EQ(url_decode(url_encode("a+b/%ü")), "a+b/%ü");
+  EXPECT_EQ(url_decode("%zz%4"), "%zz%4");
+}
+
+}  // namespace
+}  // namespace flox

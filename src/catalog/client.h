@@ -1,0 +1,38 @@
+// Client of flox-catalog's HTTP API (docs/catalog-api.md).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "catalog/model.h"
+#include "env/environment.h"
+
+namespace flox::catalog {
+
+// One thread at a time.
+class Client : public env::Resolver {
+ public:
+  // `url` as "http://host:port"; `token` for publishing, may be empty.
+  explicit Client(std::string url, std::string token = {});
+  ~Client() override;
+
+  // URL of the binary cache that the catalog serves.
+  std::string cache_url() const;
+
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override;
+  // All builds of a package, newest version first. Throws Error(not_found).
+  std::vector<PackageBuild> show(std::string_view name);
+  // Newest build of each package whose name or description contains the term.
+  std::vector<PackageBuild> search(std::string_view term);
+  // Records a build whose closure the cache already has. Throws Error(conflict) if this version exists with
+  // other store paths, untrusted if the token is refused.
+  void publish(const PackageBuild& build);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flox::catalog

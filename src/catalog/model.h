@@ -1,0 +1,35 @@
+// What the catalog knows: packages, their versions, and the store paths that each is on each system.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "nix/store_path.h"
+
+namespace flox::catalog {
+
+// One published build: a row of the catalog.
+struct PackageBuild {
+  std::string name;                               // attr_path, [A-Za-z0-9._+-]{1,128}
+  std::string version;
+  std::string system;                             // x86_64-linux, aarch64-linux
+  std::string variant;                            // microarchitecture level (x86-64-v3, …) or empty: any CPU
+  std::string description;
+  std::string license;
+  std::map<std::string, nix::StorePath> outputs;  // "out" → path
+  std::string signer;                             // name of the key that signed its narinfos
+  uint64_t closure_size = 0;                      // bytes, uncompressed
+  std::string published_at;                       // RFC 3339, UTC; set by the server
+
+  nlohmann::json to_json() const;
+  static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member
+};
+
+// Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1"; as dpkg and Nix users expect.
+int compare_versions(std::string_view a, std::string_view b);
+// Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2" admits 1.2.x), ^, ~, >=, >, <=, <, =.
+bool satisfies(std::string_view version, std::string_view constraint);
+
+}  // namespace flox::catalog

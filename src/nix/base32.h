@@ -1,0 +1,14 @@
+// Nix's base-32 (shared/reference/nix.md 1.2): digits 0-9 a-z without e, o, t, u; least significant bits last.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace flox::nix {
+
+std::string to_base32(std::string_view bytes);
+// Strict: refuses foreign characters, a length that `bytes` bytes cannot have, and set overflow bits.
+// Throws Error(invalid_input).
+std::string from_base32(std::string_view text, size_t bytes);
+
+}  // namespace flox::nix

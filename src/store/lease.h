@@ -1,0 +1,24 @@
+// Leases: what keeps a running container's closure from the collector. A lease is a directory of ordinary GC
+// roots, STATE/gcroots/flox/HOLDER/, so that Nix's own collector honours it too.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "store/local_store.h"
+
+namespace flox::store {
+
+// A holder is a container or pod id: letters, digits, '-', '_', '.'; throws Error(invalid_input) otherwise.
+// Adds the paths (their closures follow from the roots) to the holder's lease.
+void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
+// Ends the lease; missing is fine.
+void release_lease(const LocalStore& store, std::string_view holder);
+
+struct Lease {
+  std::string holder;
+  StorePathSet paths;
+};
+std::vector<Lease> list_leases(const LocalStore& store);
+
+}  // namespace flox::store

@@ -1,0 +1,64 @@
+// A store on this machine's disk in Nix's own layout and database (schema 10, nix.md 4), usable by Nix and by
+// us at the same time.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "nix/path_info.h"
+
+namespace flox::store {
+
+using nix::PathInfo;
+using nix::StorePath;
+using nix::StorePathSet;
+namespace fs = std::filesystem;
+
+// Thread-safe. Several processes may have the same store open.
+class LocalStore {
+ public:
+  // The store whose files are at ROOT/nix/store and whose state is at ROOT/nix/var/nix ("/" for the machine's
+  // own). Made if missing. Throws Error (conflict if the database has a schema other than 10).
+  explicit LocalStore(fs::path root);
+  ~LocalStore();
+
+  const fs::path& root() const noexcept;
+  fs::path store_directory() const;                 // ROOT/nix/store
+  fs::path state_directory() const;                 // ROOT/nix/var/nix
+  fs::path real_path(const StorePath& path) const;  // where its files are
+
+  // Nothing if the path is not valid.
+  std::optional<PathInfo> query(const StorePath& path) const;
+  bool is_valid(const StorePath& path) const;
+  // The paths and all that they refer to. Throws Error(not_found) if one is not valid.
+  StorePathSet closure(const StorePathSet& paths) const;
+  // Sum of the NAR sizes, bytes.
+  uint64_t closure_size(const StorePathSet& closure) const;
+
+  // Registers a set of paths whose files are in place, in one transaction. Every reference must be valid or in
+  // the set.
+  void register_valid(const std::vector<PathInfo>& infos);
+  // Adds signatures to a valid path.
+  void add_signatures(const StorePath& path, const std::vector<std::string>& signatures);
+
+  // Adds the tree (moved or copied; canonicalised) as a content-addressed path with this name. Its references
+  // are those of `candidates` whose digests occur in it; `self_placeholder`, if given, is a 32-character digest
+  // that stands for its own path in the files and is replaced by the real one. Already valid: nothing is
+  // written. Thread- and process-safe.
+  PathInfo add_tree(const fs::path& tree, std::string_view name, const StorePathSet& candidates,
+                    std::optional<std::string_view> self_placeholder = std::nullopt);
+  // A new directory on the store's file system to build trees in before add_tree; the caller removes it.
+  fs::path make_build_directory();
+
+  // Keeps the collector off these paths until this object goes (Nix's temp roots, nix.md 4.4). Call before
+  // checking validity.
+  void add_temp_roots(const StorePathSet& paths);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flox::store

@@ -1,0 +1,43 @@
+// Makes store paths present: fetches what is missing of their closures from binary caches.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "nix/signature.h"
+#include "store/binary_cache.h"
+#include "store/local_store.h"
+
+namespace flox::store {
+
+struct RealiseProgress {
+  uint64_t paths_total = 0;
+  uint64_t paths_done = 0;
+  uint64_t bytes_total = 0;    // compressed, as announced by the caches; 0 where unknown
+  uint64_t bytes_fetched = 0;  // compressed, so far
+};
+
+struct RealiseOptions {
+  std::vector<std::string> caches;     // URLs in order of preference
+  nix::TrustedKeys trusted_keys;
+  // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs a
+  // signature: a content address says what the bytes are, not who published them.
+  bool trust_content_addressed = false;
+  unsigned workers = 0;                // 0: one a core
+  std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
+};
+
+struct RealiseResult {
+  nix::StorePathSet closure;   // of all that was asked for; valid now
+  uint64_t paths_fetched = 0;
+  uint64_t bytes_fetched = 0;  // compressed
+};
+
+// Either the whole closure is valid afterwards or an Error says which path failed at which cache and why:
+// not_found (no cache has it), untrusted (signature or hash), unavailable (caches down). Nothing of a failed
+// path is left behind. Every path is verified before it becomes visible by one rename; the set is registered
+// in one transaction.
+RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options);
+
+}  // namespace flox::store
