@@ -101,6 +101,8 @@ class Session : public std::enable_shared_from_this<Session> {
       if (error) return;
       read_with(*file_parser_);
     } else {
+      // Beast compares Content-Length with the limit only while it reads the header, where it is max_upload's.
+      if (parser_->content_length().value_or(0) > options_.max_body) return refuse_body(header);
       string_parser_.emplace(std::move(*parser_));
       string_parser_->body_limit(options_.max_body);
       read_with(*string_parser_);
