@@ -1,0 +1,14 @@
+# What the scripts share: where the project is, one line a step. Sourced, never run.
+set -euo pipefail
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export PROJECT
+BUILD_DIR=${FLOX_BUILD_DIR:-$PROJECT/build}
+export PATH="$BUILD_DIR/bin:$PATH"
+
+# step TEXT: says what happens next, with the seconds since the script began.
+step() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
+die() {
+  printf '✘ ERROR: %s\n' "$*" >&2
+  exit 1
+}
+need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }
