@@ -1,0 +1,175 @@
+# A private world on this machine: own mount, network and process namespaces with a containerd, a catalog, a floxd
+# and an AWS-compatible endpoint that nothing outside can see and that all end with the script. Used by script/demo
+# and by the behaviour tests. Sourced after lib.sh, never run.
+#
+#   enter_world "$@"     first: runs the script again inside the namespaces; returns there, in an empty $WORLD
+#   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images
+#   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY
+#   start_floxd          store root $NODE_ROOT; catalog and key as above
+#   start_aws            $AWS_ENDPOINT_URL (moto's server), reachable from pods
+#
+# Everything is below $WORLD: root directories of a laptop ($LAPTOP_ROOT) and a node ($NODE_ROOT), logs/.
+
+POD_GATEWAY=10.88.0.1  # the bridge's own address: how pods reach the host's services
+
+enter_world() {
+  if [ "${FLOX_IN_WORLD:-}" != "$$" ] && [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
+    need_root
+    WORLD=$(mktemp -d "${TMPDIR:-/tmp}/flox-world-XXXXXX")
+    chmod 755 "$WORLD"
+    export WORLD FLOX_WORLD_ENTERED=1
+    local code=0
+    # A signal to the script must not leave the world behind: killing unshare kills the world's first process
+    # and with it all the others.
+    unshare --mount --net --pid --fork --kill-child --mount-proc -- "$0" "$@" &
+    local child=$!
+    trap 'kill -TERM $child 2>/dev/null || true' INT TERM
+    wait "$child" || code=$?
+    if [ $code -gt 128 ]; then wait "$child" 2>/dev/null || true; fi
+    remove_world
+    exit $code
+  fi
+  mount --make-rprivate /
+  mount -t tmpfs -o mode=755 tmpfs /run  # containerd's shims, runc and CNI keep their state below /run
+  mkdir -p /run/lock
+  ip link set lo up
+  export LAPTOP_ROOT=$WORLD/laptop NODE_ROOT=$WORLD/node CGROUP_PARENT=/flox-world-${WORLD##*-}
+  mkdir -p "$LAPTOP_ROOT" "$NODE_ROOT" "$WORLD/logs"
+  export HOME=$WORLD/home XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
+  [ -n "${REAL_CACHE:-}" ] || REAL_CACHE=$XDG_CACHE_HOME
+  mkdir -p "$HOME"
+}
+
+# The namespaces are gone, and with them every process and mount. What the kernel keeps is the cgroups.
+remove_world() {
+  local path
+  for path in /sys/fs/cgroup/*/flox-world-"${WORLD##*-}" /sys/fs/cgroup/flox-world-"${WORLD##*-}"; do
+    [ -d "$path" ] && find "$path" -depth -type d -exec rmdir {} + 2>/dev/null
+  done
+  rm -rf --one-file-system "$WORLD"
+}
+
+# wait_until SECONDS DESCRIPTION COMMAND…: polls; a failure says what was waited for.
+wait_until() {
+  local limit=$1 what=$2 end
+  shift 2
+  end=$((SECONDS + limit))
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || die "waited $limit s in vain for $what"
+    sleep 0.1
+  done
+}
+
+# start_server NAME COMMAND…: runs a server in the background, its output in logs/NAME.log, its pid in NAME.pid.
+start_server() {
+  local name=$1
+  shift
+  "$@" >"$WORLD/logs/$name.log" 2>&1 </dev/null &
+  echo $! >"$WORLD/$name.pid"
+}
+stop_server() {
+  local pid
+  pid=$(cat "$WORLD/$1.pid" 2>/dev/null) || return 0
+  kill -TERM "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  rm -f "$WORLD/$1.pid"
+}
+
+start_containerd() {
+  local dir=$WORLD/containerd
+  mkdir -p "$dir" "$WORLD/cni"
+  export CONTAINERD_ADDRESS=$dir/containerd.sock
+  export FLOX_NODE_SOCKET=$WORLD/run/node.sock  # the shim inherits containerd's environment
+  cat >"$WORLD/cni/10-flox.conflist" <<JSON
+{ "cniVersion": "1.0.0", "name": "flox", "plugins": [
+  { "type": "bridge", "bridge": "flox0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
+    "ipam": { "type": "host-local", "dataDir": "$WORLD/cni-state", "ranges": [[{ "subnet": "10.88.0.0/16", "gateway": "$POD_GATEWAY" }]],
+              "routes": [{ "dst": "0.0.0.0/0" }] } },
+  { "type": "portmap", "capabilities": { "portMappings": true } } ] }
+JSON
+  cat >"$dir/config.toml" <<TOML
+version = 2
+root = "$dir/root"
+state = "$dir/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing"]
+[grpc]
+  address = "$CONTAINERD_ADDRESS"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "flox.dev/pause:1.0.0"
+  stream_server_address = "127.0.0.1"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$WORLD/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]
+      runtime_type = "io.containerd.runc.v2"
+      runtime_path = "$BUILD_DIR/bin/containerd-shim-flox-v1"
+      pod_annotations = ["flox.dev/*"]
+      container_annotations = ["flox.dev/*"]
+TOML
+  start_server containerd containerd --config "$dir/config.toml"
+  wait_until 20 "containerd to answer" ctr version
+}
+
+# The node's three stub images; no registry is asked for anything.
+import_images() {
+  flox node images --pause "$BUILD_DIR/bin/flox-pause" --output "$WORLD/images.tar" >&2
+  ctr -n k8s.io images import "$WORLD/images.tar" >"$WORLD/logs/images.log" 2>&1 ||
+    { cat "$WORLD/logs/images.log" >&2; die "containerd refused the stub images"; }
+}
+
+start_catalog() {
+  mkdir -p "$WORLD/catalog"
+  KEY_FILE=$WORLD/signing.key
+  PUBLIC_KEY=$(flox store keygen demo-1 --out "$KEY_FILE")
+  head -c 24 /dev/urandom | base64 >"$WORLD/token"
+  start_server catalog flox-catalog --listen 127.0.0.1:0 --data "$WORLD/catalog" --token-file "$WORLD/token" --port-file "$WORLD/catalog.port"
+  wait_until 10 "flox-catalog to listen" test -s "$WORLD/catalog.port"
+  CATALOG_URL=http://127.0.0.1:$(cat "$WORLD/catalog.port")
+  export KEY_FILE PUBLIC_KEY CATALOG_URL
+  export FLOX_CATALOG_URL=$CATALOG_URL FLOX_SIGNING_PRIVATE_KEY=$KEY_FILE FLOX_TRUSTED_KEYS=$PUBLIC_KEY
+  FLOX_CATALOG_TOKEN=$(cat "$WORLD/token")
+  export FLOX_CATALOG_TOKEN
+  wait_until 10 "flox-catalog to be ready" curl -fs "$CATALOG_URL/readyz"
+}
+
+start_floxd() {
+  mkdir -p "$WORLD/run/pod"
+  # The runtime closure (sh, pgrep, flox, …) is made once a node; floxd finds it by its GC root.
+  [ -e "$NODE_ROOT/nix/var/nix/gcroots/flox-runtime" ] || [ -L "$NODE_ROOT/nix/var/nix/gcroots/flox-runtime" ] ||
+    flox --root "$NODE_ROOT" node runtime >"$WORLD/logs/runtime.log"
+  METRICS_ADDRESS=127.0.0.1:9808
+  start_server floxd floxd --root "$NODE_ROOT" --node-socket "$FLOX_NODE_SOCKET" --pod-socket-dir "$WORLD/run/pod" \
+    --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --metrics "$METRICS_ADDRESS"
+  wait_until 20 "floxd to be ready" curl -fs "http://$METRICS_ADDRESS/readyz"
+}
+
+start_aws() {
+  export AWS_ENDPOINT_URL=http://$POD_GATEWAY:5566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_REGION=us-east-1
+  # The CNI plugin makes the bridge with the first pod; moto must be reachable under its address before.
+  ip link add flox0 type bridge 2>/dev/null || true
+  ip addr add $POD_GATEWAY/16 dev flox0 2>/dev/null || true
+  ip link set flox0 up
+  local moto
+  moto=$(XDG_CACHE_HOME=$REAL_CACHE "$PROJECT/script/moto-venv")/bin/moto_server
+  start_server aws "$moto" -H 0.0.0.0 -p 5566
+  wait_until 60 "moto's server to answer" curl -fs "$AWS_ENDPOINT_URL/moto-api/data.json"
+}
+
+# kube ARGUMENTS…: flox kube with this world's containerd and state.
+kube() { flox kube "$@" --runtime-endpoint "unix://$CONTAINERD_ADDRESS" --state "$WORLD/kube"; }
+
+# Publishes what the workload needs: python3 from Debian and ticket-processor in the versions given.
+publish_workload() {
+  local version
+  flox --root "$LAPTOP_ROOT" import deb python3 --publish
+  for version in "$@"; do
+    TICKET_VERSION=$version FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor
+    flox --root "$LAPTOP_ROOT" publish --dir "$TICKET_ENV" ticket-processor
+  done
+}
