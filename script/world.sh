@@ -1,8 +1,11 @@
-# A private world on this machine: own mount, network and process namespaces with a containerd, a catalog, a floxd
-# and an AWS-compatible endpoint that nothing outside can see and that all end with the script. Used by script/demo
-# and by the behaviour tests. Sourced after lib.sh, never run.
+# A private world on this machine: own mount and process namespaces with a containerd, a catalog, a floxd and an
+# AWS-compatible endpoint that all end with the script. containerd, the pods and the endpoint live in a network
+# namespace of their own (the node); the catalog, floxd and the developer's commands stay on this machine's loopback,
+# because importing a Debian package may have to download it. Used by script/demo and by the behaviour tests.
+# Sourced after lib.sh, never run.
 #
 #   enter_world "$@"     first: runs the script again inside the namespaces; returns there, in an empty $WORLD
+#   in_net COMMAND…      runs a command in the node's network
 #   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images
 #   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY
 #   start_floxd          store root $NODE_ROOT; catalog and key as above
@@ -13,7 +16,7 @@
 POD_GATEWAY=10.88.0.1  # the bridge's own address: how pods reach the host's services
 
 enter_world() {
-  if [ "${FLOX_IN_WORLD:-}" != "$$" ] && [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
+  if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
     need_root
     WORLD=$(mktemp -d "${TMPDIR:-/tmp}/flox-world-XXXXXX")
     chmod 755 "$WORLD"
@@ -21,7 +24,7 @@ enter_world() {
     local code=0
     # A signal to the script must not leave the world behind: killing unshare kills the world's first process
     # and with it all the others.
-    unshare --mount --net --pid --fork --kill-child --mount-proc -- "$0" "$@" &
+    unshare --mount --pid --fork --kill-child --mount-proc -- "$0" "$@" &
     local child=$!
     trap 'kill -TERM $child 2>/dev/null || true' INT TERM
     wait "$child" || code=$?
@@ -32,13 +35,17 @@ enter_world() {
   mount --make-rprivate /
   mount -t tmpfs -o mode=755 tmpfs /run  # containerd's shims, runc and CNI keep their state below /run
   mkdir -p /run/lock
-  ip link set lo up
+  ip netns add world
+  in_net ip link set lo up
   export LAPTOP_ROOT=$WORLD/laptop NODE_ROOT=$WORLD/node CGROUP_PARENT=/flox-world-${WORLD##*-}
   mkdir -p "$LAPTOP_ROOT" "$NODE_ROOT" "$WORLD/logs"
   export HOME=$WORLD/home XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
   [ -n "${REAL_CACHE:-}" ] || REAL_CACHE=$XDG_CACHE_HOME
   mkdir -p "$HOME"
 }
+
+# Not `ip netns exec`: that remounts /sys, and the cgroups would be gone.
+in_net() { nsenter --net=/run/netns/world -- "$@"; }
 
 # The namespaces are gone, and with them every process and mount. What the kernel keeps is the cgroups.
 remove_world() {
@@ -112,7 +119,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
       pod_annotations = ["flox.dev/*"]
       container_annotations = ["flox.dev/*"]
 TOML
-  start_server containerd containerd --config "$dir/config.toml"
+  start_server containerd in_net containerd --config "$dir/config.toml"
   wait_until 20 "containerd to answer" ctr version
 }
 
@@ -152,17 +159,17 @@ start_floxd() {
 start_aws() {
   export AWS_ENDPOINT_URL=http://$POD_GATEWAY:5566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_REGION=us-east-1
   # The CNI plugin makes the bridge with the first pod; moto must be reachable under its address before.
-  ip link add flox0 type bridge 2>/dev/null || true
-  ip addr add $POD_GATEWAY/16 dev flox0 2>/dev/null || true
-  ip link set flox0 up
+  in_net ip link add flox0 type bridge
+  in_net ip addr add $POD_GATEWAY/16 dev flox0
+  in_net ip link set flox0 up
   local moto
   moto=$(XDG_CACHE_HOME=$REAL_CACHE "$PROJECT/script/moto-venv")/bin/moto_server
-  start_server aws "$moto" -H 0.0.0.0 -p 5566
-  wait_until 60 "moto's server to answer" curl -fs "$AWS_ENDPOINT_URL/moto-api/data.json"
+  start_server aws in_net "$moto" -H 0.0.0.0 -p 5566
+  wait_until 60 "moto's server to answer" in_net curl -fs "$AWS_ENDPOINT_URL/moto-api/data.json"
 }
 
 # kube ARGUMENTS…: flox kube with this world's containerd and state.
-kube() { flox kube "$@" --runtime-endpoint "unix://$CONTAINERD_ADDRESS" --state "$WORLD/kube"; }
+kube() { in_net flox kube "$@" --runtime-endpoint "unix://$CONTAINERD_ADDRESS" --state "$WORLD/kube"; }
 
 # Publishes what the workload needs: python3 from Debian and ticket-processor in the versions given.
 publish_workload() {
