@@ -24,12 +24,18 @@ enter_world() {
     local code=0
     # A signal to the script must not leave the world behind: killing unshare kills the world's first process
     # and with it all the others.
-    unshare --mount --pid --fork --kill-child --mount-proc -- "$0" "$@" &
-    local child=$!
-    trap 'kill -TERM $child 2>/dev/null || true' INT TERM
-    wait "$child" || code=$?
-    if [ $code -gt 128 ]; then wait "$child" 2>/dev/null || true; fi
-    remove_world
+    run_world "$@" &
+    local runner=$!
+    if [ -n "${KEEP_WORLD:-}" ]; then
+      while kill -0 $runner 2>/dev/null && [ ! -e "$WORLD/kept" ]; do sleep 0.2; done
+      if [ -e "$WORLD/kept" ]; then
+        disown $runner
+        printf '%s\n' "Still running. Look around with:  $WORLD/enter" "End it with:                 kill $(cat "$WORLD/init-pid")"
+        exit 0
+      fi
+    fi
+    trap 'kill -TERM "$(cat "$WORLD/init-pid" 2>/dev/null)" 2>/dev/null || true' INT TERM
+    while kill -0 $runner 2>/dev/null; do wait $runner || code=$?; done
     exit $code
   fi
   mount --make-rprivate /
@@ -42,6 +48,19 @@ enter_world() {
   export HOME=$WORLD/home XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
   [ -n "${REAL_CACHE:-}" ] || REAL_CACHE=$XDG_CACHE_HOME
   mkdir -p "$HOME"
+}
+
+# Runs the script as the first process of its own namespaces, and cleans up when it has ended, however it ended.
+run_world() {
+  local code=0 child
+  trap '' HUP INT
+  trap 'kill -TERM $child 2>/dev/null' TERM
+  unshare --mount --pid --fork --kill-child --mount-proc -- "$0" "$@" &
+  child=$!
+  until pgrep -P $child >"$WORLD/init-pid" 2>/dev/null || ! kill -0 $child 2>/dev/null; do :; done
+  while kill -0 $child 2>/dev/null; do wait $child || code=$?; done
+  remove_world
+  return $code
 }
 
 # Not `ip netns exec`: that remounts /sys, and the cgroups would be gone.
@@ -171,12 +190,65 @@ start_aws() {
 # kube ARGUMENTS…: flox kube with this world's containerd and state.
 kube() { in_net flox kube "$@" --runtime-endpoint "unix://$CONTAINERD_ADDRESS" --state "$WORLD/kube"; }
 
-# Publishes what the workload needs: python3 from Debian and ticket-processor in the versions given.
-publish_workload() {
-  local version
-  flox --root "$LAPTOP_ROOT" import deb python3 --publish
-  for version in "$@"; do
-    TICKET_VERSION=$version FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor
-    flox --root "$LAPTOP_ROOT" publish --dir "$TICKET_ENV" ticket-processor
+# The build environment of the workload, as a copy: a build leaves its results beside the manifest.
+make_ticket_environment() {
+  TICKET_ENV=$WORLD/ticket
+  mkdir -p "$TICKET_ENV"
+  cp -r "$PROJECT/workload/ticket/.flox" "$PROJECT/workload/ticket/python" "$TICKET_ENV/"
+}
+build_ticket_processor() {  # VERSION
+  TICKET_VERSION=$1 FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor
+}
+publish_ticket_processor() { flox --root "$LAPTOP_ROOT" publish -d "$TICKET_ENV" ticket-processor; }
+
+# aws_call SERVICE TARGET JSON: one call of a JSON protocol. moto checks no signature, but routes by its scope.
+aws_call() {
+  in_net curl -fsS "$AWS_ENDPOINT_URL/" -H "X-Amz-Target: $2" -H 'Content-Type: application/x-amz-json-1.0' \
+    -H "Authorization: AWS4-HMAC-SHA256 Credential=demo/20260101/us-east-1/$1/aws4_request, SignedHeaders=host, Signature=0" -d "$3"
+}
+# Every item of the tickets table, one JSON object a line: {"ticket_id": …, …}.
+ticket_items() {
+  local start='' page
+  while :; do
+    page=$(aws_call dynamodb DynamoDB_20120810.Scan "{\"TableName\":\"tickets\"$start}") || return 1
+    jq -c '.Items[] | map_values(.S // .N)' <<<"$page"
+    start=$(jq -c '.LastEvaluatedKey // empty' <<<"$page")
+    [ -n "$start" ] || return 0
+    start=",\"ExclusiveStartKey\":$start"
   done
+}
+enriched_at_least() { [ "$(ticket_items | wc -l)" -ge "$1" ]; }
+# Keys of the enriched bucket, one a line.
+enriched_objects() {
+  in_net curl -fsS "$AWS_ENDPOINT_URL/tickets-enriched?list-type=2&max-keys=1000" \
+    -H 'Authorization: AWS4-HMAC-SHA256 Credential=demo/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0' |
+    grep -o '<Key>[^<]*' | sed 's/<Key>//'
+}
+enriched_object() {  # KEY
+  in_net curl -fsS "$AWS_ENDPOINT_URL/tickets-enriched/$1" \
+    -H 'Authorization: AWS4-HMAC-SHA256 Credential=demo/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0'
+}
+
+# The guide's manifests in the guide's order, with what a cluster would inject: the endpoint and its credentials.
+play_guide() {  # OPTIONS of kube play…
+  local base=$PROJECT/deploy/base
+  kube play --env AWS_ENDPOINT_URL="$AWS_ENDPOINT_URL" --env AWS_ACCESS_KEY_ID=demo --env AWS_SECRET_ACCESS_KEY=demo "$@" \
+    "$base"/{namespace,runtime-class,service-account,model-cache-pvc,ticket-processor-config,ticket-processor-deployment,hpa}.yaml
+}
+pods_json() { kube ps -n ml-workloads --json; }
+pods_running() { [ "$(pods_json | jq '[.[] | select(.phase == "Running")] | length')" -ge "$1" ]; }
+
+# Ends the script but not the world: for script/demo --keep.
+keep_world() {
+  local init
+  init=$(grep '^NSpid:' /proc/self/status | awk '{ print $2 }')
+  cat >"$WORLD/enter" <<SH
+#!/usr/bin/env bash
+# A shell inside the demo's world, with its variables set.
+export $(env | grep -E '^(WORLD|PATH|PROJECT|CONTAINERD_ADDRESS|FLOX_[A-Z_]*|AWS_[A-Z_]*|NODE_ROOT|LAPTOP_ROOT|CATALOG_URL)=' | sed 's/=\(.*\)/="\1"/' | tr '\n' ' ')
+exec nsenter --target "\$(cat $WORLD/init-pid)" --mount --pid -- bash --rcfile <(echo '. \$PROJECT/script/lib.sh; set +e +u; . \$PROJECT/script/world.sh; PS1="demo# "')
+SH
+  chmod +x "$WORLD/enter"
+  touch "$WORLD/kept"
+  sleep infinity
 }
