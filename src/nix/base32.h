@@ -1,10 +1,14 @@
-// Nix's base-32 (shared/reference/nix.md 1.2): digits 0-9 a-z without e, o, t, u; least significant bits last.
+// Nix's base-32 (shared/reference/nix.md 1.2): digits 0-9 a-z without e, o, t, u; least significant bits
+// last.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace flox::nix {
+
+// Whether the character is one of the 32 digits.
+bool is_base32(char c) noexcept;
 
 std::string to_base32(std::string_view bytes);
 // Strict: refuses foreign characters, a length that `bytes` bytes cannot have, and set overflow bits.

@@ -1,24 +1,51 @@
 // The NAR archive format (nix.md 2), as a stream in constant memory.
+//
+//   nar  = str("nix-archive-1") node
+//   node = str("(") str("type") body str(")")
+//   body = str("regular") [str("executable") str("")] str("contents") str(BYTES)
+//        | str("symlink") str("target") str(TARGET)
+//        | str("directory") { str("entry") str("(") str("name") str(NAME) str("node") node str(")") }
+//   str  = length as 64 bits little-endian, the bytes, zeros up to a multiple of 8
 #pragma once
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/sha256.h"
 
 namespace flox::nix {
+
+// Levels of directories that a NAR may have, written or read; current Nix refuses more.
+inline constexpr size_t max_nar_depth = 64;
 
 // Writes the NAR of the tree at `path`. Throws Error for devices, fifos, sockets and unreadable files.
 void write_nar(const std::filesystem::path& path, const ByteSink& sink);
 
 // Unpacks a NAR to `destination`, which must not exist, with canonical metadata (0444/0555, mtime 1).
-// Strict as current Nix is (nix.md 2.2): bad names, unsorted entries, truncation, trailing bytes, depth over 64
-// are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On error the caller
-// removes what is there.
+// Strict as current Nix is (nix.md 2.2): bad names, unsorted entries, truncation, trailing bytes, depth over
+// 64 are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On error the
+// caller removes what is there.
 void unpack_nar(const ByteSource& source, const std::filesystem::path& destination);
+
+// The same for a NAR that is pushed piece by piece. One thread at a time.
+class NarUnpacker {
+ public:
+  explicit NarUnpacker(const std::filesystem::path& destination);
+  ~NarUnpacker();
+  void feed(std::string_view piece);
+  // Throws Error(invalid_input) unless the NAR was complete.
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // Finds which of the `candidates` (32-character digests) occur in a stream (nix.md 8), across piece borders.
 class ReferenceScanner {
@@ -28,9 +55,30 @@ class ReferenceScanner {
   const std::set<std::string>& found() const noexcept { return found_; }
 
  private:
-  std::set<std::string> candidates_;
+  void scan(std::string_view text);
+
+  std::set<std::string, std::less<>> candidates_;  // those not found yet
   std::set<std::string> found_;
   std::string tail_;
+};
+
+// The hash of a NAR modulo one digest (nix.md 1.5): every occurrence of the digest counts as zeros, and the
+// offsets of the occurrences are hashed behind the NAR. Without occurrences it is the plain SHA-256.
+class ModuloHash {
+ public:
+  explicit ModuloHash(std::string digest);
+  void update(std::string_view piece);
+  // Call once.
+  Sha256Digest finish();
+  // Valid after finish().
+  bool occurs() const noexcept { return !offsets_.empty(); }
+
+ private:
+  std::string digest_;
+  std::string pending_;    // the end of what came, which may be the start of an occurrence
+  uint64_t consumed_ = 0;  // bytes before `pending_`
+  std::vector<uint64_t> offsets_;
+  Sha256 hash_;
 };
 
 }  // namespace flox::nix

@@ -13,8 +13,8 @@ namespace flox::nix {
 struct PathInfo {
   StorePath path;
   Sha256Digest nar_hash{};
-  uint64_t nar_size = 0;                       // bytes
-  StorePathSet references;                     // may contain the path itself
+  uint64_t nar_size = 0;    // bytes
+  StorePathSet references;  // may contain the path itself
   std::optional<StorePath> deriver;
   std::vector<std::string> signatures;         // "keyname:base64"
   std::optional<std::string> content_address;  // "fixed:r:sha256:<base32>" for what this project makes

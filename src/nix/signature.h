@@ -21,8 +21,8 @@ struct PublicKey {
 // "name:base64(seed || public)"; never printed or logged.
 struct SecretKey {
   std::string name;
-  std::string bytes;  // 64
-  static SecretKey parse(std::string_view text);      // throws Error(invalid_input)
+  std::string bytes;                              // 64
+  static SecretKey parse(std::string_view text);  // throws Error(invalid_input)
   static SecretKey generate(std::string_view name);
   std::string to_string() const;
   PublicKey public_key() const;

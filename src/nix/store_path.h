@@ -40,7 +40,7 @@ using StorePathSet = std::set<StorePath>;
 
 // The path of an object whose address is its content: method NAR, SHA-256 (nix.md 1.4, type "source").
 // `hash` is the NAR's hash, or with `self_reference` its hash modulo self (nix.md 1.5). Throws on a bad name.
-StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash, const StorePathSet& references,
-                                 bool self_reference);
+StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
+                                 const StorePathSet& references, bool self_reference);
 
 }  // namespace flox::nix

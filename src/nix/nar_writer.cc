@@ -1,0 +1,154 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "nix/nar.h"
+
+namespace flox::nix {
+namespace {
+
+constexpr size_t buffer_size = 256 * 1024;
+
+class Writer {
+ public:
+  explicit Writer(const ByteSink& sink) : sink_(sink) { buffer_.reserve(buffer_size); }
+
+  // The node NAME in the directory `parent`; `shown` is its path for error messages.
+  void node(int parent, const std::string& name, const std::string& shown, size_t depth) {
+    if (depth > max_nar_depth)
+      fail(ErrorKind::invalid_input, "{}: the tree is more than {} levels deep", shown, max_nar_depth);
+    struct stat status {};
+    if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      fail_errno(errno, "reading {}", shown);
+    string("(");
+    string("type");
+    if (S_ISREG(status.st_mode)) {
+      regular(parent, name, shown);
+    } else if (S_ISLNK(status.st_mode)) {
+      string("symlink");
+      string("target");
+      string(target_of(parent, name, shown));
+    } else if (S_ISDIR(status.st_mode)) {
+      directory(parent, name, shown, depth);
+    } else {
+      fail(ErrorKind::invalid_input,
+           "{} is neither a file nor a directory nor a symlink; a store cannot hold it", shown);
+    }
+    string(")");
+  }
+
+  void string(std::string_view text) {
+    length(text.size());
+    bytes(text);
+    pad(text.size());
+  }
+
+  void flush() {
+    if (!buffer_.empty()) sink_(buffer_);
+    buffer_.clear();
+  }
+
+ private:
+  void regular(int parent, const std::string& name, const std::string& shown) {
+    const Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    if (!fd || ::fstat(fd.get(), &status) != 0) fail_errno(errno, "reading {}", shown);
+    string("regular");
+    if ((status.st_mode & S_IXUSR) != 0) {
+      string("executable");
+      string("");
+    }
+    string("contents");
+    const auto size = static_cast<uint64_t>(status.st_size);
+    length(size);
+    for (uint64_t left = size; left > 0;) {
+      if (buffer_.size() >= buffer_size) flush();
+      const size_t start = buffer_.size();
+      const auto wanted = static_cast<size_t>(std::min<uint64_t>(left, buffer_size - start));
+      buffer_.resize(start + wanted);
+      const size_t got =
+          in_context("reading " + shown, [&] { return read_some(fd.get(), buffer_.data() + start, wanted); });
+      buffer_.resize(start + got);
+      if (got == 0) fail(ErrorKind::conflict, "{} became shorter while it was read", shown);
+      left -= got;
+    }
+    pad(size);
+  }
+
+  void directory(int parent, const std::string& name, const std::string& shown, size_t depth) {
+    Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) fail_errno(errno, "reading {}", shown);
+    string("directory");
+    for (const std::string& entry : sorted_entries(fd.get(), shown)) {
+      string("entry");
+      string("(");
+      string("name");
+      string(entry);
+      string("node");
+      node(fd.get(), entry, shown + "/" + entry, depth + 1);
+      string(")");
+    }
+  }
+
+  static std::vector<std::string> sorted_entries(int directory, const std::string& shown) {
+    const int copy = ::fcntl(directory, F_DUPFD_CLOEXEC, 0);
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(copy < 0 ? nullptr : ::fdopendir(copy), &::closedir);
+    if (!stream) fail_errno(errno, "reading {}", shown);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream.get())) {
+      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
+        names.emplace_back(entry->d_name);
+      errno = 0;
+    }
+    if (errno != 0) fail_errno(errno, "reading {}", shown);
+    std::ranges::sort(names);
+    return names;
+  }
+
+  static std::string target_of(int parent, const std::string& name, const std::string& shown) {
+    std::string target(4096, '\0');  // PATH_MAX; Linux has no longer targets
+    const ssize_t size = ::readlinkat(parent, name.c_str(), target.data(), target.size());
+    if (size < 0) fail_errno(errno, "reading the symlink {}", shown);
+    target.resize(static_cast<size_t>(size));
+    return target;
+  }
+
+  void length(uint64_t value) {
+    char text[8];
+    for (char& byte : text) {
+      byte = static_cast<char>(value & 0xff);
+      value >>= 8;
+    }
+    bytes({text, sizeof text});
+  }
+
+  void pad(uint64_t size) { bytes(std::string_view("\0\0\0\0\0\0\0", (8 - size % 8) % 8)); }
+
+  void bytes(std::string_view text) {
+    if (buffer_.size() + text.size() > buffer_size) flush();
+    buffer_ += text;
+  }
+
+  const ByteSink& sink_;
+  std::string buffer_;
+};
+
+}  // namespace
+
+void write_nar(const std::filesystem::path& path, const ByteSink& sink) {
+  Writer writer(sink);
+  writer.string("nix-archive-1");
+  writer.node(AT_FDCWD, path.string(), path.string(), 0);
+  writer.flush();
+}
+
+}  // namespace flox::nix

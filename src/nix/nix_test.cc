@@ -1,0 +1,199 @@
+// Base-32, store paths, path infos, narinfo files and signatures, against the worked examples of nix.md.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "nix/base32.h"
+#include "nix/narinfo.h"
+#include "nix/signature.h"
+
+namespace flox::nix {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Sha256Digest digest_from_hex(std::string_view hex) {
+  Sha256Digest digest;
+  std::ranges::copy(from_hex(hex), digest.begin());
+  return digest;
+}
+
+// Runs `body`, which must throw, and gives the message.
+template <typename Body>
+std::string error_of(Body&& body, ErrorKind kind = ErrorKind::invalid_input) {
+  try {
+    body();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+TEST(Base32, agrees_with_nix_on_a_known_digest) {
+  const std::string text = "00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq";
+  EXPECT_EQ(to_base32(bytes_of(sha256("hello\n"))), text);
+  EXPECT_EQ(from_base32(text, 32), bytes_of(sha256("hello\n")));
+  EXPECT_EQ(to_base32(""), "");
+}
+
+TEST(Base32, refuses_what_cannot_be_an_encoding) {
+  EXPECT_THAT(error_of([] { from_base32("0e", 1); }), HasSubstr("character 'e'"));
+  EXPECT_THAT(error_of([] { from_base32("000", 1); }), HasSubstr("3 characters instead of 2"));
+  EXPECT_THAT(error_of([] { from_base32("zz", 1); }), HasSubstr("too many bits"));
+  EXPECT_EQ(from_base32("7z", 1), "\xff");
+}
+
+TEST(StorePath, has_a_digest_and_a_name) {
+  const StorePath path = StorePath::parse("/nix/store/i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
+  EXPECT_EQ(path.digest(), "i9pmrzmpshapij2kin22pff6fc2adavx");
+  EXPECT_EQ(path.name(), "hello.txt");
+  EXPECT_EQ(StorePath::containing(path.to_string() + "/bin/web"), path);
+  EXPECT_EQ(StorePath::containing(path.to_string()), path);
+}
+
+TEST(StorePath, refuses_malformed_names_and_says_why) {
+  const std::string digest = "i9pmrzmpshapij2kin22pff6fc2adavx";
+  EXPECT_EQ(StorePath::from_base_name(digest + "-" + std::string(211, 'a')).name().size(), 211u);
+  EXPECT_NO_THROW(StorePath::from_base_name(digest + "--dash"));
+  EXPECT_NO_THROW(StorePath::from_base_name(digest + "-.hidden"));
+  struct Case {
+    std::string base_name, reason;
+  };
+  for (const Case& c : std::vector<Case>{{digest + "-" + std::string(212, 'a'), "212 characters"},
+                                         {digest + "-", "too short"},
+                                         {digest + "-a b", "character ' '"},
+                                         {digest + "-a/b", "character '/'"},
+                                         {digest + "-a~b", "character '~'"},
+                                         {digest + "-.", "starts with '.'"},
+                                         {digest + "-..-x", "starts with '..'"},
+                                         {digest + "_a", "no '-'"},
+                                         {"e" + digest.substr(1) + "-a", "not a digest"}})
+    EXPECT_THAT(error_of([&] { StorePath::from_base_name(c.base_name); }), HasSubstr(c.reason));
+  EXPECT_THAT(error_of([&] { StorePath::parse("/nix/stores/" + digest + "-a"); }),
+              HasSubstr("not directly below"));
+  EXPECT_THAT(error_of([&] { StorePath::parse("/nix/store"); }), HasSubstr("not directly below"));
+}
+
+TEST(StorePath, content_addressed_paths_are_those_of_nix) {
+  auto path = [](std::string_view name, std::string_view hex) {
+    return content_addressed_path(name, digest_from_hex(hex), {}, false).base_name();
+  };
+  const std::string tree = "b3bd4d52fdde1fcf15d7ad56b6980d9e01dfa89462bea30d98dd6162a5e85518";
+  EXPECT_EQ(path("tree", tree), "ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree");
+  EXPECT_EQ(path("foo", tree), "0fp3zp4kshpx9nhv5c1vnibdpdp7ah86-foo");
+  const Sha256Digest hello = parse_hash("sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw");
+  EXPECT_EQ(content_addressed_path("hello.txt", hello, {}, false).base_name(),
+            "i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
+  EXPECT_THAT(error_of([&] { content_addressed_path(".x", hello, {}, false); }),
+              HasSubstr("starts with a dot"));
+}
+
+TEST(PathInfo, hashes_are_read_in_every_form_that_nix_writes) {
+  const Sha256Digest hash = sha256("hello\n");
+  EXPECT_EQ(parse_hash(hash_text(hash)), hash);
+  EXPECT_EQ(parse_hash("sha256:" + to_hex(bytes_of(hash))), hash);
+  EXPECT_EQ(parse_hash("sha256:" + to_base64(bytes_of(hash))), hash);
+  EXPECT_EQ(parse_hash("sha256-" + to_base64(bytes_of(hash))), hash);
+  EXPECT_THAT(error_of([] { parse_hash("sha1:abc"); }), HasSubstr("no other algorithm"));
+  EXPECT_THAT(error_of([] { parse_hash("sha256:abc"); }), HasSubstr("wrong length"));
+}
+
+constexpr std::string_view narinfo_text =
+    "StorePath: /nix/store/ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree\n"
+    "URL: nar/1.nar.zst\n"
+    "Compression: zstd\n"
+    "FileHash: sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq\n"
+    "FileSize: 77\n"
+    "NarHash: sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw\n"
+    "NarSize: 1064\n"
+    "References: 0fp3zp4kshpx9nhv5c1vnibdpdp7ah86-foo ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree\n"
+    "Deriver: 12wigjpizrn8axaqxj288q1b751qmwya-a.drv\n"
+    "Sig: a:b\n"
+    "Sig: c:d\n"
+    "CA: fixed:r:sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw\n";
+
+TEST(NarInfo, text_survives_reading_and_writing) {
+  const NarInfo info = NarInfo::parse(narinfo_text);
+  EXPECT_EQ(info.info.nar_size, 1064u);
+  EXPECT_EQ(info.info.references.size(), 2u);
+  EXPECT_THAT(info.info.signatures, ElementsAre("a:b", "c:d"));
+  EXPECT_EQ(info.to_string(), narinfo_text);
+}
+
+TEST(NarInfo, the_order_of_keys_and_unknown_keys_do_not_matter_and_bzip2_is_the_default) {
+  const NarInfo info = NarInfo::parse(
+      "References: \nSystem: x86_64-linux\nNarSize: 5\nNarHash: "
+      "sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw\n"
+      "Deriver: unknown-deriver\nURL: x\nStorePath: /nix/store/ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree\n");
+  EXPECT_EQ(info.compression, "bzip2");
+  EXPECT_FALSE(info.info.deriver);
+  EXPECT_THAT(info.to_string(), HasSubstr("References: \n"));
+}
+
+TEST(NarInfo, malformed_files_are_refused_with_the_key_at_fault) {
+  const std::string good(narinfo_text);
+  auto with = [&](std::string_view from, std::string_view to) {
+    std::string text = good;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+  };
+  struct Case {
+    std::string text, reason;
+  };
+  const std::vector<Case> cases = {
+      {"", "StorePath is missing"},
+      {good.substr(0, good.size() - 1), "cut off"},
+      {with("URL: nar/1.nar.zst\n", ""), "URL is missing"},
+      {with("NarHash: ", "Other: "), "NarHash is missing"},
+      {with("NarSize: 1064", "NarSize: 0"), "NarSize is missing or 0"},
+      {with("NarSize: 1064", "NarSize: -1"), "NarSize"},
+      {with("NarSize: 1064", "NarSize: 99999999999999999999999"), "NarSize"},
+      {with("NarSize: 1064", "NarSize: 12x"), "NarSize"},
+      {with("NarSize: 1064", "NarSize: 1064\nNarSize: 1065"), "NarSize: given twice"},
+      {with("NarHash: sha256:04", "NarHash: sha256:0"), "NarHash"},
+      {with("NarHash: sha256:04", "NarHash: md5:04"), "NarHash"},
+      {with("/nix/store/ng", "/gnu/store/ng"), "StorePath"},
+      {with("References: 0fp", "References: ../0fp"), "References"},
+      {with("URL: nar", "URL nar"), "no colon"},
+      {with("URL: nar", std::string("URL: n\0r", 8)), "control character"},
+  };
+  for (const Case& c : cases)
+    EXPECT_THAT(error_of([&] { NarInfo::parse(c.text); }), HasSubstr(c.reason)) << c.text;
+}
+
+TEST(Signature, a_signed_path_info_is_trusted_under_its_keys_name_only) {
+  const SecretKey key = SecretKey::generate("cache-1");
+  NarInfo info = NarInfo::parse(narinfo_text);
+  info.info.signatures.push_back(key.sign(info.info.fingerprint()));
+  TrustedKeys trusted({SecretKey::generate("other").public_key().to_string(), key.public_key().to_string()});
+  EXPECT_EQ(trusted.signer_of(info.info), "cache-1");
+
+  EXPECT_EQ(TrustedKeys({SecretKey::generate("cache-1").public_key().to_string()}).signer_of(info.info), "");
+  PublicKey renamed = key.public_key();
+  renamed.name = "cache-2";
+  EXPECT_EQ(TrustedKeys({renamed.to_string()}).signer_of(info.info), "");
+  info.info.nar_size += 1;
+  EXPECT_EQ(trusted.signer_of(info.info), "");
+}
+
+TEST(Signature, keys_survive_their_text_form_and_errors_do_not_show_secrets) {
+  const SecretKey key = SecretKey::generate("cache-1");
+  EXPECT_EQ(SecretKey::parse(key.to_string() + "\n").bytes, key.bytes);
+  EXPECT_EQ(PublicKey::parse(key.public_key().to_string()).bytes, key.public_key().bytes);
+  const std::string cut = key.to_string().substr(0, 40);
+  const std::string message = error_of([&] { SecretKey::parse(cut); });
+  EXPECT_THAT(message, testing::Not(HasSubstr(cut.substr(10))));
+  EXPECT_THAT(error_of([] { PublicKey::parse("no-colon"); }), HasSubstr("NAME:BASE64"));
+  EXPECT_THAT(error_of([&] { PublicKey::parse(key.to_string()); }), HasSubstr("64 bytes instead of 32"));
+  EXPECT_THAT(error_of([] { SecretKey::generate("a:b"); }), HasSubstr("cannot name a key"));
+}
+
+}  // namespace
+}  // namespace flox::nix

@@ -1,0 +1,85 @@
+#include "nix/store_path.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "nix/base32.h"
+
+namespace flox::nix {
+namespace {
+
+constexpr size_t digest_length = 32;
+constexpr size_t max_name_length = 211;  // so that DIGEST-NAME.lock and the like fit into 255 bytes
+
+bool is_name_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         std::string_view("+-._?=").find(c) != std::string_view::npos;
+}
+
+// Refuses what current Nix refuses (nix.md 1.1).
+void check_name(std::string_view name) {
+  if (name.empty()) fail(ErrorKind::invalid_input, "the name is empty");
+  if (name.size() > max_name_length)
+    fail(ErrorKind::invalid_input, "the name is {} characters long, more than {}", name.size(),
+         max_name_length);
+  for (char c : name)
+    if (!is_name_character(c))
+      fail(ErrorKind::invalid_input,
+           "the name '{}' contains the character '{}'; allowed are letters, digits and +-._?=", name, c);
+  const std::string_view first_part = name.substr(0, name.find('-'));
+  if (first_part == "." || first_part == "..")
+    fail(ErrorKind::invalid_input, "the name '{}' starts with '{}'", name, first_part);
+}
+
+// 32 bytes folded to 20 by XOR (nix.md 1.3).
+std::string fold(std::string_view digest) {
+  std::string folded(20, '\0');
+  for (size_t i = 0; i < digest.size(); ++i) folded[i % 20] = static_cast<char>(folded[i % 20] ^ digest[i]);
+  return folded;
+}
+
+}  // namespace
+
+StorePath StorePath::from_base_name(std::string_view base_name) {
+  return in_context(fmt::format("store path '{}'", base_name), [&] {
+    if (base_name.size() < digest_length + 2)
+      fail(ErrorKind::invalid_input,
+           "it is too short: a store path is 32 characters of digest, '-' and a name");
+    if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
+      fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
+           base_name.substr(0, digest_length));
+    if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
+    check_name(base_name.substr(digest_length + 1));
+    return StorePath(std::string(base_name));
+  });
+}
+
+StorePath StorePath::parse(std::string_view path) {
+  if (!path.starts_with(store_dir) || path.size() <= store_dir.size() || path[store_dir.size()] != '/')
+    fail(ErrorKind::invalid_input, "'{}' is not a store path: it is not directly below {}", path, store_dir);
+  return from_base_name(path.substr(store_dir.size() + 1));
+}
+
+StorePath StorePath::containing(std::string_view path) {
+  const size_t end =
+      path.starts_with(store_dir) ? path.find('/', store_dir.size() + 1) : std::string_view::npos;
+  return parse(path.substr(0, end));
+}
+
+StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
+                                 const StorePathSet& references, bool self_reference) {
+  return in_context(fmt::format("store path name '{}'", name), [&] {
+    check_name(name);
+    if (name.starts_with('.'))  // some versions of Nix refuse such paths
+      fail(ErrorKind::invalid_input, "it starts with a dot");
+    std::string fingerprint = "source";
+    for (const StorePath& reference : references) fingerprint.append(":").append(reference.to_string());
+    if (self_reference) fingerprint += ":self";
+    fingerprint += fmt::format(":sha256:{}:{}:{}", to_hex(bytes_of(hash)), store_dir, name);
+    return StorePath::from_base_name(to_base32(fold(bytes_of(sha256(fingerprint)))) + "-" +
+                                     std::string(name));
+  });
+}
+
+}  // namespace flox::nix
