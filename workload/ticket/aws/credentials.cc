@@ -1,0 +1,187 @@
+#include "ticket/aws/credentials.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "ticket/aws/xml.h"
+#include "ticket/environment.h"
+
+namespace ticket::aws {
+namespace {
+
+using namespace std::chrono_literals;
+using flox::ErrorKind;
+using flox::fail;
+
+std::string_view trim(std::string_view text) {
+  size_t first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+std::string shared_file(const char* variable, const char* name) {
+  if (auto path = environment(variable)) return *path;
+  auto home = environment("HOME");
+  return home ? *home + "/.aws/" + name : "";
+}
+
+std::string trimmed_file(const std::string& path) {
+  std::string text = flox::read_file(path);
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+std::map<std::string, std::map<std::string, std::string>> parse_profiles(std::string_view text) {
+  std::map<std::string, std::map<std::string, std::string>> profiles;
+  std::map<std::string, std::string>* section = nullptr;
+  while (!text.empty()) {
+    std::string_view raw = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(raw.size() + 1, text.size()));
+    // An indented line belongs to a nested setting (s3 = …), which concerns nobody here.
+    bool nested = !raw.empty() && (raw.front() == ' ' || raw.front() == '\t');
+    std::string_view line = trim(raw);
+    if (line.empty() || line.front() == '#' || line.front() == ';' || nested) continue;
+    if (line.front() == '[' && line.back() == ']') {
+      std::string_view name = trim(line.substr(1, line.size() - 2));
+      if (name.starts_with("profile ")) name = trim(name.substr(8));
+      section = &profiles[std::string(name)];
+    } else if (size_t equals = line.find('='); section != nullptr && equals != std::string_view::npos) {
+      (*section)[std::string(trim(line.substr(0, equals)))] = trim(line.substr(equals + 1));
+    }
+  }
+  return profiles;
+}
+
+std::map<std::string, std::string> load_profile() {
+  std::string wanted = environment("AWS_PROFILE").value_or("default");
+  std::map<std::string, std::string> merged;
+  for (const std::string& path : {shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+                                  shared_file("AWS_CONFIG_FILE", "config")}) {
+    std::error_code ignored;
+    if (path.empty() || !std::filesystem::is_regular_file(path, ignored)) continue;
+    auto profiles = parse_profiles(flox::read_file(path));
+    auto found = profiles.find(wanted);
+    if (found != profiles.end()) merged.merge(found->second);
+  }
+  return merged;
+}
+
+Time parse_utc(const std::string& text) {
+  std::tm parts{};
+  const char* end = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (end == nullptr) fail(ErrorKind::invalid_input, "'{}' is not a time as in 2026-11-23T12:00:00Z", text);
+  return std::chrono::system_clock::from_time_t(timegm(&parts));
+}
+
+CredentialsProvider::CredentialsProvider(Options options) : options_(std::move(options)) {}
+
+Credentials CredentialsProvider::get() {
+  std::lock_guard lock(mutex_);
+  Time now = std::chrono::system_clock::now();
+  if (current_ && now < renew_at_) return *current_;
+  try {
+    current_ = find();
+  } catch (const flox::Error&) {
+    // Renewal begins early; until they really expire, those at hand are better than none.
+    if (current_ && current_->expires && now < *current_->expires) return *current_;
+    throw;
+  }
+  renew_at_ = Time::max();
+  // Five minutes before they expire, or half-way for those that live shorter than ten.
+  if (current_->expires) renew_at_ = *current_->expires - std::min<Time::duration>(5min, (*current_->expires - now) / 2);
+  return *current_;
+}
+
+void CredentialsProvider::discard() {
+  std::lock_guard lock(mutex_);
+  current_.reset();
+}
+
+Credentials CredentialsProvider::find() {
+  auto key = environment("AWS_ACCESS_KEY_ID");
+  auto secret = environment("AWS_SECRET_ACCESS_KEY");
+  if (key && secret)
+    return {.access_key = *key, .secret_key = *secret, .session_token = environment("AWS_SESSION_TOKEN").value_or("")};
+  if (key || secret)
+    fail(ErrorKind::invalid_input, "{} is set but {} is not", key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+         key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+
+  auto role = environment("AWS_ROLE_ARN");
+  auto token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
+  if (role && token_file) return from_web_identity(*role, *token_file);
+
+  auto profile = load_profile();
+  if (profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key"))
+    return {.access_key = profile["aws_access_key_id"], .secret_key = profile["aws_secret_access_key"],
+            .session_token = profile["aws_session_token"]};
+  if (profile.contains("role_arn") && profile.contains("web_identity_token_file"))
+    return from_web_identity(profile["role_arn"], profile["web_identity_token_file"]);
+
+  if (auto url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI")) return from_container(*url);
+  if (auto path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+    return from_container("http://169.254.170.2" + *path);
+
+  if (options_.fall_back_to_test) return {.access_key = "test", .secret_key = "test"};
+  throw flox::Error(ErrorKind::not_found,
+                    "no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, "
+                    "the shared files (profile " + environment("AWS_PROFILE").value_or("default") +
+                    ") and AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                    "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
+}
+
+Credentials CredentialsProvider::from_web_identity(const std::string& role, const std::string& token_file) {
+  return flox::in_context("assuming role " + role + " with the web identity in " + token_file, [&] {
+    // The token is read each time: the kubelet replaces the file before the token in it expires.
+    std::string session = environment("AWS_ROLE_SESSION_NAME").value_or("ticket-processor");
+    flox::HttpRequest request{.method = "POST", .url = options_.sts_endpoint + "/"};
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
+    request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + flox::url_encode(role) +
+                   "&RoleSessionName=" + flox::url_encode(session) +
+                   "&WebIdentityToken=" + flox::url_encode(trimmed_file(token_file));
+    request.timeout = 15s;
+    request.connect_timeout = 5s;
+    flox::HttpResponse response = http_.send(request);
+    if (!response.ok())
+      fail(response.status >= 500 ? ErrorKind::unavailable : ErrorKind::untrusted, "STS answered {}: {}",
+           xml_text(response.body, "Code").value_or(std::to_string(response.status)),
+           xml_text(response.body, "Message").value_or("no reason given"));
+    auto part = [&](const char* name) {
+      auto text = xml_text(response.body, name);
+      if (!text) fail(ErrorKind::unavailable, "the answer of STS has no {}", name);
+      return *text;
+    };
+    return Credentials{.access_key = part("AccessKeyId"), .secret_key = part("SecretAccessKey"),
+                       .session_token = part("SessionToken"), .expires = parse_utc(part("Expiration"))};
+  });
+}
+
+Credentials CredentialsProvider::from_container(const std::string& url) {
+  return flox::in_context("getting credentials from the container endpoint " + url, [&] {
+    flox::HttpRequest request{.url = url};
+    request.timeout = 5s;
+    request.connect_timeout = 2s;
+    if (auto file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
+      request.headers.emplace_back("Authorization", trimmed_file(*file));
+    else if (auto token = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
+      request.headers.emplace_back("Authorization", *token);
+    flox::HttpResponse response = http_.send(request);
+    if (!response.ok()) fail(ErrorKind::unavailable, "it answered with HTTP status {}", response.status);
+    auto json = nlohmann::json::parse(response.body, nullptr, false);
+    if (!json.is_object() || !json.value("AccessKeyId", nlohmann::json()).is_string() ||
+        !json.value("SecretAccessKey", nlohmann::json()).is_string())
+      fail(ErrorKind::unavailable, "its answer is not a JSON object with AccessKeyId and SecretAccessKey");
+    Credentials found{.access_key = json["AccessKeyId"], .secret_key = json["SecretAccessKey"]};
+    if (json.value("Token", nlohmann::json()).is_string()) found.session_token = json["Token"];
+    if (json.value("Expiration", nlohmann::json()).is_string()) found.expires = parse_utc(json["Expiration"]);
+    return found;
+  });
+}
+
+}  // namespace ticket::aws

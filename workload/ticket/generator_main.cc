@@ -1,0 +1,148 @@
+// ticket-generator: fills the raw bucket with made-up tickets.
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <iostream>
+
+#include "base/error.h"
+#include "ticket/aws/dynamodb.h"
+#include "ticket/aws/s3.h"
+#include "ticket/aws/sqs.h"
+#include "ticket/environment.h"
+#include "ticket/generator/tickets.h"
+#include "ticket/stop.h"
+#include "ticket/version.h"
+#include "ticket/worker/notification.h"
+#include "ticket/worker/settings.h"
+
+namespace ticket {
+namespace {
+
+struct Options {
+  long count = 10;
+  double rate = 0;
+  std::optional<uint32_t> seed;
+  bool create_resources = false;
+  long visibility = 300;
+  std::string dead_letter_queue;
+  bool notify = false;
+  bool dry_run = false;
+  bool json = false;
+};
+
+void create_resources(const Settings& settings, const aws::Client& client, const Options& options) {
+  aws::create_bucket(client, settings.raw_bucket);
+  aws::create_bucket(client, settings.enriched_bucket);
+  aws::NewQueue queue{.name = settings.queue, .visibility = std::chrono::seconds(options.visibility),
+                      .writable_by_bucket = settings.raw_bucket};
+  if (!options.dead_letter_queue.empty()) {
+    queue.dead_letter_arn = aws::create_queue(client, {.name = options.dead_letter_queue});
+    queue.max_receives = settings.max_receives;
+  }
+  std::string arn = aws::create_queue(client, queue);
+  if (!options.notify) aws::notify_queue(client, settings.raw_bucket, arn);
+  aws::create_ticket_table(client, settings.table);
+}
+
+int64_t now_in_seconds() {
+  using namespace std::chrono;
+  return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+}
+
+// Returns how many were sent: fewer than asked for if a stop was requested.
+long send_tickets(const Settings& settings, const aws::Client& client, const Options& options, uint32_t seed, Stop& stop) {
+  aws::S3Store store(client);
+  aws::SqsQueue queue(client, settings.queue);
+  TicketMaker maker(seed);
+  auto begin = std::chrono::steady_clock::now();
+  long sent = 0;
+  while (sent < options.count && !stop.requested()) {
+    RawTicket ticket = maker.next(now_in_seconds());
+    std::string key = ticket.ticket_id + ".json";
+    std::string text = to_json(ticket).dump(2);
+    store.put(settings.raw_bucket, key, text);
+    if (options.notify) queue.send(s3_event(settings.raw_bucket, key, text.size()));
+    ++sent;
+    if (options.rate <= 0 || sent == options.count) continue;
+    auto next = begin + std::chrono::duration<double>(static_cast<double>(sent) / options.rate);
+    auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
+    if (wait.count() > 0) stop.sleep(wait);
+  }
+  return sent;
+}
+
+void print_tickets(const Options& options, uint32_t seed) {
+  TicketMaker maker(seed);
+  for (long i = 0; i < options.count; ++i) std::cout << to_json(maker.next(now_in_seconds())).dump() << '\n';
+}
+
+void summarise(const Settings& settings, const Options& options, uint32_t seed, long sent, double seconds) {
+  if (options.json) {
+    std::cout << nlohmann::ordered_json{{"sent", sent}, {"bucket", settings.raw_bucket}, {"seed", seed},
+                                        {"seconds", seconds}, {"created_resources", options.create_resources}}
+              << '\n';
+    return;
+  }
+  if (options.create_resources)
+    fmt::print("buckets {} and {}, queue {} and table {} are there\n", settings.raw_bucket, settings.enriched_bucket,
+               settings.queue, settings.table);
+  std::string ids = sent == 0 ? "" : fmt::format(": DEMO-{0}-1 to DEMO-{0}-{1}", seed, sent);
+  fmt::print("sent {} tickets to s3://{} in {:.2f} s{}\n", sent, settings.raw_bucket, seconds, ids);
+}
+
+int generate(const Options& options) {
+  uint32_t seed = options.seed.value_or(std::random_device{}());
+  if (options.dry_run) return print_tickets(options, seed), 0;
+  Settings settings = Settings::from_environment();
+  Stop stop(std::chrono::seconds(0));
+  StopOnSignals signals(stop);
+  std::signal(SIGPIPE, SIG_IGN);
+  aws::Client client = aws::Client(settings.aws).with_cancel([&stop] { return stop.requested(); });
+  auto begin = std::chrono::steady_clock::now();
+  if (options.create_resources) create_resources(settings, client, options);
+  long sent = send_tickets(settings, client, options, seed, stop);
+  summarise(settings, options, seed, sent, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  return sent == options.count ? 0 : flox::exit_failure;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Puts made-up support tickets into the raw bucket, which announces them in the queue.\n"
+               "Buckets, queue and table have their names from the same environment variables as ticket-processor's.",
+               "ticket-generator");
+  app.footer("Examples:\n"
+             "  ticket-generator --dry-run --count 3 --seed 1\n"
+             "  AWS_ENDPOINT_URL=http://localhost:4566 ticket-generator --create-resources --count 200\n"
+             "  ticket-generator --count 1000 --rate 20");
+  app.set_version_flag("--version", "ticket-generator " + program_version());
+  Options options;
+  app.add_option("--count", options.count, "How many tickets")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--rate", options.rate, "Tickets a second, at most; 0: as fast as it goes")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options.seed, "The same seed makes the same tickets, ids included (default: random)");
+  app.add_flag("--create-resources", options.create_resources,
+               "First make the buckets, the queue, the table and the bucket's notification, where they are missing");
+  app.add_option("--visibility-timeout", options.visibility, "Of a queue that is made, in seconds")
+      ->check(CLI::Range(0L, 43200L))->capture_default_str();
+  app.add_option("--dead-letter-queue", options.dead_letter_queue,
+                 "With --create-resources: make this queue too and have the other one move messages there that were\n"
+                 "received MAX_RECEIVES (5) times");
+  app.add_flag("--notify", options.notify, "Send the bucket's event to the queue ourselves, for endpoints whose S3 does not");
+  app.add_flag("--dry-run", options.dry_run, "Print the tickets, one a line, and send nothing");
+  app.add_flag("--json", options.json, "Print the summary as JSON");
+  CLI11_PARSE(app, argc, argv);
+  if (!options.dead_letter_queue.empty() && !options.create_resources)
+    flox::fail(flox::ErrorKind::invalid_input, "--dead-letter-queue does nothing without --create-resources");
+  return generate(options);
+}
+
+}  // namespace
+}  // namespace ticket
+
+int main(int argc, char** argv) {
+  try {
+    return ticket::run(argc, argv);
+  } catch (const std::exception& error) {
+    flox::print_error(error);
+    return flox::exit_failure;
+  }
+}

@@ -1,0 +1,66 @@
+#include "ticket/pipeline/enriched_ticket.h"
+
+#include <fmt/chrono.h>
+#include <nlohmann/json.hpp>
+
+#include "ticket/enrich/intent.h"
+#include "ticket/enrich/urgency.h"
+#include "ticket/version.h"
+
+namespace ticket {
+
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string iso_time(std::chrono::system_clock::time_point when) {
+  using namespace std::chrono;
+  auto micros = duration_cast<microseconds>(when.time_since_epoch()).count() % 1'000'000;
+  std::string text = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(system_clock::to_time_t(floor<seconds>(when))));
+  return micros == 0 ? text : text + fmt::format(".{:06}", micros);
+}
+
+}  // namespace
+
+ordered_json enrich(const RawTicket& ticket, std::chrono::system_clock::time_point now) {
+  Intent intent = classify_intent(ticket.subject, ticket.body);
+  Urgency urgency = classify_urgency(ticket.priority, ticket.subject, ticket.body);
+  ordered_json enriched = to_json(ticket);
+  enriched["enrichment"] = {{"intent", intent.name},
+                            {"intent_confidence", intent.confidence},
+                            {"urgency", urgency.level},
+                            {"urgency_confidence", urgency.confidence},
+                            {"processed_at", iso_time(now)},
+                            {"model_version", rules_version},
+                            {"processor_version", program_version()}};
+  return enriched;
+}
+
+std::string object_text(const ordered_json& enriched) { return enriched.dump(2); }
+std::string object_key(const std::string& ticket_id) { return ticket_id + ".json"; }
+
+ordered_json table_item(const ordered_json& enriched) {
+  ordered_json item = ordered_json::object();
+  for (const char* name : {"ticket_id", "created_at", "subject", "customer_id"}) item[name] = enriched.at(name);
+  const ordered_json& enrichment = enriched.at("enrichment");
+  for (const char* name : {"intent", "urgency", "sentiment", "summary", "processed_at", "processor_version"})
+    if (enrichment.contains(name)) item[name] = enrichment[name];
+  item["s3_key"] = object_key(enriched.at("ticket_id"));
+  return item;
+}
+
+Existing read_existing(std::string_view text, const RawTicket& ticket, ordered_json& enriched) {
+  ordered_json found = ordered_json::parse(text, nullptr, false);
+  if (!found.is_object()) return Existing::unreadable;
+  for (const char* name : {"ticket_id", "subject", "customer_id"})
+    if (!found.contains(name) || !found[name].is_string()) return Existing::unreadable;
+  if (!found.contains("created_at") || !found["created_at"].is_number_integer()) return Existing::unreadable;
+  if (!found.contains("enrichment") || !found["enrichment"].is_object()) return Existing::unreadable;
+  for (const char* name : {"intent", "urgency", "processed_at"})
+    if (!found["enrichment"].contains(name) || !found["enrichment"][name].is_string()) return Existing::unreadable;
+  if (found["ticket_id"] != ticket.ticket_id || found["created_at"] != ticket.created_at) return Existing::other_ticket;
+  enriched = std::move(found);
+  return Existing::same_ticket;
+}
+
+}  // namespace ticket

@@ -1,0 +1,66 @@
+#include "ticket/worker/notification.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace ticket {
+namespace {
+
+using nlohmann::json;
+
+Notification parse(const std::string& body) { return parse_notification(body, "raw"); }
+
+TEST(Notification, NamesTheObjectsOfAnS3Event) {
+  auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"a.json"}}},
+                                      {"s3":{"bucket":{"name":"c"},"object":{"key":"d"}}}]})").records;
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].bucket + "/" + records[0].key, "b/a.json");
+  EXPECT_EQ(records[1].bucket + "/" + records[1].key, "c/d");
+}
+
+TEST(Notification, DecodesTheKeysOfEventsButNotThoseMadeByHand) {
+  auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"a+b%2Bc%C3%A4.json"}}},
+                                      {"key":"a+b%2B"},{"Key":"x"}]})").records;
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0].key, "a b+c\u00e4.json");
+  EXPECT_EQ(records[1].key, "a+b%2B");
+  EXPECT_EQ(records[1].bucket, "raw");
+  EXPECT_EQ(records[2].key, "x");
+}
+
+TEST(Notification, UnwrapsWhatSnsWrapped) {
+  json inner = json::parse(s3_event("b", "k e+y/1", 3));
+  json outer = {{"Type", "Notification"}, {"TopicArn", "arn:aws:sns:r:1:t"}, {"Message", inner.dump()}};
+  auto records = parse(outer.dump()).records;
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].key, "k e+y/1");
+}
+
+TEST(Notification, AsksForNothingInTestEventsBodiesWithoutRecordsAndRemovals) {
+  EXPECT_EQ(parse(R"({"Service":"Amazon S3","Event":"s3:TestEvent"})").ignored, "S3's test event");
+  EXPECT_EQ(parse("{}").ignored, "the message has no Records");
+  EXPECT_EQ(parse(R"({"Records":[]})").ignored, "Records is empty");
+  EXPECT_EQ(parse(R"({"Records":[{"eventName":"ObjectRemoved:Delete","s3":{}}]})").ignored, "the objects were removed");
+}
+
+TEST(Notification, KeepsAGoodRecordBesideABadOne) {
+  auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"}}},{"key":"x"},7,{"key":5}]})").records;
+  ASSERT_EQ(records.size(), 4u);
+  EXPECT_FALSE(records[0].problem.empty());
+  EXPECT_TRUE(records[1].problem.empty());
+  EXPECT_FALSE(records[2].problem.empty());
+  EXPECT_FALSE(records[3].problem.empty());
+}
+
+TEST(Notification, RefusesWhatIsNoNotification) {
+  for (const char* body : {"", "nonsense", "null", "[\"Records\"]", R"({"Records":{}})", R"({"Records":"x"})",
+                           R"({"TopicArn":"t","Message":"nonsense"})", "\"\xff\""})
+    EXPECT_THROW(parse(body), flox::Error) << body;
+}
+
+}  // namespace
+}  // namespace ticket
