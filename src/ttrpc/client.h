@@ -1,0 +1,29 @@
+// A ttrpc client for coroutines: calls go one after the other over one connection, made when first needed and
+// made again after it broke.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace flox::ttrpc {
+
+// One coroutine at a time.
+class Client {
+ public:
+  // Does not connect yet. "unix://" in front of the path is allowed.
+  Client(boost::asio::any_io_executor executor, std::string socket_path);
+  ~Client();
+
+  // As BlockingClient::call. A broken connection throws Error(unavailable); the next call connects anew.
+  boost::asio::awaitable<std::string> call(std::string service, std::string method, std::string payload,
+                                           std::chrono::milliseconds timeout);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace flox::ttrpc

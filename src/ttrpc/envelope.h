@@ -1,0 +1,18 @@
+// The two messages every call consists of, as whole frames. Shared by the clients.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace flox::ttrpc {
+
+// The frame of a request. Throws Error(invalid_input) if it is over 4 MiB.
+std::string encode_request(uint32_t stream, std::string_view service, std::string_view method,
+                           std::string_view payload, std::chrono::nanoseconds timeout);
+
+// The answer's payload, from a response frame's. Throws what the server answered (error_of, but a
+// StatusError's code is not kept), Error(internal) if it is no Response.
+std::string decode_response(const std::string& frame_payload);
+
+}  // namespace flox::ttrpc

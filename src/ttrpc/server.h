@@ -1,0 +1,51 @@
+// A ttrpc server on a Unix socket: Asio coroutines, unary calls.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "ttrpc/socket.h"
+#include "ttrpc/status.h"
+
+namespace flox::ttrpc {
+
+struct Request {
+  std::string payload;                  // the method's message, serialised
+  Peer peer;                            // who asks
+  std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
+};
+
+// Answers with the serialised answer. What it throws becomes the call's status (status_of).
+using Handler = std::function<boost::asio::awaitable<std::string>(Request)>;
+
+struct ServerOptions {
+  bool same_user_only = false;  // connections of other effective users or groups are closed at once
+};
+
+// Serves from construction until close() or destruction. Calls of one connection run concurrently and are
+// answered as they finish; handlers of one connection share its strand, so one that blocks holds up that
+// connection: hop to a thread pool first. A connection is never closed for being idle. When a client goes,
+// its calls run on and their answers are dropped.
+class Server {
+ public:
+  // Takes a listening socket (listen_at, or inherited).
+  Server(boost::asio::any_io_executor executor, Fd listening, ServerOptions options = {});
+  // Destroy it on the executor's thread or when the executor no longer runs.
+  ~Server();
+
+  // Makes a method known, "flox.node.v1.Node" and "Prepare". Before the executor runs.
+  void handle(const std::string& service, const std::string& method, Handler handler);
+  // Stops accepting and closes all connections; handlers under way run on. Thread-safe.
+  void close();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace flox::ttrpc
