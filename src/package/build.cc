@@ -1,0 +1,242 @@
+#include "package/build.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cstring>
+#include <set>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "package/build_command.h"
+#include "package/import_deb.h"
+#include "package/relocate_tree.h"
+#include "package/relocation.h"
+
+namespace flox::package {
+namespace {
+
+// The directory that $out names, held by this process until the object goes, then removed.
+class OutDirectory {
+ public:
+  OutDirectory(const std::string& placeholder, const std::string& name)
+      : path_(fmt::format("/tmp/store_{}-{}", placeholder, name)) {
+    if (::mkdir(path_.c_str(), 0755) != 0) {
+      if (errno != EEXIST) fail_errno(errno, "making $out at {}", path_.string());
+      take_over();
+    }
+    hold();
+  }
+  ~OutDirectory() {
+    try {
+      remove_tree(path_);
+    } catch (const std::exception&) {  // the next build of the same takes it over
+    }
+  }
+  const fs::path& path() const noexcept { return path_; }
+
+ private:
+  void hold() {
+    lock_ = open_file(path_.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) fail(ErrorKind::conflict, "the same build is running already ({})", path_.string());
+  }
+  // A build that was killed left it. Not so if another user owns it or its builder still holds it.
+  void take_over() {
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) != 0) fail_errno(errno, "reading {}", path_.string());
+    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
+      fail(ErrorKind::conflict, "{} is somebody else's, but the build needs this place", path_.string());
+    hold();
+    remove_tree(path_);
+    if (::mkdir(path_.c_str(), 0755) != 0) fail_errno(errno, "making $out at {}", path_.string());
+  }
+
+  fs::path path_;
+  Fd lock_;
+};
+
+void check_name(const std::string& what, const std::string& text) {
+  bool good = !text.empty() && text.size() <= 128 && text[0] != '.' && text[0] != '-';
+  for (unsigned char c : text) good = good && (std::isalnum(c) != 0 || std::strchr("+-._?=", c) != nullptr);
+  if (!good)
+    fail(ErrorKind::invalid_input, "{} '{}' cannot be part of a store path: use letters, digits and +-._?=, not first '.' or '-'", what,
+         text);
+}
+
+std::string trimmed(const std::string& text) {
+  size_t begin = text.find_first_not_of(" \t\r\n");
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+// The last lines of the log, for the error message.
+std::string last_lines(const fs::path& log, size_t count) {
+  std::string text = read_file(log);
+  while (text.ends_with('\n')) text.pop_back();
+  size_t begin = text.size();
+  while (begin > 0 && count > 0) {
+    begin = text.rfind('\n', begin - 1);
+    if (begin == std::string::npos) return text;
+    --count;
+  }
+  return text.substr(begin + 1);
+}
+
+CommandSetting setting(const store::LocalStore& store, const BuildRequest& request) {
+  return {.environment = request.environment,
+          .directory = request.project,
+          .store_root = request.packages.empty() ? fs::path() : store.root()};
+}
+
+std::string version_of(const store::LocalStore& store, const BuildRequest& request) {
+  const auto& source = request.descriptor.version_source;
+  std::string version = request.descriptor.version;
+  if (source.is_object() && source.contains("file")) {
+    version = trimmed(read_file(request.project / source["file"].get<std::string>()));
+  } else if (source.is_object() && source.contains("command")) {
+    TempDir work("flox-version-");
+    fs::path output = work.path() / "output";
+    int code = run_build_command(source["command"].get<std::string>(), setting(store, request), output);
+    if (code != 0) fail(ErrorKind::invalid_input, "its version command failed with exit code {}: {}", code, last_lines(output, 5));
+    version = trimmed(read_file(output));
+  }
+  if (version.empty())
+    throw Error(ErrorKind::invalid_input, "it has no version",
+                fmt::format("Add one to the manifest: [build.{}] version = \"1.0.0\", or {{ file = \"VERSION\" }}, or {{ command = \"…\" }}.",
+                            request.name));
+  check_name("version", version);
+  return version;
+}
+
+// Replaces `from` by `to`, of the same length, in files and links.
+void replace_in_tree(const fs::path& tree, const std::string& from, const std::string& to) {
+  for (const auto& entry : fs::recursive_directory_iterator(tree)) {
+    bool is_link = entry.symlink_status().type() == fs::file_type::symlink;
+    if (!is_link && entry.symlink_status().type() != fs::file_type::regular) continue;
+    std::string text = is_link ? fs::read_symlink(entry.path()).string() : read_file(entry.path());
+    bool changed = false;
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+      text.replace(at, from.size(), to);
+      changed = true;
+    }
+    if (!changed) continue;
+    if (is_link) {
+      fs::remove(entry.path());
+      fs::create_symlink(text, entry.path());
+    } else {
+      write_file(entry.path(), text, static_cast<unsigned>(entry.status().permissions()) & 0777);
+    }
+  }
+}
+
+void check_output(const fs::path& out) {
+  static constexpr const char* advice = "Put what is to be installed below it, for example: mkdir -p $out/bin && cp PROGRAM $out/bin/";
+  auto type = fs::symlink_status(out).type();
+  if (type == fs::file_type::not_found) throw Error(ErrorKind::invalid_input, "the command removed $out", advice);
+  if (type != fs::file_type::directory) throw Error(ErrorKind::invalid_input, "the command made $out something other than a directory", advice);
+  for (const auto& entry : fs::recursive_directory_iterator(out))
+    if (entry.symlink_status().type() != fs::file_type::directory) return;
+  throw Error(ErrorKind::invalid_input, "the command succeeded but left nothing in $out", advice);
+}
+
+void run_command(const store::LocalStore& store, const BuildRequest& request, const fs::path& out) {
+  fs::path log = request.project / ("result-" + request.name + ".log");
+  CommandSetting command = setting(store, request);
+  command.environment["out"] = out.string();
+  command.environment.emplace("SOURCE_DATE_EPOCH", "315532800");  // 1980, the earliest that zip files can say
+  int code = run_build_command(request.descriptor.command, command, log);
+  if (code != 0)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("its command failed with exit code {}; the last lines of its output were:\n{}", code, last_lines(log, 15)),
+                fmt::format("All of its output is in {}.", log.string()));
+}
+
+// References to packages that are there to build with only.
+void check_references(const store::LocalStore& store, const BuildRequest& request, const nix::PathInfo& info) {
+  if (request.runtime_packages.empty()) return;
+  auto allowed = store.closure(request.runtime_packages);
+  auto all = store.closure({request.packages.begin(), request.packages.end()});
+  for (const auto& reference : info.references)
+    if (all.contains(reference) && !allowed.contains(reference))
+      throw Error(ErrorKind::invalid_input, fmt::format("the result refers to {}, which is none of its runtime-packages", reference.to_string()),
+                  "Add the package to runtime-packages, or keep the build from writing its path into the result.");
+}
+
+}  // namespace
+
+catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request) {
+  return in_context("building " + request.name, [&] {
+    check_name("name", request.name);
+    std::string version = version_of(store, request);
+    std::string name = request.name + "-" + version;
+    std::string placeholder = placeholder_digest("build " + name);
+    OutDirectory out(placeholder, name);
+    run_command(store, request, out.path());
+    check_output(out.path());
+
+    std::string own_path = fmt::format("{}/{}-{}", nix::store_dir, placeholder, name);
+    replace_in_tree(out.path(), out.path().string(), own_path);
+    nix::StorePathSet packages(request.packages.begin(), request.packages.end());
+    nix::PathInfo info = relocate_tree(store, out.path(), name,
+                                       {.debian = request.debian,
+                                        .packages = request.packages,
+                                        .candidates = store.closure(packages),
+                                        .placeholder = placeholder,
+                                        .origins = {own_path}});
+    check_references(store, request, info);
+    catalog::PackageBuild result;
+    result.name = request.name;
+    result.version = version;
+    result.system = system_of_this_machine();
+    result.description = request.descriptor.description;
+    result.outputs.emplace("out", info.path);
+    result.closure_size = store.closure_size(store.closure({info.path}));
+    return result;
+  });
+}
+
+void leave_result(const store::LocalStore& store, const fs::path& project, const catalog::PackageBuild& build) {
+  fs::path link = project / ("result-" + build.name);
+  const nix::StorePath& path = build.outputs.at("out");
+  auto type = fs::symlink_status(link).type();
+  if (type != fs::file_type::not_found && type != fs::file_type::symlink)
+    fail(ErrorKind::conflict, "{} is in the way of the link to the result", link.string());
+  auto replace_link = [](const fs::path& target, const fs::path& at) {
+    TempDir work(".result-", at.parent_path());
+    fs::create_symlink(target, work.path() / "link");
+    fs::rename(work.path() / "link", at);
+  };
+  replace_link(store.real_path(path), link);
+  // An indirect root, as Nix has them: it holds as long as the link does.
+  fs::path roots = store.state_directory() / "gcroots/auto";
+  fs::create_directories(roots);
+  replace_link(link, roots / to_hex(bytes_of(sha256(link.string()))).substr(0, 32));
+  write_file(project / ("result-" + build.name + ".json"), build.to_json().dump(2) + "\n");
+}
+
+std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a, const nix::StorePath& b) {
+  std::set<std::string> places;
+  for (const auto& path : {a, b})
+    for (const auto& entry : fs::recursive_directory_iterator(store.real_path(path)))
+      places.insert(entry.path().lexically_relative(store.real_path(path)).string());
+  auto describe = [](const fs::path& path, const std::string& own) -> std::string {
+    auto status = fs::symlink_status(path);
+    std::string text;
+    if (status.type() == fs::file_type::symlink) text = "link " + fs::read_symlink(path).string();
+    else if (status.type() == fs::file_type::directory) text = "directory";
+    else if (status.type() == fs::file_type::not_found) text = "missing";
+    else text = ((status.permissions() & fs::perms::owner_exec) != fs::perms::none ? "program " : "file ") + read_file(path);
+    for (size_t at; (at = text.find(own)) != std::string::npos;) text.erase(at, own.size());  // differs by nature
+    return text;
+  };
+  std::vector<std::string> result;
+  for (const auto& place : places)
+    if (describe(store.real_path(a) / place, std::string(a.digest())) != describe(store.real_path(b) / place, std::string(b.digest())))
+      result.push_back(place);
+  return result;
+}
+
+}  // namespace flox::package

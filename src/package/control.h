@@ -1,0 +1,25 @@
+// Debian's control data: stanzas of fields, relations between packages, versions (Debian policy chapters 5 and 7).
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flox::package {
+
+// One stanza: field name, as written, to its value with continuation lines.
+using Stanza = std::map<std::string, std::string>;
+
+// Stanzas are separated by empty lines, as `apt-cache show` and /var/lib/dpkg/status have them. Throws
+// Error(invalid_input) for a line that is neither a field nor a continuation.
+std::vector<Stanza> parse_control(std::string_view text);
+
+// "a (>= 1) | b, c:any" → {{a, b}, {c}}: one element a dependency, each the names of its alternatives.
+using Relations = std::vector<std::vector<std::string>>;
+Relations parse_relations(std::string_view text);
+
+// "1:3.11.2-1+b1" → "3.11.2": without epoch and Debian revision, '~' (which no store path may have) as '_'.
+std::string upstream_version(std::string_view version);
+
+}  // namespace flox::package

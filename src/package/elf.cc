@@ -1,0 +1,129 @@
+#include "package/elf.h"
+
+#include <elf.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+
+namespace flox::package {
+namespace {
+
+// A view of the file's bytes that refuses to read outside them.
+class Image {
+ public:
+  explicit Image(std::string bytes) : bytes_(std::move(bytes)) {}
+
+  template <typename T>
+  T at(uint64_t offset) const {
+    if (offset > bytes_.size() || bytes_.size() - offset < sizeof(T))
+      fail(ErrorKind::invalid_input, "damaged ELF file: it points {} bytes behind its end", offset - bytes_.size());
+    T value;
+    std::memcpy(&value, bytes_.data() + offset, sizeof(T));
+    return value;
+  }
+  std::string text(uint64_t offset) const {
+    size_t end = offset < bytes_.size() ? bytes_.find('\0', offset) : std::string::npos;
+    if (end == std::string::npos) fail(ErrorKind::invalid_input, "damaged ELF file: a name has no end");
+    return bytes_.substr(offset, end - offset);
+  }
+
+ private:
+  std::string bytes_;
+};
+
+std::vector<std::string> split_path(const std::string& text) {
+  std::vector<std::string> result;
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(':', begin), text.size());
+    if (end > begin) result.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return result;
+}
+
+std::vector<Elf64_Phdr> program_headers(const Image& image, const Elf64_Ehdr& header) {
+  std::vector<Elf64_Phdr> result;
+  for (unsigned i = 0; i < header.e_phnum; ++i)
+    result.push_back(image.at<Elf64_Phdr>(header.e_phoff + uint64_t{i} * header.e_phentsize));
+  return result;
+}
+
+uint64_t file_offset(const std::vector<Elf64_Phdr>& segments, uint64_t address) {
+  for (const auto& segment : segments)
+    if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
+      return segment.p_offset + (address - segment.p_vaddr);
+  fail(ErrorKind::invalid_input, "damaged ELF file: address {:#x} is in no segment", address);
+}
+
+void read_dynamic(const Image& image, const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& dynamic, Elf& elf) {
+  std::vector<uint64_t> needed;
+  std::optional<uint64_t> soname, runpath, rpath, strings;
+  for (uint64_t offset = 0; offset + sizeof(Elf64_Dyn) <= dynamic.p_filesz; offset += sizeof(Elf64_Dyn)) {
+    auto entry = image.at<Elf64_Dyn>(dynamic.p_offset + offset);
+    if (entry.d_tag == DT_NULL) break;
+    if (entry.d_tag == DT_NEEDED) needed.push_back(entry.d_un.d_val);
+    if (entry.d_tag == DT_SONAME) soname = entry.d_un.d_val;
+    if (entry.d_tag == DT_RUNPATH) runpath = entry.d_un.d_val;
+    if (entry.d_tag == DT_RPATH) rpath = entry.d_un.d_val;
+    if (entry.d_tag == DT_STRTAB) strings = file_offset(segments, entry.d_un.d_ptr);
+  }
+  if (!strings) return;
+  for (uint64_t name : needed) elf.needed.push_back(image.text(*strings + name));
+  if (soname) elf.soname = image.text(*strings + *soname);
+  if (runpath || rpath) elf.search_path = split_path(image.text(*strings + (runpath ? *runpath : *rpath)));
+}
+
+void read_imports(const Image& image, const Elf64_Ehdr& header, Elf& elf) {
+  auto section = [&](unsigned index) {
+    return image.at<Elf64_Shdr>(header.e_shoff + uint64_t{index} * header.e_shentsize);
+  };
+  for (unsigned i = 0; i < header.e_shnum; ++i) {
+    auto symbols = section(i);
+    if (symbols.sh_type != SHT_DYNSYM) continue;
+    auto strings = section(symbols.sh_link);
+    for (uint64_t offset = 0; offset + sizeof(Elf64_Sym) <= symbols.sh_size; offset += sizeof(Elf64_Sym)) {
+      auto symbol = image.at<Elf64_Sym>(symbols.sh_offset + offset);
+      if (symbol.st_shndx == SHN_UNDEF && symbol.st_name != 0)
+        elf.imports.insert(image.text(strings.sh_offset + symbol.st_name));
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<Elf> read_elf(const fs::path& path) {
+  {
+    Fd fd = open_file(path.string(), O_RDONLY);
+    char ident[EI_NIDENT] = {};
+    if (read_some(fd.get(), ident, sizeof ident) != sizeof ident || std::memcmp(ident, ELFMAG, SELFMAG) != 0 ||
+        ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
+      return std::nullopt;
+  }
+  return in_context("reading " + path.string(), [&]() -> std::optional<Elf> {
+    Image image(read_file(path));
+    auto header = image.at<Elf64_Ehdr>(0);
+    if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return std::nullopt;
+    auto segments = program_headers(image, header);
+    Elf elf;
+    elf.executable = header.e_type == ET_EXEC;
+    const Elf64_Phdr* dynamic = nullptr;
+    for (const auto& segment : segments) {
+      if (segment.p_type == PT_DYNAMIC) dynamic = &segment;
+      if (segment.p_type == PT_INTERP) {
+        elf.interpreter = image.text(segment.p_offset);
+        elf.executable = true;
+      }
+    }
+    if (dynamic == nullptr) return std::nullopt;
+    read_dynamic(image, segments, *dynamic, elf);
+    read_imports(image, header, elf);
+    return elf;
+  });
+}
+
+}  // namespace flox::package

@@ -1,0 +1,27 @@
+// Reads what matters for relocation from ELF programs and libraries (System V gABI chapters 4 and 5).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace flox::package {
+
+struct Elf {
+  bool executable = false;               // has an interpreter, or is of type EXEC
+  std::string interpreter;               // PT_INTERP; empty for libraries and static programs
+  std::string soname;                    // DT_SONAME
+  std::vector<std::string> needed;       // DT_NEEDED, in order
+  std::vector<std::string> search_path;  // DT_RUNPATH, else DT_RPATH, split at ':'
+  std::set<std::string> imports;         // names of undefined dynamic symbols
+};
+
+// Nothing unless the file is a 64-bit little-endian dynamically linked program or shared library: scripts, data,
+// static programs, object files and foreign word sizes need no relocation. Throws Error(invalid_input) for a
+// file that says it is one but points outside itself.
+std::optional<Elf> read_elf(const std::filesystem::path& path);
+
+}  // namespace flox::package
