@@ -1,1 +1,100 @@
+#include "ticket/aws/credentials.h"
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/http_server.h"
+#include "ticket/testing/scoped_environment.h"
+
+namespace ticket::aws {
+namespace {
+
+using testing::HasSubstr;
+
+class CredentialsTest : public testing::Test {
+ protected:
+  ScopedEnvironment environment_;
+  flox::TempDir dir_;
+  std::string file(const std::string& name, const std::string& content) {
+    flox::write_file(dir_.path() / name, content);
+    return dir_.path() / name;
+  }
+};
+
+TEST_F(CredentialsTest, ComeFromTheEnvironmentFirst) {
+  environment_.set("AWS_ACCESS_KEY_ID", "a");
+  environment_.set("AWS_SECRET_ACCESS_KEY", "s");
+  environment_.set("AWS_SESSION_TOKEN", "t");
+  Credentials found = CredentialsProvider({}).get();
+  EXPECT_EQ(found.access_key + found.secret_key + found.session_token, "ast");
+}
+
+TEST_F(CredentialsTest, RefuseHalfAPairRatherThanLookElsewhere) {
+  environment_.set("AWS_ACCESS_KEY_ID", "a");
+  EXPECT_THROW(CredentialsProvider({.fall_back_to_test = true}).get(), flox::Error);
+}
+
+TEST_F(CredentialsTest, ComeFromTheSharedFilesByProfile) {
+  environment_.set("AWS_SHARED_CREDENTIALS_FILE", file("credentials",
+      "# comment\n[default]\naws_access_key_id=d\naws_secret_access_key = ds\n\n[work]\naws_access_key_id = w\n"
+      "aws_secret_access_key = w=s\n"));
+  environment_.set("AWS_CONFIG_FILE", file("config", "[profile work]\nregion = eu-north-1\ns3 =\n  max = 1\n"));
+  EXPECT_EQ(CredentialsProvider({}).get().access_key, "d");
+  environment_.set("AWS_PROFILE", "work");
+  EXPECT_EQ(CredentialsProvider({}).get().secret_key, "w=s");
+  EXPECT_EQ(load_profile().at("region"), "eu-north-1");
+}
+
+TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {
+  std::atomic<int> calls = 0;
+  std::string seen;
+  flox::HttpServer sts({.threads = 1}, [&](const flox::ServerRequest& request) -> flox::ServerResponse {
+    seen = request.body;
+    int call = ++calls;
+    // The first ones expire in the past: they must not be kept.
+    const char* expires = call == 1 ? "2001-01-01T00:00:00Z" : "2099-01-01T00:00:00Z";
+    return {.body = fmt::format("<R><Credentials><AccessKeyId>A{}</AccessKeyId><SecretAccessKey>S</SecretAccessKey>"
+                                "<SessionToken>T&amp;T</SessionToken><Expiration>{}</Expiration></Credentials></R>", call, expires)};
+  });
+  environment_.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+  environment_.set("AWS_WEB_IDENTITY_TOKEN_FILE", file("token", "to.ken\n"));
+  CredentialsProvider provider({.sts_endpoint = fmt::format("http://127.0.0.1:{}", sts.port())});
+  EXPECT_EQ(provider.get().access_key, "A1");
+  EXPECT_EQ(provider.get().access_key, "A2");
+  EXPECT_EQ(provider.get().access_key, "A2");
+  EXPECT_EQ(provider.get().session_token, "T&T");
+  EXPECT_THAT(seen, HasSubstr("Action=AssumeRoleWithWebIdentity"));
+  EXPECT_THAT(seen, HasSubstr("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr"));
+  EXPECT_THAT(seen, HasSubstr("WebIdentityToken=to.ken"));
+  provider.discard();
+  EXPECT_EQ(provider.get().access_key, "A3");
+}
+
+TEST_F(CredentialsTest, ComeFromTheContainerEndpointWithItsToken) {
+  flox::HttpServer endpoint({.threads = 1}, [](const flox::ServerRequest& request) -> flox::ServerResponse {
+    if (request.headers.at("authorization") != "pod token") return {.status = 403};
+    return {.body = R"({"AccessKeyId":"C","SecretAccessKey":"S","Token":"T","Expiration":"2099-01-01T00:00:00Z"})"};
+  });
+  environment_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", fmt::format("http://127.0.0.1:{}/v1", endpoint.port()));
+  environment_.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file("auth", "pod token\n"));
+  EXPECT_EQ(CredentialsProvider({}).get().access_key, "C");
+}
+
+TEST_F(CredentialsTest, AreTestOnesForLocalStackOnly) {
+  EXPECT_EQ(CredentialsProvider({.fall_back_to_test = true}).get().access_key, "test");
+  try {
+    CredentialsProvider({}).get();
+    FAIL();
+  } catch (const flox::Error& error) {
+    EXPECT_EQ(error.kind(), flox::ErrorKind::not_found);
+    EXPECT_THAT(error.what(), HasSubstr("no AWS credentials"));
+    EXPECT_THAT(error.advice(), HasSubstr("AWS_ACCESS_KEY_ID"));
+  }
+}
+
+}  // namespace
+}  // namespace ticket::aws

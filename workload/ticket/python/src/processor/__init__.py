@@ -1,0 +1,1 @@
+"""ticket-processor as seen from Python. The program itself is C++."""

@@ -1,0 +1,25 @@
+"""What the guide's preload command imports: fills the model cache through the ticket-processor program."""
+
+import pathlib
+import shutil
+import subprocess
+
+
+def _program():
+    """The ticket-processor of this module's own package, otherwise the one on PATH."""
+    # <package>/lib/pythonX.Y/site-packages/src/processor/models.py
+    parents = pathlib.Path(__file__).resolve().parents
+    if len(parents) > 5 and (parents[5] / "bin" / "ticket-processor").is_file():
+        return str(parents[5] / "bin" / "ticket-processor")
+    found = shutil.which("ticket-processor")
+    if found is None:
+        raise FileNotFoundError("ticket-processor is neither beside this module's package nor on PATH")
+    return found
+
+
+def preload_all_models():
+    """Runs "ticket-processor preload-models"; raises RuntimeError with its output if it fails."""
+    result = subprocess.run([_program(), "preload-models"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode != 0:
+        raise RuntimeError(f"preload-models ended with code {result.returncode}:\n{result.stdout}")
+    print(result.stdout, end="", flush=True)
