@@ -1,0 +1,194 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "oci/mount.h"
+#include "oci/runtime.h"
+#include "oci/runtime_spec.h"
+
+namespace flox::oci {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const char* const config =
+    R"({"zeta":18446744073709551615,"ociVersion":"1.0.2","process":{"terminal":true,)"
+    R"("user":{"uid":1000,"gid":2000},"args":["sh","-c","x"],"env":["A=1","PATH=/bin"],"cwd":"/flox",)"
+    R"("future":{"b":1,"a":2}},"root":{"path":"rootfs"},"mounts":[{"destination":"/proc"},)"
+    R"({"destination":"/nix/store/cache"}],"annotations":{"k":"v"},)"
+    R"("linux":{"namespaces":[{"type":"pid"},{"type":"mount"}]}})";
+
+TEST(RuntimeSpecTest, WhatIsNotEditedStaysAsItWas) {
+  RuntimeSpec spec = RuntimeSpec::parse(config);
+  EXPECT_EQ(spec.dump(), config);
+  spec.set_process(spec.process());
+  EXPECT_EQ(spec.dump(), config);
+}
+
+TEST(RuntimeSpecTest, ReadsWhatTheShimNeeds) {
+  RuntimeSpec spec = RuntimeSpec::parse(config);
+  EXPECT_EQ(spec.annotation("k"), "v");
+  EXPECT_EQ(spec.annotation("none"), "");
+  EXPECT_EQ(spec.root_path(), "rootfs");
+  EXPECT_TRUE(spec.has_own_pid_namespace());
+  ProcessSpec process = spec.process();
+  EXPECT_TRUE(process.terminal());
+  EXPECT_THAT(process.args(), ElementsAre("sh", "-c", "x"));
+  EXPECT_EQ(process.uid(), 1000U);
+  EXPECT_EQ(process.gid(), 2000U);
+  EXPECT_EQ(process.cwd(), "/flox");
+}
+
+TEST(RuntimeSpecTest, AJoinedOrMissingPidNamespaceIsNotOwn) {
+  EXPECT_FALSE(RuntimeSpec::parse("{}").has_own_pid_namespace());
+  EXPECT_FALSE(RuntimeSpec::parse(R"({"linux":{"namespaces":[{"type":"pid","path":"/proc/1/ns/pid"}]}})")
+                   .has_own_pid_namespace());
+}
+
+TEST(RuntimeSpecTest, AMountStandsBeforeThoseBelowIt) {
+  RuntimeSpec spec = RuntimeSpec::parse(config);
+  spec.add_mount({"/nix/store", "bind", "/var/store", {"rbind", "ro"}});
+  EXPECT_TRUE(spec.has_mount("/nix/store"));
+  EXPECT_THAT(
+      spec.dump(),
+      HasSubstr(R"({"destination":"/proc"},{"destination":"/nix/store","type":"bind",)"
+                R"("source":"/var/store","options":["rbind","ro"]},{"destination":"/nix/store/cache"})"));
+}
+
+TEST(RuntimeSpecTest, BadJsonIsInvalidInputThatNamesTheFile) {
+  TempDir dir;
+  std::ofstream(dir.path() / "config.json") << "{oops";
+  try {
+    RuntimeSpec::load(dir.path() / "config.json");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+    EXPECT_THAT(error.what(), HasSubstr("config.json"));
+  }
+  EXPECT_THROW(RuntimeSpec::parse("[]"), Error);
+}
+
+TEST(RuntimeSpecTest, VariablesAreSetInPlaceAndTheLastOfEqualNamesCounts) {
+  Environment environment{"PATH=/a", "PATHX=1", "PATH=/b"};
+  EXPECT_EQ(get_variable(environment, "PATH"), "/b");
+  EXPECT_EQ(get_variable(environment, "PAT"), std::nullopt);
+  set_variable(environment, "PATH", "/c");
+  set_variable(environment, "HOME", "/");
+  EXPECT_THAT(environment, ElementsAre("PATH=/c", "PATHX=1", "PATH=/c", "HOME=/"));
+}
+
+TEST(RuntimeTest, WritesTheCommandLinesOfRunc) {
+  Runtime runc({.binary = "runc",
+                .root = "/r/ns",
+                .log = "/b/log.json",
+                .systemd_cgroup = true,
+                .no_pivot_root = true});
+  EXPECT_THAT(runc.create("c", "/b", "/b/init.pid", "/tmp/pty.sock"),
+              ElementsAre("runc", "--root", "/r/ns", "--log", "/b/log.json", "--log-format", "json",
+                          "--systemd-cgroup", "create", "--bundle", "/b", "--pid-file", "/b/init.pid",
+                          "--console-socket", "/tmp/pty.sock", "--no-pivot", "c"));
+  Runtime plain({.root = "/r"});
+  EXPECT_THAT(plain.kill("c", 9, true), ElementsAre("runc", "--root", "/r", "kill", "--all", "c", "9"));
+  EXPECT_THAT(plain.exec("c", "/p", "/b/e.pid", ""),
+              ElementsAre("runc", "--root", "/r", "exec", "--process", "/p", "--detach", "--pid-file",
+                          "/b/e.pid", "c"));
+}
+
+TEST(RuntimeTest, TheLastErrorOfTheLogIsTheReason) {
+  TempDir dir;
+  Runtime runc({.log = dir.path() / "log.json"});
+  EXPECT_EQ(runc.last_error(), std::nullopt);
+  std::ofstream(dir.path() / "log.json") << R"({"level":"error","msg":"first"})"
+                                            "\n"
+                                         << R"({"level":"error","msg":"exec: \"x\": not found"})"
+                                            "\n"
+                                         << R"({"level":"warning","msg":"later"})"
+                                            "\nnot json\n"
+                                            R"({"level":"err)";
+  EXPECT_EQ(runc.last_error(), "exec: \"x\": not found");
+}
+
+TEST(RuntimeTest, ReadsTheListOfProcesses) {
+  EXPECT_THAT(parse_pids("[12,13]\n"), ElementsAre(12, 13));
+  EXPECT_THAT(parse_pids("null"), ElementsAre());
+  EXPECT_THROW(parse_pids("oops"), Error);
+}
+
+// Runs `body` in a mount namespace of its own; its result is that of the child process.
+void in_mount_namespace(const std::function<void()>& body) {
+  pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_PRIVATE | MS_REC, "") != 0) _exit(77);
+    try {
+      body();
+    } catch (const std::exception& error) {
+      fprintf(stderr, "%s\n", error.what());
+      _exit(1);
+    }
+    _exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs root";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(MountTest, MountsAnOverlayOfManyLayersAndUnmountsItWhole) {
+  TempDir dir;
+  in_mount_namespace([&] {
+    // An overlay's upper directory cannot lie on an overlay itself.
+    ASSERT_EQ(mount("tmpfs", dir.path().c_str(), "tmpfs", 0, ""), 0);
+    std::string lower;
+    for (int i = 0; i < 60; ++i) {
+      fs::path layer =
+          dir.path() / "a-long-name-such-as-that-of-a-snapshotter-in-var-lib" / std::to_string(i) / "fs";
+      fs::create_directories(layer);
+      write_file(layer / ("file" + std::to_string(i)), "x");
+      if (!lower.empty()) lower += ':';
+      lower += layer.string();
+    }
+    ASSERT_GT(lower.size(), 4096U);
+    for (const char* name : {"upper", "work", "root", "extra"}) fs::create_directories(dir.path() / name);
+    fs::path root = dir.path() / "root";
+    mount_all({{"overlay",
+                "overlay",
+                "",
+                {"lowerdir=" + lower, "upperdir=" + (dir.path() / "upper").string(),
+                 "workdir=" + (dir.path() / "work").string()}}},
+              root);
+    EXPECT_TRUE(fs::exists(root / "file0"));
+    EXPECT_TRUE(fs::exists(root / "file59"));
+    fs::create_directory(root / "sub");
+    mount_all({{"bind", dir.path() / "extra", "/sub", {"rbind", "ro"}}}, root);
+    EXPECT_THROW(write_file(root / "sub/x", "x"), Error);
+    unmount_all(root);
+    EXPECT_TRUE(fs::is_empty(root));
+    unmount_all(root);
+    unmount_all(dir.path() / "missing");
+  });
+}
+
+TEST(MountTest, AFailedMountLeavesNothingBehind) {
+  TempDir dir;
+  in_mount_namespace([&] {
+    fs::create_directories(dir.path() / "root");
+    fs::create_directories(dir.path() / "layer");
+    write_file(dir.path() / "layer/file", "x");
+    EXPECT_THROW(mount_all({{"bind", dir.path() / "layer", "", {"rbind"}},
+                            {"bind", dir.path() / "none", "", {"bind"}}},
+                           dir.path() / "root"),
+                 Error);
+    EXPECT_TRUE(fs::is_empty(dir.path() / "root"));
+  });
+}
+
+}  // namespace
+}  // namespace flox::oci

@@ -1,0 +1,139 @@
+#include "oci/runtime.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace flox::oci {
+namespace {
+
+void add(Argv& argv, const char* option, const std::string& value) {
+  if (value.empty()) return;
+  argv.emplace_back(option);
+  argv.push_back(value);
+}
+
+void add_flag(Argv& argv, const char* option, bool wanted) {
+  if (wanted) argv.emplace_back(option);
+}
+
+void add_checkpoint_paths(Argv& argv, const Runtime::Checkpoint& how) {
+  add(argv, "--image-path", how.image_path);
+  add(argv, "--work-path", how.work_path);
+  add(argv, "--parent-path", how.parent_path);
+}
+
+void add_checkpoint_options(Argv& argv, const Runtime::Checkpoint& how) {
+  add_flag(argv, "--tcp-established", how.tcp_established);
+  add_flag(argv, "--ext-unix-sk", how.external_unix_sockets);
+  add_flag(argv, "--shell-job", how.shell_job);
+  add_flag(argv, "--file-locks", how.file_locks);
+  add(argv, "--manage-cgroups-mode", how.cgroups_mode);
+  for (const std::string& name : how.empty_namespaces) add(argv, "--empty-ns", name);
+}
+
+}  // namespace
+
+Argv Runtime::command(std::initializer_list<std::string> words) const {
+  Argv argv{settings_.binary};
+  add(argv, "--root", settings_.root);
+  add(argv, "--log", settings_.log);
+  if (!settings_.log.empty()) add(argv, "--log-format", "json");
+  add_flag(argv, "--systemd-cgroup", settings_.systemd_cgroup);
+  add(argv, "--criu", settings_.criu);
+  argv.insert(argv.end(), words);
+  return argv;
+}
+
+Argv Runtime::create(const std::string& id, const fs::path& bundle, const fs::path& pid_file,
+                     const fs::path& console) const {
+  Argv argv = command({"create", "--bundle", bundle, "--pid-file", pid_file});
+  add(argv, "--console-socket", console);
+  add_flag(argv, "--no-pivot", settings_.no_pivot_root);
+  add_flag(argv, "--no-new-keyring", settings_.no_new_keyring);
+  argv.push_back(id);
+  return argv;
+}
+
+Argv Runtime::restore(const std::string& id, const fs::path& bundle, const fs::path& pid_file,
+                      const fs::path& console, const Checkpoint& from) const {
+  Argv argv = command({"restore", "--detach", "--bundle", bundle, "--pid-file", pid_file, "--no-subreaper"});
+  add_checkpoint_paths(argv, from);
+  add_checkpoint_options(argv, from);
+  add(argv, "--console-socket", console);
+  add_flag(argv, "--no-pivot", settings_.no_pivot_root);
+  argv.push_back(id);
+  return argv;
+}
+
+Argv Runtime::start(const std::string& id) const { return command({"start", id}); }
+
+Argv Runtime::exec(const std::string& id, const fs::path& process, const fs::path& pid_file,
+                   const fs::path& console) const {
+  Argv argv = command({"exec", "--process", process, "--detach", "--pid-file", pid_file});
+  add(argv, "--console-socket", console);
+  argv.push_back(id);
+  return argv;
+}
+
+Argv Runtime::kill(const std::string& id, uint32_t signal, bool all) const {
+  Argv argv = command({"kill"});
+  add_flag(argv, "--all", all);
+  argv.push_back(id);
+  argv.push_back(std::to_string(signal));
+  return argv;
+}
+
+Argv Runtime::remove(const std::string& id, bool force) const {
+  Argv argv = command({"delete"});
+  add_flag(argv, "--force", force);
+  argv.push_back(id);
+  return argv;
+}
+
+Argv Runtime::pause(const std::string& id) const { return command({"pause", id}); }
+Argv Runtime::resume(const std::string& id) const { return command({"resume", id}); }
+Argv Runtime::processes(const std::string& id) const { return command({"ps", "--format", "json", id}); }
+Argv Runtime::update(const std::string& id) const { return command({"update", "--resources", "-", id}); }
+
+Argv Runtime::checkpoint(const std::string& id, const Checkpoint& how) const {
+  Argv argv = command({"checkpoint"});
+  add_checkpoint_paths(argv, how);
+  add_checkpoint_options(argv, how);
+  add_flag(argv, "--leave-running", how.leave_running);
+  argv.push_back(id);
+  return argv;
+}
+
+std::optional<std::string> Runtime::last_error() const {
+  std::string text;
+  try {
+    text = read_file(settings_.log);
+  } catch (const Error&) {
+    return std::nullopt;  // the runtime never got so far as to write a log
+  }
+  std::optional<std::string> result;
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = std::min(text.find('\n', begin), text.size());
+    auto line = nlohmann::ordered_json::parse(text.begin() + static_cast<long>(begin),
+                                              text.begin() + static_cast<long>(end), nullptr, false);
+    begin = end + 1;
+    if (!line.is_object() || !line.contains("msg") || !line["msg"].is_string()) continue;
+    if (line.value("level", "") == "error") result = line["msg"].get<std::string>();
+  }
+  return result;
+}
+
+std::vector<int> parse_pids(const std::string& text) {
+  auto list = nlohmann::ordered_json::parse(text, nullptr, false);
+  std::vector<int> pids;
+  if (list.is_null()) return pids;
+  if (!list.is_array())
+    fail(ErrorKind::internal, "the OCI runtime's list of processes is not JSON: {}", text);
+  for (const auto& pid : list)
+    if (pid.is_number_integer()) pids.push_back(pid.get<int>());
+  return pids;
+}
+
+}  // namespace flox::oci

@@ -1,0 +1,170 @@
+#include "oci/runtime_spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace flox::oci {
+namespace {
+
+Json parse_object(std::string_view text) {
+  Json document;
+  try {
+    document = Json::parse(text);
+  } catch (const Json::exception& error) {
+    fail(ErrorKind::invalid_input, "{}", error.what());
+  }
+  if (!document.is_object()) fail(ErrorKind::invalid_input, "not a JSON object");
+  return document;
+}
+
+// A member that may be absent, null or of another type than it should be: nullptr then.
+const Json* find(const Json& object, const char* name) {
+  if (!object.is_object()) return nullptr;
+  auto found = object.find(name);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::string string_at(const Json& object, const char* name) {
+  const Json* value = find(object, name);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+std::vector<std::string> strings_at(const Json& object, const char* name) {
+  std::vector<std::string> result;
+  const Json* list = find(object, name);
+  if (list == nullptr || !list->is_array()) return result;
+  for (const Json& item : *list)
+    if (item.is_string()) result.push_back(item.get<std::string>());
+  return result;
+}
+
+uint32_t user_field(const Json& process, const char* name) {
+  const Json* user = find(process, "user");
+  const Json* value = user == nullptr ? nullptr : find(*user, name);
+  return value != nullptr && value->is_number_unsigned() ? value->get<uint32_t>() : 0;
+}
+
+std::string dump_json(const Json& document) {
+  return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::optional<std::string> get_variable(const Environment& environment, std::string_view name) {
+  std::optional<std::string> result;
+  for (const std::string& entry : environment)
+    if (entry.size() > name.size() && entry[name.size()] == '=' && entry.starts_with(name))
+      result = entry.substr(name.size() + 1);
+  return result;
+}
+
+void set_variable(Environment& environment, std::string_view name, std::string_view value) {
+  std::string wanted = fmt::format("{}={}", name, value);
+  bool found = false;
+  for (std::string& entry : environment) {
+    if (entry.size() <= name.size() || entry[name.size()] != '=' || !entry.starts_with(name)) continue;
+    entry = wanted;
+    found = true;
+  }
+  if (!found) environment.push_back(std::move(wanted));
+}
+
+ProcessSpec::ProcessSpec(Json document) : document_(std::make_unique<Json>(std::move(document))) {}
+ProcessSpec::ProcessSpec(const ProcessSpec& other) : document_(std::make_unique<Json>(*other.document_)) {}
+ProcessSpec::ProcessSpec(ProcessSpec&&) noexcept = default;
+ProcessSpec& ProcessSpec::operator=(ProcessSpec&&) noexcept = default;
+ProcessSpec::~ProcessSpec() = default;
+
+ProcessSpec ProcessSpec::parse(std::string_view text) {
+  return in_context("reading the process", [&] { return ProcessSpec(parse_object(text)); });
+}
+
+std::string ProcessSpec::dump() const { return dump_json(*document_); }
+
+bool ProcessSpec::terminal() const {
+  const Json* value = find(*document_, "terminal");
+  return value != nullptr && value->is_boolean() && value->get<bool>();
+}
+void ProcessSpec::set_terminal(bool terminal) {
+  if (terminal != this->terminal()) (*document_)["terminal"] = terminal;
+}
+
+std::vector<std::string> ProcessSpec::args() const { return strings_at(*document_, "args"); }
+void ProcessSpec::set_args(const std::vector<std::string>& args) { (*document_)["args"] = args; }
+Environment ProcessSpec::env() const { return strings_at(*document_, "env"); }
+void ProcessSpec::set_env(const Environment& env) { (*document_)["env"] = env; }
+std::string ProcessSpec::cwd() const { return string_at(*document_, "cwd"); }
+uint32_t ProcessSpec::uid() const { return user_field(*document_, "uid"); }
+uint32_t ProcessSpec::gid() const { return user_field(*document_, "gid"); }
+
+RuntimeSpec::RuntimeSpec(Json document) : document_(std::make_unique<Json>(std::move(document))) {}
+RuntimeSpec::RuntimeSpec(RuntimeSpec&&) noexcept = default;
+RuntimeSpec& RuntimeSpec::operator=(RuntimeSpec&&) noexcept = default;
+RuntimeSpec::~RuntimeSpec() = default;
+
+RuntimeSpec RuntimeSpec::parse(std::string_view text) {
+  return in_context("reading the runtime spec", [&] { return RuntimeSpec(parse_object(text)); });
+}
+
+RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
+  std::string text = read_file(file);
+  return in_context("reading " + file.string(), [&] { return RuntimeSpec(parse_object(text)); });
+}
+
+std::string RuntimeSpec::dump() const { return dump_json(*document_); }
+void RuntimeSpec::save(const std::filesystem::path& file) const { write_file(file, dump(), 0644); }
+
+std::string RuntimeSpec::annotation(const std::string& name) const {
+  const Json* annotations = find(*document_, "annotations");
+  return annotations == nullptr ? std::string() : string_at(*annotations, name.c_str());
+}
+
+std::string RuntimeSpec::root_path() const {
+  const Json* root = find(*document_, "root");
+  return root == nullptr ? std::string() : string_at(*root, "path");
+}
+
+std::string RuntimeSpec::hostname() const { return string_at(*document_, "hostname"); }
+
+bool RuntimeSpec::has_own_pid_namespace() const {
+  const Json* linux = find(*document_, "linux");
+  const Json* namespaces = linux == nullptr ? nullptr : find(*linux, "namespaces");
+  if (namespaces == nullptr || !namespaces->is_array()) return false;
+  for (const Json& entry : *namespaces)
+    if (string_at(entry, "type") == "pid") return string_at(entry, "path").empty();
+  return false;
+}
+
+bool RuntimeSpec::has_mount(std::string_view destination) const {
+  const Json* mounts = find(*document_, "mounts");
+  if (mounts == nullptr || !mounts->is_array()) return false;
+  for (const Json& mount : *mounts)
+    if (string_at(mount, "destination") == destination) return true;
+  return false;
+}
+
+void RuntimeSpec::add_mount(const SpecMount& mount) {
+  Json entry = {{"destination", mount.destination},
+                {"type", mount.type},
+                {"source", mount.source},
+                {"options", mount.options}};
+  Json& mounts = (*document_)["mounts"];
+  if (!mounts.is_array()) mounts = Json::array();
+  auto before = mounts.begin();
+  for (; before != mounts.end(); ++before)
+    if (string_at(*before, "destination").starts_with(mount.destination + "/")) break;
+  mounts.insert(before, std::move(entry));
+}
+
+ProcessSpec RuntimeSpec::process() const {
+  const Json* process = find(*document_, "process");
+  if (process == nullptr || !process->is_object())
+    fail(ErrorKind::invalid_input, "the runtime spec has no process");
+  return ProcessSpec(*process);
+}
+
+void RuntimeSpec::set_process(const ProcessSpec& process) { (*document_)["process"] = *process.document_; }
+
+}  // namespace flox::oci

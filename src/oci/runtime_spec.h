@@ -1,0 +1,93 @@
+// The OCI runtime spec (config.json) and its process, for editing in place. What is not edited stays as it
+// was, order of keys and unknown fields included. (github.com/opencontainers/runtime-spec, config.md)
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flox::oci {
+
+using Json = nlohmann::ordered_json;
+
+// "NAME=VALUE" strings in the order of the spec.
+using Environment = std::vector<std::string>;
+
+// The value of NAME in an environment; the last of equal names counts, as in a shell.
+std::optional<std::string> get_variable(const Environment& environment, std::string_view name);
+// Sets NAME where it stands, or at the end.
+void set_variable(Environment& environment, std::string_view name, std::string_view value);
+
+// A process as the spec's `process`, or as an exec's.
+class ProcessSpec {
+ public:
+  // Throws Error(invalid_input) unless the text is a JSON object.
+  static ProcessSpec parse(std::string_view text);
+  ProcessSpec(const ProcessSpec& other);
+  ProcessSpec(ProcessSpec&&) noexcept;
+  ProcessSpec& operator=(ProcessSpec&&) noexcept;
+  ~ProcessSpec();
+
+  std::string dump() const;
+  bool terminal() const;
+  void set_terminal(bool terminal);
+  std::vector<std::string> args() const;
+  void set_args(const std::vector<std::string>& args);
+  Environment env() const;
+  void set_env(const Environment& env);
+  std::string cwd() const;
+  uint32_t uid() const;
+  uint32_t gid() const;
+
+ private:
+  friend class RuntimeSpec;
+  explicit ProcessSpec(Json document);
+  std::unique_ptr<Json> document_;
+};
+
+struct SpecMount {
+  std::string destination;
+  std::string type;
+  std::string source;
+  std::vector<std::string> options;
+};
+
+class RuntimeSpec {
+ public:
+  // Throws Error naming the file: not_found, or invalid_input for what is no JSON object.
+  static RuntimeSpec load(const std::filesystem::path& file);
+  static RuntimeSpec parse(std::string_view text);
+  RuntimeSpec(RuntimeSpec&&) noexcept;
+  RuntimeSpec& operator=(RuntimeSpec&&) noexcept;
+  ~RuntimeSpec();
+
+  std::string dump() const;
+  // Replaces the file as a whole, keeping mode 0644.
+  void save(const std::filesystem::path& file) const;
+
+  // The value of an annotation; empty if it is absent.
+  std::string annotation(const std::string& name) const;
+  // root.path, as it stands: absolute, or relative to the bundle.
+  std::string root_path() const;
+  std::string hostname() const;
+  // True if the container has a pid namespace of its own (listed in linux.namespaces, without a path).
+  bool has_own_pid_namespace() const;
+  // True if a mount has this destination.
+  bool has_mount(std::string_view destination) const;
+  // Adds a mount behind the others, but in front of those that lie below its destination.
+  void add_mount(const SpecMount& mount);
+
+  ProcessSpec process() const;
+  void set_process(const ProcessSpec& process);
+
+ private:
+  explicit RuntimeSpec(Json document);
+  std::unique_ptr<Json> document_;
+};
+
+}  // namespace flox::oci
