@@ -1,0 +1,284 @@
+#include "env/manifest.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "base/error.h"
+
+namespace flox::env {
+namespace {
+
+using nlohmann::json;
+
+json to_json(const toml::node& node) {
+  if (const auto* table = node.as_table()) {
+    json object = json::object();
+    for (const auto& [key, value] : *table) object[std::string(key.str())] = to_json(value);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    json list = json::array();
+    for (const auto& value : *array) list.push_back(to_json(value));
+    return list;
+  }
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* number = node.as_floating_point()) return number->get();
+  if (const auto* flag = node.as_boolean()) return flag->get();
+  std::ostringstream text;
+  text << node.source().begin.line;
+  return text.str();
+}
+
+// Says where in the file something is wrong.
+class Checker {
+ public:
+  Checker(std::string_view file) : file_(file) {}
+
+  [[noreturn]] void complain(const toml::node& node, const std::string& what) const {
+    const auto& at = node.source().begin;
+    throw Error(ErrorKind::invalid_input, fmt::format("{}:{}:{}: {}", file_, at.line, at.column, what));
+  }
+  const toml::table& table(const toml::node& node, std::string_view name) const {
+    if (!node.is_table()) complain(node, fmt::format("{} must be a table", name));
+    return *node.as_table();
+  }
+  void string(const toml::node& node, std::string_view name) const {
+    if (!node.is_string()) complain(node, fmt::format("{} must be a string", name));
+  }
+  void strings(const toml::node& node, std::string_view name) const {
+    if (!node.is_array()) complain(node, fmt::format("{} must be a list of strings", name));
+    for (const auto& item : *node.as_array()) string(item, fmt::format("each of {}", name));
+  }
+  void only(const toml::table& table, std::string_view name, const std::set<std::string_view>& known) const {
+    for (const auto& [key, value] : table)
+      if (!known.contains(key.str()))
+        complain(value, fmt::format("unknown key '{}' in {}; known are: {}", key.str(), name, fmt::join(known, ", ")));
+  }
+
+ private:
+  std::string_view file_;
+};
+
+void check_install(const Checker& check, const toml::table& install) {
+  for (const auto& [id, node] : install) {
+    std::string name = fmt::format("[install] {}", id.str());
+    const auto& entry = check.table(node, name);
+    check.only(entry, name, {"pkg-path", "pkg-group", "version", "systems", "priority", "outputs", "flake", "store-path"});
+    int kinds = entry.contains("pkg-path") + entry.contains("flake") + entry.contains("store-path");
+    if (kinds != 1) check.complain(node, fmt::format("{} needs exactly one of pkg-path, flake, store-path", name));
+    for (const char* key : {"pkg-path", "pkg-group", "version", "flake", "store-path"})
+      if (const auto* value = entry.get(key)) check.string(*value, fmt::format("{}.{}", name, key));
+    if (const auto* systems = entry.get("systems")) check.strings(*systems, name + ".systems");
+    if (const auto* priority = entry.get("priority"); priority != nullptr && !priority->is_integer())
+      check.complain(*priority, name + ".priority must be a whole number");
+  }
+}
+
+void check_build(const Checker& check, const toml::table& build) {
+  for (const auto& [id, node] : build) {
+    std::string name = fmt::format("[build.{}]", id.str());
+    const auto& entry = check.table(node, name);
+    check.only(entry, name, {"command", "sandbox", "sandbox-allow", "version", "description", "license", "runtime-packages"});
+    const auto* command = entry.get("command");
+    if (command == nullptr) check.complain(node, name + " needs a command");
+    check.string(*command, name + ".command");
+    if (const auto* list = entry.get("runtime-packages")) check.strings(*list, name + ".runtime-packages");
+    if (const auto* text = entry.get("description")) check.string(*text, name + ".description");
+  }
+}
+
+void check_manifest(const Checker& check, const toml::table& root) {
+  check.only(root, "the manifest", {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile", "services",
+                                    "build", "options", "include", "containerize", "plugins"});
+  if (!root.contains("version") && !root.contains("schema-version"))
+    check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
+  if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
+    check.complain(*version, "version must be 1");
+  for (const char* key : {"install", "vars", "hook", "profile", "build", "options"})
+    if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
+  if (const auto* node = root.get("install")) check_install(check, *node->as_table());
+  if (const auto* node = root.get("build")) check_build(check, *node->as_table());
+  for (const char* key : {"vars", "hook"})
+    if (const auto* node = root.get(key))
+      for (const auto& [name, value] : *node->as_table()) check.string(value, fmt::format("[{}] {}", key, name.str()));
+  if (const auto* node = root.get("hook")) check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
+  if (const auto* node = root.get("options")) {
+    check.only(*node->as_table(), "[options]", {"systems", "allow", "semver", "cuda-detection", "activate"});
+    if (const auto* systems = node->as_table()->get("systems")) check.strings(*systems, "[options] systems");
+  }
+}
+
+std::string text_of(const json& object, const char* key) {
+  auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+std::vector<std::string> texts_of(const json& object, const char* key) {
+  std::vector<std::string> result;
+  if (auto it = object.find(key); it != object.end() && it->is_array())
+    for (const auto& item : *it)
+      if (item.is_string()) result.push_back(item.get<std::string>());
+  return result;
+}
+
+// The minimal common leading spaces of the non-empty lines are taken away, as Flox does.
+std::string outdent(const std::string& text) {
+  size_t common = std::string::npos;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (size_t first = line.find_first_not_of(' '); first != std::string::npos) common = std::min(common, first);
+  if (common == 0 || common == std::string::npos) return text;
+  std::string result;
+  std::istringstream again(text);
+  for (std::string line; std::getline(again, line);) result += (line.size() > common ? line.substr(common) : "") + "\n";
+  return result;
+}
+
+InstallDescriptor descriptor_from(const json& entry) {
+  InstallDescriptor descriptor;
+  descriptor.pkg_path = text_of(entry, "pkg-path");
+  if (entry.contains("version")) descriptor.version = text_of(entry, "version");
+  if (entry.contains("pkg-group")) descriptor.pkg_group = text_of(entry, "pkg-group");
+  descriptor.systems = texts_of(entry, "systems");
+  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer()) descriptor.priority = it->get<int>();
+  if (entry.contains("store-path")) descriptor.store_path = text_of(entry, "store-path");
+  return descriptor;
+}
+
+std::string toml_string(std::string_view text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+std::string toml_key(std::string_view key) {
+  bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+  return bare ? std::string(key) : toml_string(key);
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  std::istringstream stream{std::string(text)};
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+}  // namespace
+
+Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name) {
+  toml::table root;
+  try {
+    root = toml::parse(toml_text, file_name);
+  } catch (const toml::parse_error& error) {
+    const auto& at = error.source().begin;
+    throw Error(ErrorKind::invalid_input, fmt::format("{}:{}:{}: {}", file_name, at.line, at.column, error.description()));
+  }
+  check_manifest(Checker(file_name), root);
+  return from_json(to_json(root));
+}
+
+Manifest Manifest::from_json(const nlohmann::json& document) {
+  if (!document.is_object()) fail(ErrorKind::invalid_input, "a manifest must be an object");
+  Manifest manifest;
+  manifest.json = document;
+  auto member = [&](const char* key) { return document.contains(key) && document[key].is_object() ? document[key] : nlohmann::json::object(); };
+  const nlohmann::json install_table = member("install");  // items() refers to it
+  for (const auto& [id, entry] : install_table.items())
+    if (entry.is_object()) manifest.install[id] = descriptor_from(entry);
+  const nlohmann::json vars_table = member("vars");  // items() refers to it
+  for (const auto& [name, value] : vars_table.items())
+    if (value.is_string()) manifest.vars[name] = value.get<std::string>();
+  manifest.hook_on_activate = outdent(text_of(member("hook"), "on-activate"));
+  const nlohmann::json profile_table = member("profile");  // items() refers to it
+  for (const auto& [shell, script] : profile_table.items())
+    if (script.is_string()) manifest.profile[shell] = outdent(script.get<std::string>());
+  const nlohmann::json build_table = member("build");  // items() refers to it
+  for (const auto& [name, entry] : build_table.items()) {
+    BuildDescriptor build;
+    build.command = outdent(text_of(entry, "command"));
+    build.version = text_of(entry, "version");
+    if (entry.contains("version")) build.version_source = entry["version"];
+    build.description = text_of(entry, "description");
+    build.runtime_packages = texts_of(entry, "runtime-packages");
+    manifest.build[name] = std::move(build);
+  }
+  nlohmann::json options = member("options");
+  manifest.systems = texts_of(options, "systems");
+  if (options.contains("activate") && options["activate"].is_object() && options["activate"].contains("mode"))
+    manifest.activate_mode = text_of(options["activate"], "mode");
+  return manifest;
+}
+
+std::string initial_manifest() {
+  return R"(# What this environment has and does. "flox install" and "flox uninstall" edit the [install] table.
+schema-version = "1.10.0"
+
+# Packages, by install id:   web.pkg-path = "web"
+[install]
+
+# Variables set on activation; a value may use others: "$HOME/data".
+[vars]
+
+# Bash, run once on activation.
+[hook]
+
+[options]
+)";
+}
+
+std::string with_install(std::string_view text, std::string_view install_id, const InstallDescriptor& descriptor) {
+  std::vector<std::string> lines = lines_of(without_install(text, install_id));
+  std::string key = toml_key(install_id);
+  std::vector<std::string> added;
+  if (descriptor.store_path) added.push_back(fmt::format("{}.store-path = {}", key, toml_string(*descriptor.store_path)));
+  else added.push_back(fmt::format("{}.pkg-path = {}", key, toml_string(descriptor.pkg_path)));
+  if (descriptor.version) added.push_back(fmt::format("{}.version = {}", key, toml_string(*descriptor.version)));
+  auto table = std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("[install]"); });
+  if (table == lines.end()) {
+    lines.push_back("");
+    lines.push_back("[install]");
+    table = lines.end() - 1;
+  }
+  // Behind the table's last entry.
+  auto end = std::find_if(table + 1, lines.end(), [](const std::string& line) { return line.starts_with('['); });
+  while (end != table + 1 && ((end - 1)->empty() || (end - 1)->starts_with('#'))) --end;
+  lines.insert(end, added.begin(), added.end());
+  return joined(lines);
+}
+
+std::string without_install(std::string_view text, std::string_view install_id) {
+  std::vector<std::string> result;
+  std::string key = toml_key(install_id);
+  bool inside = false;
+  bool own_table = false;
+  for (const auto& line : lines_of(text)) {
+    if (line.starts_with('[')) {
+      inside = line.starts_with("[install]");
+      own_table = line.starts_with(fmt::format("[install.{}]", key));
+    }
+    bool entry = inside && line.starts_with(key) && line.size() > key.size() &&
+                 std::string_view(".= ").find(line[key.size()]) != std::string_view::npos;
+    if (!entry && !own_table) result.push_back(line);
+  }
+  return joined(result);
+}
+
+std::string current_system() {
+  utsname names{};
+  uname(&names);
+  return std::string(names.machine) + "-linux";
+}
+
+}  // namespace flox::env
