@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/process.h"
 #include "package/control.h"
 
 namespace flox::package {
@@ -69,6 +70,7 @@ class Debian {
   }
 
  private:
+  Command apt(const std::string& program, std::vector<std::string> arguments, const std::set<std::string>& names) const;
   void remember(const std::vector<Stanza>& stanzas);
   std::set<std::string> find_downloaded(const std::set<std::string>& names);
   std::string download(const std::set<std::string>& names);

@@ -1,0 +1,178 @@
+// flox build: packages from a manifest's [build] section.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "catalog/client.h"
+#include "cli/commands.h"
+#include "env/environment.h"
+#include "env/profile.h"
+#include "package/build.h"
+#include "package/steps.h"
+#include "store/realise.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> names;
+  std::string directory = ".";
+  bool check = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+std::string store_root(const CLI::App& app, const Config& config) {
+  const CLI::Option* root = app.get_option_no_throw("--root");
+  return root != nullptr && root->count() > 0 ? root->as<std::string>() : config.root.string();
+}
+
+env::Variables own_environment() {
+  env::Variables result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text(*entry);
+    if (size_t equals = text.find('='); equals != std::string_view::npos) result.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return result;
+}
+
+// What the environment's packages add to a build: their paths, and the variables of its activation.
+struct BuildEnvironment {
+  env::Variables variables;
+  std::vector<nix::StorePath> packages;
+  std::map<std::string, nix::StorePathSet> by_install_id;
+};
+
+BuildEnvironment enter_environment(store::LocalStore& store, const Config& config, env::Environment& environment,
+                                   const package::Steps& steps) {
+  BuildEnvironment result{.variables = own_environment()};
+  result.variables["FLOX_ENV_PROJECT"] = environment.directory().string();
+  env::Manifest manifest = environment.manifest();
+  if (manifest.install.empty()) {
+    for (const auto& [name, value] : manifest.vars) result.variables[name] = value;
+    return result;
+  }
+  std::string system = env::current_system();
+  catalog::Client client(config.catalog_url, config.catalog_token);
+  env::Lockfile lock = environment.lock(client);
+  nix::StorePathSet paths;
+  for (const auto& package : lock.for_system(system)) {
+    auto own = package.store_paths();
+    result.by_install_id[package.install_id].insert(own.begin(), own.end());
+    paths.insert(own.begin(), own.end());
+  }
+  store::RealiseOptions options{.caches = config.caches,
+                                .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+                                .trust_content_addressed = config.trust_content_addressed};
+  if (!config.catalog_url.empty()) options.caches.insert(options.caches.begin(), client.cache_url());
+  store::realise(store, paths, options);
+  steps(fmt::format("environment {} is present", environment.name()));
+  nix::StorePath profile = env::build_profile(store, lock, system, "dev").path;
+  environment.set_run_link(system, "dev", profile);
+  result.packages.assign(paths.begin(), paths.end());
+  result.variables = env::activate({.name = environment.name(),
+                                    .profile_link = environment.run_link(system, "dev"),
+                                    .profile = store.real_path(profile),
+                                    .project = environment.directory(),
+                                    .cache = environment.directory() / ".flox/cache",
+                                    .mode = "dev",
+                                    .environment = result.variables})
+                         .environment;
+  return result;
+}
+
+nix::StorePathSet runtime_packages(const BuildEnvironment& around, const env::BuildDescriptor& descriptor, const std::string& name) {
+  nix::StorePathSet result;
+  for (const auto& id : descriptor.runtime_packages) {
+    auto found = around.by_install_id.find(id);
+    if (found == around.by_install_id.end())
+      fail(ErrorKind::invalid_input, "build.{}: runtime-packages names '{}', which the environment does not install", name, id);
+    result.insert(found->second.begin(), found->second.end());
+  }
+  return result;
+}
+
+void check_again(store::LocalStore& store, const package::BuildRequest& request, const catalog::PackageBuild& first,
+                 const package::Steps& steps) {
+  steps(fmt::format("building {} again, to compare", first.name));
+  auto second = package::build_package(store, request);
+  const auto& a = first.outputs.at("out");
+  const auto& b = second.outputs.at("out");
+  if (a == b) return steps(fmt::format("{}: both builds gave the same store path", first.name));
+  auto places = package::differences(store, a, b);
+  size_t shown = std::min<size_t>(places.size(), 10);
+  throw Error(ErrorKind::conflict,
+              fmt::format("building {} twice gave different results, {} and {}; they differ in {} place{}:\n  {}", first.name, a.to_string(),
+                          b.to_string(), places.size(), places.size() == 1 ? "" : "s",
+                          fmt::join(places.begin(), places.begin() + static_cast<ptrdiff_t>(shown), "\n  ")),
+              "Look for times, random names or unsorted lists that the command writes; SOURCE_DATE_EPOCH is set for it.");
+}
+
+void build(const CLI::App& app, Options options) {
+  package::Steps steps(options.quiet);
+  Config config = Config::load();
+  auto environment = env::Environment::open(fs::weakly_canonical(options.directory));
+  env::Manifest manifest = environment.manifest();
+  if (manifest.build.empty())
+    throw Error(ErrorKind::not_found, fmt::format("environment {} has nothing to build", environment.name()),
+                "Add a [build.NAME] section with a command to its manifest.toml.");
+  if (options.names.empty())
+    for (const auto& [name, descriptor] : manifest.build) options.names.push_back(name);
+  for (const auto& name : options.names)
+    if (!manifest.build.contains(name)) {
+      std::vector<std::string> known;
+      for (const auto& [other, descriptor] : manifest.build) known.push_back(other);
+      throw Error(ErrorKind::not_found, fmt::format("the manifest has no [build.{}]", name),
+                  fmt::format("It can build: {}.", fmt::join(known, ", ")));
+    }
+  store::LocalStore store(store_root(app, config));
+  BuildEnvironment around = enter_environment(store, config, environment, steps);
+  nlohmann::json json = nlohmann::json::array();
+  for (const auto& name : options.names) {
+    const auto& descriptor = manifest.build.at(name);
+    package::BuildRequest request{.project = environment.directory(),
+                                  .name = name,
+                                  .descriptor = descriptor,
+                                  .environment = around.variables,
+                                  .packages = around.packages,
+                                  .runtime_packages = runtime_packages(around, descriptor, name),
+                                  .debian = {.on_step = steps}};
+    steps(fmt::format("building {}", name));
+    catalog::PackageBuild result = package::build_package(store, request);
+    if (options.check) check_again(store, request, result, steps);
+    package::leave_result(store, environment.directory(), result);
+    steps(fmt::format("built {} {}: {}", name, result.version, result.outputs.at("out").to_string()));
+    json.push_back(result.to_json());
+    if (!options.json) fmt::print("{}\n", (environment.directory() / ("result-" + name)).string());
+  }
+  if (options.json) fmt::print("{}\n", json.dump(2));
+}
+
+}  // namespace
+
+void add_build(CLI::App& app) {
+  auto* command = app.add_subcommand("build", "Build the packages that a manifest's [build] section describes");
+  auto options = std::make_shared<Options>();
+  command->add_option("NAME", options->names, "Which to build (default: all)");
+  command->add_option("-d,--dir", options->directory, "Directory of the environment")->capture_default_str();
+  command->add_flag("--check", options->check, "Build twice and fail if the results differ");
+  command->add_flag("--json", options->json, "Print what was built as JSON");
+  command->add_flag("-q,--quiet", options->quiet, "Print no progress");
+  command->footer(
+      "Runs each build's command in the environment, in the project's directory, with $out set to an empty directory,\n"
+      "and makes a store path of what is there afterwards. Leaves result-NAME (the files), result-NAME.json (for flox\n"
+      "publish) and result-NAME.log (the command's output).\n"
+      "Examples:\n"
+      "  flox build\n"
+      "  flox build hello --check");
+  command->callback([&app, options] { build(app, *options); });
+}
+
+}  // namespace flox::cli
