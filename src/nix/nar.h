@@ -62,23 +62,43 @@ class ReferenceScanner {
   std::string tail_;
 };
 
+// Passes a stream on with every occurrence of one text replaced by another of the same length, also across
+// piece borders.
+class Replacer {
+ public:
+  // `from` must not be empty; `to` must be as long.
+  Replacer(std::string from, std::string to, ByteSink sink);
+  void update(std::string_view piece);
+  // Passes on what was held back. Call once.
+  void finish();
+  // Where in the stream `from` began.
+  const std::vector<uint64_t>& offsets() const noexcept { return offsets_; }
+
+ private:
+  std::string from_;
+  std::string to_;
+  ByteSink sink_;
+  std::string pending_;  // the end of what came, which may be the start of an occurrence
+  uint64_t passed_ = 0;  // bytes before `pending_`
+  std::vector<uint64_t> offsets_;
+};
+
 // The hash of a NAR modulo one digest (nix.md 1.5): every occurrence of the digest counts as zeros, and the
 // offsets of the occurrences are hashed behind the NAR. Without occurrences it is the plain SHA-256.
 class ModuloHash {
  public:
-  explicit ModuloHash(std::string digest);
-  void update(std::string_view piece);
+  explicit ModuloHash(const std::string& digest);
+  ModuloHash(const ModuloHash&) = delete;
+  ModuloHash& operator=(const ModuloHash&) = delete;
+  void update(std::string_view piece) { replacer_.update(piece); }
   // Call once.
   Sha256Digest finish();
   // Valid after finish().
-  bool occurs() const noexcept { return !offsets_.empty(); }
+  bool occurs() const noexcept { return !replacer_.offsets().empty(); }
 
  private:
-  std::string digest_;
-  std::string pending_;    // the end of what came, which may be the start of an occurrence
-  uint64_t consumed_ = 0;  // bytes before `pending_`
-  std::vector<uint64_t> offsets_;
   Sha256 hash_;
+  Replacer replacer_;
 };
 
 }  // namespace flox::nix

@@ -223,6 +223,15 @@ TEST(ReferenceScanner, a_digest_interrupted_by_anything_is_no_reference) {
   EXPECT_THAT(scanner.found(), IsEmpty());
 }
 
+TEST(Replacer, a_text_in_the_held_back_end_is_replaced_only_once) {
+  std::string out;
+  Replacer replacer("aab", "xyz", [&](std::string_view piece) { out += piece; });
+  for (char c : std::string("aaaabaabb")) replacer.update(std::string(1, c));
+  replacer.finish();
+  EXPECT_EQ(out, "aaxyzxyzb");
+  EXPECT_THAT(replacer.offsets(), ElementsAre(2, 5));
+}
+
 TEST(ModuloHash, occurrences_count_as_zeros_and_their_offsets_are_hashed) {
   const std::string text = "ab" + digest_a + "-" + digest_a + "end";
   const std::string zeros(32, '\0');

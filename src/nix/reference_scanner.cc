@@ -46,26 +46,35 @@ void ReferenceScanner::scan(std::string_view text) {
   }
 }
 
-ModuloHash::ModuloHash(std::string digest) : digest_(std::move(digest)) {}
+Replacer::Replacer(std::string from, std::string to, ByteSink sink)
+    : from_(std::move(from)), to_(std::move(to)), sink_(std::move(sink)) {}
 
-void ModuloHash::update(std::string_view piece) {
+void Replacer::update(std::string_view piece) {
   pending_ += piece;
-  size_t done = 0;  // what of `pending_` is hashed
-  for (size_t at = pending_.find(digest_); at != std::string::npos; at = pending_.find(digest_, done)) {
-    hash_.update(std::string_view(pending_).substr(done, at - done));
-    hash_.update(std::string(digest_.size(), '\0'));
-    offsets_.push_back(consumed_ + at);
-    done = at + digest_.size();
+  size_t start = 0;  // where the next occurrence may begin: they do not overlap
+  for (size_t at; (at = pending_.find(from_, start)) != std::string::npos; start = at + from_.size()) {
+    pending_.replace(at, from_.size(), to_);
+    offsets_.push_back(passed_ + at);
   }
-  const size_t keep = std::min(pending_.size() - done, digest_.size() - 1);
-  hash_.update(std::string_view(pending_).substr(done, pending_.size() - keep - done));
-  consumed_ += pending_.size() - keep;
-  pending_.erase(0, pending_.size() - keep);
+  const size_t keep = std::min(pending_.size() - start, from_.size() - 1);
+  const size_t pass = pending_.size() - keep;
+  if (pass > 0) sink_(std::string_view(pending_).substr(0, pass));
+  passed_ += pass;
+  pending_.erase(0, pass);
 }
 
+void Replacer::finish() {
+  if (!pending_.empty()) sink_(pending_);
+  pending_.clear();
+}
+
+ModuloHash::ModuloHash(const std::string& digest)
+    : replacer_(digest, std::string(digest.size(), '\0'),
+                [this](std::string_view piece) { hash_.update(piece); }) {}
+
 Sha256Digest ModuloHash::finish() {
-  hash_.update(pending_);
-  for (uint64_t offset : offsets_) hash_.update(fmt::format("|{}", offset));
+  replacer_.finish();
+  for (uint64_t offset : replacer_.offsets()) hash_.update(fmt::format("|{}", offset));
   return hash_.finish();
 }
 

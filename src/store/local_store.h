@@ -16,6 +16,13 @@ using nix::StorePath;
 using nix::StorePathSet;
 namespace fs = std::filesystem;
 
+// A tree that is complete and verified, below the store's scratch directory, and what it shall be registered
+// as.
+struct ReadyTree {
+  PathInfo info;
+  fs::path tree;
+};
+
 // Thread-safe. Several processes may have the same store open.
 class LocalStore {
  public:
@@ -27,34 +34,45 @@ class LocalStore {
   const fs::path& root() const noexcept;
   fs::path store_directory() const;                 // ROOT/nix/store
   fs::path state_directory() const;                 // ROOT/nix/var/nix
+  fs::path scratch_directory() const;               // for temporary trees: on the store's file system, and
+                                                    // out of the collector's sight
   fs::path real_path(const StorePath& path) const;  // where its files are
 
   // Nothing if the path is not valid.
   std::optional<PathInfo> query(const StorePath& path) const;
   bool is_valid(const StorePath& path) const;
+  StorePathSet valid_paths() const;
   // The paths and all that they refer to. Throws Error(not_found) if one is not valid.
   StorePathSet closure(const StorePathSet& paths) const;
   // Sum of the NAR sizes, bytes.
   uint64_t closure_size(const StorePathSet& closure) const;
 
-  // Registers a set of paths whose files are in place, in one transaction. Every reference must be valid or in
-  // the set.
+  // Registers a set of paths whose files are in place, in one transaction. Every reference must be valid or
+  // in the set. A path that is valid already gains the signatures; other contents are Error(conflict).
   void register_valid(const std::vector<PathInfo>& infos);
   // Adds signatures to a valid path.
   void add_signatures(const StorePath& path, const std::vector<std::string>& signatures);
 
-  // Adds the tree (moved or copied; canonicalised) as a content-addressed path with this name. Its references
-  // are those of `candidates` whose digests occur in it; `self_placeholder`, if given, is a 32-character digest
-  // that stands for its own path in the files and is replaced by the real one. Already valid: nothing is
-  // written. Thread- and process-safe.
+  // Moves each tree into place by one rename and registers all of them in one transaction, under Nix's locks
+  // on the paths. What is valid by then is left alone, and its tree stays where it is. On error none is
+  // visible.
+  void install(const std::vector<ReadyTree>& trees);
+
+  // Adds a copy of the tree, with canonical metadata, as a content-addressed path with this name; the tree
+  // stays and must not change meanwhile. Its references are those of `candidates` whose digests occur in it;
+  // `self_placeholder`, if given, is a 32-character digest that stands for its own path in file contents and
+  // symlink targets and is replaced by the real one. Already valid: nothing is written. Like Nix it does not
+  // wait for the disk: after a power failure an added path may be damaged, which uploading or verifying
+  // finds.
   PathInfo add_tree(const fs::path& tree, std::string_view name, const StorePathSet& candidates,
                     std::optional<std::string_view> self_placeholder = std::nullopt);
-  // A new directory on the store's file system to build trees in before add_tree; the caller removes it.
+  // A new directory on the store's file system to build trees in before add_tree; the caller removes it, or
+  // this object does when it goes. What a killed process left is removed by the next one that asks for one.
   fs::path make_build_directory();
 
   // Keeps the collector off these paths until this object goes (Nix's temp roots, nix.md 4.4). Call before
   // checking validity.
-  void add_temp_roots(const StorePathSet& paths);
+  void add_temp_roots(const StorePathSet& paths) const;
 
  private:
   struct State;

@@ -1,0 +1,273 @@
+#include "store/local_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <list>
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "nix/nar.h"
+#include "store/database.h"
+#include "store/path_lock.h"
+#include "store/temp_roots.h"
+#include "store/work_directory.h"
+
+namespace flox::store {
+namespace {
+
+constexpr std::string_view schema_version = "10";  // frozen: every Nix since 2.3 has it
+constexpr size_t digest_length = 32;
+
+void make_directory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error)
+    in_context("opening the store", [&] {
+      try {
+        fail_errno(error.value(), "making the directory {}", path.string());
+      } catch (const Error& failure) {
+        throw failure.with_advice(
+            "Name a store that you may write with --root, or ask as the user who owns it.");
+      }
+    });
+}
+
+// What Nix expects to find (nix.md 4.1).
+void make_layout(const fs::path& root, const fs::path& state) {
+  make_directory(root / "nix/store/.links");
+  for (const char* name :
+       {"db", "gcroots/per-user", "gcroots/flox", "profiles/per-user", "temproots", "flox/scratch"})
+    make_directory(state / name);
+  make_directory(root / "nix/var/log/nix");
+  if (::symlink("../profiles", (state / "gcroots/profiles").c_str()) != 0 && errno != EEXIST)
+    fail_errno(errno, "making {}", (state / "gcroots/profiles").string());
+}
+
+// Which mount a directory is on: rename(2) works within one mount only.
+uint64_t mount_of(const fs::path& path) {
+  struct statx status {};
+  if (::statx(AT_FDCWD, path.c_str(), 0, STATX_MNT_ID, &status) != 0)
+    fail_errno(errno, "reading {}", path.string());
+  return status.stx_mnt_id;
+}
+
+void check_schema(const fs::path& file) {
+  const std::string version = read_file(file);
+  if (version.substr(0, version.find_last_not_of(" \n") + 1) != schema_version)
+    throw Error(ErrorKind::conflict,
+                fmt::format("the store's database has schema '{}', but only schema {} is supported", version,
+                            schema_version),
+                "The store was made by another generation of Nix; use another --root.");
+}
+
+// A directory of which one is not the owner's superuser can be moved only while it is writable.
+void move_tree(const fs::path& from, const fs::path& to) {
+  const bool unlock = ::geteuid() != 0 && fs::is_directory(fs::symlink_status(from));
+  if (unlock) ::chmod(from.c_str(), 0755);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    fail_errno(errno, "moving {} into the store", to.filename().string());
+  if (unlock && ::chmod(to.c_str(), 0555) != 0) fail_errno(errno, "setting the mode of {}", to.string());
+}
+
+// What the first reading of a tree tells.
+struct Survey {
+  Sha256Digest hash;  // of the NAR, modulo the placeholder
+  bool self_reference = false;
+  StorePathSet references;
+};
+
+Survey survey(const fs::path& tree, const StorePathSet& candidates, const std::string& placeholder) {
+  std::map<std::string, StorePath, std::less<>> by_digest;
+  std::set<std::string> digests;
+  for (const StorePath& candidate : candidates) {
+    by_digest.emplace(candidate.digest(), candidate);
+    digests.emplace(candidate.digest());
+  }
+  digests.erase(placeholder);
+  nix::ReferenceScanner scanner(std::move(digests));
+  Sha256 plain;
+  std::optional<nix::ModuloHash> modulo;
+  if (!placeholder.empty()) modulo.emplace(placeholder);
+  nix::write_nar(tree, [&](std::string_view piece) {
+    scanner.update(piece);
+    modulo ? modulo->update(piece) : plain.update(piece);
+  });
+  Survey result;
+  result.hash = modulo ? modulo->finish() : plain.finish();
+  result.self_reference = modulo && modulo->occurs();
+  for (const std::string& digest : scanner.found()) result.references.insert(by_digest.at(digest));
+  return result;
+}
+
+// Copies the tree with `placeholder` (if not empty) replaced by the path's digest; fills in NAR hash and
+// size.
+void copy_tree(const fs::path& tree, const fs::path& to, const std::string& placeholder, const Survey& survey,
+               PathInfo& info) {
+  nix::NarUnpacker unpacker(to);
+  Sha256 hash;
+  const std::string digest(info.path.digest());
+  nix::ModuloHash modulo(digest);
+  auto pass_on = [&](std::string_view piece) {
+    hash.update(piece);
+    if (survey.self_reference) modulo.update(piece);
+    unpacker.feed(piece);
+    info.nar_size += piece.size();
+  };
+  if (survey.self_reference) {
+    nix::Replacer replacer(placeholder, digest, pass_on);
+    nix::write_nar(tree, [&](std::string_view piece) { replacer.update(piece); });
+    replacer.finish();
+  } else {
+    nix::write_nar(tree, pass_on);
+  }
+  unpacker.finish();
+  info.nar_hash = hash.finish();
+  if ((survey.self_reference ? modulo.finish() : info.nar_hash) != survey.hash)
+    fail(ErrorKind::conflict, "{} changed while it was added to the store", tree.string());
+}
+
+}  // namespace
+
+struct LocalStore::State {
+  fs::path root;
+  fs::path store;
+  fs::path state;
+  fs::path scratch;
+  Fd big_lock;  // shared: keeps Nix from upgrading the database under us
+  std::unique_ptr<Database> database;
+  std::unique_ptr<TempRoots> temp_roots;
+  std::mutex mutex;
+  std::list<WorkDirectory> build_directories;  // kept for their locks
+
+  explicit State(fs::path given) : root(fs::absolute(given).lexically_normal()) {
+    store = root / "nix/store";
+    state = root / "nix/var/nix";
+    make_layout(root, state);
+    scratch = mount_of(store) == mount_of(state) ? state / "flox/scratch" : store;
+    open_database();
+    temp_roots = std::make_unique<TempRoots>(state);
+  }
+
+  void open_database() {
+    const fs::path lock = state / "db/big-lock";
+    const fs::path schema = state / "db/schema";
+    big_lock = open_file(lock.string(), O_RDWR | O_CREAT, 0600);
+    if (!fs::exists(schema)) {
+      lock_file(big_lock.get(), LOCK_EX, true, lock);
+      if (!fs::exists(schema)) {
+        Database(state / "db/db.sqlite");
+        write_file(schema, schema_version);
+      }
+    }
+    lock_file(big_lock.get(), LOCK_SH, true, lock);
+    check_schema(schema);
+    database = std::make_unique<Database>(state / "db/db.sqlite");
+  }
+};
+
+LocalStore::LocalStore(fs::path root) : state_(std::make_unique<State>(std::move(root))) {}
+LocalStore::~LocalStore() = default;
+
+const fs::path& LocalStore::root() const noexcept { return state_->root; }
+fs::path LocalStore::store_directory() const { return state_->store; }
+fs::path LocalStore::state_directory() const { return state_->state; }
+fs::path LocalStore::scratch_directory() const { return state_->scratch; }
+fs::path LocalStore::real_path(const StorePath& path) const { return state_->store / path.base_name(); }
+
+std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
+  return state_->database->query(path);
+}
+bool LocalStore::is_valid(const StorePath& path) const { return state_->database->is_valid(path); }
+StorePathSet LocalStore::valid_paths() const { return state_->database->all(); }
+StorePathSet LocalStore::closure(const StorePathSet& paths) const { return state_->database->closure(paths); }
+
+uint64_t LocalStore::closure_size(const StorePathSet& closure) const {
+  uint64_t size = 0;
+  for (const StorePath& path : closure) {
+    const auto info = query(path);
+    if (!info) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
+    size += info->nar_size;
+  }
+  return size;
+}
+
+void LocalStore::register_valid(const std::vector<PathInfo>& infos) {
+  state_->database->register_valid(infos);
+}
+
+void LocalStore::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
+  state_->database->add_signatures(path, signatures);
+}
+
+void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
+
+void LocalStore::install(const std::vector<ReadyTree>& trees) {
+  std::map<StorePath, const ReadyTree*> sorted;
+  StorePathSet paths;
+  for (const ReadyTree& tree : trees) {
+    sorted.emplace(tree.info.path, &tree);
+    paths.insert(tree.info.path);
+  }
+  add_temp_roots(paths);
+  std::vector<PathLock> locks;
+  for (const auto& [path, tree] : sorted) locks.emplace_back(real_path(path));
+
+  std::vector<PathInfo> infos;
+  std::vector<fs::path> moved;
+  try {
+    for (const auto& [path, tree] : sorted) {
+      if (is_valid(path)) continue;
+      const fs::path target = real_path(path);
+      remove_tree(target);  // not valid: what a killed process left there
+      move_tree(tree->tree, target);
+      moved.push_back(target);
+      infos.push_back(tree->info);
+    }
+    register_valid(infos);
+  } catch (...) {
+    for (const fs::path& target : moved) remove_tree(target);
+    throw;
+  }
+}
+
+PathInfo LocalStore::add_tree(const fs::path& tree, std::string_view name, const StorePathSet& candidates,
+                              std::optional<std::string_view> self_placeholder) {
+  return in_context(fmt::format("adding {} to the store", tree.string()), [&] {
+    const std::string placeholder(self_placeholder.value_or(""));
+    if (self_placeholder && placeholder.size() != digest_length)
+      fail(ErrorKind::invalid_input, "the placeholder '{}' is not {} characters long", placeholder,
+           digest_length);
+    add_temp_roots(candidates);
+    const Survey found = survey(tree, candidates, placeholder);
+    PathInfo info{.path =
+                      nix::content_addressed_path(name, found.hash, found.references, found.self_reference)};
+    info.references = found.references;
+    if (found.self_reference) info.references.insert(info.path);
+    info.content_address = "fixed:r:" + nix::hash_text(found.hash);
+
+    add_temp_roots({info.path});
+    if (auto known = query(info.path)) return *known;
+    const WorkDirectory work(state_->scratch);
+    copy_tree(tree, work.path() / "tree", placeholder, found, info);
+    install({{.info = info, .tree = work.path() / "tree"}});
+    return query(info.path).value();
+  });
+}
+
+fs::path LocalStore::make_build_directory() {
+  const std::lock_guard lock(state_->mutex);
+  remove_abandoned(state_->scratch);
+  auto& held = state_->build_directories;
+  std::erase_if(held, [](const WorkDirectory& directory) { return !fs::exists(directory.path()); });
+  held.emplace_back(state_->scratch);
+  return held.back().path();
+}
+
+}  // namespace flox::store
