@@ -13,7 +13,7 @@ case ${1-} in
     echo $! >"$pidfile"
     for _ in $(seq 300); do
       curl -fs -o /dev/null "http://127.0.0.1:$port/moto-api/data.json" && exit 0
-      kill -0 "$(cat "$pidfile")" 2>/dev/null || { tail -5 "$log" >&2; die "moto's server ended at once"; }
+      kill -0 "$(cat "$pidfile")" 2>/dev/null || { tail -n 5 "$log" >&2; die "moto's server ended at once"; }
       sleep 0.1
     done
     die "moto's server does not answer on port $port"

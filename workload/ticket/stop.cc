@@ -15,6 +15,7 @@ void Stop::request() {
   std::lock_guard lock(mutex_);
   auto now = std::chrono::steady_clock::now();
   deadline_ = requested_ ? now : now + grace_;
+  if (!requested_) first_ = now;
   requested_ = true;
   changed_.notify_all();
 }
@@ -22,6 +23,11 @@ void Stop::request() {
 bool Stop::requested() const {
   std::lock_guard lock(mutex_);
   return requested_;
+}
+
+bool Stop::requested_since(std::chrono::milliseconds time) const {
+  std::lock_guard lock(mutex_);
+  return requested_ && std::chrono::steady_clock::now() - first_ >= time;
 }
 
 bool Stop::grace_is_over() const {

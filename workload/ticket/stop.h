@@ -20,6 +20,8 @@ class Stop {
   // The first request starts the period of grace; a second one ends it at once.
   void request();
   bool requested() const;
+  // Whether it was requested at least that long ago.
+  bool requested_since(std::chrono::milliseconds time) const;
   // Whether what is in hand must be dropped now.
   bool grace_is_over() const;
   // Waits, at most until a stop is requested; whether it waited the full time.
@@ -30,6 +32,7 @@ class Stop {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool requested_ = false;
+  std::chrono::steady_clock::time_point first_{};
   std::chrono::steady_clock::time_point deadline_{};
 };
 
