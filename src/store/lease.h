@@ -10,7 +10,8 @@
 namespace flox::store {
 
 // A holder is a container or pod id: letters, digits, '-', '_', '.'; throws Error(invalid_input) otherwise.
-// Adds the paths (their closures follow from the roots) to the holder's lease.
+// Adds the paths (their closures follow from the roots) to the holder's lease. Throws Error(not_found) if one
+// is not valid; the lease stays as it was then.
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
 // Ends the lease; missing is fine.
 void release_lease(const LocalStore& store, std::string_view holder);
@@ -19,6 +20,7 @@ struct Lease {
   std::string holder;
   StorePathSet paths;
 };
+// By holder. What is not a lease in that directory is passed over.
 std::vector<Lease> list_leases(const LocalStore& store);
 
 }  // namespace flox::store

@@ -1,0 +1,221 @@
+#include "store/decompress.h"
+
+#include <brotli/decode.h>
+#include <bzlib.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+
+namespace flox::store {
+namespace {
+
+constexpr size_t buffer_size = 256 * 1024;
+constexpr uint64_t xz_memory_limit = 256ULL << 20;  // bytes; "xz -9" needs 65 MiB
+
+[[noreturn]] void damaged(std::string_view kind, std::string_view why) {
+  fail(ErrorKind::invalid_input, "the file is not good {} data: {}", kind, why);
+}
+
+class None : public Decompressor {
+ public:
+  explicit None(ByteSink sink) : sink_(std::move(sink)) {}
+  void feed(std::string_view piece) override { sink_(piece); }
+  void finish() override {}
+
+ private:
+  ByteSink sink_;
+};
+
+class Zstd : public Decompressor {
+ public:
+  explicit Zstd(ByteSink sink) : sink_(std::move(sink)), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {
+    if (!context_) fail(ErrorKind::internal, "out of memory for zstd");
+  }
+  // The library itself refuses windows over 128 MiB and starts the next frame after a frame's end.
+  void feed(std::string_view piece) override {
+    ZSTD_inBuffer in{piece.data(), piece.size(), 0};
+    bool full = false;  // the output was: there may be more without further input
+    while (in.pos < in.size || full) {
+      ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
+      left_ = ZSTD_decompressStream(context_.get(), &out, &in);
+      if (ZSTD_isError(left_) != 0) damaged("zstd", ZSTD_getErrorName(left_));
+      full = out.pos == out.size;
+      if (out.pos > 0) sink_({buffer_.data(), out.pos});
+    }
+    started_ = true;
+  }
+  void finish() override {
+    if (!started_ || left_ != 0) damaged("zstd", "it is cut off");
+  }
+
+ private:
+  ByteSink sink_;
+  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context_;
+  std::string buffer_ = std::string(buffer_size, '\0');
+  size_t left_ = 0;  // 0 at the end of a frame
+  bool started_ = false;
+};
+
+class Xz : public Decompressor {
+ public:
+  explicit Xz(ByteSink sink) : sink_(std::move(sink)) {
+    if (lzma_stream_decoder(&stream_, xz_memory_limit, LZMA_CONCATENATED) != LZMA_OK)
+      fail(ErrorKind::internal, "out of memory for xz");
+  }
+  Xz(const Xz&) = delete;
+  Xz& operator=(const Xz&) = delete;
+  ~Xz() override { lzma_end(&stream_); }
+  void feed(std::string_view piece) override {
+    stream_.next_in = reinterpret_cast<const uint8_t*>(piece.data());
+    stream_.avail_in = piece.size();
+    step(LZMA_RUN);
+  }
+  void finish() override {
+    stream_.avail_in = 0;
+    if (step(LZMA_FINISH) != LZMA_STREAM_END) damaged("xz", "it is cut off");
+  }
+
+ private:
+  lzma_ret step(lzma_action action) {
+    for (;;) {
+      stream_.next_out = reinterpret_cast<uint8_t*>(buffer_.data());
+      stream_.avail_out = buffer_.size();
+      const lzma_ret result = lzma_code(&stream_, action);
+      const size_t size = buffer_.size() - stream_.avail_out;
+      if (size > 0) sink_({buffer_.data(), size});
+      if (result == LZMA_STREAM_END || (result == LZMA_BUF_ERROR && size == 0)) return result;
+      if (result == LZMA_MEMLIMIT_ERROR) damaged("xz", "it needs more than 256 MiB of memory");
+      if (result != LZMA_OK && result != LZMA_BUF_ERROR) damaged("xz", "it is damaged");
+      if (action == LZMA_RUN && stream_.avail_in == 0 && size < buffer_.size()) return result;
+    }
+  }
+
+  ByteSink sink_;
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+  std::string buffer_ = std::string(buffer_size, '\0');
+};
+
+class Bzip2 : public Decompressor {
+ public:
+  explicit Bzip2(ByteSink sink) : sink_(std::move(sink)) {}
+  Bzip2(const Bzip2&) = delete;
+  Bzip2& operator=(const Bzip2&) = delete;
+  ~Bzip2() override {
+    if (open_) BZ2_bzDecompressEnd(&stream_);
+  }
+  void feed(std::string_view piece) override {
+    stream_.next_in = const_cast<char*>(piece.data());  // the library only reads it
+    stream_.avail_in = static_cast<unsigned>(piece.size());
+    bool full = false;
+    while (stream_.avail_in > 0 || full) {
+      if (!open_ && BZ2_bzDecompressInit(&stream_, 0, 0) != BZ_OK)
+        fail(ErrorKind::internal, "out of memory for bzip2");
+      open_ = started_ = true;
+      stream_.next_out = buffer_.data();
+      stream_.avail_out = static_cast<unsigned>(buffer_.size());
+      const int result = BZ2_bzDecompress(&stream_);
+      if (result != BZ_OK && result != BZ_STREAM_END) damaged("bzip2", "it is damaged");
+      full = result == BZ_OK && stream_.avail_out == 0;
+      if (const size_t size = buffer_.size() - stream_.avail_out; size > 0) sink_({buffer_.data(), size});
+      if (result == BZ_STREAM_END) {
+        BZ2_bzDecompressEnd(&stream_);
+        open_ = false;
+      }
+    }
+  }
+  void finish() override {
+    if (!started_ || open_) damaged("bzip2", "it is cut off");
+  }
+
+ private:
+  ByteSink sink_;
+  bz_stream stream_{};
+  bool open_ = false;  // inside a stream
+  bool started_ = false;
+  std::string buffer_ = std::string(buffer_size, '\0');
+};
+
+class Gzip : public Decompressor {
+ public:
+  explicit Gzip(ByteSink sink) : sink_(std::move(sink)) {
+    if (inflateInit2(&stream_, 16 + MAX_WBITS) != Z_OK) fail(ErrorKind::internal, "out of memory for gzip");
+  }
+  Gzip(const Gzip&) = delete;
+  Gzip& operator=(const Gzip&) = delete;
+  ~Gzip() override { inflateEnd(&stream_); }
+  void feed(std::string_view piece) override {
+    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
+    stream_.avail_in = static_cast<unsigned>(piece.size());
+    bool full = false;
+    while (stream_.avail_in > 0 || full) {
+      if (complete_) inflateReset(&stream_);  // the next member
+      stream_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
+      stream_.avail_out = static_cast<unsigned>(buffer_.size());
+      const int result = inflate(&stream_, Z_NO_FLUSH);
+      if (result != Z_OK && result != Z_STREAM_END && !(result == Z_BUF_ERROR && full))
+        damaged("gzip", "it is damaged");
+      complete_ = result == Z_STREAM_END;
+      full = result == Z_OK && stream_.avail_out == 0;
+      if (const size_t size = buffer_.size() - stream_.avail_out; size > 0) sink_({buffer_.data(), size});
+    }
+  }
+  void finish() override {
+    if (!complete_) damaged("gzip", "it is cut off");
+  }
+
+ private:
+  ByteSink sink_;
+  z_stream stream_{};
+  bool complete_ = false;  // at the end of a member
+  std::string buffer_ = std::string(buffer_size, '\0');
+};
+
+class Brotli : public Decompressor {
+ public:
+  explicit Brotli(ByteSink sink)
+      : sink_(std::move(sink)),
+        state_(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), &BrotliDecoderDestroyInstance) {
+    if (!state_) fail(ErrorKind::internal, "out of memory for brotli");
+  }
+  void feed(std::string_view piece) override {
+    const auto* in = reinterpret_cast<const uint8_t*>(piece.data());
+    size_t in_left = piece.size();
+    do {
+      if (result_ == BROTLI_DECODER_RESULT_SUCCESS) damaged("br", "there are bytes after its end");
+      auto* out = reinterpret_cast<uint8_t*>(buffer_.data());
+      size_t out_left = buffer_.size();
+      result_ = BrotliDecoderDecompressStream(state_.get(), &in_left, &in, &out_left, &out, nullptr);
+      if (result_ == BROTLI_DECODER_RESULT_ERROR) damaged("br", "it is damaged");
+      if (const size_t size = buffer_.size() - out_left; size > 0) sink_({buffer_.data(), size});
+    } while (in_left > 0 || result_ == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT);
+  }
+  void finish() override {
+    if (result_ != BROTLI_DECODER_RESULT_SUCCESS) damaged("br", "it is cut off");
+  }
+
+ private:
+  ByteSink sink_;
+  std::unique_ptr<BrotliDecoderState, void (*)(BrotliDecoderState*)> state_;
+  BrotliDecoderResult result_ = BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT;
+  std::string buffer_ = std::string(buffer_size, '\0');
+};
+
+}  // namespace
+
+std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink) {
+  if (compression == "none") return std::make_unique<None>(std::move(sink));
+  if (compression == "zstd") return std::make_unique<Zstd>(std::move(sink));
+  if (compression == "xz") return std::make_unique<Xz>(std::move(sink));
+  if (compression == "bzip2") return std::make_unique<Bzip2>(std::move(sink));
+  if (compression == "gzip") return std::make_unique<Gzip>(std::move(sink));
+  if (compression == "br") return std::make_unique<Brotli>(std::move(sink));
+  fail(ErrorKind::invalid_input,
+       "compression '{}' is not supported; supported are none, zstd, xz, bzip2, gzip and br", compression);
+}
+
+}  // namespace flox::store
