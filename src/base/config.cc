@@ -1,0 +1,127 @@
+#include "base/config.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace flox {
+namespace {
+
+std::vector<std::string> words(std::string_view text) {
+  std::vector<std::string> result;
+  while (!text.empty()) {
+    std::string_view word = text.substr(0, text.find(' '));
+    if (!word.empty()) result.emplace_back(word);
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+  return result;
+}
+
+bool flag(std::string_view text) {
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0" || text.empty()) return false;
+  fail(ErrorKind::invalid_input, "'{}' is neither true nor false", text);
+}
+
+// One key: how it is named, what it means, and how its value is set from text. Lists come as words.
+struct Key {
+  const char* name;
+  const char* variable;
+  const char* fallback;
+  const char* meaning;
+  std::function<void(Config&, const std::string&)> set;
+};
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = {
+      {"root", "FLOX_ROOT", "/", "root of the store: its files are at ROOT/nix/store, its state at ROOT/nix/var/nix",
+       [](Config& c, const std::string& v) { c.root = v; }},
+      {"catalog_url", "FLOX_CATALOG_URL", "", "the catalog, as http://host:port",
+       [](Config& c, const std::string& v) { c.catalog_url = v; }},
+      {"catalog_token", "FLOX_CATALOG_TOKEN", "", "bearer token for publishing to the catalog",
+       [](Config& c, const std::string& v) { c.catalog_token = v; }},
+      {"caches", "FLOX_CACHES", "", "further binary caches, in order of preference (variable: spaces between)",
+       [](Config& c, const std::string& v) { c.caches = words(v); }},
+      {"trusted_keys", "FLOX_TRUSTED_KEYS", "", "public keys (name:base64) whose signatures are accepted (variable: spaces between)",
+       [](Config& c, const std::string& v) { c.trusted_keys = words(v); }},
+      {"trust_content_addressed", "FLOX_TRUST_CONTENT_ADDRESSED", "false",
+       "also accept unsigned paths whose content address proves their content (Nix's rule)",
+       [](Config& c, const std::string& v) { c.trust_content_addressed = flag(v); }},
+      {"signing_private_key", "FLOX_SIGNING_PRIVATE_KEY", "", "file with the secret key that flox publish signs with",
+       [](Config& c, const std::string& v) { c.signing_key_file = v; }},
+      {"node_socket", "FLOX_NODE_SOCKET", "/run/flox/node.sock", "where floxd listens for the shim; root only",
+       [](Config& c, const std::string& v) { c.node_socket = v; }},
+      {"pod_socket_dir", "FLOX_POD_SOCKET_DIR", "/run/flox/pod", "directory bound into pods as /run/flox; holds pod.sock",
+       [](Config& c, const std::string& v) { c.pod_socket_dir = v; }},
+      {"pod_install", "FLOX_POD_INSTALL", "true", "may pods install packages themselves (flox install in a pod)?",
+       [](Config& c, const std::string& v) { c.pod_install = flag(v); }},
+      {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808", "where floxd serves /metrics, /healthz and /readyz",
+       [](Config& c, const std::string& v) { c.metrics_address = v; }},
+  };
+  return table;
+}
+
+// A TOML value as the text that Key::set takes.
+std::string text_of(const toml::node& node, const std::function<void(const std::string&)>& complain) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
+  if (const auto* list = node.as_array()) {
+    std::string joined;
+    for (const auto& item : *list) {
+      if (!item.is_string()) complain("a list of strings is needed");
+      joined += (joined.empty() ? "" : " ") + item.as_string()->get();
+    }
+    return joined;
+  }
+  complain("a string, true, false or a list of strings is needed");
+  return {};
+}
+
+void apply_file(Config& config, const std::filesystem::path& path) {
+  auto complain = [&](const toml::source_region& at, std::string_view what) {
+    fail(ErrorKind::invalid_input, "{}:{}:{}: {}", path.string(), at.begin.line, at.begin.column, what);
+  };
+  toml::table table;
+  try {
+    table = toml::parse(read_file(path), path.string());
+  } catch (const toml::parse_error& error) {
+    complain(error.source(), error.description());
+  }
+  for (const auto& [name, node] : table) {
+    auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
+    if (key == keys().end()) complain(node.source(), fmt::format("unknown key '{}' (known: flox config --explain)", name.str()));
+    std::string value = text_of(node, [&](const std::string& what) { complain(node.source(), fmt::format("{}: {}", key->name, what)); });
+    try {
+      key->set(config, value);
+    } catch (const Error& error) {
+      complain(node.source(), fmt::format("{}: {}", key->name, error.what()));
+    }
+  }
+}
+
+}  // namespace
+
+Config Config::load() {
+  Config config;
+  const char* named = std::getenv("FLOX_CONFIG");
+  std::filesystem::path path = named != nullptr ? named : "/etc/flox/config.toml";
+  if (named != nullptr || std::filesystem::exists(path)) apply_file(config, path);
+  for (const auto& key : keys())
+    if (const char* value = std::getenv(key.variable)) in_context(key.variable, [&] { key.set(config, value); });
+  return config;
+}
+
+std::string Config::explain() {
+  std::string text = "Configuration: /etc/flox/config.toml, or the file that FLOX_CONFIG names; variables override it.\n\n";
+  for (const auto& key : keys())
+    text += fmt::format("{:<24} {}\n  {:<22} variable {}, default {}\n", key.name, key.meaning, "", key.variable,
+                        *key.fallback == '\0' ? "(none)" : key.fallback);
+  return text;
+}
+
+}  // namespace flox

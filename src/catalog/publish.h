@@ -1,0 +1,20 @@
+// Publishing: a build's closure to the binary cache, signed, then its record to the catalog.
+#pragma once
+
+#include "catalog/client.h"
+#include "store/binary_cache.h"
+#include "store/local_store.h"
+
+namespace flox::catalog {
+
+struct Published {
+  PackageBuild build;          // as recorded: with signer and closure size
+  store::UploadResult upload;
+};
+
+// Uploads what the cache does not have yet; the record comes last, so that whoever sees it can have its paths.
+// Throws Error; nothing is recorded then.
+Published publish(const store::LocalStore& store, PackageBuild build, Client& client, store::BinaryCache& cache,
+                  const nix::SecretKey& key);
+
+}  // namespace flox::catalog

@@ -1,0 +1,42 @@
+// flox config: what this program is configured with.
+#include "base/config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+
+namespace flox::cli {
+namespace {
+
+void print(const Config& config, bool as_json) {
+  nlohmann::ordered_json values = {{"root", config.root.string()},
+                                   {"catalog_url", config.catalog_url},
+                                   {"catalog_token", config.catalog_token.empty() ? "" : "(set)"},
+                                   {"caches", config.caches},
+                                   {"trusted_keys", config.trusted_keys},
+                                   {"trust_content_addressed", config.trust_content_addressed},
+                                   {"signing_private_key", config.signing_key_file},
+                                   {"node_socket", config.node_socket.string()},
+                                   {"pod_socket_dir", config.pod_socket_dir.string()},
+                                   {"pod_install", config.pod_install},
+                                   {"metrics_address", config.metrics_address}};
+  if (as_json) {
+    fmt::print("{}\n", values.dump(2));
+    return;
+  }
+  for (const auto& [name, value] : values.items()) fmt::print("{:<24} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+}  // namespace
+
+void add_config(CLI::App& app) {
+  auto* command = app.add_subcommand("config", "Show the configuration in force, or explain its keys");
+  auto* explain = command->add_flag("--explain", "every key: meaning, variable, default");
+  auto* json = command->add_flag("--json", "print JSON")->excludes(explain);
+  command->callback([=] {
+    if (explain->count() > 0) fmt::print("{}", Config::explain());
+    else print(Config::load(), json->count() > 0);
+  });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,33 @@
+// The catalog's HTTP API: routes requests to records and cache files (docs/catalog-api.md).
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "base/http_server.h"
+#include "server/cache_files.h"
+#include "server/records.h"
+
+namespace flox::server {
+
+// Thread-safe. An empty token refuses every change.
+class Api {
+ public:
+  Api(Records& records, CacheFiles& cache, std::string token) : records_(records), cache_(cache), token_(std::move(token)) {}
+  ServerResponse handle(const ServerRequest& request);
+
+ private:
+  ServerResponse cache_file(const ServerRequest& request, std::string_view name);
+  ServerResponse add_build(const ServerRequest& request, const std::string& name);
+  ServerResponse metrics() const;
+  void authorise(const ServerRequest& request) const;
+
+  Records& records_;
+  CacheFiles& cache_;
+  std::string token_;
+  std::atomic<uint64_t> requests_{0};
+  std::atomic<uint64_t> published_{0};
+  std::atomic<uint64_t> nars_served_{0};
+};
+
+}  // namespace flox::server

@@ -1,0 +1,144 @@
+#include "server/records.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "base/error.h"
+
+namespace flox::server {
+namespace {
+
+using catalog::PackageBuild;
+
+// One prepared statement, finalised with the object.
+class Statement {
+ public:
+  Statement(sqlite3* db, const char* sql) : db_(db) {
+    if (sqlite3_prepare_v2(db, sql, -1, &statement_, nullptr) != SQLITE_OK) complain();
+  }
+  Statement(const Statement&) = delete;
+  ~Statement() { sqlite3_finalize(statement_); }
+  Statement& bind(std::string_view text) {
+    sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+    return *this;
+  }
+  bool step() {
+    int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) complain();
+    return false;
+  }
+  std::string text(int column) const {
+    const auto* value = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    return value == nullptr ? "" : value;
+  }
+  int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
+
+ private:
+  [[noreturn]] void complain() const {
+    int code = sqlite3_errcode(db_);
+    fail(code == SQLITE_FULL || code == SQLITE_BUSY || code == SQLITE_READONLY ? ErrorKind::unavailable : ErrorKind::internal,
+         "the catalog's database: {}", sqlite3_errmsg(db_));
+  }
+  sqlite3* db_;
+  sqlite3_stmt* statement_ = nullptr;
+  int bound_ = 0;
+};
+
+constexpr const char* schema = R"(
+  create table builds (
+    name text not null, version text not null, system text not null, variant text not null,
+    record text not null,  -- PackageBuild as JSON
+    primary key (name, version, system, variant));
+  pragma user_version = 1;
+)";
+
+PackageBuild build_of(const std::string& record) { return PackageBuild::from_json(nlohmann::json::parse(record)); }
+
+}  // namespace
+
+struct Records::State {
+  sqlite3* db = nullptr;
+  mutable std::mutex mutex;
+  ~State() { sqlite3_close(db); }
+  void execute(const char* sql) {
+    char* message = nullptr;
+    if (sqlite3_exec(db, sql, nullptr, nullptr, &message) == SQLITE_OK) return;
+    std::string text = message == nullptr ? "unknown" : message;
+    sqlite3_free(message);
+    fail(ErrorKind::unavailable, "the catalog's database: {}", text);
+  }
+};
+
+Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
+  if (sqlite3_open(file.c_str(), &state_->db) != SQLITE_OK)
+    fail(ErrorKind::unavailable, "opening {}: {}", file.string(), sqlite3_errmsg(state_->db));
+  sqlite3_busy_timeout(state_->db, 10'000);
+  state_->execute("pragma journal_mode = wal; pragma synchronous = full;");
+  Statement version(state_->db, "pragma user_version");
+  version.step();
+  if (version.number(0) == 0) state_->execute(schema);
+  else if (version.number(0) != 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
+}
+Records::~Records() = default;
+
+bool Records::add(const PackageBuild& build) {
+  std::scoped_lock lock(state_->mutex);
+  Statement existing(state_->db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
+  existing.bind(build.name).bind(build.version).bind(build.system).bind(build.variant);
+  if (existing.step()) {
+    if (build_of(existing.text(0)).outputs == build.outputs) return false;
+    throw Error(ErrorKind::conflict, fmt::format("{} {} for {} is published already, with other content", build.name, build.version, build.system),
+                "a published version never changes: raise the version");
+  }
+  Statement insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
+  insert.bind(build.name).bind(build.version).bind(build.system).bind(build.variant).bind(build.to_json().dump());
+  insert.step();
+  return true;
+}
+
+std::vector<PackageBuild> Records::builds(std::string_view name) const {
+  std::scoped_lock lock(state_->mutex);
+  Statement query(state_->db, "select record from builds where name = ?");
+  query.bind(name);
+  std::vector<PackageBuild> result;
+  while (query.step()) result.push_back(build_of(query.text(0)));
+  std::ranges::stable_sort(result, [](const auto& a, const auto& b) { return catalog::compare_versions(a.version, b.version) > 0; });
+  return result;
+}
+
+std::vector<PackageBuild> Records::search(std::string_view term) const {
+  std::scoped_lock lock(state_->mutex);
+  Statement query(state_->db,
+                  "select record from builds where instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1))");
+  query.bind(term);
+  std::map<std::string, PackageBuild> newest;
+  while (query.step()) {
+    PackageBuild build = build_of(query.text(0));
+    auto [it, added] = newest.try_emplace(build.name, build);
+    if (!added && catalog::compare_versions(build.version, it->second.version) > 0) it->second = std::move(build);
+  }
+  std::vector<PackageBuild> result;
+  for (auto& [name, build] : newest) result.push_back(std::move(build));
+  return result;
+}
+
+std::vector<std::string> Records::names() const {
+  std::scoped_lock lock(state_->mutex);
+  Statement query(state_->db, "select distinct name from builds order by name");
+  std::vector<std::string> result;
+  while (query.step()) result.push_back(query.text(0));
+  return result;
+}
+
+int64_t Records::count() const {
+  std::scoped_lock lock(state_->mutex);
+  Statement query(state_->db, "select count(*) from builds");
+  query.step();
+  return query.number(0);
+}
+
+}  // namespace flox::server

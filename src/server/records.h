@@ -1,0 +1,36 @@
+// The catalog's records: one row a published build, in SQLite.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/model.h"
+
+namespace flox::server {
+
+// Thread-safe.
+class Records {
+ public:
+  // Opens or makes the database file. Throws Error.
+  explicit Records(const std::filesystem::path& file);
+  ~Records();
+
+  // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same name,
+  // version, system and variant is there with other outputs.
+  bool add(const catalog::PackageBuild& build);
+  // All builds of a package, newest version first; empty if it is unknown.
+  std::vector<catalog::PackageBuild> builds(std::string_view name) const;
+  // Newest build of each package whose name or description contains the term (case-insensitive).
+  std::vector<catalog::PackageBuild> search(std::string_view term) const;
+  std::vector<std::string> names() const;
+  int64_t count() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flox::server
