@@ -72,17 +72,13 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// The last lines of the log, for the error message.
+// The last lines of the log, as the end of an error message.
 std::string last_lines(const fs::path& log, size_t count) {
-  std::string text = read_file(log);
-  while (text.ends_with('\n')) text.pop_back();
+  std::string text = trimmed(read_file(log));
+  if (text.empty()) return "; it printed nothing";
   size_t begin = text.size();
-  while (begin > 0 && count > 0) {
-    begin = text.rfind('\n', begin - 1);
-    if (begin == std::string::npos) return text;
-    --count;
-  }
-  return text.substr(begin + 1);
+  for (; count > 0 && begin != std::string::npos; --count) begin = begin == 0 ? std::string::npos : text.rfind('\n', begin - 1);
+  return fmt::format("; the last lines of its output were:\n{}", begin == std::string::npos ? text : text.substr(begin + 1));
 }
 
 CommandSetting setting(const store::LocalStore& store, const BuildRequest& request) {
@@ -100,7 +96,7 @@ std::string version_of(const store::LocalStore& store, const BuildRequest& reque
     TempDir work("flox-version-");
     fs::path output = work.path() / "output";
     int code = run_build_command(source["command"].get<std::string>(), setting(store, request), output);
-    if (code != 0) fail(ErrorKind::invalid_input, "its version command failed with exit code {}: {}", code, last_lines(output, 5));
+    if (code != 0) fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code, last_lines(output, 5));
     version = trimmed(read_file(output));
   }
   if (version.empty())
@@ -150,7 +146,7 @@ void run_command(const store::LocalStore& store, const BuildRequest& request, co
   int code = run_build_command(request.descriptor.command, command, log);
   if (code != 0)
     throw Error(ErrorKind::invalid_input,
-                fmt::format("its command failed with exit code {}; the last lines of its output were:\n{}", code, last_lines(log, 15)),
+                fmt::format("its command failed with exit code {}{}", code, last_lines(log, 15)),
                 fmt::format("All of its output is in {}.", log.string()));
 }
 
