@@ -32,8 +32,9 @@ std::optional<long> environment_number(const char* name, long low, long high) {
   long number = 0;
   auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error != std::errc() || end != text->data() + text->size() || number < low || number > high)
-    flox::fail(flox::ErrorKind::invalid_input, "the environment variable {} is '{}', but it must be a whole number from {} to {}",
-               name, *text, low, high);
+    flox::fail(flox::ErrorKind::invalid_input,
+               "the environment variable {} is '{}', but it must be a whole number from {} to {}", name,
+               *text, low, high);
   return number;
 }
 

@@ -1,13 +1,13 @@
 #include "ticket/event_log.h"
 
 #include <fmt/chrono.h>
-#include <nlohmann/json.hpp>
 #include <strings.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <mutex>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -32,7 +32,9 @@ std::atomic<Level>& threshold() {
 
 void set_log_level(Level level) { threshold() = level; }
 
-void log_event(Level level, std::string_view message) { log_event(level, message, nlohmann::ordered_json::object()); }
+void log_event(Level level, std::string_view message) {
+  log_event(level, message, nlohmann::ordered_json::object());
+}
 
 void log_event(Level level, std::string_view message, const nlohmann::ordered_json& fields) {
   if (level < threshold().load()) return;
@@ -40,7 +42,8 @@ void log_event(Level level, std::string_view message, const nlohmann::ordered_js
   auto now = system_clock::now();
   auto milliseconds = duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   nlohmann::ordered_json line = {
-      {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(now)), milliseconds)},
+      {"time",
+       fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(now)), milliseconds)},
       {"level", names[static_cast<int>(level)]},
       {"message", message}};
   line.update(fields);

@@ -1,9 +1,8 @@
 // ticket-generator: fills the raw bucket with made-up tickets.
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
-
 #include <csignal>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "ticket/aws/dynamodb.h"
@@ -34,7 +33,8 @@ struct Options {
 void create_resources(const Settings& settings, const aws::Client& client, const Options& options) {
   aws::create_bucket(client, settings.raw_bucket);
   aws::create_bucket(client, settings.enriched_bucket);
-  aws::NewQueue queue{.name = settings.queue, .visibility = std::chrono::seconds(options.visibility),
+  aws::NewQueue queue{.name = settings.queue,
+                      .visibility = std::chrono::seconds(options.visibility),
                       .writable_by_bucket = settings.raw_bucket};
   if (!options.dead_letter_queue.empty()) {
     queue.dead_letter_arn = aws::create_queue(client, {.name = options.dead_letter_queue});
@@ -51,7 +51,8 @@ int64_t now_in_seconds() {
 }
 
 // Returns how many were sent: fewer than asked for if a stop was requested.
-long send_tickets(const Settings& settings, const aws::Client& client, const Options& options, uint32_t seed, Stop& stop) {
+long send_tickets(const Settings& settings, const aws::Client& client, const Options& options, uint32_t seed,
+                  Stop& stop) {
   aws::S3Store store(client);
   aws::SqsQueue queue(client, settings.queue);
   TicketMaker maker(seed);
@@ -66,7 +67,8 @@ long send_tickets(const Settings& settings, const aws::Client& client, const Opt
     ++sent;
     if (options.rate <= 0 || sent == options.count) continue;
     auto next = begin + std::chrono::duration<double>(static_cast<double>(sent) / options.rate);
-    auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
+    auto wait =
+        std::chrono::duration_cast<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
     if (wait.count() > 0) stop.sleep(wait);
   }
   return sent;
@@ -79,14 +81,17 @@ void print_tickets(const Options& options, uint32_t seed) {
 
 void summarise(const Settings& settings, const Options& options, uint32_t seed, long sent, double seconds) {
   if (options.json) {
-    std::cout << nlohmann::ordered_json{{"sent", sent}, {"bucket", settings.raw_bucket}, {"seed", seed},
-                                        {"seconds", seconds}, {"created_resources", options.create_resources}}
+    std::cout << nlohmann::ordered_json{{"sent", sent},
+                                        {"bucket", settings.raw_bucket},
+                                        {"seed", seed},
+                                        {"seconds", seconds},
+                                        {"created_resources", options.create_resources}}
               << '\n';
     return;
   }
   if (options.create_resources)
-    fmt::print("buckets {} and {}, queue {} and table {} are there\n", settings.raw_bucket, settings.enriched_bucket,
-               settings.queue, settings.table);
+    fmt::print("buckets {} and {}, queue {} and table {} are there\n", settings.raw_bucket,
+               settings.enriched_bucket, settings.queue, settings.table);
   std::string ids = sent == 0 ? "" : fmt::format(": DEMO-{0}-1 to DEMO-{0}-{1}", seed, sent);
   fmt::print("sent {} tickets to s3://{} in {:.2f} s{}\n", sent, settings.raw_bucket, seconds, ids);
 }
@@ -102,31 +107,42 @@ int generate(const Options& options) {
   auto begin = std::chrono::steady_clock::now();
   if (options.create_resources) create_resources(settings, client, options);
   long sent = send_tickets(settings, client, options, seed, stop);
-  summarise(settings, options, seed, sent, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  summarise(settings, options, seed, sent,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   return sent == options.count ? 0 : flox::exit_failure;
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Puts made-up support tickets into the raw bucket, which announces them in the queue.\n"
-               "Buckets, queue and table have their names from the same environment variables as ticket-processor's.",
-               "ticket-generator");
-  app.footer("Examples:\n"
-             "  ticket-generator --dry-run --count 3 --seed 1\n"
-             "  AWS_ENDPOINT_URL=http://localhost:4566 ticket-generator --create-resources --count 200\n"
-             "  ticket-generator --count 1000 --rate 20");
+  CLI::App app(
+      "Puts made-up support tickets into the raw bucket, which announces them in the queue.\n"
+      "Buckets, queue and table have their names from the same environment variables as ticket-processor's.",
+      "ticket-generator");
+  app.footer(
+      "Examples:\n"
+      "  ticket-generator --dry-run --count 3 --seed 1\n"
+      "  AWS_ENDPOINT_URL=http://localhost:4566 ticket-generator --create-resources --count 200\n"
+      "  ticket-generator --count 1000 --rate 20");
   app.set_version_flag("--version", "ticket-generator " + program_version());
   Options options;
-  app.add_option("--count", options.count, "How many tickets")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--rate", options.rate, "Tickets a second, at most; 0: as fast as it goes")->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", options.seed, "The same seed makes the same tickets, ids included (default: random)");
-  app.add_flag("--create-resources", options.create_resources,
-               "First make the buckets, the queue, the table and the bucket's notification, where they are missing");
+  app.add_option("--count", options.count, "How many tickets")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--rate", options.rate, "Tickets a second, at most; 0: as fast as it goes")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options.seed,
+                 "The same seed makes the same tickets, ids included (default: random)");
+  app.add_flag(
+      "--create-resources", options.create_resources,
+      "First make the buckets, the queue, the table and the bucket's notification, where they are missing");
   app.add_option("--visibility-timeout", options.visibility, "Of a queue that is made, in seconds")
-      ->check(CLI::Range(0L, 43200L))->capture_default_str();
-  app.add_option("--dead-letter-queue", options.dead_letter_queue,
-                 "With --create-resources: make this queue too and have the other one move messages there that were\n"
-                 "received MAX_RECEIVES (5) times");
-  app.add_flag("--notify", options.notify, "Send the bucket's event to the queue ourselves, for endpoints whose S3 does not");
+      ->check(CLI::Range(0L, 43200L))
+      ->capture_default_str();
+  app.add_option(
+      "--dead-letter-queue", options.dead_letter_queue,
+      "With --create-resources: make this queue too and have the other one move messages there that were\n"
+      "received MAX_RECEIVES (5) times");
+  app.add_flag("--notify", options.notify,
+               "Send the bucket's event to the queue ourselves, for endpoints whose S3 does not");
   app.add_flag("--dry-run", options.dry_run, "Print the tickets, one a line, and send nothing");
   app.add_flag("--json", options.json, "Print the summary as JSON");
   CLI11_PARSE(app, argc, argv);

@@ -1,11 +1,11 @@
 // ticket-processor: enriches support tickets.
-#include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -25,15 +25,18 @@ namespace {
 
 using flox::ErrorKind;
 
-// /metrics, /healthz and /readyz; none, with a warning, if the port is taken: tickets matter more than figures.
-std::unique_ptr<flox::HttpServer> serve(const Settings& settings, const Metrics& metrics, const std::atomic<bool>& ready) {
+// /metrics, /healthz and /readyz; none, with a warning, if the port is taken: tickets matter more than
+// figures.
+std::unique_ptr<flox::HttpServer> serve(const Settings& settings, const Metrics& metrics,
+                                        const std::atomic<bool>& ready) {
   auto handler = [&](const flox::ServerRequest& request) -> flox::ServerResponse {
     if (request.path == "/metrics")
       return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics.text()};
     if (request.path == "/healthz") return {.body = "ok\n"};
     if (request.path == "/readyz")
-      return ready ? flox::ServerResponse{.body = "ready\n"}
-                   : flox::ServerResponse{.status = 503, .body = "not ready: the queue was not reached yet\n"};
+      return ready
+                 ? flox::ServerResponse{.body = "ready\n"}
+                 : flox::ServerResponse{.status = 503, .body = "not ready: the queue was not reached yet\n"};
     return {.status = 404, .body = "known here: /metrics, /healthz, /readyz\n"};
   };
   try {
@@ -42,7 +45,8 @@ std::unique_ptr<flox::HttpServer> serve(const Settings& settings, const Metrics&
     log_event(Level::info, "serving metrics", {{"port", server->port()}});
     return server;
   } catch (const flox::Error& error) {
-    log_event(Level::warning, "no metrics are served", {{"error", error.what()}, {"advice", "METRICS_PORT chooses another port"}});
+    log_event(Level::warning, "no metrics are served",
+              {{"error", error.what()}, {"advice", "METRICS_PORT chooses another port"}});
     return nullptr;
   }
 }
@@ -65,8 +69,8 @@ int work(const Limits& limits) {
   std::atomic<bool> ready = false;
   auto server = serve(settings, metrics, ready);
 
-  // Calls about messages are never cut off, so that what is in hand can be given back; those about tickets are when the
-  // grace is over; those at start as soon as a stop is requested.
+  // Calls about messages are never cut off, so that what is in hand can be given back; those about tickets
+  // are when the grace is over; those at start as soon as a stop is requested.
   aws::Client client(settings.aws);
   aws::SqsQueue queue(client, settings.queue);
   {
@@ -80,11 +84,15 @@ int work(const Limits& limits) {
       return 0;
     }
     ready = true;
-    log_event(Level::info, "ready", {{"visibility_seconds", traits->visibility.count()}, {"dead_letter_queue", traits->has_dead_letter_queue}});
+    log_event(Level::info, "ready",
+              {{"visibility_seconds", traits->visibility.count()},
+               {"dead_letter_queue", traits->has_dead_letter_queue}});
     aws::Client within_grace = client.with_cancel([&stop] { return stop.grace_is_over(); });
     aws::S3Store work_store(within_grace);
     aws::DynamoTable work_table(within_grace, settings.table);
-    Worker worker(settings, *traits, {.queue = queue, .store = work_store, .table = work_table, .metrics = metrics, .stop = stop});
+    Worker worker(
+        settings, *traits,
+        {.queue = queue, .store = work_store, .table = work_table, .metrics = metrics, .stop = stop});
     worker.run(limits);
   }
   return 0;
@@ -99,9 +107,10 @@ int preload_models() {
     if (error) flox::fail_errno(error.value(), "making the directory");
     flox::TempDir probe(".write-test-", directory);
   });
-  fmt::print("ticket-processor {} enriches with rules only ({}) and needs no model files: nothing to download.\n"
-             "The model cache {} exists and is writable.\n",
-             program_version(), rules_version, directory.string());
+  fmt::print(
+      "ticket-processor {} enriches with rules only ({}) and needs no model files: nothing to download.\n"
+      "The model cache {} exists and is writable.\n",
+      program_version(), rules_version, directory.string());
   return 0;
 }
 
@@ -110,7 +119,8 @@ int enrich_files(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
     try {
       std::string text = flox::in_context("reading " + file, [&] {
-        return file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : flox::read_file(file);
+        return file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
+                           : flox::read_file(file);
       });
       RawTicket ticket = flox::in_context(file, [&] { return parse_raw_ticket(text); });
       std::cout << object_text(enrich(ticket, std::chrono::system_clock::now())) << '\n';
@@ -123,22 +133,28 @@ int enrich_files(const std::vector<std::string>& files) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Enriches support tickets: takes messages from an SQS queue, reads the raw tickets they name from S3, and\n"
-               "stores the enriched tickets in S3 and DynamoDB. Without a subcommand it is the worker and runs until it\n"
-               "gets SIGTERM or SIGINT. Settings are environment variables: see docs/ticket-workload.md.",
-               "ticket-processor");
-  app.footer("Examples:\n"
-             "  SQS_QUEUE_NAME=tickets AWS_REGION=eu-central-1 ticket-processor\n"
-             "  USE_LOCALSTACK=true ticket-processor --until-empty\n"
-             "  ticket-processor enrich ticket.json | jq .enrichment\n"
-             "  MODEL_CACHE_DIR=/cache/models ticket-processor preload-models");
+  CLI::App app(
+      "Enriches support tickets: takes messages from an SQS queue, reads the raw tickets they name from S3, "
+      "and\n"
+      "stores the enriched tickets in S3 and DynamoDB. Without a subcommand it is the worker and runs until "
+      "it\n"
+      "gets SIGTERM or SIGINT. Settings are environment variables: see docs/ticket-workload.md.",
+      "ticket-processor");
+  app.footer(
+      "Examples:\n"
+      "  SQS_QUEUE_NAME=tickets AWS_REGION=eu-central-1 ticket-processor\n"
+      "  USE_LOCALSTACK=true ticket-processor --until-empty\n"
+      "  ticket-processor enrich ticket.json | jq .enrichment\n"
+      "  MODEL_CACHE_DIR=/cache/models ticket-processor preload-models");
   app.set_version_flag("--version", "ticket-processor " + program_version());
   Limits limits;
   app.add_flag("--once", limits.once, "Stop after one poll and its messages");
   app.add_flag("--until-empty", limits.until_empty, "Stop after a poll that brought nothing");
-  app.add_option("--max-tickets", limits.max_tickets, "Stop after this many tickets; the rest goes back to the queue")
+  app.add_option("--max-tickets", limits.max_tickets,
+                 "Stop after this many tickets; the rest goes back to the queue")
       ->check(CLI::PositiveNumber);
-  app.add_subcommand("preload-models", "Make sure that the model cache can be used, and fill it if models are needed");
+  app.add_subcommand("preload-models",
+                     "Make sure that the model cache can be used, and fill it if models are needed");
   std::vector<std::string> files;
   auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets on disk");
   enrich_command->add_option("FILE", files, "Raw tickets (JSON); - for standard input")->required();

@@ -36,8 +36,8 @@ class Stop {
   std::chrono::steady_clock::time_point deadline_{};
 };
 
-// While it lives, SIGTERM and SIGINT become stop requests (as PID 1 too, for which the kernel would otherwise drop
-// them). Make it before any other thread: threads inherit the blocked signals.
+// While it lives, SIGTERM and SIGINT become stop requests (as PID 1 too, for which the kernel would otherwise
+// drop them). Make it before any other thread: threads inherit the blocked signals.
 class StopOnSignals {
  public:
   explicit StopOnSignals(Stop& stop);

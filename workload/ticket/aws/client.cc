@@ -1,10 +1,9 @@
 #include "ticket/aws/client.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cctype>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <thread>
@@ -27,7 +26,8 @@ std::string without_slash(std::string url) {
 
 std::optional<std::string> service_endpoint(const std::string& service) {
   std::string name = "AWS_ENDPOINT_URL_" + service;
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return environment(name.c_str());
 }
 
@@ -51,13 +51,17 @@ std::chrono::milliseconds pause_after(int attempt) {
 Config Config::from_environment() {
   Config config;
   config.localstack = environment_flag("USE_LOCALSTACK");
-  config.endpoint = without_slash(environment_or({"AWS_ENDPOINT_URL"}, config.localstack ? "http://localhost:4566" : ""));
-  if (!config.endpoint.empty() && !config.endpoint.starts_with("http://") && !config.endpoint.starts_with("https://"))
-    flox::fail(ErrorKind::invalid_input, "AWS_ENDPOINT_URL is '{}', but it must begin with http:// or https://", config.endpoint);
+  config.endpoint =
+      without_slash(environment_or({"AWS_ENDPOINT_URL"}, config.localstack ? "http://localhost:4566" : ""));
+  if (!config.endpoint.empty() && !config.endpoint.starts_with("http://") &&
+      !config.endpoint.starts_with("https://"))
+    flox::fail(ErrorKind::invalid_input,
+               "AWS_ENDPOINT_URL is '{}', but it must begin with http:// or https://", config.endpoint);
   config.region = environment_or({"AWS_REGION", "AWS_DEFAULT_REGION"}, "");
   if (config.region.empty()) config.region = load_profile()["region"];
   if (config.region.empty()) config.region = "us-east-1";
-  config.max_attempts = static_cast<int>(environment_number("AWS_MAX_ATTEMPTS", 1, 20).value_or(config.max_attempts));
+  config.max_attempts =
+      static_cast<int>(environment_number("AWS_MAX_ATTEMPTS", 1, 20).value_or(config.max_attempts));
   return config;
 }
 
@@ -104,7 +108,8 @@ bool Client::Shared::adjust_clock(const flox::HttpResponse& response) {
   std::tm parts{};
   if (strptime(date->second.c_str(), "%a, %d %b %Y %H:%M:%S", &parts) == nullptr) return false;
   auto now = std::chrono::system_clock::now() + clock_offset.load();
-  auto skew = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::from_time_t(timegm(&parts)) - now);
+  auto skew = std::chrono::duration_cast<std::chrono::seconds>(
+      std::chrono::system_clock::from_time_t(timegm(&parts)) - now);
   if (skew < 2min && skew > -2min) return false;
   clock_offset = clock_offset.load() + skew;
   return true;
@@ -173,14 +178,15 @@ bool about_credentials(const std::string& code) {
 }
 
 bool about_time(const std::string& code) {
-  static const std::set<std::string> codes{"RequestTimeTooSkewed", "InvalidSignatureException", "SignatureDoesNotMatch",
-                                           "RequestExpired", "AuthFailure"};
+  static const std::set<std::string> codes{"RequestTimeTooSkewed", "InvalidSignatureException",
+                                           "SignatureDoesNotMatch", "RequestExpired", "AuthFailure"};
   return codes.contains(code);
 }
 
 }  // namespace
 
-flox::HttpResponse Client::call(const std::string& service, const std::string& what, const flox::HttpRequest& request,
+flox::HttpResponse Client::call(const std::string& service, const std::string& what,
+                                const flox::HttpRequest& request,
                                 std::chrono::milliseconds extra_time) const {
   auto cancelled = [this] { return cancelled_ && cancelled_(); };
   bool renewed = false;  // credentials and clock are set right once a call
@@ -191,7 +197,8 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
       signed_request.connect_timeout = shared_->config.connect_timeout;
       signed_request.timeout = shared_->config.timeout + extra_time;
       Time now = std::chrono::system_clock::now() + shared_->clock_offset.load();
-      sign(signed_request, shared_->credentials.get(), {.region = shared_->config.region, .service = service}, now);
+      sign(signed_request, shared_->credentials.get(), {.region = shared_->config.region, .service = service},
+           now);
       flox::HttpClient http = shared_->take();
       http.set_cancel_check(cancelled_);
       flox::HttpResponse response = http.send(signed_request);
@@ -201,8 +208,8 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
       std::string code = error_code(response);
       std::string text = error_text(response);
       problem = flox::Error(meaning_of(response.status, code),
-                            fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : code, text.empty() ? "" : ": ",
-                                        text, response.status));
+                            fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : code,
+                                        text.empty() ? "" : ": ", text, response.status));
       if (!renewed && (about_credentials(code) || about_time(code))) {
         renewed = true;
         if (about_credentials(code)) shared_->credentials.discard();
@@ -212,11 +219,13 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
     } catch (const flox::Error& error) {
       problem = error;
     }
-    bool again = problem->kind() == ErrorKind::unavailable && attempt < shared_->config.max_attempts && !cancelled();
+    bool again =
+        problem->kind() == ErrorKind::unavailable && attempt < shared_->config.max_attempts && !cancelled();
     if (!again) throw problem->with_context(what);
     auto until = std::chrono::steady_clock::now() + pause_after(attempt);
     while (std::chrono::steady_clock::now() < until && !cancelled())
-      std::this_thread::sleep_for(std::min<std::chrono::steady_clock::duration>(until - std::chrono::steady_clock::now(), 100ms));
+      std::this_thread::sleep_for(
+          std::min<std::chrono::steady_clock::duration>(until - std::chrono::steady_clock::now(), 100ms));
   }
 }
 

@@ -1,9 +1,10 @@
 // Signed requests to AWS services or anything that speaks like them (LocalStack, moto, MinIO), with retries.
 //
-// What a service refuses becomes a flox::Error whose message holds the service's own code and text, and whose kind
-// says what it means for the caller: unavailable (worth trying again: no connection, time-out, throttling, 5xx),
-// not_found (bucket, queue, table or object), untrusted (credentials or permissions), conflict (a condition of the
-// request does not hold), invalid_input (the service does not accept the request).
+// What a service refuses becomes a flox::Error whose message holds the service's own code and text, and whose
+// kind says what it means for the caller: unavailable (worth trying again: no connection, time-out,
+// throttling, 5xx), not_found (bucket, queue, table or object), untrusted (credentials or permissions),
+// conflict (a condition of the request does not hold), invalid_input (the service does not accept the
+// request).
 #pragma once
 
 #include <atomic>
@@ -18,12 +19,12 @@
 namespace ticket::aws {
 
 struct Config {
-  std::string region;                   // AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1
-  std::string endpoint;                 // AWS_ENDPOINT_URL without a final slash; empty: AWS itself
-  bool localstack = false;              // USE_LOCALSTACK
-  int max_attempts = 4;                 // AWS_MAX_ATTEMPTS, the first one included
+  std::string region;       // AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1
+  std::string endpoint;     // AWS_ENDPOINT_URL without a final slash; empty: AWS itself
+  bool localstack = false;  // USE_LOCALSTACK
+  int max_attempts = 4;     // AWS_MAX_ATTEMPTS, the first one included
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds timeout{30'000};   // for one attempt
+  std::chrono::milliseconds timeout{30'000};  // for one attempt
   // Reads the environment and the shared files. Throws flox::Error(invalid_input).
   static Config from_environment();
   // AWS_ENDPOINT_URL_<SERVICE>, the common endpoint, or AWS's address of the service in the region.
@@ -43,10 +44,10 @@ class Client {
   Client with_cancel(CancelCheck cancelled) const;
 
   const Config& config() const noexcept;
-  // Sends `request`, signed for `service`, until it is answered with 2xx. `what` names the call in errors. Throws.
-  // `extra_time` is added to the time-out of an attempt (long polls).
-  flox::HttpResponse call(const std::string& service, const std::string& what, const flox::HttpRequest& request,
-                          std::chrono::milliseconds extra_time = {}) const;
+  // Sends `request`, signed for `service`, until it is answered with 2xx. `what` names the call in errors.
+  // Throws. `extra_time` is added to the time-out of an attempt (long polls).
+  flox::HttpResponse call(const std::string& service, const std::string& what,
+                          const flox::HttpRequest& request, std::chrono::milliseconds extra_time = {}) const;
   // The same for the JSON 1.0 protocol: POSTs `body` to the service's root for "PREFIX.Operation".
   std::string call_json(const std::string& service, const std::string& target, const std::string& body,
                         std::chrono::milliseconds extra_time = {}) const;
@@ -59,8 +60,8 @@ class Client {
 
 // What a service's refusal means. `code` as in "ThrottlingException". Exposed for tests.
 flox::ErrorKind meaning_of(int status, const std::string& code);
-// "com.amazonaws.sqs#QueueDoesNotExist" of a JSON answer, "<Code>NoSuchKey</Code>" of an XML one -> the bare code;
-// empty if there is none.
+// "com.amazonaws.sqs#QueueDoesNotExist" of a JSON answer, "<Code>NoSuchKey</Code>" of an XML one -> the bare
+// code; empty if there is none.
 std::string error_code(const flox::HttpResponse& response);
 
 }  // namespace ticket::aws

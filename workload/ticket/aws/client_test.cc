@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include <deque>
+#include <nlohmann/json.hpp>
 
 #include "base/http_server.h"
 #include "ticket/aws/dynamodb.h"
@@ -26,7 +25,8 @@ using testing::HasSubstr;
 class FakeService {
  public:
   explicit FakeService(std::vector<ServerResponse> answers)
-      : answers_(answers.begin(), answers.end()), server_({.threads = 1}, [this](const ServerRequest& request) {
+      : answers_(answers.begin(), answers.end()),
+        server_({.threads = 1}, [this](const ServerRequest& request) {
           std::lock_guard lock(mutex_);
           requests_.push_back(request);
           ServerResponse answer = answers_.front();
@@ -52,7 +52,9 @@ class AwsClient : public testing::Test {
     environment_.set("AWS_ACCESS_KEY_ID", "key");
     environment_.set("AWS_SECRET_ACCESS_KEY", "secret");
   }
-  Client client_of(const FakeService& service) { return Client(Config{.region = "eu-central-1", .endpoint = service.url()}); }
+  Client client_of(const FakeService& service) {
+    return Client(Config{.region = "eu-central-1", .endpoint = service.url()});
+  }
   ScopedEnvironment environment_;
 };
 
@@ -68,7 +70,8 @@ ErrorKind kind_of(const std::function<void()>& call, std::string* message = null
 }
 
 TEST_F(AwsClient, TriesAgainAfterServerErrorsAndThrottling) {
-  FakeService service({{.status = 503}, {.status = 400, .body = R"({"__type":"x#ThrottlingException"})"}, {.body = "{}"}});
+  FakeService service(
+      {{.status = 503}, {.status = 400, .body = R"({"__type":"x#ThrottlingException"})"}, {.body = "{}"}});
   EXPECT_EQ(client_of(service).call_json("sqs", "AmazonSQS.ListQueues", "{}"), "{}");
   EXPECT_EQ(service.requests().size(), 3u);
 }
@@ -76,13 +79,15 @@ TEST_F(AwsClient, TriesAgainAfterServerErrorsAndThrottling) {
 TEST_F(AwsClient, GivesUpAfterFourAttemptsAndSaysWhatTheServiceSaid) {
   FakeService service({{.status = 500, .body = R"({"__type":"InternalFailure","message":"out of order"})"}});
   std::string message;
-  EXPECT_EQ(kind_of([&] { client_of(service).call_json("sqs", "AmazonSQS.ListQueues", "{}"); }, &message), ErrorKind::unavailable);
+  EXPECT_EQ(kind_of([&] { client_of(service).call_json("sqs", "AmazonSQS.ListQueues", "{}"); }, &message),
+            ErrorKind::unavailable);
   EXPECT_THAT(message, HasSubstr("AmazonSQS.ListQueues: InternalFailure: out of order (HTTP 500)"));
   EXPECT_EQ(service.requests().size(), 4u);
 }
 
 TEST_F(AwsClient, DoesNotRepeatWhatWasRefusedForGood) {
-  FakeService service({{.status = 400, .body = R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"})"}});
+  FakeService service(
+      {{.status = 400, .body = R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no"})"}});
   SqsQueue queue(client_of(service), "missing");
   std::string message;
   EXPECT_EQ(kind_of([&] { queue.traits(); }, &message), ErrorKind::not_found);
@@ -109,15 +114,20 @@ TEST_F(AwsClient, StopsBetweenAttemptsWhenCancelled) {
 
 TEST_F(AwsClient, BelievesTheServicesClockWhenItsOwnIsWrong) {
   auto service_time = std::chrono::system_clock::now() + std::chrono::hours(5);
-  std::string date = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::chrono::system_clock::to_time_t(service_time)));
-  FakeService service({{.status = 403, .body = "<Error><Code>RequestTimeTooSkewed</Code></Error>", .headers = {{"Date", date}}}, ServerResponse{}});
+  std::string date = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT",
+                                 fmt::gmtime(std::chrono::system_clock::to_time_t(service_time)));
+  FakeService service({{.status = 403,
+                        .body = "<Error><Code>RequestTimeTooSkewed</Code></Error>",
+                        .headers = {{"Date", date}}},
+                       ServerResponse{}});
   S3Store(client_of(service)).put("bucket", "key", "content");
   auto requests = service.requests();
   ASSERT_EQ(requests.size(), 2u);
   Time first = parse_utc("2000-01-01T00:00:00");
   std::string stamp = requests[1].headers["x-amz-date"];  // 20261123T120000Z
-  Time second = parse_utc(fmt::format("{}-{}-{}T{}:{}:{}", stamp.substr(0, 4), stamp.substr(4, 2), stamp.substr(6, 2),
-                                      stamp.substr(9, 2), stamp.substr(11, 2), stamp.substr(13, 2)));
+  Time second =
+      parse_utc(fmt::format("{}-{}-{}T{}:{}:{}", stamp.substr(0, 4), stamp.substr(4, 2), stamp.substr(6, 2),
+                            stamp.substr(9, 2), stamp.substr(11, 2), stamp.substr(13, 2)));
   EXPECT_GT(second, first);
   EXPECT_LT(std::chrono::abs(second - service_time), std::chrono::minutes(1));
 }
@@ -131,7 +141,8 @@ TEST_F(AwsClient, TellsMissingObjectsFromMissingBuckets) {
 
 TEST_F(AwsClient, RefusesObjectsOverTheLimit) {
   FakeService service({{.status = 206, .body = std::string(101, 'x')}});
-  EXPECT_EQ(kind_of([&] { S3Store(client_of(service)).get("bucket", "key", 100); }), ErrorKind::invalid_input);
+  EXPECT_EQ(kind_of([&] { S3Store(client_of(service)).get("bucket", "key", 100); }),
+            ErrorKind::invalid_input);
   EXPECT_EQ(service.requests().at(0).headers["range"], "bytes=0-100");
 }
 
@@ -139,8 +150,11 @@ TEST_F(AwsClient, ReportsAnUnmetConditionAsSuch) {
   FakeService object_exists({{.status = 412, .body = "<Error><Code>PreconditionFailed</Code></Error>"}});
   EXPECT_FALSE(S3Store(client_of(object_exists)).put_if_absent("bucket", "key", "content"));
   EXPECT_EQ(object_exists.requests().at(0).headers["if-none-match"], "*");
-  FakeService item_exists({{.status = 400, .body = R"({"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"})"}});
-  EXPECT_FALSE(DynamoTable(client_of(item_exists), "t").put_if_absent({{"ticket_id", "T"}, {"created_at", 1}}));
+  FakeService item_exists(
+      {{.status = 400,
+        .body = R"({"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"})"}});
+  EXPECT_FALSE(
+      DynamoTable(client_of(item_exists), "t").put_if_absent({{"ticket_id", "T"}, {"created_at", 1}}));
   EXPECT_THAT(item_exists.requests().at(0).body, HasSubstr("attribute_not_exists(ticket_id)"));
 }
 

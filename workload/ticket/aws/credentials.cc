@@ -1,9 +1,8 @@
 #include "ticket/aws/credentials.h"
 
-#include <nlohmann/json.hpp>
-
 #include <cstdlib>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -94,7 +93,8 @@ Credentials CredentialsProvider::get() {
   }
   renew_at_ = Time::max();
   // Five minutes before they expire, or half-way for those that live shorter than ten.
-  if (current_->expires) renew_at_ = *current_->expires - std::min<Time::duration>(5min, (*current_->expires - now) / 2);
+  if (current_->expires)
+    renew_at_ = *current_->expires - std::min<Time::duration>(5min, (*current_->expires - now) / 2);
   return *current_;
 }
 
@@ -107,9 +107,12 @@ Credentials CredentialsProvider::find() {
   auto key = environment("AWS_ACCESS_KEY_ID");
   auto secret = environment("AWS_SECRET_ACCESS_KEY");
   if (key && secret)
-    return {.access_key = *key, .secret_key = *secret, .session_token = environment("AWS_SESSION_TOKEN").value_or("")};
+    return {.access_key = *key,
+            .secret_key = *secret,
+            .session_token = environment("AWS_SESSION_TOKEN").value_or("")};
   if (key || secret)
-    fail(ErrorKind::invalid_input, "{} is set but {} is not", key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+    fail(ErrorKind::invalid_input, "{} is set but {} is not",
+         key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
          key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
 
   auto role = environment("AWS_ROLE_ARN");
@@ -118,7 +121,8 @@ Credentials CredentialsProvider::find() {
 
   auto profile = load_profile();
   if (profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key"))
-    return {.access_key = profile["aws_access_key_id"], .secret_key = profile["aws_secret_access_key"],
+    return {.access_key = profile["aws_access_key_id"],
+            .secret_key = profile["aws_secret_access_key"],
             .session_token = profile["aws_session_token"]};
   if (profile.contains("role_arn") && profile.contains("web_identity_token_file"))
     return from_web_identity(profile["role_arn"], profile["web_identity_token_file"]);
@@ -128,12 +132,13 @@ Credentials CredentialsProvider::find() {
     return from_container("http://169.254.170.2" + *path);
 
   if (options_.fall_back_to_test) return {.access_key = "test", .secret_key = "test"};
-  throw flox::Error(ErrorKind::not_found,
-                    "no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, "
-                    "the shared files (profile " + environment("AWS_PROFILE").value_or("default") +
-                    ") and AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                    "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
-                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
+  throw flox::Error(
+      ErrorKind::not_found,
+      "no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, "
+      "the shared files (profile " +
+          environment("AWS_PROFILE").value_or("default") + ") and AWS_CONTAINER_CREDENTIALS_FULL_URI",
+      "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
+      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
 }
 
 Credentials CredentialsProvider::from_web_identity(const std::string& role, const std::string& token_file) {
@@ -157,8 +162,10 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
       if (!text) fail(ErrorKind::unavailable, "the answer of STS has no {}", name);
       return *text;
     };
-    return Credentials{.access_key = part("AccessKeyId"), .secret_key = part("SecretAccessKey"),
-                       .session_token = part("SessionToken"), .expires = parse_utc(part("Expiration"))};
+    return Credentials{.access_key = part("AccessKeyId"),
+                       .secret_key = part("SecretAccessKey"),
+                       .session_token = part("SessionToken"),
+                       .expires = parse_utc(part("Expiration"))};
   });
 }
 

@@ -1,7 +1,8 @@
 // Where AWS credentials come from, in this order: the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-// AWS_SESSION_TOKEN); a web identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets them for a service
-// account with an IAM role); the shared files (~/.aws/credentials, ~/.aws/config, $AWS_PROFILE); the container
-// endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or …_RELATIVE_URI, as ECS and EKS pod identity set them).
+// AWS_SESSION_TOKEN); a web identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets them for a
+// service account with an IAM role); the shared files (~/.aws/credentials, ~/.aws/config, $AWS_PROFILE); the
+// container endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or …_RELATIVE_URI, as ECS and EKS pod identity set
+// them).
 #pragma once
 
 #include <map>
@@ -24,13 +25,13 @@ std::map<std::string, std::string> load_profile();
 class CredentialsProvider {
  public:
   struct Options {
-    std::string sts_endpoint;          // "https://sts.us-east-1.amazonaws.com"
-    bool fall_back_to_test = false;    // test/test when nothing else is found, as LocalStack expects
+    std::string sts_endpoint;        // "https://sts.us-east-1.amazonaws.com"
+    bool fall_back_to_test = false;  // test/test when nothing else is found, as LocalStack expects
   };
   explicit CredentialsProvider(Options options);
 
-  // Valid ones: those at hand unless they expire within five minutes. Throws flox::Error: not_found if no source
-  // is configured, naming what was looked for, otherwise what went wrong at the source.
+  // Valid ones: those at hand unless they expire within five minutes. Throws flox::Error: not_found if no
+  // source is configured, naming what was looked for, otherwise what went wrong at the source.
   Credentials get();
   // Forgets those at hand, for when the service said that they are no longer good.
   void discard();

@@ -39,10 +39,13 @@ TEST_F(CredentialsTest, RefuseHalfAPairRatherThanLookElsewhere) {
 }
 
 TEST_F(CredentialsTest, ComeFromTheSharedFilesByProfile) {
-  environment_.set("AWS_SHARED_CREDENTIALS_FILE", file("credentials",
-      "# comment\n[default]\naws_access_key_id=d\naws_secret_access_key = ds\n\n[work]\naws_access_key_id = w\n"
-      "aws_secret_access_key = w=s\n"));
-  environment_.set("AWS_CONFIG_FILE", file("config", "[profile work]\nregion = eu-north-1\ns3 =\n  max = 1\n"));
+  environment_.set("AWS_SHARED_CREDENTIALS_FILE",
+                   file("credentials",
+                        "# comment\n[default]\naws_access_key_id=d\naws_secret_access_key = "
+                        "ds\n\n[work]\naws_access_key_id = w\n"
+                        "aws_secret_access_key = w=s\n"));
+  environment_.set("AWS_CONFIG_FILE",
+                   file("config", "[profile work]\nregion = eu-north-1\ns3 =\n  max = 1\n"));
   EXPECT_EQ(CredentialsProvider({}).get().access_key, "d");
   environment_.set("AWS_PROFILE", "work");
   EXPECT_EQ(CredentialsProvider({}).get().secret_key, "w=s");
@@ -57,8 +60,10 @@ TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {
     int call = ++calls;
     // The first ones expire in the past: they must not be kept.
     const char* expires = call == 1 ? "2001-01-01T00:00:00Z" : "2099-01-01T00:00:00Z";
-    return {.body = fmt::format("<R><Credentials><AccessKeyId>A{}</AccessKeyId><SecretAccessKey>S</SecretAccessKey>"
-                                "<SessionToken>T&amp;T</SessionToken><Expiration>{}</Expiration></Credentials></R>", call, expires)};
+    return {.body = fmt::format(
+                "<R><Credentials><AccessKeyId>A{}</AccessKeyId><SecretAccessKey>S</SecretAccessKey>"
+                "<SessionToken>T&amp;T</SessionToken><Expiration>{}</Expiration></Credentials></R>",
+                call, expires)};
   });
   environment_.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
   environment_.set("AWS_WEB_IDENTITY_TOKEN_FILE", file("token", "to.ken\n"));
@@ -77,9 +82,12 @@ TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {
 TEST_F(CredentialsTest, ComeFromTheContainerEndpointWithItsToken) {
   flox::HttpServer endpoint({.threads = 1}, [](const flox::ServerRequest& request) -> flox::ServerResponse {
     if (request.headers.at("authorization") != "pod token") return {.status = 403};
-    return {.body = R"({"AccessKeyId":"C","SecretAccessKey":"S","Token":"T","Expiration":"2099-01-01T00:00:00Z"})"};
+    return {
+        .body =
+            R"({"AccessKeyId":"C","SecretAccessKey":"S","Token":"T","Expiration":"2099-01-01T00:00:00Z"})"};
   });
-  environment_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", fmt::format("http://127.0.0.1:{}/v1", endpoint.port()));
+  environment_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                   fmt::format("http://127.0.0.1:{}/v1", endpoint.port()));
   environment_.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file("auth", "pod token\n"));
   EXPECT_EQ(CredentialsProvider({}).get().access_key, "C");
 }

@@ -1,7 +1,6 @@
 #include "ticket/aws/dynamodb.h"
 
 #include <nlohmann/json.hpp>
-
 #include <thread>
 
 namespace ticket::aws {
@@ -11,11 +10,14 @@ using nlohmann::ordered_json;
 
 namespace {
 
-ordered_json call_dynamodb(const Client& client, const std::string& operation, const ordered_json& parameters) {
-  std::string text = client.call_json("dynamodb", "DynamoDB_20120810." + operation,
-                                      parameters.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+ordered_json call_dynamodb(const Client& client, const std::string& operation,
+                           const ordered_json& parameters) {
+  std::string text =
+      client.call_json("dynamodb", "DynamoDB_20120810." + operation,
+                       parameters.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
   ordered_json answer = ordered_json::parse(text, nullptr, false);
-  if (!answer.is_object()) flox::fail(ErrorKind::unavailable, "DynamoDB {}: the answer is not a JSON object", operation);
+  if (!answer.is_object())
+    flox::fail(ErrorKind::unavailable, "DynamoDB {}: the answer is not a JSON object", operation);
   return answer;
 }
 
@@ -40,7 +42,9 @@ void DynamoTable::check() {
 bool DynamoTable::put_if_absent(const ordered_json& item) {
   try {
     call_dynamodb(client_, "PutItem",
-                  {{"TableName", name_}, {"Item", to_attributes(item)}, {"ConditionExpression", "attribute_not_exists(ticket_id)"}});
+                  {{"TableName", name_},
+                   {"Item", to_attributes(item)},
+                   {"ConditionExpression", "attribute_not_exists(ticket_id)"}});
     return true;
   } catch (const flox::Error& error) {
     if (error.kind() == ErrorKind::conflict) return false;
@@ -54,11 +58,14 @@ void create_ticket_table(const Client& client, const std::string& name) {
       return ordered_json::array({{{"AttributeName", hash}, {"KeyType", "HASH"}},
                                   {{"AttributeName", "created_at"}, {"KeyType", "RANGE"}}});
     };
-    ordered_json index = {{"IndexName", "urgency-index"}, {"KeySchema", key("urgency")}, {"Projection", {{"ProjectionType", "ALL"}}}};
+    ordered_json index = {{"IndexName", "urgency-index"},
+                          {"KeySchema", key("urgency")},
+                          {"Projection", {{"ProjectionType", "ALL"}}}};
     ordered_json table = {{"TableName", name},
-                          {"AttributeDefinitions", ordered_json::array({{{"AttributeName", "ticket_id"}, {"AttributeType", "S"}},
-                                                                        {{"AttributeName", "created_at"}, {"AttributeType", "N"}},
-                                                                        {{"AttributeName", "urgency"}, {"AttributeType", "S"}}})},
+                          {"AttributeDefinitions",
+                           ordered_json::array({{{"AttributeName", "ticket_id"}, {"AttributeType", "S"}},
+                                                {{"AttributeName", "created_at"}, {"AttributeType", "N"}},
+                                                {{"AttributeName", "urgency"}, {"AttributeType", "S"}}})},
                           {"KeySchema", key("ticket_id")},
                           {"GlobalSecondaryIndexes", ordered_json::array({index})},
                           {"BillingMode", "PAY_PER_REQUEST"}};
@@ -69,7 +76,8 @@ void create_ticket_table(const Client& client, const std::string& name) {
     }
     auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (table_status(client, name) != "ACTIVE") {
-      if (std::chrono::steady_clock::now() > deadline) flox::fail(ErrorKind::unavailable, "not active after two minutes");
+      if (std::chrono::steady_clock::now() > deadline)
+        flox::fail(ErrorKind::unavailable, "not active after two minutes");
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
   });

@@ -23,8 +23,8 @@ class DynamoTable : public Table {
 // {"a":"x","n":1} -> {"a":{"S":"x"},"n":{"N":"1"}}
 nlohmann::ordered_json to_attributes(const nlohmann::ordered_json& item);
 
-// Makes the table of tickets (ticket_id HASH, created_at RANGE; index urgency-index: urgency HASH, created_at RANGE;
-// paid by request), or leaves the one that is there as it is. Returns when it can be used.
+// Makes the table of tickets (ticket_id HASH, created_at RANGE; index urgency-index: urgency HASH, created_at
+// RANGE; paid by request), or leaves the one that is there as it is. Returns when it can be used.
 void create_ticket_table(const Client& client, const std::string& name);
 
 }  // namespace ticket::aws

@@ -11,7 +11,8 @@ std::string object_url(const Config& config, const std::string& bucket, const st
     size_t end = std::min(key.find('/', begin), key.size());
     std::string segment = key.substr(begin, end - begin);
     if (segment == "." || segment == "..")
-      flox::fail(ErrorKind::invalid_input, "the object key '{}' has a segment '{}', which a URL cannot carry", key, segment);
+      flox::fail(ErrorKind::invalid_input, "the object key '{}' has a segment '{}', which a URL cannot carry",
+                 key, segment);
     begin = end + 1;
   }
   if (bucket.empty() || bucket.find_first_of("/?#@: ") != std::string::npos)
@@ -39,12 +40,14 @@ std::optional<std::string> S3Store::get(const std::string& bucket, const std::st
     response = client_.call("s3", what, request);
   } catch (const flox::Error& error) {
     std::string_view message = error.what();
-    if (error.kind() == ErrorKind::not_found && message.find("NoSuchKey") != std::string_view::npos) return std::nullopt;
+    if (error.kind() == ErrorKind::not_found && message.find("NoSuchKey") != std::string_view::npos)
+      return std::nullopt;
     // An empty object has no byte that a range could begin with.
     if (message.find("InvalidRange") != std::string_view::npos) return "";
     throw;
   }
-  if (response.body.size() > limit) flox::fail(ErrorKind::invalid_input, "{}: it has more than {} bytes", what, limit);
+  if (response.body.size() > limit)
+    flox::fail(ErrorKind::invalid_input, "{}: it has more than {} bytes", what, limit);
   auto length = response.headers.find("content-length");
   if (length != response.headers.end() && length->second != std::to_string(response.body.size()))
     flox::fail(ErrorKind::unavailable, "{}: got {} of {} bytes", what, response.body.size(), length->second);
@@ -62,7 +65,8 @@ flox::HttpRequest put_request(const Config& config, const std::string& bucket, c
 }  // namespace
 
 void S3Store::put(const std::string& bucket, const std::string& key, const std::string& content) {
-  client_.call("s3", fmt::format("writing s3://{}/{}", bucket, key), put_request(client_.config(), bucket, key, content));
+  client_.call("s3", fmt::format("writing s3://{}/{}", bucket, key),
+               put_request(client_.config(), bucket, key, content));
 }
 
 bool S3Store::put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) {
@@ -81,8 +85,9 @@ void create_bucket(const Client& client, const std::string& bucket) {
   const Config& config = client.config();
   flox::HttpRequest request{.method = "PUT", .url = object_url(config, bucket, "")};
   if (config.region != "us-east-1")  // the one region that must not be named
-    request.body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>" +
-                   xml_escape(config.region) + "</LocationConstraint></CreateBucketConfiguration>";
+    request.body =
+        "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>" +
+        xml_escape(config.region) + "</LocationConstraint></CreateBucketConfiguration>";
   try {
     client.call("s3", "making the bucket " + bucket, request);
   } catch (const flox::Error& error) {
@@ -91,11 +96,16 @@ void create_bucket(const Client& client, const std::string& bucket) {
 }
 
 void notify_queue(const Client& client, const std::string& bucket, const std::string& queue_arn) {
-  flox::HttpRequest request{.method = "PUT", .url = object_url(client.config(), bucket, "") + "?notification="};
+  flox::HttpRequest request{.method = "PUT",
+                            .url = object_url(client.config(), bucket, "") + "?notification="};
   request.headers = {{"Content-Type", "application/xml"}};
-  request.body = "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><QueueConfiguration><Queue>" +
-                 xml_escape(queue_arn) + "</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>";
-  client.call("s3", fmt::format("having the bucket {} announce new objects in {}", bucket, queue_arn), request);
+  request.body =
+      "<NotificationConfiguration "
+      "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><QueueConfiguration><Queue>" +
+      xml_escape(queue_arn) +
+      "</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>";
+  client.call("s3", fmt::format("having the bucket {} announce new objects in {}", bucket, queue_arn),
+              request);
 }
 
 }  // namespace ticket::aws

@@ -19,8 +19,8 @@ class S3Store : public ObjectStore {
   Client client_;
 };
 
-// The address of an object, or of the bucket if `key` is empty. Throws flox::Error(invalid_input) for keys that
-// URLs cannot carry: with a segment "." or "..", which HTTP clients and proxies take out of the path.
+// The address of an object, or of the bucket if `key` is empty. Throws flox::Error(invalid_input) for keys
+// that URLs cannot carry: with a segment "." or "..", which HTTP clients and proxies take out of the path.
 std::string object_url(const Config& config, const std::string& bucket, const std::string& key);
 
 // Makes a bucket, or leaves one that is ours already as it is.

@@ -70,7 +70,8 @@ std::map<std::string, std::string> canonical_headers(const flox::HttpRequest& re
   std::map<std::string, std::string> headers{{"host", split_url(request.url).host}};
   for (const auto& [name, value] : request.headers) {
     std::string key = name;
-    std::ranges::transform(key, key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(key, key.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (key == "authorization" || key == "host") continue;
     auto [found, is_new] = headers.emplace(key, canonical_value(value));
     if (!is_new) found->second += "," + canonical_value(value);
@@ -88,7 +89,8 @@ std::string hex(const flox::Sha256Digest& digest) { return flox::to_hex(flox::by
 
 }  // namespace
 
-std::string canonical_request(const flox::HttpRequest& request, const Scope& scope, const std::string& body_hash) {
+std::string canonical_request(const flox::HttpRequest& request, const Scope& scope,
+                              const std::string& body_hash) {
   UrlParts url = split_url(request.url);
   // Every service but S3 signs the path encoded twice.
   std::string path = scope.service == "s3" ? url.path : flox::url_encode(url.path, true);
@@ -100,7 +102,8 @@ std::string canonical_request(const flox::HttpRequest& request, const Scope& sco
 
 void sign(flox::HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when) {
   auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(when);
-  std::string stamp = fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+  std::string stamp =
+      fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
   std::string day = stamp.substr(0, 8);
   std::string body_hash = hex(flox::sha256(request.body));
   request.headers.emplace_back("X-Amz-Date", stamp);
@@ -116,9 +119,9 @@ void sign(flox::HttpRequest& request, const Credentials& credentials, const Scop
     key = flox::hmac_sha256(flox::bytes_of(key), part);
   std::string signature = hex(flox::hmac_sha256(flox::bytes_of(key), to_sign));
   request.headers.emplace_back(
-      "Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}",
-                                   credentials.access_key, credential_scope,
-                                   signed_names(canonical_headers(request)), signature));
+      "Authorization",
+      fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}", credentials.access_key,
+                  credential_scope, signed_names(canonical_headers(request)), signature));
 }
 
 }  // namespace ticket::aws

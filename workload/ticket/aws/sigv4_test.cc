@@ -25,7 +25,8 @@ Time utc(int year, unsigned month, unsigned day, int hour = 0, int minute = 0) {
 
 // The examples of "Authenticating Requests: Using the Authorization Header" in the S3 API reference.
 std::string s3_example(flox::HttpRequest request) {
-  Credentials credentials{.access_key = "AKIAIOSFODNN7EXAMPLE", .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
+  Credentials credentials{.access_key = "AKIAIOSFODNN7EXAMPLE",
+                          .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
   sign(request, credentials, {.region = "us-east-1", .service = "s3"}, utc(2013, 5, 24));
   return header(request, "Authorization");
 }
@@ -33,7 +34,8 @@ std::string s3_example(flox::HttpRequest request) {
 TEST(SigV4, SignsTheIamListUsersExample) {
   flox::HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
-  Credentials credentials{.access_key = "AKIDEXAMPLE", .secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
+  Credentials credentials{.access_key = "AKIDEXAMPLE",
+                          .secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
   sign(request, credentials, {.region = "us-east-1", .service = "iam"}, utc(2015, 8, 30, 12, 36));
   EXPECT_EQ(header(request, "Authorization"),
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request,"
@@ -54,32 +56,38 @@ TEST(SigV4, HashesTheIamExamplesCanonicalRequestAsPublished) {
 TEST(SigV4, SignsTheS3GetObjectExampleWithARange) {
   flox::HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/test.txt"};
   request.headers = {{"Range", "bytes=0-9"}};
-  EXPECT_THAT(s3_example(request), EndsWith("f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"));
+  EXPECT_THAT(s3_example(request),
+              EndsWith("f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"));
 }
 
 TEST(SigV4, SignsTheS3PutObjectExampleWithABody) {
-  flox::HttpRequest request{.method = "PUT", .url = "https://examplebucket.s3.amazonaws.com/test%24file.text"};
-  request.headers = {{"Date", "Fri, 24 May 2013 00:00:00 GMT"}, {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
+  flox::HttpRequest request{.method = "PUT",
+                            .url = "https://examplebucket.s3.amazonaws.com/test%24file.text"};
+  request.headers = {{"Date", "Fri, 24 May 2013 00:00:00 GMT"},
+                     {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
   request.body = "Welcome to Amazon S3.";
-  EXPECT_THAT(s3_example(request), EndsWith("98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"));
+  EXPECT_THAT(s3_example(request),
+              EndsWith("98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"));
 }
 
 TEST(SigV4, SignsTheS3LifecycleExampleWhoseQueryHasNoValue) {
   flox::HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/?lifecycle"};
-  EXPECT_THAT(s3_example(request), EndsWith("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
+  EXPECT_THAT(s3_example(request),
+              EndsWith("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
 }
 
 TEST(SigV4, SignsTheS3ListExampleInWhateverOrderItsQueryIs) {
   for (const char* query : {"max-keys=2&prefix=J", "prefix=J&max-keys=2"}) {
     flox::HttpRequest request{.url = std::string("https://examplebucket.s3.amazonaws.com/?") + query};
-    EXPECT_THAT(s3_example(request), EndsWith("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
+    EXPECT_THAT(s3_example(request),
+                EndsWith("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
   }
 }
 
 TEST(SigV4, SignsTheSessionTokenOfTemporaryCredentials) {
   flox::HttpRequest request{.method = "POST", .url = "http://localhost:4566/"};
-  sign(request, {.access_key = "A", .secret_key = "S", .session_token = "T"}, {.region = "r", .service = "sqs"},
-       utc(2026, 1, 1));
+  sign(request, {.access_key = "A", .secret_key = "S", .session_token = "T"},
+       {.region = "r", .service = "sqs"}, utc(2026, 1, 1));
   EXPECT_EQ(header(request, "X-Amz-Security-Token"), "T");
   EXPECT_THAT(header(request, "Authorization"), HasSubstr("host;x-amz-date;x-amz-security-token"));
 }

@@ -15,7 +15,8 @@ json call_sqs(const Client& client, const std::string& operation, const json& pa
               std::chrono::milliseconds extra_time = {}) {
   std::string text = client.call_json("sqs", "AmazonSQS." + operation, parameters.dump(), extra_time);
   json answer = text.empty() ? json::object() : json::parse(text, nullptr, false);
-  if (!answer.is_object()) flox::fail(ErrorKind::unavailable, "AmazonSQS.{}: the answer is not a JSON object", operation);
+  if (!answer.is_object())
+    flox::fail(ErrorKind::unavailable, "AmazonSQS.{}: the answer is not a JSON object", operation);
   return answer;
 }
 
@@ -25,7 +26,9 @@ std::string text_of(const json& object, const char* key) {
 }
 
 Message parse_message(const json& given) {
-  Message message{.id = text_of(given, "MessageId"), .receipt = text_of(given, "ReceiptHandle"), .body = text_of(given, "Body")};
+  Message message{.id = text_of(given, "MessageId"),
+                  .receipt = text_of(given, "ReceiptHandle"),
+                  .body = text_of(given, "Body")};
   const json attributes = given.value("Attributes", json::object());
   message.receive_count = std::max(1, std::atoi(text_of(attributes, "ApproximateReceiveCount").c_str()));
   if (long long sent = std::atoll(text_of(attributes, "SentTimestamp").c_str()); sent > 0)
@@ -80,7 +83,8 @@ void SqsQueue::set_visibility(const std::vector<std::string>& receipts, std::chr
   for (size_t begin = 0; begin < receipts.size(); begin += 10) {  // a batch has ten entries at most
     json entries = json::array();
     for (size_t i = begin; i < std::min(receipts.size(), begin + 10); ++i)
-      entries.push_back({{"Id", std::to_string(i)}, {"ReceiptHandle", receipts[i]}, {"VisibilityTimeout", time.count()}});
+      entries.push_back(
+          {{"Id", std::to_string(i)}, {"ReceiptHandle", receipts[i]}, {"VisibilityTimeout", time.count()}});
     json answer = call("ChangeMessageVisibilityBatch", {{"Entries", entries}});
     for (const json& failed : answer.value("Failed", json::array()))
       log_event(Level::debug, "visibility not changed", {{"reason", text_of(failed, "Code")}});
@@ -99,23 +103,28 @@ std::string create_queue(const Client& client, const NewQueue& wanted) {
       url = text_of(call_sqs(client, "GetQueueUrl", {{"QueueName", wanted.name}}), "QueueUrl");
     } catch (const flox::Error& error) {
       if (error.kind() != ErrorKind::not_found) throw;
-      url = text_of(call_sqs(client, "CreateQueue", {{"QueueName", wanted.name}, {"Attributes", attributes}}), "QueueUrl");
+      url = text_of(call_sqs(client, "CreateQueue", {{"QueueName", wanted.name}, {"Attributes", attributes}}),
+                    "QueueUrl");
     }
-    json answer = call_sqs(client, "GetQueueAttributes", {{"QueueUrl", url}, {"AttributeNames", {"QueueArn"}}});
+    json answer =
+        call_sqs(client, "GetQueueAttributes", {{"QueueUrl", url}, {"AttributeNames", {"QueueArn"}}});
     std::string arn = text_of(answer.value("Attributes", json::object()), "QueueArn");
     json changes = json::object();
     if (!wanted.writable_by_bucket.empty()) {
-      json statement = {{"Effect", "Allow"},
-                        {"Principal", {{"Service", "s3.amazonaws.com"}}},
-                        {"Action", "sqs:SendMessage"},
-                        {"Resource", arn},
-                        {"Condition", {{"ArnLike", {{"aws:SourceArn", "arn:aws:s3:::" + wanted.writable_by_bucket}}}}}};
+      json statement = {
+          {"Effect", "Allow"},
+          {"Principal", {{"Service", "s3.amazonaws.com"}}},
+          {"Action", "sqs:SendMessage"},
+          {"Resource", arn},
+          {"Condition", {{"ArnLike", {{"aws:SourceArn", "arn:aws:s3:::" + wanted.writable_by_bucket}}}}}};
       changes["Policy"] = json{{"Version", "2012-10-17"}, {"Statement", {statement}}}.dump();
     }
     if (!wanted.dead_letter_arn.empty())
       changes["RedrivePolicy"] = json{{"deadLetterTargetArn", wanted.dead_letter_arn},
-                                      {"maxReceiveCount", std::to_string(wanted.max_receives)}}.dump();
-    if (!changes.empty()) call_sqs(client, "SetQueueAttributes", {{"QueueUrl", url}, {"Attributes", changes}});
+                                      {"maxReceiveCount", std::to_string(wanted.max_receives)}}
+                                     .dump();
+    if (!changes.empty())
+      call_sqs(client, "SetQueueAttributes", {{"QueueUrl", url}, {"Attributes", changes}});
     return arn;
   });
 }

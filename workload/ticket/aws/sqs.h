@@ -12,7 +12,8 @@ class SqsQueue : public Queue {
   SqsQueue(Client client, std::string name) : client_(std::move(client)), name_(std::move(name)) {}
 
   QueueTraits traits() override;
-  std::vector<Message> receive(int most, std::chrono::seconds wait, std::optional<std::chrono::seconds> visibility,
+  std::vector<Message> receive(int most, std::chrono::seconds wait,
+                               std::optional<std::chrono::seconds> visibility,
                                const std::function<bool()>& cancelled) override;
   void remove(const std::string& receipt) override;
   void set_visibility(const std::vector<std::string>& receipts, std::chrono::seconds time) override;
@@ -32,9 +33,9 @@ class SqsQueue : public Queue {
 struct NewQueue {
   std::string name;
   std::chrono::seconds visibility{300};
-  std::string dead_letter_arn;      // empty: no redrive policy
-  int max_receives = 5;             // of the redrive policy
-  std::string writable_by_bucket;   // a bucket whose notifications the queue accepts; empty: none
+  std::string dead_letter_arn;     // empty: no redrive policy
+  int max_receives = 5;            // of the redrive policy
+  std::string writable_by_bucket;  // a bucket whose notifications the queue accepts; empty: none
 };
 std::string create_queue(const Client& client, const NewQueue& wanted);
 

@@ -1,11 +1,10 @@
-// What the worker and the generator need of a queue, an object store and a table. AWS's are in aws/; tests have
-// their own in memory. Every call is thread-safe and throws flox::Error as aws/client.h describes.
+// What the worker and the generator need of a queue, an object store and a table. AWS's are in aws/; tests
+// have their own in memory. Every call is thread-safe and throws flox::Error as aws/client.h describes.
 #pragma once
-
-#include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,8 +13,8 @@ namespace ticket {
 
 // One delivery of a message. It is delivered again when its visibility time-out passes before it is removed.
 struct Message {
-  std::string id;         // of the message, the same at each delivery
-  std::string receipt;    // of this delivery; what remove and set_visibility ask for
+  std::string id;       // of the message, the same at each delivery
+  std::string receipt;  // of this delivery; what remove and set_visibility ask for
   std::string body;
   int receive_count = 1;  // deliveries so far, this one included
   std::optional<std::chrono::system_clock::time_point> sent_at;
@@ -31,14 +30,14 @@ class Queue {
   virtual ~Queue() = default;
   // Throws not_found if there is no such queue.
   virtual QueueTraits traits() = 0;
-  // Waits up to `wait` for at most `most` (1 to 10) messages, which then stay hidden for `visibility` (none: the
-  // queue's own time-out). Throws unavailable soon after `cancelled` says so.
+  // Waits up to `wait` for at most `most` (1 to 10) messages, which then stay hidden for `visibility` (none:
+  // the queue's own time-out). Throws unavailable soon after `cancelled` says so.
   virtual std::vector<Message> receive(int most, std::chrono::seconds wait,
                                        std::optional<std::chrono::seconds> visibility,
                                        const std::function<bool()>& cancelled) = 0;
   virtual void remove(const std::string& receipt) = 0;
-  // How long from now the messages stay hidden; zero gives them back. Receipts that the queue does not know any
-  // more (removed, or delivered again) are left out silently: there is nothing to hide.
+  // How long from now the messages stay hidden; zero gives them back. Receipts that the queue does not know
+  // any more (removed, or delivered again) are left out silently: there is nothing to hide.
   virtual void set_visibility(const std::vector<std::string>& receipts, std::chrono::seconds time) = 0;
   virtual void send(const std::string& body) = 0;
 };
@@ -51,9 +50,10 @@ class ObjectStore {
   // None if there is no such object. Throws invalid_input if it has more than `limit` bytes.
   virtual std::optional<std::string> get(const std::string& bucket, const std::string& key, size_t limit) = 0;
   virtual void put(const std::string& bucket, const std::string& key, const std::string& content) = 0;
-  // Stores the object unless one is there; whether it did. A store that cannot tell (S3-compatible ones of before
-  // 2024 ignore If-None-Match) replaces it.
-  virtual bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) = 0;
+  // Stores the object unless one is there; whether it did. A store that cannot tell (S3-compatible ones of
+  // before 2024 ignore If-None-Match) replaces it.
+  virtual bool put_if_absent(const std::string& bucket, const std::string& key,
+                             const std::string& content) = 0;
 };
 
 class Table {
@@ -61,8 +61,8 @@ class Table {
   virtual ~Table() = default;
   // Throws not_found if there is no such table.
   virtual void check() = 0;
-  // Stores an item, a flat object of strings and numbers with ticket_id and created_at, unless the table has one
-  // with the same two; whether it did.
+  // Stores an item, a flat object of strings and numbers with ticket_id and created_at, unless the table has
+  // one with the same two; whether it did.
   virtual bool put_if_absent(const nlohmann::ordered_json& item) = 0;
 };
 

@@ -19,7 +19,8 @@ KeywordText::KeywordText(std::string_view utf8) {
   auto text = icu::UnicodeString::fromUTF8(icu::StringPiece(utf8.data(), static_cast<int32_t>(utf8.size())));
   text.toLower(icu::Locale::getRoot());
   text_.assign(text.getBuffer(), static_cast<size_t>(text.length()));
-  for (int32_t i = 0; i < text.length() && blank_; i = text.moveIndex32(i, 1)) blank_ = u_isUWhiteSpace(text.char32At(i));
+  for (int32_t i = 0; i < text.length() && blank_; i = text.moveIndex32(i, 1))
+    blank_ = u_isUWhiteSpace(text.char32At(i));
 }
 
 int KeywordText::count(std::string_view keyword) const {

@@ -7,9 +7,9 @@
 
 namespace ticket {
 
-// A text in lower case (Unicode, no locale) that can be asked for keywords. A keyword counts where neither of its
-// neighbours is a letter, a digit of any script or "_", so "crashes" has no "crash", and "can't" needs the ASCII
-// apostrophe.
+// A text in lower case (Unicode, no locale) that can be asked for keywords. A keyword counts where neither of
+// its neighbours is a letter, a digit of any script or "_", so "crashes" has no "crash", and "can't" needs
+// the ASCII apostrophe.
 class KeywordText {
  public:
   // Bytes that are not UTF-8 become U+FFFD, which is no letter.

@@ -19,9 +19,12 @@ struct Example {
 // Computed with the reference's tables (reference/ticket.md 3.4).
 TEST(Rules, AgreeWithTheReferencesExamples) {
   const Example examples[] = {
-      {"Cannot login", "Getting authentication error when trying to access my account", "login_issue", 2.0 / 3, "high", 0.8},
-      {"Payment failed", "My credit card was declined but money was charged. Need refund!", "payment_issue", 1.0, "medium", 0.6},
-      {"Feature suggestion", "Would love to see dark mode added. Nice to have enhancement.", "feature_request", 1.0, "low", 0.7},
+      {"Cannot login", "Getting authentication error when trying to access my account", "login_issue",
+       2.0 / 3, "high", 0.8},
+      {"Payment failed", "My credit card was declined but money was charged. Need refund!", "payment_issue",
+       1.0, "medium", 0.6},
+      {"Feature suggestion", "Would love to see dark mode added. Nice to have enhancement.",
+       "feature_request", 1.0, "low", 0.7},
       {"Important issue", "This is a problem that needs help soon.", "bug_report", 2.0 / 3, "high", 0.8},
       {"Question", "I have a question about features", "general_inquiry", 0.5, "medium", 0.7}};
   for (const Example& example : examples) {
@@ -42,7 +45,8 @@ TEST(Rules, GiveBlankTextNoIntentAndMediumUrgency) {
 }
 
 TEST(Rules, CountAKeywordInsideALongerOneAsWell) {
-  // "data" and "personal data" hit, "password reset" is one hit each for login and account: ties go to the earlier.
+  // "data" and "personal data" hit, "password reset" is one hit each for login and account: ties go to the
+  // earlier.
   EXPECT_DOUBLE_EQ(classify_intent("personal data", "").confidence, 2.0 / 3);
   EXPECT_EQ(classify_intent("password reset", "").name, "login_issue");
 }

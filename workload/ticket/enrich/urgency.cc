@@ -18,15 +18,21 @@ struct UrgencyLevel {
 
 const std::vector<UrgencyLevel>& levels() {
   static const std::vector<UrgencyLevel> table{
-      {"critical", 0.9,
+      {"critical",
+       0.9,
        {"urgent", "critical", "emergency", "asap", "immediately", "right now", "down", "outage", "broken",
         "can't access", "unable to", "blocked", "losing money", "production", "hacked", "security breach"}},
-      {"high", 0.8,
-       {"important", "need help", "problem", "issue", "can't", "cannot", "doesn't work", "not working", "error",
-        "failing", "soon", "business impact"}},
-      {"medium", 0.7, {"question", "how to", "how do i", "help", "assistance", "wondering", "clarify", "explain"}},
-      {"low", 0.7,
-       {"suggestion", "feature", "enhancement", "when possible", "sometime", "eventually", "minor", "nice to have"}}};
+      {"high",
+       0.8,
+       {"important", "need help", "problem", "issue", "can't", "cannot", "doesn't work", "not working",
+        "error", "failing", "soon", "business impact"}},
+      {"medium",
+       0.7,
+       {"question", "how to", "how do i", "help", "assistance", "wondering", "clarify", "explain"}},
+      {"low",
+       0.7,
+       {"suggestion", "feature", "enhancement", "when possible", "sometime", "eventually", "minor",
+        "nice to have"}}};
   return table;
 }
 
@@ -35,7 +41,8 @@ const std::vector<UrgencyLevel>& levels() {
 Urgency classify_urgency(const std::optional<std::string>& priority, const std::string& subject,
                          const std::string& body) {
   for (const UrgencyLevel& level : levels())
-    if (priority && strcasecmp(priority->c_str(), level.name) == 0) return {.level = level.name, .confidence = 1.0};
+    if (priority && strcasecmp(priority->c_str(), level.name) == 0)
+      return {.level = level.name, .confidence = 1.0};
   KeywordText text(subject + " " + body);
   for (const UrgencyLevel& level : levels())
     if (std::ranges::any_of(level.keywords, [&](const char* keyword) { return text.count(keyword) > 0; }))

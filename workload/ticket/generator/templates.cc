@@ -5,58 +5,82 @@ namespace ticket {
 const std::vector<Template>& templates() {
   static const std::vector<Template> table{
       {"login", "Locked out of {product} since {moment}",
-       "Since {moment} the login page of {product} rejects my password on {device}. I tried the reset link {count} times, "
+       "Since {moment} the login page of {product} rejects my password on {device}. I tried the reset link "
+       "{count} times, "
        "but the mail never arrives. Colleagues at the {department} desk see the same page."},
       {"login", "2FA code refused on {device}",
-       "After replacing my {device} the 2FA codes are refused with \"{message}\". The backup codes are in a drawer in "
-       "{city}, and I have to sign in before {deadline}. Please tell me what to send you as proof of who I am."},
+       "After replacing my {device} the 2FA codes are refused with \"{message}\". The backup codes are in a "
+       "drawer in "
+       "{city}, and I have to sign in before {deadline}. Please tell me what to send you as proof of who I "
+       "am."},
       {"login", "Single sign-on loops between {browser} and {product}",
-       "When I sign in through {provider}, {browser} jumps back and forth between two pages and finally shows "
-       "\"{message}\". Clearing cookies did not change anything; a private window behaves in just the same way."},
+       "When I sign in through {provider}, {browser} jumps back and forth between two pages and finally "
+       "shows "
+       "\"{message}\". Clearing cookies did not change anything; a private window behaves in just the same "
+       "way."},
       {"payment", "Card declined although my bank approved it",
-       "I tried to pay {amount} for the {plan} plan with my {card}. My bank shows the transaction as approved, your page "
+       "I tried to pay {amount} for the {plan} plan with my {card}. My bank shows the transaction as "
+       "approved, your page "
        "says it was declined with code {code}. I do not dare to press the button a third time."},
       {"payment", "Charged twice for order {order}",
-       "My {card} statement lists {amount} two times for order {order}, both on {weekday}. Only one invoice came by mail. "
+       "My {card} statement lists {amount} two times for order {order}, both on {weekday}. Only one invoice "
+       "came by mail. "
        "Please refund the second charge and confirm it here so that I can close my books for {month}."},
       {"payment", "Refund for {order} still missing",
-       "The refund of {amount} for order {order} was promised to me on {weekday} by someone from your team. {count} "
+       "The refund of {amount} for order {order} was promised to me on {weekday} by someone from your team. "
+       "{count} "
        "working days later nothing has reached my {card}. Could you look up where the money went?"},
       {"bug", "{product} crashes while exporting {document}",
-       "Every export of a {document} with more than {count} rows ends with an error, \"{message}\", in version {version}. "
-       "It worked in the release before. {browser} and {device} make no difference, and the log says {code}."},
+       "Every export of a {document} with more than {count} rows ends with an error, \"{message}\", in "
+       "version {version}. "
+       "It worked in the release before. {browser} and {device} make no difference, and the log says "
+       "{code}."},
       {"bug", "{page} page shows an exception",
-       "Opening the {page} page in {browser} shows an exception text instead of my records. Reloading helps {count} times "
+       "Opening the {page} page in {browser} shows an exception text instead of my records. Reloading helps "
+       "{count} times "
        "out of ten. I have attached nothing because the page breaks before the screenshot tool can start."},
       {"bug", "Totals on the {page} page are wrong since {version}",
-       "The sums at the bottom of the {page} page no longer match the rows above them; the difference is exactly "
-       "{amount}. This problem began with version {version} on {weekday} and concerns everyone in {department}."},
+       "The sums at the bottom of the {page} page no longer match the rows above them; the difference is "
+       "exactly "
+       "{amount}. This problem began with version {version} on {weekday} and concerns everyone in "
+       "{department}."},
       {"feature", "Wish: dark colours for the {page} page",
-       "I work night shifts in {city}, and the white {page} page is hard on the eyes. It would be a nice to have feature "
+       "I work night shifts in {city}, and the white {page} page is hard on the eyes. It would be a nice to "
+       "have feature "
        "to switch the colours by time of day. My {device} already does that for every other program."},
       {"feature", "Please add {format} to the list of export formats",
-       "Our {department} team copies the {document} by hand into {format} files every {weekday}. Support for {format} in "
-       "the export menu would save us about {count} hours each {month}; we would gladly test an early version."},
+       "Our {department} team copies the {document} by hand into {format} files every {weekday}. Support for "
+       "{format} in "
+       "the export menu would save us about {count} hours each {month}; we would gladly test an early "
+       "version."},
       {"feature", "Suggestion: keyboard shortcuts in {product}",
-       "Most of my day in {product} is spent moving between the {page} page and one {document} after the other. Shortcuts "
+       "Most of my day in {product} is spent moving between the {page} page and one {document} after the "
+       "other. Shortcuts "
        "for both would improve things a lot. Perhaps the ones of {provider} could serve as a model."},
       {"account", "Change of company name and email address",
-       "Our company has a new name since {weekday}. Please update the profile of our account: the email address ends in a "
-       "new domain now, and the {document} should show our office in {city}. Do you need papers from {department}?"},
+       "Our company has a new name since {weekday}. Please update the profile of our account: the email "
+       "address ends in a "
+       "new domain now, and the {document} should show our office in {city}. Do you need papers from "
+       "{department}?"},
       {"account", "Delete a former colleague's profile",
-       "A colleague of the {department} team left us in {month}. Please deactivate the profile but keep every {document} "
+       "A colleague of the {department} team left us in {month}. Please deactivate the profile but keep "
+       "every {document} "
        "it owns, and move those to my account. I could not find this under settings in {browser}."},
       {"account", "How do I move {count} seats between teams?",
-       "We bought {count} seats on the {plan} plan for {department} and would like to give some of them to the office in "
+       "We bought {count} seats on the {plan} plan for {department} and would like to give some of them to "
+       "the office in "
        "{city}. The settings page in {product} shows the seats, but the button next to them stays grey."},
       {"billing", "Question about an invoice from {month}",
-       "The invoice for {month} lists {count} seats on the {plan} plan, but we have had fewer since {weekday}. Could you "
+       "The invoice for {month} lists {count} seats on the {plan} plan, but we have had fewer since "
+       "{weekday}. Could you "
        "explain how the amount of {amount} came about and correct it, if it is wrong?"},
       {"billing", "Switch from monthly to yearly billing",
-       "We would like to pay the {plan} plan by the year from {month} on. Please tell me what happens to the {amount} that "
+       "We would like to pay the {plan} plan by the year from {month} on. Please tell me what happens to the "
+       "{amount} that "
        "we have paid already, and whether the {card} on file can stay for this."},
       {"billing", "VAT number missing on invoice {order}",
-       "Invoice {order} over {amount} came without our VAT number, so that {department} cannot book it. Please send a new "
+       "Invoice {order} over {amount} came without our VAT number, so that {department} cannot book it. "
+       "Please send a new "
        "one before {deadline}. The number is in our profile; older invoices have it as well."}};
   return table;
 }
@@ -74,7 +98,8 @@ const std::map<std::string, std::vector<std::string>>& placeholder_values() {
       {"device", {"phone", "laptop", "tablet", "office computer"}},
       {"document", {"delivery note", "report", "price list", "time sheet", "contract"}},
       {"format", {"Parquet", "OpenDocument", "XLSX", "YAML", "iCalendar"}},
-      {"message", {"token is out of date", "something went wrong", "no such session", "unexpected end of file"}},
+      {"message",
+       {"token is out of date", "something went wrong", "no such session", "unexpected end of file"}},
       {"moment", {"this morning", "yesterday", "the last update", "Monday", "an hour ago"}},
       {"month", {"January", "March", "June", "September", "November"}},
       {"order", {"A-2207", "B-0415", "C-8890", "D-3131", "K-0007"}},

@@ -35,8 +35,9 @@ RawTicket TicketMaker::next(int64_t created_at) {
     for (const Template& entry : templates()) names.insert(entry.category);
     return std::vector<std::string>(names.begin(), names.end());
   }();
-  static const std::vector<std::string> hints{"It is urgent.", "Please answer as soon as you can.", "There is no hurry.",
-                                              "Our production is down because of this.", "I need help with it today."};
+  static const std::vector<std::string> hints{"It is urgent.", "Please answer as soon as you can.",
+                                              "There is no hurry.", "Our production is down because of this.",
+                                              "I need help with it today."};
   static const std::vector<std::string> priorities{"critical", "high", "medium", "low"};
   static const std::vector<std::string> sources{"email", "web", "api", "chat"};
 

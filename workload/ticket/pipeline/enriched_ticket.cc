@@ -1,6 +1,7 @@
 #include "ticket/pipeline/enriched_ticket.h"
 
 #include <fmt/chrono.h>
+
 #include <nlohmann/json.hpp>
 
 #include "ticket/enrich/intent.h"
@@ -16,7 +17,8 @@ namespace {
 std::string iso_time(std::chrono::system_clock::time_point when) {
   using namespace std::chrono;
   auto micros = duration_cast<microseconds>(when.time_since_epoch()).count() % 1'000'000;
-  std::string text = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(system_clock::to_time_t(floor<seconds>(when))));
+  std::string text =
+      fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(system_clock::to_time_t(floor<seconds>(when))));
   return micros == 0 ? text : text + fmt::format(".{:06}", micros);
 }
 
@@ -41,7 +43,8 @@ std::string object_key(const std::string& ticket_id) { return ticket_id + ".json
 
 ordered_json table_item(const ordered_json& enriched) {
   ordered_json item = ordered_json::object();
-  for (const char* name : {"ticket_id", "created_at", "subject", "customer_id"}) item[name] = enriched.at(name);
+  for (const char* name : {"ticket_id", "created_at", "subject", "customer_id"})
+    item[name] = enriched.at(name);
   const ordered_json& enrichment = enriched.at("enrichment");
   for (const char* name : {"intent", "urgency", "sentiment", "summary", "processed_at", "processor_version"})
     if (enrichment.contains(name)) item[name] = enrichment[name];
@@ -57,8 +60,10 @@ Existing read_existing(std::string_view text, const RawTicket& ticket, ordered_j
   if (!found.contains("created_at") || !found["created_at"].is_number_integer()) return Existing::unreadable;
   if (!found.contains("enrichment") || !found["enrichment"].is_object()) return Existing::unreadable;
   for (const char* name : {"intent", "urgency", "processed_at"})
-    if (!found["enrichment"].contains(name) || !found["enrichment"][name].is_string()) return Existing::unreadable;
-  if (found["ticket_id"] != ticket.ticket_id || found["created_at"] != ticket.created_at) return Existing::other_ticket;
+    if (!found["enrichment"].contains(name) || !found["enrichment"][name].is_string())
+      return Existing::unreadable;
+  if (found["ticket_id"] != ticket.ticket_id || found["created_at"] != ticket.created_at)
+    return Existing::other_ticket;
   enriched = std::move(found);
   return Existing::same_ticket;
 }

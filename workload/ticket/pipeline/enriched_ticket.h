@@ -1,13 +1,12 @@
 // The ticket as it goes out: an object in the enriched bucket, and an item of the table.
 //
 // Object (JSON, indented by two): the raw ticket's members, then "enrichment" with intent, intent_confidence,
-// urgency, urgency_confidence, processed_at, model_version, processor_version. What would need a model (embedding,
-// sentiment, summary) is absent: this version computes none of it and invents nothing.
+// urgency, urgency_confidence, processed_at, model_version, processor_version. What would need a model
+// (embedding, sentiment, summary) is absent: this version computes none of it and invents nothing.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <chrono>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -18,8 +17,8 @@ namespace ticket {
 // What `model_version` says of tickets enriched by the rules alone.
 inline constexpr const char* rules_version = "rules-1";
 
-// Applies every stage of the enrichment. `now` becomes processed_at: UTC without a zone, as the reference program
-// writes it ("2026-11-23T12:00:00.123456", microseconds left out when zero).
+// Applies every stage of the enrichment. `now` becomes processed_at: UTC without a zone, as the reference
+// program writes it ("2026-11-23T12:00:00.123456", microseconds left out when zero).
 nlohmann::ordered_json enrich(const RawTicket& ticket, std::chrono::system_clock::time_point now);
 
 // The object's text.
@@ -27,8 +26,8 @@ std::string object_text(const nlohmann::ordered_json& enriched);
 // "DEMO-1" -> "DEMO-1.json", the object's key.
 std::string object_key(const std::string& ticket_id);
 
-// The flat item of the table: ticket_id, created_at, subject, customer_id, intent, urgency, sentiment and summary if
-// the object has them, processed_at, processor_version, s3_key.
+// The flat item of the table: ticket_id, created_at, subject, customer_id, intent, urgency, sentiment and
+// summary if the object has them, processed_at, processor_version, s3_key.
 nlohmann::ordered_json table_item(const nlohmann::ordered_json& enriched);
 
 // Whether `text`, found under the ticket's key, is an enriched ticket, and of which ticket.

@@ -15,8 +15,11 @@ using nlohmann::ordered_json;
 using testing::HasSubstr;
 
 json good() {
-  return {{"ticket_id", "T-1"}, {"subject", "Cannot login"}, {"body", "Getting an error"},
-          {"created_at", 1732300000}, {"customer_id", "C-1"}};
+  return {{"ticket_id", "T-1"},
+          {"subject", "Cannot login"},
+          {"body", "Getting an error"},
+          {"created_at", 1732300000},
+          {"customer_id", "C-1"}};
 }
 
 std::string problem_of(const std::string& text) {
@@ -92,13 +95,14 @@ TEST(EnrichedTicket, HoldsWhatWasComputedAndNothingElse) {
   std::vector<std::string> names, inner;
   for (const auto& [name, value] : enriched.items()) names.push_back(name);
   for (const auto& [name, value] : enriched["enrichment"].items()) inner.push_back(name);
-  EXPECT_THAT(names, testing::ElementsAre("ticket_id", "subject", "body", "priority", "created_at", "customer_id",
-                                          "metadata", "enrichment"));
+  EXPECT_THAT(names, testing::ElementsAre("ticket_id", "subject", "body", "priority", "created_at",
+                                          "customer_id", "metadata", "enrichment"));
   EXPECT_THAT(inner, testing::ElementsAre("intent", "intent_confidence", "urgency", "urgency_confidence",
                                           "processed_at", "model_version", "processor_version"));
   EXPECT_TRUE(enriched["priority"].is_null());
   EXPECT_EQ(enriched["enrichment"]["processed_at"], "2024-11-22T18:26:41.000042");
-  EXPECT_EQ(enrich(parse_raw_ticket(good().dump()), now)["enrichment"]["processed_at"], "2024-11-22T18:26:41");
+  EXPECT_EQ(enrich(parse_raw_ticket(good().dump()), now)["enrichment"]["processed_at"],
+            "2024-11-22T18:26:41");
 }
 
 TEST(EnrichedTicket, BecomesAFlatItem) {

@@ -1,9 +1,8 @@
 #include "ticket/pipeline/raw_ticket.h"
 
-#include <nlohmann/json.hpp>
-
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -16,12 +15,14 @@ namespace {
 // Collects what is wrong, so that a sender learns all of it at once.
 class Checker {
  public:
-  explicit Checker(const json& object, std::string prefix = "") : object_(object), prefix_(std::move(prefix)) {}
+  explicit Checker(const json& object, std::string prefix = "")
+      : object_(object), prefix_(std::move(prefix)) {}
 
   std::string text(const char* name) {
     auto found = object_.find(name);
     if (found == object_.end()) return complain(name, "is missing"), "";
-    if (!found->is_string()) return complain(name, std::string("is ") + found->type_name() + ", not a string"), "";
+    if (!found->is_string())
+      return complain(name, std::string("is ") + found->type_name() + ", not a string"), "";
     return *found;
   }
   int64_t whole_number(const char* name) {
@@ -104,7 +105,8 @@ RawTicket parse_raw_ticket(std::string_view text) {
                bracket == std::string_view::npos ? reason : reason.substr(bracket + 2));
   }
   if (!document.is_object())
-    flox::fail(flox::ErrorKind::invalid_input, "the ticket is not a JSON object but {}", document.type_name());
+    flox::fail(flox::ErrorKind::invalid_input, "the ticket is not a JSON object but {}",
+               document.type_name());
 
   Checker checker(document);
   RawTicket ticket;
@@ -113,7 +115,8 @@ RawTicket parse_raw_ticket(std::string_view text) {
   ticket.body = checker.text("body");
   ticket.created_at = checker.whole_number("created_at");
   ticket.customer_id = checker.text("customer_id");
-  if (document.contains("priority") && !document["priority"].is_null()) ticket.priority = checker.text("priority");
+  if (document.contains("priority") && !document["priority"].is_null())
+    ticket.priority = checker.text("priority");
   if (document.contains("metadata")) ticket.metadata = parse_metadata(document["metadata"], checker);
   if (document.contains("ticket_id") && document["ticket_id"].is_string())
     if (auto problem = ticket_id_problem(ticket.ticket_id)) checker.complain("ticket_id", *problem);
@@ -130,7 +133,9 @@ nlohmann::ordered_json to_json(const RawTicket& ticket) {
           {"created_at", ticket.created_at},
           {"customer_id", ticket.customer_id},
           {"metadata",
-           {{"source", ticket.metadata.source}, {"language", ticket.metadata.language}, {"tags", ticket.metadata.tags}}}};
+           {{"source", ticket.metadata.source},
+            {"language", ticket.metadata.language},
+            {"tags", ticket.metadata.tags}}}};
 }
 
 }  // namespace ticket

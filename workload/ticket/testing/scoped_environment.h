@@ -12,13 +12,34 @@ class ScopedEnvironment {
  public:
   // Starts without any variable that the workload reads, whatever the caller's shell has.
   ScopedEnvironment() {
-    for (const char* name :
-         {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE",
-          "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-          "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
-          "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_MAX_ATTEMPTS", "USE_LOCALSTACK", "SQS_QUEUE_NAME", "SQS_POLL_INTERVAL",
-          "SQS_MAX_MESSAGES", "SQS_VISIBILITY_TIMEOUT", "S3_RAW_BUCKET", "S3_BUCKET_RAW", "S3_ENRICHED_BUCKET",
-          "S3_BUCKET_ENRICHED", "DYNAMODB_TABLE_NAME", "DYNAMODB_TABLE", "METRICS_PORT", "MODEL_CACHE_DIR"})
+    for (const char* name : {"AWS_ACCESS_KEY_ID",
+                             "AWS_SECRET_ACCESS_KEY",
+                             "AWS_SESSION_TOKEN",
+                             "AWS_ROLE_ARN",
+                             "AWS_WEB_IDENTITY_TOKEN_FILE",
+                             "AWS_PROFILE",
+                             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+                             "AWS_ENDPOINT_URL",
+                             "AWS_ENDPOINT_URL_S3",
+                             "AWS_REGION",
+                             "AWS_DEFAULT_REGION",
+                             "AWS_MAX_ATTEMPTS",
+                             "USE_LOCALSTACK",
+                             "SQS_QUEUE_NAME",
+                             "SQS_POLL_INTERVAL",
+                             "SQS_MAX_MESSAGES",
+                             "SQS_VISIBILITY_TIMEOUT",
+                             "S3_RAW_BUCKET",
+                             "S3_BUCKET_RAW",
+                             "S3_ENRICHED_BUCKET",
+                             "S3_BUCKET_ENRICHED",
+                             "DYNAMODB_TABLE_NAME",
+                             "DYNAMODB_TABLE",
+                             "METRICS_PORT",
+                             "MODEL_CACHE_DIR"})
       set(name, "");
     set("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
     set("AWS_CONFIG_FILE", "/nonexistent");

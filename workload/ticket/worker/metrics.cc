@@ -22,7 +22,8 @@ prometheus::Counter& counter(prometheus::Registry& registry, const char* name, c
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
 
-prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help, const Buckets& buckets) {
+prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help,
+                                 const Buckets& buckets) {
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
 }
 
@@ -30,20 +31,31 @@ prometheus::Histogram& histogram(prometheus::Registry& registry, const char* nam
 
 struct Metrics::State {
   prometheus::Registry registry;
-  prometheus::Counter& processed = counter(registry, "ticket_processed_total", "Tickets enriched and stored.");
+  prometheus::Counter& processed =
+      counter(registry, "ticket_processed_total", "Tickets enriched and stored.");
   prometheus::Counter& duplicates =
-      counter(registry, "ticket_duplicates_total", "Tickets delivered again after they had been stored; nothing was written.");
-  prometheus::Family<prometheus::Counter>& failed =
-      prometheus::BuildCounter().Name("ticket_failed_total").Help("Attempts at a ticket that failed, by reason.").Register(registry);
-  prometheus::Counter& ignored = counter(registry, "ticket_messages_ignored_total", "Messages that asked for nothing.");
-  prometheus::Counter& moved_aside = counter(registry, "ticket_messages_moved_aside_total",
-                                             "Messages that cannot be processed, kept under failed/ in the enriched bucket.");
-  prometheus::Family<prometheus::Histogram>& stages =
-      prometheus::BuildHistogram().Name("ticket_stage_seconds").Help("Time of one stage of one ticket.").Register(registry);
-  prometheus::Histogram& batches = histogram(registry, "ticket_batch_messages", "Messages of one poll.", batch_sizes);
-  prometheus::Histogram& polls = histogram(registry, "ticket_poll_seconds", "Time of one poll of the queue.", poll_seconds);
+      counter(registry, "ticket_duplicates_total",
+              "Tickets delivered again after they had been stored; nothing was written.");
+  prometheus::Family<prometheus::Counter>& failed = prometheus::BuildCounter()
+                                                        .Name("ticket_failed_total")
+                                                        .Help("Attempts at a ticket that failed, by reason.")
+                                                        .Register(registry);
+  prometheus::Counter& ignored =
+      counter(registry, "ticket_messages_ignored_total", "Messages that asked for nothing.");
+  prometheus::Counter& moved_aside =
+      counter(registry, "ticket_messages_moved_aside_total",
+              "Messages that cannot be processed, kept under failed/ in the enriched bucket.");
+  prometheus::Family<prometheus::Histogram>& stages = prometheus::BuildHistogram()
+                                                          .Name("ticket_stage_seconds")
+                                                          .Help("Time of one stage of one ticket.")
+                                                          .Register(registry);
+  prometheus::Histogram& batches =
+      histogram(registry, "ticket_batch_messages", "Messages of one poll.", batch_sizes);
+  prometheus::Histogram& polls =
+      histogram(registry, "ticket_poll_seconds", "Time of one poll of the queue.", poll_seconds);
   prometheus::Histogram& ages =
-      histogram(registry, "ticket_queue_age_seconds", "From the sending of a message to its first delivery.", age_seconds);
+      histogram(registry, "ticket_queue_age_seconds", "From the sending of a message to its first delivery.",
+                age_seconds);
   prometheus::Gauge& in_flight = prometheus::BuildGauge()
                                      .Name("ticket_in_flight_messages")
                                      .Help("Messages received and not finished.")
@@ -74,6 +86,8 @@ void Metrics::stage(const std::string& stage, std::chrono::duration<double> time
   state_->stages.Add({{"stage", stage}}, stage_seconds).Observe(time.count());
 }
 
-std::string Metrics::text() const { return prometheus::TextSerializer().Serialize(state_->registry.Collect()); }
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(state_->registry.Collect());
+}
 
 }  // namespace ticket

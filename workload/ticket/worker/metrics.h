@@ -1,4 +1,5 @@
-// The worker's figures, in Prometheus' text format. Names begin with "ticket_"; docs/ticket-workload.md lists them.
+// The worker's figures, in Prometheus' text format. Names begin with "ticket_"; docs/ticket-workload.md lists
+// them.
 #pragma once
 
 #include <chrono>
@@ -16,8 +17,8 @@ class Metrics {
   void processed();
   void duplicate();
   void failed(const std::string& reason);
-  void ignored();       // a message that asked for nothing
-  void moved_aside();   // a message kept under failed/ and removed from the queue
+  void ignored();      // a message that asked for nothing
+  void moved_aside();  // a message kept under failed/ and removed from the queue
   void batch(size_t messages);
   void in_flight(size_t messages);
   void poll(std::chrono::duration<double> time);

@@ -16,7 +16,8 @@ namespace {
 json parse_body(std::string_view body, const char* what) {
   json document = json::parse(body, nullptr, false);
   if (document.is_discarded()) fail(ErrorKind::invalid_input, "the {} is not JSON in UTF-8", what);
-  if (!document.is_object()) fail(ErrorKind::invalid_input, "the {} is not a JSON object but {}", what, document.type_name());
+  if (!document.is_object())
+    fail(ErrorKind::invalid_input, "the {} is not a JSON object but {}", what, document.type_name());
   return document;
 }
 
@@ -57,11 +58,13 @@ Notification parse_notification(std::string_view body, const std::string& defaul
   Notification notification;
   if (!document.contains("Records")) {
     const std::string* event = text_at(document, "/Event");
-    notification.ignored = event != nullptr && *event == "s3:TestEvent" ? "S3's test event" : "the message has no Records";
+    notification.ignored =
+        event != nullptr && *event == "s3:TestEvent" ? "S3's test event" : "the message has no Records";
     return notification;
   }
   const json& records = document["Records"];
-  if (!records.is_array()) fail(ErrorKind::invalid_input, "Records is not an array but {}", records.type_name());
+  if (!records.is_array())
+    fail(ErrorKind::invalid_input, "Records is not an array but {}", records.type_name());
   for (const json& record : records)
     if (!is_removal(record)) notification.records.push_back(parse_record(record, default_bucket));
   if (notification.records.empty())
@@ -76,7 +79,10 @@ std::string s3_event(const std::string& bucket, const std::string& key, size_t s
   json record = {{"eventVersion", "2.1"},
                  {"eventSource", "aws:s3"},
                  {"eventName", "ObjectCreated:Put"},
-                 {"s3", {{"s3SchemaVersion", "1.0"}, {"bucket", {{"name", bucket}}}, {"object", {{"key", encoded}, {"size", size}}}}}};
+                 {"s3",
+                  {{"s3SchemaVersion", "1.0"},
+                   {"bucket", {{"name", bucket}}},
+                   {"object", {{"key", encoded}, {"size", size}}}}}};
   return json{{"Records", {record}}}.dump();
 }
 

@@ -10,18 +10,19 @@ namespace ticket {
 // One record: an object that holds a raw ticket, or what is wrong with the record.
 struct Record {
   std::string bucket;
-  std::string key;       // decoded: S3 sends "a+b%2Fc" for "a b/c"
-  std::string problem;   // empty for a good record
+  std::string key;      // decoded: S3 sends "a+b%2Fc" for "a b/c"
+  std::string problem;  // empty for a good record
 };
 
 struct Notification {
   std::vector<Record> records;
-  std::string ignored;   // why there is nothing to do, if there are no records
+  std::string ignored;  // why there is nothing to do, if there are no records
 };
 
-// Understands S3 event messages ({"Records":[{"s3":{"bucket":{"name":…},"object":{"key":…}}}]}), the same wrapped by
-// SNS, and records made by hand ({"Records":[{"key":…}]}, the key as it is, in `default_bucket`). S3's test event, bodies
-// without Records and records of removed objects ask for nothing. Throws flox::Error(invalid_input) for anything else.
+// Understands S3 event messages ({"Records":[{"s3":{"bucket":{"name":…},"object":{"key":…}}}]}), the same
+// wrapped by SNS, and records made by hand ({"Records":[{"key":…}]}, the key as it is, in `default_bucket`).
+// S3's test event, bodies without Records and records of removed objects ask for nothing. Throws
+// flox::Error(invalid_input) for anything else.
 Notification parse_notification(std::string_view body, const std::string& default_bucket);
 
 // The message that S3 would send for a new object; the generator's --notify sends it.

@@ -16,7 +16,8 @@ Notification parse(const std::string& body) { return parse_notification(body, "r
 
 TEST(Notification, NamesTheObjectsOfAnS3Event) {
   auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"a.json"}}},
-                                      {"s3":{"bucket":{"name":"c"},"object":{"key":"d"}}}]})").records;
+                                      {"s3":{"bucket":{"name":"c"},"object":{"key":"d"}}}]})")
+                     .records;
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[0].bucket + "/" + records[0].key, "b/a.json");
   EXPECT_EQ(records[1].bucket + "/" + records[1].key, "c/d");
@@ -24,7 +25,8 @@ TEST(Notification, NamesTheObjectsOfAnS3Event) {
 
 TEST(Notification, DecodesTheKeysOfEventsButNotThoseMadeByHand) {
   auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":"a+b%2Bc%C3%A4.json"}}},
-                                      {"key":"a+b%2B"},{"Key":"x"}]})").records;
+                                      {"key":"a+b%2B"},{"Key":"x"}]})")
+                     .records;
   ASSERT_EQ(records.size(), 3u);
   EXPECT_EQ(records[0].key, "a b+c\u00e4.json");
   EXPECT_EQ(records[1].key, "a+b%2B");
@@ -44,7 +46,8 @@ TEST(Notification, AsksForNothingInTestEventsBodiesWithoutRecordsAndRemovals) {
   EXPECT_EQ(parse(R"({"Service":"Amazon S3","Event":"s3:TestEvent"})").ignored, "S3's test event");
   EXPECT_EQ(parse("{}").ignored, "the message has no Records");
   EXPECT_EQ(parse(R"({"Records":[]})").ignored, "Records is empty");
-  EXPECT_EQ(parse(R"({"Records":[{"eventName":"ObjectRemoved:Delete","s3":{}}]})").ignored, "the objects were removed");
+  EXPECT_EQ(parse(R"({"Records":[{"eventName":"ObjectRemoved:Delete","s3":{}}]})").ignored,
+            "the objects were removed");
 }
 
 TEST(Notification, KeepsAGoodRecordBesideABadOne) {

@@ -35,7 +35,8 @@ TEST(Settings, TakeBothSpellingsAndTheGuidesFirst) {
 }
 
 TEST(Settings, NameTheVariableThatIsNoNumber) {
-  for (const char* name : {"SQS_POLL_INTERVAL", "SQS_MAX_MESSAGES", "SQS_VISIBILITY_TIMEOUT", "METRICS_PORT"}) {
+  for (const char* name :
+       {"SQS_POLL_INTERVAL", "SQS_MAX_MESSAGES", "SQS_VISIBILITY_TIMEOUT", "METRICS_PORT"}) {
     for (const char* value : {"ten", "5s", "-1", "99999999", "1.5", "99999999999999999999"}) {
       ScopedEnvironment environment;
       environment.set(name, value);

@@ -13,8 +13,8 @@
 
 namespace ticket {
 
-// A thread that hides what it holds for another `visibility` each time a third of it has passed. Failures are logged:
-// a message that is delivered elsewhere meanwhile is stored once all the same. Thread-safe.
+// A thread that hides what it holds for another `visibility` each time a third of it has passed. Failures are
+// logged: a message that is delivered elsewhere meanwhile is stored once all the same. Thread-safe.
 class VisibilityKeeper {
  public:
   VisibilityKeeper(Queue& queue, std::chrono::milliseconds visibility);

@@ -1,9 +1,8 @@
 #include "ticket/worker/worker.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/http_client.h"
@@ -23,8 +22,8 @@ namespace {
 
 constexpr size_t max_raw_bytes = 4 * 1024 * 1024;
 
-// A long poll is cut off this long after a request to stop: messages in an answer that nobody reads would stay hidden
-// for the whole visibility time-out, while those that arrive can be finished or given back.
+// A long poll is cut off this long after a request to stop: messages in an answer that nobody reads would
+// stay hidden for the whole visibility time-out, while those that arrive can be finished or given back.
 constexpr auto answer_on_its_way = 500ms;
 
 // Content that can never be processed; `reason` is the metric's label.
@@ -36,12 +35,18 @@ struct Rejected {
 // What a failure says about itself in metrics.
 const char* reason_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::not_found: return "missing_resource";
-    case ErrorKind::untrusted: return "access_denied";
-    case ErrorKind::unavailable: return "unavailable";
-    case ErrorKind::conflict: return "conflict";
-    case ErrorKind::invalid_input: return "refused";
-    case ErrorKind::internal: return "internal";
+    case ErrorKind::not_found:
+      return "missing_resource";
+    case ErrorKind::untrusted:
+      return "access_denied";
+    case ErrorKind::unavailable:
+      return "unavailable";
+    case ErrorKind::conflict:
+      return "conflict";
+    case ErrorKind::invalid_input:
+      return "refused";
+    case ErrorKind::internal:
+      return "internal";
   }
   return "internal";
 }
@@ -84,7 +89,8 @@ Summary Worker::run(const Limits& limits) {
              {"failed", summary_.failed},
              {"returned", summary_.returned},
              {"seconds", std::round(seconds * 1000) / 1000},
-             {"tickets_per_second", seconds > 0 ? std::round(100 * static_cast<double>(summary_.processed) / seconds) / 100 : 0}});
+             {"tickets_per_second",
+              seconds > 0 ? std::round(100 * static_cast<double>(summary_.processed) / seconds) / 100 : 0}});
   return summary_;
 }
 
@@ -97,7 +103,9 @@ std::optional<std::vector<Message>> Worker::poll() {
     parts_.metrics.batch(messages.size());
     return messages;
   } catch (const flox::Error& error) {
-    if (!parts_.stop.requested()) log_event(Level::error, "polling the queue failed", {{"queue", settings_.queue}, {"error", error.what()}});
+    if (!parts_.stop.requested())
+      log_event(Level::error, "polling the queue failed",
+                {{"queue", settings_.queue}, {"error", error.what()}});
     return std::nullopt;
   }
 }
@@ -125,7 +133,8 @@ bool Worker::process_batch(const std::vector<Message>& messages, const Limits& l
       summary_.returned += static_cast<long>(to_return.size());
       log_event(Level::info, "returned messages to the queue", {{"messages", to_return.size()}});
     } catch (const flox::Error& error) {
-      log_event(Level::warning, "messages could not be returned; they come back when their visibility time-out passes",
+      log_event(Level::warning,
+                "messages could not be returned; they come back when their visibility time-out passes",
                 {{"messages", to_return.size()}, {"error", error.what()}});
     }
   }
@@ -137,8 +146,8 @@ void Worker::process_message(const Message& message, std::vector<std::string>& t
     parts_.metrics.queue_age(std::chrono::system_clock::now() - *message.sent_at);
   std::string problem;
   Outcome outcome = process_records(message, problem);
-  if (outcome == Outcome::rejected && !traits_.has_dead_letter_queue && message.receive_count >= settings_.max_receives &&
-      move_aside(message, problem))
+  if (outcome == Outcome::rejected && !traits_.has_dead_letter_queue &&
+      message.receive_count >= settings_.max_receives && move_aside(message, problem))
     outcome = Outcome::done;
   if (outcome == Outcome::dropped) {
     to_return.push_back(message.receipt);
@@ -161,12 +170,16 @@ Worker::Outcome Worker::process_records(const Message& message, std::string& pro
     ++summary_.failed;
     parts_.metrics.failed("message");
     log_event(Level::error, "message cannot be processed",
-              {{"message_id", message.id}, {"receive_count", message.receive_count}, {"reason", "message"}, {"error", problem}});
+              {{"message_id", message.id},
+               {"receive_count", message.receive_count},
+               {"reason", "message"},
+               {"error", problem}});
     return Outcome::rejected;
   }
   if (notification.records.empty()) {
     parts_.metrics.ignored();
-    log_event(Level::info, "message asks for nothing and is deleted", {{"message_id", message.id}, {"reason", notification.ignored}});
+    log_event(Level::info, "message asks for nothing and is deleted",
+              {{"message_id", message.id}, {"reason", notification.ignored}});
     return Outcome::done;
   }
   Outcome worst = Outcome::done;
@@ -180,7 +193,10 @@ Worker::Outcome Worker::process_records(const Message& message, std::string& pro
       ++summary_.failed;
       parts_.metrics.failed("record");
       log_event(Level::error, "record cannot be processed",
-                {{"message_id", message.id}, {"receive_count", message.receive_count}, {"reason", "record"}, {"error", record.problem}});
+                {{"message_id", message.id},
+                 {"receive_count", message.receive_count},
+                 {"reason", "record"},
+                 {"error", record.problem}});
     }
     if (!record_problem.empty()) problem += (problem.empty() ? "" : "\n") + record_problem;
     worst = std::max(worst, outcome);
@@ -188,8 +204,8 @@ Worker::Outcome Worker::process_records(const Message& message, std::string& pro
   return worst;
 }
 
-Worker::Outcome Worker::process_ticket(const Message& message, const std::string& bucket, const std::string& key,
-                                       std::string& problem) {
+Worker::Outcome Worker::process_ticket(const Message& message, const std::string& bucket,
+                                       const std::string& key, std::string& problem) {
   auto begin = steady_clock::now();
   std::string ticket_id;
   std::string reason;
@@ -212,11 +228,13 @@ Worker::Outcome Worker::process_ticket(const Message& message, const std::string
       ++summary_.processed;
       parts_.metrics.processed();
       double milliseconds = std::chrono::duration<double, std::milli>(steady_clock::now() - begin).count();
-      log_event(Level::info, "ticket enriched", {{"ticket_id", ticket_id}, {"milliseconds", std::round(milliseconds * 100) / 100}});
+      log_event(Level::info, "ticket enriched",
+                {{"ticket_id", ticket_id}, {"milliseconds", std::round(milliseconds * 100) / 100}});
     } else {
       ++summary_.duplicates;
       parts_.metrics.duplicate();
-      log_event(Level::info, "ticket was complete already", {{"ticket_id", ticket_id}, {"receive_count", message.receive_count}});
+      log_event(Level::info, "ticket was complete already",
+                {{"ticket_id", ticket_id}, {"receive_count", message.receive_count}});
     }
     return Outcome::done;
   } catch (const Rejected& rejected) {
@@ -224,14 +242,22 @@ Worker::Outcome Worker::process_ticket(const Message& message, const std::string
   } catch (const flox::Error& error) {
     if (parts_.stop.grace_is_over()) return Outcome::dropped;  // its calls were cut off
     // What a service does not accept is the ticket's fault (an item over 400 kB, say); all else may pass.
-    bool its_fault = error.kind() == ErrorKind::invalid_input || (error.kind() == ErrorKind::not_found && bucket != settings_.raw_bucket);
-    outcome = its_fault ? Outcome::rejected : Outcome::failed, reason = reason_of(error.kind()), problem = error.what();
+    bool its_fault = error.kind() == ErrorKind::invalid_input ||
+                     (error.kind() == ErrorKind::not_found && bucket != settings_.raw_bucket);
+    outcome = its_fault ? Outcome::rejected : Outcome::failed, reason = reason_of(error.kind()),
+    problem = error.what();
   }
   ++summary_.failed;
   parts_.metrics.failed(reason);
-  ordered_json fields = {{"message_id", message.id}, {"key", key}, {"receive_count", message.receive_count}, {"reason", reason}, {"error", problem}};
+  ordered_json fields = {{"message_id", message.id},
+                         {"key", key},
+                         {"receive_count", message.receive_count},
+                         {"reason", reason},
+                         {"error", problem}};
   if (!ticket_id.empty()) fields["ticket_id"] = ticket_id;
-  log_event(Level::error, outcome == Outcome::rejected ? "ticket cannot be processed" : "ticket failed and is tried again", fields);
+  log_event(Level::error,
+            outcome == Outcome::rejected ? "ticket cannot be processed" : "ticket failed and is tried again",
+            fields);
   return outcome;
 }
 
@@ -248,12 +274,17 @@ bool Worker::store(const RawTicket& ticket) {
     if (!parts_.store.put_if_absent(settings_.enriched_bucket, key, text)) {
       auto existing = parts_.store.get(settings_.enriched_bucket, key, 8 * max_raw_bytes);
       switch (existing ? read_existing(*existing, ticket, enriched) : Existing::unreadable) {
-        case Existing::same_ticket: break;
+        case Existing::same_ticket:
+          break;
         case Existing::other_ticket:
-          throw Rejected{"id_conflict", fmt::format("s3://{}/{} holds another ticket of that id (created_at differs); it is not replaced",
-                                                    settings_.enriched_bucket, key)};
+          throw Rejected{
+              "id_conflict",
+              fmt::format(
+                  "s3://{}/{} holds another ticket of that id (created_at differs); it is not replaced",
+                  settings_.enriched_bucket, key)};
         case Existing::unreadable:
-          log_event(Level::warning, "replacing an object that is no enriched ticket", {{"ticket_id", ticket.ticket_id}, {"key", key}});
+          log_event(Level::warning, "replacing an object that is no enriched ticket",
+                    {{"ticket_id", ticket.ticket_id}, {"key", key}});
           parts_.store.put(settings_.enriched_bucket, key, text);
       }
     }
@@ -270,22 +301,28 @@ bool Worker::move_aside(const Message& message, const std::string& problem) {
                          {"body", message.body},
                          {"processor_version", program_version()}};
   try {
-    parts_.store.put(settings_.enriched_bucket, key, record.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    parts_.store.put(settings_.enriched_bucket, key,
+                     record.dump(2, ' ', false, ordered_json::error_handler_t::replace));
   } catch (const flox::Error& error) {
-    log_event(Level::error, "message could not be moved aside", {{"message_id", message.id}, {"error", error.what()}});
+    log_event(Level::error, "message could not be moved aside",
+              {{"message_id", message.id}, {"error", error.what()}});
     return false;
   }
   parts_.metrics.moved_aside();
   log_event(Level::warning, "message moved aside",
-            {{"message_id", message.id}, {"kept_as", "s3://" + settings_.enriched_bucket + "/" + key}, {"error", problem}});
+            {{"message_id", message.id},
+             {"kept_as", "s3://" + settings_.enriched_bucket + "/" + key},
+             {"error", problem}});
   return true;
 }
 
 void Worker::hide_for_retry(const Message& message) {
   try {
-    parts_.queue.set_visibility({message.receipt}, doubled(settings_.retry_delay, message.receive_count - 1, 900s));
+    parts_.queue.set_visibility({message.receipt},
+                                doubled(settings_.retry_delay, message.receive_count - 1, 900s));
   } catch (const flox::Error& error) {
-    log_event(Level::warning, "message comes back when its visibility time-out passes", {{"message_id", message.id}, {"error", error.what()}});
+    log_event(Level::warning, "message comes back when its visibility time-out passes",
+              {{"message_id", message.id}, {"error", error.what()}});
   }
 }
 

@@ -1,12 +1,15 @@
-// The worker: poll the queue, and for each message get the raw ticket, enrich it, store the object, store the item,
-// delete the message.
+// The worker: poll the queue, and for each message get the raw ticket, enrich it, store the object, store the
+// item, delete the message.
 //
 // A ticket is stored exactly once, whatever is delivered twice and whoever dies where:
-//  1. The object is written only if there is none under its key. If there is one of the same ticket, a worker came
-//     this far before: its object is kept, and the item is made from it, so that object and item always agree.
+//  1. The object is written only if there is none under its key. If there is one of the same ticket, a worker
+//  came
+//     this far before: its object is kept, and the item is made from it, so that object and item always
+//     agree.
 //  2. The item is written only if there is none. If there is one the ticket was complete: a duplicate.
 //  3. The message is deleted after both. Dying before leaves a message that goes through 1 and 2 again.
-// Two workers with the same ticket at once meet at 1 and at 2, where the store and the table let one of them win.
+// Two workers with the same ticket at once meet at 1 and at 2, where the store and the table let one of them
+// win.
 #pragma once
 
 #include <chrono>
@@ -34,8 +37,8 @@ struct Limits {
 struct Summary {
   long processed = 0;
   long duplicates = 0;
-  long failed = 0;     // attempts
-  long returned = 0;   // messages given back to the queue unfinished
+  long failed = 0;    // attempts
+  long returned = 0;  // messages given back to the queue unfinished
 };
 
 class Worker {
@@ -50,8 +53,8 @@ class Worker {
   // `traits` are the queue's. The parts must outlive the worker.
   Worker(const Settings& settings, const QueueTraits& traits, Parts parts);
 
-  // Works until a stop is requested or a limit is reached. Failures of tickets and of services are logged, counted and
-  // tried again; none ends it.
+  // Works until a stop is requested or a limit is reached. Failures of tickets and of services are logged,
+  // counted and tried again; none ends it.
   Summary run(const Limits& limits);
 
  private:
@@ -67,7 +70,8 @@ class Worker {
   bool process_batch(const std::vector<Message>& messages, const Limits& limits);
   void process_message(const Message& message, std::vector<std::string>& to_return);
   Outcome process_records(const Message& message, std::string& problem);
-  Outcome process_ticket(const Message& message, const std::string& bucket, const std::string& key, std::string& problem);
+  Outcome process_ticket(const Message& message, const std::string& bucket, const std::string& key,
+                         std::string& problem);
   // Whether it was stored now (false: a duplicate). Throws.
   bool store(const RawTicket& ticket);
   bool move_aside(const Message& message, const std::string& problem);

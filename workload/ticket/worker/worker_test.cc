@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "ticket/event_log.h"
@@ -68,7 +67,8 @@ class MemoryQueue : public Queue {
     for (auto& [id, entry] : entries) entry.visible = true;
   }
   size_t visible() {
-    return static_cast<size_t>(std::ranges::count_if(entries, [](const auto& pair) { return pair.second.visible; }));
+    return static_cast<size_t>(
+        std::ranges::count_if(entries, [](const auto& pair) { return pair.second.visible; }));
   }
 
   std::mutex mutex;
@@ -121,7 +121,11 @@ class WorkerTest : public testing::Test {
     set_log_level(Level::error);
   }
   void put_raw(const std::string& id, int created_at = 1732300000) {
-    json ticket = {{"ticket_id", id}, {"subject", "Cannot login"}, {"body", "error"}, {"created_at", created_at}, {"customer_id", "C"}};
+    json ticket = {{"ticket_id", id},
+                   {"subject", "Cannot login"},
+                   {"body", "error"},
+                   {"created_at", created_at},
+                   {"customer_id", "C"}};
     store_.objects["tickets-raw/" + id + ".json"] = ticket.dump();
   }
   void send_ticket(const std::string& id) {
@@ -333,7 +337,8 @@ TEST(VisibilityKeeper, HidesWhatIsInHandAgainAndAgainUntilItIsLetGo) {
   keeper.hold(messages);
   {
     std::unique_lock lock(queue.mutex);
-    EXPECT_TRUE(queue.changed.wait_for(lock, 10s, [&] { return queue.entries.at("m001").hidden_for.size() >= 3; }));
+    EXPECT_TRUE(
+        queue.changed.wait_for(lock, 10s, [&] { return queue.entries.at("m001").hidden_for.size() >= 3; }));
   }
   keeper.let_go({"m001"});
   EXPECT_EQ(keeper.held(), 0u);
