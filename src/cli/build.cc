@@ -1,4 +1,6 @@
 // flox build: packages from a manifest's [build] section.
+#include "package/build.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -12,7 +14,6 @@
 #include "cli/commands.h"
 #include "env/environment.h"
 #include "env/profile.h"
-#include "package/build.h"
 #include "package/steps.h"
 #include "store/realise.h"
 
@@ -38,7 +39,8 @@ env::Variables own_environment() {
   env::Variables result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text(*entry);
-    if (size_t equals = text.find('='); equals != std::string_view::npos) result.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (size_t equals = text.find('='); equals != std::string_view::npos)
+      result.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return result;
 }
@@ -50,8 +52,8 @@ struct BuildEnvironment {
   std::map<std::string, nix::StorePathSet> by_install_id;
 };
 
-BuildEnvironment enter_environment(store::LocalStore& store, const Config& config, env::Environment& environment,
-                                   const package::Steps& steps) {
+BuildEnvironment enter_environment(store::LocalStore& store, const Config& config,
+                                   env::Environment& environment, const package::Steps& steps) {
   BuildEnvironment result{.variables = own_environment()};
   result.variables["FLOX_ENV_PROJECT"] = environment.directory().string();
   env::Manifest manifest = environment.manifest();
@@ -88,19 +90,21 @@ BuildEnvironment enter_environment(store::LocalStore& store, const Config& confi
   return result;
 }
 
-nix::StorePathSet runtime_packages(const BuildEnvironment& around, const env::BuildDescriptor& descriptor, const std::string& name) {
+nix::StorePathSet runtime_packages(const BuildEnvironment& around, const env::BuildDescriptor& descriptor,
+                                   const std::string& name) {
   nix::StorePathSet result;
   for (const auto& id : descriptor.runtime_packages) {
     auto found = around.by_install_id.find(id);
     if (found == around.by_install_id.end())
-      fail(ErrorKind::invalid_input, "build.{}: runtime-packages names '{}', which the environment does not install", name, id);
+      fail(ErrorKind::invalid_input,
+           "build.{}: runtime-packages names '{}', which the environment does not install", name, id);
     result.insert(found->second.begin(), found->second.end());
   }
   return result;
 }
 
-void check_again(store::LocalStore& store, const package::BuildRequest& request, const catalog::PackageBuild& first,
-                 const package::Steps& steps) {
+void check_again(store::LocalStore& store, const package::BuildRequest& request,
+                 const catalog::PackageBuild& first, const package::Steps& steps) {
   steps(fmt::format("building {} again, to compare", first.name));
   auto second = package::build_package(store, request);
   const auto& a = first.outputs.at("out");
@@ -108,11 +112,13 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
   if (a == b) return steps(fmt::format("{}: both builds gave the same store path", first.name));
   auto places = package::differences(store, a, b);
   size_t shown = std::min<size_t>(places.size(), 10);
-  throw Error(ErrorKind::conflict,
-              fmt::format("building {} twice gave different results, {} and {}; they differ in {} place{}:\n  {}", first.name, a.to_string(),
-                          b.to_string(), places.size(), places.size() == 1 ? "" : "s",
-                          fmt::join(places.begin(), places.begin() + static_cast<ptrdiff_t>(shown), "\n  ")),
-              "Look for times, random names or unsorted lists that the command writes; SOURCE_DATE_EPOCH is set for it.");
+  throw Error(
+      ErrorKind::conflict,
+      fmt::format("building {} twice gave different results, {} and {}; they differ in {} place{}:\n  {}",
+                  first.name, a.to_string(), b.to_string(), places.size(), places.size() == 1 ? "" : "s",
+                  fmt::join(places.begin(), places.begin() + static_cast<ptrdiff_t>(shown), "\n  ")),
+      "Look for times, random names or unsorted lists that the command writes; SOURCE_DATE_EPOCH is set for "
+      "it.");
 }
 
 void build(const CLI::App& app, Options options) {
@@ -158,7 +164,8 @@ void build(const CLI::App& app, Options options) {
 }  // namespace
 
 void add_build(CLI::App& app) {
-  auto* command = app.add_subcommand("build", "Build the packages that a manifest's [build] section describes");
+  auto* command =
+      app.add_subcommand("build", "Build the packages that a manifest's [build] section describes");
   auto options = std::make_shared<Options>();
   command->add_option("NAME", options->names, "Which to build (default: all)");
   command->add_option("-d,--dir", options->directory, "Directory of the environment")->capture_default_str();
@@ -166,8 +173,10 @@ void add_build(CLI::App& app) {
   command->add_flag("--json", options->json, "Print what was built as JSON");
   command->add_flag("-q,--quiet", options->quiet, "Print no progress");
   command->footer(
-      "Runs each build's command in the environment, in the project's directory, with $out set to an empty directory,\n"
-      "and makes a store path of what is there afterwards. Leaves result-NAME (the files), result-NAME.json (for flox\n"
+      "Runs each build's command in the environment, in the project's directory, with $out set to an empty "
+      "directory,\n"
+      "and makes a store path of what is there afterwards. Leaves result-NAME (the files), result-NAME.json "
+      "(for flox\n"
       "publish) and result-NAME.log (the command's output).\n"
       "Examples:\n"
       "  flox build\n"

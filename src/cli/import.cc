@@ -30,7 +30,8 @@ struct Options {
 class Publisher {
  public:
   Publisher(const Config& config, const Options& options)
-      : Publisher(first_of(options.catalog_url, config.catalog_url), first_of(options.token, config.catalog_token),
+      : Publisher(first_of(options.catalog_url, config.catalog_url),
+                  first_of(options.token, config.catalog_token),
                   first_of(options.key_file, config.signing_key_file)) {}
 
   catalog::PackageBuild operator()(const store::LocalStore& store, const catalog::PackageBuild& build) {
@@ -42,11 +43,13 @@ class Publisher {
   Publisher(const std::string& url, const std::string& token, const std::string& key_file)
       : client_(needed(url, "catalog", "Give its URL with --catalog or FLOX_CATALOG_URL."), token),
         cache_(store::BinaryCache::open(client_.cache_url(), token)),
-        key_(nix::SecretKey::parse(trimmed(read_file(
-            needed(key_file, "signing key", "Give its file with --signing-private-key or FLOX_SIGNING_PRIVATE_KEY."))))) {}
+        key_(nix::SecretKey::parse(trimmed(
+            read_file(needed(key_file, "signing key",
+                             "Give its file with --signing-private-key or FLOX_SIGNING_PRIVATE_KEY."))))) {}
 
   static const std::string& needed(const std::string& value, std::string_view what, std::string advice) {
-    if (value.empty()) throw Error(ErrorKind::invalid_input, fmt::format("publishing needs a {}", what), std::move(advice));
+    if (value.empty())
+      throw Error(ErrorKind::invalid_input, fmt::format("publishing needs a {}", what), std::move(advice));
     return value;
   }
   static std::string trimmed(std::string text) {
@@ -82,8 +85,8 @@ void import_debs(const CLI::App& app, const Options& options) {
       json.push_back(build.to_json());
       json.back()["from_installed"] = package.from_installed;
     } else {
-      fmt::print("{} {}  {}  {:.1f} MB with all that it needs\n", build.name, build.version, build.outputs.at("out").to_string(),
-                 static_cast<double>(build.closure_size) / 1e6);
+      fmt::print("{} {}  {}  {:.1f} MB with all that it needs\n", build.name, build.version,
+                 build.outputs.at("out").to_string(), static_cast<double>(build.closure_size) / 1e6);
     }
   }
   if (options.json) fmt::print("{}\n", json.dump(2));
@@ -98,13 +101,19 @@ void add_import(CLI::App& app) {
   auto options = std::make_shared<Options>();
   deb->add_option("NAME", options->names, "Debian packages, as apt knows them")->required();
   deb->add_flag("--json", options->json, "Print what was imported as JSON");
-  auto* publish = deb->add_flag("--publish", options->publish, "Sign and upload to the catalog what was imported");
-  deb->add_option("--catalog", options->catalog_url, "URL of the catalog (default: the configured one)")->needs(publish);
-  deb->add_option("--token", options->token, "Token of the catalog (default: the configured one)")->needs(publish);
-  deb->add_option("--signing-private-key", options->key_file, "File with the key (default: the configured one)")->needs(publish);
+  auto* publish =
+      deb->add_flag("--publish", options->publish, "Sign and upload to the catalog what was imported");
+  deb->add_option("--catalog", options->catalog_url, "URL of the catalog (default: the configured one)")
+      ->needs(publish);
+  deb->add_option("--token", options->token, "Token of the catalog (default: the configured one)")
+      ->needs(publish);
+  deb->add_option("--signing-private-key", options->key_file,
+                  "File with the key (default: the configured one)")
+      ->needs(publish);
   deb->add_flag("-q,--quiet", options->quiet, "Print no progress");
   deb->footer(
-      "Each package becomes one tree with what Debian split off it, and one store path for each library that it needs.\n"
+      "Each package becomes one tree with what Debian split off it, and one store path for each library that "
+      "it needs.\n"
       "Examples:\n"
       "  flox import deb busybox-static\n"
       "  flox import deb python3 --publish");

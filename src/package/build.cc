@@ -42,7 +42,8 @@ class OutDirectory {
  private:
   void hold() {
     lock_ = open_file(path_.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) fail(ErrorKind::conflict, "the same build is running already ({})", path_.string());
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+      fail(ErrorKind::conflict, "the same build is running already ({})", path_.string());
   }
   // A build that was killed left it. Not so if another user owns it or its builder still holds it.
   void take_over() {
@@ -63,7 +64,8 @@ void check_name(const std::string& what, const std::string& text) {
   bool good = !text.empty() && text.size() <= 128 && text[0] != '.' && text[0] != '-';
   for (unsigned char c : text) good = good && (std::isalnum(c) != 0 || std::strchr("+-._?=", c) != nullptr);
   if (!good)
-    fail(ErrorKind::invalid_input, "{} '{}' cannot be part of a store path: use letters, digits and +-._?=, not first '.' or '-'", what,
+    fail(ErrorKind::invalid_input,
+         "{} '{}' cannot be part of a store path: use letters, digits and +-._?=, not first '.' or '-'", what,
          text);
 }
 
@@ -77,8 +79,10 @@ std::string last_lines(const fs::path& log, size_t count) {
   std::string text = trimmed(read_file(log));
   if (text.empty()) return "; it printed nothing";
   size_t begin = text.size();
-  for (; count > 0 && begin != std::string::npos; --count) begin = begin == 0 ? std::string::npos : text.rfind('\n', begin - 1);
-  return fmt::format("; the last lines of its output were:\n{}", begin == std::string::npos ? text : text.substr(begin + 1));
+  for (; count > 0 && begin != std::string::npos; --count)
+    begin = begin == 0 ? std::string::npos : text.rfind('\n', begin - 1);
+  return fmt::format("; the last lines of its output were:\n{}",
+                     begin == std::string::npos ? text : text.substr(begin + 1));
 }
 
 CommandSetting setting(const store::LocalStore& store, const BuildRequest& request) {
@@ -96,12 +100,15 @@ std::string version_of(const store::LocalStore& store, const BuildRequest& reque
     TempDir work("flox-version-");
     fs::path output = work.path() / "output";
     int code = run_build_command(source["command"].get<std::string>(), setting(store, request), output);
-    if (code != 0) fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code, last_lines(output, 5));
+    if (code != 0)
+      fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code,
+           last_lines(output, 5));
     version = trimmed(read_file(output));
   }
   if (version.empty())
     throw Error(ErrorKind::invalid_input, "it has no version",
-                fmt::format("Add one to the manifest: [build.{}] version = \"1.0.0\", or {{ file = \"VERSION\" }}, or {{ command = \"…\" }}.",
+                fmt::format("Add one to the manifest: [build.{}] version = \"1.0.0\", or {{ file = "
+                            "\"VERSION\" }}, or {{ command = \"…\" }}.",
                             request.name));
   check_name("version", version);
   return version;
@@ -129,10 +136,13 @@ void replace_in_tree(const fs::path& tree, const std::string& from, const std::s
 }
 
 void check_output(const fs::path& out) {
-  static constexpr const char* advice = "Put what is to be installed below it, for example: mkdir -p $out/bin && cp PROGRAM $out/bin/";
+  static constexpr const char* advice =
+      "Put what is to be installed below it, for example: mkdir -p $out/bin && cp PROGRAM $out/bin/";
   auto type = fs::symlink_status(out).type();
-  if (type == fs::file_type::not_found) throw Error(ErrorKind::invalid_input, "the command removed $out", advice);
-  if (type != fs::file_type::directory) throw Error(ErrorKind::invalid_input, "the command made $out something other than a directory", advice);
+  if (type == fs::file_type::not_found)
+    throw Error(ErrorKind::invalid_input, "the command removed $out", advice);
+  if (type != fs::file_type::directory)
+    throw Error(ErrorKind::invalid_input, "the command made $out something other than a directory", advice);
   for (const auto& entry : fs::recursive_directory_iterator(out))
     if (entry.symlink_status().type() != fs::file_type::directory) return;
   throw Error(ErrorKind::invalid_input, "the command succeeded but left nothing in $out", advice);
@@ -151,14 +161,18 @@ void run_command(const store::LocalStore& store, const BuildRequest& request, co
 }
 
 // References to packages that are there to build with only.
-void check_references(const store::LocalStore& store, const BuildRequest& request, const nix::PathInfo& info) {
+void check_references(const store::LocalStore& store, const BuildRequest& request,
+                      const nix::PathInfo& info) {
   if (request.runtime_packages.empty()) return;
   auto allowed = store.closure(request.runtime_packages);
   auto all = store.closure({request.packages.begin(), request.packages.end()});
   for (const auto& reference : info.references)
     if (all.contains(reference) && !allowed.contains(reference))
-      throw Error(ErrorKind::invalid_input, fmt::format("the result refers to {}, which is none of its runtime-packages", reference.to_string()),
-                  "Add the package to runtime-packages, or keep the build from writing its path into the result.");
+      throw Error(
+          ErrorKind::invalid_input,
+          fmt::format("the result refers to {}, which is none of its runtime-packages",
+                      reference.to_string()),
+          "Add the package to runtime-packages, or keep the build from writing its path into the result.");
 }
 
 }  // namespace
@@ -194,7 +208,8 @@ catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest
   });
 }
 
-void leave_result(const store::LocalStore& store, const fs::path& project, const catalog::PackageBuild& build) {
+void leave_result(const store::LocalStore& store, const fs::path& project,
+                  const catalog::PackageBuild& build) {
   fs::path link = project / ("result-" + build.name);
   const nix::StorePath& path = build.outputs.at("out");
   auto type = fs::symlink_status(link).type();
@@ -213,7 +228,8 @@ void leave_result(const store::LocalStore& store, const fs::path& project, const
   write_file(project / ("result-" + build.name + ".json"), build.to_json().dump(2) + "\n");
 }
 
-std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a, const nix::StorePath& b) {
+std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a,
+                                     const nix::StorePath& b) {
   std::set<std::string> places;
   for (const auto& path : {a, b})
     for (const auto& entry : fs::recursive_directory_iterator(store.real_path(path)))
@@ -221,16 +237,23 @@ std::vector<std::string> differences(const store::LocalStore& store, const nix::
   auto describe = [](const fs::path& path, const std::string& own) -> std::string {
     auto status = fs::symlink_status(path);
     std::string text;
-    if (status.type() == fs::file_type::symlink) text = "link " + fs::read_symlink(path).string();
-    else if (status.type() == fs::file_type::directory) text = "directory";
-    else if (status.type() == fs::file_type::not_found) text = "missing";
-    else text = ((status.permissions() & fs::perms::owner_exec) != fs::perms::none ? "program " : "file ") + read_file(path);
-    for (size_t at; (at = text.find(own)) != std::string::npos;) text.erase(at, own.size());  // differs by nature
+    if (status.type() == fs::file_type::symlink)
+      text = "link " + fs::read_symlink(path).string();
+    else if (status.type() == fs::file_type::directory)
+      text = "directory";
+    else if (status.type() == fs::file_type::not_found)
+      text = "missing";
+    else
+      text = ((status.permissions() & fs::perms::owner_exec) != fs::perms::none ? "program " : "file ") +
+             read_file(path);
+    for (size_t at; (at = text.find(own)) != std::string::npos;)
+      text.erase(at, own.size());  // differs by nature
     return text;
   };
   std::vector<std::string> result;
   for (const auto& place : places)
-    if (describe(store.real_path(a) / place, std::string(a.digest())) != describe(store.real_path(b) / place, std::string(b.digest())))
+    if (describe(store.real_path(a) / place, std::string(a.digest())) !=
+        describe(store.real_path(b) / place, std::string(b.digest())))
       result.push_back(place);
   return result;
 }

@@ -1,8 +1,9 @@
 // `flox build`: runs a manifest's build command and makes a store path of what it leaves in $out.
 //
-// While the command runs, $out is /tmp/store_<placeholder>-<name>-<version>: exactly as long as the store path to
-// come, /nix/store/<digest>-<name>-<version>, so that every occurrence in the result can be replaced in place. The
-// placeholder depends on name and version only, so the same sources give the same bytes in any directory.
+// While the command runs, $out is /tmp/store_<placeholder>-<name>-<version>: exactly as long as the store
+// path to come, /nix/store/<digest>-<name>-<version>, so that every occurrence in the result can be replaced
+// in place. The placeholder depends on name and version only, so the same sources give the same bytes in any
+// directory.
 #pragma once
 
 #include <filesystem>
@@ -20,13 +21,13 @@
 namespace flox::package {
 
 struct BuildRequest {
-  fs::path project;                        // absolute: where the command runs and the results are left
-  std::string name;                        // [build.NAME]
+  fs::path project;  // absolute: where the command runs and the results are left
+  std::string name;  // [build.NAME]
   env::BuildDescriptor descriptor;
-  env::Variables environment;              // the command's whole environment, already activated, without $out
-  std::vector<nix::StorePath> packages;    // of the environment; the store is made visible if there are any
-  nix::StorePathSet runtime_packages;      // those of them that the result may refer to; empty: all
-  DebianOptions debian;                    // where the host's libraries come from, and who is told about steps
+  env::Variables environment;            // the command's whole environment, already activated, without $out
+  std::vector<nix::StorePath> packages;  // of the environment; the store is made visible if there are any
+  nix::StorePathSet runtime_packages;    // those of them that the result may refer to; empty: all
+  DebianOptions debian;                  // where the host's libraries come from, and who is told about steps
 };
 
 // Builds once. The command's output goes to PROJECT/result-NAME.log. Nothing is added to the store unless the
@@ -35,9 +36,11 @@ struct BuildRequest {
 catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request);
 
 // Leaves PROJECT/result-NAME (a link to the files, and a GC root) and result-NAME.json for `flox publish`.
-void leave_result(const store::LocalStore& store, const fs::path& project, const catalog::PackageBuild& build);
+void leave_result(const store::LocalStore& store, const fs::path& project,
+                  const catalog::PackageBuild& build);
 
 // Places, sorted, that differ between two store paths: content, kind or execute bit.
-std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a, const nix::StorePath& b);
+std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a,
+                                     const nix::StorePath& b);
 
 }  // namespace flox::package

@@ -67,10 +67,12 @@ int run_build_command(const std::string& command, const CommandSetting& setting,
   if (pid < 0) fail_errno(errno, "starting the command");
   if (pid == 0) {
     try {
-      if (::dup2(null.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(out.get(), 2) < 0) fail_errno(errno, "redirecting");
+      if (::dup2(null.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(out.get(), 2) < 0)
+        fail_errno(errno, "redirecting");
       become_command(command, setting);
     } catch (const std::exception& error) {
-      [[maybe_unused]] ssize_t ignored = ::write(trouble.write_end.get(), error.what(), std::strlen(error.what()));
+      [[maybe_unused]] ssize_t ignored =
+          ::write(trouble.write_end.get(), error.what(), std::strlen(error.what()));
     }
     ::_exit(127);
   }

@@ -15,8 +15,9 @@ struct CommandSetting {
 };
 
 // Runs `bash -e -c COMMAND` (bash of the environment's PATH) to its end, both outputs into the file `output`.
-// Returns its exit code, 128+signal if a signal ended it. Host programs stay reachable. Call from a program with one
-// thread. Throws Error if it cannot be started.
-int run_build_command(const std::string& command, const CommandSetting& setting, const std::filesystem::path& output);
+// Returns its exit code, 128+signal if a signal ended it. Host programs stay reachable. Call from a program
+// with one thread. Throws Error if it cannot be started.
+int run_build_command(const std::string& command, const CommandSetting& setting,
+                      const std::filesystem::path& output);
 
 }  // namespace flox::package

@@ -1,4 +1,5 @@
-// Debian's control data: stanzas of fields, relations between packages, versions (Debian policy chapters 5 and 7).
+// Debian's control data: stanzas of fields, relations between packages, versions (Debian policy chapters 5
+// and 7).
 #pragma once
 
 #include <map>

@@ -42,7 +42,8 @@ std::string read_data_member(const fs::path& deb) {
   archive_entry* entry = nullptr;
   int status;
   while ((status = archive_read_next_header(outer.get(), &entry)) == ARCHIVE_OK)
-    if (std::string_view(archive_entry_pathname(entry)).starts_with("data.tar")) return read_entry(outer.get());
+    if (std::string_view(archive_entry_pathname(entry)).starts_with("data.tar"))
+      return read_entry(outer.get());
   if (status != ARCHIVE_EOF) fail_archive(outer.get());
   fail(ErrorKind::invalid_input, "damaged package: it has no data.tar");
 }
@@ -53,7 +54,8 @@ void for_each_entry(const fs::path& deb, const std::function<void(archive*, arch
     Archive inner(archive_read_new(), archive_read_free);
     archive_read_support_format_tar(inner.get());
     archive_read_support_filter_all(inner.get());
-    if (archive_read_open_memory(inner.get(), data.data(), data.size()) != ARCHIVE_OK) fail_archive(inner.get());
+    if (archive_read_open_memory(inner.get(), data.data(), data.size()) != ARCHIVE_OK)
+      fail_archive(inner.get());
     archive_entry* entry = nullptr;
     int status;
     while ((status = archive_read_next_header(inner.get(), &entry)) == ARCHIVE_OK) body(inner.get(), entry);
@@ -99,13 +101,15 @@ class Placer {
     // A parent that is a symbolic link could lead out of the directory.
     for (fs::path above = path.parent_path(); above != directory_; above = above.parent_path())
       if (fs::is_symlink(fs::symlink_status(above)))
-        fail(ErrorKind::invalid_input, "damaged package: {} lies behind the symbolic link {}", place, above.string());
+        fail(ErrorKind::invalid_input, "damaged package: {} lies behind the symbolic link {}", place,
+             above.string());
     fs::create_directories(path.parent_path());
     return path;
   }
   static void refuse_existing(const fs::path& path, const std::string& place) {
     if (fs::exists(fs::symlink_status(path)))
-      fail(ErrorKind::conflict, "two packages, or /bin and /usr/bin of one, have different files at {}", place);
+      fail(ErrorKind::conflict, "two packages, or /bin and /usr/bin of one, have different files at {}",
+           place);
   }
 
   fs::path directory_;
@@ -125,7 +129,8 @@ std::optional<std::string> layout_path(std::string_view debian_path) {
 bool left_out(std::string_view place) {
   static constexpr std::array<std::string_view, 4> prefixes{"share/doc/", "share/lintian/", "share/bug/",
                                                             "share/initramfs-tools/"};
-  if (std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) { return place.starts_with(prefix); })) return true;
+  if (std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) { return place.starts_with(prefix); }))
+    return true;
   return place.starts_with("lib/") && place.find("/gconv/") != std::string_view::npos;
 }
 

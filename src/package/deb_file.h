@@ -1,9 +1,9 @@
 // .deb files (deb(5)) and where their content goes in a store path.
 //
-// A store path has one prefix where Debian has / and /usr: "usr/bin/x" and "bin/x" both become "bin/x" (Debian's
-// own merged /usr guarantees that no two packages need both). What nobody needs to run a program is left out:
-// share/doc, share/lintian, share/bug, share/initramfs-tools, and glibc's gconv modules, which it would look for
-// in /usr/lib only.
+// A store path has one prefix where Debian has / and /usr: "usr/bin/x" and "bin/x" both become "bin/x"
+// (Debian's own merged /usr guarantees that no two packages need both). What nobody needs to run a program is
+// left out: share/doc, share/lintian, share/bug, share/initramfs-tools, and glibc's gconv modules, which it
+// would look for in /usr/lib only.
 #pragma once
 
 #include <filesystem>
@@ -25,10 +25,10 @@ bool left_out(std::string_view layout_path);
 // Places of all files and symbolic links that unpacking would make, sorted. Throws Error.
 std::vector<std::string> list_deb(const fs::path& deb);
 
-// Unpacks into `directory` (made if missing; packages may be unpacked over each other). Relative symbolic links
-// are rewritten for the new places, absolute ones stay. Set-user-id bits are dropped, hard links become copies,
-// devices are skipped; no maintainer script is run. Throws Error(conflict) if another package already put a
-// different file in a place, invalid_input if the file is damaged.
+// Unpacks into `directory` (made if missing; packages may be unpacked over each other). Relative symbolic
+// links are rewritten for the new places, absolute ones stay. Set-user-id bits are dropped, hard links become
+// copies, devices are skipped; no maintainer script is run. Throws Error(conflict) if another package already
+// put a different file in a place, invalid_input if the file is damaged.
 void unpack_deb(const fs::path& deb, const fs::path& directory);
 
 // The same from the files that an installed package has on this machine, named as dpkg -L prints them.

@@ -14,8 +14,10 @@ namespace flox::package {
 namespace {
 
 fs::path default_cache() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') return fs::path(cache) / "flox/debs";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return fs::path(home) / ".cache/flox/debs";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return fs::path(cache) / "flox/debs";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".cache/flox/debs";
   return "/tmp/flox-debs";
 }
 
@@ -29,7 +31,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return result;
 }
 
-// apt's file name of a package: an epoch's colon is written %3a, and the architecture is the file's last part.
+// apt's file name of a package: an epoch's colon is written %3a, and the architecture is the file's last
+// part.
 bool is_deb_of(const std::string& file_name, const DebianPackage& package) {
   std::string version;
   for (char c : package.version) version += c == ':' ? std::string("%3a") : std::string(1, c);
@@ -53,11 +56,14 @@ DebianPackage package_of(const Stanza& stanza) {
   if (description.empty()) description = field(stanza, "Description-en");
   package.description = description.substr(0, description.find('\n'));
   for (const char* name : {"Pre-Depends", "Depends"})
-    for (auto& relation : parse_relations(field(stanza, name))) package.depends.push_back(std::move(relation));
+    for (auto& relation : parse_relations(field(stanza, name)))
+      package.depends.push_back(std::move(relation));
   return package;
 }
 
-Command quiet(std::vector<std::string> argv) { return {.argv = std::move(argv), .env = {{"LC_ALL", "C.UTF-8"}}}; }
+Command quiet(std::vector<std::string> argv) {
+  return {.argv = std::move(argv), .env = {{"LC_ALL", "C.UTF-8"}}};
+}
 
 std::vector<std::string> with_names(std::vector<std::string> argv, const std::set<std::string>& names) {
   argv.insert(argv.end(), names.begin(), names.end());
@@ -71,10 +77,13 @@ Debian::Debian(DebianOptions options) : options_(std::move(options)) {
   fs::create_directories(options_.download_cache);
 }
 
-// apt's index of all packages takes 0.7 s to build and 0.1 s to read. Systems made for containers turn the file
-// off, and only root may write it on others, so it has a place of ours; apt rebuilds it when its lists change.
-Command Debian::apt(const std::string& program, std::vector<std::string> arguments, const std::set<std::string>& names) const {
-  std::vector<std::string> argv{program, "-o", "Dir::Cache::pkgcache=" + (options_.download_cache / "apt-index.bin").string()};
+// apt's index of all packages takes 0.7 s to build and 0.1 s to read. Systems made for containers turn the
+// file off, and only root may write it on others, so it has a place of ours; apt rebuilds it when its lists
+// change.
+Command Debian::apt(const std::string& program, std::vector<std::string> arguments,
+                    const std::set<std::string>& names) const {
+  std::vector<std::string> argv{
+      program, "-o", "Dir::Cache::pkgcache=" + (options_.download_cache / "apt-index.bin").string()};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return quiet(with_names(std::move(argv), names));
 }
@@ -87,7 +96,9 @@ void Debian::load(const std::set<std::string>& names) {
     if (!packages_.contains(name)) unknown.insert(name);
   if (unknown.empty()) return;
   for (const auto& name : unknown) {
-    if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") != std::string::npos || name[0] == '-')
+    if (name.empty() ||
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") != std::string::npos ||
+        name[0] == '-')
       fail(ErrorKind::invalid_input, "'{}' is not the name of a Debian package", name);
     packages_[name] = std::nullopt;
   }
@@ -181,11 +192,13 @@ std::string Debian::download(const std::set<std::string>& names) {
   step(fmt::format("downloading {} Debian package{}", versions.size(), versions.size() == 1 ? "" : "s"));
   // apt writes in place; another import must never see half a file.
   TempDir incoming(".incoming-", options_.download_cache);
-  Command command = apt("apt-get", {"-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "download"}, versions);
+  Command command = apt(
+      "apt-get", {"-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=2", "download"}, versions);
   command.cwd = incoming.path().string();
   Outcome outcome = run(command);
   for (const auto& entry : fs::directory_iterator(incoming.path()))
-    if (entry.path().extension() == ".deb") fs::rename(entry.path(), options_.download_cache / entry.path().filename());
+    if (entry.path().extension() == ".deb")
+      fs::rename(entry.path(), options_.download_cache / entry.path().filename());
   return outcome.err;
 }
 
@@ -195,9 +208,10 @@ void Debian::use_installed(const std::set<std::string>& names, const std::string
     Outcome status = run(quiet({"dpkg-query", "--status", name}));
     auto stanzas = status.exit_code == 0 ? parse_control(status.out) : std::vector<Stanza>{};
     if (stanzas.empty() || !field(stanzas.front(), "Status").ends_with(" installed"))
-      throw Error(ErrorKind::unavailable,
-                  fmt::format("Debian package {} cannot be downloaded, and it is not installed: {}", name, why),
-                  "Check the network and /etc/apt/sources.list, then run 'apt-get update'.");
+      throw Error(
+          ErrorKind::unavailable,
+          fmt::format("Debian package {} cannot be downloaded, and it is not installed: {}", name, why),
+          "Check the network and /etc/apt/sources.list, then run 'apt-get update'.");
     packages_[name] = package_of(stanzas.front());
     installed_copies_[name] = lines_of(run_checked(quiet({"dpkg-query", "--listfiles", name})));
     size_t absent = 0;
@@ -205,9 +219,12 @@ void Debian::use_installed(const std::set<std::string>& names, const std::string
       auto place = layout_path(path);
       if (place && !left_out(*place) && !fs::exists(fs::symlink_status(path))) ++absent;
     }
-    step(fmt::format("{}: using the installed files of version {} ({}){}", name, packages_[name]->version, why,
-                     absent == 0 ? "" : fmt::format("; {} of them are not on this machine, so the store path will differ "
-                                                    "from the one that its .deb gives", absent)));
+    step(fmt::format(
+        "{}: using the installed files of version {} ({}){}", name, packages_[name]->version, why,
+        absent == 0 ? ""
+                    : fmt::format("; {} of them are not on this machine, so the store path will differ "
+                                  "from the one that its .deb gives",
+                                  absent)));
   }
 }
 
@@ -219,7 +236,8 @@ const std::vector<std::string>& Debian::files(const std::string& name) {
   if (debs_.contains(name)) return files = list_deb(debs_[name]);
   for (const auto& path : installed_copies_[name]) {
     auto place = layout_path(path);
-    if (place && !left_out(*place) && fs::exists(fs::symlink_status(path)) && !fs::is_directory(fs::symlink_status(path)))
+    if (place && !left_out(*place) && fs::exists(fs::symlink_status(path)) &&
+        !fs::is_directory(fs::symlink_status(path)))
       files.push_back(*place);
   }
   std::sort(files.begin(), files.end());
@@ -242,7 +260,8 @@ std::vector<std::string> Debian::all_from_installed() const {
 }
 
 std::map<fs::path, std::string> Debian::owners(const std::set<fs::path>& files) {
-  // dpkg records the path that the .deb has, which on a machine with merged /usr may be either side of a link.
+  // dpkg records the path that the .deb has, which on a machine with merged /usr may be either side of a
+  // link.
   std::map<std::string, fs::path> spellings;
   for (const auto& file : files) {
     std::error_code error;
@@ -267,9 +286,22 @@ std::map<fs::path, std::string> Debian::owners(const std::set<fs::path>& files) 
 }
 
 bool is_plumbing(const DebianPackage& package) {
-  static const std::set<std::string> names{"debconf", "cdebconf", "dpkg", "perl-base", "init-system-helpers", "adduser", "ucf",
-                                           "sensible-utils", "lsb-base", "install-info", "libc-bin", "debianutils",
-                                           "dictionaries-common", "emacsen-common", "xml-core", "sgml-base"};
+  static const std::set<std::string> names{"debconf",
+                                           "cdebconf",
+                                           "dpkg",
+                                           "perl-base",
+                                           "init-system-helpers",
+                                           "adduser",
+                                           "ucf",
+                                           "sensible-utils",
+                                           "lsb-base",
+                                           "install-info",
+                                           "libc-bin",
+                                           "debianutils",
+                                           "dictionaries-common",
+                                           "emacsen-common",
+                                           "xml-core",
+                                           "sgml-base"};
   return package.essential || package.priority == "required" || names.contains(package.name);
 }
 

@@ -18,13 +18,13 @@ namespace fs = std::filesystem;
 
 struct DebianPackage {
   std::string name;
-  std::string version;       // Debian's own, with epoch and revision
+  std::string version;  // Debian's own, with epoch and revision
   std::string section;
   std::string priority;
-  std::string description;   // first line
-  std::string sha256;        // of the .deb, hexadecimal; empty if only an installed copy is known
+  std::string description;  // first line
+  std::string sha256;       // of the .deb, hexadecimal; empty if only an installed copy is known
   bool essential = false;
-  Relations depends;         // Pre-Depends and Depends
+  Relations depends;  // Pre-Depends and Depends
 };
 
 struct DebianOptions {
@@ -32,7 +32,8 @@ struct DebianOptions {
   std::function<void(std::string_view line)> on_step;  // one line a step, for people; may be empty
 };
 
-// Asks apt and dpkg through their commands, and remembers the answers: make one a command. One thread at a time.
+// Asks apt and dpkg through their commands, and remembers the answers: make one a command. One thread at a
+// time.
 //
 // A package's files come from its .deb, in the version that apt would install: from the download cache,
 // /var/cache/apt, or a mirror. If no mirror answers and the package is installed, from the installed files.
@@ -45,8 +46,8 @@ class Debian {
   bool exists(const std::string& name);
   // Throws Error(not_found) with advice.
   const DebianPackage& package(const std::string& name);
-  // The package that satisfies a dependency: the first alternative that exists, else the provider of the first
-  // virtual one whose name sorts first; nothing if there is none.
+  // The package that satisfies a dependency: the first alternative that exists, else the provider of the
+  // first virtual one whose name sorts first; nothing if there is none.
   std::optional<std::string> choose(const std::vector<std::string>& alternatives);
 
   // Reads the descriptions of many packages in one go.
@@ -61,8 +62,8 @@ class Debian {
 
   std::vector<std::string> all_from_installed() const;
 
-  // The installed packages that files of this machine belong to, whatever aliases /lib and /usr/lib make. A file
-  // that belongs to none is not in the answer.
+  // The installed packages that files of this machine belong to, whatever aliases /lib and /usr/lib make. A
+  // file that belongs to none is not in the answer.
   std::map<fs::path, std::string> owners(const std::set<fs::path>& files);
 
   void step(std::string_view line) const {
@@ -70,7 +71,8 @@ class Debian {
   }
 
  private:
-  Command apt(const std::string& program, std::vector<std::string> arguments, const std::set<std::string>& names) const;
+  Command apt(const std::string& program, std::vector<std::string> arguments,
+              const std::set<std::string>& names) const;
   void remember(const std::vector<Stanza>& stanzas);
   std::set<std::string> find_downloaded(const std::set<std::string>& names);
   std::string download(const std::set<std::string>& names);
@@ -83,8 +85,8 @@ class Debian {
   std::map<std::string, std::vector<std::string>> files_;
 };
 
-// Is this package on every Debian system, or only of use to its package manager? Such packages are never merged
-// into another's tree.
+// Is this package on every Debian system, or only of use to its package manager? Such packages are never
+// merged into another's tree.
 bool is_plumbing(const DebianPackage& package);
 
 }  // namespace flox::package

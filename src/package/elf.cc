@@ -1,14 +1,13 @@
 #include "package/elf.h"
 
 #include <elf.h>
+#include <fcntl.h>
 
 #include <cstring>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-
-#include <fcntl.h>
 
 namespace flox::package {
 namespace {
@@ -21,7 +20,7 @@ class Image {
   template <typename T>
   T at(uint64_t offset) const {
     if (offset > bytes_.size() || bytes_.size() - offset < sizeof(T))
-      fail(ErrorKind::invalid_input, "damaged ELF file: it points {} bytes behind its end", offset - bytes_.size());
+      fail(ErrorKind::invalid_input, "damaged ELF file: it points behind its own end");
     T value;
     std::memcpy(&value, bytes_.data() + offset, sizeof(T));
     return value;
@@ -55,12 +54,14 @@ std::vector<Elf64_Phdr> program_headers(const Image& image, const Elf64_Ehdr& he
 
 uint64_t file_offset(const std::vector<Elf64_Phdr>& segments, uint64_t address) {
   for (const auto& segment : segments)
-    if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address - segment.p_vaddr < segment.p_filesz)
+    if (segment.p_type == PT_LOAD && address >= segment.p_vaddr &&
+        address - segment.p_vaddr < segment.p_filesz)
       return segment.p_offset + (address - segment.p_vaddr);
   fail(ErrorKind::invalid_input, "damaged ELF file: address {:#x} is in no segment", address);
 }
 
-void read_dynamic(const Image& image, const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& dynamic, Elf& elf) {
+void read_dynamic(const Image& image, const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& dynamic,
+                  Elf& elf) {
   std::vector<uint64_t> needed;
   std::optional<uint64_t> soname, runpath, rpath, strings;
   for (uint64_t offset = 0; offset + sizeof(Elf64_Dyn) <= dynamic.p_filesz; offset += sizeof(Elf64_Dyn)) {
@@ -100,8 +101,9 @@ std::optional<Elf> read_elf(const fs::path& path) {
   {
     Fd fd = open_file(path.string(), O_RDONLY);
     char ident[EI_NIDENT] = {};
-    if (read_some(fd.get(), ident, sizeof ident) != sizeof ident || std::memcmp(ident, ELFMAG, SELFMAG) != 0 ||
-        ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
+    if (read_some(fd.get(), ident, sizeof ident) != sizeof ident ||
+        std::memcmp(ident, ELFMAG, SELFMAG) != 0 || ident[EI_CLASS] != ELFCLASS64 ||
+        ident[EI_DATA] != ELFDATA2LSB)
       return std::nullopt;
   }
   return in_context("reading " + path.string(), [&]() -> std::optional<Elf> {

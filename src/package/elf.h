@@ -19,9 +19,9 @@ struct Elf {
   std::set<std::string> imports;         // names of undefined dynamic symbols
 };
 
-// Nothing unless the file is a 64-bit little-endian dynamically linked program or shared library: scripts, data,
-// static programs, object files and foreign word sizes need no relocation. Throws Error(invalid_input) for a
-// file that says it is one but points outside itself.
+// Nothing unless the file is a 64-bit little-endian dynamically linked program or shared library: scripts,
+// data, static programs, object files and foreign word sizes need no relocation. Throws Error(invalid_input)
+// for a file that says it is one but points outside itself.
 std::optional<Elf> read_elf(const std::filesystem::path& path);
 
 }  // namespace flox::package

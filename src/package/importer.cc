@@ -22,7 +22,8 @@ bool in_library_section(const DebianPackage& package) {
 }
 
 bool is_default_library_directory(std::string_view directory) {
-  return directory == "lib" || directory == "lib64" || (directory.starts_with("lib/") && directory.ends_with("-linux-gnu"));
+  return directory == "lib" || directory == "lib64" ||
+         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu"));
 }
 
 // Directory of the place that `soname` has in a sorted list of places, the loader's default ones first.
@@ -46,7 +47,9 @@ std::vector<std::string> places_below(const fs::path& directory) {
   return result;
 }
 
-std::string store_name(const DebianPackage& package) { return package.name + "-" + upstream_version(package.version); }
+std::string store_name(const DebianPackage& package) {
+  return package.name + "-" + upstream_version(package.version);
+}
 
 // What a Debian package finds around it: the libraries of the packages that it depends on.
 class DebianSurroundings : public Surroundings {
@@ -57,12 +60,16 @@ class DebianSurroundings : public Surroundings {
   std::optional<Provider> library(const std::string& soname, const std::vector<std::string>&) override {
     return importer_.find_library(soname, packages_);
   }
-  std::optional<Provider> file(const std::string& place) override { return importer_.find_file(place, packages_); }
+  std::optional<Provider> file(const std::string& place) override {
+    return importer_.find_file(place, packages_);
+  }
   std::optional<Provider> program(const std::string&) override { return std::nullopt; }
   void missing(const std::string& soname, const std::string& needed_by) override {
     note(fmt::format("{} needs {}, which none of its dependencies has", needed_by, soname));
   }
-  void note(const std::string& line) override { importer_.debian().step(fmt::format("note: {}: {}", name_, line)); }
+  void note(const std::string& line) override {
+    importer_.debian().step(fmt::format("note: {}: {}", name_, line));
+  }
 
  private:
   Importer& importer_;
@@ -75,11 +82,13 @@ class DebianSurroundings : public Surroundings {
 std::vector<std::string> Importer::dependencies(const std::string& name) {
   std::vector<std::string> result;
   std::set<std::string> alternatives;
-  for (const auto& relation : debian_.package(name).depends) alternatives.insert(relation.begin(), relation.end());
+  for (const auto& relation : debian_.package(name).depends)
+    alternatives.insert(relation.begin(), relation.end());
   debian_.load(alternatives);
   for (const auto& relation : Relations(debian_.package(name).depends)) {
     auto chosen = debian_.choose(relation);
-    if (chosen && *chosen != name && std::find(result.begin(), result.end(), *chosen) == result.end()) result.push_back(*chosen);
+    if (chosen && *chosen != name && std::find(result.begin(), result.end(), *chosen) == result.end())
+      result.push_back(*chosen);
   }
   return result;
 }
@@ -90,7 +99,8 @@ bool Importer::is_library(const std::string& name) {
   return std::any_of(files.begin(), files.end(), [](const std::string& place) {
     fs::path path(place);
     std::string file_name = path.filename().string();
-    return is_default_library_directory(path.parent_path().string()) && file_name.find(".so") != std::string::npos &&
+    return is_default_library_directory(path.parent_path().string()) &&
+           file_name.find(".so") != std::string::npos &&
            (file_name.starts_with("lib") || file_name.starts_with("ld-"));
   });
 }
@@ -102,7 +112,8 @@ void Importer::prefetch(const std::set<std::string>& names) {
     std::set<std::string> alternatives, next;
     for (const auto& name : level) {
       seen.insert(name);
-      for (const auto& relation : debian_.package(name).depends) alternatives.insert(relation.begin(), relation.end());
+      for (const auto& relation : debian_.package(name).depends)
+        alternatives.insert(relation.begin(), relation.end());
     }
     debian_.load(alternatives);
     for (const auto& name : level) {
@@ -110,7 +121,8 @@ void Importer::prefetch(const std::set<std::string>& names) {
       for (const auto& dependency : dependencies(name)) {
         const auto& package = debian_.package(dependency);
         // A library's tree is its own: of what it depends on, only libraries matter.
-        bool wanted = in_library_section(package) || (!in_library_section(debian_.package(name)) && !is_plumbing(package));
+        bool wanted = in_library_section(package) ||
+                      (!in_library_section(debian_.package(name)) && !is_plumbing(package));
         if (wanted && !seen.contains(dependency)) next.insert(dependency);
       }
     }
@@ -119,7 +131,8 @@ void Importer::prefetch(const std::set<std::string>& names) {
   debian_.obtain(seen);
 }
 
-std::optional<std::string> Importer::package_with(const std::string& soname, const std::vector<std::string>& packages) {
+std::optional<std::string> Importer::package_with(const std::string& soname,
+                                                  const std::vector<std::string>& packages) {
   std::deque<std::string> queue(packages.begin(), packages.end());
   std::set<std::string> seen(packages.begin(), packages.end());
   for (; !queue.empty(); queue.pop_front()) {
@@ -132,7 +145,8 @@ std::optional<std::string> Importer::package_with(const std::string& soname, con
   return std::nullopt;
 }
 
-std::optional<Provider> Importer::find_library(const std::string& soname, const std::vector<std::string>& packages) {
+std::optional<Provider> Importer::find_library(const std::string& soname,
+                                               const std::vector<std::string>& packages) {
   auto found = package_with(soname, packages);
   return found ? library_of(*found, soname) : std::nullopt;
 }
@@ -147,7 +161,8 @@ std::optional<Provider> Importer::library_of(const std::string& package, const s
   return Provider{path, *directory};
 }
 
-std::optional<Provider> Importer::find_file(const std::string& place, const std::vector<std::string>& packages) {
+std::optional<Provider> Importer::find_file(const std::string& place,
+                                            const std::vector<std::string>& packages) {
   for (const auto& name : packages) {
     if (!is_library(name)) continue;
     const auto& files = debian_.files(name);
@@ -156,8 +171,10 @@ std::optional<Provider> Importer::find_file(const std::string& place, const std:
     if (!needed_.empty()) needed_.back().insert(name);
     return Provider{path, place};
   }
-  static const std::map<std::string, std::string> interpreters{{"bin/sh", "dash"},        {"bin/dash", "dash"},
-                                                               {"bin/bash", "bash"},      {"bin/perl", "perl-base"},
+  static const std::map<std::string, std::string> interpreters{{"bin/sh", "dash"},
+                                                               {"bin/dash", "dash"},
+                                                               {"bin/bash", "bash"},
+                                                               {"bin/perl", "perl-base"},
                                                                {"bin/python3", "python3"}};
   auto interpreter = interpreters.find(place);
   if (interpreter == interpreters.end()) return std::nullopt;
@@ -171,7 +188,9 @@ nix::StorePath Importer::package(const std::string& name) {
   auto done = applications_.find(name);
   if (done != applications_.end()) return done->second;
   debian_.package(name);
-  nix::StorePath path = in_library_section(debian_.package(name)) && is_library(name) ? library(name) : import_application(name);
+  nix::StorePath path = in_library_section(debian_.package(name)) && is_library(name)
+                            ? library(name)
+                            : import_application(name);
   return applications_.emplace(name, path).first->second;
 }
 
@@ -179,7 +198,9 @@ nix::StorePath Importer::library(const std::string& name) {
   auto done = libraries_.find(name);
   if (done != libraries_.end()) return done->second;
   if (auto cycle = std::find(in_progress_.begin(), in_progress_.end(), name); cycle != in_progress_.end())
-    fail(ErrorKind::conflict, "the libraries of these Debian packages need each other in a circle, which store paths cannot: {} → {}",
+    fail(ErrorKind::conflict,
+         "the libraries of these Debian packages need each other in a circle, which store paths cannot: {} → "
+         "{}",
          fmt::join(cycle, in_progress_.end(), " → "), name);
   auto path = remembered(name);
   if (!path) {
@@ -227,7 +248,8 @@ nix::StorePath Importer::import_tree(const std::string& name, const std::vector<
 nix::StorePath Importer::import_library(const std::string& name) {
   in_progress_.push_back(name);
   needed_.emplace_back();
-  auto path = in_context("importing Debian package " + name, [&] { return import_tree(name, {name}, dependencies(name)); });
+  auto path = in_context("importing Debian package " + name,
+                         [&] { return import_tree(name, {name}, dependencies(name)); });
   std::set<std::string> needed = std::move(needed_.back());
   needed_.pop_back();
   in_progress_.pop_back();
@@ -238,10 +260,11 @@ nix::StorePath Importer::import_library(const std::string& name) {
 nix::StorePath Importer::import_application(const std::string& name) {
   prefetch({name});
   Members members = this->members(name);
-  if (members.merged.size() > 1) debian_.step(fmt::format("{} is {}", name, fmt::join(members.merged, " + ")));
+  if (members.merged.size() > 1)
+    debian_.step(fmt::format("{} is {}", name, fmt::join(members.merged, " + ")));
   in_progress_.push_back(name);
-  auto path =
-      in_context("importing Debian package " + name, [&] { return import_tree(name, members.merged, members.libraries); });
+  auto path = in_context("importing Debian package " + name,
+                         [&] { return import_tree(name, members.merged, members.libraries); });
   in_progress_.pop_back();
   store_.add_temp_roots({path});
   return path;
@@ -269,7 +292,8 @@ Importer::Members Importer::members(const std::string& name) {
 fs::path Importer::memory_file(const std::string& name) {
   static const std::string tool = run_checked({.argv = {"patchelf", "--version"}});
   const auto& package = debian_.package(name);
-  std::string key = to_hex(bytes_of(sha256(fmt::format("{}\n{}{}\n{}\n{}", import_format, tool, name, package.version, package.sha256))));
+  std::string key = to_hex(bytes_of(
+      sha256(fmt::format("{}\n{}{}\n{}\n{}", import_format, tool, name, package.version, package.sha256))));
   return store_.state_directory().parent_path() / "flox/imports" / (name + "-" + key.substr(0, 32));
 }
 
@@ -278,7 +302,8 @@ std::optional<nix::StorePath> Importer::remembered(const std::string& name) {
   fs::path file = memory_file(name);
   if (!fs::exists(file)) return std::nullopt;
   auto json = nlohmann::json::parse(read_file(file), nullptr, false);
-  if (json.is_discarded() || !json.contains("path") || !json.contains("needed")) return std::nullopt;  // only a memory
+  if (json.is_discarded() || !json.contains("path") || !json.contains("needed"))
+    return std::nullopt;  // only a memory
   std::set<std::string> names;
   for (const auto& [needed, path] : json["needed"].items()) names.insert(needed);
   debian_.load(names);
@@ -292,7 +317,8 @@ std::optional<nix::StorePath> Importer::remembered(const std::string& name) {
   return path;
 }
 
-void Importer::remember(const std::string& name, const nix::StorePath& path, const std::set<std::string>& needed) {
+void Importer::remember(const std::string& name, const nix::StorePath& path,
+                        const std::set<std::string>& needed) {
   if (debian_.package(name).sha256.empty() || debian_.from_installed(name)) return;
   nlohmann::json json{{"path", path.base_name()}, {"needed", nlohmann::json::object()}};
   for (const auto& other : needed) {

@@ -1,5 +1,5 @@
-// Debian packages as store paths (docs/packages.md): library packages one by one, and a named package together
-// with what it is split into as one tree.
+// Debian packages as store paths (docs/packages.md): library packages one by one, and a named package
+// together with what it is split into as one tree.
 #pragma once
 
 #include <map>
@@ -14,9 +14,9 @@
 
 namespace flox::package {
 
-// Remembers what it imported; make one a command. One thread at a time. The results depend only on the content
-// of the .debs (and the rules in this folder), so what was imported once from the same .deb is found again by
-// its hash, in ROOT/nix/var/flox/imports.
+// Remembers what it imported; make one a command. One thread at a time. The results depend only on the
+// content of the .debs (and the rules in this folder), so what was imported once from the same .deb is found
+// again by its hash, in ROOT/nix/var/flox/imports.
 class Importer {
  public:
   Importer(store::LocalStore& store, Debian& debian) : store_(store), debian_(debian) {}
@@ -30,15 +30,16 @@ class Importer {
   void import_libraries(const std::set<std::string>& names);
   // Obtains at once what importing these packages will need.
   void prefetch(const std::set<std::string>& names);
-  // Does the package ship a shared library where the loader looks by default, in Debian's section for libraries?
+  // Does the package ship a shared library where the loader looks by default, in Debian's section for
+  // libraries?
   bool is_library(const std::string& name);
 
   // The directory with this library, of the first package that has it: `packages`, then what those depend on.
   std::optional<Provider> find_library(const std::string& soname, const std::vector<std::string>& packages);
   // The same of one package that is known to have it; nothing if it has not.
   std::optional<Provider> library_of(const std::string& package, const std::string& soname);
-  // The store path with this file, of the library packages given, or the interpreter of a script (sh, bash, perl,
-  // python3), which is imported for it.
+  // The store path with this file, of the library packages given, or the interpreter of a script (sh, bash,
+  // perl, python3), which is imported for it.
   std::optional<Provider> find_file(const std::string& place, const std::vector<std::string>& packages);
 
   Debian& debian() noexcept { return debian_; }
@@ -50,7 +51,8 @@ class Importer {
   };
   Members members(const std::string& name);
   std::vector<std::string> dependencies(const std::string& name);
-  std::optional<std::string> package_with(const std::string& soname, const std::vector<std::string>& packages);
+  std::optional<std::string> package_with(const std::string& soname,
+                                          const std::vector<std::string>& packages);
   nix::StorePath import_tree(const std::string& name, const std::vector<std::string>& merged,
                              const std::vector<std::string>& around);
   nix::StorePath import_library(const std::string& name);

@@ -18,7 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(Control, ReadsStanzasWithContinuationLines) {
-  auto stanzas = parse_control("Package: a\nDescription: short\n long\n .\n\nPackage: b\nDepends:\n x,\n y\n");
+  auto stanzas =
+      parse_control("Package: a\nDescription: short\n long\n .\n\nPackage: b\nDepends:\n x,\n y\n");
   ASSERT_EQ(stanzas.size(), 2u);
   EXPECT_EQ(stanzas[0].at("Description"), "short\nlong\n.");
   EXPECT_EQ(stanzas[1].at("Depends"), "\nx,\ny");
@@ -30,7 +31,8 @@ TEST(Control, RefusesALineThatIsNoField) {
 }
 
 TEST(Control, ReadsRelationsWithoutVersionsArchitecturesAndQualifiers) {
-  EXPECT_THAT(parse_relations("libc6 (>= 2.35), debconf (>= 0.5) | debconf-2.0, python3:any, x [amd64] <!nocheck>,\n y"),
+  EXPECT_THAT(parse_relations(
+                  "libc6 (>= 2.35), debconf (>= 0.5) | debconf-2.0, python3:any, x [amd64] <!nocheck>,\n y"),
               ElementsAre(ElementsAre("libc6"), ElementsAre("debconf", "debconf-2.0"), ElementsAre("python3"),
                           ElementsAre("x"), ElementsAre("y")));
   EXPECT_TRUE(parse_relations("").empty());
@@ -58,8 +60,10 @@ class DebTest : public ::testing::Test {
  protected:
   fs::path make_deb(const std::string& compression = "xz") {
     fs::create_directories(root_ / "DEBIAN");
-    write_file(root_ / "DEBIAN/control", "Package: t\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: t\n");
-    run_checked({.argv = {"dpkg-deb", "--root-owner-group", "-Z" + compression, "--build", root_.string(), (work_.path() / "t.deb").string()}});
+    write_file(root_ / "DEBIAN/control",
+               "Package: t\nVersion: 1\nArchitecture: all\nMaintainer: T <t@example.org>\nDescription: t\n");
+    run_checked({.argv = {"dpkg-deb", "--root-owner-group", "-Z" + compression, "--build", root_.string(),
+                          (work_.path() / "t.deb").string()}});
     return work_.path() / "t.deb";
   }
   void put(const std::string& place, const std::string& content, unsigned mode = 0644) {
@@ -159,8 +163,8 @@ TEST(Elf, TellsWhatAProgramNeeds) {
 TEST(Elf, TellsALibrarysNameRunpathAndImports) {
   TempDir work;
   write_file(work.path() / "x.c", "void pthread_exit(void*); void f(void) { pthread_exit(0); }");
-  run_checked({.argv = {"gcc", "-shared", "-fPIC", "-o", "x.so", "x.c", "-Wl,-soname,libx.so.7", "-Wl,-rpath,/a:$ORIGIN/b",
-                        "-Wl,--enable-new-dtags"},
+  run_checked({.argv = {"gcc", "-shared", "-fPIC", "-o", "x.so", "x.c", "-Wl,-soname,libx.so.7",
+                        "-Wl,-rpath,/a:$ORIGIN/b", "-Wl,--enable-new-dtags"},
                .cwd = work.path().string()});
   auto elf = read_elf(work.path() / "x.so");
   ASSERT_TRUE(elf);
@@ -174,8 +178,9 @@ TEST(Elf, IsNotWhatNeedsNoRelocation) {
   TempDir work;
   write_file(work.path() / "script", "#!/bin/sh\n");
   EXPECT_FALSE(read_elf(work.path() / "script"));
-  write_file(work.path() / "short", "\x7f"
-                                    "ELF");
+  write_file(work.path() / "short",
+             "\x7f"
+             "ELF");
   EXPECT_FALSE(read_elf(work.path() / "short"));
   write_file(work.path() / "empty", "");
   EXPECT_FALSE(read_elf(work.path() / "empty"));

@@ -18,7 +18,8 @@ class HostLibraries {
  public:
   HostLibraries() {
     std::istringstream output(run_checked({.argv = {"/sbin/ldconfig", "-p"}, .env = {{"LC_ALL", "C"}}}));
-    for (std::string line; std::getline(output, line);) {  // "\tlibz.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libz.so.1"
+    for (std::string line;
+         std::getline(output, line);) {  // "\tlibz.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libz.so.1"
       size_t name_end = line.find(" ("), arrow = line.find(" => ");
       if (!line.starts_with('\t') || name_end == std::string::npos || arrow == std::string::npos) continue;
       std::string kind = line.substr(name_end, arrow - name_end);
@@ -30,10 +31,12 @@ class HostLibraries {
 
   std::optional<fs::path> find(const std::string& soname, const std::vector<std::string>& search_path) const {
     for (const auto& directory : search_path)
-      if (directory.starts_with('/') && fs::exists(fs::path(directory) / soname)) return fs::path(directory) / soname;
+      if (directory.starts_with('/') && fs::exists(fs::path(directory) / soname))
+        return fs::path(directory) / soname;
     auto found = cache_.find(soname);
     if (found != cache_.end()) return found->second;
-    for (const char* directory : {"/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64", "/lib", "/usr/lib"})
+    for (const char* directory :
+         {"/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib64", "/lib", "/usr/lib"})
       if (fs::exists(fs::path(directory) / soname)) return fs::path(directory) / soname;
     return std::nullopt;
   }
@@ -66,13 +69,16 @@ class HostSurroundings : public Surroundings {
     importer_.import_libraries(packages);
   }
 
-  std::optional<Provider> library(const std::string& soname, const std::vector<std::string>& search_path) override {
-    if (auto provider = in_packages("lib/" + soname)) return Provider{provider->path, fs::path(provider->place).parent_path().string()};
+  std::optional<Provider> library(const std::string& soname,
+                                  const std::vector<std::string>& search_path) override {
+    if (auto provider = in_packages("lib/" + soname))
+      return Provider{provider->path, fs::path(provider->place).parent_path().string()};
     auto file = host_.find(soname, search_path);
     if (!file) return std::nullopt;
     auto package = owner(*file);
     if (!package)
-      throw Error(ErrorKind::invalid_input, fmt::format("{} belongs to no Debian package, so it cannot be imported", file->string()),
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("{} belongs to no Debian package, so it cannot be imported", file->string()),
                   "Copy the library into the tree's lib directory: what is found there is used first.");
     return importer_.library_of(*package, soname);
   }
@@ -91,10 +97,12 @@ class HostSurroundings : public Surroundings {
     return importer_.find_file("bin/" + name, {});
   }
   void missing(const std::string& soname, const std::string& needed_by) override {
-    throw Error(ErrorKind::not_found,
-                fmt::format("{} needs {}, which is not in the tree, its environment or this machine's library directories",
-                            needed_by, soname),
-                "Install the Debian package that has it, or copy it into the tree's lib directory.");
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format(
+            "{} needs {}, which is not in the tree, its environment or this machine's library directories",
+            needed_by, soname),
+        "Install the Debian package that has it, or copy it into the tree's lib directory.");
   }
   void note(const std::string& line) override { importer_.debian().step("note: " + line); }
 
@@ -133,13 +141,14 @@ nix::PathInfo relocate_tree(store::LocalStore& store, const fs::path& directory,
     fs::copy(directory, tree, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     nix::StorePathSet candidates = options.candidates;
     candidates.insert(options.packages.begin(), options.packages.end());
-    return relocate(store,
-                    {.directory = tree,
-                     .name = name,
-                     .placeholder = options.placeholder.empty() ? placeholder_digest("tree") : options.placeholder,
-                     .origins = options.origins,
-                     .candidates = candidates},
-                    surroundings);
+    return relocate(
+        store,
+        {.directory = tree,
+         .name = name,
+         .placeholder = options.placeholder.empty() ? placeholder_digest("tree") : options.placeholder,
+         .origins = options.origins,
+         .candidates = candidates},
+        surroundings);
   });
 }
 

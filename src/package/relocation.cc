@@ -19,7 +19,8 @@ namespace {
 
 bool is_default_library_directory(std::string_view directory) {
   return directory == "lib" || directory == "lib64" ||
-         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu") && directory.find('/', 4) == std::string_view::npos);
+         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu") &&
+          directory.find('/', 4) == std::string_view::npos);
 }
 
 void append_once(std::vector<std::string>& list, std::string entry) {
@@ -58,7 +59,8 @@ class Relocator {
   bool has(const std::string& place) const { return fs::exists(fs::symlink_status(tree_.directory / place)); }
   bool has_library(const std::string& directory, const std::string& name) const {
     auto found = libraries_.find(name);
-    return found != libraries_.end() && std::binary_search(found->second.begin(), found->second.end(), directory);
+    return found != libraries_.end() &&
+           std::binary_search(found->second.begin(), found->second.end(), directory);
   }
   // Where an absolute path is in the tree, if it is one of the tree's origins' and the tree has it.
   std::optional<std::string> place_in_tree(const std::string& path) const {
@@ -159,7 +161,8 @@ class Relocator {
 
   // "$ORIGIN" or "$ORIGIN/../lib", from the directory of `place` to `directory`.
   static std::string from_origin(const std::string& place, const std::string& directory) {
-    std::string relative = (fs::path("/") / directory).lexically_relative(fs::path("/") / parent_of(place)).string();
+    std::string relative =
+        (fs::path("/") / directory).lexically_relative(fs::path("/") / parent_of(place)).string();
     return relative == "." || relative.empty() ? "$ORIGIN" : fmt::format("$ORIGIN/{}", relative);
   }
 
@@ -180,7 +183,8 @@ class Relocator {
     for (std::string entry : elf.search_path) {
       bool relative = false;
       for (std::string_view variable : {"$ORIGIN", "${ORIGIN}"})
-        if (entry.starts_with(variable)) entry.replace(0, variable.size(), fmt::format("/{}", parent_of(place))), relative = true;
+        if (entry.starts_with(variable))
+          entry.replace(0, variable.size(), fmt::format("/{}", parent_of(place))), relative = true;
       if (relative) {
         keep_in_tree(fs::path(entry).lexically_normal().lexically_relative("/").string());
       } else if (auto inside = place_in_tree(entry)) {
@@ -189,7 +193,8 @@ class Relocator {
         auto path = nix::StorePath::containing(entry);
         if (!store_.is_valid(path)) continue;
         used_.insert(path);
-        result.store_directories.push_back(store_.real_path(path) / fs::path(entry).lexically_relative(path.to_string()));
+        result.store_directories.push_back(store_.real_path(path) /
+                                           fs::path(entry).lexically_relative(path.to_string()));
         append_once(result.entries, entry);
       }
     }
@@ -220,7 +225,8 @@ class Relocator {
   }
 
   static bool may_end_a_thread(const Elf& elf) {
-    return elf.imports.contains("pthread_exit") || elf.imports.contains("pthread_cancel") || elf.imports.contains("thrd_exit");
+    return elf.imports.contains("pthread_exit") || elf.imports.contains("pthread_cancel") ||
+           elf.imports.contains("thrd_exit");
   }
 
   void relocate_elf(const std::string& place) {
@@ -237,7 +243,8 @@ class Relocator {
     for (const auto& name : elf->needed) find_library(place, *elf, name, search);
     std::string extra;
     static const std::string unwinder = "libgcc_s.so.1";
-    if (may_end_a_thread(*elf) && std::find(elf->needed.begin(), elf->needed.end(), unwinder) == elf->needed.end() &&
+    if (may_end_a_thread(*elf) &&
+        std::find(elf->needed.begin(), elf->needed.end(), unwinder) == elf->needed.end() &&
         elf->soname != unwinder && surroundings_.library(unwinder, {})) {
       find_library(place, *elf, unwinder, search);
       extra = unwinder;
@@ -251,12 +258,15 @@ class Relocator {
     fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
     std::vector<std::string> argv{"patchelf"};
     if (!interpreter.empty()) argv.insert(argv.end(), {"--set-interpreter", interpreter});
-    if (search_path.empty()) argv.push_back("--remove-rpath");
-    else argv.insert(argv.end(), {"--set-rpath", fmt::format("{}", fmt::join(search_path, ":"))});
+    if (search_path.empty())
+      argv.push_back("--remove-rpath");
+    else
+      argv.insert(argv.end(), {"--set-rpath", fmt::format("{}", fmt::join(search_path, ":"))});
     argv.push_back(path.string());
     run_checked({.argv = argv});
     // A run of its own: patchelf 0.14 mixes up the two new strings if it adds both at once.
-    if (!extra_needed.empty()) run_checked({.argv = {"patchelf", "--add-needed", extra_needed, path.string()}});
+    if (!extra_needed.empty())
+      run_checked({.argv = {"patchelf", "--add-needed", extra_needed, path.string()}});
 
     auto after = read_elf(path);
     auto sorted = [](std::vector<std::string> list) {
@@ -265,7 +275,8 @@ class Relocator {
     };
     std::vector<std::string> needed = before.needed;
     if (!extra_needed.empty()) needed.push_back(extra_needed);
-    if (!after || after->interpreter != interpreter || after->search_path != search_path || sorted(after->needed) != sorted(needed))
+    if (!after || after->interpreter != interpreter || after->search_path != search_path ||
+        sorted(after->needed) != sorted(needed))
       fail(ErrorKind::internal, "patchelf did not do what was asked ({})", fmt::join(argv, " "));
   }
 

@@ -30,7 +30,9 @@ class FakeSurroundings : public Surroundings {
   std::optional<Provider> program(const std::string& name) override {
     return name == "awk" ? std::optional(Provider{path_, "bin/awk"}) : std::nullopt;
   }
-  void missing(const std::string& soname, const std::string& by) override { fail(ErrorKind::not_found, "{} needs {}", by, soname); }
+  void missing(const std::string& soname, const std::string& by) override {
+    fail(ErrorKind::not_found, "{} needs {}", by, soname);
+  }
   void note(const std::string& line) override { notes.push_back(line); }
 
   std::vector<std::string> notes;
@@ -59,12 +61,17 @@ class RelocationTest : public ::testing::Test {
   void compile(const std::string& place, const std::string& source, std::vector<std::string> arguments) {
     fs::create_directories((tree_ / place).parent_path());
     write_file(work_.path() / "source.c", source);
-    std::vector<std::string> argv{"gcc", "-o", (tree_ / place).string(), (work_.path() / "source.c").string()};
+    std::vector<std::string> argv{"gcc", "-o", (tree_ / place).string(),
+                                  (work_.path() / "source.c").string()};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     run_checked({.argv = argv});
   }
   nix::PathInfo relocated() {
-    auto info = relocate(store_, {.directory = tree_, .name = "t", .placeholder = placeholder_digest("t"), .origins = {"/usr", "/", "/tmp/out"}},
+    auto info = relocate(store_,
+                         {.directory = tree_,
+                          .name = "t",
+                          .placeholder = placeholder_digest("t"),
+                          .origins = {"/usr", "/", "/tmp/out"}},
                          surroundings_);
     result_ = store_.real_path(info.path);
     return info;
@@ -132,7 +139,8 @@ TEST_F(RelocationTest, ShebangsLeadToTheStoreOrToTheTreeItself) {
 
 TEST_F(RelocationTest, ProgramsFindTheirLoaderAndLibraries) {
   compile("lib/libown.so.1", "int own(void) { return 1; }", {"-shared", "-fPIC", "-Wl,-soname,libown.so.1"});
-  compile("bin/program", "int own(void); int main(void) { return own(); }", {(tree_ / "lib/libown.so.1").string(), "-Wl,-rpath,/home/me/build/lib"});
+  compile("bin/program", "int own(void); int main(void) { return own(); }",
+          {(tree_ / "lib/libown.so.1").string(), "-Wl,-rpath,/home/me/build/lib"});
   relocated();
   auto program = read_elf(result_ / "bin/program");
   ASSERT_TRUE(program);
@@ -143,9 +151,11 @@ TEST_F(RelocationTest, ProgramsFindTheirLoaderAndLibraries) {
 
 TEST_F(RelocationTest, PlugInDirectoriesOfTheTreeStayInTheSearchPath) {
   put("lib/plugins/readme", "here", 0644);
-  compile("bin/program", "int main(void) { return 0; }", {"-Wl,-rpath,$ORIGIN/../lib/plugins:/tmp/out/lib/plugins:/tmp/out/none"});
+  compile("bin/program", "int main(void) { return 0; }",
+          {"-Wl,-rpath,$ORIGIN/../lib/plugins:/tmp/out/lib/plugins:/tmp/out/none"});
   relocated();
-  EXPECT_THAT(read_elf(result_ / "bin/program")->search_path, ElementsAre("$ORIGIN/../lib/plugins", other_.to_string() + "/lib/deep"));
+  EXPECT_THAT(read_elf(result_ / "bin/program")->search_path,
+              ElementsAre("$ORIGIN/../lib/plugins", other_.to_string() + "/lib/deep"));
 }
 
 TEST_F(RelocationTest, CodeThatEndsThreadsEarlyBringsTheUnwinder) {
@@ -155,8 +165,10 @@ TEST_F(RelocationTest, CodeThatEndsThreadsEarlyBringsTheUnwinder) {
 }
 
 TEST_F(RelocationTest, AMissingLibraryNamesTheProgramThatNeedsIt) {
-  compile("lib/libabsent.so.1", "int absent(void) { return 1; }", {"-shared", "-fPIC", "-Wl,-soname,libabsent.so.1"});
-  compile("bin/program", "int absent(void); int main(void) { return absent(); }", {(tree_ / "lib/libabsent.so.1").string()});
+  compile("lib/libabsent.so.1", "int absent(void) { return 1; }",
+          {"-shared", "-fPIC", "-Wl,-soname,libabsent.so.1"});
+  compile("bin/program", "int absent(void); int main(void) { return absent(); }",
+          {(tree_ / "lib/libabsent.so.1").string()});
   fs::remove(tree_ / "lib/libabsent.so.1");
   try {
     relocated();
