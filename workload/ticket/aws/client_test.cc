@@ -132,6 +132,19 @@ TEST_F(AwsClient, BelievesTheServicesClockWhenItsOwnIsWrong) {
   EXPECT_LT(std::chrono::abs(second - service_time), std::chrono::minutes(1));
 }
 
+TEST_F(AwsClient, AsksForNewCredentialsWhenTheServiceCallsThemExpired) {
+  FakeService endpoint({{.body = R"({"AccessKeyId":"OLD","SecretAccessKey":"S"})"},
+                        {.body = R"({"AccessKeyId":"NEW","SecretAccessKey":"S"})"}});
+  FakeService service({{.status = 400, .body = R"({"__type":"x#ExpiredTokenException"})"}, {.body = "{}"}});
+  environment_.set("AWS_ACCESS_KEY_ID", "");
+  environment_.set("AWS_SECRET_ACCESS_KEY", "");
+  environment_.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url());
+  client_of(service).call_json("dynamodb", "DynamoDB_20120810.ListTables", "{}");
+  ASSERT_EQ(service.requests().size(), 2u);
+  EXPECT_THAT(service.requests()[0].headers["authorization"], HasSubstr("Credential=OLD/"));
+  EXPECT_THAT(service.requests()[1].headers["authorization"], HasSubstr("Credential=NEW/"));
+}
+
 TEST_F(AwsClient, TellsMissingObjectsFromMissingBuckets) {
   FakeService no_key({{.status = 404, .body = "<Error><Code>NoSuchKey</Code><Message>m</Message></Error>"}});
   EXPECT_EQ(S3Store(client_of(no_key)).get("bucket", "key", 100), std::nullopt);
