@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <ctime>
-#include <map>
 #include <mutex>
-#include <set>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "store/reference_order.h"
 
 namespace flox::store {
 
@@ -220,36 +219,6 @@ std::vector<std::string> split(const std::string& text) {
 
 std::string join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
-// Throws if the references inside the set go in a circle.
-void check_circles(const std::vector<PathInfo>& infos) {
-  std::map<StorePath, const PathInfo*> set;
-  for (const PathInfo& info : infos) set.emplace(info.path, &info);
-  enum class Mark { open, done };
-  std::map<StorePath, Mark> marks;
-  // An explicit stack: closures of machine-made packages may be deep.
-  std::vector<std::pair<const PathInfo*, StorePathSet::const_iterator>> stack;
-  for (const PathInfo& start : infos) {
-    if (!marks.emplace(start.path, Mark::open).second) continue;
-    stack.emplace_back(&start, start.references.begin());
-    while (!stack.empty()) {
-      auto& [info, reference] = stack.back();
-      if (reference == info->references.end()) {
-        marks.insert_or_assign(info->path, Mark::done);
-        stack.pop_back();
-        continue;
-      }
-      const StorePath& next = *reference++;
-      const auto found = set.find(next);
-      if (found == set.end() || next == info->path) continue;
-      const auto [mark, fresh] = marks.emplace(next, Mark::open);
-      if (!fresh && mark->second == Mark::open)
-        fail(ErrorKind::invalid_input, "the references of {} and {} go in a circle", info->path.to_string(),
-             next.to_string());
-      if (fresh) stack.emplace_back(found->second, found->second->references.begin());
-    }
-  }
-}
-
 }  // namespace
 
 struct Database::State {
@@ -384,7 +353,7 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
 }
 
 void Database::register_valid(const std::vector<PathInfo>& infos) {
-  check_circles(infos);
+  in_reference_order(infos);  // throws for circles
   const std::lock_guard lock(state_->mutex);
   Transaction transaction(state_->connection.handle);
   std::vector<const PathInfo*> fresh;

@@ -76,6 +76,13 @@ void move_tree(const fs::path& from, const fs::path& to) {
   if (unlock && ::chmod(to.c_str(), 0555) != 0) fail_errno(errno, "setting the mode of {}", to.string());
 }
 
+// One call for thousands of files. It comes between the renames and the registration, so that what is valid
+// after a power failure has its files.
+void sync_file_system(const fs::path& directory) {
+  const Fd fd = open_file(directory.string(), O_RDONLY | O_DIRECTORY);
+  if (::syncfs(fd.get()) != 0) fail_errno(errno, "writing the store to the disk");
+}
+
 // What the first reading of a tree tells.
 struct Survey {
   Sha256Digest hash;  // of the NAR, modulo the placeholder
@@ -140,6 +147,7 @@ struct LocalStore::State {
   fs::path store;
   fs::path state;
   fs::path scratch;
+  fs::path staging;
   Fd big_lock;  // shared: keeps Nix from upgrading the database under us
   std::unique_ptr<Database> database;
   std::unique_ptr<TempRoots> temp_roots;
@@ -150,7 +158,10 @@ struct LocalStore::State {
     store = root / "nix/store";
     state = root / "nix/var/nix";
     make_layout(root, state);
-    scratch = mount_of(store) == mount_of(state) ? state / "flox/scratch" : store;
+    const bool one_mount = mount_of(store) == mount_of(state);
+    scratch = one_mount ? state / "flox/scratch" : store;
+    staging = one_mount ? state / "flox/staging" : store / "tmp.flox-staging";
+    make_directory(staging);
     open_database();
     temp_roots = std::make_unique<TempRoots>(state);
   }
@@ -179,6 +190,7 @@ const fs::path& LocalStore::root() const noexcept { return state_->root; }
 fs::path LocalStore::store_directory() const { return state_->store; }
 fs::path LocalStore::state_directory() const { return state_->state; }
 fs::path LocalStore::scratch_directory() const { return state_->scratch; }
+fs::path LocalStore::staging_directory() const { return state_->staging; }
 fs::path LocalStore::real_path(const StorePath& path) const { return state_->store / path.base_name(); }
 
 std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
@@ -208,7 +220,7 @@ void LocalStore::add_signatures(const StorePath& path, const std::vector<std::st
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 
-void LocalStore::install(const std::vector<ReadyTree>& trees) {
+void LocalStore::install(const std::vector<ReadyTree>& trees, Durability durability) {
   std::map<StorePath, const ReadyTree*> sorted;
   StorePathSet paths;
   for (const ReadyTree& tree : trees) {
@@ -230,6 +242,7 @@ void LocalStore::install(const std::vector<ReadyTree>& trees) {
       moved.push_back(target);
       infos.push_back(tree->info);
     }
+    if (durability == Durability::synced) sync_file_system(state_->store);
     register_valid(infos);
   } catch (...) {
     for (const fs::path& target : moved) remove_tree(target);
@@ -256,7 +269,7 @@ PathInfo LocalStore::add_tree(const fs::path& tree, std::string_view name, const
     if (auto known = query(info.path)) return *known;
     const WorkDirectory work(state_->scratch);
     copy_tree(tree, work.path() / "tree", placeholder, found, info);
-    install({{.info = info, .tree = work.path() / "tree"}});
+    install({{.info = info, .tree = work.path() / "tree"}}, Durability::eventual);
     return query(info.path).value();
   });
 }

@@ -23,6 +23,9 @@ struct ReadyTree {
   fs::path tree;
 };
 
+// Whether what is installed has reached the disk when it is registered, or gets there in time.
+enum class Durability { eventual, synced };
+
 // Thread-safe. Several processes may have the same store open.
 class LocalStore {
  public:
@@ -32,10 +35,11 @@ class LocalStore {
   ~LocalStore();
 
   const fs::path& root() const noexcept;
-  fs::path store_directory() const;                 // ROOT/nix/store
-  fs::path state_directory() const;                 // ROOT/nix/var/nix
-  fs::path scratch_directory() const;               // for temporary trees: on the store's file system, and
-                                                    // out of the collector's sight
+  fs::path store_directory() const;    // ROOT/nix/store
+  fs::path state_directory() const;    // ROOT/nix/var/nix
+  fs::path scratch_directory() const;  // for temporary trees: on the store's file system, and
+                                       // out of the collector's sight
+  fs::path staging_directory() const;  // for complete trees that wait for being installed: the same
   fs::path real_path(const StorePath& path) const;  // where its files are
 
   // Nothing if the path is not valid.
@@ -56,7 +60,7 @@ class LocalStore {
   // Moves each tree into place by one rename and registers all of them in one transaction, under Nix's locks
   // on the paths. What is valid by then is left alone, and its tree stays where it is. On error none is
   // visible.
-  void install(const std::vector<ReadyTree>& trees);
+  void install(const std::vector<ReadyTree>& trees, Durability durability);
 
   // Adds a copy of the tree, with canonical metadata, as a content-addressed path with this name; the tree
   // stays and must not change meanwhile. Its references are those of `candidates` whose digests occur in it;

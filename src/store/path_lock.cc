@@ -19,14 +19,24 @@ bool lock_file(int fd, int operation, bool wait, const std::filesystem::path& sh
   return true;
 }
 
-PathLock::PathLock(const std::filesystem::path& path) : file_(path.string() + ".lock") {
+PathLock::PathLock(const std::filesystem::path& path) : file_(path.string() + ".lock") { take(true); }
+
+std::optional<PathLock> PathLock::try_take(const std::filesystem::path& path) {
+  PathLock lock;
+  lock.file_ = path.string() + ".lock";
+  if (!lock.take(false)) return std::nullopt;
+  return lock;
+}
+
+bool PathLock::take(bool wait) {
   for (;;) {
-    fd_ = open_file(file_.string(), O_RDWR | O_CREAT, 0600);
-    lock_file(fd_.get(), LOCK_EX, true, file_);
+    Fd fd = open_file(file_.string(), O_RDWR | O_CREAT, 0600);
+    if (!lock_file(fd.get(), LOCK_EX, wait, file_)) return false;
     struct stat status {};
-    if (::fstat(fd_.get(), &status) != 0) fail_errno(errno, "locking {}", file_.string());
-    if (status.st_size == 0) return;
-    // Its last holder removed the file while we waited, and wrote into it to say so: lock the new one.
+    if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "locking {}", file_.string());
+    if (status.st_size != 0) continue;  // its last holder removed the file while we waited: lock the new one
+    fd_ = std::move(fd);
+    return true;
   }
 }
 

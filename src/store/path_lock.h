@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "base/fd.h"
 
@@ -13,11 +14,16 @@ class PathLock {
  public:
   // Waits. `path` is the real path in the store directory. Throws Error.
   explicit PathLock(const std::filesystem::path& path);
+  // Does not wait: nothing if somebody else holds it.
+  static std::optional<PathLock> try_take(const std::filesystem::path& path);
   PathLock(PathLock&& other) noexcept : file_(std::move(other.file_)), fd_(std::move(other.fd_)) {}
   PathLock& operator=(PathLock&&) = delete;
   ~PathLock();
 
  private:
+  PathLock() = default;
+  bool take(bool wait);
+
   std::filesystem::path file_;
   Fd fd_;
 };

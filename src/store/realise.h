@@ -19,17 +19,17 @@ struct RealiseProgress {
 };
 
 struct RealiseOptions {
-  std::vector<std::string> caches;     // URLs in order of preference
+  std::vector<std::string> caches;  // URLs in order of preference
   nix::TrustedKeys trusted_keys;
-  // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs a
-  // signature: a content address says what the bytes are, not who published them.
+  // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs
+  // a signature: a content address says what the bytes are, not who published them.
   bool trust_content_addressed = false;
-  unsigned workers = 0;                // 0: one a core
+  unsigned workers = 0;                                     // 0: one a core
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
 };
 
 struct RealiseResult {
-  nix::StorePathSet closure;   // of all that was asked for; valid now
+  nix::StorePathSet closure;  // of all that was asked for; valid now
   uint64_t paths_fetched = 0;
   uint64_t bytes_fetched = 0;  // compressed
 };

@@ -1,0 +1,341 @@
+// Uploading to binary caches and realising from them.
+#include "store/realise.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/http_server.h"
+#include "base/process.h"
+
+namespace flox::store {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<std::string> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
+  std::ranges::sort(names);
+  return names;
+}
+
+// A closure of three paths (app, which refers to itself, lib, base) in a publisher's store, uploaded to a
+// cache.
+class RealiseTest : public testing::Test {
+ protected:
+  RealiseTest() {
+    LocalStore store(temp_.path() / "publisher");
+    const std::string self(32, 'z');
+    base_ = add(store, "base", std::string(100'000, 'b'), {});
+    lib_ = add(store, "lib", "needs " + base_->to_string(), {*base_});
+    app_ = store
+               .add_tree(write("app", "needs " + lib_->to_string() + " /nix/store/" + self + "-app"), "app",
+                         {*lib_, *base_}, self)
+               .path;
+    upload("cache");
+  }
+
+  fs::path write(const std::string& name, const std::string& text) {
+    fs::create_directories(temp_.path() / "trees" / name / "share");
+    write_file(temp_.path() / "trees" / name / "share/text", text);
+    return temp_.path() / "trees" / name;
+  }
+  StorePath add(LocalStore& store, const std::string& name, const std::string& text,
+                const StorePathSet& references) {
+    return store.add_tree(write(name, text), name, references).path;
+  }
+  UploadResult upload(const std::string& cache) {
+    const LocalStore store(temp_.path() / "publisher");
+    return upload_closure(store, *BinaryCache::open(url(cache)), store.closure({*app_}), key_);
+  }
+  std::string url(const std::string& cache) const { return "file://" + (temp_.path() / cache).string(); }
+  fs::path narinfo(const std::string& cache, const StorePath& path) const {
+    return temp_.path() / cache / (std::string(path.digest()) + ".narinfo");
+  }
+  fs::path nar(const std::string& cache, const StorePath& path) const {
+    return temp_.path() / cache / nix::NarInfo::parse(read_file(narinfo(cache, path))).url;
+  }
+  void edit_narinfo(const std::string& cache, const StorePath& path,
+                    const std::function<void(nix::NarInfo&)>& edit) const {
+    nix::NarInfo info = nix::NarInfo::parse(read_file(narinfo(cache, path)));
+    edit(info);
+    write_file(narinfo(cache, path), info.to_string());
+  }
+  RealiseOptions options(std::vector<std::string> urls) const {
+    RealiseOptions result{.caches = std::move(urls)};
+    result.trusted_keys.add(key_.public_key());
+    return result;
+  }
+  fs::path node() const { return temp_.path() / "node"; }
+  // Realises the app on the node, which must fail, and checks that it leaves no trace of the path at fault.
+  std::string error_of(const RealiseOptions& how, ErrorKind kind) const {
+    LocalStore store(node());
+    try {
+      realise(store, {*app_}, how);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), kind) << error.what();
+      EXPECT_THAT(names_in(store.store_directory()), ElementsAre(".links"));
+      EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+      EXPECT_FALSE(store.is_valid(*app_));
+      return error.what();
+    }
+    ADD_FAILURE() << "it was realised";
+    return {};
+  }
+  void expect_realised() const {
+    const LocalStore store(node());
+    for (const auto& path : {*app_, *lib_, *base_}) EXPECT_TRUE(store.is_valid(path));
+    EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+    EXPECT_THAT(names_in(store.staging_directory()), IsEmpty());
+    const Outcome verify =
+        run({.argv = {"nix-store", "--store", node().string(), "--verify", "--check-contents"},
+             .env = {{"HOME", temp_.path()}, {"NIX_CONFIG", "build-users-group ="}},
+             .cwd = {},
+             .input = {}});
+    EXPECT_EQ(verify.exit_code, 0) << verify.err;
+  }
+
+  TempDir temp_;
+  nix::SecretKey key_ = nix::SecretKey::generate("publisher-1");
+  std::optional<StorePath> base_, lib_, app_;
+};
+
+TEST_F(RealiseTest, a_closure_comes_out_of_a_cache_as_it_went_in) {
+  LocalStore store(node());
+  std::vector<RealiseProgress> seen;
+  RealiseOptions how = options({url("cache")});
+  how.on_progress = [&](const RealiseProgress& progress) { seen.push_back(progress); };
+  const RealiseResult result = realise(store, {*app_}, how);
+  EXPECT_EQ(result.closure, (StorePathSet{*app_, *lib_, *base_}));
+  EXPECT_EQ(result.paths_fetched, 3u);
+  EXPECT_EQ(seen.back().paths_done, 3u);
+  EXPECT_EQ(seen.back().bytes_fetched, seen.back().bytes_total);
+  expect_realised();
+  const LocalStore publisher(temp_.path() / "publisher");
+  EXPECT_EQ(store.query(*app_)->references, publisher.query(*app_)->references);
+  EXPECT_EQ(store.query(*app_)->content_address, publisher.query(*app_)->content_address);
+  EXPECT_EQ(store.query(*app_)->signatures.size(), 1u);
+
+  EXPECT_EQ(realise(store, {*app_}, options({})).paths_fetched, 0u);  // it is all there
+}
+
+TEST_F(RealiseTest, uploading_again_uploads_nothing_and_another_key_adds_its_signature) {
+  EXPECT_EQ(upload("cache").paths_present, 3u);
+  EXPECT_EQ(upload("cache").paths_uploaded, 0u);
+  key_ = nix::SecretKey::generate("second-1");
+  EXPECT_EQ(upload("cache").paths_uploaded, 0u);
+  EXPECT_EQ(nix::NarInfo::parse(read_file(narinfo("cache", *app_))).info.signatures.size(), 2u);
+  LocalStore store(node());
+  realise(store, {*app_}, options({url("cache")}));
+}
+
+TEST_F(RealiseTest, files_that_changed_in_the_store_are_not_uploaded) {
+  const LocalStore publisher(temp_.path() / "publisher");
+  const fs::path file = publisher.real_path(*lib_) / "share/text";
+  fs::permissions(file, fs::perms(0644));
+  write_file(file, "changed");
+  try {
+    upload("other");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.what(), HasSubstr(lib_->to_string()));
+  }
+}
+
+TEST_F(RealiseTest, a_tampered_nar_is_refused) {
+  const std::string other = run_checked({.argv = {"zstd", "-qc"}, .env = {}, .cwd = {}, .input = "evil"});
+  write_file(nar("cache", *lib_), other);
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
+              AllOf(HasSubstr(lib_->to_string()), HasSubstr(url("cache"))));
+
+  fs::copy_file(nar("cache", *base_), nar("cache", *lib_), fs::copy_options::overwrite_existing);
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("larger than"));
+}
+
+TEST_F(RealiseTest, a_nar_of_the_right_size_with_other_contents_is_refused) {
+  TempDir temp;
+  LocalStore evil(temp.path());
+  std::string text = "needs " + base_->to_string();
+  text.back() = 'X';
+  const StorePath other = add(evil, "lib", text, {});
+  upload_closure(evil, *BinaryCache::open(url("evil")), {other}, key_);
+  fs::copy_file(nar("evil", other), nar("cache", *lib_), fs::copy_options::overwrite_existing);
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("hash mismatch"));
+}
+
+TEST_F(RealiseTest, unsigned_wrongly_signed_and_foreign_paths_are_refused) {
+  edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.info.signatures.clear(); });
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("it is not signed"));
+
+  const std::string stranger = nix::SecretKey::generate("stranger").sign("x");
+  edit_narinfo("cache", *lib_, [&](nix::NarInfo& info) { info.info.signatures = {stranger}; });
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
+              HasSubstr("signed by stranger, whom we do not trust"));
+
+  edit_narinfo("cache", *lib_, [&](nix::NarInfo& info) { info.info.signatures = {key_.sign("x")}; });
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
+              HasSubstr("signature by publisher-1 is wrong"));
+}
+
+TEST_F(RealiseTest, a_content_address_counts_as_proof_only_if_the_operator_says_so_and_it_is_right) {
+  for (const auto& path : {*app_, *lib_, *base_})
+    edit_narinfo("cache", path, [](nix::NarInfo& info) { info.info.signatures.clear(); });
+  error_of(options({url("cache")}), ErrorKind::untrusted);
+  RealiseOptions how = options({url("cache")});
+  how.trust_content_addressed = true;
+  {
+    LocalStore store(node());
+    realise(store, {*app_}, how);
+    expect_realised();
+  }
+  remove_tree(node());
+  edit_narinfo("cache", *lib_, [&](nix::NarInfo& info) { info.info.references.clear(); });
+  EXPECT_THAT(error_of(how, ErrorKind::untrusted), HasSubstr("does not belong to"));
+  edit_narinfo("cache", *lib_, [&](nix::NarInfo& info) { info.info.content_address.reset(); });
+  EXPECT_THAT(error_of(how, ErrorKind::untrusted), HasSubstr("it is not signed"));
+}
+
+TEST_F(RealiseTest, the_next_cache_helps_out_and_the_error_names_every_cache) {
+  upload("second");
+  const std::string down = "http://127.0.0.1:1";
+  fs::remove(nar("cache", *lib_));
+  fs::remove(narinfo("cache", *base_));
+  {
+    LocalStore store(node());
+    EXPECT_EQ(realise(store, {*app_}, options({down, url("cache"), url("second")})).paths_fetched, 3u);
+    expect_realised();
+  }
+  remove_tree(node());
+  fs::remove(narinfo("second", *base_));
+  EXPECT_THAT(error_of(options({url("cache"), url("second")}), ErrorKind::not_found),
+              AllOf(HasSubstr(base_->to_string()), HasSubstr(url("cache") + ": does not have it"),
+                    HasSubstr(url("second"))));
+  EXPECT_THAT(error_of(options({down}), ErrorKind::unavailable), HasSubstr(down));
+  EXPECT_THAT(error_of(options({}), ErrorKind::not_found), HasSubstr("no binary cache is configured"));
+  EXPECT_THAT(error_of(options({"ftp://x"}), ErrorKind::invalid_input), HasSubstr("ftp://x"));
+}
+
+TEST_F(RealiseTest, many_realisations_of_one_closure_fetch_each_path_once) {
+  std::atomic<uint64_t> fetched = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 5; ++i)
+      threads.emplace_back([&] {
+        LocalStore store(node());
+        fetched += realise(store, {*app_}, options({url("cache")})).paths_fetched;
+      });
+  }
+  EXPECT_EQ(fetched, 3u);
+  expect_realised();
+}
+
+TEST_F(RealiseTest, a_killed_realisation_leaves_nothing_visible_and_is_taken_up_again) {
+  // The largest NAR becomes a FIFO, in whose middle the realising process is killed.
+  const fs::path file = nar("cache", *lib_);
+  const std::string contents = read_file(file);
+  fs::remove(file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      LocalStore store(node());
+      RealiseOptions how = options({url("cache")});
+      how.workers = 3;
+      realise(store, {*app_}, how);
+    } catch (...) {
+    }
+    ::_exit(0);
+  }
+  const Fd fifo = open_file(file.string(), O_WRONLY);  // waits until the child reads
+  write_all(fifo.get(), std::string_view(contents).substr(0, 20));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const fs::path staged = node() / "nix/var/nix/flox/staging" / (base_->base_name() + ".complete");
+  while (!fs::exists(staged) && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(fs::exists(staged));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+
+  EXPECT_THAT(names_in(node() / "nix/store"), ElementsAre(".links"));
+  EXPECT_THAT(names_in(node() / "nix/var/nix/flox/scratch"), testing::Not(IsEmpty()));
+  fs::remove(file);
+  write_file(file, contents);
+  LocalStore store(node());
+  EXPECT_LE(realise(store, {*app_}, options({url("cache")})).paths_fetched, 2u);  // not base again
+  EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+  expect_realised();
+}
+
+TEST_F(RealiseTest, an_http_cache_is_asked_with_its_token_and_may_fail_now_and_then) {
+  std::atomic<int> requests = 0;
+  std::atomic<int> refused = 0;
+  HttpServer server({}, [&](const ServerRequest& request) -> ServerResponse {
+    if (request.headers.contains("authorization")) ++refused;  // no token was configured
+    if (++requests % 3 == 0) return {.status = 503, .content_type = "text/plain", .body = "busy"};
+    const fs::path file = temp_.path() / "cache" / request.path.substr(1);
+    if (!fs::exists(file)) return {.status = 404};
+    return {.content_type = "application/octet-stream", .body_file = file};
+  });
+  LocalStore store(node());
+  realise(store, {*app_}, options({fmt::format("http://127.0.0.1:{}", server.port())}));
+  expect_realised();
+  EXPECT_EQ(refused, 0);
+}
+
+TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_after_those_of_their_references) {
+  std::mutex mutex;
+  std::vector<std::string> stored;
+  HttpServer server({.upload_dir = temp_.path()}, [&](const ServerRequest& request) -> ServerResponse {
+    if (request.method == "GET") return {.status = 404};
+    if (request.headers.at("authorization") != "Bearer secret")
+      return {.status = 401, .body = "who are you?"};
+    const std::lock_guard lock(mutex);
+    if (request.path.ends_with(".narinfo")) stored.push_back(request.path.substr(1, 32));
+    return {.status = 201};
+  });
+  const std::string where = fmt::format("http://127.0.0.1:{}/cache", server.port());
+  const LocalStore publisher(temp_.path() / "publisher");
+  const auto result =
+      upload_closure(publisher, *BinaryCache::open(where, "secret"), publisher.closure({*app_}), key_);
+  EXPECT_EQ(result.paths_uploaded, 3u);
+  EXPECT_EQ(stored.size(), 3u);
+  try {
+    upload_closure(publisher, *BinaryCache::open(where, "wrong"), publisher.closure({*app_}), key_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("401"), HasSubstr("who are you?")));
+  }
+}
+
+TEST_F(RealiseTest, a_cache_that_answers_nonsense_is_not_believed) {
+  write_file(narinfo("cache", *lib_), "hello\n");
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("has no colon"));
+  fs::copy_file(narinfo("cache", *base_), narinfo("cache", *lib_), fs::copy_options::overwrite_existing);
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
+              HasSubstr("it describes " + base_->to_string()));
+}
+
+TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
+  write_file(temp_.path() / "outside", "x");
+  edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
+              HasSubstr("is not a file of this cache"));
+}
+
+}  // namespace
+}  // namespace flox::store
