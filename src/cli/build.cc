@@ -10,12 +10,10 @@
 
 #include "base/config.h"
 #include "base/error.h"
-#include "catalog/client.h"
 #include "cli/commands.h"
+#include "cli/services.h"
 #include "env/environment.h"
-#include "env/profile.h"
 #include "package/steps.h"
-#include "store/realise.h"
 
 namespace flox::cli {
 namespace {
@@ -29,11 +27,6 @@ struct Options {
   bool json = false;
   bool quiet = false;
 };
-
-std::string store_root(const CLI::App& app, const Config& config) {
-  const CLI::Option* root = app.get_option_no_throw("--root");
-  return root != nullptr && root->count() > 0 ? root->as<std::string>() : config.root.string();
-}
 
 env::Variables own_environment() {
   env::Variables result;
@@ -52,8 +45,8 @@ struct BuildEnvironment {
   std::map<std::string, nix::StorePathSet> by_install_id;
 };
 
-BuildEnvironment enter_environment(store::LocalStore& store, const Config& config,
-                                   env::Environment& environment, const package::Steps& steps) {
+BuildEnvironment enter_environment(store::LocalStore& store, env::Environment& environment,
+                                   const package::Steps& steps) {
   BuildEnvironment result{.variables = own_environment()};
   result.variables["FLOX_ENV_PROJECT"] = environment.directory().string();
   env::Manifest manifest = environment.manifest();
@@ -61,30 +54,21 @@ BuildEnvironment enter_environment(store::LocalStore& store, const Config& confi
     for (const auto& [name, value] : manifest.vars) result.variables[name] = value;
     return result;
   }
-  std::string system = env::current_system();
-  catalog::Client client(config.catalog_url, config.catalog_token);
-  env::Lockfile lock = environment.lock(client);
-  nix::StorePathSet paths;
-  for (const auto& package : lock.for_system(system)) {
-    auto own = package.store_paths();
-    result.by_install_id[package.install_id].insert(own.begin(), own.end());
-    paths.insert(own.begin(), own.end());
-  }
-  store::RealiseOptions options{.caches = config.caches,
-                                .trusted_keys = nix::TrustedKeys(config.trusted_keys),
-                                .trust_content_addressed = config.trust_content_addressed};
-  if (!config.catalog_url.empty()) options.caches.insert(options.caches.begin(), client.cache_url());
-  store::realise(store, paths, options);
+  const std::string system = env::current_system(), mode = "dev";
+  env::Lockfile lock = environment.lock(*make_resolver());
+  nix::StorePath profile = present_profile(environment, lock, mode);
   steps(fmt::format("environment {} is present", environment.name()));
-  nix::StorePath profile = env::build_profile(store, lock, system, "dev").path;
-  environment.set_run_link(system, "dev", profile);
-  result.packages.assign(paths.begin(), paths.end());
+  for (const auto& package : lock.for_system(system))
+    for (const auto& path : package.store_paths()) {
+      result.by_install_id[package.install_id].insert(path);
+      result.packages.push_back(path);
+    }
   result.variables = env::activate({.name = environment.name(),
-                                    .profile_link = environment.run_link(system, "dev"),
+                                    .profile_link = environment.run_link(system, mode),
                                     .profile = store.real_path(profile),
                                     .project = environment.directory(),
                                     .cache = environment.directory() / ".flox/cache",
-                                    .mode = "dev",
+                                    .mode = mode,
                                     .environment = result.variables})
                          .environment;
   return result;
@@ -121,9 +105,8 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
       "it.");
 }
 
-void build(const CLI::App& app, Options options) {
+void build(Options options) {
   package::Steps steps(options.quiet);
-  Config config = Config::load();
   auto environment = env::Environment::open(fs::weakly_canonical(options.directory));
   env::Manifest manifest = environment.manifest();
   if (manifest.build.empty())
@@ -138,8 +121,8 @@ void build(const CLI::App& app, Options options) {
       throw Error(ErrorKind::not_found, fmt::format("the manifest has no [build.{}]", name),
                   fmt::format("It can build: {}.", fmt::join(known, ", ")));
     }
-  store::LocalStore store(store_root(app, config));
-  BuildEnvironment around = enter_environment(store, config, environment, steps);
+  store::LocalStore store(Config::load().root);
+  BuildEnvironment around = enter_environment(store, environment, steps);
   nlohmann::json json = nlohmann::json::array();
   for (const auto& name : options.names) {
     const auto& descriptor = manifest.build.at(name);
@@ -181,7 +164,7 @@ void add_build(CLI::App& app) {
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");
-  command->callback([&app, options] { build(app, *options); });
+  command->callback([options] { build(*options); });
 }
 
 }  // namespace flox::cli

@@ -48,6 +48,8 @@ DebianPackage package_of(const Stanza& stanza) {
   DebianPackage package;
   package.name = field(stanza, "Package");
   package.version = field(stanza, "Version");
+  std::string source = field(stanza, "Source");  // "NAME (VERSION)" if its version is another one
+  package.source = source.empty() ? package.name : source.substr(0, source.find(' '));
   package.section = field(stanza, "Section");
   package.priority = field(stanza, "Priority");
   package.sha256 = field(stanza, "SHA256");

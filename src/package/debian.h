@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 struct DebianPackage {
   std::string name;
   std::string version;  // Debian's own, with epoch and revision
+  std::string source;   // the source package that it is built from
   std::string section;
   std::string priority;
   std::string description;  // first line

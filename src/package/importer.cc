@@ -14,7 +14,7 @@ namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 1;
+constexpr int import_format = 2;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -45,6 +45,12 @@ std::vector<std::string> places_below(const fs::path& directory) {
       result.push_back(entry.path().lexically_relative(directory).string());
   std::sort(result.begin(), result.end());
   return result;
+}
+
+// Is a package that another depends on merged into its tree? Plumbing is only where it is a part that Debian
+// split off the other: perl-base has perl's program.
+bool is_part_of_tree(const DebianPackage& dependency, const DebianPackage& dependent) {
+  return !is_plumbing(dependency) || dependency.source == dependent.source;
 }
 
 std::string store_name(const DebianPackage& package) {
@@ -121,8 +127,8 @@ void Importer::prefetch(const std::set<std::string>& names) {
       for (const auto& dependency : dependencies(name)) {
         const auto& package = debian_.package(dependency);
         // A library's tree is its own: of what it depends on, only libraries matter.
-        bool wanted = in_library_section(package) ||
-                      (!in_library_section(debian_.package(name)) && !is_plumbing(package));
+        bool wanted = in_library_section(package) || (!in_library_section(debian_.package(name)) &&
+                                                      is_part_of_tree(package, debian_.package(name)));
         if (wanted && !seen.contains(dependency)) next.insert(dependency);
       }
     }
@@ -280,11 +286,13 @@ Importer::Members Importer::members(const std::string& name) {
       result.libraries.push_back(member);
       continue;
     }
-    if (member != name && is_plumbing(debian_.package(member))) continue;
     result.merged.push_back(member);
     if (is_imported_alone(member)) continue;
-    for (const auto& dependency : dependencies(member))
-      if (seen.insert(dependency).second) queue.push_back(dependency);
+    for (const auto& dependency : dependencies(member)) {
+      const auto& package = debian_.package(dependency);
+      bool wanted = in_library_section(package) || is_part_of_tree(package, debian_.package(member));
+      if (wanted && seen.insert(dependency).second) queue.push_back(dependency);
+    }
   }
   return result;
 }
