@@ -1,12 +1,20 @@
 // flox config: what this program is configured with.
 #include "base/config.h"
 
+#include <fmt/format.h>
+
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 
 namespace flox::cli {
 namespace {
+
+struct Options {
+  bool explain = false;
+  bool json = false;
+};
 
 void print(const Config& config, bool as_json) {
   nlohmann::ordered_json values = {{"root", config.root.string()},
@@ -31,11 +39,12 @@ void print(const Config& config, bool as_json) {
 
 void add_config(CLI::App& app) {
   auto* command = app.add_subcommand("config", "Show the configuration in force, or explain its keys");
-  auto* explain = command->add_flag("--explain", "every key: meaning, variable, default");
-  auto* json = command->add_flag("--json", "print JSON")->excludes(explain);
-  command->callback([=] {
-    if (explain->count() > 0) fmt::print("{}", Config::explain());
-    else print(Config::load(), json->count() > 0);
+  auto options = std::make_shared<Options>();
+  auto* explain = command->add_flag("--explain", options->explain, "every key: meaning, variable, default");
+  command->add_flag("--json", options->json, "print JSON")->excludes(explain);
+  command->callback([options] {
+    if (options->explain) fmt::print("{}", Config::explain());
+    else print(Config::load(), options->json);
   });
 }
 

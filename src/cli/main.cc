@@ -1,14 +1,36 @@
 // flox: environments, packages, publishing, node and Kubernetes set-up.
+#include <cstdlib>
+
 #include "base/error.h"
 #include "cli/commands.h"
 
 int main(int argc, char** argv) {
-  CLI::App app{"Environments and packages without images. An independent implementation of Flox's interfaces."};
+  using namespace flox::cli;
+  CLI::App app{"Environments and packages, and pods that run from them without images.\n"
+               "An independent implementation of Flox's interfaces."};
   app.name("flox");
   app.set_version_flag("-V,--version", FLOX_VERSION);
+  std::string root;
+  app.add_option("--root", root, "root of the store, instead of / (FLOX_ROOT)");
   app.require_subcommand(1);
-  // Subcommands, each in the file of its name. A subcommand's file adds its line here when it exists.
-  // SUBCOMMANDS
+  // The configuration reads it from there, for this program and those it starts.
+  app.parse_complete_callback([&root] {
+    if (!root.empty()) setenv("FLOX_ROOT", std::filesystem::absolute(root).c_str(), 1);
+  });
+
+  add_init(app);
+  add_install(app);
+  add_list(app);
+  add_activate(app);
+  add_search(app);
+  add_import(app);
+  add_build(app);
+  add_publish(app);
+  add_store(app);
+  add_node(app);
+  add_kube(app);
+  add_config(app);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,47 @@
+// flox init: a new environment.
+#include <algorithm>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "env/environment.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string new_directory;
+  std::string directory = ".";
+  std::string name;
+  bool bare = true;
+};
+
+void init(const Options& options) {
+  fs::path directory = fs::absolute(options.directory);
+  if (!options.new_directory.empty()) directory /= options.new_directory;
+  std::string name = !options.name.empty() ? options.name : directory.lexically_normal().filename().string();
+  if (name.empty()) name = directory.lexically_normal().parent_path().filename().string();
+  std::replace(name.begin(), name.end(), ' ', '-');
+  env::Environment environment = env::Environment::init(directory, name);
+  fmt::print(stderr,
+             "⚡︎ Created environment '{}' ({})\n\nNext:\n  $ flox search <package>    find packages\n"
+             "  $ flox install <package>   add them\n  $ flox activate            enter the environment\n",
+             environment.name(), env::current_system());
+}
+
+}  // namespace
+
+void add_init(CLI::App& app) {
+  auto* command = app.add_subcommand("init", "Create an environment in a directory")->alias("create");
+  auto options = std::make_shared<Options>();
+  command->add_option("NEW_DIRECTORY", options->new_directory, "create this directory, with the environment in it");
+  command->add_option("-d,--dir", options->directory, "where (default: the current directory)");
+  command->add_option("-n,--name", options->name, "its name (default: the directory's)");
+  command->add_flag("-b,--bare", options->bare, "accepted for Flox's sake: new environments are always bare");
+  command->footer("Examples:\n  flox init\n  flox init web      makes ./web and an environment in it");
+  command->callback([options] { init(*options); });
+}
+
+}  // namespace flox::cli

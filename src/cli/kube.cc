@@ -1,0 +1,37 @@
+// flox kube: hands over to flox-kube, a program of its own so that only it carries gRPC.
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/error.h"
+#include "cli/commands.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void hand_over(std::vector<std::string> arguments) {
+  fs::path own = fs::read_symlink("/proc/self/exe");
+  std::vector<fs::path> places = {own.parent_path() / "flox-kube", own.parent_path() / "../libexec/flox/flox-kube"};
+  arguments.insert(arguments.begin(), "flox kube");
+  std::vector<char*> argv;
+  for (auto& text : arguments) argv.push_back(text.data());
+  argv.push_back(nullptr);
+  for (const auto& place : places) ::execv(place.c_str(), argv.data());
+  ::execvp("flox-kube", argv.data());
+  throw Error(ErrorKind::not_found, fmt::format("flox kube is the program flox-kube, which is neither beside {} nor in PATH", own.string()),
+              "install it from the same build");
+}
+
+}  // namespace
+
+void add_kube(CLI::App& app) {
+  auto* command = app.add_subcommand("kube", "Run Kubernetes manifests on this machine's containerd");
+  command->prefix_command();
+  command->set_help_flag();  // flox-kube explains itself
+  command->callback([command] { hand_over(command->remaining()); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,50 @@
+// flox list: what is installed in an environment.
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/services.h"
+#include "env/environment.h"
+
+namespace flox::cli {
+namespace {
+
+struct Options {
+  std::string directory = ".";
+  bool names = false;
+  bool config = false;
+  bool json = false;
+};
+
+void list(const Options& options) {
+  env::Environment environment = env::Environment::find(options.directory);
+  if (options.config) {
+    fmt::print("{}", environment.manifest_text());
+    return;
+  }
+  auto resolver = make_resolver();
+  auto packages = environment.lock(*resolver).for_system(env::current_system());
+  nlohmann::json items = nlohmann::json::array();
+  for (const auto& package : packages) {
+    if (options.json) items.push_back(package.json);
+    else if (options.names) fmt::print("{}\n", package.install_id);
+    else fmt::print("{}: {} ({})\n", package.install_id, package.attr_path, package.version.empty() ? "N/A" : package.version);
+  }
+  if (options.json) fmt::print("{}\n", items.dump(2));
+  else if (packages.empty()) fmt::print(stderr, "! no packages are installed for {}\n", env::current_system());
+}
+
+}  // namespace
+
+void add_list(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("list", "List an environment's packages")->alias("l");
+  command->add_option("-d,--dir", options->directory, "the environment's directory (default: the current one)");
+  auto* names = command->add_flag("-n,--name", options->names, "install ids only");
+  auto* config = command->add_flag("-c,--config", options->config, "print the manifest")->excludes(names);
+  command->add_flag("--json", options->json, "print the locked packages as JSON")->excludes(names)->excludes(config);
+  command->callback([options] { list(*options); });
+}
+
+}  // namespace flox::cli

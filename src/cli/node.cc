@@ -1,0 +1,65 @@
+// flox node: the parts of a node, and how it is.
+#include <memory>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/http_client.h"
+#include "cli/commands.h"
+#include "node/runtime_closure.h"
+#include "node/stub_images.h"
+#include "package/steps.h"
+#include "store/lease.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_runtime() {
+  store::LocalStore store(Config::load().root);
+  package::Steps steps(false);
+  fmt::print("{}\n", node::build_runtime(store, steps).to_string());
+}
+
+void write_images(const std::string& output, std::string pause) {
+  if (pause.empty()) pause = fs::read_symlink("/proc/self/exe").parent_path() / "flox-pause";
+  node::write_stub_images(output, pause);
+  fmt::print(stderr, "✔ Wrote {}: import it with: ctr -n k8s.io images import {}\n", output, output);
+}
+
+void show_status() {
+  Config config = Config::load();
+  store::LocalStore store(config.root);
+  auto leases = store::list_leases(store);
+  std::string health = "not running, or not at this address";
+  try {
+    HttpResponse response = HttpClient().send({.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+    health = response.ok() ? "running" : fmt::format("unhealthy: {}", response.body);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+  }
+  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health, config.metrics_address,
+             store.store_directory().string(), config.catalog_url.empty() ? "(none)" : config.catalog_url, leases.size());
+  for (const auto& lease : leases)
+    for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
+}
+
+}  // namespace
+
+void add_node(CLI::App& app) {
+  auto* node = app.add_subcommand("node", "The parts of a Kubernetes node, and how it is");
+  node->require_subcommand(1);
+  auto* runtime = node->add_subcommand("runtime", "Build the runtime closure that every imageless pod gets: sh, small tools, flox");
+  runtime->callback(make_runtime);
+
+  auto* images = node->add_subcommand("images", "Write the stub images that imageless pods name");
+  auto output = std::make_shared<std::string>();
+  auto pause = std::make_shared<std::string>();
+  images->add_option("--output", *output, "the archive to write")->required();
+  images->add_option("--pause", *pause, "the pause program (default: flox-pause beside flox)");
+  images->callback([output, pause] { write_images(*output, *pause); });
+
+  node->add_subcommand("status", "Show floxd, the store and its leases")->callback(show_status);
+}
+
+}  // namespace flox::cli

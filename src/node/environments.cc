@@ -1,0 +1,85 @@
+#include "node/environments.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "catalog/client.h"
+#include "env/profile.h"
+#include "store/lease.h"
+#include "store/realise.h"
+
+namespace flox::node {
+
+// One realise of a lock at a time; the others of the same lock wait and then find everything there.
+class Environments::Turn {
+ public:
+  Turn(Environments& owner, std::string key) : owner_(owner), key_(std::move(key)) {
+    std::unique_lock lock(owner_.mutex_);
+    owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(key_); });
+    owner_.under_way_.insert(key_);
+  }
+  ~Turn() {
+    std::scoped_lock lock(owner_.mutex_);
+    owner_.under_way_.erase(key_);
+    owner_.finished_.notify_all();
+  }
+  Turn(const Turn&) = delete;
+
+ private:
+  Environments& owner_;
+  std::string key_;
+};
+
+env::LockedPackage Environments::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) const {
+  return catalog::Client(config_.catalog_url).resolve(install_id, descriptor, system);
+}
+
+env::Lockfile Environments::lock_of(std::string_view reference) const {
+  if (reference.find('/') != std::string_view::npos)
+    throw Error(ErrorKind::not_found, fmt::format("environment '{}' does not exist: this catalog keeps packages, not environments", reference),
+                "name a package as flox.dev/environment: NAME or NAME@VERSION");
+  size_t at = reference.find('@');
+  std::string name(reference.substr(0, at));
+  if (name.empty()) throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", reference), "write NAME or NAME@VERSION");
+  env::InstallDescriptor descriptor{.pkg_path = name};
+  nlohmann::json entry = {{"pkg-path", name}};
+  if (at != std::string_view::npos) {
+    descriptor.version = reference.substr(at + 1);
+    entry["version"] = *descriptor.version;
+  }
+  env::Lockfile lock;
+  lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
+  lock.packages.push_back(resolve(name, descriptor, env::current_system()));
+  return lock;
+}
+
+nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system, std::string_view mode, std::string_view holder) {
+  auto start = std::chrono::steady_clock::now();
+  Turn turn(*this, lock.to_string() + std::string(mode));
+  nix::StorePathSet paths;
+  for (const auto& package : lock.for_system(system))
+    for (const auto& path : package.store_paths()) paths.insert(path);
+  // The lease before the paths: the collector must not take what is about to run.
+  store::add_lease(store_, holder, paths);
+
+  store::RealiseOptions options{.caches = config_.caches,
+                                .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
+                                .trust_content_addressed = config_.trust_content_addressed};
+  if (!config_.catalog_url.empty()) options.caches.insert(options.caches.begin(), catalog::Client(config_.catalog_url).cache_url());
+  try {
+    store::RealiseResult result = store::realise(store_, paths, options);
+    nix::StorePath profile = env::build_profile(store_, lock, system, mode).path;
+    store::add_lease(store_, holder, {profile});
+    std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
+    log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder, result.paths_fetched,
+              static_cast<double>(result.bytes_fetched) / 1e6, took.count());
+    return profile;
+  } catch (const Error& error) {
+    metrics_.failed(error.kind());
+    throw;
+  }
+}
+
+}  // namespace flox::node

@@ -1,0 +1,41 @@
+// What floxd does with an environment, whoever asks: resolve, realise, build the profile, lease.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "base/config.h"
+#include "env/lockfile.h"
+#include "node/metrics.h"
+#include "store/local_store.h"
+
+namespace flox::node {
+
+// Thread-safe.
+class Environments {
+ public:
+  Environments(const Config& config, store::LocalStore& store, Metrics& metrics) : config_(config), store_(store), metrics_(metrics) {}
+
+  // A name to store paths, by the catalog. Throws Error.
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) const;
+  // An environment of one package of the catalog, "name[@version]". Throws Error(not_found); an owner/name
+  // reference is not_found with advice: the catalog keeps no environments yet.
+  env::Lockfile lock_of(std::string_view reference) const;
+  // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode, std::string_view holder);
+
+  store::LocalStore& store() const noexcept { return store_; }
+
+ private:
+  class Turn;
+  const Config& config_;
+  store::LocalStore& store_;
+  Metrics& metrics_;
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  std::set<std::string> under_way_;
+};
+
+}  // namespace flox::node

@@ -1,0 +1,156 @@
+// floxd: owns the node's store; realises environments for shims and pods.
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <cstring>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/http_server.h"
+#include "base/log.h"
+#include "node/runtime_closure.h"
+#include "node/services.h"
+#include "ttrpc/server.h"
+
+namespace flox::node {
+namespace {
+
+namespace asio = boost::asio;
+
+struct Options {
+  Config config = Config::load();
+  std::string runtime;  // store path; empty: the root's own runtime closure
+};
+
+// A protocol method as a ttrpc handler: parsed, run on the pool (it blocks), serialised.
+template <typename Request, typename Method>
+ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
+  return [&pool, method](ttrpc::Request call) -> asio::awaitable<std::string> {
+    Request request;
+    if (!request.ParseFromString(call.payload)) fail(ErrorKind::invalid_input, "the request cannot be read");
+    auto work = [](Method run, Request message, pid_t peer) -> asio::awaitable<std::string> {
+      co_return run(message, peer).SerializeAsString();
+    };
+    co_return co_await asio::co_spawn(pool, work(method, request, call.peer.pid), asio::use_awaitable);
+  };
+}
+
+// One floxd a store: a second one would end the first one's leases. Held until the program ends.
+Fd only_one(const fs::path& state) {
+  Fd lock = open_file(state / "floxd.lock", O_RDWR | O_CREAT, 0600);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(ErrorKind::conflict, fmt::format("another floxd serves the store below {}", state.parent_path().parent_path().parent_path().string()),
+                "stop it first, or give this one another --root");
+  return lock;
+}
+
+asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers& containers) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (;;) {
+    timer.expires_after(std::chrono::seconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+    try {
+      sweep_leases(store, containers);
+    } catch (const std::exception& error) {
+      log::warning("sweeping leases: {}", error.what());
+    }
+  }
+}
+
+HttpServer serve_metrics(const std::string& address, const store::LocalStore& store, const Metrics& metrics) {
+  size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 || port > 65535)
+    fail(ErrorKind::invalid_input, "metrics_address '{}' is not of the form ADDRESS:PORT", address);
+  return HttpServer({.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1}, [&](const ServerRequest& request) {
+    if (request.path == "/metrics") return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store)};
+    if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
+    throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
+  });
+}
+
+void run(const Options& options) {
+  const Config& config = options.config;
+  std::signal(SIGPIPE, SIG_IGN);
+  store::LocalStore store(config.root);
+  fs::path state = config.root / "var/lib/flox";
+  fs::create_directories(state);
+  Fd lock = only_one(state);
+  std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
+
+  Metrics metrics;
+  Environments environments(config, store, metrics);
+  Containers containers(state / "containers.json");
+  NodeService node(config, runtime, environments, containers, metrics);
+  PodService pod(config, environments, containers);
+
+  asio::io_context loop;
+  asio::thread_pool pool(16);
+  fs::create_directories(config.node_socket.parent_path());
+  fs::create_directories(config.pod_socket_dir);
+  ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600), {.same_user_only = true});
+  ttrpc::Server pod_server(loop.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666));
+  node_server.handle("flox.node.v1.Node", "Prepare",
+                     blocking<v1::PrepareRequest>(pool, [&](const v1::PrepareRequest& r, pid_t) { return node.prepare(r); }));
+  node_server.handle("flox.node.v1.Node", "Release",
+                     blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
+  pod_server.handle("flox.pod.v1.Pod", "Resolve",
+                    blocking<v1::ResolveRequest>(pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));
+  pod_server.handle("flox.pod.v1.Pod", "Realise",
+                    blocking<v1::RealiseRequest>(pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
+  HttpServer http = serve_metrics(config.metrics_address, store, metrics);
+  asio::co_spawn(pool, sweep_regularly(store, containers), [](std::exception_ptr) {});
+  log::info("serving shims at {}, pods at {}, metrics at {}; store {}, runtime {}", config.node_socket.string(),
+            (config.pod_socket_dir / "pod.sock").string(), config.metrics_address, store.store_directory().string(), runtime);
+
+  asio::signal_set signals(loop, SIGTERM, SIGINT);
+  signals.async_wait([&](boost::system::error_code, int signal) {
+    log::info("stopping: {}", strsignal(signal));
+    loop.stop();
+  });
+  loop.run();
+  // What is being realised now is left to the next floxd: a store has no half paths.
+  pool.stop();
+  pool.join();
+}
+
+}  // namespace
+}  // namespace flox::node
+
+int main(int argc, char** argv) {
+  CLI::App app{"The node's daemon: realises environments into the shared store for shims and pods.\n\n"
+               "Every option can stand in /etc/flox/config.toml too: flox config --explain"};
+  try {
+    flox::node::Options options;
+    auto& config = options.config;
+    std::string root = config.root, node_socket = config.node_socket, pod_socket_dir = config.pod_socket_dir;
+    app.set_version_flag("-V,--version", FLOX_VERSION);
+    app.add_option("--root", root, "root of the store")->capture_default_str();
+    app.add_option("--node-socket", node_socket, "socket for shims; root only")->capture_default_str();
+    app.add_option("--pod-socket-dir", pod_socket_dir, "directory bound into pods as /run/flox")->capture_default_str();
+    app.add_option("--catalog-url", config.catalog_url, "the catalog");
+    app.add_option("--trusted-key", config.trusted_keys, "public key whose signatures are accepted; repeatable");
+    app.add_option("--metrics", config.metrics_address, "address and port of /metrics")->capture_default_str();
+    app.add_option("--runtime", options.runtime, "store path of the runtime closure (default: made by flox node runtime)");
+    app.parse(argc, argv);
+    config.root = root;
+    config.node_socket = node_socket;
+    config.pod_socket_dir = pod_socket_dir;
+    flox::node::run(options);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : flox::exit_failure;
+  } catch (const std::exception& error) {
+    flox::print_error(error);
+    return flox::exit_failure;
+  }
+  return 0;
+}

@@ -1,0 +1,40 @@
+#include "node/metrics.h"
+
+#include <sys/statvfs.h>
+
+#include "store/lease.h"
+
+namespace flox::node {
+
+void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
+  ++realises_;
+  paths_ += paths;
+  bytes_ += bytes;
+  milliseconds_ += static_cast<uint64_t>(seconds * 1000);
+}
+
+void Metrics::failed(ErrorKind kind) { ++failures_.at(static_cast<size_t>(kind)); }
+
+std::string Metrics::text(const store::LocalStore& store) const {
+  std::string text;
+  auto add = [&](std::string_view name, std::string_view type, std::string_view help, double value) {
+    text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, help, type, value);
+  };
+  add("flox_prepare_total", "counter", "Containers prepared.", static_cast<double>(prepares_));
+  add("flox_realise_total", "counter", "Environments realised.", static_cast<double>(realises_));
+  add("flox_realise_seconds_total", "counter", "Seconds spent realising.", static_cast<double>(milliseconds_) / 1000);
+  add("flox_realise_paths_fetched_total", "counter", "Store paths fetched.", static_cast<double>(paths_));
+  text += fmt::format("# HELP flox_realise_bytes_fetched_total Compressed bytes fetched.\n# TYPE flox_realise_bytes_fetched_total counter\n"
+                      "flox_realise_bytes_fetched_total {}\n", bytes_.load());
+  text += "# HELP flox_realise_failures_total Failed realisations, by kind.\n# TYPE flox_realise_failures_total counter\n";
+  for (size_t kind = 0; kind < failures_.size(); ++kind)
+    text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n", to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
+  add("flox_leases", "gauge", "Containers and pods that hold a lease.", static_cast<double>(store::list_leases(store).size()));
+  struct statvfs disk{};
+  if (::statvfs(store.store_directory().c_str(), &disk) == 0)
+    text += fmt::format("# HELP flox_store_free_bytes Bytes free on the store's file system.\n# TYPE flox_store_free_bytes gauge\nflox_store_free_bytes {}\n",
+                        static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
+  return text;
+}
+
+}  // namespace flox::node

@@ -1,0 +1,30 @@
+// The in-pod side of the pod protocol: the flox in a pod resolves and realises through floxd (docs/node-protocol.md).
+#pragma once
+
+#include <string>
+
+#include "env/environment.h"
+
+namespace flox::node {
+
+// Both connect anew for each call; Error(unavailable) names the socket if floxd does not answer.
+class PodResolver : public env::Resolver {
+ public:
+  explicit PodResolver(std::string socket) : socket_(std::move(socket)) {}
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override;
+
+ private:
+  std::string socket_;
+};
+
+class PodRealiser : public env::Realiser {
+ public:
+  explicit PodRealiser(std::string socket) : socket_(std::move(socket)) {}
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode) override;
+
+ private:
+  std::string socket_;
+};
+
+}  // namespace flox::node

@@ -1,0 +1,153 @@
+#include "node/services.h"
+
+#include <ctime>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "env/activation.h"
+#include "env/environment.h"
+#include "store/lease.h"
+
+namespace flox::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A container without processes is given this long to start one before its lease may be swept, seconds.
+constexpr int64_t start_grace = 600;
+
+std::string pod_holder(const Container& container) { return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id); }
+
+env::Variables variables_of(const v1::PrepareRequest& request) {
+  env::Variables variables;
+  for (const auto& entry : request.env()) {
+    size_t equals = entry.find('=');
+    if (equals != std::string::npos) variables[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  return variables;
+}
+
+// Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION).
+class CatalogResolver : public env::Resolver {
+ public:
+  explicit CatalogResolver(const Environments& environments) : environments_(environments) {}
+  env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor, std::string_view system) override {
+    return environments_.resolve(id, descriptor, system);
+  }
+
+ private:
+  const Environments& environments_;
+};
+
+}  // namespace
+
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
+  if (request.container_id().empty()) fail(ErrorKind::invalid_input, "a container without id");
+  metrics_.prepared();
+  containers_.add({request.container_id(), request.pod_id(), request.pod_namespace(), request.pod_name(), request.container_name(), std::time(nullptr)});
+  v1::PrepareResponse response;
+  response.set_store_directory(environments_.store().store_directory());
+  response.set_runtime_path(runtime_path_);
+  response.set_pod_socket_directory(config_.pod_socket_dir);
+  try {
+    if (!request.environment().empty()) activate(request, response);
+  } catch (...) {
+    containers_.remove(request.container_id());
+    store::release_lease(environments_.store(), request.container_id());
+    throw;
+  }
+  log::info("prepared container {} of pod {}/{}{}", request.container_name(), request.pod_namespace(), request.pod_name(),
+            request.environment().empty() ? "" : ": environment " + request.environment());
+  return response;
+}
+
+void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareResponse& response) {
+  in_context(fmt::format("environment '{}'", request.environment()), [&] {
+    env::Variables variables = variables_of(request);
+    std::string system = env::current_system();
+    std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
+    if (mode != "run" && mode != "dev") fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", mode);
+    env::Lockfile lock = environments_.lock_of(request.environment());
+    std::string name = lock.packages.at(0).install_id;
+    if (auto version = variables.find("FLOX_PACKAGE_VERSION"); version != variables.end() && !version->second.empty()) {
+      CatalogResolver resolver(environments_);
+      lock = env::with_primary_version(lock, name, version->second, system, resolver);
+    }
+    nix::StorePath profile = environments_.realise(lock, system, mode, request.container_id());
+    fs::path files = environments_.store().real_path(profile);
+    env::Activation activation = env::activate({.name = name, .profile_link = profile.to_string(), .profile = files, .project = {},
+                                                .cache = "/tmp", .mode = mode, .environment = variables});
+    response.set_profile(profile.to_string());
+    for (const auto& [key, value] : activation.environment) response.add_env(key + "=" + value);
+
+    std::vector<std::string> args(request.args().begin(), request.args().end());
+    if (!args.empty() && args[0].find('/') == std::string::npos && fs::exists(fs::symlink_status(files / "bin" / args[0])))
+      args[0] = profile.to_string() + "/bin/" + args[0];
+    if (activation.has_hook) {
+      std::string hook = profile.to_string() + "/activate.d/hook-on-activate";
+      args.insert(args.begin(), {"/bin/sh", "-c", ". " + hook + " >&2 || exit 1; exec \"$@\"", "flox-activate"});
+    }
+    for (auto& arg : args) response.add_args(std::move(arg));
+  });
+}
+
+v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
+  containers_.remove(request.container_id());
+  store::release_lease(environments_.store(), request.container_id());
+  return {};
+}
+
+Container PodService::asking(pid_t peer) const {
+  auto container = containers_.of_process(peer);
+  if (!container)
+    throw Error(ErrorKind::untrusted, fmt::format("process {} belongs to no container that this floxd has prepared", peer),
+                "only pods with the flox runtime class may ask");
+  return *container;
+}
+
+v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, pid_t peer) {
+  Container container = asking(peer);
+  if (!config_.pod_install)
+    throw Error(ErrorKind::untrusted, fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace, container.pod_name),
+                "name the environment in the annotation flox.dev/environment, or ask for pod_install = true in /etc/flox/config.toml");
+  auto descriptor_json = nlohmann::json::parse(request.descriptor_json(), nullptr, false);
+  if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
+  auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
+  v1::ResolveResponse response;
+  auto package = environments_.resolve(request.install_id(), manifest.install.at(request.install_id()), request.system());
+  response.set_package_json(package.json.dump());
+  return response;
+}
+
+v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, pid_t peer) {
+  Container container = asking(peer);
+  env::Lockfile lock = env::Lockfile::parse(request.lock_json());
+  v1::RealiseResponse response;
+  // Leased to the pod: what its init container installs, its other containers run.
+  response.set_profile(environments_.realise(lock, request.system(), request.mode(), pod_holder(container)).to_string());
+  return response;
+}
+
+void sweep_leases(const store::LocalStore& store, Containers& containers) {
+  std::set<std::string> ids;
+  auto known = containers.all();
+  auto leases = store::list_leases(store);
+  for (const auto& lease : leases) ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
+  for (const auto& [id, container] : known) ids.insert(id);
+  if (ids.empty()) return;
+  std::set<std::string> running = ids_of_running_processes(ids);
+  std::set<std::string> young;
+  for (const auto& [id, container] : known)
+    if (container.prepared_at + start_grace > std::time(nullptr)) young.insert({id, container.pod_id});
+  auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
+  for (const auto& lease : leases) {
+    std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
+    if (alive(id)) continue;
+    log::info("lease of {} ended: nothing of it runs", lease.holder);
+    store::release_lease(store, lease.holder);
+  }
+  for (const auto& [id, container] : known)
+    if (!alive(id)) containers.remove(id);
+}
+
+}  // namespace flox::node

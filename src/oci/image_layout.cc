@@ -1,0 +1,108 @@
+#include "oci/image_layout.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
+
+namespace flox::oci {
+namespace {
+
+using nlohmann::json;
+
+// A ustar archive in memory; all entries have fixed times and owners.
+class Tar {
+ public:
+  Tar() : archive_(archive_write_new(), &archive_write_free) {
+    archive_write_set_format_ustar(archive_.get());
+    archive_write_set_bytes_in_last_block(archive_.get(), 1);
+    archive_write_open2(archive_.get(), &bytes_, nullptr, &append, nullptr, nullptr);
+  }
+  void add(const std::string& path, const std::string& content, unsigned mode) {
+    std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), &archive_entry_free);
+    archive_entry_set_pathname(entry.get(), path.c_str());
+    archive_entry_set_filetype(entry.get(), AE_IFREG);
+    archive_entry_set_perm(entry.get(), static_cast<mode_t>(mode));
+    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
+    archive_entry_set_mtime(entry.get(), 0, 0);
+    if (archive_write_header(archive_.get(), entry.get()) != ARCHIVE_OK ||
+        archive_write_data(archive_.get(), content.data(), content.size()) != static_cast<la_ssize_t>(content.size()))
+      fail(ErrorKind::internal, "writing {} into an archive: {}", path, archive_error_string(archive_.get()));
+  }
+  std::string finish() {
+    archive_write_close(archive_.get());
+    return std::move(bytes_);
+  }
+
+ private:
+  static la_ssize_t append(archive*, void* bytes, const void* data, size_t size) {
+    static_cast<std::string*>(bytes)->append(static_cast<const char*>(data), size);
+    return static_cast<la_ssize_t>(size);
+  }
+  std::string bytes_;
+  std::unique_ptr<archive, int (*)(archive*)> archive_;
+};
+
+// The blobs of the layout, by digest.
+class Blobs {
+ public:
+  json add(const std::string& media_type, const std::string& content) {
+    std::string hex = to_hex(bytes_of(sha256(content)));
+    by_hex_[hex] = content;
+    return {{"mediaType", media_type}, {"digest", "sha256:" + hex}, {"size", content.size()}};
+  }
+  const std::map<std::string, std::string>& all() const { return by_hex_; }
+
+ private:
+  std::map<std::string, std::string> by_hex_;
+};
+
+json add_image(Blobs& blobs, const Image& image, const std::string& architecture) {
+  Tar layer_tar;
+  for (const auto& [path, content] : image.files) layer_tar.add(path, content, 0755);
+  json layer = blobs.add("application/vnd.oci.image.layer.v1.tar", layer_tar.finish());
+
+  json settings = {{"Env", image.env}};
+  if (!image.working_directory.empty()) settings["WorkingDir"] = image.working_directory;
+  if (!image.entrypoint.empty()) settings["Entrypoint"] = image.entrypoint;
+  json config = {{"architecture", architecture}, {"os", "linux"}, {"config", settings},
+                 {"created", "1970-01-01T00:00:00Z"}, {"rootfs", {{"type", "layers"}, {"diff_ids", {layer["digest"]}}}}};
+  json manifest = {{"schemaVersion", 2},
+                   {"mediaType", "application/vnd.oci.image.manifest.v1+json"},
+                   {"config", blobs.add("application/vnd.oci.image.config.v1+json", config.dump())},
+                   {"layers", {layer}}};
+  json descriptor = blobs.add("application/vnd.oci.image.manifest.v1+json", manifest.dump());
+  descriptor["annotations"] = {{"io.containerd.image.name", image.name},
+                               {"org.opencontainers.image.ref.name", image.name.substr(image.name.rfind(':') + 1)}};
+  descriptor["platform"] = {{"architecture", architecture}, {"os", "linux"}};
+  return descriptor;
+}
+
+}  // namespace
+
+void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images, const std::string& architecture) {
+  Blobs blobs;
+  json index = {{"schemaVersion", 2}, {"mediaType", "application/vnd.oci.image.index.v1+json"}, {"manifests", json::array()}};
+  for (const auto& image : images) index["manifests"].push_back(add_image(blobs, image, architecture));
+  Tar tar;
+  tar.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})", 0644);
+  tar.add("index.json", index.dump(), 0644);
+  for (const auto& [hex, content] : blobs.all()) tar.add("blobs/sha256/" + hex, content, 0644);
+  write_file(file, tar.finish());
+}
+
+std::string current_architecture() {
+#if defined(__aarch64__)
+  return "arm64";
+#else
+  return "amd64";
+#endif
+}
+
+}  // namespace flox::oci

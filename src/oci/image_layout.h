@@ -1,0 +1,27 @@
+// Writes OCI image layouts as one tar archive, for `ctr images import` (OCI image spec 1.0: image-layout, manifest,
+// config). Deterministic: the same images give the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace flox::oci {
+
+struct Image {
+  std::string name;                          // "ghcr.io/flox/flox:latest", with registry and tag
+  std::string working_directory;             // may be empty
+  std::vector<std::string> env;              // "NAME=VALUE"
+  std::vector<std::string> entrypoint;       // may be empty
+  std::map<std::string, std::string> files;  // path below the root → content; executable, owned by root
+};
+
+// Replaces `file` as a whole. Each image has one uncompressed layer, empty if it has no files. Throws Error.
+void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images, const std::string& architecture);
+
+// "amd64" or "arm64": this machine's, as OCI names it.
+std::string current_architecture();
+
+}  // namespace flox::oci
