@@ -1,0 +1,74 @@
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "node/node.pb.h"
+#include "oci/mount.h"
+#include "shim/commands.h"
+#include "shim/imageless.h"
+#include "shim/options.h"
+#include "shim/time.h"
+#include "ttrpc/blocking_client.h"
+
+namespace flox::shim {
+namespace {
+
+uint32_t init_pid(const fs::path& bundle) {
+  try {
+    std::string text = read_file(bundle / "init.pid");
+    uint32_t pid = 0;
+    std::from_chars(text.data(), text.data() + text.size(), pid);
+    return pid;
+  } catch (const Error&) {
+    return 0;  // the container was never made
+  }
+}
+
+// Runs a step of the cleaning; what fails is told on stderr, which containerd logs, and the others go on.
+template <typename Step>
+void attempt(const char* what, Step step) {
+  try {
+    step();
+  } catch (const std::exception& error) {
+    std::string text = fmt::format("{}: {}\n", what, error.what());
+    [[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  }
+}
+
+void delete_container(const CommandLine& line, const fs::path& bundle) {
+  RuntimeOptions options = RuntimeOptions::load(bundle);
+  oci::Runtime runtime = options.runtime(line.namespace_name, bundle);
+  if (!fs::exists(runtime.settings().root / line.id)) return;  // the shim did it, as it should
+  Outcome outcome = run({.argv = runtime.remove(line.id, true)});
+  if (outcome.exit_code != 0) fail(ErrorKind::internal, "{}", runtime.last_error().value_or(outcome.err));
+}
+
+void release_environment(const std::string& id, const fs::path& bundle) {
+  if (!fs::exists(bundle / "flox.lease")) return;
+  node::v1::ReleaseRequest request;
+  request.set_container_id(id);
+  ttrpc::BlockingClient client(Imageless::default_socket());
+  client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), std::chrono::milliseconds(1000));
+}
+
+}  // namespace
+
+void delete_leftovers(const CommandLine& line) {
+  fs::path bundle = line.bundle.empty() ? fs::current_path().parent_path() / line.id : fs::path(line.bundle);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runc kills is ours to reap
+  attempt("deleting the container", [&] { delete_container(line, bundle); });
+  attempt("unmounting its root", [&] { oci::unmount_all(bundle / "rootfs"); });
+  attempt("releasing its environment", [&] { release_environment(line.id, bundle); });
+  wire::DeleteResponse response;
+  response.set_pid(init_pid(bundle));
+  response.set_exit_status(137);
+  *response.mutable_exited_at() = timestamp_of(std::chrono::system_clock::now());
+  write_all(STDOUT_FILENO, response.SerializeAsString());
+}
+
+}  // namespace flox::shim

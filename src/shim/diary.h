@@ -1,0 +1,26 @@
+// The shim's log: lines on stderr, which is containerd's log fifo. While containerd is away or slow they are
+// lost, for a shim must never wait for its log.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+
+namespace flox::shim {
+
+// "time=… level=… msg=… id=…" in the form of containerd's own log.
+void write_diary(const char* level, std::string_view message);
+// Lines of level debug are written only if `debug`; every line carries the id.
+void open_diary(std::string id, bool debug);
+
+template <typename... Args>
+void diary(fmt::format_string<Args...> format, Args&&... args) {
+  write_diary("warning", fmt::format(format, std::forward<Args>(args)...));
+}
+template <typename... Args>
+void diary_debug(fmt::format_string<Args...> format, Args&&... args) {
+  write_diary("debug", fmt::format(format, std::forward<Args>(args)...));
+}
+
+}  // namespace flox::shim

@@ -1,0 +1,203 @@
+#include "shim/imageless.h"
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "node/node.pb.h"
+#include "shim/diary.h"
+#include "shim/rootfs.h"
+#include "ttrpc/client.h"
+
+namespace flox::shim {
+namespace {
+
+constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
+constexpr Milliseconds release_limit{2000};
+constexpr std::string_view fallback_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string container_name(const oci::RuntimeSpec& spec) {
+  return spec.annotation("io.kubernetes.cri.container-name");
+}
+
+std::string environment_of(const oci::RuntimeSpec& spec) {
+  std::string own = spec.annotation("flox.dev/environment." + container_name(spec));
+  return own.empty() ? spec.annotation("flox.dev/environment") : own;
+}
+
+// "a, b" names "b".
+bool lists(const std::string& list, const std::string& name) {
+  for (size_t at = 0; at <= list.size();) {
+    size_t end = std::min(list.find(',', at), list.size());
+    size_t first = list.find_first_not_of(' ', at);
+    size_t last = end;
+    while (last > at && list[last - 1] == ' ') --last;
+    if (first < last && list.compare(first, last - first, name) == 0) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// "docker.io/flox/empty:1.0.0@sha256:…" is flox/empty.
+bool is_stub_image(std::string image) {
+  image = image.substr(0, image.find('@'));
+  if (size_t colon = image.rfind(':');
+      colon != std::string::npos && image.find('/', colon) == std::string::npos)
+    image.resize(colon);
+  for (const char* prefix : {"docker.io/", "index.docker.io/"})
+    if (image.starts_with(prefix)) image.erase(0, std::string_view(prefix).size());
+  return image == "ghcr.io/flox/flox" || image == "flox/empty" || image == "flox/flox";
+}
+
+bool runs_flox(const oci::RuntimeSpec& spec) {
+  std::vector<std::string> args = spec.process().args();
+  return !args.empty() && fs::path(args[0]).filename() == "flox";
+}
+
+bool on_path(std::string_view path, std::string_view directory) {
+  for (size_t at = 0; at <= path.size();) {
+    size_t end = std::min(path.find(':', at), path.size());
+    if (path.substr(at, end - at) == directory) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// The runtime's tools are in /bin and /usr/bin, whatever PATH the image or the activation gave.
+void ensure_path(oci::Environment& environment) {
+  std::string path = oci::get_variable(environment, "PATH").value_or("");
+  if (path.empty()) path = fallback_path;
+  for (const char* directory : {"/usr/bin", "/bin"})
+    if (!on_path(path, directory)) path += std::string(":") + directory;
+  oci::set_variable(environment, "PATH", path);
+}
+
+node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSpec& spec,
+                                     const oci::ProcessSpec& process, const oci::Environment& environment) {
+  node::v1::PrepareRequest request;
+  std::string sandbox = spec.annotation("io.kubernetes.cri.sandbox-id");
+  request.set_container_id(id);
+  request.set_pod_id(sandbox.empty() ? id : sandbox);
+  request.set_pod_namespace(spec.annotation("io.kubernetes.cri.sandbox-namespace"));
+  request.set_pod_name(spec.annotation("io.kubernetes.cri.sandbox-name"));
+  request.set_container_name(container_name(spec));
+  request.set_environment(environment_of(spec));
+  request.set_activate_mode(spec.annotation("flox.dev/activate-mode"));
+  for (const std::string& word : process.args()) request.add_args(word);
+  for (const std::string& entry : environment) request.add_env(entry);
+  request.set_cwd(process.cwd());
+  request.set_uid(process.uid());
+  request.set_gid(process.gid());
+  return request;
+}
+
+void check_annotations(const oci::RuntimeSpec& spec) {
+  std::string mode = spec.annotation("flox.dev/activate-mode");
+  if (!mode.empty() && mode != "run" && mode != "dev")
+    throw Error(ErrorKind::invalid_input, fmt::format("annotation flox.dev/activate-mode is \"{}\"", mode),
+                "It is run (the default) or dev.");
+  if (spec.annotation("flox.dev/nix-mutable") == "true")
+    throw Error(ErrorKind::invalid_input,
+                "annotation flox.dev/nix-mutable is not supported: the node's store is shared",
+                "Remove the annotation; flox install in the pod asks the node's daemon instead.");
+  for (const char* destination : {"/nix/store", "/run/flox"})
+    if (spec.has_mount(destination))
+      throw Error(ErrorKind::conflict, fmt::format("the pod mounts a volume at {}", destination),
+                  "Mount it elsewhere: the environment needs this place.");
+}
+
+void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oci::ProcessSpec& process,
+           oci::Environment& environment) {
+  // "exec" stays allowed: programs live there.
+  spec.add_mount(
+      {"/nix/store", "bind", response.store_directory(), {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
+  if (!response.pod_socket_directory().empty())
+    spec.add_mount({"/run/flox",
+                    "bind",
+                    response.pod_socket_directory(),
+                    {"rbind", "rprivate", "ro", "nosuid", "nodev", "noexec"}});
+  if (response.env_size() > 0) environment.assign(response.env().begin(), response.env().end());
+  ensure_path(environment);
+  process.set_env(environment);
+  if (response.args_size() > 0) process.set_args({response.args().begin(), response.args().end()});
+  spec.set_process(process);
+}
+
+}  // namespace
+
+bool is_imageless(const oci::RuntimeSpec& spec) {
+  if (spec.annotation("io.kubernetes.cri.container-type") == "sandbox") return false;
+  if (std::string name = container_name(spec);
+      !name.empty() && lists(spec.annotation("flox.dev/skip-containers"), name))
+    return false;
+  return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
+         runs_flox(spec);
+}
+
+oci::Environment Activation::merged(const oci::Environment& exec) const {
+  oci::Environment result;
+  auto name_of = [](const std::string& entry) { return entry.substr(0, entry.find('=')); };
+  for (const std::string& entry : exec) {
+    const std::string name = name_of(entry);
+    const bool copied = oci::get_variable(before, name) == oci::get_variable(exec, name);
+    if (!copied)
+      result.push_back(entry);  // the exec's own wish
+    else if (auto value = oci::get_variable(after, name))
+      oci::set_variable(result, name, *value);
+    // copied but gone after activation: the activation unset it
+  }
+  for (const std::string& entry : after)
+    if (!oci::get_variable(exec, name_of(entry))) result.push_back(entry);
+  return result;
+}
+
+std::string Imageless::default_socket() {
+  const char* socket = std::getenv("FLOX_NODE_SOCKET");
+  return socket != nullptr && *socket != '\0' ? socket : "/run/flox/node.sock";
+}
+
+asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
+                                                              oci::RuntimeSpec& spec, fs::path root) {
+  check_annotations(spec);
+  oci::ProcessSpec process = spec.process();
+  Activation activation;
+  activation.before = process.env();
+  activation.after = activation.before;
+  ensure_path(activation.after);
+  if (oci::get_variable(activation.after, "HOME").value_or("").empty() && !Rootfs(root).exists("/etc/passwd"))
+    oci::set_variable(activation.after, "HOME", home_of(process.uid()));
+
+  std::string message = request_for(container_id, spec, process, activation.after).SerializeAsString();
+  ttrpc::Client client(executor_, node_socket_);
+  std::string answer;
+  try {
+    answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), prepare_limit);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    throw error.with_advice("Is floxd running on this node? `flox node doctor` tells.");
+  }
+  node::v1::PrepareResponse response;
+  if (!response.ParseFromString(answer) || response.store_directory().empty() ||
+      response.runtime_path().empty())
+    fail(ErrorKind::internal, "floxd's answer lacks the store or the runtime");
+
+  RuntimeTools tools{response.runtime_path(),
+                     fs::path(response.store_directory()) / fs::path(response.runtime_path()).filename()};
+  in_context("filling the container's root",
+             [&] { fill_rootfs(Rootfs(root), tools, process.uid(), process.gid()); });
+  apply(response, spec, process, activation.after);
+  if (lists(spec.annotation("flox.dev/skip-containers-exec"), container_name(spec))) co_return std::nullopt;
+  co_return activation;
+}
+
+asio::awaitable<void> Imageless::release(std::string container_id) {
+  node::v1::ReleaseRequest request;
+  request.set_container_id(container_id);
+  try {
+    ttrpc::Client client(executor_, node_socket_);
+    co_await client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), release_limit);
+  } catch (const Error& error) {
+    diary("releasing the environment of {}: {}", container_id, error.what());
+  }
+}
+
+}  // namespace flox::shim

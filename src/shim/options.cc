@@ -1,0 +1,132 @@
+#include "shim/options.h"
+
+#define TOML_HEADER_ONLY 1
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_ENABLE_WINDOWS_COMPAT 0
+#include <toml++/toml.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace flox::shim {
+namespace {
+
+constexpr const char* options_file = "options.json";
+
+template <typename Message>
+Message parse_message(const wire::Any& any) {
+  Message message;
+  if (!message.ParseFromString(any.value())) fail(ErrorKind::invalid_input, "malformed {}", any.type_url());
+  return message;
+}
+
+RuntimeOptions from(const wire::RuncOptions& message) {
+  RuntimeOptions result;
+  if (!message.binary_name().empty()) result.binary = message.binary_name();
+  if (!message.root().empty()) result.root = message.root();
+  result.systemd_cgroup = message.systemd_cgroup();
+  result.no_pivot_root = message.no_pivot_root();
+  result.no_new_keyring = message.no_new_keyring();
+  result.shim_cgroup = message.shim_cgroup();
+  result.io_uid = message.io_uid();
+  result.io_gid = message.io_gid();
+  result.criu_path = message.criu_path();
+  result.criu_image_path = message.criu_image_path();
+  result.criu_work_path = message.criu_work_path();
+  return result;
+}
+
+RuntimeOptions from(const wire::LegacyCreateOptions& message) {
+  RuntimeOptions result;
+  result.no_pivot_root = message.no_pivot_root();
+  result.no_new_keyring = message.no_new_keyring();
+  result.shim_cgroup = message.shim_cgroup();
+  result.io_uid = message.io_uid();
+  result.io_gid = message.io_gid();
+  result.criu_image_path = message.criu_image_path();
+  result.criu_work_path = message.criu_work_path();
+  return result;
+}
+
+RuntimeOptions from_toml(const std::string& text, const std::string& name) {
+  RuntimeOptions result;
+  try {
+    toml::table table = toml::parse(text, name);
+    auto read_string = [&](const char* key, auto& into) {
+      if (auto value = table[key].value<std::string>(); value && !value->empty()) into = *value;
+    };
+    read_string("BinaryName", result.binary);
+    read_string("Root", result.root);
+    read_string("ShimCgroup", result.shim_cgroup);
+    read_string("CriuPath", result.criu_path);
+    read_string("CriuImagePath", result.criu_image_path);
+    read_string("CriuWorkPath", result.criu_work_path);
+    result.systemd_cgroup = table["SystemdCgroup"].value_or(false);
+    result.no_pivot_root = table["NoPivotRoot"].value_or(false);
+    result.no_new_keyring = table["NoNewKeyring"].value_or(false);
+    result.io_uid = table["IoUid"].value_or(uint32_t{0});
+    result.io_gid = table["IoGid"].value_or(uint32_t{0});
+  } catch (const toml::parse_error& error) {
+    fail(ErrorKind::invalid_input, "runtime options: {}:{}:{}: {}", name, error.source().begin.line,
+         error.source().begin.column, error.description());
+  }
+  return result;
+}
+
+RuntimeOptions from(const wire::GenericOptions& message) {
+  if (!message.config_path().empty())
+    return from_toml(read_file(message.config_path()), message.config_path());
+  return from_toml(message.config_body(), "config_body");
+}
+
+}  // namespace
+
+RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
+  if (any.type_url().empty() || any.value().empty()) return {};
+  std::string type = any.type_url();
+  if (constexpr std::string_view prefix = "type.googleapis.com/"; type.starts_with(prefix))
+    type.erase(0, prefix.size());
+  if (type == "containerd.runc.v1.Options") return from(parse_message<wire::RuncOptions>(any));
+  if (type == "containerd.linux.runc.CreateOptions")
+    return from(parse_message<wire::LegacyCreateOptions>(any));
+  if (type == "runtimeoptions.v1.Options") return from(parse_message<wire::GenericOptions>(any));
+  fail(ErrorKind::invalid_input, "unsupported runtime options type {}", any.type_url());
+}
+
+RuntimeOptions RuntimeOptions::load(const fs::path& bundle) {
+  RuntimeOptions result;
+  std::string text;
+  try {
+    text = read_file(bundle / options_file);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return result;  // Create never came
+    throw;
+  }
+  auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  if (!json.is_object()) return result;  // cut off by a crash: the defaults are the best guess
+  result.binary = json.value("binary_name", result.binary);
+  result.root = json.value("root", result.root.string());
+  result.systemd_cgroup = json.value("systemd_cgroup", false);
+  return result;
+}
+
+void RuntimeOptions::save(const fs::path& bundle) const {
+  nlohmann::ordered_json json{
+      {"binary_name", binary}, {"root", root.string()}, {"systemd_cgroup", systemd_cgroup}};
+  write_file(bundle / options_file, json.dump(), 0600);
+  write_file(bundle / "runtime", binary, 0600);
+}
+
+oci::Runtime RuntimeOptions::runtime(const std::string& namespace_name, const fs::path& bundle) const {
+  return oci::Runtime({.binary = binary,
+                       .root = root / namespace_name,
+                       .log = bundle / "log.json",
+                       .systemd_cgroup = systemd_cgroup,
+                       .no_pivot_root = no_pivot_root,
+                       .no_new_keyring = no_new_keyring,
+                       .criu = criu_path});
+}
+
+}  // namespace flox::shim
