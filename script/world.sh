@@ -45,8 +45,9 @@ enter_world() {
   in_net ip link set lo up
   export LAPTOP_ROOT=$WORLD/laptop NODE_ROOT=$WORLD/node CGROUP_PARENT=/flox-world-${WORLD##*-}
   mkdir -p "$LAPTOP_ROOT" "$NODE_ROOT" "$WORLD/logs"
-  export HOME=$WORLD/home XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
-  [ -n "${REAL_CACHE:-}" ] || REAL_CACHE=$XDG_CACHE_HOME
+  # Downloads (Debian packages, moto) are kept between runs; everything else of a home is private.
+  export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
+  export HOME=$WORLD/home
   mkdir -p "$HOME"
 }
 
@@ -182,7 +183,7 @@ start_aws() {
   in_net ip addr add $POD_GATEWAY/16 dev flox0
   in_net ip link set flox0 up
   local moto
-  moto=$(XDG_CACHE_HOME=$REAL_CACHE "$PROJECT/script/moto-venv")/bin/moto_server
+  moto=$("$PROJECT/script/moto-venv")/bin/moto_server
   start_server aws in_net "$moto" -H 0.0.0.0 -p 5566
   wait_until 60 "moto's server to answer" in_net curl -fs "$AWS_ENDPOINT_URL/moto-api/data.json"
 }

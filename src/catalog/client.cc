@@ -24,6 +24,12 @@ using nlohmann::json;
               problem.is_object() ? problem.value("advice", "") : "");
 }
 
+std::vector<PackageBuild> builds_of(const json& list) {
+  std::vector<PackageBuild> builds;
+  for (const auto& item : list.at("items")) builds.push_back(PackageBuild::from_json(item));
+  return builds;
+}
+
 }  // namespace
 
 struct Client::State {
@@ -79,17 +85,11 @@ env::LockedPackage Client::resolve(std::string_view install_id, const env::Insta
 }
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
-  std::vector<PackageBuild> builds;
-  for (const auto& item : state_->get("/api/v1/catalog/packages/" + url_encode(name), fmt::format("package '{}'", name)).at("items"))
-    builds.push_back(PackageBuild::from_json(item));
-  return builds;
+  return builds_of(state_->get("/api/v1/catalog/packages/" + url_encode(name), fmt::format("package '{}'", name)));
 }
 
 std::vector<PackageBuild> Client::search(std::string_view term) {
-  std::vector<PackageBuild> builds;
-  for (const auto& item : state_->get("/api/v1/catalog/search?search_term=" + url_encode(term), fmt::format("searching '{}'", term)).at("items"))
-    builds.push_back(PackageBuild::from_json(item));
-  return builds;
+  return builds_of(state_->get("/api/v1/catalog/search?search_term=" + url_encode(term), fmt::format("searching '{}'", term)));
 }
 
 void Client::publish(const PackageBuild& build) {

@@ -25,8 +25,10 @@ struct Options {
 std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
   fs::path directory = fs::absolute(options.directory);
   std::vector<std::string> names = options.names;
-  if (names.empty())
-    for (const auto& [name, build] : env::Environment::open(directory).manifest().build) names.push_back(name);
+  if (names.empty()) {
+    env::Manifest manifest = env::Environment::open(directory).manifest();
+    for (const auto& [name, build] : manifest.build) names.push_back(name);
+  }
   std::vector<catalog::PackageBuild> builds;
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
