@@ -65,6 +65,7 @@ class Importer {
   Debian& debian_;
   std::map<std::string, nix::StorePath> libraries_;
   std::map<std::string, nix::StorePath> applications_;
+  std::map<std::string, std::set<std::string>> closures_;      // packages of the libraries that each needs
   std::map<nix::StorePath, std::vector<std::string>> places_;  // files of imported libraries
   std::vector<std::string> in_progress_;
   std::vector<std::set<std::string>> needed_;  // by each library in progress, innermost last
