@@ -125,7 +125,7 @@ Activation activate(const ActivationRequest& request) {
   prepend(variables, "FLOX_ENV_DIRS", link);
   json active = json::parse(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"), nullptr, false);
   if (!active.is_array()) active = json::array();
-  active.insert(active.begin(), {{"type", "dot-flox"}, {"path", request.project}, {"pointer", {{"name", request.name}, {"version", 1}}}});
+  active.insert(active.begin(), json::object({{"type", "dot-flox"}, {"path", request.project}, {"pointer", {{"name", request.name}, {"version", 1}}}}));
   variables["_FLOX_ACTIVE_ENVIRONMENTS"] = active.dump();
 
   if (get(variables, "PATH").empty()) variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -60,17 +60,17 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
-  // The lease before the paths: the collector must not take what is about to run.
-  store::add_lease(store_, holder, paths);
-
   store::RealiseOptions options{.caches = config_.caches,
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed};
   if (!config_.catalog_url.empty()) options.caches.insert(options.caches.begin(), catalog::Client(config_.catalog_url).cache_url());
   try {
-    store::RealiseResult result = store::realise(store_, paths, options);
-    nix::StorePath profile = env::build_profile(store_, lock, system, mode).path;
-    store::add_lease(store_, holder, {profile});
+    // A store object of this request's own: its temporary roots keep the collector off until the lease is there,
+    // and end with it.
+    store::LocalStore store(store_.root());
+    store::RealiseResult result = store::realise(store, paths, options);
+    nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
+    store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
     log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder, result.paths_fetched,

@@ -10,10 +10,11 @@
 namespace flox::node {
 namespace {
 
-fs::path busybox() {
-  for (fs::path path : {"/bin/busybox", "/usr/bin/busybox"})
-    if (fs::exists(path)) return path;
-  throw Error(ErrorKind::not_found, "busybox is not on this machine", "install the Debian package busybox-static");
+// A program of this machine that the runtime is made with.
+fs::path host_program(const std::string& name, std::string_view debian_package) {
+  for (fs::path directory : {"/bin", "/usr/bin"})
+    if (fs::exists(directory / name)) return directory / name;
+  throw Error(ErrorKind::not_found, fmt::format("{} is not on this machine", name), fmt::format("install the Debian package {}", debian_package));
 }
 
 fs::path root_link(const store::LocalStore& store) { return store.state_directory() / "gcroots/flox-runtime"; }
@@ -32,7 +33,10 @@ nix::StorePath build_runtime(store::LocalStore& store, const std::function<void(
     fs::path bin = tree.path() / "bin";
     fs::create_directories(bin);
     fs::copy_file(fs::read_symlink("/proc/self/exe"), bin / "flox");
-    fs::copy_file(busybox(), bin / "busybox");
+    fs::copy_file(host_program("busybox", "busybox-static"), bin / "busybox");
+    // Debian's busybox has no pgrep, which the guide's probes call.
+    fs::copy_file(host_program("pgrep", "procps"), bin / "pgrep");
+    fs::create_symlink("pgrep", bin / "pkill");
     add_applets(bin, bin / "busybox");
     if (fs::path bundle = "/etc/ssl/certs/ca-certificates.crt"; fs::exists(bundle)) {
       fs::create_directories(tree.path() / "etc/ssl/certs");
