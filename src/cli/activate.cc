@@ -132,7 +132,9 @@ void run_command(const Prepared& prepared, const std::vector<std::string>& comma
     execute(*program, command, variables);
   }
   fs::path shell = shell_for(variables);
-  std::vector<std::string> argv = {shell.filename(), "-c", hook_text(prepared) + "exec \"$@\"", "flox-activate"};
+  // Looked up once the hook has run: it may have changed PATH.
+  std::string start = "command -v \"$1\" >/dev/null || { echo \"✘ ERROR: no command '$1' in the environment or in PATH\" >&2; exit 1; }; exec \"$@\"";
+  std::vector<std::string> argv = {shell.filename(), "-c", hook_text(prepared) + start, "flox-activate"};
   argv.insert(argv.end(), command.begin(), command.end());
   execute(shell, argv, variables);
 }
@@ -151,6 +153,9 @@ void run_shell(const Prepared& prepared, const std::string& command) {
 
 // Shell code for eval "$(flox activate)".
 void print_script(const Prepared& prepared) {
+  if (Config::load().root != "/" && !in_pod())
+    throw Error(ErrorKind::invalid_input, "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
+                "run a command or a shell inside instead: flox activate -- COMMAND");
   env::Variables before = own_environment();
   for (const auto& [name, value] : prepared.activation.environment)
     if (!before.contains(name) || before.at(name) != value) fmt::print("export {}={};\n", name, shell_quoted(value));

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# A developer's environment: made, filled, locked, activated; and what a developer reads when something is wrong.
+. "$(dirname "$0")/../lib.sh"
+enter_world "$@"
+start_catalog
+publish_tool hello 0.9
+publish_tool hello 1.0
+publish_tool other 2.1
+export FLOX_ROOT=$LAPTOP_ROOT
+project=$WORLD/project
+mkdir "$project"
+cd "$project"
+
+step "an environment is made where it is asked for"
+refused "no environment in" flox list
+flox init web
+cd web
+equal "$(jq -r .name .flox/env.json)" web
+refused "has an environment already" flox init
+
+step "packages are installed by name and version"
+flox install hello
+equal "$(flox list)" "hello: hello (1.0)"
+flox install hello@0.9
+equal "$(flox list)" "hello: hello (0.9)"
+equal "$(flox activate -- hello)" "hello 0.9"
+
+step "the one-variable rollback pins the primary package"
+flox uninstall hello
+flox install -i web hello
+equal "$(flox activate -- hello)" "hello 1.0"
+equal "$(FLOX_PACKAGE_VERSION=0.9 flox activate -- hello 2>/dev/null)" "hello 0.9"
+refused "published versions: 1.0, 0.9" env FLOX_PACKAGE_VERSION=7 flox activate -- hello
+
+step "exit codes, arguments and variables are the command's own"
+cat >>.flox/env/manifest.toml <<'TOML'
+[profile]
+common = "greet() { echo \"hi $1\"; }"
+TOML
+sed -i 's/^\[vars\]/[vars]\nWHERE = "$HOME\/data"/; s/^\[hook\]/[hook]\non-activate = "export FROM_HOOK=yes; echo hook"/' .flox/env/manifest.toml
+code=0
+flox activate -- sh -c 'exit 7' || code=$?
+equal $code 7
+equal "$(flox activate -- sh -c 'echo "$WHERE $FROM_HOOK $FLOX_ENV_DESCRIPTION"' 2>/dev/null)" "$HOME/data yes web"
+equal "$(flox activate -c 'greet you' 2>/dev/null)" "hi you"
+refused "the calling shell cannot see it" flox activate
+refused "no command 'nonsense'" flox activate -- nonsense
+
+step "the environment directly below is used, and said"
+cd ..
+contains "$(flox activate -- hello 2>&1)" "using the environment in $project/web"
+flox init second >/dev/null 2>&1
+refused "several directly below it: second, web" flox activate -- hello
+
+step "what is wrong is said, and nothing changes"
+cd web
+before=$(cat .flox/env/manifest.toml .flox/env/manifest.lock)
+refused "did you mean hello?" flox install helo
+refused "published versions: 1.0, 0.9" flox install hello@3
+equal "$(cat .flox/env/manifest.toml .flox/env/manifest.lock)" "$before"
+FLOX_CATALOG_URL=http://127.0.0.1:1 refused "the catalog at http://127.0.0.1:1 cannot be reached" flox install other
+equal "$(cat .flox/env/manifest.toml .flox/env/manifest.lock)" "$before"
+printf 'schema-version = "1.10.0"\n[install]\nhello.pkg-path = \n' >.flox/env/manifest.toml
+refused "manifest.toml:3:18" flox list
+printf 'schema-version = "1.10.0"\n[instal]\nhello.pkg-path = "hello"\n' >.flox/env/manifest.toml
+refused "manifest.toml:2:1: unknown key 'instal'" flox list
+
+step "the same lock gives the same profile in another root"
+printf 'schema-version = "1.10.0"\n[install]\nhello.pkg-path = "hello"\nother.pkg-path = "other"\n' >.flox/env/manifest.toml
+flox activate -- hello
+link=.flox/run/x86_64-linux.web-dev
+[ "$(uname -m)" = x86_64 ] || link=.flox/run/$(uname -m)-linux.web-dev
+one=$(readlink $link)
+rm -rf .flox/run
+flox --root "$WORLD/elsewhere" activate -- hello
+equal "$(readlink $link)" "$one"
