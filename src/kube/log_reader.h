@@ -1,0 +1,34 @@
+// Container logs in CRI's format: "TIME STREAM TAG TEXT", where TIME is RFC 3339 with nanoseconds, STREAM is stdout or
+// stderr, and TAG is F for a full line or P for a part of one whose rest follows.
+// https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace flox::kube {
+
+struct LogLine {
+  std::string time;
+  bool is_error = false;  // of stderr
+  std::string text;       // with its line feed; without one if the writer ended in the middle of a line
+};
+
+// Takes one line of the file (without its line feed) apart. False if it is not of the format.
+bool parse_log_line(const std::string& raw, LogLine& line, bool& partial);
+
+// Reads a growing log file from where the last read ended.
+class LogReader {
+ public:
+  LogReader() = default;
+  explicit LogReader(std::filesystem::path path) : path_(std::move(path)) {}
+  // Everything complete that is there and has not been read. A file that does not exist (yet) is empty.
+  void read(const std::function<void(const LogLine&)>& take);
+
+ private:
+  std::filesystem::path path_;
+  std::streamoff offset_ = 0;
+};
+
+}  // namespace flox::kube
