@@ -1,0 +1,183 @@
+#include "env/environment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "env/activation.h"
+#include "env/profile.h"
+
+namespace flox::env {
+namespace {
+
+using testing::HasSubstr;
+
+// A catalog of the packages that it is given, each at the versions given.
+class FakeResolver : public Resolver {
+ public:
+  std::map<std::string, std::map<std::string, nix::StorePath>> packages;
+  int asked = 0;
+
+  LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor, std::string_view system) override {
+    ++asked;
+    auto package = packages.find(descriptor.pkg_path);
+    if (package == packages.end()) fail(ErrorKind::not_found, "no package {}", descriptor.pkg_path);
+    auto version = descriptor.version ? package->second.find(*descriptor.version) : std::prev(package->second.end());
+    if (version == package->second.end()) fail(ErrorKind::not_found, "no version {}", *descriptor.version);
+    nlohmann::json entry = {{"install_id", id}, {"attr_path", descriptor.pkg_path}, {"version", version->first}, {"system", system},
+                            {"group", "toplevel"}, {"priority", 5}, {"outputs", {{"out", version->second.to_string()}}}};
+    return Lockfile::parse(nlohmann::json{{"lockfile-version", 1}, {"packages", {entry}}}.dump()).packages[0];
+  }
+};
+
+class EnvironmentTest : public testing::Test {
+ protected:
+  // A package in the store that holds these files.
+  nix::StorePath add(std::string_view name, const std::map<std::string, std::string>& files) {
+    TempDir tree;
+    for (const auto& [path, content] : files) {
+      fs::create_directories((tree.path() / path).parent_path());
+      write_file(tree.path() / path, content, 0755);
+    }
+    return store_.add_tree(tree.path(), name, {}).path;
+  }
+  Environment make(const std::string& install) {
+    Environment environment = Environment::init(dir_.path() / "web", "web");
+    write_file(dir_.path() / "web/.flox/env/manifest.toml", "version = 1\n[install]\n" + install);
+    return environment;
+  }
+
+  TempDir dir_;
+  store::LocalStore store_{dir_.path() / "root"};
+  FakeResolver resolver_;
+};
+
+TEST_F(EnvironmentTest, a_lock_that_answers_its_manifest_is_not_asked_for_again) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "1"}}));
+  Environment environment = make("a.pkg-path = \"a\"\n");
+  environment.lock(resolver_);
+  environment.lock(resolver_);
+  EXPECT_EQ(resolver_.asked, 1);
+}
+
+TEST_F(EnvironmentTest, adding_a_package_keeps_the_others_where_they_are) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "1"}}));
+  resolver_.packages["b"].emplace("1", add("b-1", {{"bin/b", "1"}}));
+  Environment environment = make("a.pkg-path = \"a\"\n");
+  environment.lock(resolver_);
+  resolver_.packages["a"].emplace("2", add("a-2", {{"bin/a", "2"}}));
+  Lockfile lock = environment.edit(with_install(environment.manifest_text(), "b", {.pkg_path = "b"}), resolver_);
+  ASSERT_EQ(lock.packages.size(), 2u);
+  EXPECT_EQ(lock.packages[0].version, "1");
+}
+
+TEST_F(EnvironmentTest, an_edit_that_cannot_be_locked_changes_nothing) {
+  Environment environment = make("");
+  std::string before = environment.manifest_text();
+  EXPECT_THROW(environment.edit(with_install(before, "x", {.pkg_path = "nonsense"}), resolver_), Error);
+  EXPECT_EQ(environment.manifest_text(), before);
+  EXPECT_FALSE(environment.lockfile());
+}
+
+TEST_F(EnvironmentTest, the_primary_package_is_pinned_by_name) {
+  resolver_.packages["web"] = {{"0.9", add("web-0.9", {{"bin/web", "0.9"}})}, {"1.0", add("web-1.0", {{"bin/web", "1.0"}})}};
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "1"}}));
+  Environment environment = make("web.pkg-path = \"web\"\na.pkg-path = \"a\"\n");
+  Lockfile lock = environment.lock(resolver_);
+  Lockfile pinned = with_primary_version(lock, "web-env", "0.9", current_system(), resolver_);
+  EXPECT_EQ(pinned.packages[1].version, "0.9");
+  EXPECT_THROW(with_primary_version(lock, "web", "7", current_system(), resolver_), Error);
+  EXPECT_THROW(with_primary_version(lock, "other", "0.9", current_system(), resolver_), Error);
+}
+
+TEST_F(EnvironmentTest, the_only_one_below_is_found_and_two_are_named) {
+  make("");
+  bool below = false;
+  EXPECT_EQ(Environment::find(dir_.path(), &below).name(), "web");
+  EXPECT_TRUE(below);
+  Environment::init(dir_.path() / "another", "another");
+  try {
+    Environment::find(dir_.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("another, web"));
+  }
+}
+
+TEST_F(EnvironmentTest, a_profile_merges_directories_and_is_the_same_every_time) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "a"}, {"share/only-a/x", "x"}}));
+  resolver_.packages["b"].emplace("1", add("b-1", {{"bin/b", "b"}}));
+  Lockfile lock = make("a.pkg-path = \"a\"\nb.pkg-path = \"b\"\n").lock(resolver_);
+  nix::PathInfo one = build_profile(store_, lock, current_system(), "run");
+  store::LocalStore other(dir_.path() / "other");
+  add("unused", {{"x", "x"}});
+  EXPECT_EQ(build_profile(store_, lock, current_system(), "run").path, one.path);
+  fs::path profile = store_.real_path(one.path);
+  EXPECT_TRUE(fs::is_directory(fs::symlink_status(profile / "bin")));
+  EXPECT_EQ(fs::read_symlink(profile / "share"), lock.packages[0].outputs.at("out").to_string() + "/share");
+  EXPECT_TRUE(one.references.contains(lock.packages[1].outputs.at("out")));
+}
+
+TEST_F(EnvironmentTest, a_file_that_two_packages_have_is_a_conflict_unless_a_priority_decides) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/x", "a"}}));
+  resolver_.packages["b"].emplace("1", add("b-1", {{"bin/x", "b"}}));
+  Environment environment = make("a.pkg-path = \"a\"\nb.pkg-path = \"b\"\n");
+  try {
+    build_profile(store_, environment.lock(resolver_), current_system(), "run");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("packages 'a' and 'b' both have the file bin/x"));
+  }
+  Lockfile lock = environment.edit("version = 1\n[install]\na.pkg-path = \"a\"\nb = { pkg-path = \"b\", priority = 4 }\n", resolver_);
+  nix::PathInfo profile = build_profile(store_, lock, current_system(), "run");
+  EXPECT_EQ(fs::read_symlink(store_.real_path(profile.path) / "bin/x"), lock.packages[1].outputs.at("out").to_string() + "/bin/x");
+}
+
+Variables activated(const store::LocalStore& store, const nix::StorePath& profile, const std::string& mode) {
+  return activate({.name = "web", .profile_link = "/env", .profile = store.real_path(profile), .project = "/work", .cache = "/cache",
+                   .mode = mode, .environment = {{"PATH", "/bin"}, {"HOME", "/home/u"}}})
+      .environment;
+}
+
+TEST_F(EnvironmentTest, activation_sets_paths_and_the_manifests_variables_in_order_of_need) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "a"}}));
+  Environment environment = Environment::init(dir_.path() / "v", "v");
+  Lockfile lock = environment.edit("version = 1\n[install]\na.pkg-path = \"a\"\n[vars]\nA = \"${B}/x\"\nB = \"$HOME/y\"\nC = '\\$5'\n", resolver_);
+  nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  Variables dev = activated(store_, profile, "dev");
+  EXPECT_EQ(dev.at("PATH"), "/env/bin:/bin");
+  EXPECT_EQ(dev.at("A"), "/home/u/y/x");
+  EXPECT_EQ(dev.at("C"), "$5");
+  EXPECT_EQ(dev.at("CPATH"), "/env/include");
+  EXPECT_EQ(nlohmann::json::parse(dev.at("_FLOX_ACTIVE_ENVIRONMENTS"))[0]["pointer"]["name"], "web");
+  EXPECT_FALSE(activated(store_, profile, "run").contains("CPATH"));
+}
+
+TEST_F(EnvironmentTest, variables_that_refer_to_each_other_in_a_circle_are_refused) {
+  Environment environment = Environment::init(dir_.path() / "c", "c");
+  Lockfile lock = environment.edit("version = 1\n[vars]\nA = \"$B\"\nB = \"$A\"\n", resolver_);
+  nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  EXPECT_THROW(activated(store_, profile, "dev"), Error);
+}
+
+TEST(Lockfile, of_flox_is_read_and_written_back_unchanged) {
+  std::string text = R"({"lockfile-version": 1, "manifest": {"schema-version": "1.10.0", "future": true}, "packages": [
+    {"attr_path": "jq", "install_id": "jqx", "name": "jq-1.7", "version": "1.7", "outputs_to_install": ["bin"], "system": "x86_64-linux",
+     "outputs": {"bin": "/nix/store/00000000000000000000000000000000-jq-1.7-bin", "man": "/nix/store/11111111111111111111111111111111-jq-1.7-man"},
+     "group": "toplevel", "priority": 5, "unknown": 7},
+    {"install_id": "p", "store_path": "/nix/store/22222222222222222222222222222222-p", "system": "aarch64-linux", "priority": 5}]})";
+  Lockfile lock = Lockfile::parse(text);
+  EXPECT_EQ(lock.for_system("x86_64-linux").at(0).store_paths().size(), 1u);
+  EXPECT_EQ(lock.for_system("aarch64-linux").at(0).store_paths().size(), 1u);
+  EXPECT_EQ(nlohmann::json::parse(lock.to_string()), nlohmann::json::parse(text));
+}
+
+TEST(Lockfile, that_is_damaged_is_refused) {
+  for (const char* text : {"", "[]", "{\"lockfile-version\": 2}", R"({"lockfile-version":1,"packages":[{"install_id":"x"}]})",
+                           R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":"/etc/passwd"}}]})"})
+    EXPECT_THROW(Lockfile::parse(text), Error) << text;
+}
+
+}  // namespace
+}  // namespace flox::env

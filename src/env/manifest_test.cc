@@ -1,0 +1,89 @@
+#include "env/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace flox::env {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string complaint(std::string_view toml) {
+  try {
+    Manifest::parse(toml, "manifest.toml");
+    return "nothing";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+    return error.what();
+  }
+}
+
+TEST(Manifest, gives_what_its_tables_say) {
+  Manifest manifest = Manifest::parse(R"(
+schema-version = "1.12.0"
+[install]
+rg.pkg-path = "ripgrep"
+web = { pkg-path = "acme/web", version = "^2", priority = 3 }
+[vars]
+PORT = "8080"
+[hook]
+on-activate = """
+  echo one
+    echo two
+"""
+[build.web]
+command = "make"
+version = "1.0"
+runtime-packages = ["rg"]
+[options]
+systems = ["x86_64-linux"]
+activate.mode = "run"
+)", "manifest.toml");
+  EXPECT_EQ(manifest.install.at("rg").pkg_path, "ripgrep");
+  EXPECT_EQ(manifest.install.at("web").version, "^2");
+  EXPECT_EQ(manifest.install.at("web").priority, 3);
+  EXPECT_EQ(manifest.vars.at("PORT"), "8080");
+  EXPECT_EQ(manifest.hook_on_activate, "echo one\n  echo two\n");
+  EXPECT_THAT(manifest.build.at("web").runtime_packages, ElementsAre("rg"));
+  EXPECT_THAT(manifest.systems, ElementsAre("x86_64-linux"));
+  EXPECT_EQ(manifest.activate_mode, "run");
+}
+
+TEST(Manifest, with_a_mistake_is_refused_with_line_and_column) {
+  EXPECT_THAT(complaint("version = 1\n[install\n"), HasSubstr("manifest.toml:2:"));
+  EXPECT_THAT(complaint("version = 1\n[instal]\n"), HasSubstr("manifest.toml:2:1: unknown key 'instal'"));
+  EXPECT_THAT(complaint("version = 1\n[install]\nx.pkg-pth = \"y\"\n"), HasSubstr("manifest.toml:3:"));
+  EXPECT_THAT(complaint("version = 1\n[vars]\nPORT = 8080\n"), HasSubstr("must be a string"));
+  EXPECT_THAT(complaint("version = 1\n[install]\nx.version = \"1\"\n"), HasSubstr("exactly one of pkg-path"));
+  EXPECT_THAT(complaint("version = 2\n"), HasSubstr("version must be 1"));
+  EXPECT_THAT(complaint("[install]\n"), HasSubstr("needs version = 1 or schema-version"));
+}
+
+TEST(Manifest, of_a_lock_may_have_keys_that_we_do_not_know) {
+  EXPECT_NO_THROW(Manifest::from_json({{"schema-version", "9.0.0"}, {"future", {{"x", 1}}}, {"install", {{"a", {{"pkg-path", "a"}}}}}}));
+}
+
+TEST(WithInstall, keeps_comments_and_layout) {
+  std::string before = "# top\nversion = 1\n\n[install]\n# mine\nold.pkg-path = \"old\"  # kept\n\n[vars]\nA = \"b\"\n";
+  std::string after = with_install(before, "new", {.pkg_path = "new", .version = "1.2"});
+  EXPECT_EQ(after, "# top\nversion = 1\n\n[install]\n# mine\nold.pkg-path = \"old\"  # kept\nnew.pkg-path = \"new\"\nnew.version = \"1.2\"\n\n"
+                   "[vars]\nA = \"b\"\n");
+  EXPECT_EQ(without_install(after, "new"), before);
+}
+
+TEST(WithInstall, replaces_an_entry_however_it_is_written) {
+  for (const char* entry : {"web.pkg-path = \"web\"\nweb.version = \"1\"\n", "web = { pkg-path = \"web\", version = \"1\" }\n"}) {
+    std::string text = with_install("version = 1\n[install]\n" + std::string(entry), "web", {.pkg_path = "web", .version = "2"});
+    EXPECT_EQ(Manifest::parse(text, "m").install.at("web").version, "2");
+  }
+  std::string table = with_install("version = 1\n[install.web]\npkg-path = \"web\"\nversion = \"1\"\n", "web", {.pkg_path = "web"});
+  EXPECT_EQ(Manifest::parse(table, "m").install.at("web").version, std::nullopt);
+}
+
+TEST(InitialManifest, is_a_good_one) { EXPECT_TRUE(Manifest::parse(initial_manifest(), "m").install.empty()); }
+
+}  // namespace
+}  // namespace flox::env
