@@ -91,9 +91,13 @@ asio::awaitable<void> Stdio::open() {
     if (!paths_.terminal) err_sink_ = out_sink_;
   } else if (scheme.empty() || scheme == "fifo") {
     if (!paths_.out.empty()) out_sink_ = co_await open_output(uri_path(paths_.out));
-    const bool wants_err = !paths_.terminal && !paths_.err.empty();
-    if (wants_err)
-      err_sink_ = paths_.err == paths_.out ? out_sink_ : co_await open_output(uri_path(paths_.err));
+    // No conditional expression here: g++ 12 destroys the results of a co_await within one twice.
+    if (!paths_.terminal && !paths_.err.empty()) {
+      if (paths_.err == paths_.out)
+        err_sink_ = out_sink_;
+      else
+        err_sink_ = co_await open_output(uri_path(paths_.err));
+    }
   } else {
     fail(ErrorKind::invalid_input, "unknown stdout scheme {}: it is fifo, file or binary", scheme);
   }
