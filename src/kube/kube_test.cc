@@ -1,0 +1,134 @@
+// The small parts: logs, probes, status words, kustomizations.
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "kube/kustomize.h"
+#include "kube/log_reader.h"
+#include "kube/pod_status.h"
+#include "kube/probe.h"
+
+namespace flox::kube {
+namespace {
+
+using nlohmann::json;
+
+TEST(LogReader, takes_lines_apart_and_joins_what_was_split) {
+  LogLine line;
+  bool partial = false;
+  ASSERT_TRUE(parse_log_line("2026-01-01T00:00:00.1Z stderr F oh no: a b", line, partial));
+  EXPECT_TRUE(line.is_error && !partial);
+  EXPECT_EQ(line.text, "oh no: a b\n");
+  ASSERT_TRUE(parse_log_line("2026-01-01T00:00:00.1Z stdout P part", line, partial));
+  EXPECT_TRUE(partial);
+  EXPECT_EQ(line.text, "part");
+  ASSERT_TRUE(parse_log_line("2026-01-01T00:00:00.1Z stdout F ", line, partial));
+  EXPECT_EQ(line.text, "\n");
+  EXPECT_FALSE(parse_log_line("nonsense", line, partial));
+}
+
+TEST(LogReader, goes_on_where_it_ended_and_waits_for_the_end_of_a_line) {
+  TempDir dir;
+  const fs::path path = dir.path() / "0.log";
+  LogReader reader(path);
+  std::string text;
+  auto read = [&] { reader.read([&](const LogLine& line) { text += line.text; }); };
+  read();
+  std::ofstream(path, std::ios::app) << "T stdout F one\nT stdout F tw";
+  read();
+  EXPECT_EQ(text, "one\n");
+  std::ofstream(path, std::ios::app) << "o\n";
+  read();
+  EXPECT_EQ(text, "one\ntwo\n");
+}
+
+TEST(ProbeCounter, answers_change_only_after_enough_equal_results) {
+  Probe probe;
+  probe.failure_threshold = 3;
+  probe.success_threshold = 2;
+  ProbeCounter counter(probe, false);
+  EXPECT_FALSE(counter.take(true));
+  EXPECT_TRUE(counter.take(true));
+  EXPECT_TRUE(counter.healthy());
+  EXPECT_FALSE(counter.take(false));
+  EXPECT_FALSE(counter.take(false));
+  EXPECT_FALSE(counter.take(true));
+  EXPECT_FALSE(counter.take(false));
+  EXPECT_FALSE(counter.take(false));
+  EXPECT_TRUE(counter.take(false));
+  EXPECT_FALSE(counter.healthy());
+}
+
+PodStatus pod_with(RunState state, const std::string& reason, bool ready) {
+  PodStatus pod;
+  pod.phase = "Running";
+  pod.containers.resize(1);
+  pod.containers[0].state = state;
+  pod.containers[0].reason = reason;
+  pod.containers[0].ready = ready;
+  return pod;
+}
+
+TEST(StatusWord, is_what_kubectl_would_show) {
+  EXPECT_EQ(status_word(pod_with(RunState::running, "", true)), "Running");
+  EXPECT_EQ(status_word(pod_with(RunState::waiting, "CrashLoopBackOff", false)), "CrashLoopBackOff");
+  EXPECT_EQ(status_word(pod_with(RunState::terminated, "Completed", false)), "Completed");
+  PodStatus pod = pod_with(RunState::waiting, "PodInitializing", false);
+  pod.init_containers.resize(2);
+  EXPECT_EQ(status_word(pod), "Init:0/2");
+  pod.init_containers[0].ready = true;
+  pod.init_containers[1].state = RunState::waiting;
+  pod.init_containers[1].reason = "CrashLoopBackOff";
+  EXPECT_EQ(status_word(pod), "Init:CrashLoopBackOff");
+  pod.init_containers[1].ready = true;
+  EXPECT_EQ(status_word(pod), "PodInitializing");
+  pod.terminating = true;
+  EXPECT_EQ(status_word(pod), "Terminating");
+}
+
+TEST(PodStatus, survives_being_written_and_read) {
+  PodStatus pod = pod_with(RunState::waiting, "CrashLoopBackOff", false);
+  pod.labels = {{"a", "b"}};
+  add_event(pod, 5, true, "BackOff", "again");
+  add_event(pod, 9, true, "BackOff", "again");
+  EXPECT_EQ(pod.events.size(), 1u);
+  EXPECT_EQ(pod.events[0].count, 2);
+  EXPECT_EQ(to_json(pod_status_from_json(to_json(pod))), to_json(pod));
+}
+
+TEST(AgeText, is_as_short_as_kubectls) {
+  EXPECT_EQ(age_text(5), "5s");
+  EXPECT_EQ(age_text(120), "2m");
+  EXPECT_EQ(age_text(150), "2m30s");
+  EXPECT_EQ(age_text(3600), "60m");
+  EXPECT_EQ(age_text(4 * 86400), "4d");
+}
+
+TEST(MergePatch, merges_lists_by_their_key_and_deletes) {
+  json object = json::parse(R"({"spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"},{"name":"Y","value":"2"}],"command":["old","b"]}],"gone":1}})");
+  merge_patch(object, json::parse(R"({"spec":{"gone":null,"containers":[{"name":"a","command":["new"],"env":[{"name":"X","$patch":"delete"},{"name":"Z","value":"3"}]}]}})"));
+  EXPECT_EQ(object, json::parse(R"({"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"},{"name":"Z","value":"3"}],"command":["new"]}]}})"));
+}
+
+TEST(Kustomization, completes_the_guides_fragments) {
+  for (const std::string variant : {"avx2", "avx512"}) {
+    const auto objects = read_kustomization(fs::path(FLOX_SOURCE_DIR) / "deploy/overlays" / variant);
+    const auto found = std::find_if(objects.begin(), objects.end(), [](const json& object) { return object["kind"] == "Deployment"; });
+    ASSERT_NE(found, objects.end());
+    EXPECT_EQ((*found)["metadata"]["name"], "ticket-processor-" + variant);
+    EXPECT_EQ((*found)["spec"]["replicas"], 3);
+    EXPECT_THAT((*found)["spec"]["template"]["spec"]["initContainers"][0]["command"][2].get<std::string>(), testing::HasSubstr("flox install ticket-processor-" + variant + "\n"));
+  }
+}
+
+TEST(Kustomization, says_which_fields_it_does_not_know) {
+  TempDir dir;
+  write_file(dir.path() / "kustomization.yaml", "resources: []\nnameSuffix: -x\n");
+  EXPECT_THROW(read_kustomization(dir.path()), Error);
+  EXPECT_THROW(read_kustomization(dir.path() / "nowhere"), Error);
+}
+
+}  // namespace
+}  // namespace flox::kube
