@@ -83,7 +83,10 @@ namespace {
 // A root without /bin gets one link. Only a root that has tools of its own pays for a link for each of ours.
 void link_tools(const Rootfs& root, const RuntimeTools& tools, const std::string& directory) {
   const std::string target = tools.store_path + "/bin";
-  if (!root.exists(directory) && root.make_link(directory, target)) return;
+  if (!root.exists(directory)) {
+    root.make_link(directory, target);  // unless a link stands there: ours of an earlier start, or the image's
+    return;
+  }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(tools.host_directory / "bin", error)) {
     std::string name = entry.path().filename().string();
