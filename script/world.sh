@@ -43,7 +43,9 @@ enter_world() {
   mkdir -p /run/lock
   ip netns add world
   in_net ip link set lo up
-  export LAPTOP_ROOT=$WORLD/laptop NODE_ROOT=$WORLD/node CGROUP_PARENT=/flox-world-${WORLD##*-}
+  export LAPTOP_ROOT=$WORLD/laptop NODE_ROOT=$WORLD/node
+  export CGROUP_PARENT=/flox-world-${WORLD##*-}
+  export FLOX_KUBE_STATE=$WORLD/kube FLOX_KUBE_CGROUP_PARENT=$CGROUP_PARENT
   mkdir -p "$LAPTOP_ROOT" "$NODE_ROOT" "$WORLD/logs"
   # Downloads (Debian packages, moto) are kept between runs; everything else of a home is private.
   export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
@@ -82,9 +84,17 @@ wait_until() {
   shift 2
   end=$((SECONDS + limit))
   until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $end ] || die "waited $limit s in vain for $what"
+    [ $SECONDS -lt $end ] || { show_trouble; die "waited $limit s in vain for $what"; }
     sleep 0.1
   done
+}
+
+# What a person would look at first when something does not come.
+show_trouble() {
+  local log pod
+  [ ! -d "$FLOX_KUBE_STATE" ] || { kube ps; for pod in $(kube ps --json | jq -r '.[].name'); do kube describe "$pod" | tail -25; kube logs "$pod" --tail 10; done; } >&2 || true
+  for log in "$WORLD"/logs/*.log "$FLOX_KUBE_STATE"/*.log; do [ -s "$log" ] && { echo "== $log"; tail -8 "$log"; } >&2; done
+  true
 }
 
 # start_server NAME COMMAND…: runs a server in the background, its output in logs/NAME.log, its pid in NAME.pid.
@@ -124,6 +134,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 [grpc]
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]
+  # A machine without CAP_SYS_RESOURCE cannot give sandboxes the negative OOM score that containerd wants for them.
+  restrict_oom_score_adj = true
   sandbox_image = "flox.dev/pause:1.0.0"
   stream_server_address = "127.0.0.1"
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -134,8 +146,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
       runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]
-      runtime_type = "io.containerd.runc.v2"
-      runtime_path = "$BUILD_DIR/bin/containerd-shim-flox-v1"
+      # containerd 1.6's CRI plugin ignores runtime_path (seen with 1.6.20): the name leads to
+      # containerd-shim-flox-v1 in PATH.
+      runtime_type = "io.containerd.flox.v1"
       pod_annotations = ["flox.dev/*"]
       container_annotations = ["flox.dev/*"]
 TOML
@@ -189,7 +202,7 @@ start_aws() {
 }
 
 # kube ARGUMENTS…: flox kube with this world's containerd and state.
-kube() { in_net flox kube "$@" --runtime-endpoint "unix://$CONTAINERD_ADDRESS" --state "$WORLD/kube"; }
+kube() { in_net flox kube "$@"; }
 
 # The build environment of the workload, as a copy: a build leaves its results beside the manifest.
 make_ticket_environment() {
