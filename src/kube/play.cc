@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+#include <ctime>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -131,6 +134,21 @@ Waited store(const Session& session, const std::vector<Manifest>& manifests, con
   return waited;
 }
 
+// A container without a readiness probe counts as ready from its first moment. So that one which ends at once is not
+// taken for a success, such pods must stay ready for a little longer than it takes to notice an end.
+constexpr auto settling_time = std::chrono::milliseconds(1300);
+
+bool must_settle(const std::vector<Manifest>& manifests) {
+  auto unprobed = [](const PodSpec& spec) {
+    return std::any_of(spec.containers.begin(), spec.containers.end(), [](const auto& container) { return !container.readiness; });
+  };
+  return std::any_of(manifests.begin(), manifests.end(), [&](const auto& manifest) {
+    if (const auto* deployment = std::get_if<Deployment>(&manifest.object.body)) return unprobed(deployment->pod_template.spec);
+    const auto* pod = std::get_if<Pod>(&manifest.object.body);
+    return pod && pod->spec.restart_policy == RestartPolicy::always && unprobed(pod->spec);
+  });
+}
+
 // One line for every change of a pod that is waited for.
 class Progress {
  public:
@@ -157,6 +175,13 @@ std::vector<PodStatus> pods_of(const json& status, const Waited& waited) {
   return pods;
 }
 
+std::string container_ids(const std::vector<PodStatus>& pods) {
+  std::string ids;
+  for (const auto& pod : pods)
+    for (const auto& container : pod.containers) ids += container.id + " ";
+  return ids;
+}
+
 std::string why_not(const std::vector<PodStatus>& pods) {
   std::string text;
   for (const auto& pod : pods) {
@@ -167,8 +192,10 @@ std::string why_not(const std::vector<PodStatus>& pods) {
   return text;
 }
 
-void wait_until_complete(const Session& session, const Waited& waited, std::chrono::seconds timeout) {
+void wait_until_complete(const Session& session, const Waited& waited, bool settle, std::chrono::seconds timeout) {
   const auto deadline = Clock::now() + timeout;
+  Clock::time_point incomplete_at = Clock::now();  // when it was last seen so, or with other containers
+  std::string running;
   Progress progress;
   while (true) {
     const json status = session.state.status();
@@ -184,7 +211,10 @@ void wait_until_complete(const Session& session, const Waited& waited, std::chro
         throw Error(ErrorKind::unavailable, fmt::format("{} has failed{}{}{}", to_string(workload.key), workload.message.empty() ? "" : ": ", workload.message, why_not(pods)),
                     "`flox kube describe POD` and `flox kube logs POD` tell more.");
     }
-    if (complete == waited.size()) return;
+    const std::string now_running = container_ids(pods);
+    if (complete < waited.size() || now_running != running) incomplete_at = Clock::now();
+    running = now_running;
+    if (complete == waited.size() && (!settle || Clock::now() - incomplete_at > settling_time)) return;
     for (const auto& pod : pods)
       if (pod.permanent && !pod.terminating)
         throw Error(ErrorKind::unavailable, fmt::format("{} {} cannot run:{}", pod.owner_kind, pod.owner_name, why_not(pods)),
@@ -251,7 +281,7 @@ void play(const Session& session, const PlayOptions& options) {
   for (const auto& note : notes)
     if (said.insert(note).second) fmt::print(stderr, "note: {}\n", note);
   if (runs_something) ensure_supervisor(session.state, session.settings);
-  if (options.wait && !waited.empty()) wait_until_complete(session, waited, options.timeout);
+  if (options.wait && !waited.empty()) wait_until_complete(session, waited, must_settle(manifests), options.timeout);
 }
 
 void down(const Session& session, const DownOptions& options) {
