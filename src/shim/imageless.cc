@@ -173,7 +173,7 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), prepare_limit);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
-    throw error.with_advice("Is floxd running on this node? `flox node doctor` tells.");
+    throw error.with_context("asking floxd for the container's environment").with_advice("Is floxd running on this node? `flox node doctor` tells.");
   }
   node::v1::PrepareResponse response;
   if (!response.ParseFromString(answer) || response.store_directory().empty() ||
@@ -189,14 +189,16 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   co_return activation;
 }
 
-asio::awaitable<void> Imageless::release(std::string container_id) {
+asio::awaitable<bool> Imageless::release(std::string container_id) {
   node::v1::ReleaseRequest request;
   request.set_container_id(container_id);
   try {
     ttrpc::Client client(executor_, node_socket_);
     co_await client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), release_limit);
+    co_return true;
   } catch (const Error& error) {
     diary("releasing the environment of {}: {}", container_id, error.what());
+    co_return false;
   }
 }
 

@@ -121,7 +121,7 @@ asio::awaitable<void> Task::undo_create() {
   } catch (const std::exception& error) {
     diary("undoing the creation of {}: {}", id_, error.what());
   }
-  if (imageless_) co_await world_.imageless.release(id_);
+  co_await release_environment();
 }
 
 asio::awaitable<std::optional<Activation>> Task::prepare_spec() {
@@ -130,7 +130,7 @@ asio::awaitable<std::optional<Activation>> Task::prepare_spec() {
   own_pid_namespace_ = spec.has_own_pid_namespace();
   if (!is_imageless(spec)) co_return std::nullopt;
   imageless_ = true;
-  write_file(fs::path(bundle_) / "flox.lease", id_, 0600);  // tells `delete` that floxd is to be told
+  write_file(lease_file(), id_, 0600);
   fs::path root = fs::path(bundle_) / spec.root_path();     // an absolute path stands for itself
   std::optional<Activation> activation = co_await world_.imageless.prepare(id_, spec, root);
   spec.save(config);
@@ -444,6 +444,12 @@ asio::awaitable<wire::DeleteResponse> Task::remove(std::string exec_id) {
   co_return response;
 }
 
+asio::awaitable<void> Task::release_environment() {
+  if (!imageless_) co_return;
+  const bool released = co_await world_.imageless.release(id_);
+  if (released) ::unlink(lease_file().c_str());
+}
+
 asio::awaitable<void> Task::remove_init() {
   try {
     co_await run_runtime(runtime_.remove(id_, false), "OCI runtime delete failed");
@@ -457,7 +463,7 @@ asio::awaitable<void> Task::remove_init() {
       diary("unmounting the root of {}: {}", id_, error.what());  // containerd tries again
     }
   }
-  if (imageless_) co_await world_.imageless.release(id_);
+  co_await release_environment();
 }
 
 // --- the OCI runtime

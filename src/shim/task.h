@@ -91,6 +91,9 @@ class Task : public std::enable_shared_from_this<Task> {
   asio::awaitable<void> start_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> launch_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> remove_init();
+  asio::awaitable<void> release_environment();
+  // Stands as long as floxd may hold a lease: tells `delete` to give it back.
+  fs::path lease_file() const { return fs::path(bundle_) / "flox.lease"; }
   asio::awaitable<void> watch_init();
   asio::awaitable<void> watch_exec(std::shared_ptr<TaskProcess> process);
   void watch_memory();

@@ -1,0 +1,84 @@
+# What the tests of the shim share: a world with containerd, a root directory with a shell in it, and containers
+# started through ctr. Sourced first by every test, never run.
+#   FLOX_TEST_SHIM=io.containerd.runc.v2 runs the tests against the reference shim, where they apply.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+skip() { echo "$*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root: starts containers"
+enter_world "$@"
+SHIM=${FLOX_TEST_SHIM:-$BUILD_DIR/bin/containerd-shim-flox-v1}
+# containerd's namespace names the parent of the containers' cgroups: the world's end removes it.
+export CONTAINERD_NAMESPACE=${CGROUP_PARENT#/}
+
+ROOTFS=$WORLD/rootfs
+mkdir -p "$ROOTFS"/{bin,tmp,proc,dev,sys}
+cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
+for applet in $("$ROOTFS/bin/busybox" --list); do ln -s busybox "$ROOTFS/bin/$applet" 2>/dev/null || true; done
+
+# ctr never hangs a test. (It passes SIGTERM on to the container.)
+ctr() { timeout --signal=KILL "${CTR_LIMIT:-60}" "$(type -P ctr)" "$@"; }
+# run_container OPTIONS… NAME COMMAND…
+run_container() {
+  local options=()
+  while [[ $1 == -* ]]; do
+    options+=("$1")
+    case $1 in --rm | -d | -t | --*=*) shift ;; *) options+=("$2"); shift 2 ;; esac
+  done
+  ctr run --runtime "$SHIM" --env PATH=/bin "${options[@]}" --rootfs "$ROOTFS" "$@" </dev/null
+}
+# code COMMAND…: its exit code on stdout, its output dropped.
+code() { local code=0; "$@" >/dev/null 2>&1 || code=$?; echo $code; }
+# exit_code_of NAME: deletes the stopped task; the code that it ended with.
+exit_code_of() {
+  local said
+  said=$(ctr task delete "$1" 2>&1) || die "deleting $1: $said"
+  sed -n 's/.*exit code \([0-9]*\).*/\1/p' <<<"$said" | grep . || echo 0
+}
+task_status() { ctr task ls | awk -v id="$1" '$1 == id { print $3 }'; }
+task_pid() { ctr task ls | awk -v id="$1" '$1 == id { print $2 }'; }
+is_status() { [ "$(task_status "$1")" = "$2" ]; }
+# end_container NAME: kills what runs and removes the container.
+end_container() {
+  ctr task kill --signal KILL "$1" >/dev/null 2>&1 || true
+  wait_until 10 "$1 to stop" is_status "$1" STOPPED
+  ctr task delete "$1" >/dev/null 2>&1 || true
+  ctr container delete "$1"
+}
+shims() { pgrep -f "containerd-shim.* -namespace $CONTAINERD_NAMESPACE " || true; }
+
+# What containers leave behind, one a line: processes, sockets, directories, mounts, cgroups.
+leftovers() {
+  local pid
+  for pid in $(shims); do ps -o pid=,args= -p "$pid"; done
+  find /run/containerd/s "/run/containerd/runc/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
+  find "$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
+  find /tmp -maxdepth 1 -name 'pty??????' 2>/dev/null
+  grep "io.containerd.runtime.v2.task" /proc/self/mounts
+  find /sys/fs/cgroup/*"$CGROUP_PARENT" -mindepth 1 -type d 2>/dev/null
+  true
+}
+nothing_left() { [ -z "$(leftovers)" ]; }
+expect_nothing_left() {
+  local end=$((SECONDS + 10))
+  until nothing_left; do
+    [ $SECONDS -lt $end ] || die "the containers left something behind: $(leftovers)"
+    sleep 0.1
+  done
+}
+
+# record_events: containerd's events go to $EVENTS from now on.
+record_events() {
+  EVENTS=$WORLD/events
+  "$(type -P ctr)" events >"$EVENTS" 2>/dev/null &
+  local n=0
+  event_arrives() { n=$((n + 1)); ctr namespaces label "$CONTAINERD_NAMESPACE" probe=$n; [ -s "$EVENTS" ]; }
+  wait_until 10 "events to arrive" event_arrives
+}
+# events_of NAME: the topics of a container's task events, in order, with the exec's id behind the exec's own.
+events_of() {
+  grep -F "\"$1\"" "$EVENTS" | awk '{ for (i = 1; i <= NF; i++) if ($i ~ "^/tasks/") { topic = $i; sub("/tasks/", "", topic); print topic } }' | xargs
+}
+event_seen() { grep -F "/tasks/$2" "$EVENTS" | grep -qF "\"$1\""; }
+
+ctr_ready() { ctr version; }
+start_containerd
+ctr namespaces create "$CONTAINERD_NAMESPACE"
