@@ -20,7 +20,8 @@ fs::path relative_path(const std::string& path) {
   if (!path.ends_with(".slice")) return fs::path(path).relative_path();
   fs::path nested;
   const std::string stem = path.substr(0, path.size() - 6);
-  for (size_t dash = stem.find('-'); dash != std::string::npos; dash = stem.find('-', dash + 1)) nested /= stem.substr(0, dash) + ".slice";
+  for (size_t dash = stem.find('-'); dash != std::string::npos; dash = stem.find('-', dash + 1))
+    nested /= stem.substr(0, dash) + ".slice";
   return nested / path;
 }
 
@@ -33,7 +34,8 @@ void remove_cgroup(const std::string& path) noexcept {
     remove_below(root / relative);  // cgroup v2
     std::error_code ignored;
     for (const auto& hierarchy : fs::directory_iterator(root, ignored))
-      if (hierarchy.is_directory(ignored) && !hierarchy.is_symlink(ignored)) remove_below(hierarchy.path() / relative);
+      if (hierarchy.is_directory(ignored) && !hierarchy.is_symlink(ignored))
+        remove_below(hierarchy.path() / relative);
   } catch (const std::exception&) {
   }
 }

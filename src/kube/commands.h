@@ -1,5 +1,5 @@
-// The verbs of flox-kube. Each takes its parsed options, prints its results on stdout and its remarks on stderr, and
-// throws Error.
+// The verbs of flox-kube. Each takes its parsed options, prints its results on stdout and its remarks on
+// stderr, and throws Error.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ struct Session {
 };
 
 struct PlayOptions {
-  std::vector<std::string> files;       // files, directories, "-"
+  std::vector<std::string> files;  // files, directories, "-"
   std::vector<std::string> kustomizations;
   StringMap environment;
   bool wait = true;
@@ -54,15 +54,18 @@ struct LogsOptions {
 void logs(const Session& session, const LogsOptions& options);
 
 // Returns the command's exit code.
-int exec(const Session& session, const std::string& pod, const std::string& container, const std::vector<std::string>& command);
+int exec(const Session& session, const std::string& pod, const std::string& container,
+         const std::vector<std::string>& command);
 
 // The pods of status.json, of the session's namespace if one is given.
 std::vector<PodStatus> all_pods(const Session& session);
-// One pod by "NAME", "pod/NAME" or, any of its pods, "deployment/NAME". Throws Error(not_found, invalid_input).
+// One pod by "NAME", "pod/NAME" or, any of its pods, "deployment/NAME". Throws Error(not_found,
+// invalid_input).
 PodStatus find_pod(const Session& session, const std::string& target);
 // The pods that a target of `logs` stands for: one by its name, all of a workload.
 std::vector<PodStatus> find_pods(const Session& session, const std::string& target);
-// One of the pod's containers by name; without a name the annotated default or the first. Throws Error(not_found).
+// One of the pod's containers by name; without a name the annotated default or the first. Throws
+// Error(not_found).
 const ContainerStatus& find_container(const PodStatus& pod, const std::string& name);
 
 }  // namespace flox::kube

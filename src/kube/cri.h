@@ -1,5 +1,5 @@
-// What flox-kube asks of a container runtime: the verbs of CRI with plain types. The one real implementation is
-// connect_cri (gRPC to containerd); tests put a fake behind the same interface.
+// What flox-kube asks of a container runtime: the verbs of CRI with plain types. The one real implementation
+// is connect_cri (gRPC to containerd); tests put a fake behind the same interface.
 //
 // Every call blocks until the runtime answers and may be made from any thread. Every call throws Error:
 // unavailable if the runtime cannot be reached or does not answer in time, not_found for an id it does not
@@ -137,7 +137,8 @@ class Cri {
 
   // Runs a command in a running container without input; a zero timeout means none. Throws Error(unavailable)
   // when the time is up.
-  virtual ExecResult exec(const std::string& id, const std::vector<std::string>& command, std::chrono::seconds timeout) = 0;
+  virtual ExecResult exec(const std::string& id, const std::vector<std::string>& command,
+                          std::chrono::seconds timeout) = 0;
 
   // Nothing if the runtime has no such image. Nothing is ever pulled.
   virtual std::optional<ImageInfo> image(const std::string& name) = 0;

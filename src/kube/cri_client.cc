@@ -21,12 +21,17 @@ constexpr seconds start_call = minutes(30);
 
 ErrorKind kind_of(const grpc::Status& status) {
   switch (status.error_code()) {
-    case grpc::StatusCode::NOT_FOUND: return ErrorKind::not_found;
-    case grpc::StatusCode::INVALID_ARGUMENT: return ErrorKind::invalid_input;
-    case grpc::StatusCode::ALREADY_EXISTS: return ErrorKind::conflict;
+    case grpc::StatusCode::NOT_FOUND:
+      return ErrorKind::not_found;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return ErrorKind::invalid_input;
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return ErrorKind::conflict;
     case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return ErrorKind::unavailable;
-    default: return ErrorKind::internal;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return ErrorKind::unavailable;
+    default:
+      return ErrorKind::internal;
   }
 }
 
@@ -137,10 +142,14 @@ pb::ContainerConfig to_message(const ContainerConfig& config) {
 
 ContainerState to_state(pb::ContainerState state) {
   switch (state) {
-    case pb::CONTAINER_CREATED: return ContainerState::created;
-    case pb::CONTAINER_RUNNING: return ContainerState::running;
-    case pb::CONTAINER_EXITED: return ContainerState::exited;
-    default: return ContainerState::unknown;
+    case pb::CONTAINER_CREATED:
+      return ContainerState::created;
+    case pb::CONTAINER_RUNNING:
+      return ContainerState::running;
+    case pb::CONTAINER_EXITED:
+      return ContainerState::exited;
+    default:
+      return ContainerState::unknown;
   }
 }
 
@@ -158,7 +167,8 @@ class GrpcCri : public Cri {
   }
 
   std::string version() override {
-    const auto answer = runtime_call("asking for the version", &pb::RuntimeService::Stub::Version, pb::VersionRequest{}, quick_call);
+    const auto answer = runtime_call("asking for the version", &pb::RuntimeService::Stub::Version,
+                                     pb::VersionRequest{}, quick_call);
     return answer.runtime_name() + " " + answer.runtime_version();
   }
 
@@ -178,24 +188,30 @@ class GrpcCri : public Cri {
   void remove_sandbox(const std::string& id) override {
     pb::RemovePodSandboxRequest request;
     request.set_pod_sandbox_id(id);
-    runtime_call("removing a pod sandbox", &pb::RuntimeService::Stub::RemovePodSandbox, request, sandbox_call);
+    runtime_call("removing a pod sandbox", &pb::RuntimeService::Stub::RemovePodSandbox, request,
+                 sandbox_call);
   }
 
   std::string sandbox_ip(const std::string& id) override {
     pb::PodSandboxStatusRequest request;
     request.set_pod_sandbox_id(id);
-    return runtime_call("asking for a pod sandbox", &pb::RuntimeService::Stub::PodSandboxStatus, request, quick_call)
-        .status().network().ip();
+    return runtime_call("asking for a pod sandbox", &pb::RuntimeService::Stub::PodSandboxStatus, request,
+                        quick_call)
+        .status()
+        .network()
+        .ip();
   }
 
   std::vector<SandboxInfo> list_sandboxes(const StringMap& labels) override {
     pb::ListPodSandboxRequest request;
     request.mutable_filter()->mutable_label_selector()->insert(labels.begin(), labels.end());
     std::vector<SandboxInfo> sandboxes;
-    const auto answer = runtime_call("listing pod sandboxes", &pb::RuntimeService::Stub::ListPodSandbox, request, quick_call);
+    const auto answer =
+        runtime_call("listing pod sandboxes", &pb::RuntimeService::Stub::ListPodSandbox, request, quick_call);
     for (const auto& item : answer.items())
-      sandboxes.push_back({item.id(), item.metadata().name(), item.metadata().uid(), item.metadata().namespace_(),
-                           item.metadata().attempt(), item.state() == pb::SANDBOX_READY, item.created_at()});
+      sandboxes.push_back({item.id(), item.metadata().name(), item.metadata().uid(),
+                           item.metadata().namespace_(), item.metadata().attempt(),
+                           item.state() == pb::SANDBOX_READY, item.created_at()});
     return sandboxes;
   }
 
@@ -218,7 +234,8 @@ class GrpcCri : public Cri {
     pb::StopContainerRequest request;
     request.set_container_id(id);
     request.set_timeout(grace.count());
-    runtime_call("stopping a container", &pb::RuntimeService::Stub::StopContainer, request, grace + quick_call);
+    runtime_call("stopping a container", &pb::RuntimeService::Stub::StopContainer, request,
+                 grace + quick_call);
   }
 
   void remove_container(const std::string& id) override {
@@ -231,7 +248,8 @@ class GrpcCri : public Cri {
     pb::ListContainersRequest request;
     request.mutable_filter()->mutable_label_selector()->insert(labels.begin(), labels.end());
     std::vector<ContainerInfo> containers;
-    const auto answer = runtime_call("listing containers", &pb::RuntimeService::Stub::ListContainers, request, quick_call);
+    const auto answer =
+        runtime_call("listing containers", &pb::RuntimeService::Stub::ListContainers, request, quick_call);
     for (const auto& item : answer.containers()) {
       ContainerInfo info;
       info.id = item.id();
@@ -248,8 +266,9 @@ class GrpcCri : public Cri {
   ContainerInfo container_status(const std::string& id) override {
     pb::ContainerStatusRequest request;
     request.set_container_id(id);
-    const auto status =
-        runtime_call("asking for a container", &pb::RuntimeService::Stub::ContainerStatus, request, quick_call).status();
+    const auto status = runtime_call("asking for a container", &pb::RuntimeService::Stub::ContainerStatus,
+                                     request, quick_call)
+                            .status();
     ContainerInfo info;
     info.id = status.id();
     info.name = status.metadata().name();
@@ -277,7 +296,8 @@ class GrpcCri : public Cri {
   std::optional<ImageInfo> image(const std::string& name) override {
     pb::ImageStatusRequest request;
     request.mutable_image()->set_image(name);
-    const auto answer = call("asking for an image", *images_, &pb::ImageService::Stub::ImageStatus, request, quick_call);
+    const auto answer =
+        call("asking for an image", *images_, &pb::ImageService::Stub::ImageStatus, request, quick_call);
     if (!answer.has_image()) return std::nullopt;
     ImageInfo info;
     info.id = answer.image().id();
@@ -290,8 +310,8 @@ class GrpcCri : public Cri {
   // Makes one unary call. `doing`, if not empty, comes in front of the runtime's own text.
   template <typename Stub, typename Request, typename Response>
   Response call(const char* doing, Stub& stub,
-                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
-                seconds limit) {
+                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                const Request& request, seconds limit) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + limit);
     Response response;
@@ -299,17 +319,23 @@ class GrpcCri : public Cri {
     if (status.ok()) return response;
     const std::string prefix = *doing ? std::string(doing) + ": " : "";
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
-      throw Error(ErrorKind::unavailable, fmt::format("{}no container runtime answers at {}: {}", prefix, endpoint_, status.error_message()),
-                  "Is containerd running, with its CRI plugin on? Name another socket with --runtime-endpoint.");
+      throw Error(
+          ErrorKind::unavailable,
+          fmt::format("{}no container runtime answers at {}: {}", prefix, endpoint_, status.error_message()),
+          "Is containerd running, with its CRI plugin on? Name another socket with --runtime-endpoint.");
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
-      throw Error(ErrorKind::unavailable, fmt::format("{}the runtime at {} does not speak CRI v1: {}", prefix, endpoint_, status.error_message()),
-                  "Containerd's CRI plugin must be on (it must not be listed in disabled_plugins) and of containerd 1.6 or newer.");
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("{}the runtime at {} does not speak CRI v1: {}", prefix, endpoint_,
+                              status.error_message()),
+                  "Containerd's CRI plugin must be on (it must not be listed in disabled_plugins) and of "
+                  "containerd 1.6 or newer.");
     throw Error(kind_of(status), prefix + status.error_message());
   }
 
   template <typename Request, typename Response>
   Response runtime_call(const char* doing,
-                        grpc::Status (pb::RuntimeService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                        grpc::Status (pb::RuntimeService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                         Response*),
                         const Request& request, seconds limit) {
     return call(doing, *runtime_, method, request, limit);
   }
@@ -324,7 +350,8 @@ class GrpcCri : public Cri {
 std::unique_ptr<Cri> connect_cri(const std::string& endpoint) {
   if (endpoint.starts_with("unix://")) return std::make_unique<GrpcCri>("unix:" + endpoint.substr(7));
   if (endpoint.starts_with("/")) return std::make_unique<GrpcCri>("unix:" + endpoint);
-  throw Error(ErrorKind::invalid_input, fmt::format("runtime endpoint {}: not the address of a local socket", endpoint),
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("runtime endpoint {}: not the address of a local socket", endpoint),
               "Write it as unix:///run/containerd/containerd.sock");
 }
 

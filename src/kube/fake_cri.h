@@ -42,7 +42,8 @@ class FakeCri : public Cri {
     return *found;
   }
   bool has(const std::string& name) const {
-    return std::any_of(containers.begin(), containers.end(), [&](const auto& entry) { return entry.second.info.name == name; });
+    return std::any_of(containers.begin(), containers.end(),
+                       [&](const auto& entry) { return entry.second.info.name == name; });
   }
 
   std::string version() override { return "fake 1"; }
@@ -65,7 +66,8 @@ class FakeCri : public Cri {
     for (const auto& [id, sandbox] : sandboxes) list.push_back(sandbox);
     return list;
   }
-  std::string create_container(const std::string& sandbox_id, const ContainerConfig& config, const SandboxConfig&) override {
+  std::string create_container(const std::string& sandbox_id, const ContainerConfig& config,
+                               const SandboxConfig&) override {
     if (!create_error.empty()) fail(ErrorKind::internal, "{}", create_error);
     const std::string id = "container" + std::to_string(++count_);
     Fake fake;
@@ -105,7 +107,9 @@ class FakeCri : public Cri {
     return list;
   }
   ContainerInfo container_status(const std::string& id) override { return containers.at(id).info; }
-  ExecResult exec(const std::string&, const std::vector<std::string>&, std::chrono::seconds) override { return {}; }
+  ExecResult exec(const std::string&, const std::vector<std::string>&, std::chrono::seconds) override {
+    return {};
+  }
   std::optional<ImageInfo> image(const std::string& name) override {
     if (!images.contains(name)) return std::nullopt;
     return ImageInfo{"sha256:" + name, 0, ""};

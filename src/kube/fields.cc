@@ -16,8 +16,9 @@ bool is_number(const std::string& text) {
 }
 
 bool is_boolean(const std::string& text) {
-  static const std::set<std::string> words = {"true", "True", "TRUE", "false", "False", "FALSE", "yes", "Yes", "YES",
-                                              "no",   "No",   "NO",   "on",    "On",    "ON",    "off", "Off", "OFF"};
+  static const std::set<std::string> words = {"true", "True", "TRUE", "false", "False", "FALSE",
+                                              "yes",  "Yes",  "YES",  "no",    "No",    "NO",
+                                              "on",   "On",   "ON",   "off",   "Off",   "OFF"};
   return words.contains(text);
 }
 
@@ -57,7 +58,8 @@ Fields::~Fields() noexcept(false) {
   if (std::uncaught_exceptions() != exceptions_ || !map_.IsMap()) return;
   for (const auto& field : map_) {
     const std::string name = field.first.Scalar();
-    if (!read_.contains(name) && present(field.second)) context_.note(path_of(name.c_str()) + " is not acted on");
+    if (!read_.contains(name) && present(field.second))
+      context_.note(path_of(name.c_str()) + " is not acted on");
   }
 }
 
@@ -126,7 +128,9 @@ std::optional<bool> Fields::boolean(const char* key) {
 
 std::vector<std::string> Fields::texts(const char* key) {
   std::vector<std::string> values;
-  each(key, [&](const YAML::Node& item, const std::string& path) { values.push_back(string_of(item, path, context_)); });
+  each(key, [&](const YAML::Node& item, const std::string& path) {
+    values.push_back(string_of(item, path, context_));
+  });
   return values;
 }
 
@@ -169,10 +173,22 @@ void Fields::note(const char* key, const std::string& why) {
 }
 
 std::optional<int64_t> parse_quantity(const std::string& text, bool thousandths) {
-  static const std::map<std::string, long double> units = {
-      {"n", 1e-9L}, {"u", 1e-6L}, {"m", 1e-3L}, {"", 1}, {"k", 1e3L}, {"M", 1e6L}, {"G", 1e9L}, {"T", 1e12L},
-      {"P", 1e15L}, {"E", 1e18L}, {"Ki", 1024.0L}, {"Mi", 1048576.0L}, {"Gi", 1073741824.0L},
-      {"Ti", 1099511627776.0L}, {"Pi", 1125899906842624.0L}, {"Ei", 1152921504606846976.0L}};
+  static const std::map<std::string, long double> units = {{"n", 1e-9L},
+                                                           {"u", 1e-6L},
+                                                           {"m", 1e-3L},
+                                                           {"", 1},
+                                                           {"k", 1e3L},
+                                                           {"M", 1e6L},
+                                                           {"G", 1e9L},
+                                                           {"T", 1e12L},
+                                                           {"P", 1e15L},
+                                                           {"E", 1e18L},
+                                                           {"Ki", 1024.0L},
+                                                           {"Mi", 1048576.0L},
+                                                           {"Gi", 1073741824.0L},
+                                                           {"Ti", 1099511627776.0L},
+                                                           {"Pi", 1125899906842624.0L},
+                                                           {"Ei", 1152921504606846976.0L}};
   size_t digits = text.find_first_not_of("0123456789.");
   if (digits == std::string::npos) digits = text.size();
   std::string unit = text.substr(digits);

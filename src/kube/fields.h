@@ -1,5 +1,5 @@
-// Reading one YAML map field by field, with errors that name the file, line and column, and with the promise that no
-// field is passed over in silence: what nobody asked for is reported when the map has been read.
+// Reading one YAML map field by field, with errors that name the file, line and column, and with the promise
+// that no field is passed over in silence: what nobody asked for is reported when the map has been read.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -18,8 +18,8 @@ namespace flox::kube {
 
 // Where a document came from and where its remarks go. Must outlive the Fields that refer to it.
 struct ReadContext {
-  std::string source;                     // file name, or "standard input"
-  std::string object;                     // "Deployment ticket-processor", once known
+  std::string source;                         // file name, or "standard input"
+  std::string object;                         // "Deployment ticket-processor", once known
   std::vector<std::string>* notes = nullptr;  // one line each; may be null
 
   // Throws Error(invalid_input) "SOURCE:LINE:COLUMN: OBJECT: PATH: TEXT".

@@ -107,19 +107,28 @@ TEST(AgeText, is_as_short_as_kubectls) {
 }
 
 TEST(MergePatch, merges_lists_by_their_key_and_deletes) {
-  json object = json::parse(R"({"spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"},{"name":"Y","value":"2"}],"command":["old","b"]}],"gone":1}})");
-  merge_patch(object, json::parse(R"({"spec":{"gone":null,"containers":[{"name":"a","command":["new"],"env":[{"name":"X","$patch":"delete"},{"name":"Z","value":"3"}]}]}})"));
-  EXPECT_EQ(object, json::parse(R"({"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"},{"name":"Z","value":"3"}],"command":["new"]}]}})"));
+  json object = json::parse(
+      R"({"spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"},{"name":"Y","value":"2"}],"command":["old","b"]}],"gone":1}})");
+  merge_patch(
+      object,
+      json::parse(
+          R"({"spec":{"gone":null,"containers":[{"name":"a","command":["new"],"env":[{"name":"X","$patch":"delete"},{"name":"Z","value":"3"}]}]}})"));
+  EXPECT_EQ(
+      object,
+      json::parse(
+          R"({"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"},{"name":"Z","value":"3"}],"command":["new"]}]}})"));
 }
 
 TEST(Kustomization, completes_the_guides_fragments) {
   for (const std::string variant : {"avx2", "avx512"}) {
     const auto objects = read_kustomization(fs::path(FLOX_SOURCE_DIR) / "deploy/overlays" / variant);
-    const auto found = std::find_if(objects.begin(), objects.end(), [](const json& object) { return object["kind"] == "Deployment"; });
+    const auto found = std::find_if(objects.begin(), objects.end(),
+                                    [](const json& object) { return object["kind"] == "Deployment"; });
     ASSERT_NE(found, objects.end());
     EXPECT_EQ((*found)["metadata"]["name"], "ticket-processor-" + variant);
     EXPECT_EQ((*found)["spec"]["replicas"], 3);
-    EXPECT_THAT((*found)["spec"]["template"]["spec"]["initContainers"][0]["command"][2].get<std::string>(), testing::HasSubstr("flox install ticket-processor-" + variant + "\n"));
+    EXPECT_THAT((*found)["spec"]["template"]["spec"]["initContainers"][0]["command"][2].get<std::string>(),
+                testing::HasSubstr("flox install ticket-processor-" + variant + "\n"));
   }
 }
 

@@ -1,6 +1,6 @@
 // The part of kustomize that the overlays under deploy/ need: resources (files and directories) and patches
-// (strategic merge, by file or inline, with a target, names may change). Any other field of a kustomization is an error
-// that advises `kubectl kustomize DIR | flox kube play -`.
+// (strategic merge, by file or inline, with a target, names may change). Any other field of a kustomization
+// is an error that advises `kubectl kustomize DIR | flox kube play -`.
 #pragma once
 
 #include <filesystem>

@@ -9,7 +9,8 @@ bool parse_log_line(const std::string& raw, LogLine& line, bool& partial) {
   const size_t stream = time == std::string::npos ? time : raw.find(' ', time + 1);
   if (stream == std::string::npos) return false;
   const size_t tag = std::min(raw.find(' ', stream + 1), raw.size());
-  const std::string name = raw.substr(time + 1, stream - time - 1), tags = raw.substr(stream + 1, tag - stream - 1);
+  const std::string name = raw.substr(time + 1, stream - time - 1),
+                    tags = raw.substr(stream + 1, tag - stream - 1);
   if (name != "stdout" && name != "stderr") return false;
   line.time = raw.substr(0, time);
   line.is_error = name == "stderr";

@@ -25,8 +25,10 @@ StringMap read_selector(const std::string& text) {
     const size_t end = std::min(text.find(',', start), text.size());
     const std::string part = text.substr(start, end - start);
     const size_t equals = part.find('=');
-    if (equals == std::string::npos || equals == 0) fail(ErrorKind::invalid_input, "selector {}: write NAME=VALUE,…", text);
-    selector[part.substr(0, equals)] = part.substr(equals + 1 + (part.substr(equals).starts_with("==") ? 1 : 0));
+    if (equals == std::string::npos || equals == 0)
+      fail(ErrorKind::invalid_input, "selector {}: write NAME=VALUE,…", text);
+    selector[part.substr(0, equals)] =
+        part.substr(equals + 1 + (part.substr(equals).starts_with("==") ? 1 : 0));
     start = end + 1;
   }
   return selector;
@@ -57,7 +59,10 @@ void write_line(const LogLine& line, const std::string& prefix, bool timestamps)
 class Follower {
  public:
   Follower(const PodStatus& pod, const ContainerStatus& container, std::string prefix)
-      : uid_(pod.uid), container_(container.name), directory_(fs::path(pod.log_directory) / container.name), prefix_(std::move(prefix)) {}
+      : uid_(pod.uid),
+        container_(container.name),
+        directory_(fs::path(pod.log_directory) / container.name),
+        prefix_(std::move(prefix)) {}
 
   // The last `count` lines of the newest file, all if no count is given.
   void show_tail(std::optional<size_t> count, bool timestamps) {
@@ -87,7 +92,8 @@ class Follower {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
       const std::string stem = entry.path().stem();
-      if (!stem.empty() && stem.size() < 9 && std::all_of(stem.begin(), stem.end(), ::isdigit)) newest = std::max(newest, std::stoi(stem));
+      if (!stem.empty() && stem.size() < 9 && std::all_of(stem.begin(), stem.end(), ::isdigit))
+        newest = std::max(newest, std::stoi(stem));
     }
     if (newest == attempt_) return false;
     attempt_ = newest;
@@ -104,7 +110,9 @@ class Follower {
 
 bool still_to_come(const Session& session, const Follower& follower) {
   for (const auto& pod : all_pods(session))
-    if (pod.uid == follower.uid()) return !pod.finished() && !(find_container(pod, follower.container()).ready && find_container(pod, follower.container()).state == RunState::terminated);
+    if (pod.uid == follower.uid())
+      return !pod.finished() && !(find_container(pod, follower.container()).ready &&
+                                  find_container(pod, follower.container()).state == RunState::terminated);
   return false;
 }
 
@@ -115,26 +123,35 @@ void logs(const Session& session, const LogsOptions& options) {
   std::vector<Follower> followers;
   for (const auto& pod : pods) {
     const ContainerStatus& container = find_container(pod, options.container);
-    followers.emplace_back(pod, container, pods.size() > 1 ? fmt::format("[pod/{}/{}] ", pod.name, container.name) : "");
+    followers.emplace_back(pod, container,
+                           pods.size() > 1 ? fmt::format("[pod/{}/{}] ", pod.name, container.name) : "");
     if (pods.size() == 1 && container.id.empty() && !options.follow)
-      throw Error(ErrorKind::unavailable, fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container.name, pod.name, container.reason),
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container.name,
+                              pod.name, container.reason),
                   trouble(pod));
   }
   for (auto& follower : followers) follower.show_tail(options.tail, options.timestamps);
   while (options.follow) {
-    const bool more = std::any_of(followers.begin(), followers.end(), [&](const auto& f) { return still_to_come(session, f); });
+    const bool more = std::any_of(followers.begin(), followers.end(),
+                                  [&](const auto& f) { return still_to_come(session, f); });
     for (auto& follower : followers) follower.show_new(options.timestamps);
     if (!more) return;
     std::this_thread::sleep_for(poll_interval);
   }
 }
 
-int exec(const Session& session, const std::string& target, const std::string& container_name, const std::vector<std::string>& command) {
+int exec(const Session& session, const std::string& target, const std::string& container_name,
+         const std::vector<std::string>& command) {
   const PodStatus pod = find_pod(session, target);
   const ContainerStatus& container = find_container(pod, container_name);
   if (container.state != RunState::running)
-    throw Error(ErrorKind::unavailable, fmt::format("container {} of pod {} does not run: {}", container.name, pod.name, status_word(pod)), trouble(pod));
-  const ExecResult result = connect_cri(session.settings.endpoint)->exec(container.id, command, std::chrono::seconds(0));
+    throw Error(
+        ErrorKind::unavailable,
+        fmt::format("container {} of pod {} does not run: {}", container.name, pod.name, status_word(pod)),
+        trouble(pod));
+  const ExecResult result =
+      connect_cri(session.settings.endpoint)->exec(container.id, command, std::chrono::seconds(0));
   std::cout << result.out << std::flush;
   std::cerr << result.err << std::flush;
   return result.exit_code;

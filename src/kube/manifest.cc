@@ -29,14 +29,19 @@ json to_json(const YAML::Node& node) {
       const std::string& text = node.Scalar();
       if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return text;
       int64_t integer;
-      if (text.find_first_not_of("+-0123456789") == std::string::npos && YAML::convert<int64_t>::decode(node, integer)) return integer;
+      if (text.find_first_not_of("+-0123456789") == std::string::npos &&
+          YAML::convert<int64_t>::decode(node, integer))
+        return integer;
       bool truth;
       if (text.size() > 1 && YAML::convert<bool>::decode(node, truth)) return truth;
       double number;
-      if (text.find_first_of("0123456789") != std::string::npos && YAML::convert<double>::decode(node, number)) return number;
+      if (text.find_first_of("0123456789") != std::string::npos &&
+          YAML::convert<double>::decode(node, number))
+        return number;
       return text;
     }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -51,7 +56,8 @@ std::vector<YAML::Node> load(const std::string& text, const std::string& source)
   std::vector<YAML::Node> documents;
   std::function<void(const YAML::Node&)> add = [&](const YAML::Node& node) {
     if (!node.IsDefined() || node.IsNull()) return;
-    if (node.IsMap() && node["kind"].IsDefined() && node["kind"].IsScalar() && node["kind"].Scalar() == "List" && node["items"].IsDefined()) {
+    if (node.IsMap() && node["kind"].IsDefined() && node["kind"].IsScalar() &&
+        node["kind"].Scalar() == "List" && node["items"].IsDefined()) {
       for (const auto& item : node["items"]) add(item);
       return;
     }
@@ -62,9 +68,12 @@ std::vector<YAML::Node> load(const std::string& text, const std::string& source)
 }
 
 void check_object_name(const std::string& name, Fields& metadata) {
-  const bool good = name.size() <= 253 && name.front() != '-' && name.front() != '.' && name.back() != '-' && name.back() != '.' &&
+  const bool good = name.size() <= 253 && name.front() != '-' && name.front() != '.' && name.back() != '-' &&
+                    name.back() != '.' &&
                     name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
-  if (!good) metadata.reject("name", fmt::format("\"{}\" must be of lower-case letters, digits, and inner dashes and dots", name));
+  if (!good)
+    metadata.reject(
+        "name", fmt::format("\"{}\" must be of lower-case letters, digits, and inner dashes and dots", name));
 }
 
 Metadata read_metadata(const YAML::Node& node, ReadContext& context, const std::string& kind) {
@@ -77,7 +86,9 @@ Metadata read_metadata(const YAML::Node& node, ReadContext& context, const std::
   metadata.namespace_ = fields.text("namespace");
   metadata.labels = fields.text_map("labels");
   metadata.annotations = fields.text_map("annotations");
-  for (const char* key : {"creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink"}) fields.accept(key);
+  for (const char* key :
+       {"creationTimestamp", "uid", "resourceVersion", "generation", "managedFields", "selfLink"})
+    fields.accept(key);
   return metadata;
 }
 
@@ -103,7 +114,8 @@ CountOrPercent read_count(Fields& fields, const char* key) {
 void read_strategy(Fields& spec, Deployment& deployment) {
   Fields strategy(spec.node("strategy"), spec.path_of("strategy"), spec.context());
   const std::string type = strategy.text("type", "RollingUpdate");
-  if (type != "RollingUpdate" && type != "Recreate") strategy.reject("type", "must be RollingUpdate or Recreate");
+  if (type != "RollingUpdate" && type != "Recreate")
+    strategy.reject("type", "must be RollingUpdate or Recreate");
   deployment.recreate = type == "Recreate";
   Fields rolling(strategy.node("rollingUpdate"), strategy.path_of("rollingUpdate"), spec.context());
   deployment.max_surge = read_count(rolling, "maxSurge");
@@ -137,7 +149,8 @@ Job read_job(Fields& object) {
   job.completions = static_cast<int>(spec.integer("completions", 0, 100000).value_or(1));
   job.parallelism = static_cast<int>(spec.integer("parallelism", 0, 100000).value_or(1));
   job.backoff_limit = static_cast<int>(spec.integer("backoffLimit", 0, 100000).value_or(6));
-  if (const auto deadline = spec.integer("activeDeadlineSeconds", 1, 86400 * 365)) job.active_deadline = seconds(*deadline);
+  if (const auto deadline = spec.integer("activeDeadlineSeconds", 1, 86400 * 365))
+    job.active_deadline = seconds(*deadline);
   spec.note("ttlSecondsAfterFinished", "a finished Job stays until `down`");
   if (!spec.has("template")) spec.reject("template", "is missing");
   job.pod_template = read_pod_template(spec.node("template"), "spec.template", object.context());
@@ -163,7 +176,8 @@ std::string decode_base64(const std::string& text, Fields& fields, const char* k
 
 KeyedData read_secret(Fields& object) {
   KeyedData secret;
-  for (const auto& [name, value] : object.text_map("data")) secret.data[name] = decode_base64(value, object, "data");
+  for (const auto& [name, value] : object.text_map("data"))
+    secret.data[name] = decode_base64(value, object, "data");
   for (const auto& [name, value] : object.text_map("stringData")) secret.data[name] = value;
   object.accept("type");
   object.accept("immutable");
@@ -172,7 +186,8 @@ KeyedData read_secret(Fields& object) {
 
 KeyedData read_config_map(Fields& object) {
   KeyedData map{object.text_map("data")};
-  for (const auto& [name, value] : object.text_map("binaryData")) map.data[name] = decode_base64(value, object, "binaryData");
+  for (const auto& [name, value] : object.text_map("binaryData"))
+    map.data[name] = decode_base64(value, object, "binaryData");
   object.accept("immutable");
   return map;
 }
@@ -182,7 +197,8 @@ PersistentVolumeClaim read_claim(Fields& object) {
   Fields spec(object.node("spec"), "spec", context);
   PersistentVolumeClaim claim;
   claim.storage_class = spec.text("storageClassName");
-  if (!claim.storage_class.empty()) spec.note("storageClassName", claim.storage_class + " → a directory of this machine");
+  if (!claim.storage_class.empty())
+    spec.note("storageClassName", claim.storage_class + " → a directory of this machine");
   spec.note("accessModes", "on one machine every pod may write the directory");
   spec.accept("volumeMode");
   Fields resources(spec.node("resources"), "spec.resources", context);
@@ -202,13 +218,16 @@ void read_service_account(Fields& object, const Metadata& metadata) {
   object.context().note("noted; no API server here, so pods get no token");
   for (const auto& [key, value] : metadata.annotations)
     if (key.starts_with("eks.amazonaws.com/"))
-      object.context().note(fmt::format("annotation {}: noted; no IAM here, give credentials with `play --env`", key));
+      object.context().note(
+          fmt::format("annotation {}: noted; no IAM here, give credentials with `play --env`", key));
   object.accept("automountServiceAccountToken");
 }
 
 bool cluster_wide(const std::string& kind) {
-  static const std::set<std::string> kinds = {"Namespace", "RuntimeClass", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding",
-                                              "StorageClass", "CustomResourceDefinition", "PriorityClass"};
+  static const std::set<std::string> kinds = {
+      "Namespace",    "RuntimeClass",       "Node",         "PersistentVolume",
+      "ClusterRole",  "ClusterRoleBinding", "StorageClass", "CustomResourceDefinition",
+      "PriorityClass"};
   return kinds.contains(kind);
 }
 
@@ -229,7 +248,9 @@ const std::vector<KindRule>& known_kinds() {
       {"RuntimeClass", {"node.k8s.io/v1", "node.k8s.io/v1beta1"}, nullptr},
       {"ServiceAccount", {"v1"}, nullptr},
       {"Namespace", {"v1"}, nullptr},
-      {"HorizontalPodAutoscaler", {"autoscaling/v2", "autoscaling/v1", "autoscaling/v2beta2"}, "no autoscaling on one machine, use `scale`"},
+      {"HorizontalPodAutoscaler",
+       {"autoscaling/v2", "autoscaling/v1", "autoscaling/v2beta2"},
+       "no autoscaling on one machine, use `scale`"},
   };
   return rules;
 }
@@ -240,8 +261,10 @@ bool read_body(Object& object, Fields& fields, const YAML::Node& node) {
   for (const auto& known : known_kinds())
     if (object.kind == known.kind) rule = &known;
   if (!rule) return false;
-  if (std::find(rule->api_versions.begin(), rule->api_versions.end(), object.api_version) == rule->api_versions.end())
-    fields.reject("apiVersion", fmt::format("{} is of {}, not of {}", object.kind, rule->api_versions.front(), object.api_version));
+  if (std::find(rule->api_versions.begin(), rule->api_versions.end(), object.api_version) ==
+      rule->api_versions.end())
+    fields.reject("apiVersion", fmt::format("{} is of {}, not of {}", object.kind, rule->api_versions.front(),
+                                            object.api_version));
   fields.accept("status");
   if (rule->note) {
     for (const auto& field : node) fields.accept(field.first.Scalar().c_str());
@@ -271,7 +294,8 @@ bool read_body(Object& object, Fields& fields, const YAML::Node& node) {
 Object read_node(const YAML::Node& node, const std::string& source, const std::string& default_namespace,
                  std::vector<std::string>* notes) {
   ReadContext context{source, "", notes};
-  if (!node.IsMap()) context.reject(node, "", "expected a Kubernetes object: a map with apiVersion, kind and metadata");
+  if (!node.IsMap())
+    context.reject(node, "", "expected a Kubernetes object: a map with apiVersion, kind and metadata");
   Fields fields(node, "", context);
   Object object;
   object.api_version = fields.required_text("apiVersion");
@@ -285,7 +309,8 @@ Object read_node(const YAML::Node& node, const std::string& source, const std::s
     object.metadata.namespace_ = default_namespace;
   if (!read_body(object, fields, node)) {
     for (const auto& field : node) fields.accept(field.first.Scalar().c_str());
-    context.note(fmt::format("noted; objects of kind {} ({}) are not acted on here", object.kind, object.api_version));
+    context.note(
+        fmt::format("noted; objects of kind {} ({}) are not acted on here", object.kind, object.api_version));
   }
   return object;
 }
@@ -298,8 +323,8 @@ std::vector<json> read_documents(const std::string& text, const std::string& sou
   return documents;
 }
 
-std::vector<Manifest> read_manifests(const std::string& text, const std::string& source, const std::string& default_namespace,
-                                     std::vector<std::string>& notes) {
+std::vector<Manifest> read_manifests(const std::string& text, const std::string& source,
+                                     const std::string& default_namespace, std::vector<std::string>& notes) {
   std::vector<Manifest> manifests;
   for (const YAML::Node& node : load(text, source)) {
     Manifest manifest{read_node(node, source, default_namespace, &notes), to_json(node)};
@@ -311,7 +336,8 @@ std::vector<Manifest> read_manifests(const std::string& text, const std::string&
 }
 
 Object read_object(const json& document, const std::string& source) {
-  return in_context("reading a stored object", [&] { return read_node(YAML::Load(document.dump()), source, "default", nullptr); });
+  return in_context("reading a stored object",
+                    [&] { return read_node(YAML::Load(document.dump()), source, "default", nullptr); });
 }
 
 }  // namespace flox::kube

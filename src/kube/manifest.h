@@ -1,4 +1,5 @@
-// Reading Kubernetes manifests: YAML with any number of documents → documents (JSON, what is stored) → typed objects.
+// Reading Kubernetes manifests: YAML with any number of documents → documents (JSON, what is stored) → typed
+// objects.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -20,12 +21,13 @@ struct Manifest {
   nlohmann::json json;
 };
 
-// Every document of a text, `List` objects taken apart and empty documents left out. Throws Error(invalid_input)
-// "SOURCE:LINE:COLUMN: …" for bad YAML.
+// Every document of a text, `List` objects taken apart and empty documents left out. Throws
+// Error(invalid_input) "SOURCE:LINE:COLUMN: …" for bad YAML.
 std::vector<nlohmann::json> read_documents(const std::string& text, const std::string& source);
 
-// The typed objects of a text. What is not acted on here is one line each in `notes`, never dropped in silence.
-// Objects without a namespace get `default_namespace`, unless their kind has none. Throws Error(invalid_input).
+// The typed objects of a text. What is not acted on here is one line each in `notes`, never dropped in
+// silence. Objects without a namespace get `default_namespace`, unless their kind has none. Throws
+// Error(invalid_input).
 std::vector<Manifest> read_manifests(const std::string& text, const std::string& source,
                                      const std::string& default_namespace, std::vector<std::string>& notes);
 

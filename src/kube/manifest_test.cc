@@ -46,45 +46,60 @@ TEST(Quantity, reads_kubernetes_quantities) {
   EXPECT_EQ(parse_quantity("1k", false), 1000);
   EXPECT_EQ(parse_quantity("1e3", false), 1000);
   EXPECT_EQ(parse_quantity("100m", false), 1) << "a part of a byte is a byte";
-  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five"}) EXPECT_FALSE(parse_quantity(bad, false)) << bad;
+  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five"})
+    EXPECT_FALSE(parse_quantity(bad, false)) << bad;
 }
 
 TEST(Manifest, reads_several_documents_and_lists_and_skips_empty_ones) {
-  const auto result = read("---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"
-                           "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: b}}\n");
+  const auto result = read(
+      "---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"
+      "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: b}}\n");
   ASSERT_EQ(result.manifests.size(), 2u);
   EXPECT_EQ(result.manifests[1].object.metadata.name, "b");
 }
 
-TEST(Manifest, names_file_line_and_column_of_bad_yaml) { EXPECT_THAT(error_of("apiVersion: v1\nkind: [\n"), HasSubstr("app.yaml:3:1: ")); }
+TEST(Manifest, names_file_line_and_column_of_bad_yaml) {
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: [\n"), HasSubstr("app.yaml:3:1: "));
+}
 
 TEST(Manifest, names_the_place_and_field_of_a_bad_value) {
-  EXPECT_THAT(error_of(pod("    env:\n    - name: A\n      value: 20\n")),
-              testing::AllOf(HasSubstr("app.yaml:11:14"), HasSubstr("Pod web: spec.containers[0].env[0].value"), HasSubstr("write \"20\"")));
-  EXPECT_THAT(error_of(pod("    livenessProbe: {exec: {command: [a]}, periodSeconds: often}\n")), HasSubstr("expected a whole number, found \"often\""));
-  EXPECT_THAT(error_of(pod("    volumeMounts: [{name: nothing, mountPath: /a}]\n")), HasSubstr("mounts the volume nothing, which the pod does not have"));
+  EXPECT_THAT(
+      error_of(pod("    env:\n    - name: A\n      value: 20\n")),
+      testing::AllOf(HasSubstr("app.yaml:11:14"), HasSubstr("Pod web: spec.containers[0].env[0].value"),
+                     HasSubstr("write \"20\"")));
+  EXPECT_THAT(error_of(pod("    livenessProbe: {exec: {command: [a]}, periodSeconds: often}\n")),
+              HasSubstr("expected a whole number, found \"often\""));
+  EXPECT_THAT(error_of(pod("    volumeMounts: [{name: nothing, mountPath: /a}]\n")),
+              HasSubstr("mounts the volume nothing, which the pod does not have"));
   EXPECT_THAT(error_of(pod("    resources: {limits: {memory: lots}}\n")), HasSubstr("expected a quantity"));
   EXPECT_THAT(error_of("kind: Pod\nmetadata: {name: a}\n"), HasSubstr("apiVersion: is missing"));
-  EXPECT_THAT(error_of("apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\n"), HasSubstr("Deployment is of apps/v1, not of v1"));
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\n"),
+              HasSubstr("Deployment is of apps/v1, not of v1"));
 }
 
 TEST(Manifest, refuses_a_selector_that_does_not_match_the_template) {
-  EXPECT_THAT(error_of("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {matchLabels: {app: x}}\n"
-                       "  template: {metadata: {labels: {app: y}}, spec: {containers: [{name: c, image: i}]}}\n"),
-              HasSubstr("does not match the template's labels: app=x"));
+  EXPECT_THAT(
+      error_of("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {matchLabels: "
+               "{app: x}}\n"
+               "  template: {metadata: {labels: {app: y}}, spec: {containers: [{name: c, image: i}]}}\n"),
+      HasSubstr("does not match the template's labels: app=x"));
 }
 
 TEST(Manifest, reports_every_field_that_nothing_is_done_with) {
-  const auto result = read(pod("    imagePullPolicy: Always\n    colour: blue\n", "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
+  const auto result = read(pod("    imagePullPolicy: Always\n    colour: blue\n",
+                               "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
   EXPECT_THAT(result.notes, Contains("Pod web: spec.containers[0].colour is not acted on"));
-  EXPECT_THAT(result.notes, Contains(HasSubstr("spec.containers[0].imagePullPolicy: noted; images are never pulled")));
+  EXPECT_THAT(result.notes,
+              Contains(HasSubstr("spec.containers[0].imagePullPolicy: noted; images are never pulled")));
   EXPECT_THAT(result.notes, Contains("Pod web: spec.nodeSelector: noted; one machine: every pod runs here"));
   EXPECT_THAT(result.notes, Contains(HasSubstr("spec.tolerations: noted")));
 }
 
 TEST(Manifest, reports_kinds_that_it_does_not_know) {
-  const auto result = read("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n");
-  EXPECT_THAT(result.notes, testing::ElementsAre("Service web: noted; objects of kind Service (v1) are not acted on here"));
+  const auto result =
+      read("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n");
+  EXPECT_THAT(result.notes,
+              testing::ElementsAre("Service web: noted; objects of kind Service (v1) are not acted on here"));
 }
 
 TEST(Manifest, keeps_strings_that_look_like_numbers_through_storing) {
@@ -96,11 +111,14 @@ TEST(Manifest, keeps_strings_that_look_like_numbers_through_storing) {
 TEST(Manifest, gives_the_default_namespace_to_objects_without_one) {
   std::vector<std::string> notes;
   EXPECT_EQ(read_manifests(pod(""), "a", "shop", notes)[0].object.metadata.namespace_, "shop");
-  EXPECT_EQ(read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", "shop", notes)[0].object.metadata.namespace_, "");
+  EXPECT_EQ(read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", "shop", notes)[0]
+                .object.metadata.namespace_,
+            "");
 }
 
 TEST(Manifest, reads_secrets_from_base64_and_plain_text) {
-  const auto result = read("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: aGVsbG8=}\nstringData: {b: plain}\n");
+  const auto result = read(
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: aGVsbG8=}\nstringData: {b: plain}\n");
   const auto& data = std::get<KeyedData>(result.manifests[0].object.body).data;
   EXPECT_EQ(data.at("a"), "hello");
   EXPECT_EQ(data.at("b"), "plain");
@@ -124,7 +142,8 @@ TEST_F(GuideFiles, the_deployment_is_understood_in_every_field) {
   EXPECT_EQ(deployment.replicas, 3);
   EXPECT_EQ(spec.runtime_class, "flox");
   EXPECT_EQ(spec.init_containers.at(0).command.size(), 3u);
-  EXPECT_EQ(spec.containers.at(0).command, (std::vector<std::string>{"flox", "activate", "--", "ticket-processor"}));
+  EXPECT_EQ(spec.containers.at(0).command,
+            (std::vector<std::string>{"flox", "activate", "--", "ticket-processor"}));
   EXPECT_EQ(spec.containers.at(0).resources.memory_limit, 4LL << 30);
   EXPECT_EQ(spec.containers.at(0).resources.cpu_request, 1000);
   EXPECT_EQ(spec.containers.at(0).liveness->initial_delay, seconds(30));
@@ -133,12 +152,22 @@ TEST_F(GuideFiles, the_deployment_is_understood_in_every_field) {
 }
 
 TEST_F(GuideFiles, all_others_are_understood_too) {
-  EXPECT_EQ(std::get<RuntimeClass>(read_file_of_deploy("runtime-class.yaml").manifests.at(0).object.body).handler, "flox");
-  EXPECT_THAT(read_file_of_deploy("hpa.yaml").notes,
-              testing::ElementsAre("HorizontalPodAutoscaler ticket-processor-hpa: noted; no autoscaling on one machine, use `scale`"));
-  EXPECT_THAT(read_file_of_deploy("service-account.yaml").notes, Contains(HasSubstr("eks.amazonaws.com/role-arn: noted; no IAM here")));
-  EXPECT_EQ(std::get<PersistentVolumeClaim>(read_file_of_deploy("model-cache-pvc.yaml").manifests.at(0).object.body).requested, 1LL << 30);
-  EXPECT_EQ(std::get<Job>(read_file_of_deploy("model-preloader-job.yaml").manifests.at(0).object.body).pod_template.spec.restart_policy, RestartPolicy::never);
+  EXPECT_EQ(
+      std::get<RuntimeClass>(read_file_of_deploy("runtime-class.yaml").manifests.at(0).object.body).handler,
+      "flox");
+  EXPECT_THAT(
+      read_file_of_deploy("hpa.yaml").notes,
+      testing::ElementsAre(
+          "HorizontalPodAutoscaler ticket-processor-hpa: noted; no autoscaling on one machine, use `scale`"));
+  EXPECT_THAT(read_file_of_deploy("service-account.yaml").notes,
+              Contains(HasSubstr("eks.amazonaws.com/role-arn: noted; no IAM here")));
+  EXPECT_EQ(
+      std::get<PersistentVolumeClaim>(read_file_of_deploy("model-cache-pvc.yaml").manifests.at(0).object.body)
+          .requested,
+      1LL << 30);
+  EXPECT_EQ(std::get<Job>(read_file_of_deploy("model-preloader-job.yaml").manifests.at(0).object.body)
+                .pod_template.spec.restart_policy,
+            RestartPolicy::never);
   EXPECT_THAT(read_file_of_deploy("ticket-processor-config.yaml").notes, IsEmpty());
 }
 

@@ -1,5 +1,6 @@
-// The Kubernetes objects that flox-kube acts on, as typed values: what manifest.h reads and the supervisor runs.
-// Only fields that have an effect here stand here; the reader reports every other one. Defaults are Kubernetes' own.
+// The Kubernetes objects that flox-kube acts on, as typed values: what manifest.h reads and the supervisor
+// runs. Only fields that have an effect here stand here; the reader reports every other one. Defaults are
+// Kubernetes' own.
 #pragma once
 
 #include <chrono>
@@ -28,8 +29,8 @@ struct KeyRef {
 
 struct EnvVar {
   std::string name;
-  std::string value;                    // unless one of the others is given
-  std::string field_path;               // "metadata.name", "status.podIP", …
+  std::string value;       // unless one of the others is given
+  std::string field_path;  // "metadata.name", "status.podIP", …
   std::optional<KeyRef> config_map_key, secret_key;
 };
 
@@ -54,7 +55,8 @@ struct ExecAction {
   std::vector<std::string> command;
 };
 struct HttpAction {
-  std::string scheme = "http", host, port, path = "/";  // host empty: the pod; port: a number or a port's name
+  std::string scheme = "http", host, port,
+              path = "/";  // host empty: the pod; port: a number or a port's name
   std::vector<std::pair<std::string, std::string>> headers;
 };
 struct TcpAction {
@@ -116,7 +118,8 @@ struct KeyedVolume {
   std::vector<Item> items;  // empty: every key, as a file of its name
 };
 struct HostPathVolume {
-  std::string path, type;  // type as in Kubernetes: "", Directory, DirectoryOrCreate, File, FileOrCreate, Socket, …
+  std::string path,
+      type;  // type as in Kubernetes: "", Directory, DirectoryOrCreate, File, FileOrCreate, Socket, …
 };
 
 struct Volume {
@@ -202,7 +205,8 @@ struct ObjectKey {
   std::string kind, namespace_, name;
   auto operator<=>(const ObjectKey&) const = default;
 };
-// "Deployment ticket-processor"; the namespace comes first unless it is "default": "Deployment ml-workloads/ticket-…".
+// "Deployment ticket-processor"; the namespace comes first unless it is "default": "Deployment
+// ml-workloads/ticket-…".
 std::string to_string(const ObjectKey& key);
 
 struct Object {

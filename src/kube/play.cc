@@ -31,7 +31,9 @@ constexpr auto poll_interval = std::chrono::milliseconds(100);
 
 std::string new_generation() { return random_uid(); }
 
-bool makes_pods(const ObjectKey& key) { return key.kind == "Deployment" || key.kind == "Job" || key.kind == "Pod"; }
+bool makes_pods(const ObjectKey& key) {
+  return key.kind == "Deployment" || key.kind == "Job" || key.kind == "Pod";
+}
 
 // "deployment.apps/web", as kubectl names objects.
 std::string kubectl_name(const Object& object) {
@@ -47,15 +49,17 @@ std::vector<fs::path> files_of(const std::string& argument) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(argument)) {
     const std::string extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml" || extension == ".json")) files.push_back(entry.path());
+    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml" || extension == ".json"))
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   if (files.empty()) fail(ErrorKind::not_found, "{}: no .yaml, .yml or .json file there", argument);
   return files;
 }
 
-std::vector<Manifest> read_input(const Session& session, const std::vector<std::string>& arguments, const std::vector<std::string>& kustomizations,
-                               std::vector<std::string>& notes) {
+std::vector<Manifest> read_input(const Session& session, const std::vector<std::string>& arguments,
+                                 const std::vector<std::string>& kustomizations,
+                                 std::vector<std::string>& notes) {
   const std::string default_namespace = session.namespace_.empty() ? "default" : session.namespace_;
   std::vector<Manifest> manifests;
   auto read = [&](const std::string& text, const std::string& source) {
@@ -63,7 +67,8 @@ std::vector<Manifest> read_input(const Session& session, const std::vector<std::
       if (manifest.object.kind != "Kustomization")
         manifests.push_back(std::move(manifest));
       else
-        notes.push_back(fmt::format("{}: a kustomization is played with -k {}", source, fs::path(source).parent_path().string()));
+        notes.push_back(fmt::format("{}: a kustomization is played with -k {}", source,
+                                    fs::path(source).parent_path().string()));
     }
   };
   for (const auto& argument : arguments) {
@@ -83,12 +88,14 @@ void check_namespace(const Session& session, const std::vector<Manifest>& manife
   for (const auto& manifest : manifests) {
     const std::string& given = manifest.object.metadata.namespace_;
     if (!session.namespace_.empty() && !given.empty() && given != session.namespace_)
-      fail(ErrorKind::invalid_input, "{} is in the namespace {}, not in {} as given with -n", to_string(manifest.object.key()), given, session.namespace_);
+      fail(ErrorKind::invalid_input, "{} is in the namespace {}, not in {} as given with -n",
+           to_string(manifest.object.key()), given, session.namespace_);
   }
 }
 
 // Kubernetes refuses objects of a namespace that does not exist; here it is only said.
-void note_unknown_namespaces(const std::map<ObjectKey, StoredObject>& known, const std::vector<Manifest>& manifests, std::vector<std::string>& notes) {
+void note_unknown_namespaces(const std::map<ObjectKey, StoredObject>& known,
+                             const std::vector<Manifest>& manifests, std::vector<std::string>& notes) {
   std::set<std::string> declared = {"", "default"};
   for (const auto& [key, object] : known)
     if (key.kind == "Namespace") declared.insert(key.name);
@@ -96,7 +103,9 @@ void note_unknown_namespaces(const std::map<ObjectKey, StoredObject>& known, con
     if (manifest.object.kind == "Namespace") declared.insert(manifest.object.metadata.name);
   for (const auto& manifest : manifests)
     if (declared.insert(manifest.object.metadata.namespace_).second)
-      notes.push_back(fmt::format("namespace {} has not been played; taken as if it had (a cluster would refuse)", manifest.object.metadata.namespace_));
+      notes.push_back(
+          fmt::format("namespace {} has not been played; taken as if it had (a cluster would refuse)",
+                      manifest.object.metadata.namespace_));
 }
 
 std::map<ObjectKey, StoredObject> stored_objects(const StateDir& state) {
@@ -108,7 +117,8 @@ std::map<ObjectKey, StoredObject> stored_objects(const StateDir& state) {
   return objects;
 }
 
-Waited store(const Session& session, const std::vector<Manifest>& manifests, const StringMap& environment, std::vector<std::string>& notes) {
+Waited store(const Session& session, const std::vector<Manifest>& manifests, const StringMap& environment,
+             std::vector<std::string>& notes) {
   const FileLock lock = session.state.lock();
   std::map<ObjectKey, StoredObject> known = stored_objects(session.state);
   note_unknown_namespaces(known, manifests, notes);
@@ -127,23 +137,29 @@ Waited store(const Session& session, const std::vector<Manifest>& manifests, con
       read_object(object.effective(), to_string(key));  // what --env makes of it must still be an object
       session.state.save(object);
     }
-    std::cout << kubectl_name(manifest.object) << (is_new ? " created" : changed ? " configured" : " unchanged") << '\n';
+    std::cout << kubectl_name(manifest.object)
+              << (is_new    ? " created"
+                  : changed ? " configured"
+                            : " unchanged")
+              << '\n';
     if (makes_pods(key)) waited[key] = object.generation;
   }
   std::cout.flush();
   return waited;
 }
 
-// A container without a readiness probe counts as ready from its first moment. So that one which ends at once is not
-// taken for a success, such pods must stay ready for a little longer than it takes to notice an end.
+// A container without a readiness probe counts as ready from its first moment. So that one which ends at once
+// is not taken for a success, such pods must stay ready for a little longer than it takes to notice an end.
 constexpr auto settling_time = std::chrono::milliseconds(1300);
 
 bool must_settle(const std::vector<Manifest>& manifests) {
   auto unprobed = [](const PodSpec& spec) {
-    return std::any_of(spec.containers.begin(), spec.containers.end(), [](const auto& container) { return !container.readiness; });
+    return std::any_of(spec.containers.begin(), spec.containers.end(),
+                       [](const auto& container) { return !container.readiness; });
   };
   return std::any_of(manifests.begin(), manifests.end(), [&](const auto& manifest) {
-    if (const auto* deployment = std::get_if<Deployment>(&manifest.object.body)) return unprobed(deployment->pod_template.spec);
+    if (const auto* deployment = std::get_if<Deployment>(&manifest.object.body))
+      return unprobed(deployment->pod_template.spec);
     const auto* pod = std::get_if<Pod>(&manifest.object.body);
     return pod && pod->spec.restart_policy == RestartPolicy::always && unprobed(pod->spec);
   });
@@ -153,9 +169,11 @@ bool must_settle(const std::vector<Manifest>& manifests) {
 class Progress {
  public:
   void show(const PodStatus& pod) {
-    const std::string text = fmt::format("{}{}", status_word(pod), pod.ready() && status_word(pod) == "Running" ? ", ready" : "");
+    const std::string text =
+        fmt::format("{}{}", status_word(pod), pod.ready() && status_word(pod) == "Running" ? ", ready" : "");
     std::string line = text;
-    if (const std::string what = pod.ready() || pod.terminating ? "" : trouble(pod); !what.empty()) line += ": " + what;
+    if (const std::string what = pod.ready() || pod.terminating ? "" : trouble(pod); !what.empty())
+      line += ": " + what;
     std::string& last = lines_[pod.uid];
     if (line == last) return;
     last = line;
@@ -192,10 +210,12 @@ std::string why_not(const std::vector<PodStatus>& pods) {
   return text;
 }
 
-void wait_until_complete(const Session& session, const Waited& waited, bool settle, std::chrono::seconds timeout) {
+void wait_until_complete(const Session& session, const Waited& waited, bool settle,
+                         std::chrono::seconds timeout) {
   const auto deadline = Clock::now() + timeout;
   Clock::time_point incomplete_at = Clock::now();  // when it was last seen so, or with other containers
   std::string running;
+  int supervisors = 0;
   Progress progress;
   while (true) {
     const json status = session.state.status();
@@ -208,7 +228,9 @@ void wait_until_complete(const Session& session, const Waited& waited, bool sett
       if (found == waited.end() || found->second != workload.generation) continue;
       complete += workload.complete;
       if (workload.failed)
-        throw Error(ErrorKind::unavailable, fmt::format("{} has failed{}{}{}", to_string(workload.key), workload.message.empty() ? "" : ": ", workload.message, why_not(pods)),
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("{} has failed{}{}{}", to_string(workload.key),
+                                workload.message.empty() ? "" : ": ", workload.message, why_not(pods)),
                     "`flox kube describe POD` and `flox kube logs POD` tell more.");
     }
     const std::string now_running = container_ids(pods);
@@ -217,13 +239,22 @@ void wait_until_complete(const Session& session, const Waited& waited, bool sett
     if (complete == waited.size() && (!settle || Clock::now() - incomplete_at > settling_time)) return;
     for (const auto& pod : pods)
       if (pod.permanent && !pod.terminating)
-        throw Error(ErrorKind::unavailable, fmt::format("{} {} cannot run:{}", pod.owner_kind, pod.owner_name, why_not(pods)),
-                    "Nothing was undone: play what is missing, and the pods start by themselves; or `flox kube down`.");
-    if (!supervisor_runs(session.state))
-      throw Error(ErrorKind::unavailable, "the supervisor has ended", "Its log is " + session.state.supervisor_log().string());
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("{} {} cannot run:{}", pod.owner_kind, pod.owner_name, why_not(pods)),
+                    "Nothing was undone: play what is missing, and the pods start by themselves; or `flox "
+                    "kube down`.");
+    // One that was killed, perhaps just while it was asked for, is replaced; one that keeps ending is not.
+    if (!supervisor_runs(session.state)) {
+      if (++supervisors > 3)
+        throw Error(ErrorKind::unavailable, "the supervisor has ended",
+                    "Its log is " + session.state.supervisor_log().string());
+      ensure_supervisor(session.state, session.settings);
+    }
     if (Clock::now() > deadline)
-      throw Error(ErrorKind::unavailable, fmt::format("not ready after {} s:{}", timeout.count(), why_not(pods)),
-                  "The pods are still being tried: `flox kube ps` and `flox kube describe POD` tell more. Wait longer with --timeout.");
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("not ready after {} s:{}", timeout.count(), why_not(pods)),
+                  "The pods are still being tried: `flox kube ps` and `flox kube describe POD` tell more. "
+                  "Wait longer with --timeout.");
     std::this_thread::sleep_for(poll_interval);
   }
 }
@@ -237,18 +268,24 @@ void wait_until_gone(const Session& session, const Waited& removed, bool all, st
     std::vector<PodStatus> pods;
     for (const auto& item : status.at("pods")) {
       PodStatus pod = pod_status_from_json(item);
-      if (all || removed.contains({pod.owner_kind, pod.namespace_, pod.owner_name})) pods.push_back(std::move(pod));
+      if (all || removed.contains({pod.owner_kind, pod.namespace_, pod.owner_name}))
+        pods.push_back(std::move(pod));
     }
     for (const auto& pod : pods) progress.show(pod);
     if (pods.empty() && !(all && supervisor_runs(session.state))) return;
+    if (!pods.empty() && !supervisor_runs(session.state))
+      ensure_supervisor(session.state, last_settings(session.state));
     if (Clock::now() > deadline)
-      throw Error(ErrorKind::unavailable, fmt::format("{} pods are not gone after {} s", pods.size(), timeout.count()),
-                  "They are still being taken down: look with `flox kube ps`, the supervisor's log is " + session.state.supervisor_log().string());
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("{} pods are not gone after {} s", pods.size(), timeout.count()),
+                  "They are still being taken down: look with `flox kube ps`, the supervisor's log is " +
+                      session.state.supervisor_log().string());
     std::this_thread::sleep_for(poll_interval);
   }
 }
 
-StoredObject find_workload(const Session& session, const std::string& target, const std::vector<std::string>& kinds) {
+StoredObject find_workload(const Session& session, const std::string& target,
+                           const std::vector<std::string>& kinds) {
   const size_t slash = target.find('/');
   std::string kind = slash == std::string::npos ? "" : target.substr(0, slash);
   const std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
@@ -257,13 +294,17 @@ StoredObject find_workload(const Session& session, const std::string& target, co
   for (auto& object : session.state.objects()) {
     std::string lower = object.key.kind;
     for (char& c : lower) c = static_cast<char>(std::tolower(c));
-    if (object.key.name != name || lower != kind || std::find(kinds.begin(), kinds.end(), lower) == kinds.end()) continue;
+    if (object.key.name != name || lower != kind ||
+        std::find(kinds.begin(), kinds.end(), lower) == kinds.end())
+      continue;
     if (!session.namespace_.empty() && object.key.namespace_ != session.namespace_) continue;
     found.push_back(std::move(object));
   }
   if (found.empty())
-    throw Error(ErrorKind::not_found, fmt::format("no {} has been played", target), fmt::format("Write it as {}/NAME; name its namespace with -n.", kinds.front()));
-  if (found.size() > 1) fail(ErrorKind::invalid_input, "{} is in several namespaces: give -n NAMESPACE", target);
+    throw Error(ErrorKind::not_found, fmt::format("no {} has been played", target),
+                fmt::format("Write it as {}/NAME; name its namespace with -n.", kinds.front()));
+  if (found.size() > 1)
+    fail(ErrorKind::invalid_input, "{} is in several namespaces: give -n NAMESPACE", target);
   return found.front();
 }
 
@@ -273,7 +314,8 @@ void play(const Session& session, const PlayOptions& options) {
   std::vector<std::string> notes;
   const std::vector<Manifest> manifests = read_input(session, options.files, options.kustomizations, notes);
   check_namespace(session, manifests);
-  const bool runs_something = std::any_of(manifests.begin(), manifests.end(), [](const auto& m) { return makes_pods(m.object.key()); });
+  const bool runs_something = std::any_of(manifests.begin(), manifests.end(),
+                                          [](const auto& m) { return makes_pods(m.object.key()); });
   // Before anything is stored: a machine without containerd is not left with objects that nobody runs.
   if (runs_something && !supervisor_runs(session.state)) connect_cri(session.settings.endpoint)->version();
   const Waited waited = store(session, manifests, options.environment, notes);
@@ -281,17 +323,20 @@ void play(const Session& session, const PlayOptions& options) {
   for (const auto& note : notes)
     if (said.insert(note).second) fmt::print(stderr, "note: {}\n", note);
   if (runs_something) ensure_supervisor(session.state, session.settings);
-  if (options.wait && !waited.empty()) wait_until_complete(session, waited, must_settle(manifests), options.timeout);
+  if (options.wait && !waited.empty())
+    wait_until_complete(session, waited, must_settle(manifests), options.timeout);
 }
 
 void down(const Session& session, const DownOptions& options) {
   const bool some = !options.files.empty() || !options.kustomizations.empty();
   if (!options.all && !some)
-    throw Error(ErrorKind::invalid_input, "down needs to know what", "Name the manifests that were played, or use --all.");
+    throw Error(ErrorKind::invalid_input, "down needs to know what",
+                "Name the manifests that were played, or use --all.");
   std::set<ObjectKey> chosen;
   if (some) {
     std::vector<std::string> notes;
-    for (const auto& manifest : read_input(session, options.files, options.kustomizations, notes)) chosen.insert(manifest.object.key());
+    for (const auto& manifest : read_input(session, options.files, options.kustomizations, notes))
+      chosen.insert(manifest.object.key());
   }
   Waited removed;
   {
@@ -300,14 +345,14 @@ void down(const Session& session, const DownOptions& options) {
       if (!options.all && !chosen.contains(object.key)) continue;
       session.state.remove(object.key);
       removed[object.key] = object.generation;
-      if (options.volumes && object.key.kind == "PersistentVolumeClaim")
-        chosen.insert(object.key);
+      if (options.volumes && object.key.kind == "PersistentVolumeClaim") chosen.insert(object.key);
       fmt::print("{} {} deleted\n", object.key.kind, object.key.name);
     }
   }
   const bool pods_left = !session.state.pods().empty();
   if (pods_left) ensure_supervisor(session.state, last_settings(session.state));
-  if (pods_left || supervisor_runs(session.state)) wait_until_gone(session, removed, options.all && session.state.objects().empty(), options.timeout);
+  if (pods_left || supervisor_runs(session.state))
+    wait_until_gone(session, removed, options.all && session.state.objects().empty(), options.timeout);
   if (!options.volumes) return;
   if (options.all) remove_tree(session.state.root() / "claims");
   for (const auto& key : chosen)

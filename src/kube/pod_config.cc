@@ -14,23 +14,29 @@ namespace {
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
 // What Kubernetes hides from containers and makes read-only in /proc and /sys (procMount: Default).
-const std::vector<std::string> masked_paths = {"/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                                               "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"};
-const std::vector<std::string> readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+const std::vector<std::string> masked_paths = {
+    "/proc/asound",     "/proc/acpi",        "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"};
+const std::vector<std::string> readonly_paths = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+                                                 "/proc/sysrq-trigger"};
 
 void set(Variables& variables, const std::string& name, const std::string& value) {
-  const auto found = std::find_if(variables.begin(), variables.end(), [&](const auto& entry) { return entry.first == name; });
+  const auto found = std::find_if(variables.begin(), variables.end(),
+                                  [&](const auto& entry) { return entry.first == name; });
   if (found == variables.end())
     variables.emplace_back(name, value);
   else
     found->second = value;
 }
 
-std::optional<std::string> keyed_value(const KeyRef& ref, bool secret, const PodRecord& pod, const ObjectIndex& objects) {
+std::optional<std::string> keyed_value(const KeyRef& ref, bool secret, const PodRecord& pod,
+                                       const ObjectIndex& objects) {
   const char* kind = secret ? "secret" : "configmap";
   const KeyedData* data = objects.keyed_data(secret, pod.namespace_(), ref.object);
   if (!data && ref.optional) return std::nullopt;
-  if (!data) throw Error(ErrorKind::not_found, fmt::format("{} \"{}\" not found", kind, ref.object), "Play its manifest too.");
+  if (!data)
+    throw Error(ErrorKind::not_found, fmt::format("{} \"{}\" not found", kind, ref.object),
+                "Play its manifest too.");
   const auto value = data->data.find(ref.key);
   if (value != data->data.end()) return value->second;
   if (ref.optional) return std::nullopt;
@@ -43,7 +49,8 @@ std::string subscript(const std::string& path, const std::string& map) {
   return path.substr(map.size() + 2, path.size() - map.size() - 4);
 }
 
-std::string field_value(const std::string& path, const PodRecord& pod, const PodPlace& place, const std::string& ip) {
+std::string field_value(const std::string& path, const PodRecord& pod, const PodPlace& place,
+                        const std::string& ip) {
   const Metadata& metadata = pod.object.metadata;
   auto entry = [](const StringMap& map, const std::string& key) {
     const auto found = map.find(key);
@@ -53,20 +60,25 @@ std::string field_value(const std::string& path, const PodRecord& pod, const Pod
   if (path == "metadata.namespace") return metadata.namespace_;
   if (path == "metadata.uid") return pod.uid;
   if (path == "spec.nodeName") return place.node_name;
-  if (path == "spec.serviceAccountName") return pod.spec().service_account.empty() ? "default" : pod.spec().service_account;
+  if (path == "spec.serviceAccountName")
+    return pod.spec().service_account.empty() ? "default" : pod.spec().service_account;
   if (path == "status.podIP" || path == "status.podIPs") return ip;
   if (path == "status.hostIP") return "127.0.0.1";
-  if (const std::string key = subscript(path, "metadata.labels"); !key.empty()) return entry(metadata.labels, key);
-  if (const std::string key = subscript(path, "metadata.annotations"); !key.empty()) return entry(metadata.annotations, key);
+  if (const std::string key = subscript(path, "metadata.labels"); !key.empty())
+    return entry(metadata.labels, key);
+  if (const std::string key = subscript(path, "metadata.annotations"); !key.empty())
+    return entry(metadata.annotations, key);
   fail(ErrorKind::invalid_input, "fieldRef {}: cannot be read here", path);
 }
 
-Variables make_environment(const PodRecord& pod, const Container& container, const PodPlace& place, const ContainerInputs& inputs) {
+Variables make_environment(const PodRecord& pod, const Container& container, const PodPlace& place,
+                           const ContainerInputs& inputs) {
   Variables variables;
   for (const auto& from : container.env_from) {
     const KeyedData* data = inputs.objects.keyed_data(from.is_secret, pod.namespace_(), from.object);
     if (!data && !from.optional)
-      throw Error(ErrorKind::not_found, fmt::format("{} \"{}\" not found", from.is_secret ? "secret" : "configmap", from.object),
+      throw Error(ErrorKind::not_found,
+                  fmt::format("{} \"{}\" not found", from.is_secret ? "secret" : "configmap", from.object),
                   "Play its manifest too.");
     if (data)
       for (const auto& [key, value] : data->data) set(variables, from.prefix + key, value);
@@ -93,18 +105,22 @@ SeccompProfile seccomp_of(const PodSpec& pod, const SecurityContext& security, s
   return type == "Localhost" ? SeccompProfile::localhost : SeccompProfile::unconfined;
 }
 
-void check_non_root(const PodSpec& pod, const SecurityContext& security, std::optional<int64_t> user, const ImageInfo& image) {
+void check_non_root(const PodSpec& pod, const SecurityContext& security, std::optional<int64_t> user,
+                    const ImageInfo& image) {
   if (!security.run_as_non_root.value_or(pod.run_as_non_root.value_or(false))) return;
-  if (user == 0)
-    fail(ErrorKind::invalid_input, "container's runAsUser breaks non-root policy");
+  if (user == 0) fail(ErrorKind::invalid_input, "container's runAsUser breaks non-root policy");
   if (user) return;
   if (!image.username.empty())
-    fail(ErrorKind::invalid_input, "container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is non-root", image.username);
+    fail(ErrorKind::invalid_input,
+         "container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is non-root",
+         image.username);
   if (image.uid.value_or(0) == 0)
-    throw Error(ErrorKind::invalid_input, "container has runAsNonRoot and image will run as root", "Set runAsUser in the securityContext.");
+    throw Error(ErrorKind::invalid_input, "container has runAsNonRoot and image will run as root",
+                "Set runAsUser in the securityContext.");
 }
 
-void apply_security(ContainerConfig& config, const PodSpec& pod, const SecurityContext& security, const ImageInfo& image) {
+void apply_security(ContainerConfig& config, const PodSpec& pod, const SecurityContext& security,
+                    const ImageInfo& image) {
   config.run_as_user = security.run_as_user ? security.run_as_user : pod.run_as_user;
   config.run_as_group = security.run_as_group ? security.run_as_group : pod.run_as_group;
   check_non_root(pod, security, config.run_as_user, image);
@@ -124,15 +140,18 @@ void apply_security(ContainerConfig& config, const PodSpec& pod, const SecurityC
   }
 }
 
-std::vector<MountConfig> make_mounts(const Container& container, const PodSpec& pod, const std::map<std::string, std::string>& volumes) {
+std::vector<MountConfig> make_mounts(const Container& container, const PodSpec& pod,
+                                     const std::map<std::string, std::string>& volumes) {
   std::vector<MountConfig> mounts;
   for (const auto& mount : container.mounts) {
-    const auto volume = std::find_if(pod.volumes.begin(), pod.volumes.end(), [&](const auto& v) { return v.name == mount.volume; });
+    const auto volume = std::find_if(pod.volumes.begin(), pod.volumes.end(),
+                                     [&](const auto& v) { return v.name == mount.volume; });
     const auto* claim = std::get_if<ClaimVolume>(&volume->source);
     MountConfig config;
     config.host_path = mount_source(volumes.at(mount.volume), mount);
     config.container_path = mount.mount_path.starts_with("/") ? mount.mount_path : "/" + mount.mount_path;
-    config.read_only = mount.read_only || (claim && claim->read_only) || std::holds_alternative<KeyedVolume>(volume->source);
+    config.read_only =
+        mount.read_only || (claim && claim->read_only) || std::holds_alternative<KeyedVolume>(volume->source);
     config.propagation = mount.propagation == "HostToContainer" ? MountConfig::Propagation::from_host
                          : mount.propagation == "Bidirectional" ? MountConfig::Propagation::both_ways
                                                                 : MountConfig::Propagation::none;
@@ -142,7 +161,10 @@ std::vector<MountConfig> make_mounts(const Container& container, const PodSpec& 
 }
 
 StringMap identity_labels(const PodRecord& pod, const PodPlace& place) {
-  return {{"io.kubernetes.pod.name", pod.name()}, {"io.kubernetes.pod.namespace", pod.namespace_()}, {uid_label, pod.uid}, {state_label, place.state_id}};
+  return {{"io.kubernetes.pod.name", pod.name()},
+          {"io.kubernetes.pod.namespace", pod.namespace_()},
+          {uid_label, pod.uid},
+          {state_label, place.state_id}};
 }
 
 int64_t oom_score(const PodSpec& pod, const Resources& resources, int64_t machine_memory) {
@@ -151,11 +173,13 @@ int64_t oom_score(const PodSpec& pod, const Resources& resources, int64_t machin
     for (const auto& container : *list) {
       const Resources& r = container.resources;
       any = any || r.cpu_request || r.memory_request;
-      guaranteed = guaranteed && r.cpu_limit && r.memory_limit && r.cpu_request == r.cpu_limit && r.memory_request == r.memory_limit;
+      guaranteed = guaranteed && r.cpu_limit && r.memory_limit && r.cpu_request == r.cpu_limit &&
+                   r.memory_request == r.memory_limit;
     }
   if (!any) return 1000;
   if (guaranteed) return -997;
-  const int64_t score = 1000 - 1000 * resources.memory_request.value_or(0) / std::max<int64_t>(machine_memory, 1);
+  const int64_t score =
+      1000 - 1000 * resources.memory_request.value_or(0) / std::max<int64_t>(machine_memory, 1);
   return std::clamp<int64_t>(score, 3, 999);
 }
 
@@ -175,7 +199,8 @@ SandboxConfig make_sandbox_config(const PodRecord& pod, const PodPlace& place, u
   config.uid = pod.uid;
   config.namespace_ = pod.namespace_();
   config.attempt = attempt;
-  config.hostname = spec.host_network ? place.node_name : (spec.hostname.empty() ? pod.name() : spec.hostname).substr(0, 63);
+  config.hostname = spec.host_network ? place.node_name
+                                      : (spec.hostname.empty() ? pod.name() : spec.hostname).substr(0, 63);
   config.log_directory = place.log_directory;
   if (spec.dns) {
     config.dns_servers = spec.dns->servers;
@@ -185,7 +210,8 @@ SandboxConfig make_sandbox_config(const PodRecord& pod, const PodPlace& place, u
   for (const auto& container : spec.containers) {
     config.privileged = config.privileged || container.security.privileged;
     for (const auto& port : container.ports)
-      if (port.host_port != 0) config.ports.push_back({port.protocol, port.container_port, port.host_port, port.host_ip});
+      if (port.host_port != 0)
+        config.ports.push_back({port.protocol, port.container_port, port.host_port, port.host_ip});
   }
   config.labels = pod.object.metadata.labels;
   config.labels.merge(identity_labels(pod, place));
@@ -201,8 +227,8 @@ SandboxConfig make_sandbox_config(const PodRecord& pod, const PodPlace& place, u
   return config;
 }
 
-ContainerConfig make_container_config(const PodRecord& pod, const Container& container, unsigned attempt, const PodPlace& place,
-                                      const ContainerInputs& inputs) {
+ContainerConfig make_container_config(const PodRecord& pod, const Container& container, unsigned attempt,
+                                      const PodPlace& place, const ContainerInputs& inputs) {
   const PodSpec& spec = pod.spec();
   ContainerConfig config;
   config.name = container.name;
@@ -215,8 +241,9 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
   config.mounts = make_mounts(container, spec, inputs.volumes);
   config.labels = identity_labels(pod, place);
   config.labels["io.kubernetes.container.name"] = container.name;
-  config.annotations = {{"io.kubernetes.container.restartCount", std::to_string(attempt)},
-                        {"io.kubernetes.pod.terminationGracePeriod", std::to_string(spec.termination_grace.count())}};
+  config.annotations = {
+      {"io.kubernetes.container.restartCount", std::to_string(attempt)},
+      {"io.kubernetes.pod.terminationGracePeriod", std::to_string(spec.termination_grace.count())}};
   config.log_path = fmt::format("{}/{}.log", container.name, attempt);
   config.stdin_open = container.stdin_open;
   config.stdin_once = container.stdin_once;
@@ -245,7 +272,8 @@ std::string expand(const std::string& text, const Variables& variables) {
       out += '$';
     } else {
       const std::string name = text.substr(i + 2, end - i - 2);
-      const auto found = std::find_if(variables.begin(), variables.end(), [&](const auto& entry) { return entry.first == name; });
+      const auto found = std::find_if(variables.begin(), variables.end(),
+                                      [&](const auto& entry) { return entry.first == name; });
       out += found == variables.end() ? text.substr(i, end - i + 1) : found->second;
       i = end;
     }

@@ -1,4 +1,5 @@
-// From a pod to what the container runtime is told: pure functions, apart from reading this machine's memory size.
+// From a pod to what the container runtime is told: pure functions, apart from reading this machine's memory
+// size.
 #pragma once
 
 #include <map>
@@ -16,8 +17,9 @@ inline constexpr const char* uid_label = "io.kubernetes.pod.uid";
 
 // Facts of this machine and of the pod's place on it.
 struct PodPlace {
-  std::string state_id;       // StateDir::id
-  std::string cgroup_parent;  // of all pods; "/flox-kube" or, for runtimes with systemd cgroups, "flox-kube.slice"
+  std::string state_id;  // StateDir::id
+  std::string
+      cgroup_parent;  // of all pods; "/flox-kube" or, for runtimes with systemd cgroups, "flox-kube.slice"
   std::string node_name;
   std::string log_directory;
 };
@@ -34,13 +36,14 @@ struct ContainerInputs {
   ImageInfo image;
 };
 
-// Throws Error, in Kubernetes' own words where it has some, if a variable's source does not exist or the container
-// must not run as root and would.
+// Throws Error, in Kubernetes' own words where it has some, if a variable's source does not exist or the
+// container must not run as root and would.
 ContainerConfig make_container_config(const PodRecord& pod, const Container& container, unsigned attempt,
                                       const PodPlace& place, const ContainerInputs& inputs);
 
 // Replaces $(NAME) by the variable, leaves unknown names as they are, and turns $$ into $.
-std::string expand(const std::string& text, const std::vector<std::pair<std::string, std::string>>& variables);
+std::string expand(const std::string& text,
+                   const std::vector<std::pair<std::string, std::string>>& variables);
 
 // CPU shares, quota, memory limit and OOM score as the kubelet computes them.
 ContainerResources make_resources(const PodSpec& pod, const Resources& resources, int64_t machine_memory);

@@ -15,8 +15,14 @@ using testing::Pair;
 PodRecord pod_with(const json& spec) {
   PodRecord record;
   record.uid = "11111111-2222";
-  record.document = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "web"}, {"namespace", "shop"}, {"labels", {{"app", "x"}}},
-                     {"annotations", {{"flox.dev/environment", "shop/web"}}}}}, {"spec", spec}};
+  record.document = {{"apiVersion", "v1"},
+                     {"kind", "Pod"},
+                     {"metadata",
+                      {{"name", "web"},
+                       {"namespace", "shop"},
+                       {"labels", {{"app", "x"}}},
+                       {"annotations", {{"flox.dev/environment", "shop/web"}}}}},
+                     {"spec", spec}};
   record.object = read_object(record.document, "test");
   return record;
 }
@@ -25,7 +31,8 @@ const PodPlace place{"state1", "/flox-kube", "node1", "/logs"};
 
 ContainerConfig config_of(const PodRecord& pod, const ObjectIndex& objects = {}, ImageInfo image = {}) {
   static const std::map<std::string, std::string> no_volumes;
-  return make_container_config(pod, pod.spec().containers.at(0), 2, place, {objects, no_volumes, "10.0.0.7", image});
+  return make_container_config(pod, pod.spec().containers.at(0), 2, place,
+                               {objects, no_volumes, "10.0.0.7", image});
 }
 
 TEST(Expand, replaces_known_variables_only) {
@@ -34,13 +41,23 @@ TEST(Expand, replaces_known_variables_only) {
 }
 
 TEST(PodConfig, gives_containers_their_variables_in_kubernetes_order_of_precedence) {
-  ObjectIndex objects({{{"ConfigMap", "shop", "settings"}, {"ConfigMap", "v1", {"settings", "shop", {}, {}}, KeyedData{{{"A", "from-map"}, {"B", "from-map"}}}}}});
-  const auto pod = pod_with({{"containers", {{{"name", "c"}, {"image", "i"}, {"args", {"--colour=$(B)"}},
-      {"envFrom", {{{"configMapRef", {{"name", "settings"}}}}}},
-      {"env", {{{"name", "A"}, {"value", "own"}}, {{"name", "NAME"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}},
-               {{"name", "IP"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}},
-               {{"name", "APP"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.labels['app']"}}}}}},
-               {{"name", "URL"}, {"value", "http://$(IP)/$(NAME)"}}}}}}}});
+  ObjectIndex objects({{{"ConfigMap", "shop", "settings"},
+                        {"ConfigMap",
+                         "v1",
+                         {"settings", "shop", {}, {}},
+                         KeyedData{{{"A", "from-map"}, {"B", "from-map"}}}}}});
+  const auto pod = pod_with(
+      {{"containers",
+        {{{"name", "c"},
+          {"image", "i"},
+          {"args", {"--colour=$(B)"}},
+          {"envFrom", {{{"configMapRef", {{"name", "settings"}}}}}},
+          {"env",
+           {{{"name", "A"}, {"value", "own"}},
+            {{"name", "NAME"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}},
+            {{"name", "IP"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}}},
+            {{"name", "APP"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.labels['app']"}}}}}},
+            {{"name", "URL"}, {"value", "http://$(IP)/$(NAME)"}}}}}}}});
   const auto config = config_of(pod, objects);
   EXPECT_THAT(config.env, Contains(Pair("A", "own")));
   EXPECT_THAT(config.env, Contains(Pair("B", "from-map")));
@@ -60,22 +77,40 @@ TEST(PodConfig, labels_and_annotations_are_those_of_a_kubelet) {
   EXPECT_THAT(config_of(pod).labels, Contains(Pair("io.kubernetes.container.name", "c")));
 }
 
-TEST(PodConfig, cgroups_below_a_slice_are_slices) { EXPECT_EQ(pod_cgroup("flox-kube.slice", "a-b"), "flox-kube-poda_b.slice"); }
+TEST(PodConfig, cgroups_below_a_slice_are_slices) {
+  EXPECT_EQ(pod_cgroup("flox-kube.slice", "a-b"), "flox-kube-poda_b.slice");
+}
 
 TEST(PodConfig, resources_become_shares_quota_limit_and_oom_score) {
-  const auto pod = pod_with({{"containers", {{{"name", "c"}, {"image", "i"}, {"resources", {{"requests", {{"cpu", "1000m"}, {"memory", "2Gi"}}}, {"limits", {{"cpu", "2000m"}, {"memory", "4Gi"}}}}}}}}});
+  const auto pod = pod_with({{"containers",
+                              {{{"name", "c"},
+                                {"image", "i"},
+                                {"resources",
+                                 {{"requests", {{"cpu", "1000m"}, {"memory", "2Gi"}}},
+                                  {"limits", {{"cpu", "2000m"}, {"memory", "4Gi"}}}}}}}}});
   const auto resources = make_resources(pod.spec(), pod.spec().containers[0].resources, 8LL << 30);
   EXPECT_EQ(resources.cpu_shares, 1024);
   EXPECT_EQ(resources.cpu_quota, 200000);
   EXPECT_EQ(resources.cpu_period, 100000);
   EXPECT_EQ(resources.memory_limit, 4LL << 30);
   EXPECT_EQ(resources.oom_score_adj, 750);
-  EXPECT_EQ(make_resources(pod_with({{"containers", {{{"name", "c"}, {"image", "i"}}}}}).spec(), {}, 8LL << 30).oom_score_adj, 1000);
+  EXPECT_EQ(
+      make_resources(pod_with({{"containers", {{{"name", "c"}, {"image", "i"}}}}}).spec(), {}, 8LL << 30)
+          .oom_score_adj,
+      1000);
 }
 
 TEST(PodConfig, a_containers_security_context_wins_over_the_pods) {
-  const auto pod = pod_with({{"securityContext", {{"runAsUser", 1000}, {"runAsGroup", 1001}, {"fsGroup", 2000}}},
-      {"containers", {{{"name", "c"}, {"image", "i"}, {"securityContext", {{"runAsUser", 7}, {"readOnlyRootFilesystem", true}, {"allowPrivilegeEscalation", false}, {"capabilities", {{"drop", {"ALL"}}}}}}}}}});
+  const auto pod =
+      pod_with({{"securityContext", {{"runAsUser", 1000}, {"runAsGroup", 1001}, {"fsGroup", 2000}}},
+                {"containers",
+                 {{{"name", "c"},
+                   {"image", "i"},
+                   {"securityContext",
+                    {{"runAsUser", 7},
+                     {"readOnlyRootFilesystem", true},
+                     {"allowPrivilegeEscalation", false},
+                     {"capabilities", {{"drop", {"ALL"}}}}}}}}}});
   const auto config = config_of(pod);
   EXPECT_EQ(config.run_as_user, 7);
   EXPECT_EQ(config.run_as_group, 1001);
@@ -86,7 +121,8 @@ TEST(PodConfig, a_containers_security_context_wins_over_the_pods) {
 }
 
 TEST(PodConfig, refuses_root_where_the_pod_must_not_be_root) {
-  const auto pod = pod_with({{"securityContext", {{"runAsNonRoot", true}}}, {"containers", {{{"name", "c"}, {"image", "i"}}}}});
+  const auto pod = pod_with(
+      {{"securityContext", {{"runAsNonRoot", true}}}, {"containers", {{{"name", "c"}, {"image", "i"}}}}});
   EXPECT_THROW(config_of(pod, {}, {"id", 0, ""}), Error);
   EXPECT_THROW(config_of(pod, {}, {"id", std::nullopt, "www"}), Error);
   EXPECT_NO_THROW(config_of(pod, {}, {"id", 5, ""}));

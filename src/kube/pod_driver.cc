@@ -109,7 +109,9 @@ void PodDriver::event(bool warning, const std::string& reason, const std::string
              fmt::format("pod {}/{}: {}: {}", record_.namespace_(), record_.name(), reason, message));
 }
 
-UnixTime PodDriver::unix_now() const { return std::chrono::duration_cast<std::chrono::seconds>(world_.now().time_since_epoch()).count(); }
+UnixTime PodDriver::unix_now() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(world_.now().time_since_epoch()).count();
+}
 
 PodPlace PodDriver::place() const {
   return {world_.state.id(), world_.cgroup_parent, world_.node_name, world_.state.log_dir(record_)};
@@ -131,7 +133,9 @@ void PodDriver::refresh() {
 const ContainerInfo* PodDriver::latest(const std::string& name) const {
   const ContainerInfo* found = nullptr;
   for (const auto& container : containers_)
-    if (container.name == name && container.sandbox_id == sandbox_id_ && (!found || container.attempt > found->attempt)) found = &container;
+    if (container.name == name && container.sandbox_id == sandbox_id_ &&
+        (!found || container.attempt > found->attempt))
+      found = &container;
   return found;
 }
 
@@ -142,7 +146,8 @@ milliseconds PodDriver::sync() {
     return calm_interval;
   }
   refresh();
-  const auto ready = std::find_if(sandboxes_.begin(), sandboxes_.end(), [](const auto& sandbox) { return sandbox.ready; });
+  const auto ready =
+      std::find_if(sandboxes_.begin(), sandboxes_.end(), [](const auto& sandbox) { return sandbox.ready; });
   if (ready == sandboxes_.end()) {
     if (ended_before()) return next_;
     drop_dead_sandboxes();
@@ -161,7 +166,8 @@ milliseconds PodDriver::sync() {
 
 void PodDriver::drop_dead_sandboxes() {
   probes_.clear();
-  if (!sandboxes_.empty()) event(false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+  if (!sandboxes_.empty())
+    event(false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
   for (const auto& sandbox : sandboxes_) {
     world_.cri.stop_sandbox(sandbox.id);
     world_.cri.remove_sandbox(sandbox.id);
@@ -170,10 +176,13 @@ void PodDriver::drop_dead_sandboxes() {
   containers_.clear();
 }
 
-// A pod whose sandbox is gone because its containers have all done their work: nothing is to be started again.
+// A pod whose sandbox is gone because its containers have all done their work: nothing is to be started
+// again.
 bool PodDriver::ended_before() {
   if (record_.spec().restart_policy == RestartPolicy::always || sandboxes_.empty()) return false;
-  sandbox_id_ = std::max_element(sandboxes_.begin(), sandboxes_.end(), [](const auto& a, const auto& b) { return a.attempt < b.attempt; })->id;
+  sandbox_id_ = std::max_element(sandboxes_.begin(), sandboxes_.end(), [](const auto& a, const auto& b) {
+                  return a.attempt < b.attempt;
+                })->id;
   bool well = true, init = true;
   for (const auto* list : {&record_.spec().init_containers, &record_.spec().containers}) {
     for (const auto& container : *list) {
@@ -216,7 +225,8 @@ bool PodDriver::make_sandbox() {
   std::string handler;
   if (const std::string& name = record_.spec().runtime_class; !name.empty()) {
     const Object* object = objects->find({"RuntimeClass", "", name});
-    if (!object) return wait("FailedCreate", fmt::format("runtimeclass.node.k8s.io \"{}\" not found", name), true);
+    if (!object)
+      return wait("FailedCreate", fmt::format("runtimeclass.node.k8s.io \"{}\" not found", name), true);
     handler = std::get<RuntimeClass>(object->body).handler;
   }
   try {
@@ -256,9 +266,12 @@ bool PodDriver::make_sandbox() {
 
 bool PodDriver::may_restart(bool init, int exit_code) const {
   switch (record_.spec().restart_policy) {
-    case RestartPolicy::always: return init ? exit_code != 0 : true;
-    case RestartPolicy::on_failure: return exit_code != 0;
-    default: return false;
+    case RestartPolicy::always:
+      return init ? exit_code != 0 : true;
+    case RestartPolicy::on_failure:
+      return exit_code != 0;
+    default:
+      return false;
   }
 }
 
@@ -346,19 +359,22 @@ void PodDriver::watch(const Container& container, ContainerStatus& status, const
   status.message.clear();
   auto& probes = probes_[info.id];
   if (!probes)
-    probes = std::make_unique<ContainerProbes>(container, ProbeTarget{info.id, working_.ip, container.ports}, world_.cri, wake_);
+    probes = std::make_unique<ContainerProbes>(container, ProbeTarget{info.id, working_.ip, container.ports},
+                                               world_.cri, wake_);
   for (const auto& failure : probes->take_failures()) event(true, "Unhealthy", failure);
   status.ready = probes->ready();
   if (!probes->restart_wanted()) return;
   status.ready = false;
-  event(false, "Killing", fmt::format("Container {} failed its liveness or startup probe, will be restarted", container.name));
+  event(false, "Killing",
+        fmt::format("Container {} failed its liveness or startup probe, will be restarted", container.name));
   publish();
   probes_.erase(info.id);
   world_.cri.stop_container(info.id, record_.spec().termination_grace);
   next_ = 0ms;
 }
 
-void PodDriver::start(const Container& container, ContainerStatus& status, bool init, const ContainerInfo* previous) {
+void PodDriver::start(const Container& container, ContainerStatus& status, bool init,
+                      const ContainerInfo* previous) {
   Tracked& tracked = tracked_[container.name];
   status.ready = false;
   Time failed_at = tracked.failed_at;
@@ -376,15 +392,18 @@ void PodDriver::start(const Container& container, ContainerStatus& status, bool 
       if (init) finish(false);
       return;
     }
-    failed_at = std::max(failed_at, Time(std::chrono::duration_cast<Time::duration>(std::chrono::nanoseconds(end.finished_at))));
+    failed_at =
+        std::max(failed_at,
+                 Time(std::chrono::duration_cast<Time::duration>(std::chrono::nanoseconds(end.finished_at))));
   }
   const Time now = world_.now(), next_try = tracked.back_off.next_try(failed_at);
   if (now < next_try) {
     status.state = RunState::waiting;
     if (tracked.failed_reason.empty()) {
       status.reason = "CrashLoopBackOff";
-      status.message = fmt::format("back-off {} restarting failed container={} pod={}", age_text(tracked.back_off.delay().count()),
-                                   container.name, record_.name());
+      status.message =
+          fmt::format("back-off {} restarting failed container={} pod={}",
+                      age_text(tracked.back_off.delay().count()), container.name, record_.name());
       event(true, "BackOff", fmt::format("Back-off restarting failed container {}", container.name));
     } else {
       status.reason = tracked.failed_reason;
@@ -396,9 +415,11 @@ void PodDriver::start(const Container& container, ContainerStatus& status, bool 
   tracked.back_off.tried(now);
   if (!init && status.reason.empty()) status.reason = "ContainerCreating";
   status.state = RunState::waiting;
-  if (status.reason == "PodInitializing" && !init) status.reason = working_.init_containers.empty() ? "ContainerCreating" : "PodInitializing";
+  if (status.reason == "PodInitializing" && !init)
+    status.reason = working_.init_containers.empty() ? "ContainerCreating" : "PodInitializing";
   const unsigned attempt = previous ? previous->attempt + (ended ? 1 : 0) : 0;
-  if (previous && !ended) world_.cri.remove_container(previous->id);  // created by a supervisor that ended before starting it
+  if (previous && !ended)
+    world_.cri.remove_container(previous->id);  // created by a supervisor that ended before starting it
   create_and_start(container, status, attempt, ended ? previous->id : "");
 }
 
@@ -414,21 +435,25 @@ void PodDriver::fail_start(ContainerStatus& status, const std::string& reason, c
   next_ = std::min(next_, busy_interval);
 }
 
-void PodDriver::create_and_start(const Container& container, ContainerStatus& status, unsigned attempt, const std::string& previous) {
+void PodDriver::create_and_start(const Container& container, ContainerStatus& status, unsigned attempt,
+                                 const std::string& previous) {
   publish();
   const auto image = world_.cri.image(container.image);
   if (!image) {
     working_.permanent = true;
-    return fail_start(status, "ErrImageNeverPull",
-                      fmt::format("Container image \"{}\" is not present on this machine, and images are never pulled here "
-                                  "(import it: `flox node images --output IMAGES.tar`, then `ctr -n k8s.io images import IMAGES.tar`)",
-                                  container.image));
+    return fail_start(
+        status, "ErrImageNeverPull",
+        fmt::format("Container image \"{}\" is not present on this machine, and images are never pulled here "
+                    "(import it: `flox node images --output IMAGES.tar`, then `ctr -n k8s.io images import "
+                    "IMAGES.tar`)",
+                    container.image));
   }
   working_.permanent = false;
   ContainerConfig config;
   try {
     const ObjectIndexPtr objects = world_.objects();
-    config = make_container_config(record_, container, attempt, place(), {*objects, volumes_, working_.ip, *image});
+    config = make_container_config(record_, container, attempt, place(),
+                                   {*objects, volumes_, working_.ip, *image});
     fs::create_directories(fs::path(sandbox_config_.log_directory) / container.name);
   } catch (const Error& error) {
     return fail_start(status, "CreateContainerConfigError", with_advice(error));

@@ -1,5 +1,6 @@
-// Brings one pod to life, keeps it alive and takes it down: a kubelet's pod worker. Everything it does follows from
-// what the runtime says exists, so that a supervisor that is started again carries on where the last one ended.
+// Brings one pod to life, keeps it alive and takes it down: a kubelet's pod worker. Everything it does
+// follows from what the runtime says exists, so that a supervisor that is started again carries on where the
+// last one ended.
 #pragma once
 
 #include <atomic>
@@ -20,8 +21,8 @@
 
 namespace flox::kube {
 
-// When something that failed may be tried again. As the kubelet: the first time at once, then after 10 s, doubling
-// up to 5 min; forgotten after 10 min of peace.
+// When something that failed may be tried again. As the kubelet: the first time at once, then after 10 s,
+// doubling up to 5 min; forgotten after 10 min of peace.
 class BackOff {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -53,8 +54,8 @@ class PodDriver {
   // `wake` is called from other threads when the next step should come at once.
   PodDriver(PodRecord record, const PodWorld& world, std::function<void()> wake);
 
-  // Does what is to be done now, which may block on the runtime. Returns how long the next step can wait at most.
-  // Never throws: trouble becomes the pod's status and events.
+  // Does what is to be done now, which may block on the runtime. Returns how long the next step can wait at
+  // most. Never throws: trouble becomes the pod's status and events.
   std::chrono::milliseconds step();
 
   const PodRecord& record() const { return record_; }
@@ -72,7 +73,7 @@ class PodDriver {
     BackOff back_off;
     std::string failed_reason, failed_message;  // the last creation failed
     Time failed_at{};
-    std::string ended_id;                       // of this container `ended` tells the end
+    std::string ended_id;  // of this container `ended` tells the end
     ContainerInfo ended;
   };
 
@@ -89,7 +90,8 @@ class PodDriver {
   void run_containers();
   // Starts the container unless it has to wait; `previous` is the one that ended, if any.
   void start(const Container& container, ContainerStatus& status, bool init, const ContainerInfo* previous);
-  void create_and_start(const Container& container, ContainerStatus& status, unsigned attempt, const std::string& previous);
+  void create_and_start(const Container& container, ContainerStatus& status, unsigned attempt,
+                        const std::string& previous);
   void fail_start(ContainerStatus& status, const std::string& reason, const std::string& message);
   void watch(const Container& container, ContainerStatus& status, const ContainerInfo& info);
   const ContainerInfo& end_of(const ContainerInfo& info);
@@ -105,12 +107,12 @@ class PodDriver {
   PodRecord record_;
   const PodWorld& world_;
   std::function<void()> wake_;
-  PodStatus working_;                        // of the driving thread
+  PodStatus working_;  // of the driving thread
   std::string published_text_;
   mutable std::mutex mutex_;
   PodStatus published_;
   std::atomic<bool> end_requested_{false}, gone_{false};
-  std::chrono::milliseconds next_{0};        // of this step
+  std::chrono::milliseconds next_{0};  // of this step
   std::vector<SandboxInfo> sandboxes_;
   std::vector<ContainerInfo> containers_;
   std::string sandbox_id_;

@@ -20,7 +20,10 @@ class PodDriverTest : public testing::Test {
     PodRecord record;
     record.uid = "uid1";
     record.created_at = 1;
-    record.document = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "web"}, {"namespace", "shop"}}}, {"spec", spec}};
+    record.document = {{"apiVersion", "v1"},
+                       {"kind", "Pod"},
+                       {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
+                       {"spec", spec}};
     record.object = read_object(record.document, "test");
     driver = std::make_unique<PodDriver>(std::move(record), world, [] {});
     return *driver;
@@ -29,7 +32,9 @@ class PodDriverTest : public testing::Test {
     for (int i = 0; i < times; ++i) driver->step();
     return driver->status();
   }
-  int64_t seconds_now() const { return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count(); }
+  int64_t seconds_now() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  }
   void add(const Object& object) {
     auto objects = index->all();
     objects[object.key()] = object;
@@ -48,7 +53,8 @@ class PodDriverTest : public testing::Test {
 };
 
 TEST_F(PodDriverTest, runs_init_containers_one_after_the_other_and_then_the_containers) {
-  play({{"initContainers", {container("one"), container("two")}}, {"containers", {container("a"), container("b")}}});
+  play({{"initContainers", {container("one"), container("two")}},
+        {"containers", {container("a"), container("b")}}});
   EXPECT_EQ(status_word(step()), "Init:0/2");
   EXPECT_FALSE(cri.has("two"));
   cri.end("one", 0, seconds_now());
@@ -96,7 +102,8 @@ TEST_F(PodDriverTest, ends_as_succeeded_when_nothing_is_to_be_restarted) {
 }
 
 TEST_F(PodDriverTest, a_failed_init_container_fails_a_pod_that_never_restarts) {
-  play({{"restartPolicy", "Never"}, {"initContainers", {container("one")}}, {"containers", {container("a")}}});
+  play(
+      {{"restartPolicy", "Never"}, {"initContainers", {container("one")}}, {"containers", {container("a")}}});
   step();
   cri.end("one", 2, seconds_now());
   const PodStatus status = step(2);
@@ -162,7 +169,8 @@ TEST_F(PodDriverTest, says_that_an_image_is_not_there_and_pulls_nothing) {
 TEST_F(PodDriverTest, names_a_missing_claim_and_a_missing_config_map) {
   json a = container("a");
   a["volumeMounts"] = {{{"name", "data"}, {"mountPath", "/data"}}};
-  play({{"containers", {a}}, {"volumes", {{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", "gone"}}}}}}});
+  play({{"containers", {a}},
+        {"volumes", {{{"name", "data"}, {"persistentVolumeClaim", {{"claimName", "gone"}}}}}}});
   EXPECT_THAT(trouble(step()), HasSubstr("persistentvolumeclaim \"gone\" not found"));
   json b = container("b");
   b["envFrom"] = {{{"configMapRef", {{"name", "settings"}}}}};
@@ -186,7 +194,8 @@ TEST_F(PodDriverTest, makes_a_new_sandbox_when_the_old_one_has_died) {
 }
 
 TEST_F(PodDriverTest, leaves_nothing_when_it_is_taken_down) {
-  play({{"containers", {container("a"), container("b")}}, {"volumes", {{{"name", "work"}, {"emptyDir", json::object()}}}}});
+  play({{"containers", {container("a"), container("b")}},
+        {"volumes", {{{"name", "work"}, {"emptyDir", json::object()}}}}});
   step(2);
   EXPECT_TRUE(fs::exists(state.pod_dir("uid1") / "volumes/work"));
   driver->request_end();

@@ -25,7 +25,8 @@ EnvVar read_env(const YAML::Node& node, const std::string& path, const ReadConte
   Fields fields(node, path, context);
   EnvVar variable;
   variable.name = fields.required_text("name");
-  if (variable.name.find('=') != std::string::npos) fields.reject("name", "a variable's name has no \"=\" in it");
+  if (variable.name.find('=') != std::string::npos)
+    fields.reject("name", "a variable's name has no \"=\" in it");
   variable.value = fields.text("value");
   if (!fields.has("valueFrom")) return variable;
   if (fields.has("value")) fields.reject("valueFrom", "a variable has either value or valueFrom, not both");
@@ -35,7 +36,8 @@ EnvVar read_env(const YAML::Node& node, const std::string& path, const ReadConte
     ref.accept("apiVersion");
     variable.field_path = ref.required_text("fieldPath");
   } else if (from.has("configMapKeyRef")) {
-    variable.config_map_key = read_key_ref(from.node("configMapKeyRef"), from.path_of("configMapKeyRef"), context);
+    variable.config_map_key =
+        read_key_ref(from.node("configMapKeyRef"), from.path_of("configMapKeyRef"), context);
   } else if (from.has("secretKeyRef")) {
     variable.secret_key = read_key_ref(from.node("secretKeyRef"), from.path_of("secretKeyRef"), context);
   } else {
@@ -178,22 +180,28 @@ ContainerPort read_port(const YAML::Node& node, const std::string& path, const R
 void check_name(const std::string& name, Fields& fields) {
   const bool good = !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
                     name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-  if (!good) fields.reject("name", fmt::format("\"{}\" must be of lower-case letters, digits and inner dashes", name));
+  if (!good)
+    fields.reject("name", fmt::format("\"{}\" must be of lower-case letters, digits and inner dashes", name));
 }
 
-Container read_container(const YAML::Node& node, const std::string& path, const ReadContext& context, bool init) {
+Container read_container(const YAML::Node& node, const std::string& path, const ReadContext& context,
+                         bool init) {
   Fields fields(node, path, context);
   Container container;
   container.name = fields.required_text("name");
   check_name(container.name, fields);
   container.image = fields.text("image");
   if (container.image.empty())
-    fields.reject("image", "is missing (imageless containers name the stub image ghcr.io/flox/flox:latest or flox/empty:1.0.0)");
+    fields.reject(
+        "image",
+        "is missing (imageless containers name the stub image ghcr.io/flox/flox:latest or flox/empty:1.0.0)");
   container.command = fields.texts("command");
   container.args = fields.texts("args");
   container.working_dir = fields.text("workingDir");
   auto list = [&](const char* key, auto read, auto& into) {
-    fields.each(key, [&](const YAML::Node& item, const std::string& where) { into.push_back(read(item, where, context)); });
+    fields.each(key, [&](const YAML::Node& item, const std::string& where) {
+      into.push_back(read(item, where, context));
+    });
   };
   list("env", read_env, container.env);
   list("envFrom", read_env_from, container.env_from);
@@ -205,7 +213,8 @@ Container read_container(const YAML::Node& node, const std::string& path, const 
   if (init && (container.liveness || container.readiness || container.startup))
     fields.reject("name", "init containers have no probes");
   container.resources = read_resources(fields.node("resources"), fields.path_of("resources"), context);
-  container.security = read_security(fields.node("securityContext"), fields.path_of("securityContext"), context);
+  container.security =
+      read_security(fields.node("securityContext"), fields.path_of("securityContext"), context);
   container.stdin_open = fields.boolean("stdin").value_or(false);
   container.stdin_once = fields.boolean("stdinOnce").value_or(false);
   container.tty = fields.boolean("tty").value_or(false);
@@ -217,7 +226,8 @@ Container read_container(const YAML::Node& node, const std::string& path, const 
   return container;
 }
 
-KeyedVolume read_keyed_volume(const YAML::Node& node, const std::string& path, const ReadContext& context, bool secret) {
+KeyedVolume read_keyed_volume(const YAML::Node& node, const std::string& path, const ReadContext& context,
+                              bool secret) {
   Fields fields(node, path, context);
   KeyedVolume volume;
   volume.is_secret = secret;
@@ -251,7 +261,8 @@ Volume read_volume(const YAML::Node& node, const std::string& path, const ReadCo
     volume.source = empty;
   } else if (fields.has("persistentVolumeClaim")) {
     Fields source(fields.node("persistentVolumeClaim"), fields.path_of("persistentVolumeClaim"), context);
-    volume.source = ClaimVolume{source.required_text("claimName"), source.boolean("readOnly").value_or(false)};
+    volume.source =
+        ClaimVolume{source.required_text("claimName"), source.boolean("readOnly").value_or(false)};
   } else if (fields.has("configMap")) {
     volume.source = read_keyed_volume(fields.node("configMap"), fields.path_of("configMap"), context, false);
   } else if (fields.has("secret")) {
@@ -260,7 +271,10 @@ Volume read_volume(const YAML::Node& node, const std::string& path, const ReadCo
     Fields source(fields.node("hostPath"), fields.path_of("hostPath"), context);
     volume.source = HostPathVolume{source.required_text("path"), source.text("type")};
   } else {
-    context.reject(node, path, fmt::format("volume {} must be an emptyDir, persistentVolumeClaim, configMap, secret or hostPath", volume.name));
+    context.reject(
+        node, path,
+        fmt::format("volume {} must be an emptyDir, persistentVolumeClaim, configMap, secret or hostPath",
+                    volume.name));
   }
   return volume;
 }
@@ -313,7 +327,8 @@ void read_host_settings(Fields& fields, PodSpec& spec) {
   spec.share_process_namespace = fields.boolean("shareProcessNamespace").value_or(false);
   spec.hostname = fields.text("hostname");
   const char* one_machine = "one machine: every pod runs here";
-  for (const char* key : {"nodeSelector", "nodeName", "affinity", "tolerations", "topologySpreadConstraints", "schedulerName"})
+  for (const char* key :
+       {"nodeSelector", "nodeName", "affinity", "tolerations", "topologySpreadConstraints", "schedulerName"})
     fields.note(key, one_machine);
   spec.service_account = fields.text("serviceAccountName", fields.text("serviceAccount"));
   if (!spec.service_account.empty())
@@ -323,7 +338,8 @@ void read_host_settings(Fields& fields, PodSpec& spec) {
   fields.note("imagePullSecrets", "images are never pulled here");
 }
 
-void check_names(const PodSpec& spec, const YAML::Node& node, const std::string& path, const ReadContext& context) {
+void check_names(const PodSpec& spec, const YAML::Node& node, const std::string& path,
+                 const ReadContext& context) {
   std::vector<std::string> names, volumes;
   for (const auto& volume : spec.volumes) {
     if (std::find(volumes.begin(), volumes.end(), volume.name) != volumes.end())
@@ -337,7 +353,9 @@ void check_names(const PodSpec& spec, const YAML::Node& node, const std::string&
       names.push_back(container.name);
       for (const auto& mount : container.mounts)
         if (std::find(volumes.begin(), volumes.end(), mount.volume) == volumes.end())
-          context.reject(node, path, fmt::format("container {} mounts the volume {}, which the pod does not have", container.name, mount.volume));
+          context.reject(node, path,
+                         fmt::format("container {} mounts the volume {}, which the pod does not have",
+                                     container.name, mount.volume));
     }
 }
 

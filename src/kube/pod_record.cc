@@ -25,7 +25,8 @@ std::mt19937_64& generator() {
 
 }  // namespace
 
-json pod_document(const json& pod_template, const std::string& namespace_, const std::string& name, const std::string& hash) {
+json pod_document(const json& pod_template, const std::string& namespace_, const std::string& name,
+                  const std::string& hash) {
   json metadata = pod_template.value("metadata", json::object());
   if (!metadata.is_object()) metadata = json::object();
   metadata["name"] = name;
@@ -35,7 +36,8 @@ json pod_document(const json& pod_template, const std::string& namespace_, const
 }
 
 std::string template_hash(const json& pod_template) {
-  uint64_t hash = 14695981039346656037ULL;  // FNV-1a; json.dump sorts the keys, so that equal templates are equal texts
+  uint64_t hash =
+      14695981039346656037ULL;  // FNV-1a; json.dump sorts the keys, so that equal templates are equal texts
   for (const unsigned char c : pod_template.dump()) hash = (hash ^ c) * 1099511628211ULL;
   std::string text;
   for (int i = 0; i < 10; ++i, hash /= letters.size()) text += letters[hash % letters.size()];
@@ -56,8 +58,12 @@ std::string random_uid() {
 }
 
 json to_json(const PodRecord& record) {
-  return {{"uid", record.uid}, {"owner_kind", record.owner_kind}, {"owner_name", record.owner_name},
-          {"template_hash", record.template_hash}, {"created_at", record.created_at}, {"document", record.document}};
+  return {{"uid", record.uid},
+          {"owner_kind", record.owner_kind},
+          {"owner_name", record.owner_name},
+          {"template_hash", record.template_hash},
+          {"created_at", record.created_at},
+          {"document", record.document}};
 }
 
 PodRecord pod_record_from_json(const json& json) {

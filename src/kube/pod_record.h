@@ -1,5 +1,5 @@
-// A pod that has been decided on: its identity, where it lives on disk, and its spec. Kept in the state directory as
-// pods/UID.json, so that a supervisor that is started again finds its pods.
+// A pod that has been decided on: its identity, where it lives on disk, and its spec. Kept in the state
+// directory as pods/UID.json, so that a supervisor that is started again finds its pods.
 #pragma once
 
 #include <filesystem>
@@ -25,8 +25,8 @@ struct PodRecord {
 };
 
 // The document of a pod made from a template (a Deployment's or Job's spec.template) under a new name.
-nlohmann::json pod_document(const nlohmann::json& pod_template, const std::string& namespace_, const std::string& name,
-                            const std::string& hash);
+nlohmann::json pod_document(const nlohmann::json& pod_template, const std::string& namespace_,
+                            const std::string& name, const std::string& hash);
 
 // Ten characters that change when the template does, of the letters that Kubernetes uses for it.
 std::string template_hash(const nlohmann::json& pod_template);

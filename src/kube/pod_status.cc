@@ -17,11 +17,20 @@ const char* word(RunState state) {
 }
 
 json to_json(const ContainerStatus& container) {
-  return {{"name", container.name}, {"image", container.image}, {"id", container.id}, {"state", word(container.state)},
-          {"reason", container.reason}, {"message", container.message}, {"exit_code", container.exit_code},
-          {"restarts", container.restarts}, {"ready", container.ready}, {"started_at", container.started_at},
-          {"finished_at", container.finished_at}, {"last_reason", container.last_reason},
-          {"last_message", container.last_message}, {"last_exit_code", container.last_exit_code}};
+  return {{"name", container.name},
+          {"image", container.image},
+          {"id", container.id},
+          {"state", word(container.state)},
+          {"reason", container.reason},
+          {"message", container.message},
+          {"exit_code", container.exit_code},
+          {"restarts", container.restarts},
+          {"ready", container.ready},
+          {"started_at", container.started_at},
+          {"finished_at", container.finished_at},
+          {"last_reason", container.last_reason},
+          {"last_message", container.last_message},
+          {"last_exit_code", container.last_exit_code}};
 }
 
 ContainerStatus container_from_json(const json& json) {
@@ -30,7 +39,9 @@ ContainerStatus container_from_json(const json& json) {
   container.image = json.at("image");
   container.id = json.at("id");
   const std::string state = json.at("state");
-  container.state = state == "running" ? RunState::running : state == "terminated" ? RunState::terminated : RunState::waiting;
+  container.state = state == "running"      ? RunState::running
+                    : state == "terminated" ? RunState::terminated
+                                            : RunState::waiting;
   container.reason = json.at("reason");
   container.message = json.at("message");
   container.exit_code = json.at("exit_code");
@@ -45,7 +56,8 @@ ContainerStatus container_from_json(const json& json) {
 }
 
 bool all_ready(const std::vector<ContainerStatus>& containers) {
-  return std::all_of(containers.begin(), containers.end(), [](const auto& container) { return container.ready; });
+  return std::all_of(containers.begin(), containers.end(),
+                     [](const auto& container) { return container.ready; });
 }
 
 // The word for a pod whose init containers have not all ended well; empty if they have.
@@ -55,8 +67,10 @@ std::string init_word(const PodStatus& pod) {
     const ContainerStatus& container = pod.init_containers[done];
     if (container.ready) continue;
     if (container.state == RunState::terminated)
-      return "Init:" + (container.reason.empty() ? fmt::format("ExitCode:{}", container.exit_code) : container.reason);
-    if (container.state == RunState::waiting && !container.reason.empty() && container.reason != "PodInitializing")
+      return "Init:" +
+             (container.reason.empty() ? fmt::format("ExitCode:{}", container.exit_code) : container.reason);
+    if (container.state == RunState::waiting && !container.reason.empty() &&
+        container.reason != "PodInitializing")
       return "Init:" + container.reason;
     return fmt::format("Init:{}/{}", done, total);
   }
@@ -97,7 +111,8 @@ std::string trouble(const PodStatus& pod) {
   for (const auto* list : {&pod.init_containers, &pod.containers})
     for (const auto& container : *list) {
       const std::string& message = container.message.empty() ? container.last_message : container.message;
-      if (container.state == RunState::waiting && !message.empty()) return fmt::format("container {}: {}", container.name, message);
+      if (container.state == RunState::waiting && !message.empty())
+        return fmt::format("container {}: {}", container.name, message);
       if (container.state == RunState::terminated && container.exit_code != 0)
         return fmt::format("container {} ended with exit code {}{}", container.name, container.exit_code,
                            message.empty() ? "" : ": " + message);
@@ -113,13 +128,16 @@ std::string age_text(int64_t seconds) {
   seconds = std::max<int64_t>(seconds, 0);
   if (seconds < 120) return fmt::format("{}s", seconds);
   const int64_t minutes = seconds / 60, hours = minutes / 60, days = hours / 24;
-  if (minutes < 10) return seconds % 60 ? fmt::format("{}m{}s", minutes, seconds % 60) : fmt::format("{}m", minutes);
+  if (minutes < 10)
+    return seconds % 60 ? fmt::format("{}m{}s", minutes, seconds % 60) : fmt::format("{}m", minutes);
   if (hours < 3) return fmt::format("{}m", minutes);
-  if (hours < 48) return hours < 8 && minutes % 60 ? fmt::format("{}h{}m", hours, minutes % 60) : fmt::format("{}h", hours);
+  if (hours < 48)
+    return hours < 8 && minutes % 60 ? fmt::format("{}h{}m", hours, minutes % 60) : fmt::format("{}h", hours);
   return fmt::format("{}d", days);
 }
 
-void add_event(PodStatus& pod, UnixTime now, bool warning, const std::string& reason, const std::string& message) {
+void add_event(PodStatus& pod, UnixTime now, bool warning, const std::string& reason,
+               const std::string& message) {
   for (auto event = pod.events.begin(); event != pod.events.end(); ++event)
     if (event->reason == reason && event->message == message) {
       Event again = *event;
@@ -138,15 +156,37 @@ json to_json(const PodStatus& pod) {
   for (const auto& container : pod.init_containers) init.push_back(to_json(container));
   for (const auto& container : pod.containers) containers.push_back(to_json(container));
   for (const auto& event : pod.events)
-    events.push_back({{"time", event.time}, {"warning", event.warning}, {"reason", event.reason}, {"message", event.message}, {"count", event.count}});
-  return {{"uid", pod.uid}, {"name", pod.name}, {"namespace", pod.namespace_}, {"owner_kind", pod.owner_kind},
-          {"owner_name", pod.owner_name}, {"template_hash", pod.template_hash}, {"labels", pod.labels},
-          {"annotations", pod.annotations}, {"runtime_class", pod.runtime_class}, {"service_account", pod.service_account},
-          {"created_at", pod.created_at}, {"phase", pod.phase}, {"reason", pod.reason}, {"message", pod.message},
-          {"permanent", pod.permanent}, {"terminating", pod.terminating}, {"ip", pod.ip}, {"log_directory", pod.log_directory},
-          {"init_containers", init}, {"containers", containers}, {"events", events},
+    events.push_back({{"time", event.time},
+                      {"warning", event.warning},
+                      {"reason", event.reason},
+                      {"message", event.message},
+                      {"count", event.count}});
+  return {{"uid", pod.uid},
+          {"name", pod.name},
+          {"namespace", pod.namespace_},
+          {"owner_kind", pod.owner_kind},
+          {"owner_name", pod.owner_name},
+          {"template_hash", pod.template_hash},
+          {"labels", pod.labels},
+          {"annotations", pod.annotations},
+          {"runtime_class", pod.runtime_class},
+          {"service_account", pod.service_account},
+          {"created_at", pod.created_at},
+          {"phase", pod.phase},
+          {"reason", pod.reason},
+          {"message", pod.message},
+          {"permanent", pod.permanent},
+          {"terminating", pod.terminating},
+          {"ip", pod.ip},
+          {"log_directory", pod.log_directory},
+          {"init_containers", init},
+          {"containers", containers},
+          {"events", events},
           // For readers; not read back:
-          {"ready", pod.ready()}, {"status", status_word(pod)}, {"restarts", pod.restarts()}, {"trouble", trouble(pod)}};
+          {"ready", pod.ready()},
+          {"status", status_word(pod)},
+          {"restarts", pod.restarts()},
+          {"trouble", trouble(pod)}};
 }
 
 PodStatus pod_status_from_json(const json& json) {
@@ -169,10 +209,12 @@ PodStatus pod_status_from_json(const json& json) {
   pod.terminating = json.at("terminating");
   pod.ip = json.at("ip");
   pod.log_directory = json.at("log_directory");
-  for (const auto& item : json.at("init_containers")) pod.init_containers.push_back(container_from_json(item));
+  for (const auto& item : json.at("init_containers"))
+    pod.init_containers.push_back(container_from_json(item));
   for (const auto& item : json.at("containers")) pod.containers.push_back(container_from_json(item));
   for (const auto& item : json.at("events"))
-    pod.events.push_back({item.at("time"), item.at("warning"), item.at("reason"), item.at("message"), item.at("count")});
+    pod.events.push_back(
+        {item.at("time"), item.at("warning"), item.at("reason"), item.at("message"), item.at("count")});
   return pod;
 }
 

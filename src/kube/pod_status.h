@@ -1,4 +1,5 @@
-// What is known of a pod: written by the supervisor to status.json, read by ps, describe, logs, exec and play.
+// What is known of a pod: written by the supervisor to status.json, read by ps, describe, logs, exec and
+// play.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +22,14 @@ struct ContainerStatus {
   std::string reason, message;  // CrashLoopBackOff, Completed, Error, …; empty while running
   int exit_code = 0;            // of the last end
   int restarts = 0;
-  bool ready = false;           // init containers: ended with 0
+  bool ready = false;  // init containers: ended with 0
   UnixTime started_at = 0, finished_at = 0;
   std::string last_reason, last_message;  // how it ended before it was started again
   int last_exit_code = 0;
 };
 
 struct Event {
-  UnixTime time = 0;     // of the last occurrence
+  UnixTime time = 0;  // of the last occurrence
   bool warning = false;
   std::string reason, message;
   int count = 1;
@@ -50,8 +51,8 @@ struct PodStatus {
   std::vector<ContainerStatus> init_containers, containers;
   std::vector<Event> events;  // oldest first, the same one only once with its count
 
-  bool ready() const;         // running, and every container ready
-  bool initialized() const;   // every init container has ended with 0
+  bool ready() const;        // running, and every container ready
+  bool initialized() const;  // every init container has ended with 0
   bool finished() const { return phase == "Succeeded" || phase == "Failed"; }
   int restarts() const;
 };
@@ -64,7 +65,8 @@ std::string trouble(const PodStatus& pod);
 std::string age_text(int64_t seconds);
 
 // Adds an event, or counts it again if it is the same as one of the last few.
-void add_event(PodStatus& pod, UnixTime now, bool warning, const std::string& reason, const std::string& message);
+void add_event(PodStatus& pod, UnixTime now, bool warning, const std::string& reason,
+               const std::string& message);
 
 // The form in status.json and of `ps --json`; from_json reads what to_json wrote.
 nlohmann::json to_json(const PodStatus& pod);

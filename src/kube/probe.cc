@@ -24,7 +24,8 @@ size_t keep_start(char* data, size_t size, size_t count, void* into) {
 }
 
 std::string port_number(const std::string& port, const ProbeTarget& target) {
-  const auto named = std::find_if(target.ports.begin(), target.ports.end(), [&](const auto& p) { return p.name == port; });
+  const auto named =
+      std::find_if(target.ports.begin(), target.ports.end(), [&](const auto& p) { return p.name == port; });
   return named == target.ports.end() ? port : std::to_string(named->container_port);
 }
 
@@ -35,8 +36,9 @@ std::string host_text(const std::string& host, const ProbeTarget& target) {
 
 // Not flox::HttpClient: a probe follows no redirect and accepts any certificate, as the kubelet's.
 ProbeResult probe_http(const HttpAction& action, const Probe& probe, const ProbeTarget& target) {
-  const std::string url = fmt::format("{}://{}:{}{}{}", action.scheme, host_text(action.host, target), port_number(action.port, target),
-                                      action.path.starts_with("/") ? "" : "/", action.path);
+  const std::string url =
+      fmt::format("{}://{}:{}{}{}", action.scheme, host_text(action.host, target),
+                  port_number(action.port, target), action.path.starts_with("/") ? "" : "/", action.path);
   std::unique_ptr<CURL, CurlDeleter> curl(curl_easy_init());
   std::unique_ptr<curl_slist, CurlDeleter> headers;
   for (const auto& [name, value] : action.headers)
@@ -55,7 +57,8 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
   curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, keep_start);
   curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
   const CURLcode code = curl_easy_perform(curl.get());
-  if (code != CURLE_OK) return {false, fmt::format("Get \"{}\": {}", url, *error ? error : curl_easy_strerror(code))};
+  if (code != CURLE_OK)
+    return {false, fmt::format("Get \"{}\": {}", url, *error ? error : curl_easy_strerror(code))};
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status >= 200 && status < 400) return {true, ""};
@@ -63,7 +66,8 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
 }
 
 ProbeResult probe_tcp(const TcpAction& action, const Probe& probe, const ProbeTarget& target) {
-  const std::string address = fmt::format("{}:{}", host_text(action.host, target), port_number(action.port, target));
+  const std::string address =
+      fmt::format("{}:{}", host_text(action.host, target), port_number(action.port, target));
   std::unique_ptr<CURL, CurlDeleter> curl(curl_easy_init());
   char error[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl.get(), CURLOPT_URL, ("http://" + address).c_str());
@@ -98,7 +102,8 @@ bool ProbeCounter::take(bool success) {
 
 ProbeResult run_probe(const Probe& probe, const ProbeTarget& target, Cri& cri) {
   try {
-    if (const auto* exec = std::get_if<ExecAction>(&probe.action)) return probe_exec(*exec, probe, target, cri);
+    if (const auto* exec = std::get_if<ExecAction>(&probe.action))
+      return probe_exec(*exec, probe, target, cri);
     if (const auto* http = std::get_if<HttpAction>(&probe.action)) return probe_http(*http, probe, target);
     return probe_tcp(std::get<TcpAction>(probe.action), probe, target);
   } catch (const std::exception& error) {
@@ -106,8 +111,13 @@ ProbeResult run_probe(const Probe& probe, const ProbeTarget& target, Cri& cri) {
   }
 }
 
-ContainerProbes::ContainerProbes(const Container& container, ProbeTarget target, Cri& cri, std::function<void()> changed)
-    : target_(std::move(target)), cri_(cri), changed_(std::move(changed)), started_(!container.startup), ready_(!container.readiness) {
+ContainerProbes::ContainerProbes(const Container& container, ProbeTarget target, Cri& cri,
+                                 std::function<void()> changed)
+    : target_(std::move(target)),
+      cri_(cri),
+      changed_(std::move(changed)),
+      started_(!container.startup),
+      ready_(!container.readiness) {
   if (container.startup) start(Kind::startup, *container.startup);
   if (container.liveness) start(Kind::liveness, *container.liveness);
   if (container.readiness) start(Kind::readiness, *container.readiness);

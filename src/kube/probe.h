@@ -20,7 +20,8 @@ struct ProbeResult {
   std::string message;  // why not, as Kubernetes words it in its events
 };
 
-// Counts results against the thresholds of a probe: the answer changes only after enough equal results in a row.
+// Counts results against the thresholds of a probe: the answer changes only after enough equal results in a
+// row.
 class ProbeCounter {
  public:
   ProbeCounter(const Probe& probe, bool initially) : probe_(probe), healthy_(initially) {}
@@ -38,16 +39,16 @@ class ProbeCounter {
 // Where a container's probes go.
 struct ProbeTarget {
   std::string container_id;
-  std::string ip;                        // the pod's
-  std::vector<ContainerPort> ports;      // for ports given by name
+  std::string ip;                    // the pod's
+  std::vector<ContainerPort> ports;  // for ports given by name
 };
 
 // Runs a probe once, within its timeout. Never throws: what goes wrong is a failed result.
 ProbeResult run_probe(const Probe& probe, const ProbeTarget& target, Cri& cri);
 
 // The probes of one running container, one thread each, until the object goes. As Kubernetes: readiness and
-// liveness wait for the startup probe; a container without a readiness probe is ready once it has started; a failed
-// liveness or startup probe asks for a restart.
+// liveness wait for the startup probe; a container without a readiness probe is ready once it has started; a
+// failed liveness or startup probe asks for a restart.
 class ContainerProbes {
  public:
   // `container` and `cri` must outlive the object. `changed` is called from the probes' threads.

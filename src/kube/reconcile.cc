@@ -25,21 +25,27 @@ PodRecord new_pod(const Workload& owner, const json& document, const std::string
   return record;
 }
 
-PodRecord pod_of_template(const Workload& owner, const std::string& prefix, const std::string& hash, UnixTime now) {
+PodRecord pod_of_template(const Workload& owner, const std::string& prefix, const std::string& hash,
+                          UnixTime now) {
   const std::string name = prefix.substr(0, 57) + "-" + random_suffix();
-  return new_pod(owner, pod_document(owner.document.at("spec").at("template"), owner.key.namespace_, name, hash), hash, now);
+  return new_pod(owner,
+                 pod_document(owner.document.at("spec").at("template"), owner.key.namespace_, name, hash),
+                 hash, now);
 }
 
 // Which pods to give up first: those that are not ready, then the youngest.
 void order_for_removal(Pods& pods) {
   std::stable_sort(pods.begin(), pods.end(), [](const RunningPod* a, const RunningPod* b) {
-    return std::make_pair(a->status.ready(), -a->record.created_at) < std::make_pair(b->status.ready(), -b->record.created_at);
+    return std::make_pair(a->status.ready(), -a->record.created_at) <
+           std::make_pair(b->status.ready(), -b->record.created_at);
   });
 }
 
-void plan_rolling(const Workload& workload, const Deployment& deployment, const std::string& hash, Pods fresh, Pods old, UnixTime now, Plan& plan) {
+void plan_rolling(const Workload& workload, const Deployment& deployment, const std::string& hash, Pods fresh,
+                  Pods old, UnixTime now, Plan& plan) {
   const int replicas = deployment.replicas;
-  int surge = deployment.max_surge.of(replicas, true), unavailable = deployment.max_unavailable.of(replicas, false);
+  int surge = deployment.max_surge.of(replicas, true),
+      unavailable = deployment.max_unavailable.of(replicas, false);
   if (surge == 0 && unavailable == 0) unavailable = 1;
   const int fresh_count = static_cast<int>(fresh.size()), total = fresh_count + static_cast<int>(old.size());
 
@@ -51,8 +57,10 @@ void plan_rolling(const Workload& workload, const Deployment& deployment, const 
   for (int i = 0; i < -wanted; ++i) plan.remove.push_back(fresh[i]->record.uid);
 
   // Old pods go as far as enough ready ones remain; first those that are not ready, for they serve nobody.
-  const int fresh_ready = static_cast<int>(std::count_if(fresh.begin(), fresh.end(), [](const auto* pod) { return pod->status.ready(); }));
-  const int old_ready = static_cast<int>(std::count_if(old.begin(), old.end(), [](const auto* pod) { return pod->status.ready(); }));
+  const int fresh_ready = static_cast<int>(
+      std::count_if(fresh.begin(), fresh.end(), [](const auto* pod) { return pod->status.ready(); }));
+  const int old_ready = static_cast<int>(
+      std::count_if(old.begin(), old.end(), [](const auto* pod) { return pod->status.ready(); }));
   int may_go = total - (replicas - unavailable) - (fresh_count - fresh_ready);
   int ready_may_go = fresh_ready + old_ready - (replicas - unavailable);
   order_for_removal(old);
@@ -83,7 +91,8 @@ void plan_deployment(const Workload& workload, const Pods& mine, UnixTime now, P
   status.desired = deployment.replicas;
   status.updated = static_cast<int>(fresh.size());
   status.total = static_cast<int>(mine.size());
-  status.complete = status.updated == status.desired && status.ready == status.desired && status.total == status.desired;
+  status.complete =
+      status.updated == status.desired && status.ready == status.desired && status.total == status.desired;
   plan.workloads.push_back(status);
   if (deployment.recreate && (!old.empty() || going > 0)) {
     for (const RunningPod* pod : old) plan.remove.push_back(pod->record.uid);
@@ -127,10 +136,13 @@ void plan_job(const Workload& workload, const Pods& mine, UnixTime now, Plan& pl
   status.ready = succeeded;
   status.updated = succeeded;
   status.complete = succeeded >= job.completions;
-  const bool late = job.active_deadline && !status.complete && now - workload.created_at > job.active_deadline->count();
-  status.failed = !status.complete && (failed > job.backoff_limit || (restarts > 0 && restarts >= job.backoff_limit) || late);
+  const bool late =
+      job.active_deadline && !status.complete && now - workload.created_at > job.active_deadline->count();
+  status.failed = !status.complete &&
+                  (failed > job.backoff_limit || (restarts > 0 && restarts >= job.backoff_limit) || late);
   if (status.failed)
-    status.message = late ? "the Job was active longer than its activeDeadlineSeconds" : "the Job has reached its backoffLimit";
+    status.message = late ? "the Job was active longer than its activeDeadlineSeconds"
+                          : "the Job has reached its backoffLimit";
   plan.workloads.push_back(status);
   if (status.failed || status.complete) {
     for (const RunningPod* pod : active) plan.remove.push_back(pod->record.uid);
@@ -139,7 +151,8 @@ void plan_job(const Workload& workload, const Pods& mine, UnixTime now, Plan& pl
   // After a failure 10 s, then twice as long each time, up to 6 minutes.
   if (failed > 0 && now < last_failure + std::min<int64_t>(10LL << std::min(failed - 1, 10), 360)) return;
   const int wanted = std::min(job.parallelism, job.completions - succeeded) - static_cast<int>(active.size());
-  for (int i = 0; i < wanted; ++i) plan.create.push_back(pod_of_template(workload, workload.key.name, hash, now));
+  for (int i = 0; i < wanted; ++i)
+    plan.create.push_back(pod_of_template(workload, workload.key.name, hash, now));
 }
 
 void plan_pod(const Workload& workload, const Pods& mine, UnixTime now, Plan& plan) {
@@ -189,9 +202,12 @@ Plan make_plan(const std::vector<Workload>& workloads, const std::vector<Running
 }
 
 json to_json(const WorkloadStatus& status) {
-  return {{"kind", status.key.kind}, {"namespace", status.key.namespace_}, {"name", status.key.name}, {"generation", status.generation},
-          {"desired", status.desired}, {"updated", status.updated}, {"ready", status.ready}, {"total", status.total},
-          {"complete", status.complete}, {"failed", status.failed}, {"message", status.message}};
+  return {{"kind", status.key.kind},     {"namespace", status.key.namespace_},
+          {"name", status.key.name},     {"generation", status.generation},
+          {"desired", status.desired},   {"updated", status.updated},
+          {"ready", status.ready},       {"total", status.total},
+          {"complete", status.complete}, {"failed", status.failed},
+          {"message", status.message}};
 }
 
 WorkloadStatus workload_status_from_json(const json& json) {

@@ -1,5 +1,5 @@
-// What should run compared with what does: Deployments, Jobs and Pods as Kubernetes' controllers see them. Pure: the
-// supervisor carries the plan out.
+// What should run compared with what does: Deployments, Jobs and Pods as Kubernetes' controllers see them.
+// Pure: the supervisor carries the plan out.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -30,8 +30,8 @@ struct WorkloadStatus {
   ObjectKey key;
   std::string generation;
   int desired = 0, updated = 0, ready = 0, total = 0;  // pods; updated: of the current template
-  bool complete = false;                               // as it should be: all ready and none old, or the Job is done
-  bool failed = false;                                 // a Job that has used up its attempts
+  bool complete = false;  // as it should be: all ready and none old, or the Job is done
+  bool failed = false;    // a Job that has used up its attempts
   std::string message;
 };
 

@@ -15,16 +15,27 @@ using nlohmann::json;
 class ReconcileTest : public testing::Test {
  protected:
   Workload deployment(int replicas, const std::string& version, json strategy = json::object()) {
-    return workload({{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
-                     {"spec", {{"replicas", replicas}, {"strategy", strategy}, {"selector", {{"matchLabels", {{"app", "web"}}}}},
-                               {"template", {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", pod_spec(version, "Always")}}}}}});
+    return workload(
+        {{"apiVersion", "apps/v1"},
+         {"kind", "Deployment"},
+         {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
+         {"spec",
+          {{"replicas", replicas},
+           {"strategy", strategy},
+           {"selector", {{"matchLabels", {{"app", "web"}}}}},
+           {"template",
+            {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", pod_spec(version, "Always")}}}}}});
   }
   Workload job(json fields = json::object()) {
     fields["template"] = {{"spec", pod_spec("1", "Never")}};
-    return workload({{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", {{"name", "once"}, {"namespace", "shop"}}}, {"spec", fields}});
+    return workload({{"apiVersion", "batch/v1"},
+                     {"kind", "Job"},
+                     {"metadata", {{"name", "once"}, {"namespace", "shop"}}},
+                     {"spec", fields}});
   }
   static json pod_spec(const std::string& version, const std::string& policy) {
-    return {{"restartPolicy", policy}, {"containers", {{{"name", "c"}, {"image", "i"}, {"args", {version}}}}}};
+    return {{"restartPolicy", policy},
+            {"containers", {{{"name", "c"}, {"image", "i"}, {"args", {version}}}}}};
   }
   static Workload workload(const json& document) {
     Workload workload;
@@ -44,7 +55,8 @@ class ReconcileTest : public testing::Test {
       pod.status.containers.resize(1);
       pods.push_back(pod);
     }
-    for (const auto& uid : plan.remove) std::erase_if(pods, [&](const auto& pod) { return pod.record.uid == uid; });
+    for (const auto& uid : plan.remove)
+      std::erase_if(pods, [&](const auto& pod) { return pod.record.uid == uid; });
     return plan;
   }
   void make_all_ready() {
@@ -155,7 +167,11 @@ TEST(TemplateHash, is_the_same_for_the_same_template_and_another_for_another) {
 
 TEST(StoredObject, variables_replace_add_and_remove) {
   StoredObject object;
-  object.document = {{"kind", "Pod"}, {"spec", {{"containers", {{{"name", "c"}, {"env", {{{"name", "A"}, {"value", "1"}}, {{"name", "B"}, {"value", "2"}}}}}}}}}};
+  object.document = {
+      {"kind", "Pod"},
+      {"spec",
+       {{"containers",
+         {{{"name", "c"}, {"env", {{{"name", "A"}, {"value", "1"}}, {{"name", "B"}, {"value", "2"}}}}}}}}}};
   object.play_env = {{"A", "play"}, {"C", "play"}};
   object.set_env = {{"C", "set"}, {"B", std::nullopt}};
   const json environment = object.effective()["spec"]["containers"][0]["env"];

@@ -16,7 +16,8 @@ using nlohmann::json;
 std::string restarts_text(const PodStatus& pod) { return std::to_string(pod.restarts()); }
 
 std::string ready_text(const PodStatus& pod) {
-  const auto ready = std::count_if(pod.containers.begin(), pod.containers.end(), [](const auto& c) { return c.ready && c.state == RunState::running; });
+  const auto ready = std::count_if(pod.containers.begin(), pod.containers.end(),
+                                   [](const auto& c) { return c.ready && c.state == RunState::running; });
   return fmt::format("{}/{}", ready, pod.containers.size());
 }
 
@@ -26,7 +27,8 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   for (const auto& row : rows) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}   ", row[i], widths[i]);
+    for (size_t i = 0; i < row.size(); ++i)
+      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}   ", row[i], widths[i]);
     fmt::print("{}\n", line);
   }
 }
@@ -76,7 +78,9 @@ void print_container(const ContainerStatus& container) {
 }
 
 void print_conditions(const PodStatus& pod) {
-  auto line = [](const char* name, bool value) { fmt::print("  {:<16} {}\n", name, value ? "True" : "False"); };
+  auto line = [](const char* name, bool value) {
+    fmt::print("  {:<16} {}\n", name, value ? "True" : "False");
+  };
   fmt::print("Conditions:\n");
   line("Initialized", pod.initialized());
   line("Ready", pod.ready());
@@ -94,7 +98,8 @@ void print_events(const PodStatus& pod) {
   std::vector<std::vector<std::string>> rows = {{"  Type", "Reason", "Age", "Message"}};
   for (const auto& event : pod.events) {
     const std::string times = event.count > 1 ? fmt::format(" (x{})", event.count) : "";
-    rows.push_back({event.warning ? "  Warning" : "  Normal", event.reason, age_text(now - event.time) + times, event.message});
+    rows.push_back({event.warning ? "  Warning" : "  Normal", event.reason,
+                    age_text(now - event.time) + times, event.message});
   }
   print_table(rows);
 }
@@ -105,9 +110,11 @@ std::pair<std::string, std::string> split_target(const std::string& target) {
   if (slash == std::string::npos) return {"", target};
   const std::string kind = target.substr(0, slash), name = target.substr(slash + 1);
   if (kind == "pod" || kind == "pods" || kind == "po") return {"", name};
-  if (kind == "deployment" || kind == "deployments" || kind == "deploy" || kind == "deployment.apps") return {"Deployment", name};
+  if (kind == "deployment" || kind == "deployments" || kind == "deploy" || kind == "deployment.apps")
+    return {"Deployment", name};
   if (kind == "job" || kind == "jobs" || kind == "job.batch") return {"Job", name};
-  throw Error(ErrorKind::invalid_input, fmt::format("{}: pods do not belong to a {}", target, kind), "Write POD, pod/POD, deployment/NAME or job/NAME.");
+  throw Error(ErrorKind::invalid_input, fmt::format("{}: pods do not belong to a {}", target, kind),
+              "Write POD, pod/POD, deployment/NAME or job/NAME.");
 }
 
 }  // namespace
@@ -126,25 +133,30 @@ std::vector<PodStatus> find_pods(const Session& session, const std::string& targ
   const auto [kind, name] = split_target(target);
   std::vector<PodStatus> found;
   for (auto& pod : all_pods(session))
-    if (kind.empty() ? pod.name == name : pod.owner_kind == kind && pod.owner_name == name) found.push_back(std::move(pod));
+    if (kind.empty() ? pod.name == name : pod.owner_kind == kind && pod.owner_name == name)
+      found.push_back(std::move(pod));
   if (found.empty())
     throw Error(ErrorKind::not_found,
-                fmt::format("{} \"{}\" not found{}", kind.empty() ? "pod" : "pod of " + kind, name, session.namespace_.empty() ? "" : " in namespace " + session.namespace_),
+                fmt::format("{} \"{}\" not found{}", kind.empty() ? "pod" : "pod of " + kind, name,
+                            session.namespace_.empty() ? "" : " in namespace " + session.namespace_),
                 "`flox kube ps` lists the pods.");
   for (const auto& pod : found)
-    if (pod.namespace_ != found.front().namespace_) fail(ErrorKind::invalid_input, "{} is in several namespaces: give -n NAMESPACE", target);
+    if (pod.namespace_ != found.front().namespace_)
+      fail(ErrorKind::invalid_input, "{} is in several namespaces: give -n NAMESPACE", target);
   return found;
 }
 
 PodStatus find_pod(const Session& session, const std::string& target) {
   const std::vector<PodStatus> pods = find_pods(session, target);
-  const auto running = std::find_if(pods.begin(), pods.end(), [](const auto& pod) { return pod.phase == "Running" && !pod.terminating; });
+  const auto running = std::find_if(
+      pods.begin(), pods.end(), [](const auto& pod) { return pod.phase == "Running" && !pod.terminating; });
   return running == pods.end() ? pods.front() : *running;
 }
 
 const ContainerStatus& find_container(const PodStatus& pod, const std::string& name) {
   std::string wanted = name;
-  if (const auto annotated = pod.annotations.find("kubectl.kubernetes.io/default-container"); wanted.empty() && annotated != pod.annotations.end())
+  if (const auto annotated = pod.annotations.find("kubectl.kubernetes.io/default-container");
+      wanted.empty() && annotated != pod.annotations.end())
     wanted = annotated->second;
   if (wanted.empty()) return pod.containers.front();
   std::string names;
@@ -165,22 +177,28 @@ void ps(const Session& session, bool as_json) {
   }
   const std::vector<PodStatus> pods = all_pods(session);
   if (pods.empty()) {
-    fmt::print(stderr, "No pods found{}.\n", session.namespace_.empty() ? "" : " in namespace " + session.namespace_);
+    fmt::print(stderr, "No pods found{}.\n",
+               session.namespace_.empty() ? "" : " in namespace " + session.namespace_);
     return;
   }
-  const bool several = std::any_of(pods.begin(), pods.end(), [&](const auto& pod) { return pod.namespace_ != pods.front().namespace_; });
+  const bool several = std::any_of(
+      pods.begin(), pods.end(), [&](const auto& pod) { return pod.namespace_ != pods.front().namespace_; });
   std::vector<std::vector<std::string>> rows = {{"NAME", "READY", "STATUS", "RESTARTS", "AGE"}};
   if (several) rows.front().insert(rows.front().begin(), "NAMESPACE");
   const UnixTime now = std::time(nullptr);
   for (const auto& pod : pods) {
-    rows.push_back({pod.name, ready_text(pod), status_word(pod), restarts_text(pod), age_text(now - pod.created_at)});
+    rows.push_back(
+        {pod.name, ready_text(pod), status_word(pod), restarts_text(pod), age_text(now - pod.created_at)});
     if (several) rows.back().insert(rows.back().begin(), pod.namespace_);
   }
   print_table(rows);
   for (const auto& pod : pods)
-    if (const std::string what = pod.ready() || pod.terminating ? "" : trouble(pod); !what.empty()) fmt::print("\n{}: {}\n", pod.name, what);
+    if (const std::string what = pod.ready() || pod.terminating ? "" : trouble(pod); !what.empty())
+      fmt::print("\n{}: {}\n", pod.name, what);
   if (!supervisor_runs(session.state))
-    fmt::print(stderr, "note: no supervisor runs, so this is how things stood when it ended; any play starts it again\n");
+    fmt::print(
+        stderr,
+        "note: no supervisor runs, so this is how things stood when it ended; any play starts it again\n");
 }
 
 void describe(const Session& session, const std::string& target) {

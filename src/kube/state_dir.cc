@@ -105,8 +105,9 @@ fs::path object_file(const fs::path& dir, const ObjectKey& key) {
 void StateDir::save(const StoredObject& object) const {
   json set_env = json::object();
   for (const auto& [name, value] : object.set_env) set_env[name] = value ? json(*value) : json();
-  const json json = {{"kind", object.key.kind}, {"namespace", object.key.namespace_}, {"name", object.key.name},
-                     {"document", object.document}, {"play_env", object.play_env}, {"set_env", set_env},
+  const json json = {{"kind", object.key.kind},         {"namespace", object.key.namespace_},
+                     {"name", object.key.name},         {"document", object.document},
+                     {"play_env", object.play_env},     {"set_env", set_env},
                      {"generation", object.generation}, {"created_at", object.created_at}};
   write_file(object_file(objects_dir(), object.key), json.dump(1), 0600);
 }
@@ -119,7 +120,9 @@ std::vector<PodRecord> StateDir::pods() const {
   return pods;
 }
 
-void StateDir::save(const PodRecord& pod) const { write_file(root_ / "pods" / (pod.uid + ".json"), to_json(pod).dump(1), 0600); }
+void StateDir::save(const PodRecord& pod) const {
+  write_file(root_ / "pods" / (pod.uid + ".json"), to_json(pod).dump(1), 0600);
+}
 
 void StateDir::remove_pod(const std::string& uid) const { fs::remove(root_ / "pods" / (uid + ".json")); }
 

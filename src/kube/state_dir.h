@@ -1,13 +1,13 @@
-// The state directory: what has been played, the pods made from it, their logs, volumes and status. The commands
-// write objects, the supervisor everything else:
+// The state directory: what has been played, the pods made from it, their logs, volumes and status. The
+// commands write objects, the supervisor everything else:
 //
 //   objects/KIND.NAMESPACE.NAME.json   one object (root only: there may be secrets in it)
 //   pods/UID.json, pods/UID/volumes/   one pod and its private volumes
-//   claims/NAMESPACE/NAME/             the directory behind a PersistentVolumeClaim, kept until `down --volumes`
-//   logs/NAMESPACE_NAME_UID/CONTAINER/ATTEMPT.log
-//   status.json                        what `ps` shows, replaced as a whole
-//   state.lock                         held while objects are changed, and by a supervisor that decides to end
-//   supervisor.lock, .json, .log       held while a supervisor runs; its settings; what it says
+//   claims/NAMESPACE/NAME/             the directory behind a PersistentVolumeClaim, kept until `down
+//   --volumes` logs/NAMESPACE_NAME_UID/CONTAINER/ATTEMPT.log status.json                        what `ps`
+//   shows, replaced as a whole state.lock                         held while objects are changed, and by a
+//   supervisor that decides to end supervisor.lock, .json, .log       held while a supervisor runs; its
+//   settings; what it says
 #pragma once
 
 #include <filesystem>
@@ -25,10 +25,11 @@ namespace flox::kube {
 // An object as it was played, with what the command line added to it.
 struct StoredObject {
   ObjectKey key;
-  nlohmann::json document;                          // as played
-  StringMap play_env;                               // `play --env`: of the last play
-  std::map<std::string, std::optional<std::string>> set_env;  // `set env`: stays through later plays; none: removed
-  std::string generation;                           // changes with every change
+  nlohmann::json document;  // as played
+  StringMap play_env;       // `play --env`: of the last play
+  std::map<std::string, std::optional<std::string>>
+      set_env;             // `set env`: stays through later plays; none: removed
+  std::string generation;  // changes with every change
   UnixTime created_at = 0;
 
   // The document with both kinds of variables in every container of its pods.
@@ -36,7 +37,8 @@ struct StoredObject {
 };
 
 // Adds the variables to every container of a Pod, Deployment or Job, replacing those of the same name.
-void add_environment(nlohmann::json& document, const std::map<std::string, std::optional<std::string>>& variables);
+void add_environment(nlohmann::json& document,
+                     const std::map<std::string, std::optional<std::string>>& variables);
 
 class StateDir {
  public:

@@ -34,7 +34,8 @@ using nlohmann::json;
 class PodWorker {
  public:
   PodWorker(PodRecord record, const PodWorld& world)
-      : driver_(std::move(record), world, [this] { wake(); }), thread_([this](std::stop_token stop) { run(stop); }) {}
+      : driver_(std::move(record), world, [this] { wake(); }),
+        thread_([this](std::stop_token stop) { run(stop); }) {}
   ~PodWorker() {
     thread_.request_stop();
     wake();
@@ -81,17 +82,25 @@ std::string node_name() {
 class Supervisor {
  public:
   Supervisor(const StateDir& state, const SupervisorSettings& settings)
-      : state_(state), settings_(settings), cri_(connect_cri(settings.endpoint)),
+      : state_(state),
+        settings_(settings),
+        cri_(connect_cri(settings.endpoint)),
         changed_(check_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "making an eventfd")),
         watch_(check_fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK), "making an inotify descriptor")),
-        world_{*cri_, state_, settings.cgroup_parent, node_name(), [this] { return index(); },
-               [] { return std::chrono::system_clock::now(); }, [this] { mark_changed(); }} {
+        world_{*cri_,
+               state_,
+               settings.cgroup_parent,
+               node_name(),
+               [this] { return index(); },
+               [] { return std::chrono::system_clock::now(); },
+               [this] { mark_changed(); }} {
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before the first worker thread
     signals_ = check_fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), "making a signalfd");
-    if (::inotify_add_watch(watch_.get(), state.objects_dir().c_str(), IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE) < 0)
+    if (::inotify_add_watch(watch_.get(), state.objects_dir().c_str(),
+                            IN_MOVED_TO | IN_DELETE | IN_CLOSE_WRITE) < 0)
       fail_errno(errno, "watching {}", state.objects_dir().string());
   }
 
@@ -181,7 +190,8 @@ class Supervisor {
       workers_.at(uid)->driver().request_end();
     }
     for (auto& record : plan.create) {
-      log::info("pod {}/{}: created for {} {}", record.namespace_(), record.name(), record.owner_kind, record.owner_name);
+      log::info("pod {}/{}: created for {} {}", record.namespace_(), record.name(), record.owner_kind,
+                record.owner_name);
       state_.save(record);
       const std::string uid = record.uid;
       workers_[uid] = std::make_unique<PodWorker>(std::move(record), world_);
@@ -205,8 +215,8 @@ class Supervisor {
 
   bool idle() const { return workloads_.empty() && workers_.empty(); }
 
-  // Ends unless something has been played meanwhile: whoever plays holds the state's lock while doing so, and looks
-  // for a supervisor only afterwards.
+  // Ends unless something has been played meanwhile: whoever plays holds the state's lock while doing so, and
+  // looks for a supervisor only afterwards.
   bool end(FileLock& supervisor_lock) {
     const FileLock state_lock = state_.lock();
     load_objects();
@@ -223,7 +233,8 @@ class Supervisor {
     if (::poll(fds, 3, 1000) <= 0) return false;
     if (fds[2].revents) return true;
     char buffer[4096];
-    if (fds[0].revents) [[maybe_unused]] const auto drained = ::read(changed_.get(), buffer, sizeof(uint64_t));
+    if (fds[0].revents) [[maybe_unused]]
+      const auto drained = ::read(changed_.get(), buffer, sizeof(uint64_t));
     if (fds[1].revents) {
       while (::read(watch_.get(), buffer, sizeof buffer) > 0) {
       }
@@ -292,7 +303,8 @@ void supervise(const StateDir& state, const SupervisorSettings& settings) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   FileLock lock(state.supervisor_lock(), FileLock::Mode::exclusive);
-  const json json = {{"pid", ::getpid()}, {"endpoint", settings.endpoint}, {"cgroup_parent", settings.cgroup_parent}};
+  const json json = {
+      {"pid", ::getpid()}, {"endpoint", settings.endpoint}, {"cgroup_parent", settings.cgroup_parent}};
   write_file(state.supervisor_settings(), json.dump(1));
   Supervisor supervisor(state, settings);
   // After a signal a worker may still wait for the runtime, for minutes. Everything worth keeping is on disk.
@@ -312,18 +324,20 @@ void ensure_supervisor(const StateDir& state, const SupervisorSettings& settings
   if (supervisor_runs(state)) {
     const SupervisorSettings running = last_settings(state);
     if (running.endpoint != settings.endpoint)
-      throw Error(ErrorKind::conflict, fmt::format("pods of {} already run on {}", state.root().string(), running.endpoint),
+      throw Error(ErrorKind::conflict,
+                  fmt::format("pods of {} already run on {}", state.root().string(), running.endpoint),
                   "Give that --runtime-endpoint, or another --state directory, or `down --all` first.");
     return;
   }
   connect_cri(settings.endpoint)->version();  // what can go wrong most often is said here and not in a log
-  start_daemon({fs::read_symlink("/proc/self/exe"), "supervise", "--state", state.root(), "--runtime-endpoint", settings.endpoint,
-                "--cgroup-parent", settings.cgroup_parent},
+  start_daemon({fs::read_symlink("/proc/self/exe"), "supervise", "--state", state.root(),
+                "--runtime-endpoint", settings.endpoint, "--cgroup-parent", settings.cgroup_parent},
                state.supervisor_log());
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!supervisor_runs(state)) {
     if (std::chrono::steady_clock::now() > deadline)
-      throw Error(ErrorKind::unavailable, "the supervisor does not start: " + last_lines(state.supervisor_log()),
+      throw Error(ErrorKind::unavailable,
+                  "the supervisor does not start: " + last_lines(state.supervisor_log()),
                   "Its log is " + state.supervisor_log().string());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

@@ -17,14 +17,16 @@ namespace {
 void own(const fs::path& path, std::optional<int64_t> group) {
   if (group && ::lchown(path.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*group)) != 0)
     fail_errno(errno, "giving {} to group {}", path.string(), *group);
-  if (::chmod(path.c_str(), group ? 02775 : 0777) != 0) fail_errno(errno, "making {} writable", path.string());
+  if (::chmod(path.c_str(), group ? 02775 : 0777) != 0)
+    fail_errno(errno, "making {} writable", path.string());
 }
 
 // Gives everything in a claim to the group, as Kubernetes does when it mounts a volume for an fsGroup.
 void own_tree(const fs::path& root, int64_t group) {
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     struct stat status {};
-    if (::lstat(entry.path().c_str(), &status) != 0 || S_ISLNK(status.st_mode) || status.st_gid == group) continue;
+    if (::lstat(entry.path().c_str(), &status) != 0 || S_ISLNK(status.st_mode) || status.st_gid == group)
+      continue;
     if (::lchown(entry.path().c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(group)) != 0)
       fail_errno(errno, "giving {} to group {}", entry.path().string(), group);
     const mode_t extra = S_ISDIR(status.st_mode) ? 02070 : 0060;
@@ -33,11 +35,14 @@ void own_tree(const fs::path& root, int64_t group) {
 }
 
 bool is_mount_point(const fs::path& path) {
-  struct stat here {}, parent {};
-  return ::lstat(path.c_str(), &here) == 0 && ::lstat(path.parent_path().c_str(), &parent) == 0 && here.st_dev != parent.st_dev;
+  struct stat here {
+  }, parent{};
+  return ::lstat(path.c_str(), &here) == 0 && ::lstat(path.parent_path().c_str(), &parent) == 0 &&
+         here.st_dev != parent.st_dev;
 }
 
-std::string prepare_empty_dir(const EmptyDirVolume& volume, const fs::path& path, std::optional<int64_t> group) {
+std::string prepare_empty_dir(const EmptyDirVolume& volume, const fs::path& path,
+                              std::optional<int64_t> group) {
   if (fs::exists(path) && (!volume.in_memory || is_mount_point(path))) return path;
   fs::create_directories(path);
   if (volume.in_memory) {
@@ -49,7 +54,8 @@ std::string prepare_empty_dir(const EmptyDirVolume& volume, const fs::path& path
   return path;
 }
 
-std::string prepare_claim(const ClaimVolume& volume, const PodRecord& pod, const ObjectIndex& objects, const StateDir& state) {
+std::string prepare_claim(const ClaimVolume& volume, const PodRecord& pod, const ObjectIndex& objects,
+                          const StateDir& state) {
   if (!objects.find({"PersistentVolumeClaim", pod.namespace_(), volume.claim}))
     throw Error(ErrorKind::not_found, fmt::format("persistentvolumeclaim \"{}\" not found", volume.claim),
                 "Play the PersistentVolumeClaim's manifest too.");
@@ -65,7 +71,8 @@ std::string prepare_claim(const ClaimVolume& volume, const PodRecord& pod, const
   return path;
 }
 
-void write_key(const fs::path& root, const std::string& relative, const std::string& value, unsigned mode, std::optional<int64_t> group) {
+void write_key(const fs::path& root, const std::string& relative, const std::string& value, unsigned mode,
+               std::optional<int64_t> group) {
   const fs::path path = root / relative;
   fs::create_directories(path.parent_path());
   write_file(path, value, mode | (group ? 0040 : 0));
@@ -73,11 +80,13 @@ void write_key(const fs::path& root, const std::string& relative, const std::str
     fail_errno(errno, "giving {} to group {}", path.string(), *group);
 }
 
-std::string prepare_keyed(const KeyedVolume& volume, const fs::path& path, const PodRecord& pod, const ObjectIndex& objects) {
+std::string prepare_keyed(const KeyedVolume& volume, const fs::path& path, const PodRecord& pod,
+                          const ObjectIndex& objects) {
   const char* kind = volume.is_secret ? "secret" : "configmap";
   const KeyedData* data = objects.keyed_data(volume.is_secret, pod.namespace_(), volume.object);
   if (!data && !volume.optional)
-    throw Error(ErrorKind::not_found, fmt::format("{} \"{}\" not found", kind, volume.object), "Play its manifest too.");
+    throw Error(ErrorKind::not_found, fmt::format("{} \"{}\" not found", kind, volume.object),
+                "Play its manifest too.");
   fs::create_directories(path);
   if (!data) return path;
   const auto group = pod.spec().fs_group;
@@ -110,7 +119,8 @@ std::string prepare_host_path(const HostPathVolume& volume) {
 
 }  // namespace
 
-std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const ObjectIndex& objects, const StateDir& state) {
+std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const ObjectIndex& objects,
+                                                   const StateDir& state) {
   std::map<std::string, std::string> paths;
   const fs::path root = state.pod_dir(pod.uid) / "volumes";
   fs::create_directories(root);
@@ -118,8 +128,10 @@ std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const O
     paths[volume.name] = in_context(fmt::format("volume {}", volume.name), [&]() -> std::string {
       if (const auto* source = std::get_if<EmptyDirVolume>(&volume.source))
         return prepare_empty_dir(*source, root / volume.name, pod.spec().fs_group);
-      if (const auto* source = std::get_if<ClaimVolume>(&volume.source)) return prepare_claim(*source, pod, objects, state);
-      if (const auto* source = std::get_if<KeyedVolume>(&volume.source)) return prepare_keyed(*source, root / volume.name, pod, objects);
+      if (const auto* source = std::get_if<ClaimVolume>(&volume.source))
+        return prepare_claim(*source, pod, objects, state);
+      if (const auto* source = std::get_if<KeyedVolume>(&volume.source))
+        return prepare_keyed(*source, root / volume.name, pod, objects);
       return prepare_host_path(std::get<HostPathVolume>(volume.source));
     });
   return paths;

@@ -10,14 +10,15 @@
 
 namespace flox::kube {
 
-// Where each volume of the pod is, by the volume's name. Makes what is missing and leaves what is there, so that a
-// pod's emptyDir outlives its containers. emptyDirs and claims are writable by everyone (0777), or, with an fsGroup,
-// by the group, which new files inherit (setgid), as Kubernetes has it. Throws Error(not_found) with Kubernetes' own
-// words for a claim, ConfigMap, Secret or key that does not exist.
-std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const ObjectIndex& objects, const StateDir& state);
+// Where each volume of the pod is, by the volume's name. Makes what is missing and leaves what is there, so
+// that a pod's emptyDir outlives its containers. emptyDirs and claims are writable by everyone (0777), or,
+// with an fsGroup, by the group, which new files inherit (setgid), as Kubernetes has it. Throws
+// Error(not_found) with Kubernetes' own words for a claim, ConfigMap, Secret or key that does not exist.
+std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const ObjectIndex& objects,
+                                                   const StateDir& state);
 
-// The host's path behind a mount, with its subPath made if missing. Throws Error(untrusted) if the subPath leads out
-// of the volume through a symbolic link.
+// The host's path behind a mount, with its subPath made if missing. Throws Error(untrusted) if the subPath
+// leads out of the volume through a symbolic link.
 std::string mount_source(const std::string& volume_path, const VolumeMount& mount);
 
 // Unmounts and removes the pod's own volumes. Claims stay.

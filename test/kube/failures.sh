@@ -24,7 +24,7 @@ expect_error 'no container runtime answers at unix:/nowhere.sock' kube play --ru
 step "a RuntimeClass that is missing stops the play at once, and the pod starts when it comes"
 pod classy '    command: [sleep, "1000"]' $'  runtimeClassName: flox\n' >"$WORLD/classy.yaml"
 expect_error 'runtimeclass.node.k8s.io "flox" not found' kube play "$WORLD/classy.yaml"
-kube ps 2>/dev/null | grep -q '^classy .*FailedCreate' || die "ps does not show it: $(kube ps)"
+kube ps 2>/dev/null | grepq '^classy .*FailedCreate' || die "ps does not show it: $(kube ps)"
 printf 'apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: flox}\nhandler: runc\n' | kube play -
 wait_until 20 "the pod to run" pod_is classy Running
 
@@ -37,7 +37,7 @@ step "what the runtime says of a command that does not exist reaches the user"
 pod typo '    command: [no-such-command]' >"$WORLD/typo.yaml"
 expect_error '"no-such-command": executable file not found' kube play --timeout 2s "$WORLD/typo.yaml"
 pod_is typo RunContainerError || die "ps does not show it: $(kube ps)"
-kube describe typo | grep -q 'executable file not found' || die "describe does not tell: $(kube describe typo)"
+kube describe typo | grepq 'executable file not found' || die "describe does not tell: $(kube describe typo)"
 
 step "a container that keeps ending is shown as such"
 pod crash '    command: [sh, -c, "echo about to fail; exit 3"]' >"$WORLD/crash.yaml"
@@ -56,7 +56,7 @@ expect_error 'has no container side; it has main' kube exec classy -c side -- tr
 
 step "down of one file leaves the others running, down --all nothing"
 kube down "$WORLD/crash.yaml" 2>/dev/null
-! kube ps 2>/dev/null | grep -q '^crash ' || die "it is still there"
+! kube ps 2>/dev/null | grepq '^crash ' || die "it is still there"
 pod_is classy Running || die "the other pod was hit"
 kube down --all >/dev/null 2>&1
 nothing_left

@@ -17,7 +17,7 @@ job sums 'echo $((6 * 7))' $'  completions: 2\n  parallelism: 2\n' | kube play -
 step "a Job that fails is reported with its last words' place"
 job fails 'exit 4' $'  backoffLimit: 0\n' >"$WORLD/fails.yaml"
 expect_error 'Job fails has failed: the Job has reached its backoffLimit' kube play --timeout 30s "$WORLD/fails.yaml"
-kube ps 2>/dev/null | grep -qE '^fails-[a-z0-9]{5} +0/1 +Error' || die "$(kube ps)"
+kube ps 2>/dev/null | grepq -E '^fails-[a-z0-9]{5} +0/1 +Error' || die "$(kube ps)"
 
 cat >"$WORLD/probed.yaml" <<'YAML'
 apiVersion: v1
@@ -49,7 +49,7 @@ step "a pod is not ready before its startup and readiness probes say so"
 kube play --no-wait "$WORLD/probed.yaml"
 wait_until 20 "the pod to run" pod_is probed Running
 kube exec probed -- touch /tmp/ready
-wait_until 20 "a failed startup probe" eval 'kube describe probed | grep -q "Startup probe failed: cat: can.t open"'
+wait_until 20 "a failed startup probe" eval 'kube describe probed | grepq "Startup probe failed: cat: can.t open"'
 ready_is false || die "ready before its startup probe"
 kube exec probed -- touch /tmp/started
 wait_until 20 "the pod to be ready" ready_is true
@@ -64,7 +64,7 @@ restarts_are 0 || die "restarted without need"
 step "a failing liveness probe restarts the container"
 kube exec probed -- sh -c 'mv /tmp/alive /tmp/dead'
 wait_until 20 "the restart" restarts_are 1
-kube describe probed | grep -q 'failed its liveness or startup probe, will be restarted' || die "$(kube describe probed)"
+kube describe probed | grepq 'failed its liveness or startup probe, will be restarted' || die "$(kube describe probed)"
 
 kube down --all >/dev/null 2>&1
 nothing_left

@@ -34,17 +34,6 @@ busybox_image() {
   rm -rf "$dir"
 }
 
-# A machine without CAP_SYS_RESOURCE cannot give sandboxes the OOM score that containerd wants for them.
-start_server() {
-  if [ "$1" = containerd ] && ! grep -q restrict_oom_score_adj "$WORLD/containerd/config.toml"; then
-    sed -i '/^ *sandbox_image/i restrict_oom_score_adj = true' "$WORLD/containerd/config.toml"
-  fi
-  local name=$1
-  shift
-  "$@" >"$WORLD/logs/$name.log" 2>&1 </dev/null &
-  echo $! >"$WORLD/$name.pid"
-}
-
 start_kube() {
   start_containerd
   busybox_image "$WORLD/pause.tar" flox.dev/pause:1.0.0 '["sleep","1000000000"]'
@@ -75,3 +64,5 @@ expect_error() {  # expect_error TEXT COMMAND…: fails, and says TEXT
   if out=$("$@" 2>&1); then die "should have failed: $*"; fi
   grep -qF -- "$text" <<<"$out" || die "the error of '$*' does not say '$text' but: $out"
 }
+# grep -q ends as soon as it has found something, which pipefail takes for a failure of the program before it.
+grepq() { grep "$@" >/dev/null; }

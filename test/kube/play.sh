@@ -100,7 +100,7 @@ pod=$(pod_field '.[0].name')
 
 step "exec runs in the pod, as its user and with its volumes"
 [ "$(kube exec "$pod" -n shop -- id -u)" = 1000 ] || die "not the pod's user"
-kube exec "$pod" -- id -G | grep -qw 2000 || die "not in the fsGroup"
+kube exec "$pod" -- id -G | grepq -w 2000 || die "not in the fsGroup"
 [ "$(kube exec "$pod" -- cat /work/file)" = prepared ] || die "the init container's file is missing"
 [ "$(kube exec "$pod" -- stat -c %g:%a /work)" = 2000:2775 ] || die "the emptyDir is not the group's: $(kube exec "$pod" -- stat -c %g:%a /work)"
 [ "$(kube exec deployment/web -- ls /data | wc -l)" = 2 ] || die "the claim is not shared"
@@ -116,7 +116,7 @@ memory=$(cat /sys/fs/cgroup/memory"$(awk -F: '$2 == "memory" { print $3 }' /proc
 step "logs are shown without their format, errors on stderr"
 [ "$(kube logs "$pod" 2>"$WORLD/err")" = "starting in blue" ] || die "unexpected log: $(kube logs "$pod")"
 [ "$(cat "$WORLD/err")" = oops ] || die "stderr was not kept apart"
-kube logs -l app=web --tail 1 2>/dev/null | grep -q "^\[pod/$pod/server\] starting in blue$" || die "no prefix for several pods"
+kube logs -l app=web --tail 2 2>/dev/null | grepq "^\[pod/$pod/server\] starting in blue$" || die "no prefix for several pods"
 
 step "describe tells the conditions and events"
 kube describe "$pod" >"$WORLD/describe"
@@ -124,14 +124,14 @@ grep -q 'Controlled By: *Deployment/web' "$WORLD/describe" && grep -q 'Started c
 
 step "playing the same again changes nothing"
 before=$(pod_field '.[].name')
-kube play "$WORLD/web.yaml" 2>/dev/null | grep -qx 'deployment.apps/web unchanged' || die "not recognised as unchanged"
+kube play "$WORLD/web.yaml" 2>/dev/null | grepq -x 'deployment.apps/web unchanged' || die "not recognised as unchanged"
 [ "$(pod_field '.[].name')" = "$before" ] || die "pods were replaced for nothing"
 
 step "a changed variable rolls over, new pods before old ones go, and outlives another play"
-kube set env -n shop deployment/web COLOUR=red | grep -qx 'deployment.apps/web env updated' || die "set env said something else"
+kube set env -n shop deployment/web COLOUR=red | grepq -x 'deployment.apps/web env updated' || die "set env said something else"
 ready_never_below_two() {
   [ "$(pod_field '[.[] | select(.ready)] | length')" -ge 2 ] || die "fewer than two pods were ready: $(kube ps)"
-  ! pod_field '.[].name' | grep -qxF "$before"
+  ! pod_field '.[].name' | grepq -xF "$before"
 }
 wait_until 60 "both pods to be replaced" ready_never_below_two
 kube play "$WORLD/web.yaml" >/dev/null 2>&1
@@ -151,9 +151,9 @@ wait_until 30 "the restart" eval '[ "$(pod_field ".[0].restarts")" = 1 ] && [ "$
 step "a supervisor that is killed is replaced, and its pods run on"
 name=$(pod_field '.[0].name') id=$(pod_field '.[0].containers[0].id')
 kill -KILL "$(jq .pid "$WORLD/kube/supervisor.json")"
-kube play "$WORLD/web.yaml" >/dev/null 2>&1   # two replicas again
-pod_field '.[].containers[0].id' | grep -qx "$id" || die "the container did not live on"
-pod_field '.[].name' | grep -qx "$name" || die "the pod did not live on"
+kube play "$WORLD/web.yaml" >/dev/null 2>"$WORLD/err" || { cat "$WORLD/err" "$WORLD/kube/supervisor.log" >&2; die "play failed"; }  # two replicas again
+pod_field '.[].containers[0].id' | grepq -x "$id" || die "the container did not live on"
+pod_field '.[].name' | grepq -x "$name" || die "the pod did not live on"
 
 step "down leaves nothing but the claim's data"
 expect_error "down needs to know what" kube down
