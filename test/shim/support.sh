@@ -67,7 +67,7 @@ expect_nothing_left() {
 
 # record_events: containerd's events go to $EVENTS from now on.
 record_events() {
-  EVENTS=$WORLD/events
+  EVENTS=$(mktemp "$WORLD/events-XXXXXX")
   "$(type -P ctr)" events >"$EVENTS" 2>/dev/null &
   local n=0
   event_arrives() { n=$((n + 1)); ctr namespaces label "$CONTAINERD_NAMESPACE" probe=$n; [ -s "$EVENTS" ]; }

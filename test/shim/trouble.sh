@@ -41,7 +41,7 @@ step "memory runs out: an event, and exit code 137"
 record_events
 run_container -d --memory-limit 16777216 greedy sh -c 'x=xxxxxxxx; while :; do x=$x$x; done'
 wait_until 30 "greedy to stop" is_status greedy STOPPED
-wait_until 10 "the exit event" event_seen greedy exit
+wait_until 10 "the exit event" event_seen greedy exit || die "$(cat "$EVENTS")"
 equal "$(exit_code_of greedy)" 137
 event_seen greedy oom || die "no event said that memory ran out: $(cat "$EVENTS")"
 ctr container delete greedy
