@@ -1,6 +1,6 @@
-// The process of a pod's sandbox: holds its namespaces open until it is told to end, and reaps what is re-parented
-// to it when the pod shares one pid namespace. Every pod has one and its image holds nothing else, so it does without
-// a C library: 9 KB instead of 680.
+// The process of a pod's sandbox: holds its namespaces open until it is told to end, and reaps what is
+// re-parented to it when the pod shares one pid namespace. Every pod has one and its image holds nothing
+// else, so it does without a C library: 1.5 KB instead of 680.
 #include <linux/signal.h>
 #include <sys/syscall.h>
 

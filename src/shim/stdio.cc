@@ -23,6 +23,7 @@ namespace {
 
 using boost::system::error_code;
 constexpr Milliseconds reader_limit{30'000};
+constexpr Milliseconds logger_limit{2'000};  // for a logging program to write what it has read
 
 bool is_fifo(const std::string& path) {
   struct stat info {};
@@ -46,12 +47,20 @@ struct Stdio::Console {
   Descriptor master;
 };
 
-// A logging program of a binary:// URI; it ends when the pipes end.
+// A logging program of a binary:// URI. It should end when the pipes end, and is told to when they are
+// closed.
 struct Stdio::Logger {
+  Executor executor;
   pid_t pid = -1;
   std::shared_ptr<Exit> exit;
+
   ~Logger() {
-    if (exit && !exit->happened.is_set()) ::kill(pid, SIGTERM);
+    if (exit && !exit->happened.is_set()) asio::co_spawn(executor, stop(pid, exit), asio::detached);
+  }
+  static asio::awaitable<void> stop(pid_t pid, std::shared_ptr<Exit> exit) {
+    ::kill(pid, SIGTERM);
+    const bool ended = co_await exit->happened.wait_for(Milliseconds(12'000));
+    if (!ended) ::kill(pid, SIGKILL);
   }
 };
 
@@ -167,6 +176,7 @@ asio::awaitable<void> Stdio::start_logger() {
   spawn.further = {out.read_end.get(), err.read_end.get(), ready.write_end.get()};
   spawn.die_with_us = false;  // it still has to write what is in the pipes
   logger_ = std::make_unique<Logger>();
+  logger_->executor = owner_.executor;
   logger_->pid = owner_.children.spawn(spawn, logger_->exit);
   ready.write_end.reset();
   out.read_end.reset();
@@ -267,6 +277,9 @@ void Stdio::resize(uint16_t width, uint16_t height) {
 asio::awaitable<void> Stdio::drain(Milliseconds limit) {
   std::shared_ptr<Event> drained = drained_;
   co_await drained->wait_for(limit);
+  if (!logger_) co_return;
+  std::shared_ptr<Exit> logger = logger_->exit;
+  co_await logger->happened.wait_for(std::min(limit, logger_limit));
 }
 
 void Stdio::close() {
