@@ -88,6 +88,24 @@ TEST(StatusWord, is_what_kubectl_would_show) {
   EXPECT_EQ(status_word(pod), "Terminating");
 }
 
+TEST(Trouble, of_a_container_that_keeps_ending_is_how_it_ended) {
+  PodStatus pod = pod_with(RunState::waiting, "CrashLoopBackOff", false);
+  pod.containers[0].name = "c";
+  pod.containers[0].message = "back-off 10s restarting failed container=c";
+  pod.containers[0].last_exit_code = 3;
+  EXPECT_EQ(trouble(pod), "container c ended with exit code 3");
+  pod.containers[0].last_message = "out of memory";
+  EXPECT_EQ(trouble(pod), "container c ended with exit code 3: out of memory");
+}
+
+TEST(Trouble, of_a_container_that_cannot_be_made_is_what_the_runtime_says) {
+  PodStatus pod = pod_with(RunState::waiting, "CreateContainerError", false);
+  pod.containers[0].name = "c";
+  pod.containers[0].message = "no such environment";
+  EXPECT_EQ(trouble(pod), "container c: no such environment");
+  EXPECT_EQ(trouble(pod_with(RunState::running, "", true)), "");
+}
+
 TEST(PodStatus, survives_being_written_and_read) {
   PodStatus pod = pod_with(RunState::waiting, "CrashLoopBackOff", false);
   pod.labels = {{"a", "b"}};

@@ -77,6 +77,21 @@ std::string init_word(const PodStatus& pod) {
   return {};
 }
 
+// Why a container does not run; for one that waits to be tried again, how it ended says more than that it
+// waits.
+std::string trouble_of(const ContainerStatus& container) {
+  if (container.state == RunState::running) return {};
+  const bool ended = container.state == RunState::terminated;
+  const bool again = container.reason == "CrashLoopBackOff" || (!ended && container.message.empty());
+  const std::string& message = again ? container.last_message : container.message;
+  const int code = ended ? container.exit_code : container.last_exit_code;
+  if (ended && code == 0) return {};
+  const std::string tail = message.empty() ? "" : ": " + message;
+  if (code != 0 && (ended || again))
+    return fmt::format("container {} ended with exit code {}{}", container.name, code, tail);
+  return message.empty() ? "" : fmt::format("container {}: {}", container.name, message);
+}
+
 }  // namespace
 
 bool PodStatus::ready() const { return phase == "Running" && !terminating && all_ready(containers); }
@@ -109,16 +124,8 @@ std::string status_word(const PodStatus& pod) {
 std::string trouble(const PodStatus& pod) {
   if (!pod.message.empty()) return pod.message;
   for (const auto* list : {&pod.init_containers, &pod.containers})
-    for (const auto& container : *list) {
-      const std::string& message = container.message.empty() ? container.last_message : container.message;
-      if (container.state == RunState::waiting && !message.empty())
-        return fmt::format("container {}: {}", container.name, message);
-      if (container.state == RunState::terminated && container.exit_code != 0)
-        return fmt::format("container {} ended with exit code {}{}", container.name, container.exit_code,
-                           message.empty() ? "" : ": " + message);
-      if (container.state == RunState::waiting && container.last_exit_code != 0)
-        return fmt::format("container {} ended with exit code {}", container.name, container.last_exit_code);
-    }
+    for (const auto& container : *list)
+      if (std::string text = trouble_of(container); !text.empty()) return text;
   for (auto event = pod.events.rbegin(); event != pod.events.rend(); ++event)
     if (event->warning && !pod.ready() && !pod.finished()) return event->message;
   return {};
