@@ -2,8 +2,7 @@
 # The guide's deployment on one machine, as it stands: three replicas enrich every ticket exactly once although one of
 # them is killed in the middle; the pods share one read-only store, which Nix finds in order; a rollback is one
 # variable; nothing is pulled and nothing is left.
-. "$(dirname "$0")/../../script/lib.sh"
-. "$PROJECT/script/world.sh"
+. "$(dirname "$0")/../lib.sh"
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }
 enter_world "$@"
 
@@ -69,14 +68,23 @@ grep -q 'version="0.1.0"' <<<"$metrics" || die "no build version in the metrics:
 step "a rollback is one variable"
 started=$SECONDS
 kube set env -n ml-workloads deployment/ticket-processor FLOX_PACKAGE_VERSION=0.0.9
+logs_name() {  # POD VERSION
+  local logs
+  logs=$(kube logs -n ml-workloads "$1" 2>/dev/null)
+  grep -q "\"version\":\"$2\"" <<<"$logs"
+}
 rolled_back() {
   local pod
   [ "$(pod_names | wc -l)" = 3 ] || return 1
   for pod in $(pod_names); do
-    kube logs -n ml-workloads "$pod" 2>/dev/null | grep -q '"version":"0.0.9"' || return 1
+    logs_name "$pod" 0.0.9 || return 1
   done
 }
-first_is_back() { kube logs -n ml-workloads deployment/ticket-processor 2>/dev/null | grep -q '"version":"0.0.9"'; }
+first_is_back() {
+  local pod
+  for pod in $(pod_names); do logs_name "$pod" 0.0.9 && return 0; done
+  return 1
+}
 wait_until 60 "the first pod of version 0.0.9" first_is_back
 step "the first pod runs 0.0.9 after $((SECONDS - started)) s"
 wait_until 180 "three pods of version 0.0.9" rolled_back
