@@ -14,7 +14,8 @@ using testing::HasSubstr;
 
 TEST(Error, chain_reads_from_what_was_attempted_to_what_went_wrong) {
   try {
-    in_context("installing web", [] { in_context("fetching x", [] { fail(ErrorKind::untrusted, "bad hash {}", 1); }); });
+    in_context("installing web",
+               [] { in_context("fetching x", [] { fail(ErrorKind::untrusted, "bad hash {}", 1); }); });
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "installing web: fetching x: bad hash 1");
@@ -23,7 +24,8 @@ TEST(Error, chain_reads_from_what_was_attempted_to_what_went_wrong) {
 }
 
 TEST(Error, the_innermost_advice_is_kept) {
-  Error error = Error(ErrorKind::not_found, "x", "look there").with_context("a").with_advice("somewhere else");
+  Error error =
+      Error(ErrorKind::not_found, "x", "look there").with_context("a").with_advice("somewhere else");
   EXPECT_EQ(error.advice(), "look there");
 }
 
@@ -46,7 +48,8 @@ TEST(File, a_written_file_is_read_back_and_leaves_no_temporary) {
 }
 
 TEST(Process, captures_both_outputs_and_the_exit_code) {
-  Outcome outcome = run({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}, .input = std::string(300000, 'x')});
+  Outcome outcome =
+      run({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}, .input = std::string(300000, 'x')});
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_EQ(outcome.out.size(), 300000u);
   EXPECT_EQ(outcome.err, "err\n");
@@ -82,7 +85,8 @@ TEST(Bytes, hexadecimal_and_base64_go_there_and_back) {
 }
 
 TEST(Sha256, equals_the_published_vectors) {
-  EXPECT_EQ(to_hex(bytes_of(sha256("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(to_hex(bytes_of(sha256("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   // RFC 4231, test case 2.
   EXPECT_EQ(to_hex(bytes_of(hmac_sha256("Jefe", "what do ya want for nothing?"))),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");

@@ -12,9 +12,9 @@ using ByteSink = std::function<void(std::string_view)>;
 // Fills at most `size` bytes and says how many; 0 is the end of the stream.
 using ByteSource = std::function<size_t(char* buffer, size_t size)>;
 
-std::string to_hex(std::string_view bytes);           // lower case
-std::string from_hex(std::string_view text);          // throws Error(invalid_input)
-std::string to_base64(std::string_view bytes);        // RFC 4648 with padding
-std::string from_base64(std::string_view text);       // throws Error(invalid_input)
+std::string to_hex(std::string_view bytes);      // lower case
+std::string from_hex(std::string_view text);     // throws Error(invalid_input)
+std::string to_base64(std::string_view bytes);   // RFC 4648 with padding
+std::string from_base64(std::string_view text);  // throws Error(invalid_input)
 
 }  // namespace flox

@@ -39,28 +39,36 @@ struct Key {
 
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = {
-      {"root", "FLOX_ROOT", "/", "root of the store: its files are at ROOT/nix/store, its state at ROOT/nix/var/nix",
+      {"root", "FLOX_ROOT", "/",
+       "root of the store: its files are at ROOT/nix/store, its state at ROOT/nix/var/nix",
        [](Config& c, const std::string& v) { c.root = v; }},
       {"catalog_url", "FLOX_CATALOG_URL", "", "the catalog, as http://host:port",
        [](Config& c, const std::string& v) { c.catalog_url = v; }},
       {"catalog_token", "FLOX_CATALOG_TOKEN", "", "bearer token for publishing to the catalog",
        [](Config& c, const std::string& v) { c.catalog_token = v; }},
-      {"caches", "FLOX_CACHES", "", "further binary caches, in order of preference (variable: spaces between)",
+      {"caches", "FLOX_CACHES", "",
+       "further binary caches, in order of preference (variable: spaces between)",
        [](Config& c, const std::string& v) { c.caches = words(v); }},
-      {"trusted_keys", "FLOX_TRUSTED_KEYS", "", "public keys (name:base64) whose signatures are accepted (variable: spaces between)",
+      {"trusted_keys", "FLOX_TRUSTED_KEYS", "",
+       "public keys (name:base64) whose signatures are accepted (variable: spaces between)",
        [](Config& c, const std::string& v) { c.trusted_keys = words(v); }},
       {"trust_content_addressed", "FLOX_TRUST_CONTENT_ADDRESSED", "false",
        "also accept unsigned paths whose content address proves their content (Nix's rule)",
        [](Config& c, const std::string& v) { c.trust_content_addressed = flag(v); }},
-      {"signing_private_key", "FLOX_SIGNING_PRIVATE_KEY", "", "file with the secret key that flox publish signs with",
+      {"signing_private_key", "FLOX_SIGNING_PRIVATE_KEY", "",
+       "file with the secret key that flox publish signs with",
        [](Config& c, const std::string& v) { c.signing_key_file = v; }},
-      {"node_socket", "FLOX_NODE_SOCKET", "/run/flox/node.sock", "where floxd listens for the shim; root only",
+      {"node_socket", "FLOX_NODE_SOCKET", "/run/flox/node.sock",
+       "where floxd listens for the shim; root only",
        [](Config& c, const std::string& v) { c.node_socket = v; }},
-      {"pod_socket_dir", "FLOX_POD_SOCKET_DIR", "/run/flox/pod", "directory bound into pods as /run/flox; holds pod.sock",
+      {"pod_socket_dir", "FLOX_POD_SOCKET_DIR", "/run/flox/pod",
+       "directory bound into pods as /run/flox; holds pod.sock",
        [](Config& c, const std::string& v) { c.pod_socket_dir = v; }},
-      {"pod_install", "FLOX_POD_INSTALL", "true", "may pods install packages themselves (flox install in a pod)?",
+      {"pod_install", "FLOX_POD_INSTALL", "true",
+       "may pods install packages themselves (flox install in a pod)?",
        [](Config& c, const std::string& v) { c.pod_install = flag(v); }},
-      {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808", "where floxd serves /metrics, /healthz and /readyz",
+      {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808",
+       "where floxd serves /metrics, /healthz and /readyz",
        [](Config& c, const std::string& v) { c.metrics_address = v; }},
   };
   return table;
@@ -94,8 +102,11 @@ void apply_file(Config& config, const std::filesystem::path& path) {
   }
   for (const auto& [name, node] : table) {
     auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
-    if (key == keys().end()) complain(node.source(), fmt::format("unknown key '{}' (known: flox config --explain)", name.str()));
-    std::string value = text_of(node, [&](const std::string& what) { complain(node.source(), fmt::format("{}: {}", key->name, what)); });
+    if (key == keys().end())
+      complain(node.source(), fmt::format("unknown key '{}' (known: flox config --explain)", name.str()));
+    std::string value = text_of(node, [&](const std::string& what) {
+      complain(node.source(), fmt::format("{}: {}", key->name, what));
+    });
     try {
       key->set(config, value);
     } catch (const Error& error) {
@@ -112,15 +123,17 @@ Config Config::load() {
   std::filesystem::path path = named != nullptr ? named : "/etc/flox/config.toml";
   if (named != nullptr || std::filesystem::exists(path)) apply_file(config, path);
   for (const auto& key : keys())
-    if (const char* value = std::getenv(key.variable)) in_context(key.variable, [&] { key.set(config, value); });
+    if (const char* value = std::getenv(key.variable))
+      in_context(key.variable, [&] { key.set(config, value); });
   return config;
 }
 
 std::string Config::explain() {
-  std::string text = "Configuration: /etc/flox/config.toml, or the file that FLOX_CONFIG names; variables override it.\n\n";
+  std::string text =
+      "Configuration: /etc/flox/config.toml, or the file that FLOX_CONFIG names; variables override it.\n\n";
   for (const auto& key : keys())
-    text += fmt::format("{:<24} {}\n  {:<22} variable {}, default {}\n", key.name, key.meaning, "", key.variable,
-                        *key.fallback == '\0' ? "(none)" : key.fallback);
+    text += fmt::format("{:<24} {}\n  {:<22} variable {}, default {}\n", key.name, key.meaning, "",
+                        key.variable, *key.fallback == '\0' ? "(none)" : key.fallback);
   return text;
 }
 

@@ -29,7 +29,8 @@ class ConfigFile : public testing::Test {
 };
 
 TEST_F(ConfigFile, sets_strings_lists_and_flags) {
-  Config config = load("catalog_url = \"http://c\"\ntrusted_keys = [\"a:1\", \"b:2\"]\ntrust_content_addressed = true\n");
+  Config config =
+      load("catalog_url = \"http://c\"\ntrusted_keys = [\"a:1\", \"b:2\"]\ntrust_content_addressed = true\n");
   EXPECT_EQ(config.catalog_url, "http://c");
   EXPECT_THAT(config.trusted_keys, ElementsAre("a:1", "b:2"));
   EXPECT_TRUE(config.trust_content_addressed);

@@ -11,12 +11,18 @@ namespace flox {
 
 const char* to_string(ErrorKind kind) noexcept {
   switch (kind) {
-    case ErrorKind::not_found: return "not found";
-    case ErrorKind::invalid_input: return "invalid input";
-    case ErrorKind::untrusted: return "untrusted";
-    case ErrorKind::conflict: return "conflict";
-    case ErrorKind::unavailable: return "unavailable";
-    case ErrorKind::internal: return "internal error";
+    case ErrorKind::not_found:
+      return "not found";
+    case ErrorKind::invalid_input:
+      return "invalid input";
+    case ErrorKind::untrusted:
+      return "untrusted";
+    case ErrorKind::conflict:
+      return "conflict";
+    case ErrorKind::unavailable:
+      return "unavailable";
+    case ErrorKind::internal:
+      return "internal error";
   }
   return "unknown";
 }
@@ -26,10 +32,12 @@ namespace {
 ErrorKind kind_of_errno(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR: return ErrorKind::not_found;
+    case ENOTDIR:
+      return ErrorKind::not_found;
     case EEXIST:
     case EBUSY:
-    case ENOTEMPTY: return ErrorKind::conflict;
+    case ENOTEMPTY:
+      return ErrorKind::conflict;
     case ENOSPC:
     case EDQUOT:
     case EROFS:
@@ -38,8 +46,10 @@ ErrorKind kind_of_errno(int error_number) {
     case ECONNREFUSED:
     case ECONNRESET:
     case EHOSTUNREACH:
-    case ENETUNREACH: return ErrorKind::unavailable;
-    default: return ErrorKind::internal;
+    case ENETUNREACH:
+      return ErrorKind::unavailable;
+    default:
+      return ErrorKind::internal;
   }
 }
 
@@ -51,7 +61,8 @@ void fail_errno(int error_number, std::string_view message) {
 
 void print_error(const std::exception& error) {
   const bool colour = isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  std::string text = fmt::format("{}✘ ERROR:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", error.what());
+  std::string text =
+      fmt::format("{}✘ ERROR:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", error.what());
   if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->advice().empty())
     text += fmt::format("  {}\n", ours->advice());
   std::fwrite(text.data(), 1, text.size(), stderr);

@@ -66,7 +66,8 @@ template <typename... Args>
   fail_errno(error_number, std::string_view(fmt::format(format, std::forward<Args>(args)...)));
 }
 
-// Runs `body`; an exception that leaves it gains `context` in front. Foreign exceptions become internal Errors.
+// Runs `body`; an exception that leaves it gains `context` in front. Foreign exceptions become internal
+// Errors.
 template <typename Body>
 decltype(auto) in_context(std::string_view context, Body&& body) {
   try {

@@ -33,7 +33,8 @@ void write_file(const fs::path& path, std::string_view content, unsigned mode) {
 TempDir::TempDir(std::string_view prefix, const fs::path& parent) {
   fs::path base = parent.empty() ? fs::temp_directory_path() : parent;
   std::string pattern = (base / (std::string(prefix) + "XXXXXX")).string();
-  if (::mkdtemp(pattern.data()) == nullptr) fail_errno(errno, "making a temporary directory below {}", base.string());
+  if (::mkdtemp(pattern.data()) == nullptr)
+    fail_errno(errno, "making a temporary directory below {}", base.string());
   path_ = pattern;
 }
 
@@ -51,8 +52,10 @@ void remove_tree(const fs::path& path) {
   // Directories of a store are 0555; root does not care, other users need them writable first.
   if (::geteuid() != 0 && fs::is_directory(fs::symlink_status(path))) {
     fs::permissions(path, fs::perms::owner_all, error);
-    for (auto it = fs::recursive_directory_iterator(path, error); it != fs::recursive_directory_iterator(); it.increment(error))
-      if (it->symlink_status().type() == fs::file_type::directory) fs::permissions(it->path(), fs::perms::owner_all, error);
+    for (auto it = fs::recursive_directory_iterator(path, error); it != fs::recursive_directory_iterator();
+         it.increment(error))
+      if (it->symlink_status().type() == fs::file_type::directory)
+        fs::permissions(it->path(), fs::perms::owner_all, error);
   }
   fs::remove_all(path, error);
   if (error) fail_errno(error.value(), "removing {}", path.string());

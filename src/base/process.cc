@@ -99,17 +99,22 @@ Outcome run(const Command& command) {
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   Pipe err = make_pipe();
-  Process child(command, {.in = command.input.empty() ? -1 : in.read_end.get(), .out = out.write_end.get(), .err = err.write_end.get()});
+  Process child(command, {.in = command.input.empty() ? -1 : in.read_end.get(),
+                          .out = out.write_end.get(),
+                          .err = err.write_end.get()});
   in.read_end.reset();
   out.write_end.reset();
   err.write_end.reset();
-  if (command.input.empty()) in.write_end.reset();
-  else ::fcntl(in.write_end.get(), F_SETFL, O_NONBLOCK);
+  if (command.input.empty())
+    in.write_end.reset();
+  else
+    ::fcntl(in.write_end.get(), F_SETFL, O_NONBLOCK);
 
   Outcome outcome;
   std::string_view input = command.input;
   while (out.read_end || err.read_end || in.write_end) {
-    std::array<pollfd, 3> entries{pollfd{out.read_end.get(), POLLIN, 0}, pollfd{err.read_end.get(), POLLIN, 0},
+    std::array<pollfd, 3> entries{pollfd{out.read_end.get(), POLLIN, 0},
+                                  pollfd{err.read_end.get(), POLLIN, 0},
                                   pollfd{in.write_end.get(), POLLOUT, 0}};
     if (::poll(entries.data(), entries.size(), -1) < 0) {
       if (errno == EINTR) continue;

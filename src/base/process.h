@@ -14,10 +14,10 @@
 namespace flox {
 
 struct Command {
-  std::vector<std::string> argv;                // argv[0] is looked up in PATH
-  std::map<std::string, std::string> env;       // added to (or replacing in) the caller's environment
-  std::string cwd;                              // empty: the caller's
-  std::string input;                            // given on stdin (empty: /dev/null)
+  std::vector<std::string> argv;           // argv[0] is looked up in PATH
+  std::map<std::string, std::string> env;  // added to (or replacing in) the caller's environment
+  std::string cwd;                         // empty: the caller's
+  std::string input;                       // given on stdin (empty: /dev/null)
 };
 
 struct Outcome {
@@ -28,7 +28,8 @@ struct Outcome {
 
 // Runs the command to its end and captures both outputs. Throws Error if it cannot be started.
 Outcome run(const Command& command);
-// The same, and throws Error with the command, its exit code and the end of its stderr unless it exits with 0.
+// The same, and throws Error with the command, its exit code and the end of its stderr unless it exits with
+// 0.
 std::string run_checked(const Command& command);
 
 // A child process, owned: killed with SIGKILL and reaped when the object goes, unless waited for or detached.

@@ -15,7 +15,8 @@ struct Sha256::State {
 Sha256::Sha256() : state_(std::make_unique<State>()) {
   // Looked up once: EVP_sha256() alone makes OpenSSL 3 search its providers again at every init.
   static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  if (EVP_DigestInit_ex2(state_->context, algorithm, nullptr) != 1) fail(ErrorKind::internal, "starting SHA-256");
+  if (EVP_DigestInit_ex2(state_->context, algorithm, nullptr) != 1)
+    fail(ErrorKind::internal, "starting SHA-256");
 }
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256::~Sha256() = default;
@@ -37,8 +38,9 @@ Sha256Digest sha256(std::string_view data) {
 Sha256Digest hmac_sha256(std::string_view key, std::string_view data) {
   Sha256Digest digest;
   unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
-       data.size(), reinterpret_cast<unsigned char*>(digest.data()), &length);
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+       reinterpret_cast<unsigned char*>(digest.data()), &length);
   return digest;
 }
 

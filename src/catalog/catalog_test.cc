@@ -8,10 +8,14 @@ namespace flox::catalog {
 namespace {
 
 TEST(Versions, are_ordered_as_people_order_them) {
-  const char* ascending[] = {"0.0.9", "0.1.0", "1.0-rc1", "1.0-rc2", "1.0", "1.0.1", "1.2", "1.9", "1.10", "1.10.1", "2"};
+  const char* ascending[] = {"0.0.9", "0.1.0", "1.0-rc1", "1.0-rc2", "1.0", "1.0.1",
+                             "1.2",   "1.9",   "1.10",    "1.10.1",  "2"};
   for (size_t i = 0; i < std::size(ascending); ++i)
     for (size_t j = 0; j < std::size(ascending); ++j)
-      EXPECT_EQ(compare_versions(ascending[i], ascending[j]), i < j ? -1 : i > j ? 1 : 0) << ascending[i] << " " << ascending[j];
+      EXPECT_EQ(compare_versions(ascending[i], ascending[j]), i < j   ? -1
+                                                              : i > j ? 1
+                                                                      : 0)
+          << ascending[i] << " " << ascending[j];
 }
 
 TEST(Constraints, admit_what_they_say) {
@@ -28,13 +32,16 @@ TEST(Constraints, admit_what_they_say) {
 }
 
 TEST(PackageBuild, goes_through_json_and_back) {
-  PackageBuild build{.name = "web", .version = "1.0", .system = "x86_64-linux", .variant = "x86-64-v3", .description = "d"};
+  PackageBuild build{
+      .name = "web", .version = "1.0", .system = "x86_64-linux", .variant = "x86-64-v3", .description = "d"};
   build.outputs.emplace("out", nix::StorePath::parse("/nix/store/00000000000000000000000000000000-web-1.0"));
   EXPECT_EQ(PackageBuild::from_json(build.to_json()).to_json(), build.to_json());
 }
 
 TEST(PackageBuild, with_a_bad_member_is_refused_by_its_name) {
-  nlohmann::json good = {{"name", "web"}, {"version", "1"}, {"system", "x86_64-linux"},
+  nlohmann::json good = {{"name", "web"},
+                         {"version", "1"},
+                         {"system", "x86_64-linux"},
                          {"outputs", {{"out", "/nix/store/00000000000000000000000000000000-web"}}}};
   EXPECT_NO_THROW(PackageBuild::from_json(good));
   for (auto [key, value] : {std::pair{"name", "../x"}, {"version", ""}, {"system", "vax"}}) {

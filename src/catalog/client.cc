@@ -20,7 +20,9 @@ using nlohmann::json;
                    : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
                    : response.status < 500                            ? ErrorKind::invalid_input
                                                                       : ErrorKind::unavailable;
-  throw Error(kind, fmt::format("{}: {}", what, detail.empty() ? fmt::format("the catalog answered {}", response.status) : detail),
+  throw Error(kind,
+              fmt::format("{}: {}", what,
+                          detail.empty() ? fmt::format("the catalog answered {}", response.status) : detail),
               problem.is_object() ? problem.value("advice", "") : "");
 }
 
@@ -39,7 +41,8 @@ struct Client::State {
 
   HttpResponse send(HttpRequest request) {
     if (url.empty())
-      throw Error(ErrorKind::invalid_input, "no catalog is configured", "set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml");
+      throw Error(ErrorKind::invalid_input, "no catalog is configured",
+                  "set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml");
     request.url = url + request.url;
     try {
       return http.send(request);
@@ -64,13 +67,20 @@ Client::~Client() = default;
 
 std::string Client::cache_url() const { return state_->url + "/cache"; }
 
-env::LockedPackage Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) {
-  std::string what = fmt::format("package '{}'{}", descriptor.pkg_path, descriptor.version ? " " + *descriptor.version : "");
-  json wanted = {{"install_id", install_id}, {"attr_path", descriptor.pkg_path}, {"systems", {system}}, {"cpu_level", cpu_level()}};
+env::LockedPackage Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                                   std::string_view system) {
+  std::string what =
+      fmt::format("package '{}'{}", descriptor.pkg_path, descriptor.version ? " " + *descriptor.version : "");
+  json wanted = {{"install_id", install_id},
+                 {"attr_path", descriptor.pkg_path},
+                 {"systems", {system}},
+                 {"cpu_level", cpu_level()}};
   if (descriptor.version) wanted["version"] = *descriptor.version;
   json body = {{"items", {{{"name", descriptor.pkg_group}, {"descriptors", {wanted}}}}}};
-  HttpResponse response = state_->send({.method = "POST", .url = "/api/v1/catalog/resolve",
-                                        .headers = {{"Content-Type", "application/json"}}, .body = body.dump()});
+  HttpResponse response = state_->send({.method = "POST",
+                                        .url = "/api/v1/catalog/resolve",
+                                        .headers = {{"Content-Type", "application/json"}},
+                                        .body = body.dump()});
   if (!response.ok()) fail_with(response, what);
   json item = json::parse(response.body).at("items").at(0);
   if (item.value("page", json()).is_object() && item["page"].value("complete", false)) {
@@ -80,22 +90,27 @@ env::LockedPackage Client::resolve(std::string_view install_id, const env::Insta
     return env::Lockfile::parse(lock.dump()).packages.at(0);
   }
   json message = item.value("messages", json::array()).empty() ? json::object() : item["messages"][0];
-  throw Error(ErrorKind::not_found, fmt::format("{}: {}", what, message.value("message", "the catalog cannot resolve it")),
+  throw Error(ErrorKind::not_found,
+              fmt::format("{}: {}", what, message.value("message", "the catalog cannot resolve it")),
               message.value("context", json::object()).value("advice", ""));
 }
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
-  return builds_of(state_->get("/api/v1/catalog/packages/" + url_encode(name), fmt::format("package '{}'", name)));
+  return builds_of(
+      state_->get("/api/v1/catalog/packages/" + url_encode(name), fmt::format("package '{}'", name)));
 }
 
 std::vector<PackageBuild> Client::search(std::string_view term) {
-  return builds_of(state_->get("/api/v1/catalog/search?search_term=" + url_encode(term), fmt::format("searching '{}'", term)));
+  return builds_of(state_->get("/api/v1/catalog/search?search_term=" + url_encode(term),
+                               fmt::format("searching '{}'", term)));
 }
 
 void Client::publish(const PackageBuild& build) {
-  HttpResponse response = state_->send({.method = "POST", .url = "/api/v1/catalog/packages/" + url_encode(build.name) + "/builds",
-                                        .headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + state_->token}},
-                                        .body = build.to_json().dump()});
+  HttpResponse response = state_->send(
+      {.method = "POST",
+       .url = "/api/v1/catalog/packages/" + url_encode(build.name) + "/builds",
+       .headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + state_->token}},
+       .body = build.to_json().dump()});
   if (!response.ok()) fail_with(response, fmt::format("publishing {} {}", build.name, build.version));
 }
 

@@ -9,8 +9,8 @@ namespace flox::catalog {
 // "x86-64-v1" … "x86-64-v4" by the x86-64 psABI's feature sets; "armv8-a" on aarch64.
 std::string cpu_level();
 
-// How good a variant is for a CPU of this level: -1 if the CPU cannot run it, 0 for a build for any CPU (empty
-// variant), otherwise higher for a higher level.
+// How good a variant is for a CPU of this level: -1 if the CPU cannot run it, 0 for a build for any CPU
+// (empty variant), otherwise higher for a higher level.
 int variant_rank(std::string_view variant, std::string_view level);
 
 }  // namespace flox::catalog

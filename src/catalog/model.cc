@@ -19,10 +19,12 @@ std::string required(const json& object, const char* key) {
 
 void check_name(const std::string& name, const char* key, size_t limit) {
   bool good = name.size() <= limit && std::ranges::all_of(name, [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("._+-~").find(static_cast<char>(c)) != std::string_view::npos;
-  });
+                return std::isalnum(c) ||
+                       std::string_view("._+-~").find(static_cast<char>(c)) != std::string_view::npos;
+              });
   if (!good || name.starts_with('.') || name.starts_with('-'))
-    fail(ErrorKind::invalid_input, "'{}': '{}' may hold letters, digits and . _ + - ~ only, at most {} of them", key, name, limit);
+    fail(ErrorKind::invalid_input,
+         "'{}': '{}' may hold letters, digits and . _ + - ~ only, at most {} of them", key, name, limit);
 }
 
 // One run of digits or of other characters.
@@ -38,11 +40,14 @@ std::string_view take_part(std::string_view& text) {
 }
 
 std::string_view skip_separators(std::string_view text) {
-  while (!text.empty() && std::string_view(".-+_").find(text[0]) != std::string_view::npos) text.remove_prefix(1);
+  while (!text.empty() && std::string_view(".-+_").find(text[0]) != std::string_view::npos)
+    text.remove_prefix(1);
   return text;
 }
 
-bool is_number(std::string_view part) { return !part.empty() && std::isdigit(static_cast<unsigned char>(part[0])) != 0; }
+bool is_number(std::string_view part) {
+  return !part.empty() && std::isdigit(static_cast<unsigned char>(part[0])) != 0;
+}
 
 int compare_numbers(std::string_view a, std::string_view b) {
   while (a.size() > 1 && a[0] == '0') a.remove_prefix(1);
@@ -96,8 +101,16 @@ bool satisfies_one(std::string_view version, std::string_view constraint) {
 json PackageBuild::to_json() const {
   json paths = json::object();
   for (const auto& [output, path] : outputs) paths[output] = path.to_string();
-  return {{"name", name}, {"version", version}, {"system", system}, {"variant", variant}, {"description", description},
-          {"license", license}, {"outputs", paths}, {"signer", signer}, {"closure_size", closure_size}, {"published_at", published_at}};
+  return {{"name", name},
+          {"version", version},
+          {"system", system},
+          {"variant", variant},
+          {"description", description},
+          {"license", license},
+          {"outputs", paths},
+          {"signer", signer},
+          {"closure_size", closure_size},
+          {"published_at", published_at}};
 }
 
 PackageBuild PackageBuild::from_json(const json& document) {
@@ -117,10 +130,12 @@ PackageBuild PackageBuild::from_json(const json& document) {
   build.closure_size = document.value("closure_size", uint64_t{0});
   build.published_at = document.value("published_at", "");
   auto outputs = document.find("outputs");
-  if (outputs == document.end() || !outputs->is_object() || outputs->empty()) fail(ErrorKind::invalid_input, "'outputs' is missing or empty");
+  if (outputs == document.end() || !outputs->is_object() || outputs->empty())
+    fail(ErrorKind::invalid_input, "'outputs' is missing or empty");
   for (const auto& [output, path] : outputs->items()) {
     if (!path.is_string()) fail(ErrorKind::invalid_input, "'outputs.{}' is no text", output);
-    build.outputs.emplace(output, in_context("'outputs." + output + "'", [&] { return nix::StorePath::parse(path.get<std::string>()); }));
+    build.outputs.emplace(output, in_context("'outputs." + output + "'",
+                                             [&] { return nix::StorePath::parse(path.get<std::string>()); }));
   }
   return build;
 }

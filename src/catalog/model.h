@@ -12,10 +12,10 @@ namespace flox::catalog {
 
 // One published build: a row of the catalog.
 struct PackageBuild {
-  std::string name;                               // attr_path, [A-Za-z0-9._+-]{1,128}
+  std::string name;  // attr_path, [A-Za-z0-9._+-]{1,128}
   std::string version;
-  std::string system;                             // x86_64-linux, aarch64-linux
-  std::string variant;                            // microarchitecture level (x86-64-v3, …) or empty: any CPU
+  std::string system;   // x86_64-linux, aarch64-linux
+  std::string variant;  // microarchitecture level (x86-64-v3, …) or empty: any CPU
   std::string description;
   std::string license;
   std::map<std::string, nix::StorePath> outputs;  // "out" → path
@@ -29,7 +29,8 @@ struct PackageBuild {
 
 // Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1"; as dpkg and Nix users expect.
 int compare_versions(std::string_view a, std::string_view b);
-// Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2" admits 1.2.x), ^, ~, >=, >, <=, <, =.
+// Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2" admits 1.2.x), ^, ~, >=, >,
+// <=, <, =.
 bool satisfies(std::string_view version, std::string_view constraint);
 
 }  // namespace flox::catalog

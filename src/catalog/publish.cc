@@ -4,8 +4,8 @@
 
 namespace flox::catalog {
 
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client, store::BinaryCache& cache,
-                  const nix::SecretKey& key) {
+Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
+                  store::BinaryCache& cache, const nix::SecretKey& key) {
   return in_context(fmt::format("publishing {} {}", build.name, build.version), [&] {
     nix::StorePathSet roots;
     for (const auto& [output, path] : build.outputs) roots.insert(path);

@@ -8,13 +8,13 @@
 namespace flox::catalog {
 
 struct Published {
-  PackageBuild build;          // as recorded: with signer and closure size
+  PackageBuild build;  // as recorded: with signer and closure size
   store::UploadResult upload;
 };
 
-// Uploads what the cache does not have yet; the record comes last, so that whoever sees it can have its paths.
-// Throws Error; nothing is recorded then.
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client, store::BinaryCache& cache,
-                  const nix::SecretKey& key);
+// Uploads what the cache does not have yet; the record comes last, so that whoever sees it can have its
+// paths. Throws Error; nothing is recorded then.
+Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
+                  store::BinaryCache& cache, const nix::SecretKey& key);
 
 }  // namespace flox::catalog

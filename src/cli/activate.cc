@@ -30,7 +30,8 @@ env::Variables own_environment() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text(*entry);
     size_t equals = text.find('=');
-    if (equals != std::string_view::npos) variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
+    if (equals != std::string_view::npos)
+      variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
   }
   return variables;
 }
@@ -38,8 +39,10 @@ env::Variables own_environment() {
 std::string shell_quoted(std::string_view text) {
   std::string result = "'";
   for (char c : text) {
-    if (c == '\'') result += "'\\''";
-    else result += c;
+    if (c == '\'')
+      result += "'\\''";
+    else
+      result += c;
   }
   return result + "'";
 }
@@ -72,9 +75,12 @@ struct Prepared {
 Prepared prepare(const Options& options) {
   bool found_below = false;
   env::Environment environment = env::Environment::find(options.directory, &found_below);
-  if (found_below) fmt::print(stderr, "ℹ using the environment in {}: the only one here\n", environment.directory().string());
+  if (found_below)
+    fmt::print(stderr, "ℹ using the environment in {}: the only one here\n",
+               environment.directory().string());
   std::string mode = options.mode.empty() ? environment.manifest().activate_mode : options.mode;
-  if (mode != "dev" && mode != "run") fail(ErrorKind::invalid_input, "activation mode '{}': known are dev and run", mode);
+  if (mode != "dev" && mode != "run")
+    fail(ErrorKind::invalid_input, "activation mode '{}': known are dev and run", mode);
   auto resolver = make_resolver();
   nix::StorePath profile = present_profile(environment, lock_to_activate(environment, *resolver), mode);
 
@@ -94,7 +100,8 @@ Prepared prepare(const Options& options) {
   return {env::activate(request), profile.to_string()};
 }
 
-[[noreturn]] void execute(const fs::path& program, std::vector<std::string> argv, const env::Variables& variables) {
+[[noreturn]] void execute(const fs::path& program, std::vector<std::string> argv,
+                          const env::Variables& variables) {
   std::vector<std::string> env;
   for (const auto& [name, value] : variables) env.push_back(name + "=" + value);
   std::vector<char*> argv_pointers;
@@ -110,17 +117,24 @@ Prepared prepare(const Options& options) {
 fs::path shell_for(const env::Variables& variables) {
   for (const char* name : {"bash", "sh"})
     if (auto shell = env::find_command(name, variables)) return *shell;
-  throw Error(ErrorKind::not_found, "no shell: neither bash nor sh is in PATH", "install bash into the environment");
+  throw Error(ErrorKind::not_found, "no shell: neither bash nor sh is in PATH",
+              "install bash into the environment");
 }
 
-std::string sourced(const fs::path& script) { return fs::exists(script) ? ". " + shell_quoted(script.string()) + "; " : ""; }
+std::string sourced(const fs::path& script) {
+  return fs::exists(script) ? ". " + shell_quoted(script.string()) + "; " : "";
+}
 
 // Shell text that runs the hook; its output goes to stderr, so that a command's own stdout stays clean.
 std::string hook_text(const Prepared& prepared) {
-  return prepared.activation.has_hook ? ". " + shell_quoted((prepared.profile / "activate.d/hook-on-activate").string()) + " >&2 || exit 1; " : "";
+  return prepared.activation.has_hook
+             ? ". " + shell_quoted((prepared.profile / "activate.d/hook-on-activate").string()) +
+                   " >&2 || exit 1; "
+             : "";
 }
 std::string profile_text(const Prepared& prepared) {
-  return sourced(prepared.profile / "activate.d/profile-common") + sourced(prepared.profile / "activate.d/profile-bash");
+  return sourced(prepared.profile / "activate.d/profile-common") +
+         sourced(prepared.profile / "activate.d/profile-bash");
 }
 
 void run_command(const Prepared& prepared, const std::vector<std::string>& command) {
@@ -128,12 +142,16 @@ void run_command(const Prepared& prepared, const std::vector<std::string>& comma
   auto program = env::find_command(command[0], variables);
   if (!prepared.activation.has_hook) {
     if (!program)
-      throw Error(ErrorKind::not_found, fmt::format("no command '{}' in the environment or in PATH", command[0]), "see what is installed: flox list");
+      throw Error(ErrorKind::not_found,
+                  fmt::format("no command '{}' in the environment or in PATH", command[0]),
+                  "see what is installed: flox list");
     execute(*program, command, variables);
   }
   fs::path shell = shell_for(variables);
   // Looked up once the hook has run: it may have changed PATH.
-  std::string start = "command -v \"$1\" >/dev/null || { echo \"✘ ERROR: no command '$1' in the environment or in PATH\" >&2; exit 1; }; exec \"$@\"";
+  std::string start =
+      "command -v \"$1\" >/dev/null || { echo \"✘ ERROR: no command '$1' in the environment or in PATH\" "
+      ">&2; exit 1; }; exec \"$@\"";
   std::vector<std::string> argv = {shell.filename(), "-c", hook_text(prepared) + start, "flox-activate"};
   argv.insert(argv.end(), command.begin(), command.end());
   execute(shell, argv, variables);
@@ -142,10 +160,16 @@ void run_command(const Prepared& prepared, const std::vector<std::string>& comma
 void run_shell(const Prepared& prepared, const std::string& command) {
   fs::path shell = shell_for(prepared.activation.environment);
   std::string text = hook_text(prepared) + profile_text(prepared);
-  if (!command.empty()) execute(shell, {shell.filename(), "-c", text + command}, prepared.activation.environment);
+  if (!command.empty())
+    execute(shell, {shell.filename(), "-c", text + command}, prepared.activation.environment);
   // The rc file outlives this process, which becomes the shell; it removes itself once read.
   std::string rc = (fs::temp_directory_path() / fmt::format("flox-rc-{}", ::getpid())).string();
-  write_file(rc, fmt::format("rm -f {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox [$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n", shell_quoted(rc), text), 0600);
+  write_file(
+      rc,
+      fmt::format(
+          "rm -f {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox [$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
+          shell_quoted(rc), text),
+      0600);
   fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n",
              prepared.activation.environment.at("FLOX_ENV_DESCRIPTION"));
   execute(shell, {shell.filename(), "--rcfile", rc, "-i"}, prepared.activation.environment);
@@ -154,34 +178,48 @@ void run_shell(const Prepared& prepared, const std::string& command) {
 // Shell code for eval "$(flox activate)".
 void print_script(const Prepared& prepared) {
   if (Config::load().root != "/" && !in_pod())
-    throw Error(ErrorKind::invalid_input, "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
+    throw Error(ErrorKind::invalid_input,
+                "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
                 "run a command or a shell inside instead: flox activate -- COMMAND");
   env::Variables before = own_environment();
   for (const auto& [name, value] : prepared.activation.environment)
-    if (!before.contains(name) || before.at(name) != value) fmt::print("export {}={};\n", name, shell_quoted(value));
+    if (!before.contains(name) || before.at(name) != value)
+      fmt::print("export {}={};\n", name, shell_quoted(value));
   fmt::print("{}{}\n", hook_text(prepared), profile_text(prepared));
 }
 
 void activate(const Options& options) {
   Prepared prepared = prepare(options);
-  if (!options.command.empty()) run_command(prepared, options.command);
-  else if (!options.shell_command.empty()) run_shell(prepared, options.shell_command);
-  else if (options.print_script || ::isatty(STDOUT_FILENO) == 0) print_script(prepared);
-  else run_shell(prepared, "");
+  if (!options.command.empty())
+    run_command(prepared, options.command);
+  else if (!options.shell_command.empty())
+    run_shell(prepared, options.shell_command);
+  else if (options.print_script || ::isatty(STDOUT_FILENO) == 0)
+    print_script(prepared);
+  else
+    run_shell(prepared, "");
 }
 
 }  // namespace
 
 void add_activate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("activate", "Run a command or a shell inside an environment")->alias("develop");
-  command->add_option("-d,--dir", options->directory, "the environment's directory (default: the current one)");
-  command->add_option("-m,--mode", options->mode, "dev: with search paths for building; run: without (default: the manifest's)");
+  auto* command =
+      app.add_subcommand("activate", "Run a command or a shell inside an environment")->alias("develop");
+  command->add_option("-d,--dir", options->directory,
+                      "the environment's directory (default: the current one)");
+  command->add_option("-m,--mode", options->mode,
+                      "dev: with search paths for building; run: without (default: the manifest's)");
   auto* shell = command->add_option("-c,--command", options->shell_command, "shell command to run");
-  auto* print = command->add_flag("--print-script", options->print_script, "print shell code instead, for eval");
-  command->add_option("COMMAND", options->command, "command and arguments, after --")->excludes(shell)->excludes(print);
+  auto* print =
+      command->add_flag("--print-script", options->print_script, "print shell code instead, for eval");
+  command->add_option("COMMAND", options->command, "command and arguments, after --")
+      ->excludes(shell)
+      ->excludes(print);
   command->positionals_at_end();
-  command->footer("Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n  eval \"$(flox activate)\"");
+  command->footer(
+      "Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n  eval \"$(flox "
+      "activate)\"");
   command->callback([options] { activate(*options); });
 }
 

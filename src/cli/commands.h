@@ -7,10 +7,10 @@
 namespace flox::cli {
 
 void add_init(CLI::App& app);
-void add_install(CLI::App& app);    // install, uninstall
+void add_install(CLI::App& app);  // install, uninstall
 void add_list(CLI::App& app);
 void add_activate(CLI::App& app);
-void add_search(CLI::App& app);     // search, show
+void add_search(CLI::App& app);  // search, show
 void add_import(CLI::App& app);
 void add_build(CLI::App& app);
 void add_publish(CLI::App& app);

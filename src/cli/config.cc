@@ -32,7 +32,8 @@ void print(const Config& config, bool as_json) {
     fmt::print("{}\n", values.dump(2));
     return;
   }
-  for (const auto& [name, value] : values.items()) fmt::print("{:<24} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+  for (const auto& [name, value] : values.items())
+    fmt::print("{:<24} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace
@@ -43,8 +44,10 @@ void add_config(CLI::App& app) {
   auto* explain = command->add_flag("--explain", options->explain, "every key: meaning, variable, default");
   command->add_flag("--json", options->json, "print JSON")->excludes(explain);
   command->callback([options] {
-    if (options->explain) fmt::print("{}", Config::explain());
-    else print(Config::load(), options->json);
+    if (options->explain)
+      fmt::print("{}", Config::explain());
+    else
+      print(Config::load(), options->json);
   });
 }
 

@@ -36,7 +36,8 @@ void init(const Options& options) {
 void add_init(CLI::App& app) {
   auto* command = app.add_subcommand("init", "Create an environment in a directory")->alias("create");
   auto options = std::make_shared<Options>();
-  command->add_option("NEW_DIRECTORY", options->new_directory, "create this directory, with the environment in it");
+  command->add_option("NEW_DIRECTORY", options->new_directory,
+                      "create this directory, with the environment in it");
   command->add_option("-d,--dir", options->directory, "where (default: the current directory)");
   command->add_option("-n,--name", options->name, "its name (default: the directory's)");
   command->add_flag("-b,--bare", options->bare, "accepted for Flox's sake: new environments are always bare");

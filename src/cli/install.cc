@@ -35,9 +35,11 @@ Wanted parse_package(const std::string& text, const std::string& install_id) {
     wanted.descriptor.pkg_path = text.substr(0, at);
     if (at != std::string::npos) wanted.descriptor.version = text.substr(at + 1);
     size_t last = wanted.descriptor.pkg_path.find_last_of("/.");
-    wanted.id = last == std::string::npos ? wanted.descriptor.pkg_path : wanted.descriptor.pkg_path.substr(last + 1);
+    wanted.id =
+        last == std::string::npos ? wanted.descriptor.pkg_path : wanted.descriptor.pkg_path.substr(last + 1);
     if (wanted.id.empty() || (wanted.descriptor.version && wanted.descriptor.version->empty()))
-      throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text), "write NAME or NAME@VERSION");
+      throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text),
+                  "write NAME or NAME@VERSION");
   }
   if (!install_id.empty()) wanted.id = install_id;
   return wanted;
@@ -49,22 +51,24 @@ std::string listed(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(quoted, ", "));
 }
 
-// The environment to install into. In a pod without one, a new one named after the package: the guide's variants
-// run a bare `flox install ticket-processor-avx2`.
+// The environment to install into. In a pod without one, a new one named after the package: the guide's
+// variants run a bare `flox install ticket-processor-avx2`.
 env::Environment environment_for(const Options& options, const std::string& first_id) {
   try {
     return env::Environment::find(options.directory);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod()) throw;
     auto made = env::Environment::init(options.directory, first_id);
-    fmt::print(stderr, "⚡︎ Created environment '{}' in {}: there was none\n", made.name(), made.directory().string());
+    fmt::print(stderr, "⚡︎ Created environment '{}' in {}: there was none\n", made.name(),
+               made.directory().string());
     return made;
   }
 }
 
 void install(const Options& options) {
   if (!options.install_id.empty() && options.packages.size() != 1)
-    throw Error(ErrorKind::invalid_input, "--id names one package, and several are given", "install them one by one");
+    throw Error(ErrorKind::invalid_input, "--id names one package, and several are given",
+                "install them one by one");
   std::vector<Wanted> wanted;
   for (const auto& text : options.packages) wanted.push_back(parse_package(text, options.install_id));
   env::Environment environment = environment_for(options, wanted[0].id);
@@ -75,8 +79,8 @@ void install(const Options& options) {
   std::vector<std::string> present;
   for (const auto& [id, descriptor] : wanted) {
     auto it = manifest.install.find(id);
-    bool same = it != manifest.install.end() && it->second.pkg_path == descriptor.pkg_path && it->second.version == descriptor.version &&
-                it->second.store_path == descriptor.store_path;
+    bool same = it != manifest.install.end() && it->second.pkg_path == descriptor.pkg_path &&
+                it->second.version == descriptor.version && it->second.store_path == descriptor.store_path;
     (same ? present : installed).push_back(id);
     if (!same) text = env::with_install(text, id, descriptor);
   }
@@ -85,8 +89,10 @@ void install(const Options& options) {
     env::Lockfile lock = installed.empty() ? environment.lock(*resolver) : environment.edit(text, *resolver);
     present_profile(environment, lock, environment.manifest().activate_mode);
   });
-  if (!present.empty()) fmt::print(stderr, "! {} already installed to environment '{}'\n", listed(present), environment.name());
-  if (!installed.empty()) fmt::print(stderr, "✔ {} installed to environment '{}'\n", listed(installed), environment.name());
+  if (!present.empty())
+    fmt::print(stderr, "! {} already installed to environment '{}'\n", listed(present), environment.name());
+  if (!installed.empty())
+    fmt::print(stderr, "✔ {} installed to environment '{}'\n", listed(installed), environment.name());
 }
 
 void uninstall(const Options& options) {
@@ -95,12 +101,15 @@ void uninstall(const Options& options) {
   std::string text = environment.manifest_text();
   for (const auto& id : options.packages) {
     if (!manifest.install.contains(id))
-      throw Error(ErrorKind::not_found, fmt::format("'{}' is not installed in environment '{}'", id, environment.name()), "see: flox list");
+      throw Error(ErrorKind::not_found,
+                  fmt::format("'{}' is not installed in environment '{}'", id, environment.name()),
+                  "see: flox list");
     text = env::without_install(text, id);
   }
   auto resolver = make_resolver();
   environment.edit(text, *resolver);
-  fmt::print(stderr, "━ {} uninstalled from environment '{}'\n", listed(options.packages), environment.name());
+  fmt::print(stderr, "━ {} uninstalled from environment '{}'\n", listed(options.packages),
+             environment.name());
 }
 
 }  // namespace
@@ -114,9 +123,11 @@ void add_install(CLI::App& app) {
   add->footer("Examples:\n  flox install python3\n  flox install ticket-processor@0.0.9");
   add->callback([options] { install(*options); });
 
-  auto* remove = app.add_subcommand("uninstall", "Take packages out of an environment")->alias("rm")->alias("remove");
+  auto* remove =
+      app.add_subcommand("uninstall", "Take packages out of an environment")->alias("rm")->alias("remove");
   remove->add_option("ID", options->packages, "install ids, as flox list shows them")->required();
-  remove->add_option("-d,--dir", options->directory, "the environment's directory (default: the current one)");
+  remove->add_option("-d,--dir", options->directory,
+                     "the environment's directory (default: the current one)");
   remove->callback([options] { uninstall(*options); });
 }
 

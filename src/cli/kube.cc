@@ -14,15 +14,18 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void hand_over(std::vector<std::string> arguments) {
   fs::path own = fs::read_symlink("/proc/self/exe");
-  std::vector<fs::path> places = {own.parent_path() / "flox-kube", own.parent_path() / "../libexec/flox/flox-kube"};
+  std::vector<fs::path> places = {own.parent_path() / "flox-kube",
+                                  own.parent_path() / "../libexec/flox/flox-kube"};
   arguments.insert(arguments.begin(), "flox kube");
   std::vector<char*> argv;
   for (auto& text : arguments) argv.push_back(text.data());
   argv.push_back(nullptr);
   for (const auto& place : places) ::execv(place.c_str(), argv.data());
   ::execvp("flox-kube", argv.data());
-  throw Error(ErrorKind::not_found, fmt::format("flox kube is the program flox-kube, which is neither beside {} nor in PATH", own.string()),
-              "install it from the same build");
+  throw Error(
+      ErrorKind::not_found,
+      fmt::format("flox kube is the program flox-kube, which is neither beside {} nor in PATH", own.string()),
+      "install it from the same build");
 }
 
 }  // namespace

@@ -27,12 +27,18 @@ void list(const Options& options) {
   auto packages = environment.lock(*resolver).for_system(env::current_system());
   nlohmann::json items = nlohmann::json::array();
   for (const auto& package : packages) {
-    if (options.json) items.push_back(package.json);
-    else if (options.names) fmt::print("{}\n", package.install_id);
-    else fmt::print("{}: {} ({})\n", package.install_id, package.attr_path, package.version.empty() ? "N/A" : package.version);
+    if (options.json)
+      items.push_back(package.json);
+    else if (options.names)
+      fmt::print("{}\n", package.install_id);
+    else
+      fmt::print("{}: {} ({})\n", package.install_id, package.attr_path,
+                 package.version.empty() ? "N/A" : package.version);
   }
-  if (options.json) fmt::print("{}\n", items.dump(2));
-  else if (packages.empty()) fmt::print(stderr, "! no packages are installed for {}\n", env::current_system());
+  if (options.json)
+    fmt::print("{}\n", items.dump(2));
+  else if (packages.empty())
+    fmt::print(stderr, "! no packages are installed for {}\n", env::current_system());
 }
 
 }  // namespace
@@ -40,10 +46,13 @@ void list(const Options& options) {
 void add_list(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("list", "List an environment's packages")->alias("l");
-  command->add_option("-d,--dir", options->directory, "the environment's directory (default: the current one)");
+  command->add_option("-d,--dir", options->directory,
+                      "the environment's directory (default: the current one)");
   auto* names = command->add_flag("-n,--name", options->names, "install ids only");
   auto* config = command->add_flag("-c,--config", options->config, "print the manifest")->excludes(names);
-  command->add_flag("--json", options->json, "print the locked packages as JSON")->excludes(names)->excludes(config);
+  command->add_flag("--json", options->json, "print the locked packages as JSON")
+      ->excludes(names)
+      ->excludes(config);
   command->callback([options] { list(*options); });
 }
 

@@ -6,8 +6,9 @@
 
 int main(int argc, char** argv) {
   using namespace flox::cli;
-  CLI::App app{"Environments and packages, and pods that run from them without images.\n"
-               "An independent implementation of Flox's interfaces."};
+  CLI::App app{
+      "Environments and packages, and pods that run from them without images.\n"
+      "An independent implementation of Flox's interfaces."};
   app.name("flox");
   app.set_version_flag("-V,--version", FLOX_VERSION);
   std::string root;

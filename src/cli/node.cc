@@ -33,13 +33,15 @@ void show_status() {
   auto leases = store::list_leases(store);
   std::string health = "not running, or not at this address";
   try {
-    HttpResponse response = HttpClient().send({.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+    HttpResponse response = HttpClient().send(
+        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
     health = response.ok() ? "running" : fmt::format("unhealthy: {}", response.body);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
-  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health, config.metrics_address,
-             store.store_directory().string(), config.catalog_url.empty() ? "(none)" : config.catalog_url, leases.size());
+  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health,
+             config.metrics_address, store.store_directory().string(),
+             config.catalog_url.empty() ? "(none)" : config.catalog_url, leases.size());
   for (const auto& lease : leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
 }
@@ -49,7 +51,8 @@ void show_status() {
 void add_node(CLI::App& app) {
   auto* node = app.add_subcommand("node", "The parts of a Kubernetes node, and how it is");
   node->require_subcommand(1);
-  auto* runtime = node->add_subcommand("runtime", "Build the runtime closure that every imageless pod gets: sh, small tools, flox");
+  auto* runtime = node->add_subcommand(
+      "runtime", "Build the runtime closure that every imageless pod gets: sh, small tools, flox");
   runtime->callback(make_runtime);
 
   auto* images = node->add_subcommand("images", "Write the stub images that imageless pods name");

@@ -1,11 +1,12 @@
 // flox publish: what `flox build` made, or any store path, into the catalog.
+#include "catalog/publish.h"
+
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/config.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "catalog/publish.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
 #include "env/environment.h"
@@ -33,10 +34,16 @@ std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
     if (!fs::exists(record))
-      throw Error(ErrorKind::not_found, fmt::format("'{}' has not been built in {}", name, directory.string()), fmt::format("run: flox build {}", name));
-    builds.push_back(in_context(record.string(), [&] { return catalog::PackageBuild::from_json(nlohmann::json::parse(read_file(record))); }));
+      throw Error(ErrorKind::not_found,
+                  fmt::format("'{}' has not been built in {}", name, directory.string()),
+                  fmt::format("run: flox build {}", name));
+    builds.push_back(in_context(record.string(), [&] {
+      return catalog::PackageBuild::from_json(nlohmann::json::parse(read_file(record)));
+    }));
   }
-  if (builds.empty()) throw Error(ErrorKind::invalid_input, "there is nothing to publish: the manifest has no [build] section", "see: flox build --help");
+  if (builds.empty())
+    throw Error(ErrorKind::invalid_input, "there is nothing to publish: the manifest has no [build] section",
+                "see: flox build --help");
   return builds;
 }
 
@@ -44,7 +51,8 @@ catalog::PackageBuild of_store_path(const Options& options) {
   catalog::PackageBuild build = options.build;
   auto path = nix::StorePath::containing(options.store_path);
   if (build.name.empty() || build.version.empty())
-    throw Error(ErrorKind::invalid_input, "publishing a store path needs its name and version", "add --name and --package-version");
+    throw Error(ErrorKind::invalid_input, "publishing a store path needs its name and version",
+                "add --name and --package-version");
   build.system = env::current_system();
   build.outputs.emplace("out", path);
   return build;
@@ -52,8 +60,10 @@ catalog::PackageBuild of_store_path(const Options& options) {
 
 void publish_all(const Options& options) {
   std::vector<catalog::PackageBuild> builds;
-  if (!options.store_path.empty()) builds.push_back(of_store_path(options));
-  else builds = left_by_build(options);
+  if (!options.store_path.empty())
+    builds.push_back(of_store_path(options));
+  else
+    builds = left_by_build(options);
   store::LocalStore store(Config::load().root);
   Publisher publisher(options.to);
   for (const auto& build : builds) publisher.publish(store, build);
@@ -65,12 +75,14 @@ void add_publish(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("publish", "Publish built packages to the catalog, signed");
   command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
-  command->add_option("-d,--dir", options->directory, "the directory that was built in (default: the current one)");
+  command->add_option("-d,--dir", options->directory,
+                      "the directory that was built in (default: the current one)");
   auto* path = command->add_option("--store-path", options->store_path, "publish this store path instead");
   command->add_option("--name", options->build.name, "its name")->needs(path);
   command->add_option("--package-version", options->build.version, "its version")->needs(path);
   command->add_option("--description", options->build.description, "its description")->needs(path);
-  command->add_option("--variant", options->build.variant, "the CPU level it needs, as x86-64-v3")->needs(path);
+  command->add_option("--variant", options->build.variant, "the CPU level it needs, as x86-64-v3")
+      ->needs(path);
   add_publish_options(*command, options->to);
   command->footer("Example:\n  flox build && flox publish --signing-private-key ~/.config/flox/key");
   command->callback([options] { publish_all(*options); });

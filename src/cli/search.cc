@@ -41,13 +41,13 @@ void show(const Options& options) {
   if (options.json) return print_json(builds);
   const auto& latest = builds.front();
   fmt::print("{} - {}\n", latest.name, latest.description);
-  fmt::print("  Latest:   {}@{}\n  License:  {}\n  Signed:   {}\n  Size:     {:.1f} MB with all it needs\n", latest.name, latest.version,
-             latest.license.empty() ? "N/A" : latest.license, latest.signer.empty() ? "N/A" : latest.signer,
-             static_cast<double>(latest.closure_size) / 1e6);
+  fmt::print("  Latest:   {}@{}\n  License:  {}\n  Signed:   {}\n  Size:     {:.1f} MB with all it needs\n",
+             latest.name, latest.version, latest.license.empty() ? "N/A" : latest.license,
+             latest.signer.empty() ? "N/A" : latest.signer, static_cast<double>(latest.closure_size) / 1e6);
   fmt::print("  Versions:\n");
   for (const auto& build : builds)
-    fmt::print("    {}@{}  {}{}  {}\n", build.name, build.version, build.system, build.variant.empty() ? "" : " " + build.variant,
-               build.outputs.begin()->second.to_string());
+    fmt::print("    {}@{}  {}{}  {}\n", build.name, build.version, build.system,
+               build.variant.empty() ? "" : " " + build.variant, build.outputs.begin()->second.to_string());
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ store::RealiseOptions realise_options(const Config& config) {
   store::RealiseOptions options{.caches = config.caches,
                                 .trusted_keys = nix::TrustedKeys(config.trusted_keys),
                                 .trust_content_addressed = config.trust_content_addressed};
-  if (!config.catalog_url.empty()) options.caches.insert(options.caches.begin(), catalog::Client(config.catalog_url).cache_url());
+  if (!config.catalog_url.empty())
+    options.caches.insert(options.caches.begin(), catalog::Client(config.catalog_url).cache_url());
   return options;
 }
 
@@ -84,7 +85,8 @@ std::unique_ptr<env::Realiser> make_realiser() {
   return std::make_unique<LocalRealiser>();
 }
 
-nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock, const std::string& mode) {
+nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
+                               const std::string& mode) {
   std::string system = env::current_system();
   fs::path run_link = environment.run_link(system, mode);
   if (!in_pod())

@@ -1,4 +1,5 @@
-// Who resolves names and who makes paths present, here: the catalog and the local store on a laptop, floxd in a pod.
+// Who resolves names and who makes paths present, here: the catalog and the local store on a laptop, floxd in
+// a pod.
 #pragma once
 
 #include <memory>
@@ -15,8 +16,9 @@ bool in_pod();
 std::unique_ptr<env::Resolver> make_resolver();
 std::unique_ptr<env::Realiser> make_realiser();
 
-// The environment's profile for this system, present and linked from .flox/run where that can be written. A laptop
-// that has it already asks nobody; a pod always asks floxd, which keeps the lease. Throws Error.
-nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock, const std::string& mode);
+// The environment's profile for this system, present and linked from .flox/run where that can be written. A
+// laptop that has it already asks nobody; a pod always asks floxd, which keeps the lease. Throws Error.
+nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
+                               const std::string& mode);
 
 }  // namespace flox::cli

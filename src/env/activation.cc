@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -29,7 +29,8 @@ std::string get(const Variables& variables, const std::string& name) {
 // Puts `entry` in front of a colon-separated list, once.
 void prepend(Variables& variables, const std::string& name, const std::string& entry) {
   std::string rest;
-  std::string_view old = get(variables, name).empty() ? std::string_view() : std::string_view(variables[name]);
+  std::string_view old =
+      get(variables, name).empty() ? std::string_view() : std::string_view(variables[name]);
   while (!old.empty()) {
     std::string_view part = old.substr(0, old.find(':'));
     old.remove_prefix(std::min(part.size() + 1, old.size()));
@@ -42,12 +43,14 @@ void prepend(Variables& variables, const std::string& name, const std::string& e
 std::string expand(const std::string& value, const Variables& variables) {
   std::string result;
   for (size_t i = 0; i < value.size(); ++i) {
-    if (value[i] == '\\' && i + 1 < value.size() && std::string_view("$`\"\\").find(value[i + 1]) != std::string_view::npos) {
+    if (value[i] == '\\' && i + 1 < value.size() &&
+        std::string_view("$`\"\\").find(value[i + 1]) != std::string_view::npos) {
       result += value[++i];
       continue;
     }
     if (value[i] == '`' || (value[i] == '$' && i + 1 < value.size() && value[i + 1] == '('))
-      throw Error(ErrorKind::invalid_input, fmt::format("the manifest's variable value '{}' runs a command", value),
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("the manifest's variable value '{}' runs a command", value),
                   "set it in hook.on-activate instead");
     if (value[i] != '$') {
       result += value[i];
@@ -56,7 +59,8 @@ std::string expand(const std::string& value, const Variables& variables) {
     bool braces = i + 1 < value.size() && value[i + 1] == '{';
     size_t start = i + (braces ? 2 : 1);
     size_t end = start;
-    while (end < value.size() && (std::isalnum(static_cast<unsigned char>(value[end])) || value[end] == '_')) ++end;
+    while (end < value.size() && (std::isalnum(static_cast<unsigned char>(value[end])) || value[end] == '_'))
+      ++end;
     if (end == start) {
       result += '$';
       continue;
@@ -74,11 +78,15 @@ void apply_vars(const std::map<std::string, std::string>& vars, Variables& varia
   std::function<void(const std::string&)> visit = [&](const std::string& name) {
     State& state = states[name];
     if (state == State::done) return;
-    if (state == State::open) fail(ErrorKind::invalid_input, "the manifest's variables refer to each other in a circle at '{}'", name);
+    if (state == State::open)
+      fail(ErrorKind::invalid_input, "the manifest's variables refer to each other in a circle at '{}'",
+           name);
     state = State::open;
     const std::string& value = vars.at(name);
     for (const auto& [other, unused] : vars)
-      if (other != name && (value.find("${" + other + "}") != std::string::npos || value.find("$" + other) != std::string::npos)) visit(other);
+      if (other != name && (value.find("${" + other + "}") != std::string::npos ||
+                            value.find("$" + other) != std::string::npos))
+        visit(other);
     variables[name] = expand(value, variables);
     states[name] = State::done;
   };
@@ -88,11 +96,14 @@ void apply_vars(const std::map<std::string, std::string>& vars, Variables& varia
 std::optional<fs::path> site_packages(const fs::path& profile) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(profile / "lib", error))
-    if (entry.path().filename().string().starts_with("python3.")) return fs::path("lib") / entry.path().filename() / "site-packages";
+    if (entry.path().filename().string().starts_with("python3."))
+      return fs::path("lib") / entry.path().filename() / "site-packages";
   return std::nullopt;
 }
 
-bool exists_in(const fs::path& profile, const fs::path& relative) { return fs::exists(fs::symlink_status(profile / relative)); }
+bool exists_in(const fs::path& profile, const fs::path& relative) {
+  return fs::exists(fs::symlink_status(profile / relative));
+}
 
 void add_development_paths(const ActivationRequest& request, Variables& variables) {
   const fs::path& link = request.profile_link;
@@ -119,23 +130,28 @@ Activation activate(const ActivationRequest& request) {
   if (!request.project.empty()) variables["FLOX_ENV_PROJECT"] = request.project;
   variables["FLOX_ENV_DESCRIPTION"] = request.name;
   variables["FLOX_ACTIVATE_START_SERVICES"] = "false";
-  variables["FLOX_PROMPT_ENVIRONMENTS"] = get(variables, "FLOX_PROMPT_ENVIRONMENTS").empty()
-                                              ? request.name
-                                              : request.name + " " + get(variables, "FLOX_PROMPT_ENVIRONMENTS");
+  variables["FLOX_PROMPT_ENVIRONMENTS"] =
+      get(variables, "FLOX_PROMPT_ENVIRONMENTS").empty()
+          ? request.name
+          : request.name + " " + get(variables, "FLOX_PROMPT_ENVIRONMENTS");
   prepend(variables, "FLOX_ENV_DIRS", link);
   json active = json::parse(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"), nullptr, false);
   if (!active.is_array()) active = json::array();
-  active.insert(active.begin(), json::object({{"type", "dot-flox"}, {"path", request.project}, {"pointer", {{"name", request.name}, {"version", 1}}}}));
+  active.insert(active.begin(), json::object({{"type", "dot-flox"},
+                                              {"path", request.project},
+                                              {"pointer", {{"name", request.name}, {"version", 1}}}}));
   variables["_FLOX_ACTIVE_ENVIRONMENTS"] = active.dump();
 
-  if (get(variables, "PATH").empty()) variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  if (get(variables, "PATH").empty())
+    variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   prepend(variables, "PATH", link / "bin");
   prepend(variables, "MANPATH", link / "share/man");
   variables["MANPATH"] += ":";
   prepend(variables, "INFOPATH", link / "share/info");
   prepend(variables, "XDG_DATA_DIRS", link / "share");
   if (request.mode == "dev") add_development_paths(request, variables);
-  for (fs::path bundle : {fs::path("etc/ssl/certs/ca-certificates.crt"), fs::path("etc/ssl/certs/ca-bundle.crt")})
+  for (fs::path bundle :
+       {fs::path("etc/ssl/certs/ca-certificates.crt"), fs::path("etc/ssl/certs/ca-bundle.crt")})
     if (exists_in(request.profile, bundle)) {
       variables.try_emplace("SSL_CERT_FILE", link / bundle);
       variables.try_emplace("NIX_SSL_CERT_FILE", link / bundle);
@@ -147,22 +163,28 @@ Activation activate(const ActivationRequest& request) {
 }
 
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment) {
-  if (command.find('/') != std::string::npos) return ::access(command.c_str(), X_OK) == 0 ? std::optional<fs::path>(command) : std::nullopt;
-  std::string_view path = environment.contains("PATH") ? std::string_view(environment.at("PATH")) : std::string_view();
+  if (command.find('/') != std::string::npos)
+    return ::access(command.c_str(), X_OK) == 0 ? std::optional<fs::path>(command) : std::nullopt;
+  std::string_view path =
+      environment.contains("PATH") ? std::string_view(environment.at("PATH")) : std::string_view();
   while (!path.empty()) {
     std::string_view part = path.substr(0, path.find(':'));
     path.remove_prefix(std::min(part.size() + 1, path.size()));
     fs::path candidate = fs::path(part.empty() ? "." : part) / command;
-    struct stat status{};
-    if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    struct stat status {};
+    if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+        ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
   }
   return std::nullopt;
 }
 
 namespace {
 
-void mount_or_fail(const fs::path& from, const fs::path& to, unsigned long flags, const char* type = nullptr) {
-  if (::mount(from.c_str(), to.c_str(), type, flags, nullptr) != 0) fail_errno(errno, "mounting {} at {}", from.string(), to.string());
+void mount_or_fail(const fs::path& from, const fs::path& to, unsigned long flags,
+                   const char* type = nullptr) {
+  if (::mount(from.c_str(), to.c_str(), type, flags, nullptr) != 0)
+    fail_errno(errno, "mounting {} at {}", from.string(), to.string());
 }
 
 // Without root, a user namespace gives the right to mount; ids stay what they are.
@@ -171,7 +193,8 @@ void unshare_mounts() {
   uid_t uid = ::geteuid();
   gid_t gid = ::getegid();
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
-    throw Error(ErrorKind::unavailable, "making a mount namespace: this user may not, and user namespaces are off", "run as root");
+    throw Error(ErrorKind::unavailable,
+                "making a mount namespace: this user may not, and user namespaces are off", "run as root");
   std::ofstream("/proc/self/setgroups") << "deny";
   std::ofstream("/proc/self/uid_map") << uid << " " << uid << " 1";
   std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";
@@ -184,7 +207,8 @@ void enter_assembled_root(const fs::path& nix) {
   mount_or_fail("tmpfs", root, MS_NOSUID | MS_NODEV, "tmpfs");
   for (const auto& entry : fs::directory_iterator("/")) {
     fs::path target = root / entry.path().filename();
-    if (entry.is_symlink()) fs::create_symlink(fs::read_symlink(entry.path()), target);
+    if (entry.is_symlink())
+      fs::create_symlink(fs::read_symlink(entry.path()), target);
     else if (entry.is_directory()) {
       fs::create_directory(target);
       mount_or_fail(entry.path(), target, MS_BIND | MS_REC);
@@ -204,9 +228,12 @@ void enter_store(const fs::path& root) {
   in_context("making " + root.string() + "/nix visible as /nix", [&] {
     fs::path nix = fs::canonical(root / "nix");
     unshare_mounts();
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) fail_errno(errno, "making mounts private");
-    if (fs::is_directory("/nix")) mount_or_fail(nix, "/nix", MS_BIND | MS_REC);
-    else enter_assembled_root(nix);
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      fail_errno(errno, "making mounts private");
+    if (fs::is_directory("/nix"))
+      mount_or_fail(nix, "/nix", MS_BIND | MS_REC);
+    else
+      enter_assembled_root(nix);
   });
 }
 

@@ -15,18 +15,18 @@ namespace fs = std::filesystem;
 using Variables = std::map<std::string, std::string>;
 
 struct ActivationRequest {
-  std::string name;                // FLOX_ENV_DESCRIPTION
-  fs::path profile_link;           // FLOX_ENV: the .flox/run link, or the store path itself in a pod
-  fs::path profile;                // where its files can be read now
-  fs::path project;                // FLOX_ENV_PROJECT; empty in pods
-  fs::path cache;                  // FLOX_ENV_CACHE
-  std::string mode = "dev";        // dev | run
-  Variables environment;           // of the process, before
+  std::string name;          // FLOX_ENV_DESCRIPTION
+  fs::path profile_link;     // FLOX_ENV: the .flox/run link, or the store path itself in a pod
+  fs::path profile;          // where its files can be read now
+  fs::path project;          // FLOX_ENV_PROJECT; empty in pods
+  fs::path cache;            // FLOX_ENV_CACHE
+  std::string mode = "dev";  // dev | run
+  Variables environment;     // of the process, before
 };
 
 struct Activation {
-  Variables environment;           // the whole environment, after
-  bool has_hook = false;           // hook.on-activate must still run, in bash
+  Variables environment;  // the whole environment, after
+  bool has_hook = false;  // hook.on-activate must still run, in bash
 };
 
 // Computes the environment: PATH, MANPATH, FLOX_*, mode's search paths, the manifest's vars (expanded as bash
@@ -36,8 +36,8 @@ Activation activate(const ActivationRequest& request);
 // Looks a command up in the PATH of `environment`; nothing if it is not there.
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment);
 
-// Makes ROOT/nix/store visible as /nix/store to this process and its children, in a mount namespace of its own,
-// unless ROOT is "/". Needs root or user namespaces. Call before threads start. Throws Error.
+// Makes ROOT/nix/store visible as /nix/store to this process and its children, in a mount namespace of its
+// own, unless ROOT is "/". Needs root or user namespaces. Call before threads start. Throws Error.
 void enter_store(const fs::path& root);
 
 }  // namespace flox::env

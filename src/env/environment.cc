@@ -14,37 +14,46 @@ using nlohmann::json;
 
 bool has_environment(const fs::path& dir) {
   std::error_code error;
-  return fs::is_regular_file(dir / ".flox/env.json", error) || fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
+  return fs::is_regular_file(dir / ".flox/env.json", error) ||
+         fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
 }
 
 // Does the locked package still answer the descriptor? Priority and systems do not matter (flox.md 1.3).
-bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id, const json& wanted) {
+bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id,
+             const json& wanted) {
   const json old = old_manifest.value("install", json::object()).value(std::string(id), json());
   auto same = [&](const char* key) { return old.value(key, json()) == wanted.value(key, json()); };
-  return package.install_id == id && old.is_object() && same("pkg-path") && same("version") && same("pkg-group") && same("store-path");
+  return package.install_id == id && old.is_object() && same("pkg-path") && same("version") &&
+         same("pkg-group") && same("store-path");
 }
 
-LockedPackage store_path_package(std::string_view id, const InstallDescriptor& descriptor, std::string_view system) {
-  json entry = {{"install_id", id}, {"store_path", *descriptor.store_path}, {"system", system}, {"priority", descriptor.priority}};
+LockedPackage store_path_package(std::string_view id, const InstallDescriptor& descriptor,
+                                 std::string_view system) {
+  json entry = {{"install_id", id},
+                {"store_path", *descriptor.store_path},
+                {"system", system},
+                {"priority", descriptor.priority}};
   json lock = {{"lockfile-version", 1}, {"packages", json::array({entry})}};
   return Lockfile::parse(lock.dump()).packages.at(0);
 }
 
 Lockfile resolve_all(const Manifest& manifest, const std::optional<Lockfile>& old, Resolver& resolver) {
   Lockfile lock{.manifest = manifest.json};
-  std::vector<std::string> systems = manifest.systems.empty() ? std::vector{current_system()} : manifest.systems;
+  std::vector<std::string> systems =
+      manifest.systems.empty() ? std::vector{current_system()} : manifest.systems;
   for (const auto& [id, descriptor] : manifest.install) {
     const auto& wanted = descriptor.systems.empty() ? systems : descriptor.systems;
     for (const auto& system : wanted) {
       const json& json_descriptor = manifest.json["install"][id];
       auto kept = !old ? nullptr : [&]() -> const LockedPackage* {
         for (const auto& package : old->packages)
-          if (package.system == system && answers(package, old->manifest, id, json_descriptor)) return &package;
+          if (package.system == system && answers(package, old->manifest, id, json_descriptor))
+            return &package;
         return nullptr;
       }();
-      LockedPackage package = kept != nullptr              ? *kept
-                              : descriptor.store_path      ? store_path_package(id, descriptor, system)
-                                                           : resolver.resolve(id, descriptor, system);
+      LockedPackage package = kept != nullptr         ? *kept
+                              : descriptor.store_path ? store_path_package(id, descriptor, system)
+                                                      : resolver.resolve(id, descriptor, system);
       package.priority = descriptor.priority;
       package.json["priority"] = descriptor.priority;
       lock.packages.push_back(std::move(package));
@@ -59,7 +68,8 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
   if (name.empty() || name.find_first_of("/ ") != std::string_view::npos)
     fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
   if (fs::exists(dir / ".flox"))
-    throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()), "use it, or remove its .flox directory first");
+    throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()),
+                "use it, or remove its .flox directory first");
   fs::create_directories(dir);
   // Made beside and renamed, so that a half-made environment is never seen.
   TempDir temporary(".flox-", dir);
@@ -67,7 +77,8 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
   write_file(temporary.path() / "env.json", json{{"name", name}, {"version", 1}}.dump(2) + "\n");
   write_file(temporary.path() / "env/manifest.toml", initial_manifest());
   write_file(temporary.path() / ".gitignore", "run/\ncache/\nlib/\nlog/\n!env/\n");
-  write_file(temporary.path() / ".gitattributes", "env/manifest.lock linguist-generated=true linguist-language=JSON\n");
+  write_file(temporary.path() / ".gitattributes",
+             "env/manifest.lock linguist-generated=true linguist-language=JSON\n");
   fs::permissions(temporary.path(), fs::perms(0755));
   fs::rename(temporary.path(), dir / ".flox");
   temporary.release();
@@ -76,7 +87,8 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
 
 Environment Environment::open(const fs::path& dir) {
   if (!has_environment(dir))
-    throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()), "make one there with: flox init");
+    throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
+                "make one there with: flox init");
   std::string name = fs::canonical(dir).filename().string();
   if (fs::exists(dir / ".flox/env.json")) {
     json pointer = json::parse(read_file(dir / ".flox/env.json"), nullptr, false);
@@ -85,7 +97,8 @@ Environment Environment::open(const fs::path& dir) {
     name = pointer["name"];
   }
   if (!fs::exists(dir / ".flox/env/manifest.toml"))
-    fail(ErrorKind::invalid_input, "the environment in {} is damaged: .flox/env/manifest.toml is missing", dir.string());
+    fail(ErrorKind::invalid_input, "the environment in {} is damaged: .flox/env/manifest.toml is missing",
+         dir.string());
   return Environment(fs::canonical(dir), std::move(name));
 }
 
@@ -110,14 +123,19 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
     std::ranges::sort(below);
     std::vector<std::string> names;
     for (const auto& path : below) names.push_back(path.filename().string());
-    throw Error(ErrorKind::not_found, fmt::format("no environment in {}, and several directly below it: {}", dir.string(), fmt::join(names, ", ")),
+    throw Error(ErrorKind::not_found,
+                fmt::format("no environment in {}, and several directly below it: {}", dir.string(),
+                            fmt::join(names, ", ")),
                 "name one with: -d DIR");
   }
-  throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()), "make one there with: flox init");
+  throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
+              "make one there with: flox init");
 }
 
 std::string Environment::manifest_text() const { return read_file(directory_ / ".flox/env/manifest.toml"); }
-Manifest Environment::manifest() const { return Manifest::parse(manifest_text(), (directory_ / ".flox/env/manifest.toml").string()); }
+Manifest Environment::manifest() const {
+  return Manifest::parse(manifest_text(), (directory_ / ".flox/env/manifest.toml").string());
+}
 
 std::optional<Lockfile> Environment::lockfile() const {
   fs::path path = directory_ / ".flox/env/manifest.lock";
@@ -147,7 +165,8 @@ fs::path Environment::run_link(std::string_view system, std::string_view mode) c
   return directory_ / ".flox/run" / fmt::format("{}.{}-{}", system, name_, mode);
 }
 
-void Environment::set_run_link(std::string_view system, std::string_view mode, const nix::StorePath& profile) const {
+void Environment::set_run_link(std::string_view system, std::string_view mode,
+                               const nix::StorePath& profile) const {
   fs::path link = run_link(system, mode);
   fs::create_directories(link.parent_path());
   fs::path temporary = link.string() + fmt::format(".{}", ::getpid());
@@ -156,17 +175,22 @@ void Environment::set_run_link(std::string_view system, std::string_view mode, c
   fs::rename(temporary, link);
 }
 
-Lockfile with_primary_version(const Lockfile& lock, std::string_view environment_name, std::string_view version,
-                              std::string_view system, Resolver& resolver) {
+Lockfile with_primary_version(const Lockfile& lock, std::string_view environment_name,
+                              std::string_view version, std::string_view system, Resolver& resolver) {
   std::string_view stem = environment_name;
   if (stem.ends_with("-env")) stem.remove_suffix(4);
   Manifest manifest = Manifest::from_json(lock.manifest);
   std::string primary;
-  if (manifest.install.contains(std::string(environment_name))) primary = environment_name;
-  else if (manifest.install.contains(std::string(stem))) primary = stem;
-  else if (manifest.install.size() == 1) primary = manifest.install.begin()->first;
+  if (manifest.install.contains(std::string(environment_name)))
+    primary = environment_name;
+  else if (manifest.install.contains(std::string(stem)))
+    primary = stem;
+  else if (manifest.install.size() == 1)
+    primary = manifest.install.begin()->first;
   if (primary.empty())
-    throw Error(ErrorKind::invalid_input, fmt::format("FLOX_PACKAGE_VERSION={}: environment {} has no primary package", version, environment_name),
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("FLOX_PACKAGE_VERSION={}: environment {} has no primary package", version,
+                            environment_name),
                 fmt::format("name one of its packages '{}', or pin the version in its manifest", stem));
   InstallDescriptor descriptor = manifest.install.at(primary);
   descriptor.version = version;

@@ -19,14 +19,21 @@ class FakeResolver : public Resolver {
   std::map<std::string, std::map<std::string, nix::StorePath>> packages;
   int asked = 0;
 
-  LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor, std::string_view system) override {
+  LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor,
+                        std::string_view system) override {
     ++asked;
     auto package = packages.find(descriptor.pkg_path);
     if (package == packages.end()) fail(ErrorKind::not_found, "no package {}", descriptor.pkg_path);
-    auto version = descriptor.version ? package->second.find(*descriptor.version) : std::prev(package->second.end());
+    auto version =
+        descriptor.version ? package->second.find(*descriptor.version) : std::prev(package->second.end());
     if (version == package->second.end()) fail(ErrorKind::not_found, "no version {}", *descriptor.version);
-    nlohmann::json entry = {{"install_id", id}, {"attr_path", descriptor.pkg_path}, {"version", version->first}, {"system", system},
-                            {"group", "toplevel"}, {"priority", 5}, {"outputs", {{"out", version->second.to_string()}}}};
+    nlohmann::json entry = {{"install_id", id},
+                            {"attr_path", descriptor.pkg_path},
+                            {"version", version->first},
+                            {"system", system},
+                            {"group", "toplevel"},
+                            {"priority", 5},
+                            {"outputs", {{"out", version->second.to_string()}}}};
     return Lockfile::parse(nlohmann::json{{"lockfile-version", 1}, {"packages", {entry}}}.dump()).packages[0];
   }
 };
@@ -67,7 +74,8 @@ TEST_F(EnvironmentTest, adding_a_package_keeps_the_others_where_they_are) {
   Environment environment = make("a.pkg-path = \"a\"\n");
   environment.lock(resolver_);
   resolver_.packages["a"].emplace("2", add("a-2", {{"bin/a", "2"}}));
-  Lockfile lock = environment.edit(with_install(environment.manifest_text(), "b", {.pkg_path = "b"}), resolver_);
+  Lockfile lock =
+      environment.edit(with_install(environment.manifest_text(), "b", {.pkg_path = "b"}), resolver_);
   ASSERT_EQ(lock.packages.size(), 2u);
   EXPECT_EQ(lock.packages[0].version, "1");
 }
@@ -81,7 +89,8 @@ TEST_F(EnvironmentTest, an_edit_that_cannot_be_locked_changes_nothing) {
 }
 
 TEST_F(EnvironmentTest, the_primary_package_is_pinned_by_name) {
-  resolver_.packages["web"] = {{"0.9", add("web-0.9", {{"bin/web", "0.9"}})}, {"1.0", add("web-1.0", {{"bin/web", "1.0"}})}};
+  resolver_.packages["web"] = {{"0.9", add("web-0.9", {{"bin/web", "0.9"}})},
+                               {"1.0", add("web-1.0", {{"bin/web", "1.0"}})}};
   resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "1"}}));
   Environment environment = make("web.pkg-path = \"web\"\na.pkg-path = \"a\"\n");
   Lockfile lock = environment.lock(resolver_);
@@ -129,21 +138,30 @@ TEST_F(EnvironmentTest, a_file_that_two_packages_have_is_a_conflict_unless_a_pri
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("packages 'a' and 'b' both have the file bin/x"));
   }
-  Lockfile lock = environment.edit("version = 1\n[install]\na.pkg-path = \"a\"\nb = { pkg-path = \"b\", priority = 4 }\n", resolver_);
+  Lockfile lock = environment.edit(
+      "version = 1\n[install]\na.pkg-path = \"a\"\nb = { pkg-path = \"b\", priority = 4 }\n", resolver_);
   nix::PathInfo profile = build_profile(store_, lock, current_system(), "run");
-  EXPECT_EQ(fs::read_symlink(store_.real_path(profile.path) / "bin/x"), lock.packages[1].outputs.at("out").to_string() + "/bin/x");
+  EXPECT_EQ(fs::read_symlink(store_.real_path(profile.path) / "bin/x"),
+            lock.packages[1].outputs.at("out").to_string() + "/bin/x");
 }
 
 Variables activated(const store::LocalStore& store, const nix::StorePath& profile, const std::string& mode) {
-  return activate({.name = "web", .profile_link = "/env", .profile = store.real_path(profile), .project = "/work", .cache = "/cache",
-                   .mode = mode, .environment = {{"PATH", "/bin"}, {"HOME", "/home/u"}}})
+  return activate({.name = "web",
+                   .profile_link = "/env",
+                   .profile = store.real_path(profile),
+                   .project = "/work",
+                   .cache = "/cache",
+                   .mode = mode,
+                   .environment = {{"PATH", "/bin"}, {"HOME", "/home/u"}}})
       .environment;
 }
 
 TEST_F(EnvironmentTest, activation_sets_paths_and_the_manifests_variables_in_order_of_need) {
   resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "a"}}));
   Environment environment = Environment::init(dir_.path() / "v", "v");
-  Lockfile lock = environment.edit("version = 1\n[install]\na.pkg-path = \"a\"\n[vars]\nA = \"${B}/x\"\nB = \"$HOME/y\"\nC = '\\$5'\n", resolver_);
+  Lockfile lock = environment.edit(
+      "version = 1\n[install]\na.pkg-path = \"a\"\n[vars]\nA = \"${B}/x\"\nB = \"$HOME/y\"\nC = '\\$5'\n",
+      resolver_);
   nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
   Variables dev = activated(store_, profile, "dev");
   EXPECT_EQ(dev.at("PATH"), "/env/bin:/bin");
@@ -162,7 +180,8 @@ TEST_F(EnvironmentTest, variables_that_refer_to_each_other_in_a_circle_are_refus
 }
 
 TEST(Lockfile, of_flox_is_read_and_written_back_unchanged) {
-  std::string text = R"({"lockfile-version": 1, "manifest": {"schema-version": "1.10.0", "future": true}, "packages": [
+  std::string text =
+      R"({"lockfile-version": 1, "manifest": {"schema-version": "1.10.0", "future": true}, "packages": [
     {"attr_path": "jq", "install_id": "jqx", "name": "jq-1.7", "version": "1.7", "outputs_to_install": ["bin"], "system": "x86_64-linux",
      "outputs": {"bin": "/nix/store/00000000000000000000000000000000-jq-1.7-bin", "man": "/nix/store/11111111111111111111111111111111-jq-1.7-man"},
      "group": "toplevel", "priority": 5, "unknown": 7},
@@ -174,8 +193,9 @@ TEST(Lockfile, of_flox_is_read_and_written_back_unchanged) {
 }
 
 TEST(Lockfile, that_is_damaged_is_refused) {
-  for (const char* text : {"", "[]", "{\"lockfile-version\": 2}", R"({"lockfile-version":1,"packages":[{"install_id":"x"}]})",
-                           R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":"/etc/passwd"}}]})"})
+  for (const char* text :
+       {"", "[]", "{\"lockfile-version\": 2}", R"({"lockfile-version":1,"packages":[{"install_id":"x"}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":"/etc/passwd"}}]})"})
     EXPECT_THROW(Lockfile::parse(text), Error) << text;
 }
 

@@ -24,7 +24,8 @@ LockedPackage package_from(const json& entry) {
   package.system = text(entry, "system", text(entry, "package-system"));
   package.description = text(entry, "description");
   package.group = text(entry, "group", "toplevel");
-  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer()) package.priority = it->get<int>();
+  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer())
+    package.priority = it->get<int>();
   if (entry.contains("store_path")) {
     package.outputs.emplace("out", nix::StorePath::parse(text(entry, "store_path")));
     return package;
@@ -46,7 +47,8 @@ LockedPackage package_from(const json& entry) {
 nix::StorePathSet LockedPackage::store_paths() const {
   nix::StorePathSet paths;
   for (const auto& [name, path] : outputs)
-    if (outputs_to_install.empty() || std::find(outputs_to_install.begin(), outputs_to_install.end(), name) != outputs_to_install.end())
+    if (outputs_to_install.empty() ||
+        std::find(outputs_to_install.begin(), outputs_to_install.end(), name) != outputs_to_install.end())
       paths.insert(path);
   return paths;
 }
@@ -54,13 +56,15 @@ nix::StorePathSet LockedPackage::store_paths() const {
 Lockfile Lockfile::parse(std::string_view content) {
   json document = json::parse(content, nullptr, false);
   if (!document.is_object()) fail(ErrorKind::invalid_input, "the lockfile is not a JSON object");
-  if (document.value("lockfile-version", 0) != 1) fail(ErrorKind::invalid_input, "only lockfile-version 1 is known");
+  if (document.value("lockfile-version", 0) != 1)
+    fail(ErrorKind::invalid_input, "only lockfile-version 1 is known");
   Lockfile lock;
   lock.manifest = document.value("manifest", json::object());
   size_t index = 0;
   const json packages = document.value("packages", json::array());
   for (const auto& entry : packages) {
-    lock.packages.push_back(in_context(fmt::format("lockfile, package {}", index), [&] { return package_from(entry); }));
+    lock.packages.push_back(
+        in_context(fmt::format("lockfile, package {}", index), [&] { return package_from(entry); }));
     ++index;
   }
   return lock;

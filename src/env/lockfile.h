@@ -14,7 +14,7 @@ namespace flox::env {
 // One element of "packages". Members that this project does not interpret travel in `json`.
 struct LockedPackage {
   std::string install_id;
-  std::string attr_path;                        // the catalog's name of the package
+  std::string attr_path;  // the catalog's name of the package
   std::string version;
   std::string system;
   std::string description;
@@ -29,12 +29,12 @@ struct LockedPackage {
 };
 
 struct Lockfile {
-  nlohmann::json manifest;              // the manifest that was locked
+  nlohmann::json manifest;  // the manifest that was locked
   std::vector<LockedPackage> packages;
 
   // Reads version 1 locks of Flox 1.0 to 1.15. Throws Error(invalid_input).
   static Lockfile parse(std::string_view text);
-  std::string to_string() const;        // pretty JSON, two spaces, trailing newline
+  std::string to_string() const;  // pretty JSON, two spaces, trailing newline
   // Packages of one system, in order.
   std::vector<LockedPackage> for_system(std::string_view system) const;
 };

@@ -1,11 +1,11 @@
 #include "env/manifest.h"
 
 #include <sys/utsname.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/error.h"
 
@@ -57,7 +57,8 @@ class Checker {
   void only(const toml::table& table, std::string_view name, const std::set<std::string_view>& known) const {
     for (const auto& [key, value] : table)
       if (!known.contains(key.str()))
-        complain(value, fmt::format("unknown key '{}' in {}; known are: {}", key.str(), name, fmt::join(known, ", ")));
+        complain(value, fmt::format("unknown key '{}' in {}; known are: {}", key.str(), name,
+                                    fmt::join(known, ", ")));
   }
 
  private:
@@ -68,9 +69,11 @@ void check_install(const Checker& check, const toml::table& install) {
   for (const auto& [id, node] : install) {
     std::string name = fmt::format("[install] {}", id.str());
     const auto& entry = check.table(node, name);
-    check.only(entry, name, {"pkg-path", "pkg-group", "version", "systems", "priority", "outputs", "flake", "store-path"});
+    check.only(entry, name,
+               {"pkg-path", "pkg-group", "version", "systems", "priority", "outputs", "flake", "store-path"});
     int kinds = entry.contains("pkg-path") + entry.contains("flake") + entry.contains("store-path");
-    if (kinds != 1) check.complain(node, fmt::format("{} needs exactly one of pkg-path, flake, store-path", name));
+    if (kinds != 1)
+      check.complain(node, fmt::format("{} needs exactly one of pkg-path, flake, store-path", name));
     for (const char* key : {"pkg-path", "pkg-group", "version", "flake", "store-path"})
       if (const auto* value = entry.get(key)) check.string(*value, fmt::format("{}.{}", name, key));
     if (const auto* systems = entry.get("systems")) check.strings(*systems, name + ".systems");
@@ -83,7 +86,9 @@ void check_build(const Checker& check, const toml::table& build) {
   for (const auto& [id, node] : build) {
     std::string name = fmt::format("[build.{}]", id.str());
     const auto& entry = check.table(node, name);
-    check.only(entry, name, {"command", "sandbox", "sandbox-allow", "version", "description", "license", "runtime-packages"});
+    check.only(
+        entry, name,
+        {"command", "sandbox", "sandbox-allow", "version", "description", "license", "runtime-packages"});
     const auto* command = entry.get("command");
     if (command == nullptr) check.complain(node, name + " needs a command");
     check.string(*command, name + ".command");
@@ -93,8 +98,9 @@ void check_build(const Checker& check, const toml::table& build) {
 }
 
 void check_manifest(const Checker& check, const toml::table& root) {
-  check.only(root, "the manifest", {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile", "services",
-                                    "build", "options", "include", "containerize", "plugins"});
+  check.only(root, "the manifest",
+             {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile",
+              "services", "build", "options", "include", "containerize", "plugins"});
   if (!root.contains("version") && !root.contains("schema-version"))
     check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
@@ -105,8 +111,10 @@ void check_manifest(const Checker& check, const toml::table& root) {
   if (const auto* node = root.get("build")) check_build(check, *node->as_table());
   for (const char* key : {"vars", "hook"})
     if (const auto* node = root.get(key))
-      for (const auto& [name, value] : *node->as_table()) check.string(value, fmt::format("[{}] {}", key, name.str()));
-  if (const auto* node = root.get("hook")) check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
+      for (const auto& [name, value] : *node->as_table())
+        check.string(value, fmt::format("[{}] {}", key, name.str()));
+  if (const auto* node = root.get("hook"))
+    check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
   if (const auto* node = root.get("options")) {
     check.only(*node->as_table(), "[options]", {"systems", "allow", "semver", "cuda-detection", "activate"});
     if (const auto* systems = node->as_table()->get("systems")) check.strings(*systems, "[options] systems");
@@ -130,11 +138,13 @@ std::string outdent(const std::string& text) {
   size_t common = std::string::npos;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);)
-    if (size_t first = line.find_first_not_of(' '); first != std::string::npos) common = std::min(common, first);
+    if (size_t first = line.find_first_not_of(' '); first != std::string::npos)
+      common = std::min(common, first);
   if (common == 0 || common == std::string::npos) return text;
   std::string result;
   std::istringstream again(text);
-  for (std::string line; std::getline(again, line);) result += (line.size() > common ? line.substr(common) : "") + "\n";
+  for (std::string line; std::getline(again, line);)
+    result += (line.size() > common ? line.substr(common) : "") + "\n";
   return result;
 }
 
@@ -144,7 +154,8 @@ InstallDescriptor descriptor_from(const json& entry) {
   if (entry.contains("version")) descriptor.version = text_of(entry, "version");
   if (entry.contains("pkg-group")) descriptor.pkg_group = text_of(entry, "pkg-group");
   descriptor.systems = texts_of(entry, "systems");
-  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer()) descriptor.priority = it->get<int>();
+  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer())
+    descriptor.priority = it->get<int>();
   if (entry.contains("store-path")) descriptor.store_path = text_of(entry, "store-path");
   return descriptor;
 }
@@ -159,7 +170,9 @@ std::string toml_string(std::string_view text) {
 }
 
 std::string toml_key(std::string_view key) {
-  bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+  bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_';
+  });
   return bare ? std::string(key) : toml_string(key);
 }
 
@@ -183,7 +196,8 @@ Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name)
     root = toml::parse(toml_text, file_name);
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
-    throw Error(ErrorKind::invalid_input, fmt::format("{}:{}:{}: {}", file_name, at.line, at.column, error.description()));
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("{}:{}:{}: {}", file_name, at.line, at.column, error.description()));
   }
   check_manifest(Checker(file_name), root);
   return from_json(to_json(root));
@@ -193,7 +207,9 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
   if (!document.is_object()) fail(ErrorKind::invalid_input, "a manifest must be an object");
   Manifest manifest;
   manifest.json = document;
-  auto member = [&](const char* key) { return document.contains(key) && document[key].is_object() ? document[key] : nlohmann::json::object(); };
+  auto member = [&](const char* key) {
+    return document.contains(key) && document[key].is_object() ? document[key] : nlohmann::json::object();
+  };
   const nlohmann::json install_table = member("install");  // items() refers to it
   for (const auto& [id, entry] : install_table.items())
     if (entry.is_object()) manifest.install[id] = descriptor_from(entry);
@@ -238,21 +254,27 @@ schema-version = "1.10.0"
 )";
 }
 
-std::string with_install(std::string_view text, std::string_view install_id, const InstallDescriptor& descriptor) {
+std::string with_install(std::string_view text, std::string_view install_id,
+                         const InstallDescriptor& descriptor) {
   std::vector<std::string> lines = lines_of(without_install(text, install_id));
   std::string key = toml_key(install_id);
   std::vector<std::string> added;
-  if (descriptor.store_path) added.push_back(fmt::format("{}.store-path = {}", key, toml_string(*descriptor.store_path)));
-  else added.push_back(fmt::format("{}.pkg-path = {}", key, toml_string(descriptor.pkg_path)));
-  if (descriptor.version) added.push_back(fmt::format("{}.version = {}", key, toml_string(*descriptor.version)));
-  auto table = std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("[install]"); });
+  if (descriptor.store_path)
+    added.push_back(fmt::format("{}.store-path = {}", key, toml_string(*descriptor.store_path)));
+  else
+    added.push_back(fmt::format("{}.pkg-path = {}", key, toml_string(descriptor.pkg_path)));
+  if (descriptor.version)
+    added.push_back(fmt::format("{}.version = {}", key, toml_string(*descriptor.version)));
+  auto table =
+      std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("[install]"); });
   if (table == lines.end()) {
     lines.push_back("");
     lines.push_back("[install]");
     table = lines.end() - 1;
   }
   // Behind the table's last entry.
-  auto end = std::find_if(table + 1, lines.end(), [](const std::string& line) { return line.starts_with('['); });
+  auto end =
+      std::find_if(table + 1, lines.end(), [](const std::string& line) { return line.starts_with('['); });
   while (end != table + 1 && ((end - 1)->empty() || (end - 1)->starts_with('#'))) --end;
   lines.insert(end, added.begin(), added.end());
   return joined(lines);

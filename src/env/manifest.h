@@ -15,31 +15,31 @@ namespace fs = std::filesystem;
 // [install] entry that names a package of the catalog.
 struct InstallDescriptor {
   std::string pkg_path;
-  std::optional<std::string> version;      // exact or a constraint ("^2", ">=1.2", "1.2")
+  std::optional<std::string> version;  // exact or a constraint ("^2", ">=1.2", "1.2")
   std::string pkg_group = "toplevel";
-  std::vector<std::string> systems;        // empty: all of options.systems
-  int priority = 5;                        // lower wins a file that two packages have
-  std::optional<std::string> store_path;   // set instead of pkg_path: a store path that Nix built
+  std::vector<std::string> systems;       // empty: all of options.systems
+  int priority = 5;                       // lower wins a file that two packages have
+  std::optional<std::string> store_path;  // set instead of pkg_path: a store path that Nix built
 };
 
 // [build.NAME]
 struct BuildDescriptor {
   std::string command;
-  std::string version;                             // string form; {file} and {command} forms are resolved by flox build
-  nlohmann::json version_source;                   // the version as written
+  std::string version;            // string form; {file} and {command} forms are resolved by flox build
+  nlohmann::json version_source;  // the version as written
   std::string description;
-  std::vector<std::string> runtime_packages;       // install ids; empty: all of the toplevel group
+  std::vector<std::string> runtime_packages;  // install ids; empty: all of the toplevel group
 };
 
 struct Manifest {
   std::map<std::string, InstallDescriptor> install;  // by install id
   std::map<std::string, std::string> vars;
   std::string hook_on_activate;
-  std::map<std::string, std::string> profile;        // common, bash, zsh, fish, tcsh
+  std::map<std::string, std::string> profile;  // common, bash, zsh, fish, tcsh
   std::map<std::string, BuildDescriptor> build;
-  std::vector<std::string> systems;                  // options.systems; empty: defaults
-  std::string activate_mode = "dev";                 // options.activate.mode
-  nlohmann::json json;                               // all of it, as the lock carries it
+  std::vector<std::string> systems;   // options.systems; empty: defaults
+  std::string activate_mode = "dev";  // options.activate.mode
+  nlohmann::json json;                // all of it, as the lock carries it
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
   static Manifest parse(std::string_view toml, std::string_view file_name);
@@ -50,7 +50,8 @@ struct Manifest {
 // The text of a new environment's manifest.
 std::string initial_manifest();
 // The text with one [install] entry added or replaced; everything else, comments too, stays as it is.
-std::string with_install(std::string_view toml, std::string_view install_id, const InstallDescriptor& descriptor);
+std::string with_install(std::string_view toml, std::string_view install_id,
+                         const InstallDescriptor& descriptor);
 std::string without_install(std::string_view toml, std::string_view install_id);
 
 // "x86_64-linux" or "aarch64-linux", of the machine this runs on.

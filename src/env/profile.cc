@@ -20,8 +20,10 @@ struct Source {
 
 // What is never linked (nixpkgs buildEnv; flox.md 4).
 bool skipped(const fs::path& relative) {
-  static const std::set<std::string> exact = {"nix-support", "info/dir", "propagated-build-inputs", "perllocal.pod"};
-  return exact.contains(relative.string()) || relative.filename() == "log" || relative.filename() == "perllocal.pod";
+  static const std::set<std::string> exact = {"nix-support", "info/dir", "propagated-build-inputs",
+                                              "perllocal.pod"};
+  return exact.contains(relative.string()) || relative.filename() == "log" ||
+         relative.filename() == "perllocal.pod";
 }
 
 // Merges sources into one tree of symlinks. A directory that one source alone has stays one symlink.
@@ -30,10 +32,13 @@ class Merger {
   Merger(const store::LocalStore& store, fs::path tree) : store_(store), tree_(std::move(tree)) {}
 
   void merge(std::vector<Source> sources) {
-    std::ranges::sort(sources, {}, [](const Source& s) { return std::tuple(s.priority, s.install_id, s.path.base_name()); });
+    std::ranges::sort(sources, {}, [](const Source& s) {
+      return std::tuple(s.priority, s.install_id, s.path.base_name());
+    });
     for (const auto& source : sources)
       if (!fs::is_directory(fs::symlink_status(store_.real_path(source.path))))
-        fail(ErrorKind::invalid_input, "package '{}': {} is a file, not a directory", source.install_id, source.path.to_string());
+        fail(ErrorKind::invalid_input, "package '{}': {} is a file, not a directory", source.install_id,
+             source.path.to_string());
     merge_directory({}, sources);
   }
 
@@ -43,15 +48,19 @@ class Merger {
     fs::file_type type;
   };
 
-  fs::path real(const Source& source, const fs::path& relative) const { return store_.real_path(source.path) / relative; }
+  fs::path real(const Source& source, const fs::path& relative) const {
+    return store_.real_path(source.path) / relative;
+  }
 
   // A symlink to a directory counts as a directory. Links into the store are read below the store's root.
   fs::file_type type_of(const fs::path& path, int depth = 0) const {
     auto status = fs::symlink_status(path);
     if (status.type() != fs::file_type::symlink || depth > 40) return status.type();
     fs::path target = fs::read_symlink(path);
-    if (target.is_relative()) target = path.parent_path() / target;
-    else if (store_.root() != "/") target = fs::path(store_.root().string() + target.string());
+    if (target.is_relative())
+      target = path.parent_path() / target;
+    else if (store_.root() != "/")
+      target = fs::path(store_.root().string() + target.string());
     return type_of(target.lexically_normal(), depth + 1);
   }
 
@@ -70,23 +79,29 @@ class Merger {
     fs::path path = real(source, relative);
     for (int depth = 0; depth < 40 && fs::is_symlink(fs::symlink_status(path)); ++depth) {
       fs::path target = fs::read_symlink(path);
-      path = target.is_relative() ? path.parent_path() / target : fs::path((store_.root() == "/" ? "" : store_.root().string()) + target.string());
+      path = target.is_relative()
+                 ? path.parent_path() / target
+                 : fs::path((store_.root() == "/" ? "" : store_.root().string()) + target.string());
     }
     return path;
   }
 
   void merge_entry(const fs::path& relative, const std::vector<Provider>& providers) {
-    bool all_directories = std::ranges::all_of(providers, [](const Provider& p) { return p.type == fs::file_type::directory; });
+    bool all_directories =
+        std::ranges::all_of(providers, [](const Provider& p) { return p.type == fs::file_type::directory; });
     if (providers.size() > 1 && all_directories) {
       std::vector<Source> sources;
       for (const auto& provider : providers) sources.push_back(*provider.source);
       return merge_directory(relative, sources);
     }
     const Source& first = *providers[0].source;
-    if (providers.size() > 1 && providers[1].source->priority == first.priority && !same_file(first, *providers[1].source, relative))
+    if (providers.size() > 1 && providers[1].source->priority == first.priority &&
+        !same_file(first, *providers[1].source, relative))
       throw Error(ErrorKind::conflict,
-                  fmt::format("packages '{}' and '{}' both have the file {}", first.install_id, providers[1].source->install_id, relative.string()),
-                  fmt::format("give one a lower priority number in the manifest, as in: {}.priority = 4", first.install_id));
+                  fmt::format("packages '{}' and '{}' both have the file {}", first.install_id,
+                              providers[1].source->install_id, relative.string()),
+                  fmt::format("give one a lower priority number in the manifest, as in: {}.priority = 4",
+                              first.install_id));
     fs::create_symlink(first.path.to_string() + "/" + relative.string(), tree_ / relative);
   }
 
@@ -103,7 +118,8 @@ class Merger {
 
 }  // namespace
 
-nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std::string_view system, std::string_view mode) {
+nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std::string_view system,
+                            std::string_view mode) {
   std::vector<Source> sources;
   nix::StorePathSet roots;
   for (const auto& package : lock.for_system(system))
@@ -112,7 +128,8 @@ nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std:
       roots.insert(path);
     }
   if (sources.empty() && !lock.packages.empty())
-    throw Error(ErrorKind::not_found, fmt::format("the environment has no packages for {}", system), "add the system to options.systems and lock again");
+    throw Error(ErrorKind::not_found, fmt::format("the environment has no packages for {}", system),
+                "add the system to options.systems and lock again");
 
   fs::path work = store.make_build_directory();
   struct Cleanup {
@@ -129,8 +146,10 @@ nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std:
   fs::create_directories(tree / "activate.d");
   nlohmann::json vars = {{"vars", manifest.vars}, {"mode", mode}, {"system", system}};
   write_file(tree / "activate.d/vars.json", vars.dump(2) + "\n");
-  if (!manifest.hook_on_activate.empty()) write_file(tree / "activate.d/hook-on-activate", manifest.hook_on_activate);
-  for (const auto& [shell, script] : manifest.profile) write_file(tree / "activate.d" / ("profile-" + shell), script);
+  if (!manifest.hook_on_activate.empty())
+    write_file(tree / "activate.d/hook-on-activate", manifest.hook_on_activate);
+  for (const auto& [shell, script] : manifest.profile)
+    write_file(tree / "activate.d" / ("profile-" + shell), script);
   write_file(tree / "manifest.lock", lock.to_string());
   return store.add_tree(tree, "environment", store.closure(roots));
 }

@@ -24,8 +24,9 @@ Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
   auto document = nlohmann::json::parse(read_file(file_), nullptr, false);
   if (!document.is_array()) return;  // a torn file of an older version: leases are swept by what runs
   for (const auto& entry : document) {
-    Container container{entry.value("id", ""), entry.value("pod_id", ""), entry.value("pod_namespace", ""),
-                        entry.value("pod_name", ""), entry.value("name", ""), entry.value("prepared_at", int64_t{0})};
+    Container container{
+        entry.value("id", ""),       entry.value("pod_id", ""), entry.value("pod_namespace", ""),
+        entry.value("pod_name", ""), entry.value("name", ""),   entry.value("prepared_at", int64_t{0})};
     by_id_[container.id] = container;
   }
 }
@@ -33,8 +34,12 @@ Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
 void Containers::save() const {
   auto document = nlohmann::json::array();
   for (const auto& [id, c] : by_id_)
-    document.push_back({{"id", c.id}, {"pod_id", c.pod_id}, {"pod_namespace", c.pod_namespace}, {"pod_name", c.pod_name},
-                        {"name", c.name}, {"prepared_at", c.prepared_at}});
+    document.push_back({{"id", c.id},
+                        {"pod_id", c.pod_id},
+                        {"pod_namespace", c.pod_namespace},
+                        {"pod_name", c.pod_name},
+                        {"name", c.name},
+                        {"prepared_at", c.prepared_at}});
   write_file(file_, document.dump(1) + "\n", 0600);
 }
 

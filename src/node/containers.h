@@ -18,7 +18,7 @@ struct Container {
   std::string pod_namespace;  // Kubernetes namespace
   std::string pod_name;
   std::string name;
-  int64_t prepared_at = 0;    // Unix seconds
+  int64_t prepared_at = 0;  // Unix seconds
 };
 
 // Thread-safe. Kept in a file, so that a floxd that starts again knows the containers that run.
@@ -40,7 +40,8 @@ class Containers {
   std::map<std::string, Container> by_id_;
 };
 
-// Every id (64 hexadecimal digits, or one of `known`) that occurs in the cgroup path of a process that runs now.
+// Every id (64 hexadecimal digits, or one of `known`) that occurs in the cgroup path of a process that runs
+// now.
 std::set<std::string> ids_of_running_processes(const std::set<std::string>& known);
 
 }  // namespace flox::node

@@ -31,17 +31,23 @@ class Environments::Turn {
   std::string key_;
 };
 
-env::LockedPackage Environments::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) const {
+env::LockedPackage Environments::resolve(std::string_view install_id,
+                                         const env::InstallDescriptor& descriptor,
+                                         std::string_view system) const {
   return catalog::Client(config_.catalog_url).resolve(install_id, descriptor, system);
 }
 
 env::Lockfile Environments::lock_of(std::string_view reference) const {
   if (reference.find('/') != std::string_view::npos)
-    throw Error(ErrorKind::not_found, fmt::format("environment '{}' does not exist: this catalog keeps packages, not environments", reference),
+    throw Error(ErrorKind::not_found,
+                fmt::format("environment '{}' does not exist: this catalog keeps packages, not environments",
+                            reference),
                 "name a package as flox.dev/environment: NAME or NAME@VERSION");
   size_t at = reference.find('@');
   std::string name(reference.substr(0, at));
-  if (name.empty()) throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", reference), "write NAME or NAME@VERSION");
+  if (name.empty())
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", reference),
+                "write NAME or NAME@VERSION");
   env::InstallDescriptor descriptor{.pkg_path = name};
   nlohmann::json entry = {{"pkg-path", name}};
   if (at != std::string_view::npos) {
@@ -54,7 +60,8 @@ env::Lockfile Environments::lock_of(std::string_view reference) const {
   return lock;
 }
 
-nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system, std::string_view mode, std::string_view holder) {
+nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
+                                     std::string_view mode, std::string_view holder) {
   auto start = std::chrono::steady_clock::now();
   Turn turn(*this, lock.to_string() + std::string(mode));
   nix::StorePathSet paths;
@@ -63,18 +70,19 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
   store::RealiseOptions options{.caches = config_.caches,
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed};
-  if (!config_.catalog_url.empty()) options.caches.insert(options.caches.begin(), catalog::Client(config_.catalog_url).cache_url());
+  if (!config_.catalog_url.empty())
+    options.caches.insert(options.caches.begin(), catalog::Client(config_.catalog_url).cache_url());
   try {
-    // A store object of this request's own: its temporary roots keep the collector off until the lease is there,
-    // and end with it.
+    // A store object of this request's own: its temporary roots keep the collector off until the lease is
+    // there, and end with it.
     store::LocalStore store(store_.root());
     store::RealiseResult result = store::realise(store, paths, options);
     nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
     store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
-    log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder, result.paths_fetched,
-              static_cast<double>(result.bytes_fetched) / 1e6, took.count());
+    log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder,
+              result.paths_fetched, static_cast<double>(result.bytes_fetched) / 1e6, took.count());
     return profile;
   } catch (const Error& error) {
     metrics_.failed(error.kind());

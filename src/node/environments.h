@@ -16,15 +16,18 @@ namespace flox::node {
 // Thread-safe.
 class Environments {
  public:
-  Environments(const Config& config, store::LocalStore& store, Metrics& metrics) : config_(config), store_(store), metrics_(metrics) {}
+  Environments(const Config& config, store::LocalStore& store, Metrics& metrics)
+      : config_(config), store_(store), metrics_(metrics) {}
 
   // A name to store paths, by the catalog. Throws Error.
-  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) const;
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) const;
   // An environment of one package of the catalog, "name[@version]". Throws Error(not_found); an owner/name
   // reference is not_found with advice: the catalog keeps no environments yet.
   env::Lockfile lock_of(std::string_view reference) const;
   // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
-  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode, std::string_view holder);
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
+                         std::string_view holder);
 
   store::LocalStore& store() const noexcept { return store_; }
 

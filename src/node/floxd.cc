@@ -48,7 +48,9 @@ ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
 Fd only_one(const fs::path& state) {
   Fd lock = open_file(state / "floxd.lock", O_RDWR | O_CREAT, 0600);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    throw Error(ErrorKind::conflict, fmt::format("another floxd serves the store below {}", state.parent_path().parent_path().parent_path().string()),
+    throw Error(ErrorKind::conflict,
+                fmt::format("another floxd serves the store below {}",
+                            state.parent_path().parent_path().parent_path().string()),
                 "stop it first, or give this one another --root");
   return lock;
 }
@@ -69,13 +71,18 @@ asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers
 HttpServer serve_metrics(const std::string& address, const store::LocalStore& store, const Metrics& metrics) {
   size_t colon = address.rfind(':');
   int port = -1;
-  if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 || port > 65535)
+  if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 ||
+      port > 65535)
     fail(ErrorKind::invalid_input, "metrics_address '{}' is not of the form ADDRESS:PORT", address);
-  return HttpServer({.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1}, [&](const ServerRequest& request) {
-    if (request.path == "/metrics") return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store)};
-    if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
-    throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
-  });
+  return HttpServer({.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
+                    [&](const ServerRequest& request) {
+                      if (request.path == "/metrics")
+                        return ServerResponse{.content_type = "text/plain; version=0.0.4",
+                                              .body = metrics.text(store)};
+                      if (request.path == "/healthz" || request.path == "/readyz")
+                        return ServerResponse{.body = "ok\n"};
+                      throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
+                    });
 }
 
 void run(const Options& options) {
@@ -97,20 +104,26 @@ void run(const Options& options) {
   asio::thread_pool pool(16);
   fs::create_directories(config.node_socket.parent_path());
   fs::create_directories(config.pod_socket_dir);
-  ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600), {.same_user_only = true});
+  ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
+                            {.same_user_only = true});
   ttrpc::Server pod_server(loop.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666));
   node_server.handle("flox.node.v1.Node", "Prepare",
-                     blocking<v1::PrepareRequest>(pool, [&](const v1::PrepareRequest& r, pid_t) { return node.prepare(r); }));
+                     blocking<v1::PrepareRequest>(
+                         pool, [&](const v1::PrepareRequest& r, pid_t) { return node.prepare(r); }));
   node_server.handle("flox.node.v1.Node", "Release",
-                     blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
+                     blocking<v1::ReleaseRequest>(
+                         pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
   pod_server.handle("flox.pod.v1.Pod", "Resolve",
-                    blocking<v1::ResolveRequest>(pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));
+                    blocking<v1::ResolveRequest>(
+                        pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));
   pod_server.handle("flox.pod.v1.Pod", "Realise",
-                    blocking<v1::RealiseRequest>(pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
+                    blocking<v1::RealiseRequest>(
+                        pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
   HttpServer http = serve_metrics(config.metrics_address, store, metrics);
   asio::co_spawn(pool, sweep_regularly(store, containers), [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}; store {}, runtime {}", config.node_socket.string(),
-            (config.pod_socket_dir / "pod.sock").string(), config.metrics_address, store.store_directory().string(), runtime);
+  log::info("serving shims at {}, pods at {}, metrics at {}; store {}, runtime {}",
+            config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
+            config.metrics_address, store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {
@@ -127,8 +140,9 @@ void run(const Options& options) {
 }  // namespace flox::node
 
 int main(int argc, char** argv) {
-  CLI::App app{"The node's daemon: realises environments into the shared store for shims and pods.\n\n"
-               "Every option can stand in /etc/flox/config.toml too: flox config --explain"};
+  CLI::App app{
+      "The node's daemon: realises environments into the shared store for shims and pods.\n\n"
+      "Every option can stand in /etc/flox/config.toml too: flox config --explain"};
   try {
     flox::node::Options options;
     auto& config = options.config;
@@ -136,11 +150,15 @@ int main(int argc, char** argv) {
     app.set_version_flag("-V,--version", FLOX_VERSION);
     app.add_option("--root", root, "root of the store")->capture_default_str();
     app.add_option("--node-socket", node_socket, "socket for shims; root only")->capture_default_str();
-    app.add_option("--pod-socket-dir", pod_socket_dir, "directory bound into pods as /run/flox")->capture_default_str();
+    app.add_option("--pod-socket-dir", pod_socket_dir, "directory bound into pods as /run/flox")
+        ->capture_default_str();
     app.add_option("--catalog-url", config.catalog_url, "the catalog");
-    app.add_option("--trusted-key", config.trusted_keys, "public key whose signatures are accepted; repeatable");
-    app.add_option("--metrics", config.metrics_address, "address and port of /metrics")->capture_default_str();
-    app.add_option("--runtime", options.runtime, "store path of the runtime closure (default: made by flox node runtime)");
+    app.add_option("--trusted-key", config.trusted_keys,
+                   "public key whose signatures are accepted; repeatable");
+    app.add_option("--metrics", config.metrics_address, "address and port of /metrics")
+        ->capture_default_str();
+    app.add_option("--runtime", options.runtime,
+                   "store path of the runtime closure (default: made by flox node runtime)");
     app.parse(argc, argv);
     config.root = root;
     config.node_socket = node_socket;

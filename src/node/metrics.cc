@@ -22,18 +22,28 @@ std::string Metrics::text(const store::LocalStore& store) const {
   };
   add("flox_prepare_total", "counter", "Containers prepared.", static_cast<double>(prepares_));
   add("flox_realise_total", "counter", "Environments realised.", static_cast<double>(realises_));
-  add("flox_realise_seconds_total", "counter", "Seconds spent realising.", static_cast<double>(milliseconds_) / 1000);
+  add("flox_realise_seconds_total", "counter", "Seconds spent realising.",
+      static_cast<double>(milliseconds_) / 1000);
   add("flox_realise_paths_fetched_total", "counter", "Store paths fetched.", static_cast<double>(paths_));
-  text += fmt::format("# HELP flox_realise_bytes_fetched_total Compressed bytes fetched.\n# TYPE flox_realise_bytes_fetched_total counter\n"
-                      "flox_realise_bytes_fetched_total {}\n", bytes_.load());
-  text += "# HELP flox_realise_failures_total Failed realisations, by kind.\n# TYPE flox_realise_failures_total counter\n";
+  text += fmt::format(
+      "# HELP flox_realise_bytes_fetched_total Compressed bytes fetched.\n# TYPE "
+      "flox_realise_bytes_fetched_total counter\n"
+      "flox_realise_bytes_fetched_total {}\n",
+      bytes_.load());
+  text +=
+      "# HELP flox_realise_failures_total Failed realisations, by kind.\n# TYPE flox_realise_failures_total "
+      "counter\n";
   for (size_t kind = 0; kind < failures_.size(); ++kind)
-    text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n", to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
-  add("flox_leases", "gauge", "Containers and pods that hold a lease.", static_cast<double>(store::list_leases(store).size()));
-  struct statvfs disk{};
+    text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n",
+                        to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
+  add("flox_leases", "gauge", "Containers and pods that hold a lease.",
+      static_cast<double>(store::list_leases(store).size()));
+  struct statvfs disk {};
   if (::statvfs(store.store_directory().c_str(), &disk) == 0)
-    text += fmt::format("# HELP flox_store_free_bytes Bytes free on the store's file system.\n# TYPE flox_store_free_bytes gauge\nflox_store_free_bytes {}\n",
-                        static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
+    text += fmt::format(
+        "# HELP flox_store_free_bytes Bytes free on the store's file system.\n# TYPE flox_store_free_bytes "
+        "gauge\nflox_store_free_bytes {}\n",
+        static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
   return text;
 }
 

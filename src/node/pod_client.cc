@@ -17,30 +17,37 @@ Answer call(const std::string& socket, std::string_view method, const std::strin
     return answer;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
-    throw error.with_context("asking this node's floxd").with_advice("the node's operator sees why: flox node status");
+    throw error.with_context("asking this node's floxd")
+        .with_advice("the node's operator sees why: flox node status");
   }
 }
 
 }  // namespace
 
-env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor, std::string_view system) {
-  nlohmann::json wanted = {{"pkg-path", descriptor.pkg_path}, {"pkg-group", descriptor.pkg_group}, {"priority", descriptor.priority}};
+env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                                        std::string_view system) {
+  nlohmann::json wanted = {{"pkg-path", descriptor.pkg_path},
+                           {"pkg-group", descriptor.pkg_group},
+                           {"priority", descriptor.priority}};
   if (descriptor.version) wanted["version"] = *descriptor.version;
   v1::ResolveRequest request;
   request.set_install_id(std::string(install_id));
   request.set_descriptor_json(wanted.dump());
   request.set_system(std::string(system));
   auto answer = call<v1::ResolveResponse>(socket_, "Resolve", request.SerializeAsString());
-  nlohmann::json lock = {{"lockfile-version", 1}, {"packages", {nlohmann::json::parse(answer.package_json())}}};
+  nlohmann::json lock = {{"lockfile-version", 1},
+                         {"packages", {nlohmann::json::parse(answer.package_json())}}};
   return env::Lockfile::parse(lock.dump()).packages.at(0);
 }
 
-nix::StorePath PodRealiser::realise(const env::Lockfile& lock, std::string_view system, std::string_view mode) {
+nix::StorePath PodRealiser::realise(const env::Lockfile& lock, std::string_view system,
+                                    std::string_view mode) {
   v1::RealiseRequest request;
   request.set_lock_json(lock.to_string());
   request.set_system(std::string(system));
   request.set_mode(std::string(mode));
-  return nix::StorePath::parse(call<v1::RealiseResponse>(socket_, "Realise", request.SerializeAsString()).profile());
+  return nix::StorePath::parse(
+      call<v1::RealiseResponse>(socket_, "Realise", request.SerializeAsString()).profile());
 }
 
 }  // namespace flox::node

@@ -14,10 +14,13 @@ namespace {
 fs::path host_program(const std::string& name, std::string_view debian_package) {
   for (fs::path directory : {"/bin", "/usr/bin"})
     if (fs::exists(directory / name)) return directory / name;
-  throw Error(ErrorKind::not_found, fmt::format("{} is not on this machine", name), fmt::format("install the Debian package {}", debian_package));
+  throw Error(ErrorKind::not_found, fmt::format("{} is not on this machine", name),
+              fmt::format("install the Debian package {}", debian_package));
 }
 
-fs::path root_link(const store::LocalStore& store) { return store.state_directory() / "gcroots/flox-runtime"; }
+fs::path root_link(const store::LocalStore& store) {
+  return store.state_directory() / "gcroots/flox-runtime";
+}
 
 void add_applets(const fs::path& bin, const fs::path& program) {
   std::istringstream names(run_checked({.argv = {program, "--list"}}));
@@ -44,7 +47,8 @@ nix::StorePath build_runtime(store::LocalStore& store, const std::function<void(
     }
     package::RelocateOptions options;
     options.debian.on_step = on_step;
-    nix::StorePath path = package::relocate_tree(store, tree.path(), "flox-runtime-" FLOX_VERSION, options).path;
+    nix::StorePath path =
+        package::relocate_tree(store, tree.path(), "flox-runtime-" FLOX_VERSION, options).path;
     fs::path temporary = root_link(store).string() + ".new";
     fs::remove(temporary);
     fs::create_symlink(path.to_string(), temporary);
@@ -57,7 +61,8 @@ nix::StorePath current_runtime(const store::LocalStore& store) {
   std::error_code error;
   fs::path target = fs::read_symlink(root_link(store), error);
   if (error)
-    throw Error(ErrorKind::not_found, fmt::format("the store below {} has no runtime closure", store.root().string()),
+    throw Error(ErrorKind::not_found,
+                fmt::format("the store below {} has no runtime closure", store.root().string()),
                 fmt::format("make it with: flox --root {} node runtime", store.root().string()));
   return nix::StorePath::parse(target.string());
 }

@@ -1,5 +1,5 @@
-// The runtime closure: what every imageless pod gets besides its packages. One store path with bin/flox, busybox's
-// applets (sh, env, pgrep, ls, …) and the certificate bundle.
+// The runtime closure: what every imageless pod gets besides its packages. One store path with bin/flox,
+// busybox's applets (sh, env, pgrep, ls, …) and the certificate bundle.
 #pragma once
 
 #include <functional>

@@ -16,7 +16,9 @@ namespace fs = std::filesystem;
 // A container without processes is given this long to start one before its lease may be swept, seconds.
 constexpr int64_t start_grace = 600;
 
-std::string pod_holder(const Container& container) { return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id); }
+std::string pod_holder(const Container& container) {
+  return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id);
+}
 
 env::Variables variables_of(const v1::PrepareRequest& request) {
   env::Variables variables;
@@ -31,7 +33,8 @@ env::Variables variables_of(const v1::PrepareRequest& request) {
 class CatalogResolver : public env::Resolver {
  public:
   explicit CatalogResolver(const Environments& environments) : environments_(environments) {}
-  env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor, std::string_view system) override {
+  env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override {
     return environments_.resolve(id, descriptor, system);
   }
 
@@ -44,7 +47,8 @@ class CatalogResolver : public env::Resolver {
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   if (request.container_id().empty()) fail(ErrorKind::invalid_input, "a container without id");
   metrics_.prepared();
-  containers_.add({request.container_id(), request.pod_id(), request.pod_namespace(), request.pod_name(), request.container_name(), std::time(nullptr)});
+  containers_.add({request.container_id(), request.pod_id(), request.pod_namespace(), request.pod_name(),
+                   request.container_name(), std::time(nullptr)});
   v1::PrepareResponse response;
   response.set_store_directory(environments_.store().store_directory());
   response.set_runtime_path(runtime_path_);
@@ -56,7 +60,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
     store::release_lease(environments_.store(), request.container_id());
     throw;
   }
-  log::info("prepared container {} of pod {}/{}{}", request.container_name(), request.pod_namespace(), request.pod_name(),
+  log::info("prepared container {} of pod {}/{}{}", request.container_name(), request.pod_namespace(),
+            request.pod_name(),
             request.environment().empty() ? "" : ": environment " + request.environment());
   return response;
 }
@@ -66,26 +71,35 @@ void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareRespons
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
-    if (mode != "run" && mode != "dev") fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", mode);
+    if (mode != "run" && mode != "dev")
+      fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", mode);
     env::Lockfile lock = environments_.lock_of(request.environment());
     std::string name = lock.packages.at(0).install_id;
-    if (auto version = variables.find("FLOX_PACKAGE_VERSION"); version != variables.end() && !version->second.empty()) {
+    if (auto version = variables.find("FLOX_PACKAGE_VERSION");
+        version != variables.end() && !version->second.empty()) {
       CatalogResolver resolver(environments_);
       lock = env::with_primary_version(lock, name, version->second, system, resolver);
     }
     nix::StorePath profile = environments_.realise(lock, system, mode, request.container_id());
     fs::path files = environments_.store().real_path(profile);
-    env::Activation activation = env::activate({.name = name, .profile_link = profile.to_string(), .profile = files, .project = {},
-                                                .cache = "/tmp", .mode = mode, .environment = variables});
+    env::Activation activation = env::activate({.name = name,
+                                                .profile_link = profile.to_string(),
+                                                .profile = files,
+                                                .project = {},
+                                                .cache = "/tmp",
+                                                .mode = mode,
+                                                .environment = variables});
     response.set_profile(profile.to_string());
     for (const auto& [key, value] : activation.environment) response.add_env(key + "=" + value);
 
     std::vector<std::string> args(request.args().begin(), request.args().end());
-    if (!args.empty() && args[0].find('/') == std::string::npos && fs::exists(fs::symlink_status(files / "bin" / args[0])))
+    if (!args.empty() && args[0].find('/') == std::string::npos &&
+        fs::exists(fs::symlink_status(files / "bin" / args[0])))
       args[0] = profile.to_string() + "/bin/" + args[0];
     if (activation.has_hook) {
       std::string hook = profile.to_string() + "/activate.d/hook-on-activate";
-      args.insert(args.begin(), {"/bin/sh", "-c", ". " + hook + " >&2 || exit 1; exec \"$@\"", "flox-activate"});
+      args.insert(args.begin(),
+                  {"/bin/sh", "-c", ". " + hook + " >&2 || exit 1; exec \"$@\"", "flox-activate"});
     }
     for (auto& arg : args) response.add_args(std::move(arg));
   });
@@ -100,7 +114,8 @@ v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
 Container PodService::asking(pid_t peer) const {
   auto container = containers_.of_process(peer);
   if (!container)
-    throw Error(ErrorKind::untrusted, fmt::format("process {} belongs to no container that this floxd has prepared", peer),
+    throw Error(ErrorKind::untrusted,
+                fmt::format("process {} belongs to no container that this floxd has prepared", peer),
                 "only pods with the flox runtime class may ask");
   return *container;
 }
@@ -108,13 +123,17 @@ Container PodService::asking(pid_t peer) const {
 v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, pid_t peer) {
   Container container = asking(peer);
   if (!config_.pod_install)
-    throw Error(ErrorKind::untrusted, fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace, container.pod_name),
-                "name the environment in the annotation flox.dev/environment, or ask for pod_install = true in /etc/flox/config.toml");
+    throw Error(ErrorKind::untrusted,
+                fmt::format("pod {}/{} may not install packages: this node forbids it",
+                            container.pod_namespace, container.pod_name),
+                "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
+                "in /etc/flox/config.toml");
   auto descriptor_json = nlohmann::json::parse(request.descriptor_json(), nullptr, false);
   if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
   auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
   v1::ResolveResponse response;
-  auto package = environments_.resolve(request.install_id(), manifest.install.at(request.install_id()), request.system());
+  auto package = environments_.resolve(request.install_id(), manifest.install.at(request.install_id()),
+                                       request.system());
   response.set_package_json(package.json.dump());
   return response;
 }
@@ -124,7 +143,8 @@ v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, pid_t
   env::Lockfile lock = env::Lockfile::parse(request.lock_json());
   v1::RealiseResponse response;
   // Leased to the pod: what its init container installs, its other containers run.
-  response.set_profile(environments_.realise(lock, request.system(), request.mode(), pod_holder(container)).to_string());
+  response.set_profile(
+      environments_.realise(lock, request.system(), request.mode(), pod_holder(container)).to_string());
   return response;
 }
 
@@ -132,7 +152,8 @@ void sweep_leases(const store::LocalStore& store, Containers& containers) {
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
-  for (const auto& lease : leases) ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
+  for (const auto& lease : leases)
+    ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
   for (const auto& [id, container] : known) ids.insert(id);
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);

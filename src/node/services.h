@@ -12,8 +12,13 @@ namespace flox::node {
 // What the shim asks. Thread-safe; calls block. Errors are thrown.
 class NodeService {
  public:
-  NodeService(const Config& config, std::string runtime_path, Environments& environments, Containers& containers, Metrics& metrics)
-      : config_(config), runtime_path_(std::move(runtime_path)), environments_(environments), containers_(containers), metrics_(metrics) {}
+  NodeService(const Config& config, std::string runtime_path, Environments& environments,
+              Containers& containers, Metrics& metrics)
+      : config_(config),
+        runtime_path_(std::move(runtime_path)),
+        environments_(environments),
+        containers_(containers),
+        metrics_(metrics) {}
   v1::PrepareResponse prepare(const v1::PrepareRequest& request);
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 

@@ -1,5 +1,5 @@
-// The images that imageless pods name: containerd must know an image for every container, so these exist and hold
-// nothing. Written by us and imported locally; no registry is asked.
+// The images that imageless pods name: containerd must know an image for every container, so these exist and
+// hold nothing. Written by us and imported locally; no registry is asked.
 #pragma once
 
 #include <filesystem>

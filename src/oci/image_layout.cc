@@ -32,7 +32,8 @@ class Tar {
     archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
     archive_entry_set_mtime(entry.get(), 0, 0);
     if (archive_write_header(archive_.get(), entry.get()) != ARCHIVE_OK ||
-        archive_write_data(archive_.get(), content.data(), content.size()) != static_cast<la_ssize_t>(content.size()))
+        archive_write_data(archive_.get(), content.data(), content.size()) !=
+            static_cast<la_ssize_t>(content.size()))
       fail(ErrorKind::internal, "writing {} into an archive: {}", path, archive_error_string(archive_.get()));
   }
   std::string finish() {
@@ -71,24 +72,31 @@ json add_image(Blobs& blobs, const Image& image, const std::string& architecture
   json settings = {{"Env", image.env}};
   if (!image.working_directory.empty()) settings["WorkingDir"] = image.working_directory;
   if (!image.entrypoint.empty()) settings["Entrypoint"] = image.entrypoint;
-  json config = {{"architecture", architecture}, {"os", "linux"}, {"config", settings},
-                 {"created", "1970-01-01T00:00:00Z"}, {"rootfs", {{"type", "layers"}, {"diff_ids", {layer["digest"]}}}}};
+  json config = {{"architecture", architecture},
+                 {"os", "linux"},
+                 {"config", settings},
+                 {"created", "1970-01-01T00:00:00Z"},
+                 {"rootfs", {{"type", "layers"}, {"diff_ids", {layer["digest"]}}}}};
   json manifest = {{"schemaVersion", 2},
                    {"mediaType", "application/vnd.oci.image.manifest.v1+json"},
                    {"config", blobs.add("application/vnd.oci.image.config.v1+json", config.dump())},
                    {"layers", {layer}}};
   json descriptor = blobs.add("application/vnd.oci.image.manifest.v1+json", manifest.dump());
-  descriptor["annotations"] = {{"io.containerd.image.name", image.name},
-                               {"org.opencontainers.image.ref.name", image.name.substr(image.name.rfind(':') + 1)}};
+  descriptor["annotations"] = {
+      {"io.containerd.image.name", image.name},
+      {"org.opencontainers.image.ref.name", image.name.substr(image.name.rfind(':') + 1)}};
   descriptor["platform"] = {{"architecture", architecture}, {"os", "linux"}};
   return descriptor;
 }
 
 }  // namespace
 
-void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images, const std::string& architecture) {
+void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images,
+                         const std::string& architecture) {
   Blobs blobs;
-  json index = {{"schemaVersion", 2}, {"mediaType", "application/vnd.oci.image.index.v1+json"}, {"manifests", json::array()}};
+  json index = {{"schemaVersion", 2},
+                {"mediaType", "application/vnd.oci.image.index.v1+json"},
+                {"manifests", json::array()}};
   for (const auto& image : images) index["manifests"].push_back(add_image(blobs, image, architecture));
   Tar tar;
   tar.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})", 0644);

@@ -1,5 +1,5 @@
-// Writes OCI image layouts as one tar archive, for `ctr images import` (OCI image spec 1.0: image-layout, manifest,
-// config). Deterministic: the same images give the same bytes.
+// Writes OCI image layouts as one tar archive, for `ctr images import` (OCI image spec 1.0: image-layout,
+// manifest, config). Deterministic: the same images give the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ struct Image {
 };
 
 // Replaces `file` as a whole. Each image has one uncompressed layer, empty if it has no files. Throws Error.
-void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images, const std::string& architecture);
+void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images,
+                         const std::string& architecture);
 
 // "amd64" or "arm64": this machine's, as OCI names it.
 std::string current_architecture();
