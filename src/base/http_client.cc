@@ -34,11 +34,13 @@ struct Exchange {
 size_t on_header(char* data, size_t size, size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) exchange.response.headers.clear();  // a redirect's headers are not the answer's
+  if (line.starts_with("HTTP/"))
+    exchange.response.headers.clear();  // a redirect's headers are not the answer's
   size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
     std::string name(line.substr(0, colon));
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     std::string_view value = line.substr(colon + 1);
     while (!value.empty() && std::isspace(static_cast<unsigned char>(value.front()))) value.remove_prefix(1);
     while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back()))) value.remove_suffix(1);
@@ -80,7 +82,9 @@ HttpClient::HttpClient() {
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient::~HttpClient() = default;
 
-void HttpClient::set_cancel_check(std::function<bool()> cancelled) { state_->cancelled = std::move(cancelled); }
+void HttpClient::set_cancel_check(std::function<bool()> cancelled) {
+  state_->cancelled = std::move(cancelled);
+}
 
 HttpResponse HttpClient::send(const HttpRequest& request) { return stream(request, nullptr); }
 
@@ -157,7 +161,8 @@ std::string url_encode(std::string_view text, bool keep_slash) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string result;
   for (unsigned char c : text) {
-    if ((c < 128 && std::isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keep_slash)) {
+    if ((c < 128 && std::isalnum(c)) || c == '-' || c == '.' || c == '_' || c == '~' ||
+        (c == '/' && keep_slash)) {
       result += static_cast<char>(c);
     } else {
       result += '%';

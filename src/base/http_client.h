@@ -1,4 +1,5 @@
-// HTTP client over libcurl: connections are kept and re-used, redirects followed, errors become Error(unavailable).
+// HTTP client over libcurl: connections are kept and re-used, redirects followed, errors become
+// Error(unavailable).
 #pragma once
 
 #include <chrono>
@@ -17,17 +18,17 @@ struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;                             // sent with its length unless `upload` is given
-  std::optional<std::string> upload_file;       // path of a file to stream as the body
-  std::chrono::milliseconds timeout{60'000};    // for the whole exchange; zero: none, but a stalled transfer
-                                                // (under 1 byte/s for 60 s) still fails
+  std::string body;                           // sent with its length unless `upload` is given
+  std::optional<std::string> upload_file;     // path of a file to stream as the body
+  std::chrono::milliseconds timeout{60'000};  // for the whole exchange; zero: none, but a stalled transfer
+                                              // (under 1 byte/s for 60 s) still fails
   std::chrono::milliseconds connect_timeout{15'000};
 };
 
 struct HttpResponse {
-  int status = 0;                               // 200, 404, …
-  std::map<std::string, std::string> headers;   // names in lower case
-  std::string body;                             // empty if it was streamed
+  int status = 0;                              // 200, 404, …
+  std::map<std::string, std::string> headers;  // names in lower case
+  std::string body;                            // empty if it was streamed
   bool ok() const noexcept { return status >= 200 && status < 300; }
 };
 
