@@ -1,5 +1,6 @@
 #include "ttrpc/server.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -170,15 +172,20 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     auto executor = co_await asio::this_coro::executor;
     while (acceptor.is_open()) {
       error_code error;
-      Protocol::socket socket(asio::make_strand(executor));
-      co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, error));
-      if (error == asio::error::operation_aborted || !acceptor.is_open()) break;
-      if (error) {  // out of descriptors, most likely: give others time to return some
+      co_await acceptor.async_wait(Protocol::acceptor::wait_read,
+                                   asio::redirect_error(asio::use_awaitable, error));
+      if (error || !acceptor.is_open()) break;
+      // Asio's own accept would leave the socket open across exec, for containers to inherit.
+      Fd accepted(::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (accepted) {
+        Protocol::socket socket(asio::make_strand(executor), Protocol(), accepted.get());
+        [[maybe_unused]] int owned = accepted.release();
+        serve(std::move(socket));
+      } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        // Out of descriptors, most likely: give others time to return some.
         asio::steady_timer pause(executor, std::chrono::milliseconds(100));
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
-        continue;
       }
-      serve(std::move(socket));
     }
   }
 

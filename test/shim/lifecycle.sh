@@ -8,6 +8,12 @@ equal "$(cat "$WORLD/err")" to-stderr
 equal "$(code run_container --rm seven sh -c 'exit 7')" 7
 expect_nothing_left
 
+step "no descriptor of the shim leaks into the container"
+equal "$(run_container --rm descriptors sh -c 'ls /proc/$$/fd; :' | xargs)" "0 1 2"
+run_container -d holder sleep 1000
+equal "$(ctr task exec --exec-id e holder sh -c 'ls /proc/$$/fd; :' | xargs)" "0 1 2"
+end_container holder
+
 step "a megabyte of output arrives whole, though the process ends at once"
 equal "$(run_container --rm big sh -c 'head -c 1000000 /dev/zero | tr "\0" x' | wc -c)" 1000000
 
