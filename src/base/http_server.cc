@@ -43,6 +43,20 @@ ServerResponse problem(int status, std::string_view title, std::string_view deta
           .body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
 }
 
+// What `make` answers; what it throws, as a problem document.
+template <typename Make>
+ServerResponse or_problem(const ServerRequest& request, Make&& make) {
+  try {
+    return make();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) log::error("{} {}: {}", request.method, request.path, error.what());
+    return problem(status_of(error.kind()), to_string(error.kind()), error.what(), error.advice());
+  } catch (const std::exception& error) {
+    log::error("{} {}: {}", request.method, request.path, error.what());
+    return problem(500, "internal error", error.what(), "");
+  }
+}
+
 std::map<std::string, std::string> parse_query(std::string_view text) {
   std::map<std::string, std::string> query;
   while (!text.empty()) {
@@ -56,28 +70,49 @@ std::map<std::string, std::string> parse_query(std::string_view text) {
   return query;
 }
 
-}  // namespace
-
-struct HttpServer::State {
-  State(HttpServerOptions given, Handler run) : options(std::move(given)), handler(std::move(run)), pool(options.threads) {}
+// What to serve and how, without the sockets.
+struct Service {
   HttpServerOptions options;
-  Handler handler;
-  asio::thread_pool pool;
-  tcp::acceptor acceptor{pool};
-  uint16_t port = 0;
+  HttpServer::Handler handler;
 
-  void accept();
-  ServerResponse handle(const ServerRequest& request) const;
+  ServerResponse handle(const ServerRequest& request) const {
+    return or_problem(request, [&] { return handler(request); });
+  }
+  // The answer to a request that is not admitted.
+  std::optional<ServerResponse> refusal(const ServerRequest& head) const {
+    if (!options.admit) return std::nullopt;
+    bool admitted = false;
+    ServerResponse response = or_problem(head, [&] {
+      options.admit(head);
+      admitted = true;
+      return ServerResponse{};
+    });
+    return admitted ? std::nullopt : std::optional(std::move(response));
+  }
 };
 
-namespace {
+// A message's head: all but the body.
+template <typename Message>
+ServerRequest head_of(const Message& message) {
+  ServerRequest request;
+  request.method = std::string(message.method_string());
+  std::string_view target(message.target().data(), message.target().size());
+  size_t question = target.find('?');
+  request.path = url_decode(target.substr(0, question));
+  if (question != std::string_view::npos) request.query = parse_query(target.substr(question + 1));
+  for (const auto& field : message) {
+    std::string name(field.name_string());
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    request.headers[std::move(name)] = std::string(field.value());
+  }
+  return request;
+}
 
 // One connection: reads a request, answers it, and so on until the peer closes or is silent for a minute.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  using Handle = std::function<ServerResponse(const ServerRequest&)>;
-  Session(tcp::socket socket, const HttpServerOptions& options, Handle handle)
-      : stream_(std::move(socket)), options_(options), handle_(std::move(handle)) {}
+  Session(tcp::socket socket, const Service& service)
+      : stream_(std::move(socket)), service_(service), options_(service.options) {}
 
   void read_header() {
     parser_.emplace();
@@ -85,61 +120,68 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->body_limit(options_.max_upload);
     stream_.expires_after(std::chrono::minutes(1));
     http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
-      if (!error) self->read_body();
+      if (error == http::error::body_limit) return self->refuse_body(self->parser_->get(), self->options_.max_upload);
+      if (!error) self->admit();
     });
   }
 
  private:
-  void read_body() {
+  void admit() {
     const auto& header = parser_->get();
     upload_.reset();
-    if (header.method() == http::verb::put && !options_.upload_dir.empty()) {
+    ServerRequest head = head_of(header);
+    if (auto refusal = service_.refusal(head)) return refuse(head, std::move(*refusal));
+    // Beast compares Content-Length with the limit only while it reads the header, where it is max_upload's.
+    if (!is_upload() && parser_->content_length().value_or(0) > options_.max_body) return refuse_body(header, options_.max_body);
+    if (!beast::iequals(header[http::field::expect], "100-continue")) return read_body();
+    auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
+    stream_.expires_after(std::chrono::minutes(1));
+    http::async_write(stream_, *go_on, [self = shared_from_this(), go_on](beast::error_code error, size_t) {
+      if (!error) self->read_body();
+    });
+  }
+
+  bool is_upload() const { return parser_->get().method() == http::verb::put && !options_.upload_dir.empty(); }
+
+  void read_body() {
+    if (is_upload()) {
       upload_.emplace("upload-", options_.upload_dir);
       file_parser_.emplace(std::move(*parser_));
       beast::error_code error;
       file_parser_->get().body().open((upload_->path() / "body").c_str(), beast::file_mode::write, error);
       if (error) return;
-      read_with(*file_parser_);
+      read_with(*file_parser_, options_.max_upload);
     } else {
-      // Beast compares Content-Length with the limit only while it reads the header, where it is max_upload's.
-      if (parser_->content_length().value_or(0) > options_.max_body) return refuse_body(header);
       string_parser_.emplace(std::move(*parser_));
       string_parser_->body_limit(options_.max_body);
-      read_with(*string_parser_);
+      read_with(*string_parser_, options_.max_body);
     }
   }
 
   template <typename Parser>
-  void read_with(Parser& parser) {
+  void read_with(Parser& parser, uint64_t limit) {
     stream_.expires_after(std::chrono::minutes(10));
-    http::async_read(stream_, buffer_, parser, [self = shared_from_this(), &parser](beast::error_code error, size_t) {
-      if (error == http::error::body_limit) return self->refuse_body(parser.get());
+    http::async_read(stream_, buffer_, parser, [self = shared_from_this(), &parser, limit](beast::error_code error, size_t) {
+      if (error == http::error::body_limit) return self->refuse_body(parser.get(), limit);
       if (error) return;
       self->answer(parser.get());
     });
   }
 
   template <typename Message>
-  void refuse_body(const Message& message) {
-    ServerRequest head;
-    head.method = std::string(message.method_string());
+  void refuse_body(const Message& message, uint64_t limit) {
+    refuse(head_of(message), problem(413, "body too large", fmt::format("the body is over {} bytes", limit), ""));
+  }
+
+  // Answers although the body was not read: the connection is of no use after that.
+  void refuse(const ServerRequest& head, ServerResponse response) {
     keep_alive_ = false;
-    write(head, problem(413, "body too large", fmt::format("the body is over {} bytes", options_.max_body), ""));
+    write(head, std::move(response));
   }
 
   template <typename Message>
   void answer(Message& message) {
-    ServerRequest request;
-    request.method = std::string(message.method_string());
-    std::string_view target(message.target().data(), message.target().size());
-    size_t question = target.find('?');
-    request.path = url_decode(target.substr(0, question));
-    if (question != std::string_view::npos) request.query = parse_query(target.substr(question + 1));
-    for (const auto& field : message) {
-      std::string name(field.name_string());
-      std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      request.headers[std::move(name)] = std::string(field.value());
-    }
+    ServerRequest request = head_of(message);
     if constexpr (std::is_same_v<typename Message::body_type, http::file_body>) {
       message.body().close();
       request.body_file = upload_->path() / "body";
@@ -147,7 +189,7 @@ class Session : public std::enable_shared_from_this<Session> {
       request.body = std::move(message.body());
     }
     keep_alive_ = message.keep_alive();
-    write(request, handle_(request));
+    write(request, service_.handle(request));
     upload_.reset();
   }
 
@@ -186,6 +228,8 @@ class Session : public std::enable_shared_from_this<Session> {
       if (error) return;
       if (self->keep_alive_) return self->read_header();
       self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+      self->stream_.expires_after(std::chrono::seconds(5));
+      self->drain();
     };
     auto serializer = std::make_shared<http::response_serializer<Body>>(*out);
     stream_.expires_after(std::chrono::minutes(10));
@@ -195,9 +239,18 @@ class Session : public std::enable_shared_from_this<Session> {
       http::async_write(stream_, *serializer, [done, serializer](beast::error_code error, size_t n) { done(error, n); });
   }
 
+  // Reads on until the peer closes too: closing with bytes unread resets the connection, and the peer would lose
+  // the answer.
+  void drain() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(65536), [self = shared_from_this()](beast::error_code error, size_t) {
+      if (!error) self->drain();
+    });
+  }
+
   beast::tcp_stream stream_;
+  const Service& service_;
   const HttpServerOptions& options_;
-  Handle handle_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::empty_body>> parser_;
   std::optional<http::request_parser<http::file_body>> file_parser_;
@@ -208,24 +261,22 @@ class Session : public std::enable_shared_from_this<Session> {
 
 }  // namespace
 
-ServerResponse HttpServer::State::handle(const ServerRequest& request) const {
-  try {
-    return handler(request);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) log::error("{} {}: {}", request.method, request.path, error.what());
-    return problem(status_of(error.kind()), to_string(error.kind()), error.what(), error.advice());
-  } catch (const std::exception& error) {
-    log::error("{} {}: {}", request.method, request.path, error.what());
-    return problem(500, "internal error", error.what(), "");
-  }
-}
+struct HttpServer::State {
+  State(HttpServerOptions options, Handler handler) : service{std::move(options), std::move(handler)}, pool(service.options.threads) {}
+  Service service;
+  asio::thread_pool pool;
+  tcp::acceptor acceptor{pool};
+  uint16_t port = 0;
+
+  void accept();
+};
 
 void HttpServer::State::accept() {
   acceptor.async_accept(asio::make_strand(pool), [this](beast::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
     if (!error) {
       socket.set_option(tcp::no_delay(true), error);
-      std::make_shared<Session>(std::move(socket), options, [this](const ServerRequest& r) { return handle(r); })->read_header();
+      std::make_shared<Session>(std::move(socket), service)->read_header();
     }
     accept();
   });
@@ -233,7 +284,7 @@ void HttpServer::State::accept() {
 
 HttpServer::HttpServer(HttpServerOptions options, Handler handler)
     : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
-  const auto& wanted = state_->options;
+  const auto& wanted = state_->service.options;
   try {
     tcp::endpoint endpoint(asio::ip::make_address(wanted.address), wanted.port);
     state_->acceptor.open(endpoint.protocol());

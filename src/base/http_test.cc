@@ -64,6 +64,33 @@ TEST(Http, a_body_over_the_limit_is_refused) {
   EXPECT_EQ(HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x')}).status, 413);
 }
 
+TEST(Http, an_upload_over_the_limit_is_refused_with_an_answer) {
+  TempDir dir;
+  HttpServer server({.max_upload = 10, .upload_dir = dir.path()}, [](const ServerRequest&) { return ServerResponse{}; });
+  write_file(dir.path() / "source", std::string(3 << 20, 'x'));
+  HttpResponse response = HttpClient().send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"});
+  EXPECT_EQ(response.status, 413);
+  EXPECT_THAT(response.body, HasSubstr("over 10 bytes"));
+}
+
+TEST(Http, an_upload_that_is_not_admitted_is_answered_unread) {
+  TempDir dir;
+  bool handled = false;
+  HttpServer server({.upload_dir = dir.path(),
+                     .admit = [](const ServerRequest& head) { if (head.path == "/closed") fail(ErrorKind::untrusted, "no"); }},
+                    [&](const ServerRequest&) {
+                      handled = true;
+                      return ServerResponse{.status = 201};
+                    });
+  fs::create_directories(dir.path() / "source");
+  fs::path source = dir.path() / "source" / "file";
+  write_file(source, std::string(30 << 20, 'x'));
+  HttpClient client;
+  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/closed"), .upload_file = source}).status, 403);
+  EXPECT_FALSE(handled);
+  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source}).status, 201);
+}
+
 TEST(Url, encoding_goes_there_and_back) {
   EXPECT_EQ(url_encode("a b/ü"), "a%20b%2F%C3%BC");
   EXPECT_EQ(url_decode(url_encode("a+b/%ü")), "a+b/%ü");
