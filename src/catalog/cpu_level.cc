@@ -32,4 +32,11 @@ int variant_rank(std::string_view variant, std::string_view level) {
   return variant.back() <= level.back() ? variant.back() - '0' : -1;
 }
 
+bool is_known_variant(std::string_view variant, std::string_view system) {
+  if (variant.empty()) return true;
+  if (system == "aarch64-linux") return variant == "armv8-a";
+  return variant.size() == x86_prefix.size() + 1 && variant.starts_with(x86_prefix) &&
+         variant.back() >= '1' && variant.back() <= '4';
+}
+
 }  // namespace flox::catalog

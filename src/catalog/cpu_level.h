@@ -13,4 +13,7 @@ std::string cpu_level();
 // (empty variant), otherwise higher for a higher level.
 int variant_rank(std::string_view variant, std::string_view level);
 
+// May a build for this system be of this variant? Empty, or a level that cpu_level() can say there.
+bool is_known_variant(std::string_view variant, std::string_view system);
+
 }  // namespace flox::catalog

@@ -17,6 +17,13 @@ std::string required(const json& object, const char* key) {
   return it->get<std::string>();
 }
 
+std::string optional_text(const json& object, const char* key) {
+  auto it = object.find(key);
+  if (it == object.end() || it->is_null()) return {};
+  if (!it->is_string()) fail(ErrorKind::invalid_input, "'{}' is no text", key);
+  return it->get<std::string>();
+}
+
 void check_name(const std::string& name, const char* key, size_t limit) {
   bool good = name.size() <= limit && std::ranges::all_of(name, [](unsigned char c) {
                 return std::isalnum(c) ||
@@ -27,26 +34,50 @@ void check_name(const std::string& name, const char* key, size_t limit) {
          "'{}': '{}' may hold letters, digits and . _ + - ~ only, at most {} of them", key, name, limit);
 }
 
-// One run of digits or of other characters.
-std::string_view take_part(std::string_view& text) {
-  bool digits = std::isdigit(static_cast<unsigned char>(text[0])) != 0;
-  size_t end = 1;
-  while (end < text.size() && (std::isdigit(static_cast<unsigned char>(text[end])) != 0) == digits &&
-         std::string_view(".-+_").find(text[end]) == std::string_view::npos)
-    ++end;
-  std::string_view part = text.substr(0, end);
-  text.remove_prefix(end);
-  return part;
+constexpr std::string_view separators = ".-+_";
+
+bool is_separator(char c) { return separators.find(c) != std::string_view::npos; }
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+
+// What a version is made of, in the order in which the kinds sort where two versions first differ: 1.0~x
+// < 1.0-rc1 < 1.0 < 1.0w < 1.0.1.
+enum class PartKind { tilde, pre_release, end, word, number };
+struct Part {
+  PartKind kind = PartKind::end;
+  std::string_view text;
+};
+
+// Letters lead up to a release if they follow '-' (semver), are a word that says so, or are the a, b, c of
+// Python's 1.0b2. Others come after it: OpenSSL's 1.1.1w, OpenSSH's 9.2p1, Debian's +deb12u7.
+bool is_pre_release_word(std::string_view word, char separator, std::string_view rest) {
+  if (separator == '-') return true;
+  if (separator == '+') return false;
+  std::string lower;
+  for (char c : word) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (std::string_view known : {"alpha", "beta", "rc", "pre", "preview", "dev", "snapshot"})
+    if (lower == known) return true;
+  return (lower == "a" || lower == "b" || lower == "c") && !rest.empty() && is_digit(rest[0]);
 }
 
-std::string_view skip_separators(std::string_view text) {
-  while (!text.empty() && std::string_view(".-+_").find(text[0]) != std::string_view::npos)
+Part take_part(std::string_view& text) {
+  char separator = 0;
+  while (!text.empty() && is_separator(text[0])) {
+    separator = text[0];
     text.remove_prefix(1);
-  return text;
-}
-
-bool is_number(std::string_view part) {
-  return !part.empty() && std::isdigit(static_cast<unsigned char>(part[0])) != 0;
+  }
+  if (text.empty()) return {};
+  size_t end = 1;
+  if (text[0] != '~')
+    while (end < text.size() && is_digit(text[end]) == is_digit(text[0]) && text[end] != '~' &&
+           !is_separator(text[end]))
+      ++end;
+  Part part{.text = text.substr(0, end)};
+  text.remove_prefix(end);
+  part.kind = part.text[0] == '~'                               ? PartKind::tilde
+              : is_digit(part.text[0])                          ? PartKind::number
+              : is_pre_release_word(part.text, separator, text) ? PartKind::pre_release
+                                                                : PartKind::word;
+  return part;
 }
 
 int compare_numbers(std::string_view a, std::string_view b) {
@@ -59,41 +90,80 @@ int compare_numbers(std::string_view a, std::string_view b) {
 // The first `count` numbers of a version: "1.2.3" -> {1, 2}.
 std::vector<std::string> leading_numbers(std::string_view version, size_t count) {
   std::vector<std::string> result;
-  version = skip_separators(version);
-  while (!version.empty() && result.size() < count && is_number(version)) {
-    result.emplace_back(take_part(version));
-    version = skip_separators(version);
+  while (result.size() < count) {
+    Part part = take_part(version);
+    if (part.kind != PartKind::number) break;
+    result.emplace_back(part.text);
   }
   return result;
 }
 
-bool satisfies_one(std::string_view version, std::string_view constraint) {
-  auto rest = [&](size_t length) {
-    std::string_view text = constraint.substr(length);
-    while (!text.empty() && text[0] == ' ') text.remove_prefix(1);
-    return text;
-  };
-  if (constraint.empty() || constraint == "*") return true;
-  if (constraint.starts_with(">=")) return compare_versions(version, rest(2)) >= 0;
-  if (constraint.starts_with("<=")) return compare_versions(version, rest(2)) <= 0;
-  if (constraint.starts_with('>')) return compare_versions(version, rest(1)) > 0;
-  if (constraint.starts_with('<')) return compare_versions(version, rest(1)) < 0;
-  if (constraint.starts_with('=')) return compare_versions(version, rest(1)) == 0;
-  if (constraint.starts_with('^') || constraint.starts_with('~')) {
-    std::string_view base = rest(1);
+struct Comparator {
+  std::string_view operation;  // empty: exact or partial
+  std::string_view version;
+};
+
+bool admits(const Comparator& wanted, std::string_view version) {
+  const auto& [operation, base] = wanted;
+  if (base == "*") return true;
+  if (operation == ">=") return compare_versions(version, base) >= 0;
+  if (operation == "<=") return compare_versions(version, base) <= 0;
+  if (operation == ">") return compare_versions(version, base) > 0;
+  if (operation == "<") return compare_versions(version, base) < 0;
+  if (operation == "=" || operation == "==") return compare_versions(version, base) == 0;
+  if (operation == "^" || operation == "~") {
     if (compare_versions(version, base) < 0) return false;
     auto numbers = leading_numbers(base, 3);
     // ^ keeps the first number that is not zero, ~ the first two (semver ranges).
-    size_t kept = constraint[0] == '~' ? 2 : 1;
-    if (constraint[0] == '^')
+    size_t kept = operation == "~" ? 2 : 1;
+    if (operation == "^")
       while (kept < numbers.size() && numbers[kept - 1] == "0") ++kept;
     kept = std::min(kept, numbers.size());
     numbers.resize(kept);
     return leading_numbers(version, kept) == numbers;
   }
-  if (version == constraint) return true;
-  return version.size() > constraint.size() && version.starts_with(constraint) &&
-         std::string_view(".-+").find(version[constraint.size()]) != std::string_view::npos;
+  return version == base ||
+         (version.size() > base.size() && version.starts_with(base) && is_separator(version[base.size()]));
+}
+
+[[noreturn]] void bad_constraint(std::string_view constraint, std::string_view why) {
+  throw Error(ErrorKind::invalid_input, fmt::format("the version constraint '{}': {}", constraint, why),
+              "write an exact version, a part of one (1.2), or one with ^ ~ >= > <= < = before it; several "
+              "with commas");
+}
+
+// ">=1.2, <2" -> {{">=", "1.2"}, {"<", "2"}}; "1.2.*" -> {{"", "1.2"}}. Throws Error(invalid_input).
+std::vector<Comparator> parse_constraint(std::string_view constraint) {
+  std::vector<Comparator> result;
+  std::string_view rest = constraint;
+  auto skip = [&](std::string_view characters) {
+    size_t end = rest.find_first_not_of(characters);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end);
+  };
+  for (skip(" ,"); !rest.empty(); skip(" ,")) {
+    Comparator one;
+    for (std::string_view operation : {">=", "<=", "==", ">", "<", "=", "^", "~"})
+      if (rest.starts_with(operation)) {
+        one.operation = operation;
+        rest.remove_prefix(operation.size());
+        break;
+      }
+    skip(" ");
+    one.version = rest.substr(0, rest.find_first_of(" ,"));
+    rest.remove_prefix(one.version.size());
+    if (one.version.empty())
+      bad_constraint(constraint, fmt::format("no version follows '{}'", one.operation));
+    for (std::string_view wildcard : {".*", ".x", ".X"})
+      while (one.version.ends_with(wildcard)) one.version.remove_suffix(2);
+    bool readable =
+        one.version == "*" || (std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
+                               std::ranges::all_of(one.version, [](unsigned char c) {
+                                 return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
+                               }));
+    if (!readable) bad_constraint(constraint, fmt::format("'{}' is no version", one.version));
+    result.push_back(one);
+  }
+  return result;
 }
 
 }  // namespace
@@ -123,16 +193,20 @@ PackageBuild PackageBuild::from_json(const json& document) {
   build.system = required(document, "system");
   if (build.system != "x86_64-linux" && build.system != "aarch64-linux")
     fail(ErrorKind::invalid_input, "'system': '{}' is neither x86_64-linux nor aarch64-linux", build.system);
-  build.variant = document.value("variant", "");
-  build.description = document.value("description", "");
-  build.license = document.value("license", "");
-  build.signer = document.value("signer", "");
-  build.closure_size = document.value("closure_size", uint64_t{0});
-  build.published_at = document.value("published_at", "");
+  build.variant = optional_text(document, "variant");
+  build.description = optional_text(document, "description");
+  build.license = optional_text(document, "license");
+  build.signer = optional_text(document, "signer");
+  if (auto size = document.find("closure_size"); size != document.end()) {
+    if (!size->is_number_unsigned()) fail(ErrorKind::invalid_input, "'closure_size' is no number of bytes");
+    build.closure_size = size->get<uint64_t>();
+  }
+  build.published_at = optional_text(document, "published_at");
   auto outputs = document.find("outputs");
   if (outputs == document.end() || !outputs->is_object() || outputs->empty())
     fail(ErrorKind::invalid_input, "'outputs' is missing or empty");
   for (const auto& [output, path] : outputs->items()) {
+    check_name(output, "outputs", 64);
     if (!path.is_string()) fail(ErrorKind::invalid_input, "'outputs.{}' is no text", output);
     build.outputs.emplace(output, in_context("'outputs." + output + "'",
                                              [&] { return nix::StorePath::parse(path.get<std::string>()); }));
@@ -142,31 +216,27 @@ PackageBuild PackageBuild::from_json(const json& document) {
 
 int compare_versions(std::string_view a, std::string_view b) {
   for (;;) {
-    a = skip_separators(a);
-    b = skip_separators(b);
-    // A version that goes on with letters is a pre-release of the one that ends: 1.0-rc1 < 1.0 < 1.0.1.
-    if (a.empty() && b.empty()) return 0;
-    if (a.empty()) return is_number(b) ? -1 : 1;
-    if (b.empty()) return is_number(a) ? 1 : -1;
-    std::string_view part_a = take_part(a);
-    std::string_view part_b = take_part(b);
-    if (is_number(part_a) != is_number(part_b)) return is_number(part_a) ? 1 : -1;
-    int order = is_number(part_a) ? compare_numbers(part_a, part_b) : part_a.compare(part_b);
+    Part part_a = take_part(a);
+    Part part_b = take_part(b);
+    if (part_a.kind != part_b.kind) return part_a.kind < part_b.kind ? -1 : 1;
+    if (part_a.kind == PartKind::end) return 0;
+    int order = part_a.kind == PartKind::number ? compare_numbers(part_a.text, part_b.text)
+                                                : part_a.text.compare(part_b.text);
     if (order != 0) return order < 0 ? -1 : 1;
   }
 }
 
-bool satisfies(std::string_view version, std::string_view constraint) {
-  // Several constraints, all to be met: ">=1.2, <2".
+bool is_pre_release(std::string_view version) {
   for (;;) {
-    size_t comma = constraint.find(',');
-    std::string_view one = constraint.substr(0, comma);
-    while (!one.empty() && one.front() == ' ') one.remove_prefix(1);
-    while (!one.empty() && one.back() == ' ') one.remove_suffix(1);
-    if (!satisfies_one(version, one)) return false;
-    if (comma == std::string_view::npos) return true;
-    constraint.remove_prefix(comma + 1);
+    PartKind kind = take_part(version).kind;
+    if (kind == PartKind::tilde || kind == PartKind::pre_release) return true;
+    if (kind == PartKind::end) return false;
   }
+}
+
+bool satisfies(std::string_view version, std::string_view constraint) {
+  return std::ranges::all_of(parse_constraint(constraint),
+                             [&](const Comparator& one) { return admits(one, version); });
 }
 
 }  // namespace flox::catalog

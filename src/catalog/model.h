@@ -27,10 +27,15 @@ struct PackageBuild {
   static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member
 };
 
-// Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1"; as dpkg and Nix users expect.
+// Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1", "1.1.1w" > "1.1.1", "1.0-1+deb12u2" > "1.0-1",
+// and as dpkg has it, "1.0~x" < "1.0". A total order, except that separators do not count ("1.0" and "1-0"
+// are equal).
 int compare_versions(std::string_view a, std::string_view b);
-// Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2" admits 1.2.x), ^, ~, >=, >,
-// <=, <, =.
+// "1.0-rc1", "2.0b3", "1.0~git5": leads up to a release.
+bool is_pre_release(std::string_view version);
+// Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2", "1.2.*" and "1.2.x"
+// admit 1.2.3), or with ^, ~, >=, >, <=, <, = before it; several, with commas or spaces between, must all be
+// met. Throws Error(invalid_input) for a constraint that cannot be read.
 bool satisfies(std::string_view version, std::string_view constraint);
 
 }  // namespace flox::catalog
