@@ -57,7 +57,8 @@ publish_tool tampered 1.0
 tampered=$(flox show tampered --json | jq -r '.[0].outputs.out')
 narinfo=$WORLD/catalog/cache/$(basename "$tampered" | cut -c1-32).narinfo
 nar=$WORLD/catalog/cache/$(sed -n 's/^URL: //p' "$narinfo")
-zstd -dcq "$nar" | sed 's/echo/ECHO/' | zstd -qf -o "$nar"
+zstd -dcq "$nar" | sed 's/echo/ECHO/' >"$WORLD/tampered.nar"
+zstd -qf "$WORLD/tampered.nar" -o "$nar"
 refused "hash" run_package tampered e2 tampered
 [ ! -e "$NODE_ROOT$tampered" ] || die "a tampered path is in the store"
 
