@@ -11,25 +11,58 @@ namespace {
 
 using nlohmann::json;
 
-// The catalog's own words for a failure, as problem+json gives them (RFC 9457).
+// A member that is text, or nothing.
+std::string text(const json& object, const char* key) {
+  if (!object.is_object()) return {};
+  auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+// The catalog's own words for a failure, as problem+json gives them (RFC 9457). Others that answer at this
+// address (a proxy, another service) have none.
 [[noreturn]] void fail_with(const HttpResponse& response, std::string_view what) {
   json problem = json::parse(response.body, nullptr, false);
-  std::string detail = problem.is_object() ? problem.value("detail", response.body) : response.body;
+  std::string detail = text(problem, "detail");
   ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
                    : response.status == 409                           ? ErrorKind::conflict
                    : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
                    : response.status < 500                            ? ErrorKind::invalid_input
                                                                       : ErrorKind::unavailable;
-  throw Error(kind,
-              fmt::format("{}: {}", what,
-                          detail.empty() ? fmt::format("the catalog answered {}", response.status) : detail),
-              problem.is_object() ? problem.value("advice", "") : "");
+  if (detail.empty())
+    throw Error(kind, fmt::format("{}: the catalog answered {}", what, response.status),
+                "check that FLOX_CATALOG_URL is a catalog's");
+  throw Error(kind, fmt::format("{}: {}", what, detail), text(problem, "advice"));
 }
 
 std::vector<PackageBuild> builds_of(const json& list) {
   std::vector<PackageBuild> builds;
   for (const auto& item : list.at("items")) builds.push_back(PackageBuild::from_json(item));
   return builds;
+}
+
+// The first item of an answer to "resolve", as a locked package.
+env::LockedPackage locked_of(const json& answer, std::string_view what, int priority) {
+  const json& item = answer.at("items").at(0);
+  const json& page = item.at("page");
+  if (page.is_object() && page.at("complete").get<bool>()) {
+    json package = page.at("packages").at(0);
+    package["priority"] = priority;
+    json lock = {{"lockfile-version", 1}, {"packages", {package}}};
+    return env::Lockfile::parse(lock.dump()).packages.at(0);
+  }
+  const json& messages = item.at("messages");
+  json message = messages.empty() ? json::object() : messages.at(0);
+  std::string why = text(message, "message");
+  throw Error(ErrorKind::not_found,
+              fmt::format("{}: {}", what, why.empty() ? "the catalog cannot resolve it" : why),
+              text(message.value("context", json()), "advice"));
+}
+
+HttpRequest post(std::string path, const json& body) {
+  return {.method = "POST",
+          .url = std::move(path),
+          .headers = {{"Content-Type", "application/json"}},
+          .body = body.dump(-1, ' ', false, json::error_handler_t::replace)};
 }
 
 }  // namespace
@@ -51,10 +84,17 @@ struct Client::State {
           .with_advice("check that flox-catalog runs there, and FLOX_CATALOG_URL");
     }
   }
-  json get(const std::string& path, std::string_view what) {
-    HttpResponse response = send({.url = path});
+  // Sends, and gives the answer's JSON to `read`.
+  template <typename Read>
+  auto ask(HttpRequest request, std::string_view what, Read&& read) {
+    HttpResponse response = send(std::move(request));
     if (!response.ok()) fail_with(response, what);
-    return json::parse(response.body);
+    try {
+      return read(json::parse(response.body));
+    } catch (const json::exception&) {
+      throw Error(ErrorKind::unavailable, fmt::format("{}: what answers at {} is no catalog", what, url),
+                  "check FLOX_CATALOG_URL");
+    }
   }
 };
 
@@ -77,41 +117,29 @@ env::LockedPackage Client::resolve(std::string_view install_id, const env::Insta
                  {"cpu_level", cpu_level()}};
   if (descriptor.version) wanted["version"] = *descriptor.version;
   json body = {{"items", {{{"name", descriptor.pkg_group}, {"descriptors", {wanted}}}}}};
-  HttpResponse response = state_->send({.method = "POST",
-                                        .url = "/api/v1/catalog/resolve",
-                                        .headers = {{"Content-Type", "application/json"}},
-                                        .body = body.dump()});
-  if (!response.ok()) fail_with(response, what);
-  json item = json::parse(response.body).at("items").at(0);
-  if (item.value("page", json()).is_object() && item["page"].value("complete", false)) {
-    json package = item["page"]["packages"].at(0);
-    package["priority"] = descriptor.priority;
-    json lock = {{"lockfile-version", 1}, {"packages", {package}}};
-    return env::Lockfile::parse(lock.dump()).packages.at(0);
-  }
-  json message = item.value("messages", json::array()).empty() ? json::object() : item["messages"][0];
-  throw Error(ErrorKind::not_found,
-              fmt::format("{}: {}", what, message.value("message", "the catalog cannot resolve it")),
-              message.value("context", json::object()).value("advice", ""));
+  return state_->ask(post("/api/v1/catalog/resolve", body), what,
+                     [&](const json& answer) { return locked_of(answer, what, descriptor.priority); });
 }
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
-  return builds_of(
-      state_->get("/api/v1/catalog/packages/" + url_encode(name), fmt::format("package '{}'", name)));
+  std::string what = fmt::format("package '{}'", name);
+  auto builds = state_->ask({.url = "/api/v1/catalog/packages/" + url_encode(name)}, what, builds_of);
+  if (builds.empty()) fail(ErrorKind::not_found, "{}: the catalog has no build of it", what);
+  return builds;
 }
 
-std::vector<PackageBuild> Client::search(std::string_view term) {
-  return builds_of(state_->get("/api/v1/catalog/search?search_term=" + url_encode(term),
-                               fmt::format("searching '{}'", term)));
+std::vector<PackageBuild> Client::search(std::string_view term, std::string_view system) {
+  std::string path = "/api/v1/catalog/search?search_term=" + url_encode(term);
+  if (!system.empty()) path += "&system=" + url_encode(system);
+  return state_->ask({.url = path}, fmt::format("searching '{}'", term), builds_of);
 }
 
 void Client::publish(const PackageBuild& build) {
-  HttpResponse response = state_->send(
-      {.method = "POST",
-       .url = "/api/v1/catalog/packages/" + url_encode(build.name) + "/builds",
-       .headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + state_->token}},
-       .body = build.to_json().dump()});
-  if (!response.ok()) fail_with(response, fmt::format("publishing {} {}", build.name, build.version));
+  HttpRequest request =
+      post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", build.to_json());
+  request.headers.emplace_back("Authorization", "Bearer " + state_->token);
+  HttpResponse response = state_->send(std::move(request));
+  if (!response.ok()) fail_with(response, "recording it in the catalog");
 }
 
 }  // namespace flox::catalog

@@ -10,7 +10,8 @@
 
 namespace flox::catalog {
 
-// One thread at a time.
+// One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
+// is no catalog, with FLOX_CATALOG_URL as advice.
 class Client : public env::Resolver {
  public:
   // `url` as "http://host:port"; `token` for publishing, may be empty.
@@ -24,8 +25,9 @@ class Client : public env::Resolver {
                              std::string_view system) override;
   // All builds of a package, newest version first. Throws Error(not_found).
   std::vector<PackageBuild> show(std::string_view name);
-  // Newest build of each package whose name or description contains the term.
-  std::vector<PackageBuild> search(std::string_view term);
+  // Newest build of each package whose name or description contains the term; only builds for that system if
+  // one is given.
+  std::vector<PackageBuild> search(std::string_view term, std::string_view system = {});
   // Records a build whose closure the cache already has. Throws Error(conflict) if this version exists with
   // other store paths, untrusted if the token is refused.
   void publish(const PackageBuild& build);

@@ -52,7 +52,7 @@ catalog::PackageBuild of_store_path(const Options& options) {
   auto path = nix::StorePath::containing(options.store_path);
   if (build.name.empty() || build.version.empty())
     throw Error(ErrorKind::invalid_input, "publishing a store path needs its name and version",
-                "add --name and --package-version");
+                "add --name and --version");
   build.system = env::current_system();
   build.outputs.emplace("out", path);
   return build;
@@ -79,7 +79,7 @@ void add_publish(CLI::App& app) {
                       "the directory that was built in (default: the current one)");
   auto* path = command->add_option("--store-path", options->store_path, "publish this store path instead");
   command->add_option("--name", options->build.name, "its name")->needs(path);
-  command->add_option("--package-version", options->build.version, "its version")->needs(path);
+  command->add_option("--version,--package-version", options->build.version, "its version")->needs(path);
   command->add_option("--description", options->build.description, "its description")->needs(path);
   command->add_option("--variant", options->build.variant, "the CPU level it needs, as x86-64-v3")
       ->needs(path);

@@ -1,7 +1,10 @@
 // flox search, flox show: what the catalog has.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/config.h"
 #include "base/error.h"
@@ -11,9 +14,12 @@
 namespace flox::cli {
 namespace {
 
+constexpr size_t results_shown = 10;  // as many as Flox shows, unless all are asked for
+
 struct Options {
   std::string term;
   bool json = false;
+  bool all = false;
 };
 
 catalog::Client client() {
@@ -28,26 +34,63 @@ void print_json(const std::vector<catalog::PackageBuild>& builds) {
 }
 
 void search(const Options& options) {
-  auto builds = client().search(options.term);
+  auto builds = client().search(options.term, env::current_system());
   if (options.json) return print_json(builds);
   if (builds.empty()) fail(ErrorKind::not_found, "No packages matched this search term: '{}'", options.term);
+  const size_t found = builds.size();
+  if (!options.all && found > results_shown) builds.erase(builds.begin() + results_shown, builds.end());
   size_t width = 0;
   for (const auto& build : builds) width = std::max(width, build.name.size());
   for (const auto& build : builds) fmt::print("{:<{}}  {}\n", build.name, width, build.description);
+  if (builds.size() < found)
+    fmt::print(stderr, "\nShowing {} of {} results. Use `flox search {} --all` to see the full list.\n",
+               builds.size(), found, options.term);
+}
+
+// "x86_64-linux", or "x86_64-linux x86-64-v3" for a variant.
+std::string runs_on(const catalog::PackageBuild& build) {
+  return build.variant.empty() ? build.system : build.system + " " + build.variant;
+}
+
+// Builds of one version, each on what it runs: "x86_64-linux, x86_64-linux x86-64-v3".
+std::string systems_of(std::span<const catalog::PackageBuild> builds) {
+  std::vector<std::string> systems;
+  for (const auto& build : builds) systems.push_back(runs_on(build));
+  std::ranges::sort(systems);
+  return fmt::format("{}", fmt::join(systems, ", "));
 }
 
 void show(const Options& options) {
-  auto builds = client().show(options.term);
+  const auto builds = client().show(options.term);  // newest version first, at least one
   if (options.json) return print_json(builds);
-  const auto& latest = builds.front();
-  fmt::print("{} - {}\n", latest.name, latest.description);
-  fmt::print("  Latest:   {}@{}\n  License:  {}\n  Signed:   {}\n  Size:     {:.1f} MB with all it needs\n",
-             latest.name, latest.version, latest.license.empty() ? "N/A" : latest.license,
-             latest.signer.empty() ? "N/A" : latest.signer, static_cast<double>(latest.closure_size) / 1e6);
-  fmt::print("  Versions:\n");
-  for (const auto& build : builds)
-    fmt::print("    {}@{}  {}{}  {}\n", build.name, build.version, build.system,
-               build.variant.empty() ? "" : " " + build.variant, build.outputs.begin()->second.to_string());
+  auto of_version = [&](size_t first) {
+    size_t end = first;
+    while (end < builds.size() && builds[end].version == builds[first].version) ++end;
+    return std::span(builds).subspan(first, end - first);
+  };
+  auto newest = of_version(0);
+  const auto& latest = newest.front();
+  std::vector<std::string> outputs;
+  for (const auto& [output, path] : latest.outputs)
+    outputs.push_back(output + "*");  // all are installed by default
+  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : text; };
+  fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
+  fmt::print("  Catalog:  {}\n", Config::load().catalog_url);
+  fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
+  fmt::print("  License:  {}\n", or_unknown(latest.license));
+  fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
+  fmt::print("  Systems:  {}\n", systems_of(newest));
+  fmt::print("  Signed:   {}\n", or_unknown(latest.signer));
+  fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
+  if (newest.size() == builds.size()) return;
+  fmt::print("\n  Other versions:\n");
+  for (size_t i = newest.size(); i < builds.size();) {
+    auto version = of_version(i);
+    std::string systems = systems_of(version);
+    fmt::print("    {}@{}{}\n", version[0].name, version[0].version,
+               systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems));
+    i += version.size();
+  }
 }
 
 }  // namespace
@@ -56,11 +99,14 @@ void add_search(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* find = app.add_subcommand("search", "Find packages in the catalog");
   find->add_option("TERM", options->term, "part of a name or description")->required();
-  find->add_flag("--json", options->json, "print JSON");
+  find->add_flag("--json", options->json, "print JSON, all results");
+  find->add_flag("-a,--all", options->all, "print all results, not the first ten");
+  find->footer("Example:\n  flox search python");
   find->callback([options] { search(*options); });
   auto* details = app.add_subcommand("show", "Show a package's versions and who signed them");
   details->add_option("PACKAGE", options->term, "its name")->required();
-  details->add_flag("--json", options->json, "print JSON");
+  details->add_flag("--json", options->json, "print JSON, all builds, newest version first");
+  details->footer("Example:\n  flox show python3");
   details->callback([options] { show(*options); });
 }
 

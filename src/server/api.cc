@@ -2,13 +2,16 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "catalog/cpu_level.h"
 #include "server/resolve.h"
+#include "server/suggest.h"
 
 namespace flox::server {
 namespace {
@@ -32,9 +35,48 @@ json list_of(const std::vector<PackageBuild>& builds) {
   return {{"items", items}, {"total_count", items.size()}};
 }
 
+// As the client sees us; a TLS proxy in front says so.
 std::string base_url(const ServerRequest& request) {
   auto host = request.headers.find("host");
-  return "http://" + (host == request.headers.end() ? "catalog" : host->second);
+  auto scheme = request.headers.find("x-forwarded-proto");
+  return fmt::format("{}://{}",
+                     scheme != request.headers.end() && scheme->second == "https" ? "https" : "http",
+                     host == request.headers.end() ? "catalog" : host->second);
+}
+
+std::string query_of(const ServerRequest& request, const char* key) {
+  auto it = request.query.find(key);
+  return it == request.query.end() ? "" : it->second;
+}
+
+bool is_reading(const ServerRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+constexpr std::string_view packages_path = "/api/v1/catalog/packages/";
+constexpr std::string_view cache_path = "/cache/";
+
+[[noreturn]] void nothing_there(const ServerRequest& request) {
+  fail(ErrorKind::not_found, "nothing is served at {} {}", request.method, request.path);
+}
+
+std::string signer_of(std::string_view signature) {
+  return std::string(signature.substr(0, signature.find(':')));
+}
+
+// The record says who signed and how large the closure is: people decide by that, so it must be so.
+void check_claims(PackageBuild& build, const CacheFiles& cache) {
+  nix::StorePathSet outputs;
+  for (const auto& [output, path] : build.outputs) outputs.insert(path);
+  build.closure_size = 0;
+  for (const auto& narinfo : cache.closure(outputs)) {
+    build.closure_size += narinfo.info.nar_size;
+    if (!outputs.contains(narinfo.info.path)) continue;
+    const auto& signatures = narinfo.info.signatures;
+    if (build.signer.empty() && !signatures.empty()) build.signer = signer_of(signatures.front());
+    if (std::ranges::none_of(signatures, [&](const auto& one) { return signer_of(one) == build.signer; }))
+      fail(ErrorKind::untrusted,
+           "'{}' is to have signed {}, but its narinfo in the cache bears no such signature", build.signer,
+           narinfo.info.path.to_string());
+  }
 }
 
 std::string now_rfc3339() {
@@ -58,34 +100,46 @@ void Api::authorise(const ServerRequest& request) const {
   std::string given = header == request.headers.end() ? "" : header->second;
   std::string wanted = "Bearer " + token_;
   // Compared in constant time: the time taken must not tell how much of a guess is right.
-  if (token_.empty() || given.size() != wanted.size() || CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) != 0)
-    throw Error(ErrorKind::untrusted, "publishing needs the catalog's token", "set FLOX_CATALOG_TOKEN, or pass --token");
+  if (token_.empty() || given.size() != wanted.size() ||
+      CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) != 0)
+    throw Error(ErrorKind::untrusted, "publishing needs the catalog's token",
+                "set FLOX_CATALOG_TOKEN, or pass --token");
+}
+
+void Api::admit(const ServerRequest& head) const {
+  if (!is_reading(head) && (head.path.starts_with(cache_path) || head.path.starts_with(packages_path)))
+    authorise(head);
 }
 
 ServerResponse Api::handle(const ServerRequest& request) {
   ++requests_;
+  log::debug("{} {}", request.method, request.path);
   const std::string& path = request.path;
-  const bool reading = request.method == "GET" || request.method == "HEAD";
-  constexpr std::string_view packages = "/api/v1/catalog/packages/";
-  if (path.starts_with("/cache/")) return cache_file(request, std::string_view(path).substr(7));
-  if (path == "/api/v1/catalog/resolve" && request.method == "POST") return as_json(resolve(records_, parse_body(request), base_url(request)));
-  if (path == "/api/v1/catalog/search" && reading) {
-    auto term = request.query.find("search_term");
-    return as_json(list_of(records_.search(term == request.query.end() ? "" : term->second)));
-  }
-  if (path.starts_with(packages)) {
-    std::string name = path.substr(packages.size());
-    if (request.method == "POST" && name.ends_with("/builds")) return add_build(request, name.substr(0, name.size() - 7));
-    auto builds = records_.builds(name);
-    if (builds.empty()) throw Error(ErrorKind::not_found, fmt::format("the catalog has no package '{}'", name), "see what there is with: flox search TERM");
-    if (reading) return as_json(list_of(builds));
-  }
-  if (path == "/metrics" && reading) return metrics();
-  if ((path == "/healthz" || path == "/readyz") && reading) {
+  if (path.starts_with(cache_path))
+    return cache_file(request, std::string_view(path).substr(cache_path.size()));
+  if (path == "/api/v1/catalog/resolve" && request.method == "POST")
+    return as_json(resolve(records_, parse_body(request), base_url(request)));
+  if (path == "/api/v1/catalog/search" && is_reading(request))
+    return as_json(list_of(records_.search(query_of(request, "search_term"), query_of(request, "system"))));
+  if (path.starts_with(packages_path)) return packages(request, path.substr(packages_path.size()));
+  if (path == "/metrics" && is_reading(request)) return metrics();
+  if (path == "/healthz" && is_reading(request)) return {.body = "ok\n"};
+  if (path == "/readyz" && is_reading(request)) {
     records_.count();  // throws if the database cannot be read
     return {.body = "ok\n"};
   }
-  fail(ErrorKind::not_found, "nothing is served at {} {}", request.method, path);
+  nothing_there(request);
+}
+
+ServerResponse Api::packages(const ServerRequest& request, std::string name) {
+  if (request.method == "POST" && name.ends_with("/builds"))
+    return add_build(request, name.substr(0, name.size() - 7));
+  if (!is_reading(request)) nothing_there(request);
+  auto builds = records_.builds(name);
+  if (builds.empty())
+    throw Error(ErrorKind::not_found, "the catalog has no such package",
+                advice_for_unknown(name, records_.names()));
+  return as_json(list_of(builds));
 }
 
 ServerResponse Api::cache_file(const ServerRequest& request, std::string_view name) {
@@ -94,6 +148,7 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
     cache_.accept(name, request.body_file);
     return {.status = 201};
   }
+  if (!is_reading(request)) nothing_there(request);
   auto file = cache_.find(name);
   if (!file) fail(ErrorKind::not_found, "the cache has no {}", name);
   if (request.method == "GET" && name.starts_with("nar/")) ++nars_served_;
@@ -103,26 +158,31 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
 ServerResponse Api::add_build(const ServerRequest& request, const std::string& name) {
   authorise(request);
   PackageBuild build = PackageBuild::from_json(parse_body(request));
-  if (build.name != name) fail(ErrorKind::invalid_input, "the record is of '{}', the address of '{}'", build.name, name);
-  for (const auto& [output, path] : build.outputs)
-    if (!cache_.has(path))
-      throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", path.to_string()), "upload the closure first, as flox publish does");
+  if (build.name != name)
+    fail(ErrorKind::invalid_input, "the record is of '{}', the address of '{}'", build.name, name);
+  if (!catalog::is_known_variant(build.variant, build.system))
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("'variant': '{}' is no CPU level of {}", build.variant, build.system),
+        build.system == "aarch64-linux" ? "the level is armv8-a" : "levels are x86-64-v1 to x86-64-v4");
+  check_claims(build, cache_);
   build.published_at = now_rfc3339();
   bool added = records_.add(build);
   if (added) {
     ++published_;
     log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
   }
-  return as_json(build.to_json(), added ? 201 : 200);
+  return as_json(records_.find(build).value_or(build).to_json(), added ? 201 : 200);
 }
 
 ServerResponse Api::metrics() const {
   return {.content_type = "text/plain; version=0.0.4",
-          .body = fmt::format("# TYPE flox_catalog_builds gauge\nflox_catalog_builds {}\n"
-                              "# TYPE flox_catalog_requests_total counter\nflox_catalog_requests_total {}\n"
-                              "# TYPE flox_catalog_published_total counter\nflox_catalog_published_total {}\n"
-                              "# TYPE flox_catalog_nars_served_total counter\nflox_catalog_nars_served_total {}\n",
-                              records_.count(), requests_.load(), published_.load(), nars_served_.load())};
+          .body = fmt::format(
+              "# TYPE flox_catalog_builds gauge\nflox_catalog_builds {}\n"
+              "# TYPE flox_catalog_requests_total counter\nflox_catalog_requests_total {}\n"
+              "# TYPE flox_catalog_published_total counter\nflox_catalog_published_total {}\n"
+              "# TYPE flox_catalog_nars_served_total counter\nflox_catalog_nars_served_total {}\n",
+              records_.count(), requests_.load(), published_.load(), nars_served_.load())};
 }
 
 }  // namespace flox::server

@@ -13,11 +13,15 @@ namespace flox::server {
 // Thread-safe. An empty token refuses every change.
 class Api {
  public:
-  Api(Records& records, CacheFiles& cache, std::string token) : records_(records), cache_(cache), token_(std::move(token)) {}
+  Api(Records& records, CacheFiles& cache, std::string token)
+      : records_(records), cache_(cache), token_(std::move(token)) {}
+  // Refuses by its head a request that may not change what it asks to change (HttpServerOptions::admit).
+  void admit(const ServerRequest& head) const;
   ServerResponse handle(const ServerRequest& request);
 
  private:
   ServerResponse cache_file(const ServerRequest& request, std::string_view name);
+  ServerResponse packages(const ServerRequest& request, std::string name);
   ServerResponse add_build(const ServerRequest& request, const std::string& name);
   ServerResponse metrics() const;
   void authorise(const ServerRequest& request) const;

@@ -22,6 +22,7 @@ class Statement {
   Statement(const Statement&) = delete;
   ~Statement() { sqlite3_finalize(statement_); }
   Statement& bind(std::string_view text) {
+    if (text.data() == nullptr) text = "";  // SQLite would take it for NULL
     sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
     return *this;
   }
@@ -40,7 +41,8 @@ class Statement {
  private:
   [[noreturn]] void complain() const {
     int code = sqlite3_errcode(db_);
-    fail(code == SQLITE_FULL || code == SQLITE_BUSY || code == SQLITE_READONLY ? ErrorKind::unavailable : ErrorKind::internal,
+    fail(code == SQLITE_FULL || code == SQLITE_BUSY || code == SQLITE_READONLY ? ErrorKind::unavailable
+                                                                               : ErrorKind::internal,
          "the catalog's database: {}", sqlite3_errmsg(db_));
   }
   sqlite3* db_;
@@ -49,14 +51,18 @@ class Statement {
 };
 
 constexpr const char* schema = R"(
-  create table builds (
+  begin immediate;
+  create table if not exists builds (
     name text not null, version text not null, system text not null, variant text not null,
     record text not null,  -- PackageBuild as JSON
     primary key (name, version, system, variant));
   pragma user_version = 1;
+  commit;
 )";
 
-PackageBuild build_of(const std::string& record) { return PackageBuild::from_json(nlohmann::json::parse(record)); }
+PackageBuild build_of(const std::string& record) {
+  return PackageBuild::from_json(nlohmann::json::parse(record));
+}
 
 }  // namespace
 
@@ -71,6 +77,17 @@ struct Records::State {
     sqlite3_free(message);
     fail(ErrorKind::unavailable, "the catalog's database: {}", text);
   }
+  int64_t version() const {
+    Statement query(db, "pragma user_version");
+    query.step();
+    return query.number(0);
+  }
+  std::optional<PackageBuild> find(const PackageBuild& like) const {
+    Statement query(
+        db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
+    query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
+    return query.step() ? std::optional(build_of(query.text(0))) : std::nullopt;
+  }
 };
 
 Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
@@ -78,26 +95,34 @@ Records::Records(const std::filesystem::path& file) : state_(std::make_unique<St
     fail(ErrorKind::unavailable, "opening {}: {}", file.string(), sqlite3_errmsg(state_->db));
   sqlite3_busy_timeout(state_->db, 10'000);
   state_->execute("pragma journal_mode = wal; pragma synchronous = full;");
-  Statement version(state_->db, "pragma user_version");
-  version.step();
-  if (version.number(0) == 0) state_->execute(schema);
-  else if (version.number(0) != 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
+  int64_t version = state_->version();
+  if (version > 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
+  if (version < 1) state_->execute(schema);
 }
 Records::~Records() = default;
 
 bool Records::add(const PackageBuild& build) {
   std::scoped_lock lock(state_->mutex);
-  Statement existing(state_->db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
-  existing.bind(build.name).bind(build.version).bind(build.system).bind(build.variant);
-  if (existing.step()) {
-    if (build_of(existing.text(0)).outputs == build.outputs) return false;
-    throw Error(ErrorKind::conflict, fmt::format("{} {} for {} is published already, with other content", build.name, build.version, build.system),
+  if (auto recorded = state_->find(build)) {
+    if (recorded->outputs == build.outputs) return false;
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} {} for {} is published already, with other content", build.name,
+                            build.version, build.system),
                 "a published version never changes: raise the version");
   }
   Statement insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
-  insert.bind(build.name).bind(build.version).bind(build.system).bind(build.variant).bind(build.to_json().dump());
+  insert.bind(build.name)
+      .bind(build.version)
+      .bind(build.system)
+      .bind(build.variant)
+      .bind(build.to_json().dump());
   insert.step();
   return true;
+}
+
+std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->find(like);
 }
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
@@ -106,20 +131,24 @@ std::vector<PackageBuild> Records::builds(std::string_view name) const {
   query.bind(name);
   std::vector<PackageBuild> result;
   while (query.step()) result.push_back(build_of(query.text(0)));
-  std::ranges::stable_sort(result, [](const auto& a, const auto& b) { return catalog::compare_versions(a.version, b.version) > 0; });
+  std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
+    return catalog::compare_versions(a.version, b.version) > 0;
+  });
   return result;
 }
 
-std::vector<PackageBuild> Records::search(std::string_view term) const {
+std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
   std::scoped_lock lock(state_->mutex);
   Statement query(state_->db,
-                  "select record from builds where instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1))");
-  query.bind(term);
+                  "select record from builds where (?2 = '' or system = ?2) and "
+                  "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
+  query.bind(term).bind(system);
   std::map<std::string, PackageBuild> newest;
   while (query.step()) {
     PackageBuild build = build_of(query.text(0));
     auto [it, added] = newest.try_emplace(build.name, build);
-    if (!added && catalog::compare_versions(build.version, it->second.version) > 0) it->second = std::move(build);
+    if (!added && catalog::compare_versions(build.version, it->second.version) > 0)
+      it->second = std::move(build);
   }
   std::vector<PackageBuild> result;
   for (auto& [name, build] : newest) result.push_back(std::move(build));

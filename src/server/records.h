@@ -18,13 +18,16 @@ class Records {
   explicit Records(const std::filesystem::path& file);
   ~Records();
 
-  // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same name,
-  // version, system and variant is there with other outputs.
+  // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
+  // name, version, system and variant is there with other outputs.
   bool add(const catalog::PackageBuild& build);
+  // What is recorded under the same name, version, system and variant.
+  std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
-  // Newest build of each package whose name or description contains the term (case-insensitive).
-  std::vector<catalog::PackageBuild> search(std::string_view term) const;
+  // Newest build of each package whose name or description contains the term (case-insensitive), by name;
+  // only builds for that system if one is given.
+  std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
   std::vector<std::string> names() const;
   int64_t count() const;
 

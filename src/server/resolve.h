@@ -8,8 +8,9 @@
 
 namespace flox::server {
 
-// `request` and the answer as docs/catalog-api.md has them. `base_url` becomes the packages' locked_url. Throws
-// Error(invalid_input) for a malformed request; a package that is not there is a message in the answer.
+// `request` and the answer as docs/catalog-api.md has them. `base_url` becomes the packages' locked_url.
+// Throws Error(invalid_input) for a malformed request; a package that is not there is a message in the
+// answer.
 nlohmann::json resolve(const Records& records, const nlohmann::json& request, const std::string& base_url);
 
 }  // namespace flox::server

@@ -15,7 +15,7 @@ step "packages are found by name and by part of it"
 contains "$(flox search hel)" "Says hello 1.0"
 contains "$(flox show hello)" "Signed:   demo-1"
 refused "No packages matched" flox search nothing-like-it
-refused "the catalog has no package" flox show nothing-like-it
+refused "the catalog has no such package" flox show nothing-like-it
 
 step "real Nix copies from the cache, and checks our signature"
 export NIX_CONFIG="experimental-features = nix-command"

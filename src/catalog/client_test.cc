@@ -1,0 +1,117 @@
+#include "catalog/client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/http_server.h"
+
+namespace flox::catalog {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+// A server that answers every request alike, and remembers the last.
+class Answering {
+ public:
+  Answering(int status, std::string body)
+      : server_({}, [this, status, body](const ServerRequest& request) {
+          last_ = request;
+          return ServerResponse{.status = status, .body = body};
+        }) {}
+  Client client() const { return Client(fmt::format("http://127.0.0.1:{}/", server_.port()), "secret"); }
+  const ServerRequest& last() const { return last_; }
+
+ private:
+  ServerRequest last_;
+  HttpServer server_;
+};
+
+template <typename Call>
+Error error_of(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error";
+  return Error(ErrorKind::internal, "");
+}
+
+json answer_with(json page, json messages = json::array()) {
+  return {{"items", {{{"name", "toplevel"}, {"page", page}, {"messages", messages}}}}};
+}
+
+TEST(Client, resolves_to_a_locked_package_with_the_descriptors_priority) {
+  json package = {{"attr_path", "web"},
+                  {"install_id", "w"},
+                  {"version", "1.0"},
+                  {"system", "x86_64-linux"},
+                  {"outputs", {{"out", "/nix/store/00000000000000000000000000000000-web"}}},
+                  {"priority", 5}};
+  Answering catalog(200, answer_with({{"complete", true}, {"packages", {package}}}).dump());
+  env::LockedPackage locked =
+      catalog.client().resolve("w", {.pkg_path = "web", .version = "^1", .priority = 3}, "x86_64-linux");
+  EXPECT_EQ(locked.version, "1.0");
+  EXPECT_EQ(locked.priority, 3);
+  EXPECT_EQ(locked.json["priority"], 3);
+  json asked = json::parse(catalog.last().body)["items"][0]["descriptors"][0];
+  EXPECT_EQ(asked["attr_path"], "web");
+  EXPECT_EQ(asked["version"], "^1");
+  EXPECT_EQ(asked["systems"], json({"x86_64-linux"}));
+  EXPECT_NE(asked["cpu_level"], "");
+}
+
+TEST(Client, hands_on_the_catalogs_reason_and_advice) {
+  json message = {{"message", "the catalog has no such package"},
+                  {"context", {{"advice", "did you mean web?"}}}};
+  Answering catalog(200, answer_with({{"complete", false}}, {message}).dump());
+  Error error = error_of([&] { catalog.client().resolve("w", {.pkg_path = "wep"}, "x86_64-linux"); });
+  EXPECT_EQ(error.kind(), ErrorKind::not_found);
+  EXPECT_STREQ(error.what(), "package 'wep': the catalog has no such package");
+  EXPECT_EQ(error.advice(), "did you mean web?");
+}
+
+TEST(Client, says_what_a_refusal_is_about) {
+  Answering catalog(409, R"({"detail": "there already", "advice": "raise the version"})");
+  Error error = error_of([&] { catalog.client().publish({.name = "web"}); });
+  EXPECT_EQ(error.kind(), ErrorKind::conflict);
+  EXPECT_THAT(error.what(), HasSubstr("there already"));
+  EXPECT_EQ(error.advice(), "raise the version");
+  EXPECT_EQ(catalog.last().headers.at("authorization"), "Bearer secret");
+}
+
+TEST(Client, encodes_what_it_asks_for) {
+  Answering catalog(200, R"({"items": []})");
+  catalog.client().search("a b&c=d", "x86_64-linux");
+  EXPECT_EQ(catalog.last().query.at("search_term"), "a b&c=d");
+  EXPECT_EQ(catalog.last().query.at("system"), "x86_64-linux");
+  EXPECT_EQ(error_of([&] { catalog.client().show("a/../b?c"); }).kind(), ErrorKind::not_found);
+  EXPECT_EQ(catalog.last().path, "/api/v1/catalog/packages/a/../b?c");
+}
+
+TEST(Client, tells_a_catalog_from_anything_else_that_answers) {
+  for (const char* body : {"<html>welcome</html>", "[]", "{}", R"({"items": 3})", R"({"items": [3]})"}) {
+    Answering other(200, body);
+    Error error = error_of([&] { other.client().resolve("w", {.pkg_path = "web"}, "x86_64-linux"); });
+    EXPECT_EQ(error.kind(), ErrorKind::unavailable) << body;
+    EXPECT_THAT(error.what(), HasSubstr("is no catalog")) << body;
+    EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
+  }
+  Answering missing(404, "<html>not here</html>");
+  Error error = error_of([&] { missing.client().search("x"); });
+  EXPECT_THAT(error.what(), testing::Not(HasSubstr("<html>")));
+  EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
+}
+
+TEST(Client, that_reaches_nobody_says_where_it_looked) {
+  Error error = error_of([] { Client("http://127.0.0.1:1").search("x"); });
+  EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  EXPECT_THAT(error.what(), HasSubstr("the catalog at http://127.0.0.1:1 cannot be reached"));
+  EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
+  EXPECT_THAT(error_of([] { Client("").search("x"); }).what(), HasSubstr("no catalog is configured"));
+}
+
+}  // namespace
+}  // namespace flox::catalog
