@@ -11,7 +11,7 @@ start_catalog
 step "publishing python3 and its libraries"
 flox --root "$LAPTOP_ROOT" import deb python3 --publish >&2
 path=$(flox show python3 --json | jq -r '.[0].outputs.out')
-bytes=$(flox --root "$LAPTOP_ROOT" store closure --json "$path" | jq '[.[].nar_size] | add')
+bytes=$(flox --root "$LAPTOP_ROOT" store closure --json "$path" | jq '[.[].narSize] | add')
 paths=$(flox --root "$LAPTOP_ROOT" store closure --json "$path" | jq length)
 
 export NIX_CONFIG="experimental-features = nix-command

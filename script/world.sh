@@ -34,7 +34,8 @@ enter_world() {
         exit 0
       fi
     fi
-    trap 'kill -TERM "$(cat "$WORLD/init-pid" 2>/dev/null)" 2>/dev/null || true' INT TERM
+    # The world's first process ignores what it does not handle; the kernel ends all the others with it.
+    trap 'kill -KILL "$(cat "$WORLD/init-pid" 2>/dev/null)" 2>/dev/null || true' INT TERM
     while kill -0 $runner 2>/dev/null; do wait $runner || code=$?; done
     exit $code
   fi
@@ -260,9 +261,13 @@ keep_world() {
 #!/usr/bin/env bash
 # A shell inside the demo's world, with its variables set.
 export $(env | grep -E '^(WORLD|PATH|PROJECT|CONTAINERD_ADDRESS|FLOX_[A-Z_]*|AWS_[A-Z_]*|NODE_ROOT|LAPTOP_ROOT|CATALOG_URL)=' | sed 's/=\(.*\)/="\1"/' | tr '\n' ' ')
-exec nsenter --target "\$(cat $WORLD/init-pid)" --mount --pid -- bash --rcfile <(echo '. \$PROJECT/script/lib.sh; set +e +u; . \$PROJECT/script/world.sh; PS1="demo# "')
+exec nsenter --target "\$(cat $WORLD/init-pid)" --mount --pid -- bash --rcfile <(echo '. \$PROJECT/script/lib.sh; set +e +u; . \$PROJECT/script/world.sh; PS1="demo# "') -i
 SH
-  chmod +x "$WORLD/enter"
+  chmod 700 "$WORLD/enter"
+  trap 'kube down --all >/dev/null 2>&1; exit 0' TERM
   touch "$WORLD/kept"
-  sleep infinity
+  while :; do
+    sleep 3600 &
+    wait $!
+  done
 }
