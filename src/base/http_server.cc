@@ -1,15 +1,14 @@
 #include "base/http_server.h"
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
-#include <atomic>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,12 +25,18 @@ using tcp = asio::ip::tcp;
 
 int status_of(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::not_found: return 404;
-    case ErrorKind::invalid_input: return 400;
-    case ErrorKind::untrusted: return 403;
-    case ErrorKind::conflict: return 409;
-    case ErrorKind::unavailable: return 503;
-    case ErrorKind::internal: return 500;
+    case ErrorKind::not_found:
+      return 404;
+    case ErrorKind::invalid_input:
+      return 400;
+    case ErrorKind::untrusted:
+      return 403;
+    case ErrorKind::conflict:
+      return 409;
+    case ErrorKind::unavailable:
+      return 503;
+    case ErrorKind::internal:
+      return 500;
   }
   return 500;
 }
@@ -39,7 +44,8 @@ int status_of(ErrorKind kind) {
 ServerResponse problem(int status, std::string_view title, std::string_view detail, std::string_view advice) {
   nlohmann::json document = {{"status", status}, {"title", title}, {"detail", detail}};
   if (!advice.empty()) document["advice"] = advice;
-  return {.status = status, .content_type = "application/problem+json",
+  return {.status = status,
+          .content_type = "application/problem+json",
           .body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
 }
 
@@ -49,7 +55,8 @@ ServerResponse or_problem(const ServerRequest& request, Make&& make) {
   try {
     return make();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::internal) log::error("{} {}: {}", request.method, request.path, error.what());
+    if (error.kind() == ErrorKind::internal)
+      log::error("{} {}: {}", request.method, request.path, error.what());
     return problem(status_of(error.kind()), to_string(error.kind()), error.what(), error.advice());
   } catch (const std::exception& error) {
     log::error("{} {}: {}", request.method, request.path, error.what());
@@ -102,7 +109,8 @@ ServerRequest head_of(const Message& message) {
   if (question != std::string_view::npos) request.query = parse_query(target.substr(question + 1));
   for (const auto& field : message) {
     std::string name(field.name_string());
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     request.headers[std::move(name)] = std::string(field.value());
   }
   return request;
@@ -119,10 +127,12 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_->header_limit(64 * 1024);
     parser_->body_limit(options_.max_upload);
     stream_.expires_after(std::chrono::minutes(1));
-    http::async_read_header(stream_, buffer_, *parser_, [self = shared_from_this()](beast::error_code error, size_t) {
-      if (error == http::error::body_limit) return self->refuse_body(self->parser_->get(), self->options_.max_upload);
-      if (!error) self->admit();
-    });
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](beast::error_code error, size_t) {
+                              if (error == http::error::body_limit)
+                                return self->refuse_body(self->parser_->get(), self->options_.max_upload);
+                              if (!error) self->admit();
+                            });
   }
 
  private:
@@ -132,7 +142,8 @@ class Session : public std::enable_shared_from_this<Session> {
     ServerRequest head = head_of(header);
     if (auto refusal = service_.refusal(head)) return refuse(head, std::move(*refusal));
     // Beast compares Content-Length with the limit only while it reads the header, where it is max_upload's.
-    if (!is_upload() && parser_->content_length().value_or(0) > options_.max_body) return refuse_body(header, options_.max_body);
+    if (!is_upload() && parser_->content_length().value_or(0) > options_.max_body)
+      return refuse_body(header, options_.max_body);
     if (!beast::iequals(header[http::field::expect], "100-continue")) return read_body();
     auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
     stream_.expires_after(std::chrono::minutes(1));
@@ -141,7 +152,9 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
-  bool is_upload() const { return parser_->get().method() == http::verb::put && !options_.upload_dir.empty(); }
+  bool is_upload() const {
+    return parser_->get().method() == http::verb::put && !options_.upload_dir.empty();
+  }
 
   void read_body() {
     if (is_upload()) {
@@ -161,16 +174,18 @@ class Session : public std::enable_shared_from_this<Session> {
   template <typename Parser>
   void read_with(Parser& parser, uint64_t limit) {
     stream_.expires_after(std::chrono::minutes(10));
-    http::async_read(stream_, buffer_, parser, [self = shared_from_this(), &parser, limit](beast::error_code error, size_t) {
-      if (error == http::error::body_limit) return self->refuse_body(parser.get(), limit);
-      if (error) return;
-      self->answer(parser.get());
-    });
+    http::async_read(stream_, buffer_, parser,
+                     [self = shared_from_this(), &parser, limit](beast::error_code error, size_t) {
+                       if (error == http::error::body_limit) return self->refuse_body(parser.get(), limit);
+                       if (error) return;
+                       self->answer(parser.get());
+                     });
   }
 
   template <typename Message>
   void refuse_body(const Message& message, uint64_t limit) {
-    refuse(head_of(message), problem(413, "body too large", fmt::format("the body is over {} bytes", limit), ""));
+    refuse(head_of(message),
+           problem(413, "body too large", fmt::format("the body is over {} bytes", limit), ""));
   }
 
   // Answers although the body was not read: the connection is of no use after that.
@@ -234,18 +249,21 @@ class Session : public std::enable_shared_from_this<Session> {
     auto serializer = std::make_shared<http::response_serializer<Body>>(*out);
     stream_.expires_after(std::chrono::minutes(10));
     if (request.method == "HEAD")
-      http::async_write_header(stream_, *serializer, [done, serializer](beast::error_code error, size_t n) { done(error, n); });
+      http::async_write_header(stream_, *serializer,
+                               [done, serializer](beast::error_code error, size_t n) { done(error, n); });
     else
-      http::async_write(stream_, *serializer, [done, serializer](beast::error_code error, size_t n) { done(error, n); });
+      http::async_write(stream_, *serializer,
+                        [done, serializer](beast::error_code error, size_t n) { done(error, n); });
   }
 
-  // Reads on until the peer closes too: closing with bytes unread resets the connection, and the peer would lose
-  // the answer.
+  // Reads on until the peer closes too: closing with bytes unread resets the connection, and the peer would
+  // lose the answer.
   void drain() {
     buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(65536), [self = shared_from_this()](beast::error_code error, size_t) {
-      if (!error) self->drain();
-    });
+    stream_.async_read_some(buffer_.prepare(65536),
+                            [self = shared_from_this()](beast::error_code error, size_t) {
+                              if (!error) self->drain();
+                            });
   }
 
   beast::tcp_stream stream_;
@@ -262,7 +280,8 @@ class Session : public std::enable_shared_from_this<Session> {
 }  // namespace
 
 struct HttpServer::State {
-  State(HttpServerOptions options, Handler handler) : service{std::move(options), std::move(handler)}, pool(service.options.threads) {}
+  State(HttpServerOptions options, Handler handler)
+      : service{std::move(options), std::move(handler)}, pool(service.options.threads) {}
   Service service;
   asio::thread_pool pool;
   tcp::acceptor acceptor{pool};
@@ -293,7 +312,8 @@ HttpServer::HttpServer(HttpServerOptions options, Handler handler)
     state_->acceptor.listen();
     state_->port = state_->acceptor.local_endpoint().port();
   } catch (const boost::system::system_error& error) {
-    throw Error(ErrorKind::unavailable, fmt::format("listening on {}:{}: {}", wanted.address, wanted.port, error.code().message()));
+    throw Error(ErrorKind::unavailable,
+                fmt::format("listening on {}:{}: {}", wanted.address, wanted.port, error.code().message()));
   }
   state_->accept();
 }

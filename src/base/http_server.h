@@ -31,18 +31,19 @@ struct ServerResponse {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 0;                            // 0: the system chooses
+  uint16_t port = 0;  // 0: the system chooses
   unsigned threads = 2;
-  uint64_t max_body = 16 * 1024 * 1024;         // bytes; a larger body is answered with 413
-  uint64_t max_upload = 16ULL << 30;            // bytes, for PUT, which goes to a file
-  std::filesystem::path upload_dir;             // where PUT bodies are collected; empty: PUT is like POST
-  // Asked with a request's head, before its body is read; what it throws is the answer, and the body stays unread:
-  // who may not upload cannot fill the disk. Runs on the server's threads, as the handler does. May be empty.
+  uint64_t max_body = 16 * 1024 * 1024;  // bytes; a larger body is answered with 413
+  uint64_t max_upload = 16ULL << 30;     // bytes, for PUT, which goes to a file
+  std::filesystem::path upload_dir;      // where PUT bodies are collected; empty: PUT is like POST
+  // Asked with a request's head, before its body is read; what it throws is the answer, and the body stays
+  // unread: who may not upload cannot fill the disk. Runs on the server's threads, as the handler does. May
+  // be empty.
   std::function<void(const ServerRequest&)> admit;
 };
 
-// Serves until it goes. The handler runs on the server's threads, several at a time; an Error it throws becomes
-// an application/problem+json answer (RFC 9457) with a status by its kind, anything else a 500.
+// Serves until it goes. The handler runs on the server's threads, several at a time; an Error it throws
+// becomes an application/problem+json answer (RFC 9457) with a status by its kind, anything else a 500.
 class HttpServer {
  public:
   using Handler = std::function<ServerResponse(const ServerRequest&)>;

@@ -17,16 +17,19 @@ std::string url(const HttpServer& server, std::string_view path) {
 
 TEST(Http, a_request_reaches_the_handler_and_its_answer_comes_back) {
   HttpServer server({}, [](const ServerRequest& request) {
-    return ServerResponse{.body = request.method + " " + request.path + " q=" + request.query.at("q") + " " + request.body};
+    return ServerResponse{.body = request.method + " " + request.path + " q=" + request.query.at("q") + " " +
+                                  request.body};
   });
   HttpClient client;
-  HttpResponse response = client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello"});
+  HttpResponse response =
+      client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello"});
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "POST /a b q=x y hello");
 }
 
 TEST(Http, a_handler_error_is_a_problem_document) {
-  HttpServer server({}, [](const ServerRequest&) -> ServerResponse { fail(ErrorKind::not_found, "no package web"); });
+  HttpServer server(
+      {}, [](const ServerRequest&) -> ServerResponse { fail(ErrorKind::not_found, "no package web"); });
   HttpResponse response = HttpClient().send({.url = url(server, "/")});
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(response.headers["content-type"], "application/problem+json");
@@ -37,14 +40,18 @@ TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
   TempDir dir;
   HttpServer server({.upload_dir = dir.path()}, [&](const ServerRequest& request) {
     if (request.method == "PUT") fs::rename(request.body_file, dir.path() / "kept");
-    return request.method == "PUT" ? ServerResponse{.status = 201} : ServerResponse{.body_file = dir.path() / "kept"};
+    return request.method == "PUT" ? ServerResponse{.status = 201}
+                                   : ServerResponse{.body_file = dir.path() / "kept"};
   });
   std::string big(3 << 20, 'z');
   write_file(dir.path() / "source", big);
   HttpClient client;
-  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"}).status, 201);
+  EXPECT_EQ(
+      client.send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"}).status,
+      201);
   std::string got;
-  HttpResponse response = client.stream({.url = url(server, "/f")}, [&](std::string_view piece) { got += piece; });
+  HttpResponse response =
+      client.stream({.url = url(server, "/f")}, [&](std::string_view piece) { got += piece; });
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(got, big);
 }
@@ -61,14 +68,18 @@ TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
 
 TEST(Http, a_body_over_the_limit_is_refused) {
   HttpServer server({.max_body = 10}, [](const ServerRequest&) { return ServerResponse{}; });
-  EXPECT_EQ(HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x')}).status, 413);
+  EXPECT_EQ(
+      HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x')}).status,
+      413);
 }
 
 TEST(Http, an_upload_over_the_limit_is_refused_with_an_answer) {
   TempDir dir;
-  HttpServer server({.max_upload = 10, .upload_dir = dir.path()}, [](const ServerRequest&) { return ServerResponse{}; });
+  HttpServer server({.max_upload = 10, .upload_dir = dir.path()},
+                    [](const ServerRequest&) { return ServerResponse{}; });
   write_file(dir.path() / "source", std::string(3 << 20, 'x'));
-  HttpResponse response = HttpClient().send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"});
+  HttpResponse response =
+      HttpClient().send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"});
   EXPECT_EQ(response.status, 413);
   EXPECT_THAT(response.body, HasSubstr("over 10 bytes"));
 }
@@ -77,7 +88,10 @@ TEST(Http, an_upload_that_is_not_admitted_is_answered_unread) {
   TempDir dir;
   bool handled = false;
   HttpServer server({.upload_dir = dir.path(),
-                     .admit = [](const ServerRequest& head) { if (head.path == "/closed") fail(ErrorKind::untrusted, "no"); }},
+                     .admit =
+                         [](const ServerRequest& head) {
+                           if (head.path == "/closed") fail(ErrorKind::untrusted, "no");
+                         }},
                     [&](const ServerRequest&) {
                       handled = true;
                       return ServerResponse{.status = 201};

@@ -318,8 +318,8 @@ class GrpcCri : public Cri {
     const grpc::Status status = (stub.*method)(&context, request, &response);
     if (status.ok()) return response;
     const std::string prefix = *doing ? std::string(doing) + ": " : "";
-    // A shim that cannot reach floxd is "unavailable" too, but then containerd did answer. gRPC's own text for
-    // no connection begins like this (grpc 1.51).
+    // A shim that cannot reach floxd is "unavailable" too, but then containerd did answer. gRPC's own text
+    // for no connection begins like this (grpc 1.51).
     const bool nobody_answers = status.error_message().starts_with("failed to connect") ||
                                 status.error_message().starts_with("connections to all backends failing");
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE && nobody_answers)

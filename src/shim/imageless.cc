@@ -173,7 +173,8 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), prepare_limit);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
-    throw error.with_context("asking floxd for the container's environment").with_advice("Is floxd running on this node? `flox node status` tells.");
+    throw error.with_context("asking floxd for the container's environment")
+        .with_advice("Is floxd running on this node? `flox node status` tells.");
   }
   node::v1::PrepareResponse response;
   if (!response.ParseFromString(answer) || response.store_directory().empty() ||

@@ -38,7 +38,8 @@ class Imageless {
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
                                                      fs::path root);
 
-  // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are gone.
+  // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
+  // gone.
   asio::awaitable<bool> release(std::string container_id);
 
   // FLOX_NODE_SOCKET, else /run/flox/node.sock.

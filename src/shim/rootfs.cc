@@ -84,7 +84,8 @@ namespace {
 void link_tools(const Rootfs& root, const RuntimeTools& tools, const std::string& directory) {
   const std::string target = tools.store_path + "/bin";
   if (!root.exists(directory)) {
-    root.make_link(directory, target);  // unless a link stands there: ours of an earlier start, or the image's
+    root.make_link(directory,
+                   target);  // unless a link stands there: ours of an earlier start, or the image's
     return;
   }
   std::error_code error;

@@ -61,7 +61,7 @@ void serve_tasks(const CommandLine& line) {
     throw Error(ErrorKind::invalid_input, "no listening socket was passed as descriptor 3",
                 "containerd starts this program with the action start.");
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGUSR1, SIG_IGN);  // asks the stock shim for a dump of its threads
+  ::signal(SIGUSR1, SIG_IGN);               // asks the stock shim for a dump of its threads
   ::prctl(PR_SET_NAME, "containerd-shim");  // we were executed as /proc/self/exe
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) fail_errno(errno, "becoming a subreaper");
 

@@ -131,7 +131,7 @@ asio::awaitable<std::optional<Activation>> Task::prepare_spec() {
   if (!is_imageless(spec)) co_return std::nullopt;
   imageless_ = true;
   write_file(lease_file(), id_, 0600);
-  fs::path root = fs::path(bundle_) / spec.root_path();     // an absolute path stands for itself
+  fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
   std::optional<Activation> activation = co_await world_.imageless.prepare(id_, spec, root);
   spec.save(config);
   co_return activation;
