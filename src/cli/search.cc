@@ -68,7 +68,10 @@ void show(const Options& options) {
     while (end < builds.size() && builds[end].version == builds[first].version) ++end;
     return std::span(builds).subspan(first, end - first);
   };
-  auto newest = of_version(0);
+  // What flox install takes: a release, unless there is none.
+  auto release =
+      std::ranges::find_if(builds, [](const auto& build) { return !catalog::is_pre_release(build.version); });
+  auto newest = of_version(release == builds.end() ? 0 : static_cast<size_t>(release - builds.begin()));
   const auto& latest = newest.front();
   std::vector<std::string> outputs;
   for (const auto& [output, path] : latest.outputs)
@@ -84,12 +87,13 @@ void show(const Options& options) {
   fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
   if (newest.size() == builds.size()) return;
   fmt::print("\n  Other versions:\n");
-  for (size_t i = newest.size(); i < builds.size();) {
+  for (size_t i = 0; i < builds.size();) {
     auto version = of_version(i);
+    i += version.size();
+    if (version.data() == newest.data()) continue;
     std::string systems = systems_of(version);
     fmt::print("    {}@{}{}\n", version[0].name, version[0].version,
                systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems));
-    i += version.size();
   }
 }
 

@@ -143,12 +143,17 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
                   "select record from builds where (?2 = '' or system = ?2) and "
                   "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
   query.bind(term).bind(system);
+  // A release goes before what only leads up to one, as in resolving.
+  auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    bool early_a = catalog::is_pre_release(a.version);
+    bool early_b = catalog::is_pre_release(b.version);
+    return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
+  };
   std::map<std::string, PackageBuild> newest;
   while (query.step()) {
     PackageBuild build = build_of(query.text(0));
     auto [it, added] = newest.try_emplace(build.name, build);
-    if (!added && catalog::compare_versions(build.version, it->second.version) > 0)
-      it->second = std::move(build);
+    if (!added && goes_before(build, it->second)) it->second = std::move(build);
   }
   std::vector<PackageBuild> result;
   for (auto& [name, build] : newest) result.push_back(std::move(build));

@@ -84,6 +84,8 @@ TEST_F(RecordsTest,
   EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.0");
   EXPECT_EQ(resolve_one("web", "1.1-rc1")["page"]["packages"][0]["version"], "1.1-rc1");
   EXPECT_EQ(resolve_one("next", "")["page"]["packages"][0]["version"], "0.1-rc1");
+  EXPECT_EQ(records_.search("web")[0].version, "1.0");
+  EXPECT_EQ(records_.search("next")[0].version, "0.1-rc1");
 }
 
 TEST_F(RecordsTest, a_build_that_the_cpu_cannot_run_is_told_from_a_version_that_is_not_there) {

@@ -14,6 +14,8 @@ nar=$(sed -n 's/^URL: //p' <<<"$narinfo")
 step "packages are found by name and by part of it"
 contains "$(flox search hel)" "Says hello 1.0"
 contains "$(flox show hello)" "Signed:   demo-1"
+contains "$(flox show hello)" "Latest:   hello@1.0"
+refused "did you mean hello" flox show helo
 refused "No packages matched" flox search nothing-like-it
 refused "the catalog has no such package" flox show nothing-like-it
 
@@ -44,17 +46,25 @@ done
 equal "$(curl -s -o /dev/null -w '%{http_code}' --path-as-is "$CATALOG_URL/cache/../catalog.sqlite")" 404
 refused "publishing needs the catalog's token" env FLOX_CATALOG_TOKEN=wrong flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
 
+step "a store path is published by its name, for a CPU level that there is"
+publish_path() { flox --root "$LAPTOP_ROOT" publish --store-path "$path" --name hello --version "$1" --variant "$2"; }
+level=$([ "$(uname -m)" = x86_64 ] && echo x86-64-v2 || echo armv8-a)
+publish_path 1.1-rc1 "$level"
+contains "$(flox show hello)" "hello@1.1-rc1 ($(uname -m)-linux $level only)"
+contains "$(flox show hello)" "Latest:   hello@1.0"
+refused "is no CPU level" publish_path 1.2 avx2
+
 step "a published version never changes"
 sed -i 's/Says/Tells/; s/echo \\"/echo \\"changed /; s/%s %s/changed %s %s/' "$WORLD/tools/hello-1.0/.flox/env/manifest.toml"
 flox --root "$LAPTOP_ROOT" build -d "$WORLD/tools/hello-1.0" --quiet
 refused "raise the version" flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
-equal "$(flox show hello --json | jq -r '.[0].outputs.out')" "$path"
+equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs.out')" "$path"
 
 step "a restart keeps what was published"
 stop_server catalog
 rm "$WORLD/catalog.port"
 start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --port-file "$WORLD/catalog.port"
 wait_until 10 "flox-catalog to listen again" test -s "$WORLD/catalog.port"
-equal "$(flox show hello --json | jq -r '.[0].outputs.out')" "$path"
+equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs.out')" "$path"
 step "without a token file it is read-only"
 refused "publishing needs the catalog's token" flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
