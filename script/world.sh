@@ -184,7 +184,9 @@ start_floxd() {
   # The runtime closure (sh, pgrep, flox, …) is made once a node; floxd finds it by its GC root.
   [ -e "$NODE_ROOT/nix/var/nix/gcroots/flox-runtime" ] || [ -L "$NODE_ROOT/nix/var/nix/gcroots/flox-runtime" ] ||
     flox --root "$NODE_ROOT" node runtime >"$WORLD/logs/runtime.log"
-  METRICS_ADDRESS=127.0.0.1:9808
+  # On the machine's loopback, which several worlds share: a port of its own, below those that the kernel gives out.
+  METRICS_ADDRESS=127.0.0.1:$((20000 + RANDOM % 10000))
+  export FLOX_METRICS_ADDRESS=$METRICS_ADDRESS
   start_server floxd floxd --root "$NODE_ROOT" --node-socket "$FLOX_NODE_SOCKET" --pod-socket-dir "$WORLD/run/pod" \
     --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --metrics "$METRICS_ADDRESS"
   wait_until 20 "floxd to be ready" curl -fs "http://$METRICS_ADDRESS/readyz"
