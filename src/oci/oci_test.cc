@@ -86,15 +86,11 @@ TEST(RuntimeSpecTest, VariablesAreSetInPlaceAndTheLastOfEqualNamesCounts) {
 }
 
 TEST(RuntimeTest, WritesTheCommandLinesOfRunc) {
-  Runtime runc({.binary = "runc",
-                .root = "/r/ns",
-                .log = "/b/log.json",
-                .systemd_cgroup = true,
-                .no_pivot_root = true});
-  EXPECT_THAT(runc.create("c", "/b", "/b/init.pid", "/tmp/pty.sock"),
-              ElementsAre("runc", "--root", "/r/ns", "--log", "/b/log.json", "--log-format", "json",
-                          "--systemd-cgroup", "create", "--bundle", "/b", "--pid-file", "/b/init.pid",
-                          "--console-socket", "/tmp/pty.sock", "--no-pivot", "c"));
+  Runtime runc({.binary = "runc", .root = "/r/ns", .systemd_cgroup = true, .no_pivot_root = true});
+  EXPECT_THAT(
+      runc.create("c", "/b", "/b/init.pid", "/tmp/pty.sock"),
+      ElementsAre("runc", "--root", "/r/ns", "--systemd-cgroup", "create", "--bundle", "/b", "--pid-file",
+                  "/b/init.pid", "--console-socket", "/tmp/pty.sock", "--no-pivot", "c"));
   Runtime plain({.root = "/r"});
   EXPECT_THAT(plain.kill("c", 9, true), ElementsAre("runc", "--root", "/r", "kill", "--all", "c", "9"));
   EXPECT_THAT(plain.exec("c", "/p", "/b/e.pid", ""),
@@ -104,16 +100,18 @@ TEST(RuntimeTest, WritesTheCommandLinesOfRunc) {
 
 TEST(RuntimeTest, TheLastErrorOfTheLogIsTheReason) {
   TempDir dir;
-  Runtime runc({.log = dir.path() / "log.json"});
-  EXPECT_EQ(runc.last_error(), std::nullopt);
-  std::ofstream(dir.path() / "log.json") << R"({"level":"error","msg":"first"})"
-                                            "\n"
-                                         << R"({"level":"error","msg":"exec: \"x\": not found"})"
-                                            "\n"
-                                         << R"({"level":"warning","msg":"later"})"
-                                            "\nnot json\n"
-                                            R"({"level":"err)";
-  EXPECT_EQ(runc.last_error(), "exec: \"x\": not found");
+  const std::filesystem::path log = dir.path() / "log.json";
+  EXPECT_THAT(with_log({"runc", "start", "c"}, log),
+              ElementsAre("runc", "--log", log.string(), "--log-format", "json", "start", "c"));
+  EXPECT_EQ(last_error(log), std::nullopt);
+  std::ofstream(log) << R"({"level":"error","msg":"first"})"
+                        "\n"
+                     << R"({"level":"error","msg":"exec: \"x\": not found"})"
+                        "\n"
+                     << R"({"level":"warning","msg":"later"})"
+                        "\nnot json\n"
+                        R"({"level":"err)";
+  EXPECT_EQ(last_error(log), "exec: \"x\": not found");
 }
 
 TEST(RuntimeTest, ReadsTheListOfProcesses) {

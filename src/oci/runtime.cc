@@ -1,5 +1,10 @@
 #include "oci/runtime.h"
 
+#include <linux/magic.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -38,8 +43,6 @@ void add_checkpoint_options(Argv& argv, const Runtime::Checkpoint& how) {
 Argv Runtime::command(std::initializer_list<std::string> words) const {
   Argv argv{settings_.binary};
   add(argv, "--root", settings_.root);
-  add(argv, "--log", settings_.log);
-  if (!settings_.log.empty()) add(argv, "--log-format", "json");
   add_flag(argv, "--systemd-cgroup", settings_.systemd_cgroup);
   add(argv, "--criu", settings_.criu);
   argv.insert(argv.end(), words);
@@ -106,10 +109,16 @@ Argv Runtime::checkpoint(const std::string& id, const Checkpoint& how) const {
   return argv;
 }
 
-std::optional<std::string> Runtime::last_error() const {
+Argv with_log(Argv argv, const fs::path& log) {
+  const std::string words[] = {"--log", log, "--log-format", "json"};
+  argv.insert(argv.begin() + 1, std::begin(words), std::end(words));
+  return argv;
+}
+
+std::optional<std::string> last_error(const fs::path& log) {
   std::string text;
   try {
-    text = read_file(settings_.log);
+    text = read_file(log);
   } catch (const Error&) {
     return std::nullopt;  // the runtime never got so far as to write a log
   }
@@ -123,6 +132,21 @@ std::optional<std::string> Runtime::last_error() const {
     if (line.value("level", "") == "error") result = line["msg"].get<std::string>();
   }
   return result;
+}
+
+std::string default_runtime() {
+  struct statfs unified {};
+  const bool hybrid =
+      ::statfs("/sys/fs/cgroup/unified", &unified) == 0 && unified.f_type == CGROUP2_SUPER_MAGIC;
+  if (hybrid) return "runc";
+  const char* variable = std::getenv("PATH");
+  std::string_view path = variable == nullptr ? "" : variable;
+  while (!path.empty()) {
+    const std::string_view directory = path.substr(0, path.find(':'));
+    path.remove_prefix(std::min(directory.size() + 1, path.size()));
+    if (::access((fs::path(directory) / "crun").c_str(), X_OK) == 0) return "crun";
+  }
+  return "runc";
 }
 
 std::vector<int> parse_pids(const std::string& text) {

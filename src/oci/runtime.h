@@ -17,7 +17,6 @@ class Runtime {
   struct Settings {
     std::string binary = "runc";  // looked up in PATH
     fs::path root;                // state directory, one a namespace
-    fs::path log;                 // the container's log.json; empty: no log
     bool systemd_cgroup = false;
     bool no_pivot_root = false;
     bool no_new_keyring = false;
@@ -50,13 +49,19 @@ class Runtime {
   Argv update(const std::string& id) const;     // reads LinuxResources as JSON from stdin
   Argv checkpoint(const std::string& id, const Checkpoint& how) const;
 
-  // The last message of level "error" in the log; nothing if there is none.
-  std::optional<std::string> last_error() const;
-
  private:
   Argv command(std::initializer_list<std::string> words) const;
   Settings settings_;
 };
+
+// The same command with its errors going to `log` as JSON, one object a line.
+Argv with_log(Argv argv, const fs::path& log);
+// The last message of level "error" in such a log; nothing if there is none.
+std::optional<std::string> last_error(const fs::path& log);
+
+// The OCI runtime of a machine that names none: crun where there is one that can work, else runc. crun
+// refuses hybrid cgroups (v1 controllers with a v2 tree in /sys/fs/cgroup/unified).
+std::string default_runtime();
 
 // The pids that `processes` printed: "[1,2]" or "null". Throws Error(internal) for anything else.
 std::vector<int> parse_pids(const std::string& text);

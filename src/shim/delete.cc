@@ -42,10 +42,11 @@ void attempt(const char* what, Step step) {
 
 void delete_container(const CommandLine& line, const fs::path& bundle) {
   RuntimeOptions options = RuntimeOptions::load(bundle);
-  oci::Runtime runtime = options.runtime(line.namespace_name, bundle);
+  const oci::Runtime runtime = options.runtime(line.namespace_name);
+  const fs::path log = bundle / "log-delete.json";
   if (!fs::exists(runtime.settings().root / line.id)) return;  // the shim did it, as it should
-  Outcome outcome = run({.argv = runtime.remove(line.id, true)});
-  if (outcome.exit_code != 0) fail(ErrorKind::internal, "{}", runtime.last_error().value_or(outcome.err));
+  Outcome outcome = run({.argv = oci::with_log(runtime.remove(line.id, true), log)});
+  if (outcome.exit_code != 0) fail(ErrorKind::internal, "{}", oci::last_error(log).value_or(outcome.err));
 }
 
 void release_environment(const std::string& id, const fs::path& bundle) {

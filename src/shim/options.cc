@@ -81,13 +81,9 @@ RuntimeOptions from(const wire::GenericOptions& message) {
   return from_toml(message.config_body(), "config_body");
 }
 
-}  // namespace
-
-RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
+RuntimeOptions decode_any(const wire::Any& any) {
   if (any.type_url().empty() || any.value().empty()) return {};
-  std::string type = any.type_url();
-  if (constexpr std::string_view prefix = "type.googleapis.com/"; type.starts_with(prefix))
-    type.erase(0, prefix.size());
+  const std::string type = bare_type(any.type_url());
   if (type == "containerd.runc.v1.Options") return from(parse_message<wire::RuncOptions>(any));
   if (type == "containerd.linux.runc.CreateOptions")
     return from(parse_message<wire::LegacyCreateOptions>(any));
@@ -95,8 +91,23 @@ RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
   fail(ErrorKind::invalid_input, "unsupported runtime options type {}", any.type_url());
 }
 
+}  // namespace
+
+std::string bare_type(std::string type_url) {
+  constexpr std::string_view prefix = "type.googleapis.com/";
+  if (type_url.starts_with(prefix)) type_url.erase(0, prefix.size());
+  return type_url;
+}
+
+RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
+  RuntimeOptions result = decode_any(any);
+  if (result.binary.empty()) result.binary = oci::default_runtime();
+  return result;
+}
+
 RuntimeOptions RuntimeOptions::load(const fs::path& bundle) {
   RuntimeOptions result;
+  result.binary = oci::default_runtime();
   std::string text;
   try {
     text = read_file(bundle / options_file);
@@ -119,10 +130,9 @@ void RuntimeOptions::save(const fs::path& bundle) const {
   write_file(bundle / "runtime", binary, 0600);
 }
 
-oci::Runtime RuntimeOptions::runtime(const std::string& namespace_name, const fs::path& bundle) const {
+oci::Runtime RuntimeOptions::runtime(const std::string& namespace_name) const {
   return oci::Runtime({.binary = binary,
                        .root = root / namespace_name,
-                       .log = bundle / "log.json",
                        .systemd_cgroup = systemd_cgroup,
                        .no_pivot_root = no_pivot_root,
                        .no_new_keyring = no_new_keyring,

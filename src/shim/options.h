@@ -13,7 +13,7 @@ namespace flox::shim {
 namespace fs = std::filesystem;
 
 struct RuntimeOptions {
-  std::string binary = "runc";             // BinaryName
+  std::string binary;                      // BinaryName; oci::default_runtime() if none is named
   fs::path root = "/run/containerd/runc";  // Root: below it one directory a namespace
   bool systemd_cgroup = false;             // SystemdCgroup
   bool no_pivot_root = false;              // NoPivotRoot
@@ -34,8 +34,11 @@ struct RuntimeOptions {
   static RuntimeOptions load(const fs::path& bundle);
   void save(const fs::path& bundle) const;
 
-  // The runtime for a container of this namespace; errors go to BUNDLE/log.json.
-  oci::Runtime runtime(const std::string& namespace_name, const fs::path& bundle) const;
+  // The runtime for containers of this namespace.
+  oci::Runtime runtime(const std::string& namespace_name) const;
 };
+
+// A type URL without "type.googleapis.com/", which containerd leaves out and others may not.
+std::string bare_type(std::string type_url);
 
 }  // namespace flox::shim

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "shim/bootstrap.h"
+#include "shim/checkpoint.h"
 #include "shim/children.h"
 #include "shim/command_line.h"
 #include "shim/imageless.h"
@@ -131,7 +132,7 @@ TEST(OptionsTest, UnderstandsAllThreeForms) {
   legacy.set_io_uid(7);
   options = RuntimeOptions::decode(any_of("containerd.linux.runc.CreateOptions", legacy.SerializeAsString()));
   EXPECT_EQ(options.io_uid, 7U);
-  EXPECT_EQ(options.binary, "runc");
+  EXPECT_EQ(options.binary, oci::default_runtime());
 
   wire::GenericOptions generic;
   generic.set_config_body("SystemdCgroup = true\nBinaryName = \"/opt/runc\"\n");
@@ -154,13 +155,44 @@ TEST(OptionsTest, SaysWhereBadTomlIsBad) {
 
 TEST(OptionsTest, AreFoundAgainByDelete) {
   TempDir bundle;
-  EXPECT_EQ(RuntimeOptions::load(bundle.path()).binary, "runc");
+  EXPECT_EQ(RuntimeOptions::load(bundle.path()).binary, oci::default_runtime());
   RuntimeOptions options;
   options.binary = "crun";
   options.systemd_cgroup = true;
   options.save(bundle.path());
   EXPECT_EQ(RuntimeOptions::load(bundle.path()).binary, "crun");
   EXPECT_TRUE(RuntimeOptions::load(bundle.path()).systemd_cgroup);
+}
+
+TEST(CheckpointTest, UnderstandsBothFormsOfOptions) {
+  wire::CheckpointTaskRequest request;
+  request.set_path("/images/1");
+  oci::Runtime::Checkpoint how = checkpoint_of(request, "/bundle");
+  EXPECT_TRUE(how.leave_running);
+  EXPECT_EQ(how.image_path, "/images/1");
+  EXPECT_EQ(how.work_path, "/bundle/work/criu-work");
+
+  wire::CheckpointOptions options;
+  options.set_exit(true);
+  options.set_open_tcp(true);
+  options.set_work_path("/work");
+  *request.mutable_options() = any_of("containerd.runc.v1.CheckpointOptions", options.SerializeAsString());
+  how = checkpoint_of(request, "/bundle");
+  EXPECT_FALSE(how.leave_running);
+  EXPECT_TRUE(how.tcp_established);
+  EXPECT_EQ(how.work_path, "/work");
+
+  wire::LegacyCheckpointOptions legacy;
+  legacy.set_file_locks(true);
+  legacy.set_work_path("/legacy");
+  *request.mutable_options() = any_of("containerd.linux.runc.CheckpointOptions", legacy.SerializeAsString());
+  how = checkpoint_of(request, "/bundle");
+  EXPECT_TRUE(how.leave_running);
+  EXPECT_TRUE(how.file_locks);
+  EXPECT_EQ(how.work_path, "/legacy");
+
+  *request.mutable_options() = any_of("some.other.Options", "x");
+  EXPECT_THROW(checkpoint_of(request, "/bundle"), Error);
 }
 
 // --- where output goes

@@ -7,12 +7,15 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "oci/mount.h"
+#include "oci/runtime_spec.h"
+#include "shim/checkpoint.h"
 #include "shim/diary.h"
+#include "shim/oci_runtime.h"
 #include "shim/time.h"
 #include "ttrpc/status.h"
 
@@ -30,33 +33,25 @@ StdioPaths stdio_of(const wire::CreateTaskRequest& request) {
   return {request.stdin(), request.stdout(), request.stderr(), request.terminal()};
 }
 
-bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
-
-TaskProcess::TaskProcess(const World& world, std::string process_id, StdioPaths paths,
-                         const RuntimeOptions& options, const std::string& container_id)
-    : id(std::move(process_id)),
-      stdio({world.executor, world.children, world.namespace_name, container_id, options.io_uid,
-             options.io_gid},
-            std::move(paths)),
-      mutex(world.executor),
-      finished(world.executor) {}
 
 Task::Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options)
     : world_(std::move(world)),
       id_(request.id()),
       bundle_(request.bundle()),
       options_(std::move(options)),
-      runtime_(options_.runtime(world_.namespace_name, bundle_)),
-      init_(std::make_shared<TaskProcess>(world_, id_, stdio_of(request), options_, id_)),
-      execs_idle_(std::make_shared<Event>(world_.executor)) {}
+      init_(std::make_shared<TaskProcess>(id_, stdio_owner(), stdio_of(request))),
+      execs_idle_(std::make_shared<Event>(world_.executor)) {
+  if (!request.checkpoint().empty()) restore_from_ = restore_of(request, options_);
+}
+
+Stdio::Owner Task::stdio_owner() const {
+  return {world_.executor, world_.children, world_.namespace_name, id_, options_.io_uid, options_.io_gid};
+}
 
 // --- create
 
 asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTaskRequest request) {
-  if (!request.checkpoint().empty())
-    fail_status(Code::unimplemented, "restoring a checkpoint is not supported yet");
   RuntimeOptions options = RuntimeOptions::decode(request.options());
   std::shared_ptr<Task> task(new Task(world, request, std::move(options)));
   std::exception_ptr failure;
@@ -77,75 +72,80 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTas
   event.mutable_io()->set_stdout(request.stdout());
   event.mutable_io()->set_stderr(request.stderr());
   event.mutable_io()->set_terminal(request.terminal());
+  event.set_checkpoint(request.checkpoint());
   event.set_pid(static_cast<uint32_t>(task->init_->pid));
   world.publisher.publish("/tasks/create", "containerd.events.TaskCreate", event);
-  asio::co_spawn(
-      world.executor, [task] { return task->watch_init(); }, asio::detached);
+  if (task->init_->exit)
+    asio::co_spawn(
+        world.executor, [task] { return task->watch_init(); }, asio::detached);
   co_return task;
 }
 
 asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request) {
   options_.save(bundle_);
-  if (request.rootfs_size() > 0) {
-    std::vector<oci::Mount> mounts;
-    for (const wire::Mount& mount : request.rootfs())
-      mounts.push_back(
-          {mount.type(), mount.source(), mount.target(), {mount.options().begin(), mount.options().end()}});
-    fs::path root = fs::path(bundle_) / "rootfs";
-    if (::mkdir(root.c_str(), 0711) != 0 && errno != EEXIST) fail_errno(errno, "making {}", root.string());
-    mounted_ = true;
-    oci::mount_all(mounts, root);
-  }
-  activation_ = co_await prepare_spec();
+  mount_root(request);
+  co_await prepare_spec();
   co_await init_->stdio.open();
-  const fs::path pid_file = fs::path(bundle_) / "init.pid";
+  if (restore_from_) co_return;
   Children::ReapingRecord record(world_.children);
-  oci::Argv argv = runtime_.create(id_, bundle_, pid_file, init_->stdio.console_socket());
-  co_await run_with_stdio(argv, init_->stdio, "OCI runtime create failed");
-  init_->pid = read_pid(pid_file);
-  init_->exit = world_.children.adopt(init_->pid);
+  const pid_t pid = co_await runtime_->create(init_->stdio);
+  adopt_init(pid);
+}
+
+void Task::mount_root(const wire::CreateTaskRequest& request) {
+  if (request.rootfs_size() == 0) return;
+  std::vector<oci::Mount> mounts;
+  for (const wire::Mount& mount : request.rootfs())
+    mounts.push_back(
+        {mount.type(), mount.source(), mount.target(), {mount.options().begin(), mount.options().end()}});
+  const fs::path root = fs::path(bundle_) / "rootfs";
+  if (::mkdir(root.c_str(), 0711) != 0 && errno != EEXIST) fail_errno(errno, "making {}", root.string());
+  mounted_ = true;
+  oci::mount_all(mounts, root);
+}
+
+asio::awaitable<void> Task::prepare_spec() {
+  const fs::path config = fs::path(bundle_) / "config.json";
+  oci::RuntimeSpec spec = oci::RuntimeSpec::load(config);
+  own_pid_namespace_ = spec.has_own_pid_namespace();
+  runtime_ = std::make_unique<OciRuntime>(world_.children, options_, world_.namespace_name, id_, bundle_);
+  if (!is_imageless(spec)) co_return;
+  imageless_ = true;
+  write_file(lease_file(), id_, 0600);
+  const fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
+  activation_ = co_await world_.imageless.prepare(id_, spec, root);
+  spec.save(config);
+}
+
+asio::awaitable<void> Task::undo_create() {
+  init_->stdio.close();
+  try {
+    if (runtime_) co_await runtime_->remove(true);
+  } catch (const std::exception& error) {
+    diary("undoing the creation of {}: {}", id_, error.what());
+  }
+  unmount_root();
+  co_await release_environment();
+}
+
+// The runtime has made init: it is our child, and its streams are open.
+void Task::adopt_init(pid_t pid) {
+  init_->pid = pid;
+  init_->exit = world_.children.adopt(pid);
   init_->stdio.begin();
   try {
-    cgroup_ = Cgroup::of_process(init_->pid);
+    cgroup_ = Cgroup::of_process(pid);
   } catch (const Error& error) {  // it is gone already
     diary_debug("no cgroup of {}: {}", id_, error.what());
   }
   watch_memory();
 }
 
-asio::awaitable<void> Task::undo_create() {
-  init_->stdio.close();
-  try {
-    if (init_->pid > 0) co_await run_runtime(runtime_.remove(id_, true), "deleting after a failed create");
-    if (mounted_) oci::unmount_all(fs::path(bundle_) / "rootfs");
-  } catch (const std::exception& error) {
-    diary("undoing the creation of {}: {}", id_, error.what());
-  }
-  co_await release_environment();
-}
-
-asio::awaitable<std::optional<Activation>> Task::prepare_spec() {
-  const fs::path config = fs::path(bundle_) / "config.json";
-  oci::RuntimeSpec spec = oci::RuntimeSpec::load(config);
-  own_pid_namespace_ = spec.has_own_pid_namespace();
-  if (!is_imageless(spec)) co_return std::nullopt;
-  imageless_ = true;
-  write_file(lease_file(), id_, 0600);
-  fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
-  std::optional<Activation> activation = co_await world_.imageless.prepare(id_, spec, root);
-  spec.save(config);
-  co_return activation;
-}
-
 void Task::watch_memory() {
   if (!cgroup_) return;
   try {
-    auto tell = [publisher = &world_.publisher, id = id_] {
-      wire::TaskNotice event;
-      event.set_container_id(id);
-      publisher->publish("/tasks/oom", "containerd.events.TaskOOM", event);
-    };
-    oom_ = std::make_unique<OomWatch>(world_.executor, *cgroup_, tell);
+    oom_ = std::make_unique<OomWatch>(world_.executor, *cgroup_,
+                                      [this] { publish_notice("/tasks/oom", "containerd.events.TaskOOM"); });
   } catch (const Error& error) {
     diary("cannot watch {} for memory shortage: {}", id_, error.what());
   }
@@ -185,12 +185,23 @@ asio::awaitable<pid_t> Task::start(std::string exec_id) {
 }
 
 asio::awaitable<void> Task::start_init() {
-  co_await run_runtime(runtime_.start(id_), "OCI runtime start failed");
+  if (restore_from_)
+    co_await restore_init();
+  else
+    co_await runtime_->start();
   init_->started = true;
   wire::TaskStart event;
   event.set_container_id(id_);
   event.set_pid(static_cast<uint32_t>(init_->pid));
   world_.publisher.publish("/tasks/start", "containerd.events.TaskStart", event);
+}
+
+asio::awaitable<void> Task::restore_init() {
+  Children::ReapingRecord record(world_.children);
+  const pid_t pid = co_await runtime_->restore(init_->stdio, *restore_from_);
+  adopt_init(pid);
+  asio::co_spawn(
+      world_.executor, [self = shared_from_this()] { return self->watch_init(); }, asio::detached);
 }
 
 asio::awaitable<void> Task::start_exec(std::shared_ptr<TaskProcess> process) {
@@ -223,21 +234,9 @@ asio::awaitable<void> Task::start_exec(std::shared_ptr<TaskProcess> process) {
 }
 
 asio::awaitable<void> Task::launch_exec(std::shared_ptr<TaskProcess> process) {
-  const fs::path spec_file = fs::path(bundle_) / (process->id + ".process.json");
-  const fs::path pid_file = fs::path(bundle_) / (process->id + ".pid");
   co_await process->stdio.open();
-  write_file(spec_file, process->spec->dump(), 0600);
   Children::ReapingRecord record(world_.children);
-  oci::Argv argv = runtime_.exec(id_, spec_file, pid_file, process->stdio.console_socket());
-  std::exception_ptr failure;
-  try {
-    co_await run_with_stdio(argv, process->stdio, "OCI runtime exec failed");
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  ::unlink(spec_file.c_str());
-  if (failure) std::rethrow_exception(failure);
-  process->pid = read_pid(pid_file);
+  process->pid = co_await runtime_->exec(process->id, *process->spec, process->stdio);
   process->exit = world_.children.adopt(process->pid);
   process->stdio.begin();
 }
@@ -253,7 +252,7 @@ void Task::add_exec(const wire::ExecProcessRequest& request) {
   spec.set_terminal(request.terminal());
   if (activation_) spec.set_env(activation_->merged(spec.env()));
   StdioPaths paths{request.stdin(), request.stdout(), request.stderr(), request.terminal()};
-  auto process = std::make_shared<TaskProcess>(world_, request.exec_id(), std::move(paths), options_, id_);
+  auto process = std::make_shared<TaskProcess>(request.exec_id(), stdio_owner(), std::move(paths));
   process->spec = std::move(spec);
   execs_[request.exec_id()] = process;
   wire::TaskExecAdded event;
@@ -292,14 +291,14 @@ asio::awaitable<void> Task::watch_init() {
   auto guard = co_await init_->mutex.lock();
   if (!own_pid_namespace_) {  // else the kernel has killed the others
     try {
-      co_await run_runtime(runtime_.kill(id_, SIGKILL, true), "killing what init left behind");
+      co_await runtime_->kill(SIGKILL, true);
     } catch (const std::exception& error) {
       diary_debug("{}: {}", id_, error.what());
     }
   }
   if (std::exchange(paused_, false)) {  // what is left in the cgroup must be able to die
     try {
-      co_await run_runtime(runtime_.resume(id_), "resuming after init's end");
+      co_await runtime_->resume();
     } catch (const std::exception& error) {
       diary_debug("{}: {}", id_, error.what());
     }
@@ -320,18 +319,8 @@ asio::awaitable<void> Task::kill(std::string exec_id, uint32_t signal, bool all)
   const bool init = exec_id.empty();
   if (target->deleted || target->stopped()) fail_status(Code::not_found, "process already finished");
   if (!init && target->pid == 0) fail_status(Code::failed_precondition, "process not created");
-  if (init && (all || paused_)) {
-    // The runtime knows the cgroup, and thaws it for a SIGKILL.
-    try {
-      co_await run_runtime(runtime_.kill(id_, signal, all), "killing");
-    } catch (const ttrpc::StatusError& error) {
-      std::string text = error.what();
-      if (contains(text, "process already finished") || contains(text, "container not running") ||
-          contains(text, "no such process"))
-        fail_status(Code::not_found, "process already finished");
-      if (contains(text, "does not exist")) fail_status(Code::not_found, "no such container");
-      throw;
-    }
+  if (init && (all || paused_)) {  // the runtime knows the cgroup, and thaws it for a SIGKILL
+    co_await runtime_->kill(signal, all);
     co_return;
   }
   // Our child, and not reaped yet: the pid cannot mean another process.
@@ -351,44 +340,48 @@ asio::awaitable<void> Task::pause() {
   pausing_ = true;
   std::exception_ptr failure;
   try {
-    co_await run_runtime(runtime_.pause(id_), "OCI runtime pause failed");
+    co_await runtime_->pause();
   } catch (...) {
     failure = std::current_exception();
   }
   pausing_ = false;
   if (failure) std::rethrow_exception(failure);
   paused_ = true;
-  wire::TaskNotice event;
-  event.set_container_id(id_);
-  world_.publisher.publish("/tasks/paused", "containerd.events.TaskPaused", event);
+  publish_notice("/tasks/paused", "containerd.events.TaskPaused");
 }
 
 asio::awaitable<void> Task::resume() {
   auto self = shared_from_this();
   auto guard = co_await init_->mutex.lock();
   if (!paused_) fail_status(Code::unknown, "cannot resume a container that is not paused");
-  co_await run_runtime(runtime_.resume(id_), "OCI runtime resume failed");
+  co_await runtime_->resume();
   paused_ = false;
-  wire::TaskNotice event;
-  event.set_container_id(id_);
-  world_.publisher.publish("/tasks/resumed", "containerd.events.TaskResumed", event);
+  publish_notice("/tasks/resumed", "containerd.events.TaskResumed");
 }
 
 asio::awaitable<void> Task::update(std::string resources_json) {
   auto self = shared_from_this();
   auto guard = co_await init_->mutex.lock();
   if (init_->deleted || init_->stopped()) fail_status(Code::unknown, "cannot update a stopped container");
-  co_await run_runtime(runtime_.update(id_), "OCI runtime update failed", std::move(resources_json));
+  co_await runtime_->update(std::move(resources_json));
+}
+
+asio::awaitable<void> Task::checkpoint(wire::CheckpointTaskRequest request) {
+  auto self = shared_from_this();
+  auto guard = co_await init_->mutex.lock();
+  if (!init_->running()) fail_status(Code::unknown, "cannot checkpoint a container that is not running");
+  co_await runtime_->checkpoint(checkpoint_of(request, bundle_));
+  wire::TaskCheckpointed event;
+  event.set_container_id(id_);
+  event.set_checkpoint(request.path());
+  world_.publisher.publish("/tasks/checkpointed", "containerd.events.TaskCheckpointed", event);
 }
 
 asio::awaitable<std::vector<std::pair<pid_t, std::string>>> Task::pids() {
   auto self = shared_from_this();
-  Spawn spawn;
-  spawn.argv = runtime_.processes(id_);
-  Captured result = co_await world_.children.capture(std::move(spawn));
-  if (result.status != 0) fail_runtime("listing processes", result.err);
+  const std::vector<pid_t> pids = co_await runtime_->processes();
   std::vector<std::pair<pid_t, std::string>> list;
-  for (int pid : oci::parse_pids(result.out)) {
+  for (pid_t pid : pids) {
     std::string exec_id;
     for (const auto& [id, process] : execs_)
       if (process->running() && process->pid == pid) exec_id = id;
@@ -451,65 +444,24 @@ asio::awaitable<void> Task::release_environment() {
 }
 
 asio::awaitable<void> Task::remove_init() {
-  try {
-    co_await run_runtime(runtime_.remove(id_, false), "OCI runtime delete failed");
-  } catch (const ttrpc::StatusError& error) {
-    if (!contains(error.what(), "does not exist")) throw;
-  }
-  if (mounted_) {
-    try {
-      oci::unmount_all(fs::path(bundle_) / "rootfs");
-    } catch (const Error& error) {
-      diary("unmounting the root of {}: {}", id_, error.what());  // containerd tries again
-    }
-  }
+  co_await runtime_->remove(false);
+  unmount_root();
   co_await release_environment();
 }
 
-// --- the OCI runtime
-
-void Task::fail_runtime(const std::string& what, const std::string& output) const {
-  std::string reason = runtime_.last_error().value_or("");
-  if (reason.empty()) reason = output;
-  while (!reason.empty() && reason.back() == '\n') reason.pop_back();
-  fail_status(Code::unknown, "{}: {}", what, reason.empty() ? "unknown error (no message)" : reason);
-}
-
-asio::awaitable<void> Task::run_runtime(oci::Argv argv, std::string what, std::string input) {
-  Spawn spawn;
-  spawn.argv = std::move(argv);
-  std::string unstarted;
+void Task::unmount_root() {
+  if (!mounted_) return;
   try {
-    Captured result = co_await world_.children.capture(std::move(spawn), std::move(input));
-    if (result.status == 0) co_return;
-    unstarted = std::move(result.err);
+    oci::unmount_all(fs::path(bundle_) / "rootfs");
   } catch (const Error& error) {
-    fail_status(Code::unknown, "{}: {}", what, error.what());
+    diary("unmounting the root of {}: {}", id_, error.what());  // containerd tries again
   }
-  fail_runtime(what, unstarted);
 }
 
-asio::awaitable<void> Task::run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what) {
-  Spawn spawn;
-  spawn.argv = std::move(argv);
-  spawn.in = stdio.child_in();
-  spawn.out = stdio.child_out();
-  spawn.err = stdio.child_err();
-  int status = 0;
-  try {
-    status = co_await world_.children.run(std::move(spawn));
-  } catch (const Error& error) {
-    fail_status(Code::unknown, "{}: {}", what, error.what());
-  }
-  if (status != 0) fail_runtime(what, fmt::format("{} ended with exit code {}", options_.binary, status));
-}
-
-pid_t Task::read_pid(const fs::path& file) const {
-  std::string text = read_file(file);
-  pid_t pid = 0;
-  std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (pid <= 0) fail(ErrorKind::internal, "{} holds no process id", file.string());
-  return pid;
+void Task::publish_notice(const char* topic, const char* type) const {
+  wire::TaskNotice event;
+  event.set_container_id(id_);
+  world_.publisher.publish(topic, type, event);
 }
 
 }  // namespace flox::shim

@@ -12,18 +12,17 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "oci/mount.h"
-#include "oci/runtime.h"
-#include "oci/runtime_spec.h"
 #include "shim/cgroup.h"
 #include "shim/children.h"
+#include "shim/container_runtime.h"
 #include "shim/imageless.h"
 #include "shim/options.h"
 #include "shim/publisher.h"
-#include "shim/stdio.h"
 #include "shim/task.pb.h"
+#include "shim/task_process.h"
 
 namespace flox::shim {
 
@@ -36,30 +35,10 @@ struct World {
   std::string namespace_name;
 };
 
-// One process of a container, init or exec.
-struct TaskProcess {
-  TaskProcess(const World& world, std::string process_id, StdioPaths paths, const RuntimeOptions& options,
-              const std::string& container_id);
-
-  bool running() const { return started && pid > 0 && !stopped(); }
-  bool stopped() const { return exit && exit->happened.is_set(); }
-
-  std::string id;  // the container's for init
-  Stdio stdio;
-  Mutex mutex;
-  pid_t pid = 0;
-  std::shared_ptr<Exit> exit;  // from when the pid is known
-  Event finished;              // its exit is published, or it never can run
-  bool started = false;
-  bool failed = false;  // an exec that could not be started
-  bool deleted = false;
-  std::optional<oci::ProcessSpec> spec;  // of an exec
-};
-
 class Task : public std::enable_shared_from_this<Task> {
  public:
-  // Mounts the root, prepares an imageless container, and runs `runc create`. Publishes TaskCreate. On
-  // failure all is undone.
+  // Mounts the root, prepares an imageless container, and makes it. Publishes TaskCreate. On failure all is
+  // undone. A container that is restored from a checkpoint is made by start().
   static asio::awaitable<std::shared_ptr<Task>> create(World world, wire::CreateTaskRequest request);
 
   const std::string& id() const noexcept { return id_; }
@@ -75,6 +54,7 @@ class Task : public std::enable_shared_from_this<Task> {
   asio::awaitable<void> pause();
   asio::awaitable<void> resume();
   asio::awaitable<void> update(std::string resources_json);
+  asio::awaitable<void> checkpoint(wire::CheckpointTaskRequest request);
   // pid and exec id (empty: not an exec's own process) of each.
   asio::awaitable<std::vector<std::pair<pid_t, std::string>>> pids();
   wire::Any stats() const;
@@ -84,34 +64,34 @@ class Task : public std::enable_shared_from_this<Task> {
  private:
   Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options);
 
+  Stdio::Owner stdio_owner() const;
   asio::awaitable<void> create_init(const wire::CreateTaskRequest& request);
+  void mount_root(const wire::CreateTaskRequest& request);
+  asio::awaitable<void> prepare_spec();
   asio::awaitable<void> undo_create();
-  asio::awaitable<std::optional<Activation>> prepare_spec();
+  void adopt_init(pid_t pid);
+  void watch_memory();
   asio::awaitable<void> start_init();
+  asio::awaitable<void> restore_init();
   asio::awaitable<void> start_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> launch_exec(std::shared_ptr<TaskProcess> process);
+  void exec_ended();
+  asio::awaitable<void> watch_init();
+  asio::awaitable<void> watch_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> remove_init();
+  void unmount_root();
   asio::awaitable<void> release_environment();
   // Stands as long as floxd may hold a lease: tells `delete` to give it back.
   fs::path lease_file() const { return fs::path(bundle_) / "flox.lease"; }
-  asio::awaitable<void> watch_init();
-  asio::awaitable<void> watch_exec(std::shared_ptr<TaskProcess> process);
-  void watch_memory();
-  void exec_ended();
-
-  // Runs a command of the OCI runtime whose output does not matter; throws its error with `what` in front.
-  asio::awaitable<void> run_runtime(oci::Argv argv, std::string what, std::string input = std::string());
-  // The same for create and exec, whose stdio is the container's.
-  asio::awaitable<void> run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what);
-  [[noreturn]] void fail_runtime(const std::string& what, const std::string& output) const;
-  pid_t read_pid(const fs::path& file) const;
+  void publish_notice(const char* topic, const char* type) const;
   void publish_exit(const TaskProcess& process) const;
 
   World world_;
   std::string id_;
   std::string bundle_;
   RuntimeOptions options_;
-  oci::Runtime runtime_;
+  std::unique_ptr<ContainerRuntime> runtime_;  // from when the spec is known
+  std::optional<oci::Runtime::Checkpoint> restore_from_;
   bool mounted_ = false;    // the root was mounted by us
   bool imageless_ = false;  // floxd holds a lease for it
   bool own_pid_namespace_ = false;

@@ -114,11 +114,12 @@ void TaskService::serve(ttrpc::Server& server) {
                                     co_await task->update(request.resources().value());
                                     co_return nothing();
                                   });
-  method<wire::CheckpointTaskRequest>(
-      server, "Checkpoint", [](wire::CheckpointTaskRequest, Milliseconds) -> Answer {
-        fail_status(Code::unimplemented, "checkpoints are not supported by containerd-shim-flox-v1 yet");
-        co_return nothing();
-      });
+  method<wire::CheckpointTaskRequest>(server, "Checkpoint",
+                                      [this](wire::CheckpointTaskRequest request, Milliseconds) -> Answer {
+                                        std::shared_ptr<Task> task = find(request.id());
+                                        co_await task->checkpoint(std::move(request));
+                                        co_return nothing();
+                                      });
   method<wire::TaskRequest>(server, "Pids", [this](wire::TaskRequest request, Milliseconds) -> Answer {
     return pids(std::move(request));
   });

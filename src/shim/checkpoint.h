@@ -1,0 +1,19 @@
+// What the Checkpoint call and a Create with a checkpoint ask of the OCI runtime (shim.md 4 and 8).
+#pragma once
+
+#include <filesystem>
+
+#include "oci/runtime.h"
+#include "shim/options.h"
+#include "shim/task.pb.h"
+
+namespace flox::shim {
+
+// From containerd.runc.v1.CheckpointOptions or containerd.linux.runc.CheckpointOptions; an empty type gives the
+// defaults. Without a work path criu works in BUNDLE/work/criu-work. Throws Error(invalid_input) for other types.
+oci::Runtime::Checkpoint checkpoint_of(const wire::CheckpointTaskRequest& request, const std::filesystem::path& bundle);
+
+// How to restore what the Create request names.
+oci::Runtime::Checkpoint restore_of(const wire::CreateTaskRequest& request, const RuntimeOptions& options);
+
+}  // namespace flox::shim

@@ -1,0 +1,145 @@
+#include "shim/oci_runtime.h"
+
+#include <unistd.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "ttrpc/status.h"
+
+namespace flox::shim {
+
+using ttrpc::Code;
+using ttrpc::fail_status;
+
+namespace {
+
+// Unlinks a file at the end of a scope, however that ends.
+struct TemporaryFile {
+  fs::path path;
+  ~TemporaryFile() { ::unlink(path.c_str()); }
+};
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+pid_t read_pid(const fs::path& file) {
+  const std::string text = read_file(file);
+  pid_t pid = 0;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (pid <= 0) fail(ErrorKind::internal, "{} holds no process id", file.string());
+  return pid;
+}
+
+// The runtime's own words: what it logged, else what it printed.
+[[noreturn]] void fail_command(const std::string& what, const fs::path& log, std::string printed) {
+  std::string reason = oci::last_error(log).value_or(std::move(printed));
+  while (!reason.empty() && reason.back() == '\n') reason.pop_back();
+  fail_status(Code::unknown, "{}: {}", what, reason.empty() ? "unknown error (no message)" : reason);
+}
+
+}  // namespace
+
+OciRuntime::OciRuntime(Children& children, const RuntimeOptions& options, const std::string& namespace_name,
+                       std::string id, fs::path bundle)
+    : children_(children),
+      runtime_(options.runtime(namespace_name)),
+      id_(std::move(id)),
+      bundle_(std::move(bundle)) {}
+
+asio::awaitable<pid_t> OciRuntime::create(const Stdio& stdio) {
+  const fs::path pid_file = bundle_ / "init.pid";
+  oci::Argv argv = runtime_.create(id_, bundle_, pid_file, stdio.console_socket());
+  return run_with_stdio(std::move(argv), stdio, "OCI runtime create failed", pid_file);
+}
+
+asio::awaitable<void> OciRuntime::start() { co_await run(runtime_.start(id_), "OCI runtime start failed"); }
+
+asio::awaitable<pid_t> OciRuntime::restore(const Stdio& stdio, oci::Runtime::Checkpoint from) {
+  const fs::path pid_file = bundle_ / "init.pid";
+  oci::Argv argv = runtime_.restore(id_, bundle_, pid_file, stdio.console_socket(), from);
+  return run_with_stdio(std::move(argv), stdio, "OCI runtime restore failed", pid_file);
+}
+
+asio::awaitable<void> OciRuntime::checkpoint(oci::Runtime::Checkpoint how) {
+  co_await run(runtime_.checkpoint(id_, how), "OCI runtime checkpoint failed");
+}
+
+asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessSpec& spec, const Stdio& stdio) {
+  const fs::path pid_file = bundle_ / (exec_id + ".pid");
+  const TemporaryFile process{bundle_ / (exec_id + ".process.json")};
+  write_file(process.path, spec.dump(), 0600);
+  oci::Argv argv = runtime_.exec(id_, process.path, pid_file, stdio.console_socket());
+  const pid_t pid = co_await run_with_stdio(std::move(argv), stdio, "OCI runtime exec failed", pid_file);
+  co_return pid;
+}
+
+asio::awaitable<void> OciRuntime::kill(uint32_t signal, bool all) {
+  try {
+    co_await run(runtime_.kill(id_, signal, all), "killing");
+  } catch (const ttrpc::StatusError& error) {
+    const std::string text = error.what();
+    for (const char* ended : {"process already finished", "container not running", "no such process"})
+      if (contains(text, ended)) fail_status(Code::not_found, "process already finished");
+    if (contains(text, "does not exist")) fail_status(Code::not_found, "no such container");
+    throw;
+  }
+}
+
+asio::awaitable<void> OciRuntime::pause() { co_await run(runtime_.pause(id_), "OCI runtime pause failed"); }
+
+asio::awaitable<void> OciRuntime::resume() { co_await run(runtime_.resume(id_), "OCI runtime resume failed"); }
+
+asio::awaitable<void> OciRuntime::update(std::string resources_json) {
+  co_await run(runtime_.update(id_), "OCI runtime update failed", std::move(resources_json));
+}
+
+asio::awaitable<std::vector<pid_t>> OciRuntime::processes() {
+  const std::string printed = co_await run(runtime_.processes(id_), "listing processes");
+  co_return oci::parse_pids(printed);
+}
+
+asio::awaitable<void> OciRuntime::remove(bool force) {
+  try {
+    co_await run(runtime_.remove(id_, force), "OCI runtime delete failed");
+  } catch (const ttrpc::StatusError& error) {
+    if (!contains(error.what(), "does not exist")) throw;
+  }
+}
+
+fs::path OciRuntime::next_log() { return bundle_ / fmt::format("log-{}.json", ++commands_); }
+
+asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, std::string input) {
+  const TemporaryFile log{next_log()};
+  Spawn spawn;
+  spawn.argv = oci::with_log(std::move(argv), log.path);
+  Captured result;
+  try {
+    result = co_await children_.capture(std::move(spawn), std::move(input));
+  } catch (const Error& error) {
+    fail_status(Code::unknown, "{}: {}", what, error.what());
+  }
+  if (result.status != 0) fail_command(what, log.path, std::move(result.err));
+  co_return std::move(result.out);
+}
+
+asio::awaitable<pid_t> OciRuntime::run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what,
+                                                  fs::path pid_file) {
+  const TemporaryFile log{next_log()};
+  Spawn spawn;
+  spawn.argv = oci::with_log(std::move(argv), log.path);
+  spawn.in = stdio.child_in();
+  spawn.out = stdio.child_out();
+  spawn.err = stdio.child_err();
+  int status = 0;
+  try {
+    status = co_await children_.run(std::move(spawn));
+  } catch (const Error& error) {
+    fail_status(Code::unknown, "{}: {}", what, error.what());
+  }
+  if (status != 0)
+    fail_command(what, log.path, fmt::format("{} ended with exit code {}", runtime_.settings().binary, status));
+  co_return read_pid(pid_file);
+}
+
+}  // namespace flox::shim
