@@ -9,9 +9,11 @@
 
 namespace flox::shim {
 
-// From containerd.runc.v1.CheckpointOptions or containerd.linux.runc.CheckpointOptions; an empty type gives the
-// defaults. Without a work path criu works in BUNDLE/work/criu-work. Throws Error(invalid_input) for other types.
-oci::Runtime::Checkpoint checkpoint_of(const wire::CheckpointTaskRequest& request, const std::filesystem::path& bundle);
+// From containerd.runc.v1.CheckpointOptions or containerd.linux.runc.CheckpointOptions; an empty type gives
+// the defaults. Without a work path criu works in BUNDLE/work/criu-work. Throws Error(invalid_input) for
+// other types.
+oci::Runtime::Checkpoint checkpoint_of(const wire::CheckpointTaskRequest& request,
+                                       const std::filesystem::path& bundle);
 
 // How to restore what the Create request names.
 oci::Runtime::Checkpoint restore_of(const wire::CreateTaskRequest& request, const RuntimeOptions& options);

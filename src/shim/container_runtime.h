@@ -1,5 +1,5 @@
-// What makes a container and acts on it. Usually an OCI runtime (oci_runtime.h); a pod's pause container can do
-// without one (pause_runtime.h).
+// What makes a container and acts on it. Usually an OCI runtime (oci_runtime.h); a pod's pause container can
+// do without one (pause_runtime.h).
 #pragma once
 
 #include <sys/types.h>
@@ -14,8 +14,8 @@
 
 namespace flox::shim {
 
-// One container. Failures are ttrpc::StatusError with the runtime's own words. The pids that create, restore and
-// exec give are children of the shim: keep a Children::ReapingRecord since before the call.
+// One container. Failures are ttrpc::StatusError with the runtime's own words. The pids that create, restore
+// and exec give are children of the shim: keep a Children::ReapingRecord since before the call.
 class ContainerRuntime {
  public:
   virtual ~ContainerRuntime() = default;
@@ -26,7 +26,8 @@ class ContainerRuntime {
   // Instead of create and start.
   virtual asio::awaitable<pid_t> restore(const Stdio& stdio, oci::Runtime::Checkpoint from) = 0;
   virtual asio::awaitable<void> checkpoint(oci::Runtime::Checkpoint how) = 0;
-  virtual asio::awaitable<pid_t> exec(std::string exec_id, const oci::ProcessSpec& spec, const Stdio& stdio) = 0;
+  virtual asio::awaitable<pid_t> exec(std::string exec_id, const oci::ProcessSpec& spec,
+                                      const Stdio& stdio) = 0;
   // To init, or to every process of the container. NotFound if nothing is left to signal.
   virtual asio::awaitable<void> kill(uint32_t signal, bool all) = 0;
   virtual asio::awaitable<void> pause() = 0;

@@ -21,7 +21,9 @@ struct TemporaryFile {
   ~TemporaryFile() { ::unlink(path.c_str()); }
 };
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 pid_t read_pid(const fs::path& file) {
   const std::string text = read_file(file);
@@ -65,7 +67,8 @@ asio::awaitable<void> OciRuntime::checkpoint(oci::Runtime::Checkpoint how) {
   co_await run(runtime_.checkpoint(id_, how), "OCI runtime checkpoint failed");
 }
 
-asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessSpec& spec, const Stdio& stdio) {
+asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessSpec& spec,
+                                        const Stdio& stdio) {
   const fs::path pid_file = bundle_ / (exec_id + ".pid");
   const TemporaryFile process{bundle_ / (exec_id + ".process.json")};
   write_file(process.path, spec.dump(), 0600);
@@ -88,7 +91,9 @@ asio::awaitable<void> OciRuntime::kill(uint32_t signal, bool all) {
 
 asio::awaitable<void> OciRuntime::pause() { co_await run(runtime_.pause(id_), "OCI runtime pause failed"); }
 
-asio::awaitable<void> OciRuntime::resume() { co_await run(runtime_.resume(id_), "OCI runtime resume failed"); }
+asio::awaitable<void> OciRuntime::resume() {
+  co_await run(runtime_.resume(id_), "OCI runtime resume failed");
+}
 
 asio::awaitable<void> OciRuntime::update(std::string resources_json) {
   co_await run(runtime_.update(id_), "OCI runtime update failed", std::move(resources_json));
@@ -138,7 +143,8 @@ asio::awaitable<pid_t> OciRuntime::run_with_stdio(oci::Argv argv, const Stdio& s
     fail_status(Code::unknown, "{}: {}", what, error.what());
   }
   if (status != 0)
-    fail_command(what, log.path, fmt::format("{} ended with exit code {}", runtime_.settings().binary, status));
+    fail_command(what, log.path,
+                 fmt::format("{} ended with exit code {}", runtime_.settings().binary, status));
   co_return read_pid(pid_file);
 }
 

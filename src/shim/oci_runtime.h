@@ -9,8 +9,8 @@ namespace flox::shim {
 
 class OciRuntime : public ContainerRuntime {
  public:
-  OciRuntime(Children& children, const RuntimeOptions& options, const std::string& namespace_name, std::string id,
-             fs::path bundle);
+  OciRuntime(Children& children, const RuntimeOptions& options, const std::string& namespace_name,
+             std::string id, fs::path bundle);
 
   asio::awaitable<pid_t> create(const Stdio& stdio) override;
   asio::awaitable<void> start() override;
@@ -28,7 +28,8 @@ class OciRuntime : public ContainerRuntime {
   // Runs a command and gives what it printed; throws its error with `what` in front.
   asio::awaitable<std::string> run(oci::Argv argv, std::string what, std::string input = std::string());
   // The same for commands whose stdio is the container's: the pid that they wrote.
-  asio::awaitable<pid_t> run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what, fs::path pid_file);
+  asio::awaitable<pid_t> run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what,
+                                        fs::path pid_file);
   // Commands of one container can run at the same time, so each has a log of its own.
   fs::path next_log();
 
