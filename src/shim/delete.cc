@@ -19,14 +19,12 @@ namespace flox::shim {
 namespace {
 
 uint32_t init_pid(const fs::path& bundle) {
-  try {
-    std::string text = read_file(bundle / "init.pid");
-    uint32_t pid = 0;
-    std::from_chars(text.data(), text.data() + text.size(), pid);
-    return pid;
-  } catch (const Error&) {
-    return 0;  // the container was never made
-  }
+  const fs::path file = bundle / "init.pid";
+  uint32_t pid = 0;  // the container was never made
+  if (!fs::exists(file)) return pid;
+  const std::string text = read_file(file);
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  return pid;
 }
 
 // Runs a step of the cleaning; what fails is told on stderr, which containerd logs, and the others go on.

@@ -108,13 +108,8 @@ RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
 RuntimeOptions RuntimeOptions::load(const fs::path& bundle) {
   RuntimeOptions result;
   result.binary = oci::default_runtime();
-  std::string text;
-  try {
-    text = read_file(bundle / options_file);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found) return result;  // Create never came
-    throw;
-  }
+  if (!fs::exists(bundle / options_file)) return result;  // Create never came
+  const std::string text = read_file(bundle / options_file);
   auto json = nlohmann::ordered_json::parse(text, nullptr, false);
   if (!json.is_object()) return result;  // cut off by a crash: the defaults are the best guess
   result.binary = json.value("binary_name", result.binary);

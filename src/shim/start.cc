@@ -50,6 +50,7 @@ std::string socket_path(const CommandLine& line, const Bootstrap& bootstrap) {
 }
 
 bool in_use(const std::string& path) {
+  if (!fs::exists(path)) return false;  // the usual case, without the 0.3 ms of a first exception
   try {
     ttrpc::connect_to(path);
     return true;
@@ -129,8 +130,8 @@ pid_t start_server(const CommandLine& line, const std::string& socket, const Fd&
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  Fd log = open_log();
-  pid_t pid = ::fork();
+  const Fd log = open_log();
+  const pid_t pid = ::vfork();  // become_server makes system calls only
   if (pid < 0) fail_errno(errno, "starting the shim's server");
   if (pid == 0) become_server(listening.get(), log.get(), argv.data());
   return pid;

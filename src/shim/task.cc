@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "oci/mount.h"
 #include "oci/runtime_spec.h"
+#include "shim/cgroup_migration.h"
 #include "shim/checkpoint.h"
 #include "shim/diary.h"
 #include "shim/oci_runtime.h"
@@ -82,6 +83,7 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTas
 }
 
 asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request) {
+  expect_cgroup_migration();
   options_.save(bundle_);
   mount_root(request);
   co_await prepare_spec();
@@ -255,6 +257,7 @@ void Task::add_exec(const wire::ExecProcessRequest& request) {
   auto process = std::make_shared<TaskProcess>(request.exec_id(), stdio_owner(), std::move(paths));
   process->spec = std::move(spec);
   execs_[request.exec_id()] = process;
+  expect_cgroup_migration();  // Start follows within milliseconds
   wire::TaskExecAdded event;
   event.set_container_id(id_);
   event.set_exec_id(request.exec_id());
