@@ -115,7 +115,8 @@ stop_server() {
 
 start_containerd() {
   local dir=$WORLD/containerd
-  mkdir -p "$dir" "$WORLD/cni"
+  mkdir -p "$dir/state" "$WORLD/cni"
+  mountpoint -q "$dir/state" || mount -t tmpfs -o mode=711 tmpfs "$dir/state"  # as /run/containerd is
   export CONTAINERD_ADDRESS=$dir/containerd.sock
   export FLOX_NODE_SOCKET=$WORLD/run/node.sock  # the shim inherits containerd's environment
   cat >"$WORLD/cni/10-flox.conflist" <<JSON

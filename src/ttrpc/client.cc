@@ -1,8 +1,6 @@
 #include "ttrpc/client.h"
 
-#include <array>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -10,6 +8,7 @@
 #include "base/error.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/frame.h"
+#include "ttrpc/frame_reader.h"
 #include "ttrpc/socket.h"
 
 namespace flox::ttrpc {
@@ -29,25 +28,26 @@ struct Client::State : std::enable_shared_from_this<Client::State> {
   void connect() {
     if (socket.is_open()) return;
     socket.assign(asio::local::stream_protocol(), connect_to(path).release());
+    frames.reset();
     next_stream = 1;
   }
 
   asio::awaitable<std::string> exchange(std::string request, uint32_t stream) {
     co_await asio::async_write(socket, asio::buffer(request), asio::use_awaitable);
+    FrameHeader header;
+    std::string payload;
     for (;;) {
-      std::array<char, header_size> bytes;
-      co_await asio::async_read(socket, asio::buffer(bytes), asio::use_awaitable);
-      FrameHeader header = decode_header(bytes.data());
+      const bool got = co_await frames.next(header, payload);
+      if (!got) throw boost::system::system_error(asio::error::eof);
       if (header.length > max_payload)
         fail(ErrorKind::unavailable, "{} sent a frame of {} bytes", path, header.length);
-      std::string frame(header.length, '\0');
-      co_await asio::async_read(socket, asio::buffer(frame), asio::use_awaitable);
-      if (header.type == type_response && header.stream == stream) co_return frame;
+      if (header.type == type_response && header.stream == stream) co_return payload;
     }
   }
 
   std::string path;
   asio::local::stream_protocol::socket socket;
+  FrameReader frames{socket};
   asio::steady_timer timer;
   uint32_t next_stream = 1;
 };

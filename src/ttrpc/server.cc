@@ -3,12 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
@@ -21,6 +19,7 @@
 #include <set>
 
 #include "ttrpc/frame.h"
+#include "ttrpc/frame_reader.h"
 #include "ttrpc/ttrpc.pb.h"
 
 namespace flox::ttrpc {
@@ -53,38 +52,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   asio::awaitable<void> read_frames() {
     auto self = shared_from_this();
-    error_code error;
-    std::array<char, header_size> header_bytes;
+    FrameReader frames(socket_);
+    FrameHeader header;
+    std::string payload;
     for (;;) {
-      co_await asio::async_read(socket_, asio::buffer(header_bytes),
-                                asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;  // closed, or cut off within a header
-      FrameHeader header = decode_header(header_bytes.data());
-      if (header.length > max_payload) {
-        co_await discard(header.length, error);
-        if (error) break;
-        if (header.type == type_request)
-          answer(header.stream, Code::resource_exhausted,
-                 fmt::format("message of {} bytes is over the limit of {}", header.length, max_payload));
-        continue;
-      }
-      std::string payload(header.length, '\0');
-      co_await asio::async_read(socket_, asio::buffer(payload),
-                                asio::redirect_error(asio::use_awaitable, error));
-      if (error) break;
-      if (header.type == type_request) accept_request(header, payload);  // data and unknown types are ignored
+      const bool got = co_await frames.next(header, payload);
+      if (!got) break;
+      if (header.type != type_request) continue;  // data and unknown types are ignored
+      if (header.length > max_payload)
+        answer(header.stream, Code::resource_exhausted,
+               fmt::format("message of {} bytes is over the limit of {}", header.length, max_payload));
+      else
+        accept_request(header, payload);
     }
     error_code ignored;
     socket_.close(ignored);
-  }
-
-  asio::awaitable<void> discard(uint64_t length, error_code& error) {
-    std::array<char, 4096> scratch;
-    while (length > 0 && !error) {
-      size_t piece = std::min<uint64_t>(length, scratch.size());
-      length -= co_await asio::async_read(socket_, asio::buffer(scratch.data(), piece),
-                                          asio::redirect_error(asio::use_awaitable, error));
-    }
   }
 
   void accept_request(const FrameHeader& header, const std::string& payload) {
