@@ -1,5 +1,6 @@
 #include "shim/task_service.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -160,6 +161,7 @@ asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request
   } reservation{creating_, id};
   std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request));
   tasks_[id] = task;
+  ::malloc_trim(0);  // a parsed spec takes some hundred kB, which an idle shim need not keep
   wire::CreateTaskResponse response;
   response.set_pid(static_cast<uint32_t>(task->process("")->pid));
   co_return response.SerializeAsString();
