@@ -67,6 +67,13 @@ const std::vector<Key>& keys() {
       {"pod_install", "FLOX_POD_INSTALL", "true",
        "may pods install packages themselves (flox install in a pod)?",
        [](Config& c, const std::string& v) { c.pod_install = flag(v); }},
+      {"store_view", "FLOX_STORE_VIEW", "node",
+       "what a container sees of the store: all of it (node) or its own closure only (closure)",
+       [](Config& c, const std::string& v) {
+         if (v != "node" && v != "closure")
+           fail(ErrorKind::invalid_input, "'{}' is neither node nor closure", v);
+         c.store_view = v;
+       }},
       {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808",
        "where floxd serves /metrics, /healthz and /readyz",
        [](Config& c, const std::string& v) { c.metrics_address = v; }},

@@ -5,9 +5,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 
 namespace flox::node {
 namespace {
+
+using nlohmann::json;
 
 std::string cgroups_of(const std::string& pid) {
   try {
@@ -17,29 +20,51 @@ std::string cgroups_of(const std::string& pid) {
   }
 }
 
+bool is_cgroup_of(std::string_view part, std::string_view id) {
+  if (part == id) return true;
+  constexpr std::string_view scope = ".scope";
+  if (!part.ends_with(scope)) return false;
+  part.remove_suffix(scope.size());
+  return part.size() > id.size() && part.ends_with(id) && part[part.size() - id.size() - 1] == '-';
+}
+
+// Takes what is in front of the separator off `rest`, and the separator.
+std::string_view next(std::string_view& rest, char separator) {
+  std::string_view part = rest.substr(0, rest.find(separator));
+  rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  return part;
+}
+
+json to_json(const Container& c) {
+  return {{"id", c.id},
+          {"pod_id", c.pod_id},
+          {"pod_namespace", c.pod_namespace},
+          {"pod_name", c.pod_name},
+          {"name", c.name},
+          {"prepared_at", c.prepared_at},
+          {"view", c.view}};
+}
+
+Container from_json(const json& entry) {
+  return {entry.at("id"),   entry.at("pod_id"),      entry.at("pod_namespace"), entry.at("pod_name"),
+          entry.at("name"), entry.at("prepared_at"), entry.value("view", "")};
+}
+
 }  // namespace
 
 Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
   if (!fs::exists(file_)) return;
-  auto document = nlohmann::json::parse(read_file(file_), nullptr, false);
-  if (!document.is_array()) return;  // a torn file of an older version: leases are swept by what runs
-  for (const auto& entry : document) {
-    Container container{
-        entry.value("id", ""),       entry.value("pod_id", ""), entry.value("pod_namespace", ""),
-        entry.value("pod_name", ""), entry.value("name", ""),   entry.value("prepared_at", int64_t{0})};
-    by_id_[container.id] = container;
+  try {
+    const json document = json::parse(read_file(file_));
+    for (const auto& entry : document) by_id_.insert_or_assign(entry.at("id"), from_json(entry));
+  } catch (const json::exception& error) {
+    log::warning("{}: {}: the containers that run are not known", file_.string(), error.what());
   }
 }
 
 void Containers::save() const {
-  auto document = nlohmann::json::array();
-  for (const auto& [id, c] : by_id_)
-    document.push_back({{"id", c.id},
-                        {"pod_id", c.pod_id},
-                        {"pod_namespace", c.pod_namespace},
-                        {"pod_name", c.pod_name},
-                        {"name", c.name},
-                        {"prepared_at", c.prepared_at}});
+  json document = json::array();
+  for (const auto& [id, container] : by_id_) document.push_back(to_json(container));
   write_file(file_, document.dump(1) + "\n", 0600);
 }
 
@@ -60,11 +85,12 @@ std::optional<Container> Containers::remove(const std::string& id) {
 }
 
 std::optional<Container> Containers::of_process(pid_t pid) const {
-  std::string cgroups = cgroups_of(std::to_string(pid));
+  const std::string cgroups = cgroups_of(std::to_string(pid));
   std::scoped_lock lock(mutex_);
-  for (const auto& [id, container] : by_id_)
-    if (!id.empty() && cgroups.find(id) != std::string::npos) return container;
-  return std::nullopt;
+  std::set<std::string> ids;
+  for (const auto& [id, container] : by_id_) ids.insert(id);
+  auto it = by_id_.find(container_in(cgroups, ids));
+  return it == by_id_.end() ? std::nullopt : std::optional(it->second);
 }
 
 std::map<std::string, Container> Containers::all() const {
@@ -72,16 +98,29 @@ std::map<std::string, Container> Containers::all() const {
   return by_id_;
 }
 
-std::set<std::string> ids_of_running_processes(const std::set<std::string>& known) {
+std::string container_in(std::string_view cgroups, const std::set<std::string>& ids) {
+  while (!cgroups.empty()) {
+    std::string_view line = next(cgroups, '\n');  // HIERARCHY:CONTROLLERS:PATH
+    next(line, ':');
+    next(line, ':');
+    while (!line.empty()) {
+      const std::string_view part = next(line, '/');
+      for (const std::string& id : ids)
+        if (!id.empty() && is_cgroup_of(part, id)) return id;
+    }
+  }
+  return {};
+}
+
+std::set<std::string> ids_of_running_processes(const std::set<std::string>& ids) {
   std::set<std::string> found;
   std::set<std::string> seen;  // processes of one container share their cgroups
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::string name = entry.path().filename();
+    const std::string name = entry.path().filename();
     if (!std::ranges::all_of(name, [](unsigned char c) { return std::isdigit(c); })) continue;
     std::string cgroups = cgroups_of(name);
     if (!seen.insert(cgroups).second) continue;
-    for (const auto& id : known)
-      if (cgroups.find(id) != std::string::npos) found.insert(id);
+    if (std::string id = container_in(cgroups, ids); !id.empty()) found.insert(std::move(id));
   }
   return found;
 }

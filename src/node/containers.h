@@ -9,23 +9,28 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace flox::node {
 
 struct Container {
   std::string id;
-  std::string pod_id;         // sandbox id; may be empty under plain ctr
+  std::string pod_id;         // sandbox id; under plain ctr the container's own
   std::string pod_namespace;  // Kubernetes namespace
   std::string pod_name;
   std::string name;
   int64_t prepared_at = 0;  // Unix seconds
+  std::string view;         // of the store (StoreViews); empty: it sees the whole store
 };
 
 // Thread-safe. Kept in a file, so that a floxd that starts again knows the containers that run.
 class Containers {
  public:
+  // A file that cannot be read is logged and passed over: what runs without being known loses its lease with
+  // the next sweep, and is prepared anew when it is started again.
   explicit Containers(std::filesystem::path file);
 
+  // Or replaces what is known of the container of that id.
   void add(const Container& container);
   // Forgets the container; gives what was known of it.
   std::optional<Container> remove(const std::string& id);
@@ -40,8 +45,12 @@ class Containers {
   std::map<std::string, Container> by_id_;
 };
 
-// Every id (64 hexadecimal digits, or one of `known`) that occurs in the cgroup path of a process that runs
-// now.
-std::set<std::string> ids_of_running_processes(const std::set<std::string>& known);
+// The one of `ids` whose cgroup a process is in, by its /proc/PID/cgroup; empty if none. A part of a cgroup's
+// path is a container's if it is its id or "PREFIX-ID.scope" (systemd). The outermost one counts: what a
+// container makes below its own cgroup can be named as it likes.
+std::string container_in(std::string_view cgroups, const std::set<std::string>& ids);
+
+// Those of `ids` (containers or sandboxes) in whose cgroups a process runs now.
+std::set<std::string> ids_of_running_processes(const std::set<std::string>& ids);
 
 }  // namespace flox::node

@@ -55,15 +55,17 @@ Fd only_one(const fs::path& state) {
   return lock;
 }
 
-asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers& containers) {
+asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers& containers,
+                                      StoreViews& views) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     try {
       sweep_leases(store, containers);
+      sweep_views(views, containers);
     } catch (const std::exception& error) {
-      log::warning("sweeping leases: {}", error.what());
+      log::warning("sweeping leases and views: {}", error.what());
     }
   }
 }
@@ -97,7 +99,8 @@ void run(const Options& options) {
   Metrics metrics;
   Environments environments(config, store, metrics);
   Containers containers(state / "containers.json");
-  NodeService node(config, runtime, environments, containers, metrics);
+  StoreViews views(store, config.node_socket.parent_path() / "views");
+  NodeService node(config, runtime, environments, containers, views, metrics);
   PodService pod(config, environments, containers);
 
   asio::io_context loop;
@@ -120,7 +123,7 @@ void run(const Options& options) {
                     blocking<v1::RealiseRequest>(
                         pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
   HttpServer http = serve_metrics(config.metrics_address, store, metrics);
-  asio::co_spawn(pool, sweep_regularly(store, containers), [](std::exception_ptr) {});
+  asio::co_spawn(pool, sweep_regularly(store, containers, views), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address, store.store_directory().string(), runtime);

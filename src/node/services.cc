@@ -47,14 +47,22 @@ class CatalogResolver : public env::Resolver {
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   if (request.container_id().empty()) fail(ErrorKind::invalid_input, "a container without id");
   metrics_.prepared();
-  containers_.add({request.container_id(), request.pod_id(), request.pod_namespace(), request.pod_name(),
-                   request.container_name(), std::time(nullptr)});
+  const bool own_view = wants_view(request);
+  Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
+                      request.pod_name(),     request.container_name(), std::time(nullptr)};
+  containers_.add(container);
   v1::PrepareResponse response;
   response.set_store_directory(environments_.store().store_directory());
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
     if (!request.environment().empty()) activate(request, response);
+    if (own_view) {
+      const StoreViews::View view = views_.show(roots_of(container, response));
+      container.view = view.name;
+      containers_.add(container);
+      response.set_store_directory(view.directory);
+    }
   } catch (...) {
     containers_.remove(request.container_id());
     store::release_lease(environments_.store(), request.container_id());
@@ -103,6 +111,26 @@ void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareRespons
     }
     for (auto& arg : args) response.add_args(std::move(arg));
   });
+}
+
+bool NodeService::wants_view(const v1::PrepareRequest& request) const {
+  const std::string& wish = request.store_view();
+  if (!wish.empty() && wish != "node" && wish != "closure")
+    fail(ErrorKind::invalid_input, "store-view '{}': known are node and closure", wish);
+  if (wish == "node" && config_.store_view == "closure")
+    throw Error(ErrorKind::untrusted,
+                "store-view 'node': this node shows each container its own closure only",
+                "remove the annotation flox.dev/store-view, or use a node with store_view = \"node\"");
+  return (wish.empty() ? config_.store_view : wish) == "closure";
+}
+
+nix::StorePathSet NodeService::roots_of(const Container& container,
+                                        const v1::PrepareResponse& response) const {
+  nix::StorePathSet roots{nix::StorePath::parse(runtime_path_)};
+  if (!response.profile().empty()) roots.insert(nix::StorePath::parse(response.profile()));
+  for (const auto& lease : store::list_leases(environments_.store()))
+    if (lease.holder == pod_holder(container)) roots.insert(lease.paths.begin(), lease.paths.end());
+  return roots;
 }
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
@@ -169,6 +197,14 @@ void sweep_leases(const store::LocalStore& store, Containers& containers) {
   }
   for (const auto& [id, container] : known)
     if (!alive(id)) containers.remove(id);
+}
+
+void sweep_views(StoreViews& views, const Containers& containers) {
+  constexpr std::chrono::minutes grace{10};  // the next container of a Deployment finds its view
+  std::set<std::string> used;
+  const auto known = containers.all();
+  for (const auto& [id, container] : known) used.insert(container.view);
+  views.sweep(used, grace);
 }
 
 }  // namespace flox::node

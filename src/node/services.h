@@ -6,6 +6,7 @@
 #include "node/containers.h"
 #include "node/environments.h"
 #include "node/node.pb.h"
+#include "node/store_views.h"
 
 namespace flox::node {
 
@@ -13,21 +14,26 @@ namespace flox::node {
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments,
-              Containers& containers, Metrics& metrics)
+              Containers& containers, StoreViews& views, Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
         containers_(containers),
+        views_(views),
         metrics_(metrics) {}
   v1::PrepareResponse prepare(const v1::PrepareRequest& request);
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 
  private:
   void activate(const v1::PrepareRequest& request, v1::PrepareResponse& response);
+  bool wants_view(const v1::PrepareRequest& request) const;
+  // All that the container may run: its environment, what its pod has installed, the runtime closure.
+  nix::StorePathSet roots_of(const Container& container, const v1::PrepareResponse& response) const;
   const Config& config_;
   std::string runtime_path_;
   Environments& environments_;
   Containers& containers_;
+  StoreViews& views_;
   Metrics& metrics_;
 };
 
@@ -49,5 +55,7 @@ class PodService {
 
 // Ends the leases of pods and containers none of whose processes run any more.
 void sweep_leases(const store::LocalStore& store, Containers& containers);
+// Takes away the views of the store that no container uses.
+void sweep_views(StoreViews& views, const Containers& containers);
 
 }  // namespace flox::node

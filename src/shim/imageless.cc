@@ -87,6 +87,7 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_cwd(process.cwd());
   request.set_uid(process.uid());
   request.set_gid(process.gid());
+  request.set_store_view(spec.annotation("flox.dev/store-view"));
   return request;
 }
 
