@@ -68,6 +68,11 @@ void Containers::save() const {
   write_file(file_, document.dump(1) + "\n", 0600);
 }
 
+void Containers::expect(const Container& container) {
+  std::scoped_lock lock(mutex_);
+  by_id_.insert_or_assign(container.id, container);
+}
+
 void Containers::add(const Container& container) {
   std::scoped_lock lock(mutex_);
   by_id_[container.id] = container;

@@ -30,7 +30,8 @@ class Containers {
   // the next sweep, and is prepared anew when it is started again.
   explicit Containers(std::filesystem::path file);
 
-  // Or replaces what is known of the container of that id.
+  // Known from now on, but not yet to a floxd that starts again: it is being prepared.
+  void expect(const Container& container);
   void add(const Container& container);
   // Forgets the container; gives what was known of it.
   std::optional<Container> remove(const std::string& id);

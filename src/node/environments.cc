@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "catalog/client.h"
 #include "env/profile.h"
 #include "store/lease.h"
 #include "store/realise.h"
@@ -34,7 +33,19 @@ class Environments::Turn {
 env::LockedPackage Environments::resolve(std::string_view install_id,
                                          const env::InstallDescriptor& descriptor,
                                          std::string_view system) const {
-  return catalog::Client(config_.catalog_url).resolve(install_id, descriptor, system);
+  std::unique_ptr<catalog::Client> client;
+  {
+    std::scoped_lock lock(mutex_);
+    if (!idle_clients_.empty()) {
+      client = std::move(idle_clients_.back());
+      idle_clients_.pop_back();
+    }
+  }
+  if (!client) client = std::make_unique<catalog::Client>(config_.catalog_url);
+  env::LockedPackage package = client->resolve(install_id, descriptor, system);
+  std::scoped_lock lock(mutex_);
+  idle_clients_.push_back(std::move(client));
+  return package;
 }
 
 env::Lockfile Environments::lock_of(std::string_view reference) const {
@@ -60,10 +71,25 @@ env::Lockfile Environments::lock_of(std::string_view reference) const {
   return lock;
 }
 
+std::optional<nix::StorePath> Environments::lease_known(const std::string& key, std::string_view holder) {
+  std::optional<nix::StorePath> profile;
+  {
+    std::scoped_lock lock(mutex_);
+    if (auto known = profiles_.find(key); known != profiles_.end()) profile = known->second;
+  }
+  if (!profile || !store::add_lease_of_present(store_, holder, {*profile})) return std::nullopt;
+  return profile;
+}
+
 nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
                                      std::string_view mode, std::string_view holder) {
   auto start = std::chrono::steady_clock::now();
-  Turn turn(*this, lock.to_string() + std::string(mode));
+  const std::string key = fmt::format("{} {} {}", system, mode, lock.to_string());
+  if (auto profile = lease_known(key, holder)) {
+    metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return *profile;
+  }
+  Turn turn(*this, key);
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
@@ -83,6 +109,10 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
     log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder,
               result.paths_fetched, static_cast<double>(result.bytes_fetched) / 1e6, took.count());
+    std::scoped_lock guard(mutex_);
+    constexpr size_t many = 10'000;
+    if (profiles_.size() >= many) profiles_.clear();
+    profiles_.insert_or_assign(key, profile);
     return profile;
   } catch (const Error& error) {
     metrics_.failed(error.kind());

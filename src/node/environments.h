@@ -2,11 +2,16 @@
 #pragma once
 
 #include <condition_variable>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/config.h"
+#include "catalog/client.h"
 #include "env/lockfile.h"
 #include "node/metrics.h"
 #include "store/local_store.h"
@@ -33,12 +38,17 @@ class Environments {
 
  private:
   class Turn;
+  // The profile of a lock that was realised before, leased; nothing if that must be done anew.
+  std::optional<nix::StorePath> lease_known(const std::string& key, std::string_view holder);
   const Config& config_;
   store::LocalStore& store_;
   Metrics& metrics_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable finished_;
   std::set<std::string> under_way_;
+  std::map<std::string, nix::StorePath> profiles_;  // what a lock in a mode came to
+  mutable std::vector<std::unique_ptr<catalog::Client>>
+      idle_clients_;  // with connections that are still open
 };
 
 }  // namespace flox::node

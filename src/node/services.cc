@@ -50,7 +50,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   const bool own_view = wants_view(request);
   Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
                       request.pod_name(),     request.container_name(), std::time(nullptr)};
-  containers_.add(container);
+  containers_.expect(container);
   v1::PrepareResponse response;
   response.set_store_directory(environments_.store().store_directory());
   response.set_runtime_path(runtime_path_);
@@ -60,9 +60,9 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
-      containers_.add(container);
       response.set_store_directory(view.directory);
     }
+    containers_.add(container);
   } catch (...) {
     containers_.remove(request.container_id());
     store::release_lease(environments_.store(), request.container_id());
@@ -128,8 +128,7 @@ nix::StorePathSet NodeService::roots_of(const Container& container,
                                         const v1::PrepareResponse& response) const {
   nix::StorePathSet roots{nix::StorePath::parse(runtime_path_)};
   if (!response.profile().empty()) roots.insert(nix::StorePath::parse(response.profile()));
-  for (const auto& lease : store::list_leases(environments_.store()))
-    if (lease.holder == pod_holder(container)) roots.insert(lease.paths.begin(), lease.paths.end());
+  roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
 }
 

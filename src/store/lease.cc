@@ -1,12 +1,16 @@
 #include "store/lease.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "store/path_lock.h"
 
 namespace flox::store {
 namespace {
@@ -33,6 +37,13 @@ fs::path directory_of(const LocalStore& store, std::string_view holder) {
   return leases_directory(store) / holder;
 }
 
+void make_roots(const fs::path& directory, const StorePathSet& paths) {
+  fs::create_directories(directory);
+  for (const StorePath& path : paths)
+    if (::symlink(path.to_string().c_str(), (directory / path.base_name()).c_str()) != 0 && errno != EEXIST)
+      fail_errno(errno, "making the root {}", (directory / path.base_name()).string());
+}
+
 }  // namespace
 
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
@@ -43,15 +54,35 @@ void add_lease(const LocalStore& store, std::string_view holder, const StorePath
     store.add_temp_roots(paths);
     for (const StorePath& path : paths)
       if (!store.is_valid(path)) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
-    fs::create_directories(directory);
-    for (const StorePath& path : paths)
-      if (::symlink(path.to_string().c_str(), (directory / path.base_name()).c_str()) != 0 && errno != EEXIST)
-        fail_errno(errno, "making the root {}", (directory / path.base_name()).string());
+    make_roots(directory, paths);
   });
+}
+
+bool add_lease_of_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
+  const fs::path directory = directory_of(store, holder);
+  const fs::path gc_lock = store.state_directory() / "gc.lock";
+  const Fd lock = open_file(gc_lock, O_RDWR | O_CREAT, 0600);
+  // A collector holds this lock from before it reads the roots until it has deleted (nix.md 5.2).
+  if (!lock_file(lock.get(), LOCK_SH, false, gc_lock)) return false;
+  for (const StorePath& path : paths)
+    if (!store.is_valid(path)) return false;
+  make_roots(directory, paths);
+  return true;
 }
 
 void release_lease(const LocalStore& store, std::string_view holder) {
   remove_tree(directory_of(store, holder));
+}
+
+StorePathSet leased_paths(const LocalStore& store, std::string_view holder) {
+  StorePathSet paths;
+  std::error_code gone;  // a lease may end while we look
+  for (const auto& root : fs::directory_iterator(directory_of(store, holder), gone)) {
+    const std::string target = fs::read_symlink(root.path(), gone);
+    if (target == std::string(nix::store_dir) + "/" + root.path().filename().string())
+      paths.insert(StorePath::parse(target));
+  }
+  return paths;
 }
 
 std::vector<Lease> list_leases(const LocalStore& store) {
@@ -59,13 +90,8 @@ std::vector<Lease> list_leases(const LocalStore& store) {
   std::error_code gone;  // a lease may end while we look
   for (const auto& holder : fs::directory_iterator(leases_directory(store), gone)) {
     if (!holder.is_directory(gone) || !is_holder(holder.path().filename().string())) continue;
-    Lease lease{.holder = holder.path().filename(), .paths = {}};
-    for (const auto& root : fs::directory_iterator(holder.path(), gone)) {
-      const std::string target = fs::read_symlink(root.path(), gone);
-      if (target == std::string(nix::store_dir) + "/" + root.path().filename().string())
-        lease.paths.insert(StorePath::parse(target));
-    }
-    leases.push_back(std::move(lease));
+    const std::string name = holder.path().filename();
+    leases.push_back({.holder = name, .paths = leased_paths(store, name)});
   }
   std::ranges::sort(leases, {}, &Lease::holder);
   return leases;

@@ -13,8 +13,14 @@ namespace flox::store {
 // Adds the paths (their closures follow from the roots) to the holder's lease. Throws Error(not_found) if one
 // is not valid; the lease stays as it was then.
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
+// The same for paths that are expected to be valid, without temporary roots and what opening them takes: only
+// while no collector runs. False if one does, or if a path is not valid; nothing is changed then.
+bool add_lease_of_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
 // Ends the lease; missing is fine.
 void release_lease(const LocalStore& store, std::string_view holder);
+
+// What the holder has leased; nothing if it has no lease.
+StorePathSet leased_paths(const LocalStore& store, std::string_view holder);
 
 struct Lease {
   std::string holder;

@@ -1,9 +1,12 @@
 #include "store/lease.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
 
@@ -56,6 +59,24 @@ TEST_F(LeaseTest, leases_are_listed_by_holder_and_grow) {
   release_lease(store, "x");
   release_lease(store, "x");
   EXPECT_EQ(list_leases(store).size(), 1u);
+}
+
+TEST_F(LeaseTest, of_present_paths_is_taken_only_while_no_collector_runs) {
+  const StorePath kept = add("kept");
+  const StorePath absent = StorePath::from_base_name(std::string(32, '1') + "-x");
+  const LocalStore store(root());
+  EXPECT_FALSE(add_lease_of_present(store, "pod", {kept, absent}));
+  EXPECT_THAT(leased_paths(store, "pod"), IsEmpty());
+  {
+    const Fd collector = open_file(store.state_directory() / "gc.lock", O_RDWR | O_CREAT, 0600);
+    ASSERT_EQ(::flock(collector.get(), LOCK_EX), 0);
+    EXPECT_FALSE(add_lease_of_present(store, "pod", {kept}));
+    EXPECT_THAT(leased_paths(store, "pod"), IsEmpty());
+  }
+  EXPECT_TRUE(add_lease_of_present(store, "pod", {kept}));
+  EXPECT_EQ(leased_paths(store, "pod"), StorePathSet{kept});
+  collect_garbage();
+  EXPECT_TRUE(store.is_valid(kept));
 }
 
 TEST_F(LeaseTest, bad_holders_and_invalid_paths_are_refused) {
