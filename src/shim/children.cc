@@ -160,9 +160,18 @@ pid_t Children::spawn(const Spawn& what, std::shared_ptr<Exit>& exit) {
 
 asio::awaitable<int> Children::run(Spawn what) {
   std::shared_ptr<Exit> exit;
-  spawn(what, exit);
-  co_await exit->happened.wait();
+  const pid_t pid = spawn(what, exit);
+  co_await wait_for_end(exit, pid, what.argv[0], what.limit);
   co_return exit->status;
+}
+
+asio::awaitable<void> Children::wait_for_end(std::shared_ptr<Exit> exit, pid_t pid, const std::string& name,
+                                             Milliseconds limit) {
+  const bool ended = co_await exit->happened.wait_for(limit);
+  if (ended) co_return;
+  ::kill(pid, SIGKILL);  // not reaped yet: the pid is the child's
+  co_await exit->happened.wait();
+  fail(ErrorKind::unavailable, "{} did not end within {} s and was killed", name, limit.count() / 1000);
 }
 
 asio::awaitable<Captured> Children::capture(Spawn what, std::string input) {
@@ -173,7 +182,7 @@ asio::awaitable<Captured> Children::capture(Spawn what, std::string input) {
   what.out = out.write_end.get();
   what.err = err.write_end.get();
   std::shared_ptr<Exit> exit;
-  spawn(what, exit);
+  const pid_t pid = spawn(what, exit);
   in.read_end.reset();
   out.write_end.reset();
   err.write_end.reset();
@@ -191,7 +200,7 @@ asio::awaitable<Captured> Children::capture(Spawn what, std::string input) {
   asio::co_spawn(executor_, collect(err_source, err_text, err_done), asio::detached);
   if (!input.empty())
     asio::co_spawn(executor_, feed(descriptor(in.write_end), std::move(input)), asio::detached);
-  co_await exit->happened.wait();
+  co_await wait_for_end(exit, pid, what.argv[0], what.limit);
   // A grandchild may have kept the pipes; what the command itself wrote is there by now.
   co_await out_done->wait_for(Milliseconds(1000));
   co_await err_done->wait_for(Milliseconds(1000));

@@ -31,12 +31,13 @@ struct Exit {
 };
 
 struct Spawn {
-  std::vector<std::string> argv;    // argv[0] is looked up in PATH
-  std::vector<std::string> env;     // empty: ours without NOTIFY_SOCKET
-  std::string cwd;                  // empty: ours
-  int in = -1, out = -1, err = -1;  // descriptors for 0, 1 and 2; -1: /dev/null
-  std::vector<int> further;         // become 3, 4, …
-  bool die_with_us = true;          // SIGKILL when the shim dies
+  std::vector<std::string> argv;             // argv[0] is looked up in PATH
+  std::vector<std::string> env;              // empty: ours without NOTIFY_SOCKET
+  std::string cwd;                           // empty: ours
+  int in = -1, out = -1, err = -1;           // descriptors for 0, 1 and 2; -1: /dev/null
+  std::vector<int> further;                  // become 3, 4, …
+  bool die_with_us = true;                   // SIGKILL when the shim dies
+  Milliseconds limit = Milliseconds::max();  // run and capture: SIGKILL if it takes longer
 };
 
 struct Captured {
@@ -51,7 +52,8 @@ class Children {
 
   // Throws Error(internal) `exec: "NAME": executable file not found in $PATH` and the like.
   pid_t spawn(const Spawn& what, std::shared_ptr<Exit>& exit);
-  // Starts it and waits for its end: the exit status.
+  // Starts it and waits for its end: the exit status. Throws Error(unavailable) if it took longer than the
+  // limit.
   asio::awaitable<int> run(Spawn what);
   // The same with both outputs captured and `input` on stdin.
   asio::awaitable<Captured> capture(Spawn what, std::string input = std::string());
@@ -73,6 +75,9 @@ class Children {
   };
 
  private:
+  asio::awaitable<void> wait_for_end(std::shared_ptr<Exit> exit, pid_t pid, const std::string& name,
+                                     Milliseconds limit);
+
   struct EarlyExit {
     int status;
     WallTime at;

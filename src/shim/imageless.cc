@@ -157,7 +157,8 @@ std::string Imageless::default_socket() {
 }
 
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
-                                                              oci::RuntimeSpec& spec, fs::path root) {
+                                                              oci::RuntimeSpec& spec, fs::path root,
+                                                              Milliseconds limit) {
   check_annotations(spec);
   oci::ProcessSpec process = spec.process();
   Activation activation;
@@ -170,12 +171,16 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   std::string message = request_for(container_id, spec, process, activation.after).SerializeAsString();
   ttrpc::Client client(executor_, node_socket_);
   std::string answer;
+  limit = std::min(limit, prepare_limit);
+  const auto begin = std::chrono::steady_clock::now();
   try {
-    answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), prepare_limit);
+    answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), limit);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
+    const bool late = std::chrono::steady_clock::now() - begin >= limit;
     throw error.with_context("asking floxd for the container's environment")
-        .with_advice("Is floxd running on this node? `flox node status` tells.");
+        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
+                          : "Is floxd running on this node? `flox node status` tells.");
   }
   node::v1::PrepareResponse response;
   if (!response.ParseFromString(answer) || response.store_directory().empty() ||

@@ -36,7 +36,7 @@ class Imageless {
   // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
   // floxd's, or what is wrong with the annotations.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
-                                                     fs::path root);
+                                                     fs::path root, Milliseconds limit);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.

@@ -15,6 +15,11 @@ using ttrpc::fail_status;
 
 namespace {
 
+// A command that hangs must not hold up the pod for ever: kubelet gives up after two minutes, and wants to be
+// able to kill and delete then. Only criu may take longer.
+constexpr Milliseconds command_limit{std::chrono::seconds(100)};
+constexpr Milliseconds criu_limit{std::chrono::hours(1)};
+
 // Unlinks a file at the end of a scope, however that ends.
 struct TemporaryFile {
   fs::path path;
@@ -52,19 +57,21 @@ OciRuntime::OciRuntime(Children& children, const RuntimeOptions& options, const 
 asio::awaitable<pid_t> OciRuntime::create(const Stdio& stdio) {
   const fs::path pid_file = bundle_ / "init.pid";
   oci::Argv argv = runtime_.create(id_, bundle_, pid_file, stdio.console_socket());
-  return run_with_stdio(std::move(argv), stdio, "OCI runtime create failed", pid_file);
+  return run_with_stdio(std::move(argv), stdio, "OCI runtime create failed", pid_file, command_limit);
 }
 
-asio::awaitable<void> OciRuntime::start() { co_await run(runtime_.start(id_), "OCI runtime start failed"); }
+asio::awaitable<void> OciRuntime::start() {
+  co_await run(runtime_.start(id_), "OCI runtime start failed", {}, command_limit);
+}
 
 asio::awaitable<pid_t> OciRuntime::restore(const Stdio& stdio, oci::Runtime::Checkpoint from) {
   const fs::path pid_file = bundle_ / "init.pid";
   oci::Argv argv = runtime_.restore(id_, bundle_, pid_file, stdio.console_socket(), from);
-  return run_with_stdio(std::move(argv), stdio, "OCI runtime restore failed", pid_file);
+  return run_with_stdio(std::move(argv), stdio, "OCI runtime restore failed", pid_file, criu_limit);
 }
 
 asio::awaitable<void> OciRuntime::checkpoint(oci::Runtime::Checkpoint how) {
-  co_await run(runtime_.checkpoint(id_, how), "OCI runtime checkpoint failed");
+  co_await run(runtime_.checkpoint(id_, how), "OCI runtime checkpoint failed", {}, criu_limit);
 }
 
 asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessSpec& spec,
@@ -73,13 +80,14 @@ asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessS
   const TemporaryFile process{bundle_ / (exec_id + ".process.json")};
   write_file(process.path, spec.dump(), 0600);
   oci::Argv argv = runtime_.exec(id_, process.path, pid_file, stdio.console_socket());
-  const pid_t pid = co_await run_with_stdio(std::move(argv), stdio, "OCI runtime exec failed", pid_file);
+  const pid_t pid =
+      co_await run_with_stdio(std::move(argv), stdio, "OCI runtime exec failed", pid_file, command_limit);
   co_return pid;
 }
 
 asio::awaitable<void> OciRuntime::kill(uint32_t signal, bool all) {
   try {
-    co_await run(runtime_.kill(id_, signal, all), "killing");
+    co_await run(runtime_.kill(id_, signal, all), "killing", {}, command_limit);
   } catch (const ttrpc::StatusError& error) {
     const std::string text = error.what();
     for (const char* ended : {"process already finished", "container not running", "no such process"})
@@ -89,24 +97,26 @@ asio::awaitable<void> OciRuntime::kill(uint32_t signal, bool all) {
   }
 }
 
-asio::awaitable<void> OciRuntime::pause() { co_await run(runtime_.pause(id_), "OCI runtime pause failed"); }
+asio::awaitable<void> OciRuntime::pause() {
+  co_await run(runtime_.pause(id_), "OCI runtime pause failed", {}, command_limit);
+}
 
 asio::awaitable<void> OciRuntime::resume() {
-  co_await run(runtime_.resume(id_), "OCI runtime resume failed");
+  co_await run(runtime_.resume(id_), "OCI runtime resume failed", {}, command_limit);
 }
 
 asio::awaitable<void> OciRuntime::update(std::string resources_json) {
-  co_await run(runtime_.update(id_), "OCI runtime update failed", std::move(resources_json));
+  co_await run(runtime_.update(id_), "OCI runtime update failed", std::move(resources_json), command_limit);
 }
 
 asio::awaitable<std::vector<pid_t>> OciRuntime::processes() {
-  const std::string printed = co_await run(runtime_.processes(id_), "listing processes");
+  const std::string printed = co_await run(runtime_.processes(id_), "listing processes", {}, command_limit);
   co_return oci::parse_pids(printed);
 }
 
 asio::awaitable<void> OciRuntime::remove(bool force) {
   try {
-    co_await run(runtime_.remove(id_, force), "OCI runtime delete failed");
+    co_await run(runtime_.remove(id_, force), "OCI runtime delete failed", {}, command_limit);
   } catch (const ttrpc::StatusError& error) {
     if (!contains(error.what(), "does not exist")) throw;
   }
@@ -114,10 +124,12 @@ asio::awaitable<void> OciRuntime::remove(bool force) {
 
 fs::path OciRuntime::next_log() { return bundle_ / fmt::format("log-{}.json", ++commands_); }
 
-asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, std::string input) {
+asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, std::string input,
+                                             Milliseconds limit) {
   const TemporaryFile log{next_log()};
   Spawn spawn;
   spawn.argv = oci::with_log(std::move(argv), log.path);
+  spawn.limit = limit;
   Captured result;
   try {
     result = co_await children_.capture(std::move(spawn), std::move(input));
@@ -129,10 +141,11 @@ asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, s
 }
 
 asio::awaitable<pid_t> OciRuntime::run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what,
-                                                  fs::path pid_file) {
+                                                  fs::path pid_file, Milliseconds limit) {
   const TemporaryFile log{next_log()};
   Spawn spawn;
   spawn.argv = oci::with_log(std::move(argv), log.path);
+  spawn.limit = limit;
   spawn.in = stdio.child_in();
   spawn.out = stdio.child_out();
   spawn.err = stdio.child_err();

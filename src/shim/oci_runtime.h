@@ -26,10 +26,10 @@ class OciRuntime : public ContainerRuntime {
 
  private:
   // Runs a command and gives what it printed; throws its error with `what` in front.
-  asio::awaitable<std::string> run(oci::Argv argv, std::string what, std::string input = std::string());
+  asio::awaitable<std::string> run(oci::Argv argv, std::string what, std::string input, Milliseconds limit);
   // The same for commands whose stdio is the container's: the pid that they wrote.
   asio::awaitable<pid_t> run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what,
-                                        fs::path pid_file);
+                                        fs::path pid_file, Milliseconds limit);
   // Commands of one container can run at the same time, so each has a log of its own.
   fs::path next_log();
 

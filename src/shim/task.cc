@@ -52,12 +52,13 @@ Stdio::Owner Task::stdio_owner() const {
 
 // --- create
 
-asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTaskRequest request) {
+asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTaskRequest request,
+                                                    Milliseconds limit) {
   RuntimeOptions options = RuntimeOptions::decode(request.options());
   std::shared_ptr<Task> task(new Task(world, request, std::move(options)));
   std::exception_ptr failure;
   try {
-    co_await task->create_init(request);
+    co_await task->create_init(request, limit);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -82,16 +83,20 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTas
   co_return task;
 }
 
-asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request) {
+asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, Milliseconds limit) {
+  const auto begin = std::chrono::steady_clock::now();
   expect_cgroup_migration();
   options_.save(bundle_);
   mount_root(request);
-  co_await prepare_spec();
+  co_await prepare_spec(limit);
   co_await init_->stdio.open();
   if (restore_from_) co_return;
   Children::ReapingRecord record(world_.children);
   const pid_t pid = co_await runtime_->create(init_->stdio);
   adopt_init(pid);
+  if (std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin) > limit)
+    fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
+                id_, limit.count());
 }
 
 void Task::mount_root(const wire::CreateTaskRequest& request) {
@@ -106,7 +111,7 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
   oci::mount_all(mounts, root);
 }
 
-asio::awaitable<void> Task::prepare_spec() {
+asio::awaitable<void> Task::prepare_spec(Milliseconds limit) {
   const fs::path config = fs::path(bundle_) / "config.json";
   oci::RuntimeSpec spec = oci::RuntimeSpec::load(config);
   own_pid_namespace_ = spec.has_own_pid_namespace();
@@ -115,7 +120,7 @@ asio::awaitable<void> Task::prepare_spec() {
   imageless_ = true;
   write_file(lease_file(), id_, 0600);
   const fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
-  activation_ = co_await world_.imageless.prepare(id_, spec, root);
+  activation_ = co_await world_.imageless.prepare(id_, spec, root, limit);
   spec.save(config);
 }
 

@@ -39,7 +39,9 @@ class Task : public std::enable_shared_from_this<Task> {
  public:
   // Mounts the root, prepares an imageless container, and makes it. Publishes TaskCreate. On failure all is
   // undone. A container that is restored from a checkpoint is made by start().
-  static asio::awaitable<std::shared_ptr<Task>> create(World world, wire::CreateTaskRequest request);
+  // `limit` is how long the client waits: what is made later than that is undone, for nobody will ask for it.
+  static asio::awaitable<std::shared_ptr<Task>> create(World world, wire::CreateTaskRequest request,
+                                                       Milliseconds limit);
 
   const std::string& id() const noexcept { return id_; }
   const std::string& bundle() const noexcept { return bundle_; }
@@ -65,9 +67,9 @@ class Task : public std::enable_shared_from_this<Task> {
   Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options);
 
   Stdio::Owner stdio_owner() const;
-  asio::awaitable<void> create_init(const wire::CreateTaskRequest& request);
+  asio::awaitable<void> create_init(const wire::CreateTaskRequest& request, Milliseconds limit);
   void mount_root(const wire::CreateTaskRequest& request);
-  asio::awaitable<void> prepare_spec();
+  asio::awaitable<void> prepare_spec(Milliseconds limit);
   asio::awaitable<void> undo_create();
   void adopt_init(pid_t pid);
   void watch_memory();

@@ -58,9 +58,10 @@ void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
 
 void TaskService::serve(ttrpc::Server& server) {
   using Answer = asio::awaitable<std::string>;
-  method<wire::CreateTaskRequest>(
-      server, "Create",
-      [this](wire::CreateTaskRequest request, Milliseconds) -> Answer { return create(std::move(request)); });
+  method<wire::CreateTaskRequest>(server, "Create",
+                                  [this](wire::CreateTaskRequest request, Milliseconds limit) -> Answer {
+                                    return create(std::move(request), limit);
+                                  });
   method<wire::ProcessRequest>(server, "Start", [this](wire::ProcessRequest request, Milliseconds) -> Answer {
     std::shared_ptr<Task> task = find(request.id());
     pid_t pid = co_await task->start(request.exec_id());
@@ -148,18 +149,21 @@ std::shared_ptr<Task> TaskService::find(const std::string& id) const {
   return found->second;
 }
 
-asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request) {
+asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request, Milliseconds limit) {
   std::string id = request.id();
   if (id.empty() || id.find('/') != std::string::npos)
     fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
   if (tasks_.contains(id) || !creating_.insert(id).second)
     fail_status(Code::already_exists, "container {} exists", id);
   struct Reservation {
-    std::set<std::string>& ids;
+    TaskService& service;
     const std::string& id;
-    ~Reservation() { ids.erase(id); }
-  } reservation{creating_, id};
-  std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request));
+    ~Reservation() {
+      service.creating_.erase(id);
+      if (service.shutdown_asked_) service.shut_down_if_idle();
+    }
+  } reservation{*this, id};
+  std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request), limit);
   tasks_[id] = task;
   ::malloc_trim(0);  // a parsed spec takes some hundred kB, which an idle shim need not keep
   wire::CreateTaskResponse response;
@@ -233,6 +237,7 @@ wire::ConnectResponse TaskService::connect(const wire::TaskRequest& request) con
 }
 
 void TaskService::shut_down_if_idle() {
+  shutdown_asked_ = tasks_.empty();  // asked again when what is being created has failed
   if (!tasks_.empty() || !creating_.empty() || !shut_down_) return;
   std::exchange(shut_down_, nullptr)();
 }

@@ -25,7 +25,7 @@ class TaskService {
   void method(ttrpc::Server& server, const char* name, Body body);
 
   std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
-  asio::awaitable<std::string> create(wire::CreateTaskRequest request);
+  asio::awaitable<std::string> create(wire::CreateTaskRequest request, Milliseconds limit);
   asio::awaitable<std::string> remove(wire::ProcessRequest request);
   asio::awaitable<std::string> wait(wire::ProcessRequest request, Milliseconds limit);
   asio::awaitable<std::string> pids(wire::TaskRequest request);
@@ -37,6 +37,7 @@ class TaskService {
   std::function<void()> shut_down_;
   std::map<std::string, std::shared_ptr<Task>> tasks_;
   std::set<std::string> creating_;
+  bool shutdown_asked_ = false;  // while a task was being created
 };
 
 }  // namespace flox::shim
