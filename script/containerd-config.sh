@@ -48,6 +48,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.sna
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]
   stream_server_address = "127.0.0.1"
+[plugins."io.containerd.shim.v1.manager"]
+  socket_dir = "/run/flox-shims"  # 2.3 and later; not the place that a shim takes unasked
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "flox.dev/pause:1.0.0"
 [plugins."io.containerd.cri.v1.runtime"]
