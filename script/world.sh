@@ -6,13 +6,15 @@
 #
 #   enter_world "$@"     first: runs the script again inside the namespaces; returns there, in an empty $WORLD
 #   in_net COMMAND…      runs a command in the node's network
-#   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images
+#   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images.
+#                        Debian's containerd, or the 2.x one in the directory $FLOX_TEST_CONTAINERD (script/containerd2)
 #   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY
 #   start_floxd          store root $NODE_ROOT; catalog and key as above
 #   start_aws            $AWS_ENDPOINT_URL (moto's server), reachable from pods
 #
 # Everything is below $WORLD: root directories of a laptop ($LAPTOP_ROOT) and a node ($NODE_ROOT), logs/.
 
+. "$PROJECT/script/containerd-config.sh"
 POD_GATEWAY=10.88.0.1  # the bridge's own address: how pods reach the host's services
 
 enter_world() {
@@ -126,34 +128,13 @@ start_containerd() {
               "routes": [{ "dst": "0.0.0.0/0" }] } },
   { "type": "portmap", "capabilities": { "portMappings": true } } ] }
 JSON
-  cat >"$dir/config.toml" <<TOML
-version = 2
-root = "$dir/root"
-state = "$dir/state"
-disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
-  "io.containerd.internal.v1.opt", "io.containerd.internal.v1.tracing"]
-[grpc]
-  address = "$CONTAINERD_ADDRESS"
-[plugins."io.containerd.grpc.v1.cri"]
-  # A machine without CAP_SYS_RESOURCE cannot give sandboxes the negative OOM score that containerd wants for them.
-  restrict_oom_score_adj = true
-  sandbox_image = "flox.dev/pause:1.0.0"
-  stream_server_address = "127.0.0.1"
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "$WORLD/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    default_runtime_name = "runc"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]
-      # containerd 1.6's CRI plugin ignores runtime_path (seen with 1.6.20): the name leads to
-      # containerd-shim-flox-v1 in PATH.
-      runtime_type = "io.containerd.flox.v1"
-      pod_annotations = ["flox.dev/*"]
-      container_annotations = ["flox.dev/*"]
-TOML
+  if [ -n "${FLOX_TEST_CONTAINERD:-}" ]; then
+    export PATH="$FLOX_TEST_CONTAINERD:$PATH"  # containerd, ctr and containerd-shim-runc-v2 of one release
+    export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1  # ctr would mix them with what containers say
+    containerd_config_3 "$dir" >"$dir/config.toml"
+  else
+    containerd_config_2 "$dir" >"$dir/config.toml"
+  fi
   start_server containerd in_net containerd --config "$dir/config.toml"
   wait_until 20 "containerd to answer" ctr version
 }

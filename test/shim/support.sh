@@ -49,7 +49,7 @@ shims() { pgrep -f "containerd-shim.* -namespace $CONTAINERD_NAMESPACE " || true
 leftovers() {
   local pid
   for pid in $(shims); do ps -o pid=,args= -p "$pid"; done
-  find /run/containerd/s "/run/containerd/runc/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
+  find /run/containerd/s /run/flox-shims "/run/containerd/runc/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
   find "$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
   find /tmp -maxdepth 1 -name 'pty??????' 2>/dev/null
   grep "io.containerd.runtime.v2.task" /proc/self/mounts

@@ -1,0 +1,38 @@
+# Images made here, under any names: the suites name images of registries that cannot be reached. Sourced, never run.
+
+# make_image DIR ROOTFS CONFIG NAME…: adds an image of one layer to the OCI layout DIR under each NAME. CONFIG is the
+# JSON of the image's "config" (Cmd, User, …).
+make_image() {
+  local dir=$1 rootfs=$2 config=$3 layer manifest diff name
+  shift 3
+  mkdir -p "$dir/blobs/sha256"
+  [ -e "$dir/index.json" ] || echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}' >"$dir/index.json"
+  echo '{"imageLayoutVersion":"1.0.0"}' >"$dir/oci-layout"
+  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$rootfs" -cf "$dir/layer" .
+  diff=sha256:$(sha256sum <"$dir/layer" | cut -d' ' -f1)
+  gzip -n1 "$dir/layer" && mv "$dir/layer.gz" "$dir/layer"
+  layer=$(add_blob "$dir" layer application/vnd.oci.image.layer.v1.tar+gzip)
+  jq -nc --argjson config "$config" --arg diff "$diff" \
+    '{architecture: "amd64", os: "linux", config: $config, rootfs: {type: "layers", diff_ids: [$diff]}}' >"$dir/config"
+  jq -nc --argjson config "$(add_blob "$dir" config application/vnd.oci.image.config.v1+json)" --argjson layer "$layer" \
+    '{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: $config, layers: [$layer]}' >"$dir/manifest"
+  manifest=$(add_blob "$dir" manifest application/vnd.oci.image.manifest.v1+json)
+  for name in "$@"; do
+    jq -c --argjson manifest "$manifest" --arg name "$name" '.manifests += [$manifest + {platform: {architecture: "amd64", os: "linux"},
+      annotations: {"io.containerd.image.name": $name}}]' "$dir/index.json" >"$dir/index.new"
+    mv "$dir/index.new" "$dir/index.json"
+  done
+}
+# add_blob DIR FILE TYPE: moves DIR/FILE to where its digest says; its descriptor.
+add_blob() {
+  local sum size
+  sum=$(sha256sum <"$1/$2" | cut -d' ' -f1) size=$(stat -c %s "$1/$2")
+  mv "$1/$2" "$1/blobs/sha256/$sum"
+  jq -nc --arg type "$3" --arg digest "sha256:$sum" --argjson size "$size" '{mediaType: $type, digest: $digest, size: $size}'
+}
+# import_layout DIR NAMESPACE: containerd knows the images from now on, unpacked.
+import_layout() {
+  tar -C "$1" -cf "$1.tar" oci-layout index.json blobs
+  ctr -n "$2" images import "$1.tar" >"$WORLD/logs/images-$2.log" 2>&1 ||
+    { cat "$WORLD/logs/images-$2.log" >&2; die "containerd refused the images"; }
+}
