@@ -182,7 +182,8 @@ asio::awaitable<pid_t> Task::start(std::string exec_id) {
   auto wanted = process(exec_id);
   auto guard = co_await wanted->mutex.lock();
   if (wanted->deleted) fail_status(Code::unknown, "cannot start a deleted process");
-  if (wanted->stopped()) fail_status(Code::unknown, "cannot start a stopped process");
+  if (wanted->stopped())
+    fail_status(exec_id.empty() ? Code::failed_precondition : Code::unknown, "cannot start a stopped process");
   if (wanted->started) fail_status(Code::unknown, "cannot start a running process");
   if (exec_id.empty())
     co_await start_init();
