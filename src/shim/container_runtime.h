@@ -20,8 +20,8 @@ class ContainerRuntime {
  public:
   virtual ~ContainerRuntime() = default;
 
-  // Makes the container; its init waits for start().
-  virtual asio::awaitable<pid_t> create(const Stdio& stdio) = 0;
+  // Makes the container; its init waits for start(). Fails if that takes longer than `limit`.
+  virtual asio::awaitable<pid_t> create(const Stdio& stdio, Milliseconds limit) = 0;
   virtual asio::awaitable<void> start() = 0;
   // Instead of create and start.
   virtual asio::awaitable<pid_t> restore(const Stdio& stdio, oci::Runtime::Checkpoint from) = 0;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
@@ -30,11 +31,14 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-pid_t read_pid(const fs::path& file) {
-  const std::string text = read_file(file);
+// What the runtime wrote into its --pid-file.
+pid_t read_pid(const fs::path& file, const std::string& what) {
   pid_t pid = 0;
-  std::from_chars(text.data(), text.data() + text.size(), pid);
-  if (pid <= 0) fail(ErrorKind::internal, "{} holds no process id", file.string());
+  if (fs::exists(file)) {
+    const std::string text = read_file(file);
+    std::from_chars(text.data(), text.data() + text.size(), pid);
+  }
+  if (pid <= 0) fail_status(Code::unknown, "{}: {} holds no process id", what, file.string());
   return pid;
 }
 
@@ -54,10 +58,11 @@ OciRuntime::OciRuntime(Children& children, const RuntimeOptions& options, const 
       id_(std::move(id)),
       bundle_(std::move(bundle)) {}
 
-asio::awaitable<pid_t> OciRuntime::create(const Stdio& stdio) {
+asio::awaitable<pid_t> OciRuntime::create(const Stdio& stdio, Milliseconds limit) {
   const fs::path pid_file = bundle_ / "init.pid";
   oci::Argv argv = runtime_.create(id_, bundle_, pid_file, stdio.console_socket());
-  return run_with_stdio(std::move(argv), stdio, "OCI runtime create failed", pid_file, command_limit);
+  return run_with_stdio(std::move(argv), stdio, "OCI runtime create failed", pid_file,
+                        std::min(limit, command_limit));
 }
 
 asio::awaitable<void> OciRuntime::start() {
@@ -158,7 +163,7 @@ asio::awaitable<pid_t> OciRuntime::run_with_stdio(oci::Argv argv, const Stdio& s
   if (status != 0)
     fail_command(what, log.path,
                  fmt::format("{} ended with exit code {}", runtime_.settings().binary, status));
-  co_return read_pid(pid_file);
+  co_return read_pid(pid_file, what);
 }
 
 }  // namespace flox::shim

@@ -12,7 +12,7 @@ class OciRuntime : public ContainerRuntime {
   OciRuntime(Children& children, const RuntimeOptions& options, const std::string& namespace_name,
              std::string id, fs::path bundle);
 
-  asio::awaitable<pid_t> create(const Stdio& stdio) override;
+  asio::awaitable<pid_t> create(const Stdio& stdio, Milliseconds limit) override;
   asio::awaitable<void> start() override;
   asio::awaitable<pid_t> restore(const Stdio& stdio, oci::Runtime::Checkpoint from) override;
   asio::awaitable<void> checkpoint(oci::Runtime::Checkpoint how) override;

@@ -92,9 +92,12 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   co_await init_->stdio.open();
   if (restore_from_) co_return;
   Children::ReapingRecord record(world_.children);
-  const pid_t pid = co_await runtime_->create(init_->stdio);
+  auto left = [&] {
+    return limit - std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin);
+  };
+  const pid_t pid = co_await runtime_->create(init_->stdio, left());
   adopt_init(pid);
-  if (std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin) > limit)
+  if (left() < Milliseconds::zero())
     fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
                 id_, limit.count());
 }
@@ -183,7 +186,8 @@ asio::awaitable<pid_t> Task::start(std::string exec_id) {
   auto guard = co_await wanted->mutex.lock();
   if (wanted->deleted) fail_status(Code::unknown, "cannot start a deleted process");
   if (wanted->stopped())
-    fail_status(exec_id.empty() ? Code::failed_precondition : Code::unknown, "cannot start a stopped process");
+    fail_status(exec_id.empty() ? Code::failed_precondition : Code::unknown,
+                "cannot start a stopped process");
   if (wanted->started) fail_status(Code::unknown, "cannot start a running process");
   if (exec_id.empty())
     co_await start_init();

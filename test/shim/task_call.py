@@ -7,7 +7,7 @@
   task_call.py SOCKET vanish METHOD name=…   sends the call and closes the connection without reading
 
 Fields: id exec_id bundle stdin stdout stderr terminal signal all width height path now spec (a JSON file) resources
-(JSON); service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
+(JSON); binary=OCI-RUNTIME; service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
 """
 import json
 import random
@@ -20,7 +20,8 @@ CODES = {1: "Canceled", 2: "Unknown", 3: "InvalidArgument", 4: "DeadlineExceeded
          14: "Unavailable"}
 PROCESS = {"id": 1, "exec_id": 2}
 FIELDS = {
-    "Create": {"id": 1, "bundle": 2, "terminal": 4, "stdin": 5, "stdout": 6, "stderr": 7, "checkpoint": 8},
+    "Create": {"id": 1, "bundle": 2, "terminal": 4, "stdin": 5, "stdout": 6, "stderr": 7, "checkpoint": 8,
+               "binary": 10},
     "Exec": {"id": 1, "exec_id": 2, "terminal": 3, "stdin": 4, "stdout": 5, "stderr": 6, "spec": 7},
     "Kill": {**PROCESS, "signal": 3, "all": 4},
     "ResizePty": {**PROCESS, "width": 3, "height": 4},
@@ -83,6 +84,8 @@ def encode(method, arguments):
         field = FIELDS.get(method, PROCESS)[name]
         if name in NUMBERS or (method, name) == ("CloseIO", "stdin"):
             out += number(field, int(value))
+        elif name == "binary":
+            out += text(field, text(1, "containerd.runc.v1.Options") + text(2, text(6, value)))
         elif name in TYPES:
             body = open(value).read() if name == "spec" else value
             out += text(field, text(1, TYPES[name]) + text(2, json.dumps(json.loads(body))))
