@@ -1,11 +1,13 @@
 // A stand-in for floxd in the behaviour tests of the shim: answers Prepare from its command line, and writes
 // each call as a line to stdout.
 //   fake_floxd SOCKET STORE RUNTIME POD_DIR [NAME=VALUE…]   the variables are added to the process's
-// An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds.
+// An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds, "never/…" is not
+// answered, and "die/…" ends the program.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ int main(int argc, char** argv) {
         if (request.environment().starts_with("fail/"))
           throw Error(ErrorKind::not_found, "realising " + request.environment() + ": no such environment",
                       "Push it first.");
+        if (request.environment().starts_with("die/")) std::_Exit(1);
+        if (request.environment().starts_with("never/")) co_await shim::pause_for(std::chrono::hours(1));
         if (request.environment().starts_with("slow/")) co_await shim::pause_for(shim::Milliseconds(2000));
         node::v1::PrepareResponse response;
         response.set_store_directory(words[1]);

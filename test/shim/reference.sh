@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The tests of this folder against the reference, io.containerd.runc.v2: what we expect of our shim is what it does. Parts
+# that do not apply say so; where the reference does worse, the tests say that too.
+. "$(dirname "$0")/../lib.sh"
+export FLOX_TEST_SHIM=io.containerd.runc.v2 CONTAINERS=100
+for test in "$PROJECT"/test/shim/*.sh; do
+  name=$(basename "$test" .sh)
+  [ -x "$test" ] || continue  # sourced by others
+  case $name in
+    reference) continue ;;
+    containerd2 | conformance | cri_conformance) continue ;;  # compare both shims themselves
+  esac
+  log=$(mktemp) code=0
+  "$test" >"$log" 2>&1 </dev/null || code=$?
+  case $code in
+    0) step "the reference agrees: $name" ;;
+    77) step "does not apply: $name: $(tail -1 "$log")" ;;
+    *) cat "$log" >&2; die "the reference does not do what test/shim/$name.sh expects" ;;
+  esac
+  rm -f "$log"
+done
