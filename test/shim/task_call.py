@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -IS
 """One or more calls of containerd's Task service on a shim's socket, without containerd.
 
   task_call.py SOCKET METHOD name=value…     prints "ok 1=… 3=…" (the answer's fields by number) or "CODE: message"
@@ -7,7 +7,8 @@
   task_call.py SOCKET vanish METHOD name=…   sends the call and closes the connection without reading
 
 Fields: id exec_id bundle stdin stdout stderr terminal signal all width height path now spec (a JSON file) resources
-(JSON); binary=OCI-RUNTIME; service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
+(JSON); binary=OCI-RUNTIME; options=TYPE of options that nobody understands; raw=HEX instead of a message;
+service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
 """
 import json
 import random
@@ -21,7 +22,7 @@ CODES = {1: "Canceled", 2: "Unknown", 3: "InvalidArgument", 4: "DeadlineExceeded
 PROCESS = {"id": 1, "exec_id": 2}
 FIELDS = {
     "Create": {"id": 1, "bundle": 2, "terminal": 4, "stdin": 5, "stdout": 6, "stderr": 7, "checkpoint": 8,
-               "binary": 10},
+               "binary": 10, "options": 10},
     "Exec": {"id": 1, "exec_id": 2, "terminal": 3, "stdin": 4, "stdout": 5, "stderr": 6, "spec": 7},
     "Kill": {**PROCESS, "signal": 3, "all": 4},
     "ResizePty": {**PROCESS, "width": 3, "height": 4},
@@ -79,6 +80,8 @@ def decode(data):
 
 
 def encode(method, arguments):
+    if "raw" in arguments:
+        return bytes.fromhex(arguments["raw"])
     out = b""
     for name, value in arguments.items():
         field = FIELDS.get(method, PROCESS)[name]
@@ -86,6 +89,8 @@ def encode(method, arguments):
             out += number(field, int(value))
         elif name == "binary":
             out += text(field, text(1, "containerd.runc.v1.Options") + text(2, text(6, value)))
+        elif name == "options":
+            out += text(field, text(1, value) + text(2, "?"))
         elif name in TYPES:
             body = open(value).read() if name == "spec" else value
             out += text(field, text(1, TYPES[name]) + text(2, json.dumps(json.loads(body))))
