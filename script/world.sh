@@ -72,11 +72,14 @@ run_world() {
 # Not `ip netns exec`: that remounts /sys, and the cgroups would be gone.
 in_net() { nsenter --net=/run/netns/world -- "$@"; }
 
+# cgroup_directories PATH: where a cgroup is: one directory on v2, one a hierarchy on v1.
+cgroup_directories() { find /sys/fs/cgroup"$1" /sys/fs/cgroup/*"$1" -maxdepth 0 -type d 2>/dev/null || true; }
+
 # The namespaces are gone, and with them every process and mount. What the kernel keeps is the cgroups.
 remove_world() {
   local path
-  for path in /sys/fs/cgroup/*/flox-world-"${WORLD##*-}" /sys/fs/cgroup/flox-world-"${WORLD##*-}"; do
-    [ -d "$path" ] && find "$path" -depth -type d -exec rmdir {} + 2>/dev/null
+  for path in $(cgroup_directories "/flox-world-${WORLD##*-}"); do
+    find "$path" -depth -type d -exec rmdir {} + 2>/dev/null
   done
   rm -rf --one-file-system "$WORLD"
 }

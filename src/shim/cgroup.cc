@@ -2,12 +2,17 @@
 
 #include <linux/magic.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+#include <set>
 #include <sstream>
 #include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "shim/diary.h"
 #include "shim/stats.h"
 
 namespace flox::shim {
@@ -35,6 +40,24 @@ std::map<std::string, Hierarchy> v1_hierarchies() {
     for (std::string name; std::getline(names, name, ',');) result.try_emplace(name, Hierarchy{point, root});
   }
   return result;
+}
+
+std::set<std::string> words_in(const fs::path& file) {
+  std::istringstream text(read_file(file));
+  return {std::istream_iterator<std::string>(text), {}};
+}
+
+// One write for all is the rule; the kernel refuses a write as a whole, so one that is refused is done
+// singly.
+void enable(const std::vector<std::string>& controllers, const fs::path& subtree_control) {
+  Fd file = open_file(subtree_control, O_WRONLY);
+  std::string all;
+  for (const std::string& name : controllers) all += "+" + name + " ";
+  if (::write(file.get(), all.data(), all.size()) >= 0) return;
+  for (const std::string& name : controllers) {
+    const std::string one = "+" + name;
+    [[maybe_unused]] ssize_t refused = ::write(file.get(), one.data(), one.size());
+  }
 }
 
 }  // namespace
@@ -68,6 +91,27 @@ Cgroup Cgroup::of_process(pid_t pid) {
 fs::path Cgroup::directory(const std::string& controller) const {
   auto found = directories_.find(unified_ ? "" : controller);
   return found == directories_.end() ? fs::path() : found->second;
+}
+
+void Cgroup::enable_controllers() const {
+  if (unified_) shim::enable_controllers(cgroup_root, directory(""));
+}
+
+void enable_controllers(const fs::path& root, const fs::path& directory) {
+  const fs::path below = directory.lexically_relative(root);
+  if (below.empty() || *below.begin() == ".." || below == ".") return;  // not in this hierarchy, or its root
+  fs::path parent = root;
+  try {
+    for (const fs::path& name : below) {
+      std::vector<std::string> missing;
+      std::ranges::set_difference(words_in(parent / "cgroup.controllers"),
+                                  words_in(parent / "cgroup.subtree_control"), std::back_inserter(missing));
+      if (!missing.empty()) enable(missing, parent / "cgroup.subtree_control");
+      parent /= name;
+    }
+  } catch (const Error& error) {  // read-only, or gone
+    diary_debug("controllers of {}: {}", directory.string(), error.what());
+  }
 }
 
 wire::Any Cgroup::stats() const {

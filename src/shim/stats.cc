@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "base/error.h"
@@ -50,10 +51,11 @@ class Table {
   std::map<std::string, uint64_t> values_;
 };
 
-void fill_pids(const fs::path& directory, wire::PidsStat& pids) {
+// No limit is 0 in the messages of v1, as in containerd's, and 2^64-1 in those of v2.
+void fill_pids(const fs::path& directory, uint64_t no_limit, wire::PidsStat& pids) {
   pids.set_current(number_in(directory / "pids.current"));
   uint64_t limit = number_in(directory / "pids.max");
-  pids.set_limit(limit == unlimited ? 0 : limit);
+  pids.set_limit(limit == unlimited ? no_limit : limit);
 }
 
 void fill_memory_entry(const fs::path& directory, const std::string& prefix, wire::MemoryEntry& entry) {
@@ -144,11 +146,114 @@ void fill_blkio(const fs::path& file, Entries* entries) {
   }
 }
 
+void fill_cpu_v2(const fs::path& directory, wire::CpuStatV2& cpu) {
+  Table stat(directory / "cpu.stat");
+  cpu.set_usage_usec(stat["usage_usec"]);
+  cpu.set_user_usec(stat["user_usec"]);
+  cpu.set_system_usec(stat["system_usec"]);
+  cpu.set_nr_periods(stat["nr_periods"]);
+  cpu.set_nr_throttled(stat["nr_throttled"]);
+  cpu.set_throttled_usec(stat["throttled_usec"]);
+}
+
+void fill_memory_v2(const fs::path& directory, wire::MemoryStatV2& memory) {
+  Table stat(directory / "memory.stat");
+  memory.set_anon(stat["anon"]);
+  memory.set_file(stat["file"]);
+  memory.set_kernel_stack(stat["kernel_stack"]);
+  memory.set_slab(stat["slab"]);
+  memory.set_sock(stat["sock"]);
+  memory.set_shmem(stat["shmem"]);
+  memory.set_file_mapped(stat["file_mapped"]);
+  memory.set_file_dirty(stat["file_dirty"]);
+  memory.set_file_writeback(stat["file_writeback"]);
+  memory.set_anon_thp(stat["anon_thp"]);
+  memory.set_inactive_anon(stat["inactive_anon"]);
+  memory.set_active_anon(stat["active_anon"]);
+  memory.set_inactive_file(stat["inactive_file"]);
+  memory.set_active_file(stat["active_file"]);
+  memory.set_unevictable(stat["unevictable"]);
+  memory.set_slab_reclaimable(stat["slab_reclaimable"]);
+  memory.set_slab_unreclaimable(stat["slab_unreclaimable"]);
+  memory.set_pgfault(stat["pgfault"]);
+  memory.set_pgmajfault(stat["pgmajfault"]);
+  // Since Linux 5.9 these two are told for anonymous pages and files apart.
+  memory.set_workingset_refault(stat["workingset_refault"] + stat["workingset_refault_anon"] +
+                                stat["workingset_refault_file"]);
+  memory.set_workingset_activate(stat["workingset_activate"] + stat["workingset_activate_anon"] +
+                                 stat["workingset_activate_file"]);
+  memory.set_workingset_nodereclaim(stat["workingset_nodereclaim"]);
+  memory.set_pgrefill(stat["pgrefill"]);
+  memory.set_pgscan(stat["pgscan"]);
+  memory.set_pgsteal(stat["pgsteal"]);
+  memory.set_pgactivate(stat["pgactivate"]);
+  memory.set_pgdeactivate(stat["pgdeactivate"]);
+  memory.set_pglazyfree(stat["pglazyfree"]);
+  memory.set_pglazyfreed(stat["pglazyfreed"]);
+  memory.set_thp_fault_alloc(stat["thp_fault_alloc"]);
+  memory.set_thp_collapse_alloc(stat["thp_collapse_alloc"]);
+  memory.set_usage(number_in(directory / "memory.current"));
+  memory.set_usage_limit(number_in(directory / "memory.max"));
+  memory.set_swap_usage(number_in(directory / "memory.swap.current"));
+  memory.set_swap_limit(number_in(directory / "memory.swap.max"));
+  memory.set_max_usage(number_in(directory / "memory.peak"));
+  memory.set_swap_max_usage(number_in(directory / "memory.swap.peak"));
+}
+
+void fill_memory_events(const fs::path& directory, wire::MemoryEvents& memory) {
+  Table events(directory / "memory.events");
+  memory.set_low(events["low"]);
+  memory.set_high(events["high"]);
+  memory.set_max(events["max"]);
+  memory.set_oom(events["oom"]);
+  memory.set_oom_kill(events["oom_kill"]);
+  memory.set_oom_group_kill(events["oom_group_kill"]);
+}
+
+void fill_io_v2(const fs::path& directory, wire::IoStat& stat) {
+  std::istringstream lines(text_of(directory / "io.stat"));
+  for (std::string line; std::getline(lines, line);) {  // "8:0 rbytes=1 wbytes=2 rios=3 wios=4 …"
+    std::istringstream fields(line);
+    uint64_t major = 0, minor = 0;
+    char colon = 0;
+    if (!(fields >> major >> colon >> minor)) continue;
+    wire::IoEntry& entry = *stat.add_usage();
+    entry.set_major(major);
+    entry.set_minor(minor);
+    for (std::string field; fields >> field;) {
+      uint64_t value = number_of(std::string_view(field).substr(field.find('=') + 1));
+      if (field.starts_with("rbytes=")) entry.set_rbytes(value);
+      if (field.starts_with("wbytes=")) entry.set_wbytes(value);
+      if (field.starts_with("rios=")) entry.set_rios(value);
+      if (field.starts_with("wios=")) entry.set_wios(value);
+    }
+  }
+}
+
+// One entry a page size, as in "hugetlb.2MB.current".
+void fill_hugetlb(const fs::path& directory, wire::MetricsV2& metrics) {
+  constexpr std::string_view prefix = "hugetlb.", suffix = ".current";
+  std::set<std::string> sizes;
+  std::error_code gone;
+  for (const auto& file : fs::directory_iterator(directory, gone)) {
+    const std::string name = file.path().filename();
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) continue;
+    std::string size = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    if (size.find('.') == std::string::npos) sizes.insert(std::move(size));  // not "2MB.rsvd"
+  }
+  for (const std::string& size : sizes) {
+    wire::HugeTlbStat& entry = *metrics.add_hugetlb();
+    entry.set_pagesize(size);
+    entry.set_current(number_in(directory / fmt::format("hugetlb.{}.current", size)));
+    entry.set_max(number_in(directory / fmt::format("hugetlb.{}.max", size)));
+  }
+}
+
 }  // namespace
 
 std::string stats_v1(const Cgroup& cgroup) {
   wire::MetricsV1 metrics;
-  if (fs::path pids = cgroup.directory("pids"); !pids.empty()) fill_pids(pids, *metrics.mutable_pids());
+  if (fs::path pids = cgroup.directory("pids"); !pids.empty()) fill_pids(pids, 0, *metrics.mutable_pids());
   fill_cpu_v1(cgroup, *metrics.mutable_cpu());
   if (fs::path memory = cgroup.directory("memory"); !memory.empty()) fill_memory_v1(memory, metrics);
   if (fs::path blkio = cgroup.directory("blkio"); !blkio.empty()) {
@@ -162,60 +267,12 @@ std::string stats_v1(const Cgroup& cgroup) {
 
 std::string stats_v2(const fs::path& directory) {
   wire::MetricsV2 metrics;
-  fill_pids(directory, *metrics.mutable_pids());
-  Table cpu(directory / "cpu.stat");
-  metrics.mutable_cpu()->set_usage_usec(cpu["usage_usec"]);
-  metrics.mutable_cpu()->set_user_usec(cpu["user_usec"]);
-  metrics.mutable_cpu()->set_system_usec(cpu["system_usec"]);
-  metrics.mutable_cpu()->set_nr_periods(cpu["nr_periods"]);
-  metrics.mutable_cpu()->set_nr_throttled(cpu["nr_throttled"]);
-  metrics.mutable_cpu()->set_throttled_usec(cpu["throttled_usec"]);
-
-  wire::MemoryStatV2& memory = *metrics.mutable_memory();
-  Table stat(directory / "memory.stat");
-  memory.set_anon(stat["anon"]);
-  memory.set_file(stat["file"]);
-  memory.set_kernel_stack(stat["kernel_stack"]);
-  memory.set_slab(stat["slab"]);
-  memory.set_sock(stat["sock"]);
-  memory.set_shmem(stat["shmem"]);
-  memory.set_file_mapped(stat["file_mapped"]);
-  memory.set_inactive_file(stat["inactive_file"]);
-  memory.set_active_file(stat["active_file"]);
-  memory.set_pgfault(stat["pgfault"]);
-  memory.set_pgmajfault(stat["pgmajfault"]);
-  memory.set_usage(number_in(directory / "memory.current"));
-  memory.set_usage_limit(number_in(directory / "memory.max"));
-  memory.set_swap_usage(number_in(directory / "memory.swap.current"));
-  memory.set_swap_limit(number_in(directory / "memory.swap.max"));
-  memory.set_max_usage(number_in(directory / "memory.peak"));
-  memory.set_swap_max_usage(number_in(directory / "memory.swap.peak"));
-
-  Table events(directory / "memory.events");
-  metrics.mutable_memory_events()->set_low(events["low"]);
-  metrics.mutable_memory_events()->set_high(events["high"]);
-  metrics.mutable_memory_events()->set_max(events["max"]);
-  metrics.mutable_memory_events()->set_oom(events["oom"]);
-  metrics.mutable_memory_events()->set_oom_kill(events["oom_kill"]);
-  metrics.mutable_memory_events()->set_oom_group_kill(events["oom_group_kill"]);
-
-  std::istringstream io(text_of(directory / "io.stat"));
-  for (std::string line; std::getline(io, line);) {  // "8:0 rbytes=1 wbytes=2 rios=3 wios=4 …"
-    std::istringstream fields(line);
-    uint64_t major = 0, minor = 0;
-    char colon = 0;
-    if (!(fields >> major >> colon >> minor)) continue;
-    wire::IoEntry& entry = *metrics.mutable_io()->add_usage();
-    entry.set_major(major);
-    entry.set_minor(minor);
-    for (std::string field; fields >> field;) {
-      uint64_t value = number_of(std::string_view(field).substr(field.find('=') + 1));
-      if (field.starts_with("rbytes=")) entry.set_rbytes(value);
-      if (field.starts_with("wbytes=")) entry.set_wbytes(value);
-      if (field.starts_with("rios=")) entry.set_rios(value);
-      if (field.starts_with("wios=")) entry.set_wios(value);
-    }
-  }
+  fill_pids(directory, unlimited, *metrics.mutable_pids());
+  fill_cpu_v2(directory, *metrics.mutable_cpu());
+  fill_memory_v2(directory, *metrics.mutable_memory());
+  fill_memory_events(directory, *metrics.mutable_memory_events());
+  fill_io_v2(directory, *metrics.mutable_io());
+  fill_hugetlb(directory, metrics);
   return metrics.SerializeAsString();
 }
 

@@ -145,6 +145,7 @@ void Task::adopt_init(pid_t pid) {
   init_->stdio.begin();
   try {
     cgroup_ = Cgroup::of_process(pid);
+    cgroup_->enable_controllers();
   } catch (const Error& error) {  // it is gone already
     diary_debug("no cgroup of {}: {}", id_, error.what());
   }

@@ -19,7 +19,7 @@ equal "$(run_container --rm big sh -c 'head -c 1000000 /dev/zero | tr "\0" x' | 
 
 step "stdin reaches the process and ends"
 mkfifo "$WORLD/in"
-ctr run --rm --runtime "$SHIM" --env PATH=/bin --rootfs "$ROOTFS" reader sh -c 'cat; echo end' <"$WORLD/in" >"$WORLD/read" &
+ctr run --rm "${RUNTIME_OPTIONS[@]}" --env PATH=/bin --rootfs "$ROOTFS" reader sh -c 'cat; echo end' <"$WORLD/in" >"$WORLD/read" &
 reader=$!
 exec 9>"$WORLD/in"
 wait_until 10 "the reader to run" is_status reader RUNNING

@@ -1,6 +1,7 @@
 # What the tests of the shim share: a world with containerd, a root directory with a shell in it, and containers
 # started through ctr. Sourced first by every test, never run.
 #   FLOX_TEST_SHIM=io.containerd.runc.v2 runs the tests against the reference shim, where they apply.
+#   FLOX_TEST_OCI_RUNTIME=runc|crun makes the shim run that OCI runtime and not the one that it prefers here.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root: starts containers"
@@ -14,6 +15,18 @@ mkdir -p "$ROOTFS"/{bin,tmp,proc,dev,sys}
 cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
 for applet in $("$ROOTFS/bin/busybox" --list); do ln -s busybox "$ROOTFS/bin/$applet" 2>/dev/null || true; done
 
+# The options of `ctr run` that choose shim and OCI runtime. ctr takes --runc-binary for the reference shim only.
+RUNTIME_OPTIONS=(--runtime "$SHIM")
+if [ -n "${FLOX_TEST_OCI_RUNTIME:-}" ]; then
+  command -v "$FLOX_TEST_OCI_RUNTIME" >/dev/null || skip "needs $FLOX_TEST_OCI_RUNTIME"
+  if [ "$SHIM" = io.containerd.runc.v2 ]; then
+    RUNTIME_OPTIONS+=(--runc-binary "$FLOX_TEST_OCI_RUNTIME")
+  else
+    echo "BinaryName = \"$FLOX_TEST_OCI_RUNTIME\"" >"$WORLD/runtime.toml"
+    RUNTIME_OPTIONS+=(--runtime-config-path "$WORLD/runtime.toml")
+  fi
+fi
+
 # ctr never hangs a test. (It passes SIGTERM on to the container.)
 ctr() { timeout --signal=KILL "${CTR_LIMIT:-60}" "$(type -P ctr)" "$@"; }
 # run_container OPTIONS… NAME COMMAND…
@@ -23,7 +36,7 @@ run_container() {
     options+=("$1")
     case $1 in --rm | -d | -t | --*=*) shift ;; *) options+=("$2"); shift 2 ;; esac
   done
-  ctr run --runtime "$SHIM" --env PATH=/bin "${options[@]}" --rootfs "$ROOTFS" "$@" </dev/null
+  ctr run "${RUNTIME_OPTIONS[@]}" --env PATH=/bin "${options[@]}" --rootfs "$ROOTFS" "$@" </dev/null
 }
 # code COMMAND…: its exit code on stdout, its output dropped.
 code() { local code=0; "$@" >/dev/null 2>&1 || code=$?; echo $code; }
@@ -53,7 +66,8 @@ leftovers() {
   find "$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
   find /tmp -maxdepth 1 -name 'pty??????' 2>/dev/null
   grep "io.containerd.runtime.v2.task" /proc/self/mounts
-  find /sys/fs/cgroup/*"$CGROUP_PARENT" -mindepth 1 -type d 2>/dev/null
+  local cgroup
+  for cgroup in $(cgroup_directories "$CGROUP_PARENT"); do find "$cgroup" -mindepth 1 -type d; done 2>/dev/null
   true
 }
 nothing_left() { [ -z "$(leftovers)" ]; }
