@@ -32,7 +32,6 @@ add_blob() {
 }
 # import_layout DIR NAMESPACE: containerd knows the images from now on, unpacked.
 import_layout() {
-  tar -C "$1" -cf "$1.tar" oci-layout index.json blobs
-  ctr -n "$2" images import "$1.tar" >"$WORLD/logs/images-$2.log" 2>&1 ||
+  tar -C "$1" -c oci-layout index.json blobs | ctr -n "$2" images import - >"$WORLD/logs/images-$2.log" 2>&1 ||
     { cat "$WORLD/logs/images-$2.log" >&2; die "containerd refused the images"; }
 }
