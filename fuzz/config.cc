@@ -1,0 +1,17 @@
+// config.toml.
+#include "base/config.h"
+
+#include "base/file.h"
+#include "fuzz.h"
+
+namespace flox::fuzz {
+
+void one(std::string_view input) {
+  static const TempDir directory("flox-fuzz-");
+  const fs::path file = directory.path() / "config.toml";
+  ::setenv("FLOX_CONFIG", file.c_str(), 1);
+  write_file(file, input);
+  accepts([] { Config::load(); });
+}
+
+}  // namespace flox::fuzz

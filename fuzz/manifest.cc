@@ -1,0 +1,39 @@
+// manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
+#include "env/manifest.h"
+
+#include "fuzz.h"
+
+namespace flox::fuzz {
+namespace {
+
+bool same(const env::InstallDescriptor& a, const env::InstallDescriptor& b) {
+  return a.pkg_path == b.pkg_path && a.version == b.version && a.store_path == b.store_path;
+}
+
+}  // namespace
+
+void one(std::string_view input) {
+  const std::string id(take_until(input, '\0'));
+  const std::string version(take_until(input, '\0'));
+  std::optional<env::Manifest> manifest;
+  if (!accepts([&] { manifest = env::Manifest::parse(input, "manifest.toml"); })) return;
+  const auto from_lock = env::Manifest::from_json(manifest->json);
+  require(from_lock.json == manifest->json && from_lock.vars == manifest->vars &&
+              from_lock.hook_on_activate == manifest->hook_on_activate,
+          "the lock's copy reads as the manifest does");
+
+  env::InstallDescriptor wanted{.pkg_path = "web", .version = version};
+  std::string edited;
+  if (!accepts([&] { edited = env::with_install(input, id, wanted); })) return;
+  env::Manifest after;
+  require(accepts([&] { after = env::Manifest::parse(edited, "manifest.toml"); }), "an edited manifest can be read");
+  require(after.install.contains(id) && same(after.install.at(id), wanted), "what was installed is there");
+  for (const auto& [other, descriptor] : manifest->install)
+    if (other != id)
+      require(after.install.contains(other) && same(after.install.at(other), descriptor), "the others stay");
+  require(after.vars == manifest->vars && after.hook_on_activate == manifest->hook_on_activate &&
+              after.build.size() == manifest->build.size(),
+          "the rest stays");
+}
+
+}  // namespace flox::fuzz

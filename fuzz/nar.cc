@@ -1,0 +1,55 @@
+// NARs from a cache, unpacked beside a file that must not be touched. What is accepted is written again byte
+// for byte; how the archive was cut into pieces does not matter.
+#include "nix/nar.h"
+
+#include "base/file.h"
+#include "fuzz.h"
+
+namespace flox::fuzz {
+namespace {
+
+// True if accepted. `first` is the size of the first piece.
+bool unpack(std::string_view input, size_t first, const fs::path& destination) {
+  return accepts(
+      [&] {
+        nix::NarUnpacker unpacker(destination);
+        if (first > 0) unpacker.feed(input.substr(0, first));
+        if (first < input.size()) unpacker.feed(input.substr(first));
+        unpacker.finish();
+      },
+      {ErrorKind::invalid_input});
+}
+
+std::string dump(const fs::path& tree) {
+  std::string bytes;
+  nix::write_nar(tree, [&](std::string_view piece) { bytes += piece; });
+  return bytes;
+}
+
+void require_untouched(const fs::path& directory) {
+  size_t entries = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    require(name == "neighbour" || name == "tree", "nothing is written beside the destination");
+    ++entries;
+  }
+  require(entries <= 2 && read_file(directory / "neighbour") == "untouched", "the neighbour is as it was");
+}
+
+}  // namespace
+
+void one(std::string_view input) {
+  static const TempDir directory("flox-fuzz-");
+  static const bool prepared = (write_file(directory.path() / "neighbour", "untouched"), true);
+  (void)prepared;
+  const fs::path tree = directory.path() / "tree";
+  const bool accepted = unpack(input, input.size(), tree);
+  require_untouched(directory.path());
+  if (accepted) require(dump(tree) == input, "an accepted NAR is written again byte for byte");
+  remove_tree(tree);
+  if (input.size() > 400) return;  // pieces are tried on small ones
+  require(unpack(input, input.size() * 3 / 7, tree) == accepted, "pieces do not change the verdict");
+  remove_tree(tree);
+}
+
+}  // namespace flox::fuzz

@@ -1,0 +1,16 @@
+// A catalog's answer about one package.
+#include "catalog/model.h"
+#include "fuzz.h"
+
+namespace flox::fuzz {
+
+void one(std::string_view input) {
+  const auto json = nlohmann::json::parse(input, nullptr, false);
+  if (json.is_discarded()) return;
+  catalog::PackageBuild build;
+  if (!accepts([&] { build = catalog::PackageBuild::from_json(json); })) return;
+  require(catalog::PackageBuild::from_json(build.to_json()).to_json() == build.to_json(),
+          "a build that was read is written as it was");
+}
+
+}  // namespace flox::fuzz
