@@ -70,7 +70,8 @@ void serve_tasks(const CommandLine& line) {
   Publisher publisher(context.get_executor(), environment("TTRPC_ADDRESS"), line.namespace_name);
   Imageless imageless(context.get_executor(), Imageless::default_socket());
   Shutdown shutdown(context, publisher, line.socket);
-  World world{context.get_executor(), children, publisher, imageless, line.namespace_name};
+  IdleMemory idle_memory(context.get_executor());
+  World world{context.get_executor(), children, publisher, imageless, idle_memory, line.namespace_name};
   TaskService service(world, [&shutdown] { shutdown.begin(); });
   ttrpc::Server server(context.get_executor(), std::move(listening), {.same_user_only = true});
   service.serve(server);

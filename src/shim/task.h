@@ -18,6 +18,7 @@
 #include "shim/cgroup.h"
 #include "shim/children.h"
 #include "shim/container_runtime.h"
+#include "shim/idle_memory.h"
 #include "shim/imageless.h"
 #include "shim/options.h"
 #include "shim/publisher.h"
@@ -32,6 +33,7 @@ struct World {
   Children& children;
   Publisher& publisher;
   Imageless& imageless;
+  IdleMemory& idle_memory;
   std::string namespace_name;
 };
 

@@ -1,6 +1,5 @@
 #include "shim/task_service.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -35,7 +34,8 @@ TaskService::TaskService(World world, std::function<void()> shut_down)
 // answer.
 template <typename RequestMessage, typename Body>
 void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
-  ttrpc::Handler handler = [name, body](ttrpc::Request request) -> asio::awaitable<std::string> {
+  ttrpc::Handler handler = [this, name, body](ttrpc::Request request) -> asio::awaitable<std::string> {
+    world_.idle_memory.note_activity();
     RequestMessage message;
     if (!message.ParseFromString(request.payload))
       fail_status(Code::invalid_argument, "malformed {} request", name);
@@ -165,7 +165,6 @@ asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request
   } reservation{*this, id};
   std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request), limit);
   tasks_[id] = task;
-  ::malloc_trim(0);  // a parsed spec takes some hundred kB, which an idle shim need not keep
   wire::CreateTaskResponse response;
   response.set_pid(static_cast<uint32_t>(task->process("")->pid));
   co_return response.SerializeAsString();
