@@ -51,10 +51,10 @@ measure_memory() {
   }
   for kind in runc stock; do
     start_idle $kind one
-    sleep 3  # idle is who has had nothing to do for a while
+    sleep 5  # idle is who has had nothing to do for a while
     declare alone_$kind="$(memory_of Pss)"
     for i in 1 2 3 4 5 6 7 8 9; do start_idle $kind "more$i"; done
-    sleep 3
+    sleep 5
     declare pss_$kind="$(memory_of Pss)" dirty_$kind="$(memory_of Private_Dirty)" threads_$kind="$(threads)"
     for name in one more{1..9}; do end_container $name; done
   done

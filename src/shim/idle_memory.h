@@ -12,7 +12,7 @@ class IdleMemory {
  public:
   explicit IdleMemory(const Executor& executor) : timer_(executor) {}
 
-  // To be called whenever something happens. Two seconds after the last time, free memory goes back to the
+  // To be called whenever something happens. Some seconds after the last time, free memory goes back to the
   // kernel, and the program's pages are unmapped, which stay in the page cache: those that are used again
   // come back by 64 kB at 1 to 2 µs each. Ten idle shims took 420 kB (PSS) each before, 250 kB after.
   void note_activity();
