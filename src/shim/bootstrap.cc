@@ -31,18 +31,23 @@ std::string read_standard_input() {
 Bootstrap read_bootstrap(const std::string& input) {
   Bootstrap result;
   if (input.empty()) return result;
-  wire::BootstrapParams params;
-  if (params.ParseFromString(input) && !params.containerd_version().empty() &&
-      !params.containerd_grpc_address().empty()) {
-    result.params = true;
-    result.ttrpc_address = params.containerd_ttrpc_address();
-    result.socket_dir = params.socket_dir();
-    for (const wire::Extension& extension : params.extensions())
-      if (looks_like_runtime_options(extension.value())) result.options = extension.value();
-    return result;
-  }
+  // An Any has the fields 1 and 2 only; parameters have others, which stay unknown to an Any. Not the other way round: an
+  // Any's value in the string field 2 of the parameters would be complained of if it is not UTF-8.
   if (!result.options.ParseFromString(input))
     fail(ErrorKind::invalid_input, "standard input is neither runtime options nor bootstrap parameters");
+  wire::Any known;
+  known.set_type_url(result.options.type_url());
+  known.set_value(result.options.value());
+  if (known.ByteSizeLong() == input.size()) return result;
+  wire::BootstrapParams params;
+  if (!params.ParseFromString(input))
+    fail(ErrorKind::invalid_input, "the bootstrap parameters on standard input cannot be read");
+  result.options = {};
+  result.params = true;
+  result.ttrpc_address = params.containerd_ttrpc_address();
+  result.socket_dir = params.socket_dir();
+  for (const wire::Extension& extension : params.extensions())
+    if (looks_like_runtime_options(extension.value())) result.options = extension.value();
   return result;
 }
 

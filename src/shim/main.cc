@@ -1,4 +1,5 @@
 // containerd-shim-flox-v1: see commands.h for what it does, shim.md and docs/architecture.md for why.
+#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -7,6 +8,8 @@
 
 int main(int argc, char** argv) {
   using namespace flox;
+  // containerd takes whatever `start` prints, on stderr too, for a part of its answer.
+  google::protobuf::SetLogHandler(nullptr);
   try {
     shim::CommandLine line = shim::CommandLine::parse({argv + 1, argv + argc});
     if (line.help)

@@ -106,6 +106,19 @@ TEST(BootstrapTest, BootstrapParamsAreAnsweredWithABootstrapResult) {
   EXPECT_EQ(result.protocol(), "ttrpc");
 }
 
+TEST(BootstrapTest, OptionsThatAreNoTextAreTakenInSilence) {
+  wire::RuncOptions options;
+  options.set_io_uid(100000);  // its bytes are not UTF-8
+  wire::Any any;
+  any.set_type_url("containerd.runc.v1.Options");
+  any.set_value(options.SerializeAsString());
+  testing::internal::CaptureStderr();
+  const Bootstrap bootstrap = read_bootstrap(any.SerializeAsString());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_FALSE(bootstrap.params);
+  EXPECT_EQ(bootstrap.options.value(), any.value());
+}
+
 TEST(BootstrapTest, GarbageIsInvalid) { EXPECT_THROW(read_bootstrap("\xff\xff garbage"), Error); }
 
 // --- options
