@@ -50,6 +50,10 @@ TEST(Quantity, reads_kubernetes_quantities) {
     EXPECT_FALSE(parse_quantity(bad, false)) << bad;
 }
 
+TEST(Manifest, refuses_text_that_is_not_utf8) {
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: Nam\x93space\nmetadata:\n  name: x\n"), HasSubstr("not UTF-8"));
+}
+
 TEST(Manifest, reads_several_documents_and_lists_and_skips_empty_ones) {
   const auto result = read(
       "---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"
