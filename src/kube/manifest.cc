@@ -28,10 +28,7 @@ json to_json(const YAML::Node& node) {
     case YAML::NodeType::Scalar: {
       const std::string& text = node.Scalar();
       if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return text;
-      int64_t integer;
-      if (text.find_first_not_of("+-0123456789") == std::string::npos &&
-          YAML::convert<int64_t>::decode(node, integer))
-        return integer;
+      if (const auto integer = parse_integer(text)) return *integer;
       bool truth;
       if (text.size() > 1 && YAML::convert<bool>::decode(node, truth)) return truth;
       double number;
