@@ -84,6 +84,12 @@ TEST(Bytes, hexadecimal_and_base64_go_there_and_back) {
   EXPECT_THROW(from_base64("a"), Error);
 }
 
+TEST(Bytes, a_value_has_one_text_in_base64) {
+  EXPECT_EQ(from_base64("aGk="), "hi");
+  for (const char* text : {"aGl=", "aG==", "aG==aGk=", "aGk=    ", "    aGk=", "aGlo----", "===="})
+    EXPECT_THROW(from_base64(text), Error) << text;
+}
+
 TEST(Sha256, equals_the_published_vectors) {
   EXPECT_EQ(to_hex(bytes_of(sha256("abc"))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -1,13 +1,12 @@
 #include "base/config.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/toml.h"
 
 namespace flox {
 namespace {
@@ -101,12 +100,7 @@ void apply_file(Config& config, const std::filesystem::path& path) {
   auto complain = [&](const toml::source_region& at, std::string_view what) {
     fail(ErrorKind::invalid_input, "{}:{}:{}: {}", path.string(), at.begin.line, at.begin.column, what);
   };
-  toml::table table;
-  try {
-    table = toml::parse(read_file(path), path.string());
-  } catch (const toml::parse_error& error) {
-    complain(error.source(), error.description());
-  }
+  const toml::table table = parse_toml(read_file(path), path.string());
   for (const auto& [name, node] : table) {
     auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
     if (key == keys().end())

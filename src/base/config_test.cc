@@ -51,6 +51,10 @@ TEST_F(ConfigFile, with_an_unknown_key_is_refused_with_its_place) {
   }
 }
 
+TEST_F(ConfigFile, that_is_no_toml_is_refused_and_does_not_end_the_process) {
+  for (const char* text : {"root = ", "[`x]", "[[\"", "root.`"}) EXPECT_THROW(load(text), Error) << text;
+}
+
 TEST_F(ConfigFile, with_an_ill_typed_value_is_refused) { EXPECT_THROW(load("root = 5\n"), Error); }
 
 TEST(Config, explains_every_key) {

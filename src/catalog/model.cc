@@ -156,7 +156,7 @@ std::vector<Comparator> parse_constraint(std::string_view constraint) {
     for (std::string_view wildcard : {".*", ".x", ".X"})
       while (one.version.ends_with(wildcard)) one.version.remove_suffix(2);
     bool readable =
-        one.version == "*" || (std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
+        one.version == "*" || (!one.version.empty() && std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
                                std::ranges::all_of(one.version, [](unsigned char c) {
                                  return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
                                }));

@@ -1,13 +1,13 @@
 #include "env/manifest.h"
 
 #include <sys/utsname.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <set>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/toml.h"
 
 namespace flox::env {
 namespace {
@@ -191,14 +191,7 @@ std::string joined(const std::vector<std::string>& lines) {
 }  // namespace
 
 Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name) {
-  toml::table root;
-  try {
-    root = toml::parse(toml_text, file_name);
-  } catch (const toml::parse_error& error) {
-    const auto& at = error.source().begin;
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("{}:{}:{}: {}", file_name, at.line, at.column, error.description()));
-  }
+  const toml::table root = parse_toml(toml_text, file_name);
   check_manifest(Checker(file_name), root);
   return from_json(to_json(root));
 }

@@ -107,13 +107,12 @@ std::string Fields::required_text(const char* key) {
 std::optional<int64_t> Fields::integer(const char* key, int64_t minimum, int64_t maximum) {
   const YAML::Node value = node(key);
   if (!value.IsDefined()) return std::nullopt;
-  int64_t number = 0;
   const std::string text = value.IsScalar() ? value.Scalar() : "";
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (value.Tag() == "!" || error != std::errc() || end != text.data() + text.size() || text.empty())
+  const auto number = value.Tag() == "!" ? std::nullopt : parse_integer(text);
+  if (!number)
     reject(key, fmt::format("expected a whole number{}", value.IsScalar() ? ", found \"" + text + "\"" : ""));
-  if (number < minimum || number > maximum)
-    reject(key, fmt::format("{} is out of range: {} to {}", number, minimum, maximum));
+  if (*number < minimum || *number > maximum)
+    reject(key, fmt::format("{} is out of range: {} to {}", *number, minimum, maximum));
   return number;
 }
 
@@ -170,6 +169,23 @@ void Fields::each(const char* key, const std::function<void(const YAML::Node&, c
 
 void Fields::note(const char* key, const std::string& why) {
   if (node(key).IsDefined()) context_.note(path_of(key) + ": noted; " + why);
+}
+
+std::optional<int64_t> parse_integer(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  int base = 10;
+  if (text.starts_with("0x")) {
+    base = 16;
+  } else if (text.size() > 1 && text.starts_with('0')) {
+    base = 8;
+  }
+  text.remove_prefix(base == 16 || text.starts_with("0o") ? 2 : 0);
+  if (text.starts_with('-')) return std::nullopt;  // from_chars would take it for a sign
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return negative ? -number : number;
 }
 
 std::optional<int64_t> parse_quantity(const std::string& text, bool thousandths) {

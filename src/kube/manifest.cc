@@ -28,10 +28,7 @@ json to_json(const YAML::Node& node) {
     case YAML::NodeType::Scalar: {
       const std::string& text = node.Scalar();
       if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return text;
-      int64_t integer;
-      if (text.find_first_not_of("+-0123456789") == std::string::npos &&
-          YAML::convert<int64_t>::decode(node, integer))
-        return integer;
+      if (const auto integer = parse_integer(text)) return *integer;
       bool truth;
       if (text.size() > 1 && YAML::convert<bool>::decode(node, truth)) return truth;
       double number;
@@ -43,6 +40,17 @@ json to_json(const YAML::Node& node) {
     default:
       return nullptr;
   }
+}
+
+// The node as JSON that can be written: yaml-cpp passes bytes on that are no UTF-8.
+json to_valid_json(const YAML::Node& node, const std::string& source) {
+  json document = to_json(node);
+  try {
+    document.dump();
+  } catch (const json::type_error&) {
+    ReadContext{source, "", nullptr}.reject(node, "", "the text is not UTF-8");
+  }
+  return document;
 }
 
 std::vector<YAML::Node> load(const std::string& text, const std::string& source) {
@@ -319,7 +327,7 @@ Object read_node(const YAML::Node& node, const std::string& source, const std::s
 
 std::vector<json> read_documents(const std::string& text, const std::string& source) {
   std::vector<json> documents;
-  for (const YAML::Node& node : load(text, source)) documents.push_back(to_json(node));
+  for (const YAML::Node& node : load(text, source)) documents.push_back(to_valid_json(node, source));
   return documents;
 }
 
@@ -327,7 +335,7 @@ std::vector<Manifest> read_manifests(const std::string& text, const std::string&
                                      const std::string& default_namespace, std::vector<std::string>& notes) {
   std::vector<Manifest> manifests;
   for (const YAML::Node& node : load(text, source)) {
-    Manifest manifest{read_node(node, source, default_namespace, &notes), to_json(node)};
+    Manifest manifest{read_node(node, source, default_namespace, &notes), to_valid_json(node, source)};
     if (!manifest.object.metadata.namespace_.empty())
       manifest.json["metadata"]["namespace"] = manifest.object.metadata.namespace_;
     manifests.push_back(std::move(manifest));

@@ -50,6 +50,30 @@ TEST(Quantity, reads_kubernetes_quantities) {
     EXPECT_FALSE(parse_quantity(bad, false)) << bad;
 }
 
+TEST(Manifest, refuses_text_that_is_not_utf8) {
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: Nam\x93space\nmetadata:\n  name: x\n"), HasSubstr("not UTF-8"));
+}
+
+TEST(Integers, are_read_as_kubernetes_reads_them_in_yaml) {
+  EXPECT_EQ(parse_integer("0644"), 0644);
+  EXPECT_EQ(parse_integer("0o644"), 0644);
+  EXPECT_EQ(parse_integer("0x1a4"), 0644);
+  EXPECT_EQ(parse_integer("-7"), -7);
+  EXPECT_EQ(parse_integer("0"), 0);
+  for (const char* text : {"", "-", "0999", "0o", "0x", "1.5", "--1", "0x-1", "9223372036854775808"})
+    EXPECT_EQ(parse_integer(text), std::nullopt) << text;
+}
+
+TEST(Manifest, keeps_a_files_mode_as_it_was_read) {
+  const auto text = pod("", "  volumes:\n  - name: s\n    secret: {secretName: s, defaultMode: 0400}\n");
+  const Manifest manifest = read(text).manifests.at(0);
+  const auto mode = [](const Object& object) { 
+    return std::get<KeyedVolume>(std::get<Pod>(object.body).spec.volumes.at(0).source).mode;
+  };
+  EXPECT_EQ(mode(manifest.object), 0400u);
+  EXPECT_EQ(mode(read_object(manifest.json, "state")), 0400u);
+}
+
 TEST(Manifest, reads_several_documents_and_lists_and_skips_empty_ones) {
   const auto result = read(
       "---\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n"

@@ -47,6 +47,12 @@ TEST(RuntimeSpecTest, ReadsWhatTheShimNeeds) {
   EXPECT_EQ(process.cwd(), "/flox");
 }
 
+TEST(RuntimeSpecTest, AUserOverThirtyTwoBitsIsRefusedRatherThanCutToAnother) {
+  EXPECT_EQ(ProcessSpec::parse(R"({"user":{"uid":4294967295}})").uid(), 4294967295U);
+  EXPECT_THROW(ProcessSpec::parse(R"({"user":{"uid":4294967296}})").uid(), Error);
+  EXPECT_THROW(ProcessSpec::parse(R"({"user":{"gid":4294967297}})").gid(), Error);
+}
+
 TEST(RuntimeSpecTest, AJoinedOrMissingPidNamespaceIsNotOwn) {
   EXPECT_FALSE(RuntimeSpec::parse("{}").has_own_pid_namespace());
   EXPECT_FALSE(RuntimeSpec::parse(R"({"linux":{"namespaces":[{"type":"pid","path":"/proc/1/ns/pid"}]}})")

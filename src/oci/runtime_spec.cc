@@ -43,7 +43,11 @@ std::vector<std::string> strings_at(const Json& object, const char* name) {
 uint32_t user_field(const Json& process, const char* name) {
   const Json* user = find(process, "user");
   const Json* value = user == nullptr ? nullptr : find(*user, name);
-  return value != nullptr && value->is_number_unsigned() ? value->get<uint32_t>() : 0;
+  if (value == nullptr || !value->is_number_unsigned()) return 0;
+  // Cut to 32 bits, 4294967296 would be root.
+  if (value->get<uint64_t>() > UINT32_MAX)
+    fail(ErrorKind::invalid_input, "the process's user.{} {} is not a 32-bit number", name, value->get<uint64_t>());
+  return value->get<uint32_t>();
 }
 
 std::string dump_json(const Json& document) {

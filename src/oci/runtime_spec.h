@@ -41,6 +41,7 @@ class ProcessSpec {
   Environment env() const;
   void set_env(const Environment& env);
   std::string cwd() const;
+  // 0 if the spec has none. Throw Error(invalid_input) for a number over 32 bits.
   uint32_t uid() const;
   uint32_t gid() const;
 

@@ -92,18 +92,27 @@ class Placer {
   void hard_link(const std::string& place, const std::string& original) {
     fs::path path = prepare(place);
     refuse_existing(path, place);
-    fs::copy_file(directory_ / original, path);
+    // Through a symbolic link, a file of this machine would be copied.
+    fs::path source = inside(original);
+    if (!fs::is_regular_file(fs::symlink_status(source)))
+      fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it", place,
+           original);
+    fs::copy_file(source, path);
   }
 
  private:
   fs::path prepare(const std::string& place) {
+    fs::path path = inside(place);
+    fs::create_directories(path.parent_path());
+    return path;
+  }
+  // A parent that is a symbolic link could lead out of the directory.
+  fs::path inside(const std::string& place) const {
     fs::path path = directory_ / place;
-    // A parent that is a symbolic link could lead out of the directory.
     for (fs::path above = path.parent_path(); above != directory_; above = above.parent_path())
       if (fs::is_symlink(fs::symlink_status(above)))
         fail(ErrorKind::invalid_input, "damaged package: {} lies behind the symbolic link {}", place,
              above.string());
-    fs::create_directories(path.parent_path());
     return path;
   }
   static void refuse_existing(const fs::path& path, const std::string& place) {

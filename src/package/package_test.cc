@@ -123,6 +123,14 @@ TEST_F(DebTest, TurnsHardLinksIntoFiles) {
   EXPECT_EQ(fs::hard_link_count(tree_ / "bin/a"), 1u);
 }
 
+TEST_F(DebTest, IsRefusedIfAHardLinkWouldCopyAFileOfThisMachine) {
+  write_file(work_.path() / "secret", "of this machine");
+  link("a", work_.path() / "secret");
+  fs::create_hard_link(root_ / "a", root_ / "b");  // of the symbolic link itself
+  EXPECT_THROW(unpack_deb(make_deb(), tree_), Error);
+  EXPECT_FALSE(fs::exists(fs::symlink_status(tree_ / "b")));
+}
+
 TEST_F(DebTest, IsRefusedIfItsFilesCollideWithAnother) {
   put("usr/bin/a", "one");
   unpack_deb(make_deb(), tree_);

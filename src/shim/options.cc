@@ -1,14 +1,10 @@
 #include "shim/options.h"
 
-#define TOML_HEADER_ONLY 1
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_ENABLE_WINDOWS_COMPAT 0
-#include <toml++/toml.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/toml.h"
 
 namespace flox::shim {
 namespace {
@@ -51,27 +47,22 @@ RuntimeOptions from(const wire::LegacyCreateOptions& message) {
 }
 
 RuntimeOptions from_toml(const std::string& text, const std::string& name) {
+  const toml::table table = in_context("runtime options", [&] { return parse_toml(text, name); });
   RuntimeOptions result;
-  try {
-    toml::table table = toml::parse(text, name);
-    auto read_string = [&](const char* key, auto& into) {
-      if (auto value = table[key].value<std::string>(); value && !value->empty()) into = *value;
-    };
-    read_string("BinaryName", result.binary);
-    read_string("Root", result.root);
-    read_string("ShimCgroup", result.shim_cgroup);
-    read_string("CriuPath", result.criu_path);
-    read_string("CriuImagePath", result.criu_image_path);
-    read_string("CriuWorkPath", result.criu_work_path);
-    result.systemd_cgroup = table["SystemdCgroup"].value_or(false);
-    result.no_pivot_root = table["NoPivotRoot"].value_or(false);
-    result.no_new_keyring = table["NoNewKeyring"].value_or(false);
-    result.io_uid = table["IoUid"].value_or(uint32_t{0});
-    result.io_gid = table["IoGid"].value_or(uint32_t{0});
-  } catch (const toml::parse_error& error) {
-    fail(ErrorKind::invalid_input, "runtime options: {}:{}:{}: {}", name, error.source().begin.line,
-         error.source().begin.column, error.description());
-  }
+  auto read_string = [&](const char* key, auto& into) {
+    if (auto value = table[key].value<std::string>(); value && !value->empty()) into = *value;
+  };
+  read_string("BinaryName", result.binary);
+  read_string("Root", result.root);
+  read_string("ShimCgroup", result.shim_cgroup);
+  read_string("CriuPath", result.criu_path);
+  read_string("CriuImagePath", result.criu_image_path);
+  read_string("CriuWorkPath", result.criu_work_path);
+  result.systemd_cgroup = table["SystemdCgroup"].value_or(false);
+  result.no_pivot_root = table["NoPivotRoot"].value_or(false);
+  result.no_new_keyring = table["NoNewKeyring"].value_or(false);
+  result.io_uid = table["IoUid"].value_or(uint32_t{0});
+  result.io_gid = table["IoGid"].value_or(uint32_t{0});
   return result;
 }
 
