@@ -28,6 +28,12 @@ output=$(run_container -d --annotation flox.dev/environment=acme/web --annotatio
 case $output in *FLOX_ENV*) die "the exec ran inside the activation: $output" ;; esac
 end_container outside
 
+step "an annotation for one container wins over the pod's"
+run_container --rm --annotation flox.dev/environment=acme/web --annotation flox.dev/environment.two=acme/other \
+  --annotation io.kubernetes.cri.container-name=two second tool >/dev/null
+contains "$(cat "$ASKED")" "prepare id=second pod=second namespace= container=two environment=acme/other"
+refused "flox.dev/nix-mutable is not supported" ours --rm --annotation flox.dev/nix-mutable=true mutable tool
+
 step "two containers see one store: the same inode"
 inode() { ours --rm "$1" stat -c '%d:%i' /nix/store/p-profile/bin/tool; }
 equal "$(inode first)" "$(inode second)"

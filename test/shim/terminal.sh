@@ -15,10 +15,18 @@ script -qec "$RUN t3 sh -c 'exit 9'" /dev/null </dev/null >/dev/null && die "exi
 step "much output through a terminal arrives whole"
 equal "$(in_terminal "$RUN" t4 "sh -c 'for i in \$(seq 2000); do echo line \$i of a text; done'" | grep -c 'of a text')" 2000
 
+step "its size follows the client's"
+script -qec "$CTR run -d --runtime $SHIM --env PATH=/bin -t --rootfs $ROOTFS sized sh -c 'while :; do stty size >/tmp/size; sleep 0.1; done'" /dev/null </dev/null >/dev/null
+bundle=$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE
+equal "$("$PROJECT/test/shim/task_call.py" "$(sed 's|^unix://||' "$bundle/sized/address")" ResizePty id=sized width=123 height=45)" ok
+wait_until 10 "the new size to arrive" grep -qx "45 123" "$ROOTFS/tmp/size"
+end_container sized
+
 step "an exec can have one, too, while the container has none"
 run_container -d box sleep 1000
 contains "$(in_terminal "$CTR" task exec -t --exec-id e1 box "sh -c 'test -t 0 && echo terminal'")" terminal
 shim=$(shims | head -1)
-wait_until 10 "the terminal to be closed" eval "! ls -l /proc/$shim/fd | grep -q ptmx"
+# The reference of 1.6 keeps the terminal of a process that has ended.
+[ -n "${FLOX_TEST_SHIM:-}" ] || wait_until 10 "the terminal to be closed" eval "! ls -l /proc/$shim/fd | grep -q ptmx"
 end_container box
 expect_nothing_left
