@@ -1,5 +1,7 @@
 #include "shim/oci_runtime.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +42,17 @@ pid_t read_pid(const fs::path& file, const std::string& what) {
   }
   if (pid <= 0) fail_status(Code::unknown, "{}: {} holds no process id", what, file.string());
   return pid;
+}
+
+// Ends what a command has made before it failed: nobody else will know of it.
+void kill_unclaimed(const fs::path& pid_file) {
+  if (!fs::exists(pid_file)) return;
+  const std::string text = read_file(pid_file);
+  pid_t pid = 0;
+  std::from_chars(text.data(), text.data() + text.size(), pid);
+  siginfo_t info{};
+  if (pid > 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+    ::kill(pid, SIGKILL);  // our child, not reaped yet: the pid cannot mean another process
 }
 
 // The runtime's own words: what it logged, else what it printed.
@@ -85,9 +98,14 @@ asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessS
   const TemporaryFile process{bundle_ / (exec_id + ".process.json")};
   write_file(process.path, spec.dump(), 0600);
   oci::Argv argv = runtime_.exec(id_, process.path, pid_file, stdio.console_socket());
-  const pid_t pid =
-      co_await run_with_stdio(std::move(argv), stdio, "OCI runtime exec failed", pid_file, command_limit);
-  co_return pid;
+  try {
+    const pid_t pid =
+        co_await run_with_stdio(std::move(argv), stdio, "OCI runtime exec failed", pid_file, command_limit);
+    co_return pid;
+  } catch (...) {
+    kill_unclaimed(pid_file);
+    throw;
+  }
 }
 
 asio::awaitable<void> OciRuntime::kill(uint32_t signal, bool all) {

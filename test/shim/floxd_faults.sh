@@ -3,9 +3,8 @@
 . "$(dirname "$0")/support.sh"
 [ -z "${FLOX_TEST_SHIM:-}" ] || skip "the reference shim knows no environments"
 . "$(dirname "$0")/fake_node.sh"
-bundle=$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE
 of() { run_container --annotation "flox.dev/environment=$1" "${@:2}"; }
-call() { timeout 60 "$PROJECT/test/shim/task_call.py" "$(sed 's|^unix://||' "$bundle/neighbour/address")" "$@"; }
+ask() { call neighbour "$@"; }
 run_container -d --annotation flox.dev/environment=acme/web neighbour sleep 1000
 neighbour_is_well() { equal "$(ctr task exec --exec-id check neighbour tool)" "tool of the environment"; }
 releases() { grep -cx "release id=$1" "$ASKED" || true; }
@@ -16,21 +15,21 @@ ROOTFS=$ROOTFS_OF_TOOLS run_container -d ordinary sleep 1000
 jq '.annotations["flox.dev/environment"] = "never/web" | .process.args = ["tool"] | .root.path = "rootfs"' \
   "$bundle/ordinary/config.json" >"$WORLD/late/config.json"
 end_container ordinary
-answer=$(call Create id=late bundle="$WORLD/late" timeout=1500)
+answer=$(ask Create id=late bundle="$WORLD/late" timeout=1500)
 contains "$answer" "Unavailable: asking floxd for the container's environment"
 contains "$answer" "did not answer in time"
 contains "$answer" "the next attempt finds what has come by then"
-contains "$(call State id=late)" NotFound
+contains "$(ask State id=late)" NotFound
 wait_until 5 "the lease to be given back" eval '[ "$(releases late)" = 1 ]'
 [ -z "$(ls "$WORLD/late/rootfs")" ] || die "the root was filled without an answer"
 neighbour_is_well
 
 step "the next attempt succeeds"
 jq '.annotations["flox.dev/environment"] = "acme/web"' "$WORLD/late/config.json" >"$WORLD/config" && mv "$WORLD/config" "$WORLD/late/config.json"
-contains "$(call Create id=late bundle="$WORLD/late" timeout=20000)" "ok 1="
-equal "$(call Start id=late | cut -c1-4)" "ok 1"
-equal "$(call Wait id=late)" "$(call Wait id=late)"
-contains "$(call Delete id=late)" "ok 1="
+contains "$(ask Create id=late bundle="$WORLD/late" timeout=20000)" "ok 1="
+equal "$(ask Start id=late | cut -c1-4)" "ok 1"
+equal "$(ask Wait id=late)" "$(ask Wait id=late)"
+contains "$(ask Delete id=late)" "ok 1="
 wait_until 5 "the lease to be given back" eval '[ "$(releases late)" = 2 ]'
 
 step "a floxd that dies while it is asked"

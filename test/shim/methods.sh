@@ -2,20 +2,17 @@
 # Every method of the Task service in every state, asked without containerd between: answers, and codes of refusals.
 # Where containerd relies on a message's text, it is expected too.
 . "$(dirname "$0")/support.sh"
-bundle=$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE
-call() { timeout 60 "$PROJECT/test/shim/task_call.py" "$SOCKET" "$@"; }
-reference() { [ -n "${FLOX_TEST_SHIM:-}" ]; }
-or_reference() { if reference; then echo "$2"; else echo "$1"; fi; }  # where 1.6's reference answers something else
+ask() { timeout 60 "$PROJECT/test/shim/task_call.py" "$SOCKET" "$@"; }
 # answers EXPECTED METHOD FIELD=VALUE…: what it answers, by its beginning
 answers() {
   local expected=$1 said
   shift
-  said=$(call "$@") || die "$*: no answer"
+  said=$(ask "$@") || die "$*: no answer"
   [[ $said == "$expected"* ]] || die "$*: expected '$expected…', got '$said'"
 }
 field() { tr ' ' '\n' | sed -n "s/^$1=//p"; }  # field NUMBER <answer
 CREATED=1 RUNNING=2 STOPPED=3 PAUSED=4
-status_is() { [ "$(call State "${@:2}" | field 4)" = "$1" ] || die "State ${*:2}: $(call State "${@:2}"), expected status $1"; }
+status_is() { [ "$(ask State "${@:2}" | field 4)" = "$1" ] || die "State ${*:2}: $(ask State "${@:2}"), expected status $1"; }
 NEVER=0x088092b8c398feffffff01  # year 1, Go's zero time: containerd 2.x takes an absent one for 1970
 PER_CONTAINER=(State Start Delete Wait Pids Pause Resume Stats Exec "Kill signal=9" "ResizePty width=1 height=1"
   "CloseIO stdin=1" "Update resources={}" "Checkpoint path=/nowhere")
@@ -24,18 +21,18 @@ unknown() {
   local method
   for method in "${PER_CONTAINER[@]}"; do answers "NotFound: container not created" $method id="$1"; done
   answers "ok 1=" Connect id="$1"
-  equal "$(call Connect id="$1" | field 2)" ""
+  equal "$(ask Connect id="$1" | field 2)" ""
 }
 # create ID: a container in box's shim, which containerd does not know of
 create() {
   mkdir -p "$WORLD/bundles/$1"
   jq --arg id "$1" --arg root "$ROOTFS" '.root.path = $root | .linux.cgroupsPath |= sub("/box$"; "/" + $id)' \
     "$bundle/box/config.json" >"$WORLD/bundles/$1/config.json"
-  call Create id="$1" bundle="$WORLD/bundles/$1"
+  ask Create id="$1" bundle="$WORLD/bundles/$1"
 }
 
 run_container -d box sh -c 'sleep 1000'
-SOCKET=$(sed 's|^unix://||' "$bundle/box/address")
+SOCKET=$(socket_of box)
 pid=$(task_pid box)
 jq .process "$bundle/box/config.json" >"$WORLD/sleep.json"
 jq '.args = ["sleep", "1000"]' "$WORLD/sleep.json" >"$WORLD/process.json"
@@ -69,8 +66,8 @@ step "a created container"
 created=$(create other | field 1)
 [ "$created" -gt 0 ] || die "Create gave no process id"
 status_is $CREATED id=other
-equal "$(call State id=other)" "ok 1=other 2=$WORLD/bundles/other 3=$created 4=$CREATED 10=$NEVER"
-equal "$(call Connect id=other | field 2)" "$created"
+equal "$(ask State id=other)" "ok 1=other 2=$WORLD/bundles/other 3=$created 4=$CREATED 10=$NEVER"
+equal "$(ask Connect id=other | field 2)" "$created"
 # The reference lets the OCI runtime find out.
 answers "$(or_reference AlreadyExists Unknown): " Create id=other bundle="$WORLD/bundles/other"
 answers "ok 1=" Stats id=other
@@ -105,9 +102,9 @@ unknown other
 
 step "a running container"
 status_is $RUNNING id=box
-equal "$(call State id=box | field 3)" "$pid"
-equal "$(call State id=box | field 10)" $NEVER
-equal "$(call Connect id=box | field 2)" "$pid"
+equal "$(ask State id=box | field 3)" "$pid"
+equal "$(ask State id=box | field 10)" $NEVER
+equal "$(ask Connect id=box | field 2)" "$pid"
 answers "$(or_reference AlreadyExists Unknown): " Create id=box bundle="$bundle/box"
 answers "Unknown: cannot start a running process" Start id=box
 answers "Unknown: cannot delete a running process" Delete id=box
@@ -128,16 +125,16 @@ for method in State Start Delete Wait "Kill signal=9" "ResizePty width=1 height=
 answers "$(or_reference NotFound Unknown): " CloseIO id=box exec_id=e stdin=1
 answers "ok" Exec id=box exec_id=e $process
 answers "AlreadyExists: " Exec id=box exec_id=e $process
-equal "$(call State id=box exec_id=e)" "ok 1=e 2=$bundle/box 4=$CREATED 10=$NEVER"
+equal "$(ask State id=box exec_id=e)" "ok 1=e 2=$bundle/box 4=$CREATED 10=$NEVER"
 answers "FailedPrecondition: " Kill id=box exec_id=e signal=9
 answers "ok" CloseIO id=box exec_id=e stdin=1
 answers "ok" ResizePty id=box exec_id=e width=1 height=1
 answers "ok 1=" Start id=box exec_id=e
 answers "Unknown: cannot start a running process" Start id=box exec_id=e
 status_is $RUNNING id=box exec_id=e
-exec_pid=$(call State id=box exec_id=e | field 3)
+exec_pid=$(ask State id=box exec_id=e | field 3)
 contains "$(ctr task ps box)" "$exec_pid"
-contains "$(call Pids id=box)" "$(printf containerd.runc.v1.ProcessDetails | od -An -tx1 | tr -d ' \n')"  # says which exec it is
+contains "$(ask Pids id=box)" "$(printf containerd.runc.v1.ProcessDetails | od -An -tx1 | tr -d ' \n')"  # says which exec it is
 answers "Unknown: cannot delete a running process" Delete id=box exec_id=e
 answers "ok" Kill id=box exec_id=e signal=0
 answers "Unknown: " Kill id=box exec_id=e signal=999
@@ -199,8 +196,8 @@ answers "ok" Kill id=box signal=9 all=1
 answers "ok 1=137" Wait id=box
 answers "ok 1=137" Wait id=box
 status_is $STOPPED id=box
-equal "$(call State id=box | field 9)" 137
-[ "$(call State id=box | field 10)" != $NEVER ] || die "the end has no time"
+equal "$(ask State id=box | field 9)" 137
+[ "$(ask State id=box | field 10)" != $NEVER ] || die "the end has no time"
 answers "NotFound: process already finished" Kill id=box signal=9
 answers "$(or_reference FailedPrecondition Unknown): cannot start a stopped process" Start id=box
 answers "$(or_reference FailedPrecondition Unknown): cannot exec in a stopped" Exec id=box exec_id=late $process
@@ -212,7 +209,7 @@ answers "Unknown: " Checkpoint id=box path=/nowhere
 answers "Unknown: " Update id=box resources='{}'
 answers "$(or_reference "Unknown: cannot resize" ok)" ResizePty id=box width=1 height=1
 answers "ok" CloseIO id=box stdin=1
-equal "$(call Connect id=box | field 2)" "$pid"
+equal "$(ask Connect id=box | field 2)" "$pid"
 answers "$(or_reference AlreadyExists Unknown): " Create id=box bundle="$bundle/box"
 
 step "a deleted one"

@@ -7,6 +7,9 @@ skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root: starts containers"
 enter_world "$@"
 SHIM=${FLOX_TEST_SHIM:-$BUILD_DIR/bin/containerd-shim-flox-v1}
+reference() { [ -n "${FLOX_TEST_SHIM:-}" ]; }
+# or_reference TEXT TEXT: the second one with the reference shim, where that answers something else.
+or_reference() { if reference; then echo "$2"; else echo "$1"; fi; }
 # containerd's namespace names the parent of the containers' cgroups: the world's end removes it.
 export CONTAINERD_NAMESPACE=${CGROUP_PARENT#/}
 
@@ -56,6 +59,10 @@ end_container() {
   ctr task delete "$1" >/dev/null 2>&1 || true
   ctr container delete "$1"
 }
+# call ID METHOD FIELD=VALUE…: asks the shim of a container, without containerd between (task_call.py).
+bundle=$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE
+socket_of() { sed 's|^unix://||' "$bundle/$1/address"; }
+call() { timeout 60 "$PROJECT/test/shim/task_call.py" "$(socket_of "$1")" "${@:2}"; }
 shims() { pgrep -f "containerd-shim.* -namespace $CONTAINERD_NAMESPACE " || true; }
 
 # What containers leave behind, one a line: processes, sockets, directories, mounts, cgroups.
