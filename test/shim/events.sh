@@ -22,7 +22,7 @@ contains "$(grep /tasks/exit "$EVENTS" | grep quick)" '"container_id":"box"'
 contains "$(grep /tasks/exit "$EVENTS" | tail -1)" '"exit_status":137'
 
 step "a container that is never started: create, then its end"
-ctr container create --runtime "$SHIM" --env PATH=/bin --rootfs "$ROOTFS" unstarted true
+ctr container create "${RUNTIME_OPTIONS[@]}" --env PATH=/bin --rootfs "$ROOTFS" unstarted true
 ctr run --help >/dev/null
 ctr container delete unstarted
 equal "$(events_of unstarted | tr ' ' '\n' | grep -c start || true)" 0

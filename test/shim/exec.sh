@@ -12,7 +12,7 @@ step "ids can be used again once the process is deleted"
 equal "$(code ctr task exec --exec-id two box true)" 0
 
 step "a missing program is an error, and the container lives on"
-refused '"nothing": executable file not found' ctr task exec --exec-id bad box nothing
+refused_program nothing ctr task exec --exec-id bad box nothing
 equal "$(task_status box)" RUNNING
 
 step "a paused container takes no exec"

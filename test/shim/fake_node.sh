@@ -5,7 +5,7 @@ FAKE=$BUILD_DIR/unit/fake_floxd
 
 STORE=$WORLD/store RUNTIME=/nix/store/r-runtime ROOTFS_OF_TOOLS=$ROOTFS
 mkdir -p "$STORE/r-runtime/bin" "$STORE/p-profile/bin" "$WORLD/run" "$WORLD/pod" "$STORE/r-runtime/etc/ssl/certs"
-cp -P "$ROOTFS_OF_TOOLS"/bin/* "$STORE/r-runtime/bin/"
+cp -a "$ROOTFS_OF_TOOLS"/bin/* "$STORE/r-runtime/bin/"
 echo certificates >"$STORE/r-runtime/etc/ssl/certs/ca-certificates.crt"
 printf '#!/bin/sh\necho tool of the environment\n' >"$STORE/p-profile/bin/tool"
 chmod +x "$STORE/p-profile/bin/tool"

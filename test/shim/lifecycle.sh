@@ -30,7 +30,7 @@ wait $reader
 equal "$(xargs <"$WORLD/read")" "hello end"
 
 step "a program that is not there is named, and nothing stays"
-refused '"no-such-program": executable file not found in $PATH' run_container --rm missing no-such-program
+refused_program no-such-program run_container --rm missing no-such-program
 expect_nothing_left
 
 step "a running container has a state, processes and numbers"
@@ -40,7 +40,7 @@ wait_until 10 "both processes" eval '[ "$(ctr task ps long | wc -l)" -ge 3 ]'
 contains "$(ctr task ps long)" "$(task_pid long)"
 metrics=$(ctr task metrics long)
 contains "$metrics" pids.current
-contains "$metrics" memory.usage_in_bytes
+contains "$metrics" memory.usage
 
 step "it pauses and resumes"
 ctr task pause long

@@ -5,7 +5,7 @@ command -v script >/dev/null || skip "needs script(1) for a terminal"
 # in_terminal COMMAND…: runs it on a terminal of 40 rows and 90 columns; its output without carriage returns.
 in_terminal() { script -qec "stty rows 40 cols 90; exec timeout -s KILL 30 $*" /dev/null </dev/null | tr -d '\r'; }
 CTR=$(type -P ctr)
-RUN="$CTR run --rm --runtime $SHIM --env PATH=/bin -t --rootfs $ROOTFS"
+RUN="$CTR run --rm ${RUNTIME_OPTIONS[*]} --env PATH=/bin -t --rootfs $ROOTFS"
 
 step "the process has a terminal, and its exit code comes back"
 contains "$(in_terminal "$RUN" t1 "sh -c 'test -t 0 && test -t 1 && echo terminal'")" terminal

@@ -1,0 +1,20 @@
+# The shim's tests where cgroups are version 2 alone, as on the nodes of a cluster, with $1 as OCI runtime: here, if this
+# machine is so, else in a virtual machine. Sourced by cgroup2_*.sh, never run.
+. "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+skip() { echo "$*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "needs root: starts containers"
+command -v "$1" >/dev/null || skip "needs $1"
+export FLOX_TEST_OCI_RUNTIME=$1
+
+if [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+  [ -z "${FLOX_TEST_IN_MACHINE:-}" ] || die "the virtual machine has no cgroup v2"
+  "$PROJECT/script/vm" --check || exit $?
+  FLOX_TEST_IN_MACHINE=1 exec "$PROJECT/script/vm" --limit 850 "$(realpath "$0")"
+fi
+
+for name in lifecycle exec pause trouble events metrics; do
+  step "$name.sh with $FLOX_TEST_OCI_RUNTIME"
+  code=0
+  "$PROJECT/test/shim/$name.sh" || code=$?
+  [ $code = 0 ] || die "$name.sh with $FLOX_TEST_OCI_RUNTIME on cgroup v2: exit code $code"
+done

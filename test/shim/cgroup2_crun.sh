@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# The shim with crun where cgroups are version 2 alone.
+. "$(dirname "$0")/cgroup2.bash" crun
