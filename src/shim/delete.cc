@@ -14,6 +14,7 @@
 #include "shim/options.h"
 #include "shim/time.h"
 #include "ttrpc/blocking_client.h"
+#include "ttrpc/socket.h"
 
 namespace flox::shim {
 namespace {
@@ -55,6 +56,15 @@ void release_environment(const std::string& id, const fs::path& bundle) {
   client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), std::chrono::milliseconds(1000));
 }
 
+// A shim that was killed could not take its socket away.
+void remove_socket(const fs::path& bundle) {
+  const fs::path file = bundle / "address";
+  if (!fs::exists(file)) return;
+  constexpr std::string_view scheme = "unix://";
+  const std::string address = read_file(file);
+  if (address.starts_with(scheme)) ttrpc::remove_if_stale(address.substr(scheme.size()));
+}
+
 }  // namespace
 
 void delete_leftovers(const CommandLine& line) {
@@ -62,6 +72,7 @@ void delete_leftovers(const CommandLine& line) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runc kills is ours to reap
   attempt("deleting the container", [&] { delete_container(line, bundle); });
   attempt("unmounting its root", [&] { oci::unmount_all(bundle / "rootfs"); });
+  attempt("removing its shim's socket", [&] { remove_socket(bundle); });
   attempt("releasing its environment", [&] { release_environment(line.id, bundle); });
   wire::DeleteResponse response;
   response.set_pid(init_pid(bundle));

@@ -22,6 +22,9 @@ Peer peer_of(int socket);
 // too long (107).
 Fd listen_at(const std::string& path, unsigned mode = 0600);
 
+// Takes away a socket's file that nobody listens at. Throws Error if its directory cannot be locked.
+void remove_if_stale(const std::string& path);
+
 // A connected stream socket, close-on-exec. "unix://" in front is taken off. Throws Error(unavailable) naming
 // the socket if nobody listens.
 Fd connect_to(const std::string& path);

@@ -276,6 +276,11 @@ TEST_F(TtrpcTest, AListeningSocketIsNotTakenOverButAStaleOneIs) {
   std::string stale = (directory_.path() / "stale").string();
   listen_at(stale).reset();
   EXPECT_NO_THROW(listen_at(stale));
+  remove_if_stale(path_);
+  EXPECT_TRUE(std::filesystem::exists(path_)) << "somebody listens there";
+  remove_if_stale(stale);
+  EXPECT_FALSE(std::filesystem::exists(stale));
+  EXPECT_NO_THROW(remove_if_stale(stale));
   EXPECT_THROW(listen_at(std::string(200, 'x')), Error);
 }
 

@@ -93,15 +93,7 @@ handler_features() { jq -cS --arg name "$1" '.runtimeHandlers[] | select((.name 
 contains "$(handler_features flox)" '"recursive_read_only_mounts":true'
 for handler in flox flox-by-name; do equal "$(handler_features $handler)" "$(handler_features runc)"; done
 
-# A stand-in for floxd that says what it is asked.
-STORE=$WORLD/store
-mkdir -p "$STORE/r-runtime/bin" "$STORE/p-profile/bin" "$WORLD/run" "$WORLD/pod"
-cp -a "$ROOTFS"/bin/* "$STORE/r-runtime/bin/"
-printf '#!/bin/sh\necho tool of the environment\n' >"$STORE/p-profile/bin/tool"
-chmod +x "$STORE/p-profile/bin/tool"
-start_server fake "$BUILD_DIR/unit/fake_floxd" "$FLOX_NODE_SOCKET" "$STORE" /nix/store/r-runtime "$WORLD/pod" \
-  PATH=/nix/store/p-profile/bin FLOX_ENV=/nix/store/p-profile
-wait_until 10 "fake_floxd to listen" test -S "$FLOX_NODE_SOCKET"
+. "$PROJECT/test/shim/fake_node.sh"
 
 pod_json() {  # NAME ANNOTATIONS
   mkdir -p "$WORLD/pod-logs/$1"
@@ -165,11 +157,11 @@ for handler in flox flox-by-name; do
   container_json web docker.io/flox/empty:1.0.0 sh -c 'tool; sleep 1000'
   web=$(crictl create "$pod" "$WORLD/web.container" "$WORLD/web-$handler.pod")
   crictl start "$web" >/dev/null
-  contains "$(cat "$WORLD/logs/fake.log")" "prepare id=$web pod=$pod namespace=default container=web environment=acme/web"
+  contains "$(cat "$ASKED")" "prepare id=$web pod=$pod namespace=default container=web environment=acme/web"
   wait_until 10 "its output" eval 'crictl logs '"$web"' | grep -qx "tool of the environment"'
   equal "$(crictl exec --sync "$web" tool)" "tool of the environment"
   crictl rmp --force "$pod" >/dev/null 2>&1
-  wait_until 10 "the lease to be given back" grep -qx "release id=$web" "$WORLD/logs/fake.log"
+  wait_until 10 "the lease to be given back" grep -qx "release id=$web" "$ASKED"
   wait_until 10 "the shim to end" eval '[ -z "$(shims)" ]'
 done
 equal "$(find "$WORLD/containerd/state/io.containerd.runtime.v2.task/k8s.io" /run/flox-shims -mindepth 1)" ""

@@ -131,7 +131,7 @@ expect_nothing_left_of survivor
 forget survivor
 neighbour_is_well
 end_container neighbour
-rm -f /run/containerd/s/*  # the sockets of shims that were killed stay; the next start of the same id replaces them
+forget_sockets_of_reference
 expect_nothing_left
 
 step "a bundle on a disk that is full from the beginning, and at every point on the way: an error or success, and nothing stays"
@@ -153,7 +153,7 @@ for pages in 0 1 2 3 4 5 6 7 8 9 10 12 14 16; do
   fi
   if [[ $said == *shim-binary-path* ]]; then  # containerd 1.6 forgets a shim whose path it cannot write down
     { shim_of "full$pages" || true; } | xargs -r kill
-    rm -f /run/containerd/s/*  # nothing else runs; the reference's socket stays
+    forget_sockets_of_reference
   fi
   rm "$state/filler"
   forget "full$pages"

@@ -75,6 +75,9 @@ socket_of() { sed 's|^unix://||' "$bundle/$1/address"; }
 call() { timeout 60 "$PROJECT/test/shim/task_call.py" "$(socket_of "$1")" "${@:2}"; }
 shims() { pgrep -f "containerd-shim.* -namespace $CONTAINERD_NAMESPACE " || true; }
 
+# The reference leaves the sockets of shims that were killed; the next start of the same id replaces them.
+forget_sockets_of_reference() { ! reference || rm -f /run/containerd/s/* /run/flox-shims/*; }
+
 # What containers leave behind, one a line: processes, sockets, directories, mounts, cgroups.
 leftovers() {
   local pid

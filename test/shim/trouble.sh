@@ -10,7 +10,7 @@ kill -9 "$(shims)"
 wait_until 10 "the exit event" event_seen orphan exit
 wait_until 10 "the container's process to end" eval "! kill -0 $pid"
 ctr container delete orphan
-rm -f /run/containerd/s/* /run/flox-shims/*  # the socket of a shim that was killed stays; the next start of the id replaces it
+forget_sockets_of_reference
 expect_nothing_left
 
 step "the socket of a killed shim does not keep its container from starting again"
