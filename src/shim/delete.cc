@@ -58,9 +58,9 @@ void release_environment(const std::string& id, const fs::path& bundle) {
 
 // A shim that was killed could not take its socket away.
 void remove_socket(const fs::path& bundle) {
+  constexpr std::string_view scheme = "unix://";
   const fs::path file = bundle / "address";
   if (!fs::exists(file)) return;
-  constexpr std::string_view scheme = "unix://";
   const std::string address = read_file(file);
   if (address.starts_with(scheme)) ttrpc::remove_if_stale(address.substr(scheme.size()));
 }

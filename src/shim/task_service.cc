@@ -28,7 +28,7 @@ std::string nothing() { return wire::Empty().SerializeAsString(); }
 }  // namespace
 
 TaskService::TaskService(World world, std::function<void()> shut_down)
-    : world_(std::move(world)), shut_down_(std::move(shut_down)) {}
+    : world_(std::move(world)), shut_down_(std::move(shut_down)), asked_(world_.executor) {}
 
 // Registers a method whose body takes the parsed message (and the call's time limit) and gives the serialised
 // answer.
@@ -36,6 +36,7 @@ template <typename RequestMessage, typename Body>
 void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
   ttrpc::Handler handler = [this, name, body](ttrpc::Request request) -> asio::awaitable<std::string> {
     world_.idle_memory.note_activity();
+    asked_.set();
     RequestMessage message;
     if (!message.ParseFromString(request.payload))
       fail_status(Code::invalid_argument, "malformed {} request", name);

@@ -19,6 +19,8 @@ class TaskService {
   TaskService(World world, std::function<void()> shut_down);
   // Makes all methods of both versions known to the server, which must not outlive this object.
   void serve(ttrpc::Server& server);
+  // False if the time is over without any request.
+  asio::awaitable<bool> asked_within(Milliseconds limit) { return asked_.wait_for(limit); }
 
  private:
   template <typename RequestMessage, typename Body>
@@ -37,6 +39,7 @@ class TaskService {
   std::function<void()> shut_down_;
   std::map<std::string, std::shared_ptr<Task>> tasks_;
   std::set<std::string> creating_;
+  Event asked_;                  // anything at all
   bool shutdown_asked_ = false;  // while a task was being created
 };
 
