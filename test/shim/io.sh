@@ -38,11 +38,13 @@ for i in $(seq 50); do
   equal "$(ctr task exec --exec-id "last$i" box sh -c 'head -c 60000 /dev/zero | tr "\0" x; echo; echo end' | tail -1)" end
 done
 
-step "a grandchild that keeps the streams holds up nobody for ever"
-began=$SECONDS
-equal "$(code ctr task exec --exec-id keeper box sh -c 'sleep 600 & exit 3')" 3
-[ $((SECONDS - began)) -lt 40 ] || die "the client waited $((SECONDS - began)) s for a grandchild"
-ctr task exec --exec-id tidy box sh -c 'pkill -f "sleep 600" || killall sleep' >/dev/null 2>&1 || true
+if [[ $(ctr version) != *"Version:  v2."* ]]; then  # the client of 2.x itself waits for the streams' end, whatever the shim does
+  step "a grandchild that keeps the streams holds up nobody for ever"
+  began=$SECONDS
+  equal "$(code ctr task exec --exec-id keeper box sh -c 'sleep 600 & exit 3')" 3
+  [ $((SECONDS - began)) -lt 40 ] || die "the client waited $((SECONDS - began)) s for a grandchild"
+  ctr task exec --exec-id tidy box sh -c 'pkill -f "sleep 600" || killall sleep' >/dev/null 2>&1 || true
+fi
 
 step "execs leave no descriptor in the shim, and get none of its own"
 count() { ls "/proc/$shim/fd" | wc -l; }
