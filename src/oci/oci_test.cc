@@ -109,6 +109,8 @@ TEST(RuntimeTest, TheLastErrorOfTheLogIsTheReason) {
   const std::filesystem::path log = dir.path() / "log.json";
   EXPECT_THAT(with_log({"runc", "start", "c"}, log),
               ElementsAre("runc", "--log", log.string(), "--log-format", "json", "start", "c"));
+  EXPECT_THAT(with_log({"runc", "--root", "/r", "start", "c"}, log),
+              ElementsAre("runc", "--root", "/r", "--log", log.string(), "--log-format", "json", "start", "c"));
   EXPECT_EQ(last_error(log), std::nullopt);
   std::ofstream(log) << R"({"level":"error","msg":"first"})"
                         "\n"

@@ -111,7 +111,8 @@ Argv Runtime::checkpoint(const std::string& id, const Checkpoint& how) const {
 
 Argv with_log(Argv argv, const fs::path& log) {
   const std::string words[] = {"--log", log, "--log-format", "json"};
-  argv.insert(argv.begin() + 1, std::begin(words), std::end(words));
+  const bool has_root = argv.size() > 2 && argv[1] == "--root";
+  argv.insert(argv.begin() + (has_root ? 3 : 1), std::begin(words), std::end(words));
   return argv;
 }
 

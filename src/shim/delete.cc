@@ -44,7 +44,7 @@ void delete_container(const CommandLine& line, const fs::path& bundle) {
   const oci::Runtime runtime = options.runtime(line.namespace_name);
   const fs::path log = bundle / "log-delete.json";
   if (!fs::exists(runtime.settings().root / line.id)) return;  // the shim did it, as it should
-  Outcome outcome = run({.argv = oci::with_log(runtime.remove(line.id, true), log)});
+  Outcome outcome = run({.argv = oci::with_log(runtime.remove(line.id, true), log), .cwd = bundle});
   if (outcome.exit_code != 0) fail(ErrorKind::internal, "{}", oci::last_error(log).value_or(outcome.err));
 }
 

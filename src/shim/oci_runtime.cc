@@ -147,15 +147,22 @@ asio::awaitable<void> OciRuntime::remove(bool force) {
 
 fs::path OciRuntime::next_log() { return bundle_ / fmt::format("log-{}.json", ++commands_); }
 
+// A command whose errors go to `log`. It runs in the bundle, as under containerd's shim: programs that wrap an OCI
+// runtime read config.json there.
+Spawn OciRuntime::spawn_of(oci::Argv argv, const fs::path& log, Milliseconds limit) const {
+  Spawn spawn;
+  spawn.argv = oci::with_log(std::move(argv), log);
+  spawn.cwd = bundle_;
+  spawn.limit = limit;
+  return spawn;
+}
+
 asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, std::string input,
                                              Milliseconds limit) {
   const TemporaryFile log{next_log()};
-  Spawn spawn;
-  spawn.argv = oci::with_log(std::move(argv), log.path);
-  spawn.limit = limit;
   Captured result;
   try {
-    result = co_await children_.capture(std::move(spawn), std::move(input));
+    result = co_await children_.capture(spawn_of(std::move(argv), log.path, limit), std::move(input));
   } catch (const Error& error) {
     fail_status(Code::unknown, "{}: {}", what, error.what());
   }
@@ -166,9 +173,7 @@ asio::awaitable<std::string> OciRuntime::run(oci::Argv argv, std::string what, s
 asio::awaitable<pid_t> OciRuntime::run_with_stdio(oci::Argv argv, const Stdio& stdio, std::string what,
                                                   fs::path pid_file, Milliseconds limit) {
   const TemporaryFile log{next_log()};
-  Spawn spawn;
-  spawn.argv = oci::with_log(std::move(argv), log.path);
-  spawn.limit = limit;
+  Spawn spawn = spawn_of(std::move(argv), log.path, limit);
   spawn.in = stdio.child_in();
   spawn.out = stdio.child_out();
   spawn.err = stdio.child_err();

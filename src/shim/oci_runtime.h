@@ -32,6 +32,7 @@ class OciRuntime : public ContainerRuntime {
                                         fs::path pid_file, Milliseconds limit);
   // Commands of one container can run at the same time, so each has a log of its own.
   fs::path next_log();
+  Spawn spawn_of(oci::Argv argv, const fs::path& log, Milliseconds limit) const;
 
   Children& children_;
   oci::Runtime runtime_;

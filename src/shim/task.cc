@@ -186,7 +186,7 @@ asio::awaitable<pid_t> Task::start(std::string exec_id) {
   auto wanted = process(exec_id);
   auto guard = co_await wanted->mutex.lock();
   if (wanted->deleted) fail_status(Code::unknown, "cannot start a deleted process");
-  if (wanted->stopped())
+  if (wanted->exited())
     fail_status(exec_id.empty() ? Code::failed_precondition : Code::unknown,
                 "cannot start a stopped process");
   if (wanted->started) fail_status(Code::unknown, "cannot start a running process");
@@ -218,7 +218,7 @@ asio::awaitable<void> Task::restore_init() {
 }
 
 asio::awaitable<void> Task::start_exec(std::shared_ptr<TaskProcess> process) {
-  if (init_exited_ || init_->stopped())
+  if (init_exited_ || init_->exited())
     fail_status(Code::failed_precondition, "container {} init process is not running", id_);
   if (process->failed) fail_status(Code::unknown, "process {} could not be started before", process->id);
   if (active_execs_++ == 0) execs_idle_ = std::make_shared<Event>(world_.executor);
@@ -331,7 +331,7 @@ asio::awaitable<void> Task::kill(std::string exec_id, uint32_t signal, bool all)
   auto self = shared_from_this();
   auto target = process(exec_id);
   const bool init = exec_id.empty();
-  if (target->deleted || target->stopped()) fail_status(Code::not_found, "process already finished");
+  if (target->deleted || target->exited()) fail_status(Code::not_found, "process already finished");
   if (!init && target->pid == 0) fail_status(Code::failed_precondition, "process not created");
   if (init && (all || paused_)) {  // the runtime knows the cgroup, and thaws it for a SIGKILL
     co_await runtime_->kill(signal, all);
@@ -376,7 +376,7 @@ asio::awaitable<void> Task::resume() {
 asio::awaitable<void> Task::update(std::string resources_json) {
   auto self = shared_from_this();
   auto guard = co_await init_->mutex.lock();
-  if (init_->deleted || init_->stopped()) fail_status(Code::unknown, "cannot update a stopped container");
+  if (init_->deleted || init_->exited()) fail_status(Code::unknown, "cannot update a stopped container");
   co_await runtime_->update(std::move(resources_json));
 }
 
@@ -416,13 +416,13 @@ asio::awaitable<wire::DeleteResponse> Task::remove(std::string exec_id) {
   auto target = process(exec_id);
   const bool init = exec_id.empty();
   {
-    if (init && target->started && !target->stopped())
+    if (init && target->started && !target->exited())
       fail_status(Code::unknown, "cannot delete a running process");
     if (!init && target->running()) fail_status(Code::unknown, "cannot delete a running process");
     // A dying init holds the mutex until its exit is told.
     auto guard = co_await target->mutex.lock();
     if (target->deleted) fail_status(Code::not_found, "process {} not found", target->id);
-    co_await target->stdio.drain(target->pid > 0 && target->stopped() ? drain_limit : Milliseconds(0));
+    co_await target->stdio.drain(target->pid > 0 && target->exited() ? drain_limit : Milliseconds(0));
     if (init) co_await remove_init();
     target->deleted = true;
     target->stdio.close();

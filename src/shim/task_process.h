@@ -21,8 +21,10 @@ struct TaskProcess {
         mutex(owner.executor),
         finished(owner.executor) {}
 
-  bool running() const { return started && pid > 0 && !stopped(); }
-  bool stopped() const { return exit && exit->happened.is_set(); }
+  bool running() const { return started && pid > 0 && !exited(); }
+  bool exited() const { return exit && exit->happened.is_set(); }
+  // What clients are shown: no process is stopped before its exit is told, and that of init is told last.
+  bool stopped() const { return exited() && finished.is_set(); }
 
   std::string id;  // the container's for init
   Stdio stdio;

@@ -81,7 +81,7 @@ void TaskService::serve(ttrpc::Server& server) {
   method<wire::ResizePtyRequest>(server, "ResizePty",
                                  [this](wire::ResizePtyRequest request, Milliseconds) -> Answer {
                                    auto process = find(request.id())->process(request.exec_id());
-                                   if (process->stopped())
+                                   if (process->exited())
                                      fail_status(Code::unknown, "cannot resize a stopped process");
                                    process->stdio.resize(static_cast<uint16_t>(request.width()),
                                                          static_cast<uint16_t>(request.height()));

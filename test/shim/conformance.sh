@@ -5,10 +5,12 @@
 
 # Left out, each with its reason.
 LEFT_OUT='^(TestImage|TestExport|TestImport|TestConvert|TestSnapshot|TestLease|TestTransfer|TestContent|TestMigration|TestMount'
-LEFT_OUT+='|TestRestartMonitor|TestContainerRestartPolicy|TestBindLowPortNonOpt$)'
+LEFT_OUT+='|TestRestartMonitor|TestContainerRestartPolicy|TestBindLowPortNonOpt$'
 WHY_LEFT_OUT="tests of images, content, snapshots, leases and of containerd's restart monitor (no shim has a part in them);
-         BindLowPortNonOpt (waits forever for Debian's nc, which as first process ignores SIGTERM); checkpoints (-no-criu: where
+         Issue10589 with 1.6 (whose own shim has that bug, and hangs); BindLowPortNonOpt (waits forever for Debian's nc, which as first process ignores SIGTERM); checkpoints (-no-criu: where
          criu fails they leave shims behind for which the suite waits)"
+# The reference shim of 1.6 hangs in this one: it has the bug.
+declare -A LEFT_OUT_TOO=([1.6]='|TestIssue10589$' [2.x]='')
 # How many must at least pass with runc's shim for the comparison to say something.
 AT_LEAST=65
 # With this name clients send our shim the options that they send to runc's, and it still leads to containerd-shim-flox-v1.
@@ -59,17 +61,17 @@ run() {
   stop_server containerd  # the suite starts its own, below /run and /var/lib
   mount --bind "$WORLD/var-lib" /var/lib
   cd "$WORLD"
-  TMPDIR=$WORLD TEST_RUNTIME=${RUNTIMES[$runtime]} in_net "$PROJECT/test/shim/conformance.sh" suite "$results/$release-$runtime.log"
+  TMPDIR=$WORLD TEST_RUNTIME=${RUNTIMES[$runtime]} in_net "$PROJECT/test/shim/conformance.sh" suite "$LEFT_OUT${LEFT_OUT_TOO[$release]})" "$results/$release-$runtime.log"
 }
 # in_net runs programs only: this script again, which then has the function in_own_cgroups.
 suite() {
-  in_own_cgroups "$SUITES/client.test" -test.root -test.v -no-criu -test.skip "$LEFT_OUT" -test.timeout 300s >"$1" 2>&1 ||
+  in_own_cgroups "$SUITES/client.test" -test.root -test.v -no-criu -test.skip "$1" -test.timeout 300s >"$2" 2>&1 ||
     true  # its output says what failed
-  grep -q '^\(PASS\|FAIL\)$' "$1" || { grep -E '^(panic|\s+Test)|failed' "$1" | head -20; die "the suite did not come to its end"; }
+  grep -q '^\(PASS\|FAIL\)$' "$2" || { grep -E '^(panic|\s+Test)|failed' "$2" | head -20; die "the suite did not come to its end"; }
 }
 
 case ${1:-} in
-  suite) suite "$2"; exit 0 ;;
+  suite) suite "$2" "$3"; exit 0 ;;
   run)
     [ "$2" = 2.x ] && export FLOX_TEST_CONTAINERD=$SUITES || unset FLOX_TEST_CONTAINERD
     . "$PROJECT/test/shim/support.sh"
