@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kube/fields.h"
 #include "kube/pod_reader.h"
+#include "kube/yaml_documents.h"
 
 namespace flox::kube {
 namespace {
@@ -56,7 +57,7 @@ json to_valid_json(const YAML::Node& node, const std::string& source) {
 std::vector<YAML::Node> load(const std::string& text, const std::string& source) {
   std::vector<YAML::Node> loaded;
   try {
-    loaded = YAML::LoadAll(text);
+    loaded = load_documents(text);
   } catch (const YAML::Exception& error) {
     throw Error(ErrorKind::invalid_input,
                 fmt::format("{}:{}:{}: {}", source, error.mark.line + 1, error.mark.column + 1, error.msg));

@@ -86,6 +86,11 @@ TEST(Manifest, names_file_line_and_column_of_bad_yaml) {
   EXPECT_THAT(error_of("apiVersion: v1\nkind: [\n"), HasSubstr("app.yaml:3:1: "));
 }
 
+TEST(Manifest, refuses_text_at_which_yaml_cpp_would_stand_for_ever) {
+  EXPECT_THAT(error_of("- a\n, b\n"), HasSubstr("app.yaml:2:1: no document begins like this"));
+  EXPECT_TRUE(read("---\n---\n\n---\n# nothing\n---\n").manifests.empty());
+}
+
 TEST(Manifest, names_the_place_and_field_of_a_bad_value) {
   EXPECT_THAT(
       error_of(pod("    env:\n    - name: A\n      value: 20\n")),
