@@ -160,13 +160,16 @@ InstallDescriptor descriptor_from(const json& entry) {
   return descriptor;
 }
 
+// JSON's escapes are TOML's too; only DEL needs one there and not here.
 std::string toml_string(std::string_view text) {
-  std::string result = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
+  std::string result;
+  try {
+    result = nlohmann::json(text).dump();
+  } catch (const nlohmann::json::type_error&) {
+    throw Error(ErrorKind::invalid_input, "writing manifest.toml: a name or version is not UTF-8");
   }
-  return result + "\"";
+  for (size_t at = 0; (at = result.find('\x7f', at)) != std::string::npos;) result.replace(at, 1, "\\u007f");
+  return result;
 }
 
 std::string toml_key(std::string_view key) {
