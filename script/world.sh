@@ -107,7 +107,12 @@ show_trouble() {
 start_server() {
   local name=$1
   shift
-  "$@" >"$WORLD/logs/$name.log" 2>&1 </dev/null &
+  # Executed, not called: the pid is to be the server's own, not that of a shell around it.
+  if [ "$1" = in_net ]; then
+    shift
+    set -- nsenter --net=/run/netns/world -- "$@"
+  fi
+  (exec "$@") >"$WORLD/logs/$name.log" 2>&1 </dev/null &
   echo $! >"$WORLD/$name.pid"
 }
 stop_server() {

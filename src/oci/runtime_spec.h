@@ -71,6 +71,9 @@ class RuntimeSpec {
   // Replaces the file as a whole, keeping mode 0644.
   void save(const std::filesystem::path& file) const;
 
+  // All of it, for those who read what has no accessor here. (nlohmann/json.hpp is needed for more than a
+  // reference.)
+  const Json& document() const noexcept { return *document_; }
   // The value of an annotation; empty if it is absent.
   std::string annotation(const std::string& name) const;
   // root.path, as it stands: absolute, or relative to the bundle.

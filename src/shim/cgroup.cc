@@ -60,12 +60,27 @@ void enable(const std::vector<std::string>& controllers, const fs::path& subtree
   }
 }
 
+bool is_unified() {
+  struct statfs info {};
+  return ::statfs(cgroup_root.c_str(), &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 }  // namespace
+
+std::vector<fs::path> Cgroup::hierarchies() {
+  if (is_unified()) return {cgroup_root};
+  std::set<fs::path> points;  // controllers that are mounted together share one
+  for (const auto& [name, hierarchy] : v1_hierarchies()) {
+    if (hierarchy.root != "/")
+      fail(ErrorKind::unavailable, "{} shows a part of its hierarchy only", hierarchy.point.string());
+    points.insert(hierarchy.point);
+  }
+  return {points.begin(), points.end()};
+}
 
 Cgroup Cgroup::of_process(pid_t pid) {
   Cgroup result;
-  struct statfs info {};
-  result.unified_ = ::statfs(cgroup_root.c_str(), &info) == 0 && info.f_type == CGROUP2_SUPER_MAGIC;
+  result.unified_ = is_unified();
   auto hierarchies = result.unified_ ? std::map<std::string, Hierarchy>() : v1_hierarchies();
   std::istringstream lines(read_file(fmt::format("/proc/{}/cgroup", pid)));
   for (std::string line; std::getline(lines, line);) {  // "4:memory:/path" or "0::/path"

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "shim/task.pb.h"
 #include "shim/waiting.h"
@@ -18,6 +19,9 @@ namespace fs = std::filesystem;
 
 class Cgroup {
  public:
+  // The directories of all hierarchies that are mounted whole: mount point of each, without "unified" of a
+  // hybrid set-up.
+  static std::vector<fs::path> hierarchies();
   // Where a process is now, from /proc/PID/cgroup. Throws Error(not_found) if the process is gone.
   static Cgroup of_process(pid_t pid);
 

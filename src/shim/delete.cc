@@ -12,6 +12,7 @@
 #include "shim/commands.h"
 #include "shim/imageless.h"
 #include "shim/options.h"
+#include "shim/pause_runtime.h"
 #include "shim/time.h"
 #include "ttrpc/blocking_client.h"
 #include "ttrpc/socket.h"
@@ -71,6 +72,7 @@ void delete_leftovers(const CommandLine& line) {
   fs::path bundle = line.bundle.empty() ? fs::current_path().parent_path() / line.id : fs::path(line.bundle);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runc kills is ours to reap
   attempt("deleting the container", [&] { delete_container(line, bundle); });
+  attempt("ending the pod's sandbox", [&] { PauseRuntime::remove_leftovers(bundle); });
   attempt("unmounting its root", [&] { oci::unmount_all(bundle / "rootfs"); });
   attempt("removing its shim's socket", [&] { remove_socket(bundle); });
   attempt("releasing its environment", [&] { release_environment(line.id, bundle); });

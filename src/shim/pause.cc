@@ -34,6 +34,9 @@ constexpr unsigned long bit(int signal) { return 1UL << (signal - 1); }
 }  // namespace
 
 extern "C" [[noreturn]] void _start() {
+  static const char name[] = "pause";
+  constexpr long set_name = 15;  // PR_SET_NAME: executed from memory, it would be named after a descriptor
+  system_call(SYS_prctl, set_name, reinterpret_cast<long>(name));
   constexpr long wait_no_hang = 1;
   constexpr long any_child = -1;
   // Blocked and waited for: the first process of a pid namespace gets only signals that it asks for.

@@ -17,6 +17,7 @@
 #include "shim/checkpoint.h"
 #include "shim/diary.h"
 #include "shim/oci_runtime.h"
+#include "shim/pause_runtime.h"
 #include "shim/time.h"
 #include "ttrpc/status.h"
 
@@ -85,21 +86,45 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTas
 
 asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, Milliseconds limit) {
   const auto begin = std::chrono::steady_clock::now();
-  expect_cgroup_migration();
-  options_.save(bundle_);
-  mount_root(request);
-  co_await prepare_spec(limit);
-  co_await init_->stdio.open();
-  if (restore_from_) co_return;
-  Children::ReapingRecord record(world_.children);
   auto left = [&] {
     return limit - std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin);
   };
+  expect_cgroup_migration();
+  options_.save(bundle_);
+  oci::RuntimeSpec spec = oci::RuntimeSpec::load(fs::path(bundle_) / "config.json");
+  own_pid_namespace_ = spec.has_own_pid_namespace();
+  const bool sandbox = co_await create_sandbox(spec);
+  if (sandbox) co_return;
+  runtime_ = std::make_unique<OciRuntime>(world_.children, options_, world_.namespace_name, id_, bundle_);
+  mount_root(request);
+  co_await prepare_environment(spec, limit);
+  co_await init_->stdio.open();
+  if (restore_from_) co_return;
+  Children::ReapingRecord record(world_.children);
   const pid_t pid = co_await runtime_->create(init_->stdio, left());
   adopt_init(pid);
   if (left() < Milliseconds::zero())
     fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
                 id_, limit.count());
+}
+
+asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
+  const StdioPaths& streams = init_->stdio.paths();
+  if (restore_from_ || streams.terminal || !(streams.in + streams.out + streams.err).empty()) co_return false;
+  runtime_ = PauseRuntime::for_sandbox(spec, options_, world_.executor, bundle_);
+  if (!runtime_) co_return false;
+  Children::ReapingRecord record(world_.children);
+  std::string trouble;
+  try {
+    const pid_t pid = co_await runtime_->create(init_->stdio, Milliseconds::max());
+    adopt_init(pid);
+    co_return true;
+  } catch (const std::exception& error) {
+    trouble = error.what();
+  }
+  diary("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
+  co_await runtime_->remove(true);
+  co_return false;
 }
 
 void Task::mount_root(const wire::CreateTaskRequest& request) {
@@ -114,17 +139,13 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
   oci::mount_all(mounts, root);
 }
 
-asio::awaitable<void> Task::prepare_spec(Milliseconds limit) {
-  const fs::path config = fs::path(bundle_) / "config.json";
-  oci::RuntimeSpec spec = oci::RuntimeSpec::load(config);
-  own_pid_namespace_ = spec.has_own_pid_namespace();
-  runtime_ = std::make_unique<OciRuntime>(world_.children, options_, world_.namespace_name, id_, bundle_);
+asio::awaitable<void> Task::prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit) {
   if (!is_imageless(spec)) co_return;
   imageless_ = true;
   write_file(lease_file(), id_, 0600);
   const fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
   activation_ = co_await world_.imageless.prepare(id_, spec, root, limit);
-  spec.save(config);
+  spec.save(fs::path(bundle_) / "config.json");
 }
 
 asio::awaitable<void> Task::undo_create() {

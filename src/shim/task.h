@@ -70,8 +70,11 @@ class Task : public std::enable_shared_from_this<Task> {
 
   Stdio::Owner stdio_owner() const;
   asio::awaitable<void> create_init(const wire::CreateTaskRequest& request, Milliseconds limit);
+  // True if this is a pod's sandbox that the shim made by itself.
+  asio::awaitable<bool> create_sandbox(const oci::RuntimeSpec& spec);
   void mount_root(const wire::CreateTaskRequest& request);
-  asio::awaitable<void> prepare_spec(Milliseconds limit);
+  // Asks floxd for the environment of an imageless container, and edits its spec.
+  asio::awaitable<void> prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit);
   asio::awaitable<void> undo_create();
   void adopt_init(pid_t pid);
   void watch_memory();
