@@ -19,9 +19,6 @@ namespace {
 
 constexpr int listening_descriptor = 3;
 constexpr Milliseconds flush_limit{5000};
-// containerd asks for the task at once; or, seen in 1.6 and 2.x on a full disk, it cannot write down where we
-// listen and forgets us.
-constexpr Milliseconds first_request_limit{30'000};
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -55,13 +52,6 @@ class Shutdown {
   bool begun_ = false;
 };
 
-asio::awaitable<void> end_if_forgotten(TaskService& service, Shutdown& shutdown) {
-  const bool asked = co_await service.asked_within(first_request_limit);
-  if (asked) co_return;
-  diary("nothing was asked of this shim for {} s: containerd has forgotten it, and it ends", first_request_limit / Milliseconds(1000));
-  shutdown.begin();
-}
-
 }  // namespace
 
 void serve_tasks(const CommandLine& line) {
@@ -85,7 +75,6 @@ void serve_tasks(const CommandLine& line) {
   TaskService service(world, [&shutdown] { shutdown.begin(); });
   ttrpc::Server server(context.get_executor(), std::move(listening), {.same_user_only = true});
   service.serve(server);
-  asio::co_spawn(context, end_if_forgotten(service, shutdown), asio::detached);
 
   asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&shutdown](boost::system::error_code error, int) {

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "base/error.h"
 #include "shim/diary.h"
 #include "shim/time.h"
@@ -23,12 +26,14 @@ template <typename Error>
   throw ttrpc::StatusError(status.code, status.message);
 }
 
+constexpr Milliseconds idle_limit{30'000};
+
 std::string nothing() { return wire::Empty().SerializeAsString(); }
 
 }  // namespace
 
 TaskService::TaskService(World world, std::function<void()> shut_down)
-    : world_(std::move(world)), shut_down_(std::move(shut_down)), asked_(world_.executor) {}
+    : world_(std::move(world)), shut_down_(std::move(shut_down)) {}
 
 // Registers a method whose body takes the parsed message (and the call's time limit) and gives the serialised
 // answer.
@@ -36,7 +41,6 @@ template <typename RequestMessage, typename Body>
 void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
   ttrpc::Handler handler = [this, name, body](ttrpc::Request request) -> asio::awaitable<std::string> {
     world_.idle_memory.note_activity();
-    asked_.set();
     RequestMessage message;
     if (!message.ParseFromString(request.payload))
       fail_status(Code::invalid_argument, "malformed {} request", name);
@@ -58,6 +62,7 @@ void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
 }
 
 void TaskService::serve(ttrpc::Server& server) {
+  watch_idleness();
   using Answer = asio::awaitable<std::string>;
   method<wire::CreateTaskRequest>(server, "Create",
                                   [this](wire::CreateTaskRequest request, Milliseconds limit) -> Answer {
@@ -156,12 +161,14 @@ asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request
     fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
   if (tasks_.contains(id) || !creating_.insert(id).second)
     fail_status(Code::already_exists, "container {} exists", id);
+  ++creates_;
   struct Reservation {
     TaskService& service;
     const std::string& id;
     ~Reservation() {
       service.creating_.erase(id);
       if (service.shutdown_asked_) service.shut_down_if_idle();
+      service.watch_idleness();
     }
   } reservation{*this, id};
   std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request), limit);
@@ -174,7 +181,10 @@ asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request
 asio::awaitable<std::string> TaskService::remove(wire::ProcessRequest request) {
   std::shared_ptr<Task> task = find(request.id());
   wire::DeleteResponse response = co_await task->remove(request.exec_id());
-  if (request.exec_id().empty()) tasks_.erase(request.id());
+  if (request.exec_id().empty()) {
+    tasks_.erase(request.id());
+    watch_idleness();
+  }
   co_return response.SerializeAsString();
 }
 
@@ -238,8 +248,20 @@ wire::ConnectResponse TaskService::connect(const wire::TaskRequest& request) con
 
 void TaskService::shut_down_if_idle() {
   shutdown_asked_ = tasks_.empty();  // asked again when what is being created has failed
-  if (!tasks_.empty() || !creating_.empty() || !shut_down_) return;
+  if (!idle() || !shut_down_) return;
   std::exchange(shut_down_, nullptr)();
+}
+
+void TaskService::watch_idleness() {
+  if (!idle() || !shut_down_) return;
+  auto wait = [this, creates = creates_]() -> asio::awaitable<void> {
+    co_await pause_for(idle_limit);
+    world_.idle_memory.note_activity();  // this was some, and left pages behind
+    if (creates_ != creates || !idle() || !shut_down_) co_return;
+    diary("no task for {} s: containerd has forgotten this shim, which ends", idle_limit / Milliseconds(1000));
+    shut_down_if_idle();
+  };
+  asio::co_spawn(world_.executor, std::move(wait), asio::detached);
 }
 
 }  // namespace flox::shim

@@ -15,12 +15,12 @@ namespace flox::shim {
 
 class TaskService {
  public:
-  // `shut_down` is called once, when containerd asks and no task is left.
+  // `shut_down` is called once: when containerd asks and no task is left, or when there has been none for
+  // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down after the
+  // last; but killed in the middle of a create, or unable to write down where we listen (a full disk), it does not.
   TaskService(World world, std::function<void()> shut_down);
   // Makes all methods of both versions known to the server, which must not outlive this object.
   void serve(ttrpc::Server& server);
-  // False if the time is over without any request.
-  asio::awaitable<bool> asked_within(Milliseconds limit) { return asked_.wait_for(limit); }
 
  private:
   template <typename RequestMessage, typename Body>
@@ -34,12 +34,15 @@ class TaskService {
   wire::StateResponse state(const wire::ProcessRequest& request) const;
   wire::ConnectResponse connect(const wire::TaskRequest& request) const;
   void shut_down_if_idle();
+  bool idle() const { return tasks_.empty() && creating_.empty(); }
+  // Begins to wait for `idle_limit`, if there is no task now.
+  void watch_idleness();
 
   World world_;
   std::function<void()> shut_down_;
   std::map<std::string, std::shared_ptr<Task>> tasks_;
   std::set<std::string> creating_;
-  Event asked_;                  // anything at all
+  uint64_t creates_ = 0;         // all that were ever asked for
   bool shutdown_asked_ = false;  // while a task was being created
 };
 

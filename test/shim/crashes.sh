@@ -43,7 +43,8 @@ for action in hang hang-after; do
   kill -9 "$(shim_of halfway)"
   ! wait $client || die "the client was told that all is well"
   unhang
-  expect_nothing_left_of halfway
+  # containerd 1.6 knows the shim again, but not that it has nothing to do; ours ends after 30 s without a task.
+  wait_until 60 "$(left_of halfway) to go" nothing_left_of halfway
   forget halfway
   equal "$(code faulty --rm halfway true)" 0
   neighbour_is_well
@@ -89,6 +90,7 @@ done
 neighbour_is_well
 
 for action in hang hang-after; do
+  reference && break  # its shim stays, and 1.6 holds it for a container: the name is taken for ever
   step "containerd is killed in the middle of a create ($action): nothing half-made stays once it is back"
   fault create $action
   launch -d halfway sleep 1000
@@ -99,7 +101,8 @@ for action in hang hang-after; do
   neighbour_is_well
   unhang
   wait_until 20 "the half-made task to go" eval 'unknown_to_containerd halfway || ctr task delete --force halfway'
-  expect_nothing_left_of halfway
+  # containerd 1.6 knows the shim again, but not that it has nothing to do; ours ends after 30 s without a task.
+  wait_until 60 "$(left_of halfway) to go" nothing_left_of halfway
   forget halfway
   equal "$(code faulty --rm halfway true)" 0
 done
@@ -151,7 +154,7 @@ for pages in 0 1 2 3 4 5 6 7 8 9 10 12 14 16; do
       *) die "with $pages pages left: $said" ;;
     esac
   fi
-  # containerd forgets a shim of which it cannot write down where it is. Ours ends when it is asked for nothing for 30 s.
+  # containerd forgets a shim of which it cannot write down where it is. Ours ends after 30 s without a task.
   if [[ $said == *shim-binary-path* || $said == *bootstrap.json* ]]; then
     ! reference || { shim_of "full$pages" || true; } | xargs -r kill
     wait_until 60 "the forgotten shim to end" eval '[ -z "$(shim_of full$pages)" ]'
