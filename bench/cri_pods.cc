@@ -1,6 +1,6 @@
 // Starts COUNT pods of one container at once through CRI, and prints how long it took until all ran, in
-// milliseconds. The pods use the node's network: what a CNI plugin takes is the same for every runtime. They are
-// removed before the program ends.
+// milliseconds. The pods use the node's network: what a CNI plugin takes is the same for every runtime. They
+// are removed before the program ends.
 //   cri_pods SOCKET HANDLER COUNT IMAGE CGROUP_PARENT COMMAND…
 #include <chrono>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Adds COUNT store paths to the store at ROOT, the last of which refers to all the others, and prints it: a closure of
-// known size for benchmarks.
+// Adds COUNT store paths to the store at ROOT, the last of which refers to all the others, and prints it: a
+// closure of known size for benchmarks.
 //   make_closure ROOT COUNT
 #include <cstdio>
 #include <string>

@@ -1,5 +1,5 @@
-// Runs a command with its output in a file and prints how long it took, in microseconds. It is started the way Go
-// programs start others (vfork), so that the shell's own fork is not measured.
+// Runs a command with its output in a file and prints how long it took, in microseconds. It is started the
+// way Go programs start others (vfork), so that the shell's own fork is not measured.
 //   stopwatch OUTPUT COMMAND…
 #include <fcntl.h>
 #include <spawn.h>
@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   waitpid(pid, &status, 0);
   const auto took = std::chrono::steady_clock::now() - begin;
   if (status != 0) return 1;
-  std::printf("%lld\n", static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  std::printf("%lld\n",
+              static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
   return 0;
 }

@@ -18,7 +18,8 @@ void one(std::string_view input) {
   require(from_base64(to_base64(input)) == input, "base64 keeps every byte");
 
   if (accepts([&] { bytes = from_hex(input); }))
-    require(bytes.size() * 2 == input.size() && from_hex(to_hex(bytes)) == bytes, "hexadecimal keeps its value");
+    require(bytes.size() * 2 == input.size() && from_hex(to_hex(bytes)) == bytes,
+            "hexadecimal keeps its value");
   require(from_hex(to_hex(input)) == input, "hexadecimal keeps every byte");
 }
 

@@ -16,9 +16,11 @@ void one(std::string_view input) {
   for (const auto& alternatives : package::parse_relations(input)) {
     require(!alternatives.empty(), "a relation has alternatives");
     for (const auto& name : alternatives)
-      require(!name.empty() && name.find_first_of(" \t\n,|(") == std::string::npos, "a relation names packages");
+      require(!name.empty() && name.find_first_of(" \t\n,|(") == std::string::npos,
+              "a relation names packages");
   }
-  require(package::upstream_version(input).find('~') == std::string::npos, "a store path can have the version");
+  require(package::upstream_version(input).find('~') == std::string::npos,
+          "a store path can have the version");
 }
 
 }  // namespace flox::fuzz

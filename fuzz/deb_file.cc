@@ -1,5 +1,5 @@
-// .deb files. The first byte says whether the rest is one, or the tar archive inside one. Nothing may be written
-// outside of the directory, and nothing from outside may get into it.
+// .deb files. The first byte says whether the rest is one, or the tar archive inside one. Nothing may be
+// written outside of the directory, and nothing from outside may get into it.
 #include "package/deb_file.h"
 
 #include "base/file.h"
@@ -35,7 +35,8 @@ struct Places {
 void check(const Places& places) {
   for (const auto& entry : fs::directory_iterator(places.directory.path())) {
     const std::string name = entry.path().filename();
-    require(name == "x.deb" || name == "neighbour" || name == "tree", "nothing is written beside the directory");
+    require(name == "x.deb" || name == "neighbour" || name == "tree",
+            "nothing is written beside the directory");
   }
   require(read_file(places.neighbour) == secret, "the neighbour is as it was");
   if (!fs::exists(places.tree)) return;

@@ -1,6 +1,6 @@
-// What the fuzz targets share. Each target is one file that defines `one`: it hands the input to a parser as a
-// stranger would and requires what the parser's header promises. Whatever breaks a promise ends the process,
-// which libFuzzer reports together with the input.
+// What the fuzz targets share. Each target is one file that defines `one`: it hands the input to a parser as
+// a stranger would and requires what the parser's header promises. Whatever breaks a promise ends the
+// process, which libFuzzer reports together with the input.
 #pragma once
 
 #include <cstdio>
@@ -24,7 +24,8 @@ inline void require(bool condition, std::string_view promise) {
 }
 
 // Runs a parser: true if it takes the input, false if it refuses it with an Error of one of these kinds. An
-// Error of another kind is a finding: above all `internal`, which is what in_context makes of foreign exceptions.
+// Error of another kind is a finding: above all `internal`, which is what in_context makes of foreign
+// exceptions.
 template <typename Body>
 bool accepts(Body&& body, std::initializer_list<ErrorKind> refusals = {ErrorKind::invalid_input}) {
   try {

@@ -8,9 +8,12 @@ namespace flox::fuzz {
 namespace {
 
 nix::SecretKey fixed_key() {
-  return nix::SecretKey::parse(
-      "cache.example-1:"
-      "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==");  // RFC 8032, 7.1
+  return nix::SecretKey::
+      parse(
+          "cache.example-1:"
+          "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==");  // RFC
+                                                                                                        // 8032,
+                                                                                                        // 7.1
 }
 
 }  // namespace
@@ -36,7 +39,8 @@ void one(std::string_view input) {
                      .nar_size = 120};
   static const std::string good = signer.sign(info.fingerprint());
   info.signatures = {std::string(input)};
-  require(trusted.signer_of(info).empty() || std::string(input) == good, "only the key's own signature counts");
+  require(trusted.signer_of(info).empty() || std::string(input) == good,
+          "only the key's own signature counts");
   info.signatures.push_back(good);
   require(trusted.signer_of(info) == signer.name, "a bad signature beside it does not void a good one");
 }

@@ -26,7 +26,8 @@ void one(std::string_view input) {
   std::string edited;
   if (!accepts([&] { edited = env::with_install(input, id, wanted); })) return;
   env::Manifest after;
-  require(accepts([&] { after = env::Manifest::parse(edited, "manifest.toml"); }), "an edited manifest can be read");
+  require(accepts([&] { after = env::Manifest::parse(edited, "manifest.toml"); }),
+          "an edited manifest can be read");
   require(after.install.contains(id) && same(after.install.at(id), wanted), "what was installed is there");
   for (const auto& [other, descriptor] : manifest->install)
     if (other != id)

@@ -1,5 +1,5 @@
-// The scanners that run over every NAR. Input: sizes of pieces, a NUL, the stream. What they find must not depend
-// on the pieces.
+// The scanners that run over every NAR. Input: sizes of pieces, a NUL, the stream. What they find must not
+// depend on the pieces.
 #include "fuzz.h"
 #include "nix/nar.h"
 

@@ -26,7 +26,8 @@ void edit(oci::ProcessSpec& process) {
 // Nobody becomes another user, least of all root, by a number that no user can have.
 void compare_user(const oci::ProcessSpec& process) {
   const oci::Json document = oci::Json::parse(process.dump());
-  for (const auto& [pointer, id] : {std::pair{"/user/uid", process.uid()}, std::pair{"/user/gid", process.gid()}}) {
+  for (const auto& [pointer, id] :
+       {std::pair{"/user/uid", process.uid()}, std::pair{"/user/gid", process.gid()}}) {
     const oci::Json::json_pointer place(pointer);
     if (!document.contains("user") || !document["user"].is_object() || !document.contains(place)) continue;
     const oci::Json& given = document.at(place);

@@ -11,7 +11,8 @@ void one(std::string_view input) {
   std::optional<nix::StorePath> path;
   if (accepts([&] { path = nix::StorePath::parse(input); })) {
     require(path->to_string() == input, "a store path is written as it was read");
-    require(path->base_name() == std::string(path->digest()) + "-" + std::string(path->name()), "it has two parts");
+    require(path->base_name() == std::string(path->digest()) + "-" + std::string(path->name()),
+            "it has two parts");
     require(input.size() <= 255 && path->base_name().find('/') == std::string::npos, "it is one file name");
     require(nix::StorePath::containing(std::string(input) + "/bin/x") == *path, "its files are in it");
   }

@@ -1,8 +1,7 @@
 // A client's bytes, cut into frames as the server and the clients cut them.
-#include "ttrpc/frame.h"
-
 #include "fuzz.h"
 #include "ttrpc/envelope.h"
+#include "ttrpc/frame.h"
 #include "ttrpc/status.h"
 #include "ttrpc/ttrpc.pb.h"
 
@@ -21,8 +20,9 @@ void read_response(const std::string& payload) {
 void read_request(uint32_t stream, const std::string& payload) {
   ttrpc::wire::Request request;
   if (!request.ParseFromString(payload)) return;
-  const std::string frame = ttrpc::encode_request(stream, request.service(), request.method(), request.payload(),
-                                                  std::chrono::nanoseconds(request.timeout_nano()));
+  const std::string frame =
+      ttrpc::encode_request(stream, request.service(), request.method(), request.payload(),
+                            std::chrono::nanoseconds(request.timeout_nano()));
   const ttrpc::FrameHeader header = ttrpc::decode_header(frame.data());
   require(header.stream == stream && header.type == ttrpc::type_request && header.flags == 0 &&
               header.length == frame.size() - ttrpc::header_size,

@@ -53,8 +53,8 @@ std::string from_base64(std::string_view text) {
   // EVP_DecodeBlock counts padding as zero bytes.
   size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   bytes.resize(static_cast<size_t>(length) - padding);
-  // It also skips blanks, takes padding in the middle for zeros and drops bits behind the last byte: one value would
-  // have many texts.
+  // It also skips blanks, takes padding in the middle for zeros and drops bits behind the last byte: one
+  // value would have many texts.
   if (to_base64(bytes) != text) fail(ErrorKind::invalid_input, "'{}' is not base64", text);
   return bytes;
 }

@@ -22,9 +22,9 @@ struct Config {
   std::filesystem::path pod_socket_dir = "/run/flox/pod";  // pod_socket_dir FLOX_POD_SOCKET_DIR: bound into
                                                            // pods as /run/flox; holds pod.sock
   bool pod_install = true;                                 // pod_install   FLOX_POD_INSTALL: may pods install
-  std::string store_view = "node";                         // store_view    FLOX_STORE_VIEW: what containers see
-                                                           // of the store: "node" all, "closure" their own
-  std::string metrics_address = "127.0.0.1:9808";          // metrics_address FLOX_METRICS_ADDRESS
+  std::string store_view = "node";                 // store_view    FLOX_STORE_VIEW: what containers see
+                                                   // of the store: "node" all, "closure" their own
+  std::string metrics_address = "127.0.0.1:9808";  // metrics_address FLOX_METRICS_ADDRESS
 
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"
   // for bad TOML, unknown keys and ill-typed values.

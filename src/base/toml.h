@@ -1,5 +1,6 @@
-// TOML from outside, through toml++. Its assertions would end the process on some malformed texts ("[`" is one): here
-// they are errors. Include this instead of toml++'s own headers: every file must have the same definitions.
+// TOML from outside, through toml++. Its assertions would end the process on some malformed texts ("[`" is
+// one): here they are errors. Include this instead of toml++'s own headers: every file must have the same
+// definitions.
 #pragma once
 
 #include <string_view>
@@ -14,8 +15,7 @@ namespace flox {
 
 }  // namespace flox
 
-#define TOML_ASSERT(condition) \
-  ((condition) ? static_cast<void>(0) : ::flox::fail_toml_assertion(#condition))
+#define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : ::flox::fail_toml_assertion(#condition))
 #define TOML_HEADER_ONLY 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0

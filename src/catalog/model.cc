@@ -155,11 +155,11 @@ std::vector<Comparator> parse_constraint(std::string_view constraint) {
       bad_constraint(constraint, fmt::format("no version follows '{}'", one.operation));
     for (std::string_view wildcard : {".*", ".x", ".X"})
       while (one.version.ends_with(wildcard)) one.version.remove_suffix(2);
-    bool readable =
-        one.version == "*" || (!one.version.empty() && std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
-                               std::ranges::all_of(one.version, [](unsigned char c) {
-                                 return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
-                               }));
+    bool readable = one.version == "*" ||
+                    (!one.version.empty() && std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
+                     std::ranges::all_of(one.version, [](unsigned char c) {
+                       return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
+                     }));
     if (!readable) bad_constraint(constraint, fmt::format("'{}' is no version", one.version));
     result.push_back(one);
   }

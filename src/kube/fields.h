@@ -75,8 +75,8 @@ class Fields {
 // The text of a scalar node that Kubernetes would take for a string. Throws Error through `context`.
 std::string string_of(const YAML::Node& node, const std::string& path, const ReadContext& context);
 
-// A whole number as Kubernetes takes it from YAML: 0644 and 0o644 are octal, 0x1a4 hexadecimal. Nothing if it is
-// none.
+// A whole number as Kubernetes takes it from YAML: 0644 and 0o644 are octal, 0x1a4 hexadecimal. Nothing if it
+// is none.
 std::optional<int64_t> parse_integer(std::string_view text);
 
 // "500m" → 500 thousandths, "2Gi" → 2147483648 whole units; rounded up. Nothing if it is not a quantity.

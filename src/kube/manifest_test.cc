@@ -67,7 +67,7 @@ TEST(Integers, are_read_as_kubernetes_reads_them_in_yaml) {
 TEST(Manifest, keeps_a_files_mode_as_it_was_read) {
   const auto text = pod("", "  volumes:\n  - name: s\n    secret: {secretName: s, defaultMode: 0400}\n");
   const Manifest manifest = read(text).manifests.at(0);
-  const auto mode = [](const Object& object) { 
+  const auto mode = [](const Object& object) {
     return std::get<KeyedVolume>(std::get<Pod>(object.body).spec.volumes.at(0).source).mode;
   };
   EXPECT_EQ(mode(manifest.object), 0400u);

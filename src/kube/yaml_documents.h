@@ -8,7 +8,8 @@
 
 namespace flox::kube {
 
-// Throws YAML::Exception with the place. yaml-cpp 0.7's own LoadAll never ends, and takes all memory, with a text like
+// Throws YAML::Exception with the place. yaml-cpp 0.7's own LoadAll never ends, and takes all memory, with a
+// text like
 // "- a\n, b": its parser reports empty documents for ever at a token that begins none.
 std::vector<YAML::Node> load_documents(const std::string& text);
 

@@ -111,8 +111,9 @@ TEST(RuntimeTest, TheLastErrorOfTheLogIsTheReason) {
   const std::filesystem::path log = dir.path() / "log.json";
   EXPECT_THAT(with_log({"runc", "start", "c"}, log),
               ElementsAre("runc", "--log", log.string(), "--log-format", "json", "start", "c"));
-  EXPECT_THAT(with_log({"runc", "--root", "/r", "start", "c"}, log),
-              ElementsAre("runc", "--root", "/r", "--log", log.string(), "--log-format", "json", "start", "c"));
+  EXPECT_THAT(
+      with_log({"runc", "--root", "/r", "start", "c"}, log),
+      ElementsAre("runc", "--root", "/r", "--log", log.string(), "--log-format", "json", "start", "c"));
   EXPECT_EQ(last_error(log), std::nullopt);
   std::ofstream(log) << R"({"level":"error","msg":"first"})"
                         "\n"
@@ -242,19 +243,24 @@ TEST(SandboxSpec, leaves_everything_else_to_the_oci_runtime) {
   EXPECT_EQ(reason_against(R"({"process": {"apparmorProfile": "p"}})"), "process.apparmorProfile");
   EXPECT_EQ(reason_against(R"({"process": {"rlimits": [{}]}})"), "process.rlimits");
   EXPECT_EQ(reason_against(R"({"linux": {"uidMappings": [{}]}})"), "linux.uidMappings");
-  EXPECT_EQ(reason_against(R"({"linux": {"resources": {"memory": {"limit": 5}}}})"), "linux.resources.memory");
+  EXPECT_EQ(reason_against(R"({"linux": {"resources": {"memory": {"limit": 5}}}})"),
+            "linux.resources.memory");
   EXPECT_EQ(reason_against(R"({"linux": {"resources": {"devices": [{"allow": true}]}}})"),
             "linux.resources.devices");
   EXPECT_EQ(reason_against(R"({"linux": {"cgroupsPath": "a.slice:cri:b"}})"), "linux.cgroupsPath");
   EXPECT_EQ(reason_against(R"({"linux": {"namespaces": [{"type": "user"}]}})"), "linux.namespaces: user");
-  EXPECT_EQ(reason_against(R"({"annotations": {"io.kubernetes.cri.container-type": "container"}})"), "no sandbox");
+  EXPECT_EQ(reason_against(R"({"annotations": {"io.kubernetes.cri.container-type": "container"}})"),
+            "no sandbox");
 }
 
 TEST(SandboxSpec, never_takes_what_would_be_set_for_the_node) {
   const char* const only_mount = R"("namespaces": [{"type": "mount"}])";
-  EXPECT_EQ(reason_against(fmt::format(R"({{"linux": {{{}}}}})", only_mount).c_str()), "linux.sysctl: kernel.sem");
-  EXPECT_EQ(reason_against(fmt::format(R"({{"linux": {{"sysctl": null, {}}}}})", only_mount).c_str()), "hostname");
-  EXPECT_EQ(reason_against(R"({"linux": {"sysctl": {"vm.swappiness": "7"}}})"), "linux.sysctl: vm.swappiness");
+  EXPECT_EQ(reason_against(fmt::format(R"({{"linux": {{{}}}}})", only_mount).c_str()),
+            "linux.sysctl: kernel.sem");
+  EXPECT_EQ(reason_against(fmt::format(R"({{"linux": {{"sysctl": null, {}}}}})", only_mount).c_str()),
+            "hostname");
+  EXPECT_EQ(reason_against(R"({"linux": {"sysctl": {"vm.swappiness": "7"}}})"),
+            "linux.sysctl: vm.swappiness");
   EXPECT_EQ(reason_against(R"({"linux": {"sysctl": {"net/ipv4/conf/eth0.1/forwarding": "1"}}})"),
             "linux.sysctl: net/ipv4/conf/eth0.1/forwarding");
   EXPECT_EQ(reason_against(R"({"hostname": null, "linux": {"sysctl": null, "namespaces": []}})"),

@@ -54,8 +54,8 @@ class Runtime {
   Settings settings_;
 };
 
-// The same command with its errors going to `log` as JSON, one object a line. The options stand where containerd's shim puts
-// them, behind --root: programs that wrap an OCI runtime look there.
+// The same command with its errors going to `log` as JSON, one object a line. The options stand where
+// containerd's shim puts them, behind --root: programs that wrap an OCI runtime look there.
 Argv with_log(Argv argv, const fs::path& log);
 // The last message of level "error" in such a log; nothing if there is none.
 std::optional<std::string> last_error(const fs::path& log);

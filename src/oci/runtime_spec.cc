@@ -46,7 +46,8 @@ uint32_t user_field(const Json& process, const char* name) {
   if (value == nullptr || !value->is_number_unsigned()) return 0;
   // Cut to 32 bits, 4294967296 would be root.
   if (value->get<uint64_t>() > UINT32_MAX)
-    fail(ErrorKind::invalid_input, "the process's user.{} {} is not a 32-bit number", name, value->get<uint64_t>());
+    fail(ErrorKind::invalid_input, "the process's user.{} {} is not a 32-bit number", name,
+         value->get<uint64_t>());
   return value->get<uint32_t>();
 }
 

@@ -29,8 +29,8 @@ bool denies_all_devices(const Json& devices) {
 
 // The namespace whose sysctl this is; empty for one of the whole node, or one that we do not know.
 std::string_view namespace_of_sysctl(std::string_view name) {
-  constexpr std::array ipc{"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall",
-                           "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+  constexpr std::array ipc{"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+                           "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
   if (name.find('/') != std::string_view::npos) return {};  // the other spelling: "net/ipv4/conf/eth0.1"
   if (name.starts_with("net.")) return "network";
   if (name.starts_with("fs.mqueue.") || std::ranges::find(ipc, name) != ipc.end()) return "ipc";

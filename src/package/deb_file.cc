@@ -95,8 +95,8 @@ class Placer {
     // Through a symbolic link, a file of this machine would be copied.
     fs::path source = inside(original);
     if (!fs::is_regular_file(fs::symlink_status(source)))
-      fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it", place,
-           original);
+      fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it",
+           place, original);
     fs::copy_file(source, path);
   }
 

@@ -31,8 +31,9 @@ std::string read_standard_input() {
 Bootstrap read_bootstrap(const std::string& input) {
   Bootstrap result;
   if (input.empty()) return result;
-  // An Any has the fields 1 and 2 only; parameters have others, which stay unknown to an Any. Not the other way round: an
-  // Any's value in the string field 2 of the parameters would be complained of if it is not UTF-8.
+  // An Any has the fields 1 and 2 only; parameters have others, which stay unknown to an Any. Not the other
+  // way round: an Any's value in the string field 2 of the parameters would be complained of if it is not
+  // UTF-8.
   if (!result.options.ParseFromString(input))
     fail(ErrorKind::invalid_input, "standard input is neither runtime options nor bootstrap parameters");
   wire::Any known;

@@ -147,8 +147,8 @@ asio::awaitable<void> OciRuntime::remove(bool force) {
 
 fs::path OciRuntime::next_log() { return bundle_ / fmt::format("log-{}.json", ++commands_); }
 
-// A command whose errors go to `log`. It runs in the bundle, as under containerd's shim: programs that wrap an OCI
-// runtime read config.json there.
+// A command whose errors go to `log`. It runs in the bundle, as under containerd's shim: programs that wrap
+// an OCI runtime read config.json there.
 Spawn OciRuntime::spawn_of(oci::Argv argv, const fs::path& log, Milliseconds limit) const {
   Spawn spawn;
   spawn.argv = oci::with_log(std::move(argv), log);

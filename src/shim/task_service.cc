@@ -258,7 +258,8 @@ void TaskService::watch_idleness() {
     co_await pause_for(idle_limit);
     world_.idle_memory.note_activity();  // this was some, and left pages behind
     if (creates_ != creates || !idle() || !shut_down_) co_return;
-    diary("no task for {} s: containerd has forgotten this shim, which ends", idle_limit / Milliseconds(1000));
+    diary("no task for {} s: containerd has forgotten this shim, which ends",
+          idle_limit / Milliseconds(1000));
     shut_down_if_idle();
   };
   asio::co_spawn(world_.executor, std::move(wait), asio::detached);

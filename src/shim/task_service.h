@@ -16,8 +16,9 @@ namespace flox::shim {
 class TaskService {
  public:
   // `shut_down` is called once: when containerd asks and no task is left, or when there has been none for
-  // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down after the
-  // last; but killed in the middle of a create, or unable to write down where we listen (a full disk), it does not.
+  // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down
+  // after the last; but killed in the middle of a create, or unable to write down where we listen (a full
+  // disk), it does not.
   TaskService(World world, std::function<void()> shut_down);
   // Makes all methods of both versions known to the server, which must not outlive this object.
   void serve(ttrpc::Server& server);

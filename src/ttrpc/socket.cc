@@ -34,8 +34,8 @@ Fd new_socket(int flags) {
   return fd;
 }
 
-// Held, nobody else of ours makes or takes away a socket in the path's directory: between a look at a socket and its
-// replacement no other may come. Released with the descriptor.
+// Held, nobody else of ours makes or takes away a socket in the path's directory: between a look at a socket
+// and its replacement no other may come. Released with the descriptor.
 Fd lock_directory_of(const std::string& path) {
   const std::string directory = std::filesystem::absolute(path).parent_path();
   Fd lock(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -47,7 +47,8 @@ Fd lock_directory_of(const std::string& path) {
 
 bool is_listened_at(const sockaddr_un& address) {
   Fd probe = new_socket(SOCK_NONBLOCK);
-  return ::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN;  // its queue is full
+  return ::connect(probe.get(), generic(address), sizeof address) == 0 ||
+         errno == EAGAIN;  // its queue is full
 }
 
 }  // namespace
