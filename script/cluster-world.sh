@@ -1,0 +1,214 @@
+# A Kubernetes cluster in a private world (world.sh): etcd, API server, controller manager and scheduler beside the
+# world's other servers, and nodes that are machines of their own as far as a node can tell: each with its own root
+# file system (this machine's, under a layer that goes with the world), network, containerd, floxd, store and kubelet.
+# Sourced after world.sh, never run.
+#
+#   need_kubernetes        before the world is entered: builds Kubernetes, or skips the test
+#   start_control_plane    $KUBECONFIG; kubectl works
+#   boot_node N            node-N: a machine with Debian's containerd, not yet running
+#   on_node N COMMAND…     runs a command there
+#   start_node N           its containerd, kubelet and kube-proxy; ends when Kubernetes finds it ready
+#
+# The control plane is 10.77.0.1 in the world's network, node-N 10.77.0.(10+N), its pods 10.88.N.0/24, services 10.96.0.0/16.
+
+CONTROL_PLANE=10.77.0.1
+CLUSTER_DOMAIN=cluster.local
+
+need_kubernetes() {
+  local code=0
+  [ -n "${FLOX_WORLD_ENTERED:-}" ] && return 0
+  [ "$(id -u)" = 0 ] || { echo "needs root: starts containers"; exit 77; }
+  KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
+  [ $code = 0 ] || exit $code  # its last line said why
+  export KUBERNETES PATH="$KUBERNETES:$PATH"
+}
+
+start_control_plane() {
+  local pki=$WORLD/pki name
+  export KUBECONFIG=$WORLD/admin.conf
+  in_net ip link add cluster0 type bridge
+  in_net ip addr add $CONTROL_PLANE/24 dev cluster0
+  in_net ip link set cluster0 up
+  in_net sysctl -qw net.ipv4.ip_forward=1
+  make_authority
+  make_certificate apiserver "/CN=kube-apiserver" "IP:$CONTROL_PLANE,IP:127.0.0.1,IP:10.96.0.1,DNS:kubernetes,DNS:kubernetes.default.svc"
+  make_certificate front-proxy /CN=front-proxy
+  make_certificate kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client
+  openssl genrsa -out "$pki/service-account.key" 2048 2>/dev/null
+  make_kubeconfig admin /O=system:masters/CN=admin
+  make_kubeconfig controller-manager /CN=system:kube-controller-manager
+  make_kubeconfig scheduler /CN=system:kube-scheduler
+
+  start_server etcd in_net etcd --data-dir "$WORLD/etcd" --listen-client-urls http://127.0.0.1:2379 --unsafe-no-fsync \
+    --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --logger zap
+  # The policies stand in for what a cloud's webhook injects (support.sh).
+  start_server apiserver in_net kube-apiserver --etcd-servers http://127.0.0.1:2379 --advertise-address $CONTROL_PLANE \
+    --service-cluster-ip-range 10.96.0.0/16 --allow-privileged --authorization-mode Node,RBAC --client-ca-file "$pki/ca.crt" \
+    --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" \
+    --kubelet-client-certificate "$pki/kubelet-client.crt" --kubelet-client-key "$pki/kubelet-client.key" \
+    --service-account-issuer "https://kubernetes.default.svc.$CLUSTER_DOMAIN" --service-account-key-file "$pki/service-account.key" \
+    --service-account-signing-key-file "$pki/service-account.key" --requestheader-client-ca-file "$pki/ca.crt" \
+    --requestheader-allowed-names front-proxy --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
+    --requestheader-extra-headers-prefix X-Remote-Extra- --proxy-client-cert-file "$pki/front-proxy.crt" \
+    --proxy-client-key-file "$pki/front-proxy.key" --enable-aggregator-routing \
+    --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1alpha1=true
+  wait_until 90 "the API server" kubectl get --raw /readyz
+  start_server controller-manager in_net kube-controller-manager --kubeconfig "$WORLD/controller-manager.conf" --leader-elect=false \
+    --service-account-private-key-file "$pki/service-account.key" --root-ca-file "$pki/ca.crt" --use-service-account-credentials \
+    --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" --node-monitor-grace-period 16s \
+    --horizontal-pod-autoscaler-sync-period 5s --horizontal-pod-autoscaler-downscale-stabilization 10s \
+    --horizontal-pod-autoscaler-initial-readiness-delay 5s --horizontal-pod-autoscaler-cpu-initialization-period 10s
+  start_server scheduler in_net kube-scheduler --kubeconfig "$WORLD/scheduler.conf" --leader-elect=false
+  wait_until 30 "the default service account" kubectl get serviceaccount default
+}
+kubectl() { in_net "$KUBERNETES/kubectl" "$@"; }
+
+make_authority() {
+  mkdir -p "$WORLD/pki"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=cluster-ca -keyout "$WORLD/pki/ca.key" -out "$WORLD/pki/ca.crt" 2>/dev/null
+}
+make_certificate() {  # NAME SUBJECT [ALTERNATIVE NAMES]
+  local file=$WORLD/pki/$1
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" -keyout "$file.key" -out "$file.csr" 2>/dev/null
+  openssl x509 -req -in "$file.csr" -CA "$WORLD/pki/ca.crt" -CAkey "$WORLD/pki/ca.key" -CAcreateserial -days 2 -out "$file.crt" \
+    -extfile <(echo "extendedKeyUsage=serverAuth,clientAuth"; [ $# -lt 3 ] || echo "subjectAltName=$3") 2>/dev/null
+}
+make_kubeconfig() {  # NAME SUBJECT
+  make_certificate "$1" "$2"
+  cat >"$WORLD/$1.conf" <<YAML
+apiVersion: v1
+kind: Config
+current-context: world
+contexts: [{ name: world, context: { cluster: world, user: "$1" } }]
+clusters: [{ name: world, cluster: { server: "https://$CONTROL_PLANE:6443", certificate-authority: "$WORLD/pki/ca.crt" } }]
+users: [{ name: "$1", user: { client-certificate: "$WORLD/pki/$1.crt", client-key: "$WORLD/pki/$1.key" } }]
+YAML
+}
+
+boot_node() {
+  local node=node-$1 address=10.77.0.$((10 + $1)) dir=$WORLD/node-$1
+  mkdir -p "$dir"/{root,ram,disk}
+  ip netns add "$node"
+  in_net ip link add "$node" type veth peer name eth0 netns "$node"
+  in_net ip link set "$node" master cluster0 up
+  nsenter --net=/run/netns/"$node" -- sh -ec "ip link set lo up; ip addr add $address/24 dev eth0; ip link set eth0 up
+    ip route add default via $CONTROL_PLANE; sysctl -qw net.ipv4.ip_forward=1"
+  in_net ip route add 10.88.$1.0/24 via "$address"
+  local other  # pods of different nodes talk to each other without the control plane between them
+  for other in "$WORLD"/node-*/pid; do
+    [ -e "$other" ] || continue
+    other=${other%/pid} other=${other##*-}
+    nsenter --net=/run/netns/"$node" -- ip route add 10.88."$other".0/24 via 10.77.0.$((10 + other))
+    nsenter --net=/run/netns/node-"$other" -- ip route add 10.88."$1".0/24 via "$address"
+  done
+  cat >"$dir/boot" <<'SH'
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs "$1/ram"  # an upper layer must not lie in the lower one
+mkdir "$1"/ram/{upper,work}
+mount -t overlay -o "lowerdir=/,upperdir=$1/ram/upper,workdir=$1/ram/work" overlay "$1/root"
+for tree in /proc /sys /dev; do mount --rbind "$tree" "$1/root$tree"; done
+mount --bind /tmp "$1/root/tmp"  # without the mounts in it, which are the node's own
+# What a node writes much of, and what cannot lie on an overlay.
+for tree in /var/lib/containerd /var/lib/kubelet /var/lib/cni /nix /var/log/pods; do
+  mkdir -p "$1/disk$tree" "$1/root$tree"
+  mount --bind "$1/disk$tree" "$1/root$tree"
+done
+mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+# The kubelet sets these for the whole machine: here it may believe that it did.
+for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
+  [ -e "/proc/sys/${setting%=*}" ] || continue
+  mkdir -p "$1/settings/${setting%/*}"
+  echo "${setting#*=}" >"$1/settings/${setting%=*}"
+  mount --bind "$1/settings/${setting%=*}" "$1/root/proc/sys/${setting%=*}"
+done
+cd "$1/root"
+pivot_root . tmp  # the old root goes below /tmp, and from there at once
+umount -l /tmp
+exec sleep infinity
+SH
+  nsenter --net=/run/netns/"$node" -- unshare --mount bash "$dir/boot" "$dir" >"$WORLD/logs/$node-boot.log" 2>&1 </dev/null &
+  echo $! >"$dir/pid"
+  wait_until 10 "$node to have its own root" sh -c "[ \"\$(readlink /proc/\$(cat $dir/pid)/exe)\" = \"\$(readlink -f \$(command -v sleep))\" ]"
+}
+on_node() {
+  local pid
+  pid=$(cat "$WORLD/node-$1/pid")
+  shift
+  nsenter --target "$pid" --mount --net --wd=/ -- "$@"
+}
+
+# A server of a node: its output in logs/node-N-NAME.log, its pid in node-N-NAME.pid.
+start_on_node() {  # N NAME COMMAND…
+  local node=$1 name=$2
+  shift 2
+  start_server "node-$node-$name" nsenter --target "$(cat "$WORLD/node-$node/pid")" --mount --net --wd=/ -- "$@"
+}
+
+# start_node N [LABEL=VALUE…]: containerd, kubelet and kube-proxy of a node that boot_node has booted.
+start_node() {
+  local n=$1 node=node-$1 dir=$WORLD/node-$1
+  shift
+  start_node_containerd "$n"
+  make_kubeconfig "$node" "/O=system:nodes/CN=system:node:$node"
+  make_kubeconfig "$node-proxy" /CN=system:kube-proxy
+  cat >"$dir/kubelet.yaml" <<YAML
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: "$WORLD/pki/ca.crt" } }
+authorization: { mode: Webhook }
+cgroupDriver: cgroupfs
+cgroupRoot: "$CGROUP_PARENT/$node"
+clusterDNS: ["$CONTROL_PLANE"]
+clusterDomain: "$CLUSTER_DOMAIN"
+containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+failSwapOn: false
+protectKernelDefaults: false
+resolvConf: /dev/null
+# A machine that runs tests has other things on its disk.
+evictionHard: { memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%, nodefs.inodesFree: 1%, imagefs.inodesFree: 1% }
+imageGCHighThresholdPercent: 100
+nodeStatusUpdateFrequency: 4s
+syncFrequency: 10s
+featureGates: { KubeletInUserNamespace: true }
+YAML
+  cat >"$dir/proxy.yaml" <<YAML
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+clientConnection: { kubeconfig: "$WORLD/$node-proxy.conf" }
+hostnameOverride: $node
+clusterCIDR: 10.88.0.0/16
+mode: iptables
+conntrack: { maxPerCore: 0, min: 0, tcpCloseWaitTimeout: 0s, tcpEstablishedTimeout: 0s }
+YAML
+  make_cgroup "$CGROUP_PARENT/$node"
+  start_kubelet "$n"
+  start_on_node "$n" proxy kube-proxy --config "$dir/proxy.yaml"
+  wait_until 60 "$node to be ready" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
+  [ $# = 0 ] || kubectl label node "$node" "$@" >/dev/null
+}
+start_node_containerd() {
+  start_on_node "$1" containerd containerd
+  wait_until 20 "containerd of node-$1" on_node "$1" ctr version
+}
+start_kubelet() {
+  start_on_node "$1" kubelet kubelet --config "$WORLD/node-$1/kubelet.yaml" --kubeconfig "$WORLD/node-$1.conf" --hostname-override "node-$1" \
+    --node-ip "10.77.0.$((10 + $1))"
+}
+
+# make_cgroup PATH: a cgroup in which the kubelet can make its own. On v1 a new cpuset takes no process before it is set up.
+make_cgroup() {
+  local mount
+  for mount in $(awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts); do
+    mkdir -p "$mount$1"
+    [ ! -e "$mount/cpuset.cpus" ] || [ -e "$mount/cgroup.controllers" ] || (
+      cd "$mount"
+      local part
+      for part in ${1//\// }; do
+        cat cpuset.cpus >"$part/cpuset.cpus"
+        cat cpuset.mems >"$part/cpuset.mems"
+        cd "$part"
+      done
+    )
+  done
+}

@@ -1,0 +1,35 @@
+# How script/containerd2 and script/kubernetes build other people's Go programs: outside the tree, once for each go.sum.
+# Sourced after lib.sh, never run.
+
+# build_once NAME MODULE BUILD PACKAGE…: prints the directory that holds NAME's programs. If it is not there yet, calls
+# BUILD DIRECTORY in the directory MODULE, with $GO, after it has seen that the packages (arguments of go list) can be
+# had. Exits with 77 and a line saying why where they cannot.
+build_once() {
+  local name=$1 module=$2 build=$3 bin wanted complaint began=$SECONDS
+  shift 3
+  bin=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless/$name-$(cat "$module"/{go.mod,go.sum,*.go} | sha256sum | cut -c1-12)/bin
+  if [ ! -d "$bin" ]; then
+    cd "$module"
+    wanted=$(sed -n 's/^go //p' go.mod)
+    GO=$(type -P go) || GO=/usr/local/go/bin/go
+    [ -x "$GO" ] || missing_go_programs "needs Go $wanted or newer (go in PATH or in /usr/local/go/bin)"
+    # Without C: neither headers of a library nor a C library of this machine's age are needed.
+    export CGO_ENABLED=0
+    # An older Go fetches the one that go.mod asks for, if it is allowed to (GOTOOLCHAIN) and can.
+    complaint=$("$GO" list -deps "$@" 2>&1 >/dev/null) ||
+      missing_go_programs "needs Go $wanted and the modules of ${module#"$PROJECT"/}/go.mod: $(tail -1 <<<"$complaint")"
+    step "building $name into $bin"
+    partial=$bin.$$  # seen by the trap, which runs when this function's variables are gone
+    mkdir -p "$partial"
+    trap 'rm -rf "$partial"' EXIT
+    $build "$partial"
+    mv "$partial" "$bin"
+    trap - EXIT
+    step "built $name in $((SECONDS - began)) s, $(du -sh "$bin" | cut -f1)"
+  fi
+  echo "$bin"
+}
+missing_go_programs() { echo "$*" >&2; exit 77; }
+
+# module_version PATH: the version that go.mod here asks for.
+module_version() { awk -v path="$1" '$1 == path { print $2; exit } $1 == "require" && $2 == path { print $3; exit }' go.mod; }
