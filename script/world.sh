@@ -178,7 +178,7 @@ start_floxd() {
   METRICS_ADDRESS=127.0.0.1:$((20000 + RANDOM % 10000))
   export FLOX_METRICS_ADDRESS=$METRICS_ADDRESS
   start_server floxd floxd --root "$NODE_ROOT" --node-socket "$FLOX_NODE_SOCKET" --pod-socket-dir "$WORLD/run/pod" \
-    --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --metrics "$METRICS_ADDRESS"
+    --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --metrics "$METRICS_ADDRESS" --registry ""
   wait_until 20 "floxd to be ready" curl -fs "http://$METRICS_ADDRESS/readyz"
 }
 

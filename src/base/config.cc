@@ -76,6 +76,9 @@ const std::vector<Key>& keys() {
       {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808",
        "where floxd serves /metrics, /healthz and /readyz",
        [](Config& c, const std::string& v) { c.metrics_address = v; }},
+      {"registry_address", "FLOX_REGISTRY_ADDRESS", "127.0.0.1:9809",
+       "where floxd serves the stub images as a registry, for containerd on this node; empty: nowhere",
+       [](Config& c, const std::string& v) { c.registry_address = v; }},
   };
   return table;
 }

@@ -25,6 +25,7 @@ struct Config {
   std::string store_view = "node";                 // store_view    FLOX_STORE_VIEW: what containers see
                                                    // of the store: "node" all, "closure" their own
   std::string metrics_address = "127.0.0.1:9808";  // metrics_address FLOX_METRICS_ADDRESS
+  std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"
   // for bad TOML, unknown keys and ill-typed values.

@@ -17,7 +17,7 @@ namespace flox {
 
 #define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : ::flox::fail_toml_assertion(#condition))
 #define TOML_HEADER_ONLY 1
-#define TOML_ENABLE_FORMATTERS 0
+#define TOML_ENABLE_FORMATTERS 1
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #include <toml++/toml.h>
 

@@ -27,7 +27,8 @@ void print(const Config& config, bool as_json) {
                                    {"node_socket", config.node_socket.string()},
                                    {"pod_socket_dir", config.pod_socket_dir.string()},
                                    {"pod_install", config.pod_install},
-                                   {"metrics_address", config.metrics_address}};
+                                   {"metrics_address", config.metrics_address},
+                                   {"registry_address", config.registry_address}};
   if (as_json) {
     fmt::print("{}\n", values.dump(2));
     return;

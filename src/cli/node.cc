@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "base/http_client.h"
 #include "cli/commands.h"
+#include "cli/node_commands.h"
 #include "node/runtime_closure.h"
 #include "node/stub_images.h"
+#include "oci/image_layout.h"
 #include "package/steps.h"
 #include "store/lease.h"
 
@@ -22,8 +24,8 @@ void make_runtime() {
 }
 
 void write_images(const std::string& output, std::string pause) {
-  if (pause.empty()) pause = fs::read_symlink("/proc/self/exe").parent_path() / "flox-pause";
-  node::write_stub_images(output, pause);
+  if (pause.empty()) pause = node::installed_pause();
+  oci::write_image_archive(output, node::make_stub_images(pause));
   fmt::print(stderr, "✔ Wrote {}: import it with: ctr -n k8s.io images import {}\n", output, output);
 }
 
@@ -62,6 +64,8 @@ void add_node(CLI::App& app) {
   images->add_option("--pause", *pause, "the pause program (default: flox-pause beside flox)");
   images->callback([output, pause] { write_images(*output, *pause); });
 
+  add_node_install(*node);
+  add_node_uninstall(*node);
   node->add_subcommand("status", "Show floxd, the store and its leases")->callback(show_status);
 }
 

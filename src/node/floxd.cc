@@ -17,8 +17,10 @@
 #include "base/file.h"
 #include "base/http_server.h"
 #include "base/log.h"
+#include "node/registry.h"
 #include "node/runtime_closure.h"
 #include "node/services.h"
+#include "node/stub_images.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -70,21 +72,32 @@ asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers
   }
 }
 
-HttpServer serve_metrics(const std::string& address, const store::LocalStore& store, const Metrics& metrics) {
+// A server at "ADDRESS:PORT"; `setting` is where that stands.
+std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* setting, HttpServer::Handler handler) {
   size_t colon = address.rfind(':');
   int port = -1;
   if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 ||
       port > 65535)
-    fail(ErrorKind::invalid_input, "metrics_address '{}' is not of the form ADDRESS:PORT", address);
-  return HttpServer({.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
-                    [&](const ServerRequest& request) {
-                      if (request.path == "/metrics")
-                        return ServerResponse{.content_type = "text/plain; version=0.0.4",
-                                              .body = metrics.text(store)};
-                      if (request.path == "/healthz" || request.path == "/readyz")
-                        return ServerResponse{.body = "ok\n"};
-                      throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
-                    });
+    fail(ErrorKind::invalid_input, "{} '{}' is not of the form ADDRESS:PORT", setting, address);
+  return std::make_unique<HttpServer>(
+      HttpServerOptions{.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
+      std::move(handler));
+}
+
+std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store, const Metrics& metrics) {
+  return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
+    if (request.path == "/metrics")
+      return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store)};
+    if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
+    throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
+  });
+}
+
+std::unique_ptr<HttpServer> serve_registry(const std::string& address) {
+  if (address.empty()) return nullptr;
+  auto registry = std::make_shared<Registry>(make_stub_images(installed_pause()));
+  return serve_at(address, "registry_address",
+                  [registry](const ServerRequest& request) { return registry->answer(request); });
 }
 
 void run(const Options& options) {
@@ -122,11 +135,12 @@ void run(const Options& options) {
   pod_server.handle("flox.pod.v1.Pod", "Realise",
                     blocking<v1::RealiseRequest>(
                         pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
-  HttpServer http = serve_metrics(config.metrics_address, store, metrics);
+  const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   asio::co_spawn(pool, sweep_regularly(store, containers, views), [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}; store {}, runtime {}",
+  log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
-            config.metrics_address, store.store_directory().string(), runtime);
+            config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address, store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {
@@ -159,6 +173,9 @@ int main(int argc, char** argv) {
     app.add_option("--trusted-key", config.trusted_keys,
                    "public key whose signatures are accepted; repeatable");
     app.add_option("--metrics", config.metrics_address, "address and port of /metrics")
+        ->capture_default_str();
+    app.add_option("--registry", config.registry_address,
+                   "address and port of the stub images' registry; empty: none")
         ->capture_default_str();
     app.add_option("--runtime", options.runtime,
                    "store path of the runtime closure (default: made by flox node runtime)");

@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -50,24 +51,16 @@ class Tar {
   std::unique_ptr<archive, int (*)(archive*)> archive_;
 };
 
-// The blobs of the layout, by digest.
-class Blobs {
- public:
-  json add(const std::string& media_type, const std::string& content) {
-    std::string hex = to_hex(bytes_of(sha256(content)));
-    by_hex_[hex] = content;
-    return {{"mediaType", media_type}, {"digest", "sha256:" + hex}, {"size", content.size()}};
-  }
-  const std::map<std::string, std::string>& all() const { return by_hex_; }
+json add_blob(ImageLayout& layout, const std::string& media_type, const std::string& content) {
+  std::string hex = to_hex(bytes_of(sha256(content)));
+  layout.blobs[hex] = content;
+  return {{"mediaType", media_type}, {"digest", "sha256:" + hex}, {"size", content.size()}};
+}
 
- private:
-  std::map<std::string, std::string> by_hex_;
-};
-
-json add_image(Blobs& blobs, const Image& image, const std::string& architecture) {
+json add_image(ImageLayout& layout, const Image& image, const std::string& architecture) {
   Tar layer_tar;
   for (const auto& [path, content] : image.files) layer_tar.add(path, content, 0755);
-  json layer = blobs.add("application/vnd.oci.image.layer.v1.tar", layer_tar.finish());
+  json layer = add_blob(layout, "application/vnd.oci.image.layer.v1.tar", layer_tar.finish());
 
   json settings = {{"Env", image.env}};
   if (!image.working_directory.empty()) settings["WorkingDir"] = image.working_directory;
@@ -78,10 +71,11 @@ json add_image(Blobs& blobs, const Image& image, const std::string& architecture
                  {"created", "1970-01-01T00:00:00Z"},
                  {"rootfs", {{"type", "layers"}, {"diff_ids", {layer["digest"]}}}}};
   json manifest = {{"schemaVersion", 2},
-                   {"mediaType", "application/vnd.oci.image.manifest.v1+json"},
-                   {"config", blobs.add("application/vnd.oci.image.config.v1+json", config.dump())},
+                   {"mediaType", manifest_media_type},
+                   {"config", add_blob(layout, "application/vnd.oci.image.config.v1+json", config.dump())},
                    {"layers", {layer}}};
-  json descriptor = blobs.add("application/vnd.oci.image.manifest.v1+json", manifest.dump());
+  json descriptor = add_blob(layout, manifest_media_type, manifest.dump());
+  layout.manifests[image.name] = descriptor["digest"].get<std::string>().substr(std::strlen("sha256:"));
   descriptor["annotations"] = {
       {"io.containerd.image.name", image.name},
       {"org.opencontainers.image.ref.name", image.name.substr(image.name.rfind(':') + 1)}};
@@ -91,17 +85,21 @@ json add_image(Blobs& blobs, const Image& image, const std::string& architecture
 
 }  // namespace
 
-void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images,
-                         const std::string& architecture) {
-  Blobs blobs;
+ImageLayout make_image_layout(const std::vector<Image>& images, const std::string& architecture) {
+  ImageLayout layout;
   json index = {{"schemaVersion", 2},
                 {"mediaType", "application/vnd.oci.image.index.v1+json"},
                 {"manifests", json::array()}};
-  for (const auto& image : images) index["manifests"].push_back(add_image(blobs, image, architecture));
+  for (const auto& image : images) index["manifests"].push_back(add_image(layout, image, architecture));
+  layout.index = index.dump();
+  return layout;
+}
+
+void write_image_archive(const std::filesystem::path& file, const ImageLayout& layout) {
   Tar tar;
   tar.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})", 0644);
-  tar.add("index.json", index.dump(), 0644);
-  for (const auto& [hex, content] : blobs.all()) tar.add("blobs/sha256/" + hex, content, 0644);
+  tar.add("index.json", layout.index, 0644);
+  for (const auto& [hex, content] : layout.blobs) tar.add("blobs/sha256/" + hex, content, 0644);
   write_file(file, tar.finish());
 }
 

@@ -1,5 +1,5 @@
-// Writes OCI image layouts as one tar archive, for `ctr images import` (OCI image spec 1.0: image-layout,
-// manifest, config). Deterministic: the same images give the same bytes.
+// OCI images made by us: as one tar archive, for `ctr images import`, or blob by blob, for a registry (OCI image spec
+// 1.0: image-layout, manifest, config). Deterministic: the same images give the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,19 @@ struct Image {
   std::map<std::string, std::string> files;  // path below the root → content; executable, owned by root
 };
 
-// Replaces `file` as a whole. Each image has one uncompressed layer, empty if it has no files. Throws Error.
-void write_image_archive(const std::filesystem::path& file, const std::vector<Image>& images,
-                         const std::string& architecture);
+// The content of images, in memory.
+struct ImageLayout {
+  std::map<std::string, std::string> blobs;      // hex SHA-256 → bytes: layers, configurations, manifests
+  std::map<std::string, std::string> manifests;  // name of an image → hex SHA-256 of its manifest
+  std::string index;                             // index.json
+};
+inline constexpr const char* manifest_media_type = "application/vnd.oci.image.manifest.v1+json";
+
+// Each image has one uncompressed layer, empty if it has no files. Throws Error.
+ImageLayout make_image_layout(const std::vector<Image>& images, const std::string& architecture);
+
+// Replaces `file` as a whole. Throws Error.
+void write_image_archive(const std::filesystem::path& file, const ImageLayout& layout);
 
 // "amd64" or "arm64": this machine's, as OCI names it.
 std::string current_architecture();

@@ -1,0 +1,11 @@
+// The subcommands of flox node that have files of their own.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace flox::cli {
+
+void add_node_install(CLI::App& node);
+void add_node_uninstall(CLI::App& node);
+
+}  // namespace flox::cli
