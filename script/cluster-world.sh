@@ -5,9 +5,11 @@
 #
 #   need_kubernetes        before the world is entered: builds Kubernetes, or skips the test
 #   start_control_plane    $KUBECONFIG; kubectl works
-#   boot_node N            node-N: a machine with Debian's containerd, not yet running
-#   on_node N COMMAND…     runs a command there
-#   start_node N           its containerd, kubelet and kube-proxy; ends when Kubernetes finds it ready
+#   serve_catalog          $CLUSTER_CATALOG_URL: the world's catalog, as nodes reach it
+#   boot_node N            node-N: a machine with containerd, as a distribution has it, not yet running
+#   on_node N COMMAND…     runs a command there; its environment is the node's own
+#   install_node N [OPTION…]  flox node install and floxd, there
+#   start_node N [LABEL=VALUE…]  its containerd, kubelet and kube-proxy; ends when Kubernetes finds it ready
 #
 # The control plane is 10.77.0.1 in the world's network, node-N 10.77.0.(10+N), its pods 10.88.N.0/24, services 10.96.0.0/16.
 
@@ -21,6 +23,22 @@ need_kubernetes() {
   KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
   [ $code = 0 ] || exit $code  # its last line said why
   export KUBERNETES PATH="$KUBERNETES:$PATH"
+}
+
+# start_cluster COUNT: catalog, control plane and that many nodes, installed and labelled; node-1's runtime closure is
+# copied to the others, which would make the same.
+start_cluster() {
+  local n
+  [ -n "${CATALOG_URL:-}" ] || start_catalog
+  start_control_plane
+  serve_catalog
+  for ((n = 1; n <= $1; n++)); do
+    boot_node "$n"
+    [ "$n" = 1 ] || cp -a "$WORLD/node-1/disk/nix/." "$WORLD/node-$n/disk/nix/"
+    install_node "$n" ${INSTALL_OPTIONS:-}
+    start_node "$n" flox.dev/runtime=installed
+  done
+  step "$1 nodes are ready"
 }
 
 start_control_plane() {
@@ -51,7 +69,7 @@ start_control_plane() {
     --requestheader-allowed-names front-proxy --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
     --requestheader-extra-headers-prefix X-Remote-Extra- --proxy-client-cert-file "$pki/front-proxy.crt" \
     --proxy-client-key-file "$pki/front-proxy.key" --enable-aggregator-routing \
-    --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1alpha1=true
+    --kubelet-preferred-address-types InternalIP --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1alpha1=true
   wait_until 90 "the API server" kubectl get --raw /readyz
   start_server controller-manager in_net kube-controller-manager --kubeconfig "$WORLD/controller-manager.conf" --leader-elect=false \
     --service-account-private-key-file "$pki/service-account.key" --root-ca-file "$pki/ca.crt" --use-service-account-credentials \
@@ -130,22 +148,76 @@ SH
   nsenter --net=/run/netns/"$node" -- unshare --mount bash "$dir/boot" "$dir" >"$WORLD/logs/$node-boot.log" 2>&1 </dev/null &
   echo $! >"$dir/pid"
   wait_until 10 "$node to have its own root" sh -c "[ \"\$(readlink /proc/\$(cat $dir/pid)/exe)\" = \"\$(readlink -f \$(command -v sleep))\" ]"
+  on_node "$1" sh -ec "mkdir -p /etc/cni/net.d; echo $node >/etc/hostname; cat >/etc/cni/net.d/10-pods.conflist" <<JSON
+{ "cniVersion": "1.0.0", "name": "pods", "plugins": [
+  { "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
+    "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.88.$1.0/24" }]], "routes": [{ "dst": "0.0.0.0/0" }] } },
+  { "type": "portmap", "capabilities": { "portMappings": true } } ] }
+JSON
+  distribution_config | on_node "$1" sh -c "cat >/etc/containerd/config.toml"
+}
+# containerd's configuration before flox is installed: what Debian has, and what a machine without CAP_SYS_RESOURCE needs.
+distribution_config() {
+  if [ -n "${FLOX_TEST_CONTAINERD:-}" ]; then
+    cat <<'TOML'
+version = 3
+
+[plugins]
+  [plugins."io.containerd.cri.v1.runtime"]
+    restrict_oom_score_adj = true
+    [plugins."io.containerd.cri.v1.runtime".cni]
+      bin_dirs = ["/usr/lib/cni"]
+      conf_dir = "/etc/cni/net.d"
+TOML
+  else
+    cat <<'TOML'
+version = 2
+
+[plugins]
+  [plugins."io.containerd.grpc.v1.cri"]
+    restrict_oom_score_adj = true
+    [plugins."io.containerd.grpc.v1.cri".cni]
+      bin_dir = "/usr/lib/cni"
+      conf_dir = "/etc/cni/net.d"
+TOML
+  fi
+}
+# What a command needs to run on node N: nothing of the world's environment is there.
+enter_node() {
+  enter=(nsenter --target "$(cat "$WORLD/node-$1/pid")" --mount --net --wdns=/ -- env -i HOME=/root
+    PATH="/usr/local/sbin:/usr/local/bin:${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin:$KUBERNETES")
 }
 on_node() {
-  local pid
-  pid=$(cat "$WORLD/node-$1/pid")
+  local enter
+  enter_node "$1"
   shift
-  nsenter --target "$pid" --mount --net --wd=/ -- "$@"
+  "${enter[@]}" "$@"
 }
 
 # A server of a node: its output in logs/node-N-NAME.log, its pid in node-N-NAME.pid.
 start_on_node() {  # N NAME COMMAND…
-  local node=$1 name=$2
+  local name=node-$1-$2 enter
+  enter_node "$1"
   shift 2
-  start_server "node-$node-$name" nsenter --target "$(cat "$WORLD/node-$node/pid")" --mount --net --wd=/ -- "$@"
+  start_server "$name" "${enter[@]}" "$@"
 }
 
-# start_node N [LABEL=VALUE…]: containerd, kubelet and kube-proxy of a node that boot_node has booted.
+serve_catalog() {
+  CLUSTER_CATALOG_URL=http://$CONTROL_PLANE:5580
+  start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token"
+  wait_until 10 "the catalog in the cluster's network" in_net curl -fs "$CLUSTER_CATALOG_URL/readyz"
+}
+
+install_node() {
+  local n=$1
+  shift
+  on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" \
+    --sandbox-image flox.dev/pause:1.0.0 "$@" >"$WORLD/logs/node-$n-install.log" 2>&1 ||
+    { cat "$WORLD/logs/node-$n-install.log" >&2; die "flox node install failed on node-$n"; }
+  start_on_node "$n" floxd floxd
+  wait_until 20 "floxd of node-$n" on_node "$n" curl -fs http://127.0.0.1:9808/readyz
+}
+
 start_node() {
   local n=$1 node=node-$1 dir=$WORLD/node-$1
   shift
@@ -183,8 +255,8 @@ conntrack: { maxPerCore: 0, min: 0, tcpCloseWaitTimeout: 0s, tcpEstablishedTimeo
 YAML
   make_cgroup "$CGROUP_PARENT/$node"
   start_kubelet "$n"
-  start_on_node "$n" proxy kube-proxy --config "$dir/proxy.yaml"
   wait_until 60 "$node to be ready" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
+  start_on_node "$n" proxy kube-proxy --config "$dir/proxy.yaml"
   [ $# = 0 ] || kubectl label node "$node" "$@" >/dev/null
 }
 start_node_containerd() {

@@ -183,11 +183,14 @@ start_floxd() {
 }
 
 start_aws() {
-  export AWS_ENDPOINT_URL=http://$POD_GATEWAY:5566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_REGION=us-east-1
   # The CNI plugin makes the bridge with the first pod; moto must be reachable under its address before.
   in_net ip link add flox0 type bridge
   in_net ip addr add $POD_GATEWAY/16 dev flox0
   in_net ip link set flox0 up
+  start_aws_at $POD_GATEWAY
+}
+start_aws_at() {  # ADDRESS in the world's network
+  export AWS_ENDPOINT_URL=http://$1:5566 AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_REGION=us-east-1
   local moto
   moto=$("$PROJECT/script/moto-venv")/bin/moto_server
   start_server aws in_net "$moto" -H 0.0.0.0 -p 5566

@@ -1,0 +1,67 @@
+# What the cluster tests share, on top of world.sh. Sourced, never run.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+. "$PROJECT/script/cluster-world.sh"
+
+# A default StorageClass as a cluster on EFS has it, with one volume that every node can mount: here a directory that
+# all nodes of the world see.
+provide_storage() {
+  mkdir -p "$WORLD/efs"
+  chmod 777 "$WORLD/efs"
+  kubectl apply -f - <<YAML
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: { name: efs, annotations: { storageclass.kubernetes.io/is-default-class: "true" } }
+provisioner: kubernetes.io/no-provisioner
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: { name: efs-1 }
+spec:
+  storageClassName: efs
+  capacity: { storage: 5Gi }
+  accessModes: [ReadWriteMany]
+  hostPath: { path: "$WORLD/efs" }
+YAML
+}
+
+# What the webhook of a cloud does for pods of a service account with a role: variables that lead to its services. Here
+# they lead to moto's server.
+provide_identity() {
+  kubectl apply -f - <<YAML
+apiVersion: admissionregistration.k8s.io/v1alpha1
+kind: MutatingAdmissionPolicy
+metadata: { name: cloud-identity }
+spec:
+  matchConstraints: { resourceRules: [{ apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods] }] }
+  matchConditions: [{ name: has-a-role, expression: "object.spec.?serviceAccountName.orValue('') == 'ticket-processor'" }]
+  failurePolicy: Fail
+  reinvocationPolicy: Never
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >
+        Object{spec: Object.spec{containers: object.spec.containers.map(c, Object.spec.containers{name: c.name, env: [
+          Object.spec.containers.env{name: "AWS_ENDPOINT_URL", value: "$AWS_ENDPOINT_URL"},
+          Object.spec.containers.env{name: "AWS_ACCESS_KEY_ID", value: "demo"},
+          Object.spec.containers.env{name: "AWS_SECRET_ACCESS_KEY", value: "demo"}]})}}
+---
+apiVersion: admissionregistration.k8s.io/v1alpha1
+kind: MutatingAdmissionPolicyBinding
+metadata: { name: cloud-identity }
+spec: { policyName: cloud-identity }
+YAML
+}
+
+# What to look at when something in Kubernetes does not come: called by wait_until.
+show_trouble() {
+  {
+    kubectl get pods -A -o wide
+    kubectl get events -A --sort-by=.lastTimestamp | tail -25
+    local log
+    for log in "$WORLD"/logs/node-*-{kubelet,containerd,floxd}.log; do
+      [ -s "$log" ] && { echo "== $log"; grep -v ' I1\|level=info' "$log" | tail -6; }
+    done
+  } >&2 || true
+}
+# jsonpath NAMESPACE KIND/NAME PATH
+jsonpath() { kubectl get -n "$1" "$2" -o "jsonpath=$3"; }
