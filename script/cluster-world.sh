@@ -9,7 +9,10 @@
 #   boot_node N            node-N: a machine with containerd, as a distribution has it, not yet running
 #   on_node N COMMAND…     runs a command there; its environment is the node's own
 #   install_node N [OPTION…]  flox node install and floxd, there
-#   start_node N [LABEL=VALUE…]  its containerd, kubelet and kube-proxy; ends when Kubernetes finds it ready
+#   start_cluster COUNT    all of these, for that many nodes
+#   start_metrics, start_dns   metrics-server; CoreDNS
+#   launch_node N          its containerd and kubelet
+#   join_node N [LABEL=VALUE…]  its kube-proxy and labels; ends when Kubernetes finds it ready
 #
 # The control plane is 10.77.0.1 in the world's network, node-N 10.77.0.(10+N), its pods 10.88.N.0/24, services 10.96.0.0/16.
 
@@ -22,7 +25,7 @@ need_kubernetes() {
   [ "$(id -u)" = 0 ] || { echo "needs root: starts containers"; exit 77; }
   KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
   [ $code = 0 ] || exit $code  # its last line said why
-  export KUBERNETES PATH="$KUBERNETES:$PATH"
+  export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
 }
 
 # start_cluster COUNT: catalog, control plane and that many nodes, installed and labelled; node-1's runtime closure is
@@ -36,8 +39,9 @@ start_cluster() {
     boot_node "$n"
     [ "$n" = 1 ] || cp -a "$WORLD/node-1/disk/nix/." "$WORLD/node-$n/disk/nix/"
     install_node "$n" ${INSTALL_OPTIONS:-}
-    start_node "$n" flox.dev/runtime=installed
+    launch_node "$n"
   done
+  for ((n = 1; n <= $1; n++)); do join_node "$n" flox.dev/runtime=installed; done
   step "$1 nodes are ready"
 }
 
@@ -79,7 +83,45 @@ start_control_plane() {
   start_server scheduler in_net kube-scheduler --kubeconfig "$WORLD/scheduler.conf" --leader-elect=false
   wait_until 30 "the default service account" kubectl get serviceaccount default
 }
-kubectl() { in_net "$KUBERNETES/kubectl" "$@"; }
+kubectl() { in_net kubectl "$@"; }
+
+# kubectl top, and what a HorizontalPodAutoscaler reads. Beside the cluster, not in it: the nodes have no image for it.
+start_metrics() {
+  kubectl apply -f - <<YAML
+apiVersion: v1
+kind: Service
+metadata: { name: metrics-server, namespace: kube-system }
+spec: { ports: [{ name: https, port: 443, targetPort: 4443 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: metrics-server-1, namespace: kube-system, labels: { kubernetes.io/service-name: metrics-server } }
+addressType: IPv4
+ports: [{ name: https, port: 4443 }]
+endpoints: [{ addresses: ["$CONTROL_PLANE"] }]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: { name: v1beta1.metrics.k8s.io }
+spec: { group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true, service: { name: metrics-server, namespace: kube-system } }
+YAML
+  start_server metrics-server in_net metrics-server --kubeconfig "$KUBECONFIG" --authentication-kubeconfig "$KUBECONFIG" \
+    --authorization-kubeconfig "$KUBECONFIG" --kubelet-insecure-tls --kubelet-preferred-address-types InternalIP \
+    --secure-port 4443 --cert-dir "$WORLD/metrics-server" --metric-resolution 10s
+}
+# Where the kubelets send pods with their names.
+start_dns() {
+  cat >"$WORLD/Corefile" <<CONF
+.:53 {
+  bind $CONTROL_PLANE
+  errors
+  kubernetes $CLUSTER_DOMAIN in-addr.arpa {
+    kubeconfig $KUBECONFIG
+  }
+}
+CONF
+  start_server dns in_net cluster-dns -conf "$WORLD/Corefile"
+}
 
 make_authority() {
   mkdir -p "$WORLD/pki"
@@ -255,8 +297,13 @@ conntrack: { maxPerCore: 0, min: 0, tcpCloseWaitTimeout: 0s, tcpEstablishedTimeo
 YAML
   make_cgroup "$CGROUP_PARENT/$node"
   start_kubelet "$n"
+}
+# join_node N [LABEL=VALUE…]: ends when Kubernetes finds the node ready.
+join_node() {
+  local n=$1 node=node-$1
+  shift
   wait_until 60 "$node to be ready" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
-  start_on_node "$n" proxy kube-proxy --config "$dir/proxy.yaml"
+  start_on_node "$n" proxy kube-proxy --config "$WORLD/$node/proxy.yaml"
   [ $# = 0 ] || kubectl label node "$node" "$@" >/dev/null
 }
 start_node_containerd() {

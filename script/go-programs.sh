@@ -1,13 +1,14 @@
-# How script/containerd2 and script/kubernetes build other people's Go programs: outside the tree, once for each go.sum.
-# Sourced after lib.sh, never run.
+# How script/containerd2 and script/kubernetes build other people's Go programs: outside the tree, once for each state of
+# the module that pins them. Sourced after lib.sh, never run.
 
 # build_once NAME MODULE BUILD PACKAGE…: prints the directory that holds NAME's programs. If it is not there yet, calls
 # BUILD DIRECTORY in the directory MODULE, with $GO, after it has seen that the packages (arguments of go list) can be
 # had. Exits with 77 and a line saying why where they cannot.
 build_once() {
-  local name=$1 module=$2 build=$3 bin wanted complaint began=$SECONDS
+  local name=$1 module=$2 build=$3 state bin wanted complaint began=$SECONDS
   shift 3
-  bin=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless/$name-$(cat "$module"/{go.mod,go.sum,*.go} | sha256sum | cut -c1-12)/bin
+  state=$(cat "$module"/go.{mod,sum} $(find "$module" -name '*.go' | sort) | sha256sum | cut -c1-12)
+  bin=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless/$name-$state/bin
   if [ ! -d "$bin" ]; then
     cd "$module"
     wanted=$(sed -n 's/^go //p' go.mod)
@@ -18,7 +19,7 @@ build_once() {
     # An older Go fetches the one that go.mod asks for, if it is allowed to (GOTOOLCHAIN) and can.
     complaint=$("$GO" list -deps "$@" 2>&1 >/dev/null) ||
       missing_go_programs "needs Go $wanted and the modules of ${module#"$PROJECT"/}/go.mod: $(tail -1 <<<"$complaint")"
-    step "building $name into $bin"
+    step "building $name into $bin, once on this machine"
     partial=$bin.$$  # seen by the trap, which runs when this function's variables are gone
     mkdir -p "$partial"
     trap 'rm -rf "$partial"' EXIT

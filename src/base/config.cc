@@ -66,6 +66,17 @@ const std::vector<Key>& keys() {
       {"pod_install", "FLOX_POD_INSTALL", "true",
        "may pods install packages themselves (flox install in a pod)?",
        [](Config& c, const std::string& v) { c.pod_install = flag(v); }},
+      {"namespace_environments", "FLOX_NAMESPACE_ENVIRONMENTS", "",
+       "NAMESPACE=PACKAGE[@VERSION]: what flox activate stands for in pods there that bring no environment (variable: spaces between)",
+       [](Config& c, const std::string& v) {
+         c.namespace_environments.clear();
+         for (const auto& word : words(v)) {
+           const size_t equals = word.find('=');
+           if (equals == std::string::npos || equals == 0 || equals + 1 == word.size())
+             fail(ErrorKind::invalid_input, "'{}' is not of the form NAMESPACE=PACKAGE", word);
+           c.namespace_environments[word.substr(0, equals)] = word.substr(equals + 1);
+         }
+       }},
       {"store_view", "FLOX_STORE_VIEW", "node",
        "what a container sees of the store: all of it (node) or its own closure only (closure)",
        [](Config& c, const std::string& v) {

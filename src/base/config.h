@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Config {
   std::filesystem::path pod_socket_dir = "/run/flox/pod";  // pod_socket_dir FLOX_POD_SOCKET_DIR: bound into
                                                            // pods as /run/flox; holds pod.sock
   bool pod_install = true;                                 // pod_install   FLOX_POD_INSTALL: may pods install
+  // namespace_environments FLOX_NAMESPACE_ENVIRONMENTS ("NAMESPACE=NAME[@VERSION]" …): what `flox activate` stands for
+  // in the pods of a Kubernetes namespace where they bring no environment.
+  std::map<std::string, std::string> namespace_environments;
   std::string store_view = "node";                 // store_view    FLOX_STORE_VIEW: what containers see
                                                    // of the store: "node" all, "closure" their own
   std::string metrics_address = "127.0.0.1:9808";  // metrics_address FLOX_METRICS_ADDRESS

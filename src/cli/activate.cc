@@ -67,17 +67,43 @@ env::Lockfile lock_to_activate(env::Environment& environment, env::Resolver& res
   return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
 }
 
+// What `flox activate` stands for in a pod that brings no environment: the one that the node gives the pod's namespace, made
+// in a directory of its own. Nothing if there is none.
+std::optional<env::Environment> namespace_environment() {
+  const std::string reference = namespace_default();
+  if (reference.empty()) return std::nullopt;
+  const auto [name, descriptor] = env::parse_package(reference);
+  const fs::path directory = fs::temp_directory_path() / fmt::format("flox-namespace-{}", ::getuid());
+  fs::create_directories(directory);
+  FileLock turn(directory / "lock", FileLock::Mode::exclusive);  // a probe may activate at the same time
+  auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory) : env::Environment::init(directory, name);
+  if (!environment.manifest().install.contains(name))
+    environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
+  fmt::print(stderr, "ℹ using '{}', which this node gives the pod's namespace: there is no environment here\n", reference);
+  return environment;
+}
+
+env::Environment environment_to_activate(const std::string& directory) {
+  bool found_below = false;
+  try {
+    env::Environment environment = env::Environment::find(directory, &found_below);
+    if (found_below)
+      fmt::print(stderr, "ℹ using the environment in {}: the only one here\n", environment.directory().string());
+    return environment;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found || !in_pod() || directory != ".") throw;
+    if (auto environment = namespace_environment()) return *environment;
+    throw;
+  }
+}
+
 struct Prepared {
   env::Activation activation;
   fs::path profile;  // as seen inside: /nix/store/…
 };
 
 Prepared prepare(const Options& options) {
-  bool found_below = false;
-  env::Environment environment = env::Environment::find(options.directory, &found_below);
-  if (found_below)
-    fmt::print(stderr, "ℹ using the environment in {}: the only one here\n",
-               environment.directory().string());
+  env::Environment environment = environment_to_activate(options.directory);
   std::string mode = options.mode.empty() ? environment.manifest().activate_mode : options.mode;
   if (mode != "dev" && mode != "run")
     fail(ErrorKind::invalid_input, "activation mode '{}': known are dev and run", mode);

@@ -27,6 +27,7 @@ void print(const Config& config, bool as_json) {
                                    {"node_socket", config.node_socket.string()},
                                    {"pod_socket_dir", config.pod_socket_dir.string()},
                                    {"pod_install", config.pod_install},
+                                   {"namespace_environments", config.namespace_environments},
                                    {"metrics_address", config.metrics_address},
                                    {"registry_address", config.registry_address}};
   if (as_json) {

@@ -18,33 +18,6 @@ struct Options {
   std::string install_id;
 };
 
-struct Wanted {
-  std::string id;
-  env::InstallDescriptor descriptor;
-};
-
-// "web", "web@1.2", "/nix/store/…-web".
-Wanted parse_package(const std::string& text, const std::string& install_id) {
-  Wanted wanted;
-  if (text.starts_with("/")) {
-    nix::StorePath path = nix::StorePath::containing(text);
-    wanted.descriptor.store_path = path.to_string();
-    wanted.id = path.name();
-  } else {
-    size_t at = text.find('@', 1);
-    wanted.descriptor.pkg_path = text.substr(0, at);
-    if (at != std::string::npos) wanted.descriptor.version = text.substr(at + 1);
-    size_t last = wanted.descriptor.pkg_path.find_last_of("/.");
-    wanted.id =
-        last == std::string::npos ? wanted.descriptor.pkg_path : wanted.descriptor.pkg_path.substr(last + 1);
-    if (wanted.id.empty() || (wanted.descriptor.version && wanted.descriptor.version->empty()))
-      throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text),
-                  "write NAME or NAME@VERSION");
-  }
-  if (!install_id.empty()) wanted.id = install_id;
-  return wanted;
-}
-
 std::string listed(const std::vector<std::string>& names) {
   std::vector<std::string> quoted;
   for (const auto& name : names) quoted.push_back("'" + name + "'");
@@ -69,9 +42,10 @@ void install(const Options& options) {
   if (!options.install_id.empty() && options.packages.size() != 1)
     throw Error(ErrorKind::invalid_input, "--id names one package, and several are given",
                 "install them one by one");
-  std::vector<Wanted> wanted;
-  for (const auto& text : options.packages) wanted.push_back(parse_package(text, options.install_id));
-  env::Environment environment = environment_for(options, wanted[0].id);
+  std::vector<env::NamedPackage> wanted;
+  for (const auto& text : options.packages) wanted.push_back(env::parse_package(text));
+  if (!options.install_id.empty()) wanted[0].install_id = options.install_id;
+  env::Environment environment = environment_for(options, wanted[0].install_id);
   env::Manifest manifest = environment.manifest();
 
   std::string text = environment.manifest_text();

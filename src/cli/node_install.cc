@@ -172,6 +172,8 @@ void add_node_install(CLI::App& node) {
                       "the image that keeps every pod's namespaces, as flox.dev/pause:1.0.0 (default: as it is)");
   command->add_option("--catalog-url", options->install.catalog_url, "goes into /etc/flox/config.toml");
   command->add_option("--trusted-key", options->install.trusted_keys, "public key whose signatures are accepted; repeatable; the same");
+  command->add_option("--namespace-environment", options->install.namespace_environments,
+                      "NAMESPACE=PACKAGE: what flox activate stands for in pods there that bring no environment; repeatable; the same");
   command->callback([options] { install(*options); });
 }
 

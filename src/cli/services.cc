@@ -74,6 +74,8 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
 
 bool in_pod() { return fs::exists(pod_socket()); }
 
+std::string namespace_default() { return node::default_environment(pod_socket()); }
+
 std::unique_ptr<env::Resolver> make_resolver() {
   if (in_pod()) return std::make_unique<node::PodResolver>(pod_socket());
   Config config = Config::load();

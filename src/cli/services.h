@@ -13,6 +13,9 @@ namespace flox::cli {
 // Is this a pod of ours? Then floxd answers on the pod socket ($FLOX_POD_SOCKET, /run/flox/pod.sock).
 bool in_pod();
 
+// The environment that the node gives this pod's namespace; empty if none.
+std::string namespace_default();
+
 std::unique_ptr<env::Resolver> make_resolver();
 std::unique_ptr<env::Realiser> make_realiser();
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/toml.h"
+#include "nix/store_path.h"
 
 namespace flox::env {
 namespace {
@@ -248,6 +249,24 @@ schema-version = "1.10.0"
 
 [options]
 )";
+}
+
+NamedPackage parse_package(const std::string& text) {
+  if (text.starts_with("/")) {
+    nix::StorePath path = nix::StorePath::containing(text);
+    InstallDescriptor descriptor;
+    descriptor.store_path = path.to_string();
+    return {std::string(path.name()), std::move(descriptor)};
+  }
+  NamedPackage named;
+  const size_t at = text.find('@', 1);
+  named.descriptor.pkg_path = text.substr(0, at);
+  if (at != std::string::npos) named.descriptor.version = text.substr(at + 1);
+  const size_t last = named.descriptor.pkg_path.find_last_of("/.");
+  named.install_id = last == std::string::npos ? named.descriptor.pkg_path : named.descriptor.pkg_path.substr(last + 1);
+  if (named.install_id.empty() || (named.descriptor.version && named.descriptor.version->empty()))
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text), "write NAME or NAME@VERSION");
+  return named;
 }
 
 std::string with_install(std::string_view text, std::string_view install_id,

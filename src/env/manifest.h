@@ -47,6 +47,14 @@ struct Manifest {
   static Manifest from_json(const nlohmann::json& json);
 };
 
+// A package as people name it, and the install id that it gets: "web", "web@1.2", "/nix/store/…-web". Throws
+// Error(invalid_input).
+struct NamedPackage {
+  std::string install_id;
+  InstallDescriptor descriptor;
+};
+NamedPackage parse_package(const std::string& text);
+
 // The text of a new environment's manifest.
 std::string initial_manifest();
 // The text with one [install] entry added or replaced; everything else, comments too, stays as it is.

@@ -54,17 +54,9 @@ env::Lockfile Environments::lock_of(std::string_view reference) const {
                 fmt::format("environment '{}' does not exist: this catalog keeps packages, not environments",
                             reference),
                 "name a package as flox.dev/environment: NAME or NAME@VERSION");
-  size_t at = reference.find('@');
-  std::string name(reference.substr(0, at));
-  if (name.empty())
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", reference),
-                "write NAME or NAME@VERSION");
-  env::InstallDescriptor descriptor{.pkg_path = name};
-  nlohmann::json entry = {{"pkg-path", name}};
-  if (at != std::string_view::npos) {
-    descriptor.version = reference.substr(at + 1);
-    entry["version"] = *descriptor.version;
-  }
+  const auto [name, descriptor] = env::parse_package(std::string(reference));
+  nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
+  if (descriptor.version) entry["version"] = *descriptor.version;
   env::Lockfile lock;
   lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
   lock.packages.push_back(resolve(name, descriptor, env::current_system()));

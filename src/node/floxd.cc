@@ -129,6 +129,9 @@ void run(const Options& options) {
   node_server.handle("flox.node.v1.Node", "Release",
                      blocking<v1::ReleaseRequest>(
                          pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
+  pod_server.handle("flox.pod.v1.Pod", "DefaultEnvironment",
+                    blocking<v1::DefaultEnvironmentRequest>(
+                        pool, [&](const v1::DefaultEnvironmentRequest&, pid_t peer) { return pod.default_environment(peer); }));
   pod_server.handle("flox.pod.v1.Pod", "Resolve",
                     blocking<v1::ResolveRequest>(
                         pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));

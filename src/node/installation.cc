@@ -67,6 +67,8 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
   if (!options.catalog_url.empty()) values.emplace_back("catalog_url", quoted(options.catalog_url));
   if (!options.trusted_keys.empty())
     values.emplace_back("trusted_keys", fmt::format("[\"{}\"]", fmt::join(options.trusted_keys, "\", \"")));
+  if (!options.namespace_environments.empty())
+    values.emplace_back("namespace_environments", fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (values.empty()) return;
   const fs::path file = options.root / "etc/flox/config.toml";
   plan.files.write(file, set_toml_values(content_of(file), {}, values, file.string()));

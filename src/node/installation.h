@@ -19,6 +19,7 @@ struct InstallOptions {
   std::string sandbox_image;
   std::string catalog_url;                // for /etc/flox/config.toml; empty: as it is
   std::vector<std::string> trusted_keys;  // the same
+  std::vector<std::string> namespace_environments;  // the same
   std::string registry_address;           // where floxd serves the stub images; empty: nowhere
 };
 

@@ -40,6 +40,11 @@ env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::
   return env::Lockfile::parse(lock.dump()).packages.at(0);
 }
 
+std::string default_environment(const std::string& socket) {
+  return call<v1::DefaultEnvironmentResponse>(socket, "DefaultEnvironment", v1::DefaultEnvironmentRequest().SerializeAsString())
+      .environment();
+}
+
 nix::StorePath PodRealiser::realise(const env::Lockfile& lock, std::string_view system,
                                     std::string_view mode) {
   v1::RealiseRequest request;

@@ -147,20 +147,33 @@ Container PodService::asking(pid_t peer) const {
   return *container;
 }
 
+std::string PodService::default_of(const Container& container) const {
+  const auto found = config_.namespace_environments.find(container.pod_namespace);
+  return found == config_.namespace_environments.end() ? "" : found->second;
+}
+
+v1::DefaultEnvironmentResponse PodService::default_environment(pid_t peer) const {
+  v1::DefaultEnvironmentResponse response;
+  response.set_environment(default_of(asking(peer)));
+  return response;
+}
+
 v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, pid_t peer) {
   Container container = asking(peer);
-  if (!config_.pod_install)
+  auto descriptor_json = nlohmann::json::parse(request.descriptor_json(), nullptr, false);
+  if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
+  auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
+  const env::InstallDescriptor& descriptor = manifest.install.at(request.install_id());
+  // What the node gives the namespace itself, in whatever version, is not forbidden.
+  const std::string own = default_of(container);
+  if (!config_.pod_install && (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
     throw Error(ErrorKind::untrusted,
                 fmt::format("pod {}/{} may not install packages: this node forbids it",
                             container.pod_namespace, container.pod_name),
                 "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
                 "in /etc/flox/config.toml");
-  auto descriptor_json = nlohmann::json::parse(request.descriptor_json(), nullptr, false);
-  if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
-  auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
   v1::ResolveResponse response;
-  auto package = environments_.resolve(request.install_id(), manifest.install.at(request.install_id()),
-                                       request.system());
+  auto package = environments_.resolve(request.install_id(), descriptor, request.system());
   response.set_package_json(package.json.dump());
   return response;
 }

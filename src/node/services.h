@@ -43,11 +43,14 @@ class PodService {
  public:
   PodService(const Config& config, Environments& environments, Containers& containers)
       : config_(config), environments_(environments), containers_(containers) {}
+  v1::DefaultEnvironmentResponse default_environment(pid_t peer) const;
   v1::ResolveResponse resolve(const v1::ResolveRequest& request, pid_t peer);
   v1::RealiseResponse realise(const v1::RealiseRequest& request, pid_t peer);
 
  private:
   Container asking(pid_t peer) const;
+  // The node's policy for the namespace; empty if there is none.
+  std::string default_of(const Container& container) const;
   const Config& config_;
   Environments& environments_;
   Containers& containers_;

@@ -19,6 +19,12 @@ for version in 0.0.9 0.1.0; do
   build_ticket_processor $version
   publish_ticket_processor
 done
+for variant in avx2 avx512; do
+  sed -i "s/^\[build.ticket-processor[^]]*\]/[build.ticket-processor-$variant]/" "$TICKET_ENV/.flox/env/manifest.toml"
+  TICKET_VERSION=0.1.0 FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor-$variant
+  flox --root "$LAPTOP_ROOT" publish -d "$TICKET_ENV" ticket-processor-$variant
+done
+INSTALL_OPTIONS="--default-runtime --namespace-environment ml-workloads=ticket-processor"
 start_cluster 3
 start_aws_at $CONTROL_PLANE
 in_net ticket-generator --create-resources --visibility-timeout 15 --count 0
@@ -28,6 +34,7 @@ provide_identity
 step "the guide's files, in the guide's order"
 kubectl create namespace $NS
 for file in runtime-class service-account model-cache-pvc ticket-processor-config ticket-processor-deployment; do
+  [ $file != ticket-processor-deployment ] || wait_until 30 "the policy that stands in for a cloud's webhook" identity_works
   kubectl apply -f "$base/$file.yaml"
 done
 began=$SECONDS
@@ -38,3 +45,52 @@ kubectl get pods -n $NS -o wide
 step "tickets flow"
 in_net ticket-generator --count $TICKETS --seed 7
 wait_until 120 "$TICKETS enriched tickets" enriched_at_least $TICKETS
+items=$(ticket_items)
+equal "$(jq -r .ticket_id <<<"$items" | sort -u | wc -l)" $TICKETS
+equal "$(wc -l <<<"$items")" $TICKETS
+
+step "its Job fills the model cache; it names neither a runtime class nor an environment"
+kubectl apply -f "$base/model-preloader-job.yaml"
+wait_until 60 "the Job" kubectl wait -n $NS --for=condition=Complete job/model-preloader --timeout=1s
+kubectl logs -n $NS job/model-preloader
+
+step "kubectl scale, as the guide has it"
+kubectl scale deployment ticket-processor -n $NS --replicas=5
+wait_until 90 "five ready pods" ready_replicas 5
+kubectl scale deployment ticket-processor -n $NS --replicas=3
+
+step "the guide's rollback, and its undoing"
+versions() { kubectl get pods -n $NS -l app=ticket-processor --field-selector=status.phase=Running -o name | while read -r pod; do kubectl logs -n $NS "$pod" | grep -o '"version":"[^"]*"' | sort -u; done | sort | uniq -c | tr -s ' '; }
+all_run() { [ "$(versions)" = " 3 \"version\":\"$1\"" ]; }
+kubectl set env deployment/ticket-processor -n $NS FLOX_PACKAGE_VERSION=0.0.9
+kubectl rollout status deployment/ticket-processor -n $NS --timeout=180s
+wait_until 60 "three pods of 0.0.9" all_run 0.0.9
+kubectl rollout undo deployment/ticket-processor -n $NS
+wait_until 60 "the first pod of 0.1.0" eval '[[ $(versions) == *0.1.0* ]]'
+
+step "the variants run where the CPU is labelled for them, and nowhere else"
+kubectl delete deployment ticket-processor -n $NS --wait=false
+kubectl label node node-2 cpu.feature.node.kubernetes.io/AVX2=true
+kubectl label node node-3 cpu.feature.node.kubernetes.io/AVX512=true
+nodes_of() { kubectl get pods -n $NS -l app=ticket-processor,variant="$1" --field-selector=status.phase=Running -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort -u; }
+for variant in avx2 avx512; do
+  # A pod asks for one core, and the node has two: the third replica stays pending.
+  kubectl apply -k "$PROJECT/deploy/overlays/$variant" 2>/dev/null
+done
+variant_runs() { [ "$(jsonpath $NS "deployment/ticket-processor-$1" '{.status.readyReplicas}')" -ge 1 ]; }
+for level in avx2:node-2 avx512:node-3; do
+  wait_until 120 "a ready pod of ${level%:*}" variant_runs "${level%:*}"
+  equal "$(nodes_of "${level%:*}")" "${level#*:}"
+done
+
+step "no image was pulled but the stubs, from the nodes themselves"
+for n in 1 2 3; do
+  foreign=$(on_node $n ctr -n k8s.io images ls -q | grep -vE '^(sha256:|ghcr.io/flox/flox|flox.dev/pause)' || true)
+  [ -z "$foreign" ] || die "node-$n has images of others: $foreign"
+done
+
+step "all of it goes"
+kubectl delete namespace $NS --timeout=90s
+for n in 1 2 3; do
+  wait_until 30 "the shims of node-$n to end" eval "[ -z \"\$(on_node $n ctr -n k8s.io task ls -q)\" ]"
+done

@@ -52,6 +52,11 @@ spec: { policyName: cloud-identity }
 YAML
 }
 
+# The API server takes a moment to heed a new policy: ends when a pod of the service account gets its variables.
+identity_works() {
+  kubectl run probe -n ml-workloads --image=none --dry-run=server -o yaml --overrides '{"spec": {"serviceAccountName": "ticket-processor"}}' | grep -q AWS_ENDPOINT_URL
+}
+
 # What to look at when something in Kubernetes does not come: called by wait_until.
 show_trouble() {
   {
@@ -59,9 +64,23 @@ show_trouble() {
     kubectl get events -A --sort-by=.lastTimestamp | tail -25
     local log
     for log in "$WORLD"/logs/node-*-{kubelet,containerd,floxd}.log; do
-      [ -s "$log" ] && { echo "== $log"; grep -v ' I1\|level=info' "$log" | tail -6; }
+      [ -s "$log" ] && { echo "== $log"; grep -vE '^I[0-9]|level=info' "$log" | tail -6; }
     done
   } >&2 || true
 }
 # jsonpath NAMESPACE KIND/NAME PATH
 jsonpath() { kubectl get -n "$1" "$2" -o "jsonpath=$3"; }
+
+# import_busybox N: an ordinary image, busybox:test, on node N.
+import_busybox() {
+  . "$PROJECT/test/shim/images.sh"
+  local rootfs=$WORLD/busybox layout=$WORLD/busybox-image
+  if [ ! -d "$layout" ]; then
+    mkdir -p "$rootfs"/{bin,tmp,etc,root}
+    chmod 1777 "$rootfs/tmp"
+    cp "$(command -v busybox)" "$rootfs/bin/busybox"
+    "$rootfs/bin/busybox" --install "$rootfs/bin"
+    make_image "$layout" "$rootfs" '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}' docker.io/library/busybox:test
+  fi
+  tar -C "$layout" -c oci-layout index.json blobs | on_node "$1" ctr -n k8s.io images import - >/dev/null
+}
