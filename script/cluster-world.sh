@@ -48,10 +48,7 @@ start_cluster() {
 start_control_plane() {
   local pki=$WORLD/pki name
   export KUBECONFIG=$WORLD/admin.conf
-  in_net ip link add cluster0 type bridge
-  in_net ip addr add $CONTROL_PLANE/24 dev cluster0
-  in_net ip link set cluster0 up
-  in_net sysctl -qw net.ipv4.ip_forward=1
+  make_network
   make_authority
   make_certificate apiserver "/CN=kube-apiserver" "IP:$CONTROL_PLANE,IP:127.0.0.1,IP:10.96.0.1,DNS:kubernetes,DNS:kubernetes.default.svc"
   make_certificate front-proxy /CN=front-proxy
@@ -82,6 +79,13 @@ start_control_plane() {
     --horizontal-pod-autoscaler-initial-readiness-delay 5s --horizontal-pod-autoscaler-cpu-initialization-period 10s
   start_server scheduler in_net kube-scheduler --kubeconfig "$WORLD/scheduler.conf" --leader-elect=false
   wait_until 30 "the default service account" kubectl get serviceaccount default
+}
+# The network that nodes and control plane share.
+make_network() {
+  in_net ip link add cluster0 type bridge
+  in_net ip addr add $CONTROL_PLANE/24 dev cluster0
+  in_net ip link set cluster0 up
+  in_net sysctl -qw net.ipv4.ip_forward=1
 }
 kubectl() { in_net kubectl "$@"; }
 
@@ -227,7 +231,7 @@ TOML
 # What a command needs to run on node N: nothing of the world's environment is there.
 enter_node() {
   enter=(nsenter --target "$(cat "$WORLD/node-$1/pid")" --mount --net --wdns=/ -- env -i HOME=/root
-    PATH="/usr/local/sbin:/usr/local/bin:${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin:$KUBERNETES")
+    PATH="/usr/local/sbin:/usr/local/bin:${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin${KUBERNETES:+:$KUBERNETES}")
 }
 on_node() {
   local enter
@@ -260,9 +264,8 @@ install_node() {
   wait_until 20 "floxd of node-$n" on_node "$n" curl -fs http://127.0.0.1:9808/readyz
 }
 
-start_node() {
+launch_node() {
   local n=$1 node=node-$1 dir=$WORLD/node-$1
-  shift
   start_node_containerd "$n"
   make_kubeconfig "$node" "/O=system:nodes/CN=system:node:$node"
   make_kubeconfig "$node-proxy" /CN=system:kube-proxy

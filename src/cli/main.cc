@@ -34,6 +34,8 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();  // a command with exit codes of its own, which has said why
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : flox::exit_failure;
   } catch (const std::exception& error) {

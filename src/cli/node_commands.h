@@ -7,5 +7,7 @@ namespace flox::cli {
 
 void add_node_install(CLI::App& node);
 void add_node_uninstall(CLI::App& node);
+void add_node_doctor(CLI::App& node);
+void add_node_label(CLI::App& node);
 
 }  // namespace flox::cli

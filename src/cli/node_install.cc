@@ -156,7 +156,7 @@ void uninstall(const Options& options) {
 
 void add_common(CLI::App& command, Options& options) {
   command.add_flag("--dry-run", options.dry_run, "print what would change, and change nothing");
-  command.add_option("--root", options.install.root, "the node's file system, if it is not this machine's")->check(CLI::ExistingDirectory);
+  command.add_option("--target", options.install.root, "root directory of the node, if it is not this machine")->check(CLI::ExistingDirectory);
   command.add_option("--containerd-config", options.install.containerd_config, "containerd's configuration (default: found)");
 }
 

@@ -45,27 +45,20 @@ std::pair<int, int> release(const std::string& version) {
   return {std::stoi(match[1]), std::stoi(match[2])};
 }
 
-// The --config of the containerd that runs in our mount namespace.
+// The --config of the containerd that runs here.
 std::optional<fs::path> config_of_running() {
-  std::error_code error;
-  const fs::path ours = fs::read_symlink("/proc/self/ns/mnt", error);
-  for (const auto& entry : fs::directory_iterator("/proc", error)) {
-    const std::string pid = entry.path().filename();
-    if (!std::all_of(pid.begin(), pid.end(), [](unsigned char c) { return std::isdigit(c); })) continue;
-    if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
-    if (fs::read_symlink(entry.path() / "exe", error).filename() != "containerd" || error) continue;
-    std::vector<std::string> args(1);
-    for (char c : read_file(entry.path() / "cmdline")) {
-      if (c == '\0')
-        args.emplace_back();
-      else
-        args.back() += c;
-    }
-    for (size_t i = 1; i < args.size(); ++i) {
-      if ((args[i] == "--config" || args[i] == "-c") && i + 1 < args.size()) return args[i + 1];
-      if (args[i].starts_with("--config=")) return args[i].substr(std::string("--config=").size());
-    }
-    return {};
+  const auto pid = running_containerd();
+  if (!pid) return {};
+  std::vector<std::string> args(1);
+  for (char c : read_file(fmt::format("/proc/{}/cmdline", *pid))) {
+    if (c == '\0')
+      args.emplace_back();
+    else
+      args.back() += c;
+  }
+  for (size_t i = 1; i < args.size(); ++i) {
+    if ((args[i] == "--config" || args[i] == "-c") && i + 1 < args.size()) return args[i + 1];
+    if (args[i].starts_with("--config=")) return args[i].substr(std::string("--config=").size());
   }
   return {};
 }
@@ -125,6 +118,18 @@ TomlValues runc_options(const Containerd& containerd, std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<pid_t> running_containerd() {
+  std::error_code error;
+  const fs::path ours = fs::read_symlink("/proc/self/ns/mnt", error);
+  for (const auto& entry : fs::directory_iterator("/proc", error)) {
+    const std::string pid = entry.path().filename();
+    if (!std::all_of(pid.begin(), pid.end(), [](unsigned char c) { return std::isdigit(c); })) continue;
+    if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
+    if (fs::read_symlink(entry.path() / "exe", error).filename() == "containerd" && !error) return std::stoi(pid);
+  }
+  return {};
+}
 
 Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& config) {
   if (!config && fs::exists(root / k3s_directory)) return find_k3s(root / k3s_directory);
@@ -210,8 +215,8 @@ std::vector<std::string> handler_faults(const Containerd& containerd, std::strin
   if (toml_value(text, handler, name).empty()) {
     const TomlPath other = runtimes(containerd.config_version == 3 ? 2 : 3) / "flox";
     if (!toml_value(text, other, name).empty())
-      return {fmt::format("{} has {}, which a file of version {} does not read: there it is {}", name, toml_header(other), containerd.config_version, header)};
-    return {fmt::format("{} has no {}", name, header)};
+      return {fmt::format("{}, which a file of version {} does not read: there it is {}", toml_header(other), containerd.config_version, header)};
+    return {fmt::format("no {}", header)};
   }
   std::vector<std::string> faults;
   if (!toml_value(text, handler / "runtime_engine", name).empty())

@@ -2,6 +2,8 @@
 // to 2.x; containerd's docs/cri/config.md and docs/hosts.md), and the templates from which k3s makes it.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -26,6 +28,9 @@ struct Containerd {
 // was started with. `config` says otherwise. Throws Error: not_found without a containerd, invalid_input for a
 // configuration that is no TOML.
 Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& config);
+
+// The process of the containerd that runs in our mount namespace; nothing if none does.
+std::optional<pid_t> running_containerd();
 
 struct HandlerOptions {
   fs::path shim;                 // where containerd-shim-flox-v1 is
