@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/http_client.h"
 #include "base/process.h"
 #include "cli/node_commands.h"
 #include "node/installation.h"
@@ -123,6 +124,23 @@ void refuse_while_pods_run(bool force) {
               "the same (they keep running, but cannot be started again)");
 }
 
+// Without systemd we cannot stop it ourselves, and it would go on giving leases.
+void refuse_while_floxd_runs(const Config& config) {
+  try {
+    HttpClient().send({.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+  } catch (const Error&) {
+    return;
+  }
+  throw Error(ErrorKind::conflict, "floxd still runs", "stop it, by what started it, and run this again");
+}
+
+// What floxd has written besides the store.
+void remove_state_of_floxd(const fs::path& root) {
+  for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"}) fs::remove(root / file);
+  std::error_code in_use;
+  fs::remove(root / "var/lib/flox", in_use);
+}
+
 void remove_images(const node::Containerd& containerd, const fs::path& programs) {
   if (!containerd_answers(containerd)) return;
   for (const auto& [image, manifest] : node::make_stub_images(programs / "flox-pause").manifests)
@@ -143,13 +161,14 @@ void uninstall(const Options& options) {
   const node::Containerd containerd = node::find_containerd(root, options.install.containerd_config);
   const bool systemd = root == "/" && fs::exists("/run/systemd/system");
   if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd"}});
+  if (root == "/" && !systemd) refuse_while_floxd_runs(Config::load());
   if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
+  const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
+  remove_state_of_floxd(store_root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
   for (const auto& change : changes.changes()) done(change.path.string());
   if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
-  if (root == "/" && !systemd) to_do("stop floxd, if it runs");
-  const fs::path store_root = root == "/" ? Config::load().root : root;
   fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
   done(fmt::format("The node is as it was. Its store stays, for Nix and for another time: {}", (store_root / "nix").string()));
 }

@@ -138,10 +138,19 @@ std::string pod_of_bundle(const fs::path& bundle) {
   }
 }
 
-std::string id_on_command_line(const std::string& arguments) {
-  const std::string option("-id\0", 4);
+// The value of an option ("-id") on a command line with NULs between its words; empty if it is not there.
+std::string option_of(const std::string& arguments, std::string_view name) {
+  const std::string option = fmt::format("{}{}", name, '\0');
   const size_t at = arguments.find(option);
-  return at == std::string::npos ? "?" : std::string(arguments.c_str() + at + option.size());
+  return at == std::string::npos ? "" : std::string(arguments.c_str() + at + option.size());
+}
+
+// The pod of a shim with this command line. containerd keeps its bundles beside its socket, unless it is told otherwise.
+std::string pod_of_shim(const std::string& arguments) {
+  const std::string id = option_of(arguments, "-id");
+  const fs::path state = fs::path(option_of(arguments, "-address")).parent_path();
+  const std::string pod = pod_of_bundle(state / "io.containerd.runtime.v2.task" / option_of(arguments, "-namespace") / id);
+  return pod.empty() ? id : pod;
 }
 
 }  // namespace
@@ -172,9 +181,8 @@ std::vector<std::string> running_pods() {
     if (!std::isdigit(static_cast<unsigned char>(entry.path().filename().string()[0]))) continue;
     if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
     if (!fs::read_symlink(entry.path() / "exe", error).filename().string().starts_with(shim_name) || error) continue;
-    std::string name = pod_of_bundle(fs::read_symlink(entry.path() / "cwd", error));
     try {
-      pods.insert(name.empty() ? id_on_command_line(read_file(entry.path() / "cmdline")) : name);
+      pods.insert(pod_of_shim(read_file(entry.path() / "cmdline")));
     } catch (const Error&) {
       // It has ended meanwhile.
     }
