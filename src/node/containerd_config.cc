@@ -110,11 +110,21 @@ TomlValues handler_values(const Containerd& containerd, const fs::path& shim) {
     values = {{"runtime_type", quoted("io.containerd.flox.v1")}};
   values.emplace_back("pod_annotations", annotations);
   values.emplace_back("container_annotations", annotations);
+  values.emplace_back("runtime_engine", "");  // 1.x does not load CRI with it
   return values;
 }
 
 TomlValues runc_options(const Containerd& containerd, std::string_view text) {
   return toml_values(text, runtimes(containerd.config_version) / "runc" / "options", containerd.config.string());
+}
+
+// Where a configuration has a table of handlers, containerd forgets the ones that it has by itself, and CRI does not load
+// without its default one. The name of that one, if it is missing; empty if not.
+std::string lacks_default_runtime(const Containerd& containerd, std::string_view text) {
+  const std::string name = containerd.config;
+  std::string runtime = toml_value(text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name", name);
+  runtime = runtime.size() > 2 ? runtime.substr(1, runtime.size() - 2) : "runc";  // without the quotes
+  return toml_value(text, runtimes(containerd.config_version) / runtime, name).empty() ? runtime : "";
 }
 
 }  // namespace
@@ -153,8 +163,7 @@ std::string with_handler(const Containerd& containerd, std::string text, const H
   const TomlPath base = cri_runtime(containerd.config_version);
   if (text.find_first_not_of(" \t\r\n") == std::string::npos)
     text = set_toml_values(text, {}, {{"version", std::to_string(containerd.config_version)}}, name);
-  // Where a table of handlers is given, containerd forgets the ones that it has by itself.
-  if (toml_value(text, runtimes(containerd.config_version), name).empty())
+  if (lacks_default_runtime(containerd, text) == "runc")
     text = set_toml_values(text, runtimes(containerd.config_version) / "runc", {{"runtime_type", quoted("io.containerd.runc.v2")}}, name);
   const TomlPath handler = runtimes(containerd.config_version) / "flox";
   text = set_toml_values(text, handler, handler_values(containerd, options.shim), name);
@@ -220,7 +229,7 @@ std::vector<std::string> handler_faults(const Containerd& containerd, std::strin
   }
   std::vector<std::string> faults;
   if (!toml_value(text, handler / "runtime_engine", name).empty())
-    faults.push_back(fmt::format("{} names the shim in runtime_engine, as the guide has it: containerd ignores that and runs plain runc", header));
+    faults.push_back(fmt::format("{} names the shim in runtime_engine, as the guide has it: containerd 1.x does not load CRI with that, 2.x ignores it", header));
   const std::string type = toml_value(text, handler / "runtime_type", name), path = toml_value(text, handler / "runtime_path", name);
   const bool by_name = type.find("flox") != std::string::npos, by_path = path.find("containerd-shim-flox-v1") != std::string::npos;
   if (!by_name && !(by_path && containerd.takes_runtime_path())) {
@@ -230,6 +239,9 @@ std::vector<std::string> handler_faults(const Containerd& containerd, std::strin
     else if (faults.empty())
       faults.push_back(fmt::format("{} does not lead to containerd-shim-flox-v1", header));
   }
+  if (const std::string missing = lacks_default_runtime(containerd, text); !missing.empty())
+    faults.push_back(fmt::format("no {} beside {}: containerd then has no handler {}, and CRI does not load",
+                                 toml_header(runtimes(containerd.config_version) / missing), header, missing));
   if (toml_value(text, handler / "pod_annotations", name).find("flox.dev/*") == std::string::npos)
     faults.push_back(fmt::format("{} lets no flox.dev/* annotations through: pod_annotations = {}", header, annotations));
   return faults;

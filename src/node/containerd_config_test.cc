@@ -47,7 +47,7 @@ TEST(ContainerdConfig, gives_the_handler_the_options_of_the_nodes_runc) {
 TEST(ContainerdConfig, mends_the_guides_snippet) {
   const std::string guide = fmt::format("version = 2\n[{}.containerd.runtimes.flox]\n  runtime_type = \"io.containerd.runc.v2\"\n"
                                         "  runtime_engine = \"/usr/local/bin/containerd-shim-flox-v1\"\n  runtime_root = \"\"\n", v2);
-  EXPECT_THAT(handler_faults(debian, guide), ElementsAre(HasSubstr("runtime_engine, as the guide has it"), HasSubstr("pod_annotations")));
+  EXPECT_THAT(handler_faults(debian, guide), ElementsAre(HasSubstr("runtime_engine, as the guide has it"), HasSubstr("CRI does not load"), HasSubstr("pod_annotations")));
   const std::string mended = with_handler(debian, guide, options);
   EXPECT_THAT(mended, HasSubstr("runtime_type = \"io.containerd.flox.v1\"  # flox node install; was: runtime_type = \"io.containerd.runc.v2\""));
   EXPECT_EQ(undo_toml_edits(mended), guide);

@@ -32,7 +32,7 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-std::string indentation(const std::string& line) { return line.substr(0, line.find_first_not_of(" \t")); }
+std::string indentation(const std::string& line) { return line.substr(0, line.find_first_not_of(" \t")); }  // all, if blank
 
 std::string trimmed(std::string_view line) {
   const size_t first = line.find_first_not_of(" \t\r\n");
@@ -56,9 +56,12 @@ std::string written(const toml::node& node) {
   return out.str();
 }
 
-bool same(const toml::node& node, const std::string& value) {
+// Does the table (or nothing) have the key with that value?
+bool has(const toml::node* table, const std::string& key, const std::string& value) {
+  const toml::node* node = table && table->is_table() ? table->as_table()->get(key) : nullptr;
+  if (!node || value.empty()) return !node && value.empty();
   const toml::table wanted = parse_toml("v = " + value, "value");
-  return written(node) == written(*wanted.get("v"));
+  return written(*node) == written(*wanted.get("v"));
 }
 
 // The path of the table that a line opens: "[a.b]  # comment" → {"a", "b"}; nothing for any other line.
@@ -81,7 +84,8 @@ std::optional<TomlPath> header_of(const std::string& line) {
 
 [[noreturn]] void fail_by_hand(std::string_view name, const TomlPath& path, const TomlValues& values) {
   std::string advice = "write this yourself, and run the command again:\n" + toml_header(path);
-  for (const auto& [key, value] : values) advice += fmt::format("\n  {} = {}", key, value);
+  for (const auto& [key, value] : values)
+    if (!value.empty()) advice += fmt::format("\n  {} = {}", key, value);
   throw Error(ErrorKind::invalid_input,
               fmt::format("{}: the table {} is written in a way that cannot be changed line by line", name, toml_header(path)),
               advice);
@@ -93,17 +97,17 @@ void set_in_table(std::vector<std::string>& lines, size_t first, const TomlPath&
   const std::string indent = first == 0 ? "" : indentation(lines[first - 1]) + "  ";
   size_t inserted = 0;
   for (const auto& [key, value] : values) {
+    if (has(&table, key, value)) continue;
     const toml::node* present = table.get(key);
     if (!present) {
       lines.insert(lines.begin() + static_cast<long>(first + inserted++), fmt::format("{}{} = {}{}\n", indent, key, value, is_new));
       continue;
     }
-    if (same(*present, value)) continue;
     const auto region = present->source();
     const size_t at = region.begin.line - 1 + inserted;
     if (region.begin.line != region.end.line || at >= lines.size()) fail_by_hand(name, path, values);
-    const std::string& line = lines[at];
-    lines[at] = fmt::format("{}{} = {}{}{}\n", indentation(line), key, value, was, trimmed(line));
+    const std::string setting = value.empty() ? "" : fmt::format("{} = {}", key, value);
+    lines[at] = fmt::format("{}{}{}{}\n", indentation(lines[at]), setting, was, trimmed(lines[at]));
   }
 }
 
@@ -120,7 +124,8 @@ std::string toml_header(const TomlPath& path) {
 
 std::string toml_block(const TomlPath& path, const TomlValues& values) {
   std::string block = fmt::format("{}\n{}\n", block_begin, toml_header(path));
-  for (const auto& [key, value] : values) block += fmt::format("  {} = {}\n", key, value);
+  for (const auto& [key, value] : values)
+    if (!value.empty()) block += fmt::format("  {} = {}\n", key, value);
   return block + fmt::format("{}\n", block_end);
 }
 
@@ -128,10 +133,7 @@ std::string set_toml_values(std::string_view text, const TomlPath& path, const T
   const toml::table before = parse_toml(text, name);
   const toml::node* node = find(before, path);
   if (node && !node->is_table()) fail_by_hand(name, path, values);
-  if (node && std::all_of(values.begin(), values.end(), [&](const auto& value) {
-        const toml::node* present = node->as_table()->get(value.first);
-        return present && same(*present, value.second);
-      }))
+  if (std::all_of(values.begin(), values.end(), [&](const auto& value) { return has(node, value.first, value.second); }))
     return std::string(text);
 
   std::vector<std::string> lines = lines_of(text);
@@ -148,12 +150,8 @@ std::string set_toml_values(std::string_view text, const TomlPath& path, const T
 
   try {
     const toml::table result = parse_toml(after, name);
-    for (const auto& [key, value] : values) {
-      TomlPath whole = path;
-      whole.push_back(key);
-      const toml::node* present = find(result, whole);
-      if (!present || !same(*present, value)) fail_by_hand(name, path, values);
-    }
+    for (const auto& [key, value] : values)
+      if (!has(find(result, path), key, value)) fail_by_hand(name, path, values);
   } catch (const Error& error) {
     if (!error.advice().empty()) throw;
     fail_by_hand(name, path, values);
@@ -169,7 +167,7 @@ std::string undo_toml_edits(std::string_view text) {
     if (content == block_begin) in_block = true;
     if (!in_block) {
       if (const size_t mark = line.find(was); mark != std::string::npos)
-        result += indentation(line) + trimmed(line.substr(mark + was.size())) + "\n";
+        result += indentation(line.substr(0, mark)) + trimmed(line.substr(mark + was.size())) + "\n";
       else if (!(content.ends_with(trimmed(is_new)) && content.find(is_new) != std::string::npos))
         result += line;
     }

@@ -11,7 +11,8 @@
 namespace flox::node {
 
 using TomlPath = std::vector<std::string>;                                // {"plugins", "io.containerd…", "registry"}
-using TomlValues = std::vector<std::pair<std::string, std::string>>;  // key → value as TOML writes it: {"version", "2"}
+// Key → value as TOML writes it: {"version", "2"}. An empty value: the key must not be there.
+using TomlValues = std::vector<std::pair<std::string, std::string>>;
 
 // The text with these values in the table at `path`. Where a value differs, its line is changed; what is missing is
 // put below the table's header; a table without a header of its own is appended with all its values. A text that has

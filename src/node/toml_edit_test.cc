@@ -37,6 +37,14 @@ TEST(TomlEdit, puts_what_is_missing_below_the_header) {
   EXPECT_EQ(undo_toml_edits(after), config);
 }
 
+TEST(TomlEdit, takes_a_key_away) {
+  const std::string after = set(config, cri, {{"sandbox_image", ""}});
+  EXPECT_THAT(after, HasSubstr("\n      # flox node install; was: sandbox_image = \"pause:3.6\"   # old\n"));
+  EXPECT_EQ(toml_value(after, {"plugins", "io.containerd.grpc.v1.cri", "sandbox_image"}, "x"), "");
+  EXPECT_EQ(undo_toml_edits(after), config);
+  EXPECT_EQ(set(config, cri, {{"not_there", ""}}), config);
+}
+
 TEST(TomlEdit, appends_a_table_that_is_not_there) {
   TomlPath registry = cri;
   registry.emplace_back("registry");

@@ -16,7 +16,7 @@ same_files() { diff <(echo "$BEFORE") <(files) || die "$1: files differ"; }
 doctor_says() {
   local code=0 said wanted=$1 text
   shift
-  said=$(on_machine flox node doctor --json) || code=$?
+  said=$(on_machine "$BUILD_DIR/bin/flox" node doctor --json) || code=$?
   [ $code = "$wanted" ] || die "doctor ended with $code, not $wanted: $said"
   for text in "$@"; do contains "$(jq -r '.findings[] | .subject + ": " + .text + " → " + .advice' <<<"$said")" "$text"; done
 }
@@ -119,7 +119,7 @@ on_machine containerd config default | config
 check "containerd config default" --default-runtime
 { distribution_config; printf '%s\n' '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]' '  runtime_type = "io.containerd.runc.v2"' \
   '  runtime_engine = "/usr/local/bin/containerd-shim-flox-v1"' '  runtime_root = ""'; } | config
-doctor_says 2 "names the shim in runtime_engine, as the guide has it: containerd ignores that and runs plain runc → flox node install puts it right"
+doctor_says 2 "names the shim in runtime_engine, as the guide has it: containerd 1.x does not load CRI with that, 2.x ignores it → flox node install puts it right"
 check "the guide's snippet"
 { distribution_config; printf '%s\n' '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]' '  runtime_type = "io.containerd.runc.v2"' \
   '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]' '  SystemdCgroup = true'; } | config
