@@ -97,12 +97,10 @@ kind: Service
 metadata: { name: metrics-server, namespace: kube-system }
 spec: { ports: [{ name: https, port: 443, targetPort: 4443 }] }
 ---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: { name: metrics-server-1, namespace: kube-system, labels: { kubernetes.io/service-name: metrics-server } }
-addressType: IPv4
-ports: [{ name: https, port: 4443 }]
-endpoints: [{ addresses: ["$CONTROL_PLANE"] }]
+apiVersion: v1
+kind: Endpoints
+metadata: { name: metrics-server, namespace: kube-system }
+subsets: [{ addresses: [{ ip: $CONTROL_PLANE }], ports: [{ name: https, port: 4443 }] }]
 ---
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
@@ -111,7 +109,7 @@ spec: { group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, vers
 YAML
   start_server metrics-server in_net metrics-server --kubeconfig "$KUBECONFIG" --authentication-kubeconfig "$KUBECONFIG" \
     --authorization-kubeconfig "$KUBECONFIG" --kubelet-insecure-tls --kubelet-preferred-address-types InternalIP \
-    --secure-port 4443 --cert-dir "$WORLD/metrics-server" --metric-resolution 10s
+    --secure-port 4443 --cert-dir "$WORLD/metrics-server" --metric-resolution 10s --kubelet-request-timeout 5s
 }
 # Where the kubelets send pods with their names.
 start_dns() {
@@ -249,7 +247,7 @@ start_on_node() {  # N NAME COMMAND…
 }
 
 serve_catalog() {
-  CLUSTER_CATALOG_URL=http://$CONTROL_PLANE:5580
+  export CLUSTER_CATALOG_URL=http://$CONTROL_PLANE:5580
   start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token"
   wait_until 10 "the catalog in the cluster's network" in_net curl -fs "$CLUSTER_CATALOG_URL/readyz"
 }

@@ -248,15 +248,19 @@ play_guide() {  # OPTIONS of kube play…
 pods_json() { kube ps -n ml-workloads --json; }
 pods_running() { [ "$(pods_json | jq '[.[] | select(.phase == "Running")] | length')" -ge "$1" ]; }
 
-# Ends the script but not the world: for script/demo --keep.
-keep_world() {
-  local init
+# Ends the script but not the world: for script/demo --keep and script/cluster. $WORLD/enter is then the way in: a shell,
+# or the command that it is given, with the functions of the script files named here.
+keep_world() {  # [SCRIPT FILE…]
+  local init file functions='. "$PROJECT/script/lib.sh"; set +e +u; . "$PROJECT/script/world.sh"'
+  for file in "$@"; do functions+="; . $file"; done
   init=$(grep '^NSpid:' /proc/self/status | awk '{ print $2 }')
   cat >"$WORLD/enter" <<SH
 #!/usr/bin/env bash
-# A shell inside the demo's world, with its variables set.
-export $(env | grep -E '^(WORLD|PATH|PROJECT|CONTAINERD_ADDRESS|FLOX_[A-Z_]*|AWS_[A-Z_]*|NODE_ROOT|LAPTOP_ROOT|CATALOG_URL)=' | sed 's/=\(.*\)/="\1"/' | tr '\n' ' ')
-exec nsenter --target "\$(cat $WORLD/init-pid)" --mount --pid -- bash --rcfile <(echo '. \$PROJECT/script/lib.sh; set +e +u; . \$PROJECT/script/world.sh; PS1="demo# "') -i
+# A shell or a command inside a world that was kept, with its variables set.
+export $(env | grep -E '^(WORLD|PATH|PROJECT|CONTAINERD_ADDRESS|FLOX_[A-Z_]*|AWS_[A-Z_]*|NODE_ROOT|LAPTOP_ROOT|CATALOG_URL|CGROUP_PARENT|KUBE[A-Z]*|CLUSTER_[A-Z_]*|KEY_FILE|PUBLIC_KEY)=' | sed 's/=\(.*\)/="\1"/' | tr '\n' ' ')
+enter=(nsenter --target "\$(cat $WORLD/init-pid)" --mount --pid --)
+[ \$# = 0 ] || exec "\${enter[@]}" bash -c '$functions; "\$@"' enter "\$@"
+exec "\${enter[@]}" bash --rcfile <(echo '$functions; PS1="world# "') -i
 SH
   chmod 700 "$WORLD/enter"
   trap 'kube down --all >/dev/null 2>&1; exit 0' TERM
