@@ -8,12 +8,11 @@ namespace flox::fuzz {
 namespace {
 
 nix::SecretKey fixed_key() {
-  return nix::SecretKey::
-      parse(
-          "cache.example-1:"
-          "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==");  // RFC
-                                                                                                        // 8032,
-                                                                                                        // 7.1
+  return nix::SecretKey::parse(
+      "cache.example-1:"
+      "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==");  // RFC
+                                                                                                    // 8032,
+                                                                                                    // 7.1
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ const std::vector<Key>& keys() {
        "may pods install packages themselves (flox install in a pod)?",
        [](Config& c, const std::string& v) { c.pod_install = flag(v); }},
       {"namespace_environments", "FLOX_NAMESPACE_ENVIRONMENTS", "",
-       "NAMESPACE=PACKAGE[@VERSION]: what flox activate stands for in pods there that bring no environment (variable: spaces between)",
+       "NAMESPACE=PACKAGE[@VERSION]: what flox activate stands for in pods there that bring no environment "
+       "(variable: spaces between)",
        [](Config& c, const std::string& v) {
          c.namespace_environments.clear();
          for (const auto& word : words(v)) {

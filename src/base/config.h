@@ -23,12 +23,12 @@ struct Config {
   std::filesystem::path pod_socket_dir = "/run/flox/pod";  // pod_socket_dir FLOX_POD_SOCKET_DIR: bound into
                                                            // pods as /run/flox; holds pod.sock
   bool pod_install = true;                                 // pod_install   FLOX_POD_INSTALL: may pods install
-  // namespace_environments FLOX_NAMESPACE_ENVIRONMENTS ("NAMESPACE=NAME[@VERSION]" …): what `flox activate` stands for
-  // in the pods of a Kubernetes namespace where they bring no environment.
+  // namespace_environments FLOX_NAMESPACE_ENVIRONMENTS ("NAMESPACE=NAME[@VERSION]" …): what `flox activate`
+  // stands for in the pods of a Kubernetes namespace where they bring no environment.
   std::map<std::string, std::string> namespace_environments;
-  std::string store_view = "node";                 // store_view    FLOX_STORE_VIEW: what containers see
-                                                   // of the store: "node" all, "closure" their own
-  std::string metrics_address = "127.0.0.1:9808";  // metrics_address FLOX_METRICS_ADDRESS
+  std::string store_view = "node";                  // store_view    FLOX_STORE_VIEW: what containers see
+                                                    // of the store: "node" all, "closure" their own
+  std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"

@@ -58,12 +58,14 @@ TEST_F(ConfigFile, that_is_no_toml_is_refused_and_does_not_end_the_process) {
 TEST_F(ConfigFile, with_an_ill_typed_value_is_refused) { EXPECT_THROW(load("root = 5\n"), Error); }
 
 TEST_F(ConfigFile, gives_namespaces_their_environments) {
-  EXPECT_EQ(load("namespace_environments = [\"ml=web@1.0\", \"b=c\"]\n").namespace_environments.at("ml"), "web@1.0");
+  EXPECT_EQ(load("namespace_environments = [\"ml=web@1.0\", \"b=c\"]\n").namespace_environments.at("ml"),
+            "web@1.0");
   EXPECT_THROW(load("namespace_environments = [\"web\"]\n"), Error);
 }
 
 TEST(Config, explains_every_key) {
-  for (const char* name : {"root", "catalog_url", "trusted_keys", "pod_install", "metrics_address", "registry_address"})
+  for (const char* name :
+       {"root", "catalog_url", "trusted_keys", "pod_install", "metrics_address", "registry_address"})
     EXPECT_THAT(Config::explain(), HasSubstr(name));
 }
 

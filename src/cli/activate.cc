@@ -67,8 +67,8 @@ env::Lockfile lock_to_activate(env::Environment& environment, env::Resolver& res
   return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
 }
 
-// What `flox activate` stands for in a pod that brings no environment: the one that the node gives the pod's namespace, made
-// in a directory of its own. Nothing if there is none.
+// What `flox activate` stands for in a pod that brings no environment: the one that the node gives the pod's
+// namespace, made in a directory of its own. Nothing if there is none.
 std::optional<env::Environment> namespace_environment() {
   const std::string reference = namespace_default();
   if (reference.empty()) return std::nullopt;
@@ -76,10 +76,13 @@ std::optional<env::Environment> namespace_environment() {
   const fs::path directory = fs::temp_directory_path() / fmt::format("flox-namespace-{}", ::getuid());
   fs::create_directories(directory);
   FileLock turn(directory / "lock", FileLock::Mode::exclusive);  // a probe may activate at the same time
-  auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory) : env::Environment::init(directory, name);
+  auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory)
+                                                     : env::Environment::init(directory, name);
   if (!environment.manifest().install.contains(name))
     environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
-  fmt::print(stderr, "ℹ using '{}', which this node gives the pod's namespace: there is no environment here\n", reference);
+  fmt::print(stderr,
+             "ℹ using '{}', which this node gives the pod's namespace: there is no environment here\n",
+             reference);
   return environment;
 }
 
@@ -88,7 +91,8 @@ env::Environment environment_to_activate(const std::string& directory) {
   try {
     env::Environment environment = env::Environment::find(directory, &found_below);
     if (found_below)
-      fmt::print(stderr, "ℹ using the environment in {}: the only one here\n", environment.directory().string());
+      fmt::print(stderr, "ℹ using the environment in {}: the only one here\n",
+                 environment.directory().string());
     return environment;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod() || directory != ".") throw;

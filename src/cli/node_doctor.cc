@@ -26,13 +26,17 @@ void print(const std::vector<node::Finding>& findings) {
   const bool colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   const auto style = [&](node::Severity severity) {
     if (!colour) return fmt::text_style();
-    return severity == node::Severity::ok ? fg(fmt::terminal_color::green)
-           : severity == node::Severity::warning ? fg(fmt::terminal_color::yellow) : fg(fmt::terminal_color::red);
+    return severity == node::Severity::ok        ? fg(fmt::terminal_color::green)
+           : severity == node::Severity::warning ? fg(fmt::terminal_color::yellow)
+                                                 : fg(fmt::terminal_color::red);
   };
   std::string subject;
   for (const auto& finding : findings) {
-    const char* mark = finding.severity == node::Severity::ok ? "✔" : finding.severity == node::Severity::warning ? "!" : "✘";
-    fmt::print("{} {:<12} {}\n", fmt::styled(mark, style(finding.severity)), finding.subject == subject ? "" : finding.subject, finding.text);
+    const char* mark = finding.severity == node::Severity::ok        ? "✔"
+                       : finding.severity == node::Severity::warning ? "!"
+                                                                     : "✘";
+    fmt::print("{} {:<12} {}\n", fmt::styled(mark, style(finding.severity)),
+               finding.subject == subject ? "" : finding.subject, finding.text);
     if (!finding.advice.empty()) fmt::print("{:15}→ {}\n", "", finding.advice);
     subject = finding.subject;
   }
@@ -41,7 +45,10 @@ void print(const std::vector<node::Finding>& findings) {
 void print_json(const std::vector<node::Finding>& findings) {
   nlohmann::json list = nlohmann::json::array();
   for (const auto& finding : findings)
-    list.push_back({{"severity", to_string(finding.severity)}, {"subject", finding.subject}, {"text", finding.text}, {"advice", finding.advice}});
+    list.push_back({{"severity", to_string(finding.severity)},
+                    {"subject", finding.subject},
+                    {"text", finding.text},
+                    {"advice", finding.advice}});
   fmt::print("{}\n", nlohmann::json({{"severity", to_string(worst(findings))}, {"findings", list}}).dump(2));
 }
 
@@ -50,9 +57,10 @@ void examine(const node::DoctorOptions& options, bool as_json) {
   as_json ? print_json(findings) : print(findings);
   const node::Severity severity = worst(findings);
   if (!as_json)
-    fmt::print("\n{}\n", severity == node::Severity::ok        ? "This node is ready for imageless pods."
-                         : severity == node::Severity::warning ? "This node runs imageless pods; the warnings deserve a look."
-                                                               : "This node does not run imageless pods as it is.");
+    fmt::print("\n{}\n", severity == node::Severity::ok ? "This node is ready for imageless pods."
+                         : severity == node::Severity::warning
+                             ? "This node runs imageless pods; the warnings deserve a look."
+                             : "This node does not run imageless pods as it is.");
   if (severity != node::Severity::ok) throw CLI::RuntimeError(static_cast<int>(severity));
 }
 
@@ -83,10 +91,14 @@ void add_node_doctor(CLI::App& node) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  auto* command = node.add_subcommand("doctor", "Tell what is right and wrong with this node, and what to do about it");
-  command->add_option("--containerd-config", options->doctor.containerd_config, "containerd's configuration (default: found)");
-  command->add_option("--kubeconfig", options->doctor.kubeconfig, "ask the cluster too: RuntimeClass and labels");
-  command->add_option("--node", options->doctor.node_name, "the node's name in the cluster")->capture_default_str();
+  auto* command =
+      node.add_subcommand("doctor", "Tell what is right and wrong with this node, and what to do about it");
+  command->add_option("--containerd-config", options->doctor.containerd_config,
+                      "containerd's configuration (default: found)");
+  command->add_option("--kubeconfig", options->doctor.kubeconfig,
+                      "ask the cluster too: RuntimeClass and labels");
+  command->add_option("--node", options->doctor.node_name, "the node's name in the cluster")
+      ->capture_default_str();
   command->add_flag("--json", options->json, "for programs");
   command->footer("Exit code: 0 all is well, 1 there are warnings, 2 there are errors.");
   command->callback([options] { examine(options->doctor, options->json); });
@@ -98,7 +110,8 @@ void add_node_label(CLI::App& node) {
     bool print = false;
   };
   auto options = std::make_shared<Options>();
-  auto* command = node.add_subcommand("label", "Label this node in the cluster: the runtime, and what its CPU can do");
+  auto* command =
+      node.add_subcommand("label", "Label this node in the cluster: the runtime, and what its CPU can do");
   command->add_option("NODE", options->name, "the node's name in the cluster")->capture_default_str();
   command->add_option("--kubeconfig", options->kubeconfig, "the cluster (default: as kubectl finds it)");
   command->add_flag("--print", options->print, "print the kubectl command instead");

@@ -37,7 +37,9 @@ std::string containerd_service(const node::Containerd& containerd) {
 
 void restart_containerd(const node::Containerd& containerd, bool systemd) {
   const std::string service = containerd_service(containerd);
-  if (!systemd) return to_do(fmt::format("restart {} now: it reads its configuration only then; running pods do not notice", service));
+  if (!systemd)
+    return to_do(fmt::format(
+        "restart {} now: it reads its configuration only then; running pods do not notice", service));
   run_checked({.argv = {"systemctl", "restart", service}});
   done(fmt::format("{} restarted; running pods did not notice", service));
 }
@@ -52,11 +54,13 @@ bool containerd_answers(const node::Containerd& containerd) {
 
 void import_images(const node::Containerd& containerd, const fs::path& programs) {
   if (!containerd_answers(containerd))
-    return to_do("containerd does not answer: it gets the stub images from floxd when the first pod asks for them");
+    return to_do(
+        "containerd does not answer: it gets the stub images from floxd when the first pod asks for them");
   TempDir directory("flox-images-");
   const fs::path archive = directory.path() / "images.tar";
   oci::write_image_archive(archive, node::make_stub_images(programs / "flox-pause"));
-  run_checked({.argv = {"ctr", "--address", node::containerd_socket(containerd), "-n", "k8s.io", "images", "import", archive}});
+  run_checked({.argv = {"ctr", "--address", node::containerd_socket(containerd), "-n", "k8s.io", "images",
+                        "import", archive}});
   done("stub images imported: no registry is asked for them");
 }
 
@@ -69,7 +73,8 @@ void start_floxd(const node::InstallPlan& plan) {
 }
 
 // The closure holds the flox that pods get: a new flox makes a new one.
-bool needs_runtime(const store::LocalStore& store, const node::InstallPlan& plan, const node::InstallOptions& options) {
+bool needs_runtime(const store::LocalStore& store, const node::InstallPlan& plan,
+                   const node::InstallOptions& options) {
   if (plan.files.touches(options.root / (options.prefix / "bin/flox").relative_path())) return true;
   try {
     node::current_runtime(store);
@@ -90,11 +95,13 @@ void install(Options options) {
   if (options.dry_run) {
     fmt::print("{}", plan.files.diff());
     const auto& containerd = plan.containerd;
-    fmt::print("# containerd {}.{}{}, configuration {} (version {}). {}\n", containerd.major, containerd.minor, containerd.k3s ? " of k3s" : "",
-               containerd.config.string(), containerd.config_version,
-               plan.files.empty() ? "Nothing would change."
-                                  : fmt::format("{} files would change{}. Nothing was done.", plan.files.changes().size(),
-                                                plan.containerd_changed ? ", and containerd be restarted" : ""));
+    fmt::print("# containerd {}.{}{}, configuration {} (version {}). {}\n", containerd.major,
+               containerd.minor, containerd.k3s ? " of k3s" : "", containerd.config.string(),
+               containerd.config_version,
+               plan.files.empty()
+                   ? "Nothing would change."
+                   : fmt::format("{} files would change{}. Nothing was done.", plan.files.changes().size(),
+                                 plan.containerd_changed ? ", and containerd be restarted" : ""));
     return;
   }
   for (const auto& warning : plan.warnings) fmt::print(stderr, "! {}\n", warning);
@@ -119,15 +126,19 @@ void install(Options options) {
 void refuse_while_pods_run(bool force) {
   const std::vector<std::string> pods = node::running_pods();
   if (pods.empty() || force) return;
-  throw Error(ErrorKind::conflict, fmt::format("{} of this node's pods run under our shim: {}", pods.size(), fmt::join(pods, ", ")),
-              "move them away first: kubectl cordon NODE, then kubectl delete them or kubectl drain NODE; --force uninstalls all "
-              "the same (they keep running, but cannot be started again)");
+  throw Error(
+      ErrorKind::conflict,
+      fmt::format("{} of this node's pods run under our shim: {}", pods.size(), fmt::join(pods, ", ")),
+      "move them away first: kubectl cordon NODE, then kubectl delete them or kubectl drain NODE; --force "
+      "uninstalls all "
+      "the same (they keep running, but cannot be started again)");
 }
 
 // Without systemd we cannot stop it ourselves, and it would go on giving leases.
 void refuse_while_floxd_runs(const Config& config) {
   try {
-    HttpClient().send({.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+    HttpClient().send(
+        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
   } catch (const Error&) {
     return;
   }
@@ -136,7 +147,8 @@ void refuse_while_floxd_runs(const Config& config) {
 
 // What floxd has written besides the store.
 void remove_state_of_floxd(const fs::path& root) {
-  for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"}) fs::remove(root / file);
+  for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
+    fs::remove(root / file);
   std::error_code in_use;
   fs::remove(root / "var/lib/flox", in_use);
 }
@@ -144,17 +156,21 @@ void remove_state_of_floxd(const fs::path& root) {
 void remove_images(const node::Containerd& containerd, const fs::path& programs) {
   if (!containerd_answers(containerd)) return;
   for (const auto& [image, manifest] : node::make_stub_images(programs / "flox-pause").manifests)
-    run({.argv = {"ctr", "--address", node::containerd_socket(containerd), "-n", "k8s.io", "images", "rm", image}});
+    run({.argv = {"ctr", "--address", node::containerd_socket(containerd), "-n", "k8s.io", "images", "rm",
+                  image}});
 }
 
 void uninstall(const Options& options) {
   const fs::path& root = options.install.root;
   node::ChangeRecord record(node::installation_record(root));
   if (record.empty())
-    throw Error(ErrorKind::not_found, fmt::format("no flox node install has set this node up: {} has no record of it", node::installation_record(root).string()));
+    throw Error(ErrorKind::not_found,
+                fmt::format("no flox node install has set this node up: {} has no record of it",
+                            node::installation_record(root).string()));
   const node::ChangeSet changes = record.reversion(node::undo_toml_edits, options.force);
   if (options.dry_run) {
-    fmt::print("{}# {} files would be put back. Nothing was done.\n", changes.diff(), changes.changes().size());
+    fmt::print("{}# {} files would be put back. Nothing was done.\n", changes.diff(),
+               changes.changes().size());
     return;
   }
   if (root == "/") refuse_while_pods_run(options.force);
@@ -170,35 +186,46 @@ void uninstall(const Options& options) {
   for (const auto& change : changes.changes()) done(change.path.string());
   if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
   fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
-  done(fmt::format("The node is as it was. Its store stays, for Nix and for another time: {}", (store_root / "nix").string()));
+  done(fmt::format("The node is as it was. Its store stays, for Nix and for another time: {}",
+                   (store_root / "nix").string()));
 }
 
 void add_common(CLI::App& command, Options& options) {
   command.add_flag("--dry-run", options.dry_run, "print what would change, and change nothing");
-  command.add_option("--target", options.install.root, "root directory of the node, if it is not this machine")->check(CLI::ExistingDirectory);
-  command.add_option("--containerd-config", options.install.containerd_config, "containerd's configuration (default: found)");
+  command
+      .add_option("--target", options.install.root, "root directory of the node, if it is not this machine")
+      ->check(CLI::ExistingDirectory);
+  command.add_option("--containerd-config", options.install.containerd_config,
+                     "containerd's configuration (default: found)");
 }
 
 }  // namespace
 
 void add_node_install(CLI::App& node) {
   auto options = std::make_shared<Options>();
-  auto* command = node.add_subcommand("install", "Set this node up: programs, floxd, containerd's handler flox, stub images");
+  auto* command = node.add_subcommand(
+      "install", "Set this node up: programs, floxd, containerd's handler flox, stub images");
   add_common(*command, *options);
-  command->add_flag("--default-runtime", options->install.default_runtime, "pods without a RuntimeClass run under flox too");
-  command->add_option("--prefix", options->install.prefix, "where the programs go, in bin/")->capture_default_str();
-  command->add_option("--sandbox-image", options->install.sandbox_image,
-                      "the image that keeps every pod's namespaces, as flox.dev/pause:1.0.0 (default: as it is)");
+  command->add_flag("--default-runtime", options->install.default_runtime,
+                    "pods without a RuntimeClass run under flox too");
+  command->add_option("--prefix", options->install.prefix, "where the programs go, in bin/")
+      ->capture_default_str();
+  command->add_option(
+      "--sandbox-image", options->install.sandbox_image,
+      "the image that keeps every pod's namespaces, as flox.dev/pause:1.0.0 (default: as it is)");
   command->add_option("--catalog-url", options->install.catalog_url, "goes into /etc/flox/config.toml");
-  command->add_option("--trusted-key", options->install.trusted_keys, "public key whose signatures are accepted; repeatable; the same");
+  command->add_option("--trusted-key", options->install.trusted_keys,
+                      "public key whose signatures are accepted; repeatable; the same");
   command->add_option("--namespace-environment", options->install.namespace_environments,
-                      "NAMESPACE=PACKAGE: what flox activate stands for in pods there that bring no environment; repeatable; the same");
+                      "NAMESPACE=PACKAGE: what flox activate stands for in pods there that bring no "
+                      "environment; repeatable; the same");
   command->callback([options] { install(*options); });
 }
 
 void add_node_uninstall(CLI::App& node) {
   auto options = std::make_shared<Options>();
-  auto* command = node.add_subcommand("uninstall", "Take flox node install back: every file as it was, byte for byte");
+  auto* command =
+      node.add_subcommand("uninstall", "Take flox node install back: every file as it was, byte for byte");
   add_common(*command, *options);
   command->add_flag("--force", options->force, "although pods run, or others have changed the files since");
   command->callback([options] { uninstall(*options); });

@@ -263,9 +263,11 @@ NamedPackage parse_package(const std::string& text) {
   named.descriptor.pkg_path = text.substr(0, at);
   if (at != std::string::npos) named.descriptor.version = text.substr(at + 1);
   const size_t last = named.descriptor.pkg_path.find_last_of("/.");
-  named.install_id = last == std::string::npos ? named.descriptor.pkg_path : named.descriptor.pkg_path.substr(last + 1);
+  named.install_id =
+      last == std::string::npos ? named.descriptor.pkg_path : named.descriptor.pkg_path.substr(last + 1);
   if (named.install_id.empty() || (named.descriptor.version && named.descriptor.version->empty()))
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text), "write NAME or NAME@VERSION");
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text),
+                "write NAME or NAME@VERSION");
   return named;
 }
 

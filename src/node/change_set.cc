@@ -32,7 +32,9 @@ void put(const fs::path& path, const std::optional<FileState>& state) {
     fail_errno(errno, "giving {} its owner and mode", path.string());
 }
 
-bool is_text(const std::optional<FileState>& state) { return !state || state->content.find('\0') == std::string::npos; }
+bool is_text(const std::optional<FileState>& state) {
+  return !state || state->content.find('\0') == std::string::npos;
+}
 
 std::string describe(const std::optional<FileState>& state) {
   return state ? fmt::format("{} bytes, mode {:04o}", state->content.size(), state->mode) : "not there";
@@ -43,8 +45,9 @@ std::string text_diff(const FileChange& change) {
   write_file(dir.path() / "before", change.before ? change.before->content : "");
   write_file(dir.path() / "after", change.after ? change.after->content : "");
   const std::string path = change.path.string();
-  Outcome outcome = run({.argv = {"diff", "-u", "--label", change.before ? path : "/dev/null", "--label", change.after ? path : "/dev/null",
-                                  dir.path() / "before", dir.path() / "after"}});
+  Outcome outcome =
+      run({.argv = {"diff", "-u", "--label", change.before ? path : "/dev/null", "--label",
+                    change.after ? path : "/dev/null", dir.path() / "before", dir.path() / "after"}});
   if (outcome.exit_code > 1) fail(ErrorKind::internal, "diff: {}", outcome.err);
   return outcome.out;
 }
@@ -69,8 +72,10 @@ std::optional<FileState> file_state(const fs::path& path) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     fail_errno(errno, "looking at {}", path.string());
   }
-  if (!S_ISREG(info.st_mode)) fail(ErrorKind::conflict, "{} is there, but it is no regular file", path.string());
-  return FileState{.content = read_file(path), .mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
+  if (!S_ISREG(info.st_mode))
+    fail(ErrorKind::conflict, "{} is there, but it is no regular file", path.string());
+  return FileState{
+      .content = read_file(path), .mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
 }
 
 void ChangeSet::write(const fs::path& path, std::string content, mode_t mode) {
@@ -88,7 +93,8 @@ void ChangeSet::add(FileChange change) { changes_.push_back(std::move(change)); 
 
 bool ChangeSet::touches(const fs::path& path) const {
   const fs::path target = fs::exists(path) ? fs::canonical(path) : path;
-  return std::any_of(changes_.begin(), changes_.end(), [&](const auto& change) { return change.path == target; });
+  return std::any_of(changes_.begin(), changes_.end(),
+                     [&](const auto& change) { return change.path == target; });
 }
 
 std::string ChangeSet::diff() const {
@@ -97,7 +103,8 @@ std::string ChangeSet::diff() const {
     if (is_text(change.before) && is_text(change.after))
       text += text_diff(change);
     else
-      text += fmt::format("--- {0}  ({1})\n+++ {0}  ({2})\n", change.path.string(), describe(change.before), describe(change.after));
+      text += fmt::format("--- {0}  ({1})\n+++ {0}  ({2})\n", change.path.string(), describe(change.before),
+                          describe(change.after));
   }
   return text;
 }
@@ -124,8 +131,10 @@ void ChangeRecord::save() const {
   fs::create_directories(directory_ / "originals");
   json record = {{"files", json::object()}, {"directories", json::array()}};
   for (const auto& [path, original] : originals_) {
-    if (original.state) write_file(directory_ / "originals" / hash_of(path.string()), original.state->content, 0600);
-    record["files"][path.string()] = {{"before", to_json(original.state)}, {"installed_sha256", original.installed_sha256}};
+    if (original.state)
+      write_file(directory_ / "originals" / hash_of(path.string()), original.state->content, 0600);
+    record["files"][path.string()] = {{"before", to_json(original.state)},
+                                      {"installed_sha256", original.installed_sha256}};
   }
   for (const auto& path : made_directories_) record["directories"].push_back(path.string());
   write_file(directory_ / "installation.json", record.dump(2) + "\n", 0600);
@@ -159,13 +168,15 @@ ChangeSet ChangeRecord::reversion(const UndoEdits& undo_edits, bool force) const
   ChangeSet set;
   for (const auto& [path, original] : originals_) {
     const std::optional<FileState> now = file_state(path);
-    if (!now || now == original.state) continue;  // removed by others, or not written yet when the installation ended
+    if (!now || now == original.state)
+      continue;  // removed by others, or not written yet when the installation ended
     FileChange change{.path = path, .before = now, .after = original.state};
     if (hash_of(now->content) != original.installed_sha256 && !force) {
       change.after = now;
       change.after->content = undo_edits(now->content);
       if (change.after == now)
-        throw Error(ErrorKind::conflict, fmt::format("{} has been changed since flox node install wrote it", path.string()),
+        throw Error(ErrorKind::conflict,
+                    fmt::format("{} has been changed since flox node install wrote it", path.string()),
                     "look at it; --force puts back what stood there before the installation");
     }
     set.add(std::move(change));

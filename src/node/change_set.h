@@ -1,5 +1,5 @@
-// Changes to the files of a machine that are made as a whole or not at all, and taken back byte for byte later, also by
-// another run of the program: what stood there before is kept in a directory.
+// Changes to the files of a machine that are made as a whole or not at all, and taken back byte for byte
+// later, also by another run of the program: what stood there before is kept in a directory.
 #pragma once
 
 #include <sys/types.h>
@@ -56,12 +56,12 @@ class ChangeRecord {
   explicit ChangeRecord(fs::path directory);
 
   bool empty() const noexcept { return originals_.empty(); }
-  // Makes the changes. If one fails, those made before it are taken back, and the error thrown. A file that was changed
-  // by an earlier set keeps the original of that time.
+  // Makes the changes. If one fails, those made before it are taken back, and the error thrown. A file that
+  // was changed by an earlier set keeps the original of that time.
   void apply(const ChangeSet& set);
-  // Everything as it was before the first set, and no record of it left. A file that others have changed since is given
-  // to `undo_edits`, which takes our edits out of its text; one without any is Error(conflict), and nothing is done,
-  // unless `force`.
+  // Everything as it was before the first set, and no record of it left. A file that others have changed
+  // since is given to `undo_edits`, which takes our edits out of its text; one without any is
+  // Error(conflict), and nothing is done, unless `force`.
   void revert(const UndoEdits& undo_edits, bool force);
   // What revert would do.
   ChangeSet reversion(const UndoEdits& undo_edits, bool force) const;

@@ -37,8 +37,12 @@ class Subject {
  public:
   Subject(std::string name, std::vector<Finding>& findings) : name_(std::move(name)), findings_(findings) {}
   void ok(std::string text) { add(Severity::ok, std::move(text), ""); }
-  void warn(std::string text, std::string advice) { add(Severity::warning, std::move(text), std::move(advice)); }
-  void error(std::string text, std::string advice) { add(Severity::error, std::move(text), std::move(advice)); }
+  void warn(std::string text, std::string advice) {
+    add(Severity::warning, std::move(text), std::move(advice));
+  }
+  void error(std::string text, std::string advice) {
+    add(Severity::error, std::move(text), std::move(advice));
+  }
 
  private:
   void add(Severity severity, std::string text, std::string advice) {
@@ -69,16 +73,20 @@ void examine_kernel(Subject subject) {
   if (file_has("/proc/filesystems", "overlay"))
     subject.ok(fmt::format("Linux {}, with overlayfs", name.release));
   else
-    subject.warn(fmt::format("Linux {}, without overlayfs so far", name.release), "modprobe overlay, unless containerd has another snapshotter");
+    subject.warn(fmt::format("Linux {}, without overlayfs so far", name.release),
+                 "modprobe overlay, unless containerd has another snapshotter");
   // A call with a bad descriptor: whether it is known shows in the error.
   if (::syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
-    subject.warn("no open_tree(2): views of single closures (store_view = \"closure\") cannot be made", "use Linux 5.2 or later for them");
-  if (!fs::exists("/proc/self/ns/user")) subject.warn("no user namespaces", "pods with hostUsers: false cannot run here");
+    subject.warn("no open_tree(2): views of single closures (store_view = \"closure\") cannot be made",
+                 "use Linux 5.2 or later for them");
+  if (!fs::exists("/proc/self/ns/user"))
+    subject.warn("no user namespaces", "pods with hostUsers: false cannot run here");
 }
 
 void examine_cgroups(Subject subject) {
   struct statfs info = {};
-  if (::statfs("/sys/fs/cgroup", &info) != 0) return subject.error("no cgroups at /sys/fs/cgroup", "mount them: no container runs without");
+  if (::statfs("/sys/fs/cgroup", &info) != 0)
+    return subject.error("no cgroups at /sys/fs/cgroup", "mount them: no container runs without");
   const bool hybrid = fs::exists("/sys/fs/cgroup/unified");
   if (info.f_type == CGROUP2_SUPER_MAGIC)
     subject.ok("version 2");
@@ -90,8 +98,11 @@ void examine_oci_runtime(Subject subject) {
   const char* path = std::getenv("PATH");
   std::vector<std::string> found;
   for (const char* name : {"crun", "runc"})
-    if (fs::path program = find_program(name, path != nullptr ? path : ""); !program.empty()) found.push_back(program);
-  if (found.empty()) return subject.error("neither crun nor runc is in PATH", "install one of them: they start the containers");
+    if (fs::path program = find_program(name, path != nullptr ? path : ""); !program.empty())
+      found.push_back(program);
+  if (found.empty())
+    return subject.error("neither crun nor runc is in PATH",
+                         "install one of them: they start the containers");
   subject.ok(fmt::format("{}", fmt::join(found, ", ")));
 }
 
@@ -112,29 +123,37 @@ std::optional<std::string> path_of_containerd() {
 
 void examine_containerd(Subject subject, const DoctorOptions& options) {
   const Containerd containerd = find_containerd("/", options.containerd_config);
-  const std::string release = fmt::format("containerd {}.{}{}", containerd.major, containerd.minor, containerd.k3s ? " of k3s" : "");
+  const std::string release =
+      fmt::format("containerd {}.{}{}", containerd.major, containerd.minor, containerd.k3s ? " of k3s" : "");
   if (running_containerd())
     subject.ok(release + " runs");
   else
-    subject.warn(release + " does not run, or not in our sight", "start it; look at journalctl -u containerd");
+    subject.warn(release + " does not run, or not in our sight",
+                 "start it; look at journalctl -u containerd");
   if (!fs::exists(containerd.config))
-    return subject.error(fmt::format("{} is not there, so there is no handler flox", containerd.config.string()), "flox node install writes it");
+    return subject.error(
+        fmt::format("{} is not there, so there is no handler flox", containerd.config.string()),
+        "flox node install writes it");
   const std::string text = read_file(containerd.config);
   if (containerd.k3s) {
     if (text.find("runtimes.flox]") == std::string::npos)
-      subject.error(fmt::format("{} has no handler flox", containerd.config.string()), "flox node install adds it");
+      subject.error(fmt::format("{} has no handler flox", containerd.config.string()),
+                    "flox node install adds it");
     else
       subject.ok(fmt::format("{} has the handler flox", containerd.config.string()));
   } else {
     const std::vector<std::string> faults = handler_faults(containerd, text);
-    for (const auto& fault : faults) subject.error(fmt::format("{}: {}", containerd.config.string(), fault), "flox node install puts it right; --dry-run shows how");
+    for (const auto& fault : faults)
+      subject.error(fmt::format("{}: {}", containerd.config.string(), fault),
+                    "flox node install puts it right; --dry-run shows how");
     if (faults.empty()) subject.ok(fmt::format("{} has the handler flox", containerd.config.string()));
   }
   std::error_code error;
   if (const auto pid = running_containerd()) {
     const auto started = fs::last_write_time(fmt::format("/proc/{}", *pid), error);
     if (!error && fs::last_write_time(containerd.config) > started)
-      subject.warn(fmt::format("{} is younger than the containerd that runs", containerd.config.string()), "restart containerd: it reads its configuration only then");
+      subject.warn(fmt::format("{} is younger than the containerd that runs", containerd.config.string()),
+                   "restart containerd: it reads its configuration only then");
   }
 }
 
@@ -143,42 +162,56 @@ void examine_shim(Subject subject) {
   const std::string path = path_of_containerd().value_or(ours != nullptr ? ours : "");
   const fs::path shim = find_program(shim_name, path);
   if (shim.empty())
-    return subject.error(fmt::format("{} is in none of the directories in which containerd looks: {}", shim_name, path), "flox node install puts it into /usr/local/bin");
+    return subject.error(
+        fmt::format("{} is in none of the directories in which containerd looks: {}", shim_name, path),
+        "flox node install puts it into /usr/local/bin");
   const Outcome outcome = run({.argv = {shim, "-v"}});
-  if (outcome.exit_code != 0) return subject.error(fmt::format("{} does not run: {}", shim.string(), outcome.err), "flox node install replaces it");
+  if (outcome.exit_code != 0)
+    return subject.error(fmt::format("{} does not run: {}", shim.string(), outcome.err),
+                         "flox node install replaces it");
   subject.ok(fmt::format("{} runs", shim.string()));
 }
 
 void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
-    const HttpResponse response = http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience});
-    if (!response.ok()) return subject.error(fmt::format("is not ready: {}", response.body), "look at its log: journalctl -u floxd");
+    const HttpResponse response =
+        http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience});
+    if (!response.ok())
+      return subject.error(fmt::format("is not ready: {}", response.body),
+                           "look at its log: journalctl -u floxd");
     subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address));
   } catch (const Error& error) {
-    return subject.error(fmt::format("does not answer at {}", config.metrics_address), "start it: systemctl start floxd. Pods that run do not notice, new ones wait for it");
+    return subject.error(
+        fmt::format("does not answer at {}", config.metrics_address),
+        "start it: systemctl start floxd. Pods that run do not notice, new ones wait for it");
   }
   if (!fs::exists(config.node_socket))
-    subject.error(fmt::format("has no socket at {}, where the shim asks", config.node_socket.string()), "give floxd and the shim the same node_socket");
+    subject.error(fmt::format("has no socket at {}, where the shim asks", config.node_socket.string()),
+                  "give floxd and the shim the same node_socket");
   if (config.registry_address.empty())
-    return subject.warn("serves no stub images (registry_address is empty)", "pods with imagePullPolicy Always need ghcr.io then");
+    return subject.warn("serves no stub images (registry_address is empty)",
+                        "pods with imagePullPolicy Always need ghcr.io then");
   try {
     if (http.send({.url = "http://" + config.registry_address + "/v2/", .timeout = patience}).ok())
       return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
   } catch (const Error&) {
   }
-  subject.error(fmt::format("serves no stub images at {}", config.registry_address), "pods with imagePullPolicy Always cannot start; restart floxd");
+  subject.error(fmt::format("serves no stub images at {}", config.registry_address),
+                "pods with imagePullPolicy Always cannot start; restart floxd");
 }
 
 void examine_store(Subject subject, const Config& config) {
   if (!fs::exists(config.root / "nix/store"))
-    return subject.error(fmt::format("there is none below {}", config.root.string()), "start floxd, or run flox node install: they make it");
+    return subject.error(fmt::format("there is none below {}", config.root.string()),
+                         "start floxd, or run flox node install: they make it");
   store::LocalStore store(config.root);
   subject.ok(fmt::format("{}: {} paths", store.store_directory().string(), store.valid_paths().size()));
   try {
     const nix::StorePath runtime = current_runtime(store);
     if (!store.is_valid(runtime) || !fs::exists(store.real_path(runtime) / "bin/flox"))
-      subject.error(fmt::format("the runtime closure {} is damaged", runtime.to_string()), "make it anew: flox node runtime");
+      subject.error(fmt::format("the runtime closure {} is damaged", runtime.to_string()),
+                    "make it anew: flox node runtime");
     else
       subject.ok(fmt::format("runtime closure {}", runtime.base_name()));
   } catch (const Error& error) {
@@ -186,7 +219,8 @@ void examine_store(Subject subject, const Config& config) {
   }
   struct statvfs space = {};
   if (::statvfs(store.store_directory().c_str(), &space) != 0) return;
-  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize), total = static_cast<double>(space.f_blocks) * static_cast<double>(space.f_frsize);
+  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize),
+               total = static_cast<double>(space.f_blocks) * static_cast<double>(space.f_frsize);
   const std::string text = fmt::format("{:.1f} GB of {:.0f} GB are free", free / 1e9, total / 1e9);
   constexpr double little = 0.05, low = 2e9;
   if (free < low || free < little * total)
@@ -197,8 +231,10 @@ void examine_store(Subject subject, const Config& config) {
 
 void examine_caches(Subject subject, const Config& config) {
   std::vector<std::string> caches = config.caches;
-  if (!config.catalog_url.empty()) caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
-  if (caches.empty()) subject.error("no catalog and no cache is configured", "set catalog_url in /etc/flox/config.toml");
+  if (!config.catalog_url.empty())
+    caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
+  if (caches.empty())
+    subject.error("no catalog and no cache is configured", "set catalog_url in /etc/flox/config.toml");
   HttpClient http;
   for (const auto& cache : caches) {
     if (!cache.starts_with("http")) continue;
@@ -207,9 +243,11 @@ void examine_caches(Subject subject, const Config& config) {
       if (response.ok())
         subject.ok(cache + " answers");
       else
-        subject.warn(fmt::format("{} answers with status {}", cache, response.status), "is it the address of a binary cache?");
+        subject.warn(fmt::format("{} answers with status {}", cache, response.status),
+                     "is it the address of a binary cache?");
     } catch (const Error& error) {
-      subject.warn(fmt::format("{} does not answer", cache), fmt::format("{}. What is in the store still runs", error.what()));
+      subject.warn(fmt::format("{} does not answer", cache),
+                   fmt::format("{}. What is in the store still runs", error.what()));
     }
   }
   try {
@@ -218,15 +256,19 @@ void examine_caches(Subject subject, const Config& config) {
     return subject.error(fmt::format("trusted_keys: {}", error.what()), error.advice());
   }
   if (!config.trusted_keys.empty())
-    return subject.ok(fmt::format("{} trusted {}", config.trusted_keys.size(), config.trusted_keys.size() == 1 ? "key" : "keys"));
+    return subject.ok(fmt::format("{} trusted {}", config.trusted_keys.size(),
+                                  config.trusted_keys.size() == 1 ? "key" : "keys"));
   if (config.trust_content_addressed)
-    subject.warn("no trusted keys: content-addressed paths of anybody are accepted", "name the publishers' keys in trusted_keys");
+    subject.warn("no trusted keys: content-addressed paths of anybody are accepted",
+                 "name the publishers' keys in trusted_keys");
   else
-    subject.error("no trusted keys: nothing that is fetched will be accepted", "name the publishers' keys in trusted_keys");
+    subject.error("no trusted keys: nothing that is fetched will be accepted",
+                  "name the publishers' keys in trusted_keys");
 }
 
 nlohmann::json ask_cluster(const std::string& kubeconfig, std::vector<std::string> arguments) {
-  std::vector<std::string> argv = {"kubectl", "--kubeconfig", kubeconfig, "--request-timeout=5s", "-o", "json"};
+  std::vector<std::string> argv = {"kubectl", "--kubeconfig", kubeconfig, "--request-timeout=5s",
+                                   "-o",      "json"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return nlohmann::json::parse(run_checked({.argv = argv}));
 }
@@ -238,9 +280,11 @@ void examine_cluster(Subject subject, const DoctorOptions& options) {
     if (handler == "flox")
       subject.ok("RuntimeClass flox leads to the handler flox");
     else
-      subject.error(fmt::format("RuntimeClass flox leads to the handler '{}'", handler), "delete it and kubectl apply -f deploy/base/runtime-class.yaml");
+      subject.error(fmt::format("RuntimeClass flox leads to the handler '{}'", handler),
+                    "delete it and kubectl apply -f deploy/base/runtime-class.yaml");
   } catch (const Error& error) {
-    subject.error(fmt::format("no RuntimeClass flox: {}", error.what()), "kubectl apply -f deploy/base/runtime-class.yaml");
+    subject.error(fmt::format("no RuntimeClass flox: {}", error.what()),
+                  "kubectl apply -f deploy/base/runtime-class.yaml");
   }
   try {
     const auto node = ask_cluster(options.kubeconfig, {"get", "node", options.node_name});
@@ -251,7 +295,8 @@ void examine_cluster(Subject subject, const DoctorOptions& options) {
     if (missing.empty())
       subject.ok(fmt::format("node {} has its labels", options.node_name));
     else
-      subject.warn(fmt::format("node {} lacks labels: {}", options.node_name, fmt::join(missing, ", ")), "flox node label " + options.node_name);
+      subject.warn(fmt::format("node {} lacks labels: {}", options.node_name, fmt::join(missing, ", ")),
+                   "flox node label " + options.node_name);
   } catch (const Error& error) {
     subject.error(fmt::format("node {}: {}", options.node_name, error.what()), "name it with --node");
   }
@@ -278,7 +323,8 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });
   examine("caches", [&](Subject subject) { examine_caches(subject, config); });
-  if (!options.kubeconfig.empty()) examine("cluster", [&](Subject subject) { examine_cluster(subject, options); });
+  if (!options.kubeconfig.empty())
+    examine("cluster", [&](Subject subject) { examine_cluster(subject, options); });
   return findings;
 }
 
@@ -290,9 +336,12 @@ Severity worst(const std::vector<Finding>& findings) {
 
 const char* to_string(Severity severity) {
   switch (severity) {
-    case Severity::ok: return "ok";
-    case Severity::warning: return "warning";
-    case Severity::error: return "error";
+    case Severity::ok:
+      return "ok";
+    case Severity::warning:
+      return "warning";
+    case Severity::error:
+      return "error";
   }
   return "?";
 }

@@ -73,18 +73,21 @@ asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers
 }
 
 // A server at "ADDRESS:PORT"; `setting` is where that stands.
-std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* setting, HttpServer::Handler handler) {
+std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* setting,
+                                     HttpServer::Handler handler) {
   size_t colon = address.rfind(':');
   int port = -1;
   if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 ||
       port > 65535)
     fail(ErrorKind::invalid_input, "{} '{}' is not of the form ADDRESS:PORT", setting, address);
   return std::make_unique<HttpServer>(
-      HttpServerOptions{.address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
+      HttpServerOptions{
+          .address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
       std::move(handler));
 }
 
-std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store, const Metrics& metrics) {
+std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store,
+                                          const Metrics& metrics) {
   return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
     if (request.path == "/metrics")
       return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store)};
@@ -129,9 +132,11 @@ void run(const Options& options) {
   node_server.handle("flox.node.v1.Node", "Release",
                      blocking<v1::ReleaseRequest>(
                          pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
-  pod_server.handle("flox.pod.v1.Pod", "DefaultEnvironment",
-                    blocking<v1::DefaultEnvironmentRequest>(
-                        pool, [&](const v1::DefaultEnvironmentRequest&, pid_t peer) { return pod.default_environment(peer); }));
+  pod_server.handle(
+      "flox.pod.v1.Pod", "DefaultEnvironment",
+      blocking<v1::DefaultEnvironmentRequest>(pool, [&](const v1::DefaultEnvironmentRequest&, pid_t peer) {
+        return pod.default_environment(peer);
+      }));
   pod_server.handle("flox.pod.v1.Pod", "Resolve",
                     blocking<v1::ResolveRequest>(
                         pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));
@@ -143,7 +148,8 @@ void run(const Options& options) {
   asio::co_spawn(pool, sweep_regularly(store, containers, views), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
-            config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address, store.store_directory().string(), runtime);
+            config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address,
+            store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {

@@ -68,7 +68,8 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
   if (!options.trusted_keys.empty())
     values.emplace_back("trusted_keys", fmt::format("[\"{}\"]", fmt::join(options.trusted_keys, "\", \"")));
   if (!options.namespace_environments.empty())
-    values.emplace_back("namespace_environments", fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
+    values.emplace_back("namespace_environments",
+                        fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (values.empty()) return;
   const fs::path file = options.root / "etc/flox/config.toml";
   plan.files.write(file, set_toml_values(content_of(file), {}, values, file.string()));
@@ -86,28 +87,34 @@ std::set<std::string> stub_registries(const InstallOptions& options) {
 void add_k3s_registries(InstallPlan& plan, const InstallOptions& options, const std::string& endpoint) {
   const fs::path file = options.root / k3s_registries;
   std::string mirrors = "mirrors:\n";
-  for (const auto& registry : stub_registries(options)) mirrors += fmt::format("  {}:\n    endpoint: [\"{}\"]\n", registry, endpoint);
+  for (const auto& registry : stub_registries(options))
+    mirrors += fmt::format("  {}:\n    endpoint: [\"{}\"]\n", registry, endpoint);
   const std::string text = content_of(file);
   if (text.find(endpoint) != std::string::npos) return;
   if (!text.empty()) {
-    plan.warnings.push_back(fmt::format("{} is yours: pods with imagePullPolicy Always need these lines in it to start without a network:\n{}",
-                                        file.string(), mirrors));
+    plan.warnings.push_back(
+        fmt::format("{} is yours: pods with imagePullPolicy Always need these lines in it to start without a "
+                    "network:\n{}",
+                    file.string(), mirrors));
     return;
   }
-  plan.files.write(file, "# By flox node install: the stub images come from floxd on this node.\n" + mirrors, 0600);
+  plan.files.write(file, "# By flox node install: the stub images come from floxd on this node.\n" + mirrors,
+                   0600);
   plan.containerd_changed = true;
 }
 
 void add_containerd(InstallPlan& plan, const InstallOptions& options) {
   const Containerd& containerd = plan.containerd;
   std::string text = content_of(containerd.config);
-  text = with_handler(containerd, text, {.shim = options.prefix / "bin" / shim_name,
-                                         .default_runtime = options.default_runtime,
-                                         .sandbox_image = options.sandbox_image});
+  text = with_handler(containerd, text,
+                      {.shim = options.prefix / "bin" / shim_name,
+                       .default_runtime = options.default_runtime,
+                       .sandbox_image = options.sandbox_image});
   if (const std::string file = handler_options_file(containerd, text); !file.empty())
     plan.files.write(options.root / fs::path(handler_options_path).relative_path(), file);
   if (const std::string endpoint = "http://" + options.registry_address; options.registry_address.empty()) {
-    plan.warnings.push_back("no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image");
+    plan.warnings.push_back(
+        "no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image");
   } else if (containerd.k3s) {
     add_k3s_registries(plan, options, endpoint);
   } else {
@@ -120,7 +127,9 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
       }
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::conflict) throw;
-      plan.warnings.push_back(fmt::format("{}: pods with imagePullPolicy Always will need ghcr.io. To change that: {}", error.what(), error.advice()));
+      plan.warnings.push_back(
+          fmt::format("{}: pods with imagePullPolicy Always will need ghcr.io. To change that: {}",
+                      error.what(), error.advice()));
     }
   }
   plan.files.write(containerd.config, text);
@@ -145,11 +154,13 @@ std::string option_of(const std::string& arguments, std::string_view name) {
   return at == std::string::npos ? "" : std::string(arguments.c_str() + at + option.size());
 }
 
-// The pod of a shim with this command line. containerd keeps its bundles beside its socket, unless it is told otherwise.
+// The pod of a shim with this command line. containerd keeps its bundles beside its socket, unless it is told
+// otherwise.
 std::string pod_of_shim(const std::string& arguments) {
   const std::string id = option_of(arguments, "-id");
   const fs::path state = fs::path(option_of(arguments, "-address")).parent_path();
-  const std::string pod = pod_of_bundle(state / "io.containerd.runtime.v2.task" / option_of(arguments, "-namespace") / id);
+  const std::string pod =
+      pod_of_bundle(state / "io.containerd.runtime.v2.task" / option_of(arguments, "-namespace") / id);
   return pod.empty() ? id : pod;
 }
 
@@ -180,7 +191,8 @@ std::vector<std::string> running_pods() {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     if (!std::isdigit(static_cast<unsigned char>(entry.path().filename().string()[0]))) continue;
     if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
-    if (!fs::read_symlink(entry.path() / "exe", error).filename().string().starts_with(shim_name) || error) continue;
+    if (!fs::read_symlink(entry.path() / "exe", error).filename().string().starts_with(shim_name) || error)
+      continue;
     try {
       pods.insert(pod_of_shim(read_file(entry.path() / "cmdline")));
     } catch (const Error&) {

@@ -1,4 +1,5 @@
-// A node set up for imageless pods: which files that takes on this machine, and taking it back. Planning changes nothing.
+// A node set up for imageless pods: which files that takes on this machine, and taking it back. Planning
+// changes nothing.
 #pragma once
 
 #include <optional>
@@ -11,16 +12,16 @@
 namespace flox::node {
 
 struct InstallOptions {
-  fs::path root = "/";          // another one: for a file system that is being put together
+  fs::path root = "/";  // another one: for a file system that is being put together
   fs::path prefix = "/usr/local";
-  fs::path programs;            // the directory with floxd and the others to install
+  fs::path programs;                          // the directory with floxd and the others to install
   std::optional<fs::path> containerd_config;  // default: found
   bool default_runtime = false;
   std::string sandbox_image;
-  std::string catalog_url;                // for /etc/flox/config.toml; empty: as it is
-  std::vector<std::string> trusted_keys;  // the same
+  std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
+  std::vector<std::string> trusted_keys;            // the same
   std::vector<std::string> namespace_environments;  // the same
-  std::string registry_address;           // where floxd serves the stub images; empty: nowhere
+  std::string registry_address;                     // where floxd serves the stub images; empty: nowhere
 };
 
 struct InstallPlan {

@@ -41,7 +41,8 @@ env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::
 }
 
 std::string default_environment(const std::string& socket) {
-  return call<v1::DefaultEnvironmentResponse>(socket, "DefaultEnvironment", v1::DefaultEnvironmentRequest().SerializeAsString())
+  return call<v1::DefaultEnvironmentResponse>(socket, "DefaultEnvironment",
+                                              v1::DefaultEnvironmentRequest().SerializeAsString())
       .environment();
 }
 

@@ -19,7 +19,8 @@ class PodResolver : public env::Resolver {
   std::string socket_;
 };
 
-// The environment that the node gives this pod's namespace, as "name[@version]"; empty if none. Throws as above.
+// The environment that the node gives this pod's namespace, as "name[@version]"; empty if none. Throws as
+// above.
 std::string default_environment(const std::string& socket);
 
 class PodRealiser : public env::Realiser {

@@ -15,11 +15,13 @@ struct Wanted {
 
 Wanted parse(const std::string& path) {
   const size_t reference = path.rfind('/');
-  const size_t kind = reference == std::string::npos || reference == 0 ? reference : path.rfind('/', reference - 1);
+  const size_t kind =
+      reference == std::string::npos || reference == 0 ? reference : path.rfind('/', reference - 1);
   const size_t begin = root.size() + 1;
   if (!path.starts_with(std::string(root) + "/") || kind == std::string::npos || kind <= begin)
     fail(ErrorKind::not_found, "{} is no path of a registry", path);
-  return {path.substr(begin, kind - begin), path.substr(kind + 1, reference - kind - 1), path.substr(reference + 1)};
+  return {path.substr(begin, kind - begin), path.substr(kind + 1, reference - kind - 1),
+          path.substr(reference + 1)};
 }
 
 }  // namespace
@@ -40,8 +42,7 @@ ServerResponse Registry::answer(const ServerRequest& request) const {
   else
     fail(ErrorKind::not_found, "{} is no path of a registry", request.path);
   const auto blob = images_.blobs.find(hex);
-  if (blob == images_.blobs.end())
-    fail(ErrorKind::not_found, "{} has no {}", wanted.name, wanted.reference);
+  if (blob == images_.blobs.end()) fail(ErrorKind::not_found, "{} has no {}", wanted.name, wanted.reference);
   return {.content_type = wanted.kind == "manifests" ? oci::manifest_media_type : "application/octet-stream",
           .body = blob->second,
           .headers = {{"Docker-Content-Digest", std::string(algorithm) + hex}}};
@@ -53,7 +54,8 @@ std::string Registry::manifest_of(const ServerRequest& request, const std::strin
   const auto registry = request.query.find("ns");
   const std::string tail = "/" + name + ":" + reference;
   for (const auto& [image, hex] : images_.manifests)
-    if (registry == request.query.end() ? image.ends_with(tail) : image == registry->second + tail) return hex;
+    if (registry == request.query.end() ? image.ends_with(tail) : image == registry->second + tail)
+      return hex;
   fail(ErrorKind::not_found, "{}:{} is none of this node's stub images", name, reference);
 }
 

@@ -25,9 +25,10 @@ class RegistryTest : public testing::Test {
     }
     return ErrorKind::internal;
   }
-  Registry registry_{oci::make_image_layout({{.name = "ghcr.io/flox/flox:latest", .working_directory = "/flox"},
-                                             {.name = "flox.dev/pause:1.0.0", .files = {{"pause", "program"}}}},
-                                            "amd64")};
+  Registry registry_{
+      oci::make_image_layout({{.name = "ghcr.io/flox/flox:latest", .working_directory = "/flox"},
+                              {.name = "flox.dev/pause:1.0.0", .files = {{"pause", "program"}}}},
+                             "amd64")};
 };
 
 TEST_F(RegistryTest, serves_an_image_from_its_name_to_its_layers) {
@@ -38,7 +39,8 @@ TEST_F(RegistryTest, serves_an_image_from_its_name_to_its_layers) {
   EXPECT_EQ(get("/v2/flox/flox/manifests/" + digest).body, by_tag.body);
   const auto manifest = nlohmann::json::parse(by_tag.body);
   const std::string config = manifest["config"]["digest"], layer = manifest["layers"][0]["digest"];
-  EXPECT_EQ(nlohmann::json::parse(get("/v2/flox/flox/blobs/" + config).body)["config"]["WorkingDir"], "/flox");
+  EXPECT_EQ(nlohmann::json::parse(get("/v2/flox/flox/blobs/" + config).body)["config"]["WorkingDir"],
+            "/flox");
   EXPECT_EQ(get("/v2/flox/flox/blobs/" + layer).body.size(), manifest["layers"][0]["size"]);
 }
 
@@ -47,7 +49,8 @@ TEST_F(RegistryTest, has_only_what_is_ours) {
   EXPECT_EQ(refusal("/v2/flox/flox/manifests/1.0"), ErrorKind::not_found);
   EXPECT_EQ(refusal("/v2/library/busybox/manifests/latest", "docker.io"), ErrorKind::not_found);
   EXPECT_EQ(refusal("/v2/flox/flox/blobs/sha256:00"), ErrorKind::not_found);
-  for (const char* path : {"/", "/v3/", "/v2/x", "/v2//manifests/", "/v2/manifests/latest", "/v2/a/tags/list"})
+  for (const char* path :
+       {"/", "/v3/", "/v2/x", "/v2//manifests/", "/v2/manifests/latest", "/v2/a/tags/list"})
     EXPECT_EQ(refusal(path), ErrorKind::not_found) << path;
 }
 

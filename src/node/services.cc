@@ -166,7 +166,8 @@ v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, pid_t
   const env::InstallDescriptor& descriptor = manifest.install.at(request.install_id());
   // What the node gives the namespace itself, in whatever version, is not forbidden.
   const std::string own = default_of(container);
-  if (!config_.pod_install && (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
+  if (!config_.pod_install &&
+      (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
     throw Error(ErrorKind::untrusted,
                 fmt::format("pod {}/{} may not install packages: this node forbids it",
                             container.pod_namespace, container.pod_name),

@@ -32,12 +32,15 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-std::string indentation(const std::string& line) { return line.substr(0, line.find_first_not_of(" \t")); }  // all, if blank
+std::string indentation(const std::string& line) {
+  return line.substr(0, line.find_first_not_of(" \t"));
+}  // all, if blank
 
 std::string trimmed(std::string_view line) {
   const size_t first = line.find_first_not_of(" \t\r\n");
-  return first == std::string_view::npos ? std::string()
-                                         : std::string(line.substr(first, line.find_last_not_of(" \t\r\n") + 1 - first));
+  return first == std::string_view::npos
+             ? std::string()
+             : std::string(line.substr(first, line.find_last_not_of(" \t\r\n") + 1 - first));
 }
 
 const toml::node* find(const toml::table& table, const TomlPath& path) {
@@ -87,20 +90,22 @@ std::optional<TomlPath> header_of(const std::string& line) {
   for (const auto& [key, value] : values)
     if (!value.empty()) advice += fmt::format("\n  {} = {}", key, value);
   throw Error(ErrorKind::invalid_input,
-              fmt::format("{}: the table {} is written in a way that cannot be changed line by line", name, toml_header(path)),
+              fmt::format("{}: the table {} is written in a way that cannot be changed line by line", name,
+                          toml_header(path)),
               advice);
 }
 
 // `first` is the line below the table's header, where new values go.
-void set_in_table(std::vector<std::string>& lines, size_t first, const TomlPath& path, const toml::table& table,
-                  const TomlValues& values, std::string_view name) {
+void set_in_table(std::vector<std::string>& lines, size_t first, const TomlPath& path,
+                  const toml::table& table, const TomlValues& values, std::string_view name) {
   const std::string indent = first == 0 ? "" : indentation(lines[first - 1]) + "  ";
   size_t inserted = 0;
   for (const auto& [key, value] : values) {
     if (has(&table, key, value)) continue;
     const toml::node* present = table.get(key);
     if (!present) {
-      lines.insert(lines.begin() + static_cast<long>(first + inserted++), fmt::format("{}{} = {}{}\n", indent, key, value, is_new));
+      lines.insert(lines.begin() + static_cast<long>(first + inserted++),
+                   fmt::format("{}{} = {}{}\n", indent, key, value, is_new));
       continue;
     }
     const auto region = present->source();
@@ -116,7 +121,9 @@ void set_in_table(std::vector<std::string>& lines, size_t first, const TomlPath&
 std::string toml_header(const TomlPath& path) {
   std::string header = "[";
   for (const auto& part : path) {
-    const bool bare = !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+    const bool bare = !part.empty() && std::all_of(part.begin(), part.end(), [](unsigned char c) {
+      return std::isalnum(c) || c == '_' || c == '-';
+    });
     header += (header.size() > 1 ? "." : "") + (bare ? part : "\"" + part + "\"");
   }
   return header + "]";
@@ -129,20 +136,24 @@ std::string toml_block(const TomlPath& path, const TomlValues& values) {
   return block + fmt::format("{}\n", block_end);
 }
 
-std::string set_toml_values(std::string_view text, const TomlPath& path, const TomlValues& values, std::string_view name) {
+std::string set_toml_values(std::string_view text, const TomlPath& path, const TomlValues& values,
+                            std::string_view name) {
   const toml::table before = parse_toml(text, name);
   const toml::node* node = find(before, path);
   if (node && !node->is_table()) fail_by_hand(name, path, values);
-  if (std::all_of(values.begin(), values.end(), [&](const auto& value) { return has(node, value.first, value.second); }))
+  if (std::all_of(values.begin(), values.end(),
+                  [&](const auto& value) { return has(node, value.first, value.second); }))
     return std::string(text);
 
   std::vector<std::string> lines = lines_of(text);
   if (!lines.empty() && !lines.back().ends_with('\n')) lines.back() += '\n';
-  const auto header = std::find_if(lines.begin(), lines.end(), [&](const auto& line) { return header_of(line) == path; });
+  const auto header =
+      std::find_if(lines.begin(), lines.end(), [&](const auto& line) { return header_of(line) == path; });
   if (path.empty()) {
     set_in_table(lines, 0, path, before, values, name);
   } else if (header != lines.end()) {
-    set_in_table(lines, static_cast<size_t>(header - lines.begin()) + 1, path, *node->as_table(), values, name);
+    set_in_table(lines, static_cast<size_t>(header - lines.begin()) + 1, path, *node->as_table(), values,
+                 name);
   } else {
     lines.push_back(toml_block(path, values));
   }

@@ -27,13 +27,15 @@ std::string set(std::string_view text, const TomlPath& path, const TomlValues& v
 
 TEST(TomlEdit, changes_a_value_and_says_what_stood_there) {
   const std::string after = set(config, cri, {{"sandbox_image", "\"other\""}});
-  EXPECT_THAT(after, HasSubstr("    sandbox_image = \"other\"  # flox node install; was: sandbox_image = \"pause:3.6\"   # old\n"));
+  EXPECT_THAT(after, HasSubstr("    sandbox_image = \"other\"  # flox node install; was: sandbox_image = "
+                               "\"pause:3.6\"   # old\n"));
   EXPECT_EQ(undo_toml_edits(after), config);
 }
 
 TEST(TomlEdit, puts_what_is_missing_below_the_header) {
   const std::string after = set(config, cri, {{"enable", "true"}, {"list", R"(["a"])"}});
-  EXPECT_THAT(after, HasSubstr("# the interface\n    enable = true  # flox node install\n    list = [\"a\"]  # flox node install\n"));
+  EXPECT_THAT(after, HasSubstr("# the interface\n    enable = true  # flox node install\n    list = [\"a\"]  "
+                               "# flox node install\n"));
   EXPECT_EQ(undo_toml_edits(after), config);
 }
 
@@ -49,7 +51,8 @@ TEST(TomlEdit, appends_a_table_that_is_not_there) {
   TomlPath registry = cri;
   registry.emplace_back("registry");
   const std::string after = set(config, registry, {{"config_path", "\"/certs\""}});
-  EXPECT_EQ(toml_value(after, {"plugins", "io.containerd.grpc.v1.cri", "registry", "config_path"}, "x"), "'/certs'");
+  EXPECT_EQ(toml_value(after, {"plugins", "io.containerd.grpc.v1.cri", "registry", "config_path"}, "x"),
+            "'/certs'");
   EXPECT_TRUE(after.starts_with(config));
   EXPECT_EQ(undo_toml_edits(after), config);
 }

@@ -1,5 +1,5 @@
-// OCI images made by us: as one tar archive, for `ctr images import`, or blob by blob, for a registry (OCI image spec
-// 1.0: image-layout, manifest, config). Deterministic: the same images give the same bytes.
+// OCI images made by us: as one tar archive, for `ctr images import`, or blob by blob, for a registry (OCI
+// image spec 1.0: image-layout, manifest, config). Deterministic: the same images give the same bytes.
 #pragma once
 
 #include <cstdint>
