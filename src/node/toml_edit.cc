@@ -152,6 +152,7 @@ std::string set_toml_values(std::string_view text, const TomlPath& path, const T
   if (path.empty()) {
     set_in_table(lines, 0, path, before, values, name);
   } else if (header != lines.end()) {
+    if (!node) fail_by_hand(name, path, values);  // that line is part of a string
     set_in_table(lines, static_cast<size_t>(header - lines.begin()) + 1, path, *node->as_table(), values,
                  name);
   } else {
