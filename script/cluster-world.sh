@@ -169,7 +169,8 @@ mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$1/ram"  # an upper layer must not lie in the lower one
 mkdir "$1"/ram/{upper,work}
 mount -t overlay -o "lowerdir=/,upperdir=$1/ram/upper,workdir=$1/ram/work" overlay "$1/root"
-for tree in /proc /sys /dev; do mount --rbind "$tree" "$1/root$tree"; done
+for tree in /sys /dev; do mount --rbind "$tree" "$1/root$tree"; done
+mount -t proc proc "$1/root/proc"
 mount --bind /tmp "$1/root/tmp"  # without the mounts in it, which are the node's own
 # What a node writes much of, and what cannot lie on an overlay.
 for tree in /var/lib/containerd /var/lib/kubelet /var/lib/cni /nix /var/log/pods; do
@@ -187,11 +188,17 @@ done
 cd "$1/root"
 pivot_root . tmp  # the old root goes below /tmp, and from there at once
 umount -l /tmp
-exec sleep infinity
+touch /run/booted
+# The node's first process: reaps what loses its parent.
+while :; do
+  sleep 3600 &
+  wait $!
+done
 SH
-  nsenter --net=/run/netns/"$node" -- unshare --mount bash "$dir/boot" "$dir" >"$WORLD/logs/$node-boot.log" 2>&1 </dev/null &
-  echo $! >"$dir/pid"
-  wait_until 10 "$node to have its own root" sh -c "[ \"\$(readlink /proc/\$(cat $dir/pid)/exe)\" = \"\$(readlink -f \$(command -v sleep))\" ]"
+  nsenter --net=/run/netns/"$node" -- unshare --mount --pid --fork --kill-child bash "$dir/boot" "$dir" >"$WORLD/logs/$node-boot.log" 2>&1 </dev/null &
+  echo $! >"$dir/unshare-pid"
+  wait_until 10 "$node's first process" first_child "$dir/unshare-pid" "$dir/pid"
+  wait_until 10 "$node to have its own root" sh -c "[ -e /proc/\$(cat $dir/pid)/root/run/booted ]"
   on_node "$1" sh -ec "mkdir -p /etc/cni/net.d; echo $node >/etc/hostname; cat >/etc/cni/net.d/10-pods.conflist" <<JSON
 { "cniVersion": "1.0.0", "name": "pods", "plugins": [
   { "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
@@ -228,7 +235,7 @@ TOML
 }
 # What a command needs to run on node N: nothing of the world's environment is there.
 enter_node() {
-  enter=(nsenter --target "$(cat "$WORLD/node-$1/pid")" --mount --net --wdns=/ -- env -i HOME=/root
+  enter=(nsenter --target "$(cat "$WORLD/node-$1/pid")" --mount --net --pid --wdns=/ -- env -i HOME=/root
     PATH="/usr/local/sbin:/usr/local/bin:${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin${KUBERNETES:+:$KUBERNETES}")
 }
 on_node() {
@@ -238,12 +245,23 @@ on_node() {
   "${enter[@]}" "$@"
 }
 
+# first_child PID-FILE FILE: writes the pid of a process's only child, as the world has it.
+first_child() { pgrep -P "$(cat "$1")" >"$2"; }
+
 # A server of a node: its output in logs/node-N-NAME.log, its pid in node-N-NAME.pid.
 start_on_node() {  # N NAME COMMAND…
   local name=node-$1-$2 enter
   enter_node "$1"
   shift 2
   start_server "$name" "${enter[@]}" "$@"
+  mv "$WORLD/$name.pid" "$WORLD/$name.nsenter-pid"
+  wait_until 5 "$name to start" first_child "$WORLD/$name.nsenter-pid" "$WORLD/$name.pid"
+}
+stop_on_node() {  # N NAME
+  local pid
+  pid=$(cat "$WORLD/node-$1-$2.pid")
+  kill -TERM "$pid"
+  tail --pid="$pid" -f /dev/null
 }
 
 serve_catalog() {

@@ -66,6 +66,7 @@ void add_node(CLI::App& app) {
 
   add_node_install(*node);
   add_node_uninstall(*node);
+  add_node_bundle(*node);
   add_node_doctor(*node);
   add_node_label(*node);
   node->add_subcommand("status", "Show floxd, the store and its leases")->callback(show_status);

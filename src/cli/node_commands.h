@@ -7,6 +7,7 @@ namespace flox::cli {
 
 void add_node_install(CLI::App& node);
 void add_node_uninstall(CLI::App& node);
+void add_node_bundle(CLI::App& node);  // bundle, unpack, on-host
 void add_node_doctor(CLI::App& node);
 void add_node_label(CLI::App& node);
 

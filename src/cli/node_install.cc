@@ -11,6 +11,7 @@
 #include "base/http_client.h"
 #include "base/process.h"
 #include "cli/node_commands.h"
+#include "node/bundle.h"
 #include "node/installation.h"
 #include "node/runtime_closure.h"
 #include "node/stub_images.h"
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   node::InstallOptions install;
-  bool dry_run = false, force = false;
+  bool dry_run = false, force = false, if_installed = false;
 };
 
 void done(const std::string& text) { fmt::print("✔ {}\n", text); }
@@ -64,7 +65,8 @@ void import_images(const node::Containerd& containerd, const fs::path& programs)
   done("stub images imported: no registry is asked for them");
 }
 
-void start_floxd(const node::InstallPlan& plan) {
+void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options) {
+  if (!options.service) return;
   if (!plan.systemd) return to_do("no systemd here: keep floxd running by what this machine has instead");
   run_checked({.argv = {"systemctl", "daemon-reload"}});
   run_checked({.argv = {"systemctl", "enable", "floxd"}});
@@ -108,12 +110,15 @@ void install(Options options) {
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
   for (const auto& change : plan.files.changes()) done(change.path.string());
   store::LocalStore store(store_root);
-  if (needs_runtime(store, plan, wanted)) {
+  if (const auto bundle = node::find_bundle(wanted.root)) {
+    node::adopt_bundle(store, *bundle);
+    done(fmt::format("runtime closure {}, of the bundle", bundle->runtime.to_string()));
+  } else if (needs_runtime(store, plan, wanted)) {
     package::Steps steps(true);
     done(fmt::format("runtime closure {}", node::build_runtime(store, steps).to_string()));
   }
   if (wanted.root == "/") {
-    if (plan.floxd_changed) start_floxd(plan);
+    if (plan.floxd_changed) start_floxd(plan, wanted);
     if (plan.containerd_changed) {
       import_images(plan.containerd, wanted.programs);
       restart_containerd(plan.containerd, plan.systemd);
@@ -163,6 +168,7 @@ void remove_images(const node::Containerd& containerd, const fs::path& programs)
 void uninstall(const Options& options) {
   const fs::path& root = options.install.root;
   node::ChangeRecord record(node::installation_record(root));
+  if (record.empty() && options.if_installed) return done("There is nothing to take back");
   if (record.empty())
     throw Error(ErrorKind::not_found,
                 fmt::format("no flox node install has set this node up: {} has no record of it",
@@ -182,6 +188,7 @@ void uninstall(const Options& options) {
   const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
   remove_state_of_floxd(store_root);
+  node::forget_bundle(root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
   for (const auto& change : changes.changes()) done(change.path.string());
   if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
@@ -208,6 +215,8 @@ void add_node_install(CLI::App& node) {
   add_common(*command, *options);
   command->add_flag("--default-runtime", options->install.default_runtime,
                     "pods without a RuntimeClass run under flox too");
+  command->add_flag("!--no-service", options->install.service,
+                    "no systemd service: something else keeps floxd running");
   command->add_option("--prefix", options->install.prefix, "where the programs go, in bin/")
       ->capture_default_str();
   command->add_option(
@@ -228,6 +237,8 @@ void add_node_uninstall(CLI::App& node) {
       node.add_subcommand("uninstall", "Take flox node install back: every file as it was, byte for byte");
   add_common(*command, *options);
   command->add_flag("--force", options->force, "although pods run, or others have changed the files since");
+  command->add_flag("--if-installed", options->if_installed,
+                    "no error where nothing is installed: for scripts that try again");
   command->callback([options] { uninstall(*options); });
 }
 

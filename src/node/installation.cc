@@ -173,7 +173,7 @@ InstallPlan plan_installation(const InstallOptions& options) {
     plan.systemd = has_systemd(options.root);
     add_programs(plan, options);
     add_settings(plan, options);
-    if (plan.systemd) {
+    if (plan.systemd && options.service) {
       plan.files.write(options.root / unit_path, unit(options.prefix));
       plan.floxd_changed |= plan.files.touches(options.root / unit_path);
     }

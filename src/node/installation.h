@@ -17,6 +17,7 @@ struct InstallOptions {
   fs::path programs;                          // the directory with floxd and the others to install
   std::optional<fs::path> containerd_config;  // default: found
   bool default_runtime = false;
+  bool service = true;  // systemd, where it is, starts floxd; false: something else does
   std::string sandbox_image;
   std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
   std::vector<std::string> trusted_keys;            // the same

@@ -58,9 +58,10 @@ json add_blob(ImageLayout& layout, const std::string& media_type, const std::str
 }
 
 json add_image(ImageLayout& layout, const Image& image, const std::string& architecture) {
-  Tar layer_tar;
-  for (const auto& [path, content] : image.files) layer_tar.add(path, content, 0755);
-  json layer = add_blob(layout, "application/vnd.oci.image.layer.v1.tar", layer_tar.finish());
+  Tar files;
+  for (const auto& [path, content] : image.files) files.add(path, content, 0755);
+  json layer = add_blob(layout, "application/vnd.oci.image.layer.v1.tar",
+                        image.layer.empty() ? files.finish() : image.layer);
 
   json settings = {{"Env", image.env}};
   if (!image.working_directory.empty()) settings["WorkingDir"] = image.working_directory;

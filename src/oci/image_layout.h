@@ -16,6 +16,7 @@ struct Image {
   std::vector<std::string> env;              // "NAME=VALUE"
   std::vector<std::string> entrypoint;       // may be empty
   std::map<std::string, std::string> files;  // path below the root → content; executable, owned by root
+  std::string layer;                         // instead of `files`: its one layer, as a tar archive
 };
 
 // The content of images, in memory.

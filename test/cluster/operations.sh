@@ -54,7 +54,7 @@ serve_catalog
 publish_tool not-yet 1.0
 
 step "floxd down"
-stop_server node-1-floxd
+stop_on_node 1 floxd
 imageless orphan hello 'hello; sleep 600' IfNotPresent
 imageless unserved hello 'hello; sleep 600'  # the stub image's registry is floxd, too
 told orphan "asking floxd for the container's environment"
@@ -69,7 +69,7 @@ kubectl get pods
 
 step "restarts of floxd, containerd and the kubelet"
 for server in floxd containerd kubelet; do
-  stop_server node-1-$server
+  stop_on_node 1 $server
   case $server in
     kubelet) start_kubelet 1 ;;
     containerd) start_node_containerd 1 ;;

@@ -61,6 +61,7 @@ identity_works() {
 show_trouble() {
   {
     kubectl get pods -A -o wide
+    kubectl get pods -A -o json | jq -r ".items[] | select(.status.initContainerStatuses[]?.ready == false) | .metadata.namespace + \" \" + .metadata.name" | while read -r ns pod; do kubectl logs -n "$ns" "$pod" --all-containers --tail 5; done
     kubectl get events -A --sort-by=.lastTimestamp | tail -25
     local log
     for log in "$WORLD"/logs/node-*-{kubelet,containerd,floxd}.log; do

@@ -21,7 +21,7 @@ doctor_says() {
   for text in "$@"; do contains "$(jq -r '.findings[] | .subject + ": " + .text + " → " + .advice' <<<"$said")" "$text"; done
 }
 restart_containerd() {
-  stop_server "node-$NODE-containerd"
+  stop_on_node $NODE containerd
   start_on_node "$NODE" containerd containerd
   wait_until 20 "containerd of node-$NODE" on_machine ctr version
 }
@@ -96,7 +96,7 @@ YAML
   wait_until 20 "the shim to end" no_shims
   contains "$(on_machine flox node uninstall --dry-run)" "-[plugins."
   refused "floxd still runs" on_machine flox node uninstall
-  stop_server node-$NODE-floxd
+  stop_on_node $NODE floxd
   diff <(echo "$AFTER") <(files | grep -v /var/lib/flox/) | grep '^>' && die "the dry run of uninstall changed files"
   on_machine flox node uninstall
   same_files "uninstall"

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# deploy/node: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
+# it back; the node's files are then as they were.
+. "$(dirname "$0")/support.sh"
+need_kubernetes
+enter_world "$@"
+
+files() { on_node 1 sh -c 'find /etc /usr/local/bin /opt /var/lib/flox -printf "%p %y %m %u:%g %l\n" -type f -exec sha256sum {} + 2>/dev/null | grep -v "^/etc/cni\|/etc/containerd " | sort'; }
+
+start_catalog
+publish_tool hello 1.0
+FLOX_ROOT=$WORLD/bundle-store flox node bundle --image "$WORLD/node.tar" --output "$WORLD/node-bundle.tar"
+
+step "the bundle runs in a root directory with nothing else in it"
+mkdir "$WORLD/empty"
+tar -C "$WORLD/empty" -xpf "$WORLD/node-bundle.tar"
+for program in "flox --version" "floxd --help" "containerd-shim-flox-v1 -v"; do chroot "$WORLD/empty" /opt/flox/bin/$program >/dev/null; done
+victim=$(find "$WORLD/empty/nix/store" -name 'libz.so.1.*' | head -1)
+chmod u+w "$victim"
+echo more >>"$victim"
+mkdir "$WORLD/empty/other"
+refused "is not what the bundle says" chroot "$WORLD/empty" /opt/flox/bin/flox node unpack --to /other
+[ -z "$(ls -d "$WORLD"/empty/other/nix/store/*-flox-* 2>/dev/null)" ] || die "a damaged bundle was unpacked"
+rm -rf "$WORLD/empty"
+
+step "a cluster whose node has no flox"
+start_control_plane
+serve_catalog
+boot_node 1
+flox node images --output "$WORLD/images.tar" 2>/dev/null
+on_node 1 sed -i 's|^    restrict_oom_score_adj = true|&\n    sandbox_image = "flox.dev/pause:1.0.0"|' /etc/containerd/config.toml
+launch_node 1
+join_node 1
+on_node 1 ctr -n k8s.io images import "$WORLD/images.tar" >/dev/null
+on_node 1 ctr -n k8s.io images import "$WORLD/node.tar" >/dev/null
+BEFORE=$(files)
+
+step "installed by the DaemonSet"
+kubectl create namespace flox-system >/dev/null
+kubectl create configmap flox-node -n flox-system --from-literal=catalog-url="$CLUSTER_CATALOG_URL" --from-literal=trusted-key="$PUBLIC_KEY" >/dev/null
+kubectl apply -f "$PROJECT/deploy/node/daemonset.yaml" -f "$PROJECT/deploy/base/runtime-class.yaml" >/dev/null
+kubectl label node node-1 flox.dev/install=true flox.dev/runtime=installed >/dev/null
+daemons() { [ "$(jsonpath flox-system daemonset/"$1" '{.status.numberReady}')" = 1 ]; }
+wait_until 90 "the DaemonSet's pod" daemons flox-node
+kubectl logs -n flox-system daemonset/flox-node -c install
+# What systemd does elsewhere.
+stop_on_node 1 containerd
+start_node_containerd 1
+kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: { name: greeter, annotations: { flox.dev/environment: hello } }
+spec:
+  runtimeClassName: flox
+  terminationGracePeriodSeconds: 1
+  containers: [{ name: main, image: "ghcr.io/flox/flox:latest", command: [sh, -c, "hello; sleep 600"] }]
+YAML
+wait_until 60 "an imageless pod" kubectl wait --for=condition=Ready pod/greeter --timeout=1s
+equal "$(kubectl logs greeter)" "hello 1.0"
+on_node 1 flox node doctor
+
+step "taken back, once no pod uses it"
+kubectl delete -f "$PROJECT/deploy/node/daemonset.yaml" --timeout=60s >/dev/null
+kubectl apply -f "$PROJECT/deploy/node/uninstall.yaml" >/dev/null
+refuses() { [[ $(kubectl get pods -n flox-system -o yaml) == *"run under our shim: default/greeter"* ]]; }
+wait_until 60 "the uninstaller's refusal" refuses
+kubectl delete pod greeter --timeout=30s >/dev/null
+wait_until 120 "the uninstaller" daemons flox-node-uninstall
+diff <(echo "$BEFORE") <(files) || die "the node's files are not as they were"
