@@ -257,11 +257,12 @@ start_on_node() {  # N NAME COMMAND…
   mv "$WORLD/$name.pid" "$WORLD/$name.nsenter-pid"
   wait_until 5 "$name to start" first_child "$WORLD/$name.nsenter-pid" "$WORLD/$name.pid"
 }
-stop_on_node() {  # N NAME
+stop_on_node() {  # N NAME; ends when the server has
   local pid
-  pid=$(cat "$WORLD/node-$1-$2.pid")
-  kill -TERM "$pid"
+  pid=$(cat "$WORLD/node-$1-$2.pid" 2>/dev/null) || return 0
+  kill -TERM "$pid" 2>/dev/null || true
   tail --pid="$pid" -f /dev/null
+  rm -f "$WORLD/node-$1-$2.pid"
 }
 
 serve_catalog() {
