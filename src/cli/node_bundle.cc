@@ -1,5 +1,5 @@
-// flox node bundle, unpack and on-host: everything that a node needs in one archive or image, and a DaemonSet's way from its
-// container to the node.
+// flox node bundle, unpack and on-host: everything that a node needs in one archive or image, and a
+// DaemonSet's way from its container to the node.
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
@@ -23,23 +23,31 @@ namespace fs = std::filesystem;
 
 void write(const std::string& output, const std::string& image, const std::string& name) {
   if (output.empty() && image.empty())
-    throw Error(ErrorKind::invalid_input, "nothing to write", "name an archive with --output, an image with --image, or both");
+    throw Error(ErrorKind::invalid_input, "nothing to write",
+                "name an archive with --output, an image with --image, or both");
   store::LocalStore store(Config::load().root);
   package::Steps steps(false);
-  const node::Bundle bundle = node::make_bundle(store, fs::read_symlink("/proc/self/exe").parent_path(), steps);
+  const node::Bundle bundle =
+      node::make_bundle(store, fs::read_symlink("/proc/self/exe").parent_path(), steps);
   TempDir directory("flox-bundle-");
   const fs::path archive = output.empty() ? directory.path() / "bundle.tar" : fs::path(output);
   node::write_bundle(store, bundle, archive);
   if (!output.empty())
-    fmt::print("✔ Wrote {}, {} paths, {:.0f} MB. On a node: tar -C / -xpf {} && /opt/flox/bin/flox node install\n", output, bundle.closure.size(),
-               static_cast<double>(fs::file_size(archive)) / 1e6, archive.filename().string());
+    fmt::print(
+        "✔ Wrote {}, {} paths, {:.0f} MB. On a node: tar -C / -xpf {} && /opt/flox/bin/flox node install\n",
+        output, bundle.closure.size(), static_cast<double>(fs::file_size(archive)) / 1e6,
+        archive.filename().string());
   if (image.empty()) return;
-  oci::write_image_archive(image, oci::make_image_layout({{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive)}},
-                                                         oci::current_architecture()));
-  fmt::print("✔ Wrote {}, the image {}. On a node: ctr -n k8s.io images import {}\n", image, name, fs::path(image).filename().string());
+  oci::write_image_archive(
+      image,
+      oci::make_image_layout({{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive)}},
+                             oci::current_architecture()));
+  fmt::print("✔ Wrote {}, the image {}. On a node: ctr -n k8s.io images import {}\n", image, name,
+             fs::path(image).filename().string());
 }
 
-// The mount namespace, root directory and network of the node, for a container with its processes in sight (hostPID).
+// The mount namespace, root directory and network of the node, for a container with its processes in sight
+// (hostPID).
 void enter_node() {
   for (const char* kind : {"net", "mnt"}) {
     const std::string path = fmt::format("/proc/1/ns/{}", kind);
@@ -62,7 +70,8 @@ void run_on_node(const std::vector<std::string>& command) {
   fail_errno(errno, "starting {} on the node", command[0]);
 }
 
-// To the node by default. Its files are not written through /proc/1/root: SQLite would take that link for what it says.
+// To the node by default. Its files are not written through /proc/1/root: SQLite would take that link for
+// what it says.
 void unpack(const fs::path& to) {
   if (to.empty()) {
     Fd container(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -83,14 +92,18 @@ void add_node_bundle(CLI::App& node) {
     std::vector<std::string> command;
   };
   auto options = std::make_shared<Options>();
-  auto* bundle = node.add_subcommand("bundle", "Put all that a node needs into one archive, which runs on any Linux of this architecture");
+  auto* bundle = node.add_subcommand(
+      "bundle", "Put all that a node needs into one archive, which runs on any Linux of this architecture");
   bundle->add_option("--output", options->output, "the archive to write (tar)");
   bundle->add_option("--image", options->image, "the same as an OCI image, for deploy/node");
   bundle->add_option("--name", options->name, "the image's name")->capture_default_str();
   bundle->callback([options] { write(options->output, options->image, options->name); });
 
-  auto* copy = node.add_subcommand("unpack", "Copy the bundle that this flox is part of to the node, from a privileged container, or to another root");
-  copy->add_option("--to", options->to, "root directory (default: the node's, whose process 1 is in sight)")->check(CLI::ExistingDirectory);
+  auto* copy = node.add_subcommand("unpack",
+                                   "Copy the bundle that this flox is part of to the node, from a privileged "
+                                   "container, or to another root");
+  copy->add_option("--to", options->to, "root directory (default: the node's, whose process 1 is in sight)")
+      ->check(CLI::ExistingDirectory);
   copy->callback([options] { unpack(options->to); });
 
   auto* on_host = node.add_subcommand("on-host", "Run a command on the node, from a privileged container");

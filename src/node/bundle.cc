@@ -25,10 +25,15 @@ json to_json(const Bundle& bundle) {
   for (const auto& info : bundle.closure) {
     json references = json::array();
     for (const auto& reference : info.references) references.push_back(reference.to_string());
-    closure.push_back({{"path", info.path.to_string()}, {"narHash", nix::hash_text(info.nar_hash)}, {"narSize", info.nar_size},
-                       {"references", std::move(references)}, {"ca", info.content_address.value_or("")}});
+    closure.push_back({{"path", info.path.to_string()},
+                       {"narHash", nix::hash_text(info.nar_hash)},
+                       {"narSize", info.nar_size},
+                       {"references", std::move(references)},
+                       {"ca", info.content_address.value_or("")}});
   }
-  return {{"programs", bundle.programs.to_string()}, {"runtime", bundle.runtime.to_string()}, {"closure", std::move(closure)}};
+  return {{"programs", bundle.programs.to_string()},
+          {"runtime", bundle.runtime.to_string()},
+          {"closure", std::move(closure)}};
 }
 
 Bundle from_json(const json& text) {
@@ -39,7 +44,8 @@ Bundle from_json(const json& text) {
     nix::PathInfo info{.path = nix::StorePath::parse(entry.at("path").get<std::string>())};
     info.nar_hash = nix::parse_hash(entry.at("narHash").get<std::string>());
     info.nar_size = entry.at("narSize");
-    for (const json& reference : entry.at("references")) info.references.insert(nix::StorePath::parse(reference.get<std::string>()));
+    for (const json& reference : entry.at("references"))
+      info.references.insert(nix::StorePath::parse(reference.get<std::string>()));
     if (const std::string address = entry.at("ca"); !address.empty()) info.content_address = address;
     bundle.closure.push_back(std::move(info));
   }
@@ -54,7 +60,9 @@ void read_verified(const fs::path& tree, const nix::PathInfo& info, const ByteSi
     sink(piece);
   });
   if (hash.finish() != info.nar_hash)
-    throw Error(ErrorKind::untrusted, fmt::format("{} is not what the bundle says: its hash is another", tree.string()), "unpack the bundle anew");
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} is not what the bundle says: its hash is another", tree.string()),
+                "unpack the bundle anew");
 }
 
 void keep(const store::LocalStore& store, const char* root, const nix::StorePath& path) {
@@ -72,7 +80,8 @@ void keep(const store::LocalStore& store, const Bundle& bundle) {
 
 }  // namespace
 
-Bundle make_bundle(store::LocalStore& store, const fs::path& programs, const std::function<void(std::string_view)>& on_step) {
+Bundle make_bundle(store::LocalStore& store, const fs::path& programs,
+                   const std::function<void(std::string_view)>& on_step) {
   return in_context("making the bundle", [&] {
     TempDir tree("flox-bundle-");
     fs::create_directory(tree.path() / "bin");
@@ -82,10 +91,12 @@ Bundle make_bundle(store::LocalStore& store, const fs::path& programs, const std
     }
     package::RelocateOptions options;
     options.debian.on_step = on_step;
-    Bundle bundle{.programs = package::relocate_tree(store, tree.path(), "flox-node-" FLOX_VERSION, options).path,
-                  .runtime = build_runtime(store, on_step),
-                  .closure = {}};
-    for (const auto& path : store.closure({bundle.programs, bundle.runtime})) bundle.closure.push_back(*store.query(path));
+    Bundle bundle{
+        .programs = package::relocate_tree(store, tree.path(), "flox-node-" FLOX_VERSION, options).path,
+        .runtime = build_runtime(store, on_step),
+        .closure = {}};
+    for (const auto& path : store.closure({bundle.programs, bundle.runtime}))
+      bundle.closure.push_back(*store.query(path));
     return bundle;
   });
 }
@@ -95,9 +106,12 @@ void write_bundle(const store::LocalStore& store, const Bundle& bundle, const fs
   fs::create_directories(tree.path() / "opt/flox");
   write_file(tree.path() / description, to_json(bundle).dump(1) + "\n");
   fs::create_symlink(bundle.programs.to_string() + "/bin", tree.path() / programs_link);
-  // The store's files come from where they are; sorted and without times and owners, the archive is always the same.
-  std::vector<std::string> argv = {"tar", "--create", "--file", archive, "--sort=name", "--mtime=@1", "--owner=0", "--group=0",
-                                   "--numeric-owner", "--format=gnu", "--directory", tree.path(), "opt", "--directory", fs::absolute(store.root())};
+  // The store's files come from where they are; sorted and without times and owners, the archive is always
+  // the same.
+  std::vector<std::string> argv = {
+      "tar",         "--create",  "--file",    archive,           "--sort=name",
+      "--mtime=@1",  "--owner=0", "--group=0", "--numeric-owner", "--format=gnu",
+      "--directory", tree.path(), "opt",       "--directory",     fs::absolute(store.root())};
   for (const auto& info : bundle.closure) argv.push_back("nix/store/" + std::string(info.path.base_name()));
   run_checked({.argv = argv});
 }
@@ -105,7 +119,8 @@ void write_bundle(const store::LocalStore& store, const Bundle& bundle, const fs
 std::optional<Bundle> find_bundle(const fs::path& root) {
   const fs::path file = root / description;
   if (!fs::exists(file)) return std::nullopt;
-  return in_context(fmt::format("reading {}", file.string()), [&] { return std::optional(from_json(json::parse(read_file(file)))); });
+  return in_context(fmt::format("reading {}", file.string()),
+                    [&] { return std::optional(from_json(json::parse(read_file(file)))); });
 }
 
 void adopt_bundle(store::LocalStore& store, const Bundle& bundle) {
@@ -134,7 +149,8 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
     if (store.is_valid(info.path)) continue;
     const fs::path tree = work.path() / info.path.base_name();
     nix::NarUnpacker unpacker(tree);
-    read_verified(from / "nix/store" / info.path.base_name(), info, [&](std::string_view piece) { unpacker.feed(piece); });
+    read_verified(from / "nix/store" / info.path.base_name(), info,
+                  [&](std::string_view piece) { unpacker.feed(piece); });
     unpacker.finish();
     trees.push_back({info, tree});
   }

@@ -1,21 +1,25 @@
 # Images made here, under any names: the suites name images of registries that cannot be reached. Sourced, never run.
 
-# make_image DIR ROOTFS CONFIG NAME…: adds an image of one layer to the OCI layout DIR under each NAME. CONFIG is the
-# JSON of the image's "config" (Cmd, User, …).
+# make_image DIR ROOTFS[:ROOTFS…] CONFIG NAME…: adds an image to the OCI layout DIR under each NAME, with one layer from
+# each root directory. CONFIG is the JSON of the image's "config" (Cmd, User, …).
 make_image() {
-  local dir=$1 rootfs=$2 config=$3 layer manifest diff name
+  local dir=$1 config=$3 layers='[]' diffs='[]' manifest diff name rootfs roots
+  IFS=: read -ra roots <<<"$2"
   shift 3
   mkdir -p "$dir/blobs/sha256"
   [ -e "$dir/index.json" ] || echo '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}' >"$dir/index.json"
   echo '{"imageLayoutVersion":"1.0.0"}' >"$dir/oci-layout"
-  tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$rootfs" -cf "$dir/layer" .
-  diff=sha256:$(sha256sum <"$dir/layer" | cut -d' ' -f1)
-  gzip -n1 "$dir/layer" && mv "$dir/layer.gz" "$dir/layer"
-  layer=$(add_blob "$dir" layer application/vnd.oci.image.layer.v1.tar+gzip)
-  jq -nc --argjson config "$config" --arg diff "$diff" \
-    '{architecture: "amd64", os: "linux", config: $config, rootfs: {type: "layers", diff_ids: [$diff]}}' >"$dir/config"
-  jq -nc --argjson config "$(add_blob "$dir" config application/vnd.oci.image.config.v1+json)" --argjson layer "$layer" \
-    '{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: $config, layers: [$layer]}' >"$dir/manifest"
+  for rootfs in "${roots[@]}"; do
+    tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$rootfs" -cf "$dir/layer" .
+    diff=sha256:$(sha256sum <"$dir/layer" | cut -d' ' -f1)
+    gzip -n1 "$dir/layer" && mv "$dir/layer.gz" "$dir/layer"
+    diffs=$(jq -c --arg diff "$diff" '. + [$diff]' <<<"$diffs")
+    layers=$(jq -c --argjson layer "$(add_blob "$dir" layer application/vnd.oci.image.layer.v1.tar+gzip)" '. + [$layer]' <<<"$layers")
+  done
+  jq -nc --argjson config "$config" --argjson diffs "$diffs" \
+    '{architecture: "amd64", os: "linux", config: $config, rootfs: {type: "layers", diff_ids: $diffs}}' >"$dir/config"
+  jq -nc --argjson config "$(add_blob "$dir" config application/vnd.oci.image.config.v1+json)" --argjson layers "$layers" \
+    '{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json", config: $config, layers: $layers}' >"$dir/manifest"
   manifest=$(add_blob "$dir" manifest application/vnd.oci.image.manifest.v1+json)
   for name in "$@"; do
     jq -c --argjson manifest "$manifest" --arg name "$name" '.manifests += [$manifest + {platform: {architecture: "amd64", os: "linux"},

@@ -84,7 +84,7 @@ leftovers() {
   for pid in $(shims); do ps -o pid=,args= -p "$pid"; done
   find /run/containerd/s /run/flox-shims "/run/containerd/runc/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
   find "$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
-  find /tmp -maxdepth 1 -name 'pty??????' 2>/dev/null
+  find /tmp -maxdepth 1 -name 'pty??????' -newer "$WORLD/init-pid" 2>/dev/null
   grep "io.containerd.runtime.v2.task" /proc/self/mounts
   local cgroup
   for cgroup in $(cgroup_directories "$CGROUP_PARENT"); do find "$cgroup" -mindepth 1 -type d; done 2>/dev/null
