@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "catalog/cpu_level.h"
+#include "catalog/environment_name.h"
 #include "catalog/model.h"
 
 namespace flox::catalog {
@@ -121,6 +122,17 @@ TEST(PackageBuild, with_a_bad_member_is_refused_by_its_name) {
       EXPECT_THAT(error.what(), testing::HasSubstr(key));
     }
   }
+}
+
+TEST(EnvironmentName, is_owner_name_and_perhaps_a_generation) {
+  const EnvironmentName name = parse_environment_name("acme/web-1.0:12");
+  EXPECT_EQ(name.owner, "acme");
+  EXPECT_EQ(name.name, "web-1.0");
+  EXPECT_EQ(name.generation, 12);
+  EXPECT_EQ(parse_environment_name("a/b").to_string(), "a/b");
+  for (const char* bad :
+       {"a", "/b", "a/", "a/b/c", "a/../b", "a/b:", "a/b:x", "a/b:0", "a/b:-1", "-a/b", "a/b c", ""})
+    EXPECT_THROW(parse_environment_name(bad), Error) << bad;
 }
 
 }  // namespace

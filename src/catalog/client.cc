@@ -134,6 +134,25 @@ std::vector<PackageBuild> Client::search(std::string_view term, std::string_view
   return state_->ask({.url = path}, fmt::format("searching '{}'", term), builds_of);
 }
 
+Client::Pushed Client::environment(const EnvironmentName& name) {
+  std::string path = fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
+  if (name.generation) path += fmt::format("?generation={}", *name.generation);
+  return state_->ask({.url = path}, fmt::format("environment '{}'", name.to_string()),
+                     [](const json& answer) {
+                       return Pushed{answer.at("generation"), answer.at("manifest"),
+                                     env::Lockfile::parse(answer.at("lock").dump())};
+                     });
+}
+
+int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock) {
+  HttpRequest request =
+      post(fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name)),
+           {{"manifest", manifest}, {"lock", json::parse(lock.to_string())}});
+  request.headers.emplace_back("Authorization", "Bearer " + state_->token);
+  return state_->ask(std::move(request), fmt::format("pushing environment '{}'", name.to_string()),
+                     [](const json& answer) { return answer.at("generation").get<int64_t>(); });
+}
+
 void Client::publish(const PackageBuild& build) {
   HttpRequest request =
       post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", build.to_json());

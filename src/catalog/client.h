@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
 
@@ -28,6 +29,17 @@ class Client : public env::Resolver {
   // Newest build of each package whose name or description contains the term; only builds for that system if
   // one is given.
   std::vector<PackageBuild> search(std::string_view term, std::string_view system = {});
+  // An environment that was pushed, in a generation.
+  struct Pushed {
+    int64_t generation = 0;
+    std::string manifest;  // manifest.toml
+    env::Lockfile lock;
+  };
+  // Throws Error(not_found).
+  Pushed environment(const EnvironmentName& name);
+  // Pushes its next generation, and gives the number; the latest one's if nothing has changed. Throws
+  // Error(untrusted) if the token is refused.
+  int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock);
   // Records a build whose closure the cache already has. Throws Error(conflict) if this version exists with
   // other store paths, untrusted if the token is refused.
   void publish(const PackageBuild& build);

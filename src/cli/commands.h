@@ -14,6 +14,7 @@ void add_search(CLI::App& app);  // search, show
 void add_import(CLI::App& app);
 void add_build(CLI::App& app);
 void add_publish(CLI::App& app);
+void add_push(CLI::App& app);  // push, pull
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);

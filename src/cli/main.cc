@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   add_import(app);
   add_build(app);
   add_publish(app);
+  add_push(app);
   add_store(app);
   add_node(app);
   add_kube(app);

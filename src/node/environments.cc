@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "catalog/environment_name.h"
 #include "env/profile.h"
 #include "store/lease.h"
 #include "store/realise.h"
@@ -30,9 +31,8 @@ class Environments::Turn {
   std::string key_;
 };
 
-env::LockedPackage Environments::resolve(std::string_view install_id,
-                                         const env::InstallDescriptor& descriptor,
-                                         std::string_view system) const {
+template <typename Ask>
+auto Environments::ask_catalog(Ask&& ask) const {
   std::unique_ptr<catalog::Client> client;
   {
     std::scoped_lock lock(mutex_);
@@ -42,25 +42,38 @@ env::LockedPackage Environments::resolve(std::string_view install_id,
     }
   }
   if (!client) client = std::make_unique<catalog::Client>(config_.catalog_url);
-  env::LockedPackage package = client->resolve(install_id, descriptor, system);
+  auto answer = ask(*client);
   std::scoped_lock lock(mutex_);
   idle_clients_.push_back(std::move(client));
-  return package;
+  return answer;
 }
 
-env::Lockfile Environments::lock_of(std::string_view reference) const {
-  if (reference.find('/') != std::string_view::npos)
-    throw Error(ErrorKind::not_found,
-                fmt::format("environment '{}' does not exist: this catalog keeps packages, not environments",
-                            reference),
-                "name a package as flox.dev/environment: NAME or NAME@VERSION");
+env::LockedPackage Environments::resolve(std::string_view install_id,
+                                         const env::InstallDescriptor& descriptor,
+                                         std::string_view system) const {
+  return ask_catalog([&](catalog::Client& client) { return client.resolve(install_id, descriptor, system); });
+}
+
+NamedLock Environments::lock_of(std::string_view reference) const {
+  const std::string system = env::current_system();
+  if (catalog::is_environment_name(reference)) {
+    const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
+    NamedLock named{name.name,
+                    ask_catalog([&](catalog::Client& client) { return client.environment(name); }).lock};
+    if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("it is locked for {} only, and this node is {}", named.lock.packages[0].system, system),
+          "add the system to [options] systems in its manifest, and push it again");
+    return named;
+  }
   const auto [name, descriptor] = env::parse_package(std::string(reference));
   nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
   if (descriptor.version) entry["version"] = *descriptor.version;
-  env::Lockfile lock;
-  lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
-  lock.packages.push_back(resolve(name, descriptor, env::current_system()));
-  return lock;
+  NamedLock named{name, {}};
+  named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
+  named.lock.packages.push_back(resolve(name, descriptor, system));
+  return named;
 }
 
 std::optional<nix::StorePath> Environments::lease_known(const std::string& key, std::string_view holder) {

@@ -18,6 +18,11 @@
 
 namespace flox::node {
 
+struct NamedLock {
+  std::string name;  // of the environment
+  env::Lockfile lock;
+};
+
 // Thread-safe.
 class Environments {
  public:
@@ -27,9 +32,9 @@ class Environments {
   // A name to store paths, by the catalog. Throws Error.
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) const;
-  // An environment of one package of the catalog, "name[@version]". Throws Error(not_found); an owner/name
-  // reference is not_found with advice: the catalog keeps no environments yet.
-  env::Lockfile lock_of(std::string_view reference) const;
+  // An environment that was pushed to the catalog, "owner/name[:generation]", or one of a single package,
+  // "name[@version]". Throws Error.
+  NamedLock lock_of(std::string_view reference) const;
   // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder);
@@ -38,6 +43,9 @@ class Environments {
 
  private:
   class Turn;
+  // Calls `ask` with a client of this call's own.
+  template <typename Ask>
+  auto ask_catalog(Ask&& ask) const;
   // The profile of a lock that was realised before, leased; nothing if that must be done anew.
   std::optional<nix::StorePath> lease_known(const std::string& key, std::string_view holder);
   const Config& config_;

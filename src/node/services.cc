@@ -81,8 +81,7 @@ void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareRespons
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     if (mode != "run" && mode != "dev")
       fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", mode);
-    env::Lockfile lock = environments_.lock_of(request.environment());
-    std::string name = lock.packages.at(0).install_id;
+    auto [name, lock] = environments_.lock_of(request.environment());
     if (auto version = variables.find("FLOX_PACKAGE_VERSION");
         version != variables.end() && !version->second.empty()) {
       CatalogResolver resolver(environments_);

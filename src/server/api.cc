@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/cpu_level.h"
+#include "catalog/environment_name.h"
 #include "server/resolve.h"
 #include "server/suggest.h"
 
@@ -52,6 +54,7 @@ std::string query_of(const ServerRequest& request, const char* key) {
 bool is_reading(const ServerRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 constexpr std::string_view packages_path = "/api/v1/catalog/packages/";
+constexpr std::string_view environments_path = "/api/v1/environments/";
 constexpr std::string_view cache_path = "/cache/";
 
 [[noreturn]] void nothing_there(const ServerRequest& request) {
@@ -107,7 +110,8 @@ void Api::authorise(const ServerRequest& request) const {
 }
 
 void Api::admit(const ServerRequest& head) const {
-  if (!is_reading(head) && (head.path.starts_with(cache_path) || head.path.starts_with(packages_path)))
+  if (!is_reading(head) && (head.path.starts_with(cache_path) || head.path.starts_with(packages_path) ||
+                            head.path.starts_with(environments_path)))
     authorise(head);
 }
 
@@ -122,6 +126,7 @@ ServerResponse Api::handle(const ServerRequest& request) {
   if (path == "/api/v1/catalog/search" && is_reading(request))
     return as_json(list_of(records_.search(query_of(request, "search_term"), query_of(request, "system"))));
   if (path.starts_with(packages_path)) return packages(request, path.substr(packages_path.size()));
+  if (path.starts_with(environments_path)) return environment(request, path.substr(environments_path.size()));
   if (path == "/metrics" && is_reading(request)) return metrics();
   if (path == "/healthz" && is_reading(request)) return {.body = "ok\n"};
   if (path == "/readyz" && is_reading(request)) {
@@ -173,6 +178,53 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
     log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
   }
   return as_json(records_.find(build).value_or(build).to_json(), added ? 201 : 200);
+}
+
+ServerResponse Api::environment(const ServerRequest& request, const std::string& reference) {
+  const size_t slash = reference.find('/');
+  const std::string owner = reference.substr(0, slash),
+                    name = slash == std::string::npos ? "" : reference.substr(slash + 1);
+  catalog::check_environment_name(owner, name);
+  if (request.method == "POST") return push(request, owner, name);
+  if (!is_reading(request)) nothing_there(request);
+  std::optional<int64_t> number;
+  if (const std::string wanted = query_of(request, "generation"); !wanted.empty()) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), value);
+    if (error != std::errc() || end != wanted.data() + wanted.size())
+      fail(ErrorKind::invalid_input, "'{}' is no generation", wanted);
+    number = value;
+  }
+  const auto generation = environments_.find(owner, name, number);
+  if (!generation) {
+    if (const auto latest = environments_.find(owner, name, std::nullopt))
+      throw Error(ErrorKind::not_found,
+                  fmt::format("environment {}/{} has no generation {}", owner, name, *number),
+                  fmt::format("the latest is {}", latest->number));
+    throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
+                "push it: flox push --owner " + owner);
+  }
+  return as_json({{"owner", owner},
+                  {"name", name},
+                  {"generation", generation->number},
+                  {"pushed_at", generation->pushed_at},
+                  {"manifest", generation->manifest},
+                  {"lock", json::parse(generation->lock.to_string())}});
+}
+
+ServerResponse Api::push(const ServerRequest& request, const std::string& owner, const std::string& name) {
+  authorise(request);
+  const json body = parse_body(request);
+  if (!body.is_object() || !body.contains("lock") || !body.contains("manifest") ||
+      !body["manifest"].is_string())
+    fail(ErrorKind::invalid_input, "the body needs 'manifest', a text, and 'lock', an object");
+  Generation generation{.number = 0,
+                        .manifest = body["manifest"],
+                        .lock = env::Lockfile::parse(body["lock"].dump()),
+                        .pushed_at = now_rfc3339()};
+  const Generation pushed = environments_.push(owner, name, generation);
+  log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
+  return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
 }
 
 ServerResponse Api::metrics() const {

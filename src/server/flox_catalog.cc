@@ -58,7 +58,8 @@ void serve(const Options& options) {
   fs::create_directories(options.data);
   server::Records records(fs::path(options.data) / "catalog.sqlite");
   server::CacheFiles cache(fs::path(options.data) / "cache");
-  server::Api api(records, cache, token);
+  server::EnvironmentRecords environments(fs::path(options.data) / "environments.sqlite");
+  server::Api api(records, environments, cache, token);
   HttpServer server({.address = address,
                      .port = port,
                      .threads = 4,

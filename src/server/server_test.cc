@@ -268,8 +268,40 @@ class ApiTest : public UploadTest {
             {"outputs", {{"out", path(digit).to_string()}}}};
   }
   Records records_{dir_.path() / "db"};
-  Api api_{records_, cache_, "secret"};
+  EnvironmentRecords environments_{dir_.path() / "environments"};
+  Api api_{records_, environments_, cache_, "secret"};
 };
+
+TEST_F(ApiTest, keeps_every_generation_of_an_environment) {
+  const auto push = [&](const std::string& manifest, const std::string& token = "secret") {
+    ServerRequest request{.method = "POST", .path = "/api/v1/environments/acme/web"};
+    request.headers["authorization"] = "Bearer " + token;
+    request.body = nlohmann::json({{"manifest", manifest},
+                                   {"lock",
+                                    {{"lockfile-version", 1},
+                                     {"manifest", {{"text", manifest}}},
+                                     {"packages", nlohmann::json::array()}}}})
+                       .dump();
+    api_.admit(request);
+    return nlohmann::json::parse(api_.handle(request).body).at("generation").get<int64_t>();
+  };
+  const auto get = [&](const std::string& generation) {
+    ServerRequest request{.method = "GET", .path = "/api/v1/environments/acme/web"};
+    if (!generation.empty()) request.query["generation"] = generation;
+    return nlohmann::json::parse(api_.handle(request).body);
+  };
+  EXPECT_EQ(refusal([&] { get(""); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { push("one", "guess"); }), ErrorKind::untrusted);
+  EXPECT_EQ(push("one"), 1);
+  EXPECT_EQ(push("two"), 2);
+  EXPECT_EQ(push("two"), 2);
+  EXPECT_EQ(get("").at("manifest"), "two");
+  EXPECT_EQ(get("1").at("lock").at("manifest").at("text"), "one");
+  EXPECT_EQ(refusal([&] { get("3"); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { get("x"); }), ErrorKind::invalid_input);
+  EXPECT_EQ(refusal([&] { api_.handle({.method = "GET", .path = "/api/v1/environments/acme"}); }),
+            ErrorKind::invalid_input);
+}
 
 TEST_F(ApiTest, a_record_is_taken_once_its_closure_is_here_and_repeating_it_changes_nothing) {
   EXPECT_EQ(refusal([&] { post(record()); }), ErrorKind::invalid_input);
@@ -303,7 +335,7 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   for (const char* method : {"PUT", "DELETE", "POST"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
-  Api read_only(records_, cache_, "");
+  Api read_only(records_, environments_, cache_, "");
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});

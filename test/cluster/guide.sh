@@ -62,11 +62,11 @@ kubectl scale deployment ticket-processor -n $NS --replicas=3
 step "the guide's rollback, and its undoing"
 versions() { kubectl get pods -n $NS -l app=ticket-processor --field-selector=status.phase=Running -o name | while read -r pod; do kubectl logs -n $NS "$pod" | grep -o '"version":"[^"]*"' | sort -u; done | sort | uniq -c | tr -s ' '; }
 all_run() { [ "$(versions)" = " 3 \"version\":\"$1\"" ]; }
+# All three take as many times the guide's readiness delay; that is in guide/deployment.sh.
 kubectl set env deployment/ticket-processor -n $NS FLOX_PACKAGE_VERSION=0.0.9
-kubectl rollout status deployment/ticket-processor -n $NS --timeout=180s
-wait_until 60 "three pods of 0.0.9" all_run 0.0.9
+wait_until 60 "the first pod of 0.0.9" eval '[[ $(versions) == *0.0.9* ]]'
 kubectl rollout undo deployment/ticket-processor -n $NS
-wait_until 60 "the first pod of 0.1.0" eval '[[ $(versions) == *0.1.0* ]]'
+wait_until 90 "three pods of 0.1.0 again" all_run 0.1.0
 
 step "the variants run where the CPU is labelled for them, and nowhere else"
 kubectl delete deployment ticket-processor -n $NS --wait=false

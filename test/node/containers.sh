@@ -45,7 +45,29 @@ wait_until 10 "the lease to end" no_leases
 step "what is wrong is the container's error"
 refused "the catalog has no such package" run_package nonsense d1 hello
 refused "published versions: 1.0, 0.9" run_package hello@7 d2 hello
-refused "this catalog keeps packages, not environments" run_package acme/web d3 hello
+refused "the catalog has no environment acme/web" run_package acme/web d3 hello
+
+step "an environment of several packages, pushed by its owner, in its latest generation and in an earlier one"
+laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
+mkdir "$WORLD/web"
+(
+  cd "$WORLD/web"
+  laptop init -n web
+  laptop install hello@0.9
+  sed -i '/^\[vars\]/a COLOUR = "blue"' .flox/env/manifest.toml
+  laptop push --owner acme
+  laptop install busybox-static
+  sed -i 's/blue/red/' .flox/env/manifest.toml
+  contains "$(laptop push --owner acme)" "acme/web is at generation 2"
+  contains "$(laptop push --owner acme)" "acme/web is at generation 2"
+) 2>&1
+contains "$(run_package acme/web e8 sh -c 'hello; echo $COLOUR')" $'hello 0.9\nred'
+contains "$(run_package acme/web:1 e9 sh -c 'hello; echo $COLOUR')" $'hello 0.9\nblue'
+refused "has no generation 3" run_package acme/web:3 e10 hello
+refused "is no generation" run_package acme/web:x e11 hello
+(cd "$WORLD" && flox pull acme/web:1 -d pulled) >/dev/null
+contains "$(cat "$WORLD/pulled/.flox/env/manifest.toml")" blue
+refused "whose environment is it to be?" flox push -d "$WORLD/web"
 
 step "an unsigned or foreign path is refused, and nothing of it is left"
 publish_tool foreign 1.0
