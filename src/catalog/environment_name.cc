@@ -8,12 +8,15 @@
 namespace flox::catalog {
 namespace {
 
-bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_alphanumeric(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 bool is_part(std::string_view part) {
   constexpr size_t longest = 64;
   return !part.empty() && part.size() <= longest && is_alphanumeric(part[0]) &&
-         std::all_of(part.begin(), part.end(), [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+         std::all_of(part.begin(), part.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 }  // namespace
@@ -36,7 +39,8 @@ EnvironmentName parse_environment_name(std::string_view text) {
     int64_t generation = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), generation);
     if (error != std::errc() || end != number.data() + number.size() || generation < 1)
-      throw Error(ErrorKind::invalid_input, fmt::format("'{}': '{}' is no generation", text, number), "write OWNER/NAME:3, say");
+      throw Error(ErrorKind::invalid_input, fmt::format("'{}': '{}' is no generation", text, number),
+                  "write OWNER/NAME:3, say");
     result.generation = generation;
     rest = text.substr(0, colon);
   }

@@ -21,15 +21,19 @@ catalog::Client make_client() {
 }
 
 void push(const std::string& directory, std::string owner) {
-  if (const char* variable = std::getenv("FLOX_OWNER"); owner.empty() && variable != nullptr) owner = variable;
-  if (owner.empty()) throw Error(ErrorKind::invalid_input, "whose environment is it to be?", "name an owner: --owner NAME, or FLOX_OWNER");
+  if (const char* variable = std::getenv("FLOX_OWNER"); owner.empty() && variable != nullptr)
+    owner = variable;
+  if (owner.empty())
+    throw Error(ErrorKind::invalid_input, "whose environment is it to be?",
+                "name an owner: --owner NAME, or FLOX_OWNER");
   env::Environment environment = env::Environment::find(directory);
   const catalog::EnvironmentName name{.owner = owner, .name = environment.name(), .generation = {}};
   catalog::check_environment_name(name.owner, name.name);
   auto resolver = make_resolver();
   const env::Lockfile lock = environment.lock(*resolver);
   const int64_t generation = make_client().push(name, environment.manifest_text(), lock);
-  fmt::print("✔ {} is at generation {}. In a pod: flox.dev/environment: {}\n", name.to_string(), generation, name.to_string());
+  fmt::print("✔ {} is at generation {}. In a pod: flox.dev/environment: {}\n", name.to_string(), generation,
+             name.to_string());
 }
 
 void pull(const std::string& reference, std::string directory) {
@@ -41,7 +45,8 @@ void pull(const std::string& reference, std::string directory) {
   const fs::path files = environment.directory() / ".flox/env";
   write_file(files / "manifest.toml", pushed.manifest);
   write_file(files / "manifest.lock", pushed.lock.to_string());
-  fmt::print("✔ {}/{}, generation {}, is in {}\n", name.owner, name.name, pushed.generation, environment.directory().string());
+  fmt::print("✔ {}/{}, generation {}, is in {}\n", name.owner, name.name, pushed.generation,
+             environment.directory().string());
 }
 
 }  // namespace
@@ -51,12 +56,15 @@ void add_push(CLI::App& app) {
     std::string directory = ".", owner, reference, target;
   };
   auto options = std::make_shared<Options>();
-  auto* push_command = app.add_subcommand("push", "Put an environment into the catalog, as its owner's next generation");
-  push_command->add_option("-d,--dir", options->directory, "the environment's directory (default: the current one)");
+  auto* push_command =
+      app.add_subcommand("push", "Put an environment into the catalog, as its owner's next generation");
+  push_command->add_option("-d,--dir", options->directory,
+                           "the environment's directory (default: the current one)");
   push_command->add_option("-o,--owner", options->owner, "whose it is (FLOX_OWNER)");
   push_command->callback([options] { push(options->directory, options->owner); });
   auto* pull_command = app.add_subcommand("pull", "Make an environment of the catalog a directory");
-  pull_command->add_option("ENVIRONMENT", options->reference, "OWNER/NAME, or OWNER/NAME:GENERATION")->required();
+  pull_command->add_option("ENVIRONMENT", options->reference, "OWNER/NAME, or OWNER/NAME:GENERATION")
+      ->required();
   pull_command->add_option("-d,--dir", options->target, "where to (default: NAME)");
   pull_command->callback([options] { pull(options->reference, options->target); });
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# deploy/node: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
-# it back; the node's files are then as they were.
+# The chart: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
+# it back; the node's files are then as they were. deploy/node has the same without Helm.
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"
@@ -36,9 +36,15 @@ on_node 1 ctr -n k8s.io images import "$WORLD/node.tar" >/dev/null
 BEFORE=$(files)
 
 step "installed by the DaemonSet"
-kubectl create namespace flox-system >/dev/null
-kubectl create configmap flox-node -n flox-system --from-literal=catalog-url="$CLUSTER_CATALOG_URL" --from-literal=trusted-key="$PUBLIC_KEY" >/dev/null
-kubectl apply -f "$PROJECT/deploy/node/daemonset.yaml" -f "$PROJECT/deploy/base/runtime-class.yaml" >/dev/null
+values=(-n flox-system --set-string "catalogUrl=$CLUSTER_CATALOG_URL" --set-string "trustedKey=$PUBLIC_KEY")
+chart() { in_net helm "$@" flox "$PROJECT/deploy/charts/flox" "${values[@]}"; }
+refused "catalogUrl says where packages come from" in_net helm template flox "$PROJECT/deploy/charts/flox"
+# same_daemonset FILE [VALUE]: what Helm makes is what stands in the file.
+as_json() { kubectl create --dry-run=client -o json -f - | jq -S 'select(.kind == "DaemonSet") | del(.metadata.annotations, .metadata.labels)'; }
+same_daemonset() { diff <(as_json <"$PROJECT/deploy/node/$1") <(chart template --show-only templates/node.yaml "${@:2}" | as_json) || die "the chart and deploy/node/$1 differ"; }
+same_daemonset daemonset.yaml
+same_daemonset uninstall.yaml --set uninstall=true
+chart install --create-namespace >/dev/null
 kubectl label node node-1 flox.dev/install=true flox.dev/runtime=installed >/dev/null
 daemons() { [ "$(jsonpath flox-system daemonset/"$1" '{.status.numberReady}')" = 1 ]; }
 wait_until 90 "the DaemonSet's pod" daemons flox-node
@@ -60,10 +66,10 @@ equal "$(kubectl logs greeter)" "hello 1.0"
 on_node 1 flox node doctor
 
 step "taken back, once no pod uses it"
-kubectl delete -f "$PROJECT/deploy/node/daemonset.yaml" --timeout=60s >/dev/null
-kubectl apply -f "$PROJECT/deploy/node/uninstall.yaml" >/dev/null
+chart upgrade --set uninstall=true >/dev/null
 refuses() { [[ $(kubectl get pods -n flox-system -o yaml) == *"run under our shim: default/greeter"* ]]; }
 wait_until 60 "the uninstaller's refusal" refuses
 kubectl delete pod greeter --timeout=30s >/dev/null
 wait_until 120 "the uninstaller" daemons flox-node-uninstall
+in_net helm uninstall flox -n flox-system >/dev/null
 diff <(echo "$BEFORE") <(files) || die "the node's files are not as they were"
