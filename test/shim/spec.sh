@@ -5,12 +5,14 @@
 [ -z "${FLOX_TEST_SHIM:-}" ] || skip "compares both shims itself"
 chmod -R a+rX "$ROOTFS"
 
-run_with() {  # SHIM OPTIONS… -- COMMAND…: what the container says, without what differs by name
-  local shim=$1 options=()
+run_with() {  # SHIM OPTIONS… -- COMMAND…: what the container says, on stdout first: the two streams come in no order
+  local shim=$1 options=() code=0
   shift
   while [ "$1" != -- ]; do options+=("$1"); shift; done
   shift
-  ctr run --rm --runtime "$shim" --env PATH=/bin "${options[@]}" --rootfs "$ROOTFS" asked "$@" </dev/null 2>&1 || echo "exit code $?"
+  ctr run --rm --runtime "$shim" --env PATH=/bin "${options[@]}" --rootfs "$ROOTFS" asked "$@" </dev/null 2>"$WORLD/stderr" || code=$?
+  cat "$WORLD/stderr"
+  [ $code = 0 ] || echo "exit code $code"
 }
 same() {  # EXPECTED OPTIONS… -- COMMAND…: both say the same, and EXPECTED is in it
   local expected=$1 ours reference
