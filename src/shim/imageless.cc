@@ -13,6 +13,7 @@ namespace {
 
 constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
 constexpr Milliseconds release_limit{2000};
+constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 constexpr std::string_view fallback_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string container_name(const oci::RuntimeSpec& spec) {
@@ -96,21 +97,57 @@ void check_annotations(const oci::RuntimeSpec& spec) {
   if (!mode.empty() && mode != "run" && mode != "dev")
     throw Error(ErrorKind::invalid_input, fmt::format("annotation flox.dev/activate-mode is \"{}\"", mode),
                 "It is run (the default) or dev.");
-  if (spec.annotation("flox.dev/nix-mutable") == "true")
+  std::string changeable = spec.annotation(mutable_annotation);
+  if (!changeable.empty() && changeable != "true" && changeable != "false")
     throw Error(ErrorKind::invalid_input,
-                "annotation flox.dev/nix-mutable is not supported: the node's store is shared",
-                "Remove the annotation; flox install in the pod asks the node's daemon instead.");
-  for (const char* destination : {"/nix/store", "/run/flox"})
+                fmt::format("annotation {} is \"{}\"", mutable_annotation, changeable),
+                "It is true or false (the default).");
+  std::vector<const char*> needed = {"/nix/store", "/run/flox"};
+  if (changeable == "true") needed.push_back("/nix");
+  for (const char* destination : needed)
     if (spec.has_mount(destination))
       throw Error(ErrorKind::conflict, fmt::format("the pod mounts a volume at {}", destination),
                   "Mount it elsewhere: the environment needs this place.");
 }
 
+// The node's store, read-only. "exec" stays allowed: programs live there.
+void mount_store(const std::string& store, oci::RuntimeSpec& spec) {
+  spec.add_mount({"/nix/store", "bind", store, {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
+}
+
+// A /nix that the container's user may change (flox.dev/nix-mutable): the node's store stays as it is, below
+// an overlay whose changes are the container's own, in its own memory (a tmpfs, so within its memory limit),
+// and gone with it. The OCI runtime copies what stands in the root's /nix into that tmpfs ("tmpcopyup") and
+// sees it under the root's path when it mounts the overlay.
+void mount_mutable_store(const std::string& store, const fs::path& root, oci::RuntimeSpec& spec,
+                         const oci::ProcessSpec& process) {
+  const uint32_t uid = process.uid(), gid = process.gid();
+  const Rootfs rootfs(root);
+  rootfs.make_directory("/nix", 0755, uid, gid);
+  rootfs.make_directory("/nix/.changes", 0755, uid, gid);
+  for (const char* directory : {"/nix/store", "/nix/.changes/upper", "/nix/.changes/work"}) {
+    rootfs.make_directory(directory, 0755, uid, gid);
+    // A link of the image's would be followed on the host.
+    if (rootfs.has_link_on(directory))
+      throw Error(ErrorKind::conflict, fmt::format("the image has a symbolic link on {}", directory),
+                  fmt::format("Use an image with nothing at /nix, or leave {} out.", mutable_annotation));
+  }
+  spec.add_mount({"/nix",
+                  "tmpfs",
+                  "tmpfs",
+                  {"tmpcopyup", "nosuid", "nodev", "mode=0755", fmt::format("uid={}", uid),
+                   fmt::format("gid={}", gid)}});
+  const fs::path changes = root / "nix" / ".changes";
+  // Without "rprivate": the OCI runtime would hand a propagation to overlayfs, which has none.
+  spec.add_mount({"/nix/store",
+                  "overlay",
+                  "overlay",
+                  {"nosuid", "nodev", "lowerdir=" + store, "upperdir=" + (changes / "upper").string(),
+                   "workdir=" + (changes / "work").string()}});
+}
+
 void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oci::ProcessSpec& process,
            oci::Environment& environment) {
-  // "exec" stays allowed: programs live there.
-  spec.add_mount(
-      {"/nix/store", "bind", response.store_directory(), {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
   if (!response.pod_socket_directory().empty())
     spec.add_mount({"/run/flox",
                     "bind",
@@ -191,6 +228,10 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
                      fs::path(response.store_directory()) / fs::path(response.runtime_path()).filename()};
   in_context("filling the container's root",
              [&] { fill_rootfs(Rootfs(root), tools, process.uid(), process.gid()); });
+  if (spec.annotation(mutable_annotation) == "true")
+    mount_mutable_store(response.store_directory(), fs::absolute(root), spec, process);
+  else
+    mount_store(response.store_directory(), spec);
   apply(response, spec, process, activation.after);
   if (lists(spec.annotation("flox.dev/skip-containers-exec"), container_name(spec))) co_return std::nullopt;
   co_return activation;

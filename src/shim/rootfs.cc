@@ -14,10 +14,10 @@ namespace flox::shim {
 namespace {
 
 // openat2(2) with RESOLVE_IN_ROOT (Linux 5.6): "/", ".." and links mean what they would after a chroot.
-int open_in_root(int root, const std::string& path, uint64_t flags) {
+int open_in_root(int root, const std::string& path, uint64_t flags, uint64_t resolve = 0) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
   for (;;) {
     long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
     if (fd >= 0 || errno != EAGAIN) return static_cast<int>(fd);  // EAGAIN: a rename raced with us
@@ -31,6 +31,11 @@ Rootfs::Rootfs(const fs::path& directory)
 
 bool Rootfs::exists(const std::string& path) const {
   return static_cast<bool>(Fd(open_in_root(root_.get(), path, O_PATH)));
+}
+
+bool Rootfs::has_link_on(const std::string& path) const {
+  const Fd fd(open_in_root(root_.get(), path, O_PATH, RESOLVE_NO_SYMLINKS));
+  return !fd && errno == ELOOP;
 }
 
 Fd Rootfs::open_directory(const std::string& path) const {

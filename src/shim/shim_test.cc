@@ -324,6 +324,16 @@ TEST_F(RootfsTest, LinksOfTheImageLeadNowhereOutside) {
   EXPECT_TRUE(fs::is_symlink(root_ / "usr/bin/tool"));
 }
 
+TEST_F(RootfsTest, ALinkOnTheWayIsSeenWhereverItStands) {
+  fs::create_directories(root_ / "nix/store");
+  fs::create_symlink("/etc", root_ / "nix/upper");
+  fs::create_symlink("nix", root_ / "other");
+  EXPECT_FALSE(Rootfs(root_).has_link_on("/nix/store"));
+  EXPECT_FALSE(Rootfs(root_).has_link_on("/nix/missing"));
+  EXPECT_TRUE(Rootfs(root_).has_link_on("/nix/upper"));
+  EXPECT_TRUE(Rootfs(root_).has_link_on("/other/store"));
+}
+
 // --- processes
 
 TEST(ChildrenTest, RunsCapturesAndFeedsCommands) {

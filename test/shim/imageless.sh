@@ -32,7 +32,16 @@ step "an annotation for one container wins over the pod's"
 run_container --rm --annotation flox.dev/environment=acme/web --annotation flox.dev/environment.two=acme/other \
   --annotation io.kubernetes.cri.container-name=two second tool >/dev/null
 contains "$(cat "$ASKED")" "prepare id=second pod=second namespace= container=two environment=acme/other"
-refused "flox.dev/nix-mutable is not supported" ours --rm --annotation flox.dev/nix-mutable=true mutable tool
+
+step "flox.dev/nix-mutable: a /nix of the container's own, over the node's store"
+change='tool && echo mine >/nix/store/mine && cat /nix/store/mine && rm /nix/store/p-profile/bin/tool && mkdir /nix/var && ls /nix/store/p-profile/bin'
+equal "$(ours --rm --annotation flox.dev/nix-mutable=true mutable sh -c "$change")" "tool of the environment
+mine"
+[ ! -e "$STORE/mine" ] && [ -x "$STORE/p-profile/bin/tool" ] || die "a container changed the node's store"
+equal "$(ours --rm --annotation flox.dev/nix-mutable=true again tool)" "tool of the environment"
+refused "Read-only file system" ours --rm --annotation flox.dev/nix-mutable=false immutable touch /nix/store/mine
+refused 'nix-mutable is "yes"' ours --rm --annotation flox.dev/nix-mutable=yes bad0 tool
+expect_nothing_left
 
 step "two containers see one store: the same inode"
 inode() { ours --rm "$1" stat -c '%d:%i' /nix/store/p-profile/bin/tool; }
