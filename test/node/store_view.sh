@@ -45,6 +45,13 @@ hello=$(flox show hello --json | jq -r '.[0].outputs.out')
 equal "$(view_of hello c4 cat "$hello/bin/hello")" "$(cat "$NODE_ROOT$hello/bin/hello")"
 equal "$(view_of hello c5 stat -c '%i %a %Y' "$hello/bin/hello")" "$(stat -c '%i %a %Y' "$NODE_ROOT$hello/bin/hello")"
 
+step "a container that may change /nix changes its own view of it, and sees no more than that"
+mutable() { container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=closure --annotation flox.dev/nix-mutable=true docker.io/flox/empty:1.0.0 "$@"; }
+equal "$(mutable m1 sh -c "hello; rm -r $hello; echo mine >/nix/store/mine; ls /nix/store | sort")" "hello 1.0
+$({ grep -vx "$(basename "$hello")" <<<"$seen"; echo mine; } | sort)"
+equal "$(view_of hello m2 hello)" "hello 1.0"
+[ ! -e "$NODE_ROOT/nix/store/mine" ] || die "a container changed the node's store"
+
 step "all containers of one closure share one view, and the container's mount table has one line for it"
 equal "$(views)" 2
 equal "$(view_of hello d1 grep -c ' /nix/store' /proc/self/mountinfo)" 1
