@@ -13,7 +13,10 @@
 #include "ticket/aws/dynamodb.h"
 #include "ticket/aws/s3.h"
 #include "ticket/aws/sqs.h"
+#include "ticket/environment.h"
 #include "ticket/event_log.h"
+#include "ticket/model/model_cache.h"
+#include "ticket/model/preload.h"
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/stop.h"
 #include "ticket/version.h"
@@ -98,20 +101,16 @@ int work(const Limits& limits) {
   return 0;
 }
 
-// This version needs no models; what it checks is what a later one, with models, will rely on.
-int preload_models() {
-  std::filesystem::path directory = model_cache_dir();
-  flox::in_context("preparing the model cache " + directory.string(), [&] {
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error) flox::fail_errno(error.value(), "making the directory");
-    flox::TempDir probe(".write-test-", directory);
-  });
-  fmt::print(
-      "ticket-processor {} enriches with rules only ({}) and needs no model files: nothing to download.\n"
-      "The model cache {} exists and is writable.\n",
-      program_version(), rules_version, directory.string());
-  return 0;
+int preload_models(const std::vector<std::string>& models, bool check_content, bool json) {
+  model::PreloadOptions options{.cache = model_cache_dir(), .hub = model::HubSettings::from_environment()};
+  options.other_caches = model::cache_directories(options.cache);
+  options.models = models;
+  options.check_content = check_content;
+  if (models.empty())
+    options.models = {environment_or({"EMBEDDING_MODEL"}, "sentence-transformers/all-MiniLM-L6-v2"),
+                      environment_or({"CLASSIFIER_MODEL"}, "distilbert-base-uncased-finetuned-sst-2-english"),
+                      environment_or({"SUMMARIZER_MODEL"}, "sshleifer/distilbart-cnn-6-6")};
+  return model::preload_command(std::move(options), json);
 }
 
 int enrich_files(const std::vector<std::string>& files) {
@@ -153,13 +152,22 @@ int run(int argc, char** argv) {
   app.add_option("--max-tickets", limits.max_tickets,
                  "Stop after this many tickets; the rest goes back to the queue")
       ->check(CLI::PositiveNumber);
-  app.add_subcommand("preload-models",
-                     "Make sure that the model cache can be used, and fill it if models are needed");
+  std::vector<std::string> models;
+  bool check_content = false, json = false;
+  auto* preload_command = app.add_subcommand(
+      "preload-models",
+      "Fetch the models' files from the Hugging Face Hub into MODEL_CACHE_DIR; what is there "
+      "already is not fetched again");
+  preload_command->add_option(
+      "MODEL", models, "Ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
+  preload_command->add_flag("--check-content", check_content,
+                            "Compare the hashes of files that are there already, not only their sizes");
+  preload_command->add_flag("--json", json, "Print the result as JSON, and no progress");
   std::vector<std::string> files;
   auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets on disk");
   enrich_command->add_option("FILE", files, "Raw tickets (JSON); - for standard input")->required();
   CLI11_PARSE(app, argc, argv);
-  if (app.got_subcommand("preload-models")) return preload_models();
+  if (app.got_subcommand("preload-models")) return preload_models(models, check_content, json);
   if (app.got_subcommand("enrich")) return enrich_files(files);
   return work(limits);
 }

@@ -21,6 +21,9 @@ std::string cache_folder_name(std::string_view model_id);
 // (MODEL_CACHE_DIR), HF_HUB_CACHE, HF_HOME/hub, TRANSFORMERS_CACHE, ~/.cache/huggingface/hub.
 std::vector<std::filesystem::path> cache_directories(const std::filesystem::path& model_cache_dir);
 
+// What a directory lacks to be a model's (config.json, weights, tokenizer); empty if nothing.
+std::string missing_from_snapshot(const std::filesystem::path& directory);
+
 // The directory with the files of a model, of the first cache that has a complete one. A model is found under
 // its id and under the name that the Hub redirects that id to ("distilbert-base-uncased-…" is now
 // "distilbert/distilbert-…"), at the commit of refs/main, else in the only snapshot there is; also as a flat
