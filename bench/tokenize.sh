@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Tokenizers, one thread: ours and Hugging Face's `tokenizers` (Rust) on the same texts, whose ids are equal
-# (test/ticket/tokenizers.sh). Time below 1 of the peer's is good.
+# (test/ticket/tokenizers.sh), by CPU time; the ratio is of times, below 1 we need less.
 . "$(dirname "$0")/../script/lib.sh"
 oracle=$("$PROJECT/script/oracle-venv") || die "no transformers to compare with: PyPI cannot be reached"
-runs=${RUNS:-7}
+runs=${RUNS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ticket-generator --dry-run --count 1500 --seed 6 >"$work/tickets"
@@ -35,10 +35,10 @@ for kind, directory, limit in ("BertTokenizerFast", f"{oracle}/minilm", 256), ("
                                          stdout=subprocess.PIPE, check=True).stdout)
         peer = float("inf")
         for _ in range(int(runs)):
-            start = time.perf_counter()
+            start = time.process_time()
             # Without offsets, which ours does not compute either.
             tokens = sum(len(encoding) for encoding in backend.encode_batch_fast(texts))
-            peer = min(peer, time.perf_counter() - start)
+            peer = min(peer, time.process_time() - start)
         assert tokens == ours["tokens"], (tokens, ours)
         print(f"{kind[:4]} {name:22} Mtokens/s{tokens / ours['seconds'] / 1e6:10.2f}{tokens / peer / 1e6:12.2f}{ours['seconds'] / peer:8.2f}")
     print(f"{kind[:4]} {'loading':22} ms      {1e3 * ours['load_seconds']:11.0f}{1e3 * load:12.0f}{ours['load_seconds'] / load:8.2f}")
