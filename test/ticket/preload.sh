@@ -152,7 +152,7 @@ step "the guide's line of Python"
 PYTHONPATH=$PROJECT/workload/ticket/python PYTHONDONTWRITEBYTECODE=1 python3 -c 'from src.processor.models import preload_all_models; preload_all_models()' >"$WORK/out"
 grep -q '3 models' "$WORK/out" || die "$(cat "$WORK/out")"
 
-step "huggingface_hub reads it, and the other way round"
+step "transformers reads it offline, huggingface_hub too, and the other way round"
 [ -n "$oracle" ] || { echo "all but this: there is no huggingface_hub to compare with, PyPI cannot be reached"; exit 77; }
 HF_HUB_OFFLINE=1 HF_HUB_DISABLE_XET=1 "$oracle/bin/python" - <<'PYTHON'
 import os, pathlib
@@ -165,6 +165,14 @@ for model, file in (("sentence-transformers/all-MiniLM-L6-v2", "1_Pooling/config
 found = scan_cache_dir(cache)
 assert len(found.repos) == 3 and not found.warnings, found
 PYTHON
+make_model real/tokenizer model.safetensors 3000
+cp "$oracle"/minilm/{config,tokenizer,tokenizer_config,special_tokens_map}.json "$hub/real/tokenizer"
+preload real/tokenizer >/dev/null
+expected=$(USE_TORCH=0 HF_HUB_OFFLINE=1 "$oracle/bin/python" -c "
+from transformers import AutoConfig, AutoTokenizer
+assert AutoConfig.from_pretrained('real/tokenizer', cache_dir='$MODEL_CACHE_DIR').hidden_size == 384
+print(AutoTokenizer.from_pretrained('real/tokenizer', cache_dir='$MODEL_CACHE_DIR')('Cannot login').input_ids)" 2>"$WORK/out") || die "$(tail -3 "$WORK/out")"
+[ "$expected" = "[101, 3685, 8833, 2378, 102]" ] || die "transformers has $expected"
 HF_HUB_DISABLE_XET=1 "$oracle/bin/python" -c "
 from huggingface_hub import snapshot_download
 snapshot_download('sshleifer/distilbart-cnn-6-6', cache_dir='$WORK/theirs', ignore_patterns=['*.ot', '*.msgpack'])" 2>"$WORK/out" || die "$(tail -3 "$WORK/out")"
