@@ -13,8 +13,10 @@ clean_up() {
 trap clean_up EXIT
 
 # Only these settings, whatever the caller's shell has.
-for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB)_' || true); do unset "$name"; done
+for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF)_' || true); do unset "$name"; done
 export HOME=$WORK AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test METRICS_PORT=0 SQS_POLL_INTERVAL=1
+# No metadata service of an instance; no models but those that a test brings.
+export AWS_EC2_METADATA_DISABLED=true TICKET_ALLOW_MISSING_MODELS=true MODEL_CACHE_DIR=$WORK/models
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache}  # where moto is
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
