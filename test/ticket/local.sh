@@ -19,13 +19,14 @@ sql() { sqlite3 -cmd '.timeout 20000' "$WORK/aws/tickets.sqlite" "$1"; }
 objects() { find "$WORK/aws/buckets/tickets-enriched" -type f -name '[!.]*'; }
 
 step "nothing needs to be there before"
-export SQS_POLL_INTERVAL=1
+export SQS_POLL_INTERVAL=0
 summary=$(ticket-processor --until-empty --json 2>"$WORK/log")
 expect "tickets" 0 "$(jq .processed <<<"$summary")"
 grep -q '"message":"ready"' "$WORK/log" || die "no log on stderr: $(cat "$WORK/log")"
 
 step "1,000 tickets, four workers, and one of them killed again and again"
 TICKETS=1000
+export SQS_POLL_INTERVAL=1
 ticket-generator --count $TICKETS --seed 11 --json | jq -e ".sent == $TICKETS" >/dev/null
 sql "update queue set visibility = 2"
 start_worker() {  # SLOT
@@ -55,6 +56,7 @@ objects | xargs cat | jq -r '.ticket_id + " " + .enrichment.processed_at' | sort
 sql "select ticket_id || ' ' || json_extract(item, '\$.processed_at') from item" | sort >"$WORK/by-item"
 cmp "$WORK/by-object" "$WORK/by-item" || die "object and item differ: $(diff "$WORK/by-object" "$WORK/by-item" | head -5)"
 
+export SQS_POLL_INTERVAL=0
 step "poison is kept, with the reason, and costs nobody anything"
 ticket-generator --count 2 --seed 12 >/dev/null
 sql "insert into message (queue, id, body, sent_at, visible_at) values ('ticket-processing-queue', 'bad-1', 'nonsense', 0, 0)"
