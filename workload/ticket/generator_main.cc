@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "ticket/backend/open.h"
 #include "ticket/generator/tickets.h"
+#include "ticket/package.h"
 #include "ticket/stop.h"
-#include "ticket/version.h"
 #include "ticket/worker/notification.h"
 #include "ticket/worker/settings.h"
 
@@ -154,6 +154,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    ticket::apply_package_defaults();
     return ticket::run(argc, argv);
   } catch (const std::exception& error) {
     flox::print_error(error);

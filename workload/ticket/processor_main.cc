@@ -11,9 +11,9 @@
 #include "base/file.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
+#include "ticket/package.h"
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/stop.h"
-#include "ticket/version.h"
 #include "ticket/worker/model_loader.h"
 #include "ticket/worker/startup.h"
 #include "ticket/worker/status_server.h"
@@ -206,6 +206,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    ticket::apply_package_defaults();
     return ticket::run(argc, argv);
   } catch (const std::exception& error) {
     flox::print_error(error);

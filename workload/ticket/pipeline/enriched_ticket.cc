@@ -7,7 +7,7 @@
 
 #include "ticket/enrich/intent.h"
 #include "ticket/enrich/urgency.h"
-#include "ticket/version.h"
+#include "ticket/package.h"
 
 namespace ticket {
 

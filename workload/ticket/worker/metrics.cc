@@ -115,7 +115,7 @@ struct Metrics::State {
   Gauge& in_flight = page.gauge("ticket_in_flight_messages", "Messages received and not finished.");
   Gauge& memory = page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
   Gauge& start = page.gauge("process_start_time_seconds", "Start time since the epoch in seconds.");
-  Gauge& cpu = page.gauge("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
+  Counter& cpu = page.counter("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
 
   // Series that exist from the start, so that a rate over them begins at zero and a panel is not empty.
   State() {
@@ -170,7 +170,7 @@ void Metrics::stage(const std::string& stage, Seconds time) {
 
 std::string Metrics::text() const {
   state_->memory.Set(resident_bytes());
-  state_->cpu.Set(cpu_seconds());
+  state_->cpu.Increment(cpu_seconds() - state_->cpu.Value());
   return prometheus::TextSerializer().Serialize(state_->page.registry.Collect());
 }
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/http_client.h"
 #include "ticket/event_log.h"
-#include "ticket/version.h"
+#include "ticket/package.h"
 #include "ticket/worker/notification.h"
 
 namespace ticket {
