@@ -46,12 +46,13 @@ refuses 'bad.json.*line' ticket-processor enrich "$WORK/bad.json"
 refuses 'missing.json' ticket-processor enrich "$WORK/missing.json"
 expect "the good one beside a bad one" T "$(ticket-processor enrich "$WORK/bad.json" "$WORK/good.json" 2>/dev/null | jq -r .ticket_id)"
 expect "tickets of a dry run" 4 "$(AWS_ENDPOINT_URL= ticket-generator --dry-run --count 4 | jq -r .ticket_id | sort -u | wc -l)"
-MODEL_CACHE_DIR=$WORK/models/deep ticket-processor preload-models | grep -q 'needs no model files'
-[ -d "$WORK/models/deep" ] || die "the model cache was not made"
+HF_HUB_OFFLINE=1 ticket-processor preload-models 2>&1 | grep -q 'going without sshleifer/distilbart-cnn-6-6' || die "no word of the missing models"
+export TICKET_ALLOW_MISSING_MODELS=false
+HF_HUB_OFFLINE=1 MODEL_CACHE_DIR=$WORK/models/deep refuses 'is not on this machine' ticket-processor preload-models
+refuses 'is not on this machine.*looked at:' ticket-processor enrich "$WORK/good.json"
 MODEL_CACHE_DIR=$WORK/good.json/x refuses 'model cache' ticket-processor preload-models
 
 step "the Python module"
 export PYTHONPATH=$PROJECT/workload/ticket/python PYTHONDONTWRITEBYTECODE=1
-MODEL_CACHE_DIR=$WORK/py python3 -c 'from src.processor.models import preload_all_models; preload_all_models()' | grep -q 'needs no model files'
 MODEL_CACHE_DIR=$WORK/good.json/x refuses 'RuntimeError.*preload-models ended' \
   python3 -c 'from src.processor.models import preload_all_models; preload_all_models()'

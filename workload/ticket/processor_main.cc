@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
+#include "ticket/model/model_cache.h"
+#include "ticket/model/preload.h"
 #include "ticket/package.h"
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/stop.h"
@@ -21,6 +23,8 @@
 
 namespace ticket {
 namespace {
+
+using flox::ErrorKind;
 
 struct Options {
   std::string backend;
@@ -112,20 +116,34 @@ int run_worker(const Options& options) {
   }
 }
 
-// This version needs no models; what it checks is what a later one, with models, will rely on.
-int preload_models() {
-  std::filesystem::path directory = model_cache_dir();
-  flox::in_context("preparing the model cache " + directory.string(), [&] {
-    std::error_code error;
-    std::filesystem::create_directories(directory, error);
-    if (error) flox::fail_errno(error.value(), "making the directory");
-    flox::TempDir probe(".write-test-", directory);
-  });
-  fmt::print(
-      "ticket-processor {} enriches with rules only ({}) and needs no model files: nothing to download.\n"
-      "The model cache {} exists and is writable.\n",
-      program_version(), rules_version, directory.string());
-  return 0;
+struct PreloadChoice {
+  std::vector<std::string> models;  // none: the three that are used
+  bool check_content = false;
+  bool json = false;
+};
+
+int preload_models(const PreloadChoice& choice, const ModelSettings& used) {
+  model::PreloadOptions options{.cache = model_cache_dir(), .hub = model::HubSettings::from_environment()};
+  options.other_caches = model::cache_directories(options.cache);
+  options.models = choice.models;
+  options.check_content = choice.check_content;
+  options.quiet = choice.json;
+  if (options.models.empty()) options.models = {used.embedding, used.sentiment, used.summary};
+  if (used.allow_missing)
+    std::erase_if(options.models, [&](const std::string& id) {
+      model::PreloadOptions one = options;
+      one.models = {id};
+      try {
+        model::preload(one);
+        return false;
+      } catch (const flox::Error& error) {
+        if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::unavailable) throw;
+        fmt::print(stderr, "going without {}, as TICKET_ALLOW_MISSING_MODELS permits: {}\n", id, error.what());
+        return true;
+      }
+    });
+  if (options.models.empty()) return 0;
+  return model::preload_command(std::move(options), choice.json);
 }
 
 RawTicket read_ticket(const std::string& file) {
@@ -182,21 +200,32 @@ int run(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_flag("--json", options.json,
                "At the end print a summary as JSON to stdout; the log goes to stderr then");
-  auto add_allow_missing = [&](CLI::App& to) {
-    to.add_flag(
-        "--allow-missing-models", options.allow_missing_models,
-        "Go without models that are not in the cache: the fields they would fill are absent, and every\n"
-        "ticket names the models that were missing (also: TICKET_ALLOW_MISSING_MODELS=true)");
+  auto add_allow_missing = [&](CLI::App& to, const char* help) {
+    to.add_flag("--allow-missing-models", options.allow_missing_models, help);
   };
-  add_allow_missing(app);
-  app.add_subcommand("preload-models",
-                     "Make sure that the model cache can be used, and fill it if models are needed");
+  constexpr const char* without =
+      "Go without models that are not in the cache: the fields they would fill are absent, and every\n"
+      "ticket names the models that were missing (also: TICKET_ALLOW_MISSING_MODELS=true)";
+  add_allow_missing(app, without);
+  PreloadChoice preload;
+  auto* preload_command = app.add_subcommand(
+      "preload-models",
+      "Fetch the models' files from the Hugging Face Hub into MODEL_CACHE_DIR; what is there "
+      "already is not fetched again");
+  preload_command->add_option(
+      "MODEL", preload.models,
+      "Ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
+  preload_command->add_flag("--check-content", preload.check_content,
+                            "Compare the hashes of files that are there already, not only their sizes");
+  preload_command->add_flag("--json", preload.json, "Print the result as JSON, and no progress");
+  add_allow_missing(*preload_command,
+                    "Say which models cannot be had, and succeed (also: TICKET_ALLOW_MISSING_MODELS=true)");
   std::vector<std::string> files;
   auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets on disk");
-  add_allow_missing(*enrich_command);
+  add_allow_missing(*enrich_command, without);
   enrich_command->add_option("FILE", files, "Raw tickets (JSON); - for standard input")->required();
   CLI11_PARSE(app, argc, argv);
-  if (app.got_subcommand("preload-models")) return preload_models();
+  if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
   if (app.got_subcommand("enrich")) return enrich_files(options, files);
   return run_worker(options);
 }
