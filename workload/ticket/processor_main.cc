@@ -138,7 +138,8 @@ int preload_models(const PreloadChoice& choice, const ModelSettings& used) {
         return false;
       } catch (const flox::Error& error) {
         if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::unavailable) throw;
-        fmt::print(stderr, "going without {}, as TICKET_ALLOW_MISSING_MODELS permits: {}\n", id, error.what());
+        fmt::print(stderr, "going without {}, as TICKET_ALLOW_MISSING_MODELS permits: {}\n", id,
+                   error.what());
         return true;
       }
     });
