@@ -205,6 +205,8 @@ make_ticket_environment() {
   TICKET_ENV=$WORLD/ticket
   mkdir -p "$TICKET_ENV"
   cp -r "$PROJECT/workload/ticket/.flox" "$PROJECT/workload/ticket/python" "$TICKET_ENV/"
+  # This world has no models and no Hub to get them from; its packages say so, and the guide's files stay as they are.
+  export TICKET_DEFAULTS=${TICKET_DEFAULTS-$'TICKET_ALLOW_MISSING_MODELS=true\nHF_HUB_OFFLINE=1'}
 }
 build_ticket_processor() {  # VERSION
   TICKET_VERSION=$1 FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor

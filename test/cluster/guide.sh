@@ -20,7 +20,6 @@ for version in 0.0.9 0.1.0; do
   publish_ticket_processor
 done
 for variant in avx2 avx512; do
-  sed -i "s/^\[build.ticket-processor[^]]*\]/[build.ticket-processor-$variant]/" "$TICKET_ENV/.flox/env/manifest.toml"
   TICKET_VERSION=0.1.0 FLOX_TICKET_BUILD_DIR=$BUILD_DIR/bin flox --root "$LAPTOP_ROOT" build -d "$TICKET_ENV" ticket-processor-$variant
   flox --root "$LAPTOP_ROOT" publish -d "$TICKET_ENV" ticket-processor-$variant
 done

@@ -13,8 +13,10 @@ clean_up() {
 trap clean_up EXIT
 
 # Only these settings, whatever the caller's shell has.
-for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB)_' || true); do unset "$name"; done
+for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF)_' || true); do unset "$name"; done
 export HOME=$WORK AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test METRICS_PORT=0 SQS_POLL_INTERVAL=1
+# No metadata service of an instance; no models but those that a test brings.
+export AWS_EC2_METADATA_DISABLED=true TICKET_ALLOW_MISSING_MODELS=true MODEL_CACHE_DIR=$WORK/models
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache}  # where moto is
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -22,6 +24,27 @@ start_moto() {
   AWS_PORT=$(free_port)
   bash "$PROJECT/test/ticket/moto.sh" start "$AWS_PORT" "$WORK/moto.pid" "$WORK/moto.log"
   export AWS_ENDPOINT_URL=http://127.0.0.1:$AWS_PORT
+}
+
+# A proxy before moto's server that checks signatures and makes things go wrong: strict_proxy.py. From then on
+# $AWS_ENDPOINT_URL is the proxy, at $AWS_PORT if that is free, and $MOTO_URL is moto's server.
+start_proxy() {  # CONFIG
+  MOTO_URL=${MOTO_URL:-$AWS_ENDPOINT_URL}
+  [ "${MOTO_URL##*:}" != "$AWS_PORT" ] || AWS_PORT=$(free_port)
+  change_proxy "$1"
+  "$("$PROJECT/script/moto-venv")/bin/python" "$PROJECT/test/ticket/strict_proxy.py" "$AWS_PORT" "${MOTO_URL##*:}" "$WORK/proxy.json" "$WORK/proxy.log" 2>>"$WORK/proxy.err" &
+  PROXY=$!
+  WORKERS+=("$PROXY")
+  export AWS_ENDPOINT_URL=http://127.0.0.1:$AWS_PORT
+  wait_until 20 "the proxy" curl -s -o /dev/null "$AWS_ENDPOINT_URL/"
+}
+change_proxy() {  # CONFIG
+  echo "$1" >"$WORK/proxy.json.new"
+  mv "$WORK/proxy.json.new" "$WORK/proxy.json"
+}
+stop_proxy() {
+  kill "$PROXY"
+  wait "$PROXY" 2>/dev/null || true
 }
 
 # worker NAME [ARGUMENTS…]: a worker in the background; its log is NAME.log, its process id in $WORKER.
@@ -49,6 +72,7 @@ aws_call() {  # SERVICE TARGET JSON
   curl -fsS "$AWS_ENDPOINT_URL/" -H "X-Amz-Target: $2" -H 'Content-Type: application/x-amz-json-1.0' -H "$(signed_for "$1")" -d "$3"
 }
 items() { aws_call dynamodb DynamoDB_20120810.Scan '{"TableName":"tickets"}' | jq -c '.Items[] | map_values(.S // .N)'; }
+items_at_moto() { AWS_ENDPOINT_URL=$MOTO_URL items; }
 item_count() { items | wc -l; }
 at_least() { [ "$(item_count)" -ge "$1" ]; }
 objects() {  # keys of the enriched bucket
@@ -63,4 +87,8 @@ send_message() { aws_call sqs AmazonSQS.SendMessage "$(jq -nc --arg u "$(queue_u
 queue_count() {  # ATTRIBUTE [QUEUE]
   aws_call sqs AmazonSQS.GetQueueAttributes "{\"QueueUrl\":\"$(queue_url "${2:-ticket-processing-queue}")\",\"AttributeNames\":[\"$1\"]}" | jq -r ".Attributes.$1"
 }
-queue_is_empty() { [ "$(queue_count ApproximateNumberOfMessages)" = 0 ] && [ "$(queue_count ApproximateNumberOfMessagesNotVisible)" = 0 ]; }
+# Of one answer: asked one after the other, a message that goes to and fro could be in neither.
+queue_is_empty() {
+  aws_call sqs AmazonSQS.GetQueueAttributes "{\"QueueUrl\":\"$(queue_url ticket-processing-queue)\",\"AttributeNames\":[\"All\"]}" |
+    jq -e '.Attributes | .ApproximateNumberOfMessages == "0" and .ApproximateNumberOfMessagesNotVisible == "0"'
+}

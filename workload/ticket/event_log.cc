@@ -28,8 +28,11 @@ std::atomic<Level>& threshold() {
   return level;
 }
 
+std::atomic<int> output{STDOUT_FILENO};
+
 }  // namespace
 
+void set_log_output(int fd) { output = fd; }
 void set_log_level(Level level) { threshold() = level; }
 
 void log_event(Level level, std::string_view message) {
@@ -51,7 +54,7 @@ void log_event(Level level, std::string_view message, const nlohmann::ordered_js
   static std::mutex mutex;
   std::lock_guard lock(mutex);
   try {
-    flox::write_all(STDOUT_FILENO, text);
+    flox::write_all(output, text);
   } catch (const flox::Error&) {
     // Nobody reads the log any more; the tickets matter more.
   }

@@ -11,6 +11,8 @@ enum class Level { debug, info, warning, error };
 
 // Lines below this level are dropped (default info; $LOG_LEVEL=debug|info|warning|error).
 void set_log_level(Level level);
+// Where the lines go from now on: a descriptor that stays open. Default: stdout.
+void set_log_output(int fd);
 // Writes one line at once; `fields` is an object whose members follow the message. Thread-safe.
 void log_event(Level level, std::string_view message);
 void log_event(Level level, std::string_view message, const nlohmann::ordered_json& fields);

@@ -5,13 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "ticket/aws/dynamodb.h"
-#include "ticket/aws/s3.h"
-#include "ticket/aws/sqs.h"
-#include "ticket/environment.h"
+#include "ticket/backend/open.h"
 #include "ticket/generator/tickets.h"
+#include "ticket/package.h"
 #include "ticket/stop.h"
-#include "ticket/version.h"
 #include "ticket/worker/notification.h"
 #include "ticket/worker/settings.h"
 
@@ -19,6 +16,7 @@ namespace ticket {
 namespace {
 
 struct Options {
+  std::string backend;
   long count = 10;
   double rate = 0;
   std::optional<uint32_t> seed;
@@ -30,31 +28,14 @@ struct Options {
   bool json = false;
 };
 
-void create_resources(const Settings& settings, const aws::Client& client, const Options& options) {
-  aws::create_bucket(client, settings.raw_bucket);
-  aws::create_bucket(client, settings.enriched_bucket);
-  aws::NewQueue queue{.name = settings.queue,
-                      .visibility = std::chrono::seconds(options.visibility),
-                      .writable_by_bucket = settings.raw_bucket};
-  if (!options.dead_letter_queue.empty()) {
-    queue.dead_letter_arn = aws::create_queue(client, {.name = options.dead_letter_queue});
-    queue.max_receives = settings.max_receives;
-  }
-  std::string arn = aws::create_queue(client, queue);
-  if (!options.notify) aws::notify_queue(client, settings.raw_bucket, arn);
-  aws::create_ticket_table(client, settings.table);
-}
-
 int64_t now_in_seconds() {
   using namespace std::chrono;
   return duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
 }
 
 // Returns how many were sent: fewer than asked for if a stop was requested.
-long send_tickets(const Settings& settings, const aws::Client& client, const Options& options, uint32_t seed,
-                  Stop& stop) {
-  aws::S3Store store(client);
-  aws::SqsQueue queue(client, settings.queue);
+long send_tickets(const Settings& settings, ObjectStore& store, Queue& queue, const Options& options,
+                  uint32_t seed, Stop& stop) {
   TicketMaker maker(seed);
   auto begin = std::chrono::steady_clock::now();
   long sent = 0;
@@ -103,10 +84,25 @@ int generate(const Options& options) {
   Stop stop(std::chrono::seconds(0));
   StopOnSignals signals(stop);
   std::signal(SIGPIPE, SIG_IGN);
-  aws::Client client = aws::Client(settings.aws).with_cancel([&stop] { return stop.requested(); });
+  auto stopping = [&stop] { return stop.requested(); };
+  auto backend = open_backend(backend_name(options.backend));
+  // Where the bucket cannot announce new objects, whoever puts them does.
+  bool notify = options.notify || !backend->can_announce();
   auto begin = std::chrono::steady_clock::now();
-  if (options.create_resources) create_resources(settings, client, options);
-  long sent = send_tickets(settings, client, options, seed, stop);
+  if (options.create_resources)
+    backend->create({.queue = settings.queue,
+                     .raw_bucket = settings.raw_bucket,
+                     .enriched_bucket = settings.enriched_bucket,
+                     .table = settings.table,
+                     .visibility = std::chrono::seconds(options.visibility),
+                     .dead_letter_queue = options.dead_letter_queue,
+                     .max_receives = settings.max_receives,
+                     .announce = !notify},
+                    stopping);
+  auto store = backend->store(stopping);
+  auto queue = backend->queue(settings.queue, stopping);
+  long sent = send_tickets(settings, *store, *queue,
+                           {.count = options.count, .rate = options.rate, .notify = notify}, seed, stop);
   summarise(settings, options, seed, sent,
             std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   return sent == options.count ? 0 : flox::exit_failure;
@@ -121,9 +117,11 @@ int run(int argc, char** argv) {
       "Examples:\n"
       "  ticket-generator --dry-run --count 3 --seed 1\n"
       "  AWS_ENDPOINT_URL=http://localhost:4566 ticket-generator --create-resources --count 200\n"
-      "  ticket-generator --count 1000 --rate 20");
+      "  ticket-generator --count 1000 --rate 20\n"
+      "  ticket-generator --backend local:/var/tickets --create-resources --count 50");
   app.set_version_flag("--version", "ticket-generator " + program_version());
   Options options;
+  app.add_option("--backend", options.backend, backend_help);
   app.add_option("--count", options.count, "How many tickets")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -156,6 +154,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    ticket::apply_package_defaults();
     return ticket::run(argc, argv);
   } catch (const std::exception& error) {
     flox::print_error(error);

@@ -9,18 +9,16 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/http_server.h"
-#include "ticket/aws/dynamodb.h"
-#include "ticket/aws/s3.h"
-#include "ticket/aws/sqs.h"
-#include "ticket/environment.h"
+#include "ticket/backend/open.h"
 #include "ticket/event_log.h"
 #include "ticket/model/model_cache.h"
 #include "ticket/model/preload.h"
+#include "ticket/package.h"
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/stop.h"
-#include "ticket/version.h"
+#include "ticket/worker/model_loader.h"
 #include "ticket/worker/startup.h"
+#include "ticket/worker/status_server.h"
 #include "ticket/worker/worker.h"
 
 namespace ticket {
@@ -28,101 +26,147 @@ namespace {
 
 using flox::ErrorKind;
 
-// /metrics, /healthz and /readyz; none, with a warning, if the port is taken: tickets matter more than
-// figures.
-std::unique_ptr<flox::HttpServer> serve(const Settings& settings, const Metrics& metrics,
-                                        const std::atomic<bool>& ready) {
-  auto handler = [&](const flox::ServerRequest& request) -> flox::ServerResponse {
-    if (request.path == "/metrics")
-      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics.text()};
-    if (request.path == "/healthz") return {.body = "ok\n"};
-    if (request.path == "/readyz")
-      return ready
-                 ? flox::ServerResponse{.body = "ready\n"}
-                 : flox::ServerResponse{.status = 503, .body = "not ready: the queue was not reached yet\n"};
-    return {.status = 404, .body = "known here: /metrics, /healthz, /readyz\n"};
-  };
-  try {
-    auto server = std::make_unique<flox::HttpServer>(
-        flox::HttpServerOptions{.address = "0.0.0.0", .port = settings.metrics_port, .threads = 1}, handler);
-    log_event(Level::info, "serving metrics", {{"port", server->port()}});
-    return server;
-  } catch (const flox::Error& error) {
-    log_event(Level::warning, "no metrics are served",
-              {{"error", error.what()}, {"advice", "METRICS_PORT chooses another port"}});
-    return nullptr;
-  }
+struct Options {
+  std::string backend;
+  bool allow_missing_models = false;
+  bool json = false;
+  Limits limits;
+};
+
+ModelSettings model_settings(const Options& options) {
+  ModelSettings settings = ModelSettings::from_environment();
+  settings.allow_missing = settings.allow_missing || options.allow_missing_models;
+  return settings;
 }
 
-int work(const Limits& limits) {
-  Settings settings = Settings::from_environment();
-  std::signal(SIGPIPE, SIG_IGN);
-  Stop stop(settings.grace);
-  StopOnSignals signals(stop);
+// The AWS backend's parts belong to others; a directory has nobody else to make them.
+std::unique_ptr<Backend> open_backend_of_worker(const std::string& name, const Settings& settings) {
+  auto backend = open_backend(name);
+  if (name != "aws")
+    backend->create({.queue = settings.queue,
+                     .raw_bucket = settings.raw_bucket,
+                     .enriched_bucket = settings.enriched_bucket,
+                     .table = settings.table},
+                    nullptr);
+  return backend;
+}
+
+Summary work(const Options& options, const Settings& settings, const ModelSettings& wanted_models,
+             Stop& stop) {
+  auto backend = open_backend_of_worker(backend_name(options.backend), settings);
   log_event(Level::info, "starting",
             {{"version", program_version()},
-             {"model_version", rules_version},
+             {"backend", backend->description()},
              {"queue", settings.queue},
              {"raw_bucket", settings.raw_bucket},
              {"enriched_bucket", settings.enriched_bucket},
-             {"table", settings.table},
-             {"region", settings.aws.region},
-             {"endpoint", settings.aws.endpoint.empty() ? "AWS" : settings.aws.endpoint}});
-  Metrics metrics(program_version());
-  std::atomic<bool> ready = false;
-  auto server = serve(settings, metrics, ready);
+             {"table", settings.table}});
+  Metrics metrics;
+  Health health;
+  auto server = serve_status(settings.metrics_port, metrics, health);
+  Models models = load_models(wanted_models, metrics);
+  metrics.build(program_version(), models.version());
+  health.models_loaded();
 
-  // Calls about messages are never cut off, so that what is in hand can be given back; those about tickets
-  // are when the grace is over; those at start as soon as a stop is requested.
-  aws::Client client(settings.aws);
-  aws::SqsQueue queue(client, settings.queue);
-  {
-    aws::Client patient = client.with_cancel([&stop] { return stop.requested(); });
-    aws::SqsQueue first_queue(patient, settings.queue);
-    aws::S3Store store(patient);
-    aws::DynamoTable table(patient, settings.table);
-    auto traits = wait_for_services(settings, first_queue, store, table, stop);
-    if (!traits) {
-      log_event(Level::info, "stopped before the services were reached");
-      return 0;
-    }
-    ready = true;
-    log_event(Level::info, "ready",
-              {{"visibility_seconds", traits->visibility.count()},
-               {"dead_letter_queue", traits->has_dead_letter_queue}});
-    aws::Client within_grace = client.with_cancel([&stop] { return stop.grace_is_over(); });
-    aws::S3Store work_store(within_grace);
-    aws::DynamoTable work_table(within_grace, settings.table);
-    Worker worker(
-        settings, *traits,
-        {.queue = queue, .store = work_store, .table = work_table, .metrics = metrics, .stop = stop});
-    worker.run(limits);
+  // Calls at start are cut off as soon as a stop is requested, those about tickets when the grace is over;
+  // those about messages never, so that what is in hand can be given back.
+  auto stopping = [&stop] { return stop.requested(); };
+  auto traits = wait_for_services(settings, *backend->queue(settings.queue, stopping),
+                                  *backend->store(stopping), *backend->table(settings.table, stopping), stop);
+  if (!traits) {
+    log_event(Level::info, "stopped before the services were reached");
+    return {};
   }
-  return 0;
+  health.queue_answered();
+  log_event(Level::info, "ready",
+            {{"model_version", models.version()},
+             {"missing_models", models.missing()},
+             {"visibility_seconds", traits->visibility.count()},
+             {"dead_letter_queue", traits->has_dead_letter_queue}});
+  auto too_late = [&stop] { return stop.grace_is_over(); };
+  auto queue = backend->queue(settings.queue, nullptr);
+  auto store = backend->store(too_late);
+  auto table = backend->table(settings.table, too_late);
+  Worker worker(settings, *traits,
+                {.queue = *queue,
+                 .store = *store,
+                 .table = *table,
+                 .models = models,
+                 .metrics = metrics,
+                 .health = health,
+                 .stop = stop});
+  return worker.run(options.limits);
 }
 
-int preload_models(const std::vector<std::string>& models, bool check_content, bool json) {
+int run_worker(const Options& options) {
+  if (options.json) set_log_output(STDERR_FILENO);
+  Settings settings = Settings::from_environment();
+  ModelSettings models = model_settings(options);
+  std::signal(SIGPIPE, SIG_IGN);
+  Stop stop(settings.grace);
+  StopOnSignals signals(stop);
+  try {
+    Summary summary = work(options, settings, models, stop);
+    if (options.json) std::cout << summary.to_json().dump() << std::endl;
+    return 0;
+  } catch (const flox::Error& error) {
+    // Also where the log is collected, and not only on the terminal.
+    log_event(Level::error, "cannot start", {{"error", error.what()}, {"advice", error.advice()}});
+    throw;
+  }
+}
+
+struct PreloadChoice {
+  std::vector<std::string> models;  // none: the three that are used
+  bool check_content = false;
+  bool json = false;
+};
+
+int preload_models(const PreloadChoice& choice, const ModelSettings& used) {
   model::PreloadOptions options{.cache = model_cache_dir(), .hub = model::HubSettings::from_environment()};
   options.other_caches = model::cache_directories(options.cache);
-  options.models = models;
-  options.check_content = check_content;
-  if (models.empty())
-    options.models = {environment_or({"EMBEDDING_MODEL"}, "sentence-transformers/all-MiniLM-L6-v2"),
-                      environment_or({"CLASSIFIER_MODEL"}, "distilbert-base-uncased-finetuned-sst-2-english"),
-                      environment_or({"SUMMARIZER_MODEL"}, "sshleifer/distilbart-cnn-6-6")};
-  return model::preload_command(std::move(options), json);
+  options.models = choice.models;
+  options.check_content = choice.check_content;
+  options.quiet = choice.json;
+  if (options.models.empty()) options.models = {used.embedding, used.sentiment, used.summary};
+  if (used.allow_missing)
+    std::erase_if(options.models, [&](const std::string& id) {
+      model::PreloadOptions one = options;
+      one.models = {id};
+      try {
+        model::preload(one);
+        return false;
+      } catch (const flox::Error& error) {
+        if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::unavailable) throw;
+        fmt::print(stderr, "going without {}, as TICKET_ALLOW_MISSING_MODELS permits: {}\n", id,
+                   error.what());
+        return true;
+      }
+    });
+  if (options.models.empty()) return 0;
+  return model::preload_command(std::move(options), choice.json);
 }
 
-int enrich_files(const std::vector<std::string>& files) {
+RawTicket read_ticket(const std::string& file) {
+  std::string text = flox::in_context("reading " + file, [&] {
+    return file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : flox::read_file(file);
+  });
+  return flox::in_context(file, [&] { return parse_raw_ticket(text); });
+}
+
+int enrich_files(const Options& options, const std::vector<std::string>& files) {
+  set_log_output(STDERR_FILENO);
+  Metrics metrics;
+  Models models = load_models(model_settings(options), metrics);
+  Enricher enricher(models,
+                    {.fell_back = [](const RawTicket& ticket, const char* field, const flox::Error& error) {
+                      log_event(Level::warning, "a rule stands in for a model that failed",
+                                {{"ticket_id", ticket.ticket_id}, {"field", field}, {"error", error.what()}});
+                    }});
   int failures = 0;
   for (const std::string& file : files) {
     try {
-      std::string text = flox::in_context("reading " + file, [&] {
-        return file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
-                           : flox::read_file(file);
-      });
-      RawTicket ticket = flox::in_context(file, [&] { return parse_raw_ticket(text); });
-      std::cout << object_text(enrich(ticket, std::chrono::system_clock::now())) << '\n';
+      std::cout << object_text(enricher.enrich(read_ticket(file))) << '\n';
     } catch (const flox::Error& error) {
       flox::print_error(error);
       ++failures;
@@ -133,43 +177,58 @@ int enrich_files(const std::vector<std::string>& files) {
 
 int run(int argc, char** argv) {
   CLI::App app(
-      "Enriches support tickets: takes messages from an SQS queue, reads the raw tickets they name from S3, "
+      "Enriches support tickets: takes messages from a queue, reads the raw tickets they name from a bucket, "
       "and\n"
-      "stores the enriched tickets in S3 and DynamoDB. Without a subcommand it is the worker and runs until "
-      "it\n"
-      "gets SIGTERM or SIGINT. Settings are environment variables: see docs/ticket-workload.md.",
+      "stores the enriched tickets in another bucket and in a table: SQS, S3 and DynamoDB, or a directory.\n"
+      "Without a subcommand it is the worker and runs until it gets SIGTERM or SIGINT. Settings are "
+      "environment\n"
+      "variables: see docs/ticket-workload.md.",
       "ticket-processor");
   app.footer(
       "Examples:\n"
       "  SQS_QUEUE_NAME=tickets AWS_REGION=eu-central-1 ticket-processor\n"
       "  USE_LOCALSTACK=true ticket-processor --until-empty\n"
+      "  ticket-processor --backend local:/var/tickets --until-empty --json\n"
       "  ticket-processor enrich ticket.json | jq .enrichment\n"
       "  MODEL_CACHE_DIR=/cache/models ticket-processor preload-models");
   app.set_version_flag("--version", "ticket-processor " + program_version());
-  Limits limits;
-  app.add_flag("--once", limits.once, "Stop after one poll and its messages");
-  app.add_flag("--until-empty", limits.until_empty, "Stop after a poll that brought nothing");
-  app.add_option("--max-tickets", limits.max_tickets,
+  Options options;
+  app.add_option("--backend", options.backend, backend_help);
+  app.add_flag("--once", options.limits.once, "Stop after one poll and its messages");
+  app.add_flag("--until-empty", options.limits.until_empty, "Stop after a poll that brought nothing");
+  app.add_option("--max-tickets", options.limits.max_tickets,
                  "Stop after this many tickets; the rest goes back to the queue")
       ->check(CLI::PositiveNumber);
-  std::vector<std::string> models;
-  bool check_content = false, json = false;
+  app.add_flag("--json", options.json,
+               "At the end print a summary as JSON to stdout; the log goes to stderr then");
+  auto add_allow_missing = [&](CLI::App& to, const char* help) {
+    to.add_flag("--allow-missing-models", options.allow_missing_models, help);
+  };
+  constexpr const char* without =
+      "Go without models that are not in the cache: the fields they would fill are absent, and every\n"
+      "ticket names the models that were missing (also: TICKET_ALLOW_MISSING_MODELS=true)";
+  add_allow_missing(app, without);
+  PreloadChoice preload;
   auto* preload_command = app.add_subcommand(
       "preload-models",
       "Fetch the models' files from the Hugging Face Hub into MODEL_CACHE_DIR; what is there "
       "already is not fetched again");
   preload_command->add_option(
-      "MODEL", models, "Ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
-  preload_command->add_flag("--check-content", check_content,
+      "MODEL", preload.models,
+      "Ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
+  preload_command->add_flag("--check-content", preload.check_content,
                             "Compare the hashes of files that are there already, not only their sizes");
-  preload_command->add_flag("--json", json, "Print the result as JSON, and no progress");
+  preload_command->add_flag("--json", preload.json, "Print the result as JSON, and no progress");
+  add_allow_missing(*preload_command,
+                    "Say which models cannot be had, and succeed (also: TICKET_ALLOW_MISSING_MODELS=true)");
   std::vector<std::string> files;
   auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets on disk");
+  add_allow_missing(*enrich_command, without);
   enrich_command->add_option("FILE", files, "Raw tickets (JSON); - for standard input")->required();
   CLI11_PARSE(app, argc, argv);
-  if (app.got_subcommand("preload-models")) return preload_models(models, check_content, json);
-  if (app.got_subcommand("enrich")) return enrich_files(files);
-  return work(limits);
+  if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
+  if (app.got_subcommand("enrich")) return enrich_files(options, files);
+  return run_worker(options);
 }
 
 }  // namespace
@@ -177,6 +236,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    ticket::apply_package_defaults();
     return ticket::run(argc, argv);
   } catch (const std::exception& error) {
     flox::print_error(error);

@@ -98,6 +98,15 @@ struct Client::Shared {
     std::lock_guard lock(mutex);
     idle.push_back(std::move(client));
   }
+  // A service that cannot be asked for lack of credentials says nothing about what it holds: not "not found".
+  Credentials get_credentials() {
+    try {
+      return credentials.get();
+    } catch (const flox::Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      throw flox::Error(ErrorKind::untrusted, error.what(), error.advice());
+    }
+  }
   // After a complaint about the time: believes the service's clock. False if it is near ours.
   bool adjust_clock(const flox::HttpResponse& response);
 };
@@ -197,7 +206,7 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
       signed_request.connect_timeout = shared_->config.connect_timeout;
       signed_request.timeout = shared_->config.timeout + extra_time;
       Time now = std::chrono::system_clock::now() + shared_->clock_offset.load();
-      sign(signed_request, shared_->credentials.get(), {.region = shared_->config.region, .service = service},
+      sign(signed_request, shared_->get_credentials(), {.region = shared_->config.region, .service = service},
            now);
       flox::HttpClient http = shared_->take();
       http.set_cancel_check(cancelled_);

@@ -34,6 +34,21 @@ std::string trimmed_file(const std::string& path) {
   return text;
 }
 
+// What the container endpoint and the metadata service answer.
+Credentials parse_json_credentials(const std::string& text) {
+  auto json = nlohmann::json::parse(text, nullptr, false);
+  auto part = [&](const char* name) -> std::string {
+    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name] : "";
+  };
+  Credentials found{.access_key = part("AccessKeyId"),
+                    .secret_key = part("SecretAccessKey"),
+                    .session_token = part("Token")};
+  if (found.access_key.empty() || found.secret_key.empty())
+    fail(ErrorKind::unavailable, "its answer is not a JSON object with AccessKeyId and SecretAccessKey");
+  if (std::string time = part("Expiration"); !time.empty()) found.expires = parse_utc(time);
+  return found;
+}
+
 }  // namespace
 
 std::map<std::string, std::map<std::string, std::string>> parse_profiles(std::string_view text) {
@@ -82,7 +97,7 @@ CredentialsProvider::CredentialsProvider(Options options) : options_(std::move(o
 
 Credentials CredentialsProvider::get() {
   std::lock_guard lock(mutex_);
-  Time now = std::chrono::system_clock::now();
+  Time now = options_.now();
   if (current_ && now < renew_at_) return *current_;
   try {
     current_ = find();
@@ -132,13 +147,21 @@ Credentials CredentialsProvider::find() {
     return from_container("http://169.254.170.2" + *path);
 
   if (options_.fall_back_to_test) return {.access_key = "test", .secret_key = "test"};
-  throw flox::Error(
-      ErrorKind::not_found,
-      "no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE, "
-      "the shared files (profile " +
-          environment("AWS_PROFILE").value_or("default") + ") and AWS_CONTAINER_CREDENTIALS_FULL_URI",
-      "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
-      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
+  std::string instance = "the EC2 instance's metadata service (AWS_EC2_METADATA_DISABLED is true)";
+  if (!environment_flag("AWS_EC2_METADATA_DISABLED")) {
+    try {
+      return from_instance();
+    } catch (const flox::Error& error) {
+      instance = error.what();
+    }
+  }
+  throw flox::Error(ErrorKind::not_found,
+                    fmt::format("no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with "
+                                "AWS_WEB_IDENTITY_TOKEN_FILE, the shared files (profile {}), "
+                                "AWS_CONTAINER_CREDENTIALS_FULL_URI, and {}",
+                                environment("AWS_PROFILE").value_or("default"), instance),
+                    "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
 }
 
 Credentials CredentialsProvider::from_web_identity(const std::string& role, const std::string& token_file) {
@@ -180,14 +203,35 @@ Credentials CredentialsProvider::from_container(const std::string& url) {
       request.headers.emplace_back("Authorization", *token);
     flox::HttpResponse response = http_.send(request);
     if (!response.ok()) fail(ErrorKind::unavailable, "it answered with HTTP status {}", response.status);
-    auto json = nlohmann::json::parse(response.body, nullptr, false);
-    if (!json.is_object() || !json.value("AccessKeyId", nlohmann::json()).is_string() ||
-        !json.value("SecretAccessKey", nlohmann::json()).is_string())
-      fail(ErrorKind::unavailable, "its answer is not a JSON object with AccessKeyId and SecretAccessKey");
-    Credentials found{.access_key = json["AccessKeyId"], .secret_key = json["SecretAccessKey"]};
-    if (json.value("Token", nlohmann::json()).is_string()) found.session_token = json["Token"];
-    if (json.value("Expiration", nlohmann::json()).is_string()) found.expires = parse_utc(json["Expiration"]);
-    return found;
+    return parse_json_credentials(response.body);
+  });
+}
+
+std::string CredentialsProvider::ask_instance(const std::string& endpoint, flox::HttpRequest request,
+                                              const std::string& path) {
+  // Where there is no such service, nothing answers at all.
+  request.url = endpoint + path;
+  request.connect_timeout = 1s;
+  request.timeout = 2s;
+  flox::HttpResponse response = http_.send(request);
+  if (!response.ok()) fail(ErrorKind::unavailable, "{}: HTTP status {}", path, response.status);
+  return response.body;
+}
+
+Credentials CredentialsProvider::from_instance() {
+  std::string endpoint = environment_or({"AWS_EC2_METADATA_SERVICE_ENDPOINT"}, "http://169.254.169.254");
+  while (endpoint.ends_with('/')) endpoint.pop_back();
+  return flox::in_context("the EC2 instance's metadata service at " + endpoint, [&] {
+    // Version 2: a token first, which no request that was only passed on can get.
+    flox::HttpRequest request{.method = "PUT"};
+    request.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}};
+    std::string token = ask_instance(endpoint, request, "/latest/api/token");
+    request = {.headers = {{"X-aws-ec2-metadata-token", token}}};
+    const std::string roles = "/latest/meta-data/iam/security-credentials/";
+    std::string role = ask_instance(endpoint, request, roles);
+    role = trim(role.substr(0, role.find('\n')));
+    if (role.empty()) fail(ErrorKind::unavailable, "the instance has no role");
+    return parse_json_credentials(ask_instance(endpoint, request, roles + flox::url_encode(role)));
   });
 }
 

@@ -2,9 +2,11 @@
 // AWS_SESSION_TOKEN); a web identity (AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, as EKS sets them for a
 // service account with an IAM role); the shared files (~/.aws/credentials, ~/.aws/config, $AWS_PROFILE); the
 // container endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or …_RELATIVE_URI, as ECS and EKS pod identity set
-// them).
+// them); the role of the EC2 instance, from its metadata service (IMDSv2, at
+// AWS_EC2_METADATA_SERVICE_ENDPOINT if set; not asked if AWS_EC2_METADATA_DISABLED is "true").
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -27,6 +29,7 @@ class CredentialsProvider {
   struct Options {
     std::string sts_endpoint;        // "https://sts.us-east-1.amazonaws.com"
     bool fall_back_to_test = false;  // test/test when nothing else is found, as LocalStack expects
+    std::function<Time()> now = [] { return std::chrono::system_clock::now(); };  // tests turn it
   };
   explicit CredentialsProvider(Options options);
 
@@ -40,6 +43,8 @@ class CredentialsProvider {
   Credentials find();
   Credentials from_web_identity(const std::string& role, const std::string& token_file);
   Credentials from_container(const std::string& url);
+  Credentials from_instance();
+  std::string ask_instance(const std::string& endpoint, flox::HttpRequest request, const std::string& path);
 
   Options options_;
   std::mutex mutex_;

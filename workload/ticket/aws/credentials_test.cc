@@ -92,6 +92,89 @@ TEST_F(CredentialsTest, ComeFromTheContainerEndpointWithItsToken) {
   EXPECT_EQ(CredentialsProvider({}).get().access_key, "C");
 }
 
+// An instance's metadata service: version 2 only.
+class FakeInstance {
+ public:
+  std::string url() const { return fmt::format("http://127.0.0.1:{}/", server_.port()); }
+  std::string role = "worker role\n";
+  std::string expires = "2099-01-01T00:00:00Z";
+  std::atomic<int> handed_out = 0;
+  std::atomic<bool> down = false;
+
+ private:
+  flox::ServerResponse answer(const flox::ServerRequest& request) {
+    if (down) return {.status = 500};
+    auto header = [&](const char* name) {
+      auto found = request.headers.find(name);
+      return found == request.headers.end() ? "" : found->second;
+    };
+    if (request.path == "/latest/api/token") {
+      bool good = request.method == "PUT" && !header("x-aws-ec2-metadata-token-ttl-seconds").empty();
+      return good ? flox::ServerResponse{.body = "secret token"} : flox::ServerResponse{.status = 405};
+    }
+    if (header("x-aws-ec2-metadata-token") != "secret token") return {.status = 401};
+    if (request.path == "/latest/meta-data/iam/security-credentials/") return {.body = role};
+    if (request.path != "/latest/meta-data/iam/security-credentials/worker role") return {.status = 404};
+    return {.body = fmt::format(R"({{"Code":"Success","AccessKeyId":"I{}","SecretAccessKey":"S","Token":"T",)"
+                                R"("Expiration":"{}"}})",
+                                ++handed_out, expires)};
+  }
+  flox::HttpServer server_{{.threads = 1},
+                           [this](const flox::ServerRequest& request) { return answer(request); }};
+};
+
+TEST_F(CredentialsTest, ComeFromTheInstancesRoleAndAreRenewed) {
+  FakeInstance instance;
+  environment_.set("AWS_EC2_METADATA_DISABLED", "");
+  environment_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
+  CredentialsProvider provider({});
+  Credentials found = provider.get();
+  EXPECT_EQ(found.access_key + found.secret_key + found.session_token, "I1ST");
+  EXPECT_EQ(provider.get().access_key, "I1");
+  provider.discard();
+  instance.expires = "2001-01-01T00:00:00Z";  // never to be kept
+  EXPECT_EQ(provider.get().access_key, "I2");
+  EXPECT_EQ(provider.get().access_key, "I3");
+}
+
+TEST_F(CredentialsTest, StayGoodWhileTheInstanceCannotRenewThem) {
+  FakeInstance instance;
+  environment_.set("AWS_EC2_METADATA_DISABLED", "");
+  environment_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
+  Time now = parse_utc("2026-01-01T00:00:00Z");
+  CredentialsProvider provider({.now = [&] { return now; }});
+  EXPECT_EQ(provider.get().access_key, "I1");
+  now = parse_utc("2098-12-31T23:54:59Z");
+  EXPECT_EQ(provider.get().access_key, "I1");
+  now = parse_utc("2098-12-31T23:55:00Z");  // five minutes before they expire
+  EXPECT_EQ(provider.get().access_key, "I2");
+  instance.down = true;
+  EXPECT_EQ(provider.get().access_key, "I2");
+  now = parse_utc("2099-01-01T00:00:01Z");
+  EXPECT_THROW(provider.get(), flox::Error);
+}
+
+TEST_F(CredentialsTest, AreNotAskedOfAnInstanceWhereThatIsSwitchedOff) {
+  FakeInstance instance;
+  environment_.set("AWS_EC2_METADATA_DISABLED", "True");
+  environment_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
+  EXPECT_THROW(CredentialsProvider({}).get(), flox::Error);
+  EXPECT_EQ(instance.handed_out, 0);
+}
+
+TEST_F(CredentialsTest, SayWhatTheInstanceAnswered) {
+  FakeInstance instance;
+  instance.role = "";
+  environment_.set("AWS_EC2_METADATA_DISABLED", "");
+  environment_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
+  try {
+    CredentialsProvider({}).get();
+    FAIL();
+  } catch (const flox::Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the instance has no role"));
+  }
+}
+
 TEST_F(CredentialsTest, AreTestOnesForLocalStackOnly) {
   EXPECT_EQ(CredentialsProvider({.fall_back_to_test = true}).get().access_key, "test");
   try {

@@ -63,6 +63,15 @@ QueueTraits SqsQueue::traits() {
   return traits;
 }
 
+QueueDepth SqsQueue::depth() {
+  json answer =
+      call("GetQueueAttributes",
+           {{"AttributeNames", {"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"}}});
+  const json attributes = answer.value("Attributes", json::object());
+  return {.waiting = std::atol(text_of(attributes, "ApproximateNumberOfMessages").c_str()),
+          .hidden = std::atol(text_of(attributes, "ApproximateNumberOfMessagesNotVisible").c_str())};
+}
+
 std::vector<Message> SqsQueue::receive(int most, std::chrono::seconds wait,
                                        std::optional<std::chrono::seconds> visibility,
                                        const std::function<bool()>& cancelled) {

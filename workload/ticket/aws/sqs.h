@@ -12,6 +12,7 @@ class SqsQueue : public Queue {
   SqsQueue(Client client, std::string name) : client_(std::move(client)), name_(std::move(name)) {}
 
   QueueTraits traits() override;
+  QueueDepth depth() override;
   std::vector<Message> receive(int most, std::chrono::seconds wait,
                                std::optional<std::chrono::seconds> visibility,
                                const std::function<bool()>& cancelled) override;

@@ -49,5 +49,19 @@ TEST(Templates, CoverSixCategoriesAndAreLongEnoughForASummary) {
   EXPECT_GE(templates().size(), 16u);
 }
 
+TEST(Templates, UseEveryPlaceholderThatHasValuesAndNoOther) {
+  std::set<std::string> used, known;
+  for (const Template& entry : templates())
+    for (const std::string& text : {entry.subject, entry.body})
+      for (size_t open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1))
+        used.insert(text.substr(open + 1, text.find('}', open) - open - 1));
+  for (const auto& [name, values] : placeholder_values()) {
+    known.insert(name);
+    EXPECT_GE(std::set(values.begin(), values.end()).size(), 3u) << name;
+  }
+  EXPECT_EQ(used, known);
+  EXPECT_GE(known.size(), 28u);
+}
+
 }  // namespace
 }  // namespace ticket

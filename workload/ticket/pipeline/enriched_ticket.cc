@@ -1,12 +1,13 @@
 #include "ticket/pipeline/enriched_ticket.h"
 
 #include <fmt/chrono.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
 #include "ticket/enrich/intent.h"
 #include "ticket/enrich/urgency.h"
-#include "ticket/version.h"
+#include "ticket/package.h"
 
 namespace ticket {
 
@@ -24,17 +25,28 @@ std::string iso_time(std::chrono::system_clock::time_point when) {
 
 }  // namespace
 
-ordered_json enrich(const RawTicket& ticket, std::chrono::system_clock::time_point now) {
+ordered_json enriched_ticket(const RawTicket& ticket, const ModelFindings& findings,
+                             std::chrono::system_clock::time_point now) {
   Intent intent = classify_intent(ticket.subject, ticket.body);
   Urgency urgency = classify_urgency(ticket.priority, ticket.subject, ticket.body);
+  ordered_json enrichment = ordered_json::object();
+  if (findings.embedding) enrichment["embedding"] = *findings.embedding;
+  enrichment["intent"] = intent.name;
+  enrichment["intent_confidence"] = intent.confidence;
+  enrichment["urgency"] = urgency.level;
+  enrichment["urgency_confidence"] = urgency.confidence;
+  if (findings.sentiment) {
+    enrichment["sentiment"] = findings.sentiment->label;
+    enrichment["sentiment_confidence"] = findings.sentiment->confidence;
+  }
+  if (findings.summary) enrichment["summary"] = *findings.summary;
+  enrichment["processed_at"] = iso_time(now);
+  enrichment["model_version"] = findings.model_version;
+  enrichment["processor_version"] = program_version();
+  if (!findings.missing.empty()) enrichment["missing_models"] = findings.missing;
+  if (!findings.fallbacks.empty()) enrichment["fallbacks"] = findings.fallbacks;
   ordered_json enriched = to_json(ticket);
-  enriched["enrichment"] = {{"intent", intent.name},
-                            {"intent_confidence", intent.confidence},
-                            {"urgency", urgency.level},
-                            {"urgency_confidence", urgency.confidence},
-                            {"processed_at", iso_time(now)},
-                            {"model_version", rules_version},
-                            {"processor_version", program_version()}};
+  enriched["enrichment"] = std::move(enrichment);
   return enriched;
 }
 
@@ -48,6 +60,9 @@ ordered_json table_item(const ordered_json& enriched) {
   const ordered_json& enrichment = enriched.at("enrichment");
   for (const char* name : {"intent", "urgency", "sentiment", "summary", "processed_at", "processor_version"})
     if (enrichment.contains(name)) item[name] = enrichment[name];
+  if (enrichment.contains("missing_models"))
+    item["missing_models"] =
+        fmt::format("{}", fmt::join(enrichment["missing_models"].get<std::vector<std::string>>(), ","));
   item["s3_key"] = object_key(enriched.at("ticket_id"));
   return item;
 }

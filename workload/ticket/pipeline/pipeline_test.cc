@@ -14,6 +14,10 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
+ordered_json enrich(const RawTicket& ticket, std::chrono::system_clock::time_point now) {
+  return enriched_ticket(ticket, {}, now);
+}
+
 json good() {
   return {{"ticket_id", "T-1"},
           {"subject", "Cannot login"},

@@ -39,8 +39,17 @@ class ScopedEnvironment {
                              "DYNAMODB_TABLE_NAME",
                              "DYNAMODB_TABLE",
                              "METRICS_PORT",
-                             "MODEL_CACHE_DIR"})
+                             "MODEL_CACHE_DIR",
+                             "MAX_SUMMARY_LENGTH",
+                             "EMBEDDING_MODEL",
+                             "CLASSIFIER_MODEL",
+                             "SUMMARIZER_MODEL",
+                             "TICKET_ALLOW_MISSING_MODELS",
+                             "TICKET_BACKEND",
+                             "TICKET_PRECISION",
+                             "AWS_EC2_METADATA_SERVICE_ENDPOINT"})
       set(name, "");
+    set("AWS_EC2_METADATA_DISABLED", "true");
     set("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
     set("AWS_CONFIG_FILE", "/nonexistent");
   }

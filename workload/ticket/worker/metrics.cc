@@ -5,89 +5,173 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <unistd.h>
 
-#include "ticket/pipeline/enriched_ticket.h"
+#include <ctime>
+#include <fstream>
 
 namespace ticket {
 
 namespace {
 
-using Buckets = prometheus::Histogram::BucketBoundaries;
-const Buckets stage_seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+using Buckets = Histogram::BucketBoundaries;
+const Buckets stage_seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 const Buckets poll_seconds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20};
 const Buckets age_seconds{0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600};
 const Buckets batch_sizes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
-prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+// Registers what a page of figures has, name and help beside each other.
+class Page {
+ public:
+  Family<Counter>& counters(const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  }
+  Counter& counter(const char* name, const char* help) { return counters(name, help).Add({}); }
+  Family<Gauge>& gauges(const char* name, const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+  }
+  Gauge& gauge(const char* name, const char* help) { return gauges(name, help).Add({}); }
+  Family<Histogram>& histograms(const char* name, const char* help) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  }
+  Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
+    return histograms(name, help).Add({}, buckets);
+  }
+  prometheus::Registry registry;
+};
+
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double pages = 0, resident = 0;
+  file >> pages >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help,
-                                 const Buckets& buckets) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+double cpu_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 }  // namespace
 
+const char* reason_of(flox::ErrorKind kind) noexcept {
+  switch (kind) {
+    case flox::ErrorKind::not_found:
+      return "missing_resource";
+    case flox::ErrorKind::untrusted:
+      return "access_denied";
+    case flox::ErrorKind::unavailable:
+      return "unavailable";
+    case flox::ErrorKind::conflict:
+      return "conflict";
+    case flox::ErrorKind::invalid_input:
+      return "refused";
+    case flox::ErrorKind::internal:
+      return "internal";
+  }
+  return "internal";
+}
+
 struct Metrics::State {
-  prometheus::Registry registry;
-  prometheus::Counter& processed =
-      counter(registry, "ticket_processed_total", "Tickets enriched and stored.");
-  prometheus::Counter& duplicates =
-      counter(registry, "ticket_duplicates_total",
-              "Tickets delivered again after they had been stored; nothing was written.");
-  prometheus::Family<prometheus::Counter>& failed = prometheus::BuildCounter()
-                                                        .Name("ticket_failed_total")
-                                                        .Help("Attempts at a ticket that failed, by reason.")
-                                                        .Register(registry);
-  prometheus::Counter& ignored =
-      counter(registry, "ticket_messages_ignored_total", "Messages that asked for nothing.");
-  prometheus::Counter& moved_aside =
-      counter(registry, "ticket_messages_moved_aside_total",
-              "Messages that cannot be processed, kept under failed/ in the enriched bucket.");
-  prometheus::Family<prometheus::Histogram>& stages = prometheus::BuildHistogram()
-                                                          .Name("ticket_stage_seconds")
-                                                          .Help("Time of one stage of one ticket.")
-                                                          .Register(registry);
-  prometheus::Histogram& batches =
-      histogram(registry, "ticket_batch_messages", "Messages of one poll.", batch_sizes);
-  prometheus::Histogram& polls =
-      histogram(registry, "ticket_poll_seconds", "Time of one poll of the queue.", poll_seconds);
-  prometheus::Histogram& ages =
-      histogram(registry, "ticket_queue_age_seconds", "From the sending of a message to its first delivery.",
-                age_seconds);
-  prometheus::Gauge& in_flight = prometheus::BuildGauge()
-                                     .Name("ticket_in_flight_messages")
-                                     .Help("Messages received and not finished.")
-                                     .Register(registry)
-                                     .Add({});
+  Page page;
+  Family<Gauge>& build = page.gauges("ticket_build_info", "Always 1; the labels tell the version.");
+  Family<Gauge>& loaded = page.gauges("ticket_model_loaded", "1 if the model is loaded, 0 if it is missing.");
+  Family<Gauge>& load_time = page.gauges("ticket_model_load_seconds", "Time to load the model at start.");
+  Counter& processed = page.counter("ticket_processed_total", "Tickets enriched and stored.");
+  Counter& duplicates = page.counter(
+      "ticket_duplicates_total", "Tickets delivered again after they had been stored; nothing was written.");
+  Family<Counter>& failed =
+      page.counters("ticket_failed_total", "Attempts at a ticket that failed, by reason.");
+  Family<Counter>& fallbacks = page.counters(
+      "ticket_fallbacks_total", "Fields for which a rule stood in because the model failed on the text.");
+  Family<Counter>& errors = page.counters(
+      "ticket_errors_total", "Calls to a service that failed after all attempts, by operation and kind.");
+  Counter& ignored = page.counter("ticket_messages_ignored_total", "Messages that asked for nothing.");
+  Counter& moved_aside =
+      page.counter("ticket_messages_moved_aside_total",
+                   "Messages that cannot be processed, kept under failed/ in the enriched bucket.");
+  Counter& returned =
+      page.counter("ticket_messages_returned_total", "Messages given back to the queue unfinished.");
+  Family<Histogram>& stages = page.histograms(
+      "ticket_stage_seconds",
+      "Time of a stage: of one ticket, or, for the enrichment and its models, of the tickets of one poll.");
+  Histogram& batches = page.histogram("ticket_batch_messages", "Messages of one poll.", batch_sizes);
+  Histogram& together =
+      page.histogram("ticket_batch_tickets", "Tickets that went through the models together.", batch_sizes);
+  Histogram& polls = page.histogram("ticket_poll_seconds", "Time of one poll of the queue.", poll_seconds);
+  Histogram& ages = page.histogram("ticket_queue_age_seconds",
+                                   "From the sending of a message to its first delivery.", age_seconds);
+  Gauge& lag =
+      page.gauge("ticket_queue_lag_seconds",
+                 "Age, at delivery, of the oldest new message of the latest poll; 0 if it had none.");
+  Family<Gauge>& depth =
+      page.gauges("ticket_queue_messages", "Messages in the queue, about, as seen every 15 s between polls.");
+  Gauge& in_flight = page.gauge("ticket_in_flight_messages", "Messages received and not finished.");
+  Gauge& memory = page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.");
+  Gauge& start = page.gauge("process_start_time_seconds", "Start time since the epoch in seconds.");
+  Counter& cpu = page.counter("process_cpu_seconds_total", "User and system CPU time spent in seconds.");
+
+  // Series that exist from the start, so that a rate over them begins at zero and a panel is not empty.
+  State() {
+    for (const char* name : {"message", "record", "schema", "object_missing", "id_conflict", "unavailable",
+                             "access_denied", "missing_resource", "refused", "internal"})
+      failed.Add({{"reason", name}});
+    for (const char* name : {"sentiment", "summary"}) fallbacks.Add({{"field", name}});
+    for (const char* name : {"poll", "fetch", "store_object", "store_item", "delete", "visibility"})
+      errors.Add({{"operation", name}, {"kind", reason_of(flox::ErrorKind::unavailable)}});
+    for (const char* name : {"waiting", "hidden"}) depth.Add({{"state", name}});
+    for (const char* name : {"fetch", "enrich", "store_object", "store_item", "delete"})
+      stages.Add({{"stage", name}}, stage_seconds);
+    start.Set(static_cast<double>(std::time(nullptr)));
+  }
 };
 
-Metrics::Metrics(const std::string& version) : state_(std::make_unique<State>()) {
-  prometheus::BuildGauge()
-      .Name("ticket_build_info")
-      .Help("Always 1; the labels tell the version.")
-      .Register(state_->registry)
-      .Add({{"version", version}, {"model_version", rules_version}})
-      .Set(1);
-}
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
+
+void Metrics::build(const std::string& version, const std::string& model_version) {
+  state_->build.Add({{"version", version}, {"model_version", model_version}}).Set(1);
+}
+void Metrics::model_loaded(const std::string& id, Seconds time) {
+  state_->loaded.Add({{"model", id}}).Set(1);
+  state_->load_time.Add({{"model", id}}).Set(time.count());
+}
+void Metrics::model_missing(const std::string& id) { state_->loaded.Add({{"model", id}}).Set(0); }
 
 void Metrics::processed() { state_->processed.Increment(); }
 void Metrics::duplicate() { state_->duplicates.Increment(); }
 void Metrics::failed(const std::string& reason) { state_->failed.Add({{"reason", reason}}).Increment(); }
+void Metrics::fell_back(const std::string& field) { state_->fallbacks.Add({{"field", field}}).Increment(); }
+void Metrics::error(const std::string& operation, flox::ErrorKind kind) {
+  state_->errors.Add({{"operation", operation}, {"kind", reason_of(kind)}}).Increment();
+}
 void Metrics::ignored() { state_->ignored.Increment(); }
 void Metrics::moved_aside() { state_->moved_aside.Increment(); }
+void Metrics::returned(size_t messages) { state_->returned.Increment(static_cast<double>(messages)); }
 void Metrics::batch(size_t messages) { state_->batches.Observe(static_cast<double>(messages)); }
+void Metrics::enriched_together(size_t tickets) { state_->together.Observe(static_cast<double>(tickets)); }
 void Metrics::in_flight(size_t messages) { state_->in_flight.Set(static_cast<double>(messages)); }
-void Metrics::poll(std::chrono::duration<double> time) { state_->polls.Observe(time.count()); }
-void Metrics::queue_age(std::chrono::duration<double> time) { state_->ages.Observe(time.count()); }
-void Metrics::stage(const std::string& stage, std::chrono::duration<double> time) {
+void Metrics::poll(Seconds time) { state_->polls.Observe(time.count()); }
+void Metrics::queue_age(Seconds time) { state_->ages.Observe(time.count()); }
+void Metrics::queue_lag(Seconds time) { state_->lag.Set(time.count()); }
+void Metrics::queue_depth(long waiting, long hidden) {
+  state_->depth.Add({{"state", "waiting"}}).Set(static_cast<double>(waiting));
+  state_->depth.Add({{"state", "hidden"}}).Set(static_cast<double>(hidden));
+}
+void Metrics::stage(const std::string& stage, Seconds time) {
   state_->stages.Add({{"stage", stage}}, stage_seconds).Observe(time.count());
 }
 
 std::string Metrics::text() const {
-  return prometheus::TextSerializer().Serialize(state_->registry.Collect());
+  state_->memory.Set(resident_bytes());
+  state_->cpu.Increment(cpu_seconds() - state_->cpu.Value());
+  return prometheus::TextSerializer().Serialize(state_->page.registry.Collect());
 }
 
 }  // namespace ticket

@@ -6,25 +6,46 @@
 #include <memory>
 #include <string>
 
+#include "base/error.h"
+
 namespace ticket {
+
+using Seconds = std::chrono::duration<double>;
+
+// What a failure of this kind is called in labels and logs: "unavailable", "access_denied", …
+const char* reason_of(flox::ErrorKind kind) noexcept;
 
 // Thread-safe.
 class Metrics {
  public:
-  explicit Metrics(const std::string& version);
+  Metrics();
   ~Metrics();
+
+  // What runs; told once.
+  void build(const std::string& version, const std::string& model_version);
+  // A model was loaded in that time, or is missing.
+  void model_loaded(const std::string& id, Seconds time);
+  void model_missing(const std::string& id);
 
   void processed();
   void duplicate();
   void failed(const std::string& reason);
-  void ignored();      // a message that asked for nothing
-  void moved_aside();  // a message kept under failed/ and removed from the queue
-  void batch(size_t messages);
+  void fell_back(const std::string& field);  // a rule stood in for a model that failed
+  void ignored();                            // a message that asked for nothing
+  void moved_aside();                        // a message kept under failed/ and removed from the queue
+  void returned(size_t messages);            // given back to the queue unfinished
+  void batch(size_t messages);               // of one poll
+  void enriched_together(size_t tickets);    // by one pass through the models
   void in_flight(size_t messages);
-  void poll(std::chrono::duration<double> time);
-  void queue_age(std::chrono::duration<double> time);  // from sending to the first delivery
-  // `stage`: "fetch", "enrich", "store_object", "store_item" or "delete".
-  void stage(const std::string& stage, std::chrono::duration<double> time);
+  void poll(Seconds time);
+  void queue_age(Seconds time);  // from sending to the first delivery
+  void queue_lag(Seconds time);  // the same, of the oldest message of the latest poll
+  void queue_depth(long waiting, long hidden);
+  // A call to a service failed for good, after its retries. `operation`: "poll", "fetch", "store_object", …
+  void error(const std::string& operation, flox::ErrorKind kind);
+  // `stage`: "fetch", "enrich", "embedding", "sentiment", "summary", "store_object", "store_item" or
+  // "delete".
+  void stage(const std::string& stage, Seconds time);
 
   std::string text() const;
 

@@ -8,7 +8,6 @@ namespace ticket {
 
 Settings Settings::from_environment() {
   Settings settings;
-  settings.aws = aws::Config::from_environment();
   settings.queue = environment_or({"SQS_QUEUE_NAME"}, settings.queue);
   settings.raw_bucket = environment_or({"S3_RAW_BUCKET", "S3_BUCKET_RAW"}, settings.raw_bucket);
   settings.enriched_bucket =

@@ -7,12 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "ticket/aws/client.h"
-
 namespace ticket {
 
 struct Settings {
-  aws::Config aws;
   std::string queue = "ticket-processing-queue";     // SQS_QUEUE_NAME
   std::string raw_bucket = "tickets-raw";            // S3_RAW_BUCKET, S3_BUCKET_RAW
   std::string enriched_bucket = "tickets-enriched";  // S3_ENRICHED_BUCKET, S3_BUCKET_ENRICHED

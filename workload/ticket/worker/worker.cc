@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "base/error.h"
 #include "base/http_client.h"
 #include "ticket/event_log.h"
-#include "ticket/pipeline/enriched_ticket.h"
-#include "ticket/version.h"
+#include "ticket/package.h"
 #include "ticket/worker/notification.h"
 
 namespace ticket {
@@ -20,48 +20,73 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr size_t max_raw_bytes = 4 * 1024 * 1024;
-
 // A long poll is cut off this long after a request to stop: messages in an answer that nobody reads would
 // stay hidden for the whole visibility time-out, while those that arrive can be finished or given back.
 constexpr auto answer_on_its_way = 500ms;
-
-// Content that can never be processed; `reason` is the metric's label.
-struct Rejected {
-  std::string reason;
-  std::string problem;
-};
-
-// What a failure says about itself in metrics.
-const char* reason_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::not_found:
-      return "missing_resource";
-    case ErrorKind::untrusted:
-      return "access_denied";
-    case ErrorKind::unavailable:
-      return "unavailable";
-    case ErrorKind::conflict:
-      return "conflict";
-    case ErrorKind::invalid_input:
-      return "refused";
-    case ErrorKind::internal:
-      return "internal";
-  }
-  return "internal";
-}
+constexpr auto depth_interval = 15s;
 
 std::chrono::seconds doubled(std::chrono::seconds base, int times, std::chrono::seconds most) {
   return std::min(most, base * (1L << std::clamp(times, 0, 16)));
 }
 
+// Between half of it and all of it, so that workers which failed together do not come back together.
+std::chrono::milliseconds jittered(std::chrono::milliseconds time) {
+  thread_local std::mt19937 random{std::random_device{}()};
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<long>(time.count() / 2, time.count())(random));
+}
+
+double rounded(double value, double scale) { return std::round(value * scale) / scale; }
+
 }  // namespace
+
+ordered_json Summary::to_json() const {
+  return {{"processed", processed},
+          {"duplicates", duplicates},
+          {"failed", failed},
+          {"returned", returned},
+          {"seconds", rounded(seconds, 1000)},
+          {"tickets_per_second", seconds > 0 ? rounded(static_cast<double>(processed) / seconds, 100) : 0}};
+}
+
+struct Worker::Job {
+  const Message* message;
+  Record record;
+  Outcome outcome = Outcome::done;
+  bool over = false;    // nothing more to do
+  std::string problem;  // why it is not done
+  std::optional<RawTicket> ticket;
+  ordered_json enriched;  // null until it is
+  steady_clock::time_point begin = steady_clock::now();
+
+  void end(Outcome how) { over = true, outcome = how; }
+};
+
+struct Worker::Delivery {
+  const Message* message;
+  std::vector<Job> jobs;
+  Outcome outcome = Outcome::done;
+  std::string problem;
+};
 
 Worker::Worker(const Settings& settings, const QueueTraits& traits, Parts parts)
     : settings_(settings),
       traits_(traits),
       parts_(parts),
-      keeper_(parts.queue, settings.visibility.value_or(traits.visibility)) {}
+      keeper_(parts.queue, settings.visibility.value_or(traits.visibility)),
+      enricher_(parts.models, enrichment_events()),
+      tickets_(settings, parts.store, parts.table, parts.metrics) {}
+
+EnrichmentEvents Worker::enrichment_events() {
+  return {.stage_done = [this](const char* stage, Seconds time) { parts_.metrics.stage(stage, time); },
+          .fell_back =
+              [this](const RawTicket& ticket, const char* field, const flox::Error& error) {
+                parts_.metrics.fell_back(field);
+                log_event(Level::warning, "a rule stands in for a model that failed",
+                          {{"ticket_id", ticket.ticket_id}, {"field", field}, {"error", error.what()}});
+              },
+          .cancelled = [this] { return parts_.stop.grace_is_over(); }};
+}
 
 Summary Worker::run(const Limits& limits) {
   auto begin = steady_clock::now();
@@ -80,17 +105,10 @@ Summary Worker::run(const Limits& limits) {
     if (limits.once || (limits.max_tickets && summary_.processed >= *limits.max_tickets)) break;
     // While a service is down, tickets wait better in the queue than here.
     failures_in_a_row = healthy ? 0 : failures_in_a_row + 1;
-    if (!healthy) parts_.stop.sleep(doubled(1s, failures_in_a_row - 1, 30s));
+    if (!healthy) parts_.stop.sleep(jittered(doubled(1s, failures_in_a_row - 1, 30s)));
   }
-  double seconds = std::chrono::duration<double>(steady_clock::now() - begin).count();
-  log_event(Level::info, "stopped",
-            {{"processed", summary_.processed},
-             {"duplicates", summary_.duplicates},
-             {"failed", summary_.failed},
-             {"returned", summary_.returned},
-             {"seconds", std::round(seconds * 1000) / 1000},
-             {"tickets_per_second",
-              seconds > 0 ? std::round(100 * static_cast<double>(summary_.processed) / seconds) / 100 : 0}});
+  summary_.seconds = std::chrono::duration<double>(steady_clock::now() - begin).count();
+  log_event(Level::info, "stopped", summary_.to_json());
   return summary_;
 }
 
@@ -101,196 +119,212 @@ std::optional<std::vector<Message>> Worker::poll() {
                                          [this] { return parts_.stop.requested_since(answer_on_its_way); });
     parts_.metrics.poll(steady_clock::now() - begin);
     parts_.metrics.batch(messages.size());
+    parts_.health.queue_answered();
+    look_at_queue(messages);
     return messages;
   } catch (const flox::Error& error) {
-    if (!parts_.stop.requested())
-      log_event(Level::error, "polling the queue failed",
-                {{"queue", settings_.queue}, {"error", error.what()}});
+    if (parts_.stop.requested()) return std::nullopt;
+    parts_.metrics.error("poll", error.kind());
+    parts_.health.queue_failed(error.what());
+    log_event(Level::error, "polling the queue failed",
+              {{"queue", settings_.queue}, {"error", error.what()}});
     return std::nullopt;
   }
 }
 
-// False if a service failed, so that polling should pause.
+void Worker::look_at_queue(const std::vector<Message>& messages) {
+  Seconds lag{0};
+  for (const Message& message : messages) {
+    if (message.receive_count != 1 || !message.sent_at) continue;
+    Seconds age = std::chrono::system_clock::now() - *message.sent_at;
+    parts_.metrics.queue_age(age);
+    lag = std::max(lag, age);
+  }
+  parts_.metrics.queue_lag(lag);
+  auto now = steady_clock::now();
+  if (depth_seen_ != steady_clock::time_point{} && now - depth_seen_ < depth_interval) return;
+  depth_seen_ = now;
+  try {
+    QueueDepth depth = parts_.queue.depth();
+    parts_.metrics.queue_depth(depth.waiting, depth.hidden);
+  } catch (const flox::Error& error) {  // a figure is no reason to leave messages waiting
+    log_event(Level::debug, "the queue's depth is unknown", {{"error", error.what()}});
+  }
+}
+
+// False if something failed, so that polling should pause.
 bool Worker::process_batch(const std::vector<Message>& messages, const Limits& limits) {
   long failed_before = summary_.failed;
   keeper_.hold(messages);
   parts_.metrics.in_flight(messages.size());
   log_event(Level::debug, "received messages", {{"messages", messages.size()}});
+
   std::vector<std::string> to_return;
-  size_t left = messages.size();
+  std::vector<Delivery> deliveries;
+  long tickets = summary_.processed;
   for (const Message& message : messages) {
-    bool enough = limits.max_tickets && summary_.processed >= *limits.max_tickets;
-    if (enough || parts_.stop.grace_is_over())
+    if (limits.max_tickets && tickets >= *limits.max_tickets) {
       to_return.push_back(message.receipt);
-    else
-      process_message(message, to_return);
+      continue;
+    }
+    tickets += static_cast<long>(deliveries.emplace_back(open(message)).jobs.size());
+  }
+  std::vector<Job*> jobs;
+  for (Delivery& delivery : deliveries)
+    for (Job& job : delivery.jobs) jobs.push_back(&job);
+  for (Job* job : jobs) fetch(*job);
+  enrich(jobs);
+  size_t left = deliveries.size();
+  for (Delivery& delivery : deliveries) {
+    for (Job& job : delivery.jobs) store(job);
+    settle(delivery, to_return);
     parts_.metrics.in_flight(--left);
   }
-  if (!to_return.empty()) {
-    keeper_.let_go(to_return);
-    try {
-      parts_.queue.set_visibility(to_return, 0s);
-      summary_.returned += static_cast<long>(to_return.size());
-      log_event(Level::info, "returned messages to the queue", {{"messages", to_return.size()}});
-    } catch (const flox::Error& error) {
-      log_event(Level::warning,
-                "messages could not be returned; they come back when their visibility time-out passes",
-                {{"messages", to_return.size()}, {"error", error.what()}});
-    }
-  }
+  if (!to_return.empty()) give_back(to_return);
   return summary_.failed == failed_before;
 }
 
-void Worker::process_message(const Message& message, std::vector<std::string>& to_return) {
-  if (message.receive_count == 1 && message.sent_at)
-    parts_.metrics.queue_age(std::chrono::system_clock::now() - *message.sent_at);
-  std::string problem;
-  Outcome outcome = process_records(message, problem);
-  if (outcome == Outcome::rejected && !traits_.has_dead_letter_queue &&
-      message.receive_count >= settings_.max_receives && move_aside(message, problem))
-    outcome = Outcome::done;
-  if (outcome == Outcome::dropped) {
+Worker::Delivery Worker::open(const Message& message) {
+  Delivery delivery{.message = &message};
+  ordered_json fields = {{"message_id", message.id}, {"receive_count", message.receive_count}};
+  try {
+    Notification notification = parse_notification(message.body, settings_.raw_bucket);
+    if (notification.records.empty()) {
+      parts_.metrics.ignored();
+      log_event(Level::info, "message asks for nothing and is deleted",
+                {{"message_id", message.id}, {"reason", notification.ignored}});
+    }
+    for (Record& record : notification.records)
+      delivery.jobs.push_back({.message = &message, .record = std::move(record)});
+  } catch (const flox::Error& error) {
+    delivery.outcome = Outcome::rejected;
+    delivery.problem = error.what();
+    ++summary_.failed;
+    parts_.metrics.failed("message");
+    fields.update({{"reason", "message"}, {"error", error.what()}});
+    log_event(Level::error, "message cannot be processed", fields);
+  }
+  return delivery;
+}
+
+// Runs one step of a job. What it throws becomes the job's outcome, counted and logged.
+template <typename Step>
+void Worker::attempt(Job& job, const Step& step) {
+  if (job.over) return;
+  if (parts_.stop.grace_is_over()) return job.end(Outcome::dropped);
+  std::string reason;
+  try {
+    step();
+    return;
+  } catch (const Rejected& rejected) {
+    job.end(Outcome::rejected);
+    reason = rejected.reason, job.problem = rejected.problem;
+  } catch (const flox::Error& error) {
+    if (parts_.stop.grace_is_over()) return job.end(Outcome::dropped);  // its calls were cut off
+    // What a service does not accept is the ticket's fault (an item over 400 kB, say); all else may pass.
+    bool its_fault = error.kind() == ErrorKind::invalid_input ||
+                     (error.kind() == ErrorKind::not_found && job.record.bucket != settings_.raw_bucket);
+    job.end(its_fault ? Outcome::rejected : Outcome::failed);
+    reason = reason_of(error.kind()), job.problem = error.what();
+  }
+  ++summary_.failed;
+  parts_.metrics.failed(reason);
+  ordered_json fields = {{"message_id", job.message->id},
+                         {"key", job.record.key},
+                         {"receive_count", job.message->receive_count},
+                         {"reason", reason},
+                         {"error", job.problem}};
+  if (job.ticket) fields["ticket_id"] = job.ticket->ticket_id;
+  log_event(
+      Level::error,
+      job.outcome == Outcome::rejected ? "ticket cannot be processed" : "ticket failed and is tried again",
+      fields);
+}
+
+void Worker::fetch(Job& job) {
+  attempt(job, [&] {
+    if (!job.record.problem.empty()) throw Rejected{"record", job.record.problem};
+    job.ticket = tickets_.fetch(job.record.bucket, job.record.key);
+    // A worker that had it before may have come as far as the object: no model need run again.
+    if (job.message->receive_count > 1)
+      if (auto enriched = tickets_.find_enriched(*job.ticket)) job.enriched = std::move(*enriched);
+  });
+}
+
+void Worker::enrich(std::vector<Job*> jobs) {
+  std::erase_if(jobs, [](const Job* job) { return job->over || !job->enriched.is_null(); });
+  if (jobs.empty()) return;
+  std::vector<RawTicket> tickets;
+  for (const Job* job : jobs) tickets.push_back(*job->ticket);
+  parts_.metrics.enriched_together(tickets.size());
+  std::vector<EnrichedOrError> results;
+  try {
+    StageTimer timer(parts_.metrics, "enrich");
+    results = enricher_.enrich(tickets);
+  } catch (const flox::Error& error) {
+    results.assign(tickets.size(), {.enriched = {}, .error = error});
+  }
+  for (size_t i = 0; i < jobs.size(); ++i)
+    attempt(*jobs[i], [&] {
+      if (results[i].error) throw *results[i].error;
+      jobs[i]->enriched = std::move(results[i].enriched);
+    });
+}
+
+void Worker::store(Job& job) {
+  attempt(job, [&] {
+    const std::string& id = job.ticket->ticket_id;
+    if (tickets_.store(*job.ticket, std::move(job.enriched))) {
+      ++summary_.processed;
+      parts_.metrics.processed();
+      double milliseconds =
+          std::chrono::duration<double, std::milli>(steady_clock::now() - job.begin).count();
+      log_event(Level::info, "ticket enriched",
+                {{"ticket_id", id}, {"milliseconds", rounded(milliseconds, 100)}});
+    } else {
+      ++summary_.duplicates;
+      parts_.metrics.duplicate();
+      log_event(Level::info, "ticket was complete already",
+                {{"ticket_id", id}, {"receive_count", job.message->receive_count}});
+    }
+    job.end(Outcome::done);
+  });
+}
+
+// Each record stood for itself; the message's outcome is that of its worst record.
+void Worker::settle(Delivery& delivery, std::vector<std::string>& to_return) {
+  const Message& message = *delivery.message;
+  for (const Job& job : delivery.jobs) {
+    delivery.outcome = std::max(delivery.outcome, job.outcome);
+    if (!job.problem.empty()) delivery.problem += (delivery.problem.empty() ? "" : "\n") + job.problem;
+  }
+  if (delivery.outcome == Outcome::rejected && !traits_.has_dead_letter_queue &&
+      message.receive_count >= settings_.max_receives && move_aside(message, delivery.problem))
+    delivery.outcome = Outcome::done;
+  if (delivery.outcome == Outcome::dropped) {
     to_return.push_back(message.receipt);
     return;
   }
   keeper_.let_go({message.receipt});
-  if (outcome == Outcome::done)
+  if (delivery.outcome == Outcome::done)
     remove(message);
   else
     hide_for_retry(message);
 }
 
-// Each record stands for itself; the message's outcome is that of its worst record.
-Worker::Outcome Worker::process_records(const Message& message, std::string& problem) {
-  Notification notification;
+void Worker::give_back(const std::vector<std::string>& receipts) {
+  keeper_.let_go(receipts);
   try {
-    notification = parse_notification(message.body, settings_.raw_bucket);
+    parts_.queue.set_visibility(receipts, 0s);
+    summary_.returned += static_cast<long>(receipts.size());
+    parts_.metrics.returned(receipts.size());
+    log_event(Level::info, "returned messages to the queue", {{"messages", receipts.size()}});
   } catch (const flox::Error& error) {
-    problem = error.what();
-    ++summary_.failed;
-    parts_.metrics.failed("message");
-    log_event(Level::error, "message cannot be processed",
-              {{"message_id", message.id},
-               {"receive_count", message.receive_count},
-               {"reason", "message"},
-               {"error", problem}});
-    return Outcome::rejected;
+    parts_.metrics.error("visibility", error.kind());
+    log_event(Level::warning,
+              "messages could not be returned; they come back when their visibility time-out passes",
+              {{"messages", receipts.size()}, {"error", error.what()}});
   }
-  if (notification.records.empty()) {
-    parts_.metrics.ignored();
-    log_event(Level::info, "message asks for nothing and is deleted",
-              {{"message_id", message.id}, {"reason", notification.ignored}});
-    return Outcome::done;
-  }
-  Outcome worst = Outcome::done;
-  for (const Record& record : notification.records) {
-    if (parts_.stop.grace_is_over()) return Outcome::dropped;
-    Outcome outcome = Outcome::rejected;
-    std::string record_problem = record.problem;
-    if (record.problem.empty()) {
-      outcome = process_ticket(message, record.bucket, record.key, record_problem);
-    } else {
-      ++summary_.failed;
-      parts_.metrics.failed("record");
-      log_event(Level::error, "record cannot be processed",
-                {{"message_id", message.id},
-                 {"receive_count", message.receive_count},
-                 {"reason", "record"},
-                 {"error", record.problem}});
-    }
-    if (!record_problem.empty()) problem += (problem.empty() ? "" : "\n") + record_problem;
-    worst = std::max(worst, outcome);
-  }
-  return worst;
-}
-
-Worker::Outcome Worker::process_ticket(const Message& message, const std::string& bucket,
-                                       const std::string& key, std::string& problem) {
-  auto begin = steady_clock::now();
-  std::string ticket_id;
-  std::string reason;
-  Outcome outcome = Outcome::done;
-  try {
-    std::optional<std::string> text;
-    {
-      StageTimer timer(parts_.metrics, "fetch");
-      text = parts_.store.get(bucket, key, max_raw_bytes);
-    }
-    if (!text) throw Rejected{"object_missing", fmt::format("s3://{}/{} does not exist", bucket, key)};
-    RawTicket ticket;
-    try {
-      ticket = parse_raw_ticket(*text);
-    } catch (const flox::Error& error) {
-      throw Rejected{"schema", fmt::format("s3://{}/{}: {}", bucket, key, error.what())};
-    }
-    ticket_id = ticket.ticket_id;
-    if (store(ticket)) {
-      ++summary_.processed;
-      parts_.metrics.processed();
-      double milliseconds = std::chrono::duration<double, std::milli>(steady_clock::now() - begin).count();
-      log_event(Level::info, "ticket enriched",
-                {{"ticket_id", ticket_id}, {"milliseconds", std::round(milliseconds * 100) / 100}});
-    } else {
-      ++summary_.duplicates;
-      parts_.metrics.duplicate();
-      log_event(Level::info, "ticket was complete already",
-                {{"ticket_id", ticket_id}, {"receive_count", message.receive_count}});
-    }
-    return Outcome::done;
-  } catch (const Rejected& rejected) {
-    outcome = Outcome::rejected, reason = rejected.reason, problem = rejected.problem;
-  } catch (const flox::Error& error) {
-    if (parts_.stop.grace_is_over()) return Outcome::dropped;  // its calls were cut off
-    // What a service does not accept is the ticket's fault (an item over 400 kB, say); all else may pass.
-    bool its_fault = error.kind() == ErrorKind::invalid_input ||
-                     (error.kind() == ErrorKind::not_found && bucket != settings_.raw_bucket);
-    outcome = its_fault ? Outcome::rejected : Outcome::failed, reason = reason_of(error.kind()),
-    problem = error.what();
-  }
-  ++summary_.failed;
-  parts_.metrics.failed(reason);
-  ordered_json fields = {{"message_id", message.id},
-                         {"key", key},
-                         {"receive_count", message.receive_count},
-                         {"reason", reason},
-                         {"error", problem}};
-  if (!ticket_id.empty()) fields["ticket_id"] = ticket_id;
-  log_event(Level::error,
-            outcome == Outcome::rejected ? "ticket cannot be processed" : "ticket failed and is tried again",
-            fields);
-  return outcome;
-}
-
-bool Worker::store(const RawTicket& ticket) {
-  ordered_json enriched;
-  {
-    StageTimer timer(parts_.metrics, "enrich");
-    enriched = enrich(ticket, std::chrono::system_clock::now());
-  }
-  const std::string key = object_key(ticket.ticket_id);
-  {
-    StageTimer timer(parts_.metrics, "store_object");
-    const std::string text = object_text(enriched);
-    if (!parts_.store.put_if_absent(settings_.enriched_bucket, key, text)) {
-      auto existing = parts_.store.get(settings_.enriched_bucket, key, 8 * max_raw_bytes);
-      switch (existing ? read_existing(*existing, ticket, enriched) : Existing::unreadable) {
-        case Existing::same_ticket:
-          break;
-        case Existing::other_ticket:
-          throw Rejected{
-              "id_conflict",
-              fmt::format(
-                  "s3://{}/{} holds another ticket of that id (created_at differs); it is not replaced",
-                  settings_.enriched_bucket, key)};
-        case Existing::unreadable:
-          log_event(Level::warning, "replacing an object that is no enriched ticket",
-                    {{"ticket_id", ticket.ticket_id}, {"key", key}});
-          parts_.store.put(settings_.enriched_bucket, key, text);
-      }
-    }
-  }
-  StageTimer timer(parts_.metrics, "store_item");
-  return parts_.table.put_if_absent(table_item(enriched));
 }
 
 bool Worker::move_aside(const Message& message, const std::string& problem) {
@@ -317,10 +351,11 @@ bool Worker::move_aside(const Message& message, const std::string& problem) {
 }
 
 void Worker::hide_for_retry(const Message& message) {
+  auto most = doubled(settings_.retry_delay, message.receive_count - 1, 900s);
   try {
-    parts_.queue.set_visibility({message.receipt},
-                                doubled(settings_.retry_delay, message.receive_count - 1, 900s));
+    parts_.queue.set_visibility({message.receipt}, std::chrono::ceil<std::chrono::seconds>(jittered(most)));
   } catch (const flox::Error& error) {
+    parts_.metrics.error("visibility", error.kind());
     log_event(Level::warning, "message comes back when its visibility time-out passes",
               {{"message_id", message.id}, {"error", error.what()}});
   }
@@ -331,6 +366,7 @@ void Worker::remove(const Message& message) {
   try {
     parts_.queue.remove(message.receipt);
   } catch (const flox::Error& error) {
+    parts_.metrics.error("delete", error.kind());
     log_event(Level::warning, "message not deleted; it will be delivered again and found complete",
               {{"message_id", message.id}, {"error", error.what()}});
   }

@@ -1,15 +1,9 @@
-// The worker: poll the queue, and for each message get the raw ticket, enrich it, store the object, store the
-// item, delete the message.
+// The worker: poll the queue; get the raw tickets that the messages name; enrich them together; store each;
+// delete each message of which all is stored.
 //
-// A ticket is stored exactly once, whatever is delivered twice and whoever dies where:
-//  1. The object is written only if there is none under its key. If there is one of the same ticket, a worker
-//  came
-//     this far before: its object is kept, and the item is made from it, so that object and item always
-//     agree.
-//  2. The item is written only if there is none. If there is one the ticket was complete: a duplicate.
-//  3. The message is deleted after both. Dying before leaves a message that goes through 1 and 2 again.
-// Two workers with the same ticket at once meet at 1 and at 2, where the store and the table let one of them
-// win.
+// Dying anywhere leaves messages that come again after their visibility time-out; worker/ticket_store.h sees
+// to it that no ticket is stored twice. A ticket that was enriched by a worker that died is not enriched
+// again.
 #pragma once
 
 #include <chrono>
@@ -18,14 +12,15 @@
 #include <vector>
 
 #include "ticket/backend/backend.h"
+#include "ticket/pipeline/enricher.h"
 #include "ticket/stop.h"
+#include "ticket/worker/health.h"
 #include "ticket/worker/metrics.h"
 #include "ticket/worker/settings.h"
+#include "ticket/worker/ticket_store.h"
 #include "ticket/worker/visibility_keeper.h"
 
 namespace ticket {
-
-struct RawTicket;
 
 // When to end besides a request to stop.
 struct Limits {
@@ -39,6 +34,8 @@ struct Summary {
   long duplicates = 0;
   long failed = 0;    // attempts
   long returned = 0;  // messages given back to the queue unfinished
+  double seconds = 0;
+  nlohmann::ordered_json to_json() const;  // with tickets_per_second
 };
 
 class Worker {
@@ -47,7 +44,9 @@ class Worker {
     Queue& queue;
     ObjectStore& store;
     Table& table;
+    const Models& models;
     Metrics& metrics;
+    Health& health;
     Stop& stop;
   };
   // `traits` are the queue's. The parts must outlive the worker.
@@ -58,31 +57,40 @@ class Worker {
   Summary run(const Limits& limits);
 
  private:
-  // How one message ended.
+  // How a record, and with its worst record a message, ended. In order of precedence.
   enum class Outcome {
     done,      // to be deleted
     rejected,  // its content can never be processed
     failed,    // something else went wrong: worth another delivery
     dropped,   // the grace was over: give it back at once
   };
+  struct Job;       // one record on its way
+  struct Delivery;  // one message with its jobs
 
   std::optional<std::vector<Message>> poll();
+  void look_at_queue(const std::vector<Message>& messages);
   bool process_batch(const std::vector<Message>& messages, const Limits& limits);
-  void process_message(const Message& message, std::vector<std::string>& to_return);
-  Outcome process_records(const Message& message, std::string& problem);
-  Outcome process_ticket(const Message& message, const std::string& bucket, const std::string& key,
-                         std::string& problem);
-  // Whether it was stored now (false: a duplicate). Throws.
-  bool store(const RawTicket& ticket);
+  Delivery open(const Message& message);
+  void fetch(Job& job);
+  void enrich(std::vector<Job*> jobs);
+  void store(Job& job);
+  template <typename Step>
+  void attempt(Job& job, const Step& step);
+  void settle(Delivery& delivery, std::vector<std::string>& to_return);
+  void give_back(const std::vector<std::string>& receipts);
   bool move_aside(const Message& message, const std::string& problem);
   void hide_for_retry(const Message& message);
   void remove(const Message& message);
+  EnrichmentEvents enrichment_events();
 
   const Settings& settings_;
   QueueTraits traits_;
   Parts parts_;
   VisibilityKeeper keeper_;
+  Enricher enricher_;
+  TicketStore tickets_;
   Summary summary_;
+  std::chrono::steady_clock::time_point depth_seen_{};
 };
 
 }  // namespace ticket

@@ -7,7 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "ticket/event_log.h"
+#include "ticket/local/local_backend.h"
+#include "ticket/testing/fake_backend.h"
+#include "ticket/testing/fake_models.h"
+#include "ticket/testing/hooked_backend.h"
 #include "ticket/worker/notification.h"
 
 namespace ticket {
@@ -16,120 +21,100 @@ namespace {
 using flox::ErrorKind;
 using nlohmann::json;
 using nlohmann::ordered_json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::Le;
 using namespace std::chrono_literals;
 
 // What a test throws to have a worker die on the spot.
 struct Died {};
 
-// A queue whose clock the test turns: hidden messages stay so until `wake`.
-class MemoryQueue : public Queue {
+// A backend that a test can look into.
+class World {
  public:
-  struct Entry {
-    Message message;
-    bool visible = true;
-    std::vector<std::chrono::seconds> hidden_for;  // by set_visibility
-  };
-  QueueTraits traits() override { return traits_; }
-  std::vector<Message> receive(int most, std::chrono::seconds, std::optional<std::chrono::seconds>,
-                               const std::function<bool()>&) override {
-    std::lock_guard lock(mutex);
-    std::vector<Message> result;
-    for (auto& [id, entry] : entries) {
-      if (!entry.visible || static_cast<int>(result.size()) == most) continue;
-      entry.visible = false;
-      ++entry.message.receive_count;
-      entry.message.receipt = id;
-      result.push_back(entry.message);
-    }
-    return result;
-  }
-  void remove(const std::string& receipt) override {
-    if (on_remove) on_remove();
-    std::lock_guard lock(mutex);
-    entries.erase(receipt);
-  }
-  void set_visibility(const std::vector<std::string>& receipts, std::chrono::seconds time) override {
-    std::lock_guard lock(mutex);
-    for (const std::string& receipt : receipts) {
-      auto found = entries.find(receipt);
-      if (found == entries.end()) continue;
-      found->second.hidden_for.push_back(time);
-      if (time == 0s) found->second.visible = true;
-    }
-    changed.notify_all();
-  }
-  void send(const std::string& body) override {
-    std::lock_guard lock(mutex);
-    std::string id = fmt::format("m{:03}", ++sent_);
-    entries[id].message = {.id = id, .body = body, .receive_count = 0, .sent_at = std::nullopt};
-  }
-  void wake() {
-    for (auto& [id, entry] : entries) entry.visible = true;
-  }
-  size_t visible() {
-    return static_cast<size_t>(
-        std::ranges::count_if(entries, [](const auto& pair) { return pair.second.visible; }));
-  }
+  virtual ~World() = default;
+  virtual Queue& queue() = 0;
+  virtual ObjectStore& objects() = 0;
+  virtual Table& table() = 0;
+  virtual void wake() = 0;  // every hidden message is visible again
+  virtual void add_dead_letter_queue(int max_receives) = 0;
+  virtual std::map<std::string, ordered_json> items() = 0;
+};
 
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::map<std::string, Entry> entries;
-  std::function<void()> on_remove;
-  QueueTraits traits_;
+class FakeWorld : public World {
+ public:
+  Queue& queue() override { return queue_; }
+  ObjectStore& objects() override { return objects_; }
+  Table& table() override { return table_; }
+  void wake() override { queue_.wake(); }
+  void add_dead_letter_queue(int) override { queue_.set_traits({.has_dead_letter_queue = true}); }
+  std::map<std::string, ordered_json> items() override { return table_.items(); }
 
  private:
-  int sent_ = 0;
+  FakeQueue queue_;
+  FakeObjects objects_;
+  FakeTable table_;
 };
 
-class MemoryStore : public ObjectStore {
+class LocalWorld : public World {
  public:
-  void check_bucket(const std::string&) override {}
-  std::optional<std::string> get(const std::string& bucket, const std::string& key, size_t) override {
-    if (on_get) on_get(key);
-    auto found = objects.find(bucket + "/" + key);
-    return found == objects.end() ? std::nullopt : std::optional(found->second);
+  LocalWorld() { backend_.create(resources_, nullptr); }
+  Queue& queue() override { return *queue_; }
+  ObjectStore& objects() override { return *objects_; }
+  Table& table() override { return *table_; }
+  void wake() override {
+    auto use = database_.write();
+    use.statement("update message set visible_at = 0").run();
+    use.commit();
   }
-  void put(const std::string& bucket, const std::string& key, const std::string& content) override {
-    objects[bucket + "/" + key] = content;
-    ++writes;
+  void add_dead_letter_queue(int max_receives) override {
+    resources_.dead_letter_queue = "dead";
+    resources_.max_receives = max_receives;
+    backend_.create(resources_, nullptr);
   }
-  bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) override {
-    if (objects.contains(bucket + "/" + key)) return false;
-    put(bucket, key, content);
-    return true;
+  std::map<std::string, ordered_json> items() override {
+    std::map<std::string, ordered_json> result;
+    auto use = database_.read();
+    auto rows = use.statement("select ticket_id, item from item");
+    while (rows.next()) result[rows.text(0)] = ordered_json::parse(rows.text(1));
+    return result;
   }
-  std::map<std::string, std::string> objects;
-  std::function<void(const std::string& key)> on_get;
-  int writes = 0;
+
+ private:
+  flox::TempDir directory_;
+  Resources resources_{
+      .queue = "q", .raw_bucket = "tickets-raw", .enriched_bucket = "tickets-enriched", .table = "t"};
+  local::LocalBackend backend_{directory_.path()};
+  local::Database database_{directory_.path() / "tickets.sqlite"};
+  std::unique_ptr<Queue> queue_ = backend_.queue("q", nullptr);
+  std::unique_ptr<ObjectStore> objects_ = backend_.store(nullptr);
+  std::unique_ptr<Table> table_ = backend_.table("t", nullptr);
 };
 
-class MemoryTable : public Table {
- public:
-  void check() override {}
-  bool put_if_absent(const ordered_json& item) override {
-    if (on_put) on_put();
-    return items.emplace(item.at("ticket_id").get<std::string>(), item).second;
-  }
-  std::map<std::string, ordered_json> items;
-  std::function<void()> on_put;
-};
+std::unique_ptr<World> make_world(const std::string& kind) {
+  if (kind == "Fake") return std::make_unique<FakeWorld>();
+  return std::make_unique<LocalWorld>();
+}
 
-class WorkerTest : public testing::Test {
+// Every test runs with the fake backend and with the real one of a directory.
+class WorkerTest : public testing::TestWithParam<std::string> {
  protected:
   WorkerTest() {
     settings_.poll_wait = 0s;
-    set_log_level(Level::error);
+    set_log_level(static_cast<Level>(4));
   }
-  void put_raw(const std::string& id, int created_at = 1732300000) {
+  void put_raw(const std::string& id, int created_at = 1732300000, const std::string& body = "error") {
     json ticket = {{"ticket_id", id},
                    {"subject", "Cannot login"},
-                   {"body", "error"},
+                   {"body", body},
                    {"created_at", created_at},
                    {"customer_id", "C"}};
-    store_.objects["tickets-raw/" + id + ".json"] = ticket.dump();
+    world_->objects().put("tickets-raw", id + ".json", ticket.dump());
   }
-  void send_ticket(const std::string& id) {
-    put_raw(id);
+  void send_ticket(const std::string& id, const std::string& body = "error") {
+    put_raw(id, 1732300000, body);
     queue_.send(s3_event("tickets-raw", id + ".json", 1));
   }
   // A worker of its own, as a new process would be.
@@ -139,9 +124,25 @@ class WorkerTest : public testing::Test {
   }
   Summary work(Limits limits, Stop& stop) {
     Worker worker(settings_, queue_.traits(),
-                  {.queue = queue_, .store = store_, .table = table_, .metrics = metrics_, .stop = stop});
+                  {.queue = queue_,
+                   .store = store_,
+                   .table = table_,
+                   .models = models_,
+                   .metrics = metrics_,
+                   .health = health_,
+                   .stop = stop});
     return worker.run(limits);
   }
+  void work_again() {
+    world_->wake();
+    work();
+  }
+  std::string object(const std::string& key) {
+    return world_->objects().get("tickets-enriched", key, 1 << 20).value_or("");
+  }
+  json enrichment(const std::string& id) { return json::parse(object(id + ".json"))["enrichment"]; }
+  long waiting() { return queue_.depth().waiting; }
+  long messages() { return queue_.depth().waiting + queue_.depth().hidden; }
   std::string metric(const std::string& name) {
     std::string text = metrics_.text();
     size_t at = text.find("\n" + name + " ");
@@ -149,198 +150,262 @@ class WorkerTest : public testing::Test {
     at += name.size() + 2;
     return text.substr(at, text.find('\n', at) - at);
   }
+  const FakeCalls& embedding_calls() { return dynamic_cast<FakeEmbedding&>(*models_.embedding.model).calls; }
 
+  std::unique_ptr<World> world_ = make_world(GetParam());
   Settings settings_;
-  MemoryQueue queue_;
-  MemoryStore store_;
-  MemoryTable table_;
-  Metrics metrics_{"0.1.0"};
+  HookedQueue queue_{world_->queue()};
+  HookedObjects store_{world_->objects()};
+  HookedTable table_{world_->table()};
+  Models models_ = fake_models();
+  Metrics metrics_;
+  Health health_;
 };
 
-TEST_F(WorkerTest, StoresEveryTicketAndEmptiesTheQueue) {
+INSTANTIATE_TEST_SUITE_P(On, WorkerTest, testing::Values("Fake", "Local"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(WorkerTest, StoresEveryTicketAndEmptiesTheQueue) {
   for (int i = 0; i < 25; ++i) send_ticket("T-" + std::to_string(i));
   Summary summary = work({.until_empty = true});
   EXPECT_EQ(summary.processed, 25);
-  EXPECT_EQ(table_.items.size(), 25u);
-  EXPECT_TRUE(queue_.entries.empty());
-  auto object = json::parse(store_.objects.at("tickets-enriched/T-3.json"));
-  EXPECT_EQ(object["enrichment"]["intent"], "login_issue");
-  EXPECT_EQ(table_.items.at("T-3")["s3_key"], "T-3.json");
+  EXPECT_EQ(world_->items().size(), 25u);
+  EXPECT_EQ(messages(), 0);
+  EXPECT_EQ(enrichment("T-3")["intent"], "login_issue");
+  EXPECT_EQ(world_->items().at("T-3")["s3_key"], "T-3.json");
   EXPECT_EQ(metric("ticket_processed_total"), "25");
+  EXPECT_EQ(health_.problem(), "the models are not loaded yet") << "the queue was reached";
 }
 
-TEST_F(WorkerTest, FinishesATicketWhoseWorkerDiedBetweenObjectAndItem) {
+TEST_P(WorkerTest, RunsTheTicketsOfOnePollThroughTheModelsTogether) {
+  for (int i = 0; i < 25; ++i) send_ticket("T-" + std::to_string(i));
+  work({.until_empty = true});
+  EXPECT_THAT(embedding_calls().sizes, ElementsAre(10, 10, 5));
+  EXPECT_EQ(enrichment("T-3")["sentiment"], "NEGATIVE");
+  EXPECT_EQ(enrichment("T-3")["model_version"], "rules-1 embedding@1 sentiment@2 summary@3");
+  EXPECT_EQ(world_->items().at("T-3")["summary"], "Cannot login");
+  EXPECT_EQ(metric("ticket_batch_tickets_count"), "3");
+  EXPECT_EQ(metric("ticket_stage_seconds_count{stage=\"embedding\"}"), "3");
+}
+
+TEST_P(WorkerTest, LosesOnlyTheTicketThatAModelCannotTake) {
+  for (const char* id : {"A", "B", "C"}) send_ticket(id, id == std::string("B") ? "[unreadable]" : "error");
+  Summary summary = work();
+  EXPECT_EQ(summary.processed, 2);
+  EXPECT_EQ(summary.failed, 1);
+  EXPECT_EQ(messages(), 1);
+  EXPECT_TRUE(world_->items().contains("A") && world_->items().contains("C"));
+}
+
+TEST_P(WorkerTest, FinishesATicketWhoseWorkerDiedBetweenObjectAndItem) {
   send_ticket("T");
   table_.on_put = [] { throw Died(); };
   EXPECT_THROW(work(), Died);
-  std::string object = store_.objects.at("tickets-enriched/T.json");
-  ASSERT_TRUE(table_.items.empty());
+  std::string before = object("T.json");
+  ASSERT_TRUE(world_->items().empty());
+  ASSERT_NE(before, "");
   table_.on_put = nullptr;
-  queue_.wake();
+  size_t embedded = embedding_calls().texts.size();
+  world_->wake();
   EXPECT_EQ(work().processed, 1);
-  EXPECT_EQ(store_.objects.at("tickets-enriched/T.json"), object) << "the object was written twice";
-  EXPECT_EQ(table_.items.at("T")["processed_at"], json::parse(object)["enrichment"]["processed_at"]);
-  EXPECT_TRUE(queue_.entries.empty());
+  EXPECT_EQ(object("T.json"), before) << "the object was written twice";
+  EXPECT_EQ(world_->items().at("T")["processed_at"], json::parse(before)["enrichment"]["processed_at"]);
+  EXPECT_EQ(embedding_calls().texts.size(), embedded) << "the models worked again for nothing";
+  EXPECT_EQ(messages(), 0);
 }
 
-TEST_F(WorkerTest, CountsATicketAsDuplicateWhoseWorkerDiedBeforeTheDeletion) {
+TEST_P(WorkerTest, CountsATicketAsDuplicateWhoseWorkerDiedBeforeTheDeletion) {
   send_ticket("T");
   queue_.on_remove = [] { throw Died(); };
   EXPECT_THROW(work(), Died);
   int writes = store_.writes;
   queue_.on_remove = nullptr;
-  queue_.wake();
+  world_->wake();
   Summary summary = work();
   EXPECT_EQ(summary.processed, 0);
   EXPECT_EQ(summary.duplicates, 1);
   EXPECT_EQ(store_.writes, writes);
-  EXPECT_TRUE(queue_.entries.empty());
+  EXPECT_EQ(messages(), 0);
   EXPECT_EQ(metric("ticket_duplicates_total"), "1");
 }
 
-TEST_F(WorkerTest, HandlesEachRecordOfAMessageForItself) {
+TEST_P(WorkerTest, StoresATicketOnceThatOnePollBringsTwice) {
+  send_ticket("T");
+  queue_.send(s3_event("tickets-raw", "T.json", 1));
+  Summary summary = work();
+  EXPECT_EQ(summary.processed, 1);
+  EXPECT_EQ(summary.duplicates, 1);
+  EXPECT_EQ(store_.writes, 1);
+  EXPECT_EQ(messages(), 0);
+}
+
+TEST_P(WorkerTest, HandlesEachRecordOfAMessageForItself) {
   put_raw("A");
   put_raw("B");
   queue_.send(R"({"Records":[{"key":"A.json"},{"key":"missing.json"},{"nonsense":1},{"key":"B.json"}]})");
   Summary summary = work();
   EXPECT_EQ(summary.processed, 2);
   EXPECT_EQ(summary.failed, 2);
-  EXPECT_EQ(queue_.entries.size(), 1u) << "the message must stay until all of it is done";
+  EXPECT_EQ(messages(), 1) << "the message must stay until all of it is done";
   put_raw("missing");
-  queue_.wake();
+  world_->wake();
   summary = work();
   EXPECT_EQ(summary.duplicates, 2);
   EXPECT_EQ(summary.processed, 1);
 }
 
-TEST_F(WorkerTest, MovesAMessageAsideThatCannotBeProcessedWithoutADeadLetterQueue) {
+TEST_P(WorkerTest, MovesAMessageAsideThatCannotBeProcessedWithoutADeadLetterQueue) {
   queue_.send("nonsense \xff");
   for (int i = 1; i <= 4; ++i) {
     work();
-    EXPECT_EQ(queue_.entries.size(), 1u);
-    queue_.wake();
+    EXPECT_EQ(messages(), 1);
+    world_->wake();
   }
-  EXPECT_THAT(queue_.entries.begin()->second.hidden_for, testing::ElementsAre(5s, 10s, 20s, 40s));
+  // Each time twice as long, and by chance up to a half less: workers that failed together come back apart.
+  EXPECT_THAT(queue_.hidden_for, ElementsAre(AllOf(Ge(3s), Le(5s)), AllOf(Ge(5s), Le(10s)),
+                                             AllOf(Ge(10s), Le(20s)), AllOf(Ge(20s), Le(40s))));
   work();
-  EXPECT_TRUE(queue_.entries.empty());
-  auto kept = json::parse(store_.objects.at("tickets-enriched/failed/m001.json"));
-  EXPECT_EQ(kept["receive_count"], 5);
-  EXPECT_THAT(kept["error"], testing::HasSubstr("not JSON"));
-  EXPECT_THAT(kept["body"], testing::HasSubstr("nonsense"));
+  EXPECT_EQ(messages(), 0);
+  EXPECT_EQ(store_.writes, 1);
   EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "1");
   EXPECT_EQ(metric("ticket_failed_total{reason=\"message\"}"), "5");
 }
 
-TEST_F(WorkerTest, LeavesPoisonToTheRedrivePolicyOfAQueueThatHasOne) {
-  queue_.traits_.has_dead_letter_queue = true;
+TEST_P(WorkerTest, LeavesPoisonToTheRedrivePolicyOfAQueueThatHasOne) {
+  world_->add_dead_letter_queue(20);
   queue_.send("nonsense");
-  for (int i = 0; i < 8; ++i) work(), queue_.wake();
-  EXPECT_EQ(queue_.entries.size(), 1u);
-  EXPECT_TRUE(store_.objects.empty());
+  for (int i = 0; i < 8; ++i) work_again();
+  EXPECT_EQ(messages(), 1);
+  EXPECT_EQ(store_.writes, 0);
 }
 
-TEST_F(WorkerTest, NeverGivesATicketUpBecauseAServiceIsDown) {
+TEST_P(WorkerTest, NeverGivesATicketUpBecauseAServiceIsDown) {
   send_ticket("T");
   table_.on_put = [] { flox::fail(ErrorKind::unavailable, "down"); };
-  for (int i = 0; i < 8; ++i) work(), queue_.wake();
-  EXPECT_EQ(queue_.entries.size(), 1u);
-  EXPECT_FALSE(store_.objects.contains("tickets-enriched/failed/m001.json"));
+  for (int i = 0; i < 8; ++i) work_again();
+  EXPECT_EQ(messages(), 1);
+  EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "0");
+  EXPECT_EQ(metric("ticket_errors_total{kind=\"unavailable\",operation=\"store_item\"}"), "8");
   table_.on_put = nullptr;
+  world_->wake();
   EXPECT_EQ(work().processed, 1);
 }
 
-TEST_F(WorkerTest, RejectsTicketsThatBreakTheSchemaAndThoseThatDoNotExist) {
-  store_.objects["tickets-raw/bad.json"] = R"({"ticket_id":"X"})";
+TEST_P(WorkerTest, IsNotReadyWhileTheQueueFails) {
+  health_.models_loaded();
+  queue_.on_receive = [] { flox::fail(ErrorKind::unavailable, "no route"); };
+  work();
+  EXPECT_EQ(health_.problem(), "the queue: no route");
+  queue_.on_receive = nullptr;
+  work();
+  EXPECT_EQ(health_.problem(), std::nullopt);
+}
+
+TEST_P(WorkerTest, RejectsTicketsThatBreakTheSchemaAndThoseThatDoNotExist) {
+  store_.put("tickets-raw", "bad.json", R"({"ticket_id":"X"})");
   queue_.send(s3_event("tickets-raw", "bad.json", 1));
   queue_.send(s3_event("tickets-raw", "gone.json", 1));
   EXPECT_EQ(work().failed, 2);
   EXPECT_EQ(metric("ticket_failed_total{reason=\"schema\"}"), "1");
   EXPECT_EQ(metric("ticket_failed_total{reason=\"object_missing\"}"), "1");
-  EXPECT_TRUE(table_.items.empty());
+  EXPECT_TRUE(world_->items().empty());
 }
 
-TEST_F(WorkerTest, DoesNotReplaceAnotherTicketOfTheSameId) {
+TEST_P(WorkerTest, DoesNotReplaceAnotherTicketOfTheSameId) {
   send_ticket("T");
   work();
-  std::string object = store_.objects.at("tickets-enriched/T.json");
+  std::string before = object("T.json");
   put_raw("T", 99);
   queue_.send(s3_event("tickets-raw", "T.json", 1));
   EXPECT_EQ(work().failed, 1);
-  EXPECT_EQ(store_.objects.at("tickets-enriched/T.json"), object);
+  EXPECT_EQ(object("T.json"), before);
   EXPECT_EQ(metric("ticket_failed_total{reason=\"id_conflict\"}"), "1");
 }
 
-TEST_F(WorkerTest, ReplacesAnObjectThatIsNoEnrichedTicket) {
-  store_.objects["tickets-enriched/T.json"] = "{\"ticket_id\":";
+TEST_P(WorkerTest, ReplacesAnObjectThatIsNoEnrichedTicket) {
+  store_.put("tickets-enriched", "T.json", "{\"ticket_id\":");
   send_ticket("T");
   EXPECT_EQ(work().processed, 1);
-  EXPECT_EQ(json::parse(store_.objects.at("tickets-enriched/T.json"))["ticket_id"], "T");
+  EXPECT_EQ(json::parse(object("T.json"))["ticket_id"], "T");
 }
 
-TEST_F(WorkerTest, DeletesMessagesThatAskForNothing) {
+TEST_P(WorkerTest, DeletesMessagesThatAskForNothing) {
   queue_.send(R"({"Event":"s3:TestEvent"})");
   queue_.send("{}");
   Summary summary = work();
   EXPECT_EQ(summary.failed, 0);
-  EXPECT_TRUE(queue_.entries.empty());
+  EXPECT_EQ(messages(), 0);
   EXPECT_EQ(metric("ticket_messages_ignored_total"), "2");
 }
 
-TEST_F(WorkerTest, ReturnsTheRestToTheQueueWhenItIsStoppedWithoutGrace) {
+TEST_P(WorkerTest, ReturnsTheRestToTheQueueWhenItIsStoppedWithoutGrace) {
   for (int i = 0; i < 10; ++i) send_ticket("T-" + std::to_string(i));
   Stop stop(0s);
-  int gets = 0;
-  store_.on_get = [&](const std::string&) {
-    if (++gets == 3) stop.request();
+  int puts = 0;
+  table_.on_put = [&] {
+    if (++puts == 3) stop.request();
   };
   Summary summary = work({}, stop);
   EXPECT_EQ(summary.processed, 3);
   EXPECT_EQ(summary.returned, 7);
-  EXPECT_EQ(queue_.visible(), 7u);
+  EXPECT_EQ(waiting(), 7);
   EXPECT_EQ(summary.failed, 0);
 }
 
-TEST_F(WorkerTest, ReturnsATicketWhoseCallsWereCutOffByTheEndOfTheGrace) {
+TEST_P(WorkerTest, RunsNoModelAnyMoreWhenTheGraceIsOver) {
+  for (int i = 0; i < 10; ++i) send_ticket("T-" + std::to_string(i));
+  Stop stop(0s);
+  int gets = 0;
+  store_.on_get = [&](const std::string&, const std::string&) {
+    if (++gets == 4) stop.request();
+  };
+  Summary summary = work({}, stop);
+  EXPECT_EQ(summary.returned, 10);
+  EXPECT_EQ(waiting(), 10);
+  EXPECT_TRUE(embedding_calls().sizes.empty());
+}
+
+TEST_P(WorkerTest, ReturnsATicketWhoseCallsWereCutOffByTheEndOfTheGrace) {
   send_ticket("T");
   Stop stop(0s);
-  store_.on_get = [&](const std::string&) {
+  store_.on_get = [&](const std::string&, const std::string&) {
     stop.request();
     flox::fail(ErrorKind::unavailable, "cancelled");
   };
   Summary summary = work({}, stop);
   EXPECT_EQ(summary.failed, 0);
-  EXPECT_EQ(queue_.visible(), 1u);
+  EXPECT_EQ(waiting(), 1);
 }
 
-TEST_F(WorkerTest, FinishesWhatIsInHandWithinTheGrace) {
+TEST_P(WorkerTest, FinishesWhatIsInHandWithinTheGrace) {
   for (int i = 0; i < 20; ++i) send_ticket("T-" + std::to_string(i));
   Stop stop(60s);
-  store_.on_get = [&](const std::string&) {
+  store_.on_get = [&](const std::string&, const std::string&) {
     if (!stop.requested()) stop.request();
   };
   Summary summary = work({}, stop);
   EXPECT_EQ(summary.processed, 10) << "the batch in hand, and no further one";
-  EXPECT_EQ(queue_.visible(), 10u);
+  EXPECT_EQ(waiting(), 10);
 }
 
-TEST_F(WorkerTest, StopsAfterTheGivenNumberOfTickets) {
+TEST_P(WorkerTest, StopsAfterTheGivenNumberOfTickets) {
   for (int i = 0; i < 10; ++i) send_ticket("T-" + std::to_string(i));
   EXPECT_EQ(work({.max_tickets = 4}).processed, 4);
-  EXPECT_EQ(queue_.visible(), 6u);
+  EXPECT_EQ(waiting(), 6);
 }
 
 TEST(VisibilityKeeper, HidesWhatIsInHandAgainAndAgainUntilItIsLetGo) {
-  MemoryQueue queue;
+  FakeQueue inner;
+  HookedQueue queue(inner);
   queue.send("x");
   auto messages = queue.receive(1, 0s, std::nullopt, nullptr);
   VisibilityKeeper keeper(queue, 30ms);
   keeper.hold(messages);
   {
     std::unique_lock lock(queue.mutex);
-    EXPECT_TRUE(
-        queue.changed.wait_for(lock, 10s, [&] { return queue.entries.at("m001").hidden_for.size() >= 3; }));
+    EXPECT_TRUE(queue.changed.wait_for(lock, 10s, [&] { return queue.hidden_for.size() >= 3; }));
   }
-  keeper.let_go({"m001"});
+  keeper.let_go({messages.front().receipt});
   EXPECT_EQ(keeper.held(), 0u);
 }
 

@@ -18,8 +18,12 @@ def _program():
 
 
 def preload_all_models():
-    """Runs "ticket-processor preload-models"; raises RuntimeError with its output if it fails."""
-    result = subprocess.run([_program(), "preload-models"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode != 0:
-        raise RuntimeError(f"preload-models ended with code {result.returncode}:\n{result.stdout}")
-    print(result.stdout, end="", flush=True)
+    """Runs "ticket-processor preload-models", whose progress is seen as it comes; raises RuntimeError if it fails."""
+    process = subprocess.Popen([_program(), "preload-models"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = []
+    for line in process.stdout:
+        output.append(line)
+        print(line, end="", flush=True)
+    code = process.wait()
+    if code != 0:
+        raise RuntimeError(f"preload-models ended with code {code}:\n{''.join(output[-20:])}")

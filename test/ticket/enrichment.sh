@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# The complete enrichment, through the worker: what stands in object and item is what the original's own libraries make of
+# the same tickets with the same models. A model that is missing is an error, or by permission an absent field and a name;
+# a damaged one is an error always.
+. "$(dirname "$0")/../../script/lib.sh"
+VENV=$("$PROJECT/script/oracle-venv") || { echo "torch and transformers cannot be installed from PyPI"; exit 77; }
+WORK=$(mktemp -d)
+WORKER=''
+trap '[ -z "$WORKER" ] || kill -KILL "$WORKER" 2>/dev/null || true; rm -rf "$WORK"' EXIT
+for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF|TRANSFORMERS)_' || true); do unset "$name"; done
+export HOME=$WORK METRICS_PORT=0 TICKET_BACKEND=local:$WORK/aws MODEL_CACHE_DIR=$WORK/models SQS_POLL_INTERVAL=0
+expect() { [ "$2" = "$3" ] || die "$1: expected '$2', got '$3'"; }
+refuses() {  # PATTERN COMMAND…
+  local pattern=$1 code=0
+  shift
+  "$@" >"$WORK/out" 2>&1 || code=$?
+  [ $code != 0 ] || die "$* succeeded"
+  grep -q -- "$pattern" "$WORK/out" || die "$*: no '$pattern' in: $(cat "$WORK/out")"
+}
+sql() { sqlite3 "$WORK/aws/tickets.sqlite" "$1"; }
+
+step "models, and what the original's libraries make of ten tickets"
+ticket-generator --create-resources --count 9 --seed 4 >/dev/null
+ticket-generator --dry-run --count 9 --seed 4 | split -l 1 --additional-suffix=.json - "$WORK/raw-"
+echo '{"ticket_id":"SHORT","subject":"Cannot login","body":"Getting authentication error","created_at":1,"customer_id":"C"}' >"$WORK/raw-short.json"
+OMP_NUM_THREADS=1 "$VENV/bin/python" "$PROJECT/test/ticket/make_models.py" "$WORK/models" "$VENV" "$WORK"/raw-*.json >"$WORK/expected" 2>"$WORK/python.log" ||
+  die "the oracle failed: $(tail -5 "$WORK/python.log")"
+
+step "the worker does the same"
+ticket-processor --until-empty --json >"$WORK/summary" 2>"$WORK/log" || die "the worker failed: $(tail -3 "$WORK/log")"
+expect "tickets" 9 "$(jq .processed "$WORK/summary")"
+expect "models loaded" 3 "$(grep -c '"model loaded"' "$WORK/log")"
+ticket-processor enrich "$WORK/raw-short.json" >"$WORK/aws/buckets/tickets-enriched/SHORT.json" 2>"$WORK/log"
+"$VENV/bin/python" - "$WORK/expected" "$WORK/aws/buckets/tickets-enriched" <<'PYTHON'
+import json, sys
+
+order = ["embedding", "intent", "intent_confidence", "urgency", "urgency_confidence", "sentiment", "sentiment_confidence",
+         "summary", "processed_at", "model_version", "processor_version"]
+labels, summaries = set(), set()
+for line in open(sys.argv[1]):
+    expected = json.loads(line)
+    name = expected["ticket_id"]
+    found = json.load(open(f"{sys.argv[2]}/{name}.json"))["enrichment"]
+    assert list(found) == order, (name, list(found))
+    assert len(found["embedding"]) == 384, name
+    cosine = sum(a * b for a, b in zip(found["embedding"], expected["embedding"]))
+    assert abs(cosine - 1) < 1e-4, (name, cosine)
+    assert found["sentiment"] == expected["sentiment"], (name, found["sentiment"], expected["sentiment"])
+    assert abs(found["sentiment_confidence"] - expected["sentiment_confidence"]) < 1e-3, name
+    assert found["summary"] == expected["summary"], (name, found["summary"], expected["summary"])
+    assert found["model_version"] == ("rules-1 all-MiniLM-L6-v2@01234567 "
+        "distilbert-base-uncased-finetuned-sst-2-english@01234567 distilbart-cnn-6-6@01234567"), found["model_version"]
+    labels.add(found["sentiment"])
+    summaries.add(found["summary"])
+# Of a random model the summaries differ little; test/ticket/model_parity.sh has one that listens.
+assert len(summaries) >= 3, summaries
+PYTHON
+expect "the item's summary" "$(jq -r .enrichment.summary "$WORK/aws/buckets/tickets-enriched/DEMO-4-2.json")" \
+  "$(sql "select json_extract(item, '\$.summary') from item where ticket_id = 'DEMO-4-2'")"
+
+step "embeddings know what belongs together"
+tickets=("Cannot login|Getting authentication error when trying to access my account" "Unable to sign in|My password is rejected and I cannot access my account" "Payment failed|My credit card was declined but money was charged. Need refund!")
+for i in 0 1 2; do
+  jq -nc --arg i "L-$i" --arg t "${tickets[$i]}" '{ticket_id: $i, subject: ($t | split("|")[0]), body: ($t | split("|")[1]), created_at: 1, customer_id: "C"}' >"$WORK/l-$i.json"
+done
+ticket-processor enrich "$WORK"/l-?.json 2>/dev/null | jq -s -e 'def dot(a; b): [range(384) | a[.] * b[.]] | add;
+  map(.enrichment.embedding) | dot(.[0]; .[1]) as $near | dot(.[0]; .[2]) as $far | $near > 0.6 and $near > $far + 0.2' >/dev/null ||
+  die "the login tickets are not near each other"
+
+step "the metrics tell how long the models took"
+ticket-generator --count 2 --seed 5 >/dev/null
+SQS_POLL_INTERVAL=1 ticket-processor >"$WORK/log" 2>&1 &
+WORKER=$!
+deadline=$((SECONDS + 30))
+until [ "$(grep -c '"ticket enriched"' "$WORK/log" || true)" = 2 ]; do
+  [ $SECONDS -lt $deadline ] || die "no tickets: $(tail -3 "$WORK/log")"
+  sleep 0.1
+done
+port=$(jq -r 'select(.message == "serving metrics").port' "$WORK/log")
+curl -fsS "http://127.0.0.1:$port/metrics" >"$WORK/metrics"
+for stage in embedding sentiment summary; do
+  grep -q "^ticket_stage_seconds_count{stage=\"$stage\"} [12]\$" "$WORK/metrics" || die "no time of $stage: $(grep stage_seconds_count "$WORK/metrics")"
+done
+expect "models in the metrics" 3 "$(grep -c '^ticket_model_loaded{.*} 1$' "$WORK/metrics")"
+expect "their times" 3 "$(grep -c '^ticket_model_load_seconds{' "$WORK/metrics")"
+kill -TERM $WORKER
+wait $WORKER
+WORKER=''
+
+step "a missing model is an error; by permission, a name and no value"
+mv "$WORK/models/models--sshleifer--distilbart-cnn-6-6" "$WORK/away"
+refuses 'sshleifer/distilbart-cnn-6-6' ticket-processor --once
+grep -q "$WORK/models" "$WORK/out" || die "it does not say where it looked: $(cat "$WORK/out")"
+grep -q 'preload-models' "$WORK/out" || die "it does not say what to do: $(cat "$WORK/out")"
+ticket-processor enrich --allow-missing-models "$WORK/raw-short.json" 2>/dev/null >"$WORK/one.json"
+expect "the missing model" '["sshleifer/distilbart-cnn-6-6"]' "$(jq -c .enrichment.missing_models "$WORK/one.json")"
+expect "its field" false "$(jq '.enrichment | has("summary")' "$WORK/one.json")"
+expect "the others' fields" true "$(jq '.enrichment | has("embedding") and has("sentiment")' "$WORK/one.json")"
+
+step "a damaged model is an error always"
+mv "$WORK/away" "$WORK/models/models--sshleifer--distilbart-cnn-6-6"
+weights=$(echo "$WORK"/models/models--sshleifer--distilbart-cnn-6-6/snapshots/*/model.safetensors)
+truncate -s -1000 "$weights"
+refuses 'loading the model sshleifer/distilbart-cnn-6-6.*model.safetensors' ticket-processor --allow-missing-models --once

@@ -1,0 +1,131 @@
+#include "ticket/worker/model_loader.h"
+
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "ticket/environment.h"
+#include "ticket/event_log.h"
+#include "ticket/model/model_cache.h"
+#include "ticket/model/sentence_encoder.h"
+#include "ticket/model/sentiment_classifier.h"
+#include "ticket/model/summarizer.h"
+#include "ticket/worker/settings.h"
+
+namespace ticket {
+
+namespace fs = std::filesystem;
+using flox::ErrorKind;
+
+namespace {
+
+constexpr size_t min_summary_length = 10;
+
+class Embedding : public EmbeddingModel {
+ public:
+  explicit Embedding(const fs::path& snapshot) : encoder_(model::SentenceEncoder::load(snapshot)) {}
+  size_t dimension() const override { return encoder_->dimension(); }
+  std::vector<std::vector<float>> embed(const std::vector<std::string>& texts) override {
+    return encoder_->embed(texts);
+  }
+
+ private:
+  std::unique_ptr<model::SentenceEncoder> encoder_;
+};
+
+class SentimentOf : public SentimentModel {
+ public:
+  explicit SentimentOf(const fs::path& snapshot) : classifier_(model::SentimentClassifier::load(snapshot)) {}
+  std::vector<Sentiment> classify(const std::vector<std::string>& texts) override {
+    std::vector<Sentiment> results;
+    for (model::Sentiment& found : classifier_->classify(texts))
+      results.push_back({.label = std::move(found.label), .confidence = found.score});
+    return results;
+  }
+
+ private:
+  std::unique_ptr<model::SentimentClassifier> classifier_;
+};
+
+class Summary : public SummaryModel {
+ public:
+  Summary(const fs::path& snapshot, const ModelSettings& settings)
+      : summarizer_(model::Summarizer::load(snapshot, settings.precision)),
+        limits_{.min_length = min_summary_length, .max_length = settings.max_summary_length} {}
+  std::vector<std::string> summarize(const std::vector<std::string>& texts) override {
+    return summarizer_->summarize(texts, limits_);
+  }
+
+ private:
+  std::unique_ptr<model::Summarizer> summarizer_;
+  model::SummaryLimits limits_;
+};
+
+// ".../models--a--b/snapshots/c9745ed1d9f207416be6d2e6f8de32d1f16199bf" -> "b@c9745ed1"; a directory that is
+// no snapshot of a commit has its name alone.
+std::string version_of(const std::string& id, const fs::path& directory) {
+  std::string name = fs::path(id).filename().string();
+  if (directory.parent_path().filename() != "snapshots") return name;
+  return name + "@" + directory.filename().string().substr(0, 8);
+}
+
+template <typename Slot, typename Load>
+void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metrics& metrics,
+          const Load& load) {
+  slot.id = id;
+  fs::path directory;
+  auto begin = std::chrono::steady_clock::now();
+  try {
+    directory = model::find_model(id, model::cache_directories(model_cache_dir()));
+  } catch (const flox::Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    if (!settings.allow_missing)
+      throw flox::Error(error.kind(), error.what(),
+                        error.advice() + " To go without it: --allow-missing-models.");
+    metrics.model_missing(id);
+    log_event(Level::warning, "a model is missing: tickets go without what it would find",
+              {{"model", id}, {"error", error.what()}, {"advice", error.advice()}});
+    return;
+  }
+  slot.model = flox::in_context("loading the model " + id, [&] { return load(directory); });
+  slot.version = version_of(id, directory);
+  Seconds time = std::chrono::steady_clock::now() - begin;
+  metrics.model_loaded(id, time);
+  log_event(
+      Level::info, "model loaded",
+      {{"model", id}, {"directory", directory.string()}, {"milliseconds", std::round(time.count() * 1000)}});
+}
+
+}  // namespace
+
+ModelSettings ModelSettings::from_environment() {
+  ModelSettings settings;
+  settings.embedding = environment_or({"EMBEDDING_MODEL"}, settings.embedding);
+  settings.sentiment = environment_or({"CLASSIFIER_MODEL"}, settings.sentiment);
+  settings.summary = environment_or({"SUMMARIZER_MODEL"}, settings.summary);
+  settings.max_summary_length =
+      static_cast<size_t>(environment_number("MAX_SUMMARY_LENGTH", min_summary_length + 1, 1024)
+                              .value_or(static_cast<long>(settings.max_summary_length)));
+  if (auto text = environment("TICKET_PRECISION"))
+    settings.precision = flox::in_context("the environment variable TICKET_PRECISION",
+                                          [&] { return model::parse_precision(*text); });
+  settings.allow_missing = environment_flag("TICKET_ALLOW_MISSING_MODELS");
+  return settings;
+}
+
+Models load_models(const ModelSettings& settings, Metrics& metrics) {
+  Models models;
+  fill(models.embedding, settings.embedding, settings, metrics,
+       [](const fs::path& directory) { return std::make_unique<Embedding>(directory); });
+  fill(models.sentiment, settings.sentiment, settings, metrics,
+       [](const fs::path& directory) { return std::make_unique<SentimentOf>(directory); });
+  fill(models.summary, settings.summary, settings, metrics,
+       [&](const fs::path& directory) { return std::make_unique<Summary>(directory, settings); });
+  // Rounded weights do not make quite the same summaries.
+  if (models.summary.model && settings.precision == model::Precision::int8_weights)
+    models.summary.version += "/int8";
+  return models;
+}
+
+}  // namespace ticket
