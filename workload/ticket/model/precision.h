@@ -1,0 +1,18 @@
+// How a model's weights are held in memory.
+#pragma once
+
+#include <string_view>
+
+namespace ticket::model {
+
+enum class Precision {
+  fp32,          // as Python computes: weights widened to 32 bits
+  fp16_weights,  // half the memory and the same results where the checkpoint is fp16, as DistilBART's is
+  int8_weights,  // a quarter, and integer arithmetic: results differ a little
+};
+
+// "fp32", "fp16", "int8". Throws Error(invalid_input) otherwise.
+Precision parse_precision(std::string_view text);
+const char* to_string(Precision precision) noexcept;
+
+}  // namespace ticket::model
