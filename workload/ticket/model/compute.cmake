@@ -1,0 +1,43 @@
+# The models' arithmetic. Its inner loops are compiled once for each level of processor and chosen when the program
+# starts; with TICKET_CPU_LEVEL all of the workload is compiled for one level, and has the loops of that level only.
+set(TICKET_CPU_LEVEL "" CACHE STRING
+  "Processor that ticket-processor is built for: x86-64-v2, x86-64-v3 or x86-64-v4 (empty: any, chosen at run time)")
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(ticket_levels aarch64)
+elseif(TICKET_CPU_LEVEL)
+  set(ticket_levels ${TICKET_CPU_LEVEL})
+else()
+  set(ticket_levels x86-64-v2 x86-64-v3 x86-64-v4)
+endif()
+
+set(kernel_objects)
+set(kernel_definitions)
+foreach(level ${ticket_levels})
+  string(REPLACE "-" "_" identifier ${level})
+  add_library(ticket_kernels_${identifier} OBJECT model/kernels_level.cc)
+  target_include_directories(ticket_kernels_${identifier} PRIVATE ${CMAKE_SOURCE_DIR}/workload)
+  target_compile_definitions(ticket_kernels_${identifier} PRIVATE TICKET_LEVEL=${identifier} TICKET_LEVEL_NAME="${level}")
+  # Always optimised, also for tests of a debug build: sums in the loops are what the tests wait for.
+  target_compile_options(ticket_kernels_${identifier} PRIVATE -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math)
+  if(level MATCHES "^x86-64-v[234]$")
+    target_compile_options(ticket_kernels_${identifier} PRIVATE -march=${level})
+    string(REPLACE "x86-64-" "" short ${level})
+    string(TOUPPER TICKET_HAS_${short} definition)
+  elseif(level STREQUAL aarch64)
+    set(definition TICKET_HAS_AARCH64)
+  else()
+    message(FATAL_ERROR "TICKET_CPU_LEVEL is \"${level}\"; known are x86-64-v2, x86-64-v3 and x86-64-v4")
+  endif()
+  list(APPEND kernel_objects $<TARGET_OBJECTS:ticket_kernels_${identifier}>)
+  list(APPEND kernel_definitions ${definition})
+endforeach()
+
+ticket_library(compute
+  SOURCES model/beam_search.cc model/bert_encoder.cc model/checkpoint.cc model/decoder.cc model/encoder.cc
+          model/kernels.cc model/linear.cc model/mapped_file.cc model/matrix.cc model/model_config.cc model/pickle.cc
+          model/precision.cc model/safetensors.cc model/sentence_encoder.cc model/sentiment_classifier.cc
+          model/summarizer.cc model/tensor.cc model/thread_pool.cc model/torch_file.cc model/zip_directory.cc
+          ${kernel_objects}
+  LIBS ticket_common)
+target_compile_definitions(ticket_compute PRIVATE ${kernel_definitions})

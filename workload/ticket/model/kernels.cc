@@ -1,0 +1,84 @@
+#include <cstdlib>
+#include <string_view>
+
+#include "base/error.h"
+#include "ticket/model/kernel.h"
+
+namespace ticket::model {
+
+using flox::ErrorKind;
+
+#if defined(TICKET_HAS_V2)
+extern const Kernels kernels_x86_64_v2;
+#endif
+#if defined(TICKET_HAS_V3)
+extern const Kernels kernels_x86_64_v3;
+#endif
+#if defined(TICKET_HAS_V4)
+extern const Kernels kernels_x86_64_v4;
+#endif
+#if defined(TICKET_HAS_AARCH64)
+extern const Kernels kernels_aarch64;
+#endif
+
+namespace {
+
+struct Level {
+  const Kernels* kernels;
+  bool runs_here;
+};
+
+// Best first. g++ 12 does not know the levels' names here, so their features are asked for one by one
+// (x86-64 psABI, table "Micro-Architecture Levels").
+const Level levels[] = {
+#if defined(TICKET_HAS_V4)
+    {&kernels_x86_64_v4, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                             __builtin_cpu_supports("avx512vl")},
+#endif
+#if defined(TICKET_HAS_V3)
+    // f16c and lzcnt came with avx2 in every processor that has it.
+    {&kernels_x86_64_v3, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                             __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")},
+#endif
+#if defined(TICKET_HAS_V2)
+    {&kernels_x86_64_v2, __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
+                             __builtin_cpu_supports("popcnt")},
+#endif
+#if defined(TICKET_HAS_AARCH64)
+    {&kernels_aarch64, true},
+#endif
+};
+
+std::string known_levels() {
+  std::string names;
+  for (const Level& level : levels) names += (names.empty() ? "" : ", ") + std::string(level.kernels->level);
+  return names;
+}
+
+const Kernels& choose() {
+  const char* wanted = std::getenv("TICKET_CPU_LEVEL");
+  if (wanted && *wanted) {
+    for (const Level& level : levels) {
+      if (std::string_view(level.kernels->level) != wanted) continue;
+      if (!level.runs_here)
+        flox::fail(ErrorKind::unavailable, "TICKET_CPU_LEVEL is {}, which this processor cannot run", wanted);
+      return *level.kernels;
+    }
+    flox::fail(ErrorKind::invalid_input, "TICKET_CPU_LEVEL is {}; this program has {}", wanted, known_levels());
+  }
+  for (const Level& level : levels)
+    if (level.runs_here) return *level.kernels;
+  throw flox::Error(ErrorKind::unavailable,
+                    fmt::format("this program is built for {}, which this processor cannot run", known_levels()),
+                    "the package ticket-processor, without -avx2 or -avx512, runs on every processor since 2009");
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+}  // namespace ticket::model

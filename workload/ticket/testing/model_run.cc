@@ -1,0 +1,149 @@
+// Runs one model over lines of standard input, for the tests and benchmarks that compare it with Python.
+//
+//   model_run embed|classify|summarize DIRECTORY [--tokens] [--precision fp32|fp16|int8] [--batch N] [--min N] [--max N]
+//
+// A line is a JSON string, or with --tokens a JSON list of token ids; each is answered by a line of JSON: a vector, a
+// label with its score (with --tokens: logits), a summary (its ids). Standard error gets one line of JSON at the end:
+// seconds of loading and computing, peak memory in kB, and for summaries how much was computed.
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "ticket/model/kernel.h"
+#include "ticket/model/sentence_encoder.h"
+#include "ticket/model/sentiment_classifier.h"
+#include "ticket/model/summarizer.h"
+#include "ticket/model/thread_pool.h"
+
+namespace ticket::model {
+namespace {
+
+using nlohmann::json;
+using Sequences = std::vector<std::vector<int32_t>>;
+
+struct Options {
+  std::string model, directory, precision = "fp16";
+  bool tokens = false;
+  size_t batch = 10;
+  SummaryLimits limits;
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+long peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+// Answers a batch of lines.
+using Answer = std::function<std::vector<json>(const std::vector<json>&)>;
+
+template <typename T>
+std::vector<T> parsed(const std::vector<json>& lines) {
+  std::vector<T> values;
+  for (const json& line : lines) values.push_back(line.get<T>());
+  return values;
+}
+
+Answer embedder(const Options& options) {
+  std::shared_ptr<SentenceEncoder> encoder = SentenceEncoder::load(options.directory);
+  return [encoder, tokens = options.tokens](const std::vector<json>& lines) {
+    auto vectors =
+        tokens ? encoder->embed_tokens(parsed<std::vector<int32_t>>(lines)) : encoder->embed(parsed<std::string>(lines));
+    return std::vector<json>(vectors.begin(), vectors.end());
+  };
+}
+
+Answer classifier(const Options& options) {
+  std::shared_ptr<SentimentClassifier> classifier = SentimentClassifier::load(options.directory);
+  return [classifier, tokens = options.tokens](const std::vector<json>& lines) {
+    std::vector<json> answers;
+    if (tokens) {
+      for (auto& logits : classifier->logits(parsed<std::vector<int32_t>>(lines))) answers.emplace_back(logits);
+    } else {
+      for (const Sentiment& sentiment : classifier->classify(parsed<std::string>(lines)))
+        answers.push_back({{"label", sentiment.label}, {"score", sentiment.score}});
+    }
+    return answers;
+  };
+}
+
+Answer summarizer(const Options& options, SummaryTimes& total) {
+  std::shared_ptr<Summarizer> summarizer =
+      Summarizer::load(options.directory, parse_precision(options.precision));
+  return [summarizer, &total, options](const std::vector<json>& lines) {
+    SummaryTimes times;
+    std::vector<json> answers;
+    if (options.tokens) {
+      for (auto& ids : summarizer->generate(parsed<std::vector<int32_t>>(lines), options.limits, &times))
+        answers.emplace_back(ids);
+    } else {
+      for (auto& text : summarizer->summarize(parsed<std::string>(lines), options.limits, &times))
+        answers.emplace_back(text);
+    }
+    total.tokenize += times.tokenize;
+    total.encode += times.encode;
+    total.decode += times.decode;
+    total.source_tokens += times.source_tokens;
+    total.steps += times.steps;
+    total.rows += times.rows;
+    return answers;
+  };
+}
+
+void run(const Options& options) {
+  const double begin = now();
+  SummaryTimes times;
+  Answer answer = options.model == "embed"      ? embedder(options)
+                  : options.model == "classify" ? classifier(options)
+                                                : summarizer(options, times);
+  const double loaded = now();
+  std::vector<json> lines;
+  for (std::string line; std::getline(std::cin, line);) lines.push_back(json::parse(line));
+  const double read = now();
+  for (size_t first = 0; first < lines.size(); first += options.batch) {
+    auto end = lines.begin() + static_cast<std::ptrdiff_t>(std::min(first + options.batch, lines.size()));
+    for (const json& result : answer({lines.begin() + static_cast<std::ptrdiff_t>(first), end}))
+      std::cout << result.dump() << '\n';
+  }
+  json report{{"level", kernels().level}, {"threads", ThreadPool::shared().threads()}, {"load", loaded - begin},
+              {"compute", now() - read},  {"count", lines.size()},                      {"peak_kb", peak_memory()}};
+  if (options.model == "summarize")
+    report.update({{"tokenize", times.tokenize},
+                   {"encode", times.encode},
+                   {"decode", times.decode},
+                   {"source_tokens", times.source_tokens},
+                   {"steps", times.steps},
+                   {"rows", times.rows}});
+  std::cerr << report << '\n';
+}
+
+}  // namespace
+}  // namespace ticket::model
+
+int main(int argc, char** argv) {
+  try {
+    ticket::model::Options options;
+    CLI::App app("Runs one model over lines of JSON");
+    app.add_option("MODEL", options.model)->required()->check(CLI::IsMember({"embed", "classify", "summarize"}));
+    app.add_option("DIRECTORY", options.directory)->required();
+    app.add_flag("--tokens", options.tokens, "Lines are token ids");
+    app.add_option("--precision", options.precision);
+    app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
+    app.add_option("--min", options.limits.min_length);
+    app.add_option("--max", options.limits.max_length);
+    CLI11_PARSE(app, argc, argv);
+    ticket::model::run(options);
+    return 0;
+  } catch (const std::exception& error) {
+    flox::print_error(error);
+    return 1;
+  }
+}
