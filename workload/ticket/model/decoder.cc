@@ -74,7 +74,7 @@ void Decoder::read_sources(const Matrix& encoded, const Offsets& offsets, std::s
   Matrix both(encoded.rows(), 2 * hidden);
   for (size_t i = 0; i < layers_.size(); ++i) {
     source_[i].apply(encoded.data(), encoded.rows(), both.data(), Activation::none, pool);
-    pool.for_each(memories.size() * heads, [&](size_t task) {
+    pool.for_each(memories.size() * heads, 4 * head_size * offsets.back() / memories.size(), [&](size_t task) {
       const size_t text = task / heads, head = task % heads;
       const float* row = both.row(offsets[text]) + head * head_size;
       memories[text].source[i].pack(head, row, row + hidden, both.columns());
@@ -103,7 +103,7 @@ void Decoder::attend_self(size_t layer, std::span<const Row> rows, const Matrix&
     std::copy_n(qkv.row(r) + hidden, hidden, memory.keys.row(place));
     std::copy_n(qkv.row(r) + 2 * hidden, hidden, memory.values.row(place));
   }
-  pool.for_each(rows.size(), [&](size_t r) {
+  pool.for_each(rows.size(), 8 * hidden * rows.front().places.size(), [&](size_t r) {
     const Memory& memory = *rows[r].memory;
     const std::vector<uint32_t>& places = rows[r].places;
     std::vector<float> scores(places.size());
@@ -129,7 +129,8 @@ void Decoder::attend_source(size_t layer, std::span<const Row> rows, const Matri
   std::vector<size_t> begins{0};
   for (size_t r = 1; r <= rows.size(); ++r)
     if (r == rows.size() || rows[r].memory != rows[r - 1].memory) begins.push_back(r);
-  pool.for_each((begins.size() - 1) * heads, [&](size_t task) {
+  const size_t operations = 4 * head_size * rows.front().memory->source[layer].tokens() * rows.size() / begins.size();
+  pool.for_each((begins.size() - 1) * heads, operations, [&](size_t task) {
     const size_t first = begins[task / heads], count = begins[task / heads + 1] - first;
     const size_t head = task % heads, column = head * head_size;
     const PackedHeads& source = rows[first].memory->source[layer];

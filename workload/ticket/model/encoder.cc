@@ -152,7 +152,8 @@ void Encoder::attend(const Matrix& qkv, const Offsets& offsets, Matrix& context,
   const size_t hidden = shape_.hidden, head_size = hidden / shape_.heads;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_size));
   const size_t texts = offsets.size() - 1;
-  pool.for_each(texts * shape_.heads, [&](size_t task) {
+  const size_t mean = offsets.back() / texts;
+  pool.for_each(texts * shape_.heads, 4 * mean * (mean + 16) * head_size, [&](size_t task) {
     const size_t text = task / shape_.heads, column = task % shape_.heads * head_size;
     const size_t first = offsets[text], tokens = offsets[text + 1] - first;
     const float* row = qkv.row(first) + column;

@@ -30,6 +30,7 @@ class PackedHeads {
   // Fills one head from rows of `stride` floats that begin with that head's.
   void pack(size_t head, const float* keys, const float* values, size_t stride);
 
+  size_t tokens() const noexcept { return tokens_; }
   // Memory for one call of attend() by a thread with that many queries.
   size_t scratch_floats(size_t queries) const noexcept { return queries * tokens_; }
 

@@ -85,7 +85,7 @@ void Linear::pack(const Checkpoint& checkpoint, std::span<const Tensor* const> w
     sums_.assign(panels_count_ * width, 0);
   }
   const StackedRows rows(weights);
-  pool.for_each(panels_count_, [&](size_t index) {
+  pool.for_each(panels_count_, 4 * width * inputs_, [&](size_t index) {
     const size_t first = index * width, height = std::min(width, outputs_ - first);
     std::vector<float> floats(precision_ == Precision::fp32 ? width * inputs_ : inputs_);
     if (precision_ == Precision::fp32) {
@@ -128,7 +128,7 @@ void Linear::apply(const float* x, size_t rows, float* y, Activation activation,
                         .outputs = outputs_};
   auto multiply = precision_ == Precision::fp32 ? kernels().multiply_f32 : kernels().multiply_f16;
   const size_t tasks = std::min(panels_count_, pool.threads() * tasks_per_thread);
-  pool.for_each(tasks, [&](size_t task) {
+  pool.for_each(tasks, 2 * rows * inputs_ * outputs_ / tasks, [&](size_t task) {
     multiply(product, panels_count_ * task / tasks, panels_count_ * (task + 1) / tasks);
   });
 }
@@ -136,10 +136,8 @@ void Linear::apply(const float* x, size_t rows, float* y, Activation activation,
 void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activation, ThreadPool& pool) const {
   Buffer bytes(rows * stride_);
   std::vector<float> scales(rows);
-  constexpr size_t rows_per_task = 8;
-  pool.for_each((rows + rows_per_task - 1) / rows_per_task, [&](size_t task) {
-    for (size_t r = task * rows_per_task; r < std::min(rows, (task + 1) * rows_per_task); ++r)
-      scales[r] = kernels().quantise(x + r * inputs_, inputs_, bytes.as<uint8_t>() + r * stride_);
+  pool.for_each(rows, 8 * inputs_, [&](size_t r) {
+    scales[r] = kernels().quantise(x + r * inputs_, inputs_, bytes.as<uint8_t>() + r * stride_);
   });
   const ByteProduct product{.x = bytes.as<uint8_t>(),
                             .x_stride = stride_,
@@ -154,7 +152,7 @@ void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activ
                             .y_stride = outputs_,
                             .outputs = outputs_};
   const size_t tasks = std::min(panels_count_, pool.threads() * tasks_per_thread);
-  pool.for_each(tasks, [&](size_t task) {
+  pool.for_each(tasks, rows * inputs_ * outputs_ / tasks, [&](size_t task) {
     kernels().multiply_i8(product, panels_count_ * task / tasks, panels_count_ * (task + 1) / tasks);
   });
 }
@@ -171,11 +169,9 @@ LayerNorm LayerNorm::read(const Checkpoint& checkpoint, const std::string& prefi
 }
 
 void LayerNorm::apply(Matrix& rows, const Matrix* residual, ThreadPool& pool) const {
-  constexpr size_t rows_per_task = 16;
-  pool.for_each((rows.rows() + rows_per_task - 1) / rows_per_task, [&](size_t task) {
-    for (size_t r = task * rows_per_task; r < std::min(rows.rows(), (task + 1) * rows_per_task); ++r)
-      kernels().layer_norm(rows.row(r), residual ? residual->row(r) : nullptr, gain.data(), shift.data(),
-                           rows.columns(), epsilon);
+  pool.for_each(rows.rows(), 8 * rows.columns(), [&](size_t r) {
+    kernels().layer_norm(rows.row(r), residual ? residual->row(r) : nullptr, gain.data(), shift.data(),
+                         rows.columns(), epsilon);
   });
 }
 

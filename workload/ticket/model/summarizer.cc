@@ -186,7 +186,7 @@ void Summarizer::State::decode(std::span<Text> texts, std::span<Decoder::Memory>
     }
     Matrix& logits = decoder.step(rows, workspace, pool);
     std::vector<std::vector<std::vector<Candidate>>> next(active.size());
-    pool.for_each(active.size(),
+    pool.for_each(active.size(), 64 * config.vocabulary,
                   [&](size_t i) { next[i] = candidates(texts[active[i]], logits, firsts[i]); });
     for (size_t i = 0; i < active.size(); ++i) {
       if (std::ranges::all_of(next[i], &std::vector<Candidate>::empty))

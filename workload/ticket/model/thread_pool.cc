@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cmath>
@@ -26,6 +27,9 @@ constexpr unsigned max_threads = 256;
 
 // A decoder's step has fifty loops, one every 300 µs: a thread that sleeps between them wakes too late.
 constexpr auto patience = std::chrono::microseconds(100);
+
+// What a thread should have to do each time that it asks, in operations (additions, products): 20 µs or so.
+constexpr size_t operations_per_task = 500'000;
 
 void pause() noexcept {
 #if defined(__x86_64__)
@@ -88,7 +92,7 @@ std::optional<double> cgroup_limit() {
 struct ThreadPool::State {
   // Of the loop that runs: threads take an index each until none is left.
   const std::function<void(size_t)>* body = nullptr;
-  size_t count = 0;
+  size_t count = 0, step = 1;
   std::atomic<size_t> next{0};
   std::atomic<size_t> working{0};
 
@@ -100,7 +104,8 @@ struct ThreadPool::State {
   std::vector<std::thread> threads;
 
   void take_indices() {
-    for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) (*body)(i);
+    for (size_t begin = next.fetch_add(step); begin < count; begin = next.fetch_add(step))
+      for (size_t i = begin; i < std::min(begin + step, count); ++i) (*body)(i);
   }
 
   // Until there is a loop newer than `seen`, or the end.
@@ -142,8 +147,9 @@ ThreadPool::~ThreadPool() {
 
 unsigned ThreadPool::threads() const noexcept { return static_cast<unsigned>(state_->threads.size()) + 1; }
 
-void ThreadPool::for_each(size_t count, const std::function<void(size_t)>& body) {
-  if (state_->threads.empty() || count < 2) {
+void ThreadPool::for_each(size_t count, size_t operations, const std::function<void(size_t)>& body) {
+  const size_t step = std::max<size_t>(1, operations_per_task / std::max<size_t>(1, operations));
+  if (state_->threads.empty() || count <= step) {
     for (size_t i = 0; i < count; ++i) body(i);
     return;
   }
@@ -151,6 +157,7 @@ void ThreadPool::for_each(size_t count, const std::function<void(size_t)>& body)
   State& state = *state_;
   state.body = &body;
   state.count = count;
+  state.step = step;
   state.next = 0;
   state.working = state.threads.size();
   {

@@ -24,9 +24,10 @@ class ThreadPool {
 
   unsigned threads() const noexcept;
 
-  // Calls body(i) for each i in [0, count), on all threads, each taking the next i that is free; returns when
-  // all are done. `body` must not throw and must not call for_each.
-  void for_each(size_t count, const std::function<void(size_t)>& body);
+  // Calls body(i) for each i in [0, count), on all threads, each taking the next few that are free; returns
+  // when all are done. `operations` is roughly what one i costs: loops too short to be worth another thread
+  // stay on the caller's. `body` must not throw and must not call for_each.
+  void for_each(size_t count, size_t operations, const std::function<void(size_t)>& body);
 
  private:
   struct State;
