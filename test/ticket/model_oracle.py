@@ -41,7 +41,8 @@ def tokenizer_files(directory, names):
 
 def randomise(model, attention_gain, feed_forward_gain):
     """Weights with which the answer depends on every token: matrices of a gain that does not depend on their size, and
-    no mean in what follows the activation, which would push all positions the same way."""
+    no mean in what follows the activation, which would push all positions the same way. Higher gains make a chaotic
+    network, in which rounding of 32 bits changes the answer: then torch does not agree with itself either."""
     import torch
 
     with torch.no_grad():
@@ -51,7 +52,7 @@ def randomise(model, attention_gain, feed_forward_gain):
                 parameter.add_(torch.randn_like(parameter) * 0.05)
             elif "embed" not in name and "shared" not in name:
                 query_or_key = any(part in name for part in ("q_proj", "k_proj", "q_lin", "k_lin"))
-                gain = 2.0 if query_or_key else attention_gain if "att" in name else feed_forward_gain
+                gain = 1.0 if query_or_key else attention_gain if "att" in name else feed_forward_gain
                 parameter.normal_(0, gain / parameter.shape[1] ** 0.5)
                 if "fc2" in name or "lin2" in name:
                     parameter.sub_(parameter.mean(dim=1, keepdim=True))
@@ -65,12 +66,12 @@ def make_distilbert(directory, venv, size):
     config = DistilBertConfig(**size, num_labels=2, id2label={0: "NEGATIVE", 1: "POSITIVE"},
                               label2id={"NEGATIVE": 0, "POSITIVE": 1})
     model = DistilBertForSequenceClassification(config).eval()
-    randomise(model, 1.0, 2.0)
+    randomise(model, 0.7, 1.5)
     save(model, directory, tokenizer_files(f"{venv}/minilm", ("vocab.txt", "tokenizer_config.json")))
     return model
 
 
-def make_bart(directory, venv, size, end_bias=4.0):
+def make_bart(directory, venv, size, end_bias=3.7):
     import torch
     from transformers import BartConfig, BartForConditionalGeneration
 
@@ -81,11 +82,11 @@ def make_bart(directory, venv, size, end_bias=4.0):
                         max_length=142, forced_bos_token_id=0, forced_eos_token_id=2, decoder_start_token_id=2,
                         prefix=" ", activation_function="gelu")
     model = BartForConditionalGeneration(config).eval()
-    randomise(model, 1.0, 3.0)
+    randomise(model, 0.7, 1.5)
     with torch.no_grad():
         model.model.shared.weight.normal_(0, 1.5 / config.d_model ** 0.5)
         for positions in (model.model.encoder.embed_positions, model.model.decoder.embed_positions):
-            positions.weight.normal_(0, 3.0 / config.d_model ** 0.5)
+            positions.weight.normal_(0, 4.0 / config.d_model ** 0.5)
         model.final_logits_bias.normal_(0, 0.2)
         model.final_logits_bias[0, 2] += end_bias
     model = model.half()

@@ -41,3 +41,5 @@ ticket_library(compute
           ${kernel_objects}
   LIBS ticket_common)
 target_compile_definitions(ticket_compute PRIVATE ${kernel_definitions})
+
+flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc LIBS ticket_compute)
