@@ -14,11 +14,11 @@ import sys
 FORMATS = ("safetensors", "zip", "legacy")
 
 
-def save(model, directory, tokenizer_files):
+def save(model, directory, tokenizer_files, formats=FORMATS):
     """The same weights in each format, as transformers and torch.save write them."""
     import torch
 
-    for format in FORMATS:
+    for format in formats:
         target = pathlib.Path(f"{directory}-{format}")
         model.save_pretrained(target, safe_serialization=format == "safetensors")
         if format != "safetensors":
@@ -58,7 +58,7 @@ def randomise(model, attention_gain, feed_forward_gain):
                     parameter.sub_(parameter.mean(dim=1, keepdim=True))
 
 
-def make_distilbert(directory, venv, size):
+def make_distilbert(directory, venv, size, formats=FORMATS):
     import torch
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
@@ -67,11 +67,11 @@ def make_distilbert(directory, venv, size):
                               label2id={"NEGATIVE": 0, "POSITIVE": 1})
     model = DistilBertForSequenceClassification(config).eval()
     randomise(model, 0.7, 1.5)
-    save(model, directory, tokenizer_files(f"{venv}/minilm", ("vocab.txt", "tokenizer_config.json")))
+    save(model, directory, tokenizer_files(f"{venv}/minilm", ("vocab.txt", "tokenizer_config.json")), formats)
     return model
 
 
-def make_bart(directory, venv, size, end_bias=3.7):
+def make_bart(directory, venv, size, end_bias=3.7, formats=FORMATS):
     import torch
     from transformers import BartConfig, BartForConditionalGeneration
 
@@ -90,7 +90,7 @@ def make_bart(directory, venv, size, end_bias=3.7):
         model.final_logits_bias.normal_(0, 0.2)
         model.final_logits_bias[0, 2] += end_bias
     model = model.half()
-    save(model, directory, tokenizer_files(f"{venv}/bart", ("vocab.json", "merges.txt", "tokenizer_config.json")))
+    save(model, directory, tokenizer_files(f"{venv}/bart", ("vocab.json", "merges.txt", "tokenizer_config.json")), formats)
     return model.float()  # as from_pretrained(torch_dtype=float32): wider, but the rounding stays
 
 

@@ -12,8 +12,10 @@ using flox::ErrorKind;
 BeamSearch::BeamSearch(const SearchConfig& config, const SummaryLimits& limits)
     : config_(config), limits_(limits), beams_{{.tokens = {config.start}}} {
   if (limits.max_length < 3 || limits.min_length > limits.max_length)
-    flox::fail(ErrorKind::invalid_input, "a summary of {} to {} tokens: the lower limit must not be above the upper, "
-               "which must be 3 or more", limits.min_length, limits.max_length);
+    flox::fail(ErrorKind::invalid_input,
+               "a summary of {} to {} tokens: the lower limit must not be above the upper, "
+               "which must be 3 or more",
+               limits.min_length, limits.max_length);
 }
 
 bool BeamSearch::take_forced() {
@@ -54,7 +56,8 @@ void BeamSearch::advance(std::span<const std::vector<Candidate>> candidates) {
   std::ranges::stable_sort(steps, [](const Step& a, const Step& b) { return a.score > b.score; });
   if (steps.size() > candidates_needed()) steps.resize(candidates_needed());
   if (steps.empty())
-    flox::fail(ErrorKind::invalid_input, "no token can follow: the vocabulary is too small for {} beams", config_.beams);
+    flox::fail(ErrorKind::invalid_input, "no token can follow: the vocabulary is too small for {} beams",
+               config_.beams);
 
   const size_t length = this->length() + 1;
   std::vector<Beam> next;
@@ -70,7 +73,8 @@ void BeamSearch::advance(std::span<const std::vector<Candidate>> candidates) {
     tokens.push_back(step.token);
     if (stops) {
       const double generated = static_cast<double>(length - 1);
-      endings.push_back({std::move(tokens), step.score / static_cast<float>(std::pow(generated, config_.length_penalty))});
+      endings.push_back(
+          {std::move(tokens), step.score / static_cast<float>(std::pow(generated, config_.length_penalty))});
     } else {
       next.push_back({.tokens = std::move(tokens), .score = step.score, .parent = step.parent});
     }
@@ -90,17 +94,20 @@ void BeamSearch::keep_best(std::vector<Finished> endings) {
   if (finished_.size() > config_.beams) finished_.resize(config_.beams);
 }
 
-// Whether the best beam, were it finished now, would be among the finished: a guess, since with a length penalty it
-// may still rise or fall, but the guess that `generate` makes.
+// Whether the best beam, were it finished now, would be among the finished: a guess, since with a length
+// penalty it may still rise or fall, but the guess that `generate` makes.
 bool BeamSearch::may_improve() const {
   if (!is_full()) return true;
-  const bool never = config_.early_stopping == SearchConfig::EarlyStopping::never && config_.length_penalty > 0;
+  const bool never =
+      config_.early_stopping == SearchConfig::EarlyStopping::never && config_.length_penalty > 0;
   const double generated = static_cast<double>((never ? limits_.max_length : length()) - 1);
-  return beams_.front().score / static_cast<float>(std::pow(generated, config_.length_penalty)) > finished_.back().score;
+  return beams_.front().score / static_cast<float>(std::pow(generated, config_.length_penalty)) >
+         finished_.back().score;
 }
 
 const std::vector<int32_t>& BeamSearch::best() const {
-  if (finished_.empty()) flox::fail(ErrorKind::internal, "a beam search was asked for its result before its end");
+  if (finished_.empty())
+    flox::fail(ErrorKind::internal, "a beam search was asked for its result before its end");
   return finished_.front().tokens;
 }
 

@@ -1,6 +1,7 @@
 // Beam search as transformers' `generate` does it (4.50 and later), for one text.
 //
-// The search knows nothing of the model: it says which beams to go on with, and is told the best next tokens of each.
+// The search knows nothing of the model: it says which beams to go on with, and is told the best next tokens
+// of each.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,8 @@ class BeamSearch {
 
   // If the next token is prescribed, takes it without asking the model, and says so.
   bool take_forced();
-  // Tokens that may not follow beam `index`, with repetitions. The end token is one of them before min_length.
+  // Tokens that may not follow beam `index`, with repetitions. The end token is one of them before
+  // min_length.
   std::vector<int32_t> banned(size_t index) const;
   // How many of the best next tokens the search needs of each beam.
   size_t candidates_needed() const noexcept { return 2 * config_.beams; }

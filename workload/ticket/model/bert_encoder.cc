@@ -2,11 +2,13 @@
 
 namespace ticket::model {
 
-BertEncoder::BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& config, const std::string& embeddings,
-                         const std::string& layers, const EncoderNames& names, ThreadPool& pool)
+BertEncoder::BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& config,
+                         const std::string& embeddings, const std::string& layers, const EncoderNames& names,
+                         ThreadPool& pool)
     : config_(config),
       words_(checkpoint.at(embeddings + ".word_embeddings.weight", {config.vocabulary, config.hidden})),
-      positions_(checkpoint.at(embeddings + ".position_embeddings.weight", {config.positions, config.hidden})),
+      positions_(
+          checkpoint.at(embeddings + ".position_embeddings.weight", {config.positions, config.hidden})),
       norm_(LayerNorm::read(checkpoint, embeddings + ".LayerNorm", config.hidden, config.epsilon)),
       encoder_(checkpoint,
                {.layers = config.layers,
@@ -26,9 +28,10 @@ BertEncoder BertEncoder::bert(const Checkpoint& checkpoint, const EncoderConfig&
   return BertEncoder(checkpoint, config, prefix + "embeddings", prefix + "encoder.layer", bert_names, pool);
 }
 
-BertEncoder BertEncoder::distilbert(const Checkpoint& checkpoint, const EncoderConfig& config, ThreadPool& pool) {
-  return BertEncoder(checkpoint, config, "distilbert.embeddings", "distilbert.transformer.layer", distilbert_names,
-                     pool);
+BertEncoder BertEncoder::distilbert(const Checkpoint& checkpoint, const EncoderConfig& config,
+                                    ThreadPool& pool) {
+  return BertEncoder(checkpoint, config, "distilbert.embeddings", "distilbert.transformer.layer",
+                     distilbert_names, pool);
 }
 
 Matrix BertEncoder::run(std::span<const std::vector<int32_t>> sequences, const Offsets& offsets,

@@ -34,7 +34,8 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
     std::error_code error;
     if (!std::filesystem::exists(path, error)) continue;
     MappedFile file(path);
-    TensorMap tensors = flox::in_context("reading checkpoint " + path.string(), [&] { return format.read(file.bytes()); });
+    TensorMap tensors =
+        flox::in_context("reading checkpoint " + path.string(), [&] { return format.read(file.bytes()); });
     return Checkpoint(std::move(path), std::move(file), std::move(tensors));
   }
   throw flox::Error(ErrorKind::not_found,
@@ -53,11 +54,12 @@ const Tensor& Checkpoint::any_of(std::initializer_list<std::string_view> names,
     if (found == tensors_.end()) continue;
     const Tensor& tensor = found->second;
     if (!std::ranges::equal(tensor.shape, shape))
-      flox::fail(ErrorKind::invalid_input, "checkpoint {}: tensor {} has shape {}, where config.json means [{}]",
-                 path_.string(), name, tensor.shape_text(), fmt::join(shape, ", "));
+      flox::fail(ErrorKind::invalid_input,
+                 "checkpoint {}: tensor {} has shape {}, where config.json means [{}]", path_.string(), name,
+                 tensor.shape_text(), fmt::join(shape, ", "));
     if (!is_floating(tensor.dtype))
-      flox::fail(ErrorKind::invalid_input, "checkpoint {}: tensor {} holds {}, not weights", path_.string(), name,
-                 to_string(tensor.dtype));
+      flox::fail(ErrorKind::invalid_input, "checkpoint {}: tensor {} holds {}, not weights", path_.string(),
+                 name, to_string(tensor.dtype));
     return tensor;
   }
   flox::fail(ErrorKind::invalid_input, "checkpoint {} has no tensor {}", path_.string(), *names.begin());

@@ -13,8 +13,8 @@ namespace ticket::model {
 
 class Checkpoint {
  public:
-  // Maps model.safetensors of the directory, else pytorch_model.bin. Throws Error(not_found) if there is neither,
-  // Error(invalid_input) naming the file if it is damaged.
+  // Maps model.safetensors of the directory, else pytorch_model.bin. Throws Error(not_found) if there is
+  // neither, Error(invalid_input) naming the file if it is damaged.
   static Checkpoint open(const std::filesystem::path& directory);
 
   const std::filesystem::path& path() const noexcept { return path_; }
@@ -24,7 +24,8 @@ class Checkpoint {
   // checkpoint. Throws Error(invalid_input).
   const Tensor& at(std::string_view name, std::initializer_list<size_t> shape) const;
   // The same, by the first of the names that there is.
-  const Tensor& any_of(std::initializer_list<std::string_view> names, std::initializer_list<size_t> shape) const;
+  const Tensor& any_of(std::initializer_list<std::string_view> names,
+                       std::initializer_list<size_t> shape) const;
 
   // All of a tensor, widened.
   std::vector<float> floats(std::string_view name, std::initializer_list<size_t> shape) const;

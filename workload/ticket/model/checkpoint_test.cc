@@ -94,7 +94,8 @@ TEST(Safetensors, RefusesWhatDoesNotFitTogether) {
     const std::string file = safetensors("{\"t\":" + tensor + "}", std::string(8, '\0'));
     return refusal([&] { read_safetensors(file); });
   };
-  EXPECT_THAT(refused(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"), HasSubstr("tensor t: its 8 bytes"));
+  EXPECT_THAT(refused(R"({"dtype":"F32","shape":[3],"data_offsets":[0,8]})"),
+              HasSubstr("tensor t: its 8 bytes"));
   EXPECT_THAT(refused(R"({"dtype":"F32","shape":[2],"data_offsets":[4,12]})"), HasSubstr("not within"));
   EXPECT_THAT(refused(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})"), HasSubstr("not within"));
   EXPECT_THAT(refused(R"({"dtype":"F32","shape":[-1],"data_offsets":[0,8]})"), HasSubstr("natural numbers"));
@@ -102,7 +103,8 @@ TEST(Safetensors, RefusesWhatDoesNotFitTogether) {
               HasSubstr("larger than any memory"));
   EXPECT_THAT(refused("[]"), HasSubstr("not described by an object"));
   EXPECT_THAT(refusal([] { read_safetensors("short"); }), HasSubstr("only 5 bytes"));
-  EXPECT_THAT(refusal([] { read_safetensors(little_endian<uint64_t>(1 << 20) + "{}"); }), HasSubstr("not a whole"));
+  EXPECT_THAT(refusal([] { read_safetensors(little_endian<uint64_t>(1 << 20) + "{}"); }),
+              HasSubstr("not a whole"));
   EXPECT_THAT(refusal([] { read_safetensors(safetensors("no", "")); }), HasSubstr("not a JSON object"));
 }
 
@@ -111,31 +113,42 @@ TEST(Safetensors, RefusesWhatDoesNotFitTogether) {
 // A state dict {"w": tensor of `shape`, row-major, beginning at element `first` of storage "0"}.
 std::string pickled_state(const std::string& storage_type, uint8_t count, const std::string& shape,
                           const std::string& strides, uint8_t first = 0) {
-  return "\x80\x02" "ccollections\nOrderedDict\n)R(" "X" + little_endian<uint32_t>(1) + "w" +
-         "ctorch._utils\n_rebuild_tensor_v2\n((X" + little_endian<uint32_t>(7) + "storage" "ctorch\n" + storage_type +
-         "\nX" + little_endian<uint32_t>(1) + "0X" + little_endian<uint32_t>(3) + "cpuK" +
-         std::string(1, static_cast<char>(count)) + "tQK" + std::string(1, static_cast<char>(first)) + shape + strides +
-         "\x89" "ccollections\nOrderedDict\n)RtRu}X" + little_endian<uint32_t>(9) + "_metadata" + "ccollections\nOrderedDict\n)Rsb.";
+  return "\x80\x02"
+         "ccollections\nOrderedDict\n)R("
+         "X" +
+         little_endian<uint32_t>(1) + "w" + "ctorch._utils\n_rebuild_tensor_v2\n((X" +
+         little_endian<uint32_t>(7) +
+         "storage"
+         "ctorch\n" +
+         storage_type + "\nX" + little_endian<uint32_t>(1) + "0X" + little_endian<uint32_t>(3) + "cpuK" +
+         std::string(1, static_cast<char>(count)) + "tQK" + std::string(1, static_cast<char>(first)) + shape +
+         strides +
+         "\x89"
+         "ccollections\nOrderedDict\n)RtRu}X" +
+         little_endian<uint32_t>(9) + "_metadata" + "ccollections\nOrderedDict\n)Rsb.";
 }
 
 std::string legacy_file(const std::string& state, const std::string& storage) {
   const std::string magic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
   const std::string protocol("\x80\x02M\xe9\x03.", 6);
   const std::string keys = "\x80\x02]X" + little_endian<uint32_t>(1) + "0a.";
-  return magic + protocol + "\x80\x02}." + state + keys + little_endian<uint64_t>(storage.size() / 4) + storage;
+  return magic + protocol + "\x80\x02}." + state + keys + little_endian<uint64_t>(storage.size() / 4) +
+         storage;
 }
 
 // A zip archive of members without compression.
 std::string zip(const std::vector<std::pair<std::string, std::string>>& members, uint16_t method = 0) {
   std::string file, directory;
   for (const auto& [name, bytes] : members) {
-    const std::string sizes = little_endian<uint32_t>(0) + little_endian<uint32_t>(static_cast<uint32_t>(bytes.size())) +
+    const std::string sizes = little_endian<uint32_t>(0) +
+                              little_endian<uint32_t>(static_cast<uint32_t>(bytes.size())) +
                               little_endian<uint32_t>(static_cast<uint32_t>(bytes.size())) +
                               little_endian<uint16_t>(static_cast<uint16_t>(name.size()));
-    directory += little_endian<uint32_t>(0x02014b50) + std::string(6, '\0') + little_endian(method) + std::string(4, '\0') +
-                 sizes + std::string(12, '\0') + little_endian<uint32_t>(static_cast<uint32_t>(file.size())) + name;
-    file += little_endian<uint32_t>(0x04034b50) + std::string(4, '\0') + little_endian(method) + std::string(4, '\0') + sizes +
-            std::string(2, '\0') + name + bytes;
+    directory += little_endian<uint32_t>(0x02014b50) + std::string(6, '\0') + little_endian(method) +
+                 std::string(4, '\0') + sizes + std::string(12, '\0') +
+                 little_endian<uint32_t>(static_cast<uint32_t>(file.size())) + name;
+    file += little_endian<uint32_t>(0x04034b50) + std::string(4, '\0') + little_endian(method) +
+            std::string(4, '\0') + sizes + std::string(2, '\0') + name + bytes;
   }
   const auto count = little_endian<uint16_t>(static_cast<uint16_t>(members.size()));
   return file + directory + little_endian<uint32_t>(0x06054b50) + std::string(4, '\0') + count + count +
@@ -184,9 +197,14 @@ std::string refused_pickle(std::string pickle) {
 
 TEST(Pickle, CallsNothing) {
   // What pickle.dumps makes of an object whose __reduce__ is (os.system, ("touch /tmp/owned",)).
-  EXPECT_THAT(refused_pickle("\x80\x02" "cposix\nsystem\nX\x05" + std::string(3, '\0') + "touch\x85R."),
+  EXPECT_THAT(refused_pickle("\x80\x02"
+                             "cposix\nsystem\nX\x05" +
+                             std::string(3, '\0') + "touch\x85R."),
               HasSubstr("calls posix.system, which no checkpoint needs: refused"));
-  EXPECT_THAT(refused_pickle("\x80\x04\x8c\x08" "builtins\x8c\x04" "eval\x93\x8c\x01" "1\x85R."),
+  EXPECT_THAT(refused_pickle("\x80\x04\x8c\x08"
+                             "builtins\x8c\x04"
+                             "eval\x93\x8c\x01"
+                             "1\x85R."),
               HasSubstr("calls builtins.eval"));
   EXPECT_THAT(refused_pickle("\x80\x02(cos\nsystem\no."), HasSubstr("instruction 0x6f"));
 }
@@ -209,11 +227,15 @@ TEST(Checkpoint, NamesTheFileAndTheTensorThatIsWrong) {
   } catch (const flox::Error& error) {
     EXPECT_EQ(error.kind(), flox::ErrorKind::not_found);
   }
-  flox::write_file(directory.path() / "model.safetensors",
-                   safetensors(R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})", floats({1, 2})));
+  flox::write_file(
+      directory.path() / "model.safetensors",
+      safetensors(R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})", floats({1, 2})));
   Checkpoint checkpoint = Checkpoint::open(directory.path());
   EXPECT_THAT(checkpoint.floats("a", {1, 2}), ElementsAre(1, 2));
-  EXPECT_THAT(refusal([&] { checkpoint.at("a", {2, 1}); }), HasSubstr("tensor a has shape [1, 2], where config.json means [2, 1]"));
+  EXPECT_THAT(refusal([&] {
+                checkpoint.at("a", {2, 1});
+              }),
+              HasSubstr("tensor a has shape [1, 2], where config.json means [2, 1]"));
   EXPECT_THAT(refusal([&] { checkpoint.at("b", {1}); }), HasSubstr("model.safetensors has no tensor b"));
 }
 

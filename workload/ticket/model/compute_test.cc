@@ -1,4 +1,5 @@
-// The kernels of every level that this processor runs, against plain loops; the search, against a toy language.
+// The kernels of every level that this processor runs, against plain loops; the search, against a toy
+// language.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,8 +32,9 @@ class LinearLayer : public testing::TestWithParam<const char*> {
  protected:
   // A checkpoint with one matrix "w" of [outputs, inputs].
   Checkpoint checkpoint(const std::vector<float>& weights, size_t outputs, size_t inputs) {
-    const std::string header = fmt::format(R"({{"w":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}}}})", outputs,
-                                           inputs, weights.size() * 4);
+    const std::string header =
+        fmt::format(R"({{"w":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}}}})", outputs, inputs,
+                    weights.size() * 4);
     const uint64_t length = header.size();
     std::string file(reinterpret_cast<const char*>(&length), 8);
     file += header;
@@ -57,7 +59,8 @@ class LinearLayer : public testing::TestWithParam<const char*> {
     for (size_t r = 0; r < rows; ++r)
       for (size_t o = 0; o < outputs; ++o) {
         double sum = bias[o];
-        for (size_t i = 0; i < inputs; ++i) sum += static_cast<double>(x[r * inputs + i]) * weights[o * inputs + i];
+        for (size_t i = 0; i < inputs; ++i)
+          sum += static_cast<double>(x[r * inputs + i]) * weights[o * inputs + i];
         if (activation == Activation::gelu) sum *= 0.5 * (1 + std::erf(sum / std::sqrt(2.0)));
         if (activation == Activation::relu) sum = std::max(sum, 0.0);
         worst = std::max(worst, std::abs(sum - y[r * outputs + o]) / std::sqrt(static_cast<double>(inputs)));
@@ -73,7 +76,8 @@ TEST_F(LinearLayer, IsTheProductForAnyShape) {
     for (size_t outputs : {1, 15, 16, 33, 64})
       for (Precision precision : {Precision::fp32, Precision::fp16_weights})
         EXPECT_LT(error(precision, rows, 37, outputs, Activation::none), 1e-5) << rows << " × " << outputs;
-  EXPECT_LT(error(Precision::fp32, 7, 1030, 48, Activation::none), 1e-5) << "more inputs than a block of the depth";
+  EXPECT_LT(error(Precision::fp32, 7, 1030, 48, Activation::none), 1e-5)
+      << "more inputs than a block of the depth";
   EXPECT_LT(error(Precision::fp16_weights, 40, 1030, 48, Activation::none), 1e-5);
 }
 
@@ -85,7 +89,8 @@ TEST_F(LinearLayer, AppliesItsActivation) {
 TEST_F(LinearLayer, InBytesIsNearTheProduct) {
   for (size_t rows : {1, 3, 4, 9, 40})
     for (size_t outputs : {1, 16, 33})
-      EXPECT_LT(error(Precision::int8_weights, rows, 253, outputs, Activation::none), 0.06) << rows << " × " << outputs;
+      EXPECT_LT(error(Precision::int8_weights, rows, 253, outputs, Activation::none), 0.06)
+          << rows << " × " << outputs;
 }
 
 // --- other kernels
@@ -111,10 +116,12 @@ TEST(Kernel, LayerNormIsNormal) {
     const std::vector<float> gain = random_floats(count, 7), shift = random_floats(count, 8);
     double mean = 0, variance = 0;
     for (size_t i = 0; i < count; ++i) mean += (row[i] + residual[i]) / static_cast<double>(count);
-    for (size_t i = 0; i < count; ++i) variance += std::pow(row[i] + residual[i] - mean, 2) / static_cast<double>(count);
+    for (size_t i = 0; i < count; ++i)
+      variance += std::pow(row[i] + residual[i] - mean, 2) / static_cast<double>(count);
     std::vector<float> expected(count);
     for (size_t i = 0; i < count; ++i)
-      expected[i] = static_cast<float>((row[i] + residual[i] - mean) / std::sqrt(variance + 1e-5) * gain[i] + shift[i]);
+      expected[i] =
+          static_cast<float>((row[i] + residual[i] - mean) / std::sqrt(variance + 1e-5) * gain[i] + shift[i]);
     kernels().layer_norm(row.data(), residual.data(), gain.data(), shift.data(), count, 1e-5f);
     EXPECT_THAT(row, testing::Pointwise(testing::FloatNear(1e-5f), expected));
   }
@@ -126,21 +133,31 @@ TEST(Kernel, AttentionLooksOnlyAtItsPlaces) {
                            values = random_floats(9 * stride, 11);
   const std::vector<uint32_t> places{7, 0, 3};
   std::vector<float> scores(places.size()), out(stride);
-  kernels().attend({.query = query.data(), .keys = keys.data(), .values = values.data(), .stride = stride,
-                    .places = places.data(), .positions = places.size(), .heads = heads, .head_size = size,
-                    .scale = 0.25f, .scores = scores.data(), .out = out.data()});
+  kernels().attend({.query = query.data(),
+                    .keys = keys.data(),
+                    .values = values.data(),
+                    .stride = stride,
+                    .places = places.data(),
+                    .positions = places.size(),
+                    .heads = heads,
+                    .head_size = size,
+                    .scale = 0.25f,
+                    .scores = scores.data(),
+                    .out = out.data()});
   for (size_t head = 0; head < heads; ++head) {
     std::vector<double> weight;
     double sum = 0;
     for (uint32_t place : places) {
       double dot = 0;
-      for (size_t i = 0; i < size; ++i) dot += query[head * size + i] * keys[place * stride + head * size + i];
+      for (size_t i = 0; i < size; ++i)
+        dot += query[head * size + i] * keys[place * stride + head * size + i];
       weight.push_back(std::exp(dot * 0.25));
       sum += weight.back();
     }
     for (size_t i = 0; i < size; ++i) {
       double expected = 0;
-      for (size_t p = 0; p < places.size(); ++p) expected += weight[p] / sum * values[places[p] * stride + head * size + i];
+      for (size_t p = 0; p < places.size(); ++p)
+        expected += weight[p] / sum * values[places[p] * stride + head * size + i];
       EXPECT_NEAR(out[head * size + i], expected, 1e-5);
     }
   }
@@ -162,8 +179,14 @@ TEST(ThreadPool, RunsEveryIndexOnce) {
 constexpr int32_t start = 2, end = 2, a = 10, b = 11, c = 12;
 
 SearchConfig two_beams() {
-  return {.beams = 2, .length_penalty = 1, .early_stopping = SearchConfig::EarlyStopping::yes, .no_repeat_ngram = 0,
-          .start = start, .end = end, .forced_first = 0, .forced_last = end};
+  return {.beams = 2,
+          .length_penalty = 1,
+          .early_stopping = SearchConfig::EarlyStopping::yes,
+          .no_repeat_ngram = 0,
+          .start = start,
+          .end = end,
+          .forced_first = 0,
+          .forced_last = end};
 }
 
 TEST(BeamSearch, TakesPrescribedTokensWithoutAsking) {
@@ -215,7 +238,9 @@ TEST(BeamSearch, BansTheEndBeforeTheMinimumAndRepeatedTriples) {
   config.no_repeat_ngram = 3;
   config.forced_first.reset();
   BeamSearch search(config, {.min_length = 4, .max_length = 50});
-  auto feed = [&](int32_t token) { search.advance(std::vector<std::vector<Candidate>>(search.beams().size(), {{token, -1}})); };
+  auto feed = [&](int32_t token) {
+    search.advance(std::vector<std::vector<Candidate>>(search.beams().size(), {{token, -1}}));
+  };
   EXPECT_THAT(search.banned(0), ElementsAre(end));
   for (int32_t token : {a, b, c, a, b}) feed(token);
   EXPECT_THAT(search.banned(0), ElementsAre(c));

@@ -16,11 +16,13 @@ Decoder::Memory::Memory(const Decoder& decoder, size_t source_tokens, size_t pla
     source.emplace_back(source_tokens, heads, decoder.config_.hidden / heads);
 }
 
-Decoder::Decoder(const Checkpoint& checkpoint, const BartConfig& config, Precision precision, ThreadPool& pool)
+Decoder::Decoder(const Checkpoint& checkpoint, const BartConfig& config, Precision precision,
+                 ThreadPool& pool)
     : config_(config) {
   const size_t hidden = config.hidden, wide = config.decoder_intermediate;
-  const Tensor& shared = checkpoint.any_of(
-      {"model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"}, {config.vocabulary, hidden});
+  const Tensor& shared =
+      checkpoint.any_of({"model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"},
+                        {config.vocabulary, hidden});
   tokens_ = EmbeddingTable(shared);
   positions_ = EmbeddingTable(checkpoint.at("model.decoder.embed_positions.weight",
                                             {config.positions + bart_position_offset, hidden}));
@@ -31,19 +33,21 @@ Decoder::Decoder(const Checkpoint& checkpoint, const BartConfig& config, Precisi
     auto linear = [&](std::initializer_list<std::string> names, size_t outputs, size_t inputs) {
       return read_linear(checkpoint, names, outputs, inputs, precision, pool);
     };
-    layers_.push_back({.qkv = linear({self + ".q_proj", self + ".k_proj", self + ".v_proj"}, hidden, hidden),
-                       .out = linear({self + ".out_proj"}, hidden, hidden),
-                       .cross_query = linear({cross + ".q_proj"}, hidden, hidden),
-                       .cross_out = linear({cross + ".out_proj"}, hidden, hidden),
-                       .up = linear({layer + ".fc1"}, wide, hidden),
-                       .down = linear({layer + ".fc2"}, hidden, wide),
-                       .attention_norm = LayerNorm::read(checkpoint, self + "_layer_norm", hidden, 1e-5f),
-                       .cross_norm = LayerNorm::read(checkpoint, cross + "_layer_norm", hidden, 1e-5f),
-                       .final_norm = LayerNorm::read(checkpoint, layer + ".final_layer_norm", hidden, 1e-5f)});
+    layers_.push_back(
+        {.qkv = linear({self + ".q_proj", self + ".k_proj", self + ".v_proj"}, hidden, hidden),
+         .out = linear({self + ".out_proj"}, hidden, hidden),
+         .cross_query = linear({cross + ".q_proj"}, hidden, hidden),
+         .cross_out = linear({cross + ".out_proj"}, hidden, hidden),
+         .up = linear({layer + ".fc1"}, wide, hidden),
+         .down = linear({layer + ".fc2"}, hidden, wide),
+         .attention_norm = LayerNorm::read(checkpoint, self + "_layer_norm", hidden, 1e-5f),
+         .cross_norm = LayerNorm::read(checkpoint, cross + "_layer_norm", hidden, 1e-5f),
+         .final_norm = LayerNorm::read(checkpoint, layer + ".final_layer_norm", hidden, 1e-5f)});
     source_.push_back(linear({cross + ".k_proj", cross + ".v_proj"}, hidden, hidden));
   }
   std::vector<float> bias;
-  if (checkpoint.has("final_logits_bias")) bias = checkpoint.floats("final_logits_bias", {1, config.vocabulary});
+  if (checkpoint.has("final_logits_bias"))
+    bias = checkpoint.floats("final_logits_bias", {1, config.vocabulary});
   const Tensor* output = checkpoint.has("lm_head.weight")
                              ? &checkpoint.at("lm_head.weight", {config.vocabulary, hidden})
                              : &shared;
@@ -74,11 +78,12 @@ void Decoder::read_sources(const Matrix& encoded, const Offsets& offsets, std::s
   Matrix both(encoded.rows(), 2 * hidden);
   for (size_t i = 0; i < layers_.size(); ++i) {
     source_[i].apply(encoded.data(), encoded.rows(), both.data(), Activation::none, pool);
-    pool.for_each(memories.size() * heads, 4 * head_size * offsets.back() / memories.size(), [&](size_t task) {
-      const size_t text = task / heads, head = task % heads;
-      const float* row = both.row(offsets[text]) + head * head_size;
-      memories[text].source[i].pack(head, row, row + hidden, both.columns());
-    });
+    pool.for_each(memories.size() * heads, 4 * head_size * offsets.back() / memories.size(),
+                  [&](size_t task) {
+                    const size_t text = task / heads, head = task % heads;
+                    const float* row = both.row(offsets[text]) + head * head_size;
+                    memories[text].source[i].pack(head, row, row + hidden, both.columns());
+                  });
   }
 }
 
@@ -129,7 +134,8 @@ void Decoder::attend_source(size_t layer, std::span<const Row> rows, const Matri
   std::vector<size_t> begins{0};
   for (size_t r = 1; r <= rows.size(); ++r)
     if (r == rows.size() || rows[r].memory != rows[r - 1].memory) begins.push_back(r);
-  const size_t operations = 4 * head_size * rows.front().memory->source[layer].tokens() * rows.size() / begins.size();
+  const size_t operations =
+      4 * head_size * rows.front().memory->source[layer].tokens() * rows.size() / begins.size();
   pool.for_each((begins.size() - 1) * heads, operations, [&](size_t task) {
     const size_t first = begins[task / heads], count = begins[task / heads + 1] - first;
     const size_t head = task % heads, column = head * head_size;

@@ -1,7 +1,7 @@
 // BART's decoder, one token at a time, for the beams of many texts at once.
 //
-// What a token leaves for those after it (a key and a value in each layer) is written once, at a place of its own. A
-// beam is a list of places: when beams are reordered, the lists are copied and no keys or values are.
+// What a token leaves for those after it (a key and a value in each layer) is written once, at a place of its
+// own. A beam is a list of places: when beams are reordered, the lists are copied and no keys or values are.
 #pragma once
 
 #include <deque>
@@ -30,18 +30,22 @@ class Decoder {
     size_t places;
   };
 
-  // Fills the source's part: rows [first, first + count) of the encoder's output for memories[i] begin at offsets[i].
-  void read_sources(const Matrix& encoded, const Offsets& offsets, std::span<Memory> memories, ThreadPool& pool) const;
+  // Fills the source's part: rows [first, first + count) of the encoder's output for memories[i] begin at
+  // offsets[i].
+  void read_sources(const Matrix& encoded, const Offsets& offsets, std::span<Memory> memories,
+                    ThreadPool& pool) const;
 
   // One token of one beam.
   struct Row {
     int32_t token = 0;
     Memory* memory = nullptr;
-    std::vector<uint32_t> places;  // of the tokens from the start to this one, whose own is the last and is written
+    std::vector<uint32_t>
+        places;  // of the tokens from the start to this one, whose own is the last and is written
     bool wants_logits = true;
   };
-  // Logits of the next token, a row for each that wants them, in order. Rows of one text stand together; a row may
-  // build on earlier rows of the same call. The matrix is the decoder's until the next call with the same workspace.
+  // Logits of the next token, a row for each that wants them, in order. Rows of one text stand together; a
+  // row may build on earlier rows of the same call. The matrix is the decoder's until the next call with the
+  // same workspace.
   struct Workspace {
     Matrix hidden, qkv, context, out, wide, wanted, logits;
   };

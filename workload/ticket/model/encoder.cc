@@ -40,7 +40,8 @@ Offsets offsets_of(std::span<const std::vector<int32_t>> sequences) {
   return offsets;
 }
 
-std::vector<std::span<const std::vector<int32_t>>> groups_of(std::span<const std::vector<int32_t>> sequences) {
+std::vector<std::span<const std::vector<int32_t>>> groups_of(
+    std::span<const std::vector<int32_t>> sequences) {
   constexpr size_t max_tokens = 2048;
   std::vector<std::span<const std::vector<int32_t>>> groups;
   for (size_t begin = 0, end; begin < sequences.size(); begin = end) {
@@ -55,12 +56,13 @@ std::vector<std::span<const std::vector<int32_t>>> groups_of(std::span<const std
 void check_tokens(std::span<const std::vector<int32_t>> sequences, size_t max_tokens, size_t vocabulary) {
   for (const auto& sequence : sequences) {
     if (sequence.empty() || sequence.size() > max_tokens)
-      flox::fail(ErrorKind::invalid_input, "a sequence of {} tokens, where 1 to {} are possible", sequence.size(),
-                 max_tokens);
+      flox::fail(ErrorKind::invalid_input, "a sequence of {} tokens, where 1 to {} are possible",
+                 sequence.size(), max_tokens);
     for (int32_t id : sequence)
       if (id < 0 || static_cast<size_t>(id) >= vocabulary)
         flox::fail(ErrorKind::invalid_input,
-                   "token {} is not in the model's vocabulary of {}: tokenizer and checkpoint do not belong together",
+                   "token {} is not in the model's vocabulary of {}: tokenizer and checkpoint do not belong "
+                   "together",
                    id, vocabulary);
   }
 }
@@ -99,8 +101,7 @@ void PackedHeads::pack(size_t head, const float* keys, const float* values, size
   for (size_t first = 0; first < head_size_; first += width) {
     const size_t count = std::min(width, head_size_ - first);
     float* panel = value_panels + first / width * width * tokens_;
-    for (size_t t = 0; t < tokens_; ++t)
-      std::copy_n(values + t * stride + first, count, panel + t * width);
+    for (size_t t = 0; t < tokens_; ++t) std::copy_n(values + t * stride + first, count, panel + t * width);
   }
 }
 
@@ -138,11 +139,12 @@ Encoder::Encoder(const Checkpoint& checkpoint, const Shape& shape, const std::st
   for (size_t i = 0; i < shape.layers; ++i) {
     const std::string layer = fmt::format("{}.{}", prefix, i);
     layers_.push_back(
-        {.qkv = read_linear(checkpoint, {layer + names.query, layer + names.key, layer + names.value}, hidden, hidden,
-                            shape.precision, pool),
+        {.qkv = read_linear(checkpoint, {layer + names.query, layer + names.key, layer + names.value}, hidden,
+                            hidden, shape.precision, pool),
          .out = read_linear(checkpoint, {layer + names.out}, hidden, hidden, shape.precision, pool),
          .up = read_linear(checkpoint, {layer + names.up}, shape.intermediate, hidden, shape.precision, pool),
-         .down = read_linear(checkpoint, {layer + names.down}, hidden, shape.intermediate, shape.precision, pool),
+         .down =
+             read_linear(checkpoint, {layer + names.down}, hidden, shape.intermediate, shape.precision, pool),
          .attention_norm = LayerNorm::read(checkpoint, layer + names.attention_norm, hidden, shape.epsilon),
          .final_norm = LayerNorm::read(checkpoint, layer + names.final_norm, hidden, shape.epsilon)});
   }

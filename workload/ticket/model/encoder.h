@@ -1,7 +1,7 @@
 // A stack of transformer encoder layers with the normalisation after each half (BERT, DistilBERT, BART).
 //
-// Texts of a batch are packed one behind the other without padding: nothing is computed that is not asked for, and
-// a text's result does not depend on its neighbours.
+// Texts of a batch are packed one behind the other without padding: nothing is computed that is not asked
+// for, and a text's result does not depend on its neighbours.
 #pragma once
 
 #include <initializer_list>
@@ -35,8 +35,8 @@ class PackedHeads {
   size_t scratch_floats(size_t queries) const noexcept { return queries * tokens_; }
 
   // One head of softmax(scale × q kᵀ) v; rows of queries and of `out` begin with that head's.
-  void attend(size_t head, const float* queries, size_t query_stride, size_t count, float scale, float* scratch,
-              float* out, size_t out_stride) const;
+  void attend(size_t head, const float* queries, size_t query_stride, size_t count, float scale,
+              float* scratch, float* out, size_t out_stride) const;
 
  private:
   size_t tokens_, head_size_;
@@ -58,8 +58,8 @@ class Encoder {
     Precision precision = Precision::fp32;
   };
   // Layers PREFIX.0, PREFIX.1, …
-  Encoder(const Checkpoint& checkpoint, const Shape& shape, const std::string& prefix, const EncoderNames& names,
-          ThreadPool& pool);
+  Encoder(const Checkpoint& checkpoint, const Shape& shape, const std::string& prefix,
+          const EncoderNames& names, ThreadPool& pool);
 
   // Rows of embedded tokens become what the last layer says of them.
   void run(Matrix& rows, const Offsets& offsets, ThreadPool& pool) const;

@@ -1,8 +1,8 @@
 // The inner loops of the models, compiled once for each level of processor.
 //
-// Weights are packed for them: a panel holds `panel` outputs of a linear layer, ordered so that the loop reads it
-// from front to back: for each input (float and half) the `panel` weights that it meets; for int8, for each four
-// inputs and each output four weights. The last panel is filled up with zeros.
+// Weights are packed for them: a panel holds `panel` outputs of a linear layer, ordered so that the loop
+// reads it from front to back: for each input (float and half) the `panel` weights that it meets; for int8,
+// for each four inputs and each output four weights. The last panel is filled up with zeros.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ struct Product {
   size_t outputs = 0;
 };
 
-// The same with bytes. A row is x_scale × (x − 128); an output's weights are w_scale × w, −63 ≤ w ≤ 63: products of
-// two pairs then fit into 16 bits, which is what x86 adds them in.
+// The same with bytes. A row is x_scale × (x − 128); an output's weights are w_scale × w, −63 ≤ w ≤ 63:
+// products of two pairs then fit into 16 bits, which is what x86 adds them in.
 struct ByteProduct {
   const uint8_t* x = nullptr;
   size_t x_stride = 0;  // depth rounded up to a multiple of 4; the excess has weights of zero

@@ -28,7 +28,8 @@ inline IVec add_products(IVec total, uint32_t x, const int8_t* w) {
   const uint8x16_t inputs = vreinterpretq_u8_u32(vdupq_n_u32(x));
   const int8x16_t weights = vld1q_s8(w);
   // u8 × s8 as s16: both widened, because NEON multiplies like with like only.
-  const int16x8_t low = vmulq_s16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(inputs))), vmovl_s8(vget_low_s8(weights)));
+  const int16x8_t low =
+      vmulq_s16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(inputs))), vmovl_s8(vget_low_s8(weights)));
   const int16x8_t high = vmulq_s16(vreinterpretq_s16_u16(vmovl_high_u8(inputs)), vmovl_high_s8(weights));
   return total + reinterpret_cast<IVec>(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
 #else
@@ -60,7 +61,8 @@ void byte_tile(const ByteProduct& p, size_t row, size_t index, size_t outputs) {
       store(sums + v * lanes, __builtin_convertvector(total[r][v] - offset, Vec) *
                                   (load(p.w_scales + output + v * lanes) * p.x_scales[row + r]));
     }
-    finish(sums, p.bias ? p.bias + output : nullptr, 1, p.activation, p.y + (row + r) * p.y_stride + output, outputs);
+    finish(sums, p.bias ? p.bias + output : nullptr, 1, p.activation, p.y + (row + r) * p.y_stride + output,
+           outputs);
   }
 }
 
@@ -69,7 +71,8 @@ inline void multiply_bytes(const ByteProduct& p, size_t first, size_t last) {
     const size_t left = p.outputs - index * panel_width;
     const size_t outputs = left < panel_width ? left : panel_width;
     size_t row = 0;
-    for (; row + byte_tile_rows <= p.rows; row += byte_tile_rows) byte_tile<byte_tile_rows>(p, row, index, outputs);
+    for (; row + byte_tile_rows <= p.rows; row += byte_tile_rows)
+      byte_tile<byte_tile_rows>(p, row, index, outputs);
     for (; row + 2 <= p.rows; row += 2) byte_tile<2>(p, row, index, outputs);
     for (; row < p.rows; ++row) byte_tile<1>(p, row, index, outputs);
   }

@@ -38,19 +38,31 @@ void tile(const float* x, size_t x_stride, const Weight* panel, size_t depth, fl
 template <typename Weight>
 void tile_of(size_t rows, const float* x, size_t x_stride, const Weight* panel, size_t depth, float* sums) {
   switch (rows) {
-    case 1: return tile<1>(x, x_stride, panel, depth, sums);
-    case 2: return tile<2>(x, x_stride, panel, depth, sums);
-    case 3: return tile<3>(x, x_stride, panel, depth, sums);
-    case 4: return tile<4>(x, x_stride, panel, depth, sums);
-    case 5: return tile<5>(x, x_stride, panel, depth, sums);
-    case 6: return tile<6>(x, x_stride, panel, depth, sums);
+    case 1:
+      return tile<1>(x, x_stride, panel, depth, sums);
+    case 2:
+      return tile<2>(x, x_stride, panel, depth, sums);
+    case 3:
+      return tile<3>(x, x_stride, panel, depth, sums);
+    case 4:
+      return tile<4>(x, x_stride, panel, depth, sums);
+    case 5:
+      return tile<5>(x, x_stride, panel, depth, sums);
+    case 6:
+      return tile<6>(x, x_stride, panel, depth, sums);
 #if defined(__AVX512F__)
-    case 7: return tile<7>(x, x_stride, panel, depth, sums);
-    case 8: return tile<8>(x, x_stride, panel, depth, sums);
-    case 9: return tile<9>(x, x_stride, panel, depth, sums);
-    case 10: return tile<10>(x, x_stride, panel, depth, sums);
-    case 11: return tile<11>(x, x_stride, panel, depth, sums);
-    case 12: return tile<12>(x, x_stride, panel, depth, sums);
+    case 7:
+      return tile<7>(x, x_stride, panel, depth, sums);
+    case 8:
+      return tile<8>(x, x_stride, panel, depth, sums);
+    case 9:
+      return tile<9>(x, x_stride, panel, depth, sums);
+    case 10:
+      return tile<10>(x, x_stride, panel, depth, sums);
+    case 11:
+      return tile<11>(x, x_stride, panel, depth, sums);
+    case 12:
+      return tile<12>(x, x_stride, panel, depth, sums);
 #endif
   }
 }
@@ -68,15 +80,19 @@ void tiles(size_t rows, const float* x, size_t x_stride, const Weight* panel, si
 
 inline Vec activate(Vec value, Activation activation) {
   switch (activation) {
-    case Activation::gelu: return gelu(value);
-    case Activation::relu: return maximum(value, Vec{});
-    case Activation::none: break;
+    case Activation::gelu:
+      return gelu(value);
+    case Activation::relu:
+      return maximum(value, Vec{});
+    case Activation::none:
+      break;
   }
   return value;
 }
 
 // One row of one panel into y: `outputs` of its elements.
-inline void finish(float* sums, const float* bias, float scale, Activation activation, float* y, size_t outputs) {
+inline void finish(float* sums, const float* bias, float scale, Activation activation, float* y,
+                   size_t outputs) {
   float biases[panel_width] = {};
   if (bias) __builtin_memcpy(biases, bias, outputs * sizeof(float));
   for (size_t v = 0; v < panel_vectors; ++v) {
@@ -109,8 +125,9 @@ void multiply(const Product& p, size_t first, size_t last) {
         const size_t depth = p.depth - begin < depth_block ? p.depth - begin : depth_block;
         const Weight* block = panel + begin * panel_width;
         const float* x = p.x + top * p.x_stride + begin;
-        // Where the processor has no instruction for it, halves are widened once for all rows. Where it has, widening
-        // them again for each tile costs nothing and reads half as much: 82 against 74 GFLOP/s (Zen 3, 320 rows).
+        // Where the processor has no instruction for it, halves are widened once for all rows. Where it has,
+        // widening them again for each tile costs nothing and reads half as much: 82 against 74 GFLOP/s (Zen
+        // 3, 320 rows).
         if (sizeof(Weight) == 2 && !widens_halves && rows > tile_rows) {
           for (size_t i = 0; i < depth * panel_width; i += lanes) store(widened + i, load_weight(block + i));
           tiles(rows, x, p.x_stride, static_cast<const float*>(widened), depth, sums);

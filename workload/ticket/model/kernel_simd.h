@@ -1,6 +1,6 @@
 // One vector of floats, as wide as the level that this file is compiled for has them.
-// Included by kernels_level.cc only; everything here is local to it, so that no function compiled for a higher level
-// can stand in for one of the rest of the program.
+// Included by kernels_level.cc only; everything here is local to it, so that no function compiled for a
+// higher level can stand in for one of the rest of the program.
 #pragma once
 
 #include <cstddef>

@@ -42,8 +42,8 @@ const Level levels[] = {
                              __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")},
 #endif
 #if defined(TICKET_HAS_V2)
-    {&kernels_x86_64_v2, __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
-                             __builtin_cpu_supports("popcnt")},
+    {&kernels_x86_64_v2,
+     __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("popcnt")},
 #endif
 #if defined(TICKET_HAS_AARCH64)
     {&kernels_aarch64, true},
@@ -65,13 +65,15 @@ const Kernels& choose() {
         flox::fail(ErrorKind::unavailable, "TICKET_CPU_LEVEL is {}, which this processor cannot run", wanted);
       return *level.kernels;
     }
-    flox::fail(ErrorKind::invalid_input, "TICKET_CPU_LEVEL is {}; this program has {}", wanted, known_levels());
+    flox::fail(ErrorKind::invalid_input, "TICKET_CPU_LEVEL is {}; this program has {}", wanted,
+               known_levels());
   }
   for (const Level& level : levels)
     if (level.runs_here) return *level.kernels;
-  throw flox::Error(ErrorKind::unavailable,
-                    fmt::format("this program is built for {}, which this processor cannot run", known_levels()),
-                    "the package ticket-processor, without -avx2 or -avx512, runs on every processor since 2009");
+  throw flox::Error(
+      ErrorKind::unavailable,
+      fmt::format("this program is built for {}, which this processor cannot run", known_levels()),
+      "the package ticket-processor, without -avx2 or -avx512, runs on every processor since 2009");
 }
 
 }  // namespace

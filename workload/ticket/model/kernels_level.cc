@@ -1,5 +1,5 @@
-// The kernels of one level. Compiled several times: TICKET_LEVEL is the level's name as an identifier, and the
-// compiler's options say what processor it is for.
+// The kernels of one level. Compiled several times: TICKET_LEVEL is the level's name as an identifier, and
+// the compiler's options say what processor it is for.
 #include "ticket/model/kernel.h"
 #include "ticket/model/kernel_bytes.h"
 #include "ticket/model/kernel_product.h"

@@ -9,8 +9,8 @@
 namespace ticket::model {
 namespace {
 
-// A task of a product should be long beside the cost of taking it (µs), and there should be several for each thread
-// so that none waits long for the last.
+// A task of a product should be long beside the cost of taking it (µs), and there should be several for each
+// thread so that none waits long for the last.
 constexpr size_t tasks_per_thread = 4;
 
 // The rows of several tensors, one below the other.
@@ -31,7 +31,8 @@ class StackedRows {
       return;
     }
     copy_floats(tensor, within * columns, columns, scratch.data());
-    std::transform(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(columns), to, float_to_half);
+    std::transform(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(columns), to,
+                   float_to_half);
   }
 
  private:
@@ -133,7 +134,8 @@ void Linear::apply(const float* x, size_t rows, float* y, Activation activation,
   });
 }
 
-void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activation, ThreadPool& pool) const {
+void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activation,
+                         ThreadPool& pool) const {
   Buffer bytes(rows * stride_);
   std::vector<float> scales(rows);
   pool.for_each(rows, 8 * inputs_, [&](size_t r) {
@@ -157,7 +159,8 @@ void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activ
   });
 }
 
-LayerNorm LayerNorm::read(const Checkpoint& checkpoint, const std::string& prefix, size_t size, float epsilon) {
+LayerNorm LayerNorm::read(const Checkpoint& checkpoint, const std::string& prefix, size_t size,
+                          float epsilon) {
   // The oldest BERT checkpoints say gamma and beta.
   auto vector = [&](const char* name, const char* old_name) {
     const Tensor& tensor = checkpoint.any_of({prefix + name, prefix + old_name}, {size});
@@ -175,7 +178,9 @@ void LayerNorm::apply(Matrix& rows, const Matrix* residual, ThreadPool& pool) co
   });
 }
 
-void EmbeddingTable::copy(size_t row, float* to) const { copy_floats(*tensor_, row * columns(), columns(), to); }
+void EmbeddingTable::copy(size_t row, float* to) const {
+  copy_floats(*tensor_, row * columns(), columns(), to);
+}
 
 void EmbeddingTable::add(size_t row, float* to) const {
   for (size_t i = 0; i < columns(); ++i) to[i] += element(*tensor_, row * columns() + i);

@@ -15,8 +15,8 @@ namespace ticket::model {
 class Linear {
  public:
   Linear() = default;
-  // `weights` are tensors of [outputs, inputs], one below the other; `bias` is as long as all of their outputs, or
-  // empty. The tensors' pages are released from the checkpoint's mapping once they are packed.
+  // `weights` are tensors of [outputs, inputs], one below the other; `bias` is as long as all of their
+  // outputs, or empty. The tensors' pages are released from the checkpoint's mapping once they are packed.
   Linear(const Checkpoint& checkpoint, std::span<const Tensor* const> weights, std::vector<float> bias,
          Precision precision, ThreadPool& pool);
 

@@ -41,7 +41,8 @@ void MappedFile::release(std::string_view part) const noexcept {
   // Whole pages within the part only: its neighbours share the others.
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t begin = (static_cast<size_t>(part.data() - data_) + page - 1) / page * page;
-  const size_t end = static_cast<size_t>(part.data() - data_ + static_cast<std::ptrdiff_t>(part.size())) / page * page;
+  const size_t end =
+      static_cast<size_t>(part.data() - data_ + static_cast<std::ptrdiff_t>(part.size())) / page * page;
   if (begin < end) madvise(data_ + begin, end - begin, MADV_DONTNEED);
 }
 

@@ -23,8 +23,8 @@ class Settings {
     if (!object_.is_object()) flox::fail(ErrorKind::invalid_input, "{} is not a JSON object", path_.string());
   }
 
-  // Members of the inner object take the place of those of the same name outside: how config.json says what holds for
-  // one task only.
+  // Members of the inner object take the place of those of the same name outside: how config.json says what
+  // holds for one task only.
   void overlay_task(const Settings& config) {
     const json* tasks = config.find("task_specific_params");
     if (!tasks || !tasks->is_object()) return;
@@ -81,17 +81,20 @@ class Settings {
 
   void expect(const char* name, const json& only) const {
     const json* value = find(name);
-    if (value && *value != only) wrong("says that {} is {}; only {} is supported", name, value->dump(), only.dump());
+    if (value && *value != only)
+      wrong("says that {} is {}; only {} is supported", name, value->dump(), only.dump());
   }
 
   template <typename... Args>
   [[noreturn]] void wrong(fmt::format_string<Args...> format, Args&&... args) const {
-    flox::fail(ErrorKind::invalid_input, "{} {}", path_.string(), fmt::format(format, std::forward<Args>(args)...));
+    flox::fail(ErrorKind::invalid_input, "{} {}", path_.string(),
+               fmt::format(format, std::forward<Args>(args)...));
   }
 
   void expect_heads(size_t hidden, size_t heads) const {
     if (hidden % heads != 0 || hidden / heads % head_multiple != 0)
-      wrong("divides {} into {} heads; heads must be of one size, a multiple of {}", hidden, heads, head_multiple);
+      wrong("divides {} into {} heads; heads must be of one size, a multiple of {}", hidden, heads,
+            head_multiple);
   }
 
  private:
@@ -186,8 +189,8 @@ SearchConfig read_search_config(const std::filesystem::path& directory) {
   settings.expect("diversity_penalty", 0.0);
   settings.expect("repetition_penalty", 1.0);
   settings.expect("encoder_no_repeat_ngram_size", 0);
-  for (const char* name : {"bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias", "force_words_ids",
-                           "exponential_decay_length_penalty", "min_new_tokens"})
+  for (const char* name : {"bad_words_ids", "suppress_tokens", "begin_suppress_tokens", "sequence_bias",
+                           "force_words_ids", "exponential_decay_length_penalty", "min_new_tokens"})
     if (settings.find(name)) settings.wrong("sets {}, which is not supported", name);
   SearchConfig config;
   // Where the model says nothing, the summarization pipeline searches with four beams.
@@ -214,7 +217,8 @@ SearchConfig read_search_config(const std::filesystem::path& directory) {
     // What BartConfig means where it is not said, and how configurations before 2021 said it.
     config.start = settings.token("decoder_start_token_id").value_or(2);
     if (!config.forced_last) config.forced_last = 2;
-    if (!config.forced_first && settings.flag("force_bos_token_to_be_generated", false)) config.forced_first = bos;
+    if (!config.forced_first && settings.flag("force_bos_token_to_be_generated", false))
+      config.forced_first = bos;
   }
   return config;
 }

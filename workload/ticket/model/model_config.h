@@ -37,8 +37,8 @@ struct SearchConfig {
   std::optional<int32_t> forced_first, forced_last;
 };
 
-// All throw Error naming the file: not_found if it is missing, invalid_input if it is not JSON, of another model
-// type or with sizes that make no sense, and for settings that are not supported.
+// All throw Error naming the file: not_found if it is missing, invalid_input if it is not JSON, of another
+// model type or with sizes that make no sense, and for settings that are not supported.
 EncoderConfig read_bert_config(const std::filesystem::path& directory);
 EncoderConfig read_distilbert_config(const std::filesystem::path& directory);
 BartConfig read_bart_config(const std::filesystem::path& directory);

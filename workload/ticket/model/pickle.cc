@@ -13,7 +13,8 @@ namespace {
 using flox::ErrorKind;
 using Kind = PickleValue::Kind;
 
-// Of what checkpoints hold (DistilBART's: 9,000 values) a generous multiple. They bound what a hostile pickle costs.
+// Of what checkpoints hold (DistilBART's: 9,000 values) a generous multiple. They bound what a hostile pickle
+// costs.
 constexpr size_t max_values = 1 << 18;
 constexpr size_t max_name = 256;
 constexpr size_t max_rank = 8;
@@ -74,7 +75,8 @@ class PickleMachine {
   // --- reading
 
   std::string_view take(size_t size) {
-    if (size > bytes_.size() - position_) flox::fail(ErrorKind::invalid_input, "the file ends within a pickle");
+    if (size > bytes_.size() - position_)
+      flox::fail(ErrorKind::invalid_input, "the file ends within a pickle");
     std::string_view taken = bytes_.substr(position_, size);
     position_ += size;
     return taken;
@@ -99,7 +101,8 @@ class PickleMachine {
 
   PickleValue& make(Kind kind) {
     if (pickle_.values_.size() == max_values)
-      flox::fail(ErrorKind::invalid_input, "more than {} values, which no checkpoint has: refused", max_values);
+      flox::fail(ErrorKind::invalid_input, "more than {} values, which no checkpoint has: refused",
+                 max_values);
     PickleValue& value = pickle_.values_.emplace_back();
     value.kind = kind;
     return value;
@@ -158,7 +161,8 @@ class PickleMachine {
   void memoise(uint64_t key) { memo_[key] = &top(); }
   void recall(uint64_t key) {
     auto found = memo_.find(key);
-    if (found == memo_.end()) flox::fail(ErrorKind::invalid_input, "a pickle names value {}, which it has not", key);
+    if (found == memo_.end())
+      flox::fail(ErrorKind::invalid_input, "a pickle names value {}, which it has not", key);
     stack_.push_back(found->second);
   }
 
@@ -166,7 +170,8 @@ class PickleMachine {
 
   void append(std::vector<const PickleValue*> items) {
     PickleValue& list = top();
-    if (!list.is(Kind::list)) flox::fail(ErrorKind::invalid_input, "a pickle appends to something not a list");
+    if (!list.is(Kind::list))
+      flox::fail(ErrorKind::invalid_input, "a pickle appends to something not a list");
     list.items.insert(list.items.end(), items.begin(), items.end());
   }
   void set_items(std::vector<const PickleValue*> items) {
@@ -176,7 +181,8 @@ class PickleMachine {
     dict.items.insert(dict.items.end(), items.begin(), items.end());
   }
 
-  // ("storage", torch.FloatStorage, key, location, element count[, view]): the bytes stand elsewhere in the file.
+  // ("storage", torch.FloatStorage, key, location, element count[, view]): the bytes stand elsewhere in the
+  // file.
   void push_storage() {
     const PickleValue& id = pop();
     const bool understood =
@@ -184,7 +190,8 @@ class PickleMachine {
         id.items[0]->text == "storage" && id.items[1]->is(Kind::global) && id.items[2]->is(Kind::text) &&
         id.items[2]->text.size() <= max_name && id.items[4]->is(Kind::integer) && id.items[4]->integer >= 0 &&
         (id.items.size() == 5 || id.items[5]->is(Kind::none));
-    if (!understood) flox::fail(ErrorKind::invalid_input, "a persistent id is not that of a tensor's storage");
+    if (!understood)
+      flox::fail(ErrorKind::invalid_input, "a persistent id is not that of a tensor's storage");
     std::optional<DType> dtype = storage_dtype(id.items[1]->text);
     if (!dtype) flox::fail(ErrorKind::invalid_input, "storage of type {} is not known", id.items[1]->text);
     PickleValue& value = make(Kind::storage);
@@ -197,7 +204,8 @@ class PickleMachine {
   // (storage, first element, shape, strides, …)
   PickleValue& rebuild_tensor(const PickleValue& arguments) {
     const auto& items = arguments.items;
-    if (items.size() < 4 || !items[0]->is(Kind::storage) || !items[1]->is(Kind::integer) || items[1]->integer < 0)
+    if (items.size() < 4 || !items[0]->is(Kind::storage) || !items[1]->is(Kind::integer) ||
+        items[1]->integer < 0)
       flox::fail(ErrorKind::invalid_input, "a tensor is made of something other than a storage");
     PickleValue& tensor = make(Kind::tensor);
     tensor.storage = items[0];
@@ -234,7 +242,8 @@ class PickleMachine {
   // Attributes of an OrderedDict (torch keeps versions in _metadata) have no meaning here.
   void set_state() {
     pop();
-    if (!top().is(Kind::dict)) flox::fail(ErrorKind::invalid_input, "a pickle sets attributes of something unknown");
+    if (!top().is(Kind::dict))
+      flox::fail(ErrorKind::invalid_input, "a pickle sets attributes of something unknown");
   }
 
   void push_long(std::string_view digits) {  // little-endian two's complement
@@ -268,14 +277,22 @@ bool PickleMachine::step() {
         flox::fail(ErrorKind::invalid_input, "a pickle of protocol {}, where 2 to 5 are known", version);
       return false;
     }
-    case 0x95: take(8); return false;  // FRAME
-    case '.':                          // STOP
+    case 0x95:
+      take(8);
+      return false;  // FRAME
+    case '.':        // STOP
       pickle_.value_ = &pop();
       return true;
-    case '(': marks_.push_back(stack_.size()); return false;
-    case '0': pop(); return false;
+    case '(':
+      marks_.push_back(stack_.size());
+      return false;
+    case '0':
+      pop();
+      return false;
 
-    case 'N': push(make(Kind::none)); return false;
+    case 'N':
+      push(make(Kind::none));
+      return false;
     case 0x88:
     case 0x89: {  // NEWTRUE, NEWFALSE
       PickleValue& value = make(Kind::boolean);
@@ -283,10 +300,18 @@ bool PickleMachine::step() {
       push(value);
       return false;
     }
-    case 'K': push_integer(number<uint8_t>()); return false;
-    case 'M': push_integer(number<uint16_t>()); return false;
-    case 'J': push_integer(number<int32_t>()); return false;
-    case 0x8a: push_long(take(number<uint8_t>())); return false;
+    case 'K':
+      push_integer(number<uint8_t>());
+      return false;
+    case 'M':
+      push_integer(number<uint16_t>());
+      return false;
+    case 'J':
+      push_integer(number<int32_t>());
+      return false;
+    case 0x8a:
+      push_long(take(number<uint8_t>()));
+      return false;
     case 'G': {
       PickleValue& value = make(Kind::real);
       value.real = std::bit_cast<double>(__builtin_bswap64(number<uint64_t>()));
@@ -295,37 +320,71 @@ bool PickleMachine::step() {
     }
 
     case 'X':  // BINUNICODE, BINSTRING
-    case 'T': push_text(take(number<uint32_t>())); return false;
+    case 'T':
+      push_text(take(number<uint32_t>()));
+      return false;
     case 0x8c:  // SHORT_BINUNICODE, SHORT_BINSTRING
-    case 'U': push_text(take(number<uint8_t>())); return false;
-    case 0x8d: push_text(take(number<uint64_t>())); return false;  // BINUNICODE8
+    case 'U':
+      push_text(take(number<uint8_t>()));
+      return false;
+    case 0x8d:
+      push_text(take(number<uint64_t>()));
+      return false;  // BINUNICODE8
 
-    case ')': push_tuple({}); return false;
-    case 0x85: push_tuple_of(1); return false;
-    case 0x86: push_tuple_of(2); return false;
-    case 0x87: push_tuple_of(3); return false;
-    case 't': push_tuple(pop_marked()); return false;
-    case ']': push(make(Kind::list)); return false;
+    case ')':
+      push_tuple({});
+      return false;
+    case 0x85:
+      push_tuple_of(1);
+      return false;
+    case 0x86:
+      push_tuple_of(2);
+      return false;
+    case 0x87:
+      push_tuple_of(3);
+      return false;
+    case 't':
+      push_tuple(pop_marked());
+      return false;
+    case ']':
+      push(make(Kind::list));
+      return false;
     case 'a': {
       const PickleValue& item = pop();
       append({&item});
       return false;
     }
-    case 'e': append(pop_marked()); return false;
-    case '}': push(make(Kind::dict)); return false;
+    case 'e':
+      append(pop_marked());
+      return false;
+    case '}':
+      push(make(Kind::dict));
+      return false;
     case 's': {
       const PickleValue& value = pop();
       const PickleValue& key = pop();
       set_items({&key, &value});
       return false;
     }
-    case 'u': set_items(pop_marked()); return false;
+    case 'u':
+      set_items(pop_marked());
+      return false;
 
-    case 'q': memoise(number<uint8_t>()); return false;
-    case 'r': memoise(number<uint32_t>()); return false;
-    case 0x94: memoise(memo_.size()); return false;
-    case 'h': recall(number<uint8_t>()); return false;
-    case 'j': recall(number<uint32_t>()); return false;
+    case 'q':
+      memoise(number<uint8_t>());
+      return false;
+    case 'r':
+      memoise(number<uint32_t>());
+      return false;
+    case 0x94:
+      memoise(memo_.size());
+      return false;
+    case 'h':
+      recall(number<uint8_t>());
+      return false;
+    case 'j':
+      recall(number<uint32_t>());
+      return false;
 
     case 'c': {
       std::string_view module = line();
@@ -340,9 +399,15 @@ bool PickleMachine::step() {
       push_global(module.text, name.text);
       return false;
     }
-    case 'Q': push_storage(); return false;
-    case 'R': call(); return false;
-    case 'b': set_state(); return false;
+    case 'Q':
+      push_storage();
+      return false;
+    case 'R':
+      call();
+      return false;
+    case 'b':
+      set_state();
+      return false;
     default:
       flox::fail(ErrorKind::invalid_input, "instruction {:#04x}, which no checkpoint needs: refused", opcode);
   }

@@ -12,9 +12,12 @@ Precision parse_precision(std::string_view text) {
 
 const char* to_string(Precision precision) noexcept {
   switch (precision) {
-    case Precision::fp32: return "fp32";
-    case Precision::fp16_weights: return "fp16";
-    case Precision::int8_weights: return "int8";
+    case Precision::fp32:
+      return "fp32";
+    case Precision::fp16_weights:
+      return "fp16";
+    case Precision::int8_weights:
+      return "int8";
   }
   return "?";
 }

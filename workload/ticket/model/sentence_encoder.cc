@@ -65,7 +65,8 @@ std::vector<std::vector<float>> SentenceEncoder::embed(std::span<const std::stri
   return embed_tokens(sequences);
 }
 
-std::vector<std::vector<float>> SentenceEncoder::embed_tokens(std::span<const std::vector<int32_t>> sequences) const {
+std::vector<std::vector<float>> SentenceEncoder::embed_tokens(
+    std::span<const std::vector<int32_t>> sequences) const {
   check_tokens(sequences, state_->max_tokens, state_->config.vocabulary);
   std::vector<std::vector<float>> vectors;
   for (auto group : groups_of(sequences)) {

@@ -24,8 +24,8 @@ struct SentimentClassifier::State {
         encoder(BertEncoder::distilbert(checkpoint, config, pool)),
         pre_classifier(
             read_linear(checkpoint, {"pre_classifier"}, config.hidden, config.hidden, Precision::fp32, pool)),
-        classifier(
-            read_linear(checkpoint, {"classifier"}, config.labels.size(), config.hidden, Precision::fp32, pool)),
+        classifier(read_linear(checkpoint, {"classifier"}, config.labels.size(), config.hidden,
+                               Precision::fp32, pool)),
         tokenizer(load_tokenizer(snapshot)) {}
 };
 
@@ -52,7 +52,8 @@ std::vector<Sentiment> SentimentClassifier::classify(std::span<const std::string
   return sentiments;
 }
 
-std::vector<std::vector<float>> SentimentClassifier::logits(std::span<const std::vector<int32_t>> sequences) const {
+std::vector<std::vector<float>> SentimentClassifier::logits(
+    std::span<const std::vector<int32_t>> sequences) const {
   check_tokens(sequences, max_tokens(), state_->config.vocabulary);
   const size_t hidden = state_->config.hidden, labels = state_->config.labels.size();
   std::vector<std::vector<float>> result;

@@ -108,7 +108,8 @@ struct Summarizer::State {
                        std::vector<std::vector<int32_t>>& results, SummaryTimes& times) const;
 };
 
-Matrix Summarizer::State::encode(std::span<const std::vector<int32_t>> sources, const Offsets& offsets) const {
+Matrix Summarizer::State::encode(std::span<const std::vector<int32_t>> sources,
+                                 const Offsets& offsets) const {
   Matrix rows(offsets.back(), config.hidden);
   const float scale = config.scale_embedding ? std::sqrt(static_cast<float>(config.hidden)) : 1.0f;
   for (size_t text = 0; text < sources.size(); ++text) {
@@ -125,8 +126,8 @@ Matrix Summarizer::State::encode(std::span<const std::vector<int32_t>> sources, 
   return rows;
 }
 
-// What to feed for each beam: the tokens that the decoder has not seen yet, of which only the last needs an answer.
-// That is one, except at the beginning, when the first token was prescribed.
+// What to feed for each beam: the tokens that the decoder has not seen yet, of which only the last needs an
+// answer. That is one, except at the beginning, when the first token was prescribed.
 std::vector<Decoder::Row> Summarizer::State::next_rows(Text& text, Decoder::Memory& memory) const {
   std::vector<Decoder::Row> rows;
   const auto beams = text.search.beams();
@@ -155,7 +156,8 @@ std::vector<std::vector<Candidate>> Summarizer::State::candidates(const Text& te
     const float log_sum = kernels().log_sum_exp(row, config.vocabulary, maxima.data());
     // Banned tokens count in the sum, as they do in log_softmax, which comes before the bans.
     for (int32_t token : text.search.banned(i))
-      if (static_cast<size_t>(token) < config.vocabulary) row[token] = -std::numeric_limits<float>::infinity();
+      if (static_cast<size_t>(token) < config.vocabulary)
+        row[token] = -std::numeric_limits<float>::infinity();
     if (std::isfinite(log_sum))
       result.push_back(best_tokens(row, config.vocabulary, maxima, log_sum, text.search.candidates_needed()));
     else
@@ -190,7 +192,8 @@ void Summarizer::State::decode(std::span<Text> texts, std::span<Decoder::Memory>
                   [&](size_t i) { next[i] = candidates(texts[active[i]], logits, firsts[i]); });
     for (size_t i = 0; i < active.size(); ++i) {
       if (std::ranges::all_of(next[i], &std::vector<Candidate>::empty))
-        flox::fail(ErrorKind::invalid_input, "checkpoint {} computes what is not a number: its weights are damaged",
+        flox::fail(ErrorKind::invalid_input,
+                   "checkpoint {} computes what is not a number: its weights are damaged",
                    checkpoint.path().string());
       texts[active[i]].search.advance(next[i]);
     }
@@ -199,8 +202,10 @@ void Summarizer::State::decode(std::span<Text> texts, std::span<Decoder::Memory>
   }
 }
 
-void Summarizer::State::summarise_group(std::span<const std::vector<int32_t>> sources, const SummaryLimits& limits,
-                                        std::vector<std::vector<int32_t>>& results, SummaryTimes& times) const {
+void Summarizer::State::summarise_group(std::span<const std::vector<int32_t>> sources,
+                                        const SummaryLimits& limits,
+                                        std::vector<std::vector<int32_t>>& results,
+                                        SummaryTimes& times) const {
   Stopwatch stopwatch;
   const Offsets offsets = offsets_of(sources);
   Matrix encoded = encode(sources, offsets);
@@ -230,11 +235,12 @@ std::unique_ptr<Summarizer> Summarizer::load(const std::filesystem::path& snapsh
 size_t Summarizer::max_tokens() const noexcept { return state_->config.positions; }
 
 std::vector<std::vector<int32_t>> Summarizer::generate(std::span<const std::vector<int32_t>> sources,
-                                                       const SummaryLimits& limits, SummaryTimes* times) const {
+                                                       const SummaryLimits& limits,
+                                                       SummaryTimes* times) const {
   check_tokens(sources, max_tokens(), state_->config.vocabulary);
   if (limits.max_length > max_tokens())
-    flox::fail(ErrorKind::invalid_input, "a summary of {} tokens, where the model has {} positions", limits.max_length,
-               max_tokens());
+    flox::fail(ErrorKind::invalid_input, "a summary of {} tokens, where the model has {} positions",
+               limits.max_length, max_tokens());
   SummaryTimes spent;
   std::vector<std::vector<int32_t>> results;
   for (size_t begin = 0; begin < sources.size();) {
@@ -249,15 +255,16 @@ std::vector<std::vector<int32_t>> Summarizer::generate(std::span<const std::vect
   return results;
 }
 
-std::vector<std::string> Summarizer::summarize(std::span<const std::string> texts, const SummaryLimits& limits,
-                                               SummaryTimes* times) const {
+std::vector<std::string> Summarizer::summarize(std::span<const std::string> texts,
+                                               const SummaryLimits& limits, SummaryTimes* times) const {
   Stopwatch stopwatch;
   std::vector<std::vector<int32_t>> sources;
   for (const std::string& text : texts)
     sources.push_back(state_->tokenizer->encode(state_->config.prefix + text, max_tokens()));
   const double tokenize = stopwatch.lap();
   std::vector<std::string> summaries;
-  for (const auto& tokens : generate(sources, limits, times)) summaries.push_back(state_->tokenizer->decode(tokens));
+  for (const auto& tokens : generate(sources, limits, times))
+    summaries.push_back(state_->tokenizer->decode(tokens));
   if (times) times->tokenize = tokenize;
   return summaries;
 }

@@ -14,31 +14,45 @@ using flox::ErrorKind;
 size_t size_of(DType dtype) noexcept {
   switch (dtype) {
     case DType::f64:
-    case DType::i64: return 8;
+    case DType::i64:
+      return 8;
     case DType::f32:
-    case DType::i32: return 4;
+    case DType::i32:
+      return 4;
     case DType::f16:
     case DType::bf16:
-    case DType::i16: return 2;
+    case DType::i16:
+      return 2;
     case DType::i8:
     case DType::u8:
-    case DType::boolean: return 1;
+    case DType::boolean:
+      return 1;
   }
   return 1;
 }
 
 const char* to_string(DType dtype) noexcept {
   switch (dtype) {
-    case DType::f64: return "F64";
-    case DType::i64: return "I64";
-    case DType::f32: return "F32";
-    case DType::i32: return "I32";
-    case DType::f16: return "F16";
-    case DType::bf16: return "BF16";
-    case DType::i16: return "I16";
-    case DType::i8: return "I8";
-    case DType::u8: return "U8";
-    case DType::boolean: return "BOOL";
+    case DType::f64:
+      return "F64";
+    case DType::i64:
+      return "I64";
+    case DType::f32:
+      return "F32";
+    case DType::i32:
+      return "I32";
+    case DType::f16:
+      return "F16";
+    case DType::bf16:
+      return "BF16";
+    case DType::i16:
+      return "I16";
+    case DType::i8:
+      return "I8";
+    case DType::u8:
+      return "U8";
+    case DType::boolean:
+      return "BOOL";
   }
   return "?";
 }
@@ -92,18 +106,24 @@ T load(std::string_view bytes, size_t index) noexcept {
 
 float element(const Tensor& tensor, size_t index) noexcept {
   switch (tensor.dtype) {
-    case DType::f32: return load<float>(tensor.bytes, index);
-    case DType::f16: return half_to_float(load<uint16_t>(tensor.bytes, index));
+    case DType::f32:
+      return load<float>(tensor.bytes, index);
+    case DType::f16:
+      return half_to_float(load<uint16_t>(tensor.bytes, index));
     case DType::bf16:
       return std::bit_cast<float>(static_cast<uint32_t>(load<uint16_t>(tensor.bytes, index)) << 16);
-    case DType::f64: return static_cast<float>(load<double>(tensor.bytes, index));
-    default: return 0;
+    case DType::f64:
+      return static_cast<float>(load<double>(tensor.bytes, index));
+    default:
+      return 0;
   }
 }
 
 void copy_floats(const Tensor& tensor, size_t first, size_t count, float* to) {
   switch (tensor.dtype) {
-    case DType::f32: std::memcpy(to, tensor.bytes.data() + first * 4, count * 4); return;
+    case DType::f32:
+      std::memcpy(to, tensor.bytes.data() + first * 4, count * 4);
+      return;
     case DType::f16:
     case DType::bf16:
     case DType::f64:

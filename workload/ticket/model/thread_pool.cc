@@ -62,7 +62,8 @@ std::optional<double> limit_of(const std::filesystem::path& group) {
   return std::nullopt;
 }
 
-// In a container the process's own group is mounted as the root; elsewhere /proc/self/cgroup says where it is.
+// In a container the process's own group is mounted as the root; elsewhere /proc/self/cgroup says where it
+// is.
 std::optional<double> cgroup_limit() {
   std::optional<double> least;
   auto consider = [&](const std::filesystem::path& group) {
@@ -166,8 +167,8 @@ void ThreadPool::for_each(size_t count, size_t operations, const std::function<v
   }
   state.woken.notify_all();
   state.take_indices();
-  // Every thread must have seen this loop before the next one may change it. They are few instructions from it,
-  // unless the kernel has given their processor to someone else.
+  // Every thread must have seen this loop before the next one may change it. They are few instructions from
+  // it, unless the kernel has given their processor to someone else.
   for (unsigned tries = 0; state.working.load(std::memory_order_acquire) != 0; ++tries) {
     if (tries < 2000)
       pause();

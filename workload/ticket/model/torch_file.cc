@@ -50,7 +50,8 @@ TensorMap read_archive(std::string_view file) {
   std::string folder;
   for (const auto& [name, bytes] : members)
     if (name.ends_with("/data.pkl")) folder = name.substr(0, name.size() - std::strlen("data.pkl"));
-  if (folder.empty()) flox::fail(ErrorKind::invalid_input, "a zip archive without data.pkl: not from torch.save");
+  if (folder.empty())
+    flox::fail(ErrorKind::invalid_input, "a zip archive without data.pkl: not from torch.save");
   if (auto order = members.find(folder + "byteorder"); order != members.end() && order->second != "little")
     flox::fail(ErrorKind::invalid_input, "its byte order is not little-endian");
   Storages storages;
@@ -70,20 +71,23 @@ std::map<std::string, DType> storage_types(const PickleValue& object) {
   return types;
 }
 
-Storages legacy_storages(const PickleValue& keys, const std::map<std::string, DType>& types, std::string_view rest) {
+Storages legacy_storages(const PickleValue& keys, const std::map<std::string, DType>& types,
+                         std::string_view rest) {
   if (!keys.is(Kind::list)) flox::fail(ErrorKind::invalid_input, "it has no list of storages");
   Storages storages;
   for (const PickleValue* key : keys.items) {
     auto type = types.find(key->text);
     if (type == types.end())
-      flox::fail(ErrorKind::invalid_input, "storage {} belongs to no tensor, so that its size is unknown", key->text);
+      flox::fail(ErrorKind::invalid_input, "storage {} belongs to no tensor, so that its size is unknown",
+                 key->text);
     uint64_t count = 0;
-    if (rest.size() < sizeof count) flox::fail(ErrorKind::invalid_input, "the file is cut short: storages are missing");
+    if (rest.size() < sizeof count)
+      flox::fail(ErrorKind::invalid_input, "the file is cut short: storages are missing");
     std::memcpy(&count, rest.data(), sizeof count);
     rest.remove_prefix(sizeof count);
     if (count > rest.size() / size_of(type->second))
-      flox::fail(ErrorKind::invalid_input, "the file is cut short: storage {} of {} elements is not whole", key->text,
-                 count);
+      flox::fail(ErrorKind::invalid_input, "the file is cut short: storage {} of {} elements is not whole",
+                 key->text, count);
     const size_t size = count * size_of(type->second);
     storages[key->text] = rest.substr(0, size);
     rest.remove_prefix(size);

@@ -89,7 +89,8 @@ void widen(Extent& extent, std::string_view extra) {
 
 std::string_view member_bytes(std::string_view file, const Extent& extent) {
   Record local(file, extent.offset, local_size);
-  if (local.u32(0) != local_signature) flox::fail(ErrorKind::invalid_input, "it is not where the directory says");
+  if (local.u32(0) != local_signature)
+    flox::fail(ErrorKind::invalid_input, "it is not where the directory says");
   const uint64_t begin = extent.offset + local_size + local.u16(26) + local.u16(28);
   return Record(file, begin, extent.size).bytes();
 }
@@ -104,7 +105,8 @@ std::map<std::string, std::string_view, std::less<>> read_zip_directory(std::str
   uint64_t at = directory.offset;
   for (uint64_t i = 0; i < directory.entries; ++i) {
     Record entry(file, at, entry_size);
-    if (entry.u32(0) != entry_signature) flox::fail(ErrorKind::invalid_input, "a zip archive with a broken directory");
+    if (entry.u32(0) != entry_signature)
+      flox::fail(ErrorKind::invalid_input, "a zip archive with a broken directory");
     const size_t name_size = entry.u16(28), extra_size = entry.u16(30);
     std::string_view tail = Record(file, at + entry_size, name_size + extra_size).bytes();
     std::string name(tail.substr(0, name_size));

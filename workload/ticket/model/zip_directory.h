@@ -10,8 +10,8 @@ namespace ticket::model {
 
 bool is_zip(std::string_view file) noexcept;
 
-// Name to bytes, which point into `file`. Throws Error(invalid_input) if the archive is damaged, or a member is
-// compressed, encrypted or named twice.
+// Name to bytes, which point into `file`. Throws Error(invalid_input) if the archive is damaged, or a member
+// is compressed, encrypted or named twice.
 std::map<std::string, std::string_view, std::less<>> read_zip_directory(std::string_view file);
 
 }  // namespace ticket::model

@@ -1,10 +1,12 @@
 // Runs one model over lines of standard input, for the tests and benchmarks that compare it with Python.
 //
-//   model_run embed|classify|summarize DIRECTORY [--tokens] [--precision fp32|fp16|int8] [--batch N] [--min N] [--max N]
+//   model_run embed|classify|summarize|all DIRECTORY [--tokens] [--precision fp32|fp16|int8] [--batch N]
+//   [--min N] [--max N]
 //
-// A line is a JSON string, or with --tokens a JSON list of token ids; each is answered by a line of JSON: a vector, a
-// label with its score (with --tokens: logits), a summary (its ids). Standard error gets one line of JSON at the end:
-// seconds of loading and computing, peak memory in kB, and for summaries how much was computed.
+// A line is a JSON string, or with --tokens a JSON list of token ids; each is answered by a line of JSON: a
+// vector, a label with its score (with --tokens: logits), a summary (its ids). Standard error gets one line
+// of JSON at the end: seconds of loading and computing, peak memory in kB, and for summaries how much was
+// computed.
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -55,8 +57,8 @@ std::vector<T> parsed(const std::vector<json>& lines) {
 Answer embedder(const Options& options) {
   std::shared_ptr<SentenceEncoder> encoder = SentenceEncoder::load(options.directory);
   return [encoder, tokens = options.tokens](const std::vector<json>& lines) {
-    auto vectors =
-        tokens ? encoder->embed_tokens(parsed<std::vector<int32_t>>(lines)) : encoder->embed(parsed<std::string>(lines));
+    auto vectors = tokens ? encoder->embed_tokens(parsed<std::vector<int32_t>>(lines))
+                          : encoder->embed(parsed<std::string>(lines));
     return std::vector<json>(vectors.begin(), vectors.end());
   };
 }
@@ -66,7 +68,8 @@ Answer classifier(const Options& options) {
   return [classifier, tokens = options.tokens](const std::vector<json>& lines) {
     std::vector<json> answers;
     if (tokens) {
-      for (auto& logits : classifier->logits(parsed<std::vector<int32_t>>(lines))) answers.emplace_back(logits);
+      for (auto& logits : classifier->logits(parsed<std::vector<int32_t>>(lines)))
+        answers.emplace_back(logits);
     } else {
       for (const Sentiment& sentiment : classifier->classify(parsed<std::string>(lines)))
         answers.push_back({{"label", sentiment.label}, {"score", sentiment.score}});
@@ -98,12 +101,37 @@ Answer summarizer(const Options& options, SummaryTimes& total) {
   };
 }
 
+// Calls the answers of all three and adds up what each took.
+Answer everything(const Options& options, SummaryTimes& times, json& seconds) {
+  Options part = options;
+  std::vector<std::pair<std::string, Answer>> stages;
+  for (const char* stage : {"embed", "classify", "summarize"}) {
+    part.directory = options.directory + "/" + stage;
+    stages.emplace_back(stage, stage == std::string("embed")      ? embedder(part)
+                               : stage == std::string("classify") ? classifier(part)
+                                                                  : summarizer(part, times));
+    seconds[stage] = 0.0;
+  }
+  return [stages, &seconds](const std::vector<json>& lines) {
+    std::vector<json> answers(lines.size(), json::object());
+    for (const auto& [stage, answer] : stages) {
+      const double begin = now();
+      std::vector<json> results = answer(lines);
+      for (size_t i = 0; i < lines.size(); ++i) answers[i][stage] = std::move(results[i]);
+      seconds[stage] = seconds[stage].get<double>() + now() - begin;
+    }
+    return answers;
+  };
+}
+
 void run(const Options& options) {
   const double begin = now();
   SummaryTimes times;
-  Answer answer = options.model == "embed"      ? embedder(options)
-                  : options.model == "classify" ? classifier(options)
-                                                : summarizer(options, times);
+  json stages = json::object();
+  Answer answer = options.model == "embed"       ? embedder(options)
+                  : options.model == "classify"  ? classifier(options)
+                  : options.model == "summarize" ? summarizer(options, times)
+                                                 : everything(options, times, stages);
   const double loaded = now();
   std::vector<json> lines;
   for (std::string line; std::getline(std::cin, line);) lines.push_back(json::parse(line));
@@ -113,15 +141,19 @@ void run(const Options& options) {
     for (const json& result : answer({lines.begin() + static_cast<std::ptrdiff_t>(first), end}))
       std::cout << result.dump() << '\n';
   }
-  json report{{"level", kernels().level}, {"threads", ThreadPool::shared().threads()}, {"load", loaded - begin},
-              {"compute", now() - read},  {"count", lines.size()},                      {"peak_kb", peak_memory()}};
-  if (options.model == "summarize")
-    report.update({{"tokenize", times.tokenize},
-                   {"encode", times.encode},
-                   {"decode", times.decode},
-                   {"source_tokens", times.source_tokens},
-                   {"steps", times.steps},
-                   {"rows", times.rows}});
+  json report{{"level", kernels().level},
+              {"threads", ThreadPool::shared().threads()},
+              {"load", loaded - begin},
+              {"compute", now() - read},
+              {"count", lines.size()},
+              {"peak_kb", peak_memory()},
+              {"stages", stages},
+              {"tokenize", times.tokenize},
+              {"encode", times.encode},
+              {"decode", times.decode},
+              {"source_tokens", times.source_tokens},
+              {"steps", times.steps},
+              {"rows", times.rows}};
   std::cerr << report << '\n';
 }
 
@@ -132,7 +164,9 @@ int main(int argc, char** argv) {
   try {
     ticket::model::Options options;
     CLI::App app("Runs one model over lines of JSON");
-    app.add_option("MODEL", options.model)->required()->check(CLI::IsMember({"embed", "classify", "summarize"}));
+    app.add_option("MODEL", options.model)
+        ->required()
+        ->check(CLI::IsMember({"embed", "classify", "summarize", "all"}));
     app.add_option("DIRECTORY", options.directory)->required();
     app.add_flag("--tokens", options.tokens, "Lines are token ids");
     app.add_option("--precision", options.precision);
