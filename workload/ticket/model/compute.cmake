@@ -11,6 +11,12 @@ else()
   set(ticket_levels x86-64-v2 x86-64-v3 x86-64-v4)
 endif()
 
+if(TICKET_CPU_LEVEL)
+  # All but kernels.cc, which must run anywhere: it says so when the processor is too old.
+  add_compile_options(-march=${TICKET_CPU_LEVEL})
+  set_source_files_properties(model/kernels.cc PROPERTIES COMPILE_OPTIONS -march=x86-64)
+endif()
+
 set(kernel_objects)
 set(kernel_definitions)
 foreach(level ${ticket_levels})
@@ -39,7 +45,12 @@ ticket_library(compute
           model/precision.cc model/safetensors.cc model/sentence_encoder.cc model/sentiment_classifier.cc
           model/summarizer.cc model/tensor.cc model/thread_pool.cc model/torch_file.cc model/zip_directory.cc
           ${kernel_objects}
-  LIBS ticket_common)
+  LIBS ticket_common ticket_text)
 target_compile_definitions(ticket_compute PRIVATE ${kernel_definitions})
 
 flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc LIBS ticket_compute)
+
+# Runs the models alone, for test/ticket/model_parity.sh and bench/ticket_models.sh.
+add_executable(model_run testing/model_run.cc)
+target_link_libraries(model_run PRIVATE ticket_compute)
+set_target_properties(model_run PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
