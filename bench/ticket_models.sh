@@ -55,6 +55,7 @@ for precision in fp16 int8; do echo "summaries equal to Python's, $precision: $(
 
 # 75.5 M weights meet each source token in the encoder, and 12.6 M more where keys and values are made for
 # the decoder; each row of the decoder meets 139.6 M.
+for precision in fp16 int8; do
   jq -rn --slurpfile m "$work/machine" --slurpfile r "$work/$precision.report" --arg p $precision '
     $m[0] as $m | $r[0] as $r |
     (2e-9 * $r.source_tokens * (75.5e6 + 12.6e6) / $r.encode) as $encode | (2e-9 * $r.rows * 139.6e6 / $r.decode) as $decode |
