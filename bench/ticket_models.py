@@ -36,6 +36,7 @@ def run(directory, threads):
     classifier = pipeline("sentiment-analysis", model=f"{directory}/classify", device=-1)
     summarizer = pipeline("summarization", model=f"{directory}/summarize", device=-1, torch_dtype=torch.float32)
     loaded = time.perf_counter()
+    processor = time.process_time()
     seconds = dict(embed=0.0, classify=0.0, summarize=0.0)
     count = 0
     for line in sys.stdin:
@@ -50,7 +51,7 @@ def run(directory, threads):
             seconds[stage] += time.perf_counter() - started
         count += 1
         print(json.dumps(answer, ensure_ascii=False), flush=True)
-    print(json.dumps(dict(load=loaded - begin, compute=sum(seconds.values()), count=count, stages=seconds,
+    print(json.dumps(dict(load=loaded - begin, compute=sum(seconds.values()), count=count, cpu=time.process_time() - processor, stages=seconds,
                           peak_kb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)), file=sys.stderr)
 
 

@@ -67,7 +67,10 @@ def make_distilbert(directory, venv, size, formats=FORMATS):
                               label2id={"NEGATIVE": 0, "POSITIVE": 1})
     model = DistilBertForSequenceClassification(config).eval()
     randomise(model, 0.7, 1.5)
-    save(model, directory, tokenizer_files(f"{venv}/minilm", ("vocab.txt", "tokenizer_config.json")), formats)
+    save(model, directory, tokenizer_files(f"{venv}/minilm", ("vocab.txt",)), formats)
+    for format in formats:
+        pathlib.Path(f"{directory}-{format}/tokenizer_config.json").write_text(
+            json.dumps(dict(tokenizer_class="DistilBertTokenizer", do_lower_case=True, model_max_length=512)))
     return model
 
 

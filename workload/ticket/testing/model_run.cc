@@ -3,6 +3,10 @@
 //   model_run embed|classify|summarize|all DIRECTORY [--tokens] [--precision fp32|fp16|int8] [--batch N]
 //   [--min N] [--max N]
 //
+//   model_run machine     how fast this machine can be, on TICKET_THREADS threads: what the kernels do with
+//   all in cache,
+//                         and how fast they read weights that are not
+//
 // A line is a JSON string, or with --tokens a JSON list of token ids; each is answered by a line of JSON: a
 // vector, a label with its score (with --tokens: logits), a summary (its ids). Standard error gets one line
 // of JSON at the end: seconds of loading and computing, peak memory in kB, and for summaries how much was
@@ -16,6 +20,7 @@
 
 #include "base/error.h"
 #include "ticket/model/kernel.h"
+#include "ticket/model/matrix.h"
 #include "ticket/model/sentence_encoder.h"
 #include "ticket/model/sentiment_classifier.h"
 #include "ticket/model/summarizer.h"
@@ -42,6 +47,62 @@ long peak_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss;
+}
+
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// Best of several runs of `body` on every thread at once, in units a second.
+double best_rate(double units, const std::function<void(size_t)>& body) {
+  ThreadPool& pool = ThreadPool::shared();
+  double best = 0;
+  for (int run = 0; run < 10; ++run) {
+    const double begin = now();
+    pool.for_each(pool.threads(), 100'000'000, body);
+    best = std::max(best, units * pool.threads() / (now() - begin));
+  }
+  return best;
+}
+
+json measure_machine() {
+  constexpr size_t rows = 48, depth = 256, repeats = 400;  // 48 kB of inputs, 16 kB of weights
+  const size_t panel = kernels().panel, threads = ThreadPool::shared().threads();
+  Matrix x(rows * threads, depth), weights(panel, depth), y(rows * threads, panel);
+  const double flops =
+      best_rate(2.0 * rows * depth * static_cast<double>(panel) * repeats, [&](size_t thread) {
+        const Product product{.x = x.row(rows * thread),
+                              .x_stride = depth,
+                              .rows = rows,
+                              .depth = depth,
+                              .panels = weights.data(),
+                              .y = y.row(rows * thread),
+                              .y_stride = panel,
+                              .outputs = panel};
+        for (size_t i = 0; i < repeats; ++i) kernels().multiply_f32(product, 0, 1);
+      });
+  constexpr size_t bytes = 128 << 20;  // a thread
+  const size_t panels = bytes / (depth * panel * sizeof(float));
+  Matrix much(panels * panel * threads, depth), out(threads, panels * panel);
+  std::fill_n(much.data(), much.rows() * depth, 1.0f);
+  const double rate = best_rate(bytes, [&](size_t thread) {
+    const Product product{.x = x.data(),
+                          .x_stride = depth,
+                          .rows = 1,
+                          .depth = depth,
+                          .panels = much.row(panels * panel * thread),
+                          .y = out.row(thread),
+                          .y_stride = panels * panel,
+                          .outputs = panels * panel};
+    kernels().multiply_f32(product, 0, panels);
+  });
+  return {
+      {"gflops", flops * 1e-9}, {"read_gb", rate * 1e-9}, {"level", kernels().level}, {"threads", threads}};
 }
 
 // Answers a batch of lines.
@@ -125,6 +186,10 @@ Answer everything(const Options& options, SummaryTimes& times, json& seconds) {
 }
 
 void run(const Options& options) {
+  if (options.model == "machine") {
+    std::cout << measure_machine() << '\n';
+    return;
+  }
   const double begin = now();
   SummaryTimes times;
   json stages = json::object();
@@ -135,7 +200,7 @@ void run(const Options& options) {
   const double loaded = now();
   std::vector<json> lines;
   for (std::string line; std::getline(std::cin, line);) lines.push_back(json::parse(line));
-  const double read = now();
+  const double read = now(), processor = processor_seconds();
   for (size_t first = 0; first < lines.size(); first += options.batch) {
     auto end = lines.begin() + static_cast<std::ptrdiff_t>(std::min(first + options.batch, lines.size()));
     for (const json& result : answer({lines.begin() + static_cast<std::ptrdiff_t>(first), end}))
@@ -145,6 +210,7 @@ void run(const Options& options) {
               {"threads", ThreadPool::shared().threads()},
               {"load", loaded - begin},
               {"compute", now() - read},
+              {"cpu", processor_seconds() - processor},
               {"count", lines.size()},
               {"peak_kb", peak_memory()},
               {"stages", stages},
@@ -166,8 +232,8 @@ int main(int argc, char** argv) {
     CLI::App app("Runs one model over lines of JSON");
     app.add_option("MODEL", options.model)
         ->required()
-        ->check(CLI::IsMember({"embed", "classify", "summarize", "all"}));
-    app.add_option("DIRECTORY", options.directory)->required();
+        ->check(CLI::IsMember({"embed", "classify", "summarize", "all", "machine"}));
+    app.add_option("DIRECTORY", options.directory);
     app.add_flag("--tokens", options.tokens, "Lines are token ids");
     app.add_option("--precision", options.precision);
     app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
