@@ -8,6 +8,7 @@
 #include "nix/signature.h"
 #include "store/binary_cache.h"
 #include "store/local_store.h"
+#include "store/narinfo_cache.h"
 
 namespace flox::store {
 
@@ -19,12 +20,15 @@ struct RealiseProgress {
 };
 
 struct RealiseOptions {
-  std::vector<std::string> caches;  // URLs in order of preference
-  nix::TrustedKeys trusted_keys;
+  std::vector<std::string> caches;  // URLs (CacheUrl); by their priorities, then in this order
+  nix::TrustedKeys trusted_keys;    // where a cache's URL names none of its own
   // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs
   // a signature: a content address says what the bytes are, not who published them.
   bool trust_content_addressed = false;
-  unsigned workers = 0;                                     // 0: one a core
+  unsigned workers = 0;  // 0: one a core
+  // What may be fetched before it is unpacked, bytes; the decompressors come on top (decompress.h).
+  uint64_t prefetch = 64ULL << 20;
+  NarinfoCacheOptions narinfo_cache;
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
 };
 

@@ -263,10 +263,15 @@ TEST_F(RealiseTest, a_killed_realisation_leaves_nothing_visible_and_is_taken_up_
   const Fd fifo = open_file(file.string(), O_WRONLY);  // waits until the child reads
   write_all(fifo.get(), std::string_view(contents).substr(0, 20));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  const fs::path staged = node() / "nix/var/nix/flox/staging" / (base_->base_name() + ".complete");
-  while (!fs::exists(staged) && std::chrono::steady_clock::now() < deadline)
+  auto staged = [&] {
+    std::error_code not_yet;
+    for (const auto& entry : fs::directory_iterator(node() / "nix/var/nix/flox/staging", not_yet))
+      if (entry.path().string().find(base_->digest()) != std::string::npos) return true;
+    return false;
+  };
+  while (!staged() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  ASSERT_TRUE(fs::exists(staged));
+  ASSERT_TRUE(staged());
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
 
