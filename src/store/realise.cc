@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -28,6 +29,7 @@ namespace flox::store {
 namespace {
 
 constexpr auto progress_interval = std::chrono::milliseconds(100);
+constexpr double rate_memory = 3;  // seconds
 constexpr auto claim_interval =
     std::chrono::milliseconds(20);  // how often to look whether others have fetched it
 constexpr int rounds = 3;           // another process may take a staged tree away, and fail to install it
@@ -68,12 +70,29 @@ class Progress {
     const auto time = std::chrono::steady_clock::now();
     if (!report_ || (!at_once && time - last_ < progress_interval)) return;
     last_ = time;
+    measure(time);
     report_(now_);
+  }
+  // A moving average: what the last `rate_memory` seconds did counts most.
+  void measure(std::chrono::steady_clock::time_point time) {
+    const double passed = std::chrono::duration<double>(time - measured_).count();
+    if (passed < std::chrono::duration<double>(progress_interval).count()) return;
+    const double latest = static_cast<double>(now_.bytes_fetched - bytes_then_) / passed;
+    const double weight = now_.bytes_per_second == 0 ? 1 : 1 - std::exp(-passed / rate_memory);
+    now_.bytes_per_second += weight * (latest - now_.bytes_per_second);
+    measured_ = time;
+    bytes_then_ = now_.bytes_fetched;
+    now_.time_left.reset();
+    if (now_.bytes_per_second >= 1 && now_.bytes_total > now_.bytes_fetched)
+      now_.time_left = std::chrono::seconds(static_cast<long>(
+          std::ceil(static_cast<double>(now_.bytes_total - now_.bytes_fetched) / now_.bytes_per_second)));
   }
   std::mutex mutex_;
   RealiseProgress now_;
   std::function<void(const RealiseProgress&)> report_;
   std::chrono::steady_clock::time_point last_;
+  std::chrono::steady_clock::time_point measured_ = std::chrono::steady_clock::now();
+  uint64_t bytes_then_ = 0;
 };
 
 // A fault of this machine, not of a cache: no other cache would help.

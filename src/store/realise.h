@@ -1,8 +1,10 @@
 // Makes store paths present: fetches what is missing of their closures from binary caches.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "nix/signature.h"
@@ -15,8 +17,11 @@ namespace flox::store {
 struct RealiseProgress {
   uint64_t paths_total = 0;
   uint64_t paths_done = 0;
-  uint64_t bytes_total = 0;    // compressed, as announced by the caches; 0 where unknown
-  uint64_t bytes_fetched = 0;  // compressed, so far
+  uint64_t bytes_total = 0;     // compressed, as announced by the caches; 0 where unknown
+  uint64_t bytes_fetched = 0;   // compressed, so far
+  double bytes_per_second = 0;  // of the last seconds; 0 until it is known
+  // At that rate; nothing until it is known, and at the end.
+  std::optional<std::chrono::seconds> time_left;
 };
 
 struct RealiseOptions {
