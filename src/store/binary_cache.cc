@@ -52,7 +52,7 @@ void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
 std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, std::string_view token) {
   CacheUrl url = CacheUrl::parse(text);
   if (url.scheme == "file") return std::make_unique<FileCache>(std::move(url));
-  if (url.scheme == "s3") fail(ErrorKind::invalid_input, "S3 is not there yet");
+  if (url.scheme == "s3") return std::make_unique<S3Cache>(std::move(url));
   std::string secret =
       token.empty() && !url.token_file.empty() ? token_in(url.token_file) : std::string(token);
   return std::make_unique<HttpCache>(std::move(url), std::move(secret));
