@@ -77,7 +77,12 @@ CONF
 chmod 755 "$WORK" && chmod -R a+rX "$WORK/caches"
 nginx -c "$WORK/nginx.conf" -e "$WORK/nginx.err" &
 NGINX=$!
-for ((i = 0; i < 100; i++)); do curl -sf "http://127.0.0.1:$PORT/" -o /dev/null; [ $? = 7 ] || break; sleep 0.05; done
+for ((i = 0; i < 100; i++)); do
+  code=0
+  curl -s "http://127.0.0.1:$PORT/" -o /dev/null || code=$?
+  [ $code = 7 ] || break  # could not connect
+  sleep 0.05
+done
 
 ours() {  # ours CACHE ROOT: prints milliseconds and KiB
   "$BUILD_DIR/bench/stopwatch" -m "$WORK/log" flox store realise --root "$2" --cache "http://127.0.0.1:$PORT/$1" --trusted-key "$KEY" \

@@ -22,9 +22,8 @@ constexpr time_t max_age = 24 * 3600;  // seconds
 constexpr size_t boot_length = 8;      // characters of the boot's id: enough to tell boots apart
 constexpr size_t digest_length = 32;
 
-// One byte of the file of claims stands for a path: the lock on it needs no file of its own, which would cost
-// three times what unpacking a tiny path does. Locks of open descriptions (OFD) end with the process, however
-// that ends.
+// One byte of the file of claims stands for a path: the lock on it needs no file of its own, created and
+// deleted for each path. Locks of open descriptions (OFD) end with the process, however that ends.
 bool set_claim(int fd, short type, int64_t offset) {
   struct flock lock {};
   lock.l_type = type;
