@@ -1,8 +1,9 @@
 // Runs a command with its output in a file and prints how long it took, in microseconds. It is started the
 // way Go programs start others (vfork), so that the shell's own fork is not measured.
-//   stopwatch OUTPUT COMMAND…
+//   stopwatch [-m] OUTPUT COMMAND…     -m: also its largest resident size, in KiB
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -12,8 +13,13 @@
 extern char** environ;
 
 int main(int argc, char** argv) {
+  const bool memory = argc > 1 && std::strcmp(argv[1], "-m") == 0;
+  if (memory) {
+    --argc;
+    ++argv;
+  }
   if (argc < 3) {
-    std::fputs("usage: stopwatch OUTPUT COMMAND…\n", stderr);
+    std::fputs("usage: stopwatch [-m] OUTPUT COMMAND…\n", stderr);
     return 2;
   }
   posix_spawn_file_actions_t files;
@@ -28,10 +34,13 @@ int main(int argc, char** argv) {
     return 1;
   }
   int status = 0;
-  waitpid(pid, &status, 0);
+  rusage usage{};
+  wait4(pid, &status, 0, &usage);
   const auto took = std::chrono::steady_clock::now() - begin;
   if (status != 0) return 1;
-  std::printf("%lld\n",
+  std::printf("%lld",
               static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  if (memory) std::printf(" %ld", usage.ru_maxrss);
+  std::puts("");
   return 0;
 }

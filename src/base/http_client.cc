@@ -1,27 +1,22 @@
 #include "base/http_client.h"
 
-#include <curl/curl.h>
-
-#include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
+#include "base/curl_setup.h"
 #include "base/error.h"
 
 namespace flox {
 
 struct HttpClient::State {
-  CURL* handle = curl_easy_init();
+  CURL* handle = (init_curl(), curl_easy_init());
   std::function<bool()> cancelled;
   ~State() { curl_easy_cleanup(handle); }
 };
 
 namespace {
-
-struct GlobalInit {
-  GlobalInit() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-};
 
 // What the callbacks of one exchange share.
 struct Exchange {
@@ -32,20 +27,7 @@ struct Exchange {
 };
 
 size_t on_header(char* data, size_t size, size_t count, void* user) {
-  auto& exchange = *static_cast<Exchange*>(user);
-  std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/"))
-    exchange.response.headers.clear();  // a redirect's headers are not the answer's
-  size_t colon = line.find(':');
-  if (colon != std::string_view::npos) {
-    std::string name(line.substr(0, colon));
-    std::ranges::transform(name, name.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    std::string_view value = line.substr(colon + 1);
-    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.front()))) value.remove_prefix(1);
-    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back()))) value.remove_suffix(1);
-    exchange.response.headers[std::move(name)] = value;
-  }
+  add_header(static_cast<Exchange*>(user)->response, {data, size * count});
   return size * count;
 }
 
@@ -75,7 +57,6 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }  // namespace
 
 HttpClient::HttpClient() {
-  static const GlobalInit once;
   state_ = std::make_unique<State>();
   if (state_->handle == nullptr) fail(ErrorKind::internal, "starting libcurl");
 }
@@ -95,17 +76,8 @@ HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink
   if (sink) exchange.sink = &sink;
   char reason[CURL_ERROR_SIZE] = "";
 
-  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(handle, CURLOPT_MAXREDIRS, 10L);
-  curl_easy_setopt(handle, CURLOPT_USERAGENT, "flox-imageless/" FLOX_VERSION);
+  const CurlHeaders headers = set_up(handle, request);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, 60L);
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
@@ -117,9 +89,7 @@ HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink
   }
 
   std::unique_ptr<FILE, int (*)(FILE*)> file(nullptr, &std::fclose);
-  if (request.method == "HEAD") {
-    curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
-  } else if (request.upload_file) {
+  if (request.upload_file) {
     file.reset(std::fopen(request.upload_file->c_str(), "rbe"));
     if (!file) fail_errno(errno, "opening {} to upload it", *request.upload_file);
     std::fseek(file.get(), 0, SEEK_END);
@@ -127,26 +97,9 @@ HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink
     std::rewind(file.get());
     curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(handle, CURLOPT_READDATA, file.get());
-  } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
   }
-  if (request.method != "GET" && request.method != "HEAD")
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 
-  // "Expect: 100-continue" would cost a round trip per upload; "Content-Type" is the caller's to say.
-  curl_slist* headers = curl_slist_append(nullptr, "Expect:");
-  bool has_type = false;
-  for (const auto& [name, value] : request.headers) {
-    has_type = has_type || name == "Content-Type";
-    // libcurl sends a header without value only if it ends in a semicolon.
-    headers = curl_slist_append(headers, (value.empty() ? name + ";" : name + ": " + value).c_str());
-  }
-  if (!has_type) headers = curl_slist_append(headers, "Content-Type:");
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-
-  CURLcode code = curl_easy_perform(handle);
-  curl_slist_free_all(headers);
+  const CURLcode code = curl_easy_perform(handle);
   if (exchange.sink_error) std::rethrow_exception(exchange.sink_error);
   if (code != CURLE_OK)
     fail(ErrorKind::unavailable, "{} {}: {}", request.method, request.url,

@@ -1,5 +1,7 @@
 // HTTP client over libcurl: connections are kept and re-used, redirects followed, errors become
-// Error(unavailable).
+// Error(unavailable). Proxies come from curl's variables (https_proxy, no_proxy, …), passwords from the netrc
+// file
+// ($NETRC, /etc/nix/netrc or ~/.netrc), certificates from NIX_SSL_CERT_FILE or SSL_CERT_FILE or the system.
 #pragma once
 
 #include <chrono>
@@ -20,9 +22,9 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;                           // sent with its length unless `upload` is given
   std::optional<std::string> upload_file;     // path of a file to stream as the body
-  std::chrono::milliseconds timeout{60'000};  // for the whole exchange; zero: none, but a stalled transfer
-                                              // (under 1 byte/s for 60 s) still fails
+  std::chrono::milliseconds timeout{60'000};  // for the whole exchange; zero: none
   std::chrono::milliseconds connect_timeout{15'000};
+  std::chrono::seconds stall_timeout{60};  // a transfer under 1 byte/s for so long fails
 };
 
 struct HttpResponse {

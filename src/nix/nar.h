@@ -37,6 +37,7 @@ void unpack_nar(const ByteSource& source, const std::filesystem::path& destinati
 class NarUnpacker {
  public:
   explicit NarUnpacker(const std::filesystem::path& destination);
+  NarUnpacker(NarUnpacker&&) noexcept;
   ~NarUnpacker();
   void feed(std::string_view piece);
   // Throws Error(invalid_input) unless the NAR was complete.

@@ -2,40 +2,79 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "nix/narinfo.h"
 #include "nix/signature.h"
+#include "store/cache_url.h"
 
 namespace flox::store {
 
 class LocalStore;
 
-// One cache, by URL: http://, https:// or file://. One thread at a time; `clone` makes one for another
-// thread.
+// What a cache says when it is asked for one of its small files: the text, that it has none, or why it cannot
+// say.
+struct CacheAnswer {
+  std::optional<std::string> text;
+  std::optional<Error> error;
+};
+
+// A compressed NAR file on its way from a cache. One thread at a time.
+class NarFile {
+ public:
+  virtual ~NarFile() = default;
+  // Waits for the next piece; false at the end. Throws Error.
+  virtual bool read(std::string& piece) = 0;
+};
+
+// One cache, by URL (CacheUrl). Thread-safe.
 class BinaryCache {
  public:
   virtual ~BinaryCache() = default;
-  // Throws Error(invalid_input) for a URL that is none of these. `token` is sent as a bearer token if not
-  // empty.
+  // Throws Error(invalid_input) for a URL that is none of a cache's. `token` is sent as a bearer token if not
+  // empty, otherwise that of the URL's token-file.
   static std::unique_ptr<BinaryCache> open(std::string_view url, std::string_view token = {});
 
   virtual std::unique_ptr<BinaryCache> clone() const = 0;
-  virtual const std::string& url() const noexcept = 0;
-  // Nothing if the cache does not have the path (404, 403). Throws Error(unavailable) if it cannot be asked,
+  const CacheUrl& settings() const noexcept { return settings_; }
+  const std::string& url() const noexcept { return settings_.text; }
+  // Whether asking takes long enough for answers to be worth remembering.
+  virtual bool is_remote() const noexcept = 0;
+
+  // Asks for a small file; `done` is called once, on this or another thread, and must return at once. Absent
+  // is what the cache does not have (404, 410, and 403, which S3 says for absent files).
+  virtual void ask(const std::string& name, std::function<void(CacheAnswer)> done) = 0;
+  // The same, waiting.
+  CacheAnswer ask(const std::string& name);
+  // Nothing if the cache does not have the path. Throws Error(unavailable) if it cannot be asked,
   // invalid_input if it answers nonsense.
-  virtual std::optional<nix::NarInfo> query(const nix::StorePath& path) = 0;
+  std::optional<nix::NarInfo> query(const nix::StorePath& path);
+  static std::string narinfo_name(const nix::StorePath& path);
+  // Throws Error(invalid_input) if the text is nonsense or describes another path.
+  static nix::NarInfo parse_narinfo(std::string_view text, const nix::StorePath& path);
+
+  // Begins to fetch the NAR file; up to `buffer` bytes come before they are read. Throws Error.
+  virtual std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) = 0;
   // Streams the compressed NAR file. Throws Error.
-  virtual void fetch(const nix::NarInfo& info, const ByteSink& sink) = 0;
+  void fetch(const nix::NarInfo& info, const ByteSink& sink);
+
   // Makes the cache ready for `put`, if that is ours to do: a directory is made, a server is there already.
   virtual void prepare() {}
   // Stores a file of the cache ("nar/….nar.zst", "….narinfo"), replacing it as a whole. Throws
   // Error(untrusted) if the cache does not let us.
   virtual void put(std::string_view name, const std::filesystem::path& file,
                    std::string_view content_type) = 0;
+
+ protected:
+  explicit BinaryCache(CacheUrl settings) : settings_(std::move(settings)) {}
+
+ private:
+  CacheUrl settings_;
 };
 
 struct UploadResult {

@@ -236,6 +236,7 @@ struct Database::State {
                       "with recursive Reached(id) as (select id from ValidPaths where path = ? union "
                       "select reference from Refs join Reached on referrer = Reached.id) "
                       "select path from ValidPaths join Reached using (id)"};
+  Statement data_version{connection.handle, "pragma data_version"};
   Statement list{connection.handle, "select path from ValidPaths"};
   Statement insert{
       connection.handle,
@@ -333,6 +334,13 @@ StorePathSet Database::all() const {
   auto row = state_->list.use();
   while (row.next()) paths.insert(StorePath::parse(row.text_at(0)));
   return paths;
+}
+
+DatabaseVersion Database::version() const {
+  const std::lock_guard lock(state_->mutex);
+  auto row = state_->data_version.use();
+  row.next();
+  return {.others = row.number_at(0), .own = sqlite3_total_changes64(state_->connection.handle)};
 }
 
 StorePathSet Database::closure(const StorePathSet& paths) const {

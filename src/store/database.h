@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nix/path_info.h"
+#include "store/closure_cache.h"
 
 namespace flox::store {
 
@@ -23,6 +24,8 @@ class Database {
   bool is_valid(const nix::StorePath& path) const;
   // All valid paths.
   nix::StorePathSet all() const;
+  // Changes whenever anybody, this process too, has changed the database. About 3 us.
+  DatabaseVersion version() const;
   // Throws Error(not_found) if one of the paths is not valid.
   nix::StorePathSet closure(const nix::StorePathSet& paths) const;
 

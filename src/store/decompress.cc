@@ -15,7 +15,8 @@ namespace flox::store {
 namespace {
 
 constexpr size_t buffer_size = 256 * 1024;
-constexpr uint64_t xz_memory_limit = 256ULL << 20;  // bytes; "xz -9" needs 65 MiB
+constexpr uint64_t whole_limit = 4 << 20;            // bytes of the result
+constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads may use
 
 [[noreturn]] void damaged(std::string_view kind, std::string_view why) {
   fail(ErrorKind::invalid_input, "the file is not good {} data: {}", kind, why);
@@ -36,6 +37,16 @@ class Zstd : public Decompressor {
   explicit Zstd(ByteSink sink) : sink_(std::move(sink)), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {
     if (!context_) fail(ErrorKind::internal, "out of memory for zstd");
   }
+  // In one step: the result needs no copy out of the decoder's window.
+  void whole(std::string_view file, uint64_t size) override {
+    if (size <= whole_limit) {
+      if (buffer_.size() < size) buffer_.resize(size);
+      const size_t got =
+          ZSTD_decompressDCtx(context_.get(), buffer_.data(), buffer_.size(), file.data(), file.size());
+      if (ZSTD_isError(got) == 0) return sink_({buffer_.data(), got});
+    }
+    Decompressor::whole(file, size);  // finds out what is wrong with it
+  }
   // The library itself refuses windows over 128 MiB and starts the next frame after a frame's end.
   void feed(std::string_view piece) override {
     ZSTD_inBuffer in{piece.data(), piece.size(), 0};
@@ -51,6 +62,8 @@ class Zstd : public Decompressor {
   }
   void finish() override {
     if (!started_ || left_ != 0) damaged("zstd", "it is cut off");
+    ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only);
+    started_ = false;
   }
 
  private:
@@ -63,24 +76,39 @@ class Zstd : public Decompressor {
 
 class Xz : public Decompressor {
  public:
-  explicit Xz(ByteSink sink) : sink_(std::move(sink)) {
-    if (lzma_stream_decoder(&stream_, xz_memory_limit, LZMA_CONCATENATED) != LZMA_OK)
-      fail(ErrorKind::internal, "out of memory for xz");
-  }
+  Xz(ByteSink sink, unsigned threads) : sink_(std::move(sink)), threads_(threads) {}
   Xz(const Xz&) = delete;
   Xz& operator=(const Xz&) = delete;
   ~Xz() override { lzma_end(&stream_); }
   void feed(std::string_view piece) override {
+    if (!open_) start();
     stream_.next_in = reinterpret_cast<const uint8_t*>(piece.data());
     stream_.avail_in = piece.size();
     step(LZMA_RUN);
   }
   void finish() override {
     stream_.avail_in = 0;
+    if (!open_) start();
+    open_ = false;
     if (step(LZMA_FINISH) != LZMA_STREAM_END) damaged("xz", "it is cut off");
   }
 
  private:
+  // The same stream again keeps its memory. The NAR's hash makes the file's own checksum needless: CRC64
+  // costs a twentieth of the decoding.
+  void start() {
+    open_ = true;
+    constexpr uint32_t flags = LZMA_CONCATENATED | LZMA_IGNORE_CHECK;
+    lzma_mt options{};
+    options.flags = flags;
+    options.threads = threads_;
+    options.memlimit_threading = xz_threads_memory;
+    options.memlimit_stop = decompressor_memory_limit;
+    if ((threads_ > 1 ? lzma_stream_decoder_mt(&stream_, &options)
+                      : lzma_stream_decoder(&stream_, decompressor_memory_limit, flags)) != LZMA_OK)
+      fail(ErrorKind::internal, "out of memory for xz");
+  }
+
   lzma_ret step(lzma_action action) {
     for (;;) {
       stream_.next_out = reinterpret_cast<uint8_t*>(buffer_.data());
@@ -89,13 +117,16 @@ class Xz : public Decompressor {
       const size_t size = buffer_.size() - stream_.avail_out;
       if (size > 0) sink_({buffer_.data(), size});
       if (result == LZMA_STREAM_END || (result == LZMA_BUF_ERROR && size == 0)) return result;
-      if (result == LZMA_MEMLIMIT_ERROR) damaged("xz", "it needs more than 256 MiB of memory");
+      if (result == LZMA_MEMLIMIT_ERROR)
+        damaged("xz", fmt::format("it needs more than {} MiB of memory", decompressor_memory_limit >> 20));
       if (result != LZMA_OK && result != LZMA_BUF_ERROR) damaged("xz", "it is damaged");
       if (action == LZMA_RUN && stream_.avail_in == 0 && size < buffer_.size()) return result;
     }
   }
 
   ByteSink sink_;
+  unsigned threads_;
+  bool open_ = false;  // in a file
   lzma_stream stream_ = LZMA_STREAM_INIT;
   std::string buffer_ = std::string(buffer_size, '\0');
 };
@@ -130,6 +161,7 @@ class Bzip2 : public Decompressor {
   }
   void finish() override {
     if (!started_ || open_) damaged("bzip2", "it is cut off");
+    started_ = false;
   }
 
  private:
@@ -166,6 +198,8 @@ class Gzip : public Decompressor {
   }
   void finish() override {
     if (!complete_) damaged("gzip", "it is cut off");
+    complete_ = false;
+    inflateReset(&stream_);
   }
 
  private:
@@ -177,12 +211,10 @@ class Gzip : public Decompressor {
 
 class Brotli : public Decompressor {
  public:
-  explicit Brotli(ByteSink sink)
-      : sink_(std::move(sink)),
-        state_(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), &BrotliDecoderDestroyInstance) {
-    if (!state_) fail(ErrorKind::internal, "out of memory for brotli");
-  }
+  explicit Brotli(ByteSink sink) : sink_(std::move(sink)), state_(nullptr, &BrotliDecoderDestroyInstance) {}
   void feed(std::string_view piece) override {
+    if (!state_) state_.reset(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr));
+    if (!state_) fail(ErrorKind::internal, "out of memory for brotli");
     const auto* in = reinterpret_cast<const uint8_t*>(piece.data());
     size_t in_left = piece.size();
     do {
@@ -196,6 +228,8 @@ class Brotli : public Decompressor {
   }
   void finish() override {
     if (result_ != BROTLI_DECODER_RESULT_SUCCESS) damaged("br", "it is cut off");
+    state_.reset();
+    result_ = BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT;
   }
 
  private:
@@ -207,10 +241,11 @@ class Brotli : public Decompressor {
 
 }  // namespace
 
-std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink) {
+std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink,
+                                                unsigned threads) {
   if (compression == "none") return std::make_unique<None>(std::move(sink));
   if (compression == "zstd") return std::make_unique<Zstd>(std::move(sink));
-  if (compression == "xz") return std::make_unique<Xz>(std::move(sink));
+  if (compression == "xz") return std::make_unique<Xz>(std::move(sink), threads);
   if (compression == "bzip2") return std::make_unique<Bzip2>(std::move(sink));
   if (compression == "gzip") return std::make_unique<Gzip>(std::move(sink));
   if (compression == "br") return std::make_unique<Brotli>(std::move(sink));

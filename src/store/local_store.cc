@@ -150,6 +150,7 @@ struct LocalStore::State {
   fs::path staging;
   Fd big_lock;  // shared: keeps Nix from upgrading the database under us
   std::unique_ptr<Database> database;
+  ClosureCache closures;
   std::unique_ptr<TempRoots> temp_roots;
   std::mutex mutex;
   std::list<WorkDirectory> build_directories;  // kept for their locks
@@ -198,7 +199,14 @@ std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
 }
 bool LocalStore::is_valid(const StorePath& path) const { return state_->database->is_valid(path); }
 StorePathSet LocalStore::valid_paths() const { return state_->database->all(); }
-StorePathSet LocalStore::closure(const StorePathSet& paths) const { return state_->database->closure(paths); }
+
+StorePathSet LocalStore::closure(const StorePathSet& paths) const {
+  const DatabaseVersion version = state_->database->version();
+  if (auto known = state_->closures.find(paths, version)) return std::move(*known);
+  StorePathSet closure = state_->database->closure(paths);
+  state_->closures.remember(paths, closure, version);
+  return closure;
+}
 
 uint64_t LocalStore::closure_size(const StorePathSet& closure) const {
   uint64_t size = 0;

@@ -1,9 +1,12 @@
 #include "store/realise.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <ctime>
+#include <cmath>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -14,20 +17,29 @@
 #include "nix/nar.h"
 #include "store/decompress.h"
 #include "store/parallel.h"
+#include "store/placement.h"
 #include "store/reference_order.h"
+#include "store/stage.h"
 #include "store/staging.h"
 #include "store/substitutes.h"
 #include "store/work_directory.h"
+#include "store/write_behind.h"
 
 namespace flox::store {
 namespace {
 
-constexpr int fetch_attempts = 3;  // at one cache, if the transfer breaks
-constexpr auto retry_pause = std::chrono::milliseconds(200);
 constexpr auto progress_interval = std::chrono::milliseconds(100);
-// Paths registered in one transaction. Each needs an open lock file, and 1024 descriptors are all that many
-// systems give a process; larger closures go in parts, references first.
-constexpr size_t install_at_once = 400;
+constexpr double rate_memory = 3;  // seconds
+constexpr auto claim_interval =
+    std::chrono::milliseconds(20);  // how often to look whether others have fetched it
+constexpr int rounds = 3;           // another process may take a staged tree away, and fail to install it
+
+constexpr uint64_t small_file = 4 << 20;  // bytes: fetched ahead, and decompressed in one step
+constexpr size_t large_buffer = 8 << 20;  // bytes of a larger file that wait for its decompressor
+constexpr size_t files_ahead = 48;        // fetched ahead at most
+constexpr uint64_t large_nar = 8 << 20;   // bytes: hashed and written by threads of their own
+constexpr size_t block_size = 1 << 20;    // bytes between those threads
+constexpr size_t blocks_waiting = 4;
 
 // Thrown in the other workers when one has failed; nobody sees it.
 struct Stopped {};
@@ -58,32 +70,83 @@ class Progress {
     const auto time = std::chrono::steady_clock::now();
     if (!report_ || (!at_once && time - last_ < progress_interval)) return;
     last_ = time;
+    measure(time);
     report_(now_);
+  }
+  // A moving average: what the last `rate_memory` seconds did counts most.
+  void measure(std::chrono::steady_clock::time_point time) {
+    const double passed = std::chrono::duration<double>(time - measured_).count();
+    if (passed < std::chrono::duration<double>(progress_interval).count()) return;
+    const double latest = static_cast<double>(now_.bytes_fetched - bytes_then_) / passed;
+    const double weight = now_.bytes_per_second == 0 ? 1 : 1 - std::exp(-passed / rate_memory);
+    now_.bytes_per_second += weight * (latest - now_.bytes_per_second);
+    measured_ = time;
+    bytes_then_ = now_.bytes_fetched;
+    now_.time_left.reset();
+    if (now_.bytes_per_second >= 1 && now_.bytes_total > now_.bytes_fetched)
+      now_.time_left = std::chrono::seconds(static_cast<long>(
+          std::ceil(static_cast<double>(now_.bytes_total - now_.bytes_fetched) / now_.bytes_per_second)));
   }
   std::mutex mutex_;
   RealiseProgress now_;
   std::function<void(const RealiseProgress&)> report_;
   std::chrono::steady_clock::time_point last_;
+  std::chrono::steady_clock::time_point measured_ = std::chrono::steady_clock::now();
+  uint64_t bytes_then_ = 0;
 };
 
-// Checks a NAR while it is unpacked.
+// A fault of this machine, not of a cache: no other cache would help.
+class LocalFailure : public std::exception {
+ public:
+  explicit LocalFailure(const Error& error) : error_(error) {}
+  const char* what() const noexcept override { return error_.what(); }
+  const Error& error() const noexcept { return error_; }
+
+ private:
+  Error error_;
+};
+
+// Checks a NAR while it is unpacked. A large one is hashed and written by threads of their own, so that one
+// path that is larger than all others keeps every core busy.
 class VerifiedUnpacking {
  public:
-  VerifiedUnpacking(const PathInfo& info, const fs::path& to) : info_(info), unpacker_(to) {
+  VerifiedUnpacking(const PathInfo& info, const fs::path& to) : info_(info), unpacker_(make_unpacker(to)) {
     // What a content address is the hash of: the NAR, in which the path's own digest counts as zeros if the
     // path refers to itself.
     if (info.content_address && info.references.contains(info.path))
       modulo_.emplace(std::string(info.path.digest()));
+    if (info.nar_size < large_nar) return;
+    hashing_.emplace([this](std::string_view piece) { hash(piece); }, blocks_waiting);
+    writing_.emplace([this](std::string_view piece) { write(piece); }, blocks_waiting);
   }
+
   void feed(std::string_view piece) {
     size_ += piece.size();
     if (size_ > info_.nar_size)
       fail(ErrorKind::untrusted, "the NAR is larger than the {} bytes that were announced", info_.nar_size);
-    hash_.update(piece);
-    if (modulo_) modulo_->update(piece);
-    unpacker_.feed(piece);
+    if (!writing_) {
+      hash(piece);
+      write(piece);
+      return;
+    }
+    while (!piece.empty()) {
+      if (!block_) {
+        block_ = std::make_shared<std::string>();
+        block_->reserve(block_size);
+      }
+      const std::string_view part = piece.substr(0, block_size - block_->size());
+      block_->append(part);
+      piece.remove_prefix(part.size());
+      if (block_->size() == block_size) pass_on();
+    }
   }
+
   void finish() {
+    if (writing_) {
+      if (block_) pass_on();
+      hashing_->finish();
+      writing_->finish();
+    }
     if (size_ != info_.nar_size)
       fail(ErrorKind::untrusted, "the NAR has {} bytes instead of the announced {}", size_, info_.nar_size);
     const Sha256Digest hash = hash_.finish();
@@ -97,128 +160,311 @@ class VerifiedUnpacking {
   }
 
  private:
+  static nix::NarUnpacker make_unpacker(const fs::path& to) {
+    try {
+      return nix::NarUnpacker(to);
+    } catch (const Error& error) {
+      throw LocalFailure(error);
+    }
+  }
+  void hash(std::string_view piece) {
+    hash_.update(piece);
+    if (modulo_) modulo_->update(piece);
+  }
+  void write(std::string_view piece) {
+    try {
+      unpacker_.feed(piece);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::invalid_input) throw;  // malformed
+      throw LocalFailure(error);
+    }
+  }
+  void pass_on() {
+    const std::shared_ptr<const std::string> block = std::exchange(block_, nullptr);
+    hashing_->push(block);
+    writing_->push(block);
+  }
+
   const PathInfo& info_;
   nix::NarUnpacker unpacker_;
   Sha256 hash_;
   std::optional<nix::ModuloHash> modulo_;
   uint64_t size_ = 0;
+  std::shared_ptr<std::string> block_;
+  std::optional<Stage> hashing_;  // last: their threads use the others
+  std::optional<Stage> writing_;
 };
+
+// One thread's decompressors, kept from file to file.
+class Decompressors {
+ public:
+  // The one for this compression, which gives to `sink` until the next call. Throws Error(invalid_input).
+  Decompressor& get(const std::string& compression, unsigned threads, ByteSink sink) {
+    sink_ = std::move(sink);
+    auto& decompressor = by_name_[compression + (threads > 1 ? "-parallel" : "")];
+    if (!decompressor)
+      decompressor = make_decompressor(
+          compression, [this](std::string_view piece) { sink_(piece); }, threads);
+    return *decompressor;
+  }
+  // After an error they hold half a file.
+  void clear() { by_name_.clear(); }
+
+ private:
+  ByteSink sink_;
+  std::map<std::string, std::unique_ptr<Decompressor>> by_name_;
+};
+
+// Lets the process have as many files open as the system allows: each path being installed holds a lock.
+size_t open_files_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return static_cast<size_t>(limit.rlim_cur);
+}
 
 // One realisation, from the paths that are missing to the paths in the store.
 class Realisation {
  public:
-  Realisation(LocalStore& store, const RealiseOptions& options, std::vector<Substitute> missing)
+  Realisation(LocalStore& store, const RealiseOptions& options, CacheList& caches, NarinfoCache& memory,
+              std::vector<Substitute> missing)
       : store_(store),
         options_(options),
+        caches_(caches),
+        memory_(memory),
         staging_(store),
+        work_(place_work_directory(store.scratch_directory())),
+        write_behind_(work_.path()),
         missing_(std::move(missing)),
         progress_(options, missing_) {
     // The largest first: what comes last should not keep one worker busy while the others are idle.
     std::ranges::sort(missing_, std::ranges::greater{},
                       [](const Substitute& s) { return s.narinfo.info.nar_size; });
+    for (Substitute& substitute : missing_) queue_.push_back({.substitute = &substitute});
   }
 
   RealiseResult run() {
-    fetch_all();
-    install_all();
+    for (int round = 1;; ++round) {
+      fetch_all();
+      write_behind_.check();
+      try {
+        install_all();
+        break;
+      } catch (const Error& error) {
+        if (round == rounds || error.kind() != ErrorKind::not_found) throw;
+        log::debug("fetching again what was taken away: {}", error.what());
+        for (Substitute& substitute : missing_)
+          queue_.push_back({.substitute = &substitute, .counted = true});
+      }
+    }
     return {.closure = {}, .paths_fetched = paths_fetched_, .bytes_fetched = progress_.bytes_fetched()};
   }
 
  private:
+  // A path on its way: queued, then claimed and perhaps being fetched ahead.
+  struct Item {
+    Substitute* substitute = nullptr;
+    bool counted = false;  // in the progress
+    std::optional<Staging::Claim> claim;
+    std::unique_ptr<NarFile> file;
+    uint64_t reserved = 0;  // bytes of `prefetch`
+  };
+
   void fetch_all() {
     const auto workers =
         static_cast<unsigned>(std::min<size_t>(worker_count(options_.workers), missing_.size()));
-    // First what nobody else is fetching, then, waiting, what others have been fetching meanwhile.
-    for (const bool wait : {false, true}) {
-      std::atomic<size_t> next = 0;
-      run_workers(
-          workers,
-          [&](unsigned) {
-            CacheList caches(options_.caches);
-            for (size_t i; !stop_ && (i = next++) < missing_.size();) try_fetch(missing_[i], caches, wait);
-          },
-          [&] { stop_ = true; });
+    run_workers(
+        workers,
+        [&](unsigned) {
+          Decompressors decompressors;
+          while (auto item = take()) {
+            fetch(*item, decompressors);
+            finish(*item);
+          }
+        },
+        [&] { stop_ = true; });
+  }
+
+  // The next path that is ours to fetch. While only such are left that other processes are fetching, it waits
+  // for those.
+  std::optional<Item> take() {
+    std::unique_lock lock(mutex_);
+    while (!stop_) {
+      look_ahead();
+      if (!ahead_.empty()) {
+        Item item = std::move(ahead_.front());
+        ahead_.pop_front();
+        return item;
+      }
+      if (queue_.empty()) return std::nullopt;
+      lock.unlock();
+      std::this_thread::sleep_for(claim_interval);
+      lock.lock();
+    }
+    return std::nullopt;
+  }
+
+  // Claims paths in order and begins to fetch small files, as far as memory allows.
+  void look_ahead() {
+    std::deque<Item> claimed_by_others;
+    while (!queue_.empty() && ahead_.size() < files_ahead && reserved_ < options_.prefetch) {
+      Item item = std::move(queue_.front());
+      queue_.pop_front();
+      const PathInfo& info = item.substitute->narinfo.info;
+      item.claim = staging_.claim(info.path);
+      if (!item.claim) {
+        claimed_by_others.push_back(std::move(item));
+        continue;
+      }
+      if (store_.is_valid(info.path) || staging_.has(info)) {
+        count(item);
+        continue;
+      }
+      fetch_ahead(item);
+      ahead_.push_back(std::move(item));
+    }
+    for (Item& item : claimed_by_others) queue_.push_back(std::move(item));
+  }
+
+  void fetch_ahead(Item& item) {
+    const nix::NarInfo& narinfo = item.substitute->narinfo;
+    BinaryCache& cache = caches_.at(item.substitute->cache);
+    const uint64_t size = narinfo.file_size.value_or(UINT64_MAX);
+    // A file ahead must fit its buffer: one that waits for room would block those behind it on a connection
+    // that they share, among them perhaps the one that the workers wait for.
+    if (!cache.is_remote() || size > small_file) return;
+    try {
+      item.file = cache.open_nar(narinfo, static_cast<size_t>(2 * size) + block_size);
+      item.reserved = size;
+      reserved_ += size;
+    } catch (const Error& error) {  // it will come again when it is fetched
+      log::debug("fetching ahead: {}", error.what());
     }
   }
 
-  // Does nothing if it is there, or if somebody else is fetching it and we shall not wait.
-  void try_fetch(Substitute& substitute, CacheList& caches, bool wait) {
-    const PathInfo& info = substitute.narinfo.info;
-    {
-      const std::lock_guard lock(mutex_);
-      if (done_.contains(info.path)) return;
-    }
-    const auto right = staging_.lock(info.path, wait);
-    if (!right) return;
-    if (!store_.is_valid(info.path) && !staging_.has(info)) {
-      try {
-        fetch(substitute, caches);
-      } catch (const Stopped&) {
-        return;
-      }
-      ++paths_fetched_;
-    }
-    progress_.path_done();
+  void finish(Item& item) {
     const std::lock_guard lock(mutex_);
-    done_.insert(info.path);
+    reserved_ -= item.reserved;
+    item.file.reset();
+    item.claim.reset();
+    count(item);
+  }
+
+  void count(Item& item) {
+    if (!std::exchange(item.counted, true)) progress_.path_done();
   }
 
   // From the cache where it was found, then from those after it.
-  void fetch(Substitute& substitute, CacheList& caches) {
-    const PathInfo info = substitute.narinfo.info;
+  void fetch(Item& item, Decompressors& decompressors) {
+    const Substitute found = *item.substitute;
+    const PathInfo& info = found.narinfo.info;
     Reasons reasons;
-    for (size_t i = substitute.cache; i < caches.size(); ++i) {
-      try {
-        if (i != substitute.cache) {
-          auto other = find_at(caches.at(i), info.path, options_, reasons);
-          if (!other) continue;
+    try {
+      if (try_fetch(found.narinfo, found.cache, std::move(item.file), decompressors, reasons)) return;
+      for (size_t i = 0; i < caches_.size(); ++i) {
+        // What is remembered of the first one may be out of date.
+        const bool first = i == found.cache;
+        if (first && !caches_.at(i).is_remote()) continue;
+        if (i < found.cache && caches_.why_not(i)) continue;
+        try {
+          auto other = find_at(caches_, i, info.path, options_, reasons);
+          if (!other || (first && other->url == found.narinfo.url)) continue;
           if (other->info.fingerprint() != info.fingerprint())
             fail(ErrorKind::untrusted, "cache {}: its contents are not those that {} announced",
-                 caches.at(i).url(), caches.at(substitute.cache).url());
-          substitute.narinfo = std::move(*other);
+                 caches_.at(i).url(), caches_.at(found.cache).url());
+          if (try_fetch(*other, i, nullptr, decompressors, reasons)) {
+            item.substitute->narinfo = std::move(*other);
+            item.substitute->cache = i;
+            return;
+          }
+        } catch (const Error& error) {
+          reasons.add(error);
         }
-        fetch_from(caches.at(i), substitute.narinfo);
-        return;
-      } catch (const Error& error) {
-        reasons.add(error);
       }
+    } catch (const LocalFailure& failure) {
+      throw failure.error()
+          .with_context("unpacking " + info.path.to_string())
+          .with_advice("See that the store's file system has room (df, df -i) and can be written.");
+    } catch (const Stopped&) {
+      return;
     }
     reasons.fail(info.path);
   }
 
-  void fetch_from(BinaryCache& cache, const nix::NarInfo& narinfo) {
-    for (int attempt = 1;; ++attempt) {
-      try {
-        const WorkDirectory work(store_.scratch_directory());
-        download(cache, narinfo, work.path() / "tree");
-        staging_.put(narinfo.info, work.path() / "tree");
-        return;
-      } catch (const Error& error) {
-        if (attempt == fetch_attempts || error.kind() != ErrorKind::unavailable) throw;
-        log::debug("fetching again: {}", error.what());
-      }
-      std::this_thread::sleep_for(retry_pause * attempt);
+  bool try_fetch(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file,
+                 Decompressors& decompressors, Reasons& reasons) {
+    const fs::path tree = work_.path() / std::to_string(next_tree_++);
+    try {
+      if (!file) file = caches_.at(cache).open_nar(narinfo, large_buffer);
+      unpack(*file, narinfo, caches_.at(cache).url(), tree, decompressors);
+      staging_.put(narinfo.info, tree);
+      ++paths_fetched_;
+      return true;
+    } catch (const Error& error) {
+      decompressors.clear();
+      remove_tree(tree);
+      memory_.forget(caches_.at(cache).url(), BinaryCache::narinfo_name(narinfo.info.path));
+      reasons.add(error);
+      return false;
+    } catch (...) {
+      decompressors.clear();
+      remove_tree(tree);
+      throw;
     }
   }
 
-  void download(BinaryCache& cache, const nix::NarInfo& narinfo, const fs::path& to) {
-    VerifiedUnpacking unpacking(narinfo.info, to);
-    const auto decompressor =
-        make_decompressor(narinfo.compression, [&](std::string_view piece) { unpacking.feed(piece); });
+  void unpack(NarFile& file, const nix::NarInfo& narinfo, const std::string& cache, const fs::path& tree,
+              Decompressors& decompressors) {
+    VerifiedUnpacking unpacking(narinfo.info, tree);
+    const bool large = narinfo.file_size.value_or(UINT64_MAX) > small_file;
+    Decompressor& decompressor = decompressors.get(
+        narinfo.compression, large ? worker_count(options_.workers) : 1, [&](std::string_view piece) {
+          unpacking.feed(piece);
+          write_behind_.add(piece.size());
+        });
+    std::string piece;
+    std::string all;
+    auto read = [&] {
+      if (!file.read(piece)) return false;
+      if (stop_) throw Stopped();
+      progress_.add_bytes(piece.size());
+      return true;
+    };
+    // What is wrong with the data, the cache has to answer for.
+    auto blamed = [&](auto&& work) {
+      try {
+        in_context_of(cache, work);
+      } catch (const Error& error) {
+        // Malformed data cannot be what was signed.
+        if (error.kind() != ErrorKind::invalid_input) throw;
+        throw Error(ErrorKind::untrusted, error.what(), error.advice());
+      }
+    };
+    if (large) {
+      while (read()) blamed([&] { decompressor.feed(piece); });
+      blamed([&] { decompressor.finish(); });
+    } else {
+      while (read()) {
+        if (all.size() + piece.size() > 2 * small_file)
+          blamed([&] { fail(ErrorKind::invalid_input, "the file is larger than announced"); });
+        all.empty() ? all.swap(piece) : void(all += piece);
+      }
+      blamed([&] { decompressor.whole(all, narinfo.info.nar_size); });
+    }
+    blamed([&] { unpacking.finish(); });
+  }
+
+  // As in_context(), for what also throws LocalFailure and Stopped.
+  template <typename Work>
+  static void in_context_of(const std::string& cache, Work&& work) {
     try {
-      cache.fetch(narinfo, [&](std::string_view piece) {
-        if (stop_) throw Stopped();
-        progress_.add_bytes(piece.size());
-        decompressor->feed(piece);
-      });
-      in_context("cache " + cache.url(), [&] {
-        decompressor->finish();
-        unpacking.finish();
-      });
+      work();
     } catch (const Error& error) {
-      // Malformed data cannot be what was signed.
-      if (error.kind() != ErrorKind::invalid_input) throw;
-      throw Error(ErrorKind::untrusted, error.what(), error.advice());
+      throw error.with_context("cache " + cache);
     }
   }
 
@@ -226,25 +472,38 @@ class Realisation {
     std::vector<PathInfo> infos;
     for (const Substitute& substitute : missing_) infos.push_back(substitute.narinfo.info);
     const std::vector<const PathInfo*> order = in_reference_order(infos);
-    for (size_t start = 0; start < order.size(); start += install_at_once) {
+    // One transaction, unless the system does not let us hold so many locks: then in parts, references first.
+    const size_t limit = open_files_limit();
+    const size_t at_once = limit > 512 ? limit - 256 : limit / 2;
+    for (size_t start = 0; start < order.size(); start += at_once) {
       std::vector<ReadyTree> trees;
-      for (size_t i = start; i < std::min(order.size(), start + install_at_once); ++i)
-        trees.push_back({.info = *order[i], .tree = staging_.tree_of(order[i]->path)});
+      for (size_t i = start; i < std::min(order.size(), start + at_once); ++i)
+        if (!store_.is_valid(order[i]->path))
+          trees.push_back({.info = *order[i], .tree = staging_.tree_of(*order[i])});
       store_.install(trees, Durability::synced);
-      for (const ReadyTree& tree : trees)
-        if (const auto right = staging_.lock(tree.info.path, false)) staging_.remove(tree.info.path);
     }
+    for (const PathInfo* info : order)  // those that somebody else has installed
+      if (staging_.has(*info))
+        if (const auto claim = staging_.claim(info->path)) staging_.remove(*info);
   }
 
   LocalStore& store_;
   const RealiseOptions& options_;
+  CacheList& caches_;
+  NarinfoCache& memory_;
   Staging staging_;
+  WorkDirectory work_;
+  WriteBehind write_behind_;
   std::vector<Substitute> missing_;
   Progress progress_;
   std::atomic<bool> stop_ = false;
   std::atomic<uint64_t> paths_fetched_ = 0;
+  std::atomic<uint64_t> next_tree_ = 0;
+
   std::mutex mutex_;
-  nix::StorePathSet done_;
+  std::deque<Item> queue_;  // not claimed yet
+  std::deque<Item> ahead_;  // claimed, for the workers
+  uint64_t reserved_ = 0;
 };
 
 bool all_valid(const LocalStore& store, const nix::StorePathSet& paths) {
@@ -259,7 +518,10 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
   if (!all_valid(store, paths)) {
     remove_abandoned(store.scratch_directory());
     Staging(store).clean();
-    result = Realisation(store, options, find_missing(store, paths, options)).run();
+    NarinfoCache memory(store.state_directory() / "flox/narinfo-cache.sqlite", options.narinfo_cache);
+    CacheList caches(options, memory);
+    auto missing = find_missing(store, paths, options, caches, memory);
+    result = Realisation(store, options, caches, memory, std::move(missing)).run();
   }
   result.closure = store.closure(paths);
   return result;

@@ -1,30 +1,39 @@
 // Makes store paths present: fetches what is missing of their closures from binary caches.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "nix/signature.h"
 #include "store/binary_cache.h"
 #include "store/local_store.h"
+#include "store/narinfo_cache.h"
 
 namespace flox::store {
 
 struct RealiseProgress {
   uint64_t paths_total = 0;
   uint64_t paths_done = 0;
-  uint64_t bytes_total = 0;    // compressed, as announced by the caches; 0 where unknown
-  uint64_t bytes_fetched = 0;  // compressed, so far
+  uint64_t bytes_total = 0;     // compressed, as announced by the caches; 0 where unknown
+  uint64_t bytes_fetched = 0;   // compressed, so far
+  double bytes_per_second = 0;  // of the last seconds; 0 until it is known
+  // At that rate; nothing until it is known, and at the end.
+  std::optional<std::chrono::seconds> time_left;
 };
 
 struct RealiseOptions {
-  std::vector<std::string> caches;  // URLs in order of preference
-  nix::TrustedKeys trusted_keys;
+  std::vector<std::string> caches;  // URLs (CacheUrl); by their priorities, then in this order
+  nix::TrustedKeys trusted_keys;    // where a cache's URL names none of its own
   // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs
   // a signature: a content address says what the bytes are, not who published them.
   bool trust_content_addressed = false;
-  unsigned workers = 0;                                     // 0: one a core
+  unsigned workers = 0;  // 0: one a core
+  // What may be fetched before it is unpacked, bytes; the decompressors come on top (decompress.h).
+  uint64_t prefetch = 64ULL << 20;
+  NarinfoCacheOptions narinfo_cache;
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
 };
 

@@ -14,8 +14,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/process.h"
+#include "store/substitutes.h"
 
 namespace flox::store {
 namespace {
@@ -263,10 +265,15 @@ TEST_F(RealiseTest, a_killed_realisation_leaves_nothing_visible_and_is_taken_up_
   const Fd fifo = open_file(file.string(), O_WRONLY);  // waits until the child reads
   write_all(fifo.get(), std::string_view(contents).substr(0, 20));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  const fs::path staged = node() / "nix/var/nix/flox/staging" / (base_->base_name() + ".complete");
-  while (!fs::exists(staged) && std::chrono::steady_clock::now() < deadline)
+  auto staged = [&] {
+    std::error_code not_yet;
+    for (const auto& entry : fs::directory_iterator(node() / "nix/var/nix/flox/staging", not_yet))
+      if (entry.path().string().find(base_->digest()) != std::string::npos) return true;
+    return false;
+  };
+  while (!staged() && std::chrono::steady_clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  ASSERT_TRUE(fs::exists(staged));
+  ASSERT_TRUE(staged());
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
 
@@ -335,6 +342,177 @@ TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
   EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
               HasSubstr("is not a file of this cache"));
+}
+
+TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_directory_says_so) {
+  upload("second");
+  fs::remove_all(temp_.path() / "cache/nar");  // whoever is asked first, and has no files, would be noticed
+  write_file(temp_.path() / "second/nix-cache-info",
+             "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 10\n");
+  {
+    LocalStore store(node());
+    RealiseOptions how = options({url("cache"), url("second")});
+    NarinfoCache memory(temp_.path() / "memory", {});
+    CacheList caches(how, memory);
+    EXPECT_EQ(caches.at(0).url(), url("second"));
+    how.caches = {url("cache") + "?priority=5", url("second")};
+    CacheList again(how, memory);
+    EXPECT_EQ(again.at(0).url(), url("cache"));
+    EXPECT_EQ(realise(store, {*app_}, options({url("cache"), url("second")})).paths_fetched, 3u);
+  }
+  remove_tree(node());
+  write_file(temp_.path() / "second/nix-cache-info", "StoreDir: /gnu/store\n");
+  EXPECT_THAT(error_of(options({url("second")}), ErrorKind::untrusted),
+              HasSubstr("it is a cache for the store directory /gnu/store"));
+}
+
+TEST_F(RealiseTest, a_cache_whose_url_names_keys_is_believed_for_those_only) {
+  const std::string other = nix::SecretKey::generate("other-1").public_key().to_string();
+  EXPECT_THAT(error_of(options({url("cache") + "?trusted-key=" + url_encode(other)}), ErrorKind::untrusted),
+              HasSubstr("signed by publisher-1, whom we do not trust; trusted keys: other-1"));
+  RealiseOptions how{.caches = {url("cache") + "?trusted-key=" + url_encode(key_.public_key().to_string())}};
+  LocalStore store(node());
+  EXPECT_EQ(realise(store, {*app_}, how).paths_fetched, 3u);
+  how.caches = {url("cache") + "?colour=red"};
+  EXPECT_THROW(realise(store, {StorePath::parse("/nix/store/" + std::string(32, '0') + "-x")}, how), Error);
+}
+
+// Serves the directory "cache" and counts.
+class HttpRealiseTest : public RealiseTest {
+ protected:
+  RealiseOptions http_options() const {
+    return options({fmt::format("http://127.0.0.1:{}", server_.port())});
+  }
+  std::function<std::optional<ServerResponse>(const ServerRequest&)> instead_ = [](const ServerRequest&) {
+    return std::nullopt;
+  };
+  std::atomic<int> narinfos_ = 0;
+  std::atomic<int> nars_ = 0;
+  HttpServer server_{{}, [this](const ServerRequest& request) -> ServerResponse {
+                       if (request.path.ends_with(".narinfo")) ++narinfos_;
+                       if (request.path.starts_with("/nar/")) ++nars_;
+                       if (auto other = instead_(request)) return std::move(*other);
+                       const fs::path file = temp_.path() / "cache" / request.path.substr(1);
+                       if (!fs::exists(file)) return {.status = 404};
+                       return {.content_type = "application/octet-stream", .body_file = file};
+                     }};
+  void forget_paths_but_not_answers() const {
+    const fs::path file = "nix/var/nix/flox/narinfo-cache.sqlite";
+    fs::copy_file(node() / file, temp_.path() / "remembered", fs::copy_options::overwrite_existing);
+    remove_tree(node());
+    fs::create_directories((node() / file).parent_path());
+    fs::copy_file(temp_.path() / "remembered", node() / file);
+  }
+};
+
+TEST_F(HttpRealiseTest, what_a_cache_has_said_is_not_asked_again_unless_the_operator_wants_it) {
+  {
+    LocalStore store(node());
+    realise(store, {*app_}, http_options());
+  }
+  EXPECT_EQ(narinfos_, 3);
+  forget_paths_but_not_answers();
+  {
+    LocalStore store(node());
+    EXPECT_EQ(realise(store, {*app_}, http_options()).paths_fetched, 3u);
+  }
+  EXPECT_EQ(narinfos_, 3);
+  forget_paths_but_not_answers();
+  RealiseOptions how = http_options();
+  how.narinfo_cache.enabled = false;
+  LocalStore store(node());
+  realise(store, {*app_}, how);
+  EXPECT_EQ(narinfos_, 6);
+}
+
+TEST_F(HttpRealiseTest, a_path_that_was_published_a_moment_ago_is_found_although_its_absence_is_remembered) {
+  fs::rename(narinfo("cache", *base_), temp_.path() / "later");
+  LocalStore store(node());
+  EXPECT_THROW(realise(store, {*app_}, http_options()), Error);
+  fs::rename(temp_.path() / "later", narinfo("cache", *base_));
+  EXPECT_EQ(realise(store, {*app_}, http_options()).paths_fetched, 3u);
+}
+
+TEST_F(HttpRealiseTest, a_remembered_narinfo_whose_nar_has_moved_is_asked_for_again) {
+  {
+    LocalStore store(node());
+    realise(store, {*app_}, http_options());
+  }
+  forget_paths_but_not_answers();
+  fs::rename(nar("cache", *lib_), temp_.path() / "cache/nar/moved.nar.zst");
+  edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/moved.nar.zst"; });
+  LocalStore store(node());
+  EXPECT_EQ(realise(store, {*app_}, http_options()).paths_fetched, 3u);
+}
+
+TEST_F(HttpRealiseTest, requests_to_a_bucket_are_signed) {
+  std::atomic<int> unsigned_requests = 0;
+  instead_ = [&](const ServerRequest& request) -> std::optional<ServerResponse> {
+    const auto header = request.headers.find("authorization");
+    const bool good = header != request.headers.end() && request.headers.contains("x-amz-date") &&
+                      header->second.starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/") &&
+                      header->second.find("/eu-central-1/s3/aws4_request,") != std::string::npos;
+    if (!good) ++unsigned_requests;
+    if (!request.path.starts_with("/bucket/")) return ServerResponse{.status = 400};
+    const fs::path file = temp_.path() / "cache" / request.path.substr(8);
+    if (!fs::exists(file)) return ServerResponse{.status = 403};
+    return ServerResponse{.content_type = "application/octet-stream", .body_file = file};
+  };
+  ::setenv("AWS_ACCESS_KEY_ID", "AKIATEST", 1);
+  ::setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+  LocalStore store(node());
+  const auto result = realise(
+      store, {*app_},
+      options({fmt::format("s3://bucket?region=eu-central-1&endpoint=http://127.0.0.1:{}", server_.port())}));
+  ::unsetenv("AWS_ACCESS_KEY_ID");
+  ::unsetenv("AWS_SECRET_ACCESS_KEY");
+  EXPECT_EQ(result.paths_fetched, 3u);
+  EXPECT_EQ(unsigned_requests, 0);
+}
+
+TEST_F(RealiseTest,
+       one_path_that_is_larger_than_all_others_goes_through_every_thread_and_is_checked_all_the_same) {
+  LocalStore publisher(temp_.path() / "publisher");
+  std::string text;
+  while (text.size() < (20u << 20)) text += std::to_string(text.size()) + ",";
+  const StorePath large = add(publisher, "large", text, {});
+  upload_closure(publisher, *BinaryCache::open(url("large")), {large}, key_);
+  {
+    LocalStore store(node());
+    EXPECT_EQ(realise(store, {large}, options({url("large")})).paths_fetched, 1u);
+    EXPECT_EQ(read_file(store.real_path(large) / "share/text"), text);
+  }
+  remove_tree(node());
+  std::string other =
+      run_checked({.argv = {"zstd", "-qdc", nar("large", large)}, .env = {}, .cwd = {}, .input = {}});
+  other[other.size() / 2] ^= 1;
+  write_file(nar("large", large),
+             run_checked({.argv = {"zstd", "-qc"}, .env = {}, .cwd = {}, .input = other}));
+  LocalStore store(node());
+  try {
+    realise(store, {large}, options({url("large")}));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.what(), HasSubstr("hash mismatch"));
+  }
+  EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+  EXPECT_FALSE(store.is_valid(large));
+}
+
+TEST_F(RealiseTest, closures_are_remembered_until_anybody_changes_the_store) {
+  LocalStore store(node());
+  realise(store, {*app_}, options({url("cache")}));
+  const StorePathSet closure = store.closure({*app_});
+  EXPECT_EQ(store.closure({*app_}), closure);
+  run_checked({.argv = {"nix-store", "--store", node().string(), "--gc"},
+               .env = {{"HOME", temp_.path()}, {"NIX_CONFIG", "build-users-group ="}},
+               .cwd = {},
+               .input = {}});
+  EXPECT_TRUE(store.is_valid(*app_));  // its temporary roots held
+  const StorePath other = add(store, "other", "x", {});
+  EXPECT_EQ(store.closure({other}), StorePathSet{other});
+  EXPECT_EQ(store.closure({*app_}), closure);
 }
 
 }  // namespace

@@ -1,79 +1,101 @@
 #include "store/staging.h"
 
-#include <chrono>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "nix/base32.h"
 #include "store/local_store.h"
 
 namespace flox::store {
 namespace {
 
-constexpr std::string_view mark_suffix = ".complete";
-constexpr auto max_age = std::chrono::hours(24);
+constexpr time_t max_age = 24 * 3600;  // seconds
+constexpr size_t boot_length = 8;      // characters of the boot's id: enough to tell boots apart
+constexpr size_t digest_length = 32;
 
-bool is_old(const fs::path& mark) {
-  std::error_code missing;
-  const fs::file_time_type written = fs::last_write_time(mark, missing);
-  return missing || fs::file_time_type::clock::now() - written > max_age;
+// One byte of the file of claims stands for a path: the lock on it needs no file of its own, created and
+// deleted for each path. Locks of open descriptions (OFD) end with the process, however that ends.
+bool set_claim(int fd, short type, int64_t offset) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = offset;
+  lock.l_len = 1;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+int64_t offset_of(std::string_view digest) {
+  const Sha256Digest hash = sha256(digest);
+  uint64_t number = 0;
+  std::memcpy(&number, hash.data(), sizeof number);
+  return static_cast<int64_t>(number >> 2);  // a file's offsets have 63 bits
+}
+
+bool is_old(const fs::path& tree) {
+  struct stat status {};
+  // Moving it there changed its inode; its own times are all 1 January 1970.
+  return ::lstat(tree.c_str(), &status) == 0 && std::time(nullptr) - status.st_ctim.tv_sec > max_age;
 }
 
 }  // namespace
 
 Staging::Staging(const LocalStore& store)
-    : directory_(store.staging_directory()), boot_(read_file("/proc/sys/kernel/random/boot_id")) {}
+    : directory_(store.staging_directory()),
+      boot_(read_file("/proc/sys/kernel/random/boot_id").substr(0, boot_length)),
+      claims_(open_file((store.state_directory() / "flox/claims").string(), O_RDWR | O_CREAT, 0600)) {}
 
-fs::path Staging::tree_of(const nix::StorePath& path) const { return directory_ / path.base_name(); }
-
-fs::path Staging::mark_of(const nix::StorePath& path) const {
-  return directory_ / (path.base_name() + std::string(mark_suffix));
+Staging::Claim::~Claim() {
+  if (fd_ >= 0) set_claim(fd_, F_UNLCK, offset_);
 }
 
-std::string Staging::mark(const nix::PathInfo& info) const {
-  return nix::hash_text(info.nar_hash) + "\n" + boot_;
+std::optional<Staging::Claim> Staging::claim(std::string_view digest) const {
+  const int64_t offset = offset_of(digest);
+  if (set_claim(claims_.get(), F_WRLCK, offset)) return Claim(claims_.get(), offset);
+  if (errno != EAGAIN && errno != EACCES) fail_errno(errno, "claiming a path for fetching");
+  return std::nullopt;
 }
 
-std::optional<PathLock> Staging::lock(const nix::StorePath& path, bool wait) const {
-  if (wait) return PathLock(tree_of(path));
-  return PathLock::try_take(tree_of(path));
+fs::path Staging::tree_of(const nix::PathInfo& info) const {
+  return directory_ /
+         fmt::format("{}.{}.{}", boot_, info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)));
 }
 
 bool Staging::has(const nix::PathInfo& info) const {
-  std::error_code error;
-  if (fs::symlink_status(tree_of(info.path), error).type() == fs::file_type::not_found) return false;
-  const fs::path file = mark_of(info.path);
-  if (!fs::exists(file, error)) return false;
-  try {
-    return read_file(file) == mark(info);
-  } catch (const Error&) {  // it was installed by somebody else between these lines
-    return false;
-  }
+  struct stat status {};
+  return ::lstat(tree_of(info).c_str(), &status) == 0;
 }
 
 void Staging::put(const nix::PathInfo& info, const fs::path& tree) const {
-  remove(info.path);
-  fs::rename(tree, tree_of(info.path));
-  write_file(mark_of(info.path), mark(info));
+  const fs::path target = tree_of(info);
+  // Only root may move a directory that nobody may write.
+  const bool unlock = ::geteuid() != 0 && fs::is_directory(fs::symlink_status(tree));
+  if (unlock) ::chmod(tree.c_str(), 0755);
+  if (::rename(tree.c_str(), target.c_str()) != 0) fail_errno(errno, "staging {}", info.path.to_string());
+  if (unlock && ::chmod(target.c_str(), 0555) != 0) fail_errno(errno, "staging {}", info.path.to_string());
 }
 
-void Staging::remove(const nix::StorePath& path) const {
-  fs::remove(mark_of(path));
-  remove_tree(tree_of(path));
-}
+void Staging::remove(const nix::PathInfo& info) const { remove_tree(tree_of(info)); }
 
 void Staging::clean() const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
-    std::string name = entry.path().filename();
-    if (name.ends_with(".lock")) continue;
-    if (name.ends_with(mark_suffix)) name.resize(name.size() - mark_suffix.size());
+    const std::string name = entry.path().filename();
+    if (name.starts_with(boot_) && !is_old(entry.path())) continue;
     try {
-      const nix::StorePath path = nix::StorePath::from_base_name(name);
-      if (!is_old(mark_of(path))) continue;
-      const auto held = lock(path, false);
-      if (held && is_old(mark_of(path))) remove(path);
-    } catch (const std::exception& error) {  // litter is no reason not to go on
+      const auto held = name.size() > boot_length + 1
+                            ? claim(std::string_view(name).substr(boot_length + 1, digest_length))
+                            : std::nullopt;
+      if (held) remove_tree(entry.path());
+    } catch (const Error& error) {  // litter is no reason not to go on
       log::warning("cleaning {}: {}", directory_.string(), error.what());
     }
   }

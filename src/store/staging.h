@@ -5,37 +5,56 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/fd.h"
 #include "nix/path_info.h"
-#include "store/path_lock.h"
 
 namespace flox::store {
 
 class LocalStore;
 
-// One staged tree is DIRECTORY/BASE_NAME, with DIRECTORY/BASE_NAME.complete, written last, that says which
-// NAR it is and in which boot of the machine it was unpacked: after a crash of the machine its files may be
-// damaged.
+// A staged tree is DIRECTORY/BOOT.DIGEST.NARHASH: its name says all that is to be known of it, so that the
+// rename that brings it there completes it. BOOT is of the machine's boot: after a crash of the machine its
+// files may be damaged.
 class Staging {
  public:
   explicit Staging(const LocalStore& store);
 
-  std::filesystem::path tree_of(const nix::StorePath& path) const;
-  // The right to fetch the path; nothing if `wait` is off and somebody else is fetching it.
-  std::optional<PathLock> lock(const nix::StorePath& path, bool wait) const;
+  // The right to fetch a path, given back when the object goes, or the process. One realisation (Staging)
+  // excludes the others; its own threads do not take a path twice.
+  class Claim {
+   public:
+    Claim(Claim&& other) noexcept : fd_(std::exchange(other.fd_, -1)), offset_(other.offset_) {}
+    Claim& operator=(Claim&& other) noexcept {
+      std::swap(fd_, other.fd_);
+      std::swap(offset_, other.offset_);
+      return *this;
+    }
+    ~Claim();
+
+   private:
+    friend Staging;
+    Claim(int fd, int64_t offset) : fd_(fd), offset_(offset) {}
+    int fd_;
+    int64_t offset_;
+  };
+  // Does not wait: nothing if another realisation is fetching it.
+  std::optional<Claim> claim(const nix::StorePath& path) const { return claim(path.digest()); }
+
+  std::filesystem::path tree_of(const nix::PathInfo& info) const;
   bool has(const nix::PathInfo& info) const;
-  // Takes the tree over by rename. The caller holds the lock.
+  // Takes the tree over by rename. The caller holds the claim.
   void put(const nix::PathInfo& info, const std::filesystem::path& tree) const;
-  // Forgets the path and removes what there is of its tree.
-  void remove(const nix::StorePath& path) const;
-  // Removes trees that nobody has asked for in a day, and incomplete ones.
+  // Removes what there is of the path's tree.
+  void remove(const nix::PathInfo& info) const;
+  // Removes trees that nobody has asked for in a day, and those of earlier boots.
   void clean() const;
 
  private:
-  std::filesystem::path mark_of(const nix::StorePath& path) const;
-  std::string mark(const nix::PathInfo& info) const;
+  std::optional<Claim> claim(std::string_view digest) const;
 
   std::filesystem::path directory_;
   std::string boot_;
+  Fd claims_;
 };
 
 }  // namespace flox::store

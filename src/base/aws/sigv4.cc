@@ -1,5 +1,6 @@
-#include "ticket/aws/sigv4.h"
+#include "base/aws/sigv4.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 
 #include <algorithm>
@@ -8,9 +9,10 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/sha256.h"
 
-namespace ticket::aws {
+namespace flox::aws {
 namespace {
 
 struct UrlParts {
@@ -22,7 +24,7 @@ struct UrlParts {
 UrlParts split_url(std::string_view url) {
   size_t scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos)
-    flox::fail(flox::ErrorKind::invalid_input, "'{}' is not an absolute URL", url);
+    fail(ErrorKind::invalid_input, "'{}' is not an absolute URL", url);
   bool secure = url.substr(0, scheme_end) == "https";
   std::string_view rest = url.substr(scheme_end + 3);
   size_t authority_end = rest.find_first_of("/?");
@@ -45,8 +47,8 @@ std::string canonical_query(std::string_view query) {
     query.remove_prefix(std::min(pair.size() + 1, query.size()));
     if (pair.empty()) continue;
     size_t equals = pair.find('=');
-    std::string value = equals == std::string_view::npos ? "" : flox::url_decode(pair.substr(equals + 1));
-    pairs.emplace_back(flox::url_encode(flox::url_decode(pair.substr(0, equals))), flox::url_encode(value));
+    std::string value = equals == std::string_view::npos ? "" : url_decode(pair.substr(equals + 1));
+    pairs.emplace_back(url_encode(url_decode(pair.substr(0, equals))), url_encode(value));
   }
   std::ranges::sort(pairs);
   std::string result;
@@ -66,7 +68,7 @@ std::string canonical_value(std::string_view value) {
 }
 
 // The signed headers by lower-case name; equal names are joined by commas.
-std::map<std::string, std::string> canonical_headers(const flox::HttpRequest& request) {
+std::map<std::string, std::string> canonical_headers(const HttpRequest& request) {
   std::map<std::string, std::string> headers{{"host", split_url(request.url).host}};
   for (const auto& [name, value] : request.headers) {
     std::string key = name;
@@ -85,27 +87,36 @@ std::string signed_names(const std::map<std::string, std::string>& headers) {
   return names;
 }
 
-std::string hex(const flox::Sha256Digest& digest) { return flox::to_hex(flox::bytes_of(digest)); }
+std::string hex(const Sha256Digest& digest) { return to_hex(bytes_of(digest)); }
+
+Sha256Digest hash_of_body(const HttpRequest& request) {
+  if (!request.upload_file) return sha256(request.body);
+  const Fd file = open_file(*request.upload_file, O_RDONLY);
+  Sha256 hash;
+  std::string buffer(256 * 1024, '\0');
+  while (const size_t size = read_some(file.get(), buffer.data(), buffer.size()))
+    hash.update({buffer.data(), size});
+  return hash.finish();
+}
 
 }  // namespace
 
-std::string canonical_request(const flox::HttpRequest& request, const Scope& scope,
-                              const std::string& body_hash) {
+std::string canonical_request(const HttpRequest& request, const Scope& scope, const std::string& body_hash) {
   UrlParts url = split_url(request.url);
   // Every service but S3 signs the path encoded twice.
-  std::string path = scope.service == "s3" ? url.path : flox::url_encode(url.path, true);
+  std::string path = scope.service == "s3" ? url.path : url_encode(url.path, true);
   auto headers = canonical_headers(request);
   std::string text = request.method + "\n" + path + "\n" + canonical_query(url.query) + "\n";
   for (const auto& [name, value] : headers) text += name + ":" + value + "\n";
   return text + "\n" + signed_names(headers) + "\n" + body_hash;
 }
 
-void sign(flox::HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when) {
+void sign(HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when) {
   auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(when);
   std::string stamp =
       fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
   std::string day = stamp.substr(0, 8);
-  std::string body_hash = hex(flox::sha256(request.body));
+  std::string body_hash = hex(hash_of_body(request));
   request.headers.emplace_back("X-Amz-Date", stamp);
   if (scope.service == "s3") request.headers.emplace_back("X-Amz-Content-Sha256", body_hash);
   if (!credentials.session_token.empty())
@@ -113,15 +124,15 @@ void sign(flox::HttpRequest& request, const Credentials& credentials, const Scop
 
   std::string credential_scope = day + "/" + scope.region + "/" + scope.service + "/aws4_request";
   std::string to_sign = "AWS4-HMAC-SHA256\n" + stamp + "\n" + credential_scope + "\n" +
-                        hex(flox::sha256(canonical_request(request, scope, body_hash)));
-  flox::Sha256Digest key = flox::hmac_sha256("AWS4" + credentials.secret_key, day);
+                        hex(sha256(canonical_request(request, scope, body_hash)));
+  Sha256Digest key = hmac_sha256("AWS4" + credentials.secret_key, day);
   for (const std::string& part : {scope.region, scope.service, std::string("aws4_request")})
-    key = flox::hmac_sha256(flox::bytes_of(key), part);
-  std::string signature = hex(flox::hmac_sha256(flox::bytes_of(key), to_sign));
+    key = hmac_sha256(bytes_of(key), part);
+  std::string signature = hex(hmac_sha256(bytes_of(key), to_sign));
   request.headers.emplace_back(
       "Authorization",
       fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}", credentials.access_key,
                   credential_scope, signed_names(canonical_headers(request)), signature));
 }
 
-}  // namespace ticket::aws
+}  // namespace flox::aws

@@ -1,4 +1,4 @@
-#include "ticket/aws/sigv4.h"
+#include "base/aws/sigv4.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,13 +6,13 @@
 #include "base/bytes.h"
 #include "base/sha256.h"
 
-namespace ticket::aws {
+namespace flox::aws {
 namespace {
 
 using testing::EndsWith;
 using testing::HasSubstr;
 
-std::string header(const flox::HttpRequest& request, std::string_view wanted) {
+std::string header(const HttpRequest& request, std::string_view wanted) {
   for (const auto& [name, value] : request.headers)
     if (name == wanted) return value;
   return "";
@@ -24,7 +24,7 @@ Time utc(int year, unsigned month, unsigned day, int hour = 0, int minute = 0) {
 }
 
 // The examples of "Authenticating Requests: Using the Authorization Header" in the S3 API reference.
-std::string s3_example(flox::HttpRequest request) {
+std::string s3_example(HttpRequest request) {
   Credentials credentials{.access_key = "AKIAIOSFODNN7EXAMPLE",
                           .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
   sign(request, credentials, {.region = "us-east-1", .service = "s3"}, utc(2013, 5, 24));
@@ -32,7 +32,7 @@ std::string s3_example(flox::HttpRequest request) {
 }
 
 TEST(SigV4, SignsTheIamListUsersExample) {
-  flox::HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
+  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
   Credentials credentials{.access_key = "AKIDEXAMPLE",
                           .secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
@@ -44,25 +44,24 @@ TEST(SigV4, SignsTheIamListUsersExample) {
 }
 
 TEST(SigV4, HashesTheIamExamplesCanonicalRequestAsPublished) {
-  flox::HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
+  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
   request.headers = {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
                      {"x-amz-date", "20150830T123600Z"}};
-  std::string empty = flox::to_hex(flox::bytes_of(flox::sha256("")));
+  std::string empty = to_hex(bytes_of(sha256("")));
   std::string text = canonical_request(request, {.region = "us-east-1", .service = "iam"}, empty);
-  EXPECT_EQ(flox::to_hex(flox::bytes_of(flox::sha256(text))),
+  EXPECT_EQ(to_hex(bytes_of(sha256(text))),
             "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59");
 }
 
 TEST(SigV4, SignsTheS3GetObjectExampleWithARange) {
-  flox::HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/test.txt"};
+  HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/test.txt"};
   request.headers = {{"Range", "bytes=0-9"}};
   EXPECT_THAT(s3_example(request),
               EndsWith("f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"));
 }
 
 TEST(SigV4, SignsTheS3PutObjectExampleWithABody) {
-  flox::HttpRequest request{.method = "PUT",
-                            .url = "https://examplebucket.s3.amazonaws.com/test%24file.text"};
+  HttpRequest request{.method = "PUT", .url = "https://examplebucket.s3.amazonaws.com/test%24file.text"};
   request.headers = {{"Date", "Fri, 24 May 2013 00:00:00 GMT"},
                      {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
   request.body = "Welcome to Amazon S3.";
@@ -71,21 +70,21 @@ TEST(SigV4, SignsTheS3PutObjectExampleWithABody) {
 }
 
 TEST(SigV4, SignsTheS3LifecycleExampleWhoseQueryHasNoValue) {
-  flox::HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/?lifecycle"};
+  HttpRequest request{.url = "https://examplebucket.s3.amazonaws.com/?lifecycle"};
   EXPECT_THAT(s3_example(request),
               EndsWith("fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"));
 }
 
 TEST(SigV4, SignsTheS3ListExampleInWhateverOrderItsQueryIs) {
   for (const char* query : {"max-keys=2&prefix=J", "prefix=J&max-keys=2"}) {
-    flox::HttpRequest request{.url = std::string("https://examplebucket.s3.amazonaws.com/?") + query};
+    HttpRequest request{.url = std::string("https://examplebucket.s3.amazonaws.com/?") + query};
     EXPECT_THAT(s3_example(request),
                 EndsWith("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
   }
 }
 
 TEST(SigV4, SignsTheSessionTokenOfTemporaryCredentials) {
-  flox::HttpRequest request{.method = "POST", .url = "http://localhost:4566/"};
+  HttpRequest request{.method = "POST", .url = "http://localhost:4566/"};
   sign(request, {.access_key = "A", .secret_key = "S", .session_token = "T"},
        {.region = "r", .service = "sqs"}, utc(2026, 1, 1));
   EXPECT_EQ(header(request, "X-Amz-Security-Token"), "T");
@@ -101,4 +100,4 @@ TEST(SigV4, SignsTheHostWithoutTheSchemesOwnPort) {
 }
 
 }  // namespace
-}  // namespace ticket::aws
+}  // namespace flox::aws

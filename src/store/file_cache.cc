@@ -1,0 +1,78 @@
+#include "store/file_cache.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/fd.h"
+#include "base/file.h"
+
+namespace flox::store {
+namespace {
+
+constexpr size_t piece_size = 256 * 1024;
+
+class OpenFile : public NarFile {
+ public:
+  OpenFile(Fd fd, std::string context) : fd_(std::move(fd)), context_(std::move(context)) {}
+  bool read(std::string& piece) override {
+    return in_context(context_, [&] {
+      piece.resize(piece_size);
+      piece.resize(read_some(fd_.get(), piece.data(), piece.size()));
+      return !piece.empty();
+    });
+  }
+
+ private:
+  Fd fd_;
+  std::string context_;
+};
+
+}  // namespace
+
+void FileCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
+  CacheAnswer answer;
+  try {
+    in_context(fmt::format("cache {}", url()), [&] {
+      try {
+        answer.text = read_file(directory_ / name);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::not_found) throw;
+        if (!fs::is_directory(directory_)) fail(ErrorKind::unavailable, "there is no such directory");
+      }
+    });
+  } catch (const Error& error) {
+    answer.error = error;
+  }
+  done(std::move(answer));
+}
+
+std::unique_ptr<NarFile> FileCache::open_nar(const nix::NarInfo& info, size_t) {
+  const std::string context = fmt::format("cache {}", url());
+  return in_context(context, [&] {
+    const fs::path name = fs::path(info.url).lexically_normal();
+    if (name.is_absolute() || name.string().starts_with("..") || info.url.find("://") != std::string::npos)
+      fail(ErrorKind::invalid_input, "narinfo: URL: '{}' is not a file of this cache", info.url);
+    return std::make_unique<OpenFile>(open_file((directory_ / name).string(), O_RDONLY), context);
+  });
+}
+
+void FileCache::prepare() {
+  fs::create_directories(directory_);
+  // Nix asks for this file before anything else.
+  if (const fs::path about = directory_ / "nix-cache-info"; !fs::exists(about))
+    write_file(about, fmt::format("StoreDir: {}\nWantMassQuery: 1\nPriority: 40\n", nix::store_dir));
+}
+
+void FileCache::put(std::string_view name, const fs::path& file, std::string_view) {
+  in_context(fmt::format("cache {}: storing {}", url(), name), [&] {
+    const fs::path target = directory_ / name;
+    fs::create_directories(target.parent_path());
+    const TempDir temporary("put-", directory_);
+    fs::copy_file(file, temporary.path() / "file");
+    fs::permissions(temporary.path() / "file", fs::perms(0644));
+    fs::rename(temporary.path() / "file", target);
+  });
+}
+
+}  // namespace flox::store

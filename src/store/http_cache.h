@@ -1,0 +1,44 @@
+// A binary cache behind HTTP or HTTPS, and what speaks like one once its requests are signed (s3_cache.h).
+#pragma once
+
+#include <mutex>
+#include <vector>
+
+#include "base/http_client.h"
+#include "store/binary_cache.h"
+
+namespace flox::store {
+
+class HttpCache : public BinaryCache {
+ public:
+  // `token` goes to this cache only, never to where a narinfo or a redirect points.
+  HttpCache(CacheUrl url, std::string token);
+  std::unique_ptr<BinaryCache> clone() const override;
+  bool is_remote() const noexcept override { return true; }
+  using BinaryCache::ask;
+  void ask(const std::string& name, std::function<void(CacheAnswer)> done) override;
+  std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) override;
+  void put(std::string_view name, const std::filesystem::path& file, std::string_view content_type) override;
+
+ protected:
+  // `base` is where the files are, if not at the URL itself.
+  HttpCache(CacheUrl url, std::string token, std::string base);
+  // The last chance to change a request to the cache, after which it is sent at once.
+  virtual void authorise(HttpRequest& request) const;
+  const std::string& base() const noexcept { return base_; }
+  const std::string& token() const noexcept { return token_; }
+
+ private:
+  HttpRequest make_request(std::string method, std::string url) const;
+  std::string absolute(const std::string& url) const;
+
+  std::unique_ptr<HttpClient> take_client();
+  void give_back(std::unique_ptr<HttpClient> client);
+
+  std::string base_;
+  std::string token_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<HttpClient>> clients_;  // for uploads: idle, with their connections
+};
+
+}  // namespace flox::store

@@ -1,0 +1,28 @@
+// A binary cache in an S3 bucket, at AWS or any endpoint that speaks like it (MinIO, LocalStack, moto):
+//   s3://BUCKET?region=…&endpoint=https://…&scheme=https&profile=…
+#pragma once
+
+#include "base/aws/sigv4.h"
+#include "store/http_cache.h"
+
+namespace flox::store {
+
+// Requests are signed with the keys of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or
+// else with those of the profile (the URL's, $AWS_PROFILE, "default") in ~/.aws/credentials
+// ($AWS_SHARED_CREDENTIALS_FILE). With neither they go unsigned: a public bucket. The region is the URL's,
+// $AWS_REGION or us-east-1.
+class S3Cache : public HttpCache {
+ public:
+  // Throws Error(not_found) if the URL names a profile that the file has not.
+  explicit S3Cache(CacheUrl url);
+  std::unique_ptr<BinaryCache> clone() const override { return std::make_unique<S3Cache>(settings()); }
+
+ protected:
+  void authorise(HttpRequest& request) const override;
+
+ private:
+  std::optional<aws::Credentials> credentials_;
+  aws::Scope scope_;
+};
+
+}  // namespace flox::store
