@@ -32,6 +32,17 @@ void check_name(std::string_view name) {
     fail(ErrorKind::invalid_input, "the name '{}' starts with '{}'", name, first_part);
 }
 
+void check_base_name(std::string_view base_name) {
+  if (base_name.size() < digest_length + 2)
+    fail(ErrorKind::invalid_input,
+         "it is too short: a store path is 32 characters of digest, '-' and a name");
+  if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
+    fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
+         base_name.substr(0, digest_length));
+  if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
+  check_name(base_name.substr(digest_length + 1));
+}
+
 // 32 bytes folded to 20 by XOR (nix.md 1.3).
 std::string fold(std::string_view digest) {
   std::string folded(20, '\0');
@@ -42,17 +53,12 @@ std::string fold(std::string_view digest) {
 }  // namespace
 
 StorePath StorePath::from_base_name(std::string_view base_name) {
-  return in_context(fmt::format("store path '{}'", base_name), [&] {
-    if (base_name.size() < digest_length + 2)
-      fail(ErrorKind::invalid_input,
-           "it is too short: a store path is 32 characters of digest, '-' and a name");
-    if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
-      fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
-           base_name.substr(0, digest_length));
-    if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
-    check_name(base_name.substr(digest_length + 1));
-    return StorePath(std::string(base_name));
-  });
+  try {
+    check_base_name(base_name);
+  } catch (const Error& error) {
+    throw error.with_context(fmt::format("store path '{}'", base_name));
+  }
+  return StorePath(std::string(base_name));
 }
 
 StorePath StorePath::parse(std::string_view path) {

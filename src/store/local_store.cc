@@ -43,7 +43,8 @@ void make_directory(const fs::path& path) {
 void make_layout(const fs::path& root, const fs::path& state) {
   make_directory(root / "nix/store/.links");
   for (const char* name :
-       {"db", "gcroots/per-user", "gcroots/flox", "profiles/per-user", "temproots", "flox/scratch"})
+       {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox", "profiles/per-user",
+        "temproots", "flox/scratch", "flox/last-used"})
     make_directory(state / name);
   make_directory(root / "nix/var/log/nix");
   if (::symlink("../profiles", (state / "gcroots/profiles").c_str()) != 0 && errno != EEXIST)
@@ -148,20 +149,25 @@ struct LocalStore::State {
   fs::path state;
   fs::path scratch;
   fs::path staging;
+  fs::path trash;
+  std::chrono::milliseconds lock_timeout;
   Fd big_lock;  // shared: keeps Nix from upgrading the database under us
   std::unique_ptr<Database> database;
   std::unique_ptr<TempRoots> temp_roots;
   std::mutex mutex;
   std::list<WorkDirectory> build_directories;  // kept for their locks
 
-  explicit State(fs::path given) : root(fs::absolute(given).lexically_normal()) {
+  State(const fs::path& given, std::chrono::milliseconds timeout)
+      : root(fs::absolute(given).lexically_normal()), lock_timeout(timeout) {
     store = root / "nix/store";
     state = root / "nix/var/nix";
     make_layout(root, state);
     const bool one_mount = mount_of(store) == mount_of(state);
     scratch = one_mount ? state / "flox/scratch" : store;
     staging = one_mount ? state / "flox/staging" : store / "tmp.flox-staging";
+    trash = one_mount ? state / "flox/trash" : store / "tmp.flox-trash";
     make_directory(staging);
+    make_directory(trash);
     open_database();
     temp_roots = std::make_unique<TempRoots>(state);
   }
@@ -173,24 +179,27 @@ struct LocalStore::State {
     if (!fs::exists(schema)) {
       lock_file(big_lock.get(), LOCK_EX, true, lock);
       if (!fs::exists(schema)) {
-        Database(state / "db/db.sqlite");
+        Database(state / "db/db.sqlite", lock_timeout);
         write_file(schema, schema_version);
       }
     }
     lock_file(big_lock.get(), LOCK_SH, true, lock);
     check_schema(schema);
-    database = std::make_unique<Database>(state / "db/db.sqlite");
+    database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
   }
 };
 
-LocalStore::LocalStore(fs::path root) : state_(std::make_unique<State>(std::move(root))) {}
+LocalStore::LocalStore(fs::path root, std::chrono::milliseconds lock_timeout)
+    : state_(std::make_unique<State>(root, lock_timeout)) {}
 LocalStore::~LocalStore() = default;
 
 const fs::path& LocalStore::root() const noexcept { return state_->root; }
+std::chrono::milliseconds LocalStore::lock_timeout() const noexcept { return state_->lock_timeout; }
 fs::path LocalStore::store_directory() const { return state_->store; }
 fs::path LocalStore::state_directory() const { return state_->state; }
 fs::path LocalStore::scratch_directory() const { return state_->scratch; }
 fs::path LocalStore::staging_directory() const { return state_->staging; }
+fs::path LocalStore::trash_directory() const { return state_->trash; }
 fs::path LocalStore::real_path(const StorePath& path) const { return state_->store / path.base_name(); }
 
 std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
@@ -198,6 +207,10 @@ std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
 }
 bool LocalStore::is_valid(const StorePath& path) const { return state_->database->is_valid(path); }
 StorePathSet LocalStore::valid_paths() const { return state_->database->all(); }
+std::optional<StorePath> LocalStore::find(std::string_view digest) const {
+  return state_->database->find(digest);
+}
+ReferenceGraph LocalStore::references() const { return state_->database->references(); }
 StorePathSet LocalStore::closure(const StorePathSet& paths) const { return state_->database->closure(paths); }
 
 uint64_t LocalStore::closure_size(const StorePathSet& closure) const {
@@ -212,6 +225,10 @@ uint64_t LocalStore::closure_size(const StorePathSet& closure) const {
 
 void LocalStore::register_valid(const std::vector<PathInfo>& infos) {
   state_->database->register_valid(infos);
+}
+
+std::vector<StorePath> LocalStore::unregister(const std::vector<StorePath>& paths) {
+  return state_->database->remove(paths);
 }
 
 void LocalStore::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
