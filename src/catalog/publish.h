@@ -2,7 +2,7 @@
 #pragma once
 
 #include "catalog/client.h"
-#include "store/binary_cache.h"
+#include "store/upload.h"
 #include "store/local_store.h"
 
 namespace flox::catalog {

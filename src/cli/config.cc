@@ -16,6 +16,10 @@ struct Options {
   bool json = false;
 };
 
+std::string text_of(const Amount& amount) {
+  return amount.share == 0 ? size_text(amount.bytes) : fmt::format("{}%", amount.share * 100);
+}
+
 void print(const Config& config, bool as_json) {
   nlohmann::ordered_json values = {{"root", config.root.string()},
                                    {"catalog_url", config.catalog_url},
@@ -29,7 +33,13 @@ void print(const Config& config, bool as_json) {
                                    {"pod_install", config.pod_install},
                                    {"namespace_environments", config.namespace_environments},
                                    {"metrics_address", config.metrics_address},
-                                   {"registry_address", config.registry_address}};
+                                   {"store_view", config.store_view},
+                                   {"registry_address", config.registry_address},
+                                   {"gc_min_free", text_of(config.gc_min_free)},
+                                   {"gc_target_free", text_of(config.gc_target_free)},
+                                   {"gc_keep_newer", fmt::format("{}s", config.gc_keep_newer.count())},
+                                   {"store_lock_timeout",
+                                    fmt::format("{}s", config.store_lock_timeout.count() / 1000)}};
   if (as_json) {
     fmt::print("{}\n", values.dump(2));
     return;

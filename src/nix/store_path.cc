@@ -73,19 +73,23 @@ StorePath StorePath::containing(std::string_view path) {
   return parse(path.substr(0, end));
 }
 
-StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
-                                 const StorePathSet& references, bool self_reference) {
+StorePath make_store_path(std::string_view type, std::string_view inner_hash, std::string_view name) {
   return in_context(fmt::format("store path name '{}'", name), [&] {
     check_name(name);
-    if (name.starts_with('.'))  // some versions of Nix refuse such paths
-      fail(ErrorKind::invalid_input, "it starts with a dot");
-    std::string fingerprint = "source";
-    for (const StorePath& reference : references) fingerprint.append(":").append(reference.to_string());
-    if (self_reference) fingerprint += ":self";
-    fingerprint += fmt::format(":sha256:{}:{}:{}", to_hex(bytes_of(hash)), store_dir, name);
+    if (name.starts_with('.')) fail(ErrorKind::invalid_input, "it starts with a dot");
+    const std::string fingerprint =
+        fmt::format("{}:sha256:{}:{}:{}", type, to_hex(inner_hash), store_dir, name);
     return StorePath::from_base_name(to_base32(fold(bytes_of(sha256(fingerprint)))) + "-" +
                                      std::string(name));
   });
+}
+
+StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
+                                 const StorePathSet& references, bool self_reference) {
+  std::string type = "source";
+  for (const StorePath& reference : references) type.append(":").append(reference.to_string());
+  if (self_reference) type += ":self";
+  return make_store_path(type, bytes_of(hash), name);
 }
 
 }  // namespace flox::nix

@@ -13,6 +13,13 @@ void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
   milliseconds_ += static_cast<uint64_t>(seconds * 1000);
 }
 
+void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
+  ++collections_;
+  collected_paths_ += paths;
+  collected_bytes_ += bytes;
+  collected_milliseconds_ += static_cast<uint64_t>(seconds * 1000);
+}
+
 void Metrics::failed(ErrorKind kind) { ++failures_.at(static_cast<size_t>(kind)); }
 
 std::string Metrics::text(const store::LocalStore& store) const {
@@ -38,6 +45,17 @@ std::string Metrics::text(const store::LocalStore& store) const {
                         to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
   add("flox_leases", "gauge", "Containers and pods that hold a lease.",
       static_cast<double>(store::list_leases(store).size()));
+  add("flox_gc_total", "counter", "Garbage collections.", static_cast<double>(collections_));
+  add("flox_gc_failures_total", "counter", "Garbage collections that failed.",
+      static_cast<double>(collection_failures_));
+  add("flox_gc_seconds_total", "counter", "Seconds spent collecting garbage.",
+      static_cast<double>(collected_milliseconds_) / 1000);
+  add("flox_gc_paths_removed_total", "counter", "Store paths that were collected.",
+      static_cast<double>(collected_paths_));
+  text += fmt::format(
+      "# HELP flox_gc_bytes_freed_total Bytes on the disk that collecting garbage freed.\n# TYPE "
+      "flox_gc_bytes_freed_total counter\nflox_gc_bytes_freed_total {}\n",
+      collected_bytes_.load());
   struct statvfs disk {};
   if (::statvfs(store.store_directory().c_str(), &disk) == 0)
     text += fmt::format(

@@ -103,13 +103,13 @@ class Collection {
   }
 
   GcResult run() {
-    // Ballast that Nix lays down so that SQLite can write when the disk is full.
-    ::unlink((store_.state_directory() / "db/reserved").c_str());
+    ::unlink((store_.state_directory() / "db/reserved").c_str());  // room for SQLite on a full disk
     remove_litter();
     remove_paths();
     turn_.reset();  // what is in the trash is nobody's
     trash_.drain();
     remove_links();
+    store_.lay_ballast();
     result_.bytes_freed = trash_.bytes_freed();
     result_.failures += trash_.failures();
     result_.paths_kept = graph_.size() - result_.removed.size();

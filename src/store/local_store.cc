@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <list>
@@ -49,6 +51,17 @@ void make_layout(const fs::path& root, const fs::path& state) {
   make_directory(root / "nix/var/log/nix");
   if (::symlink("../profiles", (state / "gcroots/profiles").c_str()) != 0 && errno != EEXIST)
     fail_errno(errno, "making {}", (state / "gcroots/profiles").string());
+}
+
+// STATE/db/reserved, as Nix has it, but on a small disk at most a hundredth of it.
+void reserve(const fs::path& state) noexcept {
+  constexpr off_t most = 8 << 20;
+  const std::string file = state / "db/reserved";
+  struct statvfs disk {};
+  if (::statvfs(file.substr(0, file.rfind('/')).c_str(), &disk) != 0) return;
+  const auto size = std::min<off_t>(most, static_cast<off_t>(disk.f_blocks * disk.f_frsize / 100));
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (fd && ::posix_fallocate(fd.get(), 0, size) != 0) ::unlink(file.c_str());
 }
 
 // Which mount a directory is on: rename(2) works within one mount only.
@@ -180,6 +193,7 @@ struct LocalStore::State {
       lock_file(big_lock.get(), LOCK_EX, true, lock);
       if (!fs::exists(schema)) {
         Database(state / "db/db.sqlite", lock_timeout);
+        reserve(state);
         write_file(schema, schema_version);
       }
     }
@@ -234,6 +248,8 @@ std::vector<StorePath> LocalStore::unregister(const std::vector<StorePath>& path
 void LocalStore::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
   state_->database->add_signatures(path, signatures);
 }
+
+void LocalStore::lay_ballast() const noexcept { reserve(state_->state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 

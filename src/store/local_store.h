@@ -89,6 +89,10 @@ class LocalStore {
   // this object does when it goes. What a killed process left is removed by the next one that asks for one.
   fs::path make_build_directory();
 
+  // Lays down the ballast that a collector removes first: a full disk leaves SQLite no room to forget paths
+  // otherwise. Does nothing if the disk is full.
+  void lay_ballast() const noexcept;
+
   // Keeps the collector off these paths until this object goes (Nix's temp roots, nix.md 4.4). Call before
   // checking validity.
   void add_temp_roots(const StorePathSet& paths) const;
