@@ -1,6 +1,8 @@
 // The subcommands of flox store, one file each, and what they share.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>

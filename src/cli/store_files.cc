@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -30,12 +31,29 @@ fs::path real_path(const store::LocalStore& store, const std::string& path) {
   return store.real_path(base) / fs::path(path).lexically_relative(base.to_string());
 }
 
-// Follows symlinks as a program that sees the store at /nix/store would.
+// The path with its first symlink replaced by what it leads to; nothing if there is none.
+std::optional<std::string> without_first_link(const store::LocalStore& store, const std::string& path) {
+  const std::string base = nix::StorePath::containing(path).to_string();
+  const fs::path inside = fs::path(path).lexically_relative(base);
+  fs::path logical = base;
+  for (auto part = inside.begin();; ++part) {
+    const fs::path real = real_path(store, logical);
+    if (fs::is_symlink(fs::symlink_status(real))) {
+      fs::path target = logical.parent_path() / fs::read_symlink(real);
+      for (; part != inside.end(); ++part) target /= *part;
+      return target.lexically_normal();
+    }
+    if (part == inside.end()) return std::nullopt;
+    logical = (logical / *part).lexically_normal();
+  }
+}
+
+// Where a program that sees the store at /nix/store would end.
 fs::path follow(const store::LocalStore& store, std::string path) {
   for (int links = 0; links < most_links; ++links) {
-    const fs::path real = real_path(store, path);
-    if (!fs::is_symlink(fs::symlink_status(real))) return real;
-    path = (fs::path(path).parent_path() / fs::read_symlink(real)).lexically_normal();
+    const std::optional<std::string> next = without_first_link(store, path);
+    if (!next) return real_path(store, path);
+    path = *next;
   }
   fail(ErrorKind::invalid_input, "{}: too many symlinks", path);
 }

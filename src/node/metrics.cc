@@ -2,6 +2,9 @@
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
+
+#include "node/store_views.h"
 #include "store/lease.h"
 
 namespace flox::node {
@@ -43,8 +46,10 @@ std::string Metrics::text(const store::LocalStore& store) const {
   for (size_t kind = 0; kind < failures_.size(); ++kind)
     text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n",
                         to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
+  auto is_view = [](const store::Lease& lease) { return lease.holder.starts_with(view_holder_prefix); };
+  const auto leases = store::list_leases(store);
   add("flox_leases", "gauge", "Containers and pods that hold a lease.",
-      static_cast<double>(store::list_leases(store).size()));
+      static_cast<double>(leases.size() - static_cast<size_t>(std::ranges::count_if(leases, is_view))));
   add("flox_gc_total", "counter", "Garbage collections.", static_cast<double>(collections_));
   add("flox_gc_failures_total", "counter", "Garbage collections that failed.",
       static_cast<double>(collection_failures_));

@@ -41,7 +41,7 @@ KEY=$(store keygen care-1 --out "$WORK/key")
 contains "$(store sign --key "$WORK/key" --recursive "$APP")" "3 paths signed as care-1"
 equal "$(store info --json "$APP" | jq -r '.[0].signatures[0]')" "$(nix --store "$ROOT" path-info --json "$APP" | jq -r '.[0].signatures[0]')" "the signature"
 refused "not of the form" store serve --listen nonsense
-store serve --listen 127.0.0.1:0 --port-file "$WORK/port" >/dev/null &
+flox --root "$ROOT" store serve --listen 127.0.0.1:0 --port-file "$WORK/port" >/dev/null &
 STARTED+=($!)
 wait_for 10 "the server" test -s "$WORK/port"
 URL=http://127.0.0.1:$(cat "$WORK/port")
