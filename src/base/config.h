@@ -36,9 +36,9 @@ struct Config {
 
   // The store's care (docs/store-care.md). floxd collects garbage when less than gc_min_free is free on the
   // store's file system, until gc_target_free is; what was in use within gc_keep_newer stays.
-  Amount gc_min_free{.share = 0.10};             // gc_min_free     FLOX_GC_MIN_FREE; 0: never
-  Amount gc_target_free{.share = 0.15};          // gc_target_free  FLOX_GC_TARGET_FREE
-  std::chrono::seconds gc_keep_newer{0};         // gc_keep_newer   FLOX_GC_KEEP_NEWER
+  Amount gc_min_free{.share = 0.10};                     // gc_min_free     FLOX_GC_MIN_FREE; 0: never
+  Amount gc_target_free{.share = 0.15};                  // gc_target_free  FLOX_GC_TARGET_FREE
+  std::chrono::seconds gc_keep_newer{0};                 // gc_keep_newer   FLOX_GC_KEEP_NEWER
   std::chrono::milliseconds store_lock_timeout{60'000};  // store_lock_timeout FLOX_STORE_LOCK_TIMEOUT: wait
                                                          // so long for another process's database lock
 

@@ -11,9 +11,9 @@ namespace {
 // The number at the text's beginning, which is taken off. Throws unless there is one, not negative.
 double take_number(std::string_view& text, std::string_view what) {
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc() || value < 0)
-    fail(ErrorKind::invalid_input, "'{}' is not a {}", text, what);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc() || value < 0) fail(ErrorKind::invalid_input, "'{}' is not a {}", text, what);
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return value;
 }

@@ -19,8 +19,8 @@ std::chrono::seconds parse_duration(std::string_view text);
 
 // A size, or a share of a whole: "20G", "10%".
 struct Amount {
-  double share = 0;    // 0.1 for "10%"
-  uint64_t bytes = 0;  // used if `share` is 0
+  double share = 0;                            // 0.1 for "10%"
+  uint64_t bytes = 0;                          // used if `share` is 0
   static Amount parse(std::string_view text);  // throws Error(invalid_input)
   uint64_t of(uint64_t whole) const {
     return share == 0 ? bytes : static_cast<uint64_t>(share * static_cast<double>(whole));

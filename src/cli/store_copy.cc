@@ -26,7 +26,8 @@ void copy_to(const Options& options, const Config& config) {
   const std::string key_file = options.key.empty() ? config.signing_key_file : options.key;
   std::optional<nix::SecretKey> key;
   if (!key_file.empty())
-    key = in_context("reading the key " + key_file, [&] { return nix::SecretKey::parse(read_file(key_file)); });
+    key =
+        in_context("reading the key " + key_file, [&] { return nix::SecretKey::parse(read_file(key_file)); });
   // The token is the catalog's; no other server shall see it.
   const bool to_catalog = !config.catalog_url.empty() && options.to.starts_with(config.catalog_url);
   const auto cache = store::BinaryCache::open(options.to, to_catalog ? config.catalog_token : "");
@@ -39,9 +40,8 @@ void copy_to(const Options& options, const Config& config) {
                   "Sign as you copy: --key FILE, or signing_private_key (flox config --explain). "
                   "'flox store keygen' makes a key.");
   ProgressLine line;
-  store::UploadOptions how{.key = key ? &*key : nullptr,
-                           .compression = options.compression,
-                           .listings = options.listings};
+  store::UploadOptions how{
+      .key = key ? &*key : nullptr, .compression = options.compression, .listings = options.listings};
   if (line.shown())
     how.on_progress = [&](const store::UploadProgress& progress) {
       line.show(fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
@@ -68,8 +68,7 @@ void copy_from(const Options& options, const Config& config) {
     print_json({{"paths_fetched", result.paths_fetched}, {"bytes_fetched", result.bytes_fetched}});
   else
     fmt::print("{} paths fetched ({:.1f} MB), {} were there\n", result.paths_fetched,
-               static_cast<double>(result.bytes_fetched) / 1e6,
-               result.closure.size() - result.paths_fetched);
+               static_cast<double>(result.bytes_fetched) / 1e6, result.closure.size() - result.paths_fetched);
 }
 
 void copy(const Options& options) {

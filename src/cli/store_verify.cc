@@ -66,14 +66,14 @@ void verify(const Options& options) {
   ProgressLine line;
   size_t checked = 0;
   uint64_t bytes = 0;
-  const auto damages = store::verify(
-      store, {.paths = to_store_paths(options.paths),
-              .contents = !options.no_contents,
-              .on_path = [&](const nix::StorePath&, uint64_t nar_size) {
-                ++checked;
-                bytes += nar_size;
-                line.show(fmt::format("{} paths, {}", checked, size_text(bytes)));
-              }});
+  const auto damages =
+      store::verify(store, {.paths = to_store_paths(options.paths),
+                            .contents = !options.no_contents,
+                            .on_path = [&](const nix::StorePath&, uint64_t nar_size) {
+                              ++checked;
+                              bytes += nar_size;
+                              line.show(fmt::format("{} paths, {}", checked, size_text(bytes)));
+                            }});
   const auto outcomes = mend(store, damages, options, config);
   print(outcomes, checked, options);
   size_t left = 0;

@@ -32,7 +32,9 @@ ContentAddress ContentAddress::parse(std::string_view text) {
 }
 
 std::string ContentAddress::to_string() const {
-  const char* prefix = method == ContentMethod::text ? "text:" : method == ContentMethod::nar ? "fixed:r:" : "fixed:";
+  const char* prefix = method == ContentMethod::text  ? "text:"
+                       : method == ContentMethod::nar ? "fixed:r:"
+                                                      : "fixed:";
   return prefix + hash.to_text();
 }
 

@@ -1,5 +1,5 @@
-// Hashes in the algorithms and text forms of Nix: hexadecimal, base-32, base64 with a prefix "ALGORITHM:", and
-// SRI "ALGORITHM-base64".
+// Hashes in the algorithms and text forms of Nix: hexadecimal, base-32, base64 with a prefix "ALGORITHM:",
+// and SRI "ALGORITHM-base64".
 #pragma once
 
 #include <memory>
@@ -9,9 +9,9 @@
 namespace flox::nix {
 
 enum class HashAlgorithm { md5, sha1, sha256, sha512 };
-std::string_view to_string(HashAlgorithm algorithm) noexcept;      // "sha256"
-HashAlgorithm parse_hash_algorithm(std::string_view name);         // throws Error(invalid_input)
-size_t hash_size(HashAlgorithm algorithm) noexcept;                // bytes
+std::string_view to_string(HashAlgorithm algorithm) noexcept;  // "sha256"
+HashAlgorithm parse_hash_algorithm(std::string_view name);     // throws Error(invalid_input)
+size_t hash_size(HashAlgorithm algorithm) noexcept;            // bytes
 
 struct Hash {
   HashAlgorithm algorithm = HashAlgorithm::sha256;
@@ -19,9 +19,9 @@ struct Hash {
 
   // Any of the forms; the digits' number tells which. Throws Error(invalid_input).
   static Hash parse(std::string_view text);
-  std::string to_hex() const;     // the digits only
-  std::string to_text() const;    // "sha256:<base-32>"
-  std::string to_sri() const;     // "sha256-<base64>"
+  std::string to_hex() const;   // the digits only
+  std::string to_text() const;  // "sha256:<base-32>"
+  std::string to_sri() const;   // "sha256-<base64>"
   bool operator==(const Hash&) const = default;
 };
 

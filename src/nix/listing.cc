@@ -87,8 +87,8 @@ ordered_json json_of(const Listing& listing) {
 }  // namespace
 
 std::string Listing::to_json() const {
-  return ordered_json{{"version", 1}, {"root", json_of(*this)}}.dump(
-      -1, ' ', false, ordered_json::error_handler_t::replace);
+  return ordered_json{{"version", 1}, {"root", json_of(*this)}}.dump(-1, ' ', false,
+                                                                     ordered_json::error_handler_t::replace);
 }
 
 Listing list_tree(const fs::path& path, uint64_t* nar_size) {

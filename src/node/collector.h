@@ -1,4 +1,5 @@
-// What keeps the node's disk from filling up: garbage collection when little is free on the store's file system.
+// What keeps the node's disk from filling up: garbage collection when little is free on the store's file
+// system.
 #pragma once
 
 #include <condition_variable>
@@ -11,9 +12,9 @@
 
 namespace flox::node {
 
-// Looks every few seconds, on a thread of its own with the lowest priority for CPU and disk. Below gc_min_free
-// it collects until gc_target_free, longest unused first; while environments are being realised it pauses
-// between its batches, unless the disk is about to be full.
+// Looks every few seconds, on a thread of its own with the lowest priority for CPU and disk. Below
+// gc_min_free it collects until gc_target_free, longest unused first; while environments are being realised
+// it pauses between its batches, unless the disk is about to be full.
 class Collector {
  public:
   Collector(const Config& config, const Environments& environments, Metrics& metrics);

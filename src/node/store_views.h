@@ -9,8 +9,8 @@
 //   DIRECTORY/NAME/meta/view/HASH-NAME   an empty directory or file, trusted.overlay.redirect = "/HASH-NAME"
 //   DIRECTORY/NAME/merged                the overlay of meta and the store
 //
-// While a view exists, used or not, it holds a lease on its paths, "view-NAME": an overlay does not notice that a
-// path was collected and fetched anew.
+// While a view exists, used or not, it holds a lease on its paths, "view-NAME": an overlay does not notice
+// that a path was collected and fetched anew.
 //
 // A tree of bind mounts does the same and reads a little faster, but 400 mounts stand in each container's and
 // the node's mount tables, and take 0.2 MB of kernel memory a container (bench/store_view.sh).

@@ -79,8 +79,7 @@ class CareTest : public testing::Test {
     return upload_closure(store_, *BinaryCache::open(cache_url()), closure, options);
   }
   nix::NarInfo narinfo(const StorePath& path) const {
-    return nix::NarInfo::parse(
-        read_file(temp_.path() / "cache" / (std::string(path.digest()) + ".narinfo")));
+    return nix::NarInfo::parse(read_file(temp_.path() / "cache" / (std::string(path.digest()) + ".narinfo")));
   }
 
   TempDir temp_;
@@ -210,8 +209,8 @@ TEST_F(CareTest, every_compression_that_we_write_nix_and_we_read) {
 TEST_F(CareTest, a_listing_says_where_each_file_is_in_the_nar) {
   const StorePath a = add("a", "hello listing");
   upload({.key = &key_, .compression = {.method = "none"}, .listings = true}, {a});
-  const auto listing = nlohmann::json::parse(
-      read_file(temp_.path() / "cache" / (std::string(a.digest()) + ".ls")));
+  const auto listing =
+      nlohmann::json::parse(read_file(temp_.path() / "cache" / (std::string(a.digest()) + ".ls")));
   const auto text = listing["root"]["entries"]["share"]["entries"]["text"];
   const std::string nar = read_file(temp_.path() / "cache" / narinfo(a).url);
   EXPECT_EQ(nar.substr(text["narOffset"], text["size"]), "hello listing");

@@ -96,7 +96,8 @@ class CollectorTurn::Listener {
       if (ready[0].revents != 0) return;
       size_t i = 2;
       for (auto client = clients_.begin(); client != clients_.end(); ++i)
-        client = ready[i].revents == 0 || client->serve(announce_) ? std::next(client) : clients_.erase(client);
+        client =
+            ready[i].revents == 0 || client->serve(announce_) ? std::next(client) : clients_.erase(client);
       if (ready[1].revents != 0)
         if (Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)); fd)
           clients_.push_back({.fd = std::move(fd), .input = {}});

@@ -26,8 +26,8 @@ class Compressor {
   virtual void finish() = 0;
 };
 
-// For a stream of exactly `size` bytes, compressed by up to `threads` threads. Throws Error(invalid_input) for
-// an unknown method or level.
+// For a stream of exactly `size` bytes, compressed by up to `threads` threads. Throws Error(invalid_input)
+// for an unknown method or level.
 std::unique_ptr<Compressor> make_compressor(const Compression& compression, uint64_t size, unsigned threads,
                                             ByteSink sink);
 

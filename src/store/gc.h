@@ -1,5 +1,5 @@
-// Garbage collection: removes the paths that no root reaches. Nix's protocol since 2.5 (nix.md 5), so that Nix
-// and we may use, add and collect at the same time on one store.
+// Garbage collection: removes the paths that no root reaches. Nix's protocol since 2.5 (nix.md 5), so that
+// Nix and we may use, add and collect at the same time on one store.
 #pragma once
 
 #include <chrono>
@@ -36,10 +36,10 @@ struct GcResult {
 };
 
 // Marks from the permanent, temporary and runtime roots; then, referrers first and in batches: the database
-// row goes, the tree moves to the trash by one rename, and threads delete it. Killed at any point it leaves no
-// valid path without its files; the next collection takes the rest away. A path that is announced meanwhile
-// stays, with its closure, unless it is gone already. Others wait for a batch at most (some milliseconds).
-// Throws Error if it cannot begin, or if a root cannot be read.
+// row goes, the tree moves to the trash by one rename, and threads delete it. Killed at any point it leaves
+// no valid path without its files; the next collection takes the rest away. A path that is announced
+// meanwhile stays, with its closure, unless it is gone already. Others wait for a batch at most (some
+// milliseconds). Throws Error if it cannot begin, or if a root cannot be read.
 GcResult collect_garbage(LocalStore& store, const GcOptions& options = {});
 
 }  // namespace flox::store

@@ -230,9 +230,9 @@ TEST_F(GcTest, litter_goes_but_not_what_belongs_to_somebody) {
   EXPECT_EQ(result.links_removed, 1u);
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(store)) names.push_back(entry.path().filename());
-  EXPECT_THAT(names, testing::UnorderedElementsAre(".links", "tmp-alive", kept.base_name(),
-                                                   announced + "-being-made",
-                                                   announced + "-being-made.lock"));
+  EXPECT_THAT(
+      names, testing::UnorderedElementsAre(".links", "tmp-alive", kept.base_name(), announced + "-being-made",
+                                           announced + "-being-made.lock"));
 }
 
 TEST_F(GcTest, the_last_name_of_a_shared_file_goes_with_the_last_path) {

@@ -1,5 +1,5 @@
-// When paths were last in use: the collector takes the longest unused first. Kept for roots only, in the times
-// of empty files STATE/flox/last-used/BASE_NAME; what a root refers to was in use with it.
+// When paths were last in use: the collector takes the longest unused first. Kept for roots only, in the
+// times of empty files STATE/flox/last-used/BASE_NAME; what a root refers to was in use with it.
 #pragma once
 
 #include <vector>

@@ -44,9 +44,8 @@ void make_directory(const fs::path& path) {
 // What Nix expects to find (nix.md 4.1).
 void make_layout(const fs::path& root, const fs::path& state) {
   make_directory(root / "nix/store/.links");
-  for (const char* name :
-       {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox", "profiles/per-user",
-        "temproots", "flox/scratch", "flox/last-used"})
+  for (const char* name : {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox",
+                           "profiles/per-user", "temproots", "flox/scratch", "flox/last-used"})
     make_directory(state / name);
   make_directory(root / "nix/var/log/nix");
   if (::symlink("../profiles", (state / "gcroots/profiles").c_str()) != 0 && errno != EEXIST)
@@ -62,6 +61,13 @@ void reserve(const fs::path& state) noexcept {
   const auto size = std::min<off_t>(most, static_cast<off_t>(disk.f_blocks * disk.f_frsize / 100));
   const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (fd && ::posix_fallocate(fd.get(), 0, size) != 0) ::unlink(file.c_str());
+}
+
+bool is_full(const fs::path& directory) {
+  constexpr uint64_t little = 1 << 20;  // bytes
+  struct statvfs disk {};
+  return ::statvfs(directory.c_str(), &disk) == 0 &&
+         static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize < little;
 }
 
 // Which mount a directory is on: rename(2) works within one mount only.
@@ -199,7 +205,13 @@ struct LocalStore::State {
     }
     lock_file(big_lock.get(), LOCK_SH, true, lock);
     check_schema(schema);
-    database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
+    try {
+      database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
+    } catch (const Error&) {
+      // A full disk has no room for SQLite's own files: that is what the ballast is for.
+      if (!is_full(state) || ::unlink((state / "db/reserved").c_str()) != 0) throw;
+      database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
+    }
   }
 };
 

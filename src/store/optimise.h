@@ -15,9 +15,9 @@ struct OptimiseResult {
   uint64_t links_mended = 0;  // damaged files of .links that were replaced
 };
 
-// Over all valid paths, on all cores. The contents are compared before a file gives way to its twin, so that a
-// damaged file spreads nowhere. Files that their owner may write are left alone, as in Nix; so are those where
-// the file system's limit of links is reached. May be killed at any point: each file is replaced by one
+// Over all valid paths, on all cores. The contents are compared before a file gives way to its twin, so that
+// a damaged file spreads nowhere. Files that their owner may write are left alone, as in Nix; so are those
+// where the file system's limit of links is reached. May be killed at any point: each file is replaced by one
 // rename. `on_path` is called after each path, one call at a time.
 OptimiseResult optimise(LocalStore& store, const std::function<void()>& on_path = {});
 

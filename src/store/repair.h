@@ -8,10 +8,10 @@
 
 namespace flox::store {
 
-// Fetches the valid path again from the first of the caches that gives the NAR that was registered, and puts it
-// in the place of what is there by one rename: whoever has the damaged files open keeps them. What the store
-// has registered is what is trusted, whoever signed it. Links of .links that the damaged files share are
-// dropped. Throws Error naming each cache and what it said.
+// Fetches the valid path again from the first of the caches that gives the NAR that was registered, and puts
+// it in the place of what is there by one rename: whoever has the damaged files open keeps them. What the
+// store has registered is what is trusted, whoever signed it. Links of .links that the damaged files share
+// are dropped. Throws Error naming each cache and what it said.
 void repair(LocalStore& store, const StorePath& path, const std::vector<std::string>& caches);
 
 }  // namespace flox::store

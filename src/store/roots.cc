@@ -28,8 +28,8 @@ std::optional<StorePath> parse_base_name(std::string_view name) {
   }
 }
 
-// The store path that a link's target is or lies in; nothing if it is elsewhere. A root of a store that is not
-// the machine's own may be named as its programs see it, or where it really is.
+// The store path that a link's target is or lies in; nothing if it is elsewhere. A root of a store that is
+// not the machine's own may be named as its programs see it, or where it really is.
 std::optional<StorePath> path_in_store(const LocalStore& store, std::string_view target) {
   for (const std::string& directory : {std::string(nix::store_dir), store.store_directory().string()}) {
     if (!target.starts_with(directory + "/")) continue;
@@ -133,16 +133,16 @@ bool is_number(std::string_view text) {
 template <typename Body>
 void for_each_process(Body&& body) {
   std::error_code error;
-  for (fs::directory_iterator processes("/proc", error);
-       !error && processes != fs::directory_iterator(); processes.increment(error))
+  for (fs::directory_iterator processes("/proc", error); !error && processes != fs::directory_iterator();
+       processes.increment(error))
     if (is_number(processes->path().filename().native())) body(processes->path());
 }
 
 template <typename Body>
 void for_each_descriptor(const fs::path& process, Body&& body) {
   std::error_code error;
-  for (fs::directory_iterator entries(process / "fd", error);
-       !error && entries != fs::directory_iterator(); entries.increment(error)) {
+  for (fs::directory_iterator entries(process / "fd", error); !error && entries != fs::directory_iterator();
+       entries.increment(error)) {
     std::error_code gone;
     const fs::path target = fs::read_symlink(entries->path(), gone);
     if (!gone) body(entries->path(), target.native());
@@ -237,9 +237,8 @@ std::vector<Root> runtime_roots(const ReferenceGraph& graph) {
       const fs::path target = fs::read_symlink(process / name, gone);
       if (!gone) look_at(target.native(), process / name);
     }
-    for_each_descriptor(process, [&](const fs::path& descriptor, const std::string& target) {
-      look_at(target, descriptor);
-    });
+    for_each_descriptor(
+        process, [&](const fs::path& descriptor, const std::string& target) { look_at(target, descriptor); });
     for (const char* name : {"maps", "environ"}) look_at(contents_of(process / name), process / name);
   });
   for (const char* name : {"modprobe", "poweroff_cmd"})

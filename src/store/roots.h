@@ -25,8 +25,8 @@ enum class StaleLinks { keep, remove };
 // Links and files below gcroots/ and profiles/, leases among them. Throws Error if a directory or a link
 // cannot be read: what cannot be seen might be a root.
 std::vector<Root> permanent_roots(const LocalStore& store, StaleLinks stale = StaleLinks::keep);
-// What living processes have announced. Files of dead ones are removed. A file that lost its name to a process
-// with the same id in another PID namespace is found where its owner has it open.
+// What living processes have announced. Files of dead ones are removed. A file that lost its name to a
+// process with the same id in another PID namespace is found where its owner has it open.
 std::vector<Root> temporary_roots(const LocalStore& store);
 // Valid paths that visible processes execute, have open or mapped, or name in their environment.
 std::vector<Root> runtime_roots(const ReferenceGraph& graph);

@@ -80,9 +80,11 @@ bool TempRoots::announce(const nix::StorePathSet& paths) const {
     if (::send(socket.get(), lines.data(), lines.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(lines.size()))
       return false;
     for (char answers[announced_at_once]; count > 0;) {
-      const size_t got = read_some(socket.get(), answers, count);
-      if (got == 0 || !std::all_of(answers, answers + got, [](char c) { return c == '1'; })) return false;
-      count -= got;
+      // A collector that ends closes its connections, also with lines unread: that is no error.
+      const ssize_t got = ::recv(socket.get(), answers, count, 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0 || !std::all_of(answers, answers + got, [](char c) { return c == '1'; })) return false;
+      count -= static_cast<size_t>(got);
     }
   }
   return true;

@@ -1,5 +1,5 @@
-// Where trees go that are no part of the store any more: moved away by one rename, so that their names are free
-// at once, and deleted by threads of its own.
+// Where trees go that are no part of the store any more: moved away by one rename, so that their names are
+// free at once, and deleted by threads of its own.
 #pragma once
 
 #include <atomic>

@@ -155,9 +155,8 @@ class Uploader {
 
   void upload_narinfo(BinaryCache& cache, nix::NarInfo& narinfo) const {
     if (options_.key != nullptr) {
-      std::erase_if(narinfo.info.signatures, [&](const std::string& other) {
-        return other.starts_with(options_.key->name + ":");
-      });
+      std::erase_if(narinfo.info.signatures,
+                    [&](const std::string& other) { return other.starts_with(options_.key->name + ":"); });
       narinfo.info.signatures.push_back(options_.key->sign(narinfo.info.fingerprint()));
     }
     const TempDir temporary("flox-upload-");

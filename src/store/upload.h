@@ -25,9 +25,10 @@ struct UploadOptions {
   std::function<void(const UploadProgress&)> on_progress;  // from any worker, one call at a time
 };
 
-// Uploads the closure: each NAR, then its narinfo after those of its references, so that a path that the cache
-// has, it has with all that it refers to. Each NAR is read once: hashed, compressed and hashed again as it
-// streams into a temporary file. Throws Error; untrusted if a path's files are no longer what was registered.
+// Uploads the closure: each NAR, then its narinfo after those of its references, so that a path that the
+// cache has, it has with all that it refers to. Each NAR is read once: hashed, compressed and hashed again as
+// it streams into a temporary file. Throws Error; untrusted if a path's files are no longer what was
+// registered.
 UploadResult upload_closure(const LocalStore& store, BinaryCache& cache, const nix::StorePathSet& closure,
                             const UploadOptions& options);
 }  // namespace flox::store

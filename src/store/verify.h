@@ -20,8 +20,8 @@ struct VerifyOptions {
   std::function<void(const StorePath&, uint64_t nar_size)> on_path;  // after each, one call at a time
 };
 
-// The damaged paths, in order. Hashes on all cores, the largest path first. A path that is collected meanwhile
-// is no damage. Throws Error(not_found) if one of `paths` is not valid.
+// The damaged paths, in order. Hashes on all cores, the largest path first. A path that is collected
+// meanwhile is no damage. Throws Error(not_found) if one of `paths` is not valid.
 std::vector<Damage> verify(const LocalStore& store, const VerifyOptions& options = {});
 
 }  // namespace flox::store

@@ -36,9 +36,9 @@ actor() {
   done
   echo "$good $bad" >"$WORK/logs/$name.count"
 }
-fresh_file() { head -c 3000 /dev/urandom | base64 >"$WORK/made/$BASHPID"; cat "$WORK/trees/7/share/data" >>"$WORK/made/$BASHPID"; }
-we_add() { fresh_file && path=$(store add "$WORK/made/$BASHPID" --name ours) && keep "$path"; }
-nix_adds() { fresh_file && path=$(nix_store --add "$WORK/made/$BASHPID") && keep "$path"; }
+fresh_file() { { head -c 3000 /dev/urandom | base64; cat "$WORK/trees/7/share/data"; } >"$1"; }
+we_add() { fresh_file "$WORK/made/ours" && path=$(store add "$WORK/made/ours") && keep "$path"; }
+nix_adds() { fresh_file "$WORK/made/nixs" && path=$(nix_store --add "$WORK/made/nixs") && keep "$path"; }
 we_realise() { store realise --cache "file://$WORK/cache" --trusted-key "$KEY" "$WHOLE"; }
 we_look_after_it() { store gc -q && store optimise && store verify && store closure "$WHOLE"; }
 
