@@ -20,7 +20,7 @@ while read -r size name; do
   bytes=$((bytes + size))
   names+=("$name")
 done < <(du -s --apparent-size -k /usr/share/* /usr/lib/*/* /usr/lib/python3/dist-packages/* /usr/include/* 2>/dev/null |
-  awk '$1 >= 20 && $1 < 60000' | grep -v '[^A-Za-z0-9+._?=/\t-]' | sort -k2)
+  awk '$1 >= 20 && $1 < 60000 && $2 !~ /[^A-Za-z0-9+._?=\/-]/ && NF == 2' | sort -k2)
 mkdir "$WORK/trees"
 for name in "${names[@]}"; do
   target=$WORK/trees/$(basename "$name")
