@@ -91,6 +91,18 @@ const std::vector<Key>& keys() {
       {"registry_address", "FLOX_REGISTRY_ADDRESS", "127.0.0.1:9809",
        "where floxd serves the stub images as a registry, for containerd on this node; empty: nowhere",
        [](Config& c, const std::string& v) { c.registry_address = v; }},
+      {"gc_min_free", "FLOX_GC_MIN_FREE", "10%",
+       "floxd collects garbage when less than this is free on the store's file system: a size (20G) or a "
+       "share (10%); 0: never",
+       [](Config& c, const std::string& v) { c.gc_min_free = Amount::parse(v); }},
+      {"gc_target_free", "FLOX_GC_TARGET_FREE", "15%", "and until so much is free, longest unused first",
+       [](Config& c, const std::string& v) { c.gc_target_free = Amount::parse(v); }},
+      {"gc_keep_newer", "FLOX_GC_KEEP_NEWER", "0s",
+       "but never what was in use within this time: 90s, 15m, 12h, 30d",
+       [](Config& c, const std::string& v) { c.gc_keep_newer = parse_duration(v); }},
+      {"store_lock_timeout", "FLOX_STORE_LOCK_TIMEOUT", "60s",
+       "how long to wait while another process holds the lock of the store's database",
+       [](Config& c, const std::string& v) { c.store_lock_timeout = parse_duration(v); }},
   };
   return table;
 }

@@ -3,10 +3,13 @@
 // prints that table.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "base/units.h"
 
 namespace flox {
 
@@ -30,6 +33,14 @@ struct Config {
                                                     // of the store: "node" all, "closure" their own
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
+
+  // The store's care (docs/store-care.md). floxd collects garbage when less than gc_min_free is free on the
+  // store's file system, until gc_target_free is; what was in use within gc_keep_newer stays.
+  Amount gc_min_free{.share = 0.10};                     // gc_min_free     FLOX_GC_MIN_FREE; 0: never
+  Amount gc_target_free{.share = 0.15};                  // gc_target_free  FLOX_GC_TARGET_FREE
+  std::chrono::seconds gc_keep_newer{0};                 // gc_keep_newer   FLOX_GC_KEEP_NEWER
+  std::chrono::milliseconds store_lock_timeout{60'000};  // store_lock_timeout FLOX_STORE_LOCK_TIMEOUT: wait
+                                                         // so long for another process's database lock
 
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"
   // for bad TOML, unknown keys and ill-typed values.

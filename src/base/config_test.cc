@@ -63,9 +63,37 @@ TEST_F(ConfigFile, gives_namespaces_their_environments) {
   EXPECT_THROW(load("namespace_environments = [\"web\"]\n"), Error);
 }
 
+TEST_F(ConfigFile, takes_sizes_shares_and_durations) {
+  const Config config = load(
+      "gc_min_free = \"20G\"\ngc_target_free = \"25%\"\ngc_keep_newer = \"12h\"\nstore_lock_timeout = "
+      "\"5s\"\n");
+  EXPECT_EQ(config.gc_min_free.of(1), 20ULL << 30);
+  EXPECT_EQ(config.gc_target_free.of(1000), 250u);
+  EXPECT_EQ(config.gc_keep_newer, std::chrono::hours(12));
+  EXPECT_EQ(config.store_lock_timeout, std::chrono::seconds(5));
+  for (const char* text : {"gc_min_free = \"much\"", "gc_min_free = \"101%\"", "gc_min_free = \"-1\"",
+                           "gc_keep_newer = \"soon\"", "gc_keep_newer = \"1y\"", "gc_min_free = \"1X\""})
+    EXPECT_THROW(load(text), Error) << text;
+}
+
+TEST(Units, are_read_and_written_as_people_do) {
+  EXPECT_EQ(parse_size("4096"), 4096u);
+  EXPECT_EQ(parse_size("1.5k"), 1536u);
+  EXPECT_EQ(parse_size("2MiB"), 2u << 20);
+  EXPECT_EQ(parse_size("3GB"), 3ULL << 30);
+  for (const char* text : {"", "G", "1 G", "1GG", "99999999999E"})
+    EXPECT_THROW(parse_size(text), Error) << text;
+  EXPECT_EQ(size_text(1023), "1023 B");
+  EXPECT_EQ(size_text(1536), "1.5 KiB");
+  EXPECT_EQ(size_text(20ULL << 30), "20.0 GiB");
+  EXPECT_EQ(parse_duration("90"), std::chrono::seconds(90));
+  EXPECT_EQ(parse_duration("2w"), std::chrono::hours(336));
+}
+
 TEST(Config, explains_every_key) {
   for (const char* name :
-       {"root", "catalog_url", "trusted_keys", "pod_install", "metrics_address", "registry_address"})
+       {"root", "catalog_url", "trusted_keys", "pod_install", "metrics_address", "registry_address",
+        "gc_min_free", "gc_target_free", "gc_keep_newer", "store_lock_timeout"})
     EXPECT_THAT(Config::explain(), HasSubstr(name));
 }
 

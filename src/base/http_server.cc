@@ -1,5 +1,8 @@
 #include "base/http_server.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
@@ -8,6 +11,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -219,6 +223,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void write(const ServerRequest& request, ServerResponse response) {
+    if (response.stream) return write_stream(request, std::move(response));
     if (response.body_file) {
       auto out = std::make_shared<http::response<http::file_body>>();
       beast::error_code error;
@@ -254,6 +259,51 @@ class Session : public std::enable_shared_from_this<Session> {
     else
       http::async_write(stream_, *serializer,
                         [done, serializer](beast::error_code error, size_t n) { done(error, n); });
+  }
+
+  void write_stream(const ServerRequest& request, ServerResponse response) {
+    auto out = std::make_shared<http::response<http::empty_body>>();
+    fill(*out, response);
+    out->content_length(response.stream_size);
+    auto serializer = std::make_shared<http::response_serializer<http::empty_body>>(*out);
+    stream_.expires_after(std::chrono::minutes(1));
+    http::async_write_header(
+        stream_, *serializer,
+        [self = shared_from_this(), out, serializer, path = request.path, is_head = request.method == "HEAD",
+         make = std::move(response.stream), size = response.stream_size](beast::error_code error, size_t) {
+          if (error) return;
+          try {
+            if (!is_head) self->send_pieces(make, size);
+          } catch (const std::exception& failure) {
+            log::warning("GET {}: broken off: {}", path, failure.what());
+            return self->stream_.close();
+          }
+          if (self->keep_alive_) return self->read_header();
+          self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+          self->stream_.expires_after(std::chrono::seconds(5));
+          self->drain();
+        });
+  }
+
+  // Blocks this thread; the socket itself does not block.
+  void send_pieces(const std::function<void(const ByteSink&)>& make, uint64_t size) {
+    const int fd = stream_.socket().native_handle();
+    uint64_t sent = 0;
+    make([&](std::string_view piece) {
+      sent += piece.size();
+      while (!piece.empty()) {
+        const ssize_t count = ::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL);
+        if (count > 0) {
+          piece.remove_prefix(static_cast<size_t>(count));
+          continue;
+        }
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno != EAGAIN) fail_errno(errno, "sending to the peer");
+        pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+        if (::poll(&writable, 1, 60'000) == 0) fail(ErrorKind::unavailable, "the peer takes nothing");
+      }
+    });
+    if (sent != size) fail(ErrorKind::internal, "{} bytes were announced, but there are {}", size, sent);
   }
 
   // Reads on until the peer closes too: closing with bytes unread resets the connection, and the peer would

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "base/bytes.h"
+
 namespace flox {
 
 struct ServerRequest {
@@ -27,6 +29,11 @@ struct ServerResponse {
   std::string body;
   std::optional<std::filesystem::path> body_file;  // sent as the body instead of `body`
   std::map<std::string, std::string> headers;      // further headers
+  // Makes the body piece by piece instead, `stream_size` bytes in all, on the thread that answers; what it
+  // throws ends the connection, which the peer sees as a broken transfer. A peer that takes nothing for a
+  // minute is given up.
+  std::function<void(const ByteSink&)> stream;
+  uint64_t stream_size = 0;
 };
 
 struct HttpServerOptions {

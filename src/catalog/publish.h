@@ -2,8 +2,8 @@
 #pragma once
 
 #include "catalog/client.h"
-#include "store/binary_cache.h"
 #include "store/local_store.h"
+#include "store/upload.h"
 
 namespace flox::catalog {
 

@@ -16,20 +16,30 @@ struct Options {
   bool json = false;
 };
 
+std::string text_of(const Amount& amount) {
+  return amount.share == 0 ? size_text(amount.bytes) : fmt::format("{}%", amount.share * 100);
+}
+
 void print(const Config& config, bool as_json) {
-  nlohmann::ordered_json values = {{"root", config.root.string()},
-                                   {"catalog_url", config.catalog_url},
-                                   {"catalog_token", config.catalog_token.empty() ? "" : "(set)"},
-                                   {"caches", config.caches},
-                                   {"trusted_keys", config.trusted_keys},
-                                   {"trust_content_addressed", config.trust_content_addressed},
-                                   {"signing_private_key", config.signing_key_file},
-                                   {"node_socket", config.node_socket.string()},
-                                   {"pod_socket_dir", config.pod_socket_dir.string()},
-                                   {"pod_install", config.pod_install},
-                                   {"namespace_environments", config.namespace_environments},
-                                   {"metrics_address", config.metrics_address},
-                                   {"registry_address", config.registry_address}};
+  nlohmann::ordered_json values = {
+      {"root", config.root.string()},
+      {"catalog_url", config.catalog_url},
+      {"catalog_token", config.catalog_token.empty() ? "" : "(set)"},
+      {"caches", config.caches},
+      {"trusted_keys", config.trusted_keys},
+      {"trust_content_addressed", config.trust_content_addressed},
+      {"signing_private_key", config.signing_key_file},
+      {"node_socket", config.node_socket.string()},
+      {"pod_socket_dir", config.pod_socket_dir.string()},
+      {"pod_install", config.pod_install},
+      {"namespace_environments", config.namespace_environments},
+      {"metrics_address", config.metrics_address},
+      {"store_view", config.store_view},
+      {"registry_address", config.registry_address},
+      {"gc_min_free", text_of(config.gc_min_free)},
+      {"gc_target_free", text_of(config.gc_target_free)},
+      {"gc_keep_newer", fmt::format("{}s", config.gc_keep_newer.count())},
+      {"store_lock_timeout", fmt::format("{}s", config.store_lock_timeout.count() / 1000)}};
   if (as_json) {
     fmt::print("{}\n", values.dump(2));
     return;

@@ -7,6 +7,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "nix/base32.h"
+#include "nix/cache_info.h"
+#include "nix/content_address.h"
 #include "nix/narinfo.h"
 #include "nix/signature.h"
 
@@ -94,13 +96,90 @@ TEST(StorePath, content_addressed_paths_are_those_of_nix) {
               HasSubstr("starts with a dot"));
 }
 
+Hash hash_of(HashAlgorithm algorithm, std::string_view data) {
+  Hasher hasher(algorithm);
+  hasher.update(data);
+  return hasher.finish();
+}
+
+TEST(Hash, has_the_text_forms_of_nix_in_every_algorithm) {
+  const Hash sha256 = hash_of(HashAlgorithm::sha256, "hello\n");
+  EXPECT_EQ(sha256.to_text(), "sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq");
+  EXPECT_EQ(sha256.to_hex(), "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03");
+  EXPECT_EQ(sha256.to_sri(), "sha256-WJG1tSLV3whtD/CxEPvZ0hu0/HFjrzTQgoai6Eb2vgM=");
+  for (const HashAlgorithm algorithm :
+       {HashAlgorithm::md5, HashAlgorithm::sha1, HashAlgorithm::sha256, HashAlgorithm::sha512}) {
+    const Hash hash = hash_of(algorithm, "hello\n");
+    const std::string name(to_string(algorithm));
+    EXPECT_EQ(parse_hash_algorithm(name), algorithm);
+    EXPECT_EQ(Hash::parse(hash.to_text()), hash);
+    EXPECT_EQ(Hash::parse(hash.to_sri()), hash);
+    EXPECT_EQ(Hash::parse(name + ":" + hash.to_hex()), hash);
+  }
+  EXPECT_THAT(error_of([] { Hash::parse("sha3:abc"); }), HasSubstr("no hash algorithm"));
+  EXPECT_THAT(error_of([] { Hash::parse("abc"); }), HasSubstr("name of an algorithm"));
+  EXPECT_THAT(error_of([] { Hash::parse("md5-abc"); }), HasSubstr("wrong length"));
+}
+
+// The worked examples of nix.md 1.4: what `nix-store --add-fixed` and builtins.toFile print.
+TEST(ContentAddress, gives_the_paths_that_nix_gives) {
+  using enum HashAlgorithm;
+  auto flat = [](HashAlgorithm algorithm) {
+    return ContentAddress{ContentMethod::flat, hash_of(algorithm, "hello\n")}.path("hello.txt").base_name();
+  };
+  EXPECT_EQ(flat(sha256), "gy454w1cxaq731grqwylhzf4pp9r5izh-hello.txt");
+  EXPECT_EQ(flat(sha1), "svdva85yi507g9vncgsaxvnd1r808h4w-hello.txt");
+  EXPECT_EQ(flat(md5), "dra1cz5vbrhclpv4y1q0psnbkxz581bk-hello.txt");
+  EXPECT_EQ(flat(sha512), "9a8mxachqmcv8x2cfijdps9dyxgyyrzm-hello.txt");
+  const ContentAddress nar =
+      ContentAddress::parse("fixed:r:sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw");
+  EXPECT_EQ(nar.path("hello.txt").base_name(), "i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
+
+  const ContentAddress text{ContentMethod::text, hash_of(sha256, "hello\n")};
+  EXPECT_EQ(text.path("hello.txt").base_name(), "qa1w9gdfrba6jl2r57mb3c43863gqywp-hello.txt");
+  const StorePath a = ContentAddress{ContentMethod::text, hash_of(sha256, "x")}.path("a");
+  EXPECT_EQ(a.base_name(), "12wigjpizrn8axaqxj288q1b751qmwya-a");
+  const ContentAddress b{ContentMethod::text, hash_of(sha256, "see " + a.to_string() + "\n")};
+  EXPECT_EQ(b.path("b", {a}).base_name(), "mx0z4jmq297zgriyic65mbp6x2k41gn4-b");
+}
+
+TEST(ContentAddress, survives_its_text_form_and_names_its_path) {
+  for (const char* text : {"text:sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq",
+                           "fixed:sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq",
+                           "fixed:r:sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq"})
+    EXPECT_EQ(ContentAddress::parse(text).to_string(), text);
+  const StorePath a = StorePath::from_base_name("12wigjpizrn8axaqxj288q1b751qmwya-a");
+  const ContentAddress nar =
+      ContentAddress::parse("fixed:r:sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq");
+  const StorePath self = nar.path("self", {a}, true);
+  EXPECT_TRUE(names(nar, self, {a, self}));
+  EXPECT_FALSE(names(nar, self, {a}));
+  EXPECT_FALSE(names(nar, a, {}));
+  const ContentAddress flat =
+      ContentAddress::parse("fixed:sha256:00xyyr3fi8l6hb839bv3f7yb86yjv7xi1cgh1xnhipym4asvb4aq");
+  EXPECT_FALSE(names(flat, flat.path("x"), {a}));
+  EXPECT_THAT(error_of([&] { flat.path("x", {a}); }), HasSubstr("cannot have references"));
+  EXPECT_THAT(error_of([&] { ContentAddress::parse("fixed:git:sha1:aa"); }), HasSubstr("no hash algorithm"));
+  EXPECT_THAT(error_of([&] { ContentAddress::parse("nar:x"); }), HasSubstr("begins neither"));
+}
+
+TEST(CacheInfo, is_read_and_written_as_nix_does) {
+  const CacheInfo info = CacheInfo::parse("StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 41\nX: y\n");
+  EXPECT_EQ(info.priority, 41);
+  EXPECT_TRUE(info.want_mass_query);
+  EXPECT_EQ(CacheInfo::parse(info.to_string()).to_string(), info.to_string());
+  EXPECT_EQ(CacheInfo::parse("StoreDir: /nix/store\n").priority, 0);
+  EXPECT_THAT(error_of([] { CacheInfo::parse("Priority: high\n"); }), HasSubstr("not a number"));
+  EXPECT_THAT(error_of([] { CacheInfo::parse("nonsense"); }), HasSubstr("no colon"));
+}
+
 TEST(PathInfo, hashes_are_read_in_every_form_that_nix_writes) {
   const Sha256Digest hash = sha256("hello\n");
   EXPECT_EQ(parse_hash(hash_text(hash)), hash);
   EXPECT_EQ(parse_hash("sha256:" + to_hex(bytes_of(hash))), hash);
   EXPECT_EQ(parse_hash("sha256:" + to_base64(bytes_of(hash))), hash);
   EXPECT_EQ(parse_hash("sha256-" + to_base64(bytes_of(hash))), hash);
-  EXPECT_THAT(error_of([] { parse_hash("sha1:abc"); }), HasSubstr("no other algorithm"));
+  EXPECT_THAT(error_of([] { parse_hash("sha1:" + std::string(40, 'a')); }), HasSubstr("no other algorithm"));
   EXPECT_THAT(error_of([] { parse_hash("sha256:abc"); }), HasSubstr("wrong length"));
 }
 

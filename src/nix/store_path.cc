@@ -32,6 +32,17 @@ void check_name(std::string_view name) {
     fail(ErrorKind::invalid_input, "the name '{}' starts with '{}'", name, first_part);
 }
 
+void check_base_name(std::string_view base_name) {
+  if (base_name.size() < digest_length + 2)
+    fail(ErrorKind::invalid_input,
+         "it is too short: a store path is 32 characters of digest, '-' and a name");
+  if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
+    fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
+         base_name.substr(0, digest_length));
+  if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
+  check_name(base_name.substr(digest_length + 1));
+}
+
 // 32 bytes folded to 20 by XOR (nix.md 1.3).
 std::string fold(std::string_view digest) {
   std::string folded(20, '\0');
@@ -42,17 +53,12 @@ std::string fold(std::string_view digest) {
 }  // namespace
 
 StorePath StorePath::from_base_name(std::string_view base_name) {
-  return in_context(fmt::format("store path '{}'", base_name), [&] {
-    if (base_name.size() < digest_length + 2)
-      fail(ErrorKind::invalid_input,
-           "it is too short: a store path is 32 characters of digest, '-' and a name");
-    if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
-      fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
-           base_name.substr(0, digest_length));
-    if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
-    check_name(base_name.substr(digest_length + 1));
-    return StorePath(std::string(base_name));
-  });
+  try {
+    check_base_name(base_name);
+  } catch (const Error& error) {
+    throw error.with_context(fmt::format("store path '{}'", base_name));
+  }
+  return StorePath(std::string(base_name));
 }
 
 StorePath StorePath::parse(std::string_view path) {
@@ -67,19 +73,23 @@ StorePath StorePath::containing(std::string_view path) {
   return parse(path.substr(0, end));
 }
 
-StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
-                                 const StorePathSet& references, bool self_reference) {
+StorePath make_store_path(std::string_view type, std::string_view inner_hash, std::string_view name) {
   return in_context(fmt::format("store path name '{}'", name), [&] {
     check_name(name);
-    if (name.starts_with('.'))  // some versions of Nix refuse such paths
-      fail(ErrorKind::invalid_input, "it starts with a dot");
-    std::string fingerprint = "source";
-    for (const StorePath& reference : references) fingerprint.append(":").append(reference.to_string());
-    if (self_reference) fingerprint += ":self";
-    fingerprint += fmt::format(":sha256:{}:{}:{}", to_hex(bytes_of(hash)), store_dir, name);
+    if (name.starts_with('.')) fail(ErrorKind::invalid_input, "it starts with a dot");
+    const std::string fingerprint =
+        fmt::format("{}:sha256:{}:{}:{}", type, to_hex(inner_hash), store_dir, name);
     return StorePath::from_base_name(to_base32(fold(bytes_of(sha256(fingerprint)))) + "-" +
                                      std::string(name));
   });
+}
+
+StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
+                                 const StorePathSet& references, bool self_reference) {
+  std::string type = "source";
+  for (const StorePath& reference : references) type.append(":").append(reference.to_string());
+  if (self_reference) type += ":self";
+  return make_store_path(type, bytes_of(hash), name);
 }
 
 }  // namespace flox::nix

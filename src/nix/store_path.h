@@ -38,6 +38,11 @@ class StorePath {
 
 using StorePathSet = std::set<StorePath>;
 
+// The path that Nix gives the object NAME of this type ("source", "text:REFERENCE", "output:out", …) and
+// inner hash (32 bytes of SHA-256; nix.md 1.4). Throws Error(invalid_input) for a bad name, and for one with
+// a leading dot, which some versions of Nix refuse.
+StorePath make_store_path(std::string_view type, std::string_view inner_hash, std::string_view name);
+
 // The path of an object whose address is its content: method NAR, SHA-256 (nix.md 1.4, type "source").
 // `hash` is the NAR's hash, or with `self_reference` its hash modulo self (nix.md 1.5). Throws on a bad name.
 StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,

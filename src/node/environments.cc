@@ -31,6 +31,11 @@ class Environments::Turn {
   std::string key_;
 };
 
+bool Environments::busy() const {
+  std::scoped_lock lock(mutex_);
+  return !under_way_.empty();
+}
+
 template <typename Ask>
 auto Environments::ask_catalog(Ask&& ask) const {
   std::unique_ptr<catalog::Client> client;
@@ -106,7 +111,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.
-    store::LocalStore store(store_.root());
+    store::LocalStore store(store_.root(), store_.lock_timeout());
     store::RealiseResult result = store::realise(store, paths, options);
     nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
     store::add_lease(store, holder, {profile});

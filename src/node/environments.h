@@ -39,6 +39,8 @@ class Environments {
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder);
 
+  // Whether something is being fetched and built now.
+  bool busy() const;
   store::LocalStore& store() const noexcept { return store_; }
 
  private:

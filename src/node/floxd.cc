@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/http_server.h"
 #include "base/log.h"
+#include "node/collector.h"
 #include "node/registry.h"
 #include "node/runtime_closure.h"
 #include "node/services.h"
@@ -106,7 +107,7 @@ std::unique_ptr<HttpServer> serve_registry(const std::string& address) {
 void run(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
-  store::LocalStore store(config.root);
+  store::LocalStore store(config.root, config.store_lock_timeout);
   fs::path state = config.root / "var/lib/flox";
   fs::create_directories(state);
   Fd lock = only_one(state);
@@ -145,6 +146,7 @@ void run(const Options& options) {
                         pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
   const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
+  const Collector collector(config, environments, metrics);
   asio::co_spawn(pool, sweep_regularly(store, containers, views), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),

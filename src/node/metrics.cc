@@ -2,6 +2,9 @@
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
+
+#include "node/store_views.h"
 #include "store/lease.h"
 
 namespace flox::node {
@@ -11,6 +14,13 @@ void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
   paths_ += paths;
   bytes_ += bytes;
   milliseconds_ += static_cast<uint64_t>(seconds * 1000);
+}
+
+void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
+  ++collections_;
+  collected_paths_ += paths;
+  collected_bytes_ += bytes;
+  collected_milliseconds_ += static_cast<uint64_t>(seconds * 1000);
 }
 
 void Metrics::failed(ErrorKind kind) { ++failures_.at(static_cast<size_t>(kind)); }
@@ -36,8 +46,21 @@ std::string Metrics::text(const store::LocalStore& store) const {
   for (size_t kind = 0; kind < failures_.size(); ++kind)
     text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n",
                         to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
+  auto is_view = [](const store::Lease& lease) { return lease.holder.starts_with(view_holder_prefix); };
+  const auto leases = store::list_leases(store);
   add("flox_leases", "gauge", "Containers and pods that hold a lease.",
-      static_cast<double>(store::list_leases(store).size()));
+      static_cast<double>(leases.size() - static_cast<size_t>(std::ranges::count_if(leases, is_view))));
+  add("flox_gc_total", "counter", "Garbage collections.", static_cast<double>(collections_));
+  add("flox_gc_failures_total", "counter", "Garbage collections that failed.",
+      static_cast<double>(collection_failures_));
+  add("flox_gc_seconds_total", "counter", "Seconds spent collecting garbage.",
+      static_cast<double>(collected_milliseconds_) / 1000);
+  add("flox_gc_paths_removed_total", "counter", "Store paths that were collected.",
+      static_cast<double>(collected_paths_));
+  text += fmt::format(
+      "# HELP flox_gc_bytes_freed_total Bytes on the disk that collecting garbage freed.\n# TYPE "
+      "flox_gc_bytes_freed_total counter\nflox_gc_bytes_freed_total {}\n",
+      collected_bytes_.load());
   struct statvfs disk {};
   if (::statvfs(store.store_directory().c_str(), &disk) == 0)
     text += fmt::format(

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "nix/base32.h"
+#include "store/lease.h"
 
 namespace flox::node {
 namespace {
@@ -76,6 +77,10 @@ StoreViews::StoreViews(const store::LocalStore& store, fs::path directory)
     else
       remove(name);  // of a floxd that was killed while it made it, or from before a reboot
   }
+  for (const auto& lease : store::list_leases(store_))
+    if (lease.holder.starts_with(view_holder_prefix) &&
+        !last_use_.contains(lease.holder.substr(view_holder_prefix.size())))
+      store::release_lease(store_, lease.holder);
 }
 
 StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {
@@ -85,7 +90,10 @@ StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {
   if (name.empty() || !last_use_.contains(name)) {
     const nix::StorePathSet closure = store_.closure(roots);
     name = name_of(closure);
-    if (!last_use_.contains(name)) make(name, closure);
+    if (!last_use_.contains(name)) {
+      keep(name, roots);
+      make(name, closure);
+    }
   }
   last_use_[name] = Clock::now();
   return {name, merged(name) / "view"};
@@ -113,9 +121,17 @@ void StoreViews::make(const std::string& name, const nix::StorePathSet& closure)
   }
 }
 
+void StoreViews::keep(const std::string& name, const nix::StorePathSet& roots) const {
+  const std::string holder = std::string(view_holder_prefix) + name;
+  if (store::add_lease_of_present(store_, holder, roots)) return;
+  const store::LocalStore own(store_.root(), store_.lock_timeout());  // its temporary roots end with it
+  store::add_lease(own, holder, roots);
+}
+
 void StoreViews::remove(const std::string& name) const {
   ::umount2(merged(name).c_str(), MNT_DETACH);  // containers keep what they have bound
   remove_tree(directory_ / name);
+  store::release_lease(store_, std::string(view_holder_prefix) + name);
 }
 
 void StoreViews::sweep(const std::set<std::string>& used, std::chrono::seconds grace) {

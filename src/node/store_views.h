@@ -9,6 +9,9 @@
 //   DIRECTORY/NAME/meta/view/HASH-NAME   an empty directory or file, trusted.overlay.redirect = "/HASH-NAME"
 //   DIRECTORY/NAME/merged                the overlay of meta and the store
 //
+// While a view exists, used or not, it holds a lease on its paths, "view-NAME": an overlay does not notice
+// that a path was collected and fetched anew.
+//
 // A tree of bind mounts does the same and reads a little faster, but 400 mounts stand in each container's and
 // the node's mount tables, and take 0.2 MB of kernel memory a container (bench/store_view.sh).
 #pragma once
@@ -19,10 +22,14 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "store/local_store.h"
 
 namespace flox::node {
+
+// What the holders of views' leases begin with.
+inline constexpr std::string_view view_holder_prefix = "view-";
 
 // Thread-safe. Views outlive the object: a floxd that starts again finds them.
 class StoreViews {
@@ -44,6 +51,7 @@ class StoreViews {
  private:
   using Clock = std::chrono::steady_clock;
   void make(const std::string& name, const nix::StorePathSet& closure) const;
+  void keep(const std::string& name, const nix::StorePathSet& roots) const;
   void remove(const std::string& name) const;
   std::filesystem::path merged(const std::string& name) const { return directory_ / name / "merged"; }
 

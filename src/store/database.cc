@@ -1,7 +1,5 @@
 #include "store/database.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <ctime>
 #include <mutex>
@@ -9,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "store/reference_order.h"
+#include "store/sqlite.h"
 
 namespace flox::store {
 
@@ -18,7 +17,7 @@ using nix::StorePathSet;
 
 namespace {
 
-constexpr int busy_timeout_ms = 60'000;
+constexpr size_t many_paths = 16;  // from here on reading all references beats asking path by path
 
 // As Nix itself creates them; the comments in the text are for whoever looks with sqlite3.
 constexpr const char* schema = R"(
@@ -56,155 +55,30 @@ create table if not exists DerivationOutputs (
 create index if not exists IndexDerivationOutputs on DerivationOutputs(path);
 )";
 
-[[noreturn]] void fail_sqlite(sqlite3* handle, std::string_view doing) {
-  const int code = handle != nullptr ? sqlite3_errcode(handle) : SQLITE_NOMEM;
-  const char* message = handle != nullptr ? sqlite3_errmsg(handle) : "out of memory";
-  const bool passing =
-      code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_FULL || code == SQLITE_READONLY;
-  throw Error(passing ? ErrorKind::unavailable : ErrorKind::internal,
-              fmt::format("store database: {}: {}", doing, message),
-              code == SQLITE_READONLY || code == SQLITE_CANTOPEN
-                  ? "The store's state directory must be writable; are you the user who owns the store?"
-                  : "");
-}
-
-// A prepared statement, reset by `Use` after each use.
-class Statement {
- public:
-  Statement(sqlite3* handle, const char* sql) : handle_(handle) {
-    if (sqlite3_prepare_v3(handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK)
-      fail_sqlite(handle, sql);
-  }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-  ~Statement() { sqlite3_finalize(statement_); }
-
-  class Use {
-   public:
-    explicit Use(Statement& statement) : statement_(statement.statement_), handle_(statement.handle_) {}
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    ~Use() {
-      sqlite3_reset(statement_);
-      sqlite3_clear_bindings(statement_);
-    }
-    // Values bind in order; empty text and zero numbers of the `optional` kind are NULL.
-    Use& text(std::string_view value) {
-      check(sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()),
-                              SQLITE_TRANSIENT));
-      return *this;
-    }
-    Use& optional_text(std::string_view value) { return value.empty() ? null() : text(value); }
-    Use& number(int64_t value) {
-      check(sqlite3_bind_int64(statement_, ++bound_, value));
-      return *this;
-    }
-    Use& optional_number(int64_t value) { return value == 0 ? null() : number(value); }
-    Use& null() {
-      check(sqlite3_bind_null(statement_, ++bound_));
-      return *this;
-    }
-    // Whether there is a (further) row.
-    bool next() {
-      const int code = sqlite3_step(statement_);
-      if (code != SQLITE_ROW && code != SQLITE_DONE) fail_sqlite(handle_, sqlite3_sql(statement_));
-      return code == SQLITE_ROW;
-    }
-    void run() {
-      while (next()) {
-      }
-    }
-    std::string text_at(int column) const {
-      const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-      return text == nullptr
-                 ? std::string()
-                 : std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
-    }
-    int64_t number_at(int column) const { return sqlite3_column_int64(statement_, column); }
-
-   private:
-    void check(int code) {
-      if (code != SQLITE_OK) fail_sqlite(handle_, "binding a value");
-    }
-    sqlite3_stmt* statement_;
-    sqlite3* handle_;
-    int bound_ = 0;
-  };
-  Use use() { return Use(*this); }
-
- private:
-  sqlite3* handle_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
-void execute(sqlite3* handle, const char* sql) {
-  if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-    fail_sqlite(handle, std::string_view(sql).substr(0, 60));
-}
-
-// Takes the write lock at once: a read that turns into a write could not wait for another writer.
-class Transaction {
- public:
-  explicit Transaction(sqlite3* handle) : handle_(handle) { execute(handle, "begin immediate"); }
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
-  ~Transaction() {
-    if (!committed_) sqlite3_exec(handle_, "rollback", nullptr, nullptr, nullptr);
-  }
-  void commit() {
-    execute(handle_, "commit");
-    committed_ = true;
-  }
-
- private:
-  sqlite3* handle_;
-  bool committed_ = false;
-};
-
-struct Connection {
-  sqlite3* handle = nullptr;
-  explicit Connection(const std::filesystem::path& file) {
-    const int code = sqlite3_open_v2(
-        file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
-    if (code != SQLITE_OK) {
-      const Error error = in_opening(file);
-      sqlite3_close(handle);
-      throw error;
-    }
-    try {
-      sqlite3_busy_timeout(handle, busy_timeout_ms);
-      execute(handle,
-              "pragma foreign_keys = 1");  // per connection; without it deletions break the references
-      execute(handle, "pragma journal_mode = wal");
-      execute(handle, "pragma synchronous = normal");
-      execute(handle, "pragma wal_autocheckpoint = 40000");
-      create_tables();
-    } catch (...) {
-      sqlite3_close(handle);
-      throw;
-    }
-  }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-  ~Connection() { sqlite3_close(handle); }
-
- private:
-  Error in_opening(const std::filesystem::path& file) const {
-    try {
-      fail_sqlite(handle, "opening " + file.string());
-    } catch (const Error& error) {
-      return error;
-    }
-  }
-  void create_tables() {
+// With the tables, made if they are missing.
+struct StoreConnection : Connection {
+  StoreConnection(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
+      : Connection(file, lock_timeout) {
     {
-      Statement known(handle, "select 1 from sqlite_master where name = 'ValidPaths'");
+      Statement known(handle(), "select 1 from sqlite_master where name = 'ValidPaths'");
       if (known.use().next()) return;
     }
-    Transaction transaction(handle);
-    execute(handle, schema);
+    Transaction transaction(handle());
+    execute(handle(), schema);
     transaction.commit();
   }
+};
+
+// Commits reach the disk before they return, while the object lives.
+class SyncedCommits {
+ public:
+  explicit SyncedCommits(sqlite3* handle) : handle_(handle) { execute(handle_, "pragma synchronous = full"); }
+  SyncedCommits(const SyncedCommits&) = delete;
+  SyncedCommits& operator=(const SyncedCommits&) = delete;
+  ~SyncedCommits() { sqlite3_exec(handle_, "pragma synchronous = normal", nullptr, nullptr, nullptr); }
+
+ private:
+  sqlite3* handle_;
 };
 
 std::vector<std::string> split(const std::string& text) {
@@ -222,28 +96,35 @@ std::string join(const std::vector<std::string>& words) { return fmt::format("{}
 }  // namespace
 
 struct Database::State {
-  explicit State(const std::filesystem::path& file) : connection(file) {}
+  State(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
+      : connection(file, lock_timeout) {}
 
   mutable std::mutex mutex;
-  Connection connection;
-  Statement find{connection.handle,
+  StoreConnection connection;
+  Statement find{connection.handle(),
                  "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths "
                  "where path = ?"};
   Statement references{
-      connection.handle,
+      connection.handle(),
       "select path from Refs join ValidPaths on reference = ValidPaths.id where referrer = ?"};
-  Statement reachable{connection.handle,
+  Statement reachable{connection.handle(),
                       "with recursive Reached(id) as (select id from ValidPaths where path = ? union "
                       "select reference from Refs join Reached on referrer = Reached.id) "
                       "select path from ValidPaths join Reached using (id)"};
-  Statement data_version{connection.handle, "pragma data_version"};
-  Statement list{connection.handle, "select path from ValidPaths"};
+  Statement data_version{connection.handle(), "pragma data_version"};
+  Statement list{connection.handle(), "select path from ValidPaths"};
+  Statement nodes{connection.handle(),
+                  "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
+  Statement edges{connection.handle(), "select referrer, reference from Refs"};
+  Statement from{connection.handle(), "select path from ValidPaths where path >= ? order by path limit 1"};
+  Statement referred{connection.handle(), "select 1 from Refs where reference = ? and referrer <> ? limit 1"};
+  Statement remove{connection.handle(), "delete from ValidPaths where id = ?"};
   Statement insert{
-      connection.handle,
+      connection.handle(),
       "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) "
       "values (?, ?, ?, ?, ?, ?, ?, ?)"};
-  Statement refer{connection.handle, "insert or replace into Refs (referrer, reference) values (?, ?)"};
-  Statement sign{connection.handle, "update ValidPaths set sigs = ? where id = ?"};
+  Statement refer{connection.handle(), "insert or replace into Refs (referrer, reference) values (?, ?)"};
+  Statement sign{connection.handle(), "update ValidPaths set sigs = ? where id = ?"};
 
   // 0 if it is not valid.
   int64_t id_of(const StorePath& path) {
@@ -298,7 +179,8 @@ struct Database::State {
   }
 };
 
-Database::Database(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {}
+Database::Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
+    : state_(std::make_unique<State>(file, lock_timeout)) {}
 Database::~Database() = default;
 
 std::optional<PathInfo> Database::query(const StorePath& path) const {
@@ -340,10 +222,42 @@ DatabaseVersion Database::version() const {
   const std::lock_guard lock(state_->mutex);
   auto row = state_->data_version.use();
   row.next();
-  return {.others = row.number_at(0), .own = sqlite3_total_changes64(state_->connection.handle)};
+  return {.others = row.number_at(0), .own = sqlite3_total_changes64(state_->connection.handle())};
+}
+
+std::optional<StorePath> Database::find(std::string_view digest) const {
+  const std::lock_guard lock(state_->mutex);
+  const std::string start = fmt::format("{}/{}", nix::store_dir, digest);
+  auto row = state_->from.use();
+  row.text(start);
+  if (!row.next() || !row.view_at(0).starts_with(start)) return std::nullopt;
+  return StorePath::parse(row.view_at(0));
+}
+
+ReferenceGraph Database::references() const {
+  const std::lock_guard lock(state_->mutex);
+  sqlite3* handle = state_->connection.handle();
+  execute(handle, "begin");  // nodes and edges of one moment
+  struct End {
+    sqlite3* handle;
+    ~End() { sqlite3_exec(handle, "commit", nullptr, nullptr, nullptr); }
+  } end{handle};
+  ReferenceGraph::Builder builder;
+  {
+    auto row = state_->nodes.use();
+    while (row.next())
+      builder.add_node(row.number_at(0), {.path = StorePath::parse(row.view_at(1)),
+                                          .nar_size = static_cast<uint64_t>(row.number_at(2)),
+                                          .registration_time = row.number_at(3),
+                                          .deriver = row.text_at(4)});
+  }
+  auto row = state_->edges.use();
+  while (row.next()) builder.add_reference(row.number_at(0), row.number_at(1));
+  return std::move(builder).finish();
 }
 
 StorePathSet Database::closure(const StorePathSet& paths) const {
+  if (paths.size() > many_paths) return references().closure(paths);
   const std::lock_guard lock(state_->mutex);
   StorePathSet result;
   for (const StorePath& path : paths) {
@@ -353,17 +267,32 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
     bool valid = false;
     while (row.next()) {
       valid = true;
-      result.insert(StorePath::parse(row.text_at(0)));
+      result.insert(StorePath::parse(row.view_at(0)));
     }
     if (!valid) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
   }
   return result;
 }
 
+std::vector<StorePath> Database::remove(const std::vector<StorePath>& paths) {
+  const std::lock_guard lock(state_->mutex);
+  const SyncedCommits synced(state_->connection.handle());
+  Transaction transaction(state_->connection.handle());
+  std::vector<StorePath> removed;
+  for (const StorePath& path : paths) {
+    const int64_t id = state_->id_of(path);
+    if (id == 0 || state_->referred.use().number(id).number(id).next()) continue;
+    state_->remove.use().number(id).run();
+    removed.push_back(path);
+  }
+  transaction.commit();
+  return removed;
+}
+
 void Database::register_valid(const std::vector<PathInfo>& infos) {
   in_reference_order(infos);  // throws for circles
   const std::lock_guard lock(state_->mutex);
-  Transaction transaction(state_->connection.handle);
+  Transaction transaction(state_->connection.handle());
   std::vector<const PathInfo*> fresh;
   for (const PathInfo& info : infos)
     if (state_->add_row(info)) fresh.push_back(&info);
@@ -382,7 +311,7 @@ void Database::register_valid(const std::vector<PathInfo>& infos) {
 
 void Database::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
   const std::lock_guard lock(state_->mutex);
-  Transaction transaction(state_->connection.handle);
+  Transaction transaction(state_->connection.handle());
   state_->merge_signatures(path, signatures);
   transaction.commit();
 }

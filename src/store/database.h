@@ -1,6 +1,7 @@
 // Nix's own store database (SQLite, schema 10; nix.md 4.2): which paths are valid and what is known of them.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -9,15 +10,16 @@
 
 #include "nix/path_info.h"
 #include "store/closure_cache.h"
+#include "store/reference_graph.h"
 
 namespace flox::store {
 
-// Thread-safe: one connection, one statement at a time. Waits at most a minute for other writers, then throws
-// Error(unavailable).
+// Thread-safe: one connection, one statement at a time. Waits for other writers for as long as it was told,
+// then throws Error(unavailable).
 class Database {
  public:
   // Opens `file`, making it and its tables if missing (the caller holds the big lock then). Throws Error.
-  explicit Database(const std::filesystem::path& file);
+  Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout);
   ~Database();
 
   std::optional<nix::PathInfo> query(const nix::StorePath& path) const;
@@ -26,6 +28,10 @@ class Database {
   nix::StorePathSet all() const;
   // Changes whenever anybody, this process too, has changed the database. About 3 us.
   DatabaseVersion version() const;
+  // The valid path with this digest (or beginning of one).
+  std::optional<nix::StorePath> find(std::string_view digest) const;
+  // Every valid path and reference, of one moment.
+  ReferenceGraph references() const;
   // Throws Error(not_found) if one of the paths is not valid.
   nix::StorePathSet closure(const nix::StorePathSet& paths) const;
 
@@ -34,6 +40,11 @@ class Database {
   // the signatures; a different NAR hash is Error(conflict).
   void register_valid(const std::vector<nix::PathInfo>& infos);
   void add_signatures(const nix::StorePath& path, const std::vector<std::string>& signatures);
+
+  // Makes paths invalid, in one transaction that is on the disk when this returns: their files may go then.
+  // In order; a path that another valid one refers to, or that is not valid, stays as it is. Gives those that
+  // were removed.
+  std::vector<nix::StorePath> remove(const std::vector<nix::StorePath>& paths);
 
  private:
   struct State;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "store/last_use.h"
 #include "store/path_lock.h"
 
 namespace flox::store {
@@ -71,7 +72,9 @@ bool add_lease_of_present(const LocalStore& store, std::string_view holder, cons
 }
 
 void release_lease(const LocalStore& store, std::string_view holder) {
-  remove_tree(directory_of(store, holder));
+  const fs::path directory = directory_of(store, holder);
+  record_use(store, leased_paths(store, holder));
+  remove_tree(directory);
 }
 
 StorePathSet leased_paths(const LocalStore& store, std::string_view holder) {

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <list>
@@ -42,12 +44,30 @@ void make_directory(const fs::path& path) {
 // What Nix expects to find (nix.md 4.1).
 void make_layout(const fs::path& root, const fs::path& state) {
   make_directory(root / "nix/store/.links");
-  for (const char* name :
-       {"db", "gcroots/per-user", "gcroots/flox", "profiles/per-user", "temproots", "flox/scratch"})
+  for (const char* name : {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox",
+                           "profiles/per-user", "temproots", "flox/scratch", "flox/last-used"})
     make_directory(state / name);
   make_directory(root / "nix/var/log/nix");
   if (::symlink("../profiles", (state / "gcroots/profiles").c_str()) != 0 && errno != EEXIST)
     fail_errno(errno, "making {}", (state / "gcroots/profiles").string());
+}
+
+// STATE/db/reserved, as Nix has it, but on a small disk at most a hundredth of it.
+void reserve(const fs::path& state) noexcept {
+  constexpr off_t most = 8 << 20;
+  const std::string file = state / "db/reserved";
+  struct statvfs disk {};
+  if (::statvfs(file.substr(0, file.rfind('/')).c_str(), &disk) != 0) return;
+  const auto size = std::min<off_t>(most, static_cast<off_t>(disk.f_blocks * disk.f_frsize / 100));
+  const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (fd && ::posix_fallocate(fd.get(), 0, size) != 0) ::unlink(file.c_str());
+}
+
+bool is_full(const fs::path& directory) {
+  constexpr uint64_t little = 1 << 20;  // bytes
+  struct statvfs disk {};
+  return ::statvfs(directory.c_str(), &disk) == 0 &&
+         static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize < little;
 }
 
 // Which mount a directory is on: rename(2) works within one mount only.
@@ -148,6 +168,8 @@ struct LocalStore::State {
   fs::path state;
   fs::path scratch;
   fs::path staging;
+  fs::path trash;
+  std::chrono::milliseconds lock_timeout;
   Fd big_lock;  // shared: keeps Nix from upgrading the database under us
   std::unique_ptr<Database> database;
   ClosureCache closures;
@@ -155,14 +177,17 @@ struct LocalStore::State {
   std::mutex mutex;
   std::list<WorkDirectory> build_directories;  // kept for their locks
 
-  explicit State(fs::path given) : root(fs::absolute(given).lexically_normal()) {
+  State(const fs::path& given, std::chrono::milliseconds timeout)
+      : root(fs::absolute(given).lexically_normal()), lock_timeout(timeout) {
     store = root / "nix/store";
     state = root / "nix/var/nix";
     make_layout(root, state);
     const bool one_mount = mount_of(store) == mount_of(state);
     scratch = one_mount ? state / "flox/scratch" : store;
     staging = one_mount ? state / "flox/staging" : store / "tmp.flox-staging";
+    trash = one_mount ? state / "flox/trash" : store / "tmp.flox-trash";
     make_directory(staging);
+    make_directory(trash);
     open_database();
     temp_roots = std::make_unique<TempRoots>(state);
   }
@@ -174,24 +199,34 @@ struct LocalStore::State {
     if (!fs::exists(schema)) {
       lock_file(big_lock.get(), LOCK_EX, true, lock);
       if (!fs::exists(schema)) {
-        Database(state / "db/db.sqlite");
+        Database(state / "db/db.sqlite", lock_timeout);
+        reserve(state);
         write_file(schema, schema_version);
       }
     }
     lock_file(big_lock.get(), LOCK_SH, true, lock);
     check_schema(schema);
-    database = std::make_unique<Database>(state / "db/db.sqlite");
+    try {
+      database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
+    } catch (const Error&) {
+      // A full disk has no room for SQLite's own files: that is what the ballast is for.
+      if (!is_full(state) || ::unlink((state / "db/reserved").c_str()) != 0) throw;
+      database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
+    }
   }
 };
 
-LocalStore::LocalStore(fs::path root) : state_(std::make_unique<State>(std::move(root))) {}
+LocalStore::LocalStore(fs::path root, std::chrono::milliseconds lock_timeout)
+    : state_(std::make_unique<State>(root, lock_timeout)) {}
 LocalStore::~LocalStore() = default;
 
 const fs::path& LocalStore::root() const noexcept { return state_->root; }
+std::chrono::milliseconds LocalStore::lock_timeout() const noexcept { return state_->lock_timeout; }
 fs::path LocalStore::store_directory() const { return state_->store; }
 fs::path LocalStore::state_directory() const { return state_->state; }
 fs::path LocalStore::scratch_directory() const { return state_->scratch; }
 fs::path LocalStore::staging_directory() const { return state_->staging; }
+fs::path LocalStore::trash_directory() const { return state_->trash; }
 fs::path LocalStore::real_path(const StorePath& path) const { return state_->store / path.base_name(); }
 
 std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
@@ -199,6 +234,11 @@ std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
 }
 bool LocalStore::is_valid(const StorePath& path) const { return state_->database->is_valid(path); }
 StorePathSet LocalStore::valid_paths() const { return state_->database->all(); }
+
+std::optional<StorePath> LocalStore::find(std::string_view digest) const {
+  return state_->database->find(digest);
+}
+ReferenceGraph LocalStore::references() const { return state_->database->references(); }
 
 StorePathSet LocalStore::closure(const StorePathSet& paths) const {
   const DatabaseVersion version = state_->database->version();
@@ -222,9 +262,15 @@ void LocalStore::register_valid(const std::vector<PathInfo>& infos) {
   state_->database->register_valid(infos);
 }
 
+std::vector<StorePath> LocalStore::unregister(const std::vector<StorePath>& paths) {
+  return state_->database->remove(paths);
+}
+
 void LocalStore::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
   state_->database->add_signatures(path, signatures);
 }
+
+void LocalStore::lay_ballast() const noexcept { reserve(state_->state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 

@@ -2,12 +2,14 @@
 // us at the same time.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "nix/path_info.h"
+#include "store/reference_graph.h"
 
 namespace flox::store {
 
@@ -29,16 +31,21 @@ enum class Durability { eventual, synced };
 // Thread-safe. Several processes may have the same store open.
 class LocalStore {
  public:
+  // How long to wait for another process that holds the database's lock, before Error(unavailable).
+  static constexpr std::chrono::milliseconds default_lock_timeout{60'000};
+
   // The store whose files are at ROOT/nix/store and whose state is at ROOT/nix/var/nix ("/" for the machine's
   // own). Made if missing. Throws Error (conflict if the database has a schema other than 10).
-  explicit LocalStore(fs::path root);
+  explicit LocalStore(fs::path root, std::chrono::milliseconds lock_timeout = default_lock_timeout);
   ~LocalStore();
 
   const fs::path& root() const noexcept;
+  std::chrono::milliseconds lock_timeout() const noexcept;
   fs::path store_directory() const;    // ROOT/nix/store
   fs::path state_directory() const;    // ROOT/nix/var/nix
   fs::path scratch_directory() const;  // for temporary trees: on the store's file system, and
                                        // out of the collector's sight
+  fs::path trash_directory() const;    // for what is not part of the store any more: the same
   fs::path staging_directory() const;  // for complete trees that wait for being installed: the same
   fs::path real_path(const StorePath& path) const;  // where its files are
 
@@ -46,6 +53,10 @@ class LocalStore {
   std::optional<PathInfo> query(const StorePath& path) const;
   bool is_valid(const StorePath& path) const;
   StorePathSet valid_paths() const;
+  // The valid path whose digest begins so.
+  std::optional<StorePath> find(std::string_view digest) const;
+  // All valid paths and their references, of one moment.
+  ReferenceGraph references() const;
   // The paths and all that they refer to. Throws Error(not_found) if one is not valid.
   StorePathSet closure(const StorePathSet& paths) const;
   // Sum of the NAR sizes, bytes.
@@ -56,6 +67,10 @@ class LocalStore {
   void register_valid(const std::vector<PathInfo>& infos);
   // Adds signatures to a valid path.
   void add_signatures(const StorePath& path, const std::vector<std::string>& signatures);
+
+  // Makes paths invalid, in one transaction that is on the disk when this returns; their files stay. A path
+  // that another valid one refers to is left alone. In order; gives those that are not valid any more.
+  std::vector<StorePath> unregister(const std::vector<StorePath>& paths);
 
   // Moves each tree into place by one rename and registers all of them in one transaction, under Nix's locks
   // on the paths. What is valid by then is left alone, and its tree stays where it is. On error none is
@@ -73,6 +88,10 @@ class LocalStore {
   // A new directory on the store's file system to build trees in before add_tree; the caller removes it, or
   // this object does when it goes. What a killed process left is removed by the next one that asks for one.
   fs::path make_build_directory();
+
+  // Lays down the ballast that a collector removes first: a full disk leaves SQLite no room to forget paths
+  // otherwise. Does nothing if the disk is full.
+  void lay_ballast() const noexcept;
 
   // Keeps the collector off these paths until this object goes (Nix's temp roots, nix.md 4.4). Call before
   // checking validity.

@@ -1,0 +1,30 @@
+// Sizes and durations as people write them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace flox {
+
+// "4096", "500K", "20M", "1.5G", "2T": powers of 1024, with or without a "B" or "iB" behind. Throws
+// Error(invalid_input).
+uint64_t parse_size(std::string_view text);
+// "1.5 GiB".
+std::string size_text(uint64_t bytes);
+
+// "90s", "15m", "12h", "30d", "2w"; a number alone is seconds. Throws Error(invalid_input).
+std::chrono::seconds parse_duration(std::string_view text);
+
+// A size, or a share of a whole: "20G", "10%".
+struct Amount {
+  double share = 0;                            // 0.1 for "10%"
+  uint64_t bytes = 0;                          // used if `share` is 0
+  static Amount parse(std::string_view text);  // throws Error(invalid_input)
+  uint64_t of(uint64_t whole) const {
+    return share == 0 ? bytes : static_cast<uint64_t>(share * static_cast<double>(whole));
+  }
+};
+
+}  // namespace flox

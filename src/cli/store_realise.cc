@@ -1,0 +1,59 @@
+// flox store realise: what is missing of closures, from binary caches.
+#include <memory>
+
+#include "base/units.h"
+#include "cli/store_commands.h"
+#include "store/realise.h"
+
+namespace flox::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;
+  std::vector<std::string> caches;
+  std::vector<std::string> trusted_keys;
+  bool json = false;
+};
+
+void realise(const Options& options) {
+  const Config config = Config::load();
+  ProgressLine line;
+  store::RealiseOptions how{.caches = caches_of(config, options.caches),
+                            .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+                            .trust_content_addressed = config.trust_content_addressed};
+  for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
+  if (line.shown())
+    how.on_progress = [&](const store::RealiseProgress& progress) {
+      line.show(fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
+                            size_text(progress.bytes_fetched), size_text(progress.bytes_total)));
+    };
+  const nix::StorePathSet paths = to_store_paths(options.paths);
+  store::LocalStore store = open_store(config);
+  const store::RealiseResult result = store::realise(store, paths, how);
+  if (options.json)
+    print_json({{"paths_fetched", result.paths_fetched},
+                {"bytes_fetched", result.bytes_fetched},
+                {"closure", to_json(result.closure)}});
+  else
+    for (const nix::StorePath& path : paths) fmt::print("{}\n", path.to_string());
+}
+
+}  // namespace
+
+void add_store_realise(CLI::App& store) {
+  auto options = std::make_shared<Options>();
+  auto* command = store.add_subcommand("realise", "Fetch what is missing of closures from binary caches");
+  add_paths(*command, options->paths)->required();
+  add_json(*command, options->json);
+  command->add_option("--cache", options->caches, "caches to ask instead of the configured ones")
+      ->expected(1)
+      ->take_all();
+  command
+      ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
+      ->expected(1)
+      ->take_all();
+  command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
+  command->callback([options] { realise(*options); });
+}
+
+}  // namespace flox::cli

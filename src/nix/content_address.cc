@@ -1,0 +1,66 @@
+#include "nix/content_address.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/sha256.h"
+
+namespace flox::nix {
+namespace {
+
+std::string typed(std::string type, const StorePathSet& references, bool self_reference) {
+  for (const StorePath& reference : references) type.append(":").append(reference.to_string());
+  if (self_reference) type += ":self";
+  return type;
+}
+
+}  // namespace
+
+ContentAddress ContentAddress::parse(std::string_view text) {
+  return in_context(fmt::format("content address '{}'", text), [&]() -> ContentAddress {
+    if (text.starts_with("text:")) {
+      Hash hash = Hash::parse(text.substr(5));
+      if (hash.algorithm != HashAlgorithm::sha256)
+        fail(ErrorKind::invalid_input, "a text is addressed by sha256 only");
+      return {.method = ContentMethod::text, .hash = std::move(hash)};
+    }
+    if (!text.starts_with("fixed:"))
+      fail(ErrorKind::invalid_input, "it begins neither with 'text:' nor with 'fixed:'");
+    const bool nar = text.substr(6).starts_with("r:");
+    return {.method = nar ? ContentMethod::nar : ContentMethod::flat,
+            .hash = Hash::parse(text.substr(nar ? 8 : 6))};
+  });
+}
+
+std::string ContentAddress::to_string() const {
+  const char* prefix = method == ContentMethod::text  ? "text:"
+                       : method == ContentMethod::nar ? "fixed:r:"
+                                                      : "fixed:";
+  return prefix + hash.to_text();
+}
+
+StorePath ContentAddress::path(std::string_view name, const StorePathSet& references,
+                               bool self_reference) const {
+  const bool source = method == ContentMethod::nar && hash.algorithm == HashAlgorithm::sha256;
+  if (source) return make_store_path(typed("source", references, self_reference), hash.bytes, name);
+  if (method == ContentMethod::text) {
+    if (self_reference) fail(ErrorKind::invalid_input, "a text cannot refer to itself");
+    return make_store_path(typed("text", references, false), hash.bytes, name);
+  }
+  if (!references.empty() || self_reference)
+    fail(ErrorKind::invalid_input, "what is addressed by '{}' cannot have references", to_string());
+  const std::string inner = fmt::format("fixed:out:{}{}:{}:", method == ContentMethod::nar ? "r:" : "",
+                                        nix::to_string(hash.algorithm), hash.to_hex());
+  return make_store_path("output:out", bytes_of(sha256(inner)), name);
+}
+
+bool names(const ContentAddress& address, const StorePath& path, const StorePathSet& references) {
+  StorePathSet others = references;
+  const bool self_reference = others.erase(path) != 0;
+  try {
+    return address.path(path.name(), others, self_reference) == path;
+  } catch (const Error&) {  // no object with this address has such references, or such a name
+    return false;
+  }
+}
+
+}  // namespace flox::nix

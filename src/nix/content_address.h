@@ -1,0 +1,38 @@
+// Content addresses: what a path's contents hash to, by which method, and which store path follows from that
+// (nix.md 1.4, 1.5).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "nix/hash.h"
+#include "nix/store_path.h"
+
+namespace flox::nix {
+
+enum class ContentMethod {
+  text,  // the bytes of one file, which may refer to other paths: derivations, builtins.toFile
+  flat,  // the bytes of one file
+  nar,   // the NAR; for a path that refers to itself, modulo its own digest
+};
+
+// "text:sha256:<base-32>", "fixed:<algorithm>:<base-32>", "fixed:r:<algorithm>:<base-32>".
+struct ContentAddress {
+  ContentMethod method = ContentMethod::nar;
+  Hash hash;
+
+  // Throws Error(invalid_input); what Nix knows and we do not (git trees) is refused as unknown.
+  static ContentAddress parse(std::string_view text);
+  std::string to_string() const;
+  // The path of such an object. References are possible for texts (but not to itself) and for NARs hashed by
+  // SHA-256 only: Error(invalid_input) otherwise, as for a bad name. `references` is without the path itself.
+  StorePath path(std::string_view name, const StorePathSet& references = {},
+                 bool self_reference = false) const;
+  bool operator==(const ContentAddress&) const = default;
+};
+
+// Whether the path's name follows from the content address and the references (which may hold the path
+// itself). That the contents hash to the address is for the caller to see.
+bool names(const ContentAddress& address, const StorePath& path, const StorePathSet& references);
+
+}  // namespace flox::nix

@@ -1,0 +1,84 @@
+#include "store/cache_server.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "nix/base32.h"
+#include "nix/cache_info.h"
+#include "nix/listing.h"
+#include "nix/nar.h"
+#include "nix/narinfo.h"
+#include "store/temp_roots.h"
+
+namespace flox::store {
+namespace {
+
+constexpr size_t digest_length = 32;
+
+std::string nar_name(const PathInfo& info) {
+  return fmt::format("{}-{}.nar", info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)));
+}
+
+}  // namespace
+
+CacheServer::CacheServer(const LocalStore& store, CacheServerOptions options)
+    : store_(store), options_(std::move(options)) {}
+
+ServerResponse CacheServer::answer(const ServerRequest& request) const {
+  if (request.method != "GET" && request.method != "HEAD")
+    fail(ErrorKind::invalid_input, "this cache can be read only");
+  std::string_view name = request.path;
+  if (name.starts_with('/')) name.remove_prefix(1);
+  if (name == "nix-cache-info")
+    return {.content_type = "text/x-nix-cache-info",
+            .body = nix::CacheInfo{.want_mass_query = true, .priority = options_.priority}.to_string()};
+  if (name.starts_with("nar/")) return nar(name.substr(4));
+  if (name.ends_with(".narinfo")) return narinfo(name.substr(0, name.size() - 8));
+  if (name.ends_with(".ls")) return listing(name.substr(0, name.size() - 3));
+  fail(ErrorKind::not_found, "a binary cache has no '{}'", name);
+}
+
+PathInfo CacheServer::find(std::string_view digest) const {
+  if (digest.size() != digest_length || !std::ranges::all_of(digest, nix::is_base32))
+    fail(ErrorKind::not_found, "'{}' is not the digest of a store path", digest);
+  const auto path = store_.find(digest);
+  auto info = path ? store_.query(*path) : std::nullopt;
+  if (!info) fail(ErrorKind::not_found, "no path with the digest {} is in the store", digest);
+  return std::move(*info);
+}
+
+ServerResponse CacheServer::narinfo(std::string_view digest) const {
+  nix::NarInfo narinfo{.info = find(digest), .url = {}, .compression = "none"};
+  narinfo.url = "nar/" + nar_name(narinfo.info);
+  narinfo.file_hash = narinfo.info.nar_hash;
+  narinfo.file_size = narinfo.info.nar_size;
+  if (options_.key) {
+    std::erase_if(narinfo.info.signatures, [&](const std::string& signature) {
+      return signature.starts_with(options_.key->name + ":");
+    });
+    narinfo.info.signatures.push_back(options_.key->sign(narinfo.info.fingerprint()));
+  }
+  return {.content_type = "text/x-nix-narinfo", .body = narinfo.to_string()};
+}
+
+ServerResponse CacheServer::nar(std::string_view name) const {
+  // Kept off the collector until it is sent; a server that lives long must not keep all that it ever served.
+  auto roots = std::make_shared<TempRoots>(store_.state_directory());
+  const PathInfo info = find(name.substr(0, digest_length));
+  roots->add({info.path});
+  if (name != nar_name(info) || !store_.is_valid(info.path))
+    fail(ErrorKind::not_found, "the store has no NAR '{}'", name);
+  ServerResponse response{.content_type = "application/x-nix-nar"};
+  response.stream = [path = store_.real_path(info.path), roots](const ByteSink& sink) {
+    nix::write_nar(path, sink);
+  };
+  response.stream_size = info.nar_size;
+  return response;
+}
+
+ServerResponse CacheServer::listing(std::string_view digest) const {
+  return {.content_type = "application/json",
+          .body = nix::list_tree(store_.real_path(find(digest).path)).to_json()};
+}
+
+}  // namespace flox::store

@@ -1,0 +1,59 @@
+// Where trees go that are no part of the store any more: moved away by one rename, so that their names are
+// free at once, and deleted by threads of its own.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flox::store {
+
+class LocalStore;
+
+// What a killed process left in the directory is deleted by the next one.
+class Trash {
+ public:
+  // `workers` threads delete.
+  Trash(const LocalStore& store, unsigned workers);
+  // Deletes what is left first.
+  ~Trash();
+  Trash(const Trash&) = delete;
+  Trash& operator=(const Trash&) = delete;
+
+  // Takes a file or tree; it need not exist. False if it cannot be moved, which is logged.
+  bool take(const std::filesystem::path& path);
+  // Waits until all that was taken is deleted.
+  void drain();
+  // Bytes on the disk that have been given back so far: files that other paths share do not count.
+  uint64_t bytes_freed() const noexcept { return bytes_freed_; }
+  // Trees that could not be deleted; the reasons are logged, and the next collection tries again.
+  uint64_t failures() const noexcept { return failures_; }
+
+ private:
+  void work();
+  void enqueue(std::filesystem::path path);
+
+  std::filesystem::path directory_;
+  std::string prefix_;  // no other process's names begin so
+  uint64_t taken_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::filesystem::path> queue_;
+  size_t busy_ = 0;
+  bool stop_ = false;
+  std::atomic<uint64_t> bytes_freed_ = 0;
+  std::atomic<uint64_t> failures_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+// Deletes a file or tree whatever the modes of its directories, never following a symlink; missing is fine.
+// Gives the bytes on the disk that this freed. Throws Error.
+uint64_t delete_tree(const std::filesystem::path& path);
+
+}  // namespace flox::store

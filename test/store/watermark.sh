@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# floxd keeps the disk from filling up: below gc_min_free it collects in the background, longest unused first, and stops at
+# gc_target_free; metrics tell of it. What is rooted stays.
+. "$(dirname "$0")/support.sh"
+ROOT=$WORK/node
+store() { flox --root "$ROOT" store "$@"; }
+make_trees 6 20000
+PATHS=$(store add "$WORK"/trees/*)
+KEPT=$(head -1 <<<"$PATHS")
+ln -s "$KEPT" "$ROOT/nix/var/nix/gcroots/runtime"
+
+start_floxd() {  # VARIABLE=VALUE…
+  PORT=$((20000 + RANDOM % 10000))
+  env "$@" FLOX_CONFIG=/dev/null floxd --root "$ROOT" --node-socket "$WORK/run/node.sock" --pod-socket-dir "$WORK/run/pod" \
+    --registry "" --metrics "127.0.0.1:$PORT" --runtime "$KEPT" >"$WORK/floxd.log" 2>&1 &
+  STARTED+=($!)
+  wait_for 20 "floxd" curl -fs "http://127.0.0.1:$PORT/readyz"
+}
+metric() { curl -fs "http://127.0.0.1:$PORT/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+
+step "with enough free nothing is collected"
+start_floxd FLOX_GC_MIN_FREE=1K FLOX_GC_TARGET_FREE=1K
+equal "$(metric flox_gc_total)" 0 "collections"
+stop_all
+STARTED=()
+equal "$(sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPaths')" 6 "paths"
+
+step "with too little free everything goes that is not rooted"
+start_floxd FLOX_GC_MIN_FREE=100% FLOX_GC_TARGET_FREE=100%
+collected() { [ "$(metric flox_gc_paths_removed_total)" = 5 ]; }
+wait_for 30 "five paths to be collected" collected
+equal "$(store closure "$KEPT")" "$KEPT" "the rooted path"
+equal "$(sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPaths')" 1 "paths"
+[ "$(metric flox_gc_bytes_freed_total)" -gt 100000 ] || die "freed: $(metric flox_gc_bytes_freed_total)"
+contains "$(cat "$WORK/floxd.log")" "under gc_min_free"
+equal "$(metric flox_gc_failures_total)" 0 "failures"
+
+step "the keys are explained, and nonsense is refused"
+contains "$(flox config --explain)" "gc_min_free"
+FLOX_GC_MIN_FREE=20G flox config --json | jq -e '.gc_min_free == "20.0 GiB"' >/dev/null || die "flox config"
+FLOX_GC_MIN_FREE=much refused "FLOX_GC_MIN_FREE" flox config
