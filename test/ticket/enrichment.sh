@@ -63,7 +63,7 @@ tickets=("Cannot login|Getting authentication error when trying to access my acc
 for i in 0 1 2; do
   jq -nc --arg i "L-$i" --arg t "${tickets[$i]}" '{ticket_id: $i, subject: ($t | split("|")[0]), body: ($t | split("|")[1]), created_at: 1, customer_id: "C"}' >"$WORK/l-$i.json"
 done
-ticket-processor enrich "$WORK"/l-?.json 2>/dev/null | jq -s -e 'def dot(a; b): [range(384) | a[.] * b[.]] | add;
+ticket-processor enrich "$WORK"/l-?.json 2>/dev/null | jq -s -e 'def dot($a; $b): [range(384) | $a[.] * $b[.]] | add;
   map(.enrichment.embedding) | dot(.[0]; .[1]) as $near | dot(.[0]; .[2]) as $far | $near > 0.6 and $near > $far + 0.2' >/dev/null ||
   die "the login tickets are not near each other"
 
