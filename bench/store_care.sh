@@ -28,6 +28,7 @@ for name in "${names[@]}"; do
 done
 # What a store cannot hold, and names that it cannot have.
 find "$WORK/trees" ! -type d ! -type f ! -type l -delete
+find "$WORK/trees" -maxdepth 1 -type l -delete
 rm -rf "$WORK"/trees/.[!.]*
 flox --root "$ROOT" store add "$WORK"/trees/* >"$WORK/paths"
 mkdir "$WORK/whole" && cp "$WORK/paths" "$WORK/whole/"
