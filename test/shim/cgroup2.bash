@@ -1,5 +1,5 @@
 # The shim's tests where cgroups are version 2 alone, as on the nodes of a cluster, with $1 as OCI runtime: here, if this
-# machine is so, else in a virtual machine. Sourced by cgroup2_*.sh, never run.
+# machine is so, else in a virtual machine. Sourced by *_on_cgroup2.sh, never run.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
 skip() { echo "$*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "needs root: starts containers"
