@@ -1,22 +1,28 @@
-# How tests get Python programs from PyPI: into environments outside the tree, once for each state of the file that pins
-# them. Sourced after lib.sh, never run.
+# How tests and the demo get what PyPI has: outside the tree, once for each state of what is asked for. Sourced after
+# lib.sh, never run.
+PYPI_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless
 
-# venv_once NAME REQUIREMENTS [OPTION…]: prints the directory of the environment; the options are python3 -m venv's. Several
-# processes may ask at once: one makes it.
-venv_once() {
-  local name=$1 requirements=$2 venv
-  shift 2
-  venv=${XDG_CACHE_HOME:-$HOME/.cache}/flox-imageless/$name-$(sha256sum "$requirements" | cut -c1-12)
-  mkdir -p "$(dirname "$venv")"
+# made_once DIRECTORY MAKE…: runs MAKE… DIRECTORY unless that was done before; DIRECTORY is empty then, and is gone again if
+# it fails. Several processes may ask at once: one makes it.
+made_once() {
+  local directory=$1
+  shift
+  mkdir -p "$(dirname "$directory")"
   (
     flock 9
-    [ ! -e "$venv/complete" ] || exit 0
-    step "installing $(grep -c '^[^#]' "$requirements") packages from PyPI into $venv"
-    rm -rf "$venv"
-    /usr/bin/python3 -m venv "$@" "$venv" >&2
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2 ||
-      { rm -rf "$venv"; die "what ${requirements#"$PROJECT"/} asks for cannot be had from PyPI"; }
-    touch "$venv/complete"
-  ) 9>"$venv.lock" || return
-  echo "$venv"
+    [ ! -e "$directory/complete" ] || exit 0
+    rm -rf "$directory"
+    trap '[ -e "$directory/complete" ] || rm -rf "$directory"' EXIT
+    "$@" "$directory" >&2
+    touch "$directory/complete"
+  ) 9>"$directory.lock"
+}
+
+# make_venv REQUIREMENTS PIP_OPTION… DIRECTORY: an environment with the packages that a file pins.
+make_venv() {
+  local requirements=$1 options=("${@:2:$#-2}") directory=${!#}
+  step "installing $(grep -c '^[^#]' "$requirements") packages from PyPI into $directory"
+  /usr/bin/python3 -m venv "$directory"
+  "$directory/bin/pip" install --quiet --disable-pip-version-check "${options[@]}" -r "$requirements" ||
+    die "what ${requirements#"$PROJECT"/} asks for cannot be had from PyPI"
 }

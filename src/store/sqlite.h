@@ -65,6 +65,7 @@ class Statement {
     // Valid until the next row is asked for.
     std::string_view view_at(int column) const;
     std::string text_at(int column) const { return std::string(view_at(column)); }
+    bool null_at(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
     int64_t number_at(int column) const { return sqlite3_column_int64(statement_, column); }
 
    private:

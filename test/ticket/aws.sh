@@ -1,5 +1,6 @@
 # Sourced by the tests of this folder: a private AWS (moto's server) on loopback, and ways to look into it.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+. "$PROJECT/test/ticket/checks.sh"
 "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }
 
 WORK=$(mktemp -d)
@@ -62,9 +63,6 @@ wait_until() {  # SECONDS WHAT COMMAND…
     [ $SECONDS -lt $end ] || { tail -n 5 "$WORK"/*.log >&2; die "waited in vain for $what"; }
     sleep 0.05
   done
-}
-expect() {  # WHAT EXPECTED ACTUAL
-  [ "$2" = "$3" ] || { tail -n 5 "$WORK"/*.log >&2; die "$1: expected '$2', got '$3'"; }
 }
 
 signed_for() { echo "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/$1/aws4_request, SignedHeaders=host, Signature=0"; }

@@ -2,14 +2,6 @@
 # Wrong settings and files are met with an error that names them; the commands that need no AWS work without it.
 . "$(dirname "$0")/aws.sh"
 
-refuses() {  # PATTERN COMMAND…
-  local pattern=$1 code=0
-  shift
-  "$@" >"$WORK/out" 2>&1 || code=$?
-  [ $code != 0 ] || die "$* succeeded"
-  grep -q -- "$pattern" "$WORK/out" || die "$*: no '$pattern' in: $(cat "$WORK/out")"
-}
-
 step "settings"
 SQS_POLL_INTERVAL=soon refuses "SQS_POLL_INTERVAL is 'soon'" ticket-processor
 SQS_MAX_MESSAGES=11 refuses 'SQS_MAX_MESSAGES.*from 1 to 10' ticket-processor

@@ -9,14 +9,7 @@ WORKER=''
 trap '[ -z "$WORKER" ] || kill -KILL "$WORKER" 2>/dev/null || true; rm -rf "$WORK"' EXIT
 for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF|TRANSFORMERS)_' || true); do unset "$name"; done
 export HOME=$WORK METRICS_PORT=0 TICKET_BACKEND=local:$WORK/aws MODEL_CACHE_DIR=$WORK/models SQS_POLL_INTERVAL=0
-expect() { [ "$2" = "$3" ] || die "$1: expected '$2', got '$3'"; }
-refuses() {  # PATTERN COMMAND…
-  local pattern=$1 code=0
-  shift
-  "$@" >"$WORK/out" 2>&1 || code=$?
-  [ $code != 0 ] || die "$* succeeded"
-  grep -q -- "$pattern" "$WORK/out" || die "$*: no '$pattern' in: $(cat "$WORK/out")"
-}
+. "$PROJECT/test/ticket/checks.sh"
 sql() { sqlite3 "$WORK/aws/tickets.sqlite" "$1"; }
 
 step "models, and what the original's libraries make of ten tickets"

@@ -14,7 +14,7 @@ for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF)_' || true);
 export HOME=$WORK METRICS_PORT=0 TICKET_ALLOW_MISSING_MODELS=true TICKET_BACKEND=local:$WORK/aws MODEL_CACHE_DIR=$WORK/models
 # AWS is not so much as looked at.
 export AWS_ENDPOINT_URL=nonsense
-expect() { [ "$2" = "$3" ] || die "$1: expected '$2', got '$3'"; }
+. "$PROJECT/test/ticket/checks.sh"
 sql() { sqlite3 -cmd '.timeout 20000' "$WORK/aws/tickets.sqlite" "$1"; }
 objects() { find "$WORK/aws/buckets/tickets-enriched" -type f -name '[!.]*'; }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ticket/model/byte_level_text.h"
 #include "ticket/model/detokenize.h"
+#include "ticket/model/special_encoding.h"
 #include "ticket/model/unicode_rules.h"
 
 namespace ticket::model {
@@ -77,32 +78,18 @@ void BytePairTokenizer::add_merge(int32_t left, int32_t right, int32_t rank, int
 }
 
 std::vector<int32_t> BytePairTokenizer::encode(std::string_view utf8, size_t max_tokens) const {
-  const size_t specials = before_.size() + after_.size();
-  if (max_tokens < specials)
-    fail(ErrorKind::internal, "encode: room for {} tokens, special ones alone are {}", max_tokens, specials);
-  const size_t full = max_tokens - after_.size();
-  std::string buffer, prefixed;
-  std::string_view text = valid_utf8(utf8, buffer);
-  std::vector<int32_t> ids = before_;
-  auto word = [&](std::string_view bytes) {
-    append_word(bytes, ids);
-    return ids.size() < full;
-  };
-  for (size_t at = 0; at < text.size() && ids.size() < full;) {
-    auto match = special_.find(text, at);
-    std::string_view piece = text.substr(at, match ? match->begin - at : std::string_view::npos);
-    if (add_prefix_space_ && !piece.empty() && !piece.starts_with(' ')) {
-      prefixed.assign(" ").append(piece);
-      piece = prefixed;
-    }
-    bool more = for_each_byte_level_word(piece, word);
-    if (!match || !more) break;
-    ids.push_back(match->id);
-    at = match->end;
-  }
-  ids.resize(std::min(ids.size(), full));
-  ids.insert(ids.end(), after_.begin(), after_.end());
-  return ids;
+  std::string prefixed;
+  return encode_between(before_, after_, special_, utf8, max_tokens,
+                        [&](std::string_view piece, std::vector<int32_t>& ids, size_t full) {
+                          if (add_prefix_space_ && !piece.empty() && !piece.starts_with(' ')) {
+                            prefixed.assign(" ").append(piece);
+                            piece = prefixed;
+                          }
+                          return for_each_byte_level_word(piece, [&](std::string_view bytes) {
+                            append_word(bytes, ids);
+                            return ids.size() < full;
+                          });
+                        });
 }
 
 void BytePairTokenizer::append_word(std::string_view bytes, std::vector<int32_t>& ids) const {

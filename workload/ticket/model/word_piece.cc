@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ticket/model/detokenize.h"
+#include "ticket/model/special_encoding.h"
 #include "ticket/model/unicode_rules.h"
 
 namespace ticket::model {
@@ -41,29 +42,13 @@ WordPieceTokenizer::WordPieceTokenizer(TokenizerDescription description)
 }
 
 std::vector<int32_t> WordPieceTokenizer::encode(std::string_view utf8, size_t max_tokens) const {
-  const size_t specials = before_.size() + after_.size();
-  if (max_tokens < specials)
-    flox::fail(flox::ErrorKind::internal, "encode: room for {} tokens, special ones alone are {}", max_tokens,
-               specials);
-  const size_t full = max_tokens - after_.size();
-  std::string buffer;
-  std::string_view text = valid_utf8(utf8, buffer);
-  std::vector<int32_t> ids = before_;
-  auto word = [&](std::string_view word) {
-    append_pieces(word, ids);
-    return ids.size() < full;
-  };
-  for (size_t at = 0; at < text.size() && ids.size() < full;) {
-    auto match = special_.find(text, at);
-    size_t end = match ? match->begin : text.size();
-    bool more = for_each_bert_word(text.substr(at, end - at), rules_, word);
-    if (!match || !more) break;
-    ids.push_back(match->id);
-    at = match->end;
-  }
-  ids.resize(std::min(ids.size(), full));
-  ids.insert(ids.end(), after_.begin(), after_.end());
-  return ids;
+  return encode_between(before_, after_, special_, utf8, max_tokens,
+                        [&](std::string_view piece, std::vector<int32_t>& ids, size_t full) {
+                          return for_each_bert_word(piece, rules_, [&](std::string_view word) {
+                            append_pieces(word, ids);
+                            return ids.size() < full;
+                          });
+                        });
 }
 
 void WordPieceTokenizer::append_pieces(std::string_view word, std::vector<int32_t>& ids) const {
