@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Realising closures from binary caches into an empty store: our engine against Nix 2.8's substitution (its default, and
-# with max-jobs 16), the same closures, caches (nginx on loopback) and file system, alternating runs. Prints medians and
-# ratios (above 1: we are faster), our peak memory, and the floor of this machine with the fraction of it that we reach.
+# with max-jobs 16), the same closures and caches (nginx on loopback), alternating runs, each on an ext4 made for it (on a
+# loop device: what one run deletes would slow down the next). Prints medians and ratios (above 1: we are faster), our peak
+# memory, and the floor of this machine with the fraction of it that we reach. We return when all is on the disk, Nix
+# when all is written: both are printed.
 #   bench/realise.sh [--quick] [zstd|none|xz|tiny|gc]…     --quick: one run instead of RUNS=5, closures a tenth as large
 . "$(dirname "$0")/../script/lib.sh"
 RUNS=${RUNS:-5} COUNT=490 LARGE=335000000 TINY=5000
@@ -18,7 +20,8 @@ for program in nix-store nginx xz zstd sqlite3; do command -v $program >/dev/nul
 
 WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/flox-bench-XXXXXX")
 NGINX=
-trap '[ -z "$NGINX" ] || { kill "$NGINX"; wait "$NGINX" 2>/dev/null || true; }; rm -rf --one-file-system "$WORK"' EXIT
+LOOP=
+trap '[ -z "$NGINX" ] || { kill "$NGINX"; wait "$NGINX" 2>/dev/null || true; }; drop_disk; rm -rf --one-file-system "$WORK"' EXIT
 unset FLOX_ROOT FLOX_CATALOG_URL FLOX_CACHES FLOX_TRUSTED_KEYS
 export FLOX_CONFIG=/dev/null HOME=$WORK/home XDG_CACHE_HOME=$WORK/home/.cache NIX_CONFIG=$'build-users-group =\nmax-jobs = 1'
 mkdir -p "$WORK/home" "$WORK/caches"
@@ -88,27 +91,51 @@ ours() {  # ours CACHE ROOT: prints milliseconds and KiB
   "$BUILD_DIR/bench/stopwatch" -m "$WORK/log" flox store realise --root "$2" --cache "http://127.0.0.1:$PORT/$1" --trusted-key "$KEY" \
     "$(<"$WORK/whole-$1")" | awk '{ print int($1 / 1000), $2 }'
 }
-peer() {  # peer CACHE JOBS ROOT
+peer() {  # peer CACHE JOBS ROOT: prints milliseconds, without and with the time until all is on the disk
+  local took
+  took=$(substitute "$@")
+  echo "$took $((took + $(milliseconds sync -f "$3")))"
+}
+substitute() {  # substitute CACHE JOBS ROOT: prints milliseconds
   rm -rf "$XDG_CACHE_HOME"
   milliseconds nix-store --store "$3" -r "$(<"$WORK/whole-$1")" --option substituters "http://127.0.0.1:$PORT/$1" \
     --option trusted-public-keys "$KEY" --option max-jobs "$2"
 }
-fresh() {  # a new empty root; the one before is deleted once nothing is measured any more
-  mktemp -d "$WORK/root-XXXXXX"
+on_fresh_disk() {  # on_fresh_disk COMMAND ARGUMENT…: the command with a root on a new file system as its last argument
+  truncate -s 64G "$WORK/disk"  # sparse
+  mkfs.ext4 -q -F "$WORK/disk"
+  LOOP=$(losetup -f --show --direct-io=on "$WORK/disk")
+  mkdir -p "$WORK/mnt"
+  mount -o noinit_itable "$LOOP" "$WORK/mnt"
+  sync -f "$WORK"
+  "$@" "$WORK/mnt/root"
+  drop_disk
+}
+drop_disk() {
+  [ -n "$LOOP" ] || return 0
+  umount "$WORK/mnt"
+  losetup -d "$LOOP"
+  rm "$WORK/disk"
+  LOOP=
 }
 compare() {  # compare CACHE
   local run ours_out=$WORK/ours-$1
   for ((run = 0; run < RUNS; run++)); do
-    ours "$1" "$(fresh)" >>"$ours_out"
-    peer "$1" 1 "$(fresh)" >>"$WORK/nix-$1"
-    peer "$1" 16 "$(fresh)" >>"$WORK/nix16-$1"
-    rm -rf --one-file-system "$WORK"/root-*
+    on_fresh_disk ours "$1" >>"$ours_out"
+    on_fresh_disk peer "$1" 1 >>"$WORK/nix-$1"
+    on_fresh_disk peer "$1" 16 >>"$WORK/nix16-$1"
   done
-  local a b c
-  a=$(cut -d' ' -f1 "$ours_out" | median) b=$(median <"$WORK/nix-$1") c=$(median <"$WORK/nix16-$1")
-  printf 'realise %-4s median of %d: flox %s s, Nix %s s (ratio %s), Nix with max-jobs 16 %s s (ratio %s); peak memory %d MiB\n' \
-    "$1" "$RUNS" "$(seconds "$a")" "$(seconds "$b")" "$(ratio "$b" "$a")" "$(seconds "$c")" "$(ratio "$c" "$a")" \
+  local a jobs column b
+  a=$(cut -d' ' -f1 "$ours_out" | median)
+  printf 'realise %-4s median of %d: flox %s s, all on the disk; peak memory %d MiB\n' "$1" "$RUNS" "$(seconds "$a")" \
     $(($(cut -d' ' -f2 "$ours_out" | sort -n | tail -1) / 1024))
+  for jobs in nix nix16; do
+    for column in 1 2; do
+      b=$(cut -d' ' -f$column "$WORK/$jobs-$1" | median)
+      printf '  %-26s %-24s %6s s: ratio %s\n' "$([ $jobs = nix ] && echo "Nix 2.8" || echo "Nix 2.8, max-jobs 16")" \
+        "$([ $column = 1 ] && echo "(not synced)" || echo "(then synced, as ours)")" "$(seconds "$b")" "$(ratio "$b" "$a")"
+    done
+  done
   echo "$a" >"$WORK/median-$1"
 }
 floor() {  # floor CACHE MILLISECONDS WHAT: what one step alone takes on all cores
@@ -136,9 +163,9 @@ if wants gc; then
   step "realising right after a collection of everything"
   for ((run = 0; run < RUNS; run++)); do
     for engine in ours peer; do
-      root=$(fresh)
+      root=$(mktemp -d "$WORK/root-XXXXXX")
       for time in first again; do
-        if [ $engine = ours ]; then ours zstd "$root" | cut -d' ' -f1; else peer zstd 16 "$root"; fi >>"$WORK/gc-$engine-$time"
+        if [ $engine = ours ]; then ours zstd "$root" | cut -d' ' -f1; else substitute zstd 16 "$root"; fi >>"$WORK/gc-$engine-$time"
         [ $time = again ] || nix-store --store "$root" --gc >"$WORK/log" 2>&1 || die "nix-store --gc: $(<"$WORK/log")"
       done
       rm -rf --one-file-system "$root"

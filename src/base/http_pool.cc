@@ -29,7 +29,6 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr size_t max_error_body = 64 * 1024;
-constexpr size_t block_size = 256 * 1024;  // what the reader gets at most in one piece
 constexpr long receive_buffer = 128 * 1024;
 
 bool is_overload(long status) { return status == 408 || status == 429 || status >= 500; }
@@ -254,10 +253,9 @@ class Transfer {
         paused_ = true;
         return CURL_WRITEFUNC_PAUSE;
       }
-      if (blocks_.empty() || blocks_.back().size() + piece.size() > block_size) {
+      if (blocks_.empty() || blocks_.back().size() + piece.size() > options_.piece) {
         blocks_.emplace_back();
-        blocks_.back().reserve(expected_left() < block_size ? std::max(expected_left(), piece.size())
-                                                            : block_size);
+        blocks_.back().reserve(std::max(std::min(expected_left(), options_.piece), piece.size()));
       }
       blocks_.back().append(piece);
       buffered_ += piece.size();
@@ -273,7 +271,7 @@ class Transfer {
   size_t expected_left() const {
     curl_off_t length = -1;
     curl_easy_getinfo(handle_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    if (length < 0) return block_size;
+    if (length < 0) return TransferOptions{}.piece;  // it does not say
     return static_cast<size_t>(std::max<curl_off_t>(length - static_cast<curl_off_t>(attempt_received_), 0));
   }
 

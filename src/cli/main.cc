@@ -2,10 +2,12 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 
 int main(int argc, char** argv) {
   using namespace flox::cli;
+  flox::keep_freed_memory();
   CLI::App app{
       "Environments and packages, and pods that run from them without images.\n"
       "An independent implementation of Flox's interfaces."};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "catalog/environment_name.h"
 #include "env/profile.h"
 #include "store/lease.h"
@@ -113,6 +114,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     // there, and end with it.
     store::LocalStore store(store_.root(), store_.lock_timeout());
     store::RealiseResult result = store::realise(store, paths, options);
+    if (result.paths_fetched > 0) return_freed_memory();
     nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
     store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/http_server.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "node/collector.h"
 #include "node/registry.h"
 #include "node/runtime_closure.h"
@@ -168,6 +169,7 @@ void run(const Options& options) {
 }  // namespace flox::node
 
 int main(int argc, char** argv) {
+  flox::keep_freed_memory();
   CLI::App app{
       "The node's daemon: realises environments into the shared store for shims and pods.\n\n"
       "Every option can stand in /etc/flox/config.toml too: flox config --explain"};

@@ -116,9 +116,11 @@ std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t bu
   HttpRequest request = make_request("GET", absolute(info.url));
   request.timeout = std::chrono::milliseconds(0);  // as long as it takes, unless it stalls
   std::string where = request.url;
+  // One that fits the buffer comes whole.
+  const size_t piece = info.file_size && *info.file_size <= buffer ? buffer : TransferOptions{}.piece;
   return std::make_unique<Download>(
       HttpPool::shared().start(std::move(request),
-                               {.buffer = buffer, .max_body = 0, .retry = {}, .on_done = {}}),
+                               {.buffer = buffer, .piece = piece, .max_body = 0, .retry = {}, .on_done = {}}),
       url(), std::move(where));
 }
 

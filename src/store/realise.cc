@@ -237,8 +237,7 @@ class Realisation {
         caches_(caches),
         memory_(memory),
         staging_(store),
-        work_(place_work_directory(store.scratch_directory())),
-        write_behind_(work_.path()),
+        write_behind_(store.store_directory()),
         missing_(std::move(missing)),
         progress_(options, missing_) {
     // The largest first: what comes last should not keep one worker busy while the others are idle.
@@ -251,6 +250,7 @@ class Realisation {
     for (int round = 1;; ++round) {
       fetch_all();
       write_behind_.check();
+      write_behind_.begin();  // while the trees are moved
       try {
         install_all();
         break;
@@ -274,15 +274,23 @@ class Realisation {
     uint64_t reserved = 0;  // bytes of `prefetch`
   };
 
+  // What each thread has of its own. Trees that grow in different directories lie in different parts of the
+  // disk: ext4 reads a block of inodes before it adds one, unless all others in it are free, so two threads
+  // in one part made each other wait for the disk.
+  struct Worker {
+    WorkDirectory directory;
+    Decompressors decompressors;
+  };
+
   void fetch_all() {
     const auto workers =
         static_cast<unsigned>(std::min<size_t>(worker_count(options_.workers), missing_.size()));
     run_workers(
         workers,
         [&](unsigned) {
-          Decompressors decompressors;
+          Worker worker{.directory = place_work_directory(store_.scratch_directory()), .decompressors = {}};
           while (auto item = take()) {
-            fetch(*item, decompressors);
+            fetch(*item, worker);
             finish(*item);
           }
         },
@@ -359,12 +367,12 @@ class Realisation {
   }
 
   // From the cache where it was found, then from those after it.
-  void fetch(Item& item, Decompressors& decompressors) {
+  void fetch(Item& item, Worker& worker) {
     const Substitute found = *item.substitute;
     const PathInfo& info = found.narinfo.info;
     Reasons reasons;
     try {
-      if (try_fetch(found.narinfo, found.cache, std::move(item.file), decompressors, reasons)) return;
+      if (try_fetch(found.narinfo, found.cache, std::move(item.file), worker, reasons)) return;
       for (size_t i = 0; i < caches_.size(); ++i) {
         // What is remembered of the first one may be out of date.
         const bool first = i == found.cache;
@@ -376,7 +384,7 @@ class Realisation {
           if (other->info.fingerprint() != info.fingerprint())
             fail(ErrorKind::untrusted, "cache {}: its contents are not those that {} announced",
                  caches_.at(i).url(), caches_.at(found.cache).url());
-          if (try_fetch(*other, i, nullptr, decompressors, reasons)) {
+          if (try_fetch(*other, i, nullptr, worker, reasons)) {
             item.substitute->narinfo = std::move(*other);
             item.substitute->cache = i;
             return;
@@ -396,22 +404,22 @@ class Realisation {
   }
 
   bool try_fetch(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file,
-                 Decompressors& decompressors, Reasons& reasons) {
-    const fs::path tree = work_.path() / std::to_string(next_tree_++);
+                 Worker& worker, Reasons& reasons) {
+    const fs::path tree = worker.directory.path() / std::to_string(next_tree_++);
     try {
       if (!file) file = caches_.at(cache).open_nar(narinfo, large_buffer);
-      unpack(*file, narinfo, caches_.at(cache).url(), tree, decompressors);
+      unpack(*file, narinfo, caches_.at(cache).url(), tree, worker.decompressors);
       staging_.put(narinfo.info, tree);
       ++paths_fetched_;
       return true;
     } catch (const Error& error) {
-      decompressors.clear();
+      worker.decompressors.clear();
       remove_tree(tree);
       memory_.forget(caches_.at(cache).url(), BinaryCache::narinfo_name(narinfo.info.path));
       reasons.add(error);
       return false;
     } catch (...) {
-      decompressors.clear();
+      worker.decompressors.clear();
       remove_tree(tree);
       throw;
     }
@@ -492,7 +500,6 @@ class Realisation {
   CacheList& caches_;
   NarinfoCache& memory_;
   Staging staging_;
-  WorkDirectory work_;
   WriteBehind write_behind_;
   std::vector<Substitute> missing_;
   Progress progress_;

@@ -32,6 +32,8 @@ void WriteBehind::add(uint64_t bytes) {
   if (written_ >= at_once) changed_.notify_all();
 }
 
+void WriteBehind::begin() { add(at_once); }
+
 void WriteBehind::check() {
   const std::lock_guard lock(mutex_);
   if (error_ != 0) fail_errno(error_, "writing the store to the disk");

@@ -23,6 +23,8 @@ class WriteBehind {
 
   // So many bytes have been written. Thread-safe; returns at once.
   void add(uint64_t bytes);
+  // Begins with what there is. Thread-safe; returns at once.
+  void begin();
   // Throws Error if the disk has refused anything since the beginning. What was written last may not be there
   // yet: the store syncs before it registers.
   void check();

@@ -1,0 +1,20 @@
+#include "base/memory.h"
+
+#include <malloc.h>
+
+namespace flox {
+namespace {
+
+constexpr int kept = 64 << 20;  // bytes
+
+}  // namespace
+
+void keep_freed_memory() noexcept {
+  // Setting one of them ends glibc's own adaptation of both.
+  ::mallopt(M_MMAP_THRESHOLD, kept / 4);
+  ::mallopt(M_TRIM_THRESHOLD, kept);
+}
+
+void return_freed_memory() noexcept { ::malloc_trim(0); }
+
+}  // namespace flox
