@@ -88,6 +88,11 @@ TEST(Units, are_read_and_written_as_people_do) {
   EXPECT_EQ(size_text(20ULL << 30), "20.0 GiB");
   EXPECT_EQ(parse_duration("90"), std::chrono::seconds(90));
   EXPECT_EQ(parse_duration("2w"), std::chrono::hours(336));
+  EXPECT_EQ(duration_text(std::chrono::seconds(0)), "0 s");
+  EXPECT_EQ(duration_text(std::chrono::seconds(59)), "59 s");
+  EXPECT_EQ(duration_text(std::chrono::seconds(200)), "3 min 20 s");
+  EXPECT_EQ(duration_text(std::chrono::minutes(125)), "2 h 5 min");
+  EXPECT_EQ(duration_text(std::chrono::hours(76)), "3 d 4 h");
 }
 
 TEST(Config, explains_every_key) {

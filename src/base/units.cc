@@ -58,6 +58,19 @@ std::chrono::seconds parse_duration(std::string_view text) {
   fail(ErrorKind::invalid_input, "'{}' is not a duration (as in 90s, 15m, 12h or 30d)", whole);
 }
 
+std::string duration_text(std::chrono::seconds duration) {
+  constexpr std::array<std::pair<std::string_view, int64_t>, 4> units = {
+      {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}}};
+  int64_t left = duration.count();
+  size_t unit = 0;
+  while (unit + 1 < units.size() && left < units[unit].second) ++unit;
+  std::string text = fmt::format("{} {}", left / units[unit].second, units[unit].first);
+  left %= units[unit].second;
+  if (unit + 1 < units.size() && left >= units[unit + 1].second)
+    text += fmt::format(" {} {}", left / units[unit + 1].second, units[unit + 1].first);
+  return text;
+}
+
 Amount Amount::parse(std::string_view text) {
   if (!text.ends_with('%')) return {.bytes = parse_size(text)};
   std::string_view digits = text.substr(0, text.size() - 1);

@@ -16,6 +16,8 @@ std::string size_text(uint64_t bytes);
 
 // "90s", "15m", "12h", "30d", "2w"; a number alone is seconds. Throws Error(invalid_input).
 std::chrono::seconds parse_duration(std::string_view text);
+// "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h": the two largest units.
+std::string duration_text(std::chrono::seconds duration);
 
 // A size, or a share of a whole: "20G", "10%".
 struct Amount {

@@ -91,8 +91,7 @@ void add_store_copy(CLI::App& store) {
       ->excludes(from);
   command
       ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
-      ->expected(1)
-      ->take_all()
+      ->allow_extra_args(false)
       ->excludes(to);
   command->add_option("--compression", options->compression.method, "zstd, xz or none")
       ->capture_default_str()

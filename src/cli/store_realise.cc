@@ -24,8 +24,12 @@ void realise(const Options& options) {
   for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
   if (line.shown())
     how.on_progress = [&](const store::RealiseProgress& progress) {
-      line.show(fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
-                            size_text(progress.bytes_fetched), size_text(progress.bytes_total)));
+      std::string text = fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
+                                     size_text(progress.bytes_fetched), size_text(progress.bytes_total));
+      if (progress.bytes_per_second >= 1)
+        text += fmt::format(", {}/s", size_text(static_cast<uint64_t>(progress.bytes_per_second)));
+      if (progress.time_left) text += fmt::format(", {} left", duration_text(*progress.time_left));
+      line.show(text);
     };
   const nix::StorePathSet paths = to_store_paths(options.paths);
   store::LocalStore store = open_store(config);
@@ -46,12 +50,10 @@ void add_store_realise(CLI::App& store) {
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);
   command->add_option("--cache", options->caches, "caches to ask instead of the configured ones")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command
       ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
   command->callback([options] { realise(*options); });
 }

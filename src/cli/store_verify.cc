@@ -97,8 +97,7 @@ void add_store_verify(CLI::App& store) {
   auto* repair =
       command->add_flag("--repair", options->repair, "fetch what is damaged again from binary caches");
   command->add_option("--cache", options->caches, "caches to repair from instead of the configured ones")
-      ->expected(1)
-      ->take_all()
+      ->allow_extra_args(false)
       ->needs(repair);
   command->footer(
       "Exits with 1 if something is damaged afterwards.\n\n"

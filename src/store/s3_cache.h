@@ -8,12 +8,13 @@
 namespace flox::store {
 
 // Requests are signed with the keys of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or
-// else with those of the profile (the URL's, $AWS_PROFILE, "default") in ~/.aws/credentials
-// ($AWS_SHARED_CREDENTIALS_FILE). With neither they go unsigned: a public bucket. The region is the URL's,
+// else with those of the profile (the URL's, $AWS_PROFILE, "default") in the shared files (base/aws/profile.h).
+// With neither they go unsigned: a public bucket. The region is the URL's,
 // $AWS_REGION or us-east-1.
 class S3Cache : public HttpCache {
  public:
-  // Throws Error(not_found) if the URL names a profile that the file has not.
+  // Throws Error: not_found if the URL names a profile that the files have not, invalid_input for half a pair
+  // of keys in the environment.
   explicit S3Cache(CacheUrl url);
   std::unique_ptr<BinaryCache> clone() const override { return std::make_unique<S3Cache>(settings()); }
 

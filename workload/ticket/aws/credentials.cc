@@ -16,20 +16,8 @@ using namespace std::chrono_literals;
 using flox::ErrorKind;
 using flox::fail;
 
-std::string_view trim(std::string_view text) {
-  size_t first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-std::string shared_file(const char* variable, const char* name) {
-  if (auto path = environment(variable)) return *path;
-  auto home = environment("HOME");
-  return home ? *home + "/.aws/" + name : "";
-}
-
-std::string trimmed_file(const std::string& path) {
-  std::string text = flox::read_file(path);
+// Without the white space at its end.
+std::string trimmed(std::string text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
   return text;
 }
@@ -50,41 +38,6 @@ Credentials parse_json_credentials(const std::string& text) {
 }
 
 }  // namespace
-
-std::map<std::string, std::map<std::string, std::string>> parse_profiles(std::string_view text) {
-  std::map<std::string, std::map<std::string, std::string>> profiles;
-  std::map<std::string, std::string>* section = nullptr;
-  while (!text.empty()) {
-    std::string_view raw = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(raw.size() + 1, text.size()));
-    // An indented line belongs to a nested setting (s3 = …), which concerns nobody here.
-    bool nested = !raw.empty() && (raw.front() == ' ' || raw.front() == '\t');
-    std::string_view line = trim(raw);
-    if (line.empty() || line.front() == '#' || line.front() == ';' || nested) continue;
-    if (line.front() == '[' && line.back() == ']') {
-      std::string_view name = trim(line.substr(1, line.size() - 2));
-      if (name.starts_with("profile ")) name = trim(name.substr(8));
-      section = &profiles[std::string(name)];
-    } else if (size_t equals = line.find('='); section != nullptr && equals != std::string_view::npos) {
-      (*section)[std::string(trim(line.substr(0, equals)))] = trim(line.substr(equals + 1));
-    }
-  }
-  return profiles;
-}
-
-std::map<std::string, std::string> load_profile() {
-  std::string wanted = environment("AWS_PROFILE").value_or("default");
-  std::map<std::string, std::string> merged;
-  for (const std::string& path : {shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-                                  shared_file("AWS_CONFIG_FILE", "config")}) {
-    std::error_code ignored;
-    if (path.empty() || !std::filesystem::is_regular_file(path, ignored)) continue;
-    auto profiles = parse_profiles(flox::read_file(path));
-    auto found = profiles.find(wanted);
-    if (found != profiles.end()) merged.merge(found->second);
-  }
-  return merged;
-}
 
 Time parse_utc(const std::string& text) {
   std::tm parts{};
@@ -119,26 +72,14 @@ void CredentialsProvider::discard() {
 }
 
 Credentials CredentialsProvider::find() {
-  auto key = environment("AWS_ACCESS_KEY_ID");
-  auto secret = environment("AWS_SECRET_ACCESS_KEY");
-  if (key && secret)
-    return {.access_key = *key,
-            .secret_key = *secret,
-            .session_token = environment("AWS_SESSION_TOKEN").value_or("")};
-  if (key || secret)
-    fail(ErrorKind::invalid_input, "{} is set but {} is not",
-         key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
-         key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
+  if (auto found = credentials_in_environment()) return *found;
 
   auto role = environment("AWS_ROLE_ARN");
   auto token_file = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
   if (role && token_file) return from_web_identity(*role, *token_file);
 
   auto profile = load_profile();
-  if (profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key"))
-    return {.access_key = profile["aws_access_key_id"],
-            .secret_key = profile["aws_secret_access_key"],
-            .session_token = profile["aws_session_token"]};
+  if (auto found = credentials_in(profile)) return *found;
   if (profile.contains("role_arn") && profile.contains("web_identity_token_file"))
     return from_web_identity(profile["role_arn"], profile["web_identity_token_file"]);
 
@@ -159,7 +100,7 @@ Credentials CredentialsProvider::find() {
                     fmt::format("no AWS credentials: looked at AWS_ACCESS_KEY_ID, AWS_ROLE_ARN with "
                                 "AWS_WEB_IDENTITY_TOKEN_FILE, the shared files (profile {}), "
                                 "AWS_CONTAINER_CREDENTIALS_FULL_URI, and {}",
-                                environment("AWS_PROFILE").value_or("default"), instance),
+                                profile_name(), instance),
                     "On EKS annotate the service account with eks.amazonaws.com/role-arn; elsewhere set "
                     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; for LocalStack set USE_LOCALSTACK=true.");
 }
@@ -172,7 +113,7 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
     request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + flox::url_encode(role) +
                    "&RoleSessionName=" + flox::url_encode(session) +
-                   "&WebIdentityToken=" + flox::url_encode(trimmed_file(token_file));
+                   "&WebIdentityToken=" + flox::url_encode(trimmed(flox::read_file(token_file)));
     request.timeout = 15s;
     request.connect_timeout = 5s;
     flox::HttpResponse response = http_.send(request);
@@ -198,7 +139,7 @@ Credentials CredentialsProvider::from_container(const std::string& url) {
     request.timeout = 5s;
     request.connect_timeout = 2s;
     if (auto file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
-      request.headers.emplace_back("Authorization", trimmed_file(*file));
+      request.headers.emplace_back("Authorization", trimmed(flox::read_file(*file)));
     else if (auto token = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"))
       request.headers.emplace_back("Authorization", *token);
     flox::HttpResponse response = http_.send(request);
@@ -229,7 +170,7 @@ Credentials CredentialsProvider::from_instance() {
     request = {.headers = {{"X-aws-ec2-metadata-token", token}}};
     const std::string roles = "/latest/meta-data/iam/security-credentials/";
     std::string role = ask_instance(endpoint, request, roles);
-    role = trim(role.substr(0, role.find('\n')));
+    role = trimmed(role.substr(0, role.find('\n')));
     if (role.empty()) fail(ErrorKind::unavailable, "the instance has no role");
     return parse_json_credentials(ask_instance(endpoint, request, roles + flox::url_encode(role)));
   });

@@ -7,21 +7,14 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 
-#include "ticket/aws/sigv4.h"
+#include "ticket/aws/shared.h"
 
 namespace ticket::aws {
-
-// "[profile x]" and "[x]" sections of the shared files: section -> key -> value. Exposed for tests.
-std::map<std::string, std::map<std::string, std::string>> parse_profiles(std::string_view text);
-
-// The profile that $AWS_PROFILE names (default "default"), both shared files merged; empty if there is none.
-std::map<std::string, std::string> load_profile();
 
 // Hands out credentials and renews those that expire. Thread-safe.
 class CredentialsProvider {
