@@ -3,6 +3,7 @@
 # them: tickets a second, memory, start, time a stage, how near the machine's limits. Full-size models: MiniLM's real
 # weights, the others random (seeded). Summaries must be equal, except with int8.
 #   bench/ticket_models.sh     COUNT=200 tickets for us, PYTHON_COUNT=20 of them for Python, THREADS=2, WORKERS="1 2 4"
+#   GRAPH=docs/ticket-throughput.svg bench/ticket_models.sh    also draws the tickets a second
 . "$(dirname "$0")/../script/lib.sh"
 COUNT=${COUNT:-200} PYTHON_COUNT=${PYTHON_COUNT:-20} THREADS=${THREADS:-$(nproc)} WORKERS=${WORKERS:-1 2 4}
 model_run=$BUILD_DIR/bench/model_run peer=$PROJECT/bench/ticket_models.py
@@ -65,6 +66,10 @@ for precision in fp16 int8; do
     "this machine: \($m.gflops | f) GFLOP/s (32 bits, in cache), \($m.read_gb | f) GB/s"'
 done
 
+bar() { printf '%s\t%s\n' "$1" "$2" >>"$work/bars"; }  # LABEL FIGURE
+bar "Python, $THREADS threads" "$(value python '.count / .compute')"
+for precision in fp16 int8; do bar "ours, $precision, $THREADS threads, batches" "$(value $precision '.count / .compute')"; done
+
 for workers in $WORKERS; do
   step "$workers workers, a thread each"
   started=$(date +%s.%N)
@@ -75,6 +80,8 @@ for workers in $WORKERS; do
     pids+=($!)
   done
   for pid in "${pids[@]}"; do wait "$pid" || die "a worker failed"; done
-  echo "$workers workers of one thread, start included: $(awk -v n="$COUNT" -v a="$started" -v b="$(date +%s.%N)" \
-    'BEGIN { printf "%.2f", n / (b - a) }') tickets/s"
+  rate=$(awk -v n="$COUNT" -v a="$started" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", n / (b - a) }')
+  echo "$workers workers of one thread, start included: $rate tickets/s"
+  bar "ours, fp16, workers of one thread: $workers" "$rate"
 done
+[ -z "${GRAPH:-}" ] || python3 "$PROJECT/bench/bars.py" "Tickets a second, all three models" /s <"$work/bars" >"$GRAPH"
