@@ -40,8 +40,8 @@ fs::path directory_of(const LocalStore& store, std::string_view holder) {
   return leases_directory(store) / holder;
 }
 
-// An empty directory that a released lease has left for the next one: making and removing one costs ext4 three
-// times as much as all else that a lease does.
+// An empty directory that a released lease has left for the next one: making and removing one costs ext4
+// three times as much as all else that a lease does.
 fs::path spare_directory(const LocalStore& store) { return store.state_directory() / "flox/spare-lease"; }
 
 void make_holder(const LocalStore& store, const fs::path& directory) {

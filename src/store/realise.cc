@@ -403,8 +403,8 @@ class Realisation {
     reasons.fail(info.path);
   }
 
-  bool try_fetch(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file,
-                 Worker& worker, Reasons& reasons) {
+  bool try_fetch(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file, Worker& worker,
+                 Reasons& reasons) {
     const fs::path tree = worker.directory.path() / std::to_string(next_tree_++);
     try {
       if (!file) file = caches_.at(cache).open_nar(narinfo, large_buffer);

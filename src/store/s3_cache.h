@@ -8,9 +8,9 @@
 namespace flox::store {
 
 // Requests are signed with the keys of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or
-// else with those of the profile (the URL's, $AWS_PROFILE, "default") in the shared files (base/aws/profile.h).
-// With neither they go unsigned: a public bucket. The region is the URL's,
-// $AWS_REGION or us-east-1.
+// else with those of the profile (the URL's, $AWS_PROFILE, "default") in the shared files
+// (base/aws/profile.h). With neither they go unsigned: a public bucket. The region is the URL's, $AWS_REGION
+// or us-east-1.
 class S3Cache : public HttpCache {
  public:
   // Throws Error: not_found if the URL names a profile that the files have not, invalid_input for half a pair

@@ -60,8 +60,7 @@ std::map<std::string, Profile> parse_profiles(std::string_view text) {
       std::string_view name = trim(line.substr(1, line.size() - 2));
       if (name.starts_with("profile ")) name = trim(name.substr(8));
       section = &profiles[std::string(name)];
-    } else if (const size_t equals = line.find('=');
-               section != nullptr && equals != std::string_view::npos) {
+    } else if (const size_t equals = line.find('='); section != nullptr && equals != std::string_view::npos) {
       (*section)[std::string(trim(line.substr(0, equals)))] = trim(line.substr(equals + 1));
     }
   }

@@ -10,8 +10,8 @@
 
 namespace flox::aws {
 
-// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for keys that expire, AWS_SESSION_TOKEN; nothing if neither of
-// the first two is set. Throws Error(invalid_input) if only one is.
+// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for keys that expire, AWS_SESSION_TOKEN; nothing if neither
+// of the first two is set. Throws Error(invalid_input) if only one is.
 std::optional<Credentials> credentials_in_environment();
 
 // The settings of one profile: key -> value.
