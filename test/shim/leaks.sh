@@ -14,7 +14,7 @@ snapshot() {
   echo "zombies $(ps -eo stat= | grep -c '^Z' || true)"
   echo "processes $(ps -eo comm= | grep -cE 'containerd-shim|runc|crun|sleep' || true)"
   echo "pipes of containerd $(ls -l "/proc/$daemon/fd" 2>/dev/null | grep -c pipe: || true)"
-  echo "temporary $(find /tmp /run -maxdepth 1 -newer "$WORLD/start" \( -name 'pty*' -o -name 'runc-process*' \) | wc -l)"
+  echo "temporary $(find "$XDG_RUNTIME_DIR" /tmp /run -maxdepth 1 -newer "$WORLD/start" \( -name 'pty*' -o -name 'runc-process*' \) | wc -l)"
 }
 touch "$WORLD/start"
 run_container --rm first true

@@ -13,6 +13,10 @@ or_reference() { if reference; then echo "$2"; else echo "$1"; fi; }
 # containerd's namespace names the parent of the containers' cgroups: the world's end removes it.
 export CONTAINERD_NAMESPACE=${CGROUP_PARENT#/}
 
+# Where shims make the sockets of terminals: in /tmp those of tests at the same time would be among them.
+export XDG_RUNTIME_DIR=$WORLD/runtime
+mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+
 ROOTFS=$WORLD/rootfs
 mkdir -p "$ROOTFS"/{bin,tmp,proc,dev,sys}
 cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
@@ -84,7 +88,7 @@ leftovers() {
   for pid in $(shims); do ps -o pid=,args= -p "$pid"; done
   find /run/containerd/s /run/flox-shims "/run/containerd/runc/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
   find "$WORLD/containerd/state/io.containerd.runtime.v2.task/$CONTAINERD_NAMESPACE" -mindepth 1 -maxdepth 1 2>/dev/null
-  find /tmp -maxdepth 1 -name 'pty??????' -newer "$WORLD/init-pid" 2>/dev/null
+  find "$XDG_RUNTIME_DIR" -mindepth 1 -maxdepth 1 -name 'pty*'
   grep "io.containerd.runtime.v2.task" /proc/self/mounts
   local cgroup
   for cgroup in $(cgroup_directories "$CGROUP_PARENT"); do find "$cgroup" -mindepth 1 -type d; done 2>/dev/null
