@@ -16,7 +16,7 @@ for argument in "$@"; do
   esac
 done
 [ ${#what[@]} -gt 0 ] || what=(zstd none xz tiny gc)
-for program in nix-store nginx xz zstd sqlite3; do command -v $program >/dev/null || die "needs $program: run script/bootstrap"; done
+for program in nix-store nginx xz zstd sqlite3 mkfs.ext4 losetup; do command -v $program >/dev/null || die "needs $program: run script/bootstrap"; done
 
 WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/flox-bench-XXXXXX")
 NGINX=
@@ -67,7 +67,7 @@ if wants xz; then step "the cache with xz (level 2: what decoding costs depends 
 if wants tiny; then publish tiny "$TINY"; fi
 for name in zstd none xz gc; do cp "$WORK/whole-zstd" "$WORK/whole-$name" 2>/dev/null || true; done
 
-PORT=$((20000 + RANDOM % 10000))
+PORT=$(free_port)
 cat >"$WORK/nginx.conf" <<CONF
 daemon off; pid $WORK/nginx.pid; error_log $WORK/nginx.err; worker_processes 1;
 events { worker_connections 1024; }

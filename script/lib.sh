@@ -13,4 +13,6 @@ die() {
   printf '✘ ERROR: %s\n' "$*" >&2
   exit 1
 }
+# A TCP port of loopback that nobody listens at now.
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 need_root() { [ "$(id -u)" = 0 ] || die "$(basename "$0") needs root: it installs packages and starts containers. Run it with sudo."; }

@@ -6,8 +6,7 @@ TOOLS=${XDG_CACHE_HOME:-$HOME/.cache}  # where moto is installed once for all te
 . "$(dirname "$0")/support.sh"
 unset NIX_SSL_CERT_FILE SSL_CERT_FILE CURL_CA_BUNDLE http_proxy https_proxy HTTPS_PROXY no_proxy NO_PROXY
 command -v nginx >/dev/null || { echo "needs nginx (package nginx-light)"; exit 77; }
-PORT=$((20000 + RANDOM % 10000))
-TLS=$PORT TOKEN=$((PORT + 1)) PASSWORD=$((PORT + 2)) OPEN=$((PORT + 3)) PROXY=$((PORT + 4)) MOTO=$((PORT + 5))
+TLS=$(free_port) TOKEN=$(free_port) PASSWORD=$(free_port) OPEN=$(free_port) PROXY=$(free_port) MOTO=$(free_port)
 
 step "a cache of 31 paths"
 PUBLISHER=$WORK/publisher CACHE=$WORK/cache

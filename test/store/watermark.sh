@@ -10,7 +10,7 @@ KEPT=$(head -1 <<<"$PATHS")
 ln -s "$KEPT" "$ROOT/nix/var/nix/gcroots/runtime"
 
 start_floxd() {  # VARIABLE=VALUE…
-  PORT=$((20000 + RANDOM % 10000))
+  PORT=$(free_port)
   env "$@" FLOX_CONFIG=/dev/null floxd --root "$ROOT" --node-socket "$WORK/run/node.sock" --pod-socket-dir "$WORK/run/pod" \
     --registry "" --metrics "127.0.0.1:$PORT" --runtime "$KEPT" >"$WORK/floxd.log" 2>&1 &
   STARTED+=($!)

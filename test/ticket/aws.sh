@@ -20,7 +20,6 @@ export HOME=$WORK AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test METRICS_PORT
 export AWS_EC2_METADATA_DISABLED=true TICKET_ALLOW_MISSING_MODELS=true MODEL_CACHE_DIR=$WORK/models
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache}  # where moto is
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 start_moto() {
   AWS_PORT=$(free_port)
   bash "$PROJECT/test/ticket/moto.sh" start "$AWS_PORT" "$WORK/moto.pid" "$WORK/moto.log"

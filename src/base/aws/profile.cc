@@ -1,6 +1,7 @@
 #include "base/aws/profile.h"
 
 #include <cstdlib>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,26 +27,7 @@ std::string shared_file(const char* named_by, const char* name) {
   return home.empty() ? "" : home + "/.aws/" + name;
 }
 
-std::string setting(const Profile& profile, const std::string& key) {
-  const auto found = profile.find(key);
-  return found == profile.end() ? "" : found->second;
-}
-
-}  // namespace
-
-std::optional<Credentials> credentials_in_environment() {
-  constexpr const char* id = "AWS_ACCESS_KEY_ID";
-  constexpr const char* secret = "AWS_SECRET_ACCESS_KEY";
-  Credentials found{.access_key = variable(id),
-                    .secret_key = variable(secret),
-                    .session_token = variable("AWS_SESSION_TOKEN"),
-                    .expires = std::nullopt};
-  if (found.access_key.empty() && found.secret_key.empty()) return std::nullopt;
-  if (found.access_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", secret, id);
-  if (found.secret_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", id, secret);
-  return found;
-}
-
+// "[profile x]" and "[x]" sections, by name.
 std::map<std::string, Profile> parse_profiles(std::string_view text) {
   std::map<std::string, Profile> profiles;
   Profile* section = nullptr;
@@ -65,6 +47,26 @@ std::map<std::string, Profile> parse_profiles(std::string_view text) {
     }
   }
   return profiles;
+}
+
+std::string setting(const Profile& profile, const std::string& key) {
+  const auto found = profile.find(key);
+  return found == profile.end() ? "" : found->second;
+}
+
+}  // namespace
+
+std::optional<Credentials> credentials_in_environment() {
+  constexpr const char* id = "AWS_ACCESS_KEY_ID";
+  constexpr const char* secret = "AWS_SECRET_ACCESS_KEY";
+  Credentials found{.access_key = variable(id),
+                    .secret_key = variable(secret),
+                    .session_token = variable("AWS_SESSION_TOKEN"),
+                    .expires = std::nullopt};
+  if (found.access_key.empty() && found.secret_key.empty()) return std::nullopt;
+  if (found.access_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", secret, id);
+  if (found.secret_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", id, secret);
+  return found;
 }
 
 std::string profile_name() {

@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/aws/sigv4.h"
 
@@ -16,9 +15,6 @@ std::optional<Credentials> credentials_in_environment();
 
 // The settings of one profile: key -> value.
 using Profile = std::map<std::string, std::string>;
-
-// "[profile x]" and "[x]" sections of a shared file, by name.
-std::map<std::string, Profile> parse_profiles(std::string_view text);
 
 // $AWS_PROFILE, or "default".
 std::string profile_name();
