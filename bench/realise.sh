@@ -2,8 +2,8 @@
 # Realising closures from binary caches into an empty store: our engine against Nix 2.8's substitution (its default, and
 # with max-jobs 16), the same closures and caches (nginx on loopback), alternating runs, each on an ext4 made for it (on a
 # loop device: what one run deletes would slow down the next). Prints medians and ratios (above 1: we are faster), our peak
-# memory, and the floor of this machine with the fraction of it that we reach. We return when all is on the disk, Nix
-# when all is written: both are printed.
+# memory, and the floor of this machine with the fraction of it that we reach. Both engines are timed until all is valid,
+# and until all is on the disk too (--sync; Nix with a sync -f behind it).
 #   bench/realise.sh [--quick] [zstd|none|xz|tiny|gc]…     --quick: one run instead of RUNS=5, closures a tenth as large
 . "$(dirname "$0")/../script/lib.sh"
 RUNS=${RUNS:-5} COUNT=490 LARGE=335000000 TINY=5000
@@ -87,9 +87,9 @@ for ((i = 0; i < 100; i++)); do
   sleep 0.05
 done
 
-ours() {  # ours CACHE ROOT: prints milliseconds and KiB
-  "$BUILD_DIR/bench/stopwatch" -m "$WORK/log" flox store realise --root "$2" --cache "http://127.0.0.1:$PORT/$1" --trusted-key "$KEY" \
-    "$(<"$WORK/whole-$1")" | awk '{ print int($1 / 1000), $2 }'
+ours() {  # ours CACHE [--sync] ROOT: prints milliseconds and KiB
+  "$BUILD_DIR/bench/stopwatch" -m "$WORK/log" flox store realise --cache "http://127.0.0.1:$PORT/$1" --trusted-key "$KEY" \
+    "$(<"$WORK/whole-$1")" "${@:2:$#-2}" --root "${!#}" | awk '{ print int($1 / 1000), $2 }'
 }
 peer() {  # peer CACHE JOBS ROOT: prints milliseconds, without and with the time until all is on the disk
   local took
@@ -119,24 +119,25 @@ drop_disk() {
   LOOP=
 }
 compare() {  # compare CACHE
-  local run ours_out=$WORK/ours-$1
+  local run
   for ((run = 0; run < RUNS; run++)); do
-    on_fresh_disk ours "$1" >>"$ours_out"
+    on_fresh_disk ours "$1" >>"$WORK/ours-$1"
+    on_fresh_disk ours "$1" --sync >>"$WORK/ours-synced-$1"
     on_fresh_disk peer "$1" 1 >>"$WORK/nix-$1"
     on_fresh_disk peer "$1" 16 >>"$WORK/nix16-$1"
   done
-  local a jobs column b
-  a=$(cut -d' ' -f1 "$ours_out" | median)
-  printf 'realise %-4s median of %d: flox %s s, all on the disk; peak memory %d MiB\n' "$1" "$RUNS" "$(seconds "$a")" \
-    $(($(cut -d' ' -f2 "$ours_out" | sort -n | tail -1) / 1024))
+  local valid synced jobs b c
+  valid=$(cut -d' ' -f1 "$WORK/ours-$1" | median) synced=$(cut -d' ' -f1 "$WORK/ours-synced-$1" | median)
+  printf 'realise %-4s median of %-13d valid after %6s s              on the disk after %6s s\n' "$1" "$RUNS" \
+    "$(seconds "$valid")" "$(seconds "$synced")"
   for jobs in nix nix16; do
-    for column in 1 2; do
-      b=$(cut -d' ' -f$column "$WORK/$jobs-$1" | median)
-      printf '  %-26s %-24s %6s s: ratio %s\n' "$([ $jobs = nix ] && echo "Nix 2.8" || echo "Nix 2.8, max-jobs 16")" \
-        "$([ $column = 1 ] && echo "(not synced)" || echo "(then synced, as ours)")" "$(seconds "$b")" "$(ratio "$b" "$a")"
-    done
+    b=$(cut -d' ' -f1 "$WORK/$jobs-$1" | median) c=$(cut -d' ' -f2 "$WORK/$jobs-$1" | median)
+    printf '  %-33s             %6s s: ratio %s                %6s s: ratio %s\n' \
+      "$([ $jobs = nix ] && echo "Nix 2.8" || echo "Nix 2.8, max-jobs 16")" \
+      "$(seconds "$b")" "$(ratio "$b" "$valid")" "$(seconds "$c")" "$(ratio "$c" "$synced")"
   done
-  echo "$a" >"$WORK/median-$1"
+  printf '  our peak memory %d MiB\n' $(($(cat "$WORK/ours-$1" "$WORK/ours-synced-$1" | cut -d' ' -f2 | sort -n | tail -1) / 1024))
+  echo "$valid" >"$WORK/median-$1"
 }
 floor() {  # floor CACHE MILLISECONDS WHAT: what one step alone takes on all cores
   printf '  floor: %s on %d cores %s s: %s of our time\n' "$3" "$(nproc)" "$(seconds "$2")" "$(ratio "$2" "$(<"$WORK/median-$1")")"

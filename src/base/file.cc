@@ -16,18 +16,34 @@ std::string read_file(const fs::path& path) {
   return in_context("reading " + path.string(), [&] { return read_all(open_file(path, O_RDONLY).get()); });
 }
 
-void write_file(const fs::path& path, std::string_view content, unsigned mode) {
+namespace {
+
+void replace_file(const fs::path& path, std::string_view content, unsigned mode, bool synced) {
   std::string temporary = path.string() + ".XXXXXX";
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) fail_errno(errno, "writing {}", path.string());
   try {
     write_all(fd.get(), content);
     if (::fchmod(fd.get(), mode) != 0) fail_errno(errno, "setting the mode");
+    if (synced && ::fsync(fd.get()) != 0) fail_errno(errno, "bringing it to the disk");
     if (::rename(temporary.c_str(), path.c_str()) != 0) fail_errno(errno, "renaming into place");
   } catch (const Error& error) {
     ::unlink(temporary.c_str());
     throw error.with_context("writing " + path.string());
   }
+}
+
+}  // namespace
+
+void write_file(const fs::path& path, std::string_view content, unsigned mode) {
+  replace_file(path, content, mode, false);
+}
+
+void write_file_synced(const fs::path& path, std::string_view content, unsigned mode) {
+  replace_file(path, content, mode, true);
+  const fs::path directory = path.parent_path();
+  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::fsync(fd.get()) != 0) fail_errno(errno, "bringing {} to the disk", directory.string());
 }
 
 TempDir::TempDir(std::string_view prefix, const fs::path& parent) {

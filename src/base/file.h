@@ -17,6 +17,8 @@ std::string read_file(const fs::path& path);
 // Replaces the file as a whole: written beside it, then renamed over it. A reader sees the old or the new
 // content, never a mixture. Parent directories must exist. Throws Error.
 void write_file(const fs::path& path, std::string_view content, unsigned mode = 0644);
+// The same, and it is on the disk under its name when this returns.
+void write_file_synced(const fs::path& path, std::string_view content, unsigned mode = 0644);
 
 // A new empty directory, removed with all it holds (also read-only directories) when the object goes.
 class TempDir {

@@ -12,6 +12,7 @@ struct Options {
   std::vector<std::string> paths;
   std::vector<std::string> caches;
   std::vector<std::string> trusted_keys;
+  bool sync = false;
   bool json = false;
 };
 
@@ -20,7 +21,8 @@ void realise(const Options& options) {
   ProgressLine line;
   store::RealiseOptions how{.caches = caches_of(config, options.caches),
                             .trusted_keys = nix::TrustedKeys(config.trusted_keys),
-                            .trust_content_addressed = config.trust_content_addressed};
+                            .trust_content_addressed = config.trust_content_addressed,
+                            .sync = options.sync};
   for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
   if (line.shown())
     how.on_progress = [&](const store::RealiseProgress& progress) {
@@ -54,6 +56,9 @@ void add_store_realise(CLI::App& store) {
   command
       ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
       ->allow_extra_args(false);
+  command->add_flag("--sync", options->sync,
+                    "wait until all is on the disk; otherwise it gets there in time, and what a power failure "
+                    "damages is noticed and fetched again");
   command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
   command->callback([options] { realise(*options); });
 }

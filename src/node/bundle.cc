@@ -154,7 +154,8 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
     unpacker.finish();
     trees.push_back({info, tree});
   }
-  store.install(trees, store::Durability::synced);
+  store.install(trees);
+  store.sync();
   keep(store, *bundle);
   fs::create_directories((to / description).parent_path());
   write_file(to / description, read_file(from / description));

@@ -9,6 +9,7 @@
 #include "env/profile.h"
 #include "store/lease.h"
 #include "store/realise.h"
+#include "store/recovery.h"
 
 namespace flox::node {
 
@@ -31,6 +32,15 @@ class Environments::Turn {
   Environments& owner_;
   std::string key_;
 };
+
+std::vector<std::string> Environments::caches() const {
+  std::vector<std::string> caches = config_.caches;
+  if (!config_.catalog_url.empty())
+    caches.insert(caches.begin(), catalog::Client(config_.catalog_url).cache_url());
+  return caches;
+}
+
+void Environments::recover_store() const { store::recover(store_, caches()); }
 
 bool Environments::busy() const {
   std::scoped_lock lock(mutex_);
@@ -104,11 +114,9 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
-  store::RealiseOptions options{.caches = config_.caches,
+  store::RealiseOptions options{.caches = caches(),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed};
-  if (!config_.catalog_url.empty())
-    options.caches.insert(options.caches.begin(), catalog::Client(config_.catalog_url).cache_url());
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.

@@ -39,12 +39,17 @@ class Environments {
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder);
 
+  // Looks after what a stop of the machine may have damaged, before anybody asks (store::recover).
+  void recover_store() const;
+
   // Whether something is being fetched and built now.
   bool busy() const;
   store::LocalStore& store() const noexcept { return store_; }
 
  private:
   class Turn;
+  // The catalog's, then the configured ones.
+  std::vector<std::string> caches() const;
   // Calls `ask` with a client of this call's own.
   template <typename Ask>
   auto ask_catalog(Ask&& ask) const;

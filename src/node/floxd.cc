@@ -59,8 +59,8 @@ Fd only_one(const fs::path& state) {
   return lock;
 }
 
-asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers& containers,
-                                      StoreViews& views) {
+// Removes what ended containers leave, and sees that what became valid gets to the disk.
+asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -68,8 +68,9 @@ asio::awaitable<void> sweep_regularly(const store::LocalStore& store, Containers
     try {
       sweep_leases(store, containers);
       sweep_views(views, containers);
+      store.sync();
     } catch (const std::exception& error) {
-      log::warning("sweeping leases and views: {}", error.what());
+      log::warning("sweeping leases and views, syncing the store: {}", error.what());
     }
   }
 }
@@ -116,6 +117,7 @@ void run(const Options& options) {
 
   Metrics metrics;
   Environments environments(config, store, metrics);
+  environments.recover_store();
   Containers containers(state / "containers.json");
   StoreViews views(store, config.node_socket.parent_path() / "views");
   NodeService node(config, runtime, environments, containers, views, metrics);
@@ -148,7 +150,7 @@ void run(const Options& options) {
   const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   const Collector collector(config, environments, metrics);
-  asio::co_spawn(pool, sweep_regularly(store, containers, views), [](std::exception_ptr) {});
+  asio::co_spawn(pool, tidy_regularly(store, containers, views), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address,

@@ -113,6 +113,8 @@ struct Database::State {
                       "select path from ValidPaths join Reached using (id)"};
   Statement data_version{connection.handle(), "pragma data_version"};
   Statement list{connection.handle(), "select path from ValidPaths"};
+  Statement since{connection.handle(), "select path from ValidPaths where id >= ?"};
+  Statement last{connection.handle(), "select max(id) from ValidPaths"};
   Statement nodes{connection.handle(),
                   "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
   Statement edges{connection.handle(), "select referrer, reference from Refs"};
@@ -216,6 +218,22 @@ StorePathSet Database::all() const {
   auto row = state_->list.use();
   while (row.next()) paths.insert(StorePath::parse(row.text_at(0)));
   return paths;
+}
+
+StorePathSet Database::since(int64_t id) const {
+  const std::lock_guard lock(state_->mutex);
+  StorePathSet paths;
+  auto row = state_->since.use();
+  row.number(id);
+  while (row.next()) paths.insert(StorePath::parse(row.text_at(0)));
+  return paths;
+}
+
+int64_t Database::next_id() const {
+  const std::lock_guard lock(state_->mutex);
+  auto row = state_->last.use();
+  row.next();
+  return row.number_at(0) + 1;  // NULL, without rows, reads as 0
 }
 
 DatabaseVersion Database::version() const {

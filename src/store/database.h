@@ -26,6 +26,10 @@ class Database {
   bool is_valid(const nix::StorePath& path) const;
   // All valid paths.
   nix::StorePathSet all() const;
+  // The paths of the rows from this id on: those that were registered last.
+  nix::StorePathSet since(int64_t id) const;
+  // Larger than every row's id; all that is registered from now on gets ids not below it.
+  int64_t next_id() const;
   // Changes whenever anybody, this process too, has changed the database. About 3 us.
   DatabaseVersion version() const;
   // The valid path with this digest (or beginning of one).

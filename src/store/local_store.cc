@@ -18,6 +18,7 @@
 #include "nix/nar.h"
 #include "store/database.h"
 #include "store/path_lock.h"
+#include "store/sync_mark.h"
 #include "store/temp_roots.h"
 #include "store/work_directory.h"
 
@@ -96,8 +97,7 @@ void move_tree(const fs::path& from, const fs::path& to) {
   if (unlock && ::chmod(to.c_str(), 0555) != 0) fail_errno(errno, "setting the mode of {}", to.string());
 }
 
-// One call for thousands of files. It comes between the renames and the registration, so that what is valid
-// after a power failure has its files.
+// One call for thousands of files.
 void sync_file_system(const fs::path& directory) {
   const Fd fd = open_file(directory.string(), O_RDONLY | O_DIRECTORY);
   if (::syncfs(fd.get()) != 0) fail_errno(errno, "writing the store to the disk");
@@ -174,13 +174,16 @@ struct LocalStore::State {
   std::unique_ptr<Database> database;
   ClosureCache closures;
   std::unique_ptr<TempRoots> temp_roots;
+  SyncMark mark;
   std::mutex mutex;
   std::list<WorkDirectory> build_directories;  // kept for their locks
 
   State(const fs::path& given, std::chrono::milliseconds timeout)
-      : root(fs::absolute(given).lexically_normal()), lock_timeout(timeout) {
-    store = root / "nix/store";
-    state = root / "nix/var/nix";
+      : root(fs::absolute(given).lexically_normal()),
+        store(root / "nix/store"),
+        state(root / "nix/var/nix"),
+        lock_timeout(timeout),
+        mark(state) {
     make_layout(root, state);
     const bool one_mount = mount_of(store) == mount_of(state);
     scratch = one_mount ? state / "flox/scratch" : store;
@@ -189,7 +192,13 @@ struct LocalStore::State {
     make_directory(staging);
     make_directory(trash);
     open_database();
+    mark.begin(database->next_id());
     temp_roots = std::make_unique<TempRoots>(state);
+  }
+
+  void sync_up_to(int64_t next_id) const {
+    sync_file_system(store);
+    mark.advance(next_id);
   }
 
   void open_database() {
@@ -274,7 +283,20 @@ void LocalStore::lay_ballast() const noexcept { reserve(state_->state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 
-void LocalStore::install(const std::vector<ReadyTree>& trees, Durability durability) {
+void LocalStore::sync() {
+  const auto pending = state_->mark.pending();
+  const int64_t next_id = state_->database->next_id();
+  if (pending && *pending < next_id) state_->sync_up_to(next_id);
+}
+
+StorePathSet LocalStore::doubtful_paths() const {
+  const auto first = state_->mark.doubtful();
+  return first ? state_->database->since(*first) : StorePathSet();
+}
+
+void LocalStore::settle_doubts() { state_->sync_up_to(state_->database->next_id()); }
+
+void LocalStore::install(const std::vector<ReadyTree>& trees) {
   std::map<StorePath, const ReadyTree*> sorted;
   StorePathSet paths;
   for (const ReadyTree& tree : trees) {
@@ -296,7 +318,6 @@ void LocalStore::install(const std::vector<ReadyTree>& trees, Durability durabil
       moved.push_back(target);
       infos.push_back(tree->info);
     }
-    if (durability == Durability::synced) sync_file_system(state_->store);
     register_valid(infos);
   } catch (...) {
     for (const fs::path& target : moved) remove_tree(target);
@@ -323,7 +344,7 @@ PathInfo LocalStore::add_tree(const fs::path& tree, std::string_view name, const
     if (auto known = query(info.path)) return *known;
     const WorkDirectory work(state_->scratch);
     copy_tree(tree, work.path() / "tree", placeholder, found, info);
-    install({{.info = info, .tree = work.path() / "tree"}}, Durability::eventual);
+    install({{.info = info, .tree = work.path() / "tree"}});
     return query(info.path).value();
   });
 }

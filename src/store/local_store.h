@@ -25,9 +25,6 @@ struct ReadyTree {
   fs::path tree;
 };
 
-// Whether what is installed has reached the disk when it is registered, or gets there in time.
-enum class Durability { eventual, synced };
-
 // Thread-safe. Several processes may have the same store open.
 class LocalStore {
  public:
@@ -74,20 +71,28 @@ class LocalStore {
 
   // Moves each tree into place by one rename and registers all of them in one transaction, under Nix's locks
   // on the paths. What is valid by then is left alone, and its tree stays where it is. On error none is
-  // visible.
-  void install(const std::vector<ReadyTree>& trees, Durability durability);
+  // visible. Does not wait for the disk (sync).
+  void install(const std::vector<ReadyTree>& trees);
 
   // Adds a copy of the tree, with canonical metadata, as a content-addressed path with this name; the tree
   // stays and must not change meanwhile. Its references are those of `candidates` whose digests occur in it;
   // `self_placeholder`, if given, is a 32-character digest that stands for its own path in file contents and
-  // symlink targets and is replaced by the real one. Already valid: nothing is written. Like Nix it does not
-  // wait for the disk: after a power failure an added path may be damaged, which uploading or verifying
-  // finds.
+  // symlink targets and is replaced by the real one. Already valid: nothing is written. Does not
+  // wait for the disk (sync).
   PathInfo add_tree(const fs::path& tree, std::string_view name, const StorePathSet& candidates,
                     std::optional<std::string_view> self_placeholder = std::nullopt);
   // A new directory on the store's file system to build trees in before add_tree; the caller removes it, or
   // this object does when it goes. What a killed process left is removed by the next one that asks for one.
   fs::path make_build_directory();
+
+  // Waits until all that is valid now is on the disk, and marks that. Does nothing if that is known already,
+  // or if what was valid before the machine stopped has not been looked at yet.
+  void sync();
+  // The valid paths that may be damaged, because the machine has stopped since they were registered, perhaps
+  // before they were on the disk. Nearly always none; recover() (recovery.h) deals with them. About 10 us.
+  StorePathSet doubtful_paths() const;
+  // They have been looked at: waits until all that is valid is on the disk, and marks that.
+  void settle_doubts();
 
   // Lays down the ballast that a collector removes first: a full disk leaves SQLite no room to forget paths
   // otherwise. Does nothing if the disk is full.

@@ -18,6 +18,7 @@
 #include "store/decompress.h"
 #include "store/parallel.h"
 #include "store/placement.h"
+#include "store/recovery.h"
 #include "store/reference_order.h"
 #include "store/stage.h"
 #include "store/staging.h"
@@ -237,9 +238,9 @@ class Realisation {
         caches_(caches),
         memory_(memory),
         staging_(store),
-        write_behind_(store.store_directory()),
         missing_(std::move(missing)),
         progress_(options, missing_) {
+    if (options.sync) write_behind_.emplace(store.store_directory());
     // The largest first: what comes last should not keep one worker busy while the others are idle.
     std::ranges::sort(missing_, std::ranges::greater{},
                       [](const Substitute& s) { return s.narinfo.info.nar_size; });
@@ -249,8 +250,10 @@ class Realisation {
   RealiseResult run() {
     for (int round = 1;; ++round) {
       fetch_all();
-      write_behind_.check();
-      write_behind_.begin();  // while the trees are moved
+      if (write_behind_) {
+        write_behind_->check();
+        write_behind_->begin();  // while the trees are moved
+      }
       try {
         install_all();
         break;
@@ -432,7 +435,7 @@ class Realisation {
     Decompressor& decompressor = decompressors.get(
         narinfo.compression, large ? worker_count(options_.workers) : 1, [&](std::string_view piece) {
           unpacking.feed(piece);
-          write_behind_.add(piece.size());
+          if (write_behind_) write_behind_->add(piece.size());
         });
     std::string piece;
     std::string all;
@@ -488,7 +491,7 @@ class Realisation {
       for (size_t i = start; i < std::min(order.size(), start + at_once); ++i)
         if (!store_.is_valid(order[i]->path))
           trees.push_back({.info = *order[i], .tree = staging_.tree_of(*order[i])});
-      store_.install(trees, Durability::synced);
+      store_.install(trees);
     }
     for (const PathInfo* info : order)  // those that somebody else has installed
       if (staging_.has(*info))
@@ -500,7 +503,7 @@ class Realisation {
   CacheList& caches_;
   NarinfoCache& memory_;
   Staging staging_;
-  WriteBehind write_behind_;
+  std::optional<WriteBehind> write_behind_;
   std::vector<Substitute> missing_;
   Progress progress_;
   std::atomic<bool> stop_ = false;
@@ -521,6 +524,7 @@ bool all_valid(const LocalStore& store, const nix::StorePathSet& paths) {
 
 RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options) {
   store.add_temp_roots(paths);
+  recover(store, options.caches);
   RealiseResult result;
   if (!all_valid(store, paths)) {
     remove_abandoned(store.scratch_directory());
@@ -531,6 +535,8 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
     result = Realisation(store, options, caches, memory, std::move(missing)).run();
   }
   result.closure = store.closure(paths);
+  require_sound(store, result.closure, options.caches);
+  if (options.sync) store.sync();
   return result;
 }
 

@@ -34,6 +34,7 @@ struct RealiseOptions {
   // What may be fetched before it is unpacked, bytes; the decompressors come on top (decompress.h).
   uint64_t prefetch = 64ULL << 20;
   NarinfoCacheOptions narinfo_cache;
+  bool sync = false;  // return when all is on the disk, not as soon as it is valid (LocalStore::sync)
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
 };
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "nix/base32.h"
+#include "store/boot.h"
 #include "store/local_store.h"
 
 namespace flox::store {
@@ -50,7 +51,7 @@ bool is_old(const fs::path& tree) {
 
 Staging::Staging(const LocalStore& store)
     : directory_(store.staging_directory()),
-      boot_(read_file("/proc/sys/kernel/random/boot_id").substr(0, boot_length)),
+      boot_(boot_id().substr(0, boot_length)),
       claims_(open_file((store.state_directory() / "flox/claims").string(), O_RDWR | O_CREAT, 0600)) {}
 
 Staging::Claim::~Claim() {

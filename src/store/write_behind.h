@@ -26,7 +26,7 @@ class WriteBehind {
   // Begins with what there is. Thread-safe; returns at once.
   void begin();
   // Throws Error if the disk has refused anything since the beginning. What was written last may not be there
-  // yet: the store syncs before it registers.
+  // yet.
   void check();
 
  private:

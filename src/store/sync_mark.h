@@ -1,0 +1,36 @@
+// How far the store is known to be on the disk. Nobody waits for the disk when paths become valid; a mark, which
+// is on the disk before, tells which of them may be damaged if the machine stops too soon.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace flox::store {
+
+// The file STATE/flox/synced: "BOOT ID\n". The machine was in this boot (the kernel's random boot id) when all
+// rows of ValidPaths with smaller ids had their files on the disk. Ids only grow (autoincrement), whoever adds
+// rows: what Nix adds is covered too.
+class SyncMark {
+ public:
+  explicit SyncMark(const std::filesystem::path& state_directory);
+
+  // Before anybody adds rows: makes the mark if there is none, and renews one of an earlier boot that leaves
+  // nothing in doubt. `next_id` is larger than every row's. Throws Error.
+  void begin(int64_t next_id) const;
+  // All rows below `next_id` are on the disk now. Replaces the mark, of whatever boot; on the disk itself when
+  // this returns. Throws Error.
+  void advance(int64_t next_id) const;
+  // The first row that may not be on the disk, if the mark is of this boot.
+  std::optional<int64_t> pending() const { return first_row(true); }
+  // The same if the mark is of an earlier boot: the machine has stopped since, and who knows how.
+  std::optional<int64_t> doubtful() const { return first_row(false); }
+
+ private:
+  std::optional<int64_t> first_row(bool of_this_boot) const;
+
+  std::filesystem::path file_;
+};
+
+}  // namespace flox::store
