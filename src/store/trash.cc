@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 #include "base/error.h"
@@ -21,8 +22,13 @@ constexpr uint64_t block = 512;  // bytes: the unit of st_blocks
 // A file with two names has the second one in .links, which goes at the end of the collection.
 constexpr nlink_t last_links = 2;
 
+// Deletes a file or tree whatever the modes of its directories, never following a symlink; missing is fine.
 class TreeDeletion {
  public:
+  // `hand_over` may take a directory away before it is deleted: then it gives true.
+  explicit TreeDeletion(std::function<bool(int parent, const char* name)> hand_over)
+      : hand_over_(std::move(hand_over)) {}
+
   // The entry NAME of the directory `parent`.
   void remove(int parent, const char* name, unsigned char type) {
     if (type != DT_DIR) {
@@ -33,8 +39,9 @@ class TreeDeletion {
       if (status.st_nlink <= last_links) freed_ += static_cast<uint64_t>(status.st_blocks) * block;
       return;
     }
-    remove_directory(parent, name);
+    if (parent == AT_FDCWD || !hand_over_(parent, name)) remove_directory(parent, name);
   }
+  // Bytes on the disk.
   uint64_t freed() const noexcept { return freed_; }
 
  private:
@@ -62,17 +69,11 @@ class TreeDeletion {
     if (error != ENOENT) fail_errno(error, "deleting {}", name);
   }
 
+  std::function<bool(int, const char*)> hand_over_;
   uint64_t freed_ = 0;
 };
 
 }  // namespace
-
-uint64_t delete_tree(const fs::path& path) {
-  TreeDeletion deletion;
-  in_context(fmt::format("deleting {}", path.string()),
-             [&] { deletion.remove(AT_FDCWD, path.c_str(), DT_UNKNOWN); });
-  return deletion.freed();
-}
 
 Trash::Trash(const LocalStore& store, unsigned workers)
     : directory_(store.trash_directory()), prefix_(fmt::format("{}-", ::getpid())) {
@@ -91,9 +92,7 @@ Trash::~Trash() {
 }
 
 bool Trash::take(const fs::path& path) {
-  fs::path to;
-  do to = directory_ / (prefix_ + std::to_string(taken_++));
-  while (fs::exists(fs::symlink_status(to)));  // a killed process of our id
+  fs::path to = fresh_name();
   // A directory of which one is not the owner's superuser can be moved only while it is writable.
   if (::geteuid() != 0 && fs::is_directory(fs::symlink_status(path))) ::chmod(path.c_str(), 0700);
   if (::rename(path.c_str(), to.c_str()) != 0) {
@@ -105,13 +104,32 @@ bool Trash::take(const fs::path& path) {
   return true;
 }
 
+fs::path Trash::fresh_name() {
+  fs::path name;
+  do name = directory_ / (prefix_ + std::to_string(taken_++));
+  while (fs::exists(fs::symlink_status(name)));  // a killed process of our id
+  return name;
+}
+
 void Trash::enqueue(fs::path path) {
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(std::move(path));
+    note_hunger();
   }
   changed_.notify_all();
 }
+
+bool Trash::hand_over(int parent, const char* name) {
+  if (!hungry_) return false;
+  fs::path to = fresh_name();
+  if (::geteuid() != 0) ::fchmodat(parent, name, 0700, 0);  // as in take()
+  if (::renameat(parent, name, AT_FDCWD, to.c_str()) != 0) return false;
+  enqueue(std::move(to));
+  return true;
+}
+
+void Trash::note_hunger() { hungry_ = queue_.size() < waiting_; }
 
 void Trash::drain() {
   std::unique_lock lock(mutex_);
@@ -121,18 +139,25 @@ void Trash::drain() {
 void Trash::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
+    ++waiting_;
+    note_hunger();
     changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    --waiting_;
+    note_hunger();
     if (queue_.empty()) return;
     const fs::path path = std::move(queue_.front());
     queue_.pop_front();
     ++busy_;
     lock.unlock();
+    TreeDeletion deletion([this](int parent, const char* name) { return hand_over(parent, name); });
     try {
-      bytes_freed_ += delete_tree(path);
+      in_context("deleting " + path.string(),
+                 [&] { deletion.remove(AT_FDCWD, path.c_str(), DT_UNKNOWN); });
     } catch (const std::exception& error) {
       ++failures_;
       log::warning("{}", error.what());
     }
+    bytes_freed_ += deletion.freed();
     lock.lock();
     --busy_;
     changed_.notify_all();

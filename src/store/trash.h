@@ -1,5 +1,5 @@
 // Where trees go that are no part of the store any more: moved away by one rename, so that their names are
-// free at once, and deleted by threads of its own.
+// free at once, and deleted by threads of its own, several of them in one tree where it is the last.
 #pragma once
 
 #include <atomic>
@@ -38,22 +38,24 @@ class Trash {
  private:
   void work();
   void enqueue(std::filesystem::path path);
+  std::filesystem::path fresh_name();
+  // Moves a directory out of the tree that it is being deleted with, if another thread has nothing to do.
+  bool hand_over(int parent, const char* name);
+  void note_hunger();
 
   std::filesystem::path directory_;
   std::string prefix_;  // no other process's names begin so
-  uint64_t taken_ = 0;
+  std::atomic<uint64_t> taken_ = 0;
+  std::atomic<bool> hungry_ = false;  // a thread waits for something to delete
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::filesystem::path> queue_;
   size_t busy_ = 0;
+  size_t waiting_ = 0;
   bool stop_ = false;
   std::atomic<uint64_t> bytes_freed_ = 0;
   std::atomic<uint64_t> failures_ = 0;
   std::vector<std::thread> threads_;
 };
-
-// Deletes a file or tree whatever the modes of its directories, never following a symlink; missing is fine.
-// Gives the bytes on the disk that this freed. Throws Error.
-uint64_t delete_tree(const std::filesystem::path& path);
 
 }  // namespace flox::store

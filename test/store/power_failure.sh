@@ -19,12 +19,8 @@ attach() {  # attach IMAGE NAME: mounts it at $WORK/mnt-NAME
   mkdir -p "$WORK/mnt-$2"
   mount "$device" "$WORK/mnt-$2"
 }
-stop_machine() {  # stop_machine NAME IMAGE: what a stop leaves on the disk of $WORK/mnt-NAME
-  # SQLite writes its log in its own time. That it was early, as it is when somebody else syncs it, is the case that
-  # matters here: the paths are valid on the disk, their files are not there yet.
-  sync -d "$WORK/mnt-$1/nix/var/nix/db/db.sqlite-wal"
-  cp --sparse=always "$WORK/disk-$1" "$WORK/$2"
-}
+# What a stop leaves on the disk of $WORK/mnt-NAME. SQLite brings its database there when the last process closes it.
+stop_machine() { cp --sparse=always "$WORK/disk-$1" "$WORK/$2"; }  # stop_machine NAME IMAGE
 start_machine() {  # start_machine IMAGE NAME: the copy is mounted, by a kernel that has another boot id
   attach "$1" "$2"
   sed -i 's/^[^ ]*/the-boot-before/' "$WORK/mnt-$2/nix/var/nix/flox/synced"
