@@ -3,19 +3,18 @@
 #include <mutex>
 
 #include "base/error.h"
-#include "server/statement.h"
+#include "server/database.h"
 
 namespace flox::server {
 
 struct EnvironmentRecords::State {
-  sqlite3* db = nullptr;
+  explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
+  sqlite::Connection db;
   mutable std::mutex mutex;
-  ~State() { sqlite3_close(db); }
 
-  void execute(const char* sql) const { Statement(db, sql).step(); }
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const {
-    Statement query(
+    sqlite::Query query(
         db, number
                 ? "select number, manifest, lock, pushed_at from environments where owner = ? and name = ? "
                   "and number = ?"
@@ -23,7 +22,7 @@ struct EnvironmentRecords::State {
                   "order by number desc limit 1");
     query.bind(owner).bind(name);
     if (number) query.bind(*number);
-    if (!query.step()) return std::nullopt;
+    if (!query.next()) return std::nullopt;
     return Generation{.number = query.number(0),
                       .manifest = query.text(1),
                       .lock = env::Lockfile::parse(query.text(2)),
@@ -32,13 +31,8 @@ struct EnvironmentRecords::State {
 };
 
 EnvironmentRecords::EnvironmentRecords(const std::filesystem::path& file)
-    : state_(std::make_unique<State>()) {
-  if (sqlite3_open(file.c_str(), &state_->db) != SQLITE_OK)
-    fail(ErrorKind::unavailable, "opening {}: {}", file.string(), sqlite3_errmsg(state_->db));
-  sqlite3_busy_timeout(state_->db, 10'000);
-  state_->execute("pragma journal_mode = wal");
-  state_->execute("pragma synchronous = full");
-  state_->execute(
+    : state_(std::make_unique<State>(file)) {
+  state_->db.execute(
       "create table if not exists environments (owner text not null, name text not null, number integer not "
       "null, "
       "manifest text not null, lock text not null, pushed_at text not null, primary key (owner, name, "
@@ -55,15 +49,16 @@ Generation EnvironmentRecords::push(const std::string& owner, const std::string&
   if (const auto latest = state_->find(owner, name, std::nullopt);
       latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock)
     return *latest;
-  Statement insert(state_->db,
-                   "insert into environments (owner, name, number, manifest, lock, pushed_at) select ?1, ?2, "
-                   "coalesce(max(number), 0) + 1, ?3, ?4, ?5 from environments where owner = ?1 and name = "
-                   "?2 returning number");
+  sqlite::Query insert(
+      state_->db,
+      "insert into environments (owner, name, number, manifest, lock, pushed_at) select ?1, ?2, "
+      "coalesce(max(number), 0) + 1, ?3, ?4, ?5 from environments where owner = ?1 and name = "
+      "?2 returning number");
   insert.bind(owner).bind(name).bind(generation.manifest).bind(lock).bind(generation.pushed_at);
-  if (!insert.step())
+  if (!insert.next())
     fail(ErrorKind::internal, "the catalog's database gave no number for {}/{}", owner, name);
   generation.number = insert.number(0);
-  insert.step();
+  insert.next();
   return generation;
 }
 

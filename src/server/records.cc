@@ -1,13 +1,11 @@
 #include "server/records.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <map>
 #include <mutex>
 
 #include "base/error.h"
-#include "server/statement.h"
+#include "server/database.h"
 
 namespace flox::server {
 namespace {
@@ -15,13 +13,11 @@ namespace {
 using catalog::PackageBuild;
 
 constexpr const char* schema = R"(
-  begin immediate;
   create table if not exists builds (
     name text not null, version text not null, system text not null, variant text not null,
     record text not null,  -- PackageBuild as JSON
     primary key (name, version, system, variant));
   pragma user_version = 1;
-  commit;
 )";
 
 PackageBuild build_of(const std::string& record) {
@@ -31,37 +27,29 @@ PackageBuild build_of(const std::string& record) {
 }  // namespace
 
 struct Records::State {
-  sqlite3* db = nullptr;
+  explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
+  sqlite::Connection db;
   mutable std::mutex mutex;
-  ~State() { sqlite3_close(db); }
-  void execute(const char* sql) {
-    char* message = nullptr;
-    if (sqlite3_exec(db, sql, nullptr, nullptr, &message) == SQLITE_OK) return;
-    std::string text = message == nullptr ? "unknown" : message;
-    sqlite3_free(message);
-    fail(ErrorKind::unavailable, "the catalog's database: {}", text);
-  }
   int64_t version() const {
-    Statement query(db, "pragma user_version");
-    query.step();
+    sqlite::Query query(db, "pragma user_version");
+    query.next();
     return query.number(0);
   }
   std::optional<PackageBuild> find(const PackageBuild& like) const {
-    Statement query(
+    sqlite::Query query(
         db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
     query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
-    return query.step() ? std::optional(build_of(query.text(0))) : std::nullopt;
+    return query.next() ? std::optional(build_of(query.text(0))) : std::nullopt;
   }
 };
 
-Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
-  if (sqlite3_open(file.c_str(), &state_->db) != SQLITE_OK)
-    fail(ErrorKind::unavailable, "opening {}: {}", file.string(), sqlite3_errmsg(state_->db));
-  sqlite3_busy_timeout(state_->db, 10'000);
-  state_->execute("pragma journal_mode = wal; pragma synchronous = full;");
-  int64_t version = state_->version();
+Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
+  const int64_t version = state_->version();
   if (version > 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
-  if (version < 1) state_->execute(schema);
+  if (version == 1) return;
+  sqlite::Transaction transaction(state_->db);
+  state_->db.execute(schema);
+  transaction.commit();
 }
 Records::~Records() = default;
 
@@ -74,13 +62,13 @@ bool Records::add(const PackageBuild& build) {
                             build.version, build.system),
                 "a published version never changes: raise the version");
   }
-  Statement insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
+  sqlite::Query insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
   insert.bind(build.name)
       .bind(build.version)
       .bind(build.system)
       .bind(build.variant)
       .bind(build.to_json().dump());
-  insert.step();
+  insert.run();
   return true;
 }
 
@@ -91,10 +79,10 @@ std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
   std::scoped_lock lock(state_->mutex);
-  Statement query(state_->db, "select record from builds where name = ?");
+  sqlite::Query query(state_->db, "select record from builds where name = ?");
   query.bind(name);
   std::vector<PackageBuild> result;
-  while (query.step()) result.push_back(build_of(query.text(0)));
+  while (query.next()) result.push_back(build_of(query.text(0)));
   std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
     return catalog::compare_versions(a.version, b.version) > 0;
   });
@@ -103,9 +91,9 @@ std::vector<PackageBuild> Records::builds(std::string_view name) const {
 
 std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
   std::scoped_lock lock(state_->mutex);
-  Statement query(state_->db,
-                  "select record from builds where (?2 = '' or system = ?2) and "
-                  "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
+  sqlite::Query query(state_->db,
+                      "select record from builds where (?2 = '' or system = ?2) and "
+                      "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
   query.bind(term).bind(system);
   // A release goes before what only leads up to one, as in resolving.
   auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
@@ -114,7 +102,7 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
   };
   std::map<std::string, PackageBuild> newest;
-  while (query.step()) {
+  while (query.next()) {
     PackageBuild build = build_of(query.text(0));
     auto [it, added] = newest.try_emplace(build.name, build);
     if (!added && goes_before(build, it->second)) it->second = std::move(build);
@@ -126,16 +114,16 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
 
 std::vector<std::string> Records::names() const {
   std::scoped_lock lock(state_->mutex);
-  Statement query(state_->db, "select distinct name from builds order by name");
+  sqlite::Query query(state_->db, "select distinct name from builds order by name");
   std::vector<std::string> result;
-  while (query.step()) result.push_back(query.text(0));
+  while (query.next()) result.push_back(query.text(0));
   return result;
 }
 
 int64_t Records::count() const {
   std::scoped_lock lock(state_->mutex);
-  Statement query(state_->db, "select count(*) from builds");
-  query.step();
+  sqlite::Query query(state_->db, "select count(*) from builds");
+  query.next();
   return query.number(0);
 }
 

@@ -13,6 +13,7 @@
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/process.h"
+#include "base/sqlite.h"
 #include "nix/listing.h"
 #include "nix/nar.h"
 #include "nix/narinfo.h"
@@ -22,7 +23,6 @@
 #include "store/optimise.h"
 #include "store/realise.h"
 #include "store/repair.h"
-#include "store/sqlite.h"
 #include "store/upload.h"
 #include "store/verify.h"
 
@@ -267,8 +267,8 @@ TEST_F(CareTest, a_nar_that_changes_while_it_is_served_ends_the_connection) {
 
 TEST_F(CareTest, a_database_that_somebody_holds_locked_is_a_clear_error) {
   const StorePath a = add("a", "a");
-  const Connection holder(store_.state_directory() / "db/db.sqlite", std::chrono::seconds(10));
-  const Transaction lock(holder.handle());
+  sqlite::Connection holder(store_.state_directory() / "db/db.sqlite", {});
+  const sqlite::Transaction lock(holder);
   LocalStore other(store_.root(), std::chrono::milliseconds(100));
   write_file(temp_.path() / "b", "b");
   try {

@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/sqlite.h"
 #include "store/reference_order.h"
-#include "store/sqlite.h"
 
 namespace flox::store {
 
@@ -55,16 +55,24 @@ create table if not exists DerivationOutputs (
 create index if not exists IndexDerivationOutputs on DerivationOutputs(path);
 )";
 
+// As Nix opens it; without foreign keys, a matter of the connection, deletions would break the references.
+sqlite::Options options(std::chrono::milliseconds lock_timeout) {
+  return {
+      .name = "store database",
+      .lock_timeout = lock_timeout,
+      .pragmas = "pragma foreign_keys = 1; pragma synchronous = normal; pragma wal_autocheckpoint = 40000",
+      .locked_advice = "store_lock_timeout says how long to wait (flox config --explain).",
+      .full_advice = "'flox store gc' frees what nothing uses.",
+      .unwritable_advice = "Are you the user who owns the store?"};
+}
+
 // With the tables, made if they are missing.
-struct StoreConnection : Connection {
+struct StoreConnection : sqlite::Connection {
   StoreConnection(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout)
-      : Connection(file, lock_timeout) {
-    {
-      Statement known(handle(), "select 1 from sqlite_master where name = 'ValidPaths'");
-      if (known.use().next()) return;
-    }
-    Transaction transaction(handle());
-    execute(handle(), schema);
+      : Connection(file, options(lock_timeout)) {
+    if (sqlite::Query(*this, "select 1 from sqlite_master where name = 'ValidPaths'").next()) return;
+    sqlite::Transaction transaction(*this);
+    execute(schema);
     transaction.commit();
   }
 };
@@ -72,13 +80,15 @@ struct StoreConnection : Connection {
 // Commits reach the disk before they return, while the object lives.
 class SyncedCommits {
  public:
-  explicit SyncedCommits(sqlite3* handle) : handle_(handle) { execute(handle_, "pragma synchronous = full"); }
+  explicit SyncedCommits(sqlite::Connection& connection) : connection_(connection) {
+    connection.execute("pragma synchronous = full");
+  }
   SyncedCommits(const SyncedCommits&) = delete;
   SyncedCommits& operator=(const SyncedCommits&) = delete;
-  ~SyncedCommits() { sqlite3_exec(handle_, "pragma synchronous = normal", nullptr, nullptr, nullptr); }
+  ~SyncedCommits() { connection_.attempt("pragma synchronous = normal"); }
 
  private:
-  sqlite3* handle_;
+  sqlite::Connection& connection_;
 };
 
 std::vector<std::string> split(const std::string& text) {
@@ -101,38 +111,38 @@ struct Database::State {
 
   mutable std::mutex mutex;
   StoreConnection connection;
-  Statement find{connection.handle(),
-                 "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths "
-                 "where path = ?"};
-  Statement references{
-      connection.handle(),
-      "select path from Refs join ValidPaths on reference = ValidPaths.id where referrer = ?"};
-  Statement reachable{connection.handle(),
-                      "with recursive Reached(id) as (select id from ValidPaths where path = ? union "
-                      "select reference from Refs join Reached on referrer = Reached.id) "
-                      "select path from ValidPaths join Reached using (id)"};
-  Statement data_version{connection.handle(), "pragma data_version"};
-  Statement list{connection.handle(), "select path from ValidPaths"};
-  Statement since{connection.handle(), "select path from ValidPaths where id >= ?"};
-  Statement last{connection.handle(), "select max(id) from ValidPaths"};
-  Statement nodes{connection.handle(),
-                  "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
-  Statement edges{connection.handle(), "select referrer, reference from Refs"};
-  Statement from{connection.handle(), "select path from ValidPaths where path >= ? order by path limit 1"};
-  Statement referred{connection.handle(), "select 1 from Refs where reference = ? and referrer <> ? limit 1"};
-  Statement remove{connection.handle(), "delete from ValidPaths where id = ?"};
-  Statement insert{
-      connection.handle(),
+  sqlite::Statement find{
+      connection,
+      "select id, hash, registrationTime, deriver, narSize, ultimate, sigs, ca from ValidPaths "
+      "where path = ?"};
+  sqlite::Statement references{
+      connection, "select path from Refs join ValidPaths on reference = ValidPaths.id where referrer = ?"};
+  sqlite::Statement reachable{connection,
+                              "with recursive Reached(id) as (select id from ValidPaths where path = ? union "
+                              "select reference from Refs join Reached on referrer = Reached.id) "
+                              "select path from ValidPaths join Reached using (id)"};
+  sqlite::Statement data_version{connection, "pragma data_version"};
+  sqlite::Statement list{connection, "select path from ValidPaths"};
+  sqlite::Statement since{connection, "select path from ValidPaths where id >= ?"};
+  sqlite::Statement last{connection, "select max(id) from ValidPaths"};
+  sqlite::Statement nodes{
+      connection, "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
+  sqlite::Statement edges{connection, "select referrer, reference from Refs"};
+  sqlite::Statement from{connection, "select path from ValidPaths where path >= ? order by path limit 1"};
+  sqlite::Statement referred{connection, "select 1 from Refs where reference = ? and referrer <> ? limit 1"};
+  sqlite::Statement remove{connection, "delete from ValidPaths where id = ?"};
+  sqlite::Statement insert{
+      connection,
       "insert into ValidPaths (path, hash, registrationTime, deriver, narSize, ultimate, sigs, ca) "
       "values (?, ?, ?, ?, ?, ?, ?, ?)"};
-  Statement refer{connection.handle(), "insert or replace into Refs (referrer, reference) values (?, ?)"};
-  Statement sign{connection.handle(), "update ValidPaths set sigs = ? where id = ?"};
+  sqlite::Statement refer{connection, "insert or replace into Refs (referrer, reference) values (?, ?)"};
+  sqlite::Statement sign{connection, "update ValidPaths set sigs = ? where id = ?"};
 
   // 0 if it is not valid.
   int64_t id_of(const StorePath& path) {
     auto row = find.use();
-    row.text(path.to_string());
-    return row.next() ? row.number_at(0) : 0;
+    row.bind(path.to_string());
+    return row.next() ? row.number(0) : 0;
   }
 
   void merge_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
@@ -140,15 +150,15 @@ struct Database::State {
     std::vector<std::string> all;
     {
       auto row = find.use();
-      row.text(path.to_string());
+      row.bind(path.to_string());
       if (!row.next()) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
-      id = row.number_at(0);
-      all = split(row.text_at(6));
+      id = row.number(0);
+      all = split(row.text(6));
     }
     const size_t before = all.size();
     for (const std::string& signature : signatures)
       if (std::ranges::find(all, signature) == all.end()) all.push_back(signature);
-    if (all.size() != before) sign.use().text(join(all)).number(id).run();
+    if (all.size() != before) sign.use().bind(join(all)).bind(id).run();
   }
 
   // Adds the row; true if it is new.
@@ -157,8 +167,8 @@ struct Database::State {
     std::optional<std::string> known;
     {
       auto row = find.use();
-      row.text(info.path.to_string());
-      if (row.next()) known = row.text_at(1);
+      row.bind(info.path.to_string());
+      if (row.next()) known = row.text(1);
     }
     if (known) {
       if (*known != hash)
@@ -167,15 +177,14 @@ struct Database::State {
       return false;
     }
     insert.use()
-        .text(info.path.to_string())
-        .text(hash)
-        .number(info.registration_time != 0 ? info.registration_time
-                                            : static_cast<int64_t>(std::time(nullptr)))
-        .optional_text(info.deriver ? info.deriver->to_string() : std::string())
-        .optional_number(static_cast<int64_t>(info.nar_size))
-        .optional_number(info.ultimate ? 1 : 0)
-        .optional_text(join(info.signatures))
-        .optional_text(info.content_address.value_or(""))
+        .bind(info.path.to_string())
+        .bind(hash)
+        .bind(info.registration_time != 0 ? info.registration_time : static_cast<int64_t>(std::time(nullptr)))
+        .bind_optional(info.deriver ? info.deriver->to_string() : std::string())
+        .bind_optional(static_cast<int64_t>(info.nar_size))
+        .bind_optional(info.ultimate ? 1 : 0)
+        .bind_optional(join(info.signatures))
+        .bind_optional(info.content_address.value_or(""))
         .run();
     return true;
   }
@@ -188,21 +197,20 @@ Database::~Database() = default;
 std::optional<PathInfo> Database::query(const StorePath& path) const {
   const std::lock_guard lock(state_->mutex);
   auto row = state_->find.use();
-  row.text(path.to_string());
+  row.bind(path.to_string());
   if (!row.next()) return std::nullopt;
   return in_context("store database: " + path.to_string(), [&] {
     PathInfo info{.path = path};
-    info.nar_hash = nix::parse_hash(row.text_at(1));
-    info.registration_time = row.number_at(2);
-    if (const std::string deriver = row.text_at(3); !deriver.empty())
-      info.deriver = StorePath::parse(deriver);
-    info.nar_size = static_cast<uint64_t>(row.number_at(4));
-    info.ultimate = row.number_at(5) != 0;
-    info.signatures = split(row.text_at(6));
-    if (std::string ca = row.text_at(7); !ca.empty()) info.content_address = std::move(ca);
+    info.nar_hash = nix::parse_hash(row.text(1));
+    info.registration_time = row.number(2);
+    if (const std::string deriver = row.text(3); !deriver.empty()) info.deriver = StorePath::parse(deriver);
+    info.nar_size = static_cast<uint64_t>(row.number(4));
+    info.ultimate = row.number(5) != 0;
+    info.signatures = split(row.text(6));
+    if (std::string ca = row.text(7); !ca.empty()) info.content_address = std::move(ca);
     auto reference = state_->references.use();
-    reference.number(row.number_at(0));
-    while (reference.next()) info.references.insert(StorePath::parse(reference.text_at(0)));
+    reference.bind(row.number(0));
+    while (reference.next()) info.references.insert(StorePath::parse(reference.text(0)));
     return info;
   });
 }
@@ -216,7 +224,7 @@ StorePathSet Database::all() const {
   const std::lock_guard lock(state_->mutex);
   StorePathSet paths;
   auto row = state_->list.use();
-  while (row.next()) paths.insert(StorePath::parse(row.text_at(0)));
+  while (row.next()) paths.insert(StorePath::parse(row.text(0)));
   return paths;
 }
 
@@ -224,8 +232,8 @@ StorePathSet Database::since(int64_t id) const {
   const std::lock_guard lock(state_->mutex);
   StorePathSet paths;
   auto row = state_->since.use();
-  row.number(id);
-  while (row.next()) paths.insert(StorePath::parse(row.text_at(0)));
+  row.bind(id);
+  while (row.next()) paths.insert(StorePath::parse(row.text(0)));
   return paths;
 }
 
@@ -233,44 +241,39 @@ int64_t Database::next_id() const {
   const std::lock_guard lock(state_->mutex);
   auto row = state_->last.use();
   row.next();
-  return row.number_at(0) + 1;  // NULL, without rows, reads as 0
+  return row.number(0) + 1;  // NULL, without rows, reads as 0
 }
 
 DatabaseVersion Database::version() const {
   const std::lock_guard lock(state_->mutex);
   auto row = state_->data_version.use();
   row.next();
-  return {.others = row.number_at(0), .own = sqlite3_total_changes64(state_->connection.handle())};
+  return {.others = row.number(0), .own = state_->connection.total_changes()};
 }
 
 std::optional<StorePath> Database::find(std::string_view digest) const {
   const std::lock_guard lock(state_->mutex);
   const std::string start = fmt::format("{}/{}", nix::store_dir, digest);
   auto row = state_->from.use();
-  row.text(start);
-  if (!row.next() || !row.view_at(0).starts_with(start)) return std::nullopt;
-  return StorePath::parse(row.view_at(0));
+  row.bind(start);
+  if (!row.next() || !row.view(0).starts_with(start)) return std::nullopt;
+  return StorePath::parse(row.view(0));
 }
 
 ReferenceGraph Database::references() const {
   const std::lock_guard lock(state_->mutex);
-  sqlite3* handle = state_->connection.handle();
-  execute(handle, "begin");  // nodes and edges of one moment
-  struct End {
-    sqlite3* handle;
-    ~End() { sqlite3_exec(handle, "commit", nullptr, nullptr, nullptr); }
-  } end{handle};
+  const sqlite::Transaction one_moment(state_->connection, sqlite::Transaction::Kind::read);
   ReferenceGraph::Builder builder;
   {
     auto row = state_->nodes.use();
     while (row.next())
-      builder.add_node(row.number_at(0), {.path = StorePath::parse(row.view_at(1)),
-                                          .nar_size = static_cast<uint64_t>(row.number_at(2)),
-                                          .registration_time = row.number_at(3),
-                                          .deriver = row.text_at(4)});
+      builder.add_node(row.number(0), {.path = StorePath::parse(row.view(1)),
+                                       .nar_size = static_cast<uint64_t>(row.number(2)),
+                                       .registration_time = row.number(3),
+                                       .deriver = row.text(4)});
   }
   auto row = state_->edges.use();
-  while (row.next()) builder.add_reference(row.number_at(0), row.number_at(1));
+  while (row.next()) builder.add_reference(row.number(0), row.number(1));
   return std::move(builder).finish();
 }
 
@@ -281,11 +284,11 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
   for (const StorePath& path : paths) {
     if (result.contains(path)) continue;
     auto row = state_->reachable.use();
-    row.text(path.to_string());
+    row.bind(path.to_string());
     bool valid = false;
     while (row.next()) {
       valid = true;
-      result.insert(StorePath::parse(row.view_at(0)));
+      result.insert(StorePath::parse(row.view(0)));
     }
     if (!valid) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
   }
@@ -294,13 +297,13 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
 
 std::vector<StorePath> Database::remove(const std::vector<StorePath>& paths) {
   const std::lock_guard lock(state_->mutex);
-  const SyncedCommits synced(state_->connection.handle());
-  Transaction transaction(state_->connection.handle());
+  const SyncedCommits synced(state_->connection);
+  sqlite::Transaction transaction(state_->connection);
   std::vector<StorePath> removed;
   for (const StorePath& path : paths) {
     const int64_t id = state_->id_of(path);
-    if (id == 0 || state_->referred.use().number(id).number(id).next()) continue;
-    state_->remove.use().number(id).run();
+    if (id == 0 || state_->referred.use().bind(id).bind(id).next()) continue;
+    state_->remove.use().bind(id).run();
     removed.push_back(path);
   }
   transaction.commit();
@@ -310,7 +313,7 @@ std::vector<StorePath> Database::remove(const std::vector<StorePath>& paths) {
 void Database::register_valid(const std::vector<PathInfo>& infos) {
   in_reference_order(infos);  // throws for circles
   const std::lock_guard lock(state_->mutex);
-  Transaction transaction(state_->connection.handle());
+  sqlite::Transaction transaction(state_->connection);
   std::vector<const PathInfo*> fresh;
   for (const PathInfo& info : infos)
     if (state_->add_row(info)) fresh.push_back(&info);
@@ -321,7 +324,7 @@ void Database::register_valid(const std::vector<PathInfo>& infos) {
       if (id == 0)
         fail(ErrorKind::invalid_input, "cannot register {}: its reference {} is not in the store",
              info->path.to_string(), reference.to_string());
-      state_->refer.use().number(referrer).number(id).run();
+      state_->refer.use().bind(referrer).bind(id).run();
     }
   }
   transaction.commit();
@@ -329,7 +332,7 @@ void Database::register_valid(const std::vector<PathInfo>& infos) {
 
 void Database::add_signatures(const StorePath& path, const std::vector<std::string>& signatures) {
   const std::lock_guard lock(state_->mutex);
-  Transaction transaction(state_->connection.handle());
+  sqlite::Transaction transaction(state_->connection);
   state_->merge_signatures(path, signatures);
   transaction.commit();
 }

@@ -6,30 +6,35 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "store/sqlite.h"
+#include "base/sqlite.h"
 
 namespace flox::store {
 namespace {
 
-constexpr std::chrono::milliseconds lock_timeout{200};  // rather ask the network than wait
 constexpr const char* schema =
     "create table if not exists Answers (cache text not null, name text not null, time integer not null, "
     "text text, "
     "primary key (cache, name)) without rowid";
 
-// After a power failure the file may be lost: it is only a memory.
-sqlite3* with_table(const Connection& connection) {
-  execute(connection.handle(), "pragma synchronous = off");
-  execute(connection.handle(), schema);
-  return connection.handle();
+// Rather asks the network than waits. After a power failure the file may be lost: it is only a memory.
+sqlite::Options open_options() {
+  return {.name = "narinfo cache",
+          .lock_timeout = std::chrono::milliseconds(200),
+          .pragmas = "pragma synchronous = off"};
+}
+
+sqlite::Connection& with_table(sqlite::Connection& connection) {
+  connection.execute(schema);
+  return connection;
 }
 
 struct Answers {
-  explicit Answers(const std::filesystem::path& file) : connection(file, lock_timeout) {}
-  Connection connection;
-  Statement select{with_table(connection), "select time, text from Answers where cache = ? and name = ?"};
-  Statement insert{connection.handle(), "insert or replace into Answers values (?, ?, ?, ?)"};
-  Statement remove{connection.handle(), "delete from Answers where cache = ? and name = ?"};
+  explicit Answers(const std::filesystem::path& file) : connection(file, open_options()) {}
+  sqlite::Connection connection;
+  sqlite::Statement select{with_table(connection),
+                           "select time, text from Answers where cache = ? and name = ?"};
+  sqlite::Statement insert{connection, "insert or replace into Answers values (?, ?, ?, ?)"};
+  sqlite::Statement remove{connection, "delete from Answers where cache = ? and name = ?"};
 };
 
 struct Fresh {
@@ -47,7 +52,7 @@ struct NarinfoCache::State {
     try {
       answers = std::make_unique<Answers>(file);
     } catch (const Error& error) {
-      log::debug("narinfo cache: {}", error.what());
+      log::debug("{}", error.what());
     }
     return answers != nullptr;
   }
@@ -74,17 +79,17 @@ std::optional<NarinfoCache::Entry> NarinfoCache::find(const std::string& cache, 
   if (!state_->answers) return std::nullopt;
   try {
     auto row = state_->answers->select.use();
-    if (!row.text(cache).text(name).next()) return std::nullopt;
-    const auto age = std::chrono::seconds(std::time(nullptr) - row.number_at(0));
-    const bool positive = !row.null_at(1);
+    if (!row.bind(cache).bind(name).next()) return std::nullopt;
+    const auto age = std::chrono::seconds(std::time(nullptr) - row.number(0));
+    const bool positive = !row.is_null(1);
     if (age < std::chrono::seconds(0) ||
         age >= (positive ? state_->options.positive : state_->options.negative))
       return std::nullopt;
     Entry entry;
-    if (positive) entry.text = row.text_at(1);
+    if (positive) entry.text = row.text(1);
     return entry;
   } catch (const Error& error) {
-    log::debug("narinfo cache: {}", error.what());
+    log::debug("{}", error.what());
     return std::nullopt;
   }
 }
@@ -107,22 +112,22 @@ void NarinfoCache::flush() {
   fresh.swap(state_->fresh);
   Answers& answers = *state_->answers;
   try {
-    Transaction transaction(answers.connection.handle());
+    sqlite::Transaction transaction(answers.connection);
     for (const Fresh& entry : fresh) {
       auto row = (entry.forget ? answers.remove : answers.insert).use();
-      row.text(entry.cache).text(entry.name);
+      row.bind(entry.cache).bind(entry.name);
       if (!entry.forget) {
-        row.number(std::time(nullptr));
+        row.bind(std::time(nullptr));
         if (entry.text)
-          row.text(*entry.text);
+          row.bind(*entry.text);
         else
-          row.null();
+          row.bind_null();
       }
       row.run();
     }
     transaction.commit();
   } catch (const Error& error) {
-    log::debug("narinfo cache: {}", error.what());
+    log::debug("{}", error.what());
   }
 }
 
