@@ -3,9 +3,13 @@
 #include <brotli/decode.h>
 #include <bzlib.h>
 #include <lzma.h>
+#define ZSTD_STATIC_LINKING_ONLY  // ZSTD_getFrameHeader
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
+#include <algorithm>
+#include <bit>
 #include <limits>
 #include <string>
 
@@ -16,7 +20,7 @@ namespace {
 
 constexpr size_t buffer_size = 256 * 1024;
 constexpr uint64_t whole_limit = 4 << 20;            // bytes of the result
-constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads may use
+constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads make good use of
 
 [[noreturn]] void damaged(std::string_view kind, std::string_view why) {
   fail(ErrorKind::invalid_input, "the file is not good {} data: {}", kind, why);
@@ -34,8 +38,10 @@ class None : public Decompressor {
 
 class Zstd : public Decompressor {
  public:
-  explicit Zstd(ByteSink sink) : sink_(std::move(sink)), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {
+  Zstd(ByteSink sink, uint64_t memory)
+      : sink_(std::move(sink)), context_(ZSTD_createDCtx(), &ZSTD_freeDCtx), memory_(memory) {
     if (!context_) fail(ErrorKind::internal, "out of memory for zstd");
+    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, std::bit_width(memory) - 1);
   }
   // In one step: the result needs no copy out of the decoder's window.
   void whole(std::string_view file, uint64_t size) override {
@@ -47,13 +53,15 @@ class Zstd : public Decompressor {
     }
     Decompressor::whole(file, size);  // finds out what is wrong with it
   }
-  // The library itself refuses windows over 128 MiB and starts the next frame after a frame's end.
+  // The library itself refuses larger windows and starts the next frame after a frame's end.
   void feed(std::string_view piece) override {
+    head_.append(piece.substr(0, ZSTD_FRAMEHEADERSIZE_MAX - head_.size()));
     ZSTD_inBuffer in{piece.data(), piece.size(), 0};
     bool full = false;  // the output was: there may be more without further input
     while (in.pos < in.size || full) {
       ZSTD_outBuffer out{buffer_.data(), buffer_.size(), 0};
       left_ = ZSTD_decompressStream(context_.get(), &out, &in);
+      if (ZSTD_getErrorCode(left_) == ZSTD_error_frameParameter_windowTooLarge) window_too_large();
       if (ZSTD_isError(left_) != 0) damaged("zstd", ZSTD_getErrorName(left_));
       full = out.pos == out.size;
       if (out.pos > 0) sink_({buffer_.data(), out.pos});
@@ -64,19 +72,33 @@ class Zstd : public Decompressor {
     if (!started_ || left_ != 0) damaged("zstd", "it is cut off");
     ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only);
     started_ = false;
+    head_.clear();
   }
 
  private:
+  // Returns if no memory would help.
+  void window_too_large() const {
+    if (memory_ >= decompressor_memory_limit) return;
+    ZSTD_frameHeader frame{};
+    uint64_t window = 0;
+    if (ZSTD_getFrameHeader(&frame, head_.data(), head_.size()) == 0)
+      window = std::bit_ceil(std::min<uint64_t>(frame.windowSize, decompressor_memory_limit + 1));
+    if (window <= memory_) window = decompressor_memory_limit;  // it is a later frame's
+    if (window <= decompressor_memory_limit) throw NeedsMemory{window};
+  }
+
   ByteSink sink_;
   std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> context_;
   std::string buffer_ = std::string(buffer_size, '\0');
-  size_t left_ = 0;  // 0 at the end of a frame
+  uint64_t memory_;
+  std::string head_;  // the file's first bytes
+  size_t left_ = 0;   // 0 at the end of a frame
   bool started_ = false;
 };
 
 class Xz : public Decompressor {
  public:
-  Xz(ByteSink sink, unsigned threads) : sink_(std::move(sink)), threads_(threads) {}
+  Xz(ByteSink sink, const DecompressorOptions& options) : sink_(std::move(sink)), options_(options) {}
   Xz(const Xz&) = delete;
   Xz& operator=(const Xz&) = delete;
   ~Xz() override { lzma_end(&stream_); }
@@ -101,11 +123,11 @@ class Xz : public Decompressor {
     constexpr uint32_t flags = LZMA_CONCATENATED | LZMA_IGNORE_CHECK;
     lzma_mt options{};
     options.flags = flags;
-    options.threads = threads_;
-    options.memlimit_threading = xz_threads_memory;
-    options.memlimit_stop = decompressor_memory_limit;
-    if ((threads_ > 1 ? lzma_stream_decoder_mt(&stream_, &options)
-                      : lzma_stream_decoder(&stream_, decompressor_memory_limit, flags)) != LZMA_OK)
+    options.threads = options_.threads;
+    options.memlimit_threading = std::min(options_.memory, xz_threads_memory);
+    options.memlimit_stop = options_.memory;
+    if ((options_.threads > 1 ? lzma_stream_decoder_mt(&stream_, &options)
+                              : lzma_stream_decoder(&stream_, options_.memory, flags)) != LZMA_OK)
       fail(ErrorKind::internal, "out of memory for xz");
   }
 
@@ -117,15 +139,23 @@ class Xz : public Decompressor {
       const size_t size = buffer_.size() - stream_.avail_out;
       if (size > 0) sink_({buffer_.data(), size});
       if (result == LZMA_STREAM_END || (result == LZMA_BUF_ERROR && size == 0)) return result;
-      if (result == LZMA_MEMLIMIT_ERROR)
-        damaged("xz", fmt::format("it needs more than {} MiB of memory", decompressor_memory_limit >> 20));
+      if (result == LZMA_MEMLIMIT_ERROR) memory_too_small();
       if (result != LZMA_OK && result != LZMA_BUF_ERROR) damaged("xz", "it is damaged");
       if (action == LZMA_RUN && stream_.avail_in == 0 && size < buffer_.size()) return result;
     }
   }
 
+  [[noreturn]] void memory_too_small() {
+    uint64_t needed = lzma_memusage(&stream_);
+    // With threads it says what it has, not what it needs.
+    if (needed <= options_.memory) needed = std::min(2 * options_.memory, decompressor_memory_limit);
+    if (options_.memory < decompressor_memory_limit && needed <= decompressor_memory_limit)
+      throw NeedsMemory{needed};
+    damaged("xz", fmt::format("it needs more than {} MiB of memory", decompressor_memory_limit >> 20));
+  }
+
   ByteSink sink_;
-  unsigned threads_;
+  DecompressorOptions options_;
   bool open_ = false;  // in a file
   lzma_stream stream_ = LZMA_STREAM_INIT;
   std::string buffer_ = std::string(buffer_size, '\0');
@@ -211,8 +241,11 @@ class Gzip : public Decompressor {
 
 class Brotli : public Decompressor {
  public:
-  explicit Brotli(ByteSink sink) : sink_(std::move(sink)), state_(nullptr, &BrotliDecoderDestroyInstance) {}
+  Brotli(ByteSink sink, uint64_t memory)
+      : sink_(std::move(sink)), state_(nullptr, &BrotliDecoderDestroyInstance), memory_(memory) {}
   void feed(std::string_view piece) override {
+    if (piece.empty()) return;
+    if (!state_ && window_of(piece.front()) > memory_) throw NeedsMemory{window_of(piece.front())};
     if (!state_) state_.reset(BrotliDecoderCreateInstance(nullptr, nullptr, nullptr));
     if (!state_) fail(ErrorKind::internal, "out of memory for brotli");
     const auto* in = reinterpret_cast<const uint8_t*>(piece.data());
@@ -233,22 +266,34 @@ class Brotli : public Decompressor {
   }
 
  private:
+  // In bytes, by a file's first byte (RFC 7932, section 9.1).
+  static uint64_t window_of(char first) {
+    const auto bits = static_cast<unsigned char>(first);
+    const unsigned large = bits >> 1 & 7;
+    return (bits & 1) != 0 && large != 0 ? 1ULL << (17 + large) : 1ULL << 17;
+  }
+
   ByteSink sink_;
   std::unique_ptr<BrotliDecoderState, void (*)(BrotliDecoderState*)> state_;
+  uint64_t memory_;
   BrotliDecoderResult result_ = BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT;
   std::string buffer_ = std::string(buffer_size, '\0');
 };
 
 }  // namespace
 
+uint64_t memory_for_threads(std::string_view compression) {
+  return compression == "xz" ? xz_threads_memory : 0;
+}
+
 std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink,
-                                                unsigned threads) {
+                                                const DecompressorOptions& options) {
   if (compression == "none") return std::make_unique<None>(std::move(sink));
-  if (compression == "zstd") return std::make_unique<Zstd>(std::move(sink));
-  if (compression == "xz") return std::make_unique<Xz>(std::move(sink), threads);
+  if (compression == "zstd") return std::make_unique<Zstd>(std::move(sink), options.memory);
+  if (compression == "xz") return std::make_unique<Xz>(std::move(sink), options);
   if (compression == "bzip2") return std::make_unique<Bzip2>(std::move(sink));
   if (compression == "gzip") return std::make_unique<Gzip>(std::move(sink));
-  if (compression == "br") return std::make_unique<Brotli>(std::move(sink));
+  if (compression == "br") return std::make_unique<Brotli>(std::move(sink), options.memory);
   fail(ErrorKind::invalid_input,
        "compression '{}' is not supported; supported are none, zstd, xz, bzip2, gzip and br", compression);
 }

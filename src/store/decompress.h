@@ -9,7 +9,15 @@
 
 namespace flox::store {
 
-// Pieces of the compressed file go in through `feed`, the decompressed ones out to the sink.
+// Thrown by a Decompressor that may not have as much memory as its file needs. It is of no use then: a new
+// one, with `bytes`, has to begin at the beginning. (A file's first bytes mostly tell, before anything has
+// come out, but a later part may need more.)
+struct NeedsMemory {
+  uint64_t bytes;
+};
+
+// Pieces of the compressed file go in through `feed`, the decompressed ones out to the sink. All throw
+// NeedsMemory.
 class Decompressor {
  public:
   virtual ~Decompressor() = default;
@@ -29,12 +37,23 @@ class Decompressor {
 // What a file may make us need; more is refused. The largest that the common tools make by themselves (xz -9:
 // 65 MiB, zstd --ultra -22: 128 MiB) are below.
 inline constexpr uint64_t decompressor_memory_limit = 128ULL << 20;  // bytes
+// What the usual file needs: zstd up to level 19 (8 MiB), xz up to level 6 (9 MiB), all of bzip2 and gzip.
+inline constexpr uint64_t usual_decompressor_memory = 10ULL << 20;  // bytes
+
+struct DecompressorOptions {
+  unsigned threads = 1;  // above 1: several, where the file allows it (xz in several blocks) and the memory
+  // Bytes for its window or dictionary, the buffers of further threads included; up to 5 MiB come on top, for
+  // itself and a piece of the result.
+  uint64_t memory = decompressor_memory_limit;
+};
+// What several threads can use of `memory`, bytes; less lets fewer of them work. 0 where there is no use for
+// them.
+uint64_t memory_for_threads(std::string_view compression);
 
 // `compression` as a narinfo names it: none, zstd, xz, bzip2, gzip, br. Files of several frames, streams or
-// members are read to their end, and with `threads` above 1 by several threads where the file allows it (xz
-// in several blocks). Checksums in the file are not compared: what comes out is checked against the NAR's
-// hash. Throws Error(invalid_input) for others.
+// members are read to their end. Checksums in the file are not compared: what comes out is checked against
+// the NAR's hash. Throws Error(invalid_input) for others.
 std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, ByteSink sink,
-                                                unsigned threads = 1);
+                                                const DecompressorOptions& options = {});
 
 }  // namespace flox::store

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "nix/nar.h"
 #include "store/decompress.h"
+#include "store/memory_budget.h"
 #include "store/parallel.h"
 #include "store/placement.h"
 #include "store/recovery.h"
@@ -36,11 +37,13 @@ constexpr auto claim_interval =
 constexpr int rounds = 3;           // another process may take a staged tree away, and fail to install it
 
 constexpr uint64_t small_file = 4 << 20;  // bytes: fetched ahead, and decompressed in one step
-constexpr size_t large_buffer = 8 << 20;  // bytes of a larger file that wait for its decompressor
 constexpr size_t files_ahead = 48;        // fetched ahead at most
 constexpr uint64_t large_nar = 8 << 20;   // bytes: hashed and written by threads of their own
 constexpr size_t block_size = 1 << 20;    // bytes between those threads
 constexpr size_t blocks_waiting = 4;
+// Bytes that a file needs beside its decoder's window: the blocks between the threads (those that wait, one
+// being filled, one in each thread's hands), or the result of a small file.
+constexpr uint64_t unpacking_memory = (blocks_waiting + 3) * block_size;
 
 // Thrown in the other workers when one has failed; nobody sees it.
 struct Stopped {};
@@ -59,9 +62,10 @@ class Progress {
     now_.bytes_fetched += count;
     report(false);
   }
-  void path_done() {
+  void path_done(uint64_t decoder_memory) {
     const std::lock_guard lock(mutex_);
     ++now_.paths_done;
+    now_.decoder_memory = decoder_memory;
     report(true);
   }
   uint64_t bytes_fetched() const { return now_.bytes_fetched; }
@@ -196,19 +200,24 @@ class VerifiedUnpacking {
   std::optional<Stage> writing_;
 };
 
+// The most of a larger file that may wait for its decompressor, bytes, when `workers` fetch one each.
+size_t large_buffer(uint64_t memory, unsigned workers) {
+  return static_cast<size_t>(std::clamp<uint64_t>(memory / 8 / workers, 1 << 20, 8 << 20));
+}
+
 // One thread's decompressors, kept from file to file.
 class Decompressors {
  public:
   // The one for this compression, which gives to `sink` until the next call. Throws Error(invalid_input).
-  Decompressor& get(const std::string& compression, unsigned threads, ByteSink sink) {
+  Decompressor& get(const std::string& compression, const DecompressorOptions& options, ByteSink sink) {
     sink_ = std::move(sink);
-    auto& decompressor = by_name_[compression + (threads > 1 ? "-parallel" : "")];
+    auto& decompressor = by_name_[fmt::format("{} {} {}", compression, options.threads, options.memory)];
     if (!decompressor)
       decompressor = make_decompressor(
-          compression, [this](std::string_view piece) { sink_(piece); }, threads);
+          compression, [this](std::string_view piece) { sink_(piece); }, options);
     return *decompressor;
   }
-  // After an error they hold half a file.
+  // After an error they hold half a file, after a file with a large window its memory.
   void clear() { by_name_.clear(); }
 
  private:
@@ -238,6 +247,7 @@ class Realisation {
         caches_(caches),
         memory_(memory),
         staging_(store),
+        budget_(options.memory / 8 * 5),
         missing_(std::move(missing)),
         progress_(options, missing_) {
     if (options.sync) write_behind_.emplace(store.store_directory());
@@ -274,7 +284,7 @@ class Realisation {
     bool counted = false;  // in the progress
     std::optional<Staging::Claim> claim;
     std::unique_ptr<NarFile> file;
-    uint64_t reserved = 0;  // bytes of `prefetch`
+    uint64_t reserved = 0;  // bytes of what is fetched ahead
   };
 
   // What each thread has of its own. Trees that grow in different directories lie in different parts of the
@@ -297,7 +307,10 @@ class Realisation {
             finish(*item);
           }
         },
-        [&] { stop_ = true; });
+        [&] {
+          stop_ = true;
+          budget_.close();
+        });
   }
 
   // The next path that is ours to fetch. While only such are left that other processes are fetching, it waits
@@ -322,7 +335,7 @@ class Realisation {
   // Claims paths in order and begins to fetch small files, as far as memory allows.
   void look_ahead() {
     std::deque<Item> claimed_by_others;
-    while (!queue_.empty() && ahead_.size() < files_ahead && reserved_ < options_.prefetch) {
+    while (!queue_.empty() && ahead_.size() < files_ahead && reserved_ < options_.memory / 4) {
       Item item = std::move(queue_.front());
       queue_.pop_front();
       const PathInfo& info = item.substitute->narinfo.info;
@@ -366,7 +379,7 @@ class Realisation {
   }
 
   void count(Item& item) {
-    if (!std::exchange(item.counted, true)) progress_.path_done();
+    if (!std::exchange(item.counted, true)) progress_.path_done(budget_.peak());
   }
 
   // From the cache where it was found, then from those after it.
@@ -410,63 +423,130 @@ class Realisation {
                  Reasons& reasons) {
     const fs::path tree = worker.directory.path() / std::to_string(next_tree_++);
     try {
-      if (!file) file = caches_.at(cache).open_nar(narinfo, large_buffer);
-      unpack(*file, narinfo, caches_.at(cache).url(), tree, worker.decompressors);
+      if (narinfo.file_size.value_or(UINT64_MAX) > small_file)
+        unpack_large(narinfo, caches_.at(cache), tree, worker.decompressors);
+      else
+        unpack_small(narinfo, caches_.at(cache), std::move(file), tree, worker.decompressors);
       staging_.put(narinfo.info, tree);
       ++paths_fetched_;
       return true;
     } catch (const Error& error) {
-      worker.decompressors.clear();
       remove_tree(tree);
       memory_.forget(caches_.at(cache).url(), BinaryCache::narinfo_name(narinfo.info.path));
       reasons.add(error);
       return false;
     } catch (...) {
-      worker.decompressors.clear();
       remove_tree(tree);
       throw;
     }
   }
 
-  void unpack(NarFile& file, const nix::NarInfo& narinfo, const std::string& cache, const fs::path& tree,
-              Decompressors& decompressors) {
-    VerifiedUnpacking unpacking(narinfo.info, tree);
-    const bool large = narinfo.file_size.value_or(UINT64_MAX) > small_file;
-    Decompressor& decompressor = decompressors.get(
-        narinfo.compression, large ? worker_count(options_.workers) : 1, [&](std::string_view piece) {
-          unpacking.feed(piece);
-          if (write_behind_) write_behind_->add(piece.size());
-        });
-    std::string piece;
+  // A small file is read as a whole before it asks for memory, a large one is opened when it has it: while a
+  // worker waits for memory, no transfer of its own is open that could fill its buffer and block, on a
+  // connection that they share, the files of those who have the memory. It holds no other memory either; the
+  // claim on the path keeps waiting only other processes, and those only when they have nothing else to do.
+  // So whoever has memory comes to an end and gives it back.
+  void unpack_small(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> file,
+                    const fs::path& tree, Decompressors& decompressors) {
+    if (!file) file = cache.open_nar(narinfo, 2 * small_file);
     std::string all;
-    auto read = [&] {
-      if (!file.read(piece)) return false;
-      if (stop_) throw Stopped();
-      progress_.add_bytes(piece.size());
-      return true;
-    };
-    // What is wrong with the data, the cache has to answer for.
-    auto blamed = [&](auto&& work) {
-      try {
-        in_context_of(cache, work);
-      } catch (const Error& error) {
-        // Malformed data cannot be what was signed.
-        if (error.kind() != ErrorKind::invalid_input) throw;
-        throw Error(ErrorKind::untrusted, error.what(), error.advice());
-      }
-    };
-    if (large) {
-      while (read()) blamed([&] { decompressor.feed(piece); });
-      blamed([&] { decompressor.finish(); });
-    } else {
-      while (read()) {
-        if (all.size() + piece.size() > 2 * small_file)
-          blamed([&] { fail(ErrorKind::invalid_input, "the file is larger than announced"); });
-        all.empty() ? all.swap(piece) : void(all += piece);
-      }
-      blamed([&] { decompressor.whole(all, narinfo.info.nar_size); });
+    for (std::string piece; read(*file, piece);) {
+      if (all.size() + piece.size() > 2 * small_file)
+        blamed(cache, [] { fail(ErrorKind::invalid_input, "the file is larger than announced"); });
+      all.empty() ? all.swap(piece) : void(all += piece);
     }
-    blamed([&] { unpacking.finish(); });
+    file.reset();
+    with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
+      VerifiedUnpacking unpacking(narinfo.info, tree);
+      Decompressor& decompressor =
+          decompressors.get(narinfo.compression, {.memory = memory}, sink_of(unpacking));
+      blamed(cache, [&] {
+        decompressor.whole(all, narinfo.info.nar_size);
+        unpacking.finish();
+      });
+    });
+  }
+
+  void unpack_large(const nix::NarInfo& narinfo, BinaryCache& cache, const fs::path& tree,
+                    Decompressors& decompressors) {
+    const unsigned workers = worker_count(options_.workers);
+    with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
+      DecompressorOptions how{.memory = memory};
+      std::optional<MemoryBudget::Grant> more;  // for threads; without waiting, they are not needed
+      if (const uint64_t most = memory_for_threads(narinfo.compression); most > 0 && workers > 1) {
+        if (most > memory) more = budget_.try_take(most - memory);
+        how.memory = more ? most : memory;
+        how.threads = more || most <= memory ? workers : 1;
+      }
+      const auto file = cache.open_nar(narinfo, large_buffer(options_.memory, workers));
+      VerifiedUnpacking unpacking(narinfo.info, tree);
+      Decompressor& decompressor = decompressors.get(narinfo.compression, how, sink_of(unpacking));
+      for (std::string piece; read(*file, piece);) blamed(cache, [&] { decompressor.feed(piece); });
+      blamed(cache, [&] {
+        decompressor.finish();
+        unpacking.finish();
+      });
+      if (more) decompressors.clear();
+    });
+  }
+
+  // Calls `work` with what its decoder may use, from the beginning again if that was too little.
+  template <typename Work>
+  void with_memory(const nix::NarInfo& narinfo, const fs::path& tree, Decompressors& decompressors,
+                   Work&& work) {
+    for (uint64_t memory = usual_decompressor_memory;;) {
+      const MemoryBudget::Grant grant = take_memory(memory, narinfo.info.nar_size, decompressors);
+      try {
+        work(memory);
+        if (memory > usual_decompressor_memory) decompressors.clear();
+        return;
+      } catch (const NeedsMemory& needed) {
+        decompressors.clear();
+        remove_tree(tree);
+        memory = needed.bytes;
+      } catch (...) {
+        decompressors.clear();
+        throw;
+      }
+    }
+  }
+
+  // What a decoder allocates and never touches, because its result is smaller, costs nothing.
+  MemoryBudget::Grant take_memory(uint64_t memory, uint64_t nar_size, Decompressors& decompressors) {
+    const uint64_t bytes = std::min(memory, nar_size) + std::min(unpacking_memory, nar_size);
+    auto grant = budget_.try_take(bytes);
+    if (!grant) {
+      decompressors.clear();  // their memory helps others on
+      grant = budget_.take(bytes);
+    }
+    if (!grant) throw Stopped();
+    return std::move(*grant);
+  }
+
+  ByteSink sink_of(VerifiedUnpacking& unpacking) {
+    return [&](std::string_view piece) {
+      unpacking.feed(piece);
+      if (write_behind_) write_behind_->add(piece.size());
+    };
+  }
+
+  bool read(NarFile& file, std::string& piece) {
+    if (!file.read(piece)) return false;
+    if (stop_) throw Stopped();
+    progress_.add_bytes(piece.size());
+    return true;
+  }
+
+  // What is wrong with the data, the cache has to answer for.
+  template <typename Work>
+  static void blamed(const BinaryCache& cache, Work&& work) {
+    try {
+      in_context_of(cache.url(), work);
+    } catch (const Error& error) {
+      // Malformed data cannot be what was signed.
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      throw Error(ErrorKind::untrusted, error.what(), error.advice());
+    }
   }
 
   // As in_context(), for what also throws LocalFailure and Stopped.
@@ -504,6 +584,7 @@ class Realisation {
   NarinfoCache& memory_;
   Staging staging_;
   std::optional<WriteBehind> write_behind_;
+  MemoryBudget budget_;
   std::vector<Substitute> missing_;
   Progress progress_;
   std::atomic<bool> stop_ = false;

@@ -18,10 +18,11 @@ struct RealiseProgress {
   uint64_t paths_total = 0;
   uint64_t paths_done = 0;
   uint64_t bytes_total = 0;     // compressed, as announced by the caches; 0 where unknown
-  uint64_t bytes_fetched = 0;   // compressed, so far
+  uint64_t bytes_fetched = 0;   // compressed, so far; what had to be fetched twice counts twice
   double bytes_per_second = 0;  // of the last seconds; 0 until it is known
   // At that rate; nothing until it is known, and at the end.
   std::optional<std::chrono::seconds> time_left;
+  uint64_t decoder_memory = 0;  // bytes, the most that all decoders had at once
 };
 
 struct RealiseOptions {
@@ -31,8 +32,11 @@ struct RealiseOptions {
   // a signature: a content address says what the bytes are, not who published them.
   bool trust_content_addressed = false;
   unsigned workers = 0;  // 0: one a core
-  // What may be fetched before it is unpacked, bytes; the decompressors come on top (decompress.h).
-  uint64_t prefetch = 64ULL << 20;
+  // Bytes for what is on its way, whatever the closure and however many workers: a quarter for small files
+  // that are fetched ahead, an eighth for the beginnings of large ones, the rest for decoders and what they
+  // give. Workers wait for each other where it does not suffice for all; a file that needs more by itself is
+  // refused (below 218 MiB those with the largest windows, decompress.h).
+  uint64_t memory = 256ULL << 20;
   NarinfoCacheOptions narinfo_cache;
   bool sync = false;  // return when all is on the disk, not as soon as it is valid (LocalStore::sync)
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time

@@ -500,6 +500,80 @@ TEST_F(RealiseTest,
   EXPECT_FALSE(store.is_valid(large));
 }
 
+// Three paths of 12 MB that need a window of 16 MiB each, for realisations with 32 MiB of memory, 20 of them
+// for decoders.
+class LargeWindowTest : public RealiseTest {
+ protected:
+  LargeWindowTest() {
+    LocalStore publisher(temp_.path() / "publisher");
+    std::string text;
+    while (text.size() < (12u << 20)) text += std::to_string(text.size()) + ",";
+    for (const char* name : {"one", "two", "three"}) {
+      paths_.insert(add(publisher, name, name + text, {}));
+    }
+    upload_closure(publisher, *BinaryCache::open(url("large")), paths_, key_);
+    for (const StorePath& path : paths_) {
+      const fs::path file = nar("large", path);
+      const std::string nar =
+          run_checked({.argv = {"zstd", "-qdc", file}, .env = {}, .cwd = {}, .input = {}});
+      write_file(file,
+                 run_checked({.argv = {"zstd", "-qc1", "--long=24"}, .env = {}, .cwd = {}, .input = nar}));
+    }
+  }
+  // Small files are read as a whole first, others while they are decoded.
+  void announce_size(bool small) const {
+    for (const StorePath& path : paths_)
+      edit_narinfo("large", path, [&](nix::NarInfo& info) {
+        info.file_hash.reset();
+        info.file_size = small ? std::optional<uint64_t>(4 << 20) : std::nullopt;
+      });
+  }
+  RealiseOptions large_options(uint64_t memory) {
+    RealiseOptions how = options({url("large")});
+    how.workers = 3;
+    how.memory = memory;
+    how.on_progress = [this](const RealiseProgress& progress) { decoder_memory_ = progress.decoder_memory; };
+    return how;
+  }
+
+  StorePathSet paths_;
+  uint64_t decoder_memory_ = 0;
+};
+
+TEST_F(LargeWindowTest, decoders_with_large_windows_take_turns_where_memory_is_scarce) {
+  for (const bool small : {true, false}) {
+    announce_size(small);
+    LocalStore store(node());
+    EXPECT_EQ(realise(store, paths_, large_options(32 << 20)).paths_fetched, 3u);
+    EXPECT_GT(decoder_memory_, 16u << 20);
+    EXPECT_LE(decoder_memory_, 20u << 20);
+    remove_tree(node());
+  }
+}
+
+TEST_F(LargeWindowTest, whoever_waits_for_memory_gives_up_when_another_worker_has_failed) {
+  for (const bool small : {true, false}) {
+    announce_size(small);
+    for (const StorePath& path : paths_) {
+      const std::string file = read_file(nar("large", path));
+      write_file(nar("large", path), std::string_view(file).substr(0, file.size() - 1000));
+    }
+    LocalStore store(node());
+    EXPECT_THROW(realise(store, paths_, large_options(32 << 20)), Error);
+    EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+  }
+}
+
+TEST_F(LargeWindowTest, a_path_that_needs_more_memory_than_there_is_is_refused) {
+  LocalStore store(node());
+  try {
+    realise(store, paths_, large_options(16 << 20));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("MiB of memory, and 10 MiB are allowed"));
+  }
+}
+
 TEST_F(RealiseTest, closures_are_remembered_until_anybody_changes_the_store) {
   LocalStore store(node());
   realise(store, {*app_}, options({url("cache")}));
