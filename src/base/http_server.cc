@@ -208,6 +208,7 @@ class Session : public std::enable_shared_from_this<Session> {
       request.body = std::move(message.body());
     }
     keep_alive_ = message.keep_alive();
+    knows_chunks_ = message.version() >= 11;
     write(request, service_.handle(request));
     upload_.reset();
   }
@@ -263,47 +264,67 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void write_stream(const ServerRequest& request, ServerResponse response) {
     auto out = std::make_shared<http::response<http::empty_body>>();
+    // To a peer of HTTP/1.0 the end of the connection is the end of the body.
+    const bool chunked = !response.stream_size && knows_chunks_;
+    if (!response.stream_size && !chunked) keep_alive_ = false;
     fill(*out, response);
-    out->content_length(response.stream_size);
+    if (response.stream_size) out->content_length(*response.stream_size);
+    if (chunked) out->chunked(true);
     auto serializer = std::make_shared<http::response_serializer<http::empty_body>>(*out);
     stream_.expires_after(std::chrono::minutes(1));
-    http::async_write_header(
-        stream_, *serializer,
-        [self = shared_from_this(), out, serializer, path = request.path, is_head = request.method == "HEAD",
-         make = std::move(response.stream), size = response.stream_size](beast::error_code error, size_t) {
-          if (error) return;
-          try {
-            if (!is_head) self->send_pieces(make, size);
-          } catch (const std::exception& failure) {
-            log::warning("GET {}: broken off: {}", path, failure.what());
-            return self->stream_.close();
-          }
-          if (self->keep_alive_) return self->read_header();
-          self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
-          self->stream_.expires_after(std::chrono::seconds(5));
-          self->drain();
-        });
+    http::async_write_header(stream_, *serializer,
+                             [self = shared_from_this(), out, serializer, path = request.path,
+                              is_head = request.method == "HEAD", make = std::move(response.stream),
+                              size = response.stream_size, chunked](beast::error_code error, size_t) {
+                               if (error) return;
+                               try {
+                                 if (!is_head && chunked) self->send_chunks(make);
+                                 if (!is_head && !chunked) self->send_pieces(make, size);
+                               } catch (const std::exception& failure) {
+                                 log::warning("GET {}: broken off: {}", path, failure.what());
+                                 return self->stream_.close();
+                               }
+                               if (self->keep_alive_) return self->read_header();
+                               self->stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+                               self->stream_.expires_after(std::chrono::seconds(5));
+                               self->drain();
+                             });
   }
 
-  // Blocks this thread; the socket itself does not block.
-  void send_pieces(const std::function<void(const ByteSink&)>& make, uint64_t size) {
-    const int fd = stream_.socket().native_handle();
+  void send_pieces(const std::function<void(const ByteSink&)>& make, std::optional<uint64_t> size) {
     uint64_t sent = 0;
     make([&](std::string_view piece) {
       sent += piece.size();
-      while (!piece.empty()) {
-        const ssize_t count = ::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL);
-        if (count > 0) {
-          piece.remove_prefix(static_cast<size_t>(count));
-          continue;
-        }
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0 && errno != EAGAIN) fail_errno(errno, "sending to the peer");
-        pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-        if (::poll(&writable, 1, 60'000) == 0) fail(ErrorKind::unavailable, "the peer takes nothing");
-      }
+      send_all(piece);
     });
-    if (sent != size) fail(ErrorKind::internal, "{} bytes were announced, but there are {}", size, sent);
+    if (size && sent != *size)
+      fail(ErrorKind::internal, "{} bytes were announced, but there are {}", *size, sent);
+  }
+
+  void send_chunks(const std::function<void(const ByteSink&)>& make) {
+    make([&](std::string_view piece) {
+      if (piece.empty()) return;  // an empty chunk would be the end
+      send_all(fmt::format("{:x}\r\n", piece.size()));
+      send_all(piece);
+      send_all("\r\n");
+    });
+    send_all("0\r\n\r\n");
+  }
+
+  // Blocks this thread; the socket itself does not block.
+  void send_all(std::string_view bytes) {
+    const int fd = stream_.socket().native_handle();
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count > 0) {
+        bytes.remove_prefix(static_cast<size_t>(count));
+        continue;
+      }
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0 && errno != EAGAIN) fail_errno(errno, "sending to the peer");
+      pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
+      if (::poll(&writable, 1, 60'000) == 0) fail(ErrorKind::unavailable, "the peer takes nothing");
+    }
   }
 
   // Reads on until the peer closes too: closing with bytes unread resets the connection, and the peer would
@@ -325,6 +346,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<http::request_parser<http::string_body>> string_parser_;
   std::optional<TempDir> upload_;
   bool keep_alive_ = false;
+  bool knows_chunks_ = false;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A small HTTP/1.1 server over Boost.Beast for flox-catalog, floxd's metrics and the workload's metrics.
+// A small HTTP/1.1 server over Boost.Beast for flox-catalog, flox store serve, floxd's metrics and the
+// workload's metrics.
 #pragma once
 
 #include <cstdint>
@@ -29,11 +30,10 @@ struct ServerResponse {
   std::string body;
   std::optional<std::filesystem::path> body_file;  // sent as the body instead of `body`
   std::map<std::string, std::string> headers;      // further headers
-  // Makes the body piece by piece instead, `stream_size` bytes in all, on the thread that answers; what it
-  // throws ends the connection, which the peer sees as a broken transfer. A peer that takes nothing for a
-  // minute is given up.
+  // Makes the body piece by piece instead, on the thread that answers; what it throws ends the connection,
+  // which the peer sees as a broken transfer. A peer that takes nothing for a minute is given up.
   std::function<void(const ByteSink&)> stream;
-  uint64_t stream_size = 0;
+  std::optional<uint64_t> stream_size;  // bytes in all; without it the body goes out in chunks
 };
 
 struct HttpServerOptions {

@@ -56,6 +56,30 @@ TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
   EXPECT_EQ(got, big);
 }
 
+TEST(Http, a_body_of_unknown_size_comes_whole_and_the_connection_goes_on) {
+  HttpServer server({}, [&](const ServerRequest&) {
+    return ServerResponse{.stream = [](const ByteSink& sink) {
+      for (int i = 0; i < 1000; ++i) sink(std::string(static_cast<size_t>(i), 'x'));
+    }};
+  });
+  HttpClient client;
+  for (int time = 0; time < 3; ++time) {
+    const HttpResponse response = client.send({.url = url(server, "/")});
+    EXPECT_EQ(response.body.size(), 499'500u);
+    EXPECT_EQ(response.headers.at("transfer-encoding"), "chunked");
+  }
+}
+
+TEST(Http, a_body_of_unknown_size_that_fails_in_the_middle_is_a_broken_transfer) {
+  HttpServer server({}, [&](const ServerRequest&) {
+    return ServerResponse{.stream = [](const ByteSink& sink) {
+      sink("beginning");
+      fail(ErrorKind::internal, "no more");
+    }};
+  });
+  EXPECT_THROW(HttpClient().send({.url = url(server, "/")}), Error);
+}
+
 TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
   try {
     HttpClient().send({.url = "http://127.0.0.1:1/x"});

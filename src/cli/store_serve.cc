@@ -14,6 +14,7 @@ struct Options {
   std::string listen = "127.0.0.1:5000";
   std::string key;
   std::string port_file;
+  std::string compression = "none";
   int priority = 30;
 };
 
@@ -28,7 +29,8 @@ HttpServerOptions address_of(const Options& options) {
 
 void serve(const Options& options) {
   const Config config = Config::load();
-  store::CacheServerOptions how{.key = {}, .priority = options.priority};
+  store::CacheServerOptions how{
+      .key = {}, .priority = options.priority, .compression = {.method = options.compression}};
   const std::string key = options.key.empty() ? config.signing_key_file : options.key;
   if (!key.empty())
     how.key = in_context("reading the key " + key, [&] { return nix::SecretKey::parse(read_file(key)); });
@@ -57,11 +59,16 @@ void add_store_serve(CLI::App& store) {
   command->add_option("--listen", options->listen, "ADDRESS:PORT; port 0: the system chooses")
       ->capture_default_str();
   command->add_option("--key", options->key, "file with a secret key to sign with (signing_private_key)");
+  command->add_option("--compression", options->compression, "none or zstd, while NARs are sent")
+      ->check(CLI::IsMember({"none", "zstd"}))
+      ->capture_default_str();
   command->add_option("--priority", options->priority, "what nix-cache-info says; lower is asked first")
       ->capture_default_str();
   command->add_option("--port-file", options->port_file, "file to write the port to once it is served");
   command->footer(
-      "NARs are made as they are asked for and not compressed. Stops at SIGINT or SIGTERM.\n\n"
+      "NARs are made as they are asked for. A broken transfer goes on where it stopped; one that is "
+      "compressed\n"
+      "begins again, so zstd is for slow networks. Stops at SIGINT or SIGTERM.\n\n"
       "Example:\n  flox store serve --listen 0.0.0.0:5000 --key cache.key\n"
       "  nix copy --from http://HOST:5000 /nix/store/…-web");
   command->callback([options] { serve(*options); });

@@ -24,8 +24,9 @@ namespace flox::nix {
 // Levels of directories that a NAR may have, written or read; current Nix refuses more.
 inline constexpr size_t max_nar_depth = 64;
 
-// Writes the NAR of the tree at `path`. Throws Error for devices, fifos, sockets and unreadable files.
-void write_nar(const std::filesystem::path& path, const ByteSink& sink);
+// Writes the NAR of the tree at `path`, from its byte `first` on; contents of files before that are not read.
+// Throws Error for devices, fifos, sockets and unreadable files.
+void write_nar(const std::filesystem::path& path, const ByteSink& sink, uint64_t first = 0);
 
 // Unpacks a NAR to `destination`, which must not exist, with canonical metadata (0444/0555, mtime 1).
 // Strict as current Nix is (nix.md 2.2): bad names, unsorted entries, truncation, trailing bytes, depth over

@@ -40,9 +40,10 @@ std::string entry(std::string_view name, const std::string& node) {
 }
 std::string dir(const std::string& entries) { return strs({"(", "type", "directory"}) + entries + str(")"); }
 
-std::string write(const fs::path& path) {
+std::string write(const fs::path& path, uint64_t first = 0) {
   std::string result;
-  write_nar(path, [&](std::string_view piece) { result += piece; });
+  write_nar(
+      path, [&](std::string_view piece) { result += piece; }, first);
   return result;
 }
 
@@ -65,6 +66,24 @@ void make_example(const fs::path& tree) {
   write_file(tree / "hello.txt", "hello\n");
   fs::create_symlink("hello.txt", tree / "link");
   write_file(tree / "run.sh", "#!/bin/sh\n", 0755);
+}
+
+TEST(NarWriter, can_begin_anywhere_in_the_nar) {
+  const flox::TempDir directory;
+  const fs::path tree = directory.path() / "tree";
+  fs::create_directories(tree / "sub");
+  write_file(tree / "a", "some text");
+  write_file(tree / "sub/empty", "");
+  write_file(tree / "sub/large", std::string(700'000, 'x'));
+  fs::create_symlink("a", tree / "z");
+  const std::string whole = write(tree);
+  std::vector<uint64_t> offsets{whole.size() - 1, whole.size(), whole.size() + 1, 300'000, 600'001};
+  for (uint64_t offset = 0; offset < 1500; ++offset) {
+    offsets.push_back(offset);
+    offsets.push_back(whole.size() - 1 - offset);
+  }
+  for (const uint64_t offset : offsets)
+    ASSERT_TRUE(write(tree, offset) == whole.substr(std::min<size_t>(offset, whole.size()))) << offset;
 }
 
 TEST(Nar, the_example_tree_has_the_size_and_hash_that_nix_gives_it) {

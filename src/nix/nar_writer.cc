@@ -19,7 +19,7 @@ constexpr size_t buffer_size = 256 * 1024;
 
 class Writer {
  public:
-  explicit Writer(const ByteSink& sink) : sink_(sink) { buffer_.reserve(buffer_size); }
+  Writer(const ByteSink& sink, uint64_t first) : sink_(sink), skip_(first) { buffer_.reserve(buffer_size); }
 
   // The node NAME in the directory `parent`; `shown` is its path for error messages.
   void node(int parent, const std::string& name, const std::string& shown, size_t depth) {
@@ -52,7 +52,9 @@ class Writer {
   }
 
   void flush() {
-    if (!buffer_.empty()) sink_(buffer_);
+    const uint64_t skipped = std::min<uint64_t>(skip_, buffer_.size());
+    skip_ -= skipped;
+    if (buffer_.size() > skipped) sink_(std::string_view(buffer_).substr(skipped));
     buffer_.clear();
   }
 
@@ -69,7 +71,8 @@ class Writer {
     string("contents");
     const auto size = static_cast<uint64_t>(status.st_size);
     length(size);
-    for (uint64_t left = size; left > 0;) {
+    const uint64_t skipped = skip(fd.get(), size);
+    for (uint64_t left = size - skipped; left > 0;) {
       if (buffer_.size() >= buffer_size) flush();
       const size_t start = buffer_.size();
       const auto wanted = static_cast<size_t>(std::min<uint64_t>(left, buffer_size - start));
@@ -81,6 +84,16 @@ class Writer {
       left -= got;
     }
     pad(size);
+  }
+
+  // Goes past as much of a file of `size` bytes as lies before what is wanted; how many bytes that is.
+  uint64_t skip(int fd, uint64_t size) {
+    if (skip_ == 0) return 0;
+    flush();
+    const uint64_t skipped = std::min(skip_, size);
+    skip_ -= skipped;
+    if (::lseek(fd, static_cast<off_t>(skipped), SEEK_SET) < 0) fail_errno(errno, "seeking in a file");
+    return skipped;
   }
 
   void directory(int parent, const std::string& name, const std::string& shown, size_t depth) {
@@ -139,13 +152,14 @@ class Writer {
   }
 
   const ByteSink& sink_;
+  uint64_t skip_;  // bytes, the buffer's included, that are not wanted
   std::string buffer_;
 };
 
 }  // namespace
 
-void write_nar(const std::filesystem::path& path, const ByteSink& sink) {
-  Writer writer(sink);
+void write_nar(const std::filesystem::path& path, const ByteSink& sink, uint64_t first) {
+  Writer writer(sink, first);
   writer.string("nix-archive-1");
   writer.node(AT_FDCWD, path.string(), path.string(), 0);
   writer.flush();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/http_range.h"
 #include "nix/base32.h"
 #include "nix/cache_info.h"
 #include "nix/listing.h"
@@ -15,14 +16,36 @@ namespace {
 
 constexpr size_t digest_length = 32;
 
-std::string nar_name(const PathInfo& info) {
-  return fmt::format("{}-{}.nar", info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)));
+// Thrown to leave the writer of a NAR of which the rest is not wanted.
+struct Enough {};
+
+void write_part(const std::filesystem::path& path, const BodyRange& part, const ByteSink& sink) {
+  uint64_t left = part.size;
+  try {
+    nix::write_nar(
+        path,
+        [&](std::string_view piece) {
+          piece = piece.substr(0, left);
+          sink(piece);
+          left -= piece.size();
+          if (left == 0) throw Enough();
+        },
+        part.first);
+  } catch (const Enough&) {
+  }
 }
 
 }  // namespace
 
 CacheServer::CacheServer(const LocalStore& store, CacheServerOptions options)
-    : store_(store), options_(std::move(options)) {}
+    : store_(store), options_(std::move(options)) {
+  make_compressor(options_.compression, 0, 1, [](std::string_view) {});  // whether there is one
+}
+
+std::string CacheServer::nar_name(const PathInfo& info) const {
+  return fmt::format("{}-{}.nar{}", info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)),
+                     options_.compression.suffix());
+}
 
 ServerResponse CacheServer::answer(const ServerRequest& request) const {
   if (request.method != "GET" && request.method != "HEAD")
@@ -32,7 +55,7 @@ ServerResponse CacheServer::answer(const ServerRequest& request) const {
   if (name == "nix-cache-info")
     return {.content_type = "text/x-nix-cache-info",
             .body = nix::CacheInfo{.want_mass_query = true, .priority = options_.priority}.to_string()};
-  if (name.starts_with("nar/")) return nar(name.substr(4));
+  if (name.starts_with("nar/")) return nar(request, name.substr(4));
   if (name.ends_with(".narinfo")) return narinfo(name.substr(0, name.size() - 8));
   if (name.ends_with(".ls")) return listing(name.substr(0, name.size() - 3));
   fail(ErrorKind::not_found, "a binary cache has no '{}'", name);
@@ -48,10 +71,12 @@ PathInfo CacheServer::find(std::string_view digest) const {
 }
 
 ServerResponse CacheServer::narinfo(std::string_view digest) const {
-  nix::NarInfo narinfo{.info = find(digest), .url = {}, .compression = "none"};
+  nix::NarInfo narinfo{.info = find(digest), .url = {}, .compression = options_.compression.method};
   narinfo.url = "nar/" + nar_name(narinfo.info);
-  narinfo.file_hash = narinfo.info.nar_hash;
-  narinfo.file_size = narinfo.info.nar_size;
+  if (narinfo.compression == "none") {
+    narinfo.file_hash = narinfo.info.nar_hash;
+    narinfo.file_size = narinfo.info.nar_size;
+  }
   if (options_.key) {
     std::erase_if(narinfo.info.signatures, [&](const std::string& signature) {
       return signature.starts_with(options_.key->name + ":");
@@ -61,7 +86,7 @@ ServerResponse CacheServer::narinfo(std::string_view digest) const {
   return {.content_type = "text/x-nix-narinfo", .body = narinfo.to_string()};
 }
 
-ServerResponse CacheServer::nar(std::string_view name) const {
+ServerResponse CacheServer::nar(const ServerRequest& request, std::string_view name) const {
   // Kept off the collector until it is sent; a server that lives long must not keep all that it ever served.
   auto roots = std::make_shared<TempRoots>(store_.state_directory());
   const PathInfo info = find(name.substr(0, digest_length));
@@ -69,10 +94,19 @@ ServerResponse CacheServer::nar(std::string_view name) const {
   if (name != nar_name(info) || !store_.is_valid(info.path))
     fail(ErrorKind::not_found, "the store has no NAR '{}'", name);
   ServerResponse response{.content_type = "application/x-nix-nar"};
-  response.stream = [path = store_.real_path(info.path), roots](const ByteSink& sink) {
-    nix::write_nar(path, sink);
-  };
-  response.stream_size = info.nar_size;
+  const std::filesystem::path path = store_.real_path(info.path);
+  if (options_.compression.method != "none") {
+    response.stream = [path, roots, how = options_.compression, size = info.nar_size](const ByteSink& sink) {
+      const auto compressor = make_compressor(how, size, 1, sink);
+      nix::write_nar(path, [&](std::string_view piece) { compressor->feed(piece); });
+      compressor->finish();
+    };
+    return response;
+  }
+  const auto part = choose_range(request, info.nar_size, nix::to_base32(bytes_of(info.nar_hash)), response);
+  if (!part) return response;
+  response.stream = [path, roots, part = *part](const ByteSink& sink) { write_part(path, part, sink); };
+  response.stream_size = part->size;
   return response;
 }
 

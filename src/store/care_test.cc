@@ -253,6 +253,63 @@ TEST_F(CareTest, a_served_store_feeds_nix_and_us) {
   EXPECT_EQ(client.send({.method = "POST", .url = url + "/" + digest + ".narinfo"}).status, 400);
 }
 
+TEST_F(CareTest, parts_of_a_served_nar_can_be_asked_for_by_its_hash) {
+  const StorePath a = add("a", std::string(700'000, 'a') + "end");
+  const CacheServer cache(store_, {});
+  const HttpServer server({}, [&](const ServerRequest& request) { return cache.answer(request); });
+  HttpClient client;
+  const std::string url = fmt::format("http://127.0.0.1:{}/", server.port());
+  const nix::NarInfo info =
+      nix::NarInfo::parse(client.send({.url = url + std::string(a.digest()) + ".narinfo"}).body);
+  const HttpResponse whole = client.send({.url = url + info.url});
+  EXPECT_EQ(whole.status, 200);
+  EXPECT_EQ(whole.headers.at("accept-ranges"), "bytes");
+  const std::string etag = whole.headers.at("etag");
+  auto part = [&](const std::string& range, const std::string& if_range) {
+    return client.send({.url = url + info.url, .headers = {{"Range", range}, {"If-Range", if_range}}});
+  };
+  const HttpResponse middle = part("bytes=300000-599999", etag);
+  EXPECT_EQ(middle.status, 206);
+  EXPECT_EQ(middle.headers.at("content-range"), fmt::format("bytes 300000-599999/{}", whole.body.size()));
+  EXPECT_TRUE(middle.body == whole.body.substr(300'000, 300'000));
+  EXPECT_TRUE(part("bytes=600000-", etag).body == whole.body.substr(600'000));
+  EXPECT_TRUE(part("bytes=-1000", etag).body == whole.body.substr(whole.body.size() - 1000));
+  EXPECT_EQ(part("bytes=9000000-", etag).status, 416);
+  EXPECT_TRUE(part("bytes=600000-", "\"another\"").body == whole.body);
+  EXPECT_EQ(client.send({.url = url + info.url}).body.size(), whole.body.size())
+      << "the connection is good for further requests";
+}
+
+TEST_F(CareTest, a_store_can_be_served_compressed_without_saying_what_it_does_not_know) {
+  const StorePath base = add("base", std::string(3'000'000, 'b'));
+  const StorePath app = add("app", base.to_string(), {base});
+  for (const char* method : {"zstd", "xz"}) {
+    const CacheServer cache(store_, {.key = key_, .compression = {.method = method}});
+    const HttpServer server({}, [&](const ServerRequest& request) { return cache.answer(request); });
+    const std::string url = fmt::format("http://127.0.0.1:{}", server.port());
+    HttpClient client;
+    const nix::NarInfo info =
+        nix::NarInfo::parse(client.send({.url = url + "/" + std::string(base.digest()) + ".narinfo"}).body);
+    EXPECT_EQ(info.compression, method);
+    EXPECT_FALSE(info.file_size);
+    EXPECT_FALSE(info.file_hash);
+    const HttpResponse nar = client.send({.url = url + "/" + info.url, .headers = {{"Range", "bytes=5-"}}});
+    EXPECT_EQ(nar.status, 200);
+    EXPECT_LT(nar.body.size(), info.info.nar_size / 10);
+    EXPECT_FALSE(nar.headers.contains("accept-ranges"));
+    EXPECT_EQ(client.send({.method = "HEAD", .url = url + "/" + info.url}).status, 200);
+
+    LocalStore node(temp_.path() / "node" / method);
+    RealiseOptions options{.caches = {url}};
+    options.trusted_keys.add(key_.public_key());
+    realise(node, {app}, options);
+    EXPECT_THAT(verify(node), IsEmpty());
+    const Outcome copied = copy_with_nix(url, temp_.path() / "nix-node" / method, app);
+    EXPECT_EQ(copied.exit_code, 0) << copied.err;
+  }
+  EXPECT_THROW(CacheServer(store_, {.compression = {.method = "rar"}}), Error);
+}
+
 TEST_F(CareTest, a_nar_that_changes_while_it_is_served_ends_the_connection) {
   const StorePath a = add("a", std::string(500'000, 'a'));
   damage(file(a), "short");

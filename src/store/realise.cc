@@ -200,6 +200,12 @@ class VerifiedUnpacking {
   std::optional<Stage> writing_;
 };
 
+// Of the file, bytes. A cache that compresses while it sends cannot say; then it is hardly larger than the
+// NAR.
+uint64_t announced_size(const nix::NarInfo& narinfo) {
+  return narinfo.file_size.value_or(narinfo.info.nar_size);
+}
+
 // The most of a larger file that may wait for its decompressor, bytes, when `workers` fetch one each.
 size_t large_buffer(uint64_t memory, unsigned workers) {
   return static_cast<size_t>(std::clamp<uint64_t>(memory / 8 / workers, 1 << 20, 8 << 20));
@@ -357,7 +363,7 @@ class Realisation {
   void fetch_ahead(Item& item) {
     const nix::NarInfo& narinfo = item.substitute->narinfo;
     BinaryCache& cache = caches_.at(item.substitute->cache);
-    const uint64_t size = narinfo.file_size.value_or(UINT64_MAX);
+    const uint64_t size = announced_size(narinfo);
     // A file ahead must fit its buffer: one that waits for room would block those behind it on a connection
     // that they share, among them perhaps the one that the workers wait for.
     if (!cache.is_remote() || size > small_file) return;
@@ -423,7 +429,7 @@ class Realisation {
                  Reasons& reasons) {
     const fs::path tree = worker.directory.path() / std::to_string(next_tree_++);
     try {
-      if (narinfo.file_size.value_or(UINT64_MAX) > small_file)
+      if (announced_size(narinfo) > small_file)
         unpack_large(narinfo, caches_.at(cache), tree, worker.decompressors);
       else
         unpack_small(narinfo, caches_.at(cache), std::move(file), tree, worker.decompressors);
