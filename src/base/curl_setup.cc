@@ -30,49 +30,44 @@ const char* certificates() {
 
 }  // namespace
 
-void init_curl() {
-  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
-  (void)once;
-}
-
 CurlHeaders set_up(CURL* handle, const HttpRequest& request) {
-  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(handle, CURLOPT_MAXREDIRS, max_redirects);
-  curl_easy_setopt(handle, CURLOPT_USERAGENT, "flox-imageless/" FLOX_VERSION);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
-  if (const char* file = certificates()) curl_easy_setopt(handle, CURLOPT_CAINFO, file);
+  curl().easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl().easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl().easy_setopt(handle, CURLOPT_MAXREDIRS, max_redirects);
+  curl().easy_setopt(handle, CURLOPT_USERAGENT, "flox-imageless/" FLOX_VERSION);
+  curl().easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
+  curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
+  if (const char* file = certificates()) curl().easy_setopt(handle, CURLOPT_CAINFO, file);
   if (const std::string file = netrc_file(); !file.empty()) {
-    curl_easy_setopt(handle, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
-    curl_easy_setopt(handle, CURLOPT_NETRC_FILE, file.c_str());
+    curl().easy_setopt(handle, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
+    curl().easy_setopt(handle, CURLOPT_NETRC_FILE, file.c_str());
   }
 
   if (request.method == "HEAD") {
-    curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
+    curl().easy_setopt(handle, CURLOPT_NOBODY, 1L);
   } else if (!request.upload_file &&
              (!request.body.empty() || request.method == "POST" || request.method == "PUT")) {
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+    curl().easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl().easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
   }
   if (request.method != "GET" && request.method != "HEAD")
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    curl().easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 
   // "Expect: 100-continue" would cost a round trip per upload; "Content-Type" is the caller's to say.
-  curl_slist* headers = curl_slist_append(nullptr, "Expect:");
+  curl_slist* headers = curl().slist_append(nullptr, "Expect:");
   bool has_type = false;
   for (const auto& [name, value] : request.headers) {
     has_type = has_type || name == "Content-Type";
     // libcurl sends a header without value only if it ends in a semicolon.
-    headers = curl_slist_append(headers, (value.empty() ? name + ";" : name + ": " + value).c_str());
+    headers = curl().slist_append(headers, (value.empty() ? name + ";" : name + ": " + value).c_str());
   }
-  if (!has_type) headers = curl_slist_append(headers, "Content-Type:");
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-  return {headers, &curl_slist_free_all};
+  if (!has_type) headers = curl().slist_append(headers, "Content-Type:");
+  curl().easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+  return {headers, curl().slist_free_all};
 }
 
 void add_header(HttpResponse& response, std::string_view line) {

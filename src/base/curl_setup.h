@@ -1,18 +1,14 @@
 // What every exchange over libcurl is set up with. Internal to the HTTP client and pool.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "base/curl_library.h"
 #include "base/http_client.h"
 
 namespace flox {
-
-// Once a process, before the first handle.
-void init_curl();
 
 using CurlHeaders = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
 

@@ -11,9 +11,9 @@
 namespace flox {
 
 struct HttpClient::State {
-  CURL* handle = (init_curl(), curl_easy_init());
+  CURL* handle = curl().easy_init();
   std::function<bool()> cancelled;
-  ~State() { curl_easy_cleanup(handle); }
+  ~State() { curl().easy_cleanup(handle); }
 };
 
 namespace {
@@ -35,7 +35,7 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   std::string_view piece(data, size * count);
   long status = 0;
-  curl_easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
   if (exchange.sink == nullptr || status < 200 || status >= 300) {
     exchange.response.body.append(piece);
     return piece.size();
@@ -71,21 +71,21 @@ HttpResponse HttpClient::send(const HttpRequest& request) { return stream(reques
 
 HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink) {
   CURL* handle = state_->handle;
-  curl_easy_reset(handle);  // options go, connections stay
+  curl().easy_reset(handle);  // options go, connections stay
   Exchange exchange{.handle = handle};
   if (sink) exchange.sink = &sink;
   char reason[CURL_ERROR_SIZE] = "";
 
   const CurlHeaders headers = set_up(handle, request);
-  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
-  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
+  curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
+  curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+  curl().easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
+  curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+  curl().easy_setopt(handle, CURLOPT_WRITEDATA, &exchange);
   if (state_->cancelled) {
-    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &state_->cancelled);
+    curl().easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl().easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl().easy_setopt(handle, CURLOPT_XFERINFODATA, &state_->cancelled);
   }
 
   std::unique_ptr<FILE, int (*)(FILE*)> file(nullptr, &std::fclose);
@@ -93,19 +93,19 @@ HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink
     file.reset(std::fopen(request.upload_file->c_str(), "rbe"));
     if (!file) fail_errno(errno, "opening {} to upload it", *request.upload_file);
     std::fseek(file.get(), 0, SEEK_END);
-    curl_easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::ftell(file.get())));
+    curl().easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(std::ftell(file.get())));
     std::rewind(file.get());
-    curl_easy_setopt(handle, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(handle, CURLOPT_READDATA, file.get());
+    curl().easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+    curl().easy_setopt(handle, CURLOPT_READDATA, file.get());
   }
 
-  const CURLcode code = curl_easy_perform(handle);
+  const CURLcode code = curl().easy_perform(handle);
   if (exchange.sink_error) std::rethrow_exception(exchange.sink_error);
   if (code != CURLE_OK)
     fail(ErrorKind::unavailable, "{} {}: {}", request.method, request.url,
-         reason[0] != '\0' ? reason : curl_easy_strerror(code));
+         reason[0] != '\0' ? reason : curl().easy_strerror(code));
   long status = 0;
-  curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   exchange.response.status = static_cast<int>(status);
   return std::move(exchange.response);
 }

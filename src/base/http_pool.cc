@@ -55,7 +55,7 @@ milliseconds retry_after(const HttpResponse& response) {
   long seconds = 0;
   if (auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), seconds);
       bad != std::errc() || end != text.data() + text.size()) {
-    const time_t when = curl_getdate(text.c_str(), nullptr);
+    const time_t when = curl().getdate(text.c_str(), nullptr);
     seconds = when < 0 ? 0 : static_cast<long>(when - std::time(nullptr));
   }
   return std::chrono::seconds(std::clamp(seconds, 0L, 3600L));
@@ -136,23 +136,23 @@ class Transfer {
     }
     sent_ = std::move(now);
     headers_ = std::make_unique<CurlHeaders>(set_up(handle, sent_));
-    curl_easy_setopt(handle, CURLOPT_PRIVATE, this);
-    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason_.data());
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
-    curl_easy_setopt(handle, CURLOPT_HEADERDATA, this);
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
-    curl_easy_setopt(handle, CURLOPT_WRITEDATA, this);
-    curl_easy_setopt(handle, CURLOPT_BUFFERSIZE,
+    curl().easy_setopt(handle, CURLOPT_PRIVATE, this);
+    curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, reason_.data());
+    curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
+    curl().easy_setopt(handle, CURLOPT_HEADERDATA, this);
+    curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
+    curl().easy_setopt(handle, CURLOPT_WRITEDATA, this);
+    curl().easy_setopt(handle, CURLOPT_BUFFERSIZE,
                      std::clamp(static_cast<long>(options_.buffer), 16 * 1024L, receive_buffer));
-    curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+    curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     // Rather wait until it is known whether the connection multiplexes than open sixteen.
-    if (request_.url.starts_with("https:")) curl_easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
+    if (request_.url.starts_with("https:")) curl().easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
   }
 
   // The pause before the next attempt; nothing if it is over.
   std::optional<milliseconds> end(CURLcode code) {
     long status = 0;
-    curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+    curl().easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
     head_.status = static_cast<int>(status);
     handle_ = nullptr;
     headers_.reset();
@@ -179,7 +179,7 @@ class Transfer {
     }
     const std::string why = code == CURLE_OK     ? fmt::format("the server answered {}", status)
                             : reason_[0] != '\0' ? std::string(reason_.data())
-                                                 : std::string(curl_easy_strerror(code));
+                                                 : std::string(curl().easy_strerror(code));
     return finish(Error(ErrorKind::unavailable,
                         fmt::format("{} {}: {}{}", request_.method, request_.url, why,
                                     tries_ > 1 ? fmt::format(" (after {} attempts)", tries_) : "")));
@@ -229,7 +229,7 @@ class Transfer {
     const size_t all = piece.size();
     if (attempt_received_ == 0 && error_body_.empty()) {
       long status = 0;
-      curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+      curl().easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
       head_.status = static_cast<int>(status);
       if (head_.ok() && received_ > 0 && !continues(status)) skip_ = received_;
       if (head_.ok() && received_ == 0) note_resumability();
@@ -270,7 +270,7 @@ class Transfer {
 
   size_t expected_left() const {
     curl_off_t length = -1;
-    curl_easy_getinfo(handle_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    curl().easy_getinfo(handle_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     if (length < 0) return TransferOptions{}.piece;  // it does not say
     return static_cast<size_t>(std::max<curl_off_t>(length - static_cast<curl_off_t>(attempt_received_), 0));
   }
@@ -340,19 +340,18 @@ class Holder : public HttpTransfer {
 
 struct HttpPool::State : Loop {
   State() {
-    init_curl();
-    multi = curl_multi_init();
+    multi = curl().multi_init();
     epoll = Fd(::epoll_create1(EPOLL_CLOEXEC));
     event = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (multi == nullptr || !epoll || !event) fail(ErrorKind::internal, "starting the HTTP pool");
     watch(event.get(), EPOLLIN, EPOLL_CTL_ADD);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &on_socket);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &on_timer);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
-    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections_per_host);
-    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2 * connections_per_host);
+    curl().multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &on_socket);
+    curl().multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+    curl().multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &on_timer);
+    curl().multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+    curl().multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_MULTIPLEX));
+    curl().multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections_per_host);
+    curl().multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2 * connections_per_host);
     thread = std::jthread([this](const std::stop_token& stop) { run(stop); });
   }
   State(const State&) = delete;
@@ -363,14 +362,14 @@ struct HttpPool::State : Loop {
     thread.join();
     const Error over(ErrorKind::unavailable, "the HTTP pool was closed");
     for (const auto& [transfer, handle] : active) {
-      curl_multi_remove_handle(multi, handle);
+      curl().multi_remove_handle(multi, handle);
       transfer->fail_with(over);
-      curl_easy_cleanup(handle);
+      curl().easy_cleanup(handle);
     }
-    for (CURL* handle : idle) curl_easy_cleanup(handle);
+    for (CURL* handle : idle) curl().easy_cleanup(handle);
     for (const auto& transfer : waiting) transfer->fail_with(over);
     for (const auto& [when, transfer] : later) transfer->fail_with(over);
-    curl_multi_cleanup(multi);
+    curl().multi_cleanup(multi);
   }
 
   void wake() override {
@@ -403,11 +402,11 @@ struct HttpPool::State : Loop {
         const int flags = ((ready.events & EPOLLIN) != 0U ? CURL_CSELECT_IN : 0) |
                           ((ready.events & EPOLLOUT) != 0U ? CURL_CSELECT_OUT : 0) |
                           ((ready.events & (EPOLLERR | EPOLLHUP)) != 0U ? CURL_CSELECT_ERR : 0);
-        curl_multi_socket_action(multi, ready.data.fd, flags, &running);
+        curl().multi_socket_action(multi, ready.data.fd, flags, &running);
       }
       if (timer && Clock::now() >= *timer) {
         timer.reset();
-        curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        curl().multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
       }
       collect_finished();
       drop_abandoned();
@@ -427,7 +426,7 @@ struct HttpPool::State : Loop {
     for (Transfer* transfer : now)  // one that is over in the meantime is no longer among them
       if (const auto found = std::ranges::find(active, transfer, [](const auto& a) { return a.first.get(); });
           found != active.end())
-        curl_easy_pause(found->second, CURLPAUSE_CONT);
+        curl().easy_pause(found->second, CURLPAUSE_CONT);
     while (!later.empty() && later.begin()->first <= Clock::now()) {
       waiting.push_back(std::move(later.begin()->second));
       later.erase(later.begin());
@@ -444,11 +443,11 @@ struct HttpPool::State : Loop {
       }
       CURL* handle = nullptr;
       if (idle.empty()) {
-        handle = curl_easy_init();
+        handle = curl().easy_init();
       } else {
         handle = idle.back();
         idle.pop_back();
-        curl_easy_reset(handle);
+        curl().easy_reset(handle);
       }
       if (handle == nullptr) {
         transfer->fail_with(Error(ErrorKind::internal, "out of memory for libcurl"));
@@ -456,7 +455,7 @@ struct HttpPool::State : Loop {
       }
       transfer->begin(handle);
       active.emplace_back(std::move(transfer), handle);
-      curl_multi_add_handle(multi, handle);
+      curl().multi_add_handle(multi, handle);
     }
   }
 
@@ -470,7 +469,7 @@ struct HttpPool::State : Loop {
 
   void collect_finished() {
     int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+    while (const CURLMsg* message = curl().multi_info_read(multi, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       finish(message->easy_handle, message->data.result);
     }
@@ -482,7 +481,7 @@ struct HttpPool::State : Loop {
     active.erase(found);
     // The answer's status is read from the handle before it is re-used.
     const auto pause = transfer->end(code);
-    curl_multi_remove_handle(multi, handle);
+    curl().multi_remove_handle(multi, handle);
     idle.push_back(handle);
     if (pause) later.emplace(Clock::now() + *pause, std::move(transfer));
   }
@@ -510,7 +509,7 @@ struct HttpPool::State : Loop {
     const uint32_t events = ((what & CURL_POLL_IN) != 0 ? uint32_t{EPOLLIN} : 0U) |
                             ((what & CURL_POLL_OUT) != 0 ? uint32_t{EPOLLOUT} : 0U);
     state.watch(fd, events, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD);
-    curl_multi_assign(state.multi, fd, &state);
+    curl().multi_assign(state.multi, fd, &state);
     return 0;
   }
   static int on_timer(CURLM*, long timeout, void* user) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -24,6 +25,11 @@ class Image {
     T value;
     std::memcpy(&value, bytes_.data() + offset, sizeof(T));
     return value;
+  }
+  std::string_view part(uint64_t offset, uint64_t size) const {
+    if (offset > bytes_.size() || bytes_.size() - offset < size)
+      fail(ErrorKind::invalid_input, "damaged ELF file: it points behind its own end");
+    return std::string_view(bytes_).substr(offset, size);
   }
   std::string text(uint64_t offset) const {
     size_t end = offset < bytes_.size() ? bytes_.find('\0', offset) : std::string::npos;
@@ -79,6 +85,30 @@ void read_dynamic(const Image& image, const std::vector<Elf64_Phdr>& segments, c
   if (runpath || rpath) elf.search_path = split_path(image.text(*strings + (runpath ? *runpath : *rpath)));
 }
 
+// [{"soname": ["libcurl.so.4", …], …}, …]: of each entry the first name that the maker prefers.
+void read_dlopen_note(std::string_view text, Elf& elf) {
+  const auto entries = nlohmann::json::parse(text.substr(0, text.find('\0')), nullptr, false);
+  if (!entries.is_array()) return;  // somebody else's note
+  for (const nlohmann::json& entry : entries)
+    if (entry.is_object() && entry.contains("soname") && entry["soname"].is_array() &&
+        !entry["soname"].empty() && entry["soname"][0].is_string())
+      elf.needed_later.push_back(entry["soname"][0]);
+}
+
+void read_notes(const Image& image, const Elf64_Phdr& notes, Elf& elf) {
+  constexpr uint32_t dlopen_type = 0x407c0c0a;
+  const uint64_t alignment = notes.p_align == 8 ? 8 : 4;
+  auto aligned = [&](uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
+  for (uint64_t offset = 0; offset + sizeof(Elf64_Nhdr) <= notes.p_filesz;) {
+    const auto header = image.at<Elf64_Nhdr>(notes.p_offset + offset);
+    const uint64_t name = notes.p_offset + offset + sizeof header;
+    const uint64_t description = name + aligned(header.n_namesz);
+    if (header.n_type == dlopen_type && image.part(name, header.n_namesz) == std::string_view("FDO", 4))
+      read_dlopen_note(image.part(description, header.n_descsz), elf);
+    offset = description + aligned(header.n_descsz) - notes.p_offset;
+  }
+}
+
 void read_imports(const Image& image, const Elf64_Ehdr& header, Elf& elf) {
   auto section = [&](unsigned index) {
     return image.at<Elf64_Shdr>(header.e_shoff + uint64_t{index} * header.e_shentsize);
@@ -124,6 +154,8 @@ std::optional<Elf> read_elf(const fs::path& path) {
     if (dynamic == nullptr) return std::nullopt;
     read_dynamic(image, segments, *dynamic, elf);
     read_imports(image, header, elf);
+    for (const auto& segment : segments)
+      if (segment.p_type == PT_NOTE) read_notes(image, segment, elf);
     return elf;
   });
 }

@@ -15,6 +15,7 @@ struct Elf {
   std::string interpreter;               // PT_INTERP; empty for libraries and static programs
   std::string soname;                    // DT_SONAME
   std::vector<std::string> needed;       // DT_NEEDED, in order
+  std::vector<std::string> needed_later;  // what it says it loads itself (dlopen metadata of the UAPI group)
   std::vector<std::string> search_path;  // DT_RUNPATH, else DT_RPATH, split at ':'
   std::set<std::string> imports;         // names of undefined dynamic symbols
 };

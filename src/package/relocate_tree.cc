@@ -58,6 +58,7 @@ class HostSurroundings : public Surroundings {
       auto elf = read_elf(entry.path());
       if (!elf) continue;
       auto names = elf->needed;
+      names.insert(names.end(), elf->needed_later.begin(), elf->needed_later.end());
       if (!elf->interpreter.empty()) names.push_back(fs::path(elf->interpreter).filename().string());
       for (const auto& name : names)
         if (!in_packages("lib/" + name))

@@ -241,6 +241,8 @@ class Relocator {
     }
     SearchPath search = kept(place, *elf);
     for (const auto& name : elf->needed) find_library(place, *elf, name, search);
+    for (const auto& name : elf->needed_later)  // it can do without, or says so when it cannot
+      if (surroundings_.library(name, {})) find_library(place, *elf, name, search);
     std::string extra;
     static const std::string unwinder = "libgcc_s.so.1";
     if (may_end_a_thread(*elf) &&

@@ -158,6 +158,21 @@ TEST_F(RelocationTest, PlugInDirectoriesOfTheTreeStayInTheSearchPath) {
               ElementsAre("$ORIGIN/../lib/plugins", other_.to_string() + "/lib/deep"));
 }
 
+TEST_F(RelocationTest, LibrariesThatAreLoadedLaterAreFoundThen) {
+  compile("lib/liblater.so.1", "int later(void) { return 1; }",
+          {"-shared", "-fPIC", "-Wl,-soname,liblater.so.1"});
+  compile("bin/program",
+          "__attribute__((used, section(\".note.dlopen\"), aligned(4))) static const struct {\n"
+          "  unsigned name_size, size, type; char name[4], text[32];\n"
+          "} note = {4, 32, 0x407c0c0a, \"FDO\", \"[{\\\"soname\\\":[\\\"liblater.so.1\\\"]}]\"};\n"
+          "int main(void) { return 0; }",
+          {});
+  relocated();
+  const auto program = read_elf(result_ / "bin/program");
+  EXPECT_THAT(program->needed_later, ElementsAre("liblater.so.1"));
+  EXPECT_THAT(program->search_path, ::testing::Contains("$ORIGIN/../lib"));
+}
+
 TEST_F(RelocationTest, CodeThatEndsThreadsEarlyBringsTheUnwinder) {
   compile("bin/program", "#include <pthread.h>\nint main(void) { pthread_exit(0); }", {"-pthread"});
   relocated();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <ctime>
 #include <mutex>
-#include <unordered_set>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -279,9 +278,12 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
   const std::lock_guard lock(state_->mutex);
   const sqlite::Transaction one_moment(state_->connection, sqlite::Transaction::Kind::read);
   std::vector<int64_t> reached;
-  std::unordered_set<int64_t> seen;
+  std::vector<bool> seen;  // by id
   auto reach = [&](int64_t id) {
-    if (seen.insert(id).second) reached.push_back(id);
+    const auto index = static_cast<size_t>(id);
+    if (index >= seen.size()) seen.resize(std::max(index + 1, 2 * seen.size()));
+    if (!seen[index]) reached.push_back(id);
+    seen[index] = true;
   };
   for (const StorePath& path : paths) {
     const int64_t id = state_->id_of(path);
