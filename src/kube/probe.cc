@@ -1,10 +1,10 @@
 #include "kube/probe.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/curl_library.h"
 #include "base/error.h"
 
 namespace flox::kube {
@@ -13,8 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 
 struct CurlDeleter {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(CURL* handle) const { curl().easy_cleanup(handle); }
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 
 size_t keep_start(char* data, size_t size, size_t count, void* into) {
@@ -39,28 +39,28 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
   const std::string url =
       fmt::format("{}://{}:{}{}{}", action.scheme, host_text(action.host, target),
                   port_number(action.port, target), action.path.starts_with("/") ? "" : "/", action.path);
-  std::unique_ptr<CURL, CurlDeleter> curl(curl_easy_init());
+  std::unique_ptr<CURL, CurlDeleter> handle(curl().easy_init());
   std::unique_ptr<curl_slist, CurlDeleter> headers;
   for (const auto& [name, value] : action.headers)
-    headers.reset(curl_slist_append(headers.release(), fmt::format("{}: {}", name, value).c_str()));
+    headers.reset(curl().slist_append(headers.release(), fmt::format("{}: {}", name, value).c_str()));
   std::string body;
   char error[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
-  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYPEER, 0L);
-  curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYHOST, 0L);
-  curl_easy_setopt(curl.get(), CURLOPT_USERAGENT, "kube-probe/flox");
-  curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, error);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, keep_start);
-  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
-  const CURLcode code = curl_easy_perform(curl.get());
+  curl().easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
+  curl().easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
+  curl().easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");
+  curl().easy_setopt(handle.get(), CURLOPT_SSL_VERIFYPEER, 0L);
+  curl().easy_setopt(handle.get(), CURLOPT_SSL_VERIFYHOST, 0L);
+  curl().easy_setopt(handle.get(), CURLOPT_USERAGENT, "kube-probe/flox");
+  curl().easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error);
+  curl().easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, keep_start);
+  curl().easy_setopt(handle.get(), CURLOPT_WRITEDATA, &body);
+  const CURLcode code = curl().easy_perform(handle.get());
   if (code != CURLE_OK)
-    return {false, fmt::format("Get \"{}\": {}", url, *error ? error : curl_easy_strerror(code))};
+    return {false, fmt::format("Get \"{}\": {}", url, *error ? error : curl().easy_strerror(code))};
   long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status >= 200 && status < 400) return {true, ""};
   return {false, fmt::format("HTTP probe failed with statuscode: {}", status)};
 }
@@ -68,17 +68,17 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
 ProbeResult probe_tcp(const TcpAction& action, const Probe& probe, const ProbeTarget& target) {
   const std::string address =
       fmt::format("{}:{}", host_text(action.host, target), port_number(action.port, target));
-  std::unique_ptr<CURL, CurlDeleter> curl(curl_easy_init());
+  std::unique_ptr<CURL, CurlDeleter> handle(curl().easy_init());
   char error[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(curl.get(), CURLOPT_URL, ("http://" + address).c_str());
-  curl_easy_setopt(curl.get(), CURLOPT_CONNECT_ONLY, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
-  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, error);
-  const CURLcode code = curl_easy_perform(curl.get());
+  curl().easy_setopt(handle.get(), CURLOPT_URL, ("http://" + address).c_str());
+  curl().easy_setopt(handle.get(), CURLOPT_CONNECT_ONLY, 1L);
+  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
+  curl().easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");
+  curl().easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error);
+  const CURLcode code = curl().easy_perform(handle.get());
   if (code == CURLE_OK) return {true, ""};
-  return {false, fmt::format("dial tcp {}: {}", address, *error ? error : curl_easy_strerror(code))};
+  return {false, fmt::format("dial tcp {}: {}", address, *error ? error : curl().easy_strerror(code))};
 }
 
 ProbeResult probe_exec(const ExecAction& action, const Probe& probe, const ProbeTarget& target, Cri& cri) {
