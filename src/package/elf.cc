@@ -85,6 +85,14 @@ void read_dynamic(const Image& image, const std::vector<Elf64_Phdr>& segments, c
   if (runpath || rpath) elf.search_path = split_path(image.text(*strings + (runpath ? *runpath : *rpath)));
 }
 
+void read_imports(const Image& image, const Elf64_Shdr& symbols, const Elf64_Shdr& strings, Elf& elf) {
+  for (uint64_t offset = 0; offset + sizeof(Elf64_Sym) <= symbols.sh_size; offset += sizeof(Elf64_Sym)) {
+    auto symbol = image.at<Elf64_Sym>(symbols.sh_offset + offset);
+    if (symbol.st_shndx == SHN_UNDEF && symbol.st_name != 0)
+      elf.imports.insert(image.text(strings.sh_offset + symbol.st_name));
+  }
+}
+
 // [{"soname": ["libcurl.so.4", …], …}, …]: of each entry the first name that the maker prefers.
 void read_dlopen_note(std::string_view text, Elf& elf) {
   const auto entries = nlohmann::json::parse(text.substr(0, text.find('\0')), nullptr, false);
@@ -95,33 +103,28 @@ void read_dlopen_note(std::string_view text, Elf& elf) {
       elf.needed_later.push_back(entry["soname"][0]);
 }
 
-void read_notes(const Image& image, const Elf64_Phdr& notes, Elf& elf) {
+void read_notes(const Image& image, const Elf64_Shdr& section, Elf& elf) {
   constexpr uint32_t dlopen_type = 0x407c0c0a;
-  const uint64_t alignment = notes.p_align == 8 ? 8 : 4;
+  const uint64_t alignment = section.sh_addralign == 8 ? 8 : 4;
   auto aligned = [&](uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
-  for (uint64_t offset = 0; offset + sizeof(Elf64_Nhdr) <= notes.p_filesz;) {
-    const auto header = image.at<Elf64_Nhdr>(notes.p_offset + offset);
-    const uint64_t name = notes.p_offset + offset + sizeof header;
+  for (uint64_t offset = 0; offset + sizeof(Elf64_Nhdr) <= section.sh_size;) {
+    const auto header = image.at<Elf64_Nhdr>(section.sh_offset + offset);
+    const uint64_t name = section.sh_offset + offset + sizeof header;
     const uint64_t description = name + aligned(header.n_namesz);
     if (header.n_type == dlopen_type && image.part(name, header.n_namesz) == std::string_view("FDO", 4))
       read_dlopen_note(image.part(description, header.n_descsz), elf);
-    offset = description + aligned(header.n_descsz) - notes.p_offset;
+    offset = description + aligned(header.n_descsz) - section.sh_offset;
   }
 }
 
-void read_imports(const Image& image, const Elf64_Ehdr& header, Elf& elf) {
+void read_sections(const Image& image, const Elf64_Ehdr& header, Elf& elf) {
   auto section = [&](unsigned index) {
     return image.at<Elf64_Shdr>(header.e_shoff + uint64_t{index} * header.e_shentsize);
   };
   for (unsigned i = 0; i < header.e_shnum; ++i) {
-    auto symbols = section(i);
-    if (symbols.sh_type != SHT_DYNSYM) continue;
-    auto strings = section(symbols.sh_link);
-    for (uint64_t offset = 0; offset + sizeof(Elf64_Sym) <= symbols.sh_size; offset += sizeof(Elf64_Sym)) {
-      auto symbol = image.at<Elf64_Sym>(symbols.sh_offset + offset);
-      if (symbol.st_shndx == SHN_UNDEF && symbol.st_name != 0)
-        elf.imports.insert(image.text(strings.sh_offset + symbol.st_name));
-    }
+    const auto part = section(i);
+    if (part.sh_type == SHT_NOTE) read_notes(image, part, elf);
+    if (part.sh_type == SHT_DYNSYM) read_imports(image, part, section(part.sh_link), elf);
   }
 }
 
@@ -153,9 +156,7 @@ std::optional<Elf> read_elf(const fs::path& path) {
     }
     if (dynamic == nullptr) return std::nullopt;
     read_dynamic(image, segments, *dynamic, elf);
-    read_imports(image, header, elf);
-    for (const auto& segment : segments)
-      if (segment.p_type == PT_NOTE) read_notes(image, segment, elf);
+    read_sections(image, header, elf);
     return elf;
   });
 }
