@@ -51,7 +51,7 @@ uint64_t memory_asked_for(std::string_view compression, std::string_view file, u
 
 std::string long_text() {
   std::string text;
-  for (int i = 0; i < 200'000; ++i) text += std::to_string(i * 7919 % 10007);
+  for (unsigned i = 0; i < 200'000; ++i) text += std::to_string(i * 7919 % 10007);
   return text;
 }
 
