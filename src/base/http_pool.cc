@@ -143,7 +143,7 @@ class Transfer {
     curl().easy_setopt(handle, CURLOPT_WRITEFUNCTION, &on_body);
     curl().easy_setopt(handle, CURLOPT_WRITEDATA, this);
     curl().easy_setopt(handle, CURLOPT_BUFFERSIZE,
-                     std::clamp(static_cast<long>(options_.buffer), 16 * 1024L, receive_buffer));
+                       std::clamp(static_cast<long>(options_.buffer), 16 * 1024L, receive_buffer));
     curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     // Rather wait until it is known whether the connection multiplexes than open sixteen.
     if (request_.url.starts_with("https:")) curl().easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);

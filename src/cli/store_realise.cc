@@ -56,9 +56,10 @@ void add_store_realise(CLI::App& store) {
   command
       ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
       ->allow_extra_args(false);
-  command->add_flag("--sync", options->sync,
-                    "wait until all is on the disk; otherwise it gets there in time, and what a power failure "
-                    "damages is noticed and fetched again");
+  command->add_flag(
+      "--sync", options->sync,
+      "wait until all is on the disk; otherwise it gets there in time, and what a power failure "
+      "damages is noticed and fetched again");
   command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
   command->callback([options] { realise(*options); });
 }

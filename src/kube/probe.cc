@@ -47,7 +47,8 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
   char error[CURL_ERROR_SIZE] = "";
   curl().easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
   curl().easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
-  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
+  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(milliseconds(probe.timeout).count()));
   curl().easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
   curl().easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");
   curl().easy_setopt(handle.get(), CURLOPT_SSL_VERIFYPEER, 0L);
@@ -72,7 +73,8 @@ ProbeResult probe_tcp(const TcpAction& action, const Probe& probe, const ProbeTa
   char error[CURL_ERROR_SIZE] = "";
   curl().easy_setopt(handle.get(), CURLOPT_URL, ("http://" + address).c_str());
   curl().easy_setopt(handle.get(), CURLOPT_CONNECT_ONLY, 1L);
-  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(milliseconds(probe.timeout).count()));
+  curl().easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(milliseconds(probe.timeout).count()));
   curl().easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
   curl().easy_setopt(handle.get(), CURLOPT_NOPROXY, "*");
   curl().easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error);

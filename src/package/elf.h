@@ -11,13 +11,13 @@
 namespace flox::package {
 
 struct Elf {
-  bool executable = false;               // has an interpreter, or is of type EXEC
-  std::string interpreter;               // PT_INTERP; empty for libraries and static programs
-  std::string soname;                    // DT_SONAME
-  std::vector<std::string> needed;       // DT_NEEDED, in order
+  bool executable = false;                // has an interpreter, or is of type EXEC
+  std::string interpreter;                // PT_INTERP; empty for libraries and static programs
+  std::string soname;                     // DT_SONAME
+  std::vector<std::string> needed;        // DT_NEEDED, in order
   std::vector<std::string> needed_later;  // what it says it loads itself (dlopen metadata of the UAPI group)
-  std::vector<std::string> search_path;  // DT_RUNPATH, else DT_RPATH, split at ':'
-  std::set<std::string> imports;         // names of undefined dynamic symbols
+  std::vector<std::string> search_path;   // DT_RUNPATH, else DT_RPATH, split at ':'
+  std::set<std::string> imports;          // names of undefined dynamic symbols
 };
 
 // Nothing unless the file is a 64-bit little-endian dynamically linked program or shared library: scripts,

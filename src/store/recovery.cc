@@ -58,7 +58,8 @@ struct Unmended {
 };
 
 // Of these paths, all valid, those that are damaged and stay so.
-std::vector<Unmended> mend(LocalStore& store, const StorePathSet& paths, const std::vector<std::string>& caches) {
+std::vector<Unmended> mend(LocalStore& store, const StorePathSet& paths,
+                           const std::vector<std::string>& caches) {
   std::vector<Unmended> unmended;
   if (paths.empty()) return unmended;
   for (const Damage& damage : verify(store, {.paths = paths})) {

@@ -24,7 +24,8 @@ class RecoveryTest : public testing::Test {
     LocalStore store(root_);
     lib_ = add(store, "lib", "a library", {});
     app_ = add(store, "app", "needs " + lib_->to_string(), {*lib_});
-    upload_closure(store, *BinaryCache::open(cache_), store.closure({*app_}), nix::SecretKey::generate("test-1"));
+    upload_closure(store, *BinaryCache::open(cache_), store.closure({*app_}),
+                   nix::SecretKey::generate("test-1"));
     leaf_ = add(store, "leaf", "made here, with " + lib_->to_string(), {*lib_});
   }
 

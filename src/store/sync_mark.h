@@ -1,5 +1,5 @@
-// How far the store is known to be on the disk. Nobody waits for the disk when paths become valid; a mark, which
-// is on the disk before, tells which of them may be damaged if the machine stops too soon.
+// How far the store is known to be on the disk. Nobody waits for the disk when paths become valid; a mark,
+// which is on the disk before, tells which of them may be damaged if the machine stops too soon.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace flox::store {
 
-// The file STATE/flox/synced: "BOOT ID\n". The machine was in this boot (the kernel's random boot id) when all
-// rows of ValidPaths with smaller ids had their files on the disk. Ids only grow (autoincrement), whoever adds
-// rows: what Nix adds is covered too.
+// The file STATE/flox/synced: "BOOT ID\n". The machine was in this boot (the kernel's random boot id) when
+// all rows of ValidPaths with smaller ids had their files on the disk. Ids only grow (autoincrement), whoever
+// adds rows: what Nix adds is covered too.
 class SyncMark {
  public:
   explicit SyncMark(const std::filesystem::path& state_directory);
@@ -19,8 +19,8 @@ class SyncMark {
   // Before anybody adds rows: makes the mark if there is none, and renews one of an earlier boot that leaves
   // nothing in doubt. `next_id` is larger than every row's. Throws Error.
   void begin(int64_t next_id) const;
-  // All rows below `next_id` are on the disk now. Replaces the mark, of whatever boot; on the disk itself when
-  // this returns. Throws Error.
+  // All rows below `next_id` are on the disk now. Replaces the mark, of whatever boot; on the disk itself
+  // when this returns. Throws Error.
   void advance(int64_t next_id) const;
   // The first row that may not be on the disk, if the mark is of this boot.
   std::optional<int64_t> pending() const { return first_row(true); }

@@ -151,8 +151,7 @@ void Trash::work() {
     lock.unlock();
     TreeDeletion deletion([this](int parent, const char* name) { return hand_over(parent, name); });
     try {
-      in_context("deleting " + path.string(),
-                 [&] { deletion.remove(AT_FDCWD, path.c_str(), DT_UNKNOWN); });
+      in_context("deleting " + path.string(), [&] { deletion.remove(AT_FDCWD, path.c_str(), DT_UNKNOWN); });
     } catch (const std::exception& error) {
       ++failures_;
       log::warning("{}", error.what());
