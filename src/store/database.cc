@@ -120,6 +120,7 @@ struct Database::State {
   sqlite::Statement data_version{connection, "pragma data_version"};
   sqlite::Statement list{connection, "select path from ValidPaths"};
   sqlite::Statement since{connection, "select path from ValidPaths where id >= ?"};
+  sqlite::Statement youngest{connection, "select max(registrationTime) from ValidPaths where id >= ?"};
   sqlite::Statement last{connection, "select max(id) from ValidPaths"};
   sqlite::Statement nodes{
       connection, "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
@@ -231,6 +232,14 @@ StorePathSet Database::since(int64_t id) const {
   row.bind(id);
   while (row.next()) paths.insert(StorePath::parse(row.text(0)));
   return paths;
+}
+
+int64_t Database::last_registration_since(int64_t id) const {
+  const std::lock_guard lock(state_->mutex);
+  auto row = state_->youngest.use();
+  row.bind(id);
+  row.next();
+  return row.number(0);
 }
 
 int64_t Database::next_id() const {

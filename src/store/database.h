@@ -28,6 +28,8 @@ class Database {
   nix::StorePathSet all() const;
   // The paths of the rows from this id on: those that were registered last.
   nix::StorePathSet since(int64_t id) const;
+  // When the youngest of them was registered, Unix seconds; 0 if there is none.
+  int64_t last_registration_since(int64_t id) const;
   // Larger than every row's id; all that is registered from now on gets ids not below it.
   int64_t next_id() const;
   // Changes whenever anybody, this process too, has changed the database. About 3 us.

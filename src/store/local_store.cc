@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 #include <list>
 #include <map>
 #include <mutex>
@@ -283,10 +284,14 @@ void LocalStore::lay_ballast() const noexcept { reserve(state_->state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 
-void LocalStore::sync() {
+void LocalStore::sync(std::chrono::seconds quiet) {
   const auto pending = state_->mark.pending();
   const int64_t next_id = state_->database->next_id();
-  if (pending && *pending < next_id) state_->sync_up_to(next_id);
+  if (!pending || *pending >= next_id) return;
+  if (quiet.count() > 0 &&
+      state_->database->last_registration_since(*pending) + quiet.count() > std::time(nullptr))
+    return;
+  state_->sync_up_to(next_id);
 }
 
 StorePathSet LocalStore::doubtful_paths() const {

@@ -34,6 +34,8 @@ constexpr auto progress_interval = std::chrono::milliseconds(100);
 constexpr double rate_memory = 3;  // seconds
 constexpr auto claim_interval =
     std::chrono::milliseconds(20);  // how often to look whether others have fetched it
+// Where no floxd syncs the store, the next realisation does, when the kernel has written nearly all of it.
+constexpr auto long_written = std::chrono::seconds(60);
 constexpr int rounds = 3;           // another process may take a staged tree away, and fail to install it
 
 constexpr uint64_t small_file = 4 << 20;  // bytes: fetched ahead, and decompressed in one step
@@ -614,6 +616,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
   recover(store, options.caches);
   RealiseResult result;
   if (!all_valid(store, paths)) {
+    store.sync(long_written);
     remove_abandoned(store.scratch_directory());
     Staging(store).clean();
     NarinfoCache memory(store.state_directory() / "flox/narinfo-cache.sqlite", options.narinfo_cache);

@@ -85,6 +85,15 @@ TEST_F(RecoveryTest, a_sync_is_not_repeated_when_nothing_is_new) {
   EXPECT_EQ(fs::last_write_time(mark_), made);
 }
 
+TEST_F(RecoveryTest, a_sync_can_wait_until_nothing_was_added_for_a_while) {
+  LocalStore store(root_);
+  const std::string before = read_file(mark_);
+  store.sync(std::chrono::hours(1));
+  EXPECT_EQ(read_file(mark_), before);
+  store.sync();
+  EXPECT_NE(read_file(mark_), before);
+}
+
 TEST_F(RecoveryTest, a_sync_does_not_settle_doubts) {
   start_again();
   LocalStore store(root_);
