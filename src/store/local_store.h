@@ -86,8 +86,8 @@ class LocalStore {
   fs::path make_build_directory();
 
   // Waits until all that is valid now is on the disk, and marks that. Does nothing if that is known already,
-  // if what was valid before the machine stopped has not been looked at yet, or if something became valid less
-  // than `quiet` ago.
+  // if what was valid before the machine stopped has not been looked at yet, or if something became valid
+  // less than `quiet` ago.
   void sync(std::chrono::seconds quiet = {});
   // The valid paths that may be damaged, because the machine has stopped since they were registered, perhaps
   // before they were on the disk. Nearly always none; recover() (recovery.h) deals with them. About 10 us.

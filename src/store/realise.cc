@@ -36,7 +36,7 @@ constexpr auto claim_interval =
     std::chrono::milliseconds(20);  // how often to look whether others have fetched it
 // Where no floxd syncs the store, the next realisation does, when the kernel has written nearly all of it.
 constexpr auto long_written = std::chrono::seconds(60);
-constexpr int rounds = 3;           // another process may take a staged tree away, and fail to install it
+constexpr int rounds = 3;  // another process may take a staged tree away, and fail to install it
 
 constexpr uint64_t small_file = 4 << 20;  // bytes: fetched ahead, and decompressed in one step
 constexpr size_t files_ahead = 48;        // fetched ahead at most
