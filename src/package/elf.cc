@@ -20,10 +20,8 @@ class Image {
 
   template <typename T>
   T at(uint64_t offset) const {
-    if (offset > bytes_.size() || bytes_.size() - offset < sizeof(T))
-      fail(ErrorKind::invalid_input, "damaged ELF file: it points behind its own end");
     T value;
-    std::memcpy(&value, bytes_.data() + offset, sizeof(T));
+    std::memcpy(&value, part(offset, sizeof(T)).data(), sizeof(T));
     return value;
   }
   std::string_view part(uint64_t offset, uint64_t size) const {

@@ -253,12 +253,22 @@ TEST_F(CareTest, a_served_store_feeds_nix_and_us) {
   EXPECT_EQ(client.send({.method = "POST", .url = url + "/" + digest + ".narinfo"}).status, 400);
 }
 
+// A cache server over the store, while the object lives.
+class Serving {
+ public:
+  explicit Serving(const LocalStore& store) : cache_(store, {}) {}
+  std::string url() const { return fmt::format("http://127.0.0.1:{}/", server_.port()); }
+
+ private:
+  CacheServer cache_;
+  HttpServer server_{{}, [this](const ServerRequest& request) { return cache_.answer(request); }};
+};
+
 TEST_F(CareTest, parts_of_a_served_nar_can_be_asked_for_by_its_hash) {
   const StorePath a = add("a", std::string(700'000, 'a') + "end");
-  const CacheServer cache(store_, {});
-  const HttpServer server({}, [&](const ServerRequest& request) { return cache.answer(request); });
+  const Serving serving(store_);
+  const std::string url = serving.url();
   HttpClient client;
-  const std::string url = fmt::format("http://127.0.0.1:{}/", server.port());
   const nix::NarInfo info =
       nix::NarInfo::parse(client.send({.url = url + std::string(a.digest()) + ".narinfo"}).body);
   const HttpResponse whole = client.send({.url = url + info.url});
@@ -313,10 +323,9 @@ TEST_F(CareTest, a_store_can_be_served_compressed_without_saying_what_it_does_no
 TEST_F(CareTest, a_nar_that_changes_while_it_is_served_ends_the_connection) {
   const StorePath a = add("a", std::string(500'000, 'a'));
   damage(file(a), "short");
-  const CacheServer cache(store_, {});
-  const HttpServer server({}, [&](const ServerRequest& request) { return cache.answer(request); });
+  const Serving serving(store_);
+  const std::string url = serving.url();
   HttpClient client;
-  const std::string url = fmt::format("http://127.0.0.1:{}/", server.port());
   const nix::NarInfo info =
       nix::NarInfo::parse(client.send({.url = url + std::string(a.digest()) + ".narinfo"}).body);
   EXPECT_THROW(client.send({.url = url + info.url}), Error);

@@ -118,7 +118,6 @@ struct Database::State {
   sqlite::Statement referred_by{connection, "select reference from Refs where referrer = ?"};
   sqlite::Statement path_of{connection, "select path from ValidPaths where id = ?"};
   sqlite::Statement data_version{connection, "pragma data_version"};
-  sqlite::Statement list{connection, "select path from ValidPaths"};
   sqlite::Statement since{connection, "select path from ValidPaths where id >= ?"};
   sqlite::Statement youngest{connection, "select max(registrationTime) from ValidPaths where id >= ?"};
   sqlite::Statement last{connection, "select max(id) from ValidPaths"};
@@ -217,13 +216,7 @@ bool Database::is_valid(const StorePath& path) const {
   return state_->id_of(path) != 0;
 }
 
-StorePathSet Database::all() const {
-  const std::lock_guard lock(state_->mutex);
-  StorePathSet paths;
-  auto row = state_->list.use();
-  while (row.next()) paths.insert(StorePath::parse(row.text(0)));
-  return paths;
-}
+StorePathSet Database::all() const { return since(0); }
 
 StorePathSet Database::since(int64_t id) const {
   const std::lock_guard lock(state_->mutex);

@@ -23,12 +23,16 @@ class SyncMark {
   // when this returns. Throws Error.
   void advance(int64_t next_id) const;
   // The first row that may not be on the disk, if the mark is of this boot.
-  std::optional<int64_t> pending() const { return first_row(true); }
+  std::optional<int64_t> pending() const;
   // The same if the mark is of an earlier boot: the machine has stopped since, and who knows how.
-  std::optional<int64_t> doubtful() const { return first_row(false); }
+  std::optional<int64_t> doubtful() const;
 
  private:
-  std::optional<int64_t> first_row(bool of_this_boot) const;
+  struct Mark {
+    bool of_this_boot;
+    int64_t first_row;
+  };
+  std::optional<Mark> read() const;
 
   std::filesystem::path file_;
 };
