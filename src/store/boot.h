@@ -5,7 +5,9 @@
 
 namespace flox::store {
 
-// The kernel's random id of this boot, 36 characters. Throws Error.
+// An id of this boot: the kernel's random one, 36 characters. Where /proc is not mounted (a bare chroot)
+// nobody can tell boots apart, so each process counts as a boot of its own: what it leaves is looked at
+// again, which is never wrong. Throws Error.
 std::string boot_id();
 
 }  // namespace flox::store

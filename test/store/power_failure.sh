@@ -64,3 +64,11 @@ attach disk-after-sync after-sync
 equal "$(sqlite3 "$WORK/mnt-after-sync/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPaths')" "$PATHS" "valid paths"
 clean "$WORK/mnt-after-sync"
 equal "$(cut -d' ' -f2 "$WORK/mnt-after-sync/nix/var/nix/flox/synced")" $((PATHS + 1)) "the mark"
+
+step "in a bare chroot nobody can tell boots apart: what was realised there is looked at, once"
+without_proc() { unshare --mount bash -c 'mount -t tmpfs none /proc && exec "$@"' _ "$@"; }
+bare() { without_proc flox --root "$WORK/bare" store realise --cache "file://$WORK/cache" --trusted-key "$KEY" "$WHOLE" 2>&1; }
+bare >/dev/null
+contains "$(bare)" "comparing them with what was registered"
+case $(bare) in *comparing*) die "what had been looked at was compared again" ;; esac
+clean "$WORK/bare"
