@@ -1,12 +1,10 @@
 #include "oci/image_layout.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/archive_library.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -20,25 +18,27 @@ using nlohmann::json;
 // A ustar archive in memory; all entries have fixed times and owners.
 class Tar {
  public:
-  Tar() : archive_(archive_write_new(), &archive_write_free) {
-    archive_write_set_format_ustar(archive_.get());
-    archive_write_set_bytes_in_last_block(archive_.get(), 1);
-    archive_write_open2(archive_.get(), &bytes_, nullptr, &append, nullptr, nullptr);
+  Tar() : archive_(libarchive().write_new(), libarchive().write_free) {
+    libarchive().write_set_format_ustar(archive_.get());
+    libarchive().write_set_bytes_in_last_block(archive_.get(), 1);
+    libarchive().write_open2(archive_.get(), &bytes_, nullptr, &append, nullptr, nullptr);
   }
   void add(const std::string& path, const std::string& content, unsigned mode) {
-    std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(archive_entry_new(), &archive_entry_free);
-    archive_entry_set_pathname(entry.get(), path.c_str());
-    archive_entry_set_filetype(entry.get(), AE_IFREG);
-    archive_entry_set_perm(entry.get(), static_cast<mode_t>(mode));
-    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
-    archive_entry_set_mtime(entry.get(), 0, 0);
-    if (archive_write_header(archive_.get(), entry.get()) != ARCHIVE_OK ||
-        archive_write_data(archive_.get(), content.data(), content.size()) !=
+    std::unique_ptr<archive_entry, void (*)(archive_entry*)> entry(libarchive().entry_new(),
+                                                                   libarchive().entry_free);
+    libarchive().entry_set_pathname(entry.get(), path.c_str());
+    libarchive().entry_set_filetype(entry.get(), AE_IFREG);
+    libarchive().entry_set_perm(entry.get(), static_cast<mode_t>(mode));
+    libarchive().entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
+    libarchive().entry_set_mtime(entry.get(), 0, 0);
+    if (libarchive().write_header(archive_.get(), entry.get()) != ARCHIVE_OK ||
+        libarchive().write_data(archive_.get(), content.data(), content.size()) !=
             static_cast<la_ssize_t>(content.size()))
-      fail(ErrorKind::internal, "writing {} into an archive: {}", path, archive_error_string(archive_.get()));
+      fail(ErrorKind::internal, "writing {} into an archive: {}", path,
+           libarchive().error_string(archive_.get()));
   }
   std::string finish() {
-    archive_write_close(archive_.get());
+    libarchive().write_close(archive_.get());
     return std::move(bytes_);
   }
 

@@ -1,7 +1,5 @@
 #include "package/deb_file.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -10,16 +8,17 @@
 #include <functional>
 #include <memory>
 
+#include "base/archive_library.h"
 #include "base/error.h"
 #include "base/file.h"
 
 namespace flox::package {
 namespace {
 
-using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
+using Archive = std::unique_ptr<archive, decltype(&::archive_read_free)>;
 
 [[noreturn]] void fail_archive(archive* from) {
-  const char* message = archive_error_string(from);
+  const char* message = libarchive().error_string(from);
   fail(ErrorKind::invalid_input, "damaged package: {}", message != nullptr ? message : "unknown error");
 }
 
@@ -27,7 +26,7 @@ std::string read_entry(archive* from) {
   std::string content;
   std::array<char, 65536> buffer;
   for (;;) {
-    la_ssize_t got = archive_read_data(from, buffer.data(), buffer.size());
+    la_ssize_t got = libarchive().read_data(from, buffer.data(), buffer.size());
     if (got < 0) fail_archive(from);
     if (got == 0) return content;
     content.append(buffer.data(), static_cast<size_t>(got));
@@ -36,13 +35,14 @@ std::string read_entry(archive* from) {
 
 // A .deb is an ar archive of debian-binary, control.tar.* and data.tar.*.
 std::string read_data_member(const fs::path& deb) {
-  Archive outer(archive_read_new(), archive_read_free);
-  archive_read_support_format_ar(outer.get());
-  if (archive_read_open_filename(outer.get(), deb.c_str(), 1 << 18) != ARCHIVE_OK) fail_archive(outer.get());
+  Archive outer(libarchive().read_new(), libarchive().read_free);
+  libarchive().read_support_format_ar(outer.get());
+  if (libarchive().read_open_filename(outer.get(), deb.c_str(), 1 << 18) != ARCHIVE_OK)
+    fail_archive(outer.get());
   archive_entry* entry = nullptr;
   int status;
-  while ((status = archive_read_next_header(outer.get(), &entry)) == ARCHIVE_OK)
-    if (std::string_view(archive_entry_pathname(entry)).starts_with("data.tar"))
+  while ((status = libarchive().read_next_header(outer.get(), &entry)) == ARCHIVE_OK)
+    if (std::string_view(libarchive().entry_pathname(entry)).starts_with("data.tar"))
       return read_entry(outer.get());
   if (status != ARCHIVE_EOF) fail_archive(outer.get());
   fail(ErrorKind::invalid_input, "damaged package: it has no data.tar");
@@ -51,14 +51,15 @@ std::string read_data_member(const fs::path& deb) {
 void for_each_entry(const fs::path& deb, const std::function<void(archive*, archive_entry*)>& body) {
   in_context("unpacking " + deb.filename().string(), [&] {
     std::string data = read_data_member(deb);
-    Archive inner(archive_read_new(), archive_read_free);
-    archive_read_support_format_tar(inner.get());
-    archive_read_support_filter_all(inner.get());
-    if (archive_read_open_memory(inner.get(), data.data(), data.size()) != ARCHIVE_OK)
+    Archive inner(libarchive().read_new(), libarchive().read_free);
+    libarchive().read_support_format_tar(inner.get());
+    libarchive().read_support_filter_all(inner.get());
+    if (libarchive().read_open_memory(inner.get(), data.data(), data.size()) != ARCHIVE_OK)
       fail_archive(inner.get());
     archive_entry* entry = nullptr;
     int status;
-    while ((status = archive_read_next_header(inner.get(), &entry)) == ARCHIVE_OK) body(inner.get(), entry);
+    while ((status = libarchive().read_next_header(inner.get(), &entry)) == ARCHIVE_OK)
+      body(inner.get(), entry);
     if (status != ARCHIVE_EOF) fail_archive(inner.get());
   });
 }
@@ -146,8 +147,8 @@ bool left_out(std::string_view place) {
 std::vector<std::string> list_deb(const fs::path& deb) {
   std::vector<std::string> result;
   for_each_entry(deb, [&](archive*, archive_entry* entry) {
-    auto place = layout_path(archive_entry_pathname(entry));
-    if (!place || left_out(*place) || archive_entry_filetype(entry) == AE_IFDIR) return;
+    auto place = layout_path(libarchive().entry_pathname(entry));
+    if (!place || left_out(*place) || libarchive().entry_filetype(entry) == AE_IFDIR) return;
     result.push_back(*place);
   });
   std::sort(result.begin(), result.end());
@@ -157,14 +158,14 @@ std::vector<std::string> list_deb(const fs::path& deb) {
 void unpack_deb(const fs::path& deb, const fs::path& directory) {
   Placer placer(directory);
   for_each_entry(deb, [&](archive* data, archive_entry* entry) {
-    auto place = layout_path(archive_entry_pathname(entry));
+    auto place = layout_path(libarchive().entry_pathname(entry));
     if (!place || left_out(*place)) return;
-    if (const char* original = archive_entry_hardlink(entry)) {
+    if (const char* original = libarchive().entry_hardlink(entry)) {
       if (auto original_place = layout_path(original)) placer.hard_link(*place, *original_place);
-    } else if (archive_entry_filetype(entry) == AE_IFLNK) {
-      placer.link(*place, archive_entry_pathname(entry), archive_entry_symlink(entry));
-    } else if (archive_entry_filetype(entry) == AE_IFREG) {
-      placer.file(*place, read_entry(data), archive_entry_perm(entry));
+    } else if (libarchive().entry_filetype(entry) == AE_IFLNK) {
+      placer.link(*place, libarchive().entry_pathname(entry), libarchive().entry_symlink(entry));
+    } else if (libarchive().entry_filetype(entry) == AE_IFREG) {
+      placer.file(*place, read_entry(data), libarchive().entry_perm(entry));
     }
   });
 }

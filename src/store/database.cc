@@ -101,6 +101,24 @@ std::vector<std::string> split(const std::string& text) {
 
 std::string join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
+// Calls `body` for each row of these ids, which are sorted. Neighbours are read together: `statement` gives
+// the rows of a range of ids, with the id as their first column.
+template <typename Body>
+void for_each_row(sqlite::Statement& statement, const std::vector<int64_t>& ids, const Body& body) {
+  constexpr int64_t widest_gap = 8;  // passing over so many rows is cheaper than beginning anew
+  for (auto first = ids.begin(); first != ids.end();) {
+    auto end = first + 1;
+    while (end != ids.end() && *end - *(end - 1) <= widest_gap) ++end;
+    auto row = statement.use();
+    row.bind(*first).bind(*(end - 1));
+    for (auto id = first; row.next();) {
+      while (*id < row.number(0)) ++id;
+      if (*id == row.number(0)) body(row);
+    }
+    first = end;
+  }
+}
+
 }  // namespace
 
 struct Database::State {
@@ -115,8 +133,9 @@ struct Database::State {
       "where path = ?"};
   sqlite::Statement references{
       connection, "select path from Refs join ValidPaths on reference = ValidPaths.id where referrer = ?"};
-  sqlite::Statement referred_by{connection, "select reference from Refs where referrer = ?"};
-  sqlite::Statement path_of{connection, "select path from ValidPaths where id = ?"};
+  sqlite::Statement references_of{connection,
+                                  "select referrer, reference from Refs where referrer between ? and ?"};
+  sqlite::Statement paths_of{connection, "select id, path from ValidPaths where id between ? and ?"};
   sqlite::Statement data_version{connection, "pragma data_version"};
   sqlite::Statement since{connection, "select path from ValidPaths where id >= ?"};
   sqlite::Statement youngest{connection, "select max(registrationTime) from ValidPaths where id >= ?"};
@@ -292,18 +311,18 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
     if (id == 0) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
     reach(id);
   }
-  for (size_t i = 0; i < reached.size(); ++i) {
-    auto row = state_->referred_by.use();
-    row.bind(reached[i]);
-    while (row.next()) reach(row.number(0));
+  // Those at the same distance from the start at once: they are often neighbours.
+  for (size_t start = 0; start < reached.size();) {
+    std::vector<int64_t> level(reached.begin() + static_cast<ptrdiff_t>(start), reached.end());
+    start = reached.size();
+    std::ranges::sort(level);
+    for_each_row(state_->references_of, level, [&](auto& row) { reach(row.number(1)); });
   }
-  StorePathSet closure;
-  for (const int64_t id : reached) {
-    auto row = state_->path_of.use();
-    row.bind(id);
-    if (row.next()) closure.insert(StorePath::parse(row.view(0)));
-  }
-  return closure;
+  std::ranges::sort(reached);
+  std::vector<StorePath> found;
+  found.reserve(reached.size());
+  for_each_row(state_->paths_of, reached, [&](auto& row) { found.push_back(StorePath::parse(row.view(1))); });
+  return {std::make_move_iterator(found.begin()), std::make_move_iterator(found.end())};
 }
 
 std::vector<StorePath> Database::remove(const std::vector<StorePath>& paths) {

@@ -19,7 +19,7 @@ struct GcOptions {
   // What was in use (or registered) since then stays, with all that it refers to.
   std::optional<std::chrono::seconds> keep_newer;
   bool dry_run = false;  // say what would go, change nothing
-  unsigned workers = 0;  // threads that delete files; 0: one a core
+  unsigned workers = 0;  // threads that delete files while they do not wait for the disk; 0: one a core
   // Called before each batch of deletions, with no lock held but the collector's: the place to wait while
   // something more urgent is under way. False ends the collection.
   std::function<bool()> before_batch;

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <memory>
 
@@ -21,6 +23,15 @@ namespace {
 constexpr uint64_t block = 512;  // bytes: the unit of st_blocks
 // A file with two names has the second one in .links, which goes at the end of the collection.
 constexpr nlink_t last_links = 2;
+constexpr size_t most_threads = 16;
+constexpr int64_t window = 20'000'000;  // nanoseconds: how often it is decided whether to have more
+
+// Nanoseconds of one of the system's clocks.
+int64_t read_clock(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 // Deletes a file or tree whatever the modes of its directories, never following a symlink; missing is fine.
 class TreeDeletion {
@@ -76,7 +87,7 @@ class TreeDeletion {
 }  // namespace
 
 Trash::Trash(const LocalStore& store, unsigned workers)
-    : directory_(store.trash_directory()), prefix_(fmt::format("{}-", ::getpid())) {
+    : directory_(store.trash_directory()), prefix_(fmt::format("{}-", ::getpid())), workers_(workers) {
   fs::create_directories(directory_);  // on a mount of its own a collector of Nix's takes it for litter
   for (const auto& left : fs::directory_iterator(directory_)) queue_.push_back(left.path());
   for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
@@ -87,7 +98,7 @@ Trash::~Trash() {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  changed_.notify_all();
+  more_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -114,10 +125,14 @@ fs::path Trash::fresh_name() {
 void Trash::enqueue(fs::path path) {
   {
     const std::lock_guard lock(mutex_);
+    if (queue_.empty() && busy_ == 0) {
+      window_start_ = read_clock(CLOCK_MONOTONIC);
+      worked_before_ = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    }
     queue_.push_back(std::move(path));
     note_hunger();
   }
-  changed_.notify_all();
+  more_.notify_one();
 }
 
 bool Trash::hand_over(int parent, const char* name) {
@@ -133,7 +148,19 @@ void Trash::note_hunger() { hungry_ = queue_.size() < waiting_; }
 
 void Trash::drain() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return queue_.empty() && busy_ == 0; });
+  done_.wait(lock, [&] { return queue_.empty() && busy_ == 0; });
+}
+
+void Trash::add_threads() {
+  const int64_t now = read_clock(CLOCK_MONOTONIC);
+  if (now - window_start_ < window) return;
+  const int64_t worked = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  if (2 * (worked - worked_before_) < workers_ * (now - window_start_)) {
+    const size_t wanted = std::min(2 * threads_.size(), most_threads);
+    while (threads_.size() < wanted) threads_.emplace_back([this] { work(); });
+  }
+  window_start_ = now;
+  worked_before_ = worked;
 }
 
 void Trash::work() {
@@ -141,7 +168,7 @@ void Trash::work() {
   for (;;) {
     ++waiting_;
     note_hunger();
-    changed_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    more_.wait(lock, [&] { return stop_ || !queue_.empty(); });
     --waiting_;
     note_hunger();
     if (queue_.empty()) return;
@@ -159,7 +186,8 @@ void Trash::work() {
     bytes_freed_ += deletion.freed();
     lock.lock();
     --busy_;
-    changed_.notify_all();
+    if (!queue_.empty() && !stop_) add_threads();
+    if (queue_.empty() && busy_ == 0) done_.notify_all();
   }
 }
 

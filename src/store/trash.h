@@ -19,7 +19,8 @@ class LocalStore;
 // What a killed process left in the directory is deleted by the next one.
 class Trash {
  public:
-  // `workers` threads delete.
+  // `workers` threads delete, and more if they mostly wait for the disk (one that discards each file's blocks
+  // at once, say): so many that those which do not wait are `workers`, and 16 at most.
   Trash(const LocalStore& store, unsigned workers);
   // Deletes what is left first.
   ~Trash();
@@ -42,17 +43,22 @@ class Trash {
   // Moves a directory out of the tree that it is being deleted with, if another thread has nothing to do.
   bool hand_over(int parent, const char* name);
   void note_hunger();
+  void add_threads();  // if they mostly wait; the mutex is held
 
   std::filesystem::path directory_;
   std::string prefix_;  // no other process's names begin so
   std::atomic<uint64_t> taken_ = 0;
   std::atomic<bool> hungry_ = false;  // a thread waits for something to delete
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable more_;  // something is in the queue, or it is time to stop
+  std::condition_variable done_;  // nothing is left
   std::deque<std::filesystem::path> queue_;
   size_t busy_ = 0;
   size_t waiting_ = 0;
   bool stop_ = false;
+  int64_t workers_;
+  int64_t window_start_ = 0;   // nanoseconds of CLOCK_MONOTONIC
+  int64_t worked_before_ = 0;  // the process's CPU time then, nanoseconds
   std::atomic<uint64_t> bytes_freed_ = 0;
   std::atomic<uint64_t> failures_ = 0;
   std::vector<std::thread> threads_;
