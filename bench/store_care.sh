@@ -38,44 +38,40 @@ HALF=$(flox --root "$ROOT" store add "$WORK/whole" --name half --scan)
 printf '%s paths, %s MB, %s files\n' "$(wc -l <"$WORK/paths")" $((bytes / 1000)) "$(find "$ROOT/nix/store" -type f | wc -l)"
 rm -rf "$WORK/trees"
 
-milliseconds() {  # COMMAND…: how long it took
-  local start end
-  start=$(date +%s%N)
-  "$@" >"$WORK/log" 2>&1 || { cat "$WORK/log" >&2; die "failed: $*"; }
-  end=$(date +%s%N)
-  awk -v t=$((end - start)) 'BEGIN { printf "%.2f\n", t / 1e6 }'
+timed() {  # COMMAND…: prints how long it took, in milliseconds
+  "$BUILD_DIR/bench/stopwatch" "$WORK/log" "$@" | awk '{ printf "%.2f\n", $1 / 1000 }' || { cat "$WORK/log" >&2; die "failed: $*"; }
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-# compare NAME RUNS PREPARE OURS PEER: alternating runs of two functions, each after PREPARE.
+# compare NAME RUNS PREPARE OURS PEER: alternating runs of two functions that print milliseconds, each after PREPARE.
 compare() {
   local run a b
   rm -f "$WORK/ours.ms" "$WORK/peer.ms"
   for ((run = 0; run < $2; run++)); do
-    $3 ours && milliseconds "$4" >>"$WORK/ours.ms"
-    $3 peer && milliseconds "$5" >>"$WORK/peer.ms"
+    $3 ours && $4 >>"$WORK/ours.ms"
+    $3 peer && $5 >>"$WORK/peer.ms"
   done
   a=$(median <"$WORK/ours.ms") b=$(median <"$WORK/peer.ms")
   printf '%-34s flox %9s ms   Nix %9s ms   %s times as fast (medians of %d)\n' "$1" "$a" "$b" "$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.2f", b / a }')" "$2"
 }
 nothing() { :; }
 
-our_verify() { flox --root "$ROOT" store verify; }
-nix_verify() { nix-store --store "$ROOT" --verify --check-contents; }
-our_closure() { flox --root "$ROOT" store closure "$WHOLE"; }
-nix_closure() { nix-store --store "$ROOT" -qR "$WHOLE"; }
+our_verify() { timed flox --root "$ROOT" store verify; }
+nix_verify() { timed nix-store --store "$ROOT" --verify --check-contents; }
+our_closure() { timed flox --root "$ROOT" store closure "$WHOLE"; }
+nix_closure() { timed nix-store --store "$ROOT" -qR "$WHOLE"; }
 no_cache() { rm -rf "$WORK/cache"; }
-our_push() { flox --root "$ROOT" store copy --to "file://$WORK/cache" --key "$WORK/key" "$WHOLE"; }
-nix_push() { nix --store "$ROOT" copy --to "file://$WORK/cache?compression=zstd&secret-key=$WORK/key" "$WHOLE"; }
-our_xz() { flox --root "$ROOT" store copy --to "file://$WORK/cache" --compression xz --key "$WORK/key" $XZ_PATHS; }
-nix_xz() { nix --store "$ROOT" copy --to "file://$WORK/cache?compression=xz&secret-key=$WORK/key" $XZ_PATHS; }
+our_push() { timed flox --root "$ROOT" store copy --to "file://$WORK/cache" --key "$WORK/key" "$WHOLE"; }
+nix_push() { timed nix --store "$ROOT" copy --to "file://$WORK/cache?compression=zstd&secret-key=$WORK/key" "$WHOLE"; }
+our_xz() { timed flox --root "$ROOT" store copy --to "file://$WORK/cache" --compression xz --key "$WORK/key" $XZ_PATHS; }
+nix_xz() { timed nix --store "$ROOT" copy --to "file://$WORK/cache?compression=xz&secret-key=$WORK/key" $XZ_PATHS; }
 copy_store() {
   rm -rf "$WORK/copy"
   cp -a "$ROOT" "$WORK/copy"
   ln -s "$HALF" "$WORK/copy/nix/var/nix/gcroots/half"
   sync
 }
-our_gc() { flox --root "$WORK/copy" store gc -q; }
-nix_gc() { nix-store --store "$WORK/copy" --gc; }
+our_gc() { timed flox --root "$WORK/copy" store gc -q; }
+nix_gc() { timed nix-store --store "$WORK/copy" --gc; }
 
 flox store keygen bench-1 --out "$WORK/key" >/dev/null
 for part in $parts; do
@@ -84,8 +80,9 @@ for part in $parts; do
     closure)
       compare "closure, whole processes" $((RUNS * 4)) nothing our_closure nix_closure
       "$BUILD_DIR/bench/make_closure" "$WORK/tiny" 5000 >"$WORK/tiny-path"
-      our_tiny() { flox --root "$WORK/tiny" store closure "$(cat "$WORK/tiny-path")"; }
-      nix_tiny() { nix-store --store "$WORK/tiny" -qR "$(cat "$WORK/tiny-path")"; }
+      TINY=$(<"$WORK/tiny-path")
+      our_tiny() { timed flox --root "$WORK/tiny" store closure "$TINY"; }
+      nix_tiny() { timed nix-store --store "$WORK/tiny" -qR "$TINY"; }
       compare "closure of 5000 tiny paths" "$RUNS" nothing our_tiny nix_tiny
       ;;
     push) compare "push to a zstd cache" "$RUNS" no_cache our_push nix_push ;;

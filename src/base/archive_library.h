@@ -1,5 +1,5 @@
-// libarchive, loaded when the first archive is read or written. What it needs in turn (libxml2 and with it ICU's
-// 30 MB of data, for formats that we do not use) would be a quarter of every command's start.
+// libarchive, loaded when the first archive is read or written. What it needs in turn (libxml2 and with it
+// ICU's 30 MB of data, for formats that we do not use) would be a quarter of every command's start.
 #pragma once
 
 #include <archive.h>

@@ -1,5 +1,5 @@
-// Shared libraries that are loaded when they are first needed, because what they need in turn would be most of
-// a program's start, and most commands never call them.
+// Shared libraries that are loaded when they are first needed, because what they need in turn would be most
+// of a program's start, and most commands never call them.
 #pragma once
 
 #include <cstddef>

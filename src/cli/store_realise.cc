@@ -12,6 +12,7 @@ struct Options {
   std::vector<std::string> paths;
   std::vector<std::string> caches;
   std::vector<std::string> trusted_keys;
+  std::string memory;
   bool sync = false;
   bool json = false;
 };
@@ -23,6 +24,7 @@ void realise(const Options& options) {
                             .trusted_keys = nix::TrustedKeys(config.trusted_keys),
                             .trust_content_addressed = config.trust_content_addressed,
                             .sync = options.sync};
+  if (!options.memory.empty()) how.memory = parse_size(options.memory);
   for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
   if (line.shown())
     how.on_progress = [&](const store::RealiseProgress& progress) {
@@ -56,6 +58,10 @@ void add_store_realise(CLI::App& store) {
   command
       ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
       ->allow_extra_args(false);
+  command->add_option(
+      "--memory", options->memory,
+      "the most that what is on its way may take: 64M, 1G (256M unless told); below 218M files that were "
+      "compressed with the largest windows are refused");
   command->add_flag(
       "--sync", options->sync,
       "wait until all is on the disk; otherwise it gets there in time, and what a power failure "

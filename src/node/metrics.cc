@@ -6,6 +6,7 @@
 
 #include "node/store_views.h"
 #include "store/lease.h"
+#include "store/recovery.h"
 
 namespace flox::node {
 
@@ -61,6 +62,9 @@ std::string Metrics::text(const store::LocalStore& store) const {
       "# HELP flox_gc_bytes_freed_total Bytes on the disk that collecting garbage freed.\n# TYPE "
       "flox_gc_bytes_freed_total counter\nflox_gc_bytes_freed_total {}\n",
       collected_bytes_.load());
+  add("flox_store_damaged_paths", "gauge",
+      "Store paths that a stop of the machine has damaged and no cache could mend.",
+      static_cast<double>(store::damaged_paths(store).size()));
   struct statvfs disk {};
   if (::statvfs(store.store_directory().c_str(), &disk) == 0)
     text += fmt::format(

@@ -612,6 +612,9 @@ bool all_valid(const LocalStore& store, const nix::StorePathSet& paths) {
 }  // namespace
 
 RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options) {
+  if (options.memory < least_realise_memory)
+    fail(ErrorKind::invalid_input, "{} MiB of memory are too little to realise with: allow at least {} MiB",
+         options.memory >> 20, least_realise_memory >> 20);
   store.add_temp_roots(paths);
   recover(store, options.caches);
   RealiseResult result;

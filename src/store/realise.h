@@ -25,6 +25,9 @@ struct RealiseProgress {
   uint64_t decoder_memory = 0;  // bytes, the most that all decoders had at once
 };
 
+// Bytes with which every file can be decoded that was compressed with a usual window.
+inline constexpr uint64_t least_realise_memory = 28ULL << 20;
+
 struct RealiseOptions {
   std::vector<std::string> caches;  // URLs (CacheUrl); by their priorities, then in this order
   nix::TrustedKeys trusted_keys;    // where a cache's URL names none of its own
@@ -35,8 +38,8 @@ struct RealiseOptions {
   // Bytes for what is on its way, whatever the closure and however many workers: a quarter for small files
   // that are fetched ahead, an eighth for the beginnings of large ones, the rest for decoders and what they
   // give. Workers wait for each other where it does not suffice for all; a file that needs more by itself is
-  // refused (below 218 MiB those with the largest windows, decompress.h).
-  uint64_t memory = 256ULL << 20;
+  // refused (below 218 MiB some of those with the largest windows, decompress.h).
+  uint64_t memory = 256ULL << 20;  // at least least_realise_memory
   NarinfoCacheOptions narinfo_cache;
   bool sync = false;  // return when all is on the disk, not as soon as it is valid (LocalStore::sync)
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
@@ -49,7 +52,8 @@ struct RealiseResult {
 };
 
 // Either the whole closure is valid afterwards or an Error says which path failed at which cache and why:
-// not_found (no cache has it), untrusted (signature or hash), unavailable (caches down). Nothing of a failed
+// not_found (no cache has it), untrusted (signature or hash), unavailable (caches down), invalid_input (the
+// options). Nothing of a failed
 // path is left behind. Every path is verified before it becomes visible by one rename; the set is registered
 // in one transaction.
 RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options);

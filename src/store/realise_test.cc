@@ -567,10 +567,21 @@ TEST_F(LargeWindowTest, whoever_waits_for_memory_gives_up_when_another_worker_ha
 TEST_F(LargeWindowTest, a_path_that_needs_more_memory_than_there_is_is_refused) {
   LocalStore store(node());
   try {
+    realise(store, paths_, large_options(least_realise_memory));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("MiB of memory, and 17 MiB are allowed"));
+  }
+}
+
+TEST_F(LargeWindowTest, too_little_memory_is_refused_at_once) {
+  LocalStore store(node());
+  try {
     realise(store, paths_, large_options(16 << 20));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("MiB of memory, and 10 MiB are allowed"));
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+    EXPECT_THAT(error.what(), HasSubstr("16 MiB of memory are too little"));
   }
 }
 

@@ -114,6 +114,8 @@ void recover(LocalStore& store, const std::vector<std::string>& caches) {
   });
 }
 
+StorePathSet damaged_paths(const LocalStore& store) { return DamagedPaths(store).read(); }
+
 void require_sound(LocalStore& store, const StorePathSet& paths, const std::vector<std::string>& caches) {
   const DamagedPaths damaged(store);
   StorePathSet known = damaged.read();

@@ -15,6 +15,9 @@ namespace flox::store {
 // it cannot do its work, not for damage.
 void recover(LocalStore& store, const std::vector<std::string>& caches);
 
+// The paths that are remembered as damaged. Nearly always none.
+StorePathSet damaged_paths(const LocalStore& store);
+
 // Throws Error(conflict) if one of the paths is remembered as damaged and still is, and the caches cannot
 // mend it.
 void require_sound(LocalStore& store, const StorePathSet& paths, const std::vector<std::string>& caches);

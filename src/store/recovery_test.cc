@@ -142,6 +142,7 @@ TEST_F(RecoveryTest, a_damaged_path_that_others_need_is_an_error_until_a_cache_h
   LocalStore store(root_);
   recover(store, {});
   EXPECT_TRUE(store.is_valid(*lib_));
+  EXPECT_THAT(damaged_paths(store), ElementsAre(*lib_));
   try {
     realise(store, {*app_}, {});
     FAIL();
@@ -151,6 +152,7 @@ TEST_F(RecoveryTest, a_damaged_path_that_others_need_is_an_error_until_a_cache_h
   }
   realise(store, {*app_}, {.caches = {cache_}});
   EXPECT_EQ(text_of(*lib_), "a library");
+  EXPECT_THAT(damaged_paths(store), IsEmpty());
   realise(store, {*app_}, {});
 }
 

@@ -11,6 +11,7 @@
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -90,6 +91,8 @@ Trash::Trash(const LocalStore& store, unsigned workers)
     : directory_(store.trash_directory()), prefix_(fmt::format("{}-", ::getpid())), workers_(workers) {
   fs::create_directories(directory_);  // on a mount of its own a collector of Nix's takes it for litter
   for (const auto& left : fs::directory_iterator(directory_)) queue_.push_back(left.path());
+  const std::lock_guard lock(mutex_);
+  begin_window();
   for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -125,10 +128,7 @@ fs::path Trash::fresh_name() {
 void Trash::enqueue(fs::path path) {
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.empty() && busy_ == 0) {
-      window_start_ = read_clock(CLOCK_MONOTONIC);
-      worked_before_ = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-    }
+    if (queue_.empty() && busy_ == 0) begin_window();
     queue_.push_back(std::move(path));
     note_hunger();
   }
@@ -151,16 +151,23 @@ void Trash::drain() {
   done_.wait(lock, [&] { return queue_.empty() && busy_ == 0; });
 }
 
+void Trash::begin_window() {
+  window_start_ = read_clock(CLOCK_MONOTONIC);
+  worked_before_ = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 void Trash::add_threads() {
-  const int64_t now = read_clock(CLOCK_MONOTONIC);
-  if (now - window_start_ < window) return;
-  const int64_t worked = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-  if (2 * (worked - worked_before_) < workers_ * (now - window_start_)) {
+  const int64_t took = read_clock(CLOCK_MONOTONIC) - window_start_;
+  if (took < window) return;
+  const int64_t worked = read_clock(CLOCK_PROCESS_CPUTIME_ID) - worked_before_;
+  if (2 * worked < workers_ * took) {
     const size_t wanted = std::min(2 * threads_.size(), most_threads);
-    while (threads_.size() < wanted) threads_.emplace_back([this] { work(); });
+    try {
+      while (threads_.size() < wanted) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // the system has no more: those that there are go on
+    }
   }
-  window_start_ = now;
-  worked_before_ = worked;
+  begin_window();
 }
 
 void Trash::work() {

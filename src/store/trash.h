@@ -43,7 +43,9 @@ class Trash {
   // Moves a directory out of the tree that it is being deleted with, if another thread has nothing to do.
   bool hand_over(int parent, const char* name);
   void note_hunger();
-  void add_threads();  // if they mostly wait; the mutex is held
+  // With the mutex held:
+  void begin_window();
+  void add_threads();  // if those that there are mostly wait
 
   std::filesystem::path directory_;
   std::string prefix_;  // no other process's names begin so

@@ -21,6 +21,7 @@ metric() { curl -fs "http://127.0.0.1:$PORT/metrics" | awk -v name="$1" '$1 == n
 step "with enough free nothing is collected"
 start_floxd FLOX_GC_MIN_FREE=1K FLOX_GC_TARGET_FREE=1K
 equal "$(metric flox_gc_total)" 0 "collections"
+equal "$(metric flox_store_damaged_paths)" 0 "damaged paths"
 stop_all
 STARTED=()
 equal "$(sqlite3 "$ROOT/nix/var/nix/db/db.sqlite" 'select count(*) from ValidPaths')" 6 "paths"
