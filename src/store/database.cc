@@ -111,9 +111,13 @@ void for_each_row(sqlite::Statement& statement, const std::vector<int64_t>& ids,
     while (end != ids.end() && *end - *(end - 1) <= widest_gap) ++end;
     auto row = statement.use();
     row.bind(*first).bind(*(end - 1));
-    for (auto id = first; row.next();) {
-      while (*id < row.number(0)) ++id;
-      if (*id == row.number(0)) body(row);
+    if (*(end - 1) - *first == end - first - 1) {
+      while (row.next()) body(row);
+    } else {
+      for (auto id = first; row.next();) {
+        while (*id < row.number(0)) ++id;
+        if (*id == row.number(0)) body(row);
+      }
     }
     first = end;
   }

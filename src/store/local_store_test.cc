@@ -157,6 +157,31 @@ TEST_F(LocalStoreTest, a_tree_that_a_killed_process_left_in_the_store_is_replace
   EXPECT_EQ(nix({"nix-store", "--verify", "--check-contents"}).exit_code, 0);
 }
 
+// Neighbouring ids are read as one range, in which others' ids may lie.
+TEST_F(LocalStoreTest, a_closure_is_the_same_whatever_ids_its_paths_have) {
+  LocalStore store(root());
+  std::vector<StorePath> paths;
+  for (int i = 0; i < 60; ++i) {
+    std::string text = fmt::format("number {}", i);
+    StorePathSet references;
+    // Three chains, of every second, seventh and thirteenth path before.
+    for (const int step : {2, 7, 13}) {
+      if (i % 3 != step % 3 || i < step) continue;
+      references.insert(paths[static_cast<size_t>(i - step)]);
+      text += " needs " + paths[static_cast<size_t>(i - step)].to_string();
+    }
+    paths.push_back(
+        store.add_tree(tree(std::to_string(i), text), fmt::format("path-{}", i), references).path);
+  }
+  for (const StorePath& path : paths) {
+    StorePathSet theirs;
+    const std::string listed = nix({"nix-store", "-qR", path.to_string()}).out;
+    for (size_t start = 0; start < listed.size(); start = listed.find('\n', start) + 1)
+      theirs.insert(StorePath::parse(listed.substr(start, listed.find('\n', start) - start)));
+    EXPECT_EQ(store.closure({path}), theirs) << path.to_string();
+  }
+}
+
 TEST_F(LocalStoreTest, a_path_whose_reference_is_missing_is_not_registered_and_leaves_nothing) {
   LocalStore store(root());
   const PathInfo lib = LocalStore(temp_.path() / "elsewhere").add_tree(tree("lib", "lib"), "lib", {});
