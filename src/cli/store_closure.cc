@@ -107,8 +107,7 @@ void print_why(const Graph& graph, const Options& options) {
   if (options.json) print_json(json);
 }
 
-// Without more wishes the closure's paths come from the database's own recursion, which reads no other
-// path's references.
+// Without more wishes the database gives the closure's paths, and reads no other path's references.
 void print_paths(const store::LocalStore& store, const Options& options) {
   std::string text;
   for (const nix::StorePath& path : store.closure(to_store_paths(options.paths)))

@@ -19,8 +19,8 @@ class LocalStore;
 // What a killed process left in the directory is deleted by the next one.
 class Trash {
  public:
-  // `workers` threads delete, and more if they mostly wait for the disk (one that discards each file's blocks
-  // at once, say): so many that those which do not wait are `workers`, and 16 at most.
+  // `workers` threads delete. While the process keeps less than half of so many cores busy, because they wait
+  // for the disk (one that discards each file's blocks at once, say), there are more and more, 16 at most.
   Trash(const LocalStore& store, unsigned workers);
   // Deletes what is left first.
   ~Trash();
