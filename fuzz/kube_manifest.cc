@@ -1,5 +1,5 @@
-// Kubernetes manifests in YAML. A first byte that begins no text makes more of what follows, so that depth, aliases
-// and merge keys come in numbers that no corpus holds.
+// Kubernetes manifests in YAML. A first byte that begins no text makes more of what follows, so that depth,
+// aliases and merge keys come in numbers that no corpus holds.
 #include "fuzz.h"
 #include "kube/manifest.h"
 #include "kube/yaml_documents.h"
@@ -32,7 +32,8 @@ std::string inflate(std::string_view input) {
     case 2:  // each line an anchor that names the line before it ten times
       out = "a0: &a0 {" + text + "}\n";
       for (size_t i = 1; i < std::min<size_t>(times, 64); ++i) {
-        out += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " {<<: *a" + std::to_string(i - 1) + ", l: [";
+        out += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " {<<: *a" + std::to_string(i - 1) +
+               ", l: [";
         for (int j = 0; j < 10; ++j) out += "*a" + std::to_string(i - 1) + ", ";
         out += "]}\n";
       }
@@ -52,7 +53,8 @@ void one(std::string_view input) {
   const kube::YamlLimits limits;
   accepts([&] {
     size_t nodes = 0;
-    for (const auto& document : kube::load_documents(text, "fuzz.yaml", limits)) nodes += measure(document, 1, limits);
+    for (const auto& document : kube::load_documents(text, "fuzz.yaml", limits))
+      nodes += measure(document, 1, limits);
     // What a merge brings is counted at its alias, at least.
     require(nodes <= 2 * limits.nodes, "no more values than the limit");
   });

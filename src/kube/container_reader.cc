@@ -45,7 +45,8 @@ EnvVar read_env(const YamlNode& node, const std::string& path, const ReadContext
     fields.reject("name", "a variable's name has no \"=\" in it");
   variable.value = fields.text("value");
   if (!fields.has("valueFrom")) return variable;
-  if (!variable.value.empty()) fields.reject("valueFrom", "a variable has either value or valueFrom, not both");
+  if (!variable.value.empty())
+    fields.reject("valueFrom", "a variable has either value or valueFrom, not both");
   Fields from(fields.node("valueFrom"), fields.path_of("valueFrom"), context, value_rules);
   if (from.has("fieldRef")) {
     Fields ref(from.node("fieldRef"), from.path_of("fieldRef"), context);
@@ -84,8 +85,9 @@ std::string read_probed_port(Fields& fields) {
 
 std::string read_probed_host(Fields& fields) {
   std::string host = fields.text("host");
-  const bool good = host.find_first_not_of(
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:") == std::string::npos;
+  const bool good =
+      host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:") ==
+      std::string::npos;
   if (!good) fields.reject("host", fmt::format("{} is not a host's name or address", host));
   return host;
 }
@@ -234,8 +236,9 @@ Container read_container(const YamlNode& node, const std::string& path, const Re
   Container container;
   container.name = fields.required_text("name");
   if (!is_dns_label(container.name))
-    fields.reject("name", fmt::format("\"{}\" must be of at most 63 lower-case letters, digits and inner dashes",
-                                      container.name));
+    fields.reject("name",
+                  fmt::format("\"{}\" must be of at most 63 lower-case letters, digits and inner dashes",
+                              container.name));
   container.image = fields.text("image");
   if (container.image.empty())
     fields.reject(

@@ -56,8 +56,7 @@ void Fields::apply(const FieldRule& rule, const YamlNode& key, const YamlNode& v
   const bool empty = (value.is_list() && value.items().empty()) || (value.is_map() && value.fields().empty());
   if (rule.treatment == Treatment::silent || (rule.treatment == Treatment::refused && empty)) return;
   const std::string path = path_of(rule.name);
-  if (rule.treatment == Treatment::refused)
-    context_.reject(key, path, fmt::format("refused; {}", rule.why));
+  if (rule.treatment == Treatment::refused) context_.reject(key, path, fmt::format("refused; {}", rule.why));
   context_.note(path + ": noted; " + rule.why);
 }
 

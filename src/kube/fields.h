@@ -39,14 +39,14 @@ enum class Treatment {
 struct FieldRule {
   const char* name;
   Treatment treatment;
-  const char* why = "";      // as a sentence's end
+  const char* why = "";       // as a sentence's end
   const char* harmless = "";  // a scalar value that asks for nothing, so that `refused` does not refuse it
 };
 
 class Fields {
  public:
-  // `node` must be a map; a missing or null one reads as empty. `rules` tells of the fields that are known and
-  // not read; it must outlive the object. What is neither read nor among the rules is refused by the
+  // `node` must be a map; a missing or null one reads as empty. `rules` tells of the fields that are known
+  // and not read; it must outlive the object. What is neither read nor among the rules is refused by the
   // destructor.
   Fields(const YamlNode& node, std::string path, const ReadContext& context,
          std::span<const FieldRule> rules = {});

@@ -69,7 +69,8 @@ std::vector<Manifest> read_input(const std::vector<std::string>& files,
                                  std::vector<std::string>& notes) {
   std::vector<Manifest> manifests;
   each_text(files, [&](const std::string& text, const std::string& source) {
-    for (auto& manifest : read_manifests(text, source, options, notes)) manifests.push_back(std::move(manifest));
+    for (auto& manifest : read_manifests(text, source, options, notes))
+      manifests.push_back(std::move(manifest));
   });
   for (const auto& directory : kustomizations)
     for (const auto& document : read_kustomization(directory))

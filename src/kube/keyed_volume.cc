@@ -36,6 +36,11 @@ void write_files(const Directory& data, const std::map<std::string, KeyedFile>& 
   }
 }
 
+bool is_link_to(const Directory& directory, const std::string& name, const std::string& target) {
+  const auto status = directory.status(name);
+  return status && S_ISLNK(status->st_mode) && directory.read_link(name) == target;
+}
+
 }  // namespace
 
 void write_keyed_volume(const Directory& volume, const std::map<std::string, KeyedFile>& files,
@@ -56,8 +61,11 @@ void write_keyed_volume(const Directory& volume, const std::map<std::string, Key
   for (const auto& [path, file] : files) shown.insert(path.substr(0, path.find('/')));
   const std::vector<std::string> present = volume.names();
   const std::set<std::string> there(present.begin(), present.end());
-  for (const auto& name : shown)
-    if (!there.contains(name)) volume.make_link(name, "..data/" + name);
+  for (const auto& name : shown) {
+    if (there.contains(name) && is_link_to(volume, name, "..data/" + name)) continue;
+    volume.remove(name);
+    volume.make_link(name, "..data/" + name);
+  }
   for (const auto& name : there)
     if (name != fresh && name != "..data" && !shown.contains(name)) volume.remove(name);
 }

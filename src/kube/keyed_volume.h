@@ -16,8 +16,8 @@ struct KeyedFile {
   unsigned mode = 0644;
 };
 
-// Brings the volume in line with the files, by their paths in it (is_item_path). With a group the files become
-// the group's, and readable for it. Throws Error; then the volume is as it was.
+// Brings the volume in line with the files, by their paths in it (is_item_path). With a group the files
+// become the group's, and readable for it. Throws Error; then the volume is as it was.
 void write_keyed_volume(const Directory& volume, const std::map<std::string, KeyedFile>& files,
                         std::optional<int64_t> group);
 

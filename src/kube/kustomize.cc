@@ -117,16 +117,17 @@ fs::path kustomization_file(const fs::path& directory) {
   fail(ErrorKind::not_found, "{}: no kustomization.yaml there", directory.string());
 }
 
-// A file that a kustomization names: as kubectl has it, one in or below the kustomization's own directory, with
-// links followed to where they lead.
+// A file that a kustomization names: as kubectl has it, one in or below the kustomization's own directory,
+// with links followed to where they lead.
 std::string read_file_of(const fs::path& directory, const std::string& name) {
   const fs::path path = directory / name;
   if (!fs::exists(path)) fail(ErrorKind::not_found, "{}: there is no such file", path.string());
   const std::string root = fs::canonical(directory), real = fs::canonical(path);
   if (!real.starts_with(root == "/" ? root : root + "/"))
-    throw Error(ErrorKind::untrusted,
-                fmt::format("{}: the file is not in or below the kustomization's directory {}", path.string(), root),
-                "Name a directory with a kustomization of its own instead.");
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("{}: the file is not in or below the kustomization's directory {}", path.string(), root),
+        "Name a directory with a kustomization of its own instead.");
   return read_manifest_file(real);
 }
 
@@ -159,8 +160,8 @@ std::vector<Patch> read_patch(const json& entry, const fs::path& directory, cons
     Patch patch{std::move(document), {}, false, from};
     if (entry.is_object() && entry.contains("target")) patch.target = entry["target"];
     if (entry.is_object() && entry.contains("options") && entry["options"].is_object())
-      patch.name_may_change = entry["options"].contains("allowNameChange") &&
-                              entry["options"]["allowNameChange"] == json(true);
+      patch.name_may_change =
+          entry["options"].contains("allowNameChange") && entry["options"]["allowNameChange"] == json(true);
     patches.push_back(std::move(patch));
   }
   return patches;

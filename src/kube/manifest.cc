@@ -68,8 +68,9 @@ Metadata read_metadata(const YamlNode& node, ReadContext& context, const std::st
   metadata.name = fields.text("name");
   if (metadata.name.empty() && !fields.has("generateName")) fields.required_text("name");
   if (!metadata.name.empty() && !is_object_name(metadata.name, kind))
-    fields.reject("name", fmt::format("\"{}\" must be of lower-case letters, digits, and inner dashes and dots",
-                                      metadata.name.substr(0, 300)));
+    fields.reject("name",
+                  fmt::format("\"{}\" must be of lower-case letters, digits, and inner dashes and dots",
+                              metadata.name.substr(0, 300)));
   context.object = kind + " " + metadata.name;
   metadata.namespace_ = fields.text("namespace");
   if (!metadata.namespace_.empty() && !is_dns_label(metadata.namespace_))
@@ -125,21 +126,23 @@ void read_body(Object& object, Fields& fields) {
   }
 }
 
-void check_kind(const KindRule* rule, const Object& object, const YamlNode& node, const ReadContext& context) {
+void check_kind(const KindRule* rule, const Object& object, const YamlNode& node,
+                const ReadContext& context) {
   const char* way_out = "; leave it out of what is played, or say --ignore-kind";
   if (!rule)
-    context.reject(node["kind"], "kind",
-                   fmt::format("refused; objects of kind {} ({}) are not known here, and may restrict others{} {}",
-                               object.kind, object.api_version, way_out, object.kind));
+    context.reject(
+        node["kind"], "kind",
+        fmt::format("refused; objects of kind {} ({}) are not known here, and may restrict others{} {}",
+                    object.kind, object.api_version, way_out, object.kind));
   if (rule->fate == Fate::restricts)
-    context.reject(node["kind"], "kind",
-                   fmt::format("refused; it restricts what others may do, and nothing here would keep to it{} {}",
-                               way_out, object.kind));
+    context.reject(
+        node["kind"], "kind",
+        fmt::format("refused; it restricts what others may do, and nothing here would keep to it{} {}",
+                    way_out, object.kind));
   const auto& versions = rule->api_versions;
   if (!versions.empty() && std::find(versions.begin(), versions.end(), object.api_version) == versions.end())
-    context.reject(
-        node["apiVersion"], "apiVersion",
-        fmt::format("{} is of {}, not of {}", object.kind, versions.front(), object.api_version));
+    context.reject(node["apiVersion"], "apiVersion",
+                   fmt::format("{} is of {}, not of {}", object.kind, versions.front(), object.api_version));
 }
 
 Object read_node(const YamlNode& node, const std::string& source, const std::string& default_namespace,
@@ -163,7 +166,8 @@ Object read_node(const YamlNode& node, const std::string& source, const std::str
 void add_manifest(const YamlNode& node, const std::string& source, const ReadOptions& options,
                   std::vector<std::string>& notes, std::vector<Manifest>& manifests) {
   if (const std::string& kind = node["kind"].text(); options.ignored_kinds.contains(kind)) {
-    notes.push_back(fmt::format("{} {}: left out, as --ignore-kind says", kind, node["metadata"]["name"].text()));
+    notes.push_back(
+        fmt::format("{} {}: left out, as --ignore-kind says", kind, node["metadata"]["name"].text()));
     return;
   }
   if (node["kind"].text() == "Kustomization") {

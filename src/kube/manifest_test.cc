@@ -115,8 +115,8 @@ TEST(Manifest, refuses_a_selector_that_does_not_match_the_template) {
 }
 
 TEST(Manifest, reports_every_field_that_nothing_is_done_with) {
-  const auto result = read(pod("    imagePullPolicy: Always\n",
-                               "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
+  const auto result =
+      read(pod("    imagePullPolicy: Always\n", "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
   EXPECT_THAT(result.notes,
               Contains(HasSubstr("spec.containers[0].imagePullPolicy: noted; images are never pulled")));
   EXPECT_THAT(result.notes, Contains("Pod web: spec.nodeSelector: noted; one machine: every pod runs here"));
@@ -193,17 +193,18 @@ TEST(Manifest, refuses_what_restricts_and_is_not_supported) {
 }
 
 TEST(Manifest, takes_fields_that_restrict_nothing_as_they_are) {
-  const auto result =
-      read(pod("    securityContext: {procMount: Default, windowsOptions: {}}\n",
-               "  schedulingGates: []\n  setHostnameAsFQDN: false\n  os: {name: linux}\n"
-               "  securityContext: {supplementalGroupsPolicy: Merge, fsGroupChangePolicy: OnRootMismatch}\n"));
+  const auto result = read(
+      pod("    securityContext: {procMount: Default, windowsOptions: {}}\n",
+          "  schedulingGates: []\n  setHostnameAsFQDN: false\n  os: {name: linux}\n"
+          "  securityContext: {supplementalGroupsPolicy: Merge, fsGroupChangePolicy: OnRootMismatch}\n"));
   EXPECT_THAT(result.notes, IsEmpty());
 }
 
 TEST(Manifest, honours_what_comes_by_a_merge_key) {
   const auto result = read(
       "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n"
-      "  - name: one\n    image: img\n    securityContext: &safe {runAsUser: 1000, readOnlyRootFilesystem: true}\n"
+      "  - name: one\n    image: img\n    securityContext: &safe {runAsUser: 1000, readOnlyRootFilesystem: "
+      "true}\n"
       "  - name: two\n    image: img\n    securityContext: {<<: *safe, runAsUser: 1001}\n"
       "  - name: three\n    image: img\n    securityContext:\n      <<: [*safe]\n");
   const auto& containers = std::get<Pod>(result.manifests.at(0).object.body).spec.containers;
@@ -211,31 +212,37 @@ TEST(Manifest, honours_what_comes_by_a_merge_key) {
   EXPECT_EQ(containers[2].security.run_as_user, 1000);
   EXPECT_TRUE(containers[1].security.read_only_root && containers[2].security.read_only_root);
   EXPECT_THAT(result.notes, IsEmpty());
-  EXPECT_EQ(result.manifests[0].json["spec"]["containers"][1]["securityContext"]["readOnlyRootFilesystem"], true);
+  EXPECT_EQ(result.manifests[0].json["spec"]["containers"][1]["securityContext"]["readOnlyRootFilesystem"],
+            true);
 }
 
 TEST(Manifest, refuses_names_that_could_be_paths) {
-  for (const char* metadata : {"{name: ../x}", "{name: .}", "{name: a..b}", "{name: a/b}", "{name: a, namespace: ../x}",
-                               "{name: a, namespace: a.b}", "{name: a, namespace: /tmp}"})
+  for (const char* metadata :
+       {"{name: ../x}", "{name: .}", "{name: a..b}", "{name: a/b}", "{name: a, namespace: ../x}",
+        "{name: a, namespace: a.b}", "{name: a, namespace: /tmp}"})
     EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: ") + metadata + "\n"),
                 testing::StartsWith("app.yaml:3:"))
         << metadata;
-  EXPECT_THAT(error_of("apiVersion: v1\nkind: ../Pod\nmetadata: {name: a}\n"), testing::StartsWith("app.yaml:2:7: "));
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: ../Pod\nmetadata: {name: a}\n"),
+              testing::StartsWith("app.yaml:2:7: "));
   for (const char* key : {"../../x", "/tmp/x", "..", ".", "a/b", "..data"}) {
-    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  ") + key + ": x\n"),
+    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  ") +
+                         key + ": x\n"),
                 testing::StartsWith("app.yaml:5:3: ConfigMap a: data: "))
         << key;
-    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  ") + key + ": x\n"),
+    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  ") +
+                         key + ": x\n"),
                 testing::StartsWith("app.yaml:5:3: "))
         << key;
-    EXPECT_THAT(error_of(pod("", std::string("  volumes: [{name: a, configMap: {name: m, items: [{key: ") + key +
-                                     ", path: x}]}}]\n")),
+    EXPECT_THAT(error_of(pod("", std::string("  volumes: [{name: a, configMap: {name: m, items: [{key: ") +
+                                     key + ", path: x}]}}]\n")),
                 testing::StartsWith("app.yaml:"))
         << key;
   }
   for (const char* path : {"../x", "/tmp/x", "..", "a/../b", "..data/x"})
-    EXPECT_THAT(error_of(pod("", std::string("  volumes: [{name: a, secret: {secretName: m, items: [{key: k, path: ") +
-                                     path + "}]}}]\n")),
+    EXPECT_THAT(error_of(pod(
+                    "", std::string("  volumes: [{name: a, secret: {secretName: m, items: [{key: k, path: ") +
+                            path + "}]}}]\n")),
                 HasSubstr("must be a path inside the volume"))
         << path;
 }
@@ -256,7 +263,8 @@ TEST(Manifest, refuses_objects_that_restrict_others_unless_told_to_leave_them_ou
 
 TEST(Manifest, refuses_workloads_that_would_run_although_they_must_not) {
   const std::string job =
-      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template: {spec: {restartPolicy: Never, "
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template: {spec: {restartPolicy: "
+      "Never, "
       "containers: [{name: c, image: i}]}}\n";
   EXPECT_EQ(error_of(job + "  suspend: false\n"), "no error");
   EXPECT_THAT(error_of(job + "  suspend: true\n"), HasSubstr("app.yaml:6:3: Job a: spec.suspend: refused"));
@@ -279,9 +287,10 @@ TEST(Manifest, keeps_strings_that_look_like_numbers_through_storing) {
 TEST(Manifest, gives_the_default_namespace_to_objects_without_one) {
   std::vector<std::string> notes;
   EXPECT_EQ(read_manifests(pod(""), "a", {"shop", {}}, notes)[0].object.metadata.namespace_, "shop");
-  EXPECT_EQ(read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", {"shop", {}}, notes)[0]
-                .object.metadata.namespace_,
-            "");
+  EXPECT_EQ(
+      read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", {"shop", {}}, notes)[0]
+          .object.metadata.namespace_,
+      "");
 }
 
 TEST(Manifest, reads_secrets_from_base64_and_plain_text) {

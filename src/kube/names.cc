@@ -9,8 +9,9 @@ constexpr std::string_view lower = "abcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::string_view alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 bool only(std::string_view text, std::string_view letters, std::string_view others = {}) {
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return letters.find(c) != letters.npos || others.find(c) != others.npos; });
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return letters.find(c) != letters.npos || others.find(c) != others.npos;
+  });
 }
 
 bool begins_and_ends(std::string_view text, std::string_view letters) {
@@ -75,8 +76,7 @@ bool is_kind(std::string_view text) noexcept {
 }
 
 bool is_descending_path(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= 4096 && text.front() != '/' &&
-         text.find('\0') == text.npos &&
+  return !text.empty() && text.size() <= 4096 && text.front() != '/' && text.find('\0') == text.npos &&
          each_part(text, '/', [](std::string_view part) { return part != ".."; });
 }
 

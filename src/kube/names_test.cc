@@ -28,7 +28,8 @@ TEST(Names, keys_of_config_maps_can_be_file_names) {
 
 TEST(Names, paths_stay_below) {
   for (const char* good : {"a", "a/b", "a/..b", "./a", "a//b"}) EXPECT_TRUE(is_descending_path(good)) << good;
-  for (const char* bad : {"", "/a", "..", "../a", "a/..", "a/../b"}) EXPECT_FALSE(is_descending_path(bad)) << bad;
+  for (const char* bad : {"", "/a", "..", "../a", "a/..", "a/../b"})
+    EXPECT_FALSE(is_descending_path(bad)) << bad;
   EXPECT_FALSE(is_item_path("..data/x"));
   EXPECT_TRUE(is_host_path("/a/b"));
   for (const char* bad : {"", "a", "/a/../b", "/.."}) EXPECT_FALSE(is_host_path(bad)) << bad;
@@ -36,7 +37,8 @@ TEST(Names, paths_stay_below) {
 
 TEST(Names, of_labels_and_ports) {
   EXPECT_TRUE(is_qualified_name("example.com/App_1.x"));
-  for (const char* bad : {"", "/a", "a/", "a/b/c", "Ex.com/a", "-a"}) EXPECT_FALSE(is_qualified_name(bad)) << bad;
+  for (const char* bad : {"", "/a", "a/", "a/b/c", "Ex.com/a", "-a"})
+    EXPECT_FALSE(is_qualified_name(bad)) << bad;
   EXPECT_TRUE(is_port("8080") && is_port("http"));
   for (const char* bad : {"", "0", "65536", "8080/@host", "-a", "Http"}) EXPECT_FALSE(is_port(bad)) << bad;
 }

@@ -14,8 +14,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kube/commands.h"
-#include "kube/input.h"
 #include "kube/cri.h"
+#include "kube/input.h"
 #include "kube/manifest.h"
 #include "kube/pod_security.h"
 #include "kube/reconcile.h"
@@ -89,16 +89,17 @@ void check_immutable(const std::map<ObjectKey, StoredObject>& known, const Manif
   const Object before = read_object(found->second.document, to_string(found->first));
   const auto& data = std::get<KeyedData>(before.body);
   if (data.immutable && (data.data != now->data || !now->immutable))
-    throw Error(ErrorKind::conflict, fmt::format("{} is immutable, and would change", to_string(found->first)),
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} is immutable, and would change", to_string(found->first)),
                 "Give the new data another name, or take the old object down first.");
 }
 
 // A Namespace's label pod-security.kubernetes.io/enforce holds for the pods that are played into it.
-void check_pod_security(const std::map<ObjectKey, StoredObject>& known, const std::vector<Manifest>& manifests) {
+void check_pod_security(const std::map<ObjectKey, StoredObject>& known,
+                        const std::vector<Manifest>& manifests) {
   std::map<std::string, std::string> levels;
   auto learn = [&](const Object& object) {
-    if (object.kind == "Namespace")
-      levels[object.metadata.name] = enforced_level(object.metadata.labels);
+    if (object.kind == "Namespace") levels[object.metadata.name] = enforced_level(object.metadata.labels);
   };
   for (const auto& [key, object] : known)
     if (key.kind == "Namespace") learn(read_object(object.document, to_string(key)));

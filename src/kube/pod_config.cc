@@ -145,7 +145,8 @@ void apply_security(ContainerConfig& config, const PodSpec& pod, const SecurityC
   config.no_new_privileges = !security.allow_privilege_escalation;
   config.add_capabilities = security.add_capabilities;
   config.drop_capabilities = security.drop_capabilities;
-  config.seccomp = profile_of(security.seccomp.type.empty() ? pod.seccomp : security.seccomp, seccomp_directory);
+  config.seccomp =
+      profile_of(security.seccomp.type.empty() ? pod.seccomp : security.seccomp, seccomp_directory);
   config.apparmor = apparmor_of(security.apparmor.type.empty() ? pod.apparmor : security.apparmor);
   if (!security.privileged) {
     config.masked_paths = masked_paths;
@@ -182,12 +183,14 @@ std::vector<MountConfig> make_mounts(const Container& container, const PodRecord
     const std::string sub_path = sub_path_of(mount, variables);
     config.host_path =
         sub_path.empty() ? inputs.volumes.at(mount.volume) : inputs.sub_path(mount, index, sub_path);
-    if (const Object* object = claim ? inputs.objects.find({"PersistentVolumeClaim", record.namespace_(), claim->claim}) : nullptr)
+    if (const Object* object =
+            claim ? inputs.objects.find({"PersistentVolumeClaim", record.namespace_(), claim->claim})
+                  : nullptr)
       config.read_only = std::get<PersistentVolumeClaim>(object->body).read_only;
     config.user_base = record.user_base;
     config.container_path = mount.mount_path.starts_with("/") ? mount.mount_path : "/" + mount.mount_path;
-    config.read_only =
-        config.read_only || mount.read_only || (claim && claim->read_only) || std::holds_alternative<KeyedVolume>(volume->source);
+    config.read_only = config.read_only || mount.read_only || (claim && claim->read_only) ||
+                       std::holds_alternative<KeyedVolume>(volume->source);
     config.propagation = mount.propagation == "HostToContainer" ? MountConfig::Propagation::from_host
                          : mount.propagation == "Bidirectional" ? MountConfig::Propagation::both_ways
                                                                 : MountConfig::Propagation::none;

@@ -44,8 +44,8 @@ struct ContainerInputs {
 ContainerConfig make_container_config(const PodRecord& pod, const Container& container, unsigned attempt,
                                       const PodPlace& place, const ContainerInputs& inputs);
 
-// Replaces $(NAME) by the variable, leaves unknown names as they are, and turns $$ into $. `missing` is told of
-// each name that is unknown or has an empty value.
+// Replaces $(NAME) by the variable, leaves unknown names as they are, and turns $$ into $. `missing` is told
+// of each name that is unknown or has an empty value.
 std::string expand(const std::string& text, const std::vector<std::pair<std::string, std::string>>& variables,
                    const std::function<void(const std::string& name)>& missing = {});
 

@@ -139,21 +139,18 @@ TEST(PodConfig, identity_labels_are_not_a_pods_to_choose) {
 
 // The subPaths of a pod's mounts as they reach the runtime, or the error.
 std::vector<std::string> sub_paths(const json& mounts, const json& env = json::array()) {
-  const auto pod = pod_with(
-      {{"containers", {{{"name", "c"}, {"image", "i"}, {"volumeMounts", mounts}, {"env", env}}}},
-       {"volumes", {{{"name", "v"}, {"emptyDir", json::object()}}}}});
+  const auto pod =
+      pod_with({{"containers", {{{"name", "c"}, {"image", "i"}, {"volumeMounts", mounts}, {"env", env}}}},
+                {"volumes", {{{"name", "v"}, {"emptyDir", json::object()}}}}});
   const std::map<std::string, std::string> volumes = {{"v", "/volume"}};
   std::vector<std::string> seen;
   try {
-    make_container_config(pod, pod.spec().containers.at(0), 0, place,
-                          {{},
-                           volumes,
-                           "",
-                           {},
-                           [&](const VolumeMount&, size_t index, const std::string& path) {
-                             seen.push_back(std::to_string(index) + ":" + path);
-                             return "/bound";
-                           }});
+    make_container_config(
+        pod, pod.spec().containers.at(0), 0, place,
+        {{}, volumes, "", {}, [&](const VolumeMount&, size_t index, const std::string& path) {
+           seen.push_back(std::to_string(index) + ":" + path);
+           return "/bound";
+         }});
   } catch (const Error& error) {
     return {error.what()};
   }

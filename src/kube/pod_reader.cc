@@ -46,7 +46,8 @@ constexpr FieldRule template_metadata_rules[] = {
 };
 
 void read_dns(Fields& fields, PodSpec& spec) {
-  const std::string policy = fields.word("dnsPolicy", {"", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"});
+  const std::string policy =
+      fields.word("dnsPolicy", {"", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"});
   if (policy.starts_with("ClusterFirst"))
     fields.note("dnsPolicy", "no cluster DNS here: pods use this machine's resolv.conf");
   if (policy == "None" && !fields.has("dnsConfig")) fields.reject("dnsPolicy", "None needs a dnsConfig");
@@ -124,7 +125,8 @@ StringMap read_annotations(Fields& metadata) {
   size_t bytes = 0;
   for (const auto& [key, value] : annotations) {
     bytes += key.size() + value.size();
-    if (!is_qualified_name(key)) metadata.reject("annotations", fmt::format("{} cannot be an annotation's key", key));
+    if (!is_qualified_name(key))
+      metadata.reject("annotations", fmt::format("{} cannot be an annotation's key", key));
   }
   if (bytes > 256 << 10) metadata.reject("annotations", "take more than 256 KiB");
   check_profile_annotations(metadata, annotations);

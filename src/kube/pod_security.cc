@@ -9,8 +9,8 @@ namespace flox::kube {
 namespace {
 
 const std::set<std::string> baseline_capabilities = {
-    "AUDIT_WRITE", "CHOWN",       "DAC_OVERRIDE", "FOWNER",  "FSETID",  "KILL",   "MKNOD",
-    "NET_BIND_SERVICE", "SETFCAP", "SETGID",      "SETPCAP", "SETUID", "SYS_CHROOT"};
+    "AUDIT_WRITE",      "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",      "MKNOD",
+    "NET_BIND_SERVICE", "SETFCAP", "SETGID",       "SETPCAP", "SETUID", "SYS_CHROOT"};
 const std::set<std::string> restricted_capabilities = {"NET_BIND_SERVICE"};
 const std::set<std::string> safe_sysctls = {"kernel.shm_rmid_forced",
                                             "net.ipv4.ip_local_port_range",

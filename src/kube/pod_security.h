@@ -8,8 +8,8 @@
 
 namespace flox::kube {
 
-// The value of pod-security.kubernetes.io/enforce: "privileged" if it is not given, "restricted" if it is none
-// that Kubernetes knows.
+// The value of pod-security.kubernetes.io/enforce: "privileged" if it is not given, "restricted" if it is
+// none that Kubernetes knows.
 std::string enforced_level(const StringMap& labels);
 // What the pod does that the level (privileged, baseline or restricted) forbids; empty: nothing.
 std::string pod_security_violation(const PodSpec& spec, const std::string& level);

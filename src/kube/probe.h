@@ -58,7 +58,8 @@ class ContainerProbes {
 
   bool ready() const { return started_ && ready_; }
   bool restart_wanted() const { return restart_; }
-  // Of the probe that wants the restart: how long the container may take to end. None: as long as the pod says.
+  // Of the probe that wants the restart: how long the container may take to end. None: as long as the pod
+  // says.
   std::optional<seconds> failed_grace() const;
   // What failed since the last call: "Liveness probe failed: …".
   std::vector<std::string> take_failures();

@@ -93,8 +93,7 @@ void check_profile_annotations(Fields& metadata, const StringMap& annotations) {
     if ((key.starts_with("seccomp.security.alpha.kubernetes.io/") ||
          key.starts_with("container.seccomp.security.alpha.kubernetes.io/")) &&
         value != "unconfined")
-      metadata.reject("annotations",
-                      fmt::format("refused; write {} as securityContext.seccompProfile", key));
+      metadata.reject("annotations", fmt::format("refused; write {} as securityContext.seccompProfile", key));
   }
 }
 

@@ -1,5 +1,5 @@
-// The state directory, which is its owner's alone: what has been played, the pods made from it, their logs, volumes and status. The
-// commands write objects, the supervisor everything else:
+// The state directory, which is its owner's alone: what has been played, the pods made from it, their logs,
+// volumes and status. The commands write objects, the supervisor everything else:
 //
 //   objects/KIND.NAMESPACE.NAME.json   one object (root only: there may be secrets in it)
 //   pods/UID.json, pods/UID/           one pod; its private volumes/, and subpaths/ (sub_path.h)

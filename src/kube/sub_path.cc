@@ -25,7 +25,8 @@ int open_beneath(int volume, const std::string& path) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   while (true) {
     const long fd = ::syscall(SYS_openat2, volume, path.c_str(), &how, sizeof how);
-    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return static_cast<int>(fd);  // EAGAIN: a rename meanwhile
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+      return static_cast<int>(fd);  // EAGAIN: a rename meanwhile
   }
 }
 
@@ -67,7 +68,8 @@ std::vector<std::string> mounts_below(const fs::path& directory) {
     std::istringstream words(line);
     std::string word;
     for (int i = 0; i < 5; ++i) words >> word;
-    if (const std::string path = unescape(word); path.starts_with(directory.string() + "/")) found.push_back(path);
+    if (const std::string path = unescape(word); path.starts_with(directory.string() + "/"))
+      found.push_back(path);
   }
   return found;
 }
@@ -84,7 +86,8 @@ std::string bind_sub_path(const SubPath& sub_path, const StateDir& state) {
   if (S_ISLNK(status.st_mode))
     fail(ErrorKind::untrusted, "subPath {} leads out of the volume", sub_path.sub_path);
 
-  const fs::path place = state.pod_dir(sub_path.pod_uid) / "subpaths" / file_name(sub_path.container, "container");
+  const fs::path place =
+      state.pod_dir(sub_path.pod_uid) / "subpaths" / file_name(sub_path.container, "container");
   const std::string name = std::to_string(sub_path.index);
   const Directory directory =
       state.pods_directory().make_directory(sub_path.pod_uid + "/subpaths/" + sub_path.container, 0700);

@@ -213,7 +213,8 @@ class Supervisor {
     }
   }
 
-  // The first range of the host's user ids that no pod has. The ids below the first range are the machine's own.
+  // The first range of the host's user ids that no pod has. The ids below the first range are the machine's
+  // own.
   uint32_t free_user_base() const {
     std::set<uint32_t> taken;
     for (const auto& [uid, worker] : workers_) taken.insert(worker->driver().record().user_base);

@@ -39,7 +39,8 @@ EmptyDirVolume read_empty_dir(const YamlNode& node, const std::string& path, con
   volume.in_memory = fields.word("medium", {"", "Memory"}) == "Memory";
   volume.size_limit = fields.quantity("sizeLimit", false);
   if (volume.size_limit && !volume.in_memory)
-    fields.reject("sizeLimit", "refused; a directory on disk is not limited here (with medium: Memory it is)");
+    fields.reject("sizeLimit",
+                  "refused; a directory on disk is not limited here (with medium: Memory it is)");
   return volume;
 }
 
@@ -76,8 +77,9 @@ Volume read_volume(const YamlNode& node, const std::string& path, const ReadCont
   Volume volume;
   volume.name = fields.required_text("name");
   if (!is_dns_label(volume.name))
-    fields.reject("name", fmt::format("\"{}\" must be of at most 63 lower-case letters, digits and inner dashes",
-                                      volume.name));
+    fields.reject(
+        "name",
+        fmt::format("\"{}\" must be of at most 63 lower-case letters, digits and inner dashes", volume.name));
   int sources = 0;
   auto source = [&](const char* key, auto read) {
     if (!fields.has(key)) return;

@@ -24,7 +24,8 @@ void own(int directory, const std::string& name, std::optional<int64_t> group) {
 
 constexpr size_t deepest_owned = 128;  // levels of a claim's tree; a descriptor each
 
-// Gives one entry of a directory to the group. A pod may swap it at any moment: what was opened is what changes.
+// Gives one entry of a directory to the group. A pod may swap it at any moment: what was opened is what
+// changes.
 void own_entry(const Directory& directory, const std::string& name, int64_t group) {
   const Fd entry = directory.open(name, O_PATH);
   struct stat status {};
@@ -91,7 +92,7 @@ std::string prepare_claim(const ClaimVolume& volume, const PodRecord& pod, const
     throw Error(ErrorKind::not_found, fmt::format("persistentvolumeclaim \"{}\" not found", volume.claim),
                 "Play the PersistentVolumeClaim's manifest too.");
   const std::optional<int64_t> group = pod.spec().fs_group;
-  const Directory claims = state.claims_directory();
+  const Directory& claims = state.claims_directory();
   const std::string path = file_name(pod.namespace_(), "namespace") + "/" + file_name(volume.claim, "claim");
   const bool is_new = !claims.exists(path);
   const Directory directory = claims.make_directory(path, 0700);
@@ -119,10 +120,9 @@ void prepare_keyed(const KeyedVolume& volume, const Directory& volumes, const st
                    const PodRecord& pod, const ObjectIndex& objects) {
   const KeyedData* data = objects.keyed_data(volume.is_secret, pod.namespace_(), volume.object);
   if (!data && !volume.optional)
-    throw Error(
-        ErrorKind::not_found,
-        fmt::format("{} \"{}\" not found", volume.is_secret ? "secret" : "configmap", volume.object),
-        "Play its manifest too.");
+    throw Error(ErrorKind::not_found,
+                fmt::format("{} \"{}\" not found", volume.is_secret ? "secret" : "configmap", volume.object),
+                "Play its manifest too.");
   const Directory directory = volumes.make_directory(name, 0755);
   if (::fchmod(directory.fd(), 0755) != 0) fail_errno(errno, "setting the mode of {}", directory.name());
   write_keyed_volume(directory, data ? files_of(volume, *data) : std::map<std::string, KeyedFile>(),
@@ -160,7 +160,8 @@ std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const O
                                                    const StateDir& state) {
   std::map<std::string, std::string> paths;
   const fs::path root = state.pod_dir(pod.uid) / "volumes";
-  const Directory volumes = state.pods_directory().make_directory(file_name(pod.uid, "pod") + "/volumes", 0700);
+  const Directory volumes =
+      state.pods_directory().make_directory(file_name(pod.uid, "pod") + "/volumes", 0700);
   for (const auto& volume : pod.spec().volumes)
     paths[volume.name] = in_context(fmt::format("volume {}", volume.name), [&]() -> std::string {
       const fs::path path = root / file_name(volume.name, "volume");

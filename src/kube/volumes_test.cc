@@ -51,8 +51,8 @@ TEST_F(KeyedVolumeTest, replaces_everything_and_leaves_nothing_of_what_was) {
 TEST_F(KeyedVolumeTest, writes_nothing_outside_of_itself) {
   TempDir outside;
   write({{"a", {"one"}}});
-  for (const std::string path :
-       {std::string("../x"), std::string(".."), outside.path().string() + "/x", std::string("a/../../x"), std::string("")})
+  for (const std::string& path : {std::string("../x"), std::string(".."), outside.path().string() + "/x",
+                                  std::string("a/../../x"), std::string("")})
     EXPECT_THROW(write({{path, {"bad"}}}), Error) << path;
   EXPECT_EQ(read_file(dir.path() / "a"), "one") << "a failure leaves what was";
   EXPECT_EQ(Directory(dir.path()).names().size(), 3u);
@@ -92,8 +92,8 @@ TEST_F(SubPathTest, refuses_links_out_of_the_volume_at_every_level) {
   fs::create_symlink("../../outside", dir.path() / "volume/inner/deeper");
   fs::create_symlink("relative", dir.path() / "volume/twice");
   fs::create_symlink("/proc/self/root", dir.path() / "volume/magic");
-  for (const char* path : {"absolute", "relative", "absolute/new", "inner/deeper", "inner/deeper/new", "twice",
-                           "twice/new", "magic", "magic/etc"})
+  for (const char* path : {"absolute", "relative", "absolute/new", "inner/deeper", "inner/deeper/new",
+                           "twice", "twice/new", "magic", "magic/etc"})
     EXPECT_THAT(error_of(path), HasSubstr("leads out of the volume")) << path;
   EXPECT_TRUE(fs::is_empty(dir.path() / "outside"));
 }

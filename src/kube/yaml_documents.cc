@@ -44,7 +44,7 @@ class Builder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    begin_value(mark);
+    place_ = place_of(mark);
     finish(YamlNode::null(place_), anchor);
   }
 
@@ -155,7 +155,7 @@ class Builder : public YAML::EventHandler {
   static bool is_merge(const YamlNode& key) { return key.plain() && key.text() == "<<"; }
 
   void check_key(Level& level, const YamlNode& key) const {
-    if (!key.is_scalar()) fail_at("a field's name must be a word");
+    if (!key.is_scalar()) reject(source_, key.place(), "a field's name must be a word");
     if (level.keys.insert((is_merge(key) ? "m" : "k") + key.text()).second) return;
     if (is_merge(key)) fail_at("the merge key << is given twice; merge several maps by <<: [*a, *b]");
     fail_at(fmt::format("the field {} is given twice", key.text()));

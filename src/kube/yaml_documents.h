@@ -1,5 +1,5 @@
-// The one way in for YAML (and with it for JSON manifests): limits first, then anchors, aliases and merge keys
-// resolved, then nodes that say where they stood.
+// The one way in for YAML (and with it for JSON manifests): limits first, then anchors, aliases and merge
+// keys resolved, then nodes that say where they stood.
 //
 // Merge keys are those of YAML 1.1 (https://yaml.org/type/merge.html): `<<: *base` or `<<: [*a, *b]` gives a
 // map the fields of other maps. The map's own fields win, wherever they stand; of several maps the earlier
@@ -24,8 +24,8 @@ struct YamlLimits {
 };
 
 // Every document of the text, in its order; an empty one is null. Throws Error(invalid_input)
-// "SOURCE:LINE:COLUMN: …" for what is no YAML or not UTF-8, breaks a limit, gives a field twice, has a key that
-// is not a word, carries a tag other than those of JSON's values, or uses an anchor within itself.
+// "SOURCE:LINE:COLUMN: …" for what is no YAML or not UTF-8, breaks a limit, gives a field twice, has a key
+// that is not a word, carries a tag other than those of JSON's values, or uses an anchor within itself.
 std::vector<YamlNode> load_documents(std::string_view text, const std::string& source,
                                      const YamlLimits& limits = {});
 

@@ -64,7 +64,8 @@ TEST(Yaml, refuses_to_merge_what_is_no_map) {
   EXPECT_THAT(error_of("a: &a [1]\nb: {<<: *a}\n"), HasSubstr("takes a map or a list of maps"));
   EXPECT_THAT(error_of("b:\n  <<: 3\n"), HasSubstr("f.yaml:2:7: a merge key"));
   EXPECT_THAT(error_of("b:\n  <<: [3]\n"), HasSubstr("f.yaml:2:8: a merge key"));
-  EXPECT_THAT(error_of("a: &a {}\nb:\n  <<: *a\n  <<: *a\n"), HasSubstr("f.yaml:4:3: the merge key << is given twice"));
+  EXPECT_THAT(error_of("a: &a {}\nb:\n  <<: *a\n  <<: *a\n"),
+              HasSubstr("f.yaml:4:3: the merge key << is given twice"));
 }
 
 TEST(Yaml, refuses_a_field_given_twice) {
@@ -99,7 +100,8 @@ TEST(Yaml, counts_what_stands_behind_aliases_each_time) {
 TEST(Yaml, refuses_an_anchor_within_itself_and_one_that_is_not_there) {
   EXPECT_THAT(error_of("a: &a [1, *a]\n"), HasSubstr("f.yaml:1:11: "));
   EXPECT_THAT(error_of("a: *b\n"), HasSubstr("f.yaml:1:4: "));
-  EXPECT_THAT(error_of("a: &a 1\n---\nb: *a\n"), HasSubstr("f.yaml:3:4: ")) << "an anchor ends with its document";
+  EXPECT_THAT(error_of("a: &a 1\n---\nb: *a\n"), HasSubstr("f.yaml:3:4: "))
+      << "an anchor ends with its document";
 }
 
 TEST(Yaml, refuses_a_million_levels_of_every_kind_at_the_first_too_deep) {
@@ -122,8 +124,9 @@ TEST(Yaml, counts_the_levels_behind_an_alias) {
   EXPECT_EQ(error_of("- &a " + deep + "\n- " + deep + "\n"), "no error");
   EXPECT_THAT(error_of("- &a " + deep + "\n- " + repeat("[", 30) + "*a" + repeat("]", 30) + "\n"),
               HasSubstr("nested too deep"));
-  EXPECT_THAT(error_of("- &a " + deep + "\n- &b [[[[[[[[[[*a]]]]]]]]]]\n- [[[[[[[[[[[[[[[*b]]]]]]]]]]]]]]]\n"),
-              HasSubstr("nested too deep"));
+  EXPECT_THAT(
+      error_of("- &a " + deep + "\n- &b [[[[[[[[[[*a]]]]]]]]]]\n- [[[[[[[[[[[[[[[*b]]]]]]]]]]]]]]]\n"),
+      HasSubstr("nested too deep"));
 }
 
 TEST(Yaml, limits_values_documents_and_scalars) {
@@ -144,7 +147,8 @@ TEST(Yaml, brackets_in_scripts_and_texts_are_no_levels) {
 TEST(Yaml, refuses_text_that_is_not_utf8_or_hides_something) {
   EXPECT_THAT(error_of("a: \xc0\xaf\n"), HasSubstr("f.yaml:1:4: the text is not UTF-8"));
   EXPECT_THAT(error_of("a: \xed\xa0\x80\n"), HasSubstr("not UTF-8"));
-  EXPECT_THAT(error_of(std::string("a: b\n\x04\nhidden: true\n")), HasSubstr("f.yaml:2:1: control characters"));
+  EXPECT_THAT(error_of(std::string("a: b\n\x04\nhidden: true\n")),
+              HasSubstr("f.yaml:2:1: control characters"));
   EXPECT_THAT(error_of("a: \"\\0\"\n"), HasSubstr("cannot hold a NUL"));
   EXPECT_EQ(read("a: \"\\t\"\n")["a"], "\t");
 }

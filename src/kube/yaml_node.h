@@ -2,8 +2,8 @@
 // resolved, or JSON. Never changes once built; copies share it.
 #pragma once
 
-#include <memory>
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
