@@ -491,6 +491,7 @@ void PodDriver::create_and_start(const Container& container, ContainerStatus& st
                                    {*objects, volumes_, working_.ip, *image, bind});
     fs::create_directories(fs::path(sandbox_config_.log_directory) / container.name);
   } catch (const Error& error) {
+    working_.permanent = error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::untrusted;
     return fail_start(status, "CreateContainerConfigError", with_advice(error));
   }
   std::string id;

@@ -68,7 +68,7 @@ kube play "$WORLD/claim.yaml" "$WORLD/evil.yaml" >/dev/null 2>"$WORLD/err" || { 
 wait_until 20 "the links" test -e "$FLOX_KUBE_STATE/claims/default/shared/done"
 for path in absolute relative inner/magic good/magic absolute/new relative/file; do
   pod victim 'cat /w/* /w; ls -l /w; echo x >/w/written' "{name: v, mountPath: /w, subPath: $path}" "$claim" >"$WORLD/victim.yaml"
-  expect_error "leads out of the volume" kube play --timeout 10s "$WORLD/victim.yaml"
+  expect_error "leads out of the volume" kube play --timeout 60s "$WORLD/victim.yaml"
   kube down "$WORLD/victim.yaml" >/dev/null
 done
 [ "$(ls "$WORLD/secret")" = file ] || die "the host's directory was written: $(ls "$WORLD/secret")"
@@ -103,7 +103,7 @@ for name in first second; do
 done
 for expression in '$(UP)' 'a/$(UP)/..' '$(EMPTY)' '$(NOTHING)' 'a/$(UP)'; do
   pod third true "{name: v, mountPath: /w, subPathExpr: $expression}" "$claim" >"$WORLD/third.yaml"
-  expect_error "subPathExpr" kube play --timeout 5s "$WORLD/third.yaml"
+  expect_error "subPathExpr" kube play --timeout 60s "$WORLD/third.yaml"
   kube down "$WORLD/third.yaml" >/dev/null 2>&1 || true
 done
 
