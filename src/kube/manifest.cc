@@ -145,10 +145,24 @@ void check_kind(const KindRule* rule, const Object& object, const YamlNode& node
                    fmt::format("{} is of {}, not of {}", object.kind, versions.front(), object.api_version));
 }
 
+// Files are named after objects (KIND.NAMESPACE.NAME.json) and after pods (NAMESPACE_NAME_UID), whose names
+// have 18 characters more than those of what makes them.
+void check_length(const Object& object, const YamlNode& node, const ReadContext& context) {
+  const size_t name = object.metadata.name.size();
+  const bool makes_pods = object.kind == "Deployment" || object.kind == "Job";
+  const bool too_long = name > (makes_pods             ? 136
+                                : object.kind == "Pod" ? 154
+                                                       : 253) ||
+                        object.kind.size() + object.metadata.namespace_.size() + name + 7 > 255;
+  if (too_long)
+    context.reject(node["metadata"]["name"], "metadata.name", "is too long to name files after it");
+}
+
 Object read_node(const YamlNode& node, const std::string& source, const std::string& default_namespace,
                  std::vector<std::string>* notes) {
   ReadContext context{source, "", notes};
   Object object = read_head(node, context, default_namespace);
+  check_length(object, node, context);
   const KindRule* rule = find_kind(object.kind);
   check_kind(rule, object, node, context);
   if (rule->fate == Fate::noted) {

@@ -225,6 +225,10 @@ TEST(Manifest, refuses_names_that_could_be_paths) {
         << metadata;
   EXPECT_THAT(error_of("apiVersion: v1\nkind: ../Pod\nmetadata: {name: a}\n"),
               testing::StartsWith("app.yaml:2:7: "));
+  for (const char* kind : {"apps/v1\nkind: Deployment", "v1\nkind: Pod"})
+    EXPECT_THAT(
+        error_of(std::string("apiVersion: ") + kind + "\nmetadata: {name: " + std::string(200, 'a') + "}\n"),
+        HasSubstr("is too long to name files after it"));
   for (const char* key : {"../../x", "/tmp/x", "..", ".", "a/b", "..data"}) {
     EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  ") +
                          key + ": x\n"),

@@ -116,6 +116,15 @@ void check_pod_security(const std::map<ObjectKey, StoredObject>& known,
   }
 }
 
+// Variables of the command line become part of JSON.
+void check_variable(const std::string& name, const std::string& value) {
+  try {
+    json(name + value).dump();
+  } catch (const json::exception&) {
+    fail(ErrorKind::invalid_input, "a variable that was given is not UTF-8");
+  }
+}
+
 Waited store(const Session& session, const std::vector<Manifest>& manifests, const StringMap& environment,
              std::vector<std::string>& notes) {
   const FileLock lock = session.state.lock();
@@ -312,6 +321,7 @@ StoredObject find_workload(const Session& session, const std::string& target,
 }  // namespace
 
 void play(const Session& session, const PlayOptions& options) {
+  for (const auto& [name, value] : options.environment) check_variable(name, value);
   std::vector<std::string> notes;
   const ReadOptions reading{default_namespace(session),
                             {options.ignored_kinds.begin(), options.ignored_kinds.end()}};
@@ -367,6 +377,7 @@ void set_env(const Session& session, const std::string& workload, const std::vec
   const FileLock lock = session.state.lock();
   StoredObject object = find_workload(session, workload, {"deployment", "job", "pod"});
   for (const auto& change : changes) {
+    check_variable(change, "");
     const size_t equals = change.find('=');
     if (equals != std::string::npos && equals > 0)
       object.set_env[change.substr(0, equals)] = change.substr(equals + 1);
