@@ -77,12 +77,12 @@ TEST(PodSecurity, levels_forbid_what_the_standards_say) {
   EXPECT_EQ(violation({{"capabilities", {{"add", {"NET_RAW"}}}}}, none, "baseline"),
             "container c: capability NET_RAW");
   EXPECT_EQ(violation(json::object(), none, "baseline"), "");
-  json good = {{"allowPrivilegeEscalation", false},
-               {"runAsNonRoot", true},
-               {"seccompProfile", {{"type", "RuntimeDefault"}}},
-               {"capabilities", {{"drop", {"ALL"}}}}};
+  const json good = {{"allowPrivilegeEscalation", false},
+                     {"runAsNonRoot", true},
+                     {"seccompProfile", {{"type", "RuntimeDefault"}}},
+                     {"capabilities", {{"drop", {"ALL"}}}}};
   EXPECT_EQ(violation(good, none, "restricted"), "");
-  for (const auto& [field, value] : json(good).items()) {
+  for (const auto& [field, value] : good.items()) {
     json worse = good;
     worse.erase(field);
     EXPECT_NE(violation(worse, none, "restricted"), "") << field;
