@@ -22,6 +22,9 @@ constexpr flox::JsonLimits config_limits{.bytes = 4 << 20, .depth = 16, .values 
 class Settings {
  public:
   explicit Settings(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code error;
+    if (auto size = std::filesystem::file_size(path_, error); !error && size > config_limits.bytes)
+      wrong("has {} bytes, more than {}", size, config_limits.bytes);
     object_ = flox::parse_json(flox::read_file(path_), path_.string(), config_limits);
     if (!object_.is_object()) flox::fail(ErrorKind::invalid_input, "{} is not a JSON object", path_.string());
   }
