@@ -90,15 +90,19 @@ make_poison 1000000 120000
 odd_tickets
 sql() { sqlite3 -cmd '.timeout 20000' "$WORK/aws/tickets.sqlite" "$1"; }
 buckets=$WORK/aws/buckets
-send_local() { sql "insert into message (queue, id, body, sent_at, visible_at) values ('ticket-processing-queue', '$1', cast(readfile('$2') as text), 0, 0)"; }
-event() { printf '{"Records":[{"key":"%s"}]}' "$1" >"$WORK/event"; }
+# Messages are gathered and sent together: each of them alone would wait for the disk.
+send_value() { echo "insert into message (queue, id, body, sent_at, visible_at) values ('ticket-processing-queue', '$1', $2, 0, 0);" >>"$WORK/messages.sql"; }
+send_event() { send_value "$1" "'{\"Records\":[{\"key\":\"$1\"}]}'"; }
+send_all() {
+  (echo 'begin;'; cat "$WORK/messages.sql"; echo 'commit;') | sqlite3 -cmd '.timeout 20000' "$WORK/aws/tickets.sqlite"
+  rm "$WORK/messages.sql"
+}
 ticket-generator --create-resources --count 0 >/dev/null
 good=0
 send_good() {
   good=$((good + 1))
-  jq -nc --arg id "GOOD-$good" '{ticket_id: $id, subject: "Cannot login", body: "error", created_at: 1732300000, customer_id: "C"}' >"$buckets/tickets-raw/GOOD-$good.json"
-  event "GOOD-$good.json"
-  send_local "good-$good" "$WORK/event"
+  echo "{\"ticket_id\":\"GOOD-$good\",\"subject\":\"Cannot login\",\"body\":\"error\",\"created_at\":1732300000,\"customer_id\":\"C\"}" >"$buckets/tickets-raw/GOOD-$good.json"
+  send_event "GOOD-$good.json"
 }
 poison=0
 for file in "$WORK"/objects/* "$WORK"/bodies/*; do
@@ -106,17 +110,17 @@ for file in "$WORK"/objects/* "$WORK"/bodies/*; do
   [ $((poison % 2)) = 0 ] && send_good
   name=$(basename "$file")
   case $file in
-    */objects/*) cp "$file" "$buckets/tickets-raw/$name"; event "$name"; send_local "poison-$poison" "$WORK/event" ;;
-    *) send_local "poison-$poison" "$file" ;;
+    */objects/*) cp "$file" "$buckets/tickets-raw/$name"; send_event "$name" ;;
+    *) send_value "body-$name" "cast(readfile('$file') as text)" ;;
   esac
   poison=$((poison + 1))
 done
 for file in "$WORK"/odd/*; do
   cp "$file" "$buckets/tickets-raw/"
-  event "$(basename "$file")"
-  send_local "$(basename "$file")" "$WORK/event"
+  send_event "$(basename "$file")"
   good=$((good + 1))
 done
+send_all
 code=0
 ticket-processor --until-empty --json >"$WORK/summary" 2>"$WORK/log" || code=$?
 ends_well $code "$WORK/log"
@@ -134,11 +138,10 @@ done
 expect "the control characters" true "$(jq '.body | startswith("\u0000\u0001")' "$buckets/tickets-enriched/ODD-controls.json")"
 
 step "an object in the enriched bucket that is nested is replaced"
-event GOOD-1.json
 python3 -c 'print("{\"ticket_id\":\"PRE\",\"enrichment\":" + "[" * 1000000, end="")' >"$buckets/tickets-enriched/PRE.json"
 sed 's/GOOD-1/PRE/' "$buckets/tickets-raw/GOOD-1.json" >"$buckets/tickets-raw/PRE.json"
-event PRE.json
-send_local pre "$WORK/event"
+send_event PRE.json
+send_all
 ticket-processor --until-empty --json >"$WORK/summary" 2>"$WORK/log" || die "the worker failed: $(tail -3 "$WORK/log")"
 expect "the ticket" 1 "$(jq .processed "$WORK/summary")"
 expect "its object" PRE "$(jq -r .ticket_id "$buckets/tickets-enriched/PRE.json")"
@@ -203,6 +206,7 @@ open(sys.argv[1], "w").write(str(server.server_address[1]))
 server.serve_forever()
 PYTHON
 WORKERS+=("$!")
+disown  # or bash tells of its end
 wait_until 20 "the server" test -s "$WORK/answers"
 answers=http://127.0.0.1:$(cat "$WORK/answers")
 errs() {  # WHAT COMMAND…: fails with an error, not by a signal
