@@ -123,8 +123,16 @@ void realise(World& world, const env::Lockfile& lock, std::string_view system, s
           {ErrorKind::invalid_input, ErrorKind::untrusted, ErrorKind::conflict, ErrorKind::not_found});
   if (profile) {
     require(world.store().is_valid(profile->path), "a profile that was made is valid");
+    for (const auto& [name, content] : contents_of(world.store().real_path(profile->path)))
+      require(name.find("cron.d") == std::string::npos, "no file of the host has its name in a profile");
     world.remember(*profile);
   }
+}
+
+// A text of a request: protobuf and JSON hold no broken UTF-8.
+std::string text_of(std::string_view& input) {
+  const json text(std::string(take_until(input, '\0')));
+  return parse_json(text.dump(-1, ' ', false, json::error_handler_t::replace), "text").get<std::string>();
 }
 
 // A lock of packages that are there, with texts from the input wherever one may stand.
@@ -145,15 +153,11 @@ std::string lock_text(const World& world, std::string_view& input) {
     if (chosen & (1U << i)) add(world.package(i));
   if (environment >= 128) add(world.package(environment));
   json manifest = {{"version", 1}};
-  auto text = [&] {  // a lock is JSON, which holds no broken UTF-8
-    return json(std::string(take_until(input, '\0'))).dump(-1, ' ', false, json::error_handler_t::replace);
-  };
-  auto value = [&] { return json(parse_json(text(), "text")); };
-  const std::string shell = value().get<std::string>();
-  if (!shell.empty()) manifest["profile"][shell] = value();
-  const std::string variable = value().get<std::string>();
-  if (!variable.empty()) manifest["vars"][variable] = value();
-  if (const json hook = value(); hook != "") manifest["hook"]["on-activate"] = hook;
+  const std::string shell = text_of(input);
+  if (!shell.empty()) manifest["profile"][shell] = text_of(input);
+  const std::string variable = text_of(input);
+  if (!variable.empty()) manifest["vars"][variable] = text_of(input);
+  if (const std::string hook = text_of(input); !hook.empty()) manifest["hook"]["on-activate"] = hook;
   return json{{"lockfile-version", 1}, {"manifest", manifest}, {"packages", packages}}.dump();
 }
 
@@ -171,7 +175,7 @@ void one_request(World& world, std::string_view& input) {
       return;
     }
     case 2: {  // any system and mode, as a request names them
-      const std::string system(take_until(input, '\0')), mode(take_until(input, '\0'));
+      const std::string system = text_of(input), mode = text_of(input);
       const std::string text = lock_text(world, input);
       if (accepts([&] { lock = env::Lockfile::parse(text); })) realise(world, lock, system, mode);
       return;

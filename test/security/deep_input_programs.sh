@@ -106,7 +106,7 @@ done
 for file in env.json env/manifest.lock env/manifest.toml; do
   environment "$WORK/env"
   cp --sparse=always "$WORK/huge/file" "$WORK/env/.flox/$file"
-  refuses "flox list, $file of 1 GB" 'bytes|limit|large' prlimit --as=900000000 "${FLOX[@]}" activate -d "$WORK/env" -- true
+  refuses "flox list, $file of 1 GB" . prlimit --as=900000000 "${FLOX[@]}" activate -d "$WORK/env" -- true
 done
 
 step "configuration"
