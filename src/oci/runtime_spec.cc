@@ -40,6 +40,16 @@ std::vector<std::string> strings_at(const Json& object, const char* name) {
   return result;
 }
 
+// The first entry of linux.namespaces with this type; nullptr if there is none.
+const Json* namespace_entry(const Json& document, std::string_view type) {
+  const Json* linux = find(document, "linux");
+  const Json* namespaces = linux == nullptr ? nullptr : find(*linux, "namespaces");
+  if (namespaces == nullptr || !namespaces->is_array()) return nullptr;
+  for (const Json& entry : *namespaces)
+    if (string_at(entry, "type") == type) return &entry;
+  return nullptr;
+}
+
 uint32_t user_field(const Json& process, const char* name) {
   const Json* user = find(process, "user");
   const Json* value = user == nullptr ? nullptr : find(*user, name);
@@ -134,33 +144,51 @@ std::string RuntimeSpec::root_path() const {
 std::string RuntimeSpec::hostname() const { return string_at(*document_, "hostname"); }
 
 bool RuntimeSpec::has_own_pid_namespace() const {
-  const Json* linux = find(*document_, "linux");
-  const Json* namespaces = linux == nullptr ? nullptr : find(*linux, "namespaces");
-  if (namespaces == nullptr || !namespaces->is_array()) return false;
-  for (const Json& entry : *namespaces)
-    if (string_at(entry, "type") == "pid") return string_at(entry, "path").empty();
-  return false;
+  const Json* entry = namespace_entry(*document_, "pid");
+  return entry != nullptr && string_at(*entry, "path").empty();
 }
 
-bool RuntimeSpec::has_mount(std::string_view destination) const {
-  const Json* mounts = find(*document_, "mounts");
-  if (mounts == nullptr || !mounts->is_array()) return false;
-  for (const Json& mount : *mounts)
-    if (string_at(mount, "destination") == destination) return true;
-  return false;
+bool RuntimeSpec::has_user_namespace() const { return namespace_entry(*document_, "user") != nullptr; }
+
+uint64_t RuntimeSpec::memory_limit() const {
+  const Json* value = document_.get();
+  for (const char* name : {"linux", "resources", "memory", "limit"})
+    if ((value = find(*value, name)) == nullptr) return 0;
+  // A negative number is the spec's "no limit".
+  return value->is_number_unsigned() ? value->get<uint64_t>() : 0;
+}
+
+std::string RuntimeSpec::mount_label() const {
+  const Json* linux = find(*document_, "linux");
+  return linux == nullptr ? std::string() : string_at(*linux, "mountLabel");
+}
+
+std::vector<std::string> RuntimeSpec::places() const {
+  std::vector<std::string> result;
+  auto collect = [&result](const Json* list, const char* name) {
+    if (list == nullptr || !list->is_array()) return;
+    for (const Json& entry : *list) result.push_back(string_at(entry, name));
+  };
+  collect(find(*document_, "mounts"), "destination");
+  if (const Json* linux = find(*document_, "linux")) collect(find(*linux, "devices"), "path");
+  return result;
+}
+
+std::vector<std::string> RuntimeSpec::annotation_names() const {
+  std::vector<std::string> result;
+  const Json* annotations = find(*document_, "annotations");
+  if (annotations != nullptr && annotations->is_object())
+    for (auto it = annotations->begin(); it != annotations->end(); ++it) result.push_back(it.key());
+  return result;
 }
 
 void RuntimeSpec::add_mount(const SpecMount& mount) {
-  Json entry = {{"destination", mount.destination},
-                {"type", mount.type},
-                {"source", mount.source},
-                {"options", mount.options}};
   Json& mounts = (*document_)["mounts"];
   if (!mounts.is_array()) mounts = Json::array();
-  auto before = mounts.begin();
-  for (; before != mounts.end(); ++before)
-    if (string_at(*before, "destination").starts_with(mount.destination + "/")) break;
-  mounts.insert(before, std::move(entry));
+  mounts.push_back({{"destination", mount.destination},
+                    {"type", mount.type},
+                    {"source", mount.source},
+                    {"options", mount.options}});
 }
 
 ProcessSpec RuntimeSpec::process() const {

@@ -81,9 +81,18 @@ class RuntimeSpec {
   std::string hostname() const;
   // True if the container has a pid namespace of its own (listed in linux.namespaces, without a path).
   bool has_own_pid_namespace() const;
-  // True if a mount has this destination.
-  bool has_mount(std::string_view destination) const;
-  // Adds a mount behind the others, but in front of those that lie below its destination.
+  // True if the container has a user namespace (listed in linux.namespaces), its own or one that it joins.
+  bool has_user_namespace() const;
+  // linux.resources.memory.limit, bytes; 0 if there is none.
+  uint64_t memory_limit() const;
+  // linux.mountLabel: SELinux's, for file systems that are made for the container.
+  std::string mount_label() const;
+  // Where the spec has something made in the root: the destinations of its mounts and the paths of its devices,
+  // as they stand.
+  std::vector<std::string> places() const;
+  // Names of all annotations, in the order of the spec.
+  std::vector<std::string> annotation_names() const;
+  // Adds a mount behind the others: it is made last, and lies on top.
   void add_mount(const SpecMount& mount);
 
   ProcessSpec process() const;
