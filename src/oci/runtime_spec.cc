@@ -2,20 +2,20 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace flox::oci {
 namespace {
 
-Json parse_object(std::string_view text) {
-  Json document;
-  try {
-    document = Json::parse(text);
-  } catch (const Json::exception& error) {
-    fail(ErrorKind::invalid_input, "{}", error.what());
-  }
-  if (!document.is_object()) fail(ErrorKind::invalid_input, "not a JSON object");
+// containerd's largest specs have some thousand members; a process has no more than its environment.
+constexpr JsonLimits limits{.bytes = 16 << 20, .depth = 64, .values = 1 << 17};
+
+Json parse_object(std::string_view text, std::string_view name) {
+  Json document = parse_ordered_json(text, name, limits);
+  if (!document.is_object()) fail(ErrorKind::invalid_input, "{}: not a JSON object", name);
   return document;
 }
 
@@ -93,7 +93,7 @@ ProcessSpec& ProcessSpec::operator=(ProcessSpec&&) noexcept = default;
 ProcessSpec::~ProcessSpec() = default;
 
 ProcessSpec ProcessSpec::parse(std::string_view text) {
-  return in_context("reading the process", [&] { return ProcessSpec(parse_object(text)); });
+  return ProcessSpec(parse_object(text, "the process"));
 }
 
 std::string ProcessSpec::dump() const { return dump_json(*document_); }
@@ -120,12 +120,13 @@ RuntimeSpec& RuntimeSpec::operator=(RuntimeSpec&&) noexcept = default;
 RuntimeSpec::~RuntimeSpec() = default;
 
 RuntimeSpec RuntimeSpec::parse(std::string_view text) {
-  return in_context("reading the runtime spec", [&] { return RuntimeSpec(parse_object(text)); });
+  return RuntimeSpec(parse_object(text, "the runtime spec"));
 }
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
-  std::string text = read_file(file);
-  return in_context("reading " + file.string(), [&] { return RuntimeSpec(parse_object(text)); });
+  const std::string text = Directory(file.parent_path().empty() ? "." : file.parent_path())
+                               .read_file(file.filename().string(), limits.bytes);
+  return RuntimeSpec(parse_object(text, file.string()));
 }
 
 std::string RuntimeSpec::dump() const { return dump_json(*document_); }
@@ -174,11 +175,15 @@ std::vector<std::string> RuntimeSpec::places() const {
   return result;
 }
 
-std::vector<std::string> RuntimeSpec::annotation_names() const {
-  std::vector<std::string> result;
+std::vector<std::pair<std::string, std::string>> RuntimeSpec::annotations(std::string_view prefix) const {
+  std::vector<std::pair<std::string, std::string>> result;
   const Json* annotations = find(*document_, "annotations");
-  if (annotations != nullptr && annotations->is_object())
-    for (auto it = annotations->begin(); it != annotations->end(); ++it) result.push_back(it.key());
+  if (annotations == nullptr || !annotations->is_object()) return result;
+  for (auto it = annotations->begin(); it != annotations->end(); ++it) {
+    if (!it.key().starts_with(prefix)) continue;
+    if (!it->is_string()) fail(ErrorKind::invalid_input, "annotation {} is not a string", it.key());
+    result.emplace_back(it.key(), it->get<std::string>());
+  }
   return result;
 }
 

@@ -26,8 +26,8 @@ struct Known {
 
 const std::vector<Known>& known() {
   static const std::vector<Known> table = {
-      {"activate-mode", {"run", "dev"}},      {"environment", {}},          {"nix-mutable", {"true", "false"}},
-      {"skip-containers", {}},                {"skip-containers-exec", {}}, {"store-view", {"node", "closure"}},
+      {"activate-mode", {"run", "dev"}}, {"environment", {}},          {"nix-mutable", {"true", "false"}},
+      {"skip-containers", {}},           {"skip-containers-exec", {}}, {"store-view", {"node", "closure"}},
   };
   return table;
 }
@@ -51,7 +51,8 @@ size_t distance(std::string_view a, std::string_view b) {
 // As it may stand in an error: short, and without control characters.
 std::string shown(std::string_view text) {
   std::string result;
-  for (char c : text.substr(0, shown_limit)) result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  for (char c : text.substr(0, shown_limit))
+    result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
   return text.size() > shown_limit ? result + "…" : result;
 }
 
@@ -73,7 +74,8 @@ std::string shown(std::string_view text) {
 }
 
 [[noreturn]] void refuse_value(std::string_view name, std::string_view value, const std::string& advice) {
-  throw Error(ErrorKind::invalid_input, fmt::format("annotation {}{} is \"{}\"", prefix, name, shown(value)), advice);
+  throw Error(ErrorKind::invalid_input, fmt::format("annotation {}{} is \"{}\"", prefix, name, shown(value)),
+              advice);
 }
 
 bool is_printable(std::string_view text) {
@@ -82,8 +84,8 @@ bool is_printable(std::string_view text) {
 
 bool is_container_name(std::string_view name) {
   return !name.empty() && name.size() <= name_limit && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
 }
 
@@ -103,16 +105,19 @@ void for_each_name(std::string_view list, Visit visit) {
 void check_value(std::string_view name, const std::string& value) {
   if (name.starts_with("environment")) {
     if (value.size() > environment_limit || !is_printable(value))
-      refuse_value(name, value,
-                   fmt::format("It is owner/name[:generation] or a package name[@version], of at most {} printable "
-                               "characters without spaces.",
-                               environment_limit));
+      refuse_value(
+          name, value,
+          fmt::format("It is owner/name[:generation] or a package name[@version], of at most {} printable "
+                      "characters without spaces.",
+                      environment_limit));
     return;
   }
   const auto entry = std::ranges::find(known(), name, &Known::name);
   if (entry->words.empty()) {
     bool good = value.size() <= list_limit;
-    if (good) for_each_name(value, [&](std::string_view word) { good = good && (word.empty() || is_container_name(word)); });
+    if (good)
+      for_each_name(value,
+                    [&](std::string_view word) { good = good && (word.empty() || is_container_name(word)); });
     if (!good) refuse_value(name, value, "It is a list of containers' names with commas between.");
   } else if (!value.empty() && std::ranges::find(entry->words, value) == entry->words.end()) {
     refuse_value(name, value, fmt::format("It is {} or {}.", entry->words[0], entry->words[1]));
@@ -122,13 +127,13 @@ void check_value(std::string_view name, const std::string& value) {
 }  // namespace
 
 void check_annotations(const oci::RuntimeSpec& spec) {
-  for (const std::string& full : spec.annotation_names()) {
-    if (!full.starts_with(prefix)) continue;
+  for (const auto& [full, value] : spec.annotations(prefix)) {
     const std::string_view name = std::string_view(full).substr(prefix.size());
-    const bool ours = name.starts_with(of_container) ? is_container_name(name.substr(of_container.size()))
-                                                     : std::ranges::find(known(), name, &Known::name) != known().end();
+    const bool ours = name.starts_with(of_container)
+                          ? is_container_name(name.substr(of_container.size()))
+                          : std::ranges::find(known(), name, &Known::name) != known().end();
     if (!ours) refuse_name(name);
-    check_value(name, spec.annotation(full));
+    check_value(name, value);
   }
 }
 

@@ -10,9 +10,9 @@ namespace flox::shim {
 
 inline constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 
-// Throws Error(invalid_input) for a flox.dev/ annotation that does not exist, naming the nearest one: a typo in
-// flox.dev/store-view would show the container more than was meant. Likewise for a value that is too long, holds
-// what it cannot hold, or is none of those that there are.
+// Throws Error(invalid_input) for a flox.dev/ annotation that does not exist, naming the nearest one: a typo
+// in flox.dev/store-view would show the container more than was meant. Likewise for a value that is too long,
+// holds what it cannot hold, or is none of those that there are.
 void check_annotations(const oci::RuntimeSpec& spec);
 
 // The container's name in its pod; empty if CRI gave none.

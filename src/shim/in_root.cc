@@ -79,7 +79,8 @@ class Walk {
     if (levels_.size() >= depth_limit) return refuse(ENAMETOOLONG);
     Fd fd;
     if (exists()) fd.reset(::openat(here(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd && exists() && (missing_ == Missing::refused || (errno != ENOENT && errno != ENOTDIR))) return false;
+    if (!fd && exists() && (missing_ == Missing::refused || (errno != ENOENT && errno != ENOTDIR)))
+      return false;
     struct stat info {};
     if (fd && ::fstat(fd.get(), &info) != 0) return false;
     if (!fd || !S_ISLNK(info.st_mode)) {

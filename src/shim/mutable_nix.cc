@@ -43,10 +43,9 @@ std::string context_option(const std::string& label) {
 
 // Inodes by the kernel's own proportion: one a page.
 std::string tmpfs_options(const MutableNix& wanted) {
-  const std::string size = wanted.bytes == 0
-                               ? "size=50%"
-                               : fmt::format("size={},nr_inodes={}", wanted.bytes,
-                                             std::max<uint64_t>(wanted.bytes / page, 1024));
+  const std::string size = wanted.bytes == 0 ? "size=50%"
+                                             : fmt::format("size={},nr_inodes={}", wanted.bytes,
+                                                           std::max<uint64_t>(wanted.bytes / page, 1024));
   return "mode=0700," + size + context_option(wanted.label);
 }
 
@@ -61,14 +60,16 @@ void make_own_directory(const char* path, unsigned mode, uint32_t uid, uint32_t 
 }
 
 void mount_here(const char* type, const char* target, const std::string& data) {
-  if (::mount(type, target, type, MS_NOSUID | MS_NODEV, data.c_str()) != 0) fail_errno(errno, "mounting a {}", type);
+  if (::mount(type, target, type, MS_NOSUID | MS_NODEV, data.c_str()) != 0)
+    fail_errno(errno, "mounting a {}", type);
 }
 
 // In a new mount namespace. Relative paths are resolved in file systems that nobody else can name.
 int build_tree(const MutableNix& wanted, const fs::path& place) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     fail_errno(errno, "making the mount namespace private");
-  // Opened anew: a descriptor of before would belong to the other namespace, and the kernel mounts nothing there.
+  // Opened anew: a descriptor of before would belong to the other namespace, and the kernel mounts nothing
+  // there.
   const Fd store(::open(wanted.store.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!store) fail_errno(errno, "opening {}", wanted.store.string());
   enter(place.c_str());
@@ -99,8 +100,9 @@ int build_tree(const MutableNix& wanted, const fs::path& place) {
   ::_exit(told ? 0 : 1);
 }
 
-// A detached tree, made by a child with a mount namespace of its own and our table of descriptors. The child is like
-// one of fork(2) and takes about a millisecond; without an exit signal it is not among those that Children reaps.
+// A detached tree, made by a child with a mount namespace of its own and our table of descriptors. The child
+// is like one of fork(2) and takes about a millisecond; without an exit signal it is not among those that
+// Children reaps.
 Fd detached_tree(const MutableNix& wanted, const fs::path& place) {
   Pipe pipe = make_pipe();
   const auto flags = static_cast<unsigned long>(CLONE_NEWNS | CLONE_FILES);

@@ -19,7 +19,8 @@ void check_places(const oci::RuntimeSpec& spec, const Rootfs& root) {
   for (const char* place : {"/nix", "/run/flox"}) reserved.push_back(root.resolve(place));
   const std::vector<std::string> places = spec.places();
   if (places.size() > place_limit)
-    fail(ErrorKind::invalid_input, "the container has {} mounts and devices, more than {}", places.size(), place_limit);
+    fail(ErrorKind::invalid_input, "the container has {} mounts and devices, more than {}", places.size(),
+         place_limit);
   for (const std::string& place : places) {
     for (const std::string& real : {normalised_path(place), root.resolve(place)}) {
       const bool taken = real == "/" || std::ranges::any_of(reserved, [&](const std::string& directory) {

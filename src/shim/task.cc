@@ -13,9 +13,11 @@
 #include "base/file.h"
 #include "oci/mount.h"
 #include "oci/runtime_spec.h"
+#include "shim/annotations.h"
 #include "shim/cgroup_migration.h"
 #include "shim/checkpoint.h"
 #include "shim/diary.h"
+#include "shim/mutable_nix.h"
 #include "shim/oci_runtime.h"
 #include "shim/pause_runtime.h"
 #include "shim/time.h"
@@ -103,6 +105,7 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   Children::ReapingRecord record(world_.children);
   const pid_t pid = co_await runtime_->create(init_->stdio, left());
   adopt_init(pid);
+  detach_nix();  // the container has its own mount of it
   if (left() < Milliseconds::zero())
     fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
                 id_, limit.count());
@@ -140,11 +143,12 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
 }
 
 asio::awaitable<void> Task::prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit) {
+  // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it.
+  check_annotations(spec);
   if (!is_imageless(spec)) co_return;
   imageless_ = true;
   write_file(lease_file(), id_, 0600);
-  const fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
-  activation_ = co_await world_.imageless.prepare(id_, spec, root, limit);
+  activation_ = co_await world_.imageless.prepare(id_, spec, bundle_, limit);
   spec.save(fs::path(bundle_) / "config.json");
 }
 
@@ -155,6 +159,7 @@ asio::awaitable<void> Task::undo_create() {
   } catch (const std::exception& error) {
     diary("undoing the creation of {}: {}", id_, error.what());
   }
+  detach_nix();
   unmount_root();
   co_await release_environment();
 }
@@ -480,8 +485,18 @@ asio::awaitable<void> Task::release_environment() {
 
 asio::awaitable<void> Task::remove_init() {
   co_await runtime_->remove(false);
+  detach_nix();  // still attached after a restore
   unmount_root();
   co_await release_environment();
+}
+
+void Task::detach_nix() {
+  if (!imageless_) return;
+  try {
+    detach_mutable_nix(bundle_);
+  } catch (const Error& error) {
+    diary("taking away the /nix of {}: {}", id_, error.what());  // `delete` tries again
+  }
 }
 
 void Task::unmount_root() {
