@@ -274,6 +274,10 @@ TEST(SandboxSpec, leaves_everything_else_to_the_oci_runtime) {
   EXPECT_EQ(reason_against(R"({"linux": {"resources": {"devices": [{"allow": true}]}}})"),
             "linux.resources.devices");
   EXPECT_EQ(reason_against(R"({"linux": {"cgroupsPath": "a.slice:cri:b"}})"), "linux.cgroupsPath");
+  EXPECT_EQ(reason_against(R"({"linux": {"cgroupsPath": "/kubepods/../../x"}})"), "linux.cgroupsPath");
+  EXPECT_EQ(reason_against(R"({"process": {"user": {"uid": 4294967296}}})"),
+            "process.user: a number over 32 bits");
+  EXPECT_EQ(reason_against(R"({"process": {"user": {"gid": -1}}})"), "process.user: a number over 32 bits");
   EXPECT_EQ(reason_against(R"({"linux": {"namespaces": [{"type": "user"}]}})"), "linux.namespaces: user");
   EXPECT_EQ(reason_against(R"({"annotations": {"io.kubernetes.cri.container-type": "container"}})"),
             "no sandbox");

@@ -4,7 +4,6 @@
 
 #include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 
 namespace flox::oci {
@@ -17,6 +16,10 @@ Json parse_object(std::string_view text, std::string_view name) {
   Json document = parse_ordered_json(text, name, limits);
   if (!document.is_object()) fail(ErrorKind::invalid_input, "{}: not a JSON object", name);
   return document;
+}
+
+Directory directory_of(const std::filesystem::path& file) {
+  return Directory(file.has_parent_path() ? file.parent_path() : ".");
 }
 
 // A member that may be absent, null or of another type than it should be: nullptr then.
@@ -124,13 +127,14 @@ RuntimeSpec RuntimeSpec::parse(std::string_view text) {
 }
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
-  const std::string text = Directory(file.parent_path().empty() ? "." : file.parent_path())
-                               .read_file(file.filename().string(), limits.bytes);
+  const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
   return RuntimeSpec(parse_object(text, file.string()));
 }
 
 std::string RuntimeSpec::dump() const { return dump_json(*document_); }
-void RuntimeSpec::save(const std::filesystem::path& file) const { write_file(file, dump(), 0644); }
+void RuntimeSpec::save(const std::filesystem::path& file) const {
+  directory_of(file).write_file(file.filename().string(), dump(), 0644);
+}
 
 std::string RuntimeSpec::annotation(const std::string& name) const {
   const Json* annotations = find(*document_, "annotations");

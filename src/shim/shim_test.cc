@@ -216,6 +216,9 @@ TEST(LoggerUriTest, NamesTheProgramAndItsArguments) {
   EXPECT_THAT(LoggerUri::parse("binary:///usr/bin/log?--id=a%3Db&flag").argv,
               ElementsAre("/usr/bin/log", "--id", "a=b", "flag"));
   EXPECT_THROW(LoggerUri::parse("binary://log"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///usr/bin/log%00/x"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///usr/bin/log?a=%00"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///" + std::string(100'000, 'x')), Error);
 }
 
 // --- which containers are ours

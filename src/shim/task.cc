@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "oci/mount.h"
 #include "oci/runtime_spec.h"
 #include "shim/annotations.h"
@@ -137,7 +137,7 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
     mounts.push_back(
         {mount.type(), mount.source(), mount.target(), {mount.options().begin(), mount.options().end()}});
   const fs::path root = fs::path(bundle_) / "rootfs";
-  if (::mkdir(root.c_str(), 0711) != 0 && errno != EEXIST) fail_errno(errno, "making {}", root.string());
+  Directory(bundle_).make_directory("rootfs", 0711);
   mounted_ = true;
   oci::mount_all(mounts, root);
 }
@@ -147,7 +147,7 @@ asio::awaitable<void> Task::prepare_environment(oci::RuntimeSpec& spec, Millisec
   check_annotations(spec);
   if (!is_imageless(spec)) co_return;
   imageless_ = true;
-  write_file(lease_file(), id_, 0600);
+  Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
   activation_ = co_await world_.imageless.prepare(id_, spec, bundle_, limit);
   spec.save(fs::path(bundle_) / "config.json");
 }
@@ -281,7 +281,7 @@ asio::awaitable<void> Task::launch_exec(std::shared_ptr<TaskProcess> process) {
 }
 
 void Task::add_exec(const wire::ExecProcessRequest& request) {
-  if (request.exec_id().empty() || request.exec_id().find('/') != std::string::npos)
+  if (!is_file_name(request.exec_id()))  // its files in the bundle bear it
     fail_status(Code::invalid_argument, "\"{}\" cannot be the id of a process", request.exec_id());
   if (execs_.contains(request.exec_id()))
     fail_status(Code::already_exists, "id {} is in use", request.exec_id());
