@@ -127,8 +127,10 @@ RuntimeSpec RuntimeSpec::parse(std::string_view text) {
 }
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
-  const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
-  return RuntimeSpec(parse_object(text, file.string()));
+  return in_context("reading the runtime spec", [&] {
+    const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
+    return RuntimeSpec(parse_object(text, file.string()));
+  });
 }
 
 std::string RuntimeSpec::dump() const { return dump_json(*document_); }
