@@ -137,6 +137,10 @@ void check_annotations(const oci::RuntimeSpec& spec) {
   }
 }
 
+bool is_sandbox(const oci::RuntimeSpec& spec) {
+  return spec.annotation("io.kubernetes.cri.container-type") == "sandbox";
+}
+
 std::string container_name(const oci::RuntimeSpec& spec) {
   return spec.annotation("io.kubernetes.cri.container-name");
 }

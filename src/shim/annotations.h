@@ -15,6 +15,8 @@ inline constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 // holds what it cannot hold, or is none of those that there are.
 void check_annotations(const oci::RuntimeSpec& spec);
 
+// Whether this is what holds a pod's namespaces, and no container of it.
+bool is_sandbox(const oci::RuntimeSpec& spec);
 // The container's name in its pod; empty if CRI gave none.
 std::string container_name(const oci::RuntimeSpec& spec);
 // flox.dev/environment.CONTAINER, else flox.dev/environment; empty if there is neither.

@@ -126,7 +126,7 @@ void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oc
 }  // namespace
 
 bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (spec.annotation("io.kubernetes.cri.container-type") == "sandbox") return false;
+  if (is_sandbox(spec)) return false;
   if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
   return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
          runs_flox(spec);

@@ -20,7 +20,6 @@ namespace {
 
 constexpr const char* directory_name = "flox-nix";  // in the bundle
 constexpr const char* mount_name = "nix";           // in that directory
-constexpr uint64_t page = 4096;
 
 // What the child tells: the tree's descriptor, which is ours, too, or what went wrong.
 struct Report {
@@ -41,11 +40,13 @@ std::string context_option(const std::string& label) {
   return label.empty() ? "" : fmt::format(",context=\"{}\"", label);
 }
 
-// Inodes by the kernel's own proportion: one a page.
+// Inodes by the kernel's own proportion, one a page. Runtimes also write "no limit" as a very large one.
 std::string tmpfs_options(const MutableNix& wanted) {
-  const std::string size = wanted.bytes == 0 ? "size=50%"
-                                             : fmt::format("size={},nr_inodes={}", wanted.bytes,
-                                                           std::max<uint64_t>(wanted.bytes / page, 1024));
+  const uint64_t pages = wanted.bytes / static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const bool limited = wanted.bytes > 0 && pages < static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2;
+  const std::string size =
+      limited ? fmt::format("size={},nr_inodes={}", wanted.bytes, std::max<uint64_t>(pages, 1024))
+              : "size=50%";
   return "mode=0700," + size + context_option(wanted.label);
 }
 

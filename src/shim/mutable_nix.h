@@ -28,7 +28,7 @@ struct MutableNix {
   fs::path store;    // the lower directory, as the host sees it
   uint32_t uid = 0;  // the owner of /nix and /nix/store
   uint32_t gid = 0;
-  uint64_t bytes = 0;  // limit of the tmpfs; 0: half of the machine's memory
+  uint64_t bytes = 0;  // limit of the tmpfs; 0, or more than that: half of the machine's memory
   std::string label;   // SELinux's; empty: none
 };
 

@@ -143,8 +143,10 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
 }
 
 asio::awaitable<void> Task::prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit) {
-  // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it.
-  check_annotations(spec);
+  // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it. A
+  // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
+  // the container.
+  if (!is_sandbox(spec)) check_annotations(spec);
   if (!is_imageless(spec)) co_return;
   imageless_ = true;
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
