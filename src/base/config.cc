@@ -85,6 +85,9 @@ const std::vector<Key>& keys() {
            fail(ErrorKind::invalid_input, "'{}' is neither node nor closure", v);
          c.store_view = v;
        }},
+      {"allow_nix_mutable", "FLOX_ALLOW_NIX_MUTABLE", "false",
+       "may pods ask for a /nix that they can change (flox.dev/nix-mutable)?",
+       [](Config& c, const std::string& v) { c.allow_nix_mutable = flag(v); }},
       {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808",
        "where floxd serves /metrics, /healthz and /readyz",
        [](Config& c, const std::string& v) { c.metrics_address = v; }},

@@ -31,6 +31,8 @@ struct Config {
   std::map<std::string, std::string> namespace_environments;
   std::string store_view = "node";                  // store_view    FLOX_STORE_VIEW: what containers see
                                                     // of the store: "node" all, "closure" their own
+  bool allow_nix_mutable = false;                   // allow_nix_mutable FLOX_ALLOW_NIX_MUTABLE: may pods
+                                                    // ask for a /nix that they can change
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 

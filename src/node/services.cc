@@ -48,10 +48,14 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   if (request.container_id().empty()) fail(ErrorKind::invalid_input, "a container without id");
   metrics_.prepared();
   const bool own_view = wants_view(request);
+  if (request.nix_mutable() && !config_.allow_nix_mutable)
+    throw Error(ErrorKind::untrusted, "nix-mutable: this node lets no container change its /nix",
+                "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true");
   Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
                       request.pod_name(),     request.container_name(), std::time(nullptr)};
   containers_.expect(container);
   v1::PrepareResponse response;
+  response.set_nix_mutable(request.nix_mutable());
   response.set_store_directory(environments_.store().store_directory());
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);

@@ -61,14 +61,40 @@ TEST(RuntimeSpecTest, AJoinedOrMissingPidNamespaceIsNotOwn) {
                    .has_own_pid_namespace());
 }
 
-TEST(RuntimeSpecTest, AMountStandsBeforeThoseBelowIt) {
+TEST(RuntimeSpecTest, AMountIsAddedBehindAllOthersAndSoLiesOnTop) {
   RuntimeSpec spec = RuntimeSpec::parse(config);
   spec.add_mount({"/nix/store", "bind", "/var/store", {"rbind", "ro"}});
-  EXPECT_TRUE(spec.has_mount("/nix/store"));
-  EXPECT_THAT(
-      spec.dump(),
-      HasSubstr(R"({"destination":"/proc"},{"destination":"/nix/store","type":"bind",)"
-                R"("source":"/var/store","options":["rbind","ro"]},{"destination":"/nix/store/cache"})"));
+  EXPECT_THAT(spec.dump(), HasSubstr(R"({"destination":"/nix/store","type":"bind",)"
+                                     R"("source":"/var/store","options":["rbind","ro"]}])"));
+  EXPECT_EQ(spec.places().back(), "/nix/store");
+}
+
+TEST(RuntimeSpecTest, SaysWhereMountsAndDevicesAreMade) {
+  EXPECT_THAT(RuntimeSpec::parse(R"({"mounts":[{"destination":"/a"},{"type":"tmpfs"}],
+                                     "linux":{"devices":[{"path":"/dev/x"}]}})")
+                  .places(),
+              ElementsAre("/a", "", "/dev/x"));
+  EXPECT_THAT(RuntimeSpec::parse(R"({"mounts":7,"linux":[]})").places(), ElementsAre());
+}
+
+TEST(RuntimeSpecTest, KnowsItsLimitLabelAndUserNamespace) {
+  RuntimeSpec spec = RuntimeSpec::parse(
+      R"({"linux":{"mountLabel":"l","resources":{"memory":{"limit":5}},"namespaces":[{"type":"user"}]}})");
+  EXPECT_EQ(spec.memory_limit(), 5U);
+  EXPECT_EQ(spec.mount_label(), "l");
+  EXPECT_TRUE(spec.has_user_namespace());
+  EXPECT_EQ(RuntimeSpec::parse(R"({"linux":{"resources":{"memory":{"limit":-1}}}})").memory_limit(), 0U);
+  EXPECT_FALSE(RuntimeSpec::parse("{}").has_user_namespace());
+}
+
+TEST(RuntimeSpecTest, ASpecWithoutBoundsIsRefusedBeforeItIsBuilt) {
+  EXPECT_THROW(RuntimeSpec::parse(R"({"a":)" + std::string(1'000'000, '[')), Error);
+  std::string many = R"({"annotations":{)";
+  for (int i = 0; i < 200'000; ++i) many += fmt::format("{}\"{}\":\"\"", i == 0 ? "" : ",", i);
+  EXPECT_THROW(RuntimeSpec::parse(many + "}}"), Error);
+  EXPECT_THROW(RuntimeSpec::parse("{\"a\":\"" + std::string(17 << 20, 'x') + "\"}"), Error);
+  EXPECT_THROW(ProcessSpec::parse(R"({"args":["a"],"args":["b"]})"), Error);
+  EXPECT_THROW(RuntimeSpec::parse(R"({"annotations":{"k":7}})").annotations("k"), Error);
 }
 
 TEST(RuntimeSpecTest, BadJsonIsInvalidInputThatNamesTheFile) {
@@ -248,6 +274,10 @@ TEST(SandboxSpec, leaves_everything_else_to_the_oci_runtime) {
   EXPECT_EQ(reason_against(R"({"linux": {"resources": {"devices": [{"allow": true}]}}})"),
             "linux.resources.devices");
   EXPECT_EQ(reason_against(R"({"linux": {"cgroupsPath": "a.slice:cri:b"}})"), "linux.cgroupsPath");
+  EXPECT_EQ(reason_against(R"({"linux": {"cgroupsPath": "/kubepods/../../x"}})"), "linux.cgroupsPath");
+  EXPECT_EQ(reason_against(R"({"process": {"user": {"uid": 4294967296}}})"),
+            "process.user: a number over 32 bits");
+  EXPECT_EQ(reason_against(R"({"process": {"user": {"gid": -1}}})"), "process.user: a number over 32 bits");
   EXPECT_EQ(reason_against(R"({"linux": {"namespaces": [{"type": "user"}]}})"), "linux.namespaces: user");
   EXPECT_EQ(reason_against(R"({"annotations": {"io.kubernetes.cri.container-type": "container"}})"),
             "no sandbox");

@@ -4,11 +4,12 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/json.h"
 
 namespace flox::oci {
 namespace {
@@ -116,23 +117,34 @@ Argv with_log(Argv argv, const fs::path& log) {
   return argv;
 }
 
+// A command writes a few lines; their text may quote what a pod named.
+constexpr size_t log_limit = 1 << 20;
+constexpr JsonLimits line_limits{.bytes = 64 << 10, .depth = 16, .values = 4096};
+
+// The "msg" of a line of level "error"; nothing for any other line, or what is no line of a log.
+std::optional<std::string> error_of_line(std::string_view line) {
+  try {
+    const nlohmann::json entry = parse_json(line, "log", line_limits);
+    if (optional_string(entry, "level", "log") == "error") return string_member(entry, "msg", "log");
+  } catch (const Error&) {
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> last_error(const fs::path& log) {
   std::string text;
   try {
-    text = read_file(log);
+    text = Directory(log.parent_path()).read_file(log.filename().string(), log_limit);
   } catch (const Error&) {
     return std::nullopt;  // the runtime never got so far as to write a log
   }
-  std::optional<std::string> result;
-  for (size_t begin = 0; begin < text.size();) {
-    size_t end = std::min(text.find('\n', begin), text.size());
-    auto line = nlohmann::ordered_json::parse(text.begin() + static_cast<long>(begin),
-                                              text.begin() + static_cast<long>(end), nullptr, false);
-    begin = end + 1;
-    if (!line.is_object() || !line.contains("msg") || !line["msg"].is_string()) continue;
-    if (line.value("level", "") == "error") result = line["msg"].get<std::string>();
+  for (std::string_view left = text; !left.empty();) {  // from the end
+    while (left.ends_with('\n')) left.remove_suffix(1);
+    const size_t begin = left.rfind('\n') + 1;  // npos + 1 is 0
+    if (auto message = error_of_line(left.substr(begin))) return message;
+    left = left.substr(0, begin);
   }
-  return result;
+  return std::nullopt;
 }
 
 std::string default_runtime() {
@@ -151,13 +163,14 @@ std::string default_runtime() {
 }
 
 std::vector<int> parse_pids(const std::string& text) {
-  auto list = nlohmann::ordered_json::parse(text, nullptr, false);
+  const nlohmann::json list = in_context("the OCI runtime's list of processes", [&] {
+    return parse_json(text, "ps", {.bytes = 1 << 20, .depth = 4});
+  });
   std::vector<int> pids;
   if (list.is_null()) return pids;
-  if (!list.is_array())
-    fail(ErrorKind::internal, "the OCI runtime's list of processes is not JSON: {}", text);
+  if (!list.is_array()) fail(ErrorKind::internal, "the OCI runtime's list of processes is no list");
   for (const auto& pid : list)
-    if (pid.is_number_integer()) pids.push_back(pid.get<int>());
+    if (pid.is_number_unsigned() && pid.get<uint64_t>() <= INT_MAX) pids.push_back(pid.get<int>());
   return pids;
 }
 

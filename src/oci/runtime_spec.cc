@@ -2,21 +2,24 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/json.h"
 
 namespace flox::oci {
 namespace {
 
-Json parse_object(std::string_view text) {
-  Json document;
-  try {
-    document = Json::parse(text);
-  } catch (const Json::exception& error) {
-    fail(ErrorKind::invalid_input, "{}", error.what());
-  }
-  if (!document.is_object()) fail(ErrorKind::invalid_input, "not a JSON object");
+// containerd's largest specs have some thousand members; a process has no more than its environment.
+constexpr JsonLimits limits{.bytes = 16 << 20, .depth = 64, .values = 1 << 17};
+
+Json parse_object(std::string_view text, std::string_view name) {
+  Json document = parse_ordered_json(text, name, limits);
+  if (!document.is_object()) fail(ErrorKind::invalid_input, "{}: not a JSON object", name);
   return document;
+}
+
+Directory directory_of(const std::filesystem::path& file) {
+  return Directory(file.has_parent_path() ? file.parent_path() : ".");
 }
 
 // A member that may be absent, null or of another type than it should be: nullptr then.
@@ -38,6 +41,16 @@ std::vector<std::string> strings_at(const Json& object, const char* name) {
   for (const Json& item : *list)
     if (item.is_string()) result.push_back(item.get<std::string>());
   return result;
+}
+
+// The first entry of linux.namespaces with this type; nullptr if there is none.
+const Json* namespace_entry(const Json& document, std::string_view type) {
+  const Json* linux = find(document, "linux");
+  const Json* namespaces = linux == nullptr ? nullptr : find(*linux, "namespaces");
+  if (namespaces == nullptr || !namespaces->is_array()) return nullptr;
+  for (const Json& entry : *namespaces)
+    if (string_at(entry, "type") == type) return &entry;
+  return nullptr;
 }
 
 uint32_t user_field(const Json& process, const char* name) {
@@ -83,7 +96,7 @@ ProcessSpec& ProcessSpec::operator=(ProcessSpec&&) noexcept = default;
 ProcessSpec::~ProcessSpec() = default;
 
 ProcessSpec ProcessSpec::parse(std::string_view text) {
-  return in_context("reading the process", [&] { return ProcessSpec(parse_object(text)); });
+  return ProcessSpec(parse_object(text, "the process"));
 }
 
 std::string ProcessSpec::dump() const { return dump_json(*document_); }
@@ -110,16 +123,20 @@ RuntimeSpec& RuntimeSpec::operator=(RuntimeSpec&&) noexcept = default;
 RuntimeSpec::~RuntimeSpec() = default;
 
 RuntimeSpec RuntimeSpec::parse(std::string_view text) {
-  return in_context("reading the runtime spec", [&] { return RuntimeSpec(parse_object(text)); });
+  return RuntimeSpec(parse_object(text, "the runtime spec"));
 }
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
-  std::string text = read_file(file);
-  return in_context("reading " + file.string(), [&] { return RuntimeSpec(parse_object(text)); });
+  return in_context("reading the runtime spec", [&] {
+    const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
+    return RuntimeSpec(parse_object(text, file.string()));
+  });
 }
 
 std::string RuntimeSpec::dump() const { return dump_json(*document_); }
-void RuntimeSpec::save(const std::filesystem::path& file) const { write_file(file, dump(), 0644); }
+void RuntimeSpec::save(const std::filesystem::path& file) const {
+  directory_of(file).write_file(file.filename().string(), dump(), 0644);
+}
 
 std::string RuntimeSpec::annotation(const std::string& name) const {
   const Json* annotations = find(*document_, "annotations");
@@ -134,33 +151,55 @@ std::string RuntimeSpec::root_path() const {
 std::string RuntimeSpec::hostname() const { return string_at(*document_, "hostname"); }
 
 bool RuntimeSpec::has_own_pid_namespace() const {
-  const Json* linux = find(*document_, "linux");
-  const Json* namespaces = linux == nullptr ? nullptr : find(*linux, "namespaces");
-  if (namespaces == nullptr || !namespaces->is_array()) return false;
-  for (const Json& entry : *namespaces)
-    if (string_at(entry, "type") == "pid") return string_at(entry, "path").empty();
-  return false;
+  const Json* entry = namespace_entry(*document_, "pid");
+  return entry != nullptr && string_at(*entry, "path").empty();
 }
 
-bool RuntimeSpec::has_mount(std::string_view destination) const {
-  const Json* mounts = find(*document_, "mounts");
-  if (mounts == nullptr || !mounts->is_array()) return false;
-  for (const Json& mount : *mounts)
-    if (string_at(mount, "destination") == destination) return true;
-  return false;
+bool RuntimeSpec::has_user_namespace() const { return namespace_entry(*document_, "user") != nullptr; }
+
+uint64_t RuntimeSpec::memory_limit() const {
+  const Json* value = document_.get();
+  for (const char* name : {"linux", "resources", "memory", "limit"})
+    if ((value = find(*value, name)) == nullptr) return 0;
+  // A negative number is the spec's "no limit".
+  return value->is_number_unsigned() ? value->get<uint64_t>() : 0;
+}
+
+std::string RuntimeSpec::mount_label() const {
+  const Json* linux = find(*document_, "linux");
+  return linux == nullptr ? std::string() : string_at(*linux, "mountLabel");
+}
+
+std::vector<std::string> RuntimeSpec::places() const {
+  std::vector<std::string> result;
+  auto collect = [&result](const Json* list, const char* name) {
+    if (list == nullptr || !list->is_array()) return;
+    for (const Json& entry : *list) result.push_back(string_at(entry, name));
+  };
+  collect(find(*document_, "mounts"), "destination");
+  if (const Json* linux = find(*document_, "linux")) collect(find(*linux, "devices"), "path");
+  return result;
+}
+
+std::vector<std::pair<std::string, std::string>> RuntimeSpec::annotations(std::string_view prefix) const {
+  std::vector<std::pair<std::string, std::string>> result;
+  const Json* annotations = find(*document_, "annotations");
+  if (annotations == nullptr || !annotations->is_object()) return result;
+  for (auto it = annotations->begin(); it != annotations->end(); ++it) {
+    if (!it.key().starts_with(prefix)) continue;
+    if (!it->is_string()) fail(ErrorKind::invalid_input, "annotation {} is not a string", it.key());
+    result.emplace_back(it.key(), it->get<std::string>());
+  }
+  return result;
 }
 
 void RuntimeSpec::add_mount(const SpecMount& mount) {
-  Json entry = {{"destination", mount.destination},
-                {"type", mount.type},
-                {"source", mount.source},
-                {"options", mount.options}};
   Json& mounts = (*document_)["mounts"];
   if (!mounts.is_array()) mounts = Json::array();
-  auto before = mounts.begin();
-  for (; before != mounts.end(); ++before)
-    if (string_at(*before, "destination").starts_with(mount.destination + "/")) break;
-  mounts.insert(before, std::move(entry));
+  mounts.push_back({{"destination", mount.destination},
+                    {"type", mount.type},
+                    {"source", mount.source},
+                    {"options", mount.options}});
 }
 
 ProcessSpec RuntimeSpec::process() const {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace flox::oci {
@@ -26,7 +27,7 @@ void set_variable(Environment& environment, std::string_view name, std::string_v
 // A process as the spec's `process`, or as an exec's.
 class ProcessSpec {
  public:
-  // Throws Error(invalid_input) unless the text is a JSON object.
+  // Throws Error(invalid_input) unless the text is a JSON object within the limits (base/json.h).
   static ProcessSpec parse(std::string_view text);
   ProcessSpec(const ProcessSpec& other);
   ProcessSpec(ProcessSpec&&) noexcept;
@@ -60,7 +61,8 @@ struct SpecMount {
 
 class RuntimeSpec {
  public:
-  // Throws Error naming the file: not_found, or invalid_input for what is no JSON object.
+  // Throws Error naming the file: not_found, or invalid_input for what is no JSON object within the limits:
+  // 16 MiB and 131,072 members and elements.
   static RuntimeSpec load(const std::filesystem::path& file);
   static RuntimeSpec parse(std::string_view text);
   RuntimeSpec(RuntimeSpec&&) noexcept;
@@ -81,9 +83,19 @@ class RuntimeSpec {
   std::string hostname() const;
   // True if the container has a pid namespace of its own (listed in linux.namespaces, without a path).
   bool has_own_pid_namespace() const;
-  // True if a mount has this destination.
-  bool has_mount(std::string_view destination) const;
-  // Adds a mount behind the others, but in front of those that lie below its destination.
+  // True if the container has a user namespace (listed in linux.namespaces), its own or one that it joins.
+  bool has_user_namespace() const;
+  // linux.resources.memory.limit, bytes; 0 if there is none.
+  uint64_t memory_limit() const;
+  // linux.mountLabel: SELinux's, for file systems that are made for the container.
+  std::string mount_label() const;
+  // Where the spec has something made in the root: the destinations of its mounts and the paths of its
+  // devices, as they stand.
+  std::vector<std::string> places() const;
+  // Names and values of the annotations whose names begin so. Throws Error(invalid_input) for a value that is
+  // no string.
+  std::vector<std::pair<std::string, std::string>> annotations(std::string_view prefix) const;
+  // Adds a mount behind the others: it is made last, and lies on top.
   void add_mount(const SpecMount& mount);
 
   ProcessSpec process() const;

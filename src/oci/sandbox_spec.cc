@@ -68,10 +68,17 @@ std::optional<SandboxSpec> SandboxSpec::of(const RuntimeSpec& runtime_spec, std:
     }
     const Json& user = process.at("user");
     if (!has_only(user, {"uid", "gid", "additionalGids"}, "process.user", why)) return std::nullopt;
-    result.uid = user.value("uid", 0U);
-    result.gid = user.value("gid", 0U);
+    std::vector<uint64_t> ids{user.value("uid", uint64_t{0}), user.value("gid", uint64_t{0})};
     if (user.contains("additionalGids"))
-      result.additional_gids = user["additionalGids"].get<std::vector<uint32_t>>();
+      for (const Json& gid : user["additionalGids"]) ids.push_back(gid.get<uint64_t>());
+    // Cut to 32 bits, 4294967296 would be root.
+    if (std::ranges::any_of(ids, [](uint64_t id) { return id > UINT32_MAX; })) {
+      why = "process.user: a number over 32 bits";
+      return std::nullopt;
+    }
+    result.uid = static_cast<uint32_t>(ids[0]);
+    result.gid = static_cast<uint32_t>(ids[1]);
+    for (size_t i = 2; i < ids.size(); ++i) result.additional_gids.push_back(static_cast<uint32_t>(ids[i]));
     if (process.contains("oomScoreAdj")) result.oom_score_adj = process["oomScoreAdj"].get<int>();
     result.hostname = spec.value("hostname", "");
 
@@ -86,8 +93,9 @@ std::optional<SandboxSpec> SandboxSpec::of(const RuntimeSpec& runtime_spec, std:
       result.cpu_shares = resources["cpu"].value("shares", uint64_t{0});
     }
     result.cgroups_path = linux_part.at("cgroupsPath").get<std::string>();
-    if (!result.cgroups_path.starts_with('/')) {
-      why = "linux.cgroupsPath";  // systemd's form, or relative to our own cgroup
+    if (!result.cgroups_path.starts_with('/') ||
+        ("/" + result.cgroups_path + "/").find("/../") != std::string::npos) {
+      why = "linux.cgroupsPath";  // systemd's form, relative to our own cgroup, or out of the cgroups
       return std::nullopt;
     }
     const Json& namespaces = linux_part.at("namespaces");

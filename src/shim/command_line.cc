@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/directory.h"
 #include "base/error.h"
 
 namespace flox::shim {
@@ -51,6 +52,8 @@ CommandLine CommandLine::parse(const std::vector<std::string>& words) {
   if (line.namespace_name.empty())
     throw Error(ErrorKind::invalid_input, "no -namespace given", "containerd runs this program; see -help.");
   if (line.id.empty()) fail(ErrorKind::invalid_input, "no -id given");
+  file_name(line.id, "the container's id");  // directories bear both
+  file_name(line.namespace_name, "the namespace");
   return line;
 }
 

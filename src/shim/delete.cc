@@ -11,6 +11,7 @@
 #include "oci/mount.h"
 #include "shim/commands.h"
 #include "shim/imageless.h"
+#include "shim/mutable_nix.h"
 #include "shim/options.h"
 #include "shim/pause_runtime.h"
 #include "shim/time.h"
@@ -73,6 +74,7 @@ void delete_leftovers(const CommandLine& line) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what runc kills is ours to reap
   attempt("deleting the container", [&] { delete_container(line, bundle); });
   attempt("ending the pod's sandbox", [&] { PauseRuntime::remove_leftovers(bundle); });
+  attempt("taking away its /nix", [&] { detach_mutable_nix(bundle); });
   attempt("unmounting its root", [&] { oci::unmount_all(bundle / "rootfs"); });
   attempt("removing its shim's socket", [&] { remove_socket(bundle); });
   attempt("releasing its environment", [&] { release_environment(line.id, bundle); });

@@ -2,7 +2,8 @@
 // each call as a line to stdout.
 //   fake_floxd SOCKET STORE RUNTIME POD_DIR [NAME=VALUE…]   the variables are added to the process's
 // An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds, "never/…" is
-// not answered, and "die/…" ends the program.
+// not answered, and "die/…" ends the program. "strict/…" refuses a /nix that can be changed, and "old/…" is
+// answered as by a floxd that does not know of it.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -37,10 +38,13 @@ int main(int argc, char** argv) {
         if (request.environment().starts_with("fail/"))
           throw Error(ErrorKind::not_found, "realising " + request.environment() + ": no such environment",
                       "Push it first.");
+        if (request.nix_mutable() && request.environment().starts_with("strict/"))
+          throw Error(ErrorKind::untrusted, "this node lets no container change its /nix", "Ask for it.");
         if (request.environment().starts_with("die/")) std::_Exit(1);
         if (request.environment().starts_with("never/")) co_await shim::pause_for(std::chrono::hours(1));
         if (request.environment().starts_with("slow/")) co_await shim::pause_for(shim::Milliseconds(2000));
         node::v1::PrepareResponse response;
+        response.set_nix_mutable(request.nix_mutable() && !request.environment().starts_with("old/"));
         response.set_store_directory(words[1]);
         response.set_runtime_path(words[2]);
         response.set_pod_socket_directory(words[3]);

@@ -4,7 +4,10 @@
 
 #include "base/error.h"
 #include "node/node.pb.h"
+#include "shim/annotations.h"
 #include "shim/diary.h"
+#include "shim/mutable_nix.h"
+#include "shim/reserved_places.h"
 #include "shim/rootfs.h"
 #include "ttrpc/client.h"
 
@@ -13,30 +16,7 @@ namespace {
 
 constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
 constexpr Milliseconds release_limit{2000};
-constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 constexpr std::string_view fallback_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-std::string container_name(const oci::RuntimeSpec& spec) {
-  return spec.annotation("io.kubernetes.cri.container-name");
-}
-
-std::string environment_of(const oci::RuntimeSpec& spec) {
-  std::string own = spec.annotation("flox.dev/environment." + container_name(spec));
-  return own.empty() ? spec.annotation("flox.dev/environment") : own;
-}
-
-// "a, b" names "b".
-bool lists(const std::string& list, const std::string& name) {
-  for (size_t at = 0; at <= list.size();) {
-    size_t end = std::min(list.find(',', at), list.size());
-    size_t first = list.find_first_not_of(' ', at);
-    size_t last = end;
-    while (last > at && list[last - 1] == ' ') --last;
-    if (first < last && list.compare(first, last - first, name) == 0) return true;
-    at = end + 1;
-  }
-  return false;
-}
 
 // "docker.io/flox/empty:1.0.0@sha256:…" is flox/empty.
 bool is_stub_image(std::string image) {
@@ -72,6 +52,16 @@ void ensure_path(oci::Environment& environment) {
   oci::set_variable(environment, "PATH", path);
 }
 
+bool wants_mutable_nix(const oci::RuntimeSpec& spec) {
+  if (spec.annotation(mutable_annotation) != "true") return false;
+  if (spec.has_user_namespace())
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("{}: the container has a user namespace, whose users cannot own it", mutable_annotation),
+        "Leave out one of the two: the annotation, or hostUsers: false.");
+  return true;
+}
+
 node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSpec& spec,
                                      const oci::ProcessSpec& process, const oci::Environment& environment) {
   node::v1::PrepareRequest request;
@@ -89,25 +79,8 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_uid(process.uid());
   request.set_gid(process.gid());
   request.set_store_view(spec.annotation("flox.dev/store-view"));
+  request.set_nix_mutable(wants_mutable_nix(spec));
   return request;
-}
-
-void check_annotations(const oci::RuntimeSpec& spec) {
-  std::string mode = spec.annotation("flox.dev/activate-mode");
-  if (!mode.empty() && mode != "run" && mode != "dev")
-    throw Error(ErrorKind::invalid_input, fmt::format("annotation flox.dev/activate-mode is \"{}\"", mode),
-                "It is run (the default) or dev.");
-  std::string changeable = spec.annotation(mutable_annotation);
-  if (!changeable.empty() && changeable != "true" && changeable != "false")
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("annotation {} is \"{}\"", mutable_annotation, changeable),
-                "It is true or false (the default).");
-  std::vector<const char*> needed = {"/nix/store", "/run/flox"};
-  if (changeable == "true") needed.push_back("/nix");
-  for (const char* destination : needed)
-    if (spec.has_mount(destination))
-      throw Error(ErrorKind::conflict, fmt::format("the pod mounts a volume at {}", destination),
-                  "Mount it elsewhere: the environment needs this place.");
 }
 
 // The node's store, read-only. "exec" stays allowed: programs live there.
@@ -115,35 +88,25 @@ void mount_store(const std::string& store, oci::RuntimeSpec& spec) {
   spec.add_mount({"/nix/store", "bind", store, {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
 }
 
-// A /nix that the container's user may change (flox.dev/nix-mutable): the node's store stays as it is, below
-// an overlay whose changes are the container's own, in its own memory (a tmpfs, so within its memory limit),
-// and gone with it. The OCI runtime copies what stands in the root's /nix into that tmpfs ("tmpcopyup") and
-// sees it under the root's path when it mounts the overlay.
-void mount_mutable_store(const std::string& store, const fs::path& root, oci::RuntimeSpec& spec,
-                         const oci::ProcessSpec& process) {
-  const uint32_t uid = process.uid(), gid = process.gid();
-  const Rootfs rootfs(root);
-  rootfs.make_directory("/nix", 0755, uid, gid);
-  rootfs.make_directory("/nix/.changes", 0755, uid, gid);
-  for (const char* directory : {"/nix/store", "/nix/.changes/upper", "/nix/.changes/work"}) {
-    rootfs.make_directory(directory, 0755, uid, gid);
-    // A link of the image's would be followed on the host.
-    if (rootfs.has_link_on(directory))
-      throw Error(ErrorKind::conflict, fmt::format("the image has a symbolic link on {}", directory),
-                  fmt::format("Use an image with nothing at /nix, or leave {} out.", mutable_annotation));
-  }
-  spec.add_mount({"/nix",
-                  "tmpfs",
-                  "tmpfs",
-                  {"tmpcopyup", "nosuid", "nodev", "mode=0755", fmt::format("uid={}", uid),
-                   fmt::format("gid={}", gid)}});
-  const fs::path changes = root / "nix" / ".changes";
-  // Without "rprivate": the OCI runtime would hand a propagation to overlayfs, which has none.
-  spec.add_mount({"/nix/store",
-                  "overlay",
-                  "overlay",
-                  {"nosuid", "nodev", "lowerdir=" + store, "upperdir=" + (changes / "upper").string(),
-                   "workdir=" + (changes / "work").string()}});
+// The size of the container's own /nix is its memory limit, which it counts against.
+void mount_mutable_nix(const std::string& store, const fs::path& bundle, oci::RuntimeSpec& spec,
+                       const oci::ProcessSpec& process) {
+  const fs::path source = attach_mutable_nix({.store = store,
+                                              .uid = process.uid(),
+                                              .gid = process.gid(),
+                                              .bytes = spec.memory_limit(),
+                                              .label = spec.mount_label()},
+                                             bundle);
+  spec.add_mount({"/nix", "bind", source, {"rbind", "rprivate", "nosuid", "nodev"}});
+}
+
+void check_answer(const node::v1::PrepareResponse& response, bool mutable_nix) {
+  if (response.store_directory().empty() || response.runtime_path().empty())
+    fail(ErrorKind::internal, "floxd's answer lacks the store or the runtime");
+  // An older floxd does not know the question, and whether its node would allow it.
+  if (mutable_nix && !response.nix_mutable())
+    throw Error(ErrorKind::untrusted, fmt::format("{}: floxd did not allow it", mutable_annotation),
+                "Update floxd on this node and set allow_nix_mutable = true in its configuration.");
 }
 
 void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oci::ProcessSpec& process,
@@ -163,10 +126,8 @@ void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oc
 }  // namespace
 
 bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (spec.annotation("io.kubernetes.cri.container-type") == "sandbox") return false;
-  if (std::string name = container_name(spec);
-      !name.empty() && lists(spec.annotation("flox.dev/skip-containers"), name))
-    return false;
+  if (is_sandbox(spec)) return false;
+  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
   return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
          runs_flox(spec);
 }
@@ -194,9 +155,10 @@ std::string Imageless::default_socket() {
 }
 
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
-                                                              oci::RuntimeSpec& spec, fs::path root,
+                                                              oci::RuntimeSpec& spec, fs::path bundle,
                                                               Milliseconds limit) {
-  check_annotations(spec);
+  const fs::path root = bundle / spec.root_path();  // an absolute path stands for itself
+  check_places(spec, Rootfs(root));
   oci::ProcessSpec process = spec.process();
   Activation activation;
   activation.before = process.env();
@@ -220,20 +182,20 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
                           : "Is floxd running on this node? `flox node status` tells.");
   }
   node::v1::PrepareResponse response;
-  if (!response.ParseFromString(answer) || response.store_directory().empty() ||
-      response.runtime_path().empty())
-    fail(ErrorKind::internal, "floxd's answer lacks the store or the runtime");
+  if (!response.ParseFromString(answer)) fail(ErrorKind::internal, "floxd's answer cannot be read");
+  const bool mutable_nix = wants_mutable_nix(spec);
+  check_answer(response, mutable_nix);
 
   RuntimeTools tools{response.runtime_path(),
                      fs::path(response.store_directory()) / fs::path(response.runtime_path()).filename()};
   in_context("filling the container's root",
              [&] { fill_rootfs(Rootfs(root), tools, process.uid(), process.gid()); });
-  if (spec.annotation(mutable_annotation) == "true")
-    mount_mutable_store(response.store_directory(), fs::absolute(root), spec, process);
+  if (mutable_nix)
+    mount_mutable_nix(response.store_directory(), bundle, spec, process);
   else
     mount_store(response.store_directory(), spec);
   apply(response, spec, process, activation.after);
-  if (lists(spec.annotation("flox.dev/skip-containers-exec"), container_name(spec))) co_return std::nullopt;
+  if (annotation_lists(spec, "flox.dev/skip-containers-exec", container_name(spec))) co_return std::nullopt;
   co_return activation;
 }
 

@@ -34,9 +34,10 @@ class Imageless {
 
   // Asks floxd to have the environment present and leased, then edits `spec` (mounts, process) and fills the
   // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
-  // floxd's, or what is wrong with the annotations.
+  // floxd's, or what is wrong with the annotations or the mounts. What it may have attached below the bundle
+  // is for detach_mutable_nix to take away, once the container is made or was given up.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
-                                                     fs::path root, Milliseconds limit);
+                                                     fs::path bundle, Milliseconds limit);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.

@@ -5,6 +5,8 @@
 namespace flox::shim {
 namespace {
 
+constexpr size_t uri_limit = 64 << 10;
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -41,12 +43,14 @@ std::string uri_path(const std::string& text) {
 
 LoggerUri LoggerUri::parse(const std::string& text) {
   LoggerUri result;
+  if (text.size() > uri_limit)
+    fail(ErrorKind::invalid_input, "the URI of a logging program has {} bytes, more than {}", text.size(),
+         uri_limit);
   result.argv.push_back(uri_path(text));
   if (!result.argv[0].starts_with('/'))
     fail(ErrorKind::invalid_input, "logging program {} has no absolute path", text);
   size_t query = text.find('?');
-  if (query == std::string::npos) return result;
-  for (size_t at = query + 1; at < text.size();) {
+  for (size_t at = query == std::string::npos ? text.size() : query + 1; at < text.size();) {
     size_t end = std::min(text.find('&', at), text.size());
     std::string_view pair(text.data() + at, end - at);
     at = end + 1;
@@ -55,6 +59,9 @@ LoggerUri LoggerUri::parse(const std::string& text) {
     result.argv.push_back(decode(pair.substr(0, equals), true));
     if (equals != std::string_view::npos) result.argv.push_back(decode(pair.substr(equals + 1), true));
   }
+  for (const std::string& word : result.argv)  // "%00" would end it early
+    if (word.find('\0') != std::string::npos)
+      fail(ErrorKind::invalid_input, "the URI of a logging program holds a NUL");
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "ttrpc/status.h"
@@ -96,7 +97,7 @@ asio::awaitable<pid_t> OciRuntime::exec(std::string exec_id, const oci::ProcessS
                                         const Stdio& stdio) {
   const fs::path pid_file = bundle_ / (exec_id + ".pid");
   const TemporaryFile process{bundle_ / (exec_id + ".process.json")};
-  write_file(process.path, spec.dump(), 0600);
+  Directory(bundle_).write_file(process.path.filename().string(), spec.dump(), 0600);
   oci::Argv argv = runtime_.exec(id_, process.path, pid_file, stdio.console_socket());
   try {
     const pid_t pid =

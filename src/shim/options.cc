@@ -1,15 +1,16 @@
 #include "shim/options.h"
 
-#include <nlohmann/json.hpp>
-
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/toml.h"
 
 namespace flox::shim {
 namespace {
 
 constexpr const char* options_file = "options.json";
+constexpr size_t options_limit = 64 << 10;  // bytes of the file, and of a TOML text
 
 template <typename Message>
 Message parse_message(const wire::Any& any) {
@@ -99,21 +100,26 @@ RuntimeOptions RuntimeOptions::decode(const wire::Any& any) {
 RuntimeOptions RuntimeOptions::load(const fs::path& bundle) {
   RuntimeOptions result;
   result.binary = oci::default_runtime();
-  if (!fs::exists(bundle / options_file)) return result;  // Create never came
-  const std::string text = read_file(bundle / options_file);
-  auto json = nlohmann::ordered_json::parse(text, nullptr, false);
-  if (!json.is_object()) return result;  // cut off by a crash: the defaults are the best guess
-  result.binary = json.value("binary_name", result.binary);
-  result.root = json.value("root", result.root.string());
-  result.systemd_cgroup = json.value("systemd_cgroup", false);
+  const Directory directory(bundle);
+  if (!directory.exists(options_file)) return result;  // Create never came
+  try {
+    const nlohmann::json json = parse_json(directory.read_file(options_file, options_limit), options_file,
+                                           {.bytes = options_limit, .depth = 4});
+    result.binary = optional_string(json, "binary_name", options_file, result.binary);
+    result.root = optional_string(json, "root", options_file, result.root);
+    result.systemd_cgroup = json.value("systemd_cgroup", false);
+  } catch (const std::exception&) {  // cut off by a crash: the defaults are the best guess
+  }
   return result;
 }
 
 void RuntimeOptions::save(const fs::path& bundle) const {
   nlohmann::ordered_json json{
       {"binary_name", binary}, {"root", root.string()}, {"systemd_cgroup", systemd_cgroup}};
-  write_file(bundle / options_file, json.dump(), 0600);
-  write_file(bundle / "runtime", binary, 0600);
+  const Directory directory(bundle);
+  directory.write_file(options_file,
+                       json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace), 0600);
+  directory.write_file("runtime", binary, 0600);
 }
 
 oci::Runtime RuntimeOptions::runtime(const std::string& namespace_name) const {

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "shim/diary.h"
@@ -73,7 +74,7 @@ std::unique_ptr<PauseRuntime> PauseRuntime::for_sandbox(const oci::RuntimeSpec& 
 asio::awaitable<pid_t> PauseRuntime::create(const Stdio& /*has none*/, Milliseconds /*takes milliseconds*/) {
   cgroup_ = std::make_unique<SandboxCgroup>(spec_.cgroups_path, spec_.cpu_shares);
   const fs::path root = bundle_ / "sandbox-root";
-  fs::create_directories(root);
+  Directory(bundle_).make_directory("sandbox-root");
   process_ = start_pause_process({spec_, root, cgroup_->open_process_lists()});
   report_ = std::make_unique<asio::posix::stream_descriptor>(executor_, process_.report.get());
   [[maybe_unused]] int owned = process_.report.release();
@@ -82,7 +83,7 @@ asio::awaitable<pid_t> PauseRuntime::create(const Stdio& /*has none*/, Milliseco
   if (!report || report->step != 0)
     fail_status(Code::unknown, "making the pod's sandbox: {}: {}",
                 pause_step_name(report ? report->step : -1), std::strerror(report ? report->error : 0));
-  write_file(bundle_ / "init.pid", std::to_string(process_.pid), 0644);
+  Directory(bundle_).write_file("init.pid", std::to_string(process_.pid), 0644);
   co_return process_.pid;
 }
 
@@ -98,7 +99,7 @@ asio::awaitable<std::optional<PauseReport>> PauseRuntime::next_report() {
 void PauseRuntime::save_state() const {
   std::string text = fmt::format("{}\n{}\n", process_.pid, start_time_of(process_.pid));
   for (const fs::path& directory : cgroup_->directories()) text += directory.string() + "\n";
-  write_file(bundle_ / state_file, text, 0600);
+  Directory(bundle_).write_file(state_file, text, 0600);
 }
 
 asio::awaitable<void> PauseRuntime::start() {

@@ -1,45 +1,27 @@
 #include "shim/rootfs.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/error.h"
+#include "shim/in_root.h"
 
 namespace flox::shim {
-namespace {
-
-// openat2(2) with RESOLVE_IN_ROOT (Linux 5.6): "/", ".." and links mean what they would after a chroot.
-int open_in_root(int root, const std::string& path, uint64_t flags, uint64_t resolve = 0) {
-  open_how how{};
-  how.flags = flags | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
-  for (;;) {
-    long fd = ::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how);
-    if (fd >= 0 || errno != EAGAIN) return static_cast<int>(fd);  // EAGAIN: a rename raced with us
-  }
-}
-
-}  // namespace
 
 Rootfs::Rootfs(const fs::path& directory)
     : name_(directory.string()), root_(open_file(name_, O_PATH | O_DIRECTORY)) {}
 
 bool Rootfs::exists(const std::string& path) const {
-  return static_cast<bool>(Fd(open_in_root(root_.get(), path, O_PATH)));
+  return static_cast<bool>(open_in_root(root_.get(), path, false));
 }
 
-bool Rootfs::has_link_on(const std::string& path) const {
-  const Fd fd(open_in_root(root_.get(), path, O_PATH, RESOLVE_NO_SYMLINKS));
-  return !fd && errno == ELOOP;
-}
+std::string Rootfs::resolve(const std::string& path) const { return resolve_in_root(root_.get(), path); }
 
 Fd Rootfs::open_directory(const std::string& path) const {
-  Fd fd(open_in_root(root_.get(), path.empty() ? "/" : path, O_PATH | O_DIRECTORY));
+  Fd fd = open_in_root(root_.get(), path.empty() ? "/" : path, true);
   if (!fd) fail_errno(errno, "opening {} in {}", path, name_);
   return fd;
 }
@@ -52,7 +34,7 @@ Fd Rootfs::open_parent(const std::string& path, std::string& name) const {
 }
 
 bool Rootfs::make_directory(const std::string& path, unsigned mode, uint32_t uid, uint32_t gid) const {
-  if (path.empty() || path == "/" || Fd(open_in_root(root_.get(), path, O_PATH | O_DIRECTORY))) return false;
+  if (path.empty() || path == "/" || open_in_root(root_.get(), path, true)) return false;
   std::string name;
   Fd parent = open_parent(path, name);
   if (::mkdirat(parent.get(), name.c_str(), 0700) != 0) fail_errno(errno, "making {} in {}", path, name_);

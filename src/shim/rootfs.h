@@ -19,8 +19,8 @@ class Rootfs {
   explicit Rootfs(const fs::path& directory);
 
   bool exists(const std::string& path) const;  // of "/etc/passwd", with a dangling link counted as missing
-  // Whether the path leads over a symbolic link, or is one.
-  bool has_link_on(const std::string& path) const;
+  // Where the path leads in this root, without links (in_root.h). Throws Error.
+  std::string resolve(const std::string& path) const;
   // Makes the directory and its parents (0755) unless it is there; true if it was made. Throws Error.
   bool make_directory(const std::string& path, unsigned mode = 0755, uint32_t uid = 0,
                       uint32_t gid = 0) const;

@@ -21,7 +21,6 @@
 #include "shim/imageless.h"
 #include "shim/logger_uri.h"
 #include "shim/options.h"
-#include "shim/rootfs.h"
 
 namespace flox::shim {
 namespace {
@@ -217,6 +216,9 @@ TEST(LoggerUriTest, NamesTheProgramAndItsArguments) {
   EXPECT_THAT(LoggerUri::parse("binary:///usr/bin/log?--id=a%3Db&flag").argv,
               ElementsAre("/usr/bin/log", "--id", "a=b", "flag"));
   EXPECT_THROW(LoggerUri::parse("binary://log"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///usr/bin/log%00/x"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///usr/bin/log?a=%00"), Error);
+  EXPECT_THROW(LoggerUri::parse("binary:///" + std::string(100'000, 'x')), Error);
 }
 
 // --- which containers are ours
@@ -261,77 +263,6 @@ TEST(ImagelessTest, AnExecRunsInTheActivationButItsOwnWishesWin) {
   EXPECT_THAT(activation.merged({"PATH=/bin", "GONE=1", "POD=a", "MODE=new", "TERM=xterm"}),
               ElementsAre("PATH=/env/bin:/bin", "POD=a", "MODE=new", "TERM=xterm", "FLOX_ENV=/env"));
   EXPECT_THAT(activation.merged({"PATH=/mine"}), testing::Contains("PATH=/mine"));
-}
-
-// --- the root
-
-class RootfsTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "needs root";
-    fs::create_directories(root_);
-    fs::create_directories(tools_.host_directory / "bin");
-    fs::create_directories(tools_.host_directory / "etc/ssl/certs");
-    for (const char* name : {"bin/sh", "bin/env", "bin/flox", "etc/ssl/certs/ca-certificates.crt"})
-      std::ofstream(tools_.host_directory / name) << name;
-  }
-  TempDir directory_;
-  fs::path root_ = directory_.path() / "root";
-  RuntimeTools tools_{"/nix/store/r-runtime", directory_.path() / "store/r-runtime"};
-};
-
-TEST_F(RootfsTest, AnEmptyRootGetsToolsUsersCertificatesAndTmp) {
-  fill_rootfs(Rootfs(root_), tools_, 1000, 2000);
-  EXPECT_EQ(fs::read_symlink(root_ / "bin"), "/nix/store/r-runtime/bin");
-  EXPECT_EQ(fs::read_symlink(root_ / "usr/bin"), "/nix/store/r-runtime/bin");
-  EXPECT_THAT(read_file(root_ / "etc/passwd"), HasSubstr("flox:x:1000:2000:flox:/home/flox:/bin/sh\n"));
-  EXPECT_THAT(read_file(root_ / "etc/group"), HasSubstr("flox:x:2000:\n"));
-  EXPECT_EQ(fs::read_symlink(root_ / "etc/ssl/certs/ca-certificates.crt"),
-            "/nix/store/r-runtime/etc/ssl/certs/ca-certificates.crt");
-  struct stat info {};
-  ASSERT_EQ(stat((root_ / "tmp").c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 07777, 01777U);
-  ASSERT_EQ(stat((root_ / "home/flox").c_str(), &info), 0);
-  EXPECT_EQ(info.st_uid, 1000U);
-}
-
-TEST_F(RootfsTest, WhatTheImageBringsIsLeftAlone) {
-  fs::create_directories(root_ / "bin");
-  fs::create_directories(root_ / "etc");
-  std::ofstream(root_ / "bin/sh") << "own shell";
-  std::ofstream(root_ / "etc/passwd") << "own users\n";
-  fill_rootfs(Rootfs(root_), tools_, 1000, 1000);
-  fill_rootfs(Rootfs(root_), tools_, 1000, 1000);  // and a second time changes nothing
-  EXPECT_EQ(read_file(root_ / "bin/sh"), "own shell");
-  EXPECT_EQ(fs::read_symlink(root_ / "bin/env"), "/nix/store/r-runtime/bin/env");
-  EXPECT_EQ(read_file(root_ / "etc/passwd"), "own users\n");
-  EXPECT_FALSE(fs::exists(root_ / "home/flox"));
-}
-
-TEST_F(RootfsTest, LinksOfTheImageLeadNowhereOutside) {
-  fs::create_directories(directory_.path() / "outside");
-  fs::create_symlink(directory_.path() / "outside", root_ / "etc");
-  fs::create_symlink("../../../../../outside", root_ / "usr");
-  // The links' targets do not exist inside the root: an error is right, writing outside would not be.
-  EXPECT_THROW(fill_rootfs(Rootfs(root_), tools_, 0, 0), Error);
-  EXPECT_TRUE(fs::is_empty(directory_.path() / "outside"));
-
-  fs::remove(root_ / "etc");
-  fs::remove(root_ / "usr");
-  fs::create_symlink("/usr/bin", root_ / "bin2");
-  fs::create_directories(root_ / "usr/bin");
-  Rootfs(root_).make_link("/bin2/tool", "/x");
-  EXPECT_TRUE(fs::is_symlink(root_ / "usr/bin/tool"));
-}
-
-TEST_F(RootfsTest, ALinkOnTheWayIsSeenWhereverItStands) {
-  fs::create_directories(root_ / "nix/store");
-  fs::create_symlink("/etc", root_ / "nix/upper");
-  fs::create_symlink("nix", root_ / "other");
-  EXPECT_FALSE(Rootfs(root_).has_link_on("/nix/store"));
-  EXPECT_FALSE(Rootfs(root_).has_link_on("/nix/missing"));
-  EXPECT_TRUE(Rootfs(root_).has_link_on("/nix/upper"));
-  EXPECT_TRUE(Rootfs(root_).has_link_on("/other/store"));
 }
 
 // --- processes

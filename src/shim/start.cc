@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "oci/runtime_spec.h"
@@ -138,7 +139,7 @@ pid_t start_server(const CommandLine& line, const std::string& socket, const Fd&
 }
 
 void answer(const Bootstrap& bootstrap, const std::string& address) {
-  write_file("address", address, 0600);
+  Directory(".").write_file("address", address, 0600);
   write_all(STDOUT_FILENO, bootstrap_answer(bootstrap, address));
 }
 

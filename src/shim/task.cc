@@ -9,13 +9,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "oci/mount.h"
 #include "oci/runtime_spec.h"
+#include "shim/annotations.h"
 #include "shim/cgroup_migration.h"
 #include "shim/checkpoint.h"
 #include "shim/diary.h"
+#include "shim/mutable_nix.h"
 #include "shim/oci_runtime.h"
 #include "shim/pause_runtime.h"
 #include "shim/time.h"
@@ -103,6 +105,7 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   Children::ReapingRecord record(world_.children);
   const pid_t pid = co_await runtime_->create(init_->stdio, left());
   adopt_init(pid);
+  detach_nix();  // the container has its own mount of it
   if (left() < Milliseconds::zero())
     fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
                 id_, limit.count());
@@ -134,17 +137,20 @@ void Task::mount_root(const wire::CreateTaskRequest& request) {
     mounts.push_back(
         {mount.type(), mount.source(), mount.target(), {mount.options().begin(), mount.options().end()}});
   const fs::path root = fs::path(bundle_) / "rootfs";
-  if (::mkdir(root.c_str(), 0711) != 0 && errno != EEXIST) fail_errno(errno, "making {}", root.string());
+  Directory(bundle_).make_directory("rootfs", 0711);
   mounted_ = true;
   oci::mount_all(mounts, root);
 }
 
 asio::awaitable<void> Task::prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit) {
+  // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it. A
+  // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
+  // the container.
+  if (!is_sandbox(spec)) check_annotations(spec);
   if (!is_imageless(spec)) co_return;
   imageless_ = true;
-  write_file(lease_file(), id_, 0600);
-  const fs::path root = fs::path(bundle_) / spec.root_path();  // an absolute path stands for itself
-  activation_ = co_await world_.imageless.prepare(id_, spec, root, limit);
+  Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
+  activation_ = co_await world_.imageless.prepare(id_, spec, bundle_, limit);
   spec.save(fs::path(bundle_) / "config.json");
 }
 
@@ -155,6 +161,7 @@ asio::awaitable<void> Task::undo_create() {
   } catch (const std::exception& error) {
     diary("undoing the creation of {}: {}", id_, error.what());
   }
+  detach_nix();
   unmount_root();
   co_await release_environment();
 }
@@ -276,7 +283,7 @@ asio::awaitable<void> Task::launch_exec(std::shared_ptr<TaskProcess> process) {
 }
 
 void Task::add_exec(const wire::ExecProcessRequest& request) {
-  if (request.exec_id().empty() || request.exec_id().find('/') != std::string::npos)
+  if (!is_file_name(request.exec_id()))  // its files in the bundle bear it
     fail_status(Code::invalid_argument, "\"{}\" cannot be the id of a process", request.exec_id());
   if (execs_.contains(request.exec_id()))
     fail_status(Code::already_exists, "id {} is in use", request.exec_id());
@@ -480,8 +487,18 @@ asio::awaitable<void> Task::release_environment() {
 
 asio::awaitable<void> Task::remove_init() {
   co_await runtime_->remove(false);
+  detach_nix();  // still attached after a restore
   unmount_root();
   co_await release_environment();
+}
+
+void Task::detach_nix() {
+  if (!imageless_) return;
+  try {
+    detach_mutable_nix(bundle_);
+  } catch (const Error& error) {
+    diary("taking away the /nix of {}: {}", id_, error.what());  // `delete` tries again
+  }
 }
 
 void Task::unmount_root() {

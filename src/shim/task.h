@@ -87,6 +87,8 @@ class Task : public std::enable_shared_from_this<Task> {
   asio::awaitable<void> watch_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> remove_init();
   void unmount_root();
+  // Takes away what an imageless container's /nix was bound from.
+  void detach_nix();
   asio::awaitable<void> release_environment();
   // Stands as long as floxd may hold a lease: tells `delete` to give it back.
   fs::path lease_file() const { return fs::path(bundle_) / "flox.lease"; }

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "shim/diary.h"
 #include "shim/time.h"
@@ -157,8 +158,7 @@ std::shared_ptr<Task> TaskService::find(const std::string& id) const {
 
 asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request, Milliseconds limit) {
   std::string id = request.id();
-  if (id.empty() || id.find('/') != std::string::npos)
-    fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
+  if (!is_file_name(id)) fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
   if (tasks_.contains(id) || !creating_.insert(id).second)
     fail_status(Code::already_exists, "container {} exists", id);
   ++creates_;

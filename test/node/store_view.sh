@@ -47,6 +47,9 @@ equal "$(view_of hello c5 stat -c '%i %a %Y' "$hello/bin/hello")" "$(stat -c '%i
 
 step "a container that may change /nix changes its own view of it, and sees no more than that"
 mutable() { container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=closure --annotation flox.dev/nix-mutable=true docker.io/flox/empty:1.0.0 "$@"; }
+refused "this node lets no container change its /nix" mutable m0 hello
+stop_server floxd
+FLOX_ALLOW_NIX_MUTABLE=true start_floxd
 equal "$(mutable m1 sh -c "hello; rm -r $hello; echo mine >/nix/store/mine; ls /nix/store | sort")" "hello 1.0
 $({ grep -vx "$(basename "$hello")" <<<"$seen"; echo mine; } | sort)"
 equal "$(view_of hello m2 hello)" "hello 1.0"

@@ -113,7 +113,7 @@ shims() { pgrep -f "containerd-shim.* -namespace k8s.io " || true; }
 
 for handler in runc flox flox-by-name; do
   step "CRI, handler $handler: a pod with two containers of an image"
-  pod_json "pod-$handler" '{"flox.dev/note": "hello", "other.dev/note": "hidden"}'
+  pod_json "pod-$handler" '{"flox.dev/skip-containers": "hello", "other.dev/note": "hidden"}'
   pod=$(crictl runp --runtime "$handler" "$WORLD/pod-$handler.pod")
   container_json one flox.test/box:1 sh -c 'echo from one; echo to stderr >&2; trap "exit 3" TERM; while :; do sleep 0.1; done'
   container_json two flox.test/box:1 sh -c 'exit 5'
@@ -124,7 +124,7 @@ for handler in runc flox flox-by-name; do
   equal "$(crictl inspect "$two" | jq .status.exitCode)" 5
   equal "$(shims | wc -l)" 1
   program=$(basename "$(readlink "/proc/$(shims)/exe")")
-  notes=$(jq -r '.annotations["flox.dev/note"], .annotations["other.dev/note"]' "$(bundle_of "$one" k8s.io)/config.json" | xargs)
+  notes=$(jq -r '.annotations["flox.dev/skip-containers"], .annotations["other.dev/note"]' "$(bundle_of "$one" k8s.io)/config.json" | xargs)
   case $handler in
     runc) equal "$program: $notes" "containerd-shim-runc-v2: null null" ;;
     *) equal "$program: $notes" "containerd-shim-flox-v1: hello null" ;;

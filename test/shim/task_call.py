@@ -10,7 +10,6 @@ Fields: id exec_id bundle stdin stdout stderr terminal signal all width height p
 (JSON); binary=OCI-RUNTIME; options=TYPE of options that nobody understands; raw=HEX instead of a message;
 service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
 """
-import json
 import random
 import socket
 import struct
@@ -93,7 +92,7 @@ def encode(method, arguments):
             out += text(field, text(1, value) + text(2, "?"))
         elif name in TYPES:
             body = open(value).read() if name == "spec" else value
-            out += text(field, text(1, TYPES[name]) + text(2, json.dumps(json.loads(body))))
+            out += text(field, text(1, TYPES[name]) + text(2, body))
         else:
             out += text(field, value)
     return out

@@ -1,0 +1,27 @@
+// The annotations flox.dev/* of a pod, which the pod's author writes: which there are, and what they may say.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "oci/runtime_spec.h"
+
+namespace flox::shim {
+
+inline constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
+
+// Throws Error(invalid_input) for a flox.dev/ annotation that does not exist, naming the nearest one: a typo
+// in flox.dev/store-view would show the container more than was meant. Likewise for a value that is too long,
+// holds what it cannot hold, or is none of those that there are.
+void check_annotations(const oci::RuntimeSpec& spec);
+
+// Whether this is what holds a pod's namespaces, and no container of it.
+bool is_sandbox(const oci::RuntimeSpec& spec);
+// The container's name in its pod; empty if CRI gave none.
+std::string container_name(const oci::RuntimeSpec& spec);
+// flox.dev/environment.CONTAINER, else flox.dev/environment; empty if there is neither.
+std::string environment_of(const oci::RuntimeSpec& spec);
+// Whether the annotation, names with commas between, lists the container. "a, b" names "b".
+bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotation, std::string_view name);
+
+}  // namespace flox::shim
