@@ -153,9 +153,10 @@ void Worker::look_at_queue(const std::vector<Message>& messages) {
   }
 }
 
-// False if something failed, so that polling should pause.
+// False if a service failed, so that polling should pause. Tickets that cannot be processed are no reason to:
+// whoever sent them would slow everybody's down.
 bool Worker::process_batch(const std::vector<Message>& messages, const Limits& limits) {
-  long failed_before = summary_.failed;
+  const long troubles_before = troubles_;
   keeper_.hold(messages);
   parts_.metrics.in_flight(messages.size());
   log_event(Level::debug, "received messages", {{"messages", messages.size()}});
@@ -175,7 +176,7 @@ bool Worker::process_batch(const std::vector<Message>& messages, const Limits& l
     parts_.metrics.in_flight(left -= group.size());
   }
   if (!to_return.empty()) give_back(to_return);
-  return summary_.failed == failed_before;
+  return troubles_ == troubles_before;
 }
 
 void Worker::process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return) {
@@ -276,6 +277,7 @@ void Worker::attempt(Job& job, const Step& step) {
     reason = reason_of(ErrorKind::internal), job.problem = error.what();
   }
   ++summary_.failed;
+  if (job.outcome == Outcome::failed) ++troubles_;
   parts_.metrics.failed(reason);
   ordered_json fields = {{"message_id", job.message->id},
                          {"key", job.record.key},

@@ -98,6 +98,7 @@ class Worker {
   TicketStore tickets_;
   FailedMessages failed_messages_;
   Summary summary_;
+  long troubles_ = 0;  // tickets that failed through no fault of theirs
   std::chrono::steady_clock::time_point depth_seen_{};
 };
 
