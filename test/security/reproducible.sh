@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Two builds of the same sources in two directories give the same bytes, so that anybody can check what a node runs: the
+# build that is tested here, and one in a directory of another name. The latter is made without the compiler's cache, which
+# would hand it what the first build made. The shim with all that it links, and flox-pause; with FLOX_TEST_LONG=1 all
+# programs of a node.
+. "$(dirname "$0")/../lib.sh"
+[ -e "$PROJECT/.git" ] || { echo "needs the sources' repository"; exit 77; }
+grep -q '^CMAKE_BUILD_TYPE:STRING=Release' "$BUILD_DIR/CMakeCache.txt" || { echo "needs a release build"; exit 77; }
+work=$(mktemp -d "${TMPDIR:-/tmp}/flox-reproducible-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+targets=(containerd-shim-flox-v1 pause)
+programs=(containerd-shim-flox-v1 flox-pause)
+if [ -n "${FLOX_TEST_LONG:-}" ]; then
+  targets+=(flox floxd flox-catalog)
+  programs+=(flox floxd flox-catalog)
+fi
+
+step "building ${programs[*]} in another directory"
+other=$work/a-directory/with-a-longer-name/than-ours
+mkdir -p "$other"
+git -C "$PROJECT" ls-files -z --cached --others --exclude-standard |
+  (cd "$PROJECT" && xargs -0 ls -d 2>/dev/null | tar --no-recursion -T - -cf -) | tar -C "$other" -xf -
+(
+  cd "$other"
+  cmake --preset release
+  CCACHE_DISABLE=1 cmake --build build --target "${targets[@]}"
+) >"$work/log" 2>&1 || { tail -20 "$work/log" >&2; die "the build failed"; }
+
+for program in "${programs[@]}"; do
+  cmp "$BUILD_DIR/bin/$program" "$other/build/bin/$program" || die "$program differs between two directories"
+  ! grep -qaF -e "$work" -e "$PROJECT/" "$BUILD_DIR/bin/$program" "$other/build/bin/$program" || die "$program holds the path of its build"
+done
+step "${programs[*]}: bit-identical"
