@@ -7,7 +7,9 @@ function(flox_library name)
   target_link_libraries(flox_${name} PUBLIC ${A_LIBS})
 endfunction()
 
-# A unit test program NAME_test from SOURCES, run by ctest as NAME.
+# A unit test program NAME_test from SOURCES. Each of its cases is a test unit/NAME/SUITE.CASE with the labels unit and NAME.
+include(GoogleTest)
+add_custom_target(unit_tests)
 function(flox_test name)
   cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name}_test ${A_SOURCES})
@@ -19,7 +21,9 @@ function(flox_test name)
     endif()
   endforeach()
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/unit)
-  add_test(NAME ${name} COMMAND ${name}_test)
+  gtest_discover_tests(${name}_test TEST_PREFIX unit/${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "unit;${name}" TIMEOUT 600)
+  add_dependencies(unit_tests ${name}_test)
 endfunction()
 
 # C++ from .proto files, as a static library flox_NAME. LITE protos link protobuf-lite only.

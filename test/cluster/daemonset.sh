@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The chart: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
 # it back; the node's files are then as they were. deploy/node has the same without Helm.
+# prepare: kubernetes
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,6 +2,7 @@
 # A node in operation: what goes wrong is told where Kubernetes users look, and pods recover by themselves; restarts of the
 # kubelet, containerd and floxd and a cut network leave running pods alone; the figures that an autoscaler lives on are
 # those of the cgroups.
+# prepare: kubernetes
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,6 +2,7 @@
 # The example of Flox's own documentation (a web server with Redis, each its own environment) with its annotations, image
 # and commands as they are there. Redis is imported from Debian; the web server, which is not to be had here, is a small
 # one of the same name. The services find each other by name.
+# prepare: kubernetes
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -2,6 +2,7 @@
 # The guide's deployment on one machine, as it stands: three replicas enrich every ticket exactly once although one of
 # them is killed in the middle; the pods share one read-only store, which Nix finds in order; a rollback is one
 # variable; nothing is pulled and nothing is left.
+# prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }
 enter_world "$@"

@@ -2,6 +2,7 @@
 # flox node install, doctor and uninstall on a machine as Debian makes it, and on one with containerd 2.x: what install
 # sets up runs a pod, with no network and imagePullPolicy Always; doctor sees what is wrong before and nothing after;
 # uninstall leaves every file as it was.
+# prepare: containerd2
 . "$(dirname "$0")/../shim/suites.sh"
 . "$PROJECT/script/cluster-world.sh"
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || need_containerd2

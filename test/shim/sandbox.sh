@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A pod's sandbox that the shim makes without an OCI runtime: what it is, beside the one that runc makes of the same
 # request, and how it ends. Over CRI, with crictl.
+# prepare: containerd2
 . "$(dirname "$0")/suites.sh"
 [ -z "${FLOX_TEST_SHIM:-}" ] || { echo "compares both shims itself"; exit 77; }
 if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then  # only crictl is wanted of it: the daemon is the caller's choice

@@ -2,6 +2,7 @@
 # How caches are reached, each way on a real server (nginx, moto): HTTP/2 over TLS on one connection, passwords from a netrc
 # file, bearer tokens that no other server gets to see, a proxy, an S3 bucket with keys from the environment and from a
 # profile. And two processes that realise overlapping closures at once fetch each path once.
+# prepare: moto-venv
 TOOLS=${XDG_CACHE_HOME:-$HOME/.cache}  # where moto is installed once for all tests
 . "$(dirname "$0")/support.sh"
 unset NIX_SSL_CERT_FILE SSL_CERT_FILE CURL_CA_BUNDLE http_proxy https_proxy HTTPS_PROXY no_proxy NO_PROXY

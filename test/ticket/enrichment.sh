@@ -2,6 +2,7 @@
 # The complete enrichment, through the worker: what stands in object and item is what the original's own libraries make of
 # the same tickets with the same models. A model that is missing is an error, or by permission an absent field and a name;
 # a damaged one is an error always.
+# prepare: oracle-venv
 . "$(dirname "$0")/../../script/lib.sh"
 VENV=$("$PROJECT/script/oracle-venv") || { echo "torch and transformers cannot be installed from PyPI"; exit 77; }
 WORK=$(mktemp -d)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every ticket ends in table and bucket exactly once, although workers are killed at random while they work.
+# prepare: moto-venv
 . "$(dirname "$0")/aws.sh"
 start_moto
 TICKETS=150

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The models against torch and transformers: real MiniLM embeddings; DistilBERT's logits and DistilBART's beam search with
 # random weights, in each format of checkpoint and each precision.
+# prepare: oracle-venv
 . "$(dirname "$0")/../lib.sh"
 model_run=$BUILD_DIR/bench/model_run
 oracle=$PROJECT/test/ticket/model_oracle.py

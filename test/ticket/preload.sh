@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ticket-processor preload-models: fills a cache that huggingface_hub reads, whatever the network does, and shares the work
 # with others that fill it at the same time.
+# prepare: oracle-venv
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 HUB=

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SIGTERM: the worker takes no more, gives back what it has not begun, and ends with 0, at once when it is idle, also as
 # PID 1. What it gave back can be had at once by another, although the visibility time-out is long.
+# prepare: moto-venv
 . "$(dirname "$0")/aws.sh"
 start_moto
 TICKETS=200

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Tokenizers: the ids of Hugging Face's fast tokenizers, and their texts, on a multilingual corpus and on fuzzed input.
+# prepare: oracle-venv
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT

@@ -1,0 +1,37 @@
+"""Sums up CTest's JUnit files: test_summary.py FIRST [AGAIN].
+
+Says what was skipped and why, which tests failed, and which passed only when they ran again, alone. The last line is
+"N passed, N failed, N skipped"; the exit code is 1 if a test failed.
+"""
+
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def read(path):
+    """The test cases of a file by name: their status (run, fail, notrun, disabled) and their output's last line."""
+    if not os.path.exists(path):
+        return {}
+    cases = {}
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        output = (case.findtext("system-out") or "").strip().splitlines()
+        cases[case.get("name")] = (case.get("status"), output[-1] if output else "")
+    return cases
+
+
+first = read(sys.argv[1])
+again = read(sys.argv[2]) if len(sys.argv) > 2 else {}
+passed = [name for name, (status, _) in first.items() if status == "run"]
+skipped = [(name, reason) for name, (status, reason) in first.items() if status in ("notrun", "disabled")]
+flaky = [name for name, (status, _) in again.items() if status == "run"]
+failed = [name for name, (status, _) in first.items() if status == "fail" and name not in flaky]
+
+for name, reason in skipped:
+    print(f"skipped: {name}: {reason}")
+for name in failed:
+    print(f"failed: {name}")
+for name in flaky:
+    print(f"flaky: {name} failed first and passed when it ran again, alone")
+print(f"{len(passed) + len(flaky)} passed, {len(failed)} failed, {len(skipped)} skipped")
+sys.exit(1 if failed else 0)
