@@ -52,9 +52,11 @@ bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const auto first = static_cast<unsigned char>(text[i]);
-    const size_t size = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3
-                                       : first >= 0xF0 && first < 0xF5   ? 4
-                                                                         : 0;
+    const size_t size = first < 0x80                    ? 1
+                        : first >= 0xC2 && first < 0xE0 ? 2
+                        : first >= 0xE0 && first < 0xF0 ? 3
+                        : first >= 0xF0 && first < 0xF5 ? 4
+                                                        : 0;
     if (size == 0 || i + size > text.size()) return false;
     for (size_t k = 1; k < size; ++k)
       if (!is_continuation(static_cast<unsigned char>(text[i + k]))) return false;
@@ -81,8 +83,8 @@ std::map<std::string, std::string> parse_query(std::string_view text) {
     if (++count > most_parameters) bad(fmt::format("the query has over {} parameters", most_parameters));
     const size_t equals = pair.find('=');
     auto key = decode_url_part(pair.substr(0, equals), true);
-    auto value = equals == std::string_view::npos ? std::string()
-                                                  : decode_url_part(pair.substr(equals + 1), true);
+    auto value =
+        equals == std::string_view::npos ? std::string() : decode_url_part(pair.substr(equals + 1), true);
     if (!key || !value) bad("the query is not well encoded");
     query[std::move(*key)] = std::move(*value);
   }
@@ -116,12 +118,16 @@ void take_fields(const HttpHead& head, const HttpServerOptions& options, ServerR
 
 // RFC 9112, section 6: a body that two readers could end in two places is refused.
 void check_framing(const HttpHead& head, const ServerRequest& request) {
+  const auto length = request.headers.find("content-length");
+  if (length != request.headers.end() &&
+      !std::ranges::all_of(length->second, [](char c) { return c >= '0' && c <= '9'; }))
+    bad("Content-Length is not a number");
   const auto encoding = request.headers.find("transfer-encoding");
   if (encoding == request.headers.end()) return;
-  if (request.headers.contains("content-length"))
-    bad("the request has both Content-Length and Transfer-Encoding");
+  if (length != request.headers.end()) bad("the request has both Content-Length and Transfer-Encoding");
   std::string value = encoding->second;
-  std::ranges::transform(value, value.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(value, value.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (value != "chunked") bad("the only Transfer-Encoding that is understood is chunked", 501);
   if (head.version() < 11) bad("HTTP/1.0 has no Transfer-Encoding");
 }
@@ -198,7 +204,8 @@ ServerResponse problem_of(const ServerRequest& request, const std::exception& th
   return problem(500, "internal error", "the server failed", "The server's log says why.");
 }
 
-std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length) {
+std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length,
+                    bool chunked) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
   std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: flox-imageless/" FLOX_VERSION "\r\n",
                                  response.status, std::string_view(reason.data(), reason.size()));
@@ -210,7 +217,7 @@ std::string head_of(const ServerResponse& response, bool keep_alive, std::option
   add("Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) add(name, value);
   if (length) add("Content-Length", std::to_string(*length));
-  if (!length && response.stream && !response.stream_size && keep_alive) add("Transfer-Encoding", "chunked");
+  if (chunked) add("Transfer-Encoding", "chunked");
   if (!keep_alive) add("Connection", "close");
   return text + "\r\n";
 }

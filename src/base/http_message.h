@@ -21,11 +21,13 @@ std::optional<std::string> decode_url_part(std::string_view text, bool plus_is_s
 ServerRequest request_of(const HttpHead& head, const HttpServerOptions& options);
 
 // RFC 9457. `detail` and `advice` are cut to 1,000 bytes each: an answer never repeats a whole request.
-ServerResponse problem(int status, std::string_view title, std::string_view detail, std::string_view advice = "");
+ServerResponse problem(int status, std::string_view title, std::string_view detail,
+                       std::string_view advice = "");
 // The answer to what was thrown. What went wrong inside is logged and not told.
 ServerResponse problem_of(const ServerRequest& request, const std::exception& error);
 
 // Status line and fields, with the empty line. Throws Error(internal) if a field has a line break in it.
-std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length);
+std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length,
+                    bool chunked);
 
 }  // namespace flox

@@ -1,8 +1,8 @@
 // A small HTTP/1.1 server for flox-catalog, flox store serve, floxd's metrics and the workload's metrics.
 //
 // Whoever connects is a stranger: everything of a request is bounded before it is kept, memory grows as bytes
-// arrive, and a client that is slow costs a small object and no thread. One thread moves bytes; handlers run on
-// threads of their own, uploads and streams on others again, so that neither keeps the rest waiting.
+// arrive, and a client that is slow costs a small object and no thread. One thread moves bytes; handlers run
+// on threads of their own, uploads and streams on others again, so that neither keeps the rest waiting.
 #pragma once
 
 #include <atomic>
@@ -17,13 +17,13 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/sha256.h"
 
 namespace flox {
 
 class HttpTransportMaker;
 
-// Where the body of a PUT goes while it arrives. Its functions run on the server's upload threads, one at a time.
+// Where the body of a PUT goes while it arrives. Its functions run on the server's upload threads, one at a
+// time.
 class UploadSink {
  public:
   virtual ~UploadSink() = default;
@@ -32,10 +32,10 @@ class UploadSink {
 };
 
 struct ServerRequest {
-  std::string method;                          // "GET", …
-  std::string path;                            // decoded, without the query: "/api/v1/packages/web"; UTF-8, no
-                                               // control characters
-  std::map<std::string, std::string> query;    // decoded, as the path is; the last of equal names counts
+  std::string method;                        // "GET", …
+  std::string path;                          // decoded, without the query: "/api/v1/packages/web"; UTF-8, no
+                                             // control characters
+  std::map<std::string, std::string> query;  // decoded, as the path is; the last of equal names counts
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;                            // empty for an upload
   std::filesystem::path body_file;             // an upload to upload_dir: a temporary file, removed after the
@@ -68,8 +68,8 @@ class StatusError : public Error {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 0;     // 0: the system chooses
-  unsigned threads = 2;  // for handlers; as many again for uploads
+  uint16_t port = 0;                     // 0: the system chooses
+  unsigned threads = 2;                  // for handlers; as many again for uploads
   unsigned stream_threads = 16;          // streamed answers in progress; a peer has at most half of them
   uint64_t max_body = 16 * 1024 * 1024;  // bytes; a larger body is answered with 413
   uint64_t max_upload = 16ULL << 30;     // bytes, for PUT, which goes to a file
@@ -91,13 +91,13 @@ struct HttpServerOptions {
   size_t max_connections_per_peer = 0;  // 0: as many as there are in all
   size_t max_waiting = 1024;            // requests that wait for a handler; more are answered with 503
   size_t max_uploads = 64;              // at once; more are answered with 503
-  // Bytes of bodies and answers that may be in memory, of all connections, and half of it of one peer; more are
-  // answered with 503.
+  // Bytes of bodies and answers that may be in memory, of all connections, and half of it of one peer; more
+  // are answered with 503.
   uint64_t max_memory = 32 << 20;
-  std::chrono::seconds header_deadline{10};  // from the first byte (or the connection) to the head's end
-  std::chrono::seconds idle_deadline{60};    // until the next request begins
-  std::chrono::seconds stall_deadline{20};   // in a body or an answer: without any progress
-  uint64_t min_rate = 4096;                  // bytes/s of a body or an answer, after stall_deadline
+  std::chrono::seconds header_deadline{10};       // from the first byte (or the connection) to the head's end
+  std::chrono::seconds idle_deadline{60};         // until the next request begins
+  std::chrono::seconds stall_deadline{20};        // in a body or an answer: without any progress
+  uint64_t min_rate = 4096;                       // bytes/s of a body or an answer, after stall_deadline
   std::shared_ptr<HttpTransportMaker> transport;  // TLS (base/http_tls.h); null: plain
 };
 

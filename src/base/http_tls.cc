@@ -24,7 +24,8 @@ class Tls : public HttpTransport {
       : HttpTransport(std::move(socket)), context_(std::move(context)), stream_(socket_, *context_) {}
 
   void handshake(Done done) override {
-    stream_.async_handshake(ssl::stream_base::server, [done = std::move(done)](ErrorCode error) { done(error); });
+    stream_.async_handshake(ssl::stream_base::server,
+                            [done = std::move(done)](ErrorCode error) { done(error); });
   }
   void receive(size_t most, Received received) override {
     in_.resize(std::min(most, most_at_once));
@@ -35,7 +36,8 @@ class Tls : public HttpTransport {
                             });
   }
   void send(std::string_view bytes, Sent sent) override {
-    stream_.async_write_some(asio::buffer(bytes.data(), std::min(bytes.size(), most_at_once)), std::move(sent));
+    stream_.async_write_some(asio::buffer(bytes.data(), std::min(bytes.size(), most_at_once)),
+                             std::move(sent));
   }
   // close_notify first. The rest is discarded undecrypted.
   void finish(Done done) override {
@@ -58,7 +60,8 @@ std::shared_ptr<ssl::context> HttpTls::load() const {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
   SSL_CTX* native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-  SSL_CTX_set_options(native, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(native,
+                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
   // Of TLS 1.2 only what has forward secrecy and authenticates its ciphertext; all of TLS 1.3 does.
   if (SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)

@@ -16,12 +16,12 @@ namespace flox {
 // Thread-safe.
 class HttpTls : public HttpTransportMaker {
  public:
-  // PEM files: the certificate with its chain, and its key, which is read as a secret is (read_secret_file: its
-  // owner's alone). Throws Error naming the file and what is wrong with it.
+  // PEM files: the certificate with its chain, and its key, which is read as a secret is (read_secret_file:
+  // its owner's alone). Throws Error naming the file and what is wrong with it.
   HttpTls(std::filesystem::path certificate, std::filesystem::path key);
   ~HttpTls() override;
-  // Reads both files again, for connections to come; those that are open keep what they have. Throws Error and
-  // changes nothing if the new pair is of no use.
+  // Reads both files again, for connections to come; those that are open keep what they have. Throws Error
+  // and changes nothing if the new pair is of no use.
   void reload();
 
   std::unique_ptr<HttpTransport> make(boost::asio::ip::tcp::socket socket) override;

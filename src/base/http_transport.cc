@@ -21,8 +21,8 @@ bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == 
 // What all connections of a thread read into: bytes are valid during one callback only.
 thread_local std::array<char, 65536> shared;
 
-// Waits for the socket and then reads into a buffer that all connections of the thread share: ten thousand idle
-// connections need no buffer at all.
+// Waits for the socket and then reads into a buffer that all connections of the thread share: ten thousand
+// idle connections need no buffer at all.
 class Plain : public HttpTransport {
  public:
   explicit Plain(tcp::socket socket) : HttpTransport(std::move(socket)) {
@@ -35,16 +35,16 @@ class Plain : public HttpTransport {
   }
 
   void receive(size_t most, Received received) override {
-    socket_.async_wait(tcp::socket::wait_read,
-                       [this, most, received = std::move(received)](ErrorCode error) mutable {
-                         if (error) return received(error, {});
-                         const ssize_t count = ::recv(socket_.native_handle(), shared.data(),
-                                                      std::min(most, shared.size()), MSG_DONTWAIT);
-                         if (count > 0) return received({}, {shared.data(), static_cast<size_t>(count)});
-                         if (count == 0) return received(asio::error::eof, {});
-                         if (would_block()) return receive(most, std::move(received));
-                         received(last_error(), {});
-                       });
+    socket_.async_wait(
+        tcp::socket::wait_read, [this, most, received = std::move(received)](ErrorCode error) mutable {
+          if (error) return received(error, {});
+          const ssize_t count =
+              ::recv(socket_.native_handle(), shared.data(), std::min(most, shared.size()), MSG_DONTWAIT);
+          if (count > 0) return received({}, {shared.data(), static_cast<size_t>(count)});
+          if (count == 0) return received(asio::error::eof, {});
+          if (would_block()) return receive(most, std::move(received));
+          received(last_error(), {});
+        });
   }
 
   void send(std::string_view bytes, Sent sent) override {
@@ -85,16 +85,18 @@ class Plain : public HttpTransport {
 }  // namespace
 
 void HttpTransport::send_file(int, uint64_t, size_t, Sent sent) {
-  asio::post(socket_.get_executor(), [sent = std::move(sent)] { sent(asio::error::operation_not_supported, 0); });
+  asio::post(socket_.get_executor(),
+             [sent = std::move(sent)] { sent(asio::error::operation_not_supported, 0); });
 }
 
 void HttpTransport::drain(Done done) {
   ErrorCode ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  socket_.async_read_some(asio::buffer(shared), [this, done = std::move(done)](ErrorCode error, size_t) mutable {
-    if (error) return done(error);
-    drain(std::move(done));
-  });
+  socket_.async_read_some(asio::buffer(shared),
+                          [this, done = std::move(done)](ErrorCode error, size_t) mutable {
+                            if (error) return done(error);
+                            drain(std::move(done));
+                          });
 }
 
 void HttpTransport::close() {

@@ -8,8 +8,8 @@
 
 namespace flox {
 
-// Used by one thread, with one operation of each kind at a time. Callbacks run on the socket's executor, never
-// before the call returns. They hold what they need alive, the transport too.
+// Used by one thread, with one operation of each kind at a time. Callbacks run on the socket's executor,
+// never before the call returns. They hold what they need alive, the transport too.
 class HttpTransport {
  public:
   using ErrorCode = boost::system::error_code;
