@@ -22,6 +22,7 @@ using tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto sweep_interval = std::chrono::milliseconds(500);
+constexpr int accepted_at_once = 64;
 constexpr auto first_pause = std::chrono::milliseconds(20);
 constexpr auto longest_pause = std::chrono::milliseconds(1000);
 
@@ -81,6 +82,8 @@ struct HttpServer::State {
 
   void listen();
   void accept();
+  void accept_some();
+  bool has_room();
   void accepted(tcp::socket socket);
   void cannot_accept(ErrorCode error);
   bool make_room(HttpSession* session);
@@ -95,6 +98,7 @@ void HttpServer::State::listen() {
     acceptor.set_option(tcp::acceptor::reuse_address(true));
     acceptor.bind(endpoint);
     acceptor.listen();
+    acceptor.non_blocking(true);
     port = acceptor.local_endpoint().port();
   } catch (const boost::system::system_error& error) {
     throw Error(ErrorKind::unavailable,
@@ -104,17 +108,33 @@ void HttpServer::State::listen() {
 
 // Paused while every connection that there may be is being answered.
 void HttpServer::State::accept() {
-  if (is_accepting || is_pausing || !acceptor.is_open()) return;
-  if (service.connections.count() >= most && !make_room(service.connections.longest_waiting())) return;
+  if (is_accepting || is_pausing || !acceptor.is_open() || !has_room()) return;
   is_accepting = true;
-  acceptor.async_accept([this](ErrorCode error, tcp::socket socket) {
+  acceptor.async_wait(tcp::acceptor::wait_read, [this](ErrorCode error) {
     is_accepting = false;
     if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
     if (error) return cannot_accept(error);
+    accept_some();
+  });
+}
+
+// Several at once: with one a turn, thousands that came before would keep the next waiting for thousands of turns.
+void HttpServer::State::accept_some() {
+  for (int i = 0; i < accepted_at_once && has_room(); ++i) {
+    ErrorCode error;
+    tcp::socket socket(service.io);
+    acceptor.accept(socket, error);
+    if (error == asio::error::would_block) break;
+    if (error == asio::error::connection_aborted) continue;
+    if (error) return cannot_accept(error);
     pause = first_pause;
     accepted(std::move(socket));
-    accept();
-  });
+  }
+  accept();
+}
+
+bool HttpServer::State::has_room() {
+  return service.connections.count() < most || make_room(service.connections.longest_waiting());
 }
 
 // The session ends once its operations have.
