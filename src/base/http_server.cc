@@ -118,7 +118,8 @@ void HttpServer::State::accept() {
   });
 }
 
-// Several at once: with one a turn, thousands that came before would keep the next waiting for thousands of turns.
+// Several at once: with one a turn, thousands that came before would keep the next waiting for thousands of
+// turns.
 void HttpServer::State::accept_some() {
   for (int i = 0; i < accepted_at_once && has_room(); ++i) {
     ErrorCode error;

@@ -71,6 +71,7 @@ struct HttpServerOptions {
   uint16_t port = 0;                     // 0: the system chooses
   unsigned threads = 2;                  // for handlers; as many again for uploads
   unsigned stream_threads = 16;          // streamed answers in progress; a peer has at most half of them
+  bool read_only = false;                // only GET and HEAD, without bodies: for metrics and the like
   uint64_t max_body = 16 * 1024 * 1024;  // bytes; a larger body is answered with 413
   uint64_t max_upload = 16ULL << 30;     // bytes, for PUT, which goes to a file
   std::filesystem::path upload_dir;      // where PUT bodies are collected; empty: PUT is like POST

@@ -328,6 +328,17 @@ TEST(HttpServerLimits, an_upload_goes_to_its_sink_in_pieces_and_what_that_throws
   EXPECT_EQ(put(30 << 20).status, 507);
 }
 
+TEST(HttpServerRequests, that_change_something_or_have_a_body_are_refused_by_a_server_that_is_read_only) {
+  const HttpServer server({.read_only = true}, echo);
+  EXPECT_THAT(asked(server, "GET /x HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("GET /x"));
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
+    EXPECT_THAT(asked(server, fmt::format("{} / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", method)),
+                StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+}
+
 TEST(UrlParts, are_decoded_strictly) {
   EXPECT_EQ(decode_url_part("a%20b+c", false), "a b+c");
   EXPECT_EQ(decode_url_part("a%20b+c", true), "a b c");

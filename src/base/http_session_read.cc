@@ -125,9 +125,11 @@ bool HttpSession::admit() {
     answer({.body = fixed->second});
     return false;
   }
+  if (options_.read_only && request_.method != "GET" && request_.method != "HEAD")
+    throw StatusError(405, ErrorKind::invalid_input, "only GET and HEAD are answered here");
   if (options_.admit) options_.admit(request_);
   const bool upload = request_.method == "PUT" && (options_.begin_upload || !options_.upload_dir.empty());
-  body_limit_ = upload ? options_.max_upload : options_.max_body;
+  body_limit_ = options_.read_only ? 0 : upload ? options_.max_upload : options_.max_body;
   if (parser_->content_length().value_or(0) > body_limit_)
     throw StatusError(413, ErrorKind::invalid_input, fmt::format("the body is over {} bytes", body_limit_));
   if (!upload) return true;
