@@ -249,12 +249,14 @@ bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
     throw Error(ErrorKind::conflict,
                 fmt::format("{} is here already, with other content", known->info.path.to_string()),
                 "a store path never changes: what was built anew must have another path");
-  if (known->url != given.url || known->compression != given.compression ||
-      known->file_hash != given.file_hash || known->file_size != given.file_size)
+  if (known->url != given.url)
     throw Error(
         ErrorKind::conflict,
         fmt::format("{} is here already, as {}", known->info.path.to_string(), known->url),
         "Only signatures can be added to a published path: publish again, and its file will be found.");
+  if (known->compression != given.compression || known->file_hash != given.file_hash ||
+      known->file_size != given.file_size)
+    fail(ErrorKind::untrusted, "its Compression, FileHash or FileSize is not that of {}", known->url);
   const std::vector<std::string> before = known->info.signatures;
   // Those that are there come first, so that a flood cannot displace them.
   std::vector<std::string> signatures = before;

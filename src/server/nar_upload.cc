@@ -82,6 +82,9 @@ void NarUpload::unpack(std::string_view piece) {
     }
   } catch (const store::NeedsMemory&) {
     goes_on = false;
+  } catch (const Error& error) {  // told once it is known whether these are the bytes that were meant
+    damage_ = error;
+    goes_on = false;
   }
   if (goes_on) return;
   decompressor_.reset();
@@ -89,6 +92,7 @@ void NarUpload::unpack(std::string_view piece) {
 }
 
 std::optional<NarContent> NarUpload::content() {
+  if (damage_) throw Error(*damage_);
   if (!decompressor_) return std::nullopt;
   try {
     decompressor_->finish();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/sha256.h"
 #include "server/cache_files.h"
@@ -50,6 +51,7 @@ class NarUpload : public UploadSink {
   Sha256 hash_;
   uint64_t size_ = 0;
   std::unique_ptr<store::Decompressor> decompressor_;
+  std::optional<Error> damage_;
   Sha256 nar_hash_;
   uint64_t nar_size_ = 0;
 };

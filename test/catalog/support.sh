@@ -17,6 +17,7 @@ stop_catalog() {
   catalog=
 }
 trap 'stop_catalog; rm -rf "$dir"' EXIT
+trap 'exit 1' TERM INT
 
 start_catalog() {
   rm -f "$dir/port"
