@@ -200,7 +200,14 @@ HttpServer::HttpServer(HttpServerOptions options, Handler handler)
   state_->listen();
   state_->accept();
   state_->sweep();
-  state_->thread = std::thread([state = state_.get()] { state->service.io.run(); });
+  // What one connection throws (no memory, mostly) ends with that connection.
+  state_->thread = std::thread([&io = state_->service.io] {
+    while (!io.stopped()) try {
+        io.run();
+      } catch (const std::exception& error) {
+        log::error("a connection failed: {}", error.what());
+      }
+  });
 }
 
 HttpServer::~HttpServer() {

@@ -70,7 +70,7 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";
   uint16_t port = 0;                     // 0: the system chooses
   unsigned threads = 2;                  // for handlers; as many again for uploads
-  unsigned stream_threads = 16;          // streamed answers in progress; a peer has at most half of them
+  unsigned stream_threads = 16;          // streamed answers in progress, of a peer at most half; others wait
   bool read_only = false;                // only GET and HEAD, without bodies: for metrics and the like
   uint64_t max_body = 16 * 1024 * 1024;  // bytes; a larger body is answered with 413
   uint64_t max_upload = 16ULL << 30;     // bytes, for PUT, which goes to a file

@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -34,6 +35,9 @@ struct HttpService {
   size_t waiting = 0;  // requests with the handlers, and before them
   size_t uploads = 0;
   size_t streams = 0;
+  std::deque<std::weak_ptr<HttpSession>> pending_streams;  // that wait for a thread
+  // Gives threads to those that wait for one.
+  void start_pending_streams();
   uint64_t memory = 0;  // bytes of bodies and answers
   bool is_stopping = false;
   std::function<void()> on_room = [] {};  // a connection has ended
@@ -83,8 +87,11 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
   void start();
   void close();
+  bool is_closed() const noexcept { return is_closed_; }
   // Whether the client has had its time.
   bool is_late(Clock::time_point now) const;
+  // Begins the streamed answer that waits for a thread; false if there is none for this peer yet.
+  bool run_stream();
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;

@@ -128,6 +128,8 @@ void HttpSession::release_request() {
   if (is_streaming_) {
     --service_.streams;
     --place_.peer().streams;
+    if (!service_.is_stopping)
+      asio::post(service_.io, [&service = service_] { service.start_pending_streams(); });
   }
   is_waiting_ = is_upload_ = is_streaming_ = is_chunked_ = false;
   request_ = {};
@@ -220,16 +222,25 @@ void HttpSession::send_file() {
 // The maker runs on a thread for streams until its last byte is taken: a client that does not read holds it,
 // for as long as min_rate lets it.
 void HttpSession::start_stream() {
-  auto& peer = place_.peer();
-  const unsigned threads = std::max(1U, options_.stream_threads);
   is_chunked_ = !response_.stream_size && knows_chunks_;
   if (!response_.stream_size && !is_chunked_) keep_alive_ = false;  // its end is the connection's
   if (request_.method == "HEAD") return send_head(response_.stream_size, is_chunked_);
-  if (service_.streams >= threads || peer.streams >= std::max(1U, threads / 2)) {
+  if (run_stream()) return;
+  if (service_.pending_streams.size() >= options_.max_waiting) {
     ++service_.counters.overloaded_total;
     response_ = problem(503, "unavailable", "too many transfers at once", "Try again in a moment.");
     return send_head(response_.body.size(), false);
   }
+  service_.pending_streams.push_back(weak_from_this());
+  pumping_ = shared_from_this();
+  pause_transfer();
+}
+
+bool HttpSession::run_stream() {
+  auto& peer = place_.peer();
+  const unsigned threads = std::max(1U, options_.stream_threads);
+  if (service_.streams >= threads || peer.streams >= std::max(1U, threads / 2)) return false;
+  if (const auto self = std::exchange(pumping_, nullptr)) resume_transfer();
   ++service_.streams;
   ++peer.streams;
   is_streaming_ = true;
@@ -257,6 +268,22 @@ void HttpSession::start_stream() {
     }
   });
   send_head(response_.stream_size, is_chunked_);
+  return true;
+}
+
+void HttpService::start_pending_streams() {
+  for (auto it = pending_streams.begin(); it != pending_streams.end() && streams < options.stream_threads;) {
+    const auto session = it->lock();
+    bool is_gone = !session || session->is_closed();
+    try {
+      is_gone = is_gone || session->run_stream();
+    } catch (const std::exception& error) {
+      log::error("beginning a transfer: {}", error.what());
+      session->close();
+      is_gone = true;
+    }
+    it = is_gone ? pending_streams.erase(it) : it + 1;
+  }
 }
 
 void HttpSession::send_stream() {
