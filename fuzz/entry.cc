@@ -8,7 +8,7 @@ extern "C" const char* __asan_default_options() { return "external_symbolizer_pa
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    flox::fuzz::one({reinterpret_cast<const char*>(data), size});
+    flox::fuzz::one(flox::fuzz::expanded({reinterpret_cast<const char*>(data), size}));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "an exception left the parser: %s\n", error.what());
     std::abort();

@@ -17,6 +17,30 @@ namespace flox::fuzz {
 // Defined by the target.
 void one(std::string_view input);
 
+// The input with each "\xfd\xfe" EXPONENT SIZE PIECE in it written out: the PIECE of SIZE (modulo 16) bytes,
+// 2 to the power of EXPONENT (modulo 21) times. So a seed of a few bytes is nested a million levels deep, and
+// libFuzzer can make others of it. The result has at most 4 MiB: what would be longer is left as it is.
+inline std::string expanded(std::string_view input) {
+  constexpr std::string_view mark = "\xfd\xfe";
+  constexpr size_t most = 4 << 20;
+  std::string text;
+  for (size_t at = input.find(mark); at != std::string_view::npos; at = input.find(mark)) {
+    text += input.substr(0, at);
+    input.remove_prefix(at);
+    if (input.size() < 4) break;
+    const size_t times = size_t{1} << (static_cast<unsigned char>(input[2]) % 21);
+    const std::string_view piece = input.substr(4, static_cast<unsigned char>(input[3]) % 16);
+    if (text.size() + times * piece.size() + input.size() > most) {
+      text += input.substr(0, mark.size());
+      input.remove_prefix(mark.size());
+      continue;
+    }
+    for (size_t i = 0; i < times; ++i) text += piece;
+    input.remove_prefix(4 + piece.size());
+  }
+  return text += input;
+}
+
 inline void require(bool condition, std::string_view promise) {
   if (condition) return;
   std::fprintf(stderr, "broken promise: %.*s\n", static_cast<int>(promise.size()), promise.data());

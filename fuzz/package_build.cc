@@ -1,12 +1,13 @@
 // A catalog's answer about one package.
+#include "base/json.h"
 #include "catalog/model.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
 
 void one(std::string_view input) {
-  const auto json = nlohmann::json::parse(input, nullptr, false);
-  if (json.is_discarded()) return;
+  nlohmann::json json;
+  if (!accepts([&] { json = parse_json(input, "answer"); })) return;
   catalog::PackageBuild build;
   if (!accepts([&] { build = catalog::PackageBuild::from_json(json); })) return;
   require(catalog::PackageBuild::from_json(build.to_json()).to_json() == build.to_json(),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
@@ -25,7 +26,7 @@ void edit(oci::ProcessSpec& process) {
 
 // Nobody becomes another user, least of all root, by a number that no user can have.
 void compare_user(const oci::ProcessSpec& process) {
-  const oci::Json document = oci::Json::parse(process.dump());
+  const oci::Json document = parse_ordered_json(process.dump(), "process");
   for (const auto& [pointer, id] :
        {std::pair{"/user/uid", process.uid()}, std::pair{"/user/gid", process.gid()}}) {
     const oci::Json::json_pointer place(pointer);

@@ -91,9 +91,8 @@ class Builder {
   bool end_array() { return close(); }
   bool key(std::string& value) {
     ++names_;
-    if (!open_.back().names.insert(value).second)
-      fail_at(text_, offset_of_name(text_, names_), name_,
-              fmt::format("'{}' stands twice", printable(value)));
+    if constexpr (is_ordered)
+      if (!open_.back().names.insert(value).second) fail_twice(value);
     key_ = std::move(value);
     return true;
   }
@@ -110,8 +109,14 @@ class Builder {
  private:
   struct Open {
     Json* value;
-    std::set<std::string, std::less<>> names;
+    std::set<std::string, std::less<>> names;  // if the object itself does not know them in their order
   };
+
+  static constexpr bool is_ordered = std::is_same_v<Json, nlohmann::ordered_json>;
+
+  [[noreturn]] void fail_twice(std::string_view key) const {
+    fail_at(text_, offset_of_name(text_, names_), name_, fmt::format("'{}' stands twice", printable(key)));
+  }
 
   static std::string printable(std::string_view text) {
     std::string result;
@@ -132,11 +137,13 @@ class Builder {
       return &parent.back();
     }
     auto& members = parent.template get_ref<typename Json::object_t&>();
-    if constexpr (requires { members.push_back({key_, Json()}); }) {
+    if constexpr (is_ordered) {
       members.push_back({std::move(key_), Json(std::forward<Value>(value))});
       return &members.back().second;
     } else {
-      return &members.emplace(std::move(key_), std::forward<Value>(value)).first->second;
+      const auto [at, is_new] = members.try_emplace(std::move(key_), std::forward<Value>(value));
+      if (!is_new) fail_twice(at->first);
+      return &at->second;
     }
   }
   template <typename Value>

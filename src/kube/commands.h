@@ -24,6 +24,7 @@ struct PlayOptions {
   std::vector<std::string> files;  // files, directories, "-"
   std::vector<std::string> kustomizations;
   StringMap environment;
+  std::vector<std::string> ignored_kinds;  // objects that are left out
   bool wait = true;
   std::chrono::seconds timeout{120};
 };

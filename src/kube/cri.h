@@ -18,7 +18,11 @@ namespace flox::kube {
 
 using StringMap = std::map<std::string, std::string>;
 
-enum class SeccompProfile { runtime_default, unconfined, localhost };
+// For seccomp or AppArmor.
+struct RuntimeProfile {
+  enum class Type { unconfined, runtime_default, localhost } type = Type::unconfined;
+  std::string localhost;  // a file for seccomp, a loaded profile's name for AppArmor
+};
 
 struct PortMapping {
   std::string protocol = "TCP";  // TCP, UDP or SCTP
@@ -31,6 +35,9 @@ struct HostNamespaces {
   bool network = false, pid = false, ipc = false;
 };
 
+// Ids of a pod with a user namespace of its own: from 0, and as many of the host's, which are no other pod's.
+inline constexpr uint32_t user_range = 65536;
+
 struct SandboxConfig {
   std::string name, uid, namespace_;
   unsigned attempt = 0;
@@ -42,6 +49,7 @@ struct SandboxConfig {
   StringMap labels, annotations, sysctls;
   std::string cgroup_parent;
   HostNamespaces host;
+  uint32_t user_base = 0;  // the host's id behind the pod's id 0 in a user namespace; 0: the host's own users
   std::optional<int64_t> run_as_user, run_as_group;
   std::vector<int64_t> supplemental_groups;
   bool privileged = false;
@@ -50,6 +58,7 @@ struct SandboxConfig {
 struct MountConfig {
   std::string host_path, container_path;
   bool read_only = false;
+  uint32_t user_base = 0;  // as the pod's
   enum class Propagation { none, from_host, both_ways } propagation = Propagation::none;
 };
 
@@ -73,11 +82,12 @@ struct ContainerConfig {
   std::vector<std::string> add_capabilities, drop_capabilities, masked_paths, readonly_paths;
   bool privileged = false, readonly_rootfs = false, no_new_privileges = false;
   HostNamespaces host;
+  uint32_t user_base = 0;
   bool share_process_namespace = false;
   std::optional<int64_t> run_as_user, run_as_group;
   std::vector<int64_t> supplemental_groups;
-  SeccompProfile seccomp = SeccompProfile::unconfined;
-  std::string seccomp_localhost;
+  RuntimeProfile seccomp;
+  std::optional<RuntimeProfile> apparmor;  // none: as the runtime has it
 };
 
 struct SandboxInfo {
@@ -117,6 +127,8 @@ class Cri {
 
   // "containerd 1.6.20".
   virtual std::string version() = 0;
+  // Whether pods of this handler can have user namespaces of their own. A runtime that does not say, cannot.
+  virtual bool has_user_namespaces(const std::string& handler) = 0;
 
   virtual std::string run_sandbox(const SandboxConfig& config, const std::string& handler) = 0;
   virtual void stop_sandbox(const std::string& id) = 0;

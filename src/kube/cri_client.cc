@@ -19,6 +19,9 @@ constexpr seconds quick_call = minutes(2);
 constexpr seconds sandbox_call = minutes(4);
 constexpr seconds start_call = minutes(30);
 
+// Bytes of one answer. containerd cuts what a command in a pod prints at 16 MiB for each of its streams.
+constexpr int most_answer = 40 << 20;
+
 ErrorKind kind_of(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::NOT_FOUND:
@@ -35,18 +38,31 @@ ErrorKind kind_of(const grpc::Status& status) {
   }
 }
 
-void set(pb::NamespaceOption& option, const HostNamespaces& host, bool container, bool share_processes) {
+void set(pb::IDMapping& mapping, uint32_t user_base) {
+  mapping.set_host_id(user_base);
+  mapping.set_length(user_range);
+}
+
+void set(pb::NamespaceOption& option, const HostNamespaces& host, uint32_t user_base, bool container,
+         bool share_processes) {
+  if (user_base != 0) {
+    auto& users = *option.mutable_userns_options();
+    users.set_mode(pb::POD);
+    set(*users.add_uids(), user_base);
+    set(*users.add_gids(), user_base);
+  }
   option.set_network(host.network ? pb::NODE : pb::POD);
   option.set_ipc(host.ipc ? pb::NODE : pb::POD);
   const bool own = container && !share_processes;
   option.set_pid(host.pid ? pb::NODE : own ? pb::CONTAINER : pb::POD);
 }
 
-void set_profile(pb::SecurityProfile& profile, SeccompProfile type, const std::string& localhost) {
-  profile.set_profile_type(type == SeccompProfile::runtime_default ? pb::SecurityProfile::RuntimeDefault
-                           : type == SeccompProfile::unconfined    ? pb::SecurityProfile::Unconfined
-                                                                   : pb::SecurityProfile::Localhost);
-  profile.set_localhost_ref(localhost);
+void set(pb::SecurityProfile& message, const RuntimeProfile& profile) {
+  using Type = RuntimeProfile::Type;
+  message.set_profile_type(profile.type == Type::runtime_default ? pb::SecurityProfile::RuntimeDefault
+                           : profile.type == Type::unconfined    ? pb::SecurityProfile::Unconfined
+                                                                 : pb::SecurityProfile::Localhost);
+  message.set_localhost_ref(profile.localhost);
 }
 
 template <typename Repeated>
@@ -80,12 +96,12 @@ pb::PodSandboxConfig to_message(const SandboxConfig& config) {
   linux_config.set_cgroup_parent(config.cgroup_parent);
   linux_config.mutable_sysctls()->insert(config.sysctls.begin(), config.sysctls.end());
   auto& security = *linux_config.mutable_security_context();
-  set(*security.mutable_namespace_options(), config.host, false, false);
+  set(*security.mutable_namespace_options(), config.host, config.user_base, false, false);
   if (config.run_as_user) security.mutable_run_as_user()->set_value(*config.run_as_user);
   if (config.run_as_group) security.mutable_run_as_group()->set_value(*config.run_as_group);
   for (int64_t group : config.supplemental_groups) security.add_supplemental_groups(group);
   security.set_privileged(config.privileged);
-  set_profile(*security.mutable_seccomp(), SeccompProfile::runtime_default, "");
+  set(*security.mutable_seccomp(), {RuntimeProfile::Type::runtime_default, ""});
   return message;
 }
 
@@ -93,7 +109,8 @@ void set_security(pb::LinuxContainerSecurityContext& security, const ContainerCo
   append(security.mutable_capabilities()->mutable_add_capabilities(), config.add_capabilities);
   append(security.mutable_capabilities()->mutable_drop_capabilities(), config.drop_capabilities);
   security.set_privileged(config.privileged);
-  set(*security.mutable_namespace_options(), config.host, true, config.share_process_namespace);
+  set(*security.mutable_namespace_options(), config.host, config.user_base, true,
+      config.share_process_namespace);
   if (config.run_as_user) security.mutable_run_as_user()->set_value(*config.run_as_user);
   if (config.run_as_group) security.mutable_run_as_group()->set_value(*config.run_as_group);
   security.set_readonly_rootfs(config.readonly_rootfs);
@@ -101,7 +118,8 @@ void set_security(pb::LinuxContainerSecurityContext& security, const ContainerCo
   security.set_no_new_privs(config.no_new_privileges);
   append(security.mutable_masked_paths(), config.masked_paths);
   append(security.mutable_readonly_paths(), config.readonly_paths);
-  set_profile(*security.mutable_seccomp(), config.seccomp, config.seccomp_localhost);
+  set(*security.mutable_seccomp(), config.seccomp);
+  if (config.apparmor) set(*security.mutable_apparmor(), *config.apparmor);
 }
 
 pb::ContainerConfig to_message(const ContainerConfig& config) {
@@ -122,6 +140,10 @@ pb::ContainerConfig to_message(const ContainerConfig& config) {
     entry.set_host_path(mount.host_path);
     entry.set_container_path(mount.container_path);
     entry.set_readonly(mount.read_only);
+    if (mount.user_base != 0) {
+      set(*entry.add_uid_mappings(), mount.user_base);
+      set(*entry.add_gid_mappings(), mount.user_base);
+    }
     entry.set_propagation(static_cast<pb::MountPropagation>(mount.propagation));
   }
   message.mutable_labels()->insert(config.labels.begin(), config.labels.end());
@@ -157,7 +179,7 @@ class GrpcCri : public Cri {
  public:
   explicit GrpcCri(const std::string& endpoint) : endpoint_(endpoint) {
     grpc::ChannelArguments arguments;
-    arguments.SetMaxReceiveMessageSize(-1);  // exec output
+    arguments.SetMaxReceiveMessageSize(most_answer);
     // A runtime that is restarted is found again quickly.
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
@@ -170,6 +192,14 @@ class GrpcCri : public Cri {
     const auto answer = runtime_call("asking for the version", &pb::RuntimeService::Stub::Version,
                                      pb::VersionRequest{}, quick_call);
     return answer.runtime_name() + " " + answer.runtime_version();
+  }
+
+  bool has_user_namespaces(const std::string& handler) override {
+    const auto answer = runtime_call("asking for the runtime's features", &pb::RuntimeService::Stub::Status,
+                                     pb::StatusRequest{}, quick_call);
+    for (const auto& item : answer.runtime_handlers())
+      if (item.name() == handler) return item.features().user_namespaces();
+    return false;
   }
 
   std::string run_sandbox(const SandboxConfig& config, const std::string& handler) override {

@@ -25,6 +25,8 @@ class FakeCri : public Cri {
   std::string create_error, start_error, sandbox_error;  // if not empty, the call fails with it
   std::vector<std::string> calls;                        // "start server", "stop server", …
   std::string last_handler;
+  SandboxConfig last_sandbox;
+  bool user_namespaces = false;
 
   // The newest container of this name ends.
   void end(const std::string& name, int exit_code, int64_t finished_at_seconds) {
@@ -47,9 +49,11 @@ class FakeCri : public Cri {
   }
 
   std::string version() override { return "fake 1"; }
+  bool has_user_namespaces(const std::string&) override { return user_namespaces; }
   std::string run_sandbox(const SandboxConfig& config, const std::string& handler) override {
     if (!sandbox_error.empty()) fail(ErrorKind::internal, "{}", sandbox_error);
     last_handler = handler;
+    last_sandbox = config;
     const std::string id = "sandbox" + std::to_string(++count_);
     sandboxes[id] = {id, config.name, config.uid, config.namespace_, config.attempt, true, count_};
     calls.push_back("sandbox");

@@ -6,20 +6,11 @@
 namespace flox::kube {
 namespace {
 
-bool present(const YAML::Node& node) { return node.IsDefined() && !node.IsNull(); }
-
 bool is_number(const std::string& text) {
   double value;
   const char* begin = text.c_str() + (text.starts_with("+") ? 1 : 0);
   const auto [end, error] = std::from_chars(begin, text.c_str() + text.size(), value);
   return error == std::errc() && end == text.c_str() + text.size() && begin != end;
-}
-
-bool is_boolean(const std::string& text) {
-  static const std::set<std::string> words = {"true", "True", "TRUE", "false", "False", "FALSE",
-                                              "yes",  "Yes",  "YES",  "no",    "No",    "NO",
-                                              "on",   "On",   "ON",   "off",   "Off",   "OFF"};
-  return words.contains(text);
 }
 
 }  // namespace
@@ -29,10 +20,9 @@ std::string to_string(const ObjectKey& key) {
   return fmt::format("{} {}{}", key.kind, plain ? "" : key.namespace_ + "/", key.name);
 }
 
-void ReadContext::reject(const YAML::Node& where, const std::string& path, const std::string& text) const {
-  const auto mark = where.IsDefined() ? where.Mark() : YAML::Mark::null_mark();
+void ReadContext::reject(const YamlNode& where, const std::string& path, const std::string& text) const {
   std::string place = source;
-  if (!mark.is_null()) place += fmt::format(":{}:{}", mark.line + 1, mark.column + 1);
+  if (where.place().line > 0) place += fmt::format(":{}:{}", where.place().line, where.place().column);
   throw Error(ErrorKind::invalid_input, fmt::format("{}: {}{}{}{}", place, object, object.empty() ? "" : ": ",
                                                     path.empty() ? "" : path + ": ", text));
 }
@@ -41,61 +31,65 @@ void ReadContext::note(const std::string& text) const {
   if (notes) notes->push_back(object.empty() ? text : object + ": " + text);
 }
 
-Fields::Fields(const YAML::Node& node, std::string path, const ReadContext& context)
-    : path_(std::move(path)), context_(context), exceptions_(std::uncaught_exceptions()) {
-  if (!node.IsDefined() || node.IsNull()) return;
-  if (!node.IsMap()) context_.reject(node, path_, "expected a map of fields");
-  map_.reset(node);
-  std::set<std::string> seen;
-  for (const auto& field : node) {
-    if (!field.first.IsScalar()) context_.reject(field.first, path_, "a field's name must be a word");
-    if (!seen.insert(field.first.Scalar()).second)
-      context_.reject(field.first, path_, fmt::format("the field {} is given twice", field.first.Scalar()));
-  }
+Fields::Fields(const YamlNode& node, std::string path, const ReadContext& context,
+               std::span<const FieldRule> rules)
+    : path_(std::move(path)), context_(context), rules_(rules), exceptions_(std::uncaught_exceptions()) {
+  if (!node.is_given()) return;
+  if (!node.is_map()) context_.reject(node, path_, "expected a map of fields");
+  map_ = node;
 }
 
 Fields::~Fields() noexcept(false) {
-  if (std::uncaught_exceptions() != exceptions_ || !map_.IsMap()) return;
-  for (const auto& field : map_) {
-    const std::string name = field.first.Scalar();
-    if (!read_.contains(name) && present(field.second))
-      context_.note(path_of(name.c_str()) + " is not acted on");
+  if (std::uncaught_exceptions() != exceptions_) return;
+  for (const auto& [key, value] : map_.fields()) {
+    if (read_.contains(key.text()) || !value.is_given()) continue;
+    const FieldRule* known = nullptr;
+    for (const auto& rule : rules_)
+      if (key.text() == rule.name) known = &rule;
+    if (!known) context_.reject(key, path_of(key.text().c_str()), "there is no such field");
+    apply(*known, key, value);
   }
+}
+
+void Fields::apply(const FieldRule& rule, const YamlNode& key, const YamlNode& value) const {
+  if (value.is_scalar() && *rule.harmless && value.text() == rule.harmless) return;
+  const bool empty = (value.is_list() && value.items().empty()) || (value.is_map() && value.fields().empty());
+  if (rule.treatment == Treatment::silent || (rule.treatment == Treatment::refused && empty)) return;
+  const std::string path = path_of(rule.name);
+  if (rule.treatment == Treatment::refused) context_.reject(key, path, fmt::format("refused; {}", rule.why));
+  context_.note(path + ": noted; " + rule.why);
 }
 
 std::string Fields::path_of(const char* key) const { return path_.empty() ? key : path_ + "." + key; }
 
-bool Fields::has(const char* key) const {
-  if (!map_.IsMap()) return false;
-  const YAML::Node& map = map_;  // a const lookup does not insert
-  return present(map[key]);
+bool Fields::has(const char* key) const { return map_[key].is_given(); }
+
+YamlNode Fields::node(const char* key) {
+  read_.insert(key);
+  YamlNode value = map_[key];
+  return value.is_given() ? value : YamlNode();
 }
 
-YAML::Node Fields::node(const char* key) {
-  read_.insert(key);
-  if (!has(key)) return YAML::Node(YAML::NodeType::Undefined);
-  const YAML::Node& map = map_;
-  return map[key];
+void Fields::accept_all() {
+  for (const auto& [key, value] : map_.fields()) read_.insert(key.text());
 }
 
 void Fields::reject(const char* key, const std::string& text) const {
-  const YAML::Node& map = map_;
-  context_.reject(has(key) ? map[key] : map_, path_of(key), text);
+  context_.reject(has(key) ? map_[key] : map_, path_of(key), text);
 }
 
-std::string string_of(const YAML::Node& node, const std::string& path, const ReadContext& context) {
-  if (!node.IsDefined() || node.IsNull()) return {};
-  if (!node.IsScalar()) context.reject(node, path, "expected a string");
-  const std::string& value = node.Scalar();
-  const bool quoted = node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str";
-  if (!quoted && (is_number(value) || is_boolean(value)))
+std::string string_of(const YamlNode& node, const std::string& path, const ReadContext& context) {
+  if (!node.is_given()) return {};
+  if (!node.is_scalar()) context.reject(node, path, "expected a string");
+  const std::string& value = node.text();
+  if (node.plain() && (is_number(value) || is_boolean_word(value)))
     context.reject(node, path, fmt::format("must be a string, which {0} is not; write \"{0}\"", value));
   return value;
 }
 
 std::string Fields::text(const char* key, const std::string& otherwise) {
-  const YAML::Node value = node(key);
-  return value.IsDefined() ? string_of(value, path_of(key), context_) : otherwise;
+  const YamlNode value = node(key);
+  return value.is_missing() ? otherwise : string_of(value, path_of(key), context_);
 }
 
 std::string Fields::required_text(const char* key) {
@@ -104,88 +98,92 @@ std::string Fields::required_text(const char* key) {
   return value;
 }
 
+std::string Fields::word(const char* key, std::initializer_list<const char*> words) {
+  const std::string value = text(key);
+  if (value.empty()) return *words.begin();
+  std::string known;
+  for (const char* each : words) {
+    if (value == each) return value;
+    if (*each) known += fmt::format("{}{}", known.empty() ? "" : ", ", each);
+  }
+  reject(key, fmt::format("{} is not one of {}", value, known));
+}
+
 std::optional<int64_t> Fields::integer(const char* key, int64_t minimum, int64_t maximum) {
-  const YAML::Node value = node(key);
-  if (!value.IsDefined()) return std::nullopt;
-  const std::string text = value.IsScalar() ? value.Scalar() : "";
-  const auto number = value.Tag() == "!" ? std::nullopt : parse_integer(text);
+  const YamlNode value = node(key);
+  if (value.is_missing()) return std::nullopt;
+  const auto number = value.plain() ? parse_integer(value.text()) : std::nullopt;
   if (!number)
-    reject(key, fmt::format("expected a whole number{}", value.IsScalar() ? ", found \"" + text + "\"" : ""));
+    reject(key, fmt::format("expected a whole number{}",
+                            value.is_scalar() ? ", found \"" + value.text() + "\"" : ""));
   if (*number < minimum || *number > maximum)
     reject(key, fmt::format("{} is out of range: {} to {}", *number, minimum, maximum));
   return number;
 }
 
 std::optional<bool> Fields::boolean(const char* key) {
-  const YAML::Node value = node(key);
-  if (!value.IsDefined()) return std::nullopt;
-  const std::string text = value.IsScalar() ? value.Scalar() : "";
-  if (value.Tag() == "!" || !is_boolean(text))
-    reject(key, fmt::format("expected true or false{}", value.IsScalar() ? ", found \"" + text + "\"" : ""));
-  return value.as<bool>();
+  const YamlNode value = node(key);
+  if (value.is_missing()) return std::nullopt;
+  if (!value.plain() || !is_boolean_word(value.text()))
+    reject(key, fmt::format("expected true or false{}",
+                            value.is_scalar() ? ", found \"" + value.text() + "\"" : ""));
+  return boolean_of_word(value.text());
 }
 
 std::vector<std::string> Fields::texts(const char* key) {
   std::vector<std::string> values;
-  each(key, [&](const YAML::Node& item, const std::string& path) {
+  each(key, [&](const YamlNode& item, const std::string& path) {
     values.push_back(string_of(item, path, context_));
+  });
+  return values;
+}
+
+std::vector<int64_t> Fields::integers(const char* key, int64_t minimum, int64_t maximum) {
+  std::vector<int64_t> values;
+  each(key, [&](const YamlNode& item, const std::string& path) {
+    const auto number = item.plain() ? parse_integer(item.text()) : std::nullopt;
+    if (!number || *number < minimum || *number > maximum)
+      context_.reject(item, path, fmt::format("expected a whole number from {} to {}", minimum, maximum));
+    values.push_back(*number);
   });
   return values;
 }
 
 StringMap Fields::text_map(const char* key) {
   StringMap values;
-  const YAML::Node map = node(key);
-  if (!map.IsDefined()) return values;
-  if (!map.IsMap()) reject(key, "expected a map of strings");
-  for (const auto& entry : map) {
-    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    values[name] = string_of(entry.second, path_of(key) + "." + name, context_);
-  }
+  const YamlNode map = node(key);
+  if (map.is_missing()) return values;
+  if (!map.is_map()) reject(key, "expected a map of strings");
+  for (const auto& [name, value] : map.fields())
+    values[name.text()] = string_of(value, path_of(key) + "." + name.text(), context_);
   return values;
 }
 
 std::optional<int64_t> Fields::quantity(const char* key, bool thousandths) {
-  const YAML::Node value = node(key);
-  if (!value.IsDefined()) return std::nullopt;
-  const auto parsed = value.IsScalar() ? parse_quantity(value.Scalar(), thousandths) : std::nullopt;
+  const YamlNode value = node(key);
+  if (value.is_missing()) return std::nullopt;
+  const auto parsed = value.is_scalar() ? parse_quantity(value.text(), thousandths) : std::nullopt;
   if (!parsed) reject(key, "expected a quantity such as 500m, 2 or 1Gi");
   return parsed;
 }
 
 std::string Fields::integer_or_text(const char* key) {
-  const YAML::Node value = node(key);
-  if (!value.IsDefined()) return {};
-  if (!value.IsScalar()) reject(key, "expected a number or a name");
-  return value.Scalar();
+  const YamlNode value = node(key);
+  if (value.is_missing()) return {};
+  if (!value.is_scalar()) reject(key, "expected a number or a name");
+  return value.text();
 }
 
-void Fields::each(const char* key, const std::function<void(const YAML::Node&, const std::string&)>& read) {
-  const YAML::Node list = node(key);
-  if (!list.IsDefined()) return;
-  if (!list.IsSequence()) reject(key, "expected a list");
-  for (size_t i = 0; i < list.size(); ++i) read(list[i], fmt::format("{}[{}]", path_of(key), i));
+void Fields::each(const char* key, const std::function<void(const YamlNode&, const std::string&)>& read) {
+  const YamlNode list = node(key);
+  if (list.is_missing()) return;
+  if (!list.is_list()) reject(key, "expected a list");
+  for (size_t i = 0; i < list.items().size(); ++i)
+    read(list.items()[i], fmt::format("{}[{}]", path_of(key), i));
 }
 
 void Fields::note(const char* key, const std::string& why) {
-  if (node(key).IsDefined()) context_.note(path_of(key) + ": noted; " + why);
-}
-
-std::optional<int64_t> parse_integer(std::string_view text) {
-  const bool negative = text.starts_with('-');
-  if (negative || text.starts_with('+')) text.remove_prefix(1);
-  int base = 10;
-  if (text.starts_with("0x")) {
-    base = 16;
-  } else if (text.size() > 1 && text.starts_with('0')) {
-    base = 8;
-  }
-  text.remove_prefix(base == 16 || text.starts_with("0o") ? 2 : 0);
-  if (text.starts_with('-')) return std::nullopt;  // from_chars would take it for a sign
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return negative ? -number : number;
+  if (!node(key).is_missing()) context_.note(path_of(key) + ": noted; " + why);
 }
 
 std::optional<int64_t> parse_quantity(const std::string& text, bool thousandths) {

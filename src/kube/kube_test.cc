@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "kube/kustomize.h"
 #include "kube/log_reader.h"
+#include "kube/manifest.h"
+#include "kube/pod_security.h"
 #include "kube/pod_status.h"
 #include "kube/probe.h"
 
@@ -42,6 +44,64 @@ TEST(LogReader, goes_on_where_it_ended_and_waits_for_the_end_of_a_line) {
   std::ofstream(path, std::ios::app) << "o\n";
   read();
   EXPECT_EQ(text, "one\ntwo\n");
+}
+
+TEST(LogReader, keeps_only_the_beginning_of_a_line_without_end) {
+  TempDir dir;
+  const fs::path path = dir.path() / "0.log";
+  std::ofstream(path) << "T stdout F " << std::string(3 << 20, 'x') << "\nT stdout F after\n";
+  std::vector<std::string> lines;
+  LogReader(path).read([&](const LogLine& line) { lines.push_back(line.text); });
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_LE(lines[0].size(), 1u << 20);
+  EXPECT_EQ(lines[1], "after\n");
+}
+
+PodSpec spec_of(const json& spec) {
+  const json document = {
+      {"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "a"}}}, {"spec", spec}};
+  return std::get<Pod>(read_object(document, "test").body).spec;
+}
+
+TEST(PodSecurity, levels_forbid_what_the_standards_say) {
+  const auto violation = [](const json& security, const json& volumes, const std::string& level) {
+    return pod_security_violation(
+        spec_of({{"containers", {{{"name", "c"}, {"image", "i"}, {"securityContext", security}}}},
+                 {"volumes", volumes}}),
+        level);
+  };
+  const json none = json::array(), host = {{{"name", "h"}, {"hostPath", {{"path", "/"}}}}};
+  EXPECT_EQ(violation({{"privileged", true}}, host, "privileged"), "");
+  EXPECT_EQ(violation(json::object(), host, "baseline"), "hostPath volume h");
+  EXPECT_EQ(violation({{"privileged", true}}, none, "baseline"), "container c: privileged");
+  EXPECT_EQ(violation({{"capabilities", {{"add", {"NET_RAW"}}}}}, none, "baseline"),
+            "container c: capability NET_RAW");
+  EXPECT_EQ(violation(json::object(), none, "baseline"), "");
+  const json good = {{"allowPrivilegeEscalation", false},
+                     {"runAsNonRoot", true},
+                     {"seccompProfile", {{"type", "RuntimeDefault"}}},
+                     {"capabilities", {{"drop", {"ALL"}}}}};
+  EXPECT_EQ(violation(good, none, "restricted"), "");
+  for (const auto& [field, value] : good.items()) {
+    json worse = good;
+    worse.erase(field);
+    EXPECT_NE(violation(worse, none, "restricted"), "") << field;
+  }
+  EXPECT_EQ(enforced_level({{"pod-security.kubernetes.io/enforce", "typo"}}), "restricted");
+  EXPECT_EQ(enforced_level({}), "privileged");
+}
+
+TEST(Kustomization, reads_nothing_outside_of_its_directory_and_not_itself) {
+  TempDir dir;
+  fs::create_directories(dir.path() / "k");
+  write_file(dir.path() / "outside.yaml", "a: 1\n");
+  fs::create_symlink(dir.path() / "outside.yaml", dir.path() / "k/link.yaml");
+  for (const std::string text : {"resources: [../outside.yaml]", "resources: [link.yaml]",
+                                 "patches: [{path: ../outside.yaml}]", "resources: [.]", "resources: [../k]",
+                                 "resources: {a: b}", "resources: [[a]]", "patches: [{patch: [1]}]"}) {
+    write_file(dir.path() / "k/kustomization.yaml", text + "\n");
+    EXPECT_THROW(read_kustomization(dir.path() / "k"), Error) << text;
+  }
 }
 
 TEST(ProbeCounter, answers_change_only_after_enough_equal_results) {

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "kube/manifest.h"
+#include "kube/input.h"
 
 namespace flox::kube {
 namespace {
@@ -28,6 +29,10 @@ const std::map<std::string, std::string>& merge_keys() {
   return keys;
 }
 
+bool deletes(const json& patch) {
+  return patch.is_object() && patch.contains("$patch") && patch["$patch"] == json("delete");
+}
+
 void merge_value(json& object, const std::string& field, const json& patch);
 
 void merge_list(json& list, const json& patch, const std::string& key) {
@@ -36,7 +41,7 @@ void merge_list(json& list, const json& patch, const std::string& key) {
     auto found = list.begin();
     while (found != list.end() && !(found->is_object() && found->contains(key) && (*found)[key] == item[key]))
       ++found;
-    if (item.value("$patch", "") == "delete") {
+    if (deletes(item)) {
       if (found != list.end()) list.erase(found);
     } else if (found == list.end()) {
       list.push_back(item);
@@ -50,7 +55,7 @@ void merge_value(json& object, const std::string& field, const json& patch) {
   const auto key = merge_keys().find(field);
   if (patch.is_null()) {
     object.erase(field);
-  } else if (patch.is_object() && patch.value("$patch", "") == "delete") {
+  } else if (deletes(patch)) {
     object.erase(field);
   } else if (patch.is_object()) {
     if (!object[field].is_object()) object[field] = json::object();
@@ -63,10 +68,22 @@ void merge_value(json& object, const std::string& field, const json& patch) {
   }
 }
 
+// The text of a field, or nothing. Throws Error(invalid_input) if it is something else.
 std::string text_at(const json& object, const char* field) {
-  return object.is_object() ? object.value(field, "") : "";
+  if (!object.is_object() || !object.contains(field) || object[field].is_null()) return {};
+  if (!object[field].is_string()) fail(ErrorKind::invalid_input, "{}: must be a text", field);
+  return object[field].get<std::string>();
 }
-std::string name_of(const json& object) { return text_at(object.value("metadata", json::object()), "name"); }
+std::string name_of(const json& object) {
+  return object.is_object() && object.contains("metadata") ? text_at(object["metadata"], "name") : "";
+}
+// The items of a list, or none.
+const json& items_at(const json& object, const char* field) {
+  static const json none = json::array();
+  if (!object.contains(field) || object[field].is_null()) return none;
+  if (!object[field].is_array()) fail(ErrorKind::invalid_input, "{}: must be a list", field);
+  return object[field];
+}
 
 struct Patch {
   json document;
@@ -83,8 +100,11 @@ void apply(const Patch& patch, std::vector<json>& objects) {
   for (auto& object : objects) {
     if (!kind.empty() && text_at(object, "kind") != kind) continue;
     if (!name.empty() && name_of(object) != name) continue;
+    if (!object.is_object() || !object["metadata"].is_object())
+      fail(ErrorKind::invalid_input, "{}: what is patched has no metadata", patch.source);
     const json original = object["metadata"]["name"];
     merge_patch(object, patch.document);
+    if (!object["metadata"].is_object()) object["metadata"] = json::object();
     if (!patch.name_may_change) object["metadata"]["name"] = original;
     applied = true;
   }
@@ -97,28 +117,87 @@ fs::path kustomization_file(const fs::path& directory) {
   fail(ErrorKind::not_found, "{}: no kustomization.yaml there", directory.string());
 }
 
-std::vector<json> read_resource(const fs::path& path) {
-  if (fs::is_directory(path)) return read_kustomization(path);
-  return read_documents(read_file(path), path);
+// A file that a kustomization names: as kubectl has it, one in or below the kustomization's own directory,
+// with links followed to where they lead.
+std::string read_file_of(const fs::path& directory, const std::string& name) {
+  const fs::path path = directory / name;
+  if (!fs::exists(path)) fail(ErrorKind::not_found, "{}: there is no such file", path.string());
+  const std::string root = fs::canonical(directory), real = fs::canonical(path);
+  if (!real.starts_with(root == "/" ? root : root + "/"))
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("{}: the file is not in or below the kustomization's directory {}", path.string(), root),
+        "Name a directory with a kustomization of its own instead.");
+  return read_manifest_file(real);
+}
+
+// The kustomizations that are being read, each because of the one before it.
+using Chain = std::vector<fs::path>;
+constexpr size_t longest_chain = 16;
+constexpr size_t most_objects = 10'000;
+
+std::vector<json> read_chain(const fs::path& directory, Chain& chain);
+
+std::vector<json> read_resource(const fs::path& directory, const std::string& name, Chain& chain) {
+  if (name.empty()) fail(ErrorKind::invalid_input, "a resource has no name");
+  if (!fs::is_directory(directory / name))
+    return read_documents(read_file_of(directory, name), (directory / name).string());
+  if (name.starts_with("/"))
+    fail(ErrorKind::invalid_input, "the directory {} must be named by a relative path", name);
+  return read_chain(directory / name, chain);
 }
 
 std::vector<Patch> read_patch(const json& entry, const fs::path& directory, const std::string& source) {
   const std::string path = text_at(entry, "path"), inline_text = text_at(entry, "patch");
-  std::vector<json> documents =
-      path.empty() ? read_documents(inline_text, source)
-                   : read_documents(read_file(directory / path), (directory / path).string());
+  const std::string from = path.empty() ? source : (directory / path).string();
   std::vector<Patch> patches;
-  for (auto& document : documents) {
+  for (auto& document : read_documents(path.empty() ? inline_text : read_file_of(directory, path), from)) {
     if (document.is_array())
       fail(ErrorKind::invalid_input,
            "{}: JSON 6902 patches are not supported; pipe `kubectl kustomize {}` into `flox kube play -`",
            source, directory.string());
-    Patch patch{std::move(document), entry.value("target", json()), false,
-                path.empty() ? source : (directory / path).string()};
-    patch.name_may_change = entry.value("options", json::object()).value("allowNameChange", false);
+    if (!document.is_object()) fail(ErrorKind::invalid_input, "{}: a patch must be a map of fields", from);
+    Patch patch{std::move(document), {}, false, from};
+    if (entry.is_object() && entry.contains("target")) patch.target = entry["target"];
+    if (entry.is_object() && entry.contains("options") && entry["options"].is_object())
+      patch.name_may_change =
+          entry["options"].contains("allowNameChange") && entry["options"]["allowNameChange"] == json(true);
     patches.push_back(std::move(patch));
   }
   return patches;
+}
+
+std::vector<json> read_chain(const fs::path& directory, Chain& chain) {
+  const fs::path file = kustomization_file(directory), real = fs::canonical(directory);
+  if (std::find(chain.begin(), chain.end(), real) != chain.end())
+    fail(ErrorKind::invalid_input, "{}: the kustomization is a resource of itself", file.string());
+  if (chain.size() == longest_chain)
+    fail(ErrorKind::invalid_input, "{}: kustomizations are nested too deep", file.string());
+  chain.push_back(real);
+  std::vector<json> objects;
+  for (const json& kustomization : read_documents(read_file_of(directory, file.filename()), file)) {
+    if (!kustomization.is_object())
+      fail(ErrorKind::invalid_input, "{}: expected a map of fields", file.string());
+    for (const auto& [field, value] : kustomization.items())
+      if (field != "apiVersion" && field != "kind" && field != "resources" && field != "patches")
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("{}: the field {} is not supported here", file.string(), field),
+                    fmt::format("Pipe it through kubectl: `kubectl kustomize {} | flox kube play -`",
+                                directory.string()));
+    in_context(file.string(), [&] {
+      for (const auto& resource : items_at(kustomization, "resources")) {
+        if (!resource.is_string()) fail(ErrorKind::invalid_input, "resources: must be a list of paths");
+        for (auto& object : read_resource(directory, resource.get<std::string>(), chain))
+          objects.push_back(std::move(object));
+        if (objects.size() > most_objects)
+          fail(ErrorKind::invalid_input, "there are more than {} objects", most_objects);
+      }
+      for (const auto& entry : items_at(kustomization, "patches"))
+        for (const auto& patch : read_patch(entry, directory, file)) apply(patch, objects);
+    });
+  }
+  chain.pop_back();
+  return objects;
 }
 
 }  // namespace
@@ -129,22 +208,8 @@ void merge_patch(json& object, const json& patch) {
 }
 
 std::vector<json> read_kustomization(const fs::path& directory) {
-  const fs::path file = kustomization_file(directory);
-  std::vector<json> objects;
-  for (const json& kustomization : read_documents(read_file(file), file)) {
-    for (const auto& [field, value] : kustomization.items())
-      if (field != "apiVersion" && field != "kind" && field != "resources" && field != "patches")
-        throw Error(ErrorKind::invalid_input,
-                    fmt::format("{}: the field {} is not supported here", file.string(), field),
-                    fmt::format("Pipe it through kubectl: `kubectl kustomize {} | flox kube play -`",
-                                directory.string()));
-    for (const auto& resource : kustomization.value("resources", json::array()))
-      for (auto& object : read_resource(directory / resource.get<std::string>()))
-        objects.push_back(std::move(object));
-    for (const auto& entry : kustomization.value("patches", json::array()))
-      for (const auto& patch : read_patch(entry, directory, file)) apply(patch, objects);
-  }
-  return objects;
+  Chain chain;
+  return read_chain(directory, chain);
 }
 
 }  // namespace flox::kube

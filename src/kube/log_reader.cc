@@ -1,6 +1,9 @@
 #include "kube/log_reader.h"
 
+#include <algorithm>
 #include <fstream>
+#include <string_view>
+#include <vector>
 
 namespace flox::kube {
 
@@ -21,16 +24,29 @@ bool parse_log_line(const std::string& raw, LogLine& line, bool& partial) {
 }
 
 void LogReader::read(const std::function<void(const LogLine&)>& take) {
+  constexpr size_t most_line = 1 << 20;
   std::ifstream file(path_, std::ios::binary);
   if (!file) return;
   file.seekg(offset_);
   std::string raw;
-  while (std::getline(file, raw)) {
-    if (file.eof()) return;  // its line feed is still to come
-    offset_ += static_cast<std::streamoff>(raw.size()) + 1;
-    LogLine line;
-    bool partial = false;
-    if (parse_log_line(raw, line, partial)) take(line);
+  std::vector<char> buffer(64 << 10);
+  std::streamoff length = 0;  // of the line so far, with what was not kept
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), file.gcount() > 0) {
+    std::string_view rest(buffer.data(), static_cast<size_t>(file.gcount()));
+    while (!rest.empty()) {
+      const size_t end = rest.find('\n');
+      const std::string_view piece = rest.substr(0, end);
+      raw.append(piece.substr(0, std::min(piece.size(), most_line - raw.size())));
+      length += static_cast<std::streamoff>(piece.size());
+      if (end == rest.npos) break;  // its line feed is still to come
+      rest.remove_prefix(end + 1);
+      offset_ += length + 1;
+      LogLine line;
+      bool partial = false;
+      if (parse_log_line(raw, line, partial)) take(line);
+      raw.clear();
+      length = 0;
+    }
   }
 }
 

@@ -23,12 +23,13 @@ class LogReader {
  public:
   LogReader() = default;
   explicit LogReader(std::filesystem::path path) : path_(std::move(path)) {}
-  // Everything complete that is there and has not been read. A file that does not exist (yet) is empty.
+  // Everything complete that is there and has not been read. A file that does not exist (yet) is empty. Of a
+  // line over 1 MiB only its beginning is kept: containerd cuts lines at 16 KiB.
   void read(const std::function<void(const LogLine&)>& take);
 
  private:
   std::filesystem::path path_;
-  std::streamoff offset_ = 0;
+  std::streamoff offset_ = 0;  // of the first byte after the last complete line
 };
 
 }  // namespace flox::kube

@@ -102,6 +102,9 @@ void add_play(CLI::App& app, const CommonOptions& common) {
   verb->add_option("--env", options->variables,
                    "NAME=VALUE for every container of what is played: stands in for what a cluster injects")
       ->allow_extra_args(false);
+  verb->add_option("--ignore-kind", options->play.ignored_kinds,
+                   "Leave out objects of this kind, such as a NetworkPolicy, which would be refused")
+      ->allow_extra_args(false);
   verb->add_flag("--wait,!--no-wait", options->play.wait,
                  "Wait until all pods are ready and Jobs done (default)");
   verb->add_option("--timeout", options->timeout, "How long to wait (default 120s)");

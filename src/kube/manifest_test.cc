@@ -20,7 +20,7 @@ struct Read {
 
 Read read(const std::string& text) {
   Read result;
-  result.manifests = read_manifests(text, "app.yaml", "default", result.notes);
+  result.manifests = read_manifests(text, "app.yaml", {}, result.notes);
   return result;
 }
 
@@ -115,20 +115,171 @@ TEST(Manifest, refuses_a_selector_that_does_not_match_the_template) {
 }
 
 TEST(Manifest, reports_every_field_that_nothing_is_done_with) {
-  const auto result = read(pod("    imagePullPolicy: Always\n    colour: blue\n",
-                               "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
-  EXPECT_THAT(result.notes, Contains("Pod web: spec.containers[0].colour is not acted on"));
+  const auto result =
+      read(pod("    imagePullPolicy: Always\n", "  nodeSelector: {a: b}\n  tolerations: [{key: x}]\n"));
   EXPECT_THAT(result.notes,
               Contains(HasSubstr("spec.containers[0].imagePullPolicy: noted; images are never pulled")));
   EXPECT_THAT(result.notes, Contains("Pod web: spec.nodeSelector: noted; one machine: every pod runs here"));
   EXPECT_THAT(result.notes, Contains(HasSubstr("spec.tolerations: noted")));
 }
 
-TEST(Manifest, reports_kinds_that_it_does_not_know) {
+TEST(Manifest, notes_kinds_that_have_no_effect_here) {
   const auto result =
       read("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n");
   EXPECT_THAT(result.notes,
               testing::ElementsAre("Service web: noted; objects of kind Service (v1) are not acted on here"));
+}
+
+TEST(Manifest, refuses_fields_that_it_does_not_know) {
+  EXPECT_THAT(error_of(pod("    colour: blue\n")),
+              HasSubstr("app.yaml:9:5: Pod web: spec.containers[0].colour: there is no such field"));
+  EXPECT_THAT(error_of(pod("", "  readonlyRootFilesystem: true\n")), HasSubstr("app.yaml:6:3: "));
+  EXPECT_THAT(error_of(pod("    securityContext: {runAsuser: 1000}\n")),
+              HasSubstr("securityContext.runAsuser: there is no such field"));
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nDATA: {}\n"),
+              HasSubstr("app.yaml:4:1: ConfigMap a: DATA: there is no such field"));
+}
+
+// Each restricts a pod, and is not supported: never noted.
+TEST(Manifest, refuses_what_restricts_and_is_not_supported) {
+  for (const char* field : {
+           "resources: {limits: {memory: 1Gi}}",
+           "schedulingGates: [{name: a}]",
+           "readinessGates: [{conditionType: a}]",
+           "resourceClaims: [{name: a}]",
+           "os: {name: windows}",
+           "securityContext: {seLinuxOptions: {level: s0}}",
+           "securityContext: {supplementalGroupsPolicy: Strict}",
+           "securityContext: {windowsOptions: {hostProcess: true}}",
+           "securityContext: {fsGroupChangePolicy: Never}",
+           "securityContext: {seccompProfile: {type: Own}}",
+           "securityContext: {seccompProfile: {type: Localhost, localhostProfile: ../x}}",
+           "volumes: [{name: a, emptyDir: {sizeLimit: 1Mi}}]",
+           "volumes: [{name: a, emptyDir: {medium: HugePages}}]",
+           "volumes: [{name: a, hostPath: {path: /a/../b}}]",
+           "volumes: [{name: a, hostPath: {path: /a, type: Thing}}]",
+           "volumes: [{name: a, csi: {driver: d}}]",
+           "volumes: [{name: a, persistentVolumeClaim: {claimName: ../a}}]",
+           "volumes: [{name: ../a, emptyDir: {}}]",
+           "volumes: [{name: a, emptyDir: {}, hostPath: {path: /}}]",
+           "hostPID: true\n  hostUsers: false",
+       }) {
+    const std::string error = error_of(pod("", std::string("  ") + field + "\n"));
+    EXPECT_THAT(error, testing::StartsWith("app.yaml:")) << field;
+  }
+  for (const char* field : {
+           "resources: {limits: {ephemeral-storage: 1Gi}}",
+           "resources: {limits: {nvidia.com/gpu: 1}}",
+           "resources: {claims: [{name: a}]}",
+           "restartPolicy: Always",
+           "volumeDevices: [{name: a, devicePath: /dev/a}]",
+           "securityContext: {procMount: Unmasked}",
+           "securityContext: {seLinuxOptions: {type: t}}",
+           "securityContext: {privileged: true, allowPrivilegeEscalation: false}",
+           "securityContext: {appArmorProfile: {type: Localhost}}",
+           "volumeMounts: [{name: v, mountPath: /a, recursiveReadOnly: Enabled, readOnly: true}]",
+           "volumeMounts: [{name: v, mountPath: /a, mountPropagation: Bidirectional}]",
+           "volumeMounts: [{name: v, mountPath: /a, subPath: ../x}]",
+           "volumeMounts: [{name: v, mountPath: /a, subPath: /x}]",
+           "volumeMounts: [{name: v, mountPath: /a, subPathExpr: a/../$(B)}]",
+           "volumeMounts: [{name: v, mountPath: /a, subPath: x, subPathExpr: y}]",
+           "livenessProbe: {httpGet: {port: 8080/@elsewhere}}",
+           "livenessProbe: {httpGet: {port: 80, host: a@b}}",
+       }) {
+    const std::string error =
+        error_of(pod(std::string("    ") + field + "\n", "  volumes: [{name: v, emptyDir: {}}]\n"));
+    EXPECT_THAT(error, testing::StartsWith("app.yaml:")) << field;
+  }
+}
+
+TEST(Manifest, takes_fields_that_restrict_nothing_as_they_are) {
+  const auto result = read(
+      pod("    securityContext: {procMount: Default, windowsOptions: {}}\n",
+          "  schedulingGates: []\n  setHostnameAsFQDN: false\n  os: {name: linux}\n"
+          "  securityContext: {supplementalGroupsPolicy: Merge, fsGroupChangePolicy: OnRootMismatch}\n"));
+  EXPECT_THAT(result.notes, IsEmpty());
+}
+
+TEST(Manifest, honours_what_comes_by_a_merge_key) {
+  const auto result = read(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n"
+      "  - name: one\n    image: img\n    securityContext: &safe {runAsUser: 1000, readOnlyRootFilesystem: "
+      "true}\n"
+      "  - name: two\n    image: img\n    securityContext: {<<: *safe, runAsUser: 1001}\n"
+      "  - name: three\n    image: img\n    securityContext:\n      <<: [*safe]\n");
+  const auto& containers = std::get<Pod>(result.manifests.at(0).object.body).spec.containers;
+  EXPECT_EQ(containers[1].security.run_as_user, 1001);
+  EXPECT_EQ(containers[2].security.run_as_user, 1000);
+  EXPECT_TRUE(containers[1].security.read_only_root && containers[2].security.read_only_root);
+  EXPECT_THAT(result.notes, IsEmpty());
+  EXPECT_EQ(result.manifests[0].json["spec"]["containers"][1]["securityContext"]["readOnlyRootFilesystem"],
+            true);
+}
+
+TEST(Manifest, refuses_names_that_could_be_paths) {
+  for (const char* metadata :
+       {"{name: ../x}", "{name: .}", "{name: a..b}", "{name: a/b}", "{name: a, namespace: ../x}",
+        "{name: a, namespace: a.b}", "{name: a, namespace: /tmp}"})
+    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: ") + metadata + "\n"),
+                testing::StartsWith("app.yaml:3:"))
+        << metadata;
+  EXPECT_THAT(error_of("apiVersion: v1\nkind: ../Pod\nmetadata: {name: a}\n"),
+              testing::StartsWith("app.yaml:2:7: "));
+  for (const char* kind : {"apps/v1\nkind: Deployment", "v1\nkind: Pod"})
+    EXPECT_THAT(
+        error_of(std::string("apiVersion: ") + kind + "\nmetadata: {name: " + std::string(200, 'a') + "}\n"),
+        HasSubstr("is too long to name files after it"));
+  for (const char* key : {"../../x", "/tmp/x", "..", ".", "a/b", "..data"}) {
+    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  ") +
+                         key + ": x\n"),
+                testing::StartsWith("app.yaml:5:3: ConfigMap a: data: "))
+        << key;
+    EXPECT_THAT(error_of(std::string("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  ") +
+                         key + ": x\n"),
+                testing::StartsWith("app.yaml:5:3: "))
+        << key;
+    EXPECT_THAT(error_of(pod("", std::string("  volumes: [{name: a, configMap: {name: m, items: [{key: ") +
+                                     key + ", path: x}]}}]\n")),
+                testing::StartsWith("app.yaml:"))
+        << key;
+  }
+  for (const char* path : {"../x", "/tmp/x", "..", "a/../b", "..data/x"})
+    EXPECT_THAT(error_of(pod(
+                    "", std::string("  volumes: [{name: a, secret: {secretName: m, items: [{key: k, path: ") +
+                            path + "}]}}]\n")),
+                HasSubstr("must be a path inside the volume"))
+        << path;
+}
+
+TEST(Manifest, refuses_objects_that_restrict_others_unless_told_to_leave_them_out) {
+  const std::string policy =
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec: {podSelector: {}}\n";
+  EXPECT_THAT(error_of(policy), testing::AllOf(HasSubstr("app.yaml:2:7: NetworkPolicy a: "),
+                                               HasSubstr("--ignore-kind NetworkPolicy")));
+  for (const char* kind : {"ResourceQuota", "LimitRange", "ValidatingAdmissionPolicy", "CiliumNetworkPolicy"})
+    EXPECT_THAT(error_of(std::string("apiVersion: x/v1\nkind: ") + kind + "\nmetadata: {name: a}\n"),
+                HasSubstr("refused; "))
+        << kind;
+  std::vector<std::string> notes;
+  EXPECT_TRUE(read_manifests(policy, "a", {"default", {"NetworkPolicy"}}, notes).empty());
+  EXPECT_THAT(notes, testing::ElementsAre("NetworkPolicy a: left out, as --ignore-kind says"));
+}
+
+TEST(Manifest, refuses_workloads_that_would_run_although_they_must_not) {
+  const std::string job =
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec:\n  template: {spec: {restartPolicy: "
+      "Never, "
+      "containers: [{name: c, image: i}]}}\n";
+  EXPECT_EQ(error_of(job + "  suspend: false\n"), "no error");
+  EXPECT_THAT(error_of(job + "  suspend: true\n"), HasSubstr("app.yaml:6:3: Job a: spec.suspend: refused"));
+  EXPECT_THAT(error_of(job + "  podFailurePolicy: {rules: [{action: FailJob}]}\n"), HasSubstr("refused"));
+  EXPECT_THAT(error_of(job + "  completionMode: Indexed\n"), HasSubstr("refused"));
+}
+
+TEST(Manifest, names_objects_even_if_they_could_not_run) {
+  const auto keys = read_keys(pod("    colour: blue\n"), "app.yaml", "shop");
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_EQ(to_string(keys[0]), "Pod shop/web");
 }
 
 TEST(Manifest, keeps_strings_that_look_like_numbers_through_storing) {
@@ -139,10 +290,11 @@ TEST(Manifest, keeps_strings_that_look_like_numbers_through_storing) {
 
 TEST(Manifest, gives_the_default_namespace_to_objects_without_one) {
   std::vector<std::string> notes;
-  EXPECT_EQ(read_manifests(pod(""), "a", "shop", notes)[0].object.metadata.namespace_, "shop");
-  EXPECT_EQ(read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", "shop", notes)[0]
-                .object.metadata.namespace_,
-            "");
+  EXPECT_EQ(read_manifests(pod(""), "a", {"shop", {}}, notes)[0].object.metadata.namespace_, "shop");
+  EXPECT_EQ(
+      read_manifests("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}", "a", {"shop", {}}, notes)[0]
+          .object.metadata.namespace_,
+      "");
 }
 
 TEST(Manifest, reads_secrets_from_base64_and_plain_text) {
@@ -159,7 +311,7 @@ class GuideFiles : public testing::Test {
   Read read_file_of_deploy(const std::string& name) {
     Read result;
     const fs::path path = fs::path(FLOX_SOURCE_DIR) / "deploy/base" / name;
-    result.manifests = read_manifests(read_file(path), name, "default", result.notes);
+    result.manifests = read_manifests(read_file(path), name, {}, result.notes);
     return result;
   }
 };

@@ -41,7 +41,8 @@ struct EnvFrom {
 };
 
 struct VolumeMount {
-  std::string volume, mount_path, sub_path;
+  std::string volume, mount_path;
+  std::string sub_path, sub_path_expr;  // at most one of them; the second with $(VARIABLES) in it
   bool read_only = false;
   std::string propagation;  // "", "None", "HostToContainer", "Bidirectional"
 };
@@ -67,11 +68,18 @@ struct Probe {
   std::variant<ExecAction, HttpAction, TcpAction> action;
   seconds initial_delay{0}, period{10}, timeout{1};
   int failure_threshold = 3, success_threshold = 1;
+  std::optional<seconds> termination_grace;  // when it has failed; none: the pod's
 };
 
 struct Resources {
   std::optional<int64_t> cpu_request, cpu_limit;        // thousandths of a CPU
   std::optional<int64_t> memory_request, memory_limit;  // bytes
+};
+
+// A seccomp or AppArmor profile.
+struct SecurityProfile {
+  std::string type;       // "" (not given), RuntimeDefault, Unconfined or Localhost
+  std::string localhost;  // with Localhost: a file below the seccomp directory, or AppArmor's name for it
 };
 
 // A container's security context; what it leaves open comes from the pod's.
@@ -81,7 +89,7 @@ struct SecurityContext {
   bool read_only_root = false, privileged = false;
   bool allow_privilege_escalation = true;
   std::vector<std::string> add_capabilities, drop_capabilities;
-  std::string seccomp_type, seccomp_localhost;  // "", RuntimeDefault, Unconfined, Localhost
+  SecurityProfile seccomp, apparmor;
 };
 
 struct Container {
@@ -100,7 +108,7 @@ struct Container {
 
 struct EmptyDirVolume {
   bool in_memory = false;
-  std::optional<int64_t> size_limit;  // bytes; kept to only in memory
+  std::optional<int64_t> size_limit;  // bytes; only in memory
 };
 struct ClaimVolume {
   std::string claim;
@@ -142,13 +150,15 @@ struct PodSpec {
   std::string hostname;  // empty: the pod's name
   std::optional<DnsConfig> dns;
   bool host_network = false, host_pid = false, host_ipc = false, share_process_namespace = false;
+  bool host_users = true;  // false: a user namespace of its own
+  std::optional<seconds> active_deadline;
   std::string service_account;
   // The pod's security context
   std::optional<int64_t> run_as_user, run_as_group, fs_group;
   std::optional<bool> run_as_non_root;
   std::vector<int64_t> supplemental_groups;
   StringMap sysctls;
-  std::string seccomp_type, seccomp_localhost;
+  SecurityProfile seccomp, apparmor;
 };
 
 struct Pod {
@@ -192,11 +202,13 @@ struct RuntimeClass {
 // ConfigMap and Secret.
 struct KeyedData {
   StringMap data;
+  bool immutable = false;
 };
 
 struct PersistentVolumeClaim {
   std::string storage_class;
   std::optional<int64_t> requested;  // bytes
+  bool read_only = false;            // its only access mode is ReadOnlyMany
 };
 
 struct NoBody {};  // Namespace, ServiceAccount, HorizontalPodAutoscaler: noted, with nothing to run

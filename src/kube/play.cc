@@ -12,12 +12,12 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "kube/commands.h"
 #include "kube/cri.h"
-#include "kube/kustomize.h"
+#include "kube/input.h"
 #include "kube/manifest.h"
+#include "kube/pod_security.h"
 #include "kube/reconcile.h"
 
 namespace flox::kube {
@@ -44,44 +44,8 @@ std::string kubectl_name(const Object& object) {
   return fmt::format("{}{}/{}", kind, group, object.metadata.name);
 }
 
-std::vector<fs::path> files_of(const std::string& argument) {
-  if (!fs::is_directory(argument)) return {argument};
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(argument)) {
-    const std::string extension = entry.path().extension();
-    if (entry.is_regular_file() && (extension == ".yaml" || extension == ".yml" || extension == ".json"))
-      files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  if (files.empty()) fail(ErrorKind::not_found, "{}: no .yaml, .yml or .json file there", argument);
-  return files;
-}
-
-std::vector<Manifest> read_input(const Session& session, const std::vector<std::string>& arguments,
-                                 const std::vector<std::string>& kustomizations,
-                                 std::vector<std::string>& notes) {
-  const std::string default_namespace = session.namespace_.empty() ? "default" : session.namespace_;
-  std::vector<Manifest> manifests;
-  auto read = [&](const std::string& text, const std::string& source) {
-    for (auto& manifest : read_manifests(text, source, default_namespace, notes)) {
-      if (manifest.object.kind != "Kustomization")
-        manifests.push_back(std::move(manifest));
-      else
-        notes.push_back(fmt::format("{}: a kustomization is played with -k {}", source,
-                                    fs::path(source).parent_path().string()));
-    }
-  };
-  for (const auto& argument : arguments) {
-    if (argument == "-") {
-      read(read_all(STDIN_FILENO), "standard input");
-      continue;
-    }
-    for (const auto& file : files_of(argument)) read(read_file(file), file);
-  }
-  for (const auto& directory : kustomizations)
-    for (const auto& document : read_kustomization(directory)) read(document.dump(), directory);
-  if (manifests.empty()) fail(ErrorKind::invalid_input, "no Kubernetes object found in what was given");
-  return manifests;
+std::string default_namespace(const Session& session) {
+  return session.namespace_.empty() ? "default" : session.namespace_;
 }
 
 void check_namespace(const Session& session, const std::vector<Manifest>& manifests) {
@@ -117,11 +81,57 @@ std::map<ObjectKey, StoredObject> stored_objects(const StateDir& state) {
   return objects;
 }
 
+// As Kubernetes: the data of an immutable ConfigMap or Secret does not change.
+void check_immutable(const std::map<ObjectKey, StoredObject>& known, const Manifest& manifest) {
+  const auto found = known.find(manifest.object.key());
+  const auto* now = std::get_if<KeyedData>(&manifest.object.body);
+  if (!now || found == known.end()) return;
+  const Object before = read_object(found->second.document, to_string(found->first));
+  const auto& data = std::get<KeyedData>(before.body);
+  if (data.immutable && (data.data != now->data || !now->immutable))
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} is immutable, and would change", to_string(found->first)),
+                "Give the new data another name, or take the old object down first.");
+}
+
+// A Namespace's label pod-security.kubernetes.io/enforce holds for the pods that are played into it.
+void check_pod_security(const std::map<ObjectKey, StoredObject>& known,
+                        const std::vector<Manifest>& manifests) {
+  std::map<std::string, std::string> levels;
+  auto learn = [&](const Object& object) {
+    if (object.kind == "Namespace") levels[object.metadata.name] = enforced_level(object.metadata.labels);
+  };
+  for (const auto& [key, object] : known)
+    if (key.kind == "Namespace") learn(read_object(object.document, to_string(key)));
+  for (const auto& manifest : manifests) learn(manifest.object);
+  for (const auto& manifest : manifests) {
+    const PodSpec* spec = pod_spec_of(manifest.object);
+    const auto level = levels.find(manifest.object.metadata.namespace_);
+    if (!spec || level == levels.end()) continue;
+    if (const std::string why = pod_security_violation(*spec, level->second); !why.empty())
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("{} violates PodSecurity \"{}\" of the namespace {}: {}",
+                              to_string(manifest.object.key()), level->second, level->first, why),
+                  "Change the pod, or play it into another namespace.");
+  }
+}
+
+// Variables of the command line become part of JSON.
+void check_variable(const std::string& name, const std::string& value) {
+  try {
+    json(name + value).dump();
+  } catch (const json::exception&) {
+    fail(ErrorKind::invalid_input, "a variable that was given is not UTF-8");
+  }
+}
+
 Waited store(const Session& session, const std::vector<Manifest>& manifests, const StringMap& environment,
              std::vector<std::string>& notes) {
   const FileLock lock = session.state.lock();
   std::map<ObjectKey, StoredObject> known = stored_objects(session.state);
   note_unknown_namespaces(known, manifests, notes);
+  for (const auto& manifest : manifests) check_immutable(known, manifest);
+  check_pod_security(known, manifests);
   Waited waited;
   for (const auto& manifest : manifests) {
     const ObjectKey key = manifest.object.key();
@@ -311,8 +321,11 @@ StoredObject find_workload(const Session& session, const std::string& target,
 }  // namespace
 
 void play(const Session& session, const PlayOptions& options) {
+  for (const auto& [name, value] : options.environment) check_variable(name, value);
   std::vector<std::string> notes;
-  const std::vector<Manifest> manifests = read_input(session, options.files, options.kustomizations, notes);
+  const ReadOptions reading{default_namespace(session),
+                            {options.ignored_kinds.begin(), options.ignored_kinds.end()}};
+  const std::vector<Manifest> manifests = read_input(options.files, options.kustomizations, reading, notes);
   check_namespace(session, manifests);
   const bool runs_something = std::any_of(manifests.begin(), manifests.end(),
                                           [](const auto& m) { return makes_pods(m.object.key()); });
@@ -333,11 +346,9 @@ void down(const Session& session, const DownOptions& options) {
     throw Error(ErrorKind::invalid_input, "down needs to know what",
                 "Name the manifests that were played, or use --all.");
   std::set<ObjectKey> chosen;
-  if (some) {
-    std::vector<std::string> notes;
-    for (const auto& manifest : read_input(session, options.files, options.kustomizations, notes))
-      chosen.insert(manifest.object.key());
-  }
+  if (some)
+    for (auto& key : read_input_keys(options.files, options.kustomizations, default_namespace(session)))
+      chosen.insert(std::move(key));
   Waited removed;
   {
     const FileLock lock = session.state.lock();
@@ -354,15 +365,19 @@ void down(const Session& session, const DownOptions& options) {
   if (pods_left || supervisor_runs(session.state))
     wait_until_gone(session, removed, options.all && session.state.objects().empty(), options.timeout);
   if (!options.volumes) return;
-  if (options.all) remove_tree(session.state.root() / "claims");
+  const Directory& claims = session.state.claims_directory();
+  if (options.all)
+    for (const auto& namespace_ : claims.names()) claims.remove(namespace_);
   for (const auto& key : chosen)
-    if (key.kind == "PersistentVolumeClaim") remove_tree(session.state.claim_dir(key.namespace_, key.name));
+    if (key.kind == "PersistentVolumeClaim" && claims.exists(key.namespace_))
+      claims.remove(key.namespace_ + "/" + key.name);
 }
 
 void set_env(const Session& session, const std::string& workload, const std::vector<std::string>& changes) {
   const FileLock lock = session.state.lock();
   StoredObject object = find_workload(session, workload, {"deployment", "job", "pod"});
   for (const auto& change : changes) {
+    check_variable(change, "");
     const size_t equals = change.find('=');
     if (equals != std::string::npos && equals > 0)
       object.set_env[change.substr(0, equals)] = change.substr(equals + 1);

@@ -6,7 +6,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "kube/volumes.h"
+#include "base/file.h"
+#include "kube/names.h"
 
 namespace flox::kube {
 namespace {
@@ -98,11 +99,22 @@ Variables make_environment(const PodRecord& pod, const Container& container, con
   return variables;
 }
 
-SeccompProfile seccomp_of(const PodSpec& pod, const SecurityContext& security, std::string& localhost) {
-  const std::string& type = security.seccomp_type.empty() ? pod.seccomp_type : security.seccomp_type;
-  localhost = security.seccomp_type.empty() ? pod.seccomp_localhost : security.seccomp_localhost;
-  if (type == "RuntimeDefault") return SeccompProfile::runtime_default;
-  return type == "Localhost" ? SeccompProfile::localhost : SeccompProfile::unconfined;
+// Where the kubelet has profiles of type Localhost.
+constexpr const char* seccomp_directory = "/var/lib/kubelet/seccomp/";
+
+RuntimeProfile profile_of(const SecurityProfile& profile, const char* directory) {
+  if (profile.type == "RuntimeDefault") return {RuntimeProfile::Type::runtime_default, ""};
+  if (profile.type == "Localhost") return {RuntimeProfile::Type::localhost, directory + profile.localhost};
+  return {};
+}
+
+// A container that is to be confined by AppArmor does not run where nothing confines it.
+std::optional<RuntimeProfile> apparmor_of(const SecurityProfile& profile) {
+  if (profile.type.empty()) return std::nullopt;
+  const fs::path enabled = "/sys/module/apparmor/parameters/enabled";
+  if (profile.type != "Unconfined" && !(fs::exists(enabled) && read_file(enabled).starts_with("Y")))
+    fail(ErrorKind::invalid_input, "cannot enforce AppArmor: AppArmor is not enabled on the host");
+  return profile_of(profile, "");
 }
 
 void check_non_root(const PodSpec& pod, const SecurityContext& security, std::optional<int64_t> user,
@@ -133,25 +145,52 @@ void apply_security(ContainerConfig& config, const PodSpec& pod, const SecurityC
   config.no_new_privileges = !security.allow_privilege_escalation;
   config.add_capabilities = security.add_capabilities;
   config.drop_capabilities = security.drop_capabilities;
-  config.seccomp = seccomp_of(pod, security, config.seccomp_localhost);
+  config.seccomp =
+      profile_of(security.seccomp.type.empty() ? pod.seccomp : security.seccomp, seccomp_directory);
+  config.apparmor = apparmor_of(security.apparmor.type.empty() ? pod.apparmor : security.apparmor);
   if (!security.privileged) {
     config.masked_paths = masked_paths;
     config.readonly_paths = readonly_paths;
   }
 }
 
-std::vector<MountConfig> make_mounts(const Container& container, const PodSpec& pod,
-                                     const std::map<std::string, std::string>& volumes) {
+// The subPath with its variables replaced. A variable without a value would widen what is mounted.
+std::string sub_path_of(const VolumeMount& mount, const Variables& variables) {
+  if (mount.sub_path_expr.empty()) return mount.sub_path;
+  std::string missing;
+  const std::string path = expand(mount.sub_path_expr, variables, [&](const std::string& name) {
+    missing += (missing.empty() ? "" : ", ") + name;
+  });
+  if (!missing.empty())
+    fail(ErrorKind::invalid_input, "subPathExpr {}: missing value for {}", mount.sub_path_expr, missing);
+  const bool whole = path.find_first_not_of("./") == std::string::npos;
+  if (whole || !is_descending_path(path))
+    fail(ErrorKind::invalid_input, "subPathExpr {}: {} is not a path inside the volume", mount.sub_path_expr,
+         path.substr(0, 300));
+  return path;
+}
+
+std::vector<MountConfig> make_mounts(const Container& container, const PodRecord& record,
+                                     const Variables& variables, const ContainerInputs& inputs) {
+  const PodSpec& pod = record.spec();
   std::vector<MountConfig> mounts;
-  for (const auto& mount : container.mounts) {
+  for (size_t index = 0; index < container.mounts.size(); ++index) {
+    const VolumeMount& mount = container.mounts[index];
     const auto volume = std::find_if(pod.volumes.begin(), pod.volumes.end(),
                                      [&](const auto& v) { return v.name == mount.volume; });
     const auto* claim = std::get_if<ClaimVolume>(&volume->source);
     MountConfig config;
-    config.host_path = mount_source(volumes.at(mount.volume), mount);
+    const std::string sub_path = sub_path_of(mount, variables);
+    config.host_path =
+        sub_path.empty() ? inputs.volumes.at(mount.volume) : inputs.sub_path(mount, index, sub_path);
+    if (const Object* object =
+            claim ? inputs.objects.find({"PersistentVolumeClaim", record.namespace_(), claim->claim})
+                  : nullptr)
+      config.read_only = std::get<PersistentVolumeClaim>(object->body).read_only;
+    config.user_base = record.user_base;
     config.container_path = mount.mount_path.starts_with("/") ? mount.mount_path : "/" + mount.mount_path;
-    config.read_only =
-        mount.read_only || (claim && claim->read_only) || std::holds_alternative<KeyedVolume>(volume->source);
+    config.read_only = config.read_only || mount.read_only || (claim && claim->read_only) ||
+                       std::holds_alternative<KeyedVolume>(volume->source);
     config.propagation = mount.propagation == "HostToContainer" ? MountConfig::Propagation::from_host
                          : mount.propagation == "Bidirectional" ? MountConfig::Propagation::both_ways
                                                                 : MountConfig::Propagation::none;
@@ -213,13 +252,15 @@ SandboxConfig make_sandbox_config(const PodRecord& pod, const PodPlace& place, u
       if (port.host_port != 0)
         config.ports.push_back({port.protocol, port.container_port, port.host_port, port.host_ip});
   }
-  config.labels = pod.object.metadata.labels;
-  config.labels.merge(identity_labels(pod, place));
+  // Ours come first: a pod's own label of such a name must not make it another pod.
+  config.labels = identity_labels(pod, place);
+  config.labels.insert(pod.object.metadata.labels.begin(), pod.object.metadata.labels.end());
   config.annotations = pod.object.metadata.annotations;
   config.annotations["kubernetes.io/config.source"] = "flox-kube";
   config.sysctls = spec.sysctls;
   config.cgroup_parent = pod_cgroup(place.cgroup_parent, pod.uid);
   config.host = {spec.host_network, spec.host_pid, spec.host_ipc};
+  config.user_base = pod.user_base;
   config.run_as_user = spec.run_as_user;
   config.run_as_group = spec.run_as_user ? spec.run_as_group : std::nullopt;
   config.supplemental_groups = spec.supplemental_groups;
@@ -238,7 +279,7 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
   for (const auto& word : container.command) config.command.push_back(expand(word, config.env));
   for (const auto& word : container.args) config.args.push_back(expand(word, config.env));
   config.working_dir = container.working_dir;
-  config.mounts = make_mounts(container, spec, inputs.volumes);
+  config.mounts = make_mounts(container, pod, config.env, inputs);
   config.labels = identity_labels(pod, place);
   config.labels["io.kubernetes.container.name"] = container.name;
   config.annotations = {
@@ -249,6 +290,7 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
   config.stdin_once = container.stdin_once;
   config.tty = container.tty;
   config.host = {spec.host_network, spec.host_pid, spec.host_ipc};
+  config.user_base = pod.user_base;
   config.share_process_namespace = spec.share_process_namespace;
   const int64_t memory = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
   config.resources = make_resources(spec, container.resources, memory);
@@ -256,7 +298,8 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
   return config;
 }
 
-std::string expand(const std::string& text, const Variables& variables) {
+std::string expand(const std::string& text, const Variables& variables,
+                   const std::function<void(const std::string& name)>& missing) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '$' || i + 1 == text.size()) {
@@ -274,6 +317,7 @@ std::string expand(const std::string& text, const Variables& variables) {
       const std::string name = text.substr(i + 2, end - i - 2);
       const auto found = std::find_if(variables.begin(), variables.end(),
                                       [&](const auto& entry) { return entry.first == name; });
+      if (missing && (found == variables.end() || found->second.empty())) missing(name);
       out += found == variables.end() ? text.substr(i, end - i + 1) : found->second;
       i = end;
     }

@@ -1,7 +1,7 @@
-// From a pod to what the container runtime is told: pure functions, apart from reading this machine's memory
-// size.
+// From a pod to what the container runtime is told: pure functions, apart from asking what this machine is.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -34,16 +34,20 @@ struct ContainerInputs {
   const std::map<std::string, std::string>& volumes;  // prepare_volumes
   std::string pod_ip;
   ImageInfo image;
+  // The place of a subPath of the container's mount of this index (bind_sub_path).
+  std::function<std::string(const VolumeMount& mount, size_t index, const std::string& sub_path)> sub_path;
 };
 
-// Throws Error, in Kubernetes' own words where it has some, if a variable's source does not exist or the
-// container must not run as root and would.
+// Throws Error, in Kubernetes' own words where it has some, if a variable's source does not exist, if a
+// subPathExpr names a variable without a value, if the container must not run as root and would, or must run
+// under an AppArmor profile on a machine without AppArmor.
 ContainerConfig make_container_config(const PodRecord& pod, const Container& container, unsigned attempt,
                                       const PodPlace& place, const ContainerInputs& inputs);
 
-// Replaces $(NAME) by the variable, leaves unknown names as they are, and turns $$ into $.
-std::string expand(const std::string& text,
-                   const std::vector<std::pair<std::string, std::string>>& variables);
+// Replaces $(NAME) by the variable, leaves unknown names as they are, and turns $$ into $. `missing` is told
+// of each name that is unknown or has an empty value.
+std::string expand(const std::string& text, const std::vector<std::pair<std::string, std::string>>& variables,
+                   const std::function<void(const std::string& name)>& missing = {});
 
 // CPU shares, quota, memory limit and OOM score as the kubelet computes them.
 ContainerResources make_resources(const PodSpec& pod, const Resources& resources, int64_t machine_memory);

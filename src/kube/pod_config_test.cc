@@ -32,7 +32,7 @@ const PodPlace place{"state1", "/flox-kube", "node1", "/logs"};
 ContainerConfig config_of(const PodRecord& pod, const ObjectIndex& objects = {}, ImageInfo image = {}) {
   static const std::map<std::string, std::string> no_volumes;
   return make_container_config(pod, pod.spec().containers.at(0), 2, place,
-                               {objects, no_volumes, "10.0.0.7", image});
+                               {objects, no_volumes, "10.0.0.7", image, {}});
 }
 
 TEST(Expand, replaces_known_variables_only) {
@@ -126,6 +126,54 @@ TEST(PodConfig, refuses_root_where_the_pod_must_not_be_root) {
   EXPECT_THROW(config_of(pod, {}, {"id", 0, ""}), Error);
   EXPECT_THROW(config_of(pod, {}, {"id", std::nullopt, "www"}), Error);
   EXPECT_NO_THROW(config_of(pod, {}, {"id", 5, ""}));
+}
+
+TEST(PodConfig, identity_labels_are_not_a_pods_to_choose) {
+  PodRecord pod = pod_with({{"containers", {{{"name", "c"}, {"image", "i"}}}}});
+  pod.object.metadata.labels = {{uid_label, "another"}, {state_label, "another"}, {"app", "x"}};
+  const SandboxConfig config = make_sandbox_config(pod, place, 0);
+  EXPECT_THAT(config.labels, Contains(Pair(uid_label, "11111111-2222")));
+  EXPECT_THAT(config.labels, Contains(Pair(state_label, "state1")));
+  EXPECT_THAT(config.labels, Contains(Pair("app", "x")));
+}
+
+// The subPaths of a pod's mounts as they reach the runtime, or the error.
+std::vector<std::string> sub_paths(const json& mounts, const json& env = json::array()) {
+  const auto pod =
+      pod_with({{"containers", {{{"name", "c"}, {"image", "i"}, {"volumeMounts", mounts}, {"env", env}}}},
+                {"volumes", {{{"name", "v"}, {"emptyDir", json::object()}}}}});
+  const std::map<std::string, std::string> volumes = {{"v", "/volume"}};
+  std::vector<std::string> seen;
+  try {
+    make_container_config(
+        pod, pod.spec().containers.at(0), 0, place,
+        {{}, volumes, "", {}, [&](const VolumeMount&, size_t index, const std::string& path) {
+           seen.push_back(std::to_string(index) + ":" + path);
+           return "/bound";
+         }});
+  } catch (const Error& error) {
+    return {error.what()};
+  }
+  return seen;
+}
+
+TEST(PodConfig, expands_variables_in_a_sub_path_expr_and_only_there) {
+  EXPECT_THAT(sub_paths({{{"name", "v"}, {"mountPath", "/a"}, {"subPathExpr", "of/$(POD)/$$(POD)"}},
+                         {{"name", "v"}, {"mountPath", "/b"}},
+                         {{"name", "v"}, {"mountPath", "/c"}, {"subPath", "$(POD)"}}},
+                        {{{"name", "POD"}, {"valueFrom", {{"fieldRef", {{"fieldPath", "metadata.name"}}}}}}}),
+              testing::ElementsAre("0:of/web/$(POD)", "2:$(POD)"));
+}
+
+TEST(PodConfig, refuses_a_sub_path_expr_that_would_widen_what_is_mounted) {
+  const auto with = [](const std::string& expression, const std::string& value) {
+    return sub_paths({{{"name", "v"}, {"mountPath", "/a"}, {"subPathExpr", expression}}},
+                     {{{"name", "A"}, {"value", value}}});
+  };
+  EXPECT_THAT(with("$(B)", "x").at(0), testing::HasSubstr("missing value for B"));
+  EXPECT_THAT(with("of/$(A)", "").at(0), testing::HasSubstr("missing value for A"));
+  for (const char* value : {"..", "/etc", "a/../..", ".", "./", "./."})
+    EXPECT_THAT(with("$(A)", value).at(0), testing::HasSubstr("is not a path inside the volume")) << value;
 }
 
 }  // namespace

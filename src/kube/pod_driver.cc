@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "kube/cgroup.h"
+#include "kube/sub_path.h"
 #include "kube/volumes.h"
 
 namespace flox::kube {
@@ -146,6 +147,7 @@ milliseconds PodDriver::sync() {
     return calm_interval;
   }
   refresh();
+  if (is_overdue()) return end_overdue();
   const auto ready =
       std::find_if(sandboxes_.begin(), sandboxes_.end(), [](const auto& sandbox) { return sandbox.ready; });
   if (ready == sandboxes_.end()) {
@@ -162,6 +164,26 @@ milliseconds PodDriver::sync() {
   if (run_init_containers()) run_containers();
   const bool calm = working_.ready() || working_.finished();
   return calm ? next_ : std::min(next_, busy_interval);
+}
+
+bool PodDriver::is_overdue() const {
+  const auto& deadline = record_.spec().active_deadline;
+  return deadline && unix_now() - record_.created_at > deadline->count();
+}
+
+// The pod has run as long as it may: its containers end, and it has failed.
+milliseconds PodDriver::end_overdue() {
+  if (ended_before()) return next_;
+  event(true, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+  probes_.clear();
+  for (const auto& container : containers_)
+    if (container.state == ContainerState::running)
+      world_.cri.stop_container(container.id, record_.spec().termination_grace);
+  if (sandbox_id_.empty() && !sandboxes_.empty()) sandbox_id_ = sandboxes_.back().id;
+  finish(false);
+  working_.reason = "DeadlineExceeded";
+  working_.message = "Pod was active on the node longer than the specified deadline";
+  return next_;
 }
 
 void PodDriver::drop_dead_sandboxes() {
@@ -229,6 +251,12 @@ bool PodDriver::make_sandbox() {
       return wait("FailedCreate", fmt::format("runtimeclass.node.k8s.io \"{}\" not found", name), true);
     handler = std::get<RuntimeClass>(object->body).handler;
   }
+  if (!record_.spec().host_users && !world_.cri.has_user_namespaces(handler))
+    return wait("FailedCreate",
+                fmt::format("hostUsers: false: the container runtime has no user namespaces for pods of its "
+                            "handler \"{}\" (containerd 2 has them with runc 1.2)",
+                            handler),
+                true);
   try {
     volumes_ = prepare_volumes(record_, *objects, world_.state);
   } catch (const Error& error) {
@@ -364,12 +392,13 @@ void PodDriver::watch(const Container& container, ContainerStatus& status, const
   for (const auto& failure : probes->take_failures()) event(true, "Unhealthy", failure);
   status.ready = probes->ready();
   if (!probes->restart_wanted()) return;
+  const auto grace = probes->failed_grace().value_or(record_.spec().termination_grace);
   status.ready = false;
   event(false, "Killing",
         fmt::format("Container {} failed its liveness or startup probe, will be restarted", container.name));
   publish();
   probes_.erase(info.id);
-  world_.cri.stop_container(info.id, record_.spec().termination_grace);
+  world_.cri.stop_container(info.id, grace);
   next_ = 0ms;
 }
 
@@ -449,13 +478,20 @@ void PodDriver::create_and_start(const Container& container, ContainerStatus& st
                     container.image));
   }
   working_.permanent = false;
+  auto bind = [&](const VolumeMount& mount, size_t index, const std::string& sub_path) {
+    return in_context(fmt::format("volume {}", mount.volume), [&] {
+      return bind_sub_path({record_.uid, container.name, index, volumes_.at(mount.volume), sub_path},
+                           world_.state);
+    });
+  };
   ContainerConfig config;
   try {
     const ObjectIndexPtr objects = world_.objects();
     config = make_container_config(record_, container, attempt, place(),
-                                   {*objects, volumes_, working_.ip, *image});
+                                   {*objects, volumes_, working_.ip, *image, bind});
     fs::create_directories(fs::path(sandbox_config_.log_directory) / container.name);
   } catch (const Error& error) {
+    working_.permanent = error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::untrusted;
     return fail_start(status, "CreateContainerConfigError", with_advice(error));
   }
   std::string id;
@@ -510,7 +546,7 @@ milliseconds PodDriver::take_down() {
   for (const auto& sandbox : sandboxes_) world_.cri.stop_sandbox(sandbox.id);
   for (const auto& container : containers_) world_.cri.remove_container(container.id);
   for (const auto& sandbox : sandboxes_) world_.cri.remove_sandbox(sandbox.id);
-  remove_volumes(record_, world_.state);
+  remove_volumes(record_.uid, world_.state);
   remove_tree(world_.state.log_dir(record_));
   remove_cgroup(pod_cgroup(world_.cgroup_parent, record_.uid));
   gone_ = true;

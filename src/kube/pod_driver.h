@@ -80,6 +80,8 @@ class PodDriver {
   std::chrono::milliseconds sync();
   std::chrono::milliseconds take_down();
 
+  bool is_overdue() const;
+  std::chrono::milliseconds end_overdue();
   bool ended_before();
   bool make_sandbox();
   void drop_dead_sandboxes();

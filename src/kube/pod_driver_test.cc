@@ -193,6 +193,35 @@ TEST_F(PodDriverTest, makes_a_new_sandbox_when_the_old_one_has_died) {
   EXPECT_TRUE(cri.has("one")) << "init containers run again";
 }
 
+TEST_F(PodDriverTest, a_pod_with_users_of_its_own_runs_only_where_the_runtime_has_them) {
+  const json spec = {{"hostUsers", false}, {"containers", {container("a")}}};
+  play(spec);
+  PodStatus status = step();
+  EXPECT_THAT(trouble(status), HasSubstr("hostUsers: false: the container runtime has no user namespaces"));
+  EXPECT_TRUE(status.permanent);
+  EXPECT_TRUE(cri.sandboxes.empty());
+  cri.user_namespaces = true;
+  PodRecord record = driver->record();
+  record.user_base = 131072;
+  driver = std::make_unique<PodDriver>(std::move(record), world, [] {});
+  EXPECT_TRUE(step(2).ready());
+  EXPECT_EQ(cri.last_sandbox.user_base, 131072u);
+  EXPECT_EQ(cri.newest("a").config.user_base, 131072u);
+}
+
+TEST_F(PodDriverTest, a_pod_ends_at_its_deadline) {
+  play({{"activeDeadlineSeconds", 60}, {"containers", {container("a")}}});
+  now = std::chrono::system_clock::time_point(1s);
+  EXPECT_TRUE(step(2).ready());
+  now += 59s;
+  EXPECT_TRUE(step().ready());
+  now += 2s;
+  const PodStatus status = step();
+  EXPECT_EQ(status.phase, "Failed");
+  EXPECT_EQ(status.reason, "DeadlineExceeded");
+  EXPECT_EQ(cri.newest("a").info.state, ContainerState::exited);
+}
+
 TEST_F(PodDriverTest, leaves_nothing_when_it_is_taken_down) {
   play({{"containers", {container("a"), container("b")}},
         {"volumes", {{{"name", "work"}, {"emptyDir", json::object()}}}}});

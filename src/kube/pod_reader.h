@@ -5,9 +5,12 @@
 
 namespace flox::kube {
 
-// What is wrong is an Error(invalid_input) naming file, line, column and field; what has no effect on one
-// machine, or is not known here, goes to the context's notes.
-PodSpec read_pod_spec(const YAML::Node& node, const std::string& path, const ReadContext& context);
-PodTemplate read_pod_template(const YAML::Node& node, const std::string& path, const ReadContext& context);
+// What is wrong, not known, or restricts the pod and is not supported is an Error(invalid_input) naming file,
+// line, column and field; what has no effect on one machine goes to the context's notes.
+PodSpec read_pod_spec(const YamlNode& node, const std::string& path, const ReadContext& context);
+PodTemplate read_pod_template(const YamlNode& node, const std::string& path, const ReadContext& context);
+// Of any object's metadata.
+StringMap read_labels(Fields& metadata);
+StringMap read_annotations(Fields& metadata);
 
 }  // namespace flox::kube

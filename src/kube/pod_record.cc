@@ -63,6 +63,7 @@ json to_json(const PodRecord& record) {
           {"owner_name", record.owner_name},
           {"template_hash", record.template_hash},
           {"created_at", record.created_at},
+          {"user_base", record.user_base},
           {"document", record.document}};
 }
 
@@ -73,6 +74,7 @@ PodRecord pod_record_from_json(const json& json) {
   record.owner_name = json.at("owner_name");
   record.template_hash = json.at("template_hash");
   record.created_at = json.at("created_at");
+  record.user_base = json.value("user_base", 0u);
   record.document = json.at("document");
   record.object = read_object(record.document, "pod " + record.uid);
   return record;

@@ -16,6 +16,7 @@ struct PodRecord {
   std::string owner_kind, owner_name;  // empty: played by itself
   std::string template_hash;
   UnixTime created_at = 0;
+  uint32_t user_base = 0;   // the host's id behind the pod's id 0, with a user namespace of its own; 0: none
   nlohmann::json document;  // a Pod object
   Object object;            // the same, read; its body is a Pod
 

@@ -17,10 +17,13 @@ struct CurlDeleter {
   void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 
-size_t keep_start(char* data, size_t size, size_t count, void* into) {
-  auto& text = *static_cast<std::string*>(into);
-  if (text.size() < 1024) text.append(data, std::min(size * count, 1024 - text.size()));
-  return size * count;
+constexpr size_t most_body = 10 << 10;  // bytes of an answer that are read, as many as the kubelet reads
+
+// What the answer says does not matter, only its status. Ends the transfer after `most_body`.
+size_t count_body(char*, size_t size, size_t count, void* into) {
+  auto& total = *static_cast<size_t*>(into);
+  total += size * count;
+  return total > most_body ? 0 : size * count;
 }
 
 std::string port_number(const std::string& port, const ProbeTarget& target) {
@@ -43,7 +46,7 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
   std::unique_ptr<curl_slist, CurlDeleter> headers;
   for (const auto& [name, value] : action.headers)
     headers.reset(curl().slist_append(headers.release(), fmt::format("{}: {}", name, value).c_str()));
-  std::string body;
+  size_t body = 0;
   char error[CURL_ERROR_SIZE] = "";
   curl().easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
   curl().easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
@@ -55,10 +58,10 @@ ProbeResult probe_http(const HttpAction& action, const Probe& probe, const Probe
   curl().easy_setopt(handle.get(), CURLOPT_SSL_VERIFYHOST, 0L);
   curl().easy_setopt(handle.get(), CURLOPT_USERAGENT, "kube-probe/flox");
   curl().easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error);
-  curl().easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, keep_start);
+  curl().easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, count_body);
   curl().easy_setopt(handle.get(), CURLOPT_WRITEDATA, &body);
   const CURLcode code = curl().easy_perform(handle.get());
-  if (code != CURLE_OK)
+  if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && body > most_body))
     return {false, fmt::format("Get \"{}\": {}", url, *error ? error : curl().easy_strerror(code))};
   long status = 0;
   curl().easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -129,6 +132,11 @@ ContainerProbes::~ContainerProbes() {
   for (auto& thread : threads_) thread.request_stop();
 }
 
+std::optional<seconds> ContainerProbes::failed_grace() const {
+  std::scoped_lock lock(mutex_);
+  return failed_grace_;
+}
+
 std::vector<std::string> ContainerProbes::take_failures() {
   std::scoped_lock lock(mutex_);
   return std::exchange(failures_, {});
@@ -162,17 +170,21 @@ void ContainerProbes::run(std::stop_token stop, Kind kind, const Probe& probe) {
       failures_.push_back(fmt::format("{} probe failed: {}", names[static_cast<int>(kind)], result.message));
     }
     const bool decided = counter.take(result.success);
-    if (decided) settle(kind, counter.healthy());
+    if (decided) settle(kind, counter.healthy(), probe);
     if (decided || !result.success) changed_();
     if (decided && kind == Kind::startup) return;
     if (!pause(stop, probe.period)) return;
   }
 }
 
-void ContainerProbes::settle(Kind kind, bool healthy) {
+void ContainerProbes::settle(Kind kind, bool healthy, const Probe& probe) {
   if (kind == Kind::readiness) {
     ready_ = healthy;
   } else if (!healthy) {
+    {
+      std::scoped_lock lock(mutex_);
+      failed_grace_ = probe.termination_grace;
+    }
     restart_ = true;
   } else if (kind == Kind::startup) {
     {

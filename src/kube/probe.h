@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,6 +58,9 @@ class ContainerProbes {
 
   bool ready() const { return started_ && ready_; }
   bool restart_wanted() const { return restart_; }
+  // Of the probe that wants the restart: how long the container may take to end. None: as long as the pod
+  // says.
+  std::optional<seconds> failed_grace() const;
   // What failed since the last call: "Liveness probe failed: …".
   std::vector<std::string> take_failures();
 
@@ -64,7 +68,7 @@ class ContainerProbes {
   enum class Kind { startup, liveness, readiness };
   void start(Kind kind, const Probe& probe);
   void run(std::stop_token stop, Kind kind, const Probe& probe);
-  void settle(Kind kind, bool healthy);
+  void settle(Kind kind, bool healthy, const Probe& probe);
   // False if the object is going.
   bool pause(std::stop_token stop, std::chrono::milliseconds time);
   bool wait_until_started(std::stop_token stop);
@@ -73,7 +77,8 @@ class ContainerProbes {
   Cri& cri_;
   std::function<void()> changed_;
   std::atomic<bool> started_, ready_, restart_{false};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::optional<seconds> failed_grace_;
   std::condition_variable_any wake_;
   std::vector<std::string> failures_;
   std::vector<std::jthread> threads_;  // last: they end before the rest goes

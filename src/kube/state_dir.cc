@@ -1,8 +1,12 @@
 #include "kube/state_dir.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
 
 namespace flox::kube {
 namespace {
@@ -28,20 +32,34 @@ void set_variable(json& environment, const std::string& name, const std::optiona
   if (value) environment.push_back({{"name", name}, {"value", *value}});
 }
 
-json read_json(const fs::path& path) {
-  return in_context("reading " + path.string(), [&] { return json::parse(read_file(path)); });
+constexpr size_t most_bytes = 64 << 20;  // of one file that we wrote
+
+json read_json(const Directory& directory, const std::string& name) {
+  const std::string source = directory.name() + "/" + name;
+  return in_context("reading " + source, [&] {
+    return parse_json(directory.read_file(name, most_bytes), source, {.bytes = most_bytes, .depth = 80});
+  });
 }
 
+// Calls `read` with every JSON file of the directory. What is damaged is for the log.
 template <typename Read>
-void each_json(const fs::path& dir, Read read) {
-  for (const auto& entry : fs::directory_iterator(dir))
-    if (entry.path().extension() == ".json" && entry.is_regular_file()) {
-      try {
-        read(read_json(entry.path()));
-      } catch (const Error& error) {
-        if (error.kind() != ErrorKind::not_found) throw;  // removed meanwhile
-      }
+void each_json(const Directory& directory, Read read) {
+  for (const auto& name : directory.names()) {
+    if (!name.ends_with(".json")) continue;
+    try {
+      read(read_json(directory, name));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found)  // removed meanwhile
+        log::error("{}/{} is passed over: {}", directory.name(), name, error.what());
+    } catch (const json::exception& error) {
+      log::error("{}/{} is passed over: {}", directory.name(), name, error.what());
     }
+  }
+}
+
+std::string object_file(const ObjectKey& key) {
+  const std::string name = fmt::format("{}.{}.{}.json", key.kind, key.namespace_, key.name);
+  return file_name(name, "the object");
 }
 
 }  // namespace
@@ -69,8 +87,20 @@ StateDir::StateDir(fs::path root) {
   in_context("opening the state directory " + root.string(), [&] {
     fs::create_directories(root);
     root_ = fs::canonical(root);
-    for (const char* name : {"objects", "pods", "claims", "logs"}) fs::create_directories(root_ / name);
-    for (const char* name : {"objects", "pods"}) fs::permissions(root_ / name, fs::perms::owner_all);
+    const Directory directory(root_);
+    struct stat status {};
+    if (::fstat(directory.fd(), &status) != 0) fail_errno(errno, "examining it");
+    if (status.st_uid != ::geteuid())
+      throw Error(ErrorKind::untrusted, fmt::format("it belongs to user {}", status.st_uid),
+                  "Name a directory of your own with --state.");
+    if (::fchmod(directory.fd(), 0700) != 0) fail_errno(errno, "closing it to others");
+    auto open = [&](const char* name) {
+      return std::make_shared<const Directory>(directory.make_directory(name, 0700));
+    };
+    objects_ = open("objects");
+    pods_ = open("pods");
+    claims_ = open("claims");
+    open("logs");
   });
 }
 
@@ -82,7 +112,7 @@ std::string StateDir::id() const {
 
 std::vector<StoredObject> StateDir::objects() const {
   std::vector<StoredObject> objects;
-  each_json(objects_dir(), [&](const json& json) {
+  each_json(*objects_, [&](const json& json) {
     StoredObject object;
     object.key = {json.at("kind"), json.at("namespace"), json.at("name")};
     object.document = json.at("document");
@@ -96,12 +126,6 @@ std::vector<StoredObject> StateDir::objects() const {
   return objects;
 }
 
-namespace {
-fs::path object_file(const fs::path& dir, const ObjectKey& key) {
-  return dir / fmt::format("{}.{}.{}.json", key.kind, key.namespace_, key.name);
-}
-}  // namespace
-
 void StateDir::save(const StoredObject& object) const {
   json set_env = json::object();
   for (const auto& [name, value] : object.set_env) set_env[name] = value ? json(*value) : json();
@@ -109,30 +133,31 @@ void StateDir::save(const StoredObject& object) const {
                      {"name", object.key.name},         {"document", object.document},
                      {"play_env", object.play_env},     {"set_env", set_env},
                      {"generation", object.generation}, {"created_at", object.created_at}};
-  write_file(object_file(objects_dir(), object.key), json.dump(1), 0600);
+  objects_->write_file(object_file(object.key), json.dump(1), 0600);
 }
 
-void StateDir::remove(const ObjectKey& key) const { fs::remove(object_file(objects_dir(), key)); }
+void StateDir::remove(const ObjectKey& key) const { objects_->remove(object_file(key)); }
 
 std::vector<PodRecord> StateDir::pods() const {
   std::vector<PodRecord> pods;
-  each_json(root_ / "pods", [&](const json& json) { pods.push_back(pod_record_from_json(json)); });
+  each_json(*pods_, [&](const json& json) { pods.push_back(pod_record_from_json(json)); });
   return pods;
 }
 
 void StateDir::save(const PodRecord& pod) const {
-  write_file(root_ / "pods" / (pod.uid + ".json"), to_json(pod).dump(1), 0600);
+  pods_->write_file(pod.uid + ".json", to_json(pod).dump(1), 0600);
 }
 
-void StateDir::remove_pod(const std::string& uid) const { fs::remove(root_ / "pods" / (uid + ".json")); }
+void StateDir::remove_pod(const std::string& uid) const { pods_->remove(uid + ".json"); }
 
 fs::path StateDir::log_dir(const PodRecord& pod) const {
-  return root_ / "logs" / fmt::format("{}_{}_{}", pod.namespace_(), pod.name(), pod.uid);
+  return root_ / "logs" /
+         file_name(fmt::format("{}_{}_{}", pod.namespace_(), pod.name(), pod.uid), "the log directory");
 }
 
 json StateDir::status() const {
   if (!fs::exists(status_file())) return {{"pods", json::array()}, {"workloads", json::array()}};
-  return read_json(status_file());
+  return read_json(Directory(root_), "status.json");
 }
 
 }  // namespace flox::kube

@@ -1,8 +1,8 @@
-// The state directory: what has been played, the pods made from it, their logs, volumes and status. The
-// commands write objects, the supervisor everything else:
+// The state directory, which is its owner's alone: what has been played, the pods made from it, their logs,
+// volumes and status. The commands write objects, the supervisor everything else:
 //
 //   objects/KIND.NAMESPACE.NAME.json   one object (root only: there may be secrets in it)
-//   pods/UID.json, pods/UID/volumes/   one pod and its private volumes
+//   pods/UID.json, pods/UID/           one pod; its private volumes/, and subpaths/ (sub_path.h)
 //   claims/NAMESPACE/NAME/             the directory behind a PersistentVolumeClaim, kept until `down
 //   --volumes` logs/NAMESPACE_NAME_UID/CONTAINER/ATTEMPT.log status.json                        what `ps`
 //   shows, replaced as a whole state.lock                         held while objects are changed, and by a
@@ -11,11 +11,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/directory.h"
 #include "base/file.h"
 #include "kube/objects.h"
 #include "kube/pod_record.h"
@@ -42,7 +44,8 @@ void add_environment(nlohmann::json& document,
 
 class StateDir {
  public:
-  // Makes the directory if it is missing. Throws Error.
+  // Makes the directory if it is missing, and keeps everyone else out of it. Throws Error; untrusted if it
+  // belongs to another user.
   explicit StateDir(std::filesystem::path root);
 
   const std::filesystem::path& root() const { return root_; }
@@ -53,11 +56,14 @@ class StateDir {
   void save(const StoredObject& object) const;
   void remove(const ObjectKey& key) const;
 
+  // A record that cannot be read any more is passed over, with a line in the log.
   std::vector<PodRecord> pods() const;
   void save(const PodRecord& pod) const;
   // The record alone; the pod's directory is the pod's own.
   void remove_pod(const std::string& uid) const;
 
+  const Directory& pods_directory() const { return *pods_; }
+  const Directory& claims_directory() const { return *claims_; }
   std::filesystem::path objects_dir() const { return root_ / "objects"; }
   std::filesystem::path pod_dir(const std::string& uid) const { return root_ / "pods" / uid; }
   std::filesystem::path claim_dir(const std::string& namespace_, const std::string& claim) const {
@@ -76,6 +82,7 @@ class StateDir {
 
  private:
   std::filesystem::path root_;
+  std::shared_ptr<const Directory> objects_, pods_, claims_;
 };
 
 }  // namespace flox::kube

@@ -19,16 +19,22 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "kube/cgroup.h"
 #include "kube/manifest.h"
 #include "kube/pod_driver.h"
 #include "kube/reconcile.h"
+#include "kube/volumes.h"
 
 namespace flox::kube {
 namespace {
 
 using nlohmann::json;
+
+// Where the kubelet, too, gives pods their user ids from, if nothing else is configured.
+constexpr uint32_t first_user_base = user_range;
+constexpr uint32_t last_user_base = 1u << 31;
 
 // Drives one pod on a thread of its own.
 class PodWorker {
@@ -165,6 +171,14 @@ class Supervisor {
         cri_->remove_sandbox(sandbox.id);
         remove_cgroup(pod_cgroup(settings_.cgroup_parent, sandbox.uid));
       }
+    for (const auto& name : state_.pods_directory().names()) {
+      const std::string uid = name.ends_with(".json") ? name.substr(0, name.size() - 5) : name;
+      if (known.contains(uid)) continue;
+      if (uid == name)
+        remove_volumes(uid, state_);
+      else
+        state_.remove_pod(uid);
+    }
   }
 
   void reconcile() {
@@ -192,10 +206,22 @@ class Supervisor {
     for (auto& record : plan.create) {
       log::info("pod {}/{}: created for {} {}", record.namespace_(), record.name(), record.owner_kind,
                 record.owner_name);
+      if (!record.spec().host_users) record.user_base = free_user_base();
       state_.save(record);
       const std::string uid = record.uid;
       workers_[uid] = std::make_unique<PodWorker>(std::move(record), world_);
     }
+  }
+
+  // The first range of the host's user ids that no pod has. The ids below the first range are the machine's
+  // own.
+  uint32_t free_user_base() const {
+    std::set<uint32_t> taken;
+    for (const auto& [uid, worker] : workers_) taken.insert(worker->driver().record().user_base);
+    uint32_t base = first_user_base;
+    while (taken.contains(base)) base += user_range;
+    if (base > last_user_base) fail(ErrorKind::unavailable, "there are no user ids left for another pod");
+    return base;
   }
 
   void write_status() {
@@ -316,8 +342,9 @@ bool supervisor_runs(const StateDir& state) { return is_locked(state.supervisor_
 SupervisorSettings last_settings(const StateDir& state) {
   SupervisorSettings settings;
   if (!fs::exists(state.supervisor_settings())) return settings;
-  const json json = json::parse(read_file(state.supervisor_settings()));
-  return {json.at("endpoint"), json.at("cgroup_parent")};
+  const std::string source = state.supervisor_settings();
+  const json json = parse_json(read_file(source), source);
+  return {string_member(json, "endpoint", source), string_member(json, "cgroup_parent", source)};
 }
 
 void ensure_supervisor(const StateDir& state, const SupervisorSettings& settings) {

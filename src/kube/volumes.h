@@ -17,11 +17,7 @@ namespace flox::kube {
 std::map<std::string, std::string> prepare_volumes(const PodRecord& pod, const ObjectIndex& objects,
                                                    const StateDir& state);
 
-// The host's path behind a mount, with its subPath made if missing. Throws Error(untrusted) if the subPath
-// leads out of the volume through a symbolic link.
-std::string mount_source(const std::string& volume_path, const VolumeMount& mount);
-
 // Unmounts and removes the pod's own volumes. Claims stay.
-void remove_volumes(const PodRecord& pod, const StateDir& state);
+void remove_volumes(const std::string& pod_uid, const StateDir& state);
 
 }  // namespace flox::kube

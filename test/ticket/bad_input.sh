@@ -34,7 +34,7 @@ echo '{"ticket_id":"T","subject":"Cannot login","body":"error","created_at":"173
 expect "the intent" login_issue "$(ticket-processor enrich "$WORK/good.json" | jq -r .enrichment.intent)"
 expect "from standard input" high "$(ticket-processor enrich - <"$WORK/good.json" | jq -r .enrichment.urgency)"
 echo '{"ticket_id":' >"$WORK/bad.json"
-refuses 'bad.json.*line' ticket-processor enrich "$WORK/bad.json"
+refuses 'bad.json.*ticket:[0-9]*:' ticket-processor enrich "$WORK/bad.json"
 refuses 'missing.json' ticket-processor enrich "$WORK/missing.json"
 expect "the good one beside a bad one" T "$(ticket-processor enrich "$WORK/bad.json" "$WORK/good.json" 2>/dev/null | jq -r .ticket_id)"
 expect "tickets of a dry run" 4 "$(AWS_ENDPOINT_URL= ticket-generator --dry-run --count 4 | jq -r .ticket_id | sort -u | wc -l)"

@@ -1,4 +1,5 @@
 // ticket-processor: enriches support tickets.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -8,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/fd.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
 #include "ticket/model/model_cache.h"
@@ -147,9 +148,23 @@ int preload_models(const PreloadChoice& choice, const ModelSettings& used) {
   return model::preload_command(std::move(options), choice.json);
 }
 
+// No more than a byte too many is read, however long the file is or says that it is.
+std::string read_at_most(int fd, size_t limit) {
+  std::string text(limit + 1, '\0');
+  size_t size = 0;
+  while (size < text.size()) {
+    size_t got = flox::read_some(fd, text.data() + size, text.size() - size);
+    if (got == 0) break;
+    size += got;
+  }
+  text.resize(size);
+  return text;
+}
+
 RawTicket read_ticket(const std::string& file) {
   std::string text = flox::in_context("reading " + file, [&] {
-    return file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {}) : flox::read_file(file);
+    if (file == "-") return read_at_most(STDIN_FILENO, TicketLimits::bytes);
+    return read_at_most(flox::open_file(file, O_RDONLY).get(), TicketLimits::bytes);
   });
   return flox::in_context(file, [&] { return parse_raw_ticket(text); });
 }

@@ -60,8 +60,8 @@ std::optional<Credentials> credentials_in_environment() {
   constexpr const char* id = "AWS_ACCESS_KEY_ID";
   constexpr const char* secret = "AWS_SECRET_ACCESS_KEY";
   Credentials found{.access_key = variable(id),
-                    .secret_key = variable(secret),
-                    .session_token = variable("AWS_SESSION_TOKEN"),
+                    .secret_key = Secret(variable(secret)),
+                    .session_token = Secret(variable("AWS_SESSION_TOKEN")),
                     .expires = std::nullopt};
   if (found.access_key.empty() && found.secret_key.empty()) return std::nullopt;
   if (found.access_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", secret, id);
@@ -88,8 +88,8 @@ Profile load_profile(const std::string& name) {
 
 std::optional<Credentials> credentials_in(const Profile& profile) {
   Credentials found{.access_key = setting(profile, "aws_access_key_id"),
-                    .secret_key = setting(profile, "aws_secret_access_key"),
-                    .session_token = setting(profile, "aws_session_token"),
+                    .secret_key = Secret(setting(profile, "aws_secret_access_key")),
+                    .session_token = Secret(setting(profile, "aws_session_token")),
                     .expires = std::nullopt};
   if (found.access_key.empty() || found.secret_key.empty()) return std::nullopt;
   return found;

@@ -11,6 +11,7 @@
 #include "ticket/aws/dynamodb.h"
 #include "ticket/aws/s3.h"
 #include "ticket/aws/sqs.h"
+#include "ticket/testing/hostile_texts.h"
 #include "ticket/testing/scoped_environment.h"
 
 namespace ticket::aws {
@@ -199,6 +200,26 @@ TEST_F(AwsClient, ReadsRegionAndEndpointsFromTheEnvironment) {
   EXPECT_EQ(Config::from_environment().endpoint_of("s3"), "https://two.example");
   environment_.set("AWS_ENDPOINT_URL", "localhost:4566");
   EXPECT_THROW(Config::from_environment(), flox::Error);
+}
+
+TEST_F(AwsClient, AnswersThatNoServiceGivesAreRefused) {
+  for (const std::string& value : nested_values(1'000'000)) {
+    FakeService service({{.body = R"({"Messages":)" + value + "}"}});
+    EXPECT_EQ(kind_of([&] { SqsQueue(client_of(service), "q").depth(); }), ErrorKind::unavailable);
+    EXPECT_EQ(kind_of([&] { DynamoTable(client_of(service), "t").check(); }), ErrorKind::unavailable);
+    FakeService refusal({{.status = 400, .body = R"({"__type":)" + value + "}"}});
+    EXPECT_EQ(kind_of([&] { client_of(refusal).call_json("sqs", "AmazonSQS.ListQueues", "{}"); }),
+              ErrorKind::invalid_input);
+  }
+  // Members of a form that no service gives count as absent.
+  for (const char* body :
+       {R"({"QueueUrl":"u","Messages":7})", R"({"QueueUrl":"u","Messages":[7,{"Attributes":[]}]})",
+        R"({"QueueUrl":"u","Messages":[{"Attributes":{"ApproximateReceiveCount":"-9e9"}}]})"}) {
+    FakeService odd({{.body = body}});
+    for (const Message& message :
+         SqsQueue(client_of(odd), "q").receive(10, std::chrono::seconds(0), std::nullopt, nullptr))
+      EXPECT_EQ(message.receive_count, 1);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <fstream>
@@ -155,6 +156,25 @@ TEST_F(LocalBackendTest, KeepsObjectsUnderAnyKey) {
     ++files;
   }
   EXPECT_EQ(files, keys.size());
+}
+
+TEST_F(LocalBackendTest, FollowsNothingInABucket) {
+  namespace fs = std::filesystem;
+  const fs::path outside = directory_.path() / "outside", bucket = directory_.path() / "buckets/raw";
+  std::ofstream(outside) << "secret";
+  fs::create_symlink(outside, bucket / "link");
+  ASSERT_EQ(mkfifo((bucket / "fifo").c_str(), 0600), 0);
+  for (const char* key : {"link", "fifo"})
+    EXPECT_EQ(kind_of([&] { objects_->get("raw", key, 100); }), ErrorKind::invalid_input) << key;
+  objects_->put("raw", "link", "mine");
+  EXPECT_EQ(objects_->get("raw", "link", 100), "mine");
+  EXPECT_EQ(flox::read_file(outside), "secret");
+  fs::create_directory_symlink(directory_.path(), directory_.path() / "buckets/astray");
+  EXPECT_EQ(kind_of([&] { objects_->put("astray", "k", ""); }), ErrorKind::untrusted);
+  EXPECT_EQ(kind_of([&] { objects_->get(std::string("raw\0x", 5), "a", 1); }), ErrorKind::invalid_input);
+  objects_->remove("raw", "link");
+  objects_->remove("raw", "link");
+  EXPECT_EQ(objects_->get("raw", "link", 100), std::nullopt);
 }
 
 TEST_F(LocalBackendTest, LetsOneOfManyWritersHaveAnObject) {

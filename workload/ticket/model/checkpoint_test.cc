@@ -14,6 +14,7 @@
 #include "ticket/model/safetensors.h"
 #include "ticket/model/torch_file.h"
 #include "ticket/model/zip_directory.h"
+#include "ticket/testing/hostile_texts.h"
 
 namespace ticket::model {
 namespace {
@@ -105,7 +106,27 @@ TEST(Safetensors, RefusesWhatDoesNotFitTogether) {
   EXPECT_THAT(refusal([] { read_safetensors("short"); }), HasSubstr("only 5 bytes"));
   EXPECT_THAT(refusal([] { read_safetensors(little_endian<uint64_t>(1 << 20) + "{}"); }),
               HasSubstr("not a whole"));
-  EXPECT_THAT(refusal([] { read_safetensors(safetensors("no", "")); }), HasSubstr("not a JSON object"));
+  EXPECT_THAT(refusal([] { read_safetensors(safetensors("no", "")); }), HasSubstr("header:1:2: not JSON"));
+  EXPECT_THAT(refusal([] { read_safetensors(safetensors("[]", "")); }), HasSubstr("not a JSON object"));
+}
+
+TEST(Safetensors, RefusesAHeaderThatIsNestedOrLargerThanAny) {
+  for (const std::string& value : nested_values(1'000'000)) {
+    EXPECT_THAT(refusal([&] { read_safetensors(safetensors(value, "")); }), HasSubstr("nested more than"));
+    EXPECT_THAT(refusal([&] { read_safetensors(safetensors(R"({"t":{"shape":)" + value + "}}", "")); }),
+                HasSubstr("nested more than"));
+  }
+  const std::string large(17 << 20, ' ');
+  EXPECT_THAT(refusal([&] { read_safetensors(safetensors(large, "")); }), HasSubstr("not a whole"));
+}
+
+TEST(Pickle, BoundsItsInstructionsNotOnlyItsValues) {
+  // One value that is put on the stack again and again.
+  std::string_view endless;
+  const std::string text =
+      "\x80\x02Nq" + std::string(1, '\0') + repeated(std::string_view("h\0", 2), 8'000'000);
+  endless = text;
+  EXPECT_THAT(refusal([&] { Pickle::read(endless); }), HasSubstr("instructions"));
 }
 
 // --- pickles, as Python's pickletools.dis shows them

@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "ticket/model/bert_text.h"
 #include "ticket/model/byte_level_text.h"
+#include "ticket/model/tokenizer_description.h"
 #include "ticket/model/unicode_rules.h"
+#include "ticket/testing/hostile_texts.h"
 
 namespace ticket::model {
 namespace {
@@ -179,6 +181,17 @@ TEST_F(TokenizerFiles, ErrorsNameTheFileAndTheReason) {
   write("tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}");
   EXPECT_THAT(message_of_loading(),
               HasSubstr("tokenizer.json: a tokenizer of type Unigram is not known here"));
+}
+
+TEST_F(TokenizerFiles, NestingIsRefused) {
+  for (const std::string& value : nested_values(1'000'000)) {
+    for (const std::string& text :
+         {value, R"({"model":{"vocab":)" + value + "}}", R"({"nobody reads":)" + value + "}"})
+      EXPECT_THROW(parse_tokenizer_json(text), flox::Error);
+    EXPECT_THROW(parse_byte_pair_files(value, ""), flox::Error);
+    TokenizerDescription description;
+    EXPECT_THROW(apply_tokenizer_config(value, description), flox::Error);
+  }
 }
 
 TEST_F(TokenizerFiles, IdsOutOfBoundsAreRefused) {

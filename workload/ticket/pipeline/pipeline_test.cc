@@ -6,12 +6,14 @@
 #include "base/error.h"
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/pipeline/raw_ticket.h"
+#include "ticket/testing/hostile_texts.h"
 
 namespace ticket {
 namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+using testing::AnyOf;
 using testing::HasSubstr;
 
 ordered_json enrich(const RawTicket& ticket, std::chrono::system_clock::time_point now) {
@@ -76,12 +78,61 @@ TEST(RawTicket, ReportsEverythingThatIsWrongAtOnce) {
 }
 
 TEST(RawTicket, SaysWhereTheJsonBreaks) {
-  EXPECT_THAT(problem_of(std::string("{\"ticket_id\": ")), HasSubstr("line 1"));
-  EXPECT_THAT(problem_of(std::string("\"\xff\"")), HasSubstr("not JSON in UTF-8"));
+  EXPECT_THAT(problem_of(std::string("{\"ticket_id\": ")),
+              HasSubstr("not JSON that can be taken: ticket:1:15"));
+  EXPECT_THAT(problem_of(std::string("\"\xff\"")), HasSubstr("UTF-8"));
   EXPECT_THAT(problem_of(json::array()), HasSubstr("not a JSON object but array"));
   json document = good();
   document["metadata"] = nullptr;
   EXPECT_THAT(problem_of(document), HasSubstr("metadata is not an object"));
+}
+
+std::string with_metadata(const std::string& value) {
+  return R"({"ticket_id":"T","subject":"s","body":"b","created_at":1,"customer_id":"C","metadata":)" + value +
+         "}";
+}
+
+TEST(RawTicket, RefusesNestingWhereverItIs) {
+  for (const std::string& value : nested_values(100'000))
+    for (const std::string& text :
+         {value, with_metadata(value), with_metadata(R"({"source":"s","tags":)" + value + "}"),
+          with_metadata(R"({"source":"s","language":)" + value + "}"), R"({"nobody reads":)" + value + "}"})
+      EXPECT_THAT(problem_of(text),
+                  AnyOf(HasSubstr("nested more than 64 levels deep"), HasSubstr("bytes are over")));
+  EXPECT_EQ(problem_of(with_metadata(R"({"source":"s","tags":[],"more":)" + nested_values(60)[0] + "}")), "");
+}
+
+TEST(RawTicket, BoundsItsMembersTextsAndNumbers) {
+  json document = good();
+  document["subject"] = std::string(TicketLimits::subject + 1, 's');
+  EXPECT_THAT(problem_of(document), HasSubstr("subject has 65537 bytes, more than 65536"));
+  document = good();
+  document["metadata"] = {{"source", "s"}, {"tags", std::vector<std::string>(TicketLimits::tags + 1, "t")}};
+  EXPECT_THAT(problem_of(document), HasSubstr("metadata.tags has 1001 elements, more than 1000"));
+  document["metadata"]["tags"] = {std::string(TicketLimits::name + 1, 't')};
+  EXPECT_THAT(problem_of(document), HasSubstr("metadata.tags has one of more than 2048 bytes"));
+  EXPECT_THAT(problem_of(with_metadata("[" + repeated("0,", TicketLimits::values) + "0]")),
+              HasSubstr("members and elements"));
+  EXPECT_THAT(problem_of(with_metadata("1e" + std::string(100'000, '9'))),
+              HasSubstr("a number of more than"));
+  EXPECT_THAT(problem_of(with_metadata("1e999")), HasSubstr("ticket:1:"));
+  EXPECT_THAT(problem_of(std::string(TicketLimits::bytes + 1, ' ')), HasSubstr("over the limit"));
+  EXPECT_THAT(problem_of(with_metadata(R"({"source":"\ud800"})")), HasSubstr("ticket:1:"));
+  EXPECT_THAT(problem_of(with_metadata("{}").insert(1, R"("body":"other",)")),
+              HasSubstr("'body' stands twice"));
+}
+
+// The most that a ticket may bring is far below what an item may have (DynamoDB: 400 kB).
+TEST(RawTicket, LargestOneFitsIntoAnItem) {
+  json document = good();
+  document["ticket_id"] = std::string(512, 'i');
+  document["subject"] = std::string(TicketLimits::subject, '\x01');
+  document["customer_id"] = std::string(TicketLimits::name, 'c');
+  ordered_json item = table_item(enrich(parse_raw_ticket(document.dump()), std::chrono::system_clock::now()));
+  size_t bytes = 0;
+  for (const auto& [name, value] : item.items())
+    bytes += name.size() + (value.is_string() ? value.get<std::string>() : value.dump()).size();
+  EXPECT_LT(bytes, 400'000u);
 }
 
 TEST(RawTicket, RefusesIdsThatWouldLeadObjectsAstray) {
@@ -127,6 +178,9 @@ TEST(EnrichedTicket, RecognisesAnObjectOfTheSameTicket) {
   EXPECT_EQ(read_existing(object_text(enriched), other, found), Existing::other_ticket);
   EXPECT_EQ(read_existing("{\"ticket_id\":", ticket, found), Existing::unreadable);
   EXPECT_EQ(read_existing("{\"ticket_id\":\"T-1\"}", ticket, found), Existing::unreadable);
+  for (const std::string& value : nested_values(1'000'000))
+    EXPECT_EQ(read_existing(R"({"ticket_id":"T-1","enrichment":)" + value + "}", ticket, found),
+              Existing::unreadable);
 }
 
 }  // namespace

@@ -19,7 +19,10 @@ class HookedQueue : public Queue {
                                std::optional<std::chrono::seconds> visibility,
                                const CancelCheck& cancelled) override {
     if (on_receive) on_receive();
-    return inner_.receive(most, wait, visibility, cancelled);
+    auto messages = inner_.receive(most, wait, visibility, cancelled);
+    if (on_message)
+      for (const Message& message : messages) on_message(message);
+    return messages;
   }
   void remove(const std::string& receipt) override {
     if (on_remove) on_remove();
@@ -36,6 +39,7 @@ class HookedQueue : public Queue {
   void send(const std::string& body) override { inner_.send(body); }
 
   std::function<void()> on_receive, on_remove;
+  std::function<void(const Message&)> on_message;  // each that is received
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::chrono::seconds> hidden_for;  // by each set_visibility, a message
@@ -61,6 +65,7 @@ class HookedObjects : public ObjectStore {
     if (stored) ++writes;
     return stored;
   }
+  void remove(const std::string& bucket, const std::string& key) override { inner_.remove(bucket, key); }
   std::function<void(const std::string& bucket, const std::string& key)> on_get;
   int writes = 0;
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "ticket/testing/hostile_texts.h"
 
 namespace ticket {
 namespace {
@@ -63,6 +64,21 @@ TEST(Notification, RefusesWhatIsNoNotification) {
   for (const char* body : {"", "nonsense", "null", "[\"Records\"]", R"({"Records":{}})", R"({"Records":"x"})",
                            R"({"TopicArn":"t","Message":"nonsense"})", "\"\xff\""})
     EXPECT_THROW(parse(body), flox::Error) << body;
+}
+
+TEST(Notification, RefusesNestingAndAbundanceWhereverTheyAre) {
+  for (const std::string& value : nested_values(40'000))
+    for (const std::string& body :
+         {value, R"({"Records":)" + value + "}", R"({"Records":[{"s3":)" + value + "}]}",
+          R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":)" + value + "}}}]}",
+          R"({"TopicArn":"t","Message":)" + json(value).dump() + "}"})
+      EXPECT_THROW(parse(body), flox::Error) << body.substr(0, 60);
+  EXPECT_THROW(parse(R"({"Records":[)" + repeated("{},", 1000) + "{}]}"), flox::Error);
+  EXPECT_THROW(parse(std::string((256 << 10) + 1, ' ')), flox::Error);
+  auto records = parse(R"({"Records":[{"key":")" + std::string(1025, 'k') + R"("},{"key":"x"}]})").records;
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_FALSE(records[0].problem.empty());
+  EXPECT_TRUE(records[1].problem.empty());
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "ticket/testing/fake_backend.h"
 #include "ticket/testing/fake_models.h"
 #include "ticket/testing/hooked_backend.h"
+#include "ticket/testing/hostile_texts.h"
 #include "ticket/worker/notification.h"
 
 namespace ticket {
@@ -104,6 +105,7 @@ class WorkerTest : public testing::TestWithParam<std::string> {
   WorkerTest() {
     settings_.poll_wait = 0s;
     set_log_level(static_cast<Level>(4));
+    queue_.on_message = [this](const Message& message) { id_ = message.id; };
   }
   void put_raw(const std::string& id, int created_at = 1732300000, const std::string& body = "error") {
     json ticket = {{"ticket_id", id},
@@ -141,6 +143,29 @@ class WorkerTest : public testing::TestWithParam<std::string> {
     return world_->objects().get("tickets-enriched", key, 1 << 20).value_or("");
   }
   json enrichment(const std::string& id) { return json::parse(object(id + ".json"))["enrichment"]; }
+  // What is kept of the one message, whatever its id.
+  std::string kept() { return object("failed/" + id_ + ".json"); }
+  std::string begun() { return object("failed/" + id_ + ".begun"); }
+  // The worker dies when it comes to this ticket.
+  void deadly(const std::string& id) {
+    store_.on_get = [this, id](const std::string& bucket, const std::string& key) {
+      if (bucket == "tickets-raw") looked_at_.push_back(key);
+      if (bucket == "tickets-raw" && key == id + ".json") throw Died();
+    };
+  }
+  // Deliveries until there are no messages any more; how many workers died.
+  int work_until_empty() {
+    int deaths = 0;
+    for (int delivery = 0; delivery < 20 && messages() > 0; ++delivery) {
+      world_->wake();
+      try {
+        work({.until_empty = true});
+      } catch (const Died&) {
+        ++deaths;
+      }
+    }
+    return deaths;
+  }
   long waiting() { return queue_.depth().waiting; }
   long messages() { return queue_.depth().waiting + queue_.depth().hidden; }
   std::string metric(const std::string& name) {
@@ -153,6 +178,8 @@ class WorkerTest : public testing::TestWithParam<std::string> {
   const FakeCalls& embedding_calls() { return dynamic_cast<FakeEmbedding&>(*models_.embedding.model).calls; }
 
   std::unique_ptr<World> world_ = make_world(GetParam());
+  std::string id_;  // of the message that was delivered last
+  std::vector<std::string> looked_at_;
   Settings settings_;
   HookedQueue queue_{world_->queue()};
   HookedObjects store_{world_->objects()};
@@ -266,7 +293,8 @@ TEST_P(WorkerTest, MovesAMessageAsideThatCannotBeProcessedWithoutADeadLetterQueu
                                              AllOf(Ge(10s), Le(20s)), AllOf(Ge(20s), Le(40s))));
   work();
   EXPECT_EQ(messages(), 0);
-  EXPECT_EQ(store_.writes, 1);
+  EXPECT_THAT(kept(), HasSubstr("not JSON"));
+  EXPECT_EQ(begun(), "") << "a message that ended is not begun";
   EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "1");
   EXPECT_EQ(metric("ticket_failed_total{reason=\"message\"}"), "5");
 }
@@ -285,10 +313,132 @@ TEST_P(WorkerTest, NeverGivesATicketUpBecauseAServiceIsDown) {
   for (int i = 0; i < 8; ++i) work_again();
   EXPECT_EQ(messages(), 1);
   EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "0");
+  EXPECT_EQ(begun(), "");
   EXPECT_EQ(metric("ticket_errors_total{kind=\"unavailable\",operation=\"store_item\"}"), "8");
   table_.on_put = nullptr;
   world_->wake();
   EXPECT_EQ(work().processed, 1);
+}
+
+TEST_P(WorkerTest, FinishesTheNeighboursOfATicketThatEndsTheProcessAndSetsItAside) {
+  for (int i = 0; i < 9; ++i) send_ticket("T-" + std::to_string(i));
+  send_ticket("POISON");
+  deadly("POISON");
+  // Together, alone in one order, alone in the opposite one: by then the neighbours are done.
+  for (int delivery = 0; delivery < 3; ++delivery) {
+    world_->wake();
+    EXPECT_THROW(work({.until_empty = true}), Died);
+  }
+  EXPECT_EQ(world_->items().size(), 9u);
+  EXPECT_EQ(messages(), 1);
+  EXPECT_EQ(work_until_empty(), 1) << "at the fifth delivery it is set aside unread";
+  EXPECT_EQ(messages(), 0);
+  EXPECT_THAT(kept(), HasSubstr("the worker's process ended 2 times while it processed this message alone"));
+  EXPECT_THAT(kept(), HasSubstr("POISON.json"));
+  EXPECT_EQ(begun(), "");
+  EXPECT_EQ(metric("ticket_failed_total{reason=\"worker_ended\"}"), "1");
+}
+
+TEST_P(WorkerTest, SeveralDeadlyTicketsOfOnePollAreSetAsideAndTheOthersDone) {
+  for (int i = 0; i < 10; ++i) send_ticket("T-" + std::to_string(i));
+  store_.on_get = [](const std::string& bucket, const std::string& key) {
+    if (bucket == "tickets-raw" && (key == "T-0.json" || key == "T-5.json" || key == "T-9.json"))
+      throw Died();
+  };
+  work_until_empty();
+  EXPECT_EQ(messages(), 0);
+  EXPECT_EQ(world_->items().size(), 7u);
+  EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "3");
+}
+
+TEST_P(WorkerTest, NewTicketsGoBeforeOnesThatCameBack) {
+  send_ticket("POISON");
+  deadly("POISON");
+  EXPECT_THROW(work(), Died);
+  world_->wake();
+  for (int i = 0; i < 3; ++i) send_ticket("T-" + std::to_string(i));
+  EXPECT_THROW(work(), Died);
+  EXPECT_EQ(world_->items().size(), 3u);
+}
+
+TEST_P(WorkerTest, LeavesADeadlyTicketToTheDeadLetterQueueOfAQueueThatHasOne) {
+  world_->add_dead_letter_queue(20);
+  send_ticket("POISON");
+  deadly("POISON");
+  for (int delivery = 0; delivery < 8; ++delivery) {
+    world_->wake();
+    EXPECT_THROW(work(), Died);
+  }
+  EXPECT_EQ(messages(), 1);
+  EXPECT_EQ(begun(), "");
+}
+
+TEST_P(WorkerTest, AnOutageAndADeathTogetherGiveNoTicketUp) {
+  send_ticket("T");
+  table_.on_put = [] { flox::fail(ErrorKind::unavailable, "down"); };
+  for (int i = 0; i < 8; ++i) work_again();
+  table_.on_put = [] { throw Died(); };
+  world_->wake();
+  EXPECT_THROW(work(), Died);
+  EXPECT_NE(begun(), "");
+  table_.on_put = [] { flox::fail(ErrorKind::unavailable, "down"); };
+  for (int i = 0; i < 8; ++i) work_again();
+  table_.on_put = nullptr;
+  world_->wake();
+  EXPECT_EQ(work().processed, 1);
+  EXPECT_EQ(begun(), "");
+}
+
+TEST_P(WorkerTest, AnExceptionThatNobodyKnowsIsTheTicketsOwn) {
+  for (const char* id : {"A", "B", "C"}) send_ticket(id);
+  store_.on_get = [](const std::string&, const std::string& key) {
+    if (key == "B.json") throw std::bad_alloc();
+  };
+  Summary summary = work();
+  EXPECT_EQ(summary.processed, 2);
+  EXPECT_EQ(metric("ticket_failed_total{reason=\"internal\"}"), "1");
+  for (int i = 0; i < 5; ++i) work_again();
+  EXPECT_EQ(messages(), 0);
+  EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "1");
+}
+
+TEST_P(WorkerTest, DeepTicketsAreSetAsideAndTheirNeighboursDone) {
+  const auto values = nested_values(1'000'000);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const std::string key = "deep-" + std::to_string(i) + ".json";
+    world_->objects().put("tickets-raw", key, R"({"ticket_id":"D","metadata":)" + values[i] + "}");
+    queue_.send(s3_event("tickets-raw", key, 1));
+    queue_.send(values[i]);
+    send_ticket("T-" + std::to_string(i));
+  }
+  EXPECT_EQ(work().processed, 3);
+  EXPECT_EQ(messages(), 6);
+  for (int i = 0; i < 5; ++i) work_again();
+  EXPECT_EQ(messages(), 0);
+  EXPECT_EQ(metric("ticket_messages_moved_aside_total"), "6");
+}
+
+TEST(InTurn, OfAnyTwoMessagesThatCameBackEachComesFirstOnce) {
+  std::vector<Message> messages;
+  for (const char* id : {"c", "a", "b"})
+    messages.push_back({.id = id, .receipt = {}, .body = {}, .sent_at = {}});
+  EXPECT_EQ(in_turn(messages).size(), 1u) << "new ones stay together";
+  auto order = [&](int deliveries) {
+    std::string ids;
+    for (Message& message : messages) message.receive_count = deliveries;
+    for (const auto& group : in_turn(messages)) ids += group.front()->id;
+    return ids;
+  };
+  EXPECT_EQ(order(2), "abc");
+  EXPECT_EQ(order(3), "cba");
+  EXPECT_EQ(order(4).size(), 3u);
+  messages[0].receive_count = 1;
+  messages[1].receive_count = 7;
+  messages[2].receive_count = 2;
+  std::string ids;
+  for (const auto& group : in_turn(messages)) ids += group.front()->id;
+  EXPECT_EQ(ids, "cba") << "the fewest deliveries first";
+  EXPECT_TRUE(in_turn({}).empty());
 }
 
 TEST_P(WorkerTest, IsNotReadyWhileTheQueueFails) {

@@ -1,0 +1,19 @@
+// The Pod Security Standards, which a Namespace's label can enforce.
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/
+#pragma once
+
+#include <string>
+
+#include "kube/objects.h"
+
+namespace flox::kube {
+
+// The value of pod-security.kubernetes.io/enforce: "privileged" if it is not given, "restricted" if it is
+// none that Kubernetes knows.
+std::string enforced_level(const StringMap& labels);
+// What the pod does that the level (privileged, baseline or restricted) forbids; empty: nothing.
+std::string pod_security_violation(const PodSpec& spec, const std::string& level);
+// The pod's spec of a Pod, Deployment or Job; null for other objects.
+const PodSpec* pod_spec_of(const Object& object);
+
+}  // namespace flox::kube
