@@ -267,7 +267,7 @@ stop_on_node() {  # N NAME; ends when the server has
 
 serve_catalog() {
   export CLUSTER_CATALOG_URL=http://$CONTROL_PLANE:5580
-  start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token"
+  start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY"
   wait_until 10 "the catalog in the cluster's network" in_net curl -fs "$CLUSTER_CATALOG_URL/readyz"
 }
 

@@ -24,7 +24,11 @@ HttpServerOptions address_of(const Options& options) {
   if (colon == std::string::npos || !CLI::detail::lexical_cast(options.listen.substr(colon + 1), port) ||
       port < 0 || port > 65535)
     fail(ErrorKind::invalid_input, "--listen '{}' is not of the form ADDRESS:PORT", options.listen);
-  return {.address = options.listen.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 16};
+  return {.address = options.listen.substr(0, colon),
+          .port = static_cast<uint16_t>(port),
+          .threads = 4,
+          .stream_threads = 16,
+          .read_only = true};
 }
 
 void serve(const Options& options) {

@@ -83,10 +83,13 @@ std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* set
   if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 ||
       port > 65535)
     fail(ErrorKind::invalid_input, "{} '{}' is not of the form ADDRESS:PORT", setting, address);
-  return std::make_unique<HttpServer>(
-      HttpServerOptions{
-          .address = address.substr(0, colon), .port = static_cast<uint16_t>(port), .threads = 1},
-      std::move(handler));
+  return std::make_unique<HttpServer>(HttpServerOptions{.address = address.substr(0, colon),
+                                                        .port = static_cast<uint16_t>(port),
+                                                        .threads = 1,
+                                                        .read_only = true,
+                                                        .max_connections = 128,
+                                                        .max_waiting = 64},
+                                      std::move(handler));
 }
 
 std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store,

@@ -2,26 +2,46 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "base/http_server.h"
+#include "base/secret.h"
 #include "server/cache_files.h"
 #include "server/environments.h"
 #include "server/records.h"
+#include "server/registered_keys.h"
 
 namespace flox::server {
 
-// Thread-safe. An empty token refuses every change.
+struct ApiOptions {
+  Secret token;            // empty: every change is refused
+  std::string public_url;  // how clients reach the catalog; empty: as their Host field says
+  std::function<std::string()> further_metrics = [] { return std::string(); };  // Prometheus' text format
+};
+
+// Thread-safe.
 class Api {
  public:
-  Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, std::string token)
-      : records_(records), environments_(environments), cache_(cache), token_(std::move(token)) {}
-  // Refuses by its head a request that may not change what it asks to change (HttpServerOptions::admit).
+  // All must outlive it. Who signed the builds that are recorded is found anew if other keys are registered.
+  Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
+      ApiOptions options);
+  // Refuses by its head a request for which there is nothing, or that may not change what it asks to change
+  // (HttpServerOptions::admit).
   void admit(const ServerRequest& head) const;
+  // Where the body of a PUT goes (HttpServerOptions::begin_upload).
+  std::shared_ptr<UploadSink> begin_upload(const ServerRequest& head);
   ServerResponse handle(const ServerRequest& request);
 
  private:
+  std::string base_url(const ServerRequest& request) const;
+  // Who signed all outputs, as people are told: the name of a registered key that did, or that nobody known
+  // did.
+  std::string signer_of(const catalog::PackageBuild& build, const std::vector<nix::NarInfo>& outputs) const;
+  std::string signer_of(const catalog::PackageBuild& build) const;
+  void check_claims(catalog::PackageBuild& build) const;
   ServerResponse cache_file(const ServerRequest& request, std::string_view name);
+  ServerResponse search(const ServerRequest& request);
   ServerResponse packages(const ServerRequest& request, std::string name);
   ServerResponse add_build(const ServerRequest& request, const std::string& name);
   ServerResponse environment(const ServerRequest& request, const std::string& reference);
@@ -32,9 +52,11 @@ class Api {
   Records& records_;
   EnvironmentRecords& environments_;
   CacheFiles& cache_;
-  std::string token_;
+  const RegisteredKeys& keys_;
+  ApiOptions options_;
   std::atomic<uint64_t> requests_{0};
   std::atomic<uint64_t> published_{0};
+  std::atomic<uint64_t> uploads_refused_{0};
   std::atomic<uint64_t> nars_served_{0};
 };
 

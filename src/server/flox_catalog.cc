@@ -1,19 +1,42 @@
 // flox-catalog: packages and versions over HTTP, and the binary cache that they are fetched from.
+#include <malloc.h>
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <mutex>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/http_tls.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/units.h"
 #include "server/api.h"
 
 namespace {
+
+using namespace flox;
 
 struct Options {
   std::string listen = "127.0.0.1:8590";
   std::string data = "/var/lib/flox/catalog";
   std::string token_file;
+  std::vector<std::string> trusted_keys;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string public_url;
+  std::string max_upload = "16G";
+  std::string max_store_bytes = "0";
+  size_t max_connections = 4096;
+  size_t max_connections_per_peer = 0;
+  unsigned orphan_age = 24;  // hours
   std::string port_file;
   bool verbose = false;
 };
@@ -30,49 +53,184 @@ std::pair<std::string, uint16_t> parse_listen(const std::string& listen) {
   return {address, static_cast<uint16_t>(port)};
 }
 
-// Empty without a file: nobody may change anything.
-std::string read_token(const std::string& file) {
-  if (file.empty()) return {};
-  std::string token = flox::read_file(file);
-  while (!token.empty() && std::isspace(static_cast<unsigned char>(token.back()))) token.pop_back();
-  if (token.empty())
-    throw flox::Error(flox::ErrorKind::invalid_input, fmt::format("--token-file {}: the file is empty", file),
-                      "put a token into it, or leave the option out for a read-only catalog");
-  return token;
+// Connections and the files that they are answered with.
+void raise_descriptor_limit(size_t connections) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = 2 * connections + 256;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted)
+    log::warning(
+        "{} open files are allowed, so {} connections at once instead of {}; raise the limit of open files",
+        limit.rlim_cur, limit.rlim_cur / 2, connections);
+}
+
+std::shared_ptr<HttpTls> make_tls(const Options& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty())
+    throw Error(ErrorKind::invalid_input, "--tls-cert and --tls-key belong together",
+                "Pass both, or none for plain HTTP.");
+  return options.tls_cert.empty() ? nullptr : std::make_shared<HttpTls>(options.tls_cert, options.tls_key);
+}
+
+// What is done now and then, beside serving: NARs that nobody published, memory that nobody uses.
+class Housekeeping {
+ public:
+  explicit Housekeeping(server::CacheFiles& cache) : thread_([this, &cache] { run(cache); }) {}
+  Housekeeping(const Housekeeping&) = delete;
+  Housekeeping& operator=(const Housekeeping&) = delete;
+  ~Housekeeping() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  static constexpr auto pause = std::chrono::seconds(10);
+  static constexpr int pauses_between_sweeps = 360;
+
+  void run(server::CacheFiles& cache) {
+    for (int pauses = 0;; ++pauses) {
+      if (pauses % pauses_between_sweeps == 0) sweep(cache);
+      return_freed_memory();
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, pause, [&] { return is_over_; })) return;
+    }
+  }
+  static void sweep(server::CacheFiles& cache) {
+    try {
+      if (const size_t removed = cache.remove_orphans(); removed > 0)
+        log::info("removed {} NARs that no narinfo names", removed);
+    } catch (const std::exception& error) {
+      log::warning("looking for NARs that no narinfo names: {}", error.what());
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_over_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+void say_what_is_on(const Options& options, uint16_t port, const server::RegisteredKeys& keys) {
+  log::info("listening on {}://{}:{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
+            options.listen.substr(0, options.listen.rfind(':')), port, options.data,
+            options.token_file.empty() ? "; read-only: no --token-file" : "");
+  if (keys.empty())
+    log::warning(
+        "development mode: no --trusted-key is registered, so signatures are not verified, and every build "
+        "is shown as "
+        "not verified");
+  else
+    log::info("signatures are verified with the trusted keys {}", keys.names());
+}
+
+// Until SIGTERM or SIGINT; SIGHUP reads the certificate again.
+void wait_for_end(const sigset_t& signals, HttpTls* tls) {
+  for (;;) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) return log::info("stopping: {}", strsignal(signal));
+    if (tls == nullptr) continue;
+    try {
+      tls->reload();
+      log::info("the TLS certificate and key were read again");
+    } catch (const Error& error) {
+      log::error("the old TLS certificate stays in use: {}. {}", error.what(), error.advice());
+    }
+  }
 }
 
 void serve(const Options& options) {
-  using namespace flox;
   if (options.verbose) log::set_level(log::Level::debug);
   const auto [address, port] = parse_listen(options.listen);
-  const std::string token = read_token(options.token_file);
+  // Without a token nobody may change anything.
+  Secret token = options.token_file.empty()
+                     ? Secret()
+                     : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
+  const server::RegisteredKeys keys(options.trusted_keys);
+  const server::CacheLimits limits{
+      .max_upload = in_context("--max-upload", [&] { return parse_size(options.max_upload); }),
+      .max_store_bytes = in_context("--max-store-bytes", [&] { return parse_size(options.max_store_bytes); }),
+      .orphan_age = std::chrono::hours(options.orphan_age)};
+  const std::shared_ptr<HttpTls> tls = make_tls(options);
+  raise_descriptor_limit(options.max_connections);
+  ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
 
-  // Blocked before any thread starts, so that only sigwait below sees them.
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  // Blocked before any thread starts, so that only sigwait sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
   fs::create_directories(options.data);
   server::Records records(fs::path(options.data) / "catalog.sqlite");
-  server::CacheFiles cache(fs::path(options.data) / "cache");
   server::EnvironmentRecords environments(fs::path(options.data) / "environments.sqlite");
-  server::Api api(records, environments, cache, token);
+  server::CacheFiles cache(fs::path(options.data) / "cache", keys, limits);
+  std::atomic<const HttpServer*> serving{nullptr};
+  server::Api api(records, environments, cache, keys,
+                  {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
+                     const HttpServer* http = serving;
+                     return http == nullptr ? std::string() : http->counters().metrics("flox_catalog_http_");
+                   }});
   HttpServer server({.address = address,
                      .port = port,
                      .threads = 4,
-                     .upload_dir = cache.upload_directory(),
-                     .admit = [&](const ServerRequest& head) { api.admit(head); }},
+                     .max_body = 1 << 20,
+                     .max_upload = limits.max_upload,
+                     .admit = [&](const ServerRequest& head) { api.admit(head); },
+                     .begin_upload = [&](const ServerRequest& head) { return api.begin_upload(head); },
+                     .fixed = {{"/healthz", "ok\n"}},
+                     .max_connections = options.max_connections,
+                     .max_connections_per_peer = options.max_connections_per_peer,
+                     .max_memory = 24 << 20,
+                     .transport = tls},
                     [&](const ServerRequest& request) { return api.handle(request); });
-  log::info("listening on http://{}:{}, data in {}{}", options.listen.substr(0, options.listen.rfind(':')),
-            server.port(), options.data, token.empty() ? "; read-only: no --token-file" : "");
+  serving = &server;
+  const Housekeeping housekeeping(cache);
+  say_what_is_on(options, server.port(), keys);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
+  wait_for_end(signals, tls.get());
+}
 
-  int signal = 0;
-  sigwait(&stop, &signal);
-  log::info("stopping: {}", strsignal(signal));
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--listen", options.listen, "address and port; port 0: the system chooses")
+      ->capture_default_str();
+  app.add_option("--data", options.data, "directory of the database and the cache's files")
+      ->capture_default_str();
+  app.add_option("--token-file", options.token_file,
+                 "file (mode 0600) with the token that publishers must show; none: read-only");
+  app.add_option(
+      "--trusted-key", options.trusted_keys,
+      "public key whose signatures are believed, NAME:BASE64, and after spaces the packages that it may "
+      "sign (names, patterns with *; none: all); may be repeated. Without one nothing is verified");
+  app.add_option("--tls-cert", options.tls_cert, "PEM file: serve HTTPS with this certificate and its chain");
+  app.add_option("--tls-key", options.tls_key, "PEM file (mode 0600) with its key; SIGHUP reads both again");
+  app.add_option("--public-url", options.public_url,
+                 "how clients reach the catalog, for addresses in answers; none: as their request says");
+  app.add_option("--max-upload", options.max_upload, "largest file that may be uploaded")
+      ->capture_default_str();
+  app.add_option("--max-store-bytes", options.max_store_bytes,
+                 "what may be kept in all; 0: what the file system holds, but for 256M")
+      ->capture_default_str();
+  app.add_option("--orphan-age", options.orphan_age,
+                 "hours after which an uploaded NAR that was not published is removed")
+      ->check(CLI::Range(1, 24 * 365))
+      ->capture_default_str();
+  app.add_option("--max-connections", options.max_connections,
+                 "connections at once; the one that waits longest makes room")
+      ->check(CLI::Range(8, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--max-connections-per-peer", options.max_connections_per_peer,
+                 "the same of one IPv4 address or IPv6 /64; 0: as many as in all")
+      ->capture_default_str();
+  app.add_option("--port-file", options.port_file, "write the port to this file once listening");
+  app.add_flag("--verbose", options.verbose, "log every request");
 }
 
 }  // namespace
@@ -81,17 +239,12 @@ int main(int argc, char** argv) {
   CLI::App app{
       "The catalog: packages, their versions, and the binary cache that serves them.\n\n"
       "Example: flox-catalog --listen 0.0.0.0:8590 --data /var/lib/flox/catalog --token-file "
-      "/etc/flox/token"};
+      "/etc/flox/token\n"
+      "           --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key "
+      "/etc/flox/tls.key"};
   Options options;
   app.set_version_flag("-V,--version", FLOX_VERSION);
-  app.add_option("--listen", options.listen, "address and port; port 0: the system chooses")
-      ->capture_default_str();
-  app.add_option("--data", options.data, "directory of the database and the cache's files")
-      ->capture_default_str();
-  app.add_option("--token-file", options.token_file,
-                 "file with the token that publishers must show; none: read-only");
-  app.add_option("--port-file", options.port_file, "write the port to this file once listening");
-  app.add_flag("--verbose", options.verbose, "log every request");
+  add_options(app, options);
   try {
     app.parse(argc, argv);
     serve(options);

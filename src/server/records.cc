@@ -5,6 +5,8 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
 #include "server/database.h"
 
 namespace flox::server {
@@ -21,7 +23,7 @@ constexpr const char* schema = R"(
 )";
 
 PackageBuild build_of(const std::string& record) {
-  return PackageBuild::from_json(nlohmann::json::parse(record));
+  return PackageBuild::from_json(parse_json(record, "a record of the catalog"));
 }
 
 }  // namespace
@@ -30,6 +32,7 @@ struct Records::State {
   explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
   sqlite::Connection db;
   mutable std::mutex mutex;
+  mutable std::shared_ptr<const std::vector<std::string>> names;  // null: to be read
   int64_t version() const {
     sqlite::Query query(db, "pragma user_version");
     query.next();
@@ -46,9 +49,9 @@ struct Records::State {
 Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
   const int64_t version = state_->version();
   if (version > 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
-  if (version == 1) return;
   sqlite::Transaction transaction(state_->db);
-  state_->db.execute(schema);
+  if (version == 0) state_->db.execute(schema);
+  state_->db.execute("create table if not exists settings (name text primary key, value text not null)");
   transaction.commit();
 }
 Records::~Records() = default;
@@ -69,6 +72,7 @@ bool Records::add(const PackageBuild& build) {
       .bind(build.variant)
       .bind(build.to_json().dump());
   insert.run();
+  state_->names.reset();
   return true;
 }
 
@@ -112,12 +116,40 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
   return result;
 }
 
-std::vector<std::string> Records::names() const {
+std::shared_ptr<const std::vector<std::string>> Records::names() const {
   std::scoped_lock lock(state_->mutex);
+  if (state_->names) return state_->names;
   sqlite::Query query(state_->db, "select distinct name from builds order by name");
-  std::vector<std::string> result;
-  while (query.next()) result.push_back(query.text(0));
-  return result;
+  auto result = std::make_shared<std::vector<std::string>>();
+  while (query.next()) result->push_back(query.text(0));
+  return state_->names = std::move(result);
+}
+
+void Records::set_signers(const std::string& keys,
+                          const std::function<std::string(const PackageBuild&)>& signer_of) {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Transaction transaction(state_->db);
+  {
+    sqlite::Query known(state_->db, "select value from settings where name = 'keys'");
+    if (known.next() && known.text(0) == keys) return;
+  }
+  std::vector<std::pair<int64_t, std::string>> changed;
+  {
+    sqlite::Query query(state_->db, "select rowid, record from builds");
+    while (query.next()) {
+      PackageBuild build = build_of(query.text(1));
+      std::string signer = signer_of(build);
+      if (signer == build.signer) continue;
+      build.signer = std::move(signer);
+      changed.emplace_back(query.number(0), build.to_json().dump());
+    }
+  }
+  const sqlite::Statement update(state_->db, "update builds set record = ?2 where rowid = ?1");
+  for (const auto& [row, record] : changed) update.use().bind(row).bind(record).run();
+  sqlite::Query(state_->db, "insert or replace into settings values ('keys', ?)").bind(keys).run();
+  transaction.commit();
+  if (!changed.empty())
+    log::info("the trusted keys are others: {} builds have another signer", changed.size());
 }
 
 int64_t Records::count() const {

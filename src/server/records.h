@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +29,11 @@ class Records {
   // Newest build of each package whose name or description contains the term (case-insensitive), by name;
   // only builds for that system if one is given.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
-  std::vector<std::string> names() const;
+  // Names of all packages, sorted; the same list until one is added.
+  std::shared_ptr<const std::vector<std::string>> names() const;
+  // Sets every build's signer anew if `keys` is not the text of the last time: who is believed has changed.
+  void set_signers(const std::string& keys,
+                   const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;
 
  private:

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <map>
 #include <optional>
 
 #include "base/error.h"
@@ -14,12 +16,18 @@ namespace {
 using catalog::PackageBuild;
 using nlohmann::json;
 
-constexpr size_t most_descriptors = 1000;  // in one request: each is a query
+constexpr size_t most_items = 100;
+constexpr size_t most_descriptors = 1000;   // in one request: each is a query
+constexpr size_t most_systems = 16;         // of a descriptor
+constexpr size_t longest_text = 255;        // bytes of any text
+constexpr size_t largest_answer = 2 << 20;  // bytes
+constexpr size_t most_suggestions = 10;     // unknown packages for which names that are near are looked for
+constexpr size_t most_kept = 5000;          // builds in memory, for descriptors of the same package
+constexpr size_t most_told = 20;            // versions in a message
 
 // A request's members, read strictly: what is ill-typed is named.
 const json& member(const json& object, const char* key) {
-  if (!object.is_object())
-    fail(ErrorKind::invalid_input, "an object with '{}' is expected, not {}", key, object.dump());
+  if (!object.is_object()) fail(ErrorKind::invalid_input, "an object with '{}' is expected", key);
   static const json none;
   auto it = object.find(key);
   return it == object.end() ? none : *it;
@@ -28,12 +36,25 @@ std::string text(const json& object, const char* key, const char* otherwise = nu
   const json& value = member(object, key);
   if (value.is_null() && otherwise != nullptr) return otherwise;
   if (!value.is_string()) fail(ErrorKind::invalid_input, "'{}' is missing or no text", key);
-  return value.get<std::string>();
+  const auto& result = value.get_ref<const std::string&>();
+  if (result.size() > longest_text)
+    fail(ErrorKind::invalid_input, "'{}' is over {} bytes", key, longest_text);
+  return result;
 }
-const json& list(const json& object, const char* key) {
+const json& list(const json& object, const char* key, size_t most) {
   const json& value = member(object, key);
   if (!value.is_array()) fail(ErrorKind::invalid_input, "'{}' is missing or no list", key);
+  if (value.size() > most) fail(ErrorKind::invalid_input, "'{}' has more than {} elements", key, most);
   return value;
+}
+
+// "x86_64-linux", "aarch64-darwin": of a form that a system has, known here or not.
+bool is_system(std::string_view text) {
+  const size_t dash = text.find('-');
+  return text.size() <= 64 && dash != std::string_view::npos && dash != 0 && dash + 1 < text.size() &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
 }
 
 // One element of "descriptors".
@@ -55,9 +76,13 @@ struct Wanted {
     if (!allow.is_null() && !allow.is_boolean())
       fail(ErrorKind::invalid_input, "'allow_pre_releases' is neither true nor false");
     wanted.allow_pre_releases = allow.is_boolean() && allow.get<bool>();
-    for (const auto& system : list(descriptor, "systems")) {
+    for (const auto& system : list(descriptor, "systems", most_systems)) {
       if (!system.is_string()) fail(ErrorKind::invalid_input, "'systems' holds something that is no text");
-      wanted.systems.push_back(system.get<std::string>());
+      const auto& name = system.get_ref<const std::string&>();
+      if (!is_system(name))
+        throw Error(ErrorKind::invalid_input, "'systems' holds something that is no system",
+                    "systems are written x86_64-linux");
+      if (std::ranges::find(wanted.systems, name) == wanted.systems.end()) wanted.systems.push_back(name);
     }
     return wanted;
   }
@@ -128,63 +153,107 @@ std::optional<PackageBuild> best(const std::vector<PackageBuild>& builds, const 
   return found || wanted.allow_pre_releases ? found : among(true);
 }
 
-json explain_miss(const Records& records, const std::vector<PackageBuild>& builds, const Wanted& wanted,
-                  const std::string& system) {
-  if (builds.empty())
-    return message("attr_path_not_found.not_in_catalog", "the catalog has no such package",
-                   advice_for_unknown(wanted.name, records.names()));
-  std::vector<std::string> versions;
-  std::vector<std::string> variants;  // of versions that would satisfy
-  for (const auto& build : builds) {
-    if (build.system != system) continue;
-    if (versions.empty() || versions.back() != build.version) versions.push_back(build.version);
-    if (catalog::satisfies(build.version, wanted.constraint))
-      variants.push_back(fmt::format("{} ({})", build.version, build.variant));
+// One request: what it has looked up already, and how much the answer has grown.
+class Resolver {
+ public:
+  Resolver(const Records& records, const std::string& base_url) : records_(records), base_url_(base_url) {}
+
+  void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
+    const auto& builds = builds_of(wanted.name);
+    for (const auto& system : wanted.systems) {
+      if (auto found = best(builds, wanted, system))
+        packages.push_back(counted(locked_package(*found, wanted.install_id, group, base_url_)));
+      else
+        messages.push_back(counted(explain_miss(builds, wanted, system), 2));
+    }
   }
-  if (versions.empty())
-    return message("attr_path_not_found.systems_not_on_same_page",
-                   fmt::format("it is not published for {}", system), "publish a build for that system");
-  if (!variants.empty())
-    return message("constraints_too_tight",
-                   fmt::format("no build of it runs on a CPU of level {}",
-                               wanted.cpu_level.empty() ? "unknown" : wanted.cpu_level),
-                   fmt::format("published builds: {}; publish one without --variant for other CPUs",
-                               fmt::join(variants, ", ")));
-  return message("version_not_found", fmt::format("no published version satisfies '{}'", wanted.constraint),
-                 fmt::format("published versions: {}", fmt::join(versions, ", ")));
-}
+
+ private:
+  const std::vector<PackageBuild>& builds_of(const std::string& name) {
+    const auto [it, is_new] = builds_.try_emplace(name);
+    if (!is_new) return it->second;
+    std::vector<PackageBuild> builds = records_.builds(name);
+    if ((kept_ += builds.size()) > most_kept) {
+      builds_.clear();
+      kept_ = builds.size();
+    }
+    return builds_.insert_or_assign(name, std::move(builds)).first->second;
+  }
+
+  json counted(json part, size_t times = 1) {
+    size_ += part.dump().size() * times;
+    if (size_ > largest_answer)
+      throw Error(ErrorKind::invalid_input, fmt::format("the answer would be over {} bytes", largest_answer),
+                  "Resolve fewer packages at once.");
+    return part;
+  }
+
+  std::string advice_for(const std::string& name) {
+    static const std::vector<std::string> nothing;
+    if (suggestions_ == most_suggestions) return advice_for_unknown(name, nothing);
+    ++suggestions_;
+    return advice_for_unknown(name, *records_.names());
+  }
+
+  json explain_miss(const std::vector<PackageBuild>& builds, const Wanted& wanted,
+                    const std::string& system) {
+    if (builds.empty())
+      return message("attr_path_not_found.not_in_catalog", "the catalog has no such package",
+                     advice_for(wanted.name));
+    std::vector<std::string> versions;
+    std::vector<std::string> variants;  // of versions that would satisfy
+    for (const auto& build : builds) {
+      if (build.system != system) continue;
+      if (versions.size() < most_told && (versions.empty() || versions.back() != build.version))
+        versions.push_back(build.version);
+      if (variants.size() < most_told && catalog::satisfies(build.version, wanted.constraint))
+        variants.push_back(fmt::format("{} ({})", build.version, build.variant));
+    }
+    if (versions.empty())
+      return message("attr_path_not_found.systems_not_on_same_page",
+                     fmt::format("it is not published for {}", system), "publish a build for that system");
+    if (!variants.empty())
+      return message("constraints_too_tight",
+                     fmt::format("no build of it runs on a CPU of level {}",
+                                 wanted.cpu_level.empty() ? "unknown" : wanted.cpu_level),
+                     fmt::format("published builds: {}; publish one without --variant for other CPUs",
+                                 fmt::join(variants, ", ")));
+    return message("version_not_found", fmt::format("no published version satisfies '{}'", wanted.constraint),
+                   fmt::format("published versions: {}", fmt::join(versions, ", ")));
+  }
+
+  const Records& records_;
+  const std::string& base_url_;
+  std::map<std::string, std::vector<PackageBuild>> builds_;
+  size_t size_ = 0;
+  size_t kept_ = 0;  // builds in builds_
+  size_t suggestions_ = 0;
+};
 
 }  // namespace
 
 json resolve(const Records& records, const json& request, const std::string& base_url) {
   json answer = {{"items", json::array()}};
+  Resolver resolver(records, base_url);
   size_t descriptors = 0;
-  for (const auto& item : list(request, "items")) {
+  for (const auto& item : list(request, "items", most_items)) {
     json packages = json::array();
     json messages = json::array();
-    std::string group = text(item, "name", "toplevel");
-    for (const auto& descriptor : list(item, "descriptors")) {
+    const std::string group = text(item, "name", "toplevel");
+    for (const auto& descriptor : list(item, "descriptors", most_descriptors)) {
       if (++descriptors > most_descriptors)
         fail(ErrorKind::invalid_input, "at most {} descriptors are resolved at once", most_descriptors);
-      Wanted wanted = Wanted::from(descriptor);
-      auto builds = records.builds(wanted.name);
-      for (const auto& system : wanted.systems) {
-        auto found = best(builds, wanted, system);
-        if (found)
-          packages.push_back(locked_package(*found, wanted.install_id, group, base_url));
-        else
-          messages.push_back(explain_miss(records, builds, wanted, system));
-      }
+      resolver.resolve(Wanted::from(descriptor), group, packages, messages);
     }
-    bool complete = messages.empty();
+    const bool complete = messages.empty();
     answer["items"].push_back({{"name", group},
                                {"page",
                                 {{"page", 1},
                                  {"url", base_url},
-                                 {"packages", packages},
+                                 {"packages", std::move(packages)},
                                  {"messages", messages},
                                  {"complete", complete}}},
-                               {"messages", messages}});
+                               {"messages", std::move(messages)}});
   }
   return answer;
 }

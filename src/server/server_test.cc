@@ -7,8 +7,10 @@
 #include "server/api.h"
 #include "server/cache_files.h"
 #include "server/records.h"
+#include "server/registered_keys.h"
 #include "server/resolve.h"
 #include "server/suggest.h"
+#include "store/compress.h"
 
 namespace flox::server {
 namespace {
@@ -130,6 +132,33 @@ TEST_F(RecordsTest, a_malformed_request_is_refused_by_the_member_at_fault) {
   }
 }
 
+TEST_F(RecordsTest, a_request_and_its_answer_have_limits) {
+  for (int i = 0; i < 100; ++i) records_.add(build("web", fmt::format("1.{}", i)));
+  const auto asking = [](nlohmann::json systems, size_t descriptors = 1, const std::string& name = "web") {
+    const nlohmann::json one = {{"attr_path", name}, {"systems", std::move(systems)}, {"version", "9"}};
+    return nlohmann::json{
+        {"items", {{{"name", "g"}, {"descriptors", std::vector<nlohmann::json>(descriptors, one)}}}}};
+  };
+  const auto refusal = [&](const nlohmann::json& request) -> std::string {
+    try {
+      resolve(records_, request, "http://c");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(asking({"x86_64-linux", "aarch64-darwin"}, 1000)), "");
+  EXPECT_THAT(refusal(asking(std::vector<std::string>(17, "x86_64-linux"))), HasSubstr("'systems'"));
+  for (const char* system : {"", "linux", "-", "x-", "-x", "x86_64-linux\n", "X-Y", "../x"})
+    EXPECT_THAT(refusal(asking({system})), HasSubstr("'systems'")) << system;
+  EXPECT_THAT(refusal(asking({"x86_64-linux"}, 1001)), HasSubstr("'descriptors'"));
+  EXPECT_THAT(refusal(asking({"x86_64-linux"}, 1, std::string(300, 'w'))), HasSubstr("'attr_path'"));
+  std::vector<std::string> systems;
+  for (int i = 0; i < 16; ++i) systems.push_back(fmt::format("x{}-linux", i));
+  EXPECT_THAT(refusal(asking(systems, 1000)), HasSubstr("the answer would be over"));
+  EXPECT_THAT(refusal({{"items", std::vector<int>(101)}}), HasSubstr("'items'"));
+}
+
 TEST_F(RecordsTest, search_can_be_for_one_system) {
   records_.add(build("web", "1.0"));
   EXPECT_EQ(records_.search("web", "x86_64-linux").size(), 1u);
@@ -149,7 +178,8 @@ TEST_F(RecordsTest, search_looks_into_names_and_descriptions_and_takes_the_term_
 
 TEST(CacheFiles, find_only_names_that_a_cache_has) {
   TempDir dir;
-  CacheFiles cache(dir.path() / "cache");
+  const RegisteredKeys keys;
+  CacheFiles cache(dir.path() / "cache", keys);
   write_file(dir.path() / "secret", "x");
   EXPECT_TRUE(cache.find("nix-cache-info"));
   for (const char* name : {"../secret", "nar/../../secret", "", "uploads", "/etc/passwd",
@@ -177,6 +207,22 @@ class UploadTest : public testing::Test {
     accept(narinfo.url, content);
     return narinfo;
   }
+  // The same, compressed.
+  nix::NarInfo upload_zstd(char digit, const std::string& content) {
+    std::string file;
+    const auto compressor = store::make_compressor({.method = "zstd"}, content.size(), 1,
+                                                   [&](std::string_view piece) { file += piece; });
+    compressor->feed(content);
+    compressor->finish();
+    nix::NarInfo narinfo{
+        .info = {.path = path(digit), .nar_hash = sha256(content), .nar_size = content.size()}};
+    narinfo.compression = "zstd";
+    narinfo.file_hash = sha256(file);
+    narinfo.file_size = file.size();
+    narinfo.url = "nar/" + nix::to_base32(bytes_of(*narinfo.file_hash)) + ".nar.zst";
+    accept(narinfo.url, file);
+    return narinfo;
+  }
   nix::NarInfo upload(char digit, const std::string& content, const nix::StorePathSet& references = {}) {
     nix::NarInfo narinfo = upload_nar(digit, content);
     narinfo.info.references = references;
@@ -187,14 +233,19 @@ class UploadTest : public testing::Test {
     return nix::StorePath::from_base_name(std::string(32, digit) + "-web");
   }
   void accept(const std::string& name, const std::string& content) {
-    write_file(dir_.path() / "upload", content);
-    cache_.accept(name, dir_.path() / "upload");
+    const auto sink = cache_.begin(name);
+    for (size_t at = 0; at < content.size(); at += 100'000) sink->write(content.substr(at, 100'000));
+    cache_.accept(name, *sink);
   }
-  void accept(nix::NarInfo narinfo, const char* key_name = "k") {
-    if (key_name != nullptr)
-      narinfo.info.signatures.push_back(std::string(key_name) + ":" + std::string(86, 'A') + "==");
+  void put_narinfo(const nix::NarInfo& narinfo) {
     accept(std::string(narinfo.info.path.digest()) + ".narinfo", narinfo.to_string());
   }
+  void accept(nix::NarInfo narinfo) { accept(std::move(narinfo), key_); }
+  void accept(nix::NarInfo narinfo, const nix::SecretKey& key) {
+    narinfo.info.signatures.push_back(key.sign(narinfo.info.fingerprint()));
+    put_narinfo(narinfo);
+  }
+  std::vector<std::string> signatures(char digit) { return cache_.narinfo(path(digit))->info.signatures; }
   ErrorKind refusal(const std::function<void()>& upload) {
     try {
       upload();
@@ -206,7 +257,10 @@ class UploadTest : public testing::Test {
   }
 
   TempDir dir_;
-  CacheFiles cache_{dir_.path() / "cache"};
+  nix::SecretKey key_ = nix::SecretKey::generate("k");
+  nix::SecretKey other_ = nix::SecretKey::generate("other");
+  RegisteredKeys keys_{{key_.public_key().to_string(), other_.public_key().to_string() + " tool-* libweb"}};
+  CacheFiles cache_{dir_.path() / "cache", keys_};
 };
 
 TEST_F(UploadTest, a_path_whose_nar_and_references_are_here_is_taken) {
@@ -218,29 +272,156 @@ TEST_F(UploadTest, a_path_whose_nar_and_references_are_here_is_taken) {
 TEST_F(UploadTest, what_does_not_prove_itself_is_refused) {
   EXPECT_EQ(refusal([&] { accept("nar/" + std::string(52, '0') + ".nar", "x"); }), ErrorKind::untrusted);
   nix::NarInfo narinfo = upload_nar('0', "library");
-  EXPECT_EQ(refusal([&] { accept(narinfo, nullptr); }), ErrorKind::untrusted);
-  nix::NarInfo dangling = narinfo;
-  dangling.info.references = {path('5')};
-  EXPECT_EQ(refusal([&] { accept(dangling); }), ErrorKind::not_found);
-  nix::NarInfo lying = narinfo;
-  lying.file_size = 3;
-  EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
-  nix::NarInfo elsewhere = narinfo;
-  elsewhere.url = "http://elsewhere/" + narinfo.url;
-  EXPECT_EQ(refusal([&] { accept(elsewhere); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { put_narinfo(narinfo); }), ErrorKind::untrusted);
+  const auto changed = [&](auto&& change) {
+    nix::NarInfo copy = narinfo;
+    change(copy);
+    return refusal([&] { accept(copy); });
+  };
+  EXPECT_EQ(changed([](auto& n) { n.info.references = {path('5')}; }), ErrorKind::not_found);
+  EXPECT_EQ(changed([](auto& n) { n.file_size = 3; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.file_size = std::nullopt; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.file_hash = sha256("x"); }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.info.nar_hash = sha256("x"); }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.info.nar_size = 8; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.compression = "zstd"; }), ErrorKind::invalid_input);
+  for (const char* url : {"http://elsewhere/", "http://169.254.169.254/", "../", "/"})
+    EXPECT_EQ(changed([&](auto& n) { n.url = url + n.url; }), ErrorKind::not_found);
   EXPECT_EQ(refusal([&] { accept(std::string(32, '1') + ".narinfo", narinfo.to_string()); }),
             ErrorKind::invalid_input);
-  EXPECT_EQ(refusal([&] { accept("x", "x"); }), ErrorKind::invalid_input);
+  for (const char* name : {"x", "../x", "nar/../x", "nix-cache-info"})
+    EXPECT_EQ(refusal([&] { accept(name, "x"); }), ErrorKind::invalid_input) << name;
   EXPECT_FALSE(cache_.narinfo(path('0')));
 }
 
-TEST_F(UploadTest, a_path_keeps_its_content_and_gains_signatures) {
+TEST_F(UploadTest, a_compressed_nar_is_unpacked_to_see_that_it_is_what_its_narinfo_says) {
+  std::string content;
+  for (int i = 0; i < 300'000; ++i) content += std::to_string(i);
+  const nix::NarInfo narinfo = upload_zstd('0', content);
+  nix::NarInfo lying = narinfo;
+  lying.info.nar_hash = sha256("x");
+  EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
+  accept(narinfo);
+  EXPECT_TRUE(cache_.narinfo(path('0')));
+  // What a server that has been started since then does not know, it unpacks again.
+  CacheFiles later(dir_.path() / "cache", keys_);
+  nix::NarInfo second = narinfo;
+  second.info.path = path('1');
+  lying.info.path = path('1');
+  for (auto* one : {&lying, &second}) {
+    one->info.signatures = {key_.sign(one->info.fingerprint())};
+    const std::string name = std::string(32, '1') + ".narinfo";
+    const auto sink = later.begin(name);
+    sink->write(one->to_string());
+    if (one == &lying)
+      EXPECT_EQ(refusal([&] { later.accept(name, *sink); }), ErrorKind::untrusted);
+    else
+      later.accept(name, *sink);
+  }
+  EXPECT_TRUE(later.narinfo(path('1')));
+  EXPECT_EQ(refusal([&] { accept("nar/" + nix::to_base32(bytes_of(sha256("junk"))) + ".nar.zst", "junk"); }),
+            ErrorKind::invalid_input);
+}
+
+TEST_F(UploadTest, a_small_file_that_unpacks_to_much_is_unpacked_no_further_than_it_says) {
+  const nix::NarInfo narinfo = upload_zstd('0', std::string(200 << 20, '\0'));
+  EXPECT_LT(*narinfo.file_size, 1u << 20);
+  nix::NarInfo lying = narinfo;
+  lying.info.nar_size = 100;
+  EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
+  accept(narinfo);
+  EXPECT_TRUE(cache_.narinfo(path('0')));
+}
+
+TEST_F(UploadTest, a_published_path_gains_valid_signatures_and_nothing_else) {
   nix::NarInfo narinfo = upload('0', "library");
-  accept(narinfo, "other");
-  EXPECT_EQ(cache_.narinfo(path('0'))->info.signatures.size(), 2u);
+  accept(narinfo, other_);
+  EXPECT_EQ(signatures('0').size(), 2u);
+  accept(narinfo, other_);
+  EXPECT_EQ(signatures('0').size(), 2u);
   nix::NarInfo changed = upload_nar('0', "changed library");
   EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  // The same content at another place: nobody could fetch it if that went away.
+  changed = upload_zstd('0', "library");
+  EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  changed = narinfo;
+  changed.info.references = {path('0')};
+  EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  changed = narinfo;
+  changed.info.deriver = nix::StorePath::from_base_name(std::string(32, '9') + "-x.drv");
+  changed.info.content_address = "fixed:r:sha256:" + std::string(52, '0');
+  accept(changed);
+  EXPECT_FALSE(cache_.narinfo(path('0'))->info.deriver);
+  EXPECT_FALSE(cache_.narinfo(path('0'))->info.content_address);
+  EXPECT_EQ(cache_.narinfo(path('0'))->url, narinfo.url);
   EXPECT_EQ(cache_.narinfo(path('0'))->info.nar_hash, narinfo.info.nar_hash);
+}
+
+TEST_F(UploadTest, a_signature_is_believed_for_its_key_and_not_for_its_name) {
+  nix::NarInfo narinfo = upload_nar('0', "library");
+  const nix::SecretKey forged = nix::SecretKey::generate("k");
+  EXPECT_EQ(refusal([&] { accept(narinfo, forged); }), ErrorKind::untrusted);
+  EXPECT_EQ(refusal([&] { accept(narinfo, nix::SecretKey::generate("stranger")); }), ErrorKind::untrusted);
+  narinfo.info.signatures = {key_.sign("something else"), "k:" + std::string(86, 'A') + "==", "k", ":", ""};
+  EXPECT_EQ(refusal([&] { put_narinfo(narinfo); }), ErrorKind::untrusted);
+  narinfo.info.signatures = {forged.sign(narinfo.info.fingerprint())};
+  accept(narinfo, key_);
+  EXPECT_THAT(signatures('0'), testing::ElementsAre(key_.sign(narinfo.info.fingerprint())));
+}
+
+TEST_F(UploadTest, signatures_do_not_pile_up_whether_keys_are_registered_or_not) {
+  nix::NarInfo narinfo = upload('0', "library");
+  for (int i = 0; i < 300; ++i)
+    narinfo.info.signatures.push_back(fmt::format("k{}:{}==", i, std::string(86, 'A')));
+  accept(narinfo);
+  EXPECT_EQ(signatures('0').size(), 1u);
+  narinfo.info.signatures.resize(300, "k:" + std::string(300, 'A'));
+  const std::string all = narinfo.to_string();
+  EXPECT_EQ(refusal([&] { accept(std::string(32, '0') + ".narinfo", all + std::string(65536, '\n')); }),
+            ErrorKind::invalid_input);
+  EXPECT_EQ(plausible_signatures({}).size(), 0u);
+  std::vector<std::string> many;
+  for (int i = 0; i < 300; ++i)
+    for (int again = 0; again < 2; ++again)
+      many.push_back(fmt::format("k{}:{}==", i, std::string(86, again == 0 ? 'A' : 'B')));
+  EXPECT_EQ(plausible_signatures(many).size(), most_signatures);
+  EXPECT_THAT(plausible_signatures({"a:xx", "b", ":", "c:" + std::string(86, 'A') + "==", "c:again"}),
+              testing::SizeIs(1));
+}
+
+TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
+  CacheFiles small(dir_.path() / "small", keys_, {.max_upload = 1000, .max_store_bytes = 2000});
+  const auto status_of = [&](std::string_view name, size_t size) {
+    try {
+      small.begin(name)->write(std::string(size, 'x'));
+    } catch (const StatusError& error) {
+      return error.status();
+    }
+    return 0;
+  };
+  const std::string nar = "nar/" + std::string(52, '0') + ".nar";
+  EXPECT_EQ(status_of(nar, 900), 0);
+  EXPECT_EQ(status_of(nar, 1001), 413);
+  EXPECT_EQ(status_of(std::string(32, '0') + ".narinfo", 65'537), 413);
+  auto held = small.begin(nar);
+  held->write(std::string(1000, 'x'));
+  EXPECT_EQ(status_of(nar, 999), 507);
+  held.reset();
+  // An upload that is given up leaves nothing, and room.
+  EXPECT_LT(small.used(), 2000u);
+  EXPECT_EQ(fs::directory_iterator(dir_.path() / "small/uploads"), fs::directory_iterator{});
+
+  const nix::NarInfo published = upload('0', "library");
+  const nix::NarInfo orphan = upload_nar('1', "orphan");
+  EXPECT_EQ(cache_.remove_orphans(), 0u);
+  for (const auto& url : {published.url, orphan.url})
+    fs::last_write_time(dir_.path() / "cache" / url,
+                        fs::file_time_type::clock::now() - std::chrono::hours(25));
+  const uint64_t before = cache_.used();
+  EXPECT_EQ(cache_.remove_orphans(), 1u);
+  EXPECT_EQ(cache_.used(), before - std::string("orphan").size());
+  EXPECT_TRUE(cache_.find(published.url));
+  EXPECT_FALSE(cache_.find(orphan.url));
 }
 
 TEST_F(UploadTest, a_closure_with_a_hole_is_none) {
@@ -269,7 +450,7 @@ class ApiTest : public UploadTest {
   }
   Records records_{dir_.path() / "db"};
   EnvironmentRecords environments_{dir_.path() / "environments"};
-  Api api_{records_, environments_, cache_, "secret"};
+  Api api_{records_, environments_, cache_, keys_, {.token = Secret("secret")}};
 };
 
 TEST_F(ApiTest, keeps_every_generation_of_an_environment) {
@@ -329,13 +510,65 @@ TEST_F(ApiTest, a_record_cannot_claim_another_signer_or_size_or_an_unknown_cpu_l
   EXPECT_EQ(nlohmann::json::parse(post(small).body)["closure_size"], 7);
 }
 
+TEST_F(ApiTest, a_key_signs_only_the_packages_that_it_is_registered_for) {
+  accept(upload_nar('0', "library"), other_);
+  nlohmann::json one = record();
+  one["signer"] = "other";
+  EXPECT_EQ(refusal([&] { post(one); }), ErrorKind::untrusted);
+  EXPECT_TRUE(keys_.may_sign("other", "tool-1"));
+  EXPECT_TRUE(keys_.may_sign("other", "libweb"));
+  EXPECT_FALSE(keys_.may_sign("other", "libweb2"));
+  EXPECT_FALSE(keys_.may_sign("stranger", "libweb"));
+}
+
+TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
+  upload('0', "library");
+  post(record());
+  EXPECT_EQ(records_.builds("web")[0].signer, "k");
+  const RegisteredKeys none;
+  CacheFiles cache(dir_.path() / "cache", none);
+  const Api development(records_, environments_, cache, none, {});
+  EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
+  const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
+  const Api with_impostor(records_, environments_, cache, impostor, {});
+  EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
+  const Api again(records_, environments_, cache, keys_, {});
+  EXPECT_EQ(records_.builds("web")[0].signer, "k");
+}
+
+TEST_F(ApiTest, a_record_has_limits) {
+  upload('0', "library");
+  const auto with = [&](const char* member, nlohmann::json value) {
+    nlohmann::json changed = record();
+    changed[member] = std::move(value);
+    return refusal([&] { post(changed); });
+  };
+  EXPECT_EQ(with("description", std::string(5000, 'x')), ErrorKind::invalid_input);
+  EXPECT_EQ(with("description", "\x1b[2J"), ErrorKind::invalid_input);
+  EXPECT_EQ(with("name", std::string(300, 'x')), ErrorKind::invalid_input);
+  nlohmann::json outputs;
+  for (int i = 0; i < 100; ++i) outputs["o" + std::to_string(i)] = path('0').to_string();
+  EXPECT_EQ(with("outputs", outputs), ErrorKind::invalid_input);
+}
+
+TEST_F(ApiTest, a_host_that_is_none_goes_into_no_answer) {
+  ServerRequest request{.method = "POST", .path = "/api/v1/catalog/resolve", .body = R"({"items":[]})"};
+  for (const std::string& host :
+       std::vector<std::string>{"a b", "a\"b", "a/b", "a@b", std::string(300, 'a'), ""}) {
+    request.headers["host"] = host;
+    EXPECT_EQ(refusal([&] { api_.handle(request); }), ErrorKind::invalid_input) << host;
+  }
+  request.headers["host"] = "[::1]:8590";
+  EXPECT_EQ(api_.handle(request).status, 200);
+}
+
 TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   upload('0', "library");
   EXPECT_EQ(refusal([&] { post(record(), "wrong"); }), ErrorKind::untrusted);
   for (const char* method : {"PUT", "DELETE", "POST"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
-  Api read_only(records_, environments_, cache_, "");
+  Api read_only(records_, environments_, cache_, keys_, {});
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});
@@ -343,6 +576,8 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
       ErrorKind::untrusted);
   EXPECT_NO_THROW(api_.admit({.method = "GET", .path = "/cache/nix-cache-info"}));
   EXPECT_NO_THROW(api_.admit({.method = "POST", .path = "/api/v1/catalog/resolve"}));
+  for (const char* there : {"/", "/healthz", "/metrics", "/api/v1/catalog/search", "/cach"})
+    EXPECT_EQ(refusal([&] { api_.admit({.method = "POST", .path = there}); }), ErrorKind::not_found) << there;
 }
 
 TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {

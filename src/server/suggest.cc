@@ -32,9 +32,12 @@ std::string advice_for_unknown(std::string_view name, const std::vector<std::str
   std::vector<std::pair<size_t, std::string>> near;
   if (!name.empty() && name.size() <= longest_name)
     for (const auto& known : known_names) {
-      size_t edits = distance(name, known);
-      if (edits <= std::max<size_t>(2, name.size() / 3) || known.find(name) != std::string::npos)
-        near.emplace_back(edits, known);
+      const size_t most = std::max<size_t>(2, name.size() / 3);
+      const bool contains = known.find(name) != std::string::npos;
+      const size_t longer = std::max(known.size(), name.size()) - std::min(known.size(), name.size());
+      if (!contains && longer > most) continue;  // at least so many letters to add
+      const size_t edits = distance(name, known);
+      if (edits <= most || contains) near.emplace_back(edits, known);
     }
   std::ranges::sort(near);
   std::vector<std::string> names;

@@ -58,12 +58,12 @@ ServerResponse CacheServer::answer(const ServerRequest& request) const {
   if (name.starts_with("nar/")) return nar(request, name.substr(4));
   if (name.ends_with(".narinfo")) return narinfo(name.substr(0, name.size() - 8));
   if (name.ends_with(".ls")) return listing(name.substr(0, name.size() - 3));
-  fail(ErrorKind::not_found, "a binary cache has no '{}'", name);
+  fail(ErrorKind::not_found, "a binary cache has no '{}'", name.substr(0, 200));
 }
 
 PathInfo CacheServer::find(std::string_view digest) const {
   if (digest.size() != digest_length || !std::ranges::all_of(digest, nix::is_base32))
-    fail(ErrorKind::not_found, "'{}' is not the digest of a store path", digest);
+    fail(ErrorKind::not_found, "'{}' is not the digest of a store path", digest.substr(0, 100));
   const auto path = store_.find(digest);
   auto info = path ? store_.query(*path) : std::nullopt;
   if (!info) fail(ErrorKind::not_found, "no path with the digest {} is in the store", digest);
@@ -92,7 +92,7 @@ ServerResponse CacheServer::nar(const ServerRequest& request, std::string_view n
   const PathInfo info = find(name.substr(0, digest_length));
   roots->add({info.path});
   if (name != nar_name(info) || !store_.is_valid(info.path))
-    fail(ErrorKind::not_found, "the store has no NAR '{}'", name);
+    fail(ErrorKind::not_found, "the store has no NAR '{}'", name.substr(0, 200));
   ServerResponse response{.content_type = "application/x-nix-nar"};
   const std::filesystem::path path = store_.real_path(info.path);
   if (options_.compression.method != "none") {
@@ -111,6 +111,10 @@ ServerResponse CacheServer::nar(const ServerRequest& request, std::string_view n
 }
 
 ServerResponse CacheServer::listing(std::string_view digest) const {
+  // Of a large tree it takes a while and much memory.
+  const std::unique_lock one_at_a_time(listing_mutex_, std::try_to_lock);
+  if (!one_at_a_time)
+    throw StatusError(503, ErrorKind::unavailable, "another listing is being made", "Try again in a moment.");
   return {.content_type = "application/json",
           .body = nix::list_tree(store_.real_path(find(digest).path)).to_json()};
 }

@@ -7,6 +7,7 @@
 // made, so the narinfos do not say them and there are no ranges.
 #pragma once
 
+#include <mutex>
 #include <optional>
 
 #include "base/http_server.h"
@@ -40,6 +41,7 @@ class CacheServer {
 
   const LocalStore& store_;
   CacheServerOptions options_;
+  mutable std::mutex listing_mutex_;
 };
 
 }  // namespace flox::store

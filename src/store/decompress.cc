@@ -63,7 +63,7 @@ class Zstd : public Decompressor {
       left_ = ZSTD_decompressStream(context_.get(), &out, &in);
       if (ZSTD_getErrorCode(left_) == ZSTD_error_frameParameter_windowTooLarge) window_too_large();
       if (ZSTD_isError(left_) != 0) damaged("zstd", ZSTD_getErrorName(left_));
-      full = out.pos == out.size;
+      full = out.pos == out.size && left_ != 0;  // at a frame's end nothing is held back
       if (out.pos > 0) sink_({buffer_.data(), out.pos});
     }
     started_ = true;

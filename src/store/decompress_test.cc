@@ -55,6 +55,15 @@ std::string long_text() {
   return text;
 }
 
+TEST(Decompressor, reads_a_file_whose_end_fills_the_buffer_just_so) {
+  for (const Kind& kind : kinds)
+    for (const size_t size : {256 * 1024, 3 * 256 * 1024, 256 * 1024 + 1}) {
+      const std::string text(size, 'x');
+      for (const size_t piece : {size_t{64}, size_t{1} << 20})
+        EXPECT_EQ(decompress(kind.compression, compress(kind, text), piece).size(), size) << kind.compression;
+    }
+}
+
 TEST(Decompressor, reads_what_the_usual_programs_write_in_pieces_of_any_size) {
   const std::string text = long_text();
   for (const Kind& kind : kinds)

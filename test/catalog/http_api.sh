@@ -2,36 +2,10 @@
 # The catalog's HTTP API as docs/catalog-api.md has it: shapes, refusals, and a server that a bad request, a killed
 # upload or a stranger does no harm. No store and no packages: what is uploaded is made here.
 . "$(dirname "$0")/../lib.sh"
-dir=$(mktemp -d)
-catalog=
-stop_catalog() {
-  [ -z "$catalog" ] || { kill "-${1:-TERM}" "$catalog" && wait "$catalog" || code=$?; }
-  catalog=
-}
-trap 'stop_catalog; rm -rf "$dir"' EXIT
-echo sesame >"$dir/token"
-token=sesame
+. "$(dirname "$0")/support.sh"
 
-start_catalog() {
-  rm -f "$dir/port"
-  flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --token-file "$dir/token" --port-file "$dir/port" --verbose 2>>"$dir/log" &
-  catalog=$!
-  local end=$((SECONDS + 10))
-  until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] && kill -0 $catalog || die "flox-catalog did not start: $(cat "$dir/log")"; sleep 0.05; done
-  url=http://127.0.0.1:$(cat "$dir/port")
-}
-# ask METHOD PATH [CURL OPTIONS…]: the status; the answer is in $dir/answer.
-ask() {
-  local method=$1 path=$2
-  shift 2
-  curl -s --path-as-is -m 20 -o "$dir/answer" -w '%{http_code}' -X "$method" "$@" "$url$path"
-}
-answer() { jq -r "$1" "$dir/answer"; }
-put() { ask PUT "/cache/$1" -H "Authorization: Bearer $token" --upload-file "$2"; }
-record() { ask POST "/api/v1/catalog/packages/$1/builds" -H "Authorization: Bearer $token" -d "$2"; }
-resolve() { ask POST /api/v1/catalog/resolve -d "{\"items\":[{\"descriptors\":[$1]}]}"; }
-
-start_catalog
+keys=(--trusted-key "$(make_key key-1)" --trusted-key "$(make_key key-2)" --verbose)
+start_catalog "${keys[@]}"
 step "it says where it listens, and that it is well"
 contains "$(cat "$dir/log")" "listening on $url"
 equal "$(ask GET /healthz)" 200
@@ -42,24 +16,12 @@ equal "$(ask GET /cache/nix-cache-info)" 200
 contains "$(cat "$dir/answer")" "StoreDir: /nix/store"
 
 step "a path is uploaded, NAR first"
-digest=00000000000000000000000000000000
-path=/nix/store/$digest-web
-head -c 5000 /dev/urandom >"$dir/nar"
-hash=$(nix-hash --type sha256 --flat --base32 "$dir/nar")
-cat >"$dir/narinfo" <<EOF
-StorePath: $path
-URL: nar/$hash.nar
-Compression: none
-FileHash: sha256:$hash
-FileSize: 5000
-NarHash: sha256:$hash
-NarSize: 5000
-References: 
-Sig: key-1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==
-EOF
+make_path 0
+mv "$dir/data/cache/$nar" "$dir/nar-elsewhere"
+narinfo key-1 >"$dir/narinfo"
 equal "$(put $digest.narinfo "$dir/narinfo")" 404
 contains "$(answer .detail)" "must be uploaded first"
-equal "$(put "nar/$hash.nar" "$dir/nar")" 201
+equal "$(put "$nar" "$dir/nar")" 201
 equal "$(put $digest.narinfo "$dir/narinfo")" 201
 curl -fs "$url/cache/nar/$hash.nar" | cmp - "$dir/nar"
 contains "$(curl -fsI "$url/cache/nar/$hash.nar")" "Content-Length: 5000"
@@ -110,9 +72,10 @@ equal "$(put "nar/..%2f..%2fescaped" "$dir/nar")" 400
 equal "$(find "$dir" -name escaped | wc -l)" 0
 
 step "a store path never changes"
-sed "s/^NarSize: .*/NarSize: 7/" "$dir/narinfo" >"$dir/changed"
+sed -e "s/^NarSize: .*/NarSize: 7/" -e '/^Sig/d' "$dir/narinfo" >"$dir/changed"
+echo "Sig: $(sign "$dir/key-1" $path $hash 7)" >>"$dir/changed"
 equal "$(put $digest.narinfo "$dir/changed")" 409
-sed 's/key-1/key-2/' "$dir/narinfo" >"$dir/cosigned"
+narinfo key-2 >"$dir/cosigned"
 equal "$(put $digest.narinfo "$dir/cosigned")" 201
 equal "$(curl -fs "$url/cache/$digest.narinfo" | grep -c ^Sig:)" 2
 
@@ -126,15 +89,16 @@ equal "$(curl -s -m 10 -o "$dir/answer" -w '%{http_code}' --expect100-timeout 15
 equal "$(find "$dir/data/cache/uploads" -type f | wc -l)" 0
 
 step "an upload that a crash cut off leaves nothing; what was published stays"
-curl -s -o /dev/null --limit-rate 1M -H "Authorization: Bearer $token" -H Expect: -T "$dir/big" "$url/cache/nar/$hash.nar.zst" &
+unknown=$(printf '0%.0s' {1..52})
+curl -s -o /dev/null --limit-rate 1M -H "Authorization: Bearer $token" -H Expect: -T "$dir/big" "$url/cache/nar/$unknown.nar" &
 uploader=$!
 end=$((SECONDS + 10))
 until [ -n "$(find "$dir/data/cache/uploads" -type f -size +100k)" ]; do [ $SECONDS -lt $end ] || die "the upload did not begin"; sleep 0.05; done
 stop_catalog KILL
 wait $uploader || true
-start_catalog
+start_catalog "${keys[@]}"
 equal "$(find "$dir/data/cache/uploads" -type f | wc -l)" 0
-equal "$(ask GET "/cache/nar/$hash.nar.zst")" 404
+equal "$(ask GET "/cache/nar/$unknown.nar")" 404
 equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(answer .total_count)" 4
 
@@ -142,8 +106,8 @@ step "SIGTERM ends it with success; options that cannot be meant are refused"
 code=0
 stop_catalog TERM
 equal "$code" 0
-: >"$dir/empty"
-refused "the file is empty" flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --token-file "$dir/empty"
+(umask 077 && : >"$dir/empty")
+refused "it is empty" flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --token-file "$dir/empty"
 refused "not of the form ADDRESS:PORT" flox-catalog --listen 127.0.0.1 --data "$dir/data"
 
 step "a catalog that is down, and one that is none, are told apart"

@@ -63,7 +63,7 @@ equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs
 step "a restart keeps what was published"
 stop_server catalog
 rm "$WORLD/catalog.port"
-start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --port-file "$WORLD/catalog.port"
+start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --trusted-key "$PUBLIC_KEY" --port-file "$WORLD/catalog.port"
 wait_until 10 "flox-catalog to listen again" test -s "$WORLD/catalog.port"
 equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs.out')" "$path"
 step "without a token file it is read-only"

@@ -92,7 +92,7 @@ step "with floxd down, the container says so; with floxd back, it runs"
 stop_server floxd
 refused "$FLOX_NODE_SOCKET" run_package hello g1 hello
 rm "$WORLD/catalog.port"
-start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --port-file "$WORLD/catalog.port"
+start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --trusted-key "$PUBLIC_KEY" --port-file "$WORLD/catalog.port"
 wait_until 10 "flox-catalog to listen again" test -s "$WORLD/catalog.port"
 start_floxd
 equal "$(run_package hello g2 hello)" "hello 1.0"

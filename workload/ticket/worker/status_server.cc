@@ -20,8 +20,14 @@ std::unique_ptr<flox::HttpServer> serve_status(uint16_t port, const Metrics& met
     return {.status = 404, .body = "known here: /metrics, /healthz, /readyz\n"};
   };
   try {
-    auto server = std::make_unique<flox::HttpServer>(
-        flox::HttpServerOptions{.address = "0.0.0.0", .port = port, .threads = 1}, handler);
+    auto server = std::make_unique<flox::HttpServer>(flox::HttpServerOptions{.address = "0.0.0.0",
+                                                                             .port = port,
+                                                                             .threads = 1,
+                                                                             .read_only = true,
+                                                                             .fixed = {{"/healthz", "ok\n"}},
+                                                                             .max_connections = 128,
+                                                                             .max_waiting = 64},
+                                                     handler);
     log_event(Level::info, "serving metrics", {{"port", server->port()}});
     return server;
   } catch (const flox::Error& error) {
