@@ -66,11 +66,8 @@ SystemCallErrorNumber=EPERM
 # CAP_SYS_ADMIN: mounts the views of the store, with trusted.* attributes.
 # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_CHOWN, CAP_FSETID: the store's files are of any mode, and
 #   of the users that Nix has made them as; a path gets its canonical owner and mode.
-# CAP_SYS_PTRACE: reads of processes in pods to which container a connection belongs.
-# CAP_SYS_NICE, CAP_SYS_RESOURCE: the collector and pods' requests stand behind the starts of containers.
-# CAP_KILL: asks whether a process of another user still lives.
 # CAP_SETUID, CAP_SETGID, CAP_SETPCAP: its fetching processes give up what they had.
-CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SYS_PTRACE CAP_SYS_NICE CAP_SYS_RESOURCE CAP_KILL CAP_SETUID CAP_SETGID CAP_SETPCAP
+CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SETUID CAP_SETGID CAP_SETPCAP
 
 [Install]
 WantedBy=multi-user.target

@@ -8,7 +8,7 @@ start_catalog
 publish_tool hello 0.9
 publish_tool hello 1.0
 publish_tool other 1.0
-export FLOX_POD_INSTALL=false FLOX_NAMESPACE_ENVIRONMENTS=given=hello FLOX_STORE_VIEW=closure
+export FLOX_POD_INSTALL=false FLOX_NAMESPACE_ENVIRONMENTS=given=hello
 start_node
 start_pod plain
 start_pod given --annotation io.kubernetes.cri.sandbox-namespace=given
@@ -75,6 +75,8 @@ refused "this node forbids it" ctr -n k8s.io run --rm --runtime "$SHIM" --annota
   --env HOME=/tmp --cwd /tmp docker.io/flox/empty:1.0.0 installs sh -c 'mkdir e && cd e && flox init && flox install other'
 
 step "a pod's wish to see the whole store is refused where the node shows closures"
+stop_server floxd
+FLOX_STORE_VIEW=closure start_floxd
 contains "$(node_call Prepare container_id=x pod_id=x store_view=node)" "this node shows each container its own closure only"
 step "nothing of the other package was fetched"
 present "$other" && die "a package that nobody allowed was fetched"
