@@ -203,6 +203,9 @@ v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const
   check_current(asking);
   const std::string pod = pod_holder(asking);
   budgets_.check_lock_size(request.lock_json());
+  // Tighter than what a lock may be in general: no environment that people make comes near.
+  constexpr JsonLimits limits{.bytes = 4 << 20, .depth = 32, .values = 64 << 10};
+  parse_json(request.lock_json(), "the lock", limits);
   env::Lockfile lock = env::Lockfile::parse(request.lock_json());
   if (!config_.pod_install) lock = granted(asking, lock, request.system());
   budgets_.check_realise(pod, lock);
