@@ -58,17 +58,18 @@ void Budgets::check_realise(const std::string& pod, const env::Lockfile& lock) {
   const std::string advice =
       "Use an environment that this pod has already, start the pod anew, or ask this node's operator.";
   if (reached(has.environments.size(), limits_.environments))
-    refuse(Budget::environments, advice, "this pod has {} environments: it may have no more (pod_environments)",
-           has.environments.size());
+    refuse(Budget::environments, advice,
+           "this pod has {} environments: it may have no more (pod_environments)", has.environments.size());
   size_t all = 0;
   for (const auto& [name, other] : pods_) all += other.environments.size();
   if (reached(all, limits_.all_environments))
     refuse(Budget::environments, advice,
            "the pods of this node have {} environments: they may have no more (pods_environments)", all);
   if (over(has.locks + text.size(), limits_.locks))
-    refuse(Budget::locks, advice,
-           "the locks of this pod's environments have {} bytes, and this one {}: they may have {} (pod_locks)",
-           has.locks, text.size(), limits_.locks);
+    refuse(
+        Budget::locks, advice,
+        "the locks of this pod's environments have {} bytes, and this one {}: they may have {} (pod_locks)",
+        has.locks, text.size(), limits_.locks);
   if (reached(has.disk, limits_.disk))
     refuse(Budget::disk, advice, "this pod's environments take {} of disk: they may take {} (pod_disk)",
            size_text(has.disk), size_text(limits_.disk));

@@ -1,6 +1,6 @@
 // What each pod, and all of them, may have of floxd: environments, the bytes of their locks and closures, and
-// work at once (PodBudgets in base/config.h). A refusal is a RESOURCE_EXHAUSTED that says the limit, and counts in the
-// metrics.
+// work at once (PodBudgets in base/config.h). A refusal is a RESOURCE_EXHAUSTED that says the limit, and
+// counts in the metrics.
 //
 // What is kept for a pod is its lease in the store, which outlives floxd; everything here is derived from it.
 #pragma once
@@ -53,7 +53,7 @@ class Budgets {
   };
   struct Pod {
     std::map<nix::StorePath, Kept> environments;
-    uint64_t locks = 0;  // bytes
+    uint64_t locks = 0;       // bytes
     nix::StorePathSet tried;  // packages of locks that failed: they may have been fetched
     uint64_t disk = 0;        // of the closures of both
   };

@@ -55,7 +55,8 @@ class Containers {
 
 // The one of `ids` whose cgroup a process is in, by its /proc/PID/cgroup; empty if none. A part of a cgroup's
 // path is a container's if it is its id or "PREFIX-ID.scope" (systemd). The outermost one counts: what a
-// container makes below its own cgroup can be named as it likes. Empty too if hierarchies (cgroup v1) disagree.
+// container makes below its own cgroup can be named as it likes. Empty too if hierarchies (cgroup v1)
+// disagree.
 std::string container_in(std::string_view cgroups, const std::set<std::string>& ids);
 
 // Those of `ids` (containers or sandboxes) in whose cgroups a process runs now.

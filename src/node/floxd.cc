@@ -97,7 +97,8 @@ std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const stor
                                           const Metrics& metrics, const PodServer& pods) {
   return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
     if (request.path == "/metrics")
-      return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store, pods.use())};
+      return ServerResponse{.content_type = "text/plain; version=0.0.4",
+                            .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
   });

@@ -1,5 +1,5 @@
-// What the node itself has chosen for a pod, where pods may not choose (pod_install = false): the locks of the
-// environments that its containers were annotated with, and of the package that its namespace is given.
+// What the node itself has chosen for a pod, where pods may not choose (pod_install = false): the locks of
+// the environments that its containers were annotated with, and of the package that its namespace is given.
 #pragma once
 
 #include <deque>
@@ -24,8 +24,8 @@ class Grants {
   void add_package(const std::string& pod, const std::string& name, const env::LockedPackage& package);
 
   // What the node realises when the pod asks for `wanted`: the granted lock that it equals, or the one of the
-  // granted package whose store paths are all that it has. Names and scripts in `wanted` never decide; nothing
-  // if it is no grant.
+  // granted package whose store paths are all that it has. Names and scripts in `wanted` never decide;
+  // nothing if it is no grant.
   std::optional<env::Lockfile> find(const std::string& pod, const env::Lockfile& wanted,
                                     std::string_view system) const;
   void forget(const std::string& pod);

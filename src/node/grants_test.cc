@@ -51,7 +51,8 @@ TEST(Grants, NothingElseGoesWithAGrantedPackage) {
   grants.add_package("pod-1", "a", package(a, "a"));
   for (const char* table : {"vars", "hook", "profile", "services", "include"})
     EXPECT_FALSE(grants.find("pod-1", lock({package(a, "a")}, {{table, {{"x", "y"}}}}), "x86_64-linux"));
-  EXPECT_TRUE(grants.find("pod-1", lock({package(a, "a")}, {{"vars", nlohmann::json::object()}}), "x86_64-linux"));
+  EXPECT_TRUE(
+      grants.find("pod-1", lock({package(a, "a")}, {{"vars", nlohmann::json::object()}}), "x86_64-linux"));
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ bool has_systemd(const fs::path& root) {
   return fs::exists(root / "run/systemd/system") || (root != "/" && fs::exists(root / "etc/systemd/system"));
 }
 
-// No mount namespace of the service's own (ProtectSystem, ProtectHome, PrivateTmp, ReadWritePaths and the like
-// make one): views of the store are mounts that containerd must see, and systemd lets none out of a service's
-// namespace. What floxd reads of strangers is confined by floxd itself.
+// No mount namespace of the service's own (ProtectSystem, ProtectHome, PrivateTmp, ReadWritePaths and the
+// like make one): views of the store are mounts that containerd must see, and systemd lets none out of a
+// service's namespace. What floxd reads of strangers is confined by floxd itself.
 std::string unit(const fs::path& prefix) {
   return fmt::format(R"([Unit]
 Description=floxd: environments, store and stub images of imageless pods

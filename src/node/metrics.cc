@@ -63,15 +63,17 @@ std::string Metrics::pods_text(const BudgetUse& pods) const {
                         to_string(static_cast<Budget>(reason)), refusals_[reason].load());
   auto use = [&](std::string_view name, std::string_view help, const BudgetUse::Pod& of) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
-    text += fmt::format("{0}{{budget=\"requests\"}} {1}\n{0}{{budget=\"environments\"}} {2}\n", name, of.requests,
-                        of.environments);
+    text += fmt::format("{0}{{budget=\"requests\"}} {1}\n{0}{{budget=\"environments\"}} {2}\n", name,
+                        of.requests, of.environments);
     text += fmt::format("{0}{{budget=\"locks\"}} {1}\n{0}{{budget=\"disk\"}} {2}\n", name, of.locks, of.disk);
   };
   use("flox_pods_use", "What all pods together have of each budget: a number, or bytes of locks and disk.",
       pods.all);
   use("flox_pods_most_use", "The most that any one pod has of each budget.", pods.most);
-  text += fmt::format("# HELP flox_pods_connections Connections of pods now.\n# TYPE flox_pods_connections gauge\n"
-                      "flox_pods_connections {}\n", pods.connections);
+  text += fmt::format(
+      "# HELP flox_pods_connections Connections of pods now.\n# TYPE flox_pods_connections gauge\n"
+      "flox_pods_connections {}\n",
+      pods.connections);
   return text;
 }
 

@@ -87,10 +87,11 @@ void PodQueue::add(const std::string& pod, const std::shared_ptr<Job>& job) {
   if (limits_.requests == 0 || running < limits_.requests) return start(pod, job);
   if (waiting >= limits_.requests * waiting_per_running) {
     metrics_.refused(Budget::requests);
-    ttrpc::fail_status(ttrpc::Code::resource_exhausted,
-                       "{} requests of this pod are under way and {} wait: it may have no more (pod_requests)\n"
-                       "Try again when some of them have been answered.",
-                       running, waiting);
+    ttrpc::fail_status(
+        ttrpc::Code::resource_exhausted,
+        "{} requests of this pod are under way and {} wait: it may have no more (pod_requests)\n"
+        "Try again when some of them have been answered.",
+        running, waiting);
   }
   pods_[pod].waiting.push_back(job);
 }

@@ -1,5 +1,5 @@
-// The work that pods have asked for: on threads of its own, so many requests of one pod at once, the others in
-// the order in which they came. What the shims ask for never waits here.
+// The work that pods have asked for: on threads of its own, so many requests of one pod at once, the others
+// in the order in which they came. What the shims ask for never waits here.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -25,9 +25,10 @@ class PodQueue {
   PodQueue(const PodBudgets& limits, Metrics& metrics);
   ~PodQueue();  // what runs is left alone; waits for it
 
-  // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a StatusError:
-  // RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED after the time
-  // that a request may take. Work that has begun goes on then, and counts as the pod's until its end.
+  // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a
+  // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
+  // after the time that a request may take. Work that has begun goes on then, and counts as the pod's until
+  // its end.
   boost::asio::awaitable<std::string> run(std::string pod, std::function<std::string()> work);
 
   // Requests at work or waiting: of all pods, and of the pod with most.

@@ -54,19 +54,19 @@ ttrpc::ServerOptions options(const Config& config, const PodService& service, Me
 // A method of the service as a ttrpc handler: it blocks, so the queue's threads run it.
 template <typename Message, typename Method>
 void PodServer::handle(const char* name, Method method) {
-  server_.handle("flox.pod.v1.Pod", name,
-                 [this, method](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
-                   auto message = std::make_shared<Message>();
-                   if (!message->ParseFromString(call.payload))
-                     fail(ErrorKind::invalid_input, "the request cannot be read");
-                   std::string().swap(call.payload);
-                   auto container = std::any_cast<Container>(std::move(call.identity));
-                   std::string pod = pod_holder(container);
-                   std::function<std::string()> work = [this, method, message, asking = std::move(container)] {
-                     return (service_.*method)(*message, asking).SerializeAsString();
-                   };
-                   co_return co_await queue_.run(std::move(pod), std::move(work));
-                 });
+  server_.handle(
+      "flox.pod.v1.Pod", name, [this, method](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
+        auto message = std::make_shared<Message>();
+        if (!message->ParseFromString(call.payload))
+          fail(ErrorKind::invalid_input, "the request cannot be read");
+        std::string().swap(call.payload);
+        auto container = std::any_cast<Container>(std::move(call.identity));
+        std::string pod = pod_holder(container);
+        std::function<std::string()> work = [this, method, message, asking = std::move(container)] {
+          return (service_.*method)(*message, asking).SerializeAsString();
+        };
+        co_return co_await queue_.run(std::move(pod), std::move(work));
+      });
 }
 
 PodServer::PodServer(const Config& config, PodService& service, Budgets& budgets, Metrics& metrics)

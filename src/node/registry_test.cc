@@ -40,8 +40,7 @@ TEST_F(RegistryTest, serves_an_image_from_its_name_to_its_layers) {
   EXPECT_EQ(get("/v2/flox/flox/manifests/" + digest).body, by_tag.body);
   const auto manifest = parse_json(by_tag.body, "manifest");
   const std::string config = manifest["config"]["digest"], layer = manifest["layers"][0]["digest"];
-  EXPECT_EQ(parse_json(get("/v2/flox/flox/blobs/" + config).body, "config")["config"]["WorkingDir"],
-            "/flox");
+  EXPECT_EQ(parse_json(get("/v2/flox/flox/blobs/" + config).body, "config")["config"]["WorkingDir"], "/flox");
   EXPECT_EQ(get("/v2/flox/flox/blobs/" + layer).body.size(), manifest["layers"][0]["size"]);
 }
 

@@ -1,5 +1,5 @@
-// Which of the machine's processes an installer may believe: root's own, by what they run, never by their names,
-// which anybody can give his programs.
+// Which of the machine's processes an installer may believe: root's own, by what they run, never by their
+// names, which anybody can give his programs.
 #pragma once
 
 #include <sys/types.h>

@@ -142,10 +142,10 @@ v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
 Container PodService::identify(const ttrpc::PeerProcess& process) const {
   auto container = containers_.of_cgroups(process.read("cgroup"));
   if (!container)
-    throw Error(ErrorKind::untrusted,
-                fmt::format("process {} belongs to no container that this floxd has prepared",
-                            process.peer().pid),
-                "only pods with the flox runtime class may ask");
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("process {} belongs to no container that this floxd has prepared", process.peer().pid),
+        "only pods with the flox runtime class may ask");
   return *container;
 }
 
@@ -158,8 +158,8 @@ void PodService::check_current(const Container& container) const {
 void PodService::forbid(const Container& container) const {
   budgets_.refused(Budget::policy);
   throw Error(ErrorKind::untrusted,
-              fmt::format("pod {}/{} may not install packages: this node forbids it",
-                          container.pod_namespace, container.pod_name),
+              fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace,
+                          container.pod_name),
               "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
               "in /etc/flox/config.toml");
 }
@@ -193,7 +193,8 @@ v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const
       (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
     forbid(asking);
   auto package = environments_.resolve(request.install_id(), descriptor, request.system());
-  if (!config_.pod_install) grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
+  if (!config_.pod_install)
+    grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
   v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
   return response;
@@ -239,8 +240,7 @@ void PodService::recall_grants(const Container& container) {
   const Directory files(store.store_directory());
   for (const auto& [id, other] : containers_.all()) {
     if (pod_holder(other) != pod_holder(container)) continue;
-    for (const auto& profile : store::leased_paths(store, id))
-      try {
+    for (const auto& profile : store::leased_paths(store, id)) try {
         const std::string text = files.read_file(profile.base_name() + "/manifest.lock", most);
         grants_.add(pod_holder(container), env::Lockfile::parse(text));
       } catch (const Error& error) {

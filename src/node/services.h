@@ -80,7 +80,8 @@ class PodService {
   Grants& grants_;
 };
 
-// Ends the leases of pods and containers none of whose processes run any more, and what is known of such pods.
+// Ends the leases of pods and containers none of whose processes run any more, and what is known of such
+// pods.
 void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants);
 // Takes away the views of the store that no container uses.
 void sweep_views(StoreViews& views, const Containers& containers);

@@ -199,8 +199,7 @@ void Connection::set_deadline(Clock::time_point& which, std::chrono::millisecond
 
 void Connection::update_idle() {
   clear_deadline(idle_deadline_);
-  if (waiting_ && calls_ == 0 && outgoing_.empty())
-    set_deadline(idle_deadline_, ledger_->limits().idle_time);
+  if (waiting_ && calls_ == 0 && outgoing_.empty()) set_deadline(idle_deadline_, ledger_->limits().idle_time);
 }
 
 asio::awaitable<void> Connection::watch() {

@@ -59,8 +59,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint32_t last_stream_ = 0;
   size_t calls_ = 0;  // under way
   std::deque<std::string> outgoing_;
-  size_t unread_ = 0;  // bytes of them
-  bool waiting_ = false;  // for the first byte of a frame
+  size_t unread_ = 0;                  // bytes of them
+  bool waiting_ = false;               // for the first byte of a frame
   boost::asio::steady_timer timer_;    // of watch()
   boost::asio::steady_timer drained_;  // cancelled when answers have been taken
   Clock::time_point read_deadline_ = Clock::time_point::max();

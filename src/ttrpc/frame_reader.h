@@ -11,8 +11,9 @@
 
 namespace flox::ttrpc {
 
-// One coroutine at a time. The socket must outlive it. Its memory is at most twice what has arrived of a frame,
-// whatever the header announces. What returns false has found the connection's end, be it within a frame.
+// One coroutine at a time. The socket must outlive it. Its memory is at most twice what has arrived of a
+// frame, whatever the header announces. What returns false has found the connection's end, be it within a
+// frame.
 class FrameReader {
  public:
   explicit FrameReader(boost::asio::local::stream_protocol::socket& socket) : socket_(socket) {}

@@ -62,12 +62,13 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     }
     Charge charge(ledger, caller.name);
     if (!charge.connection())
-      return refuse(accepted.get(), Refusal::connections,
-                    {Code::resource_exhausted, "too many connections at once: close some, or try again later"});
+      return refuse(
+          accepted.get(), Refusal::connections,
+          {Code::resource_exhausted, "too many connections at once: close some, or try again later"});
     Protocol::socket socket(asio::make_strand(executor), Protocol(), accepted.get());
     [[maybe_unused]] int owned = accepted.release();
-    auto connection = std::make_shared<Connection>(std::move(socket), peer, std::move(caller), handlers, ledger,
-                                                   std::move(charge));
+    auto connection = std::make_shared<Connection>(std::move(socket), peer, std::move(caller), handlers,
+                                                   ledger, std::move(charge));
     std::lock_guard lock(mutex);
     std::erase_if(connections, [](const auto& known) { return known.expired(); });
     connections.push_back(connection);
