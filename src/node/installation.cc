@@ -60,7 +60,7 @@ KeyringMode=private
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 # Mount namespaces only: its fetching processes, and the store as it sees it itself.
 RestrictNamespaces=mnt user
-SystemCallFilter=@system-service @mount @sandbox
+SystemCallFilter=@system-service @mount seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
 SystemCallFilter=~@obsolete @raw-io @reboot @swap @module @clock @cpu-emulation @debug
 SystemCallErrorNumber=EPERM
 # CAP_SYS_ADMIN: mounts the views of the store, with trusted.* attributes.

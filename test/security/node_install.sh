@@ -11,7 +11,7 @@ cat >"$WORLD/evil/loop.py" <<'PY'
 import time
 time.sleep(1000)
 PY
-cp "$(readlink -f "$(command -v python3)")" "$WORLD/evil/python"
+cp "$(readlink -f /usr/bin/python3)" "$WORLD/evil/python"
 mkdir "$WORLD/evil/bin"
 cp "$WORLD/evil/python" "$WORLD/evil/bin/containerd"
 chmod -R a+rX "$WORLD/evil"
