@@ -1,6 +1,7 @@
 #include "base/config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <functional>
 
@@ -25,6 +26,14 @@ bool flag(std::string_view text) {
   if (text == "true" || text == "1") return true;
   if (text == "false" || text == "0" || text.empty()) return false;
   fail(ErrorKind::invalid_input, "'{}' is neither true nor false", text);
+}
+
+size_t count(std::string_view text) {
+  size_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    fail(ErrorKind::invalid_input, "'{}' is not a whole number", text);
+  return value;
 }
 
 // One key: how it is named, what it means, and how its value is set from text. Lists come as words.
@@ -78,6 +87,32 @@ const std::vector<Key>& keys() {
            c.namespace_environments[word.substr(0, equals)] = word.substr(equals + 1);
          }
        }},
+      {"pod_connections", "FLOX_POD_CONNECTIONS", "16",
+       "connections that one pod may have to floxd at once; 0, here and below: any number",
+       [](Config& c, const std::string& v) { c.pod_budgets.connections = count(v); }},
+      {"pod_requests", "FLOX_POD_REQUESTS", "2",
+       "requests of one pod that floxd works on at once; eight times as many may wait",
+       [](Config& c, const std::string& v) { c.pod_budgets.requests = count(v); }},
+      {"pod_lock_size", "FLOX_POD_LOCK_SIZE", "256K", "largest lock that a pod may ask to realise",
+       [](Config& c, const std::string& v) { c.pod_budgets.lock_size = parse_size(v); }},
+      {"pod_environments", "FLOX_POD_ENVIRONMENTS", "32",
+       "environments that a pod may install itself; they are kept until it ends",
+       [](Config& c, const std::string& v) { c.pod_budgets.environments = count(v); }},
+      {"pod_locks", "FLOX_POD_LOCKS", "4M", "size of these environments' locks together",
+       [](Config& c, const std::string& v) { c.pod_budgets.locks = parse_size(v); }},
+      {"pod_disk", "FLOX_POD_DISK", "32G",
+       "size of these environments' closures together, and of what the pod has had fetched in vain",
+       [](Config& c, const std::string& v) { c.pod_budgets.disk = parse_size(v); }},
+      {"pod_request_time", "FLOX_POD_REQUEST_TIME", "15m", "longest time that one request of a pod may take",
+       [](Config& c, const std::string& v) { c.pod_budgets.request_time = parse_duration(v); }},
+      {"pods_connections", "FLOX_PODS_CONNECTIONS", "1024", "connections of all pods at once",
+       [](Config& c, const std::string& v) { c.pod_budgets.all_connections = count(v); }},
+      {"pods_requests", "FLOX_PODS_REQUESTS", "8",
+       "requests of all pods that floxd works on at once; the starts of containers wait for none of them",
+       [](Config& c, const std::string& v) { c.pod_budgets.all_requests = count(v); }},
+      {"pods_environments", "FLOX_PODS_ENVIRONMENTS", "2048",
+       "environments that all pods together may have installed",
+       [](Config& c, const std::string& v) { c.pod_budgets.all_environments = count(v); }},
       {"store_view", "FLOX_STORE_VIEW", "node",
        "what a container sees of the store: all of it (node) or its own closure only (closure)",
        [](Config& c, const std::string& v) {
@@ -113,6 +148,7 @@ const std::vector<Key>& keys() {
 // A TOML value as the text that Key::set takes.
 std::string text_of(const toml::node& node, const std::function<void(const std::string&)>& complain) {
   if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return std::to_string(number->get());
   if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
   if (const auto* list = node.as_array()) {
     std::string joined;
@@ -122,7 +158,7 @@ std::string text_of(const toml::node& node, const std::function<void(const std::
     }
     return joined;
   }
-  complain("a string, true, false or a list of strings is needed");
+  complain("a string, a whole number, true, false or a list of strings is needed");
   return {};
 }
 

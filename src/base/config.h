@@ -13,6 +13,20 @@
 
 namespace flox {
 
+// What pods may take of floxd (docs/operations.md, "Budgets"). 0 is no limit.
+struct PodBudgets {
+  size_t connections = 16;                 // pod_connections     FLOX_POD_CONNECTIONS: at once, of a pod
+  size_t requests = 2;                     // pod_requests        FLOX_POD_REQUESTS: worked on at once
+  uint64_t lock_size = 256 << 10;          // pod_lock_size       FLOX_POD_LOCK_SIZE: bytes of one lock
+  size_t environments = 32;                // pod_environments    FLOX_POD_ENVIRONMENTS: kept for a pod
+  uint64_t locks = 4 << 20;                // pod_locks           FLOX_POD_LOCKS: bytes of their locks
+  uint64_t disk = 32ULL << 30;             // pod_disk            FLOX_POD_DISK: bytes of their closures
+  std::chrono::seconds request_time{900};  // pod_request_time    FLOX_POD_REQUEST_TIME: for one request
+  size_t all_connections = 1024;           // pods_connections    FLOX_PODS_CONNECTIONS: of all pods
+  size_t all_requests = 8;                 // pods_requests       FLOX_PODS_REQUESTS
+  size_t all_environments = 2048;          // pods_environments   FLOX_PODS_ENVIRONMENTS
+};
+
 struct Config {
   std::filesystem::path root = "/";       // root                    FLOX_ROOT: store root
   std::string catalog_url;                // catalog_url             FLOX_CATALOG_URL
@@ -29,6 +43,7 @@ struct Config {
   // namespace_environments FLOX_NAMESPACE_ENVIRONMENTS ("NAMESPACE=NAME[@VERSION]" …): what `flox activate`
   // stands for in the pods of a Kubernetes namespace where they bring no environment.
   std::map<std::string, std::string> namespace_environments;
+  PodBudgets pod_budgets;
   std::string store_view = "node";                  // store_view    FLOX_STORE_VIEW: what containers see
                                                     // of the store: "node" all, "closure" their own
   bool allow_nix_mutable = false;                   // allow_nix_mutable FLOX_ALLOW_NIX_MUTABLE: may pods

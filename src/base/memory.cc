@@ -15,6 +15,8 @@ void keep_freed_memory() noexcept {
   ::mallopt(M_TRIM_THRESHOLD, kept);
 }
 
+void share_arenas() noexcept { ::mallopt(M_ARENA_MAX, 2); }
+
 void return_freed_memory() noexcept { ::malloc_trim(0); }
 
 }  // namespace flox

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "base/sha256.h"
 #include "nix/nar.h"
@@ -120,7 +121,7 @@ std::optional<Bundle> find_bundle(const fs::path& root) {
   const fs::path file = root / description;
   if (!fs::exists(file)) return std::nullopt;
   return in_context(fmt::format("reading {}", file.string()),
-                    [&] { return std::optional(from_json(json::parse(read_file(file)))); });
+                    [&] { return std::optional(from_json(parse_json(read_file(file), file.string()))); });
 }
 
 void adopt_bundle(store::LocalStore& store, const Bundle& bundle) {

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "base/sha256.h"
 
@@ -113,7 +114,7 @@ ChangeRecord::ChangeRecord(fs::path directory) : directory_(std::move(directory)
   const fs::path file = directory_ / "installation.json";
   if (!fs::exists(file)) return;
   in_context(fmt::format("reading {}", file.string()), [&] {
-    const json record = json::parse(read_file(file));
+    const json record = parse_json(read_file(file), file.string(), {.bytes = 64 << 20});
     for (const auto& [path, entry] : record.at("files").items()) {
       Original original{.state = {}, .installed_sha256 = entry.at("installed_sha256")};
       if (const json& before = entry.at("before"); !before.is_null())

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "node/root_process.h"
 
 namespace flox::node {
 namespace {
@@ -140,16 +141,9 @@ std::string lacks_default_runtime(const Containerd& containerd, std::string_view
 }  // namespace
 
 std::optional<pid_t> running_containerd() {
-  std::error_code error;
-  const fs::path ours = fs::read_symlink("/proc/self/ns/mnt", error);
-  for (const auto& entry : fs::directory_iterator("/proc", error)) {
-    const std::string pid = entry.path().filename();
-    if (!std::all_of(pid.begin(), pid.end(), [](unsigned char c) { return std::isdigit(c); })) continue;
-    if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
-    if (fs::read_symlink(entry.path() / "exe", error).filename() == "containerd" && !error)
-      return std::stoi(pid);
-  }
-  return {};
+  const fs::path program = program_in_path("containerd");
+  const std::vector<pid_t> running = program.empty() ? std::vector<pid_t>() : root_processes_of(program);
+  return running.empty() ? std::nullopt : std::optional(running.front());
 }
 
 Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& config) {

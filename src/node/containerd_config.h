@@ -31,7 +31,8 @@ struct Containerd {
 // invalid_input for a configuration that is no TOML.
 Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& config);
 
-// The process of the containerd that runs in our mount namespace; nothing if none does.
+// The process of root's that runs the containerd of PATH in our mount namespace; nothing if none does. Others
+// may call their programs so, too (root_process.h).
 std::optional<pid_t> running_containerd();
 
 struct HandlerOptions {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 
 namespace flox::node {
@@ -35,6 +36,16 @@ std::string_view next(std::string_view& rest, char separator) {
   return part;
 }
 
+// The first part of a cgroup's path that is a container's.
+std::string outermost(std::string_view path, const std::set<std::string>& ids) {
+  while (!path.empty()) {
+    const std::string_view part = next(path, '/');
+    for (const std::string& id : ids)
+      if (!id.empty() && is_cgroup_of(part, id)) return id;
+  }
+  return {};
+}
+
 json to_json(const Container& c) {
   return {{"id", c.id},
           {"pod_id", c.pod_id},
@@ -45,20 +56,37 @@ json to_json(const Container& c) {
           {"view", c.view}};
 }
 
-Container from_json(const json& entry) {
-  return {entry.at("id"),   entry.at("pod_id"),      entry.at("pod_namespace"), entry.at("pod_name"),
-          entry.at("name"), entry.at("prepared_at"), entry.value("view", "")};
+Container from_json(const json& entry, const std::string& name) {
+  const json& prepared_at = member(entry, "prepared_at", name);
+  if (!prepared_at.is_number_integer())
+    fail(ErrorKind::invalid_input, "{}: 'prepared_at' is not a whole number", name);
+  return {.id = string_member(entry, "id", name),
+          .pod_id = string_member(entry, "pod_id", name),
+          .pod_namespace = string_member(entry, "pod_namespace", name),
+          .pod_name = string_member(entry, "pod_name", name),
+          .name = string_member(entry, "name", name),
+          .prepared_at = prepared_at.get<int64_t>(),
+          .view = optional_string(entry, "view", name)};
 }
 
 }  // namespace
 
+std::string pod_holder(const Container& container) {
+  return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id);
+}
+
 Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
   if (!fs::exists(file_)) return;
   try {
-    const json document = json::parse(read_file(file_));
-    for (const auto& entry : document) by_id_.insert_or_assign(entry.at("id"), from_json(entry));
-  } catch (const json::exception& error) {
-    log::warning("{}: {}: the containers that run are not known", file_.string(), error.what());
+    const json document = parse_json(read_file(file_), file_.string());
+    if (!document.is_array()) fail(ErrorKind::invalid_input, "{}: not a list", file_.string());
+    for (const auto& entry : document) {
+      Container container = from_json(entry, file_.string());
+      container.instance = next_instance_++;
+      by_id_.insert_or_assign(container.id, std::move(container));
+    }
+  } catch (const Error& error) {
+    log::warning("{}: the containers that run are not known", error.what());
   }
 }
 
@@ -68,8 +96,9 @@ void Containers::save() const {
   write_file(file_, document.dump(1) + "\n", 0600);
 }
 
-void Containers::expect(const Container& container) {
+void Containers::expect(Container& container) {
   std::scoped_lock lock(mutex_);
+  container.instance = next_instance_++;
   by_id_.insert_or_assign(container.id, container);
 }
 
@@ -89,13 +118,18 @@ std::optional<Container> Containers::remove(const std::string& id) {
   return container;
 }
 
-std::optional<Container> Containers::of_process(pid_t pid) const {
-  const std::string cgroups = cgroups_of(std::to_string(pid));
+std::optional<Container> Containers::of_cgroups(std::string_view cgroups) const {
   std::scoped_lock lock(mutex_);
   std::set<std::string> ids;
   for (const auto& [id, container] : by_id_) ids.insert(id);
   auto it = by_id_.find(container_in(cgroups, ids));
   return it == by_id_.end() ? std::nullopt : std::optional(it->second);
+}
+
+bool Containers::is_current(const Container& container) const {
+  std::scoped_lock lock(mutex_);
+  const auto it = by_id_.find(container.id);
+  return it != by_id_.end() && it->second.instance == container.instance;
 }
 
 std::map<std::string, Container> Containers::all() const {
@@ -104,17 +138,17 @@ std::map<std::string, Container> Containers::all() const {
 }
 
 std::string container_in(std::string_view cgroups, const std::set<std::string>& ids) {
+  std::string found;
   while (!cgroups.empty()) {
     std::string_view line = next(cgroups, '\n');  // HIERARCHY:CONTROLLERS:PATH
     next(line, ':');
     next(line, ':');
-    while (!line.empty()) {
-      const std::string_view part = next(line, '/');
-      for (const std::string& id : ids)
-        if (!id.empty() && is_cgroup_of(part, id)) return id;
-    }
+    const std::string id = outermost(line, ids);
+    if (id.empty()) continue;  // containers have no cgroup of their own in some hierarchies
+    if (!found.empty() && found != id) return {};
+    found = id;
   }
-  return {};
+  return found;
 }
 
 std::set<std::string> ids_of_running_processes(const std::set<std::string>& ids) {

@@ -21,7 +21,11 @@ struct Container {
   std::string name;
   int64_t prepared_at = 0;  // Unix seconds
   std::string view;         // of the store (StoreViews); empty: it sees the whole store
+  uint64_t instance = 0;    // tells it from an earlier container of its id; not kept in the file
 };
+
+// Whose leases and budgets a pod's are: "pod-ID".
+std::string pod_holder(const Container& container);
 
 // Thread-safe. Kept in a file, so that a floxd that starts again knows the containers that run.
 class Containers {
@@ -30,13 +34,15 @@ class Containers {
   // the next sweep, and is prepared anew when it is started again.
   explicit Containers(std::filesystem::path file);
 
-  // Known from now on, but not yet to a floxd that starts again: it is being prepared.
-  void expect(const Container& container);
+  // Known from now on, but not yet to a floxd that starts again: it is being prepared. Gives it its instance.
+  void expect(Container& container);
   void add(const Container& container);
   // Forgets the container; gives what was known of it.
   std::optional<Container> remove(const std::string& id);
-  // The container in whose cgroup the process runs. Nothing if it is none of ours, or gone.
-  std::optional<Container> of_process(pid_t pid) const;
+  // The container to whose cgroups a process belongs, by its /proc/PID/cgroup. Nothing if it is none of ours.
+  std::optional<Container> of_cgroups(std::string_view cgroups) const;
+  // Whether the container is still there, and no later one of its id.
+  bool is_current(const Container& container) const;
   std::map<std::string, Container> all() const;
 
  private:
@@ -44,11 +50,13 @@ class Containers {
   std::filesystem::path file_;
   mutable std::mutex mutex_;
   std::map<std::string, Container> by_id_;
+  uint64_t next_instance_ = 1;
 };
 
 // The one of `ids` whose cgroup a process is in, by its /proc/PID/cgroup; empty if none. A part of a cgroup's
 // path is a container's if it is its id or "PREFIX-ID.scope" (systemd). The outermost one counts: what a
-// container makes below its own cgroup can be named as it likes.
+// container makes below its own cgroup can be named as it likes. Empty too if hierarchies (cgroup v1)
+// disagree.
 std::string container_in(std::string_view cgroups, const std::set<std::string>& ids);
 
 // Those of `ids` (containers or sandboxes) in whose cgroups a process runs now.

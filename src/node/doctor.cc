@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/http_client.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "catalog/client.h"
 #include "nix/signature.h"
@@ -270,7 +271,7 @@ nlohmann::json ask_cluster(const std::string& kubeconfig, std::vector<std::strin
   std::vector<std::string> argv = {"kubectl", "--kubeconfig", kubeconfig, "--request-timeout=5s",
                                    "-o",      "json"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return nlohmann::json::parse(run_checked({.argv = argv}));
+  return parse_json(run_checked({.argv = argv}), "kubectl's answer");
 }
 
 void examine_cluster(Subject subject, const DoctorOptions& options) {

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "node/collector.h"
+#include "node/pod_server.h"
 #include "node/registry.h"
 #include "node/runtime_closure.h"
 #include "node/services.h"
@@ -41,10 +42,10 @@ ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
   return [&pool, method](ttrpc::Request call) -> asio::awaitable<std::string> {
     Request request;
     if (!request.ParseFromString(call.payload)) fail(ErrorKind::invalid_input, "the request cannot be read");
-    auto work = [](Method run, Request message, pid_t peer) -> asio::awaitable<std::string> {
-      co_return run(message, peer).SerializeAsString();
+    auto work = [](Method run, Request message) -> asio::awaitable<std::string> {
+      co_return run(message).SerializeAsString();
     };
-    co_return co_await asio::co_spawn(pool, work(method, request, call.peer.pid), asio::use_awaitable);
+    co_return co_await asio::co_spawn(pool, work(method, request), asio::use_awaitable);
   };
 }
 
@@ -60,15 +61,18 @@ Fd only_one(const fs::path& state) {
 }
 
 // Removes what ended containers leave, and sees that what became valid gets to the disk.
-asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views) {
+// Gives memory back after a burst of work.
+asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
+                                     Budgets& budgets, Grants& grants) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     try {
-      sweep_leases(store, containers);
+      sweep_leases(store, containers, budgets, grants);
       sweep_views(views, containers);
       store.sync();
+      return_freed_memory();
     } catch (const std::exception& error) {
       log::warning("sweeping leases and views, syncing the store: {}", error.what());
     }
@@ -93,10 +97,11 @@ std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* set
 }
 
 std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store,
-                                          const Metrics& metrics) {
+                                          const Metrics& metrics, const PodServer& pods) {
   return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
     if (request.path == "/metrics")
-      return ServerResponse{.content_type = "text/plain; version=0.0.4", .body = metrics.text(store)};
+      return ServerResponse{.content_type = "text/plain; version=0.0.4",
+                            .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
   });
@@ -123,8 +128,10 @@ void run(const Options& options) {
   environments.recover_store();
   Containers containers(state / "containers.json");
   StoreViews views(store, config.node_socket.parent_path() / "views");
-  NodeService node(config, runtime, environments, containers, views, metrics);
-  PodService pod(config, environments, containers);
+  Budgets budgets(config.pod_budgets, store, metrics);
+  Grants grants;
+  NodeService node(config, runtime, environments, containers, views, grants, metrics);
+  PodService pod(config, environments, containers, budgets, grants);
 
   asio::io_context loop;
   asio::thread_pool pool(16);
@@ -132,28 +139,17 @@ void run(const Options& options) {
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  ttrpc::Server pod_server(loop.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666));
-  node_server.handle("flox.node.v1.Node", "Prepare",
-                     blocking<v1::PrepareRequest>(
-                         pool, [&](const v1::PrepareRequest& r, pid_t) { return node.prepare(r); }));
-  node_server.handle("flox.node.v1.Node", "Release",
-                     blocking<v1::ReleaseRequest>(
-                         pool, [&](const v1::ReleaseRequest& r, pid_t) { return node.release(r); }));
-  pod_server.handle(
-      "flox.pod.v1.Pod", "DefaultEnvironment",
-      blocking<v1::DefaultEnvironmentRequest>(pool, [&](const v1::DefaultEnvironmentRequest&, pid_t peer) {
-        return pod.default_environment(peer);
-      }));
-  pod_server.handle("flox.pod.v1.Pod", "Resolve",
-                    blocking<v1::ResolveRequest>(
-                        pool, [&](const v1::ResolveRequest& r, pid_t peer) { return pod.resolve(r, peer); }));
-  pod_server.handle("flox.pod.v1.Pod", "Realise",
-                    blocking<v1::RealiseRequest>(
-                        pool, [&](const v1::RealiseRequest& r, pid_t peer) { return pod.realise(r, peer); }));
-  const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics);
+  node_server.handle(
+      "flox.node.v1.Node", "Prepare",
+      blocking<v1::PrepareRequest>(pool, [&](const v1::PrepareRequest& r) { return node.prepare(r); }));
+  node_server.handle(
+      "flox.node.v1.Node", "Release",
+      blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r) { return node.release(r); }));
+  const PodServer pods(config, pod, budgets, metrics);
+  const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   const Collector collector(config, environments, metrics);
-  asio::co_spawn(pool, tidy_regularly(store, containers, views), [](std::exception_ptr) {});
+  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address,
@@ -174,7 +170,7 @@ void run(const Options& options) {
 }  // namespace flox::node
 
 int main(int argc, char** argv) {
-  flox::keep_freed_memory();
+  flox::share_arenas();
   CLI::App app{
       "The node's daemon: realises environments into the shared store for shims and pods.\n\n"
       "Every option can stand in /etc/flox/config.toml too: flox config --explain"};

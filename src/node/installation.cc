@@ -4,12 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "node/root_process.h"
 #include "node/stub_images.h"
 
 namespace flox::node {
@@ -23,6 +24,9 @@ bool has_systemd(const fs::path& root) {
   return fs::exists(root / "run/systemd/system") || (root != "/" && fs::exists(root / "etc/systemd/system"));
 }
 
+// No mount namespace of the service's own (ProtectSystem, ProtectHome, PrivateTmp, ReadWritePaths and the
+// like make one): views of the store are mounts that containerd must see, and systemd lets none out of a
+// service's namespace. What floxd reads of strangers is confined by floxd itself.
 std::string unit(const fs::path& prefix) {
   return fmt::format(R"([Unit]
 Description=floxd: environments, store and stub images of imageless pods
@@ -36,8 +40,34 @@ Restart=always
 RestartSec=1
 # The views of the store that pods see are mounts: they must outlive floxd.
 KillMode=process
-OOMScoreAdjust=-900
-LimitNOFILE=1048576
+LimitNOFILE=65536
+
+# At rest it has 20 MB. Fetching takes up to 256 MB for what is on its way, and page cache counts too.
+MemoryHigh=768M
+MemoryMax=1G
+TasksMax=512
+# Pods do not start without it; but it goes before the machine's own services do.
+OOMScoreAdjust=-500
+
+UMask=0022
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=no
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+KeyringMode=private
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+# Mount namespaces only: its fetching processes, and the store as it sees it itself.
+RestrictNamespaces=mnt user
+SystemCallFilter=@system-service @mount seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+SystemCallFilter=~@obsolete @raw-io @reboot @swap @module @clock @cpu-emulation @debug
+SystemCallErrorNumber=EPERM
+# CAP_SYS_ADMIN: mounts the views of the store, with trusted.* attributes.
+# CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_CHOWN, CAP_FSETID: the store's files are of any mode, and
+#   of the users that Nix has made them as; a path gets its canonical owner and mode.
+# CAP_SETUID, CAP_SETGID, CAP_SETPCAP: its fetching processes give up what they had.
+CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SETUID CAP_SETGID CAP_SETPCAP
 
 [Install]
 WantedBy=multi-user.target
@@ -72,7 +102,11 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (values.empty()) return;
   const fs::path file = options.root / "etc/flox/config.toml";
-  plan.files.write(file, set_toml_values(content_of(file), {}, values, file.string()));
+  const std::string text = set_toml_values(content_of(file), {}, values, file.string());
+  // A catalog's URL can name a password, and the file may hold a token: then it is root's alone.
+  const bool secret = options.catalog_url.find('@') != std::string::npos ||
+                      !toml_value(text, {"catalog_token"}, file.string()).empty();
+  plan.files.write(file, text, secret ? 0600 : 0);
   plan.floxd_changed |= plan.files.touches(file);
 }
 
@@ -139,7 +173,7 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
 // What config.json of a shim's bundle says of its pod.
 std::string pod_of_bundle(const fs::path& bundle) {
   try {
-    const auto annotations = nlohmann::json::parse(read_file(bundle / "config.json")).at("annotations");
+    const auto annotations = parse_json(read_file(bundle / "config.json"), "config.json").at("annotations");
     return annotations.at("io.kubernetes.cri.sandbox-namespace").get<std::string>() + "/" +
            annotations.at("io.kubernetes.cri.sandbox-name").get<std::string>();
   } catch (const std::exception&) {
@@ -186,19 +220,13 @@ fs::path installation_record(const fs::path& root) { return root / "var/lib/flox
 
 std::vector<std::string> running_pods() {
   std::set<std::string> pods;
-  std::error_code error;
-  const fs::path ours = fs::read_symlink("/proc/self/ns/mnt", error);
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    if (!std::isdigit(static_cast<unsigned char>(entry.path().filename().string()[0]))) continue;
-    if (fs::read_symlink(entry.path() / "ns/mnt", error) != ours || error) continue;
-    if (!fs::read_symlink(entry.path() / "exe", error).filename().string().starts_with(shim_name) || error)
-      continue;
-    try {
-      pods.insert(pod_of_shim(read_file(entry.path() / "cmdline")));
+  const fs::path program = program_in_path(shim_name);
+  if (program.empty()) return {};
+  for (const pid_t pid : root_processes_of(program)) try {
+      pods.insert(pod_of_shim(read_file(fmt::format("/proc/{}/cmdline", pid))));
     } catch (const Error&) {
       // It has ended meanwhile.
     }
-  }
   return {pods.begin(), pods.end()};
 }
 

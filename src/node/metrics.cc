@@ -26,7 +26,58 @@ void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
 
 void Metrics::failed(ErrorKind kind) { ++failures_.at(static_cast<size_t>(kind)); }
 
-std::string Metrics::text(const store::LocalStore& store) const {
+const char* to_string(Budget budget) noexcept {
+  switch (budget) {
+    case Budget::identity:
+      return "identity";
+    case Budget::connections:
+      return "connections";
+    case Budget::message:
+      return "message";
+    case Budget::requests:
+      return "requests";
+    case Budget::slow:
+      return "slow";
+    case Budget::lock_size:
+      return "lock_size";
+    case Budget::environments:
+      return "environments";
+    case Budget::locks:
+      return "locks";
+    case Budget::disk:
+      return "disk";
+    case Budget::time:
+      return "time";
+    case Budget::policy:
+      return "policy";
+  }
+  return "?";
+}
+
+std::string Metrics::pods_text(const BudgetUse& pods) const {
+  std::string text =
+      "# HELP flox_pod_refusals_total What pods, and processes of no pod, were refused, by reason.\n"
+      "# TYPE flox_pod_refusals_total counter\n";
+  for (size_t reason = 0; reason < refusals_.size(); ++reason)
+    text += fmt::format("flox_pod_refusals_total{{reason=\"{}\"}} {}\n",
+                        to_string(static_cast<Budget>(reason)), refusals_[reason].load());
+  auto use = [&](std::string_view name, std::string_view help, const BudgetUse::Pod& of) {
+    text += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+    text += fmt::format("{0}{{budget=\"requests\"}} {1}\n{0}{{budget=\"environments\"}} {2}\n", name,
+                        of.requests, of.environments);
+    text += fmt::format("{0}{{budget=\"locks\"}} {1}\n{0}{{budget=\"disk\"}} {2}\n", name, of.locks, of.disk);
+  };
+  use("flox_pods_use", "What all pods together have of each budget: a number, or bytes of locks and disk.",
+      pods.all);
+  use("flox_pods_most_use", "The most that any one pod has of each budget.", pods.most);
+  text += fmt::format(
+      "# HELP flox_pods_connections Connections of pods now.\n# TYPE flox_pods_connections gauge\n"
+      "flox_pods_connections {}\n",
+      pods.connections);
+  return text;
+}
+
+std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
   std::string text;
   auto add = [&](std::string_view name, std::string_view type, std::string_view help, double value) {
     text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, help, type, value);
@@ -71,7 +122,7 @@ std::string Metrics::text(const store::LocalStore& store) const {
         "# HELP flox_store_free_bytes Bytes free on the store's file system.\n# TYPE flox_store_free_bytes "
         "gauge\nflox_store_free_bytes {}\n",
         static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
-  return text;
+  return text + pods_text(pods);
 }
 
 }  // namespace flox::node

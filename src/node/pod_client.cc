@@ -1,6 +1,7 @@
 #include "node/pod_client.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "node/node.pb.h"
 #include "ttrpc/blocking_client.h"
 
@@ -36,7 +37,7 @@ env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::
   request.set_system(std::string(system));
   auto answer = call<v1::ResolveResponse>(socket_, "Resolve", request.SerializeAsString());
   nlohmann::json lock = {{"lockfile-version", 1},
-                         {"packages", {nlohmann::json::parse(answer.package_json())}}};
+                         {"packages", {parse_json(answer.package_json(), "floxd's answer")}}};
   return env::Lockfile::parse(lock.dump()).packages.at(0);
 }
 

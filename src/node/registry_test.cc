@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace flox::node {
 namespace {
@@ -37,10 +38,9 @@ TEST_F(RegistryTest, serves_an_image_from_its_name_to_its_layers) {
   EXPECT_EQ(by_tag.content_type, oci::manifest_media_type);
   const std::string digest = by_tag.headers.at("Docker-Content-Digest");
   EXPECT_EQ(get("/v2/flox/flox/manifests/" + digest).body, by_tag.body);
-  const auto manifest = nlohmann::json::parse(by_tag.body);
+  const auto manifest = parse_json(by_tag.body, "manifest");
   const std::string config = manifest["config"]["digest"], layer = manifest["layers"][0]["digest"];
-  EXPECT_EQ(nlohmann::json::parse(get("/v2/flox/flox/blobs/" + config).body)["config"]["WorkingDir"],
-            "/flox");
+  EXPECT_EQ(parse_json(get("/v2/flox/flox/blobs/" + config).body, "config")["config"]["WorkingDir"], "/flox");
   EXPECT_EQ(get("/v2/flox/flox/blobs/" + layer).body.size(), manifest["layers"][0]["size"]);
 }
 

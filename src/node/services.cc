@@ -2,7 +2,9 @@
 
 #include <ctime>
 
+#include "base/directory.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "env/activation.h"
 #include "env/environment.h"
@@ -16,16 +18,14 @@ namespace fs = std::filesystem;
 // A container without processes is given this long to start one before its lease may be swept, seconds.
 constexpr int64_t start_grace = 600;
 
-std::string pod_holder(const Container& container) {
-  return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id);
-}
-
 env::Variables variables_of(const v1::PrepareRequest& request) {
   env::Variables variables;
   for (const auto& entry : request.env()) {
     size_t equals = entry.find('=');
     if (equals != std::string::npos) variables[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
+  // A container begins in no environment, whatever its pod says: activation itself sets this.
+  variables.erase("_FLOX_ACTIVE_ENVIRONMENTS");
   return variables;
 }
 
@@ -60,7 +60,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
-    if (!request.environment().empty()) activate(request, response);
+    if (!request.environment().empty()) activate(request, container, response);
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -78,7 +78,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   return response;
 }
 
-void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareResponse& response) {
+void NodeService::activate(const v1::PrepareRequest& request, const Container& container,
+                           v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
@@ -92,6 +93,7 @@ void NodeService::activate(const v1::PrepareRequest& request, v1::PrepareRespons
       lock = env::with_primary_version(lock, name, version->second, system, resolver);
     }
     nix::StorePath profile = environments_.realise(lock, system, mode, request.container_id());
+    grants_.add(pod_holder(container), lock);
     fs::path files = environments_.store().real_path(profile);
     env::Activation activation = env::activate({.name = name,
                                                 .profile_link = profile.to_string(),
@@ -141,13 +143,29 @@ v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
   return {};
 }
 
-Container PodService::asking(pid_t peer) const {
-  auto container = containers_.of_process(peer);
+Container PodService::identify(const ttrpc::PeerProcess& process) const {
+  auto container = containers_.of_cgroups(process.read("cgroup"));
   if (!container)
-    throw Error(ErrorKind::untrusted,
-                fmt::format("process {} belongs to no container that this floxd has prepared", peer),
-                "only pods with the flox runtime class may ask");
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("process {} belongs to no container that this floxd has prepared", process.peer().pid),
+        "only pods with the flox runtime class may ask");
   return *container;
+}
+
+void PodService::check_current(const Container& container) const {
+  if (containers_.is_current(container)) return;
+  budgets_.refused(Budget::identity);
+  fail(ErrorKind::untrusted, "container {}, which made this connection, has ended", container.id);
+}
+
+void PodService::forbid(const Container& container) const {
+  budgets_.refused(Budget::policy);
+  throw Error(ErrorKind::untrusted,
+              fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace,
+                          container.pod_name),
+              "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
+              "in /etc/flox/config.toml");
 }
 
 std::string PodService::default_of(const Container& container) const {
@@ -155,44 +173,87 @@ std::string PodService::default_of(const Container& container) const {
   return found == config_.namespace_environments.end() ? "" : found->second;
 }
 
-v1::DefaultEnvironmentResponse PodService::default_environment(pid_t peer) const {
+v1::DefaultEnvironmentResponse PodService::default_environment(
+    [[maybe_unused]] const v1::DefaultEnvironmentRequest& request, const Container& asking) {
+  check_current(asking);
   v1::DefaultEnvironmentResponse response;
-  response.set_environment(default_of(asking(peer)));
+  response.set_environment(default_of(asking));
   return response;
 }
 
-v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, pid_t peer) {
-  Container container = asking(peer);
-  auto descriptor_json = nlohmann::json::parse(request.descriptor_json(), nullptr, false);
+v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const Container& asking) {
+  check_current(asking);
+  constexpr JsonLimits limits{.bytes = 16 << 10, .depth = 8, .values = 256};
+  constexpr size_t longest_name = 256;
+  if (request.install_id().size() > longest_name || request.system().size() > longest_name)
+    fail(ErrorKind::invalid_input, "an install id or a system of more than {} bytes", longest_name);
+  const auto descriptor_json = parse_json(request.descriptor_json(), "the descriptor", limits);
   if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
   auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
   const env::InstallDescriptor& descriptor = manifest.install.at(request.install_id());
   // What the node gives the namespace itself, in whatever version, is not forbidden.
-  const std::string own = default_of(container);
+  const std::string own = default_of(asking);
   if (!config_.pod_install &&
       (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
-    throw Error(ErrorKind::untrusted,
-                fmt::format("pod {}/{} may not install packages: this node forbids it",
-                            container.pod_namespace, container.pod_name),
-                "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
-                "in /etc/flox/config.toml");
-  v1::ResolveResponse response;
+    forbid(asking);
   auto package = environments_.resolve(request.install_id(), descriptor, request.system());
+  if (!config_.pod_install)
+    grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
+  v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
   return response;
 }
 
-v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, pid_t peer) {
-  Container container = asking(peer);
+v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const Container& asking) {
+  check_current(asking);
+  const std::string pod = pod_holder(asking);
+  budgets_.check_lock_size(request.lock_json());
+  // Tighter than what a lock may be in general: no environment that people make comes near.
+  constexpr JsonLimits limits{.bytes = 4 << 20, .depth = 32, .values = 64 << 10};
+  parse_json(request.lock_json(), "the lock", limits);
   env::Lockfile lock = env::Lockfile::parse(request.lock_json());
+  if (!config_.pod_install) lock = granted(asking, lock, request.system());
+  budgets_.check_realise(pod, lock);
   v1::RealiseResponse response;
-  // Leased to the pod: what its init container installs, its other containers run.
-  response.set_profile(
-      environments_.realise(lock, request.system(), request.mode(), pod_holder(container)).to_string());
+  try {
+    // Leased to the pod: what its init container installs, its other containers run.
+    const nix::StorePath profile = environments_.realise(lock, request.system(), request.mode(), pod);
+    budgets_.realised(pod, profile, lock);
+    response.set_profile(profile.to_string());
+  } catch (...) {
+    budgets_.failed(pod, lock, request.system());
+    throw;
+  }
+  // If it has ended meanwhile, nobody would end its lease before the next sweep.
+  check_current(asking);
   return response;
 }
 
-void sweep_leases(const store::LocalStore& store, Containers& containers) {
+env::Lockfile PodService::granted(const Container& container, const env::Lockfile& wanted,
+                                  std::string_view system) {
+  const std::string pod = pod_holder(container);
+  if (auto grant = grants_.find(pod, wanted, system)) return *grant;
+  recall_grants(container);
+  if (auto grant = grants_.find(pod, wanted, system)) return *grant;
+  forbid(container);
+}
+
+void PodService::recall_grants(const Container& container) {
+  constexpr size_t most = 16 << 20;
+  const store::LocalStore& store = environments_.store();
+  const Directory files(store.store_directory());
+  for (const auto& [id, other] : containers_.all()) {
+    if (pod_holder(other) != pod_holder(container)) continue;
+    for (const auto& profile : store::leased_paths(store, id)) try {
+        const std::string text = files.read_file(profile.base_name() + "/manifest.lock", most);
+        grants_.add(pod_holder(container), env::Lockfile::parse(text));
+      } catch (const Error& error) {
+        log::warning("the lock of {}: {}", profile.base_name(), error.what());
+      }
+  }
+}
+
+void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants) {
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
@@ -200,6 +261,11 @@ void sweep_leases(const store::LocalStore& store, Containers& containers) {
   for (const auto& lease : leases)
     ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
   for (const auto& [id, container] : known) ids.insert(id);
+  std::set<std::string> pods = budgets.pods();
+  pods.merge(grants.pods());
+  for (const auto& pod : pods) ids.insert(pod.substr(4));
+  for (const auto& [id, container] : known) ids.insert(container.pod_id);
+  ids.erase("");
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);
   std::set<std::string> young;
@@ -214,6 +280,11 @@ void sweep_leases(const store::LocalStore& store, Containers& containers) {
   }
   for (const auto& [id, container] : known)
     if (!alive(id)) containers.remove(id);
+  for (const auto& pod : pods) {
+    if (alive(pod.substr(4))) continue;
+    budgets.forget(pod);
+    grants.forget(pod);
+  }
 }
 
 void sweep_views(StoreViews& views, const Containers& containers) {

@@ -45,6 +45,11 @@ void send_all(int fd, std::string_view data, const Deadline& deadline, const std
   }
 }
 
+bool is_readable(int fd) {
+  char byte = 0;
+  return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void receive_exactly(int fd, char* buffer, size_t size, const Deadline& deadline, const std::string& path) {
   while (size > 0) {
     wait_ready(fd, POLLIN, deadline, path);
@@ -70,8 +75,14 @@ std::string BlockingClient::call(std::string_view service, std::string_view meth
   if (timeout.count() > 0) deadline = Clock::now() + timeout;
   uint32_t stream = next_stream_;
   next_stream_ += 2;
-  send_all(socket_.get(), encode_request(stream, service, method, payload, timeout), deadline, path_);
+  std::optional<Error> cut_off;
+  try {
+    send_all(socket_.get(), encode_request(stream, service, method, payload, timeout), deadline, path_);
+  } catch (const Error& error) {
+    cut_off = error;  // a server that refuses us says why before it closes the connection
+  }
   for (;;) {
+    if (cut_off && !is_readable(socket_.get())) throw Error(*cut_off);
     std::array<char, header_size> bytes;
     receive_exactly(socket_.get(), bytes.data(), bytes.size(), deadline, path_);
     FrameHeader header = decode_header(bytes.data());

@@ -1,6 +1,7 @@
 // A ttrpc server on a Unix socket: Asio coroutines, unary calls.
 #pragma once
 
+#include <any>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -9,14 +10,22 @@
 #include <string>
 
 #include "base/fd.h"
-#include "ttrpc/socket.h"
+#include "ttrpc/limits.h"
+#include "ttrpc/peer.h"
 #include "ttrpc/status.h"
 
 namespace flox::ttrpc {
 
+// Who a connection belongs to, for as long as it lasts.
+struct Caller {
+  std::string name;   // connections of one name share the limits of a client
+  std::any identity;  // for the handlers
+};
+
 struct Request {
   std::string payload;                  // the method's message, serialised
-  Peer peer;                            // who asks
+  Peer peer;                            // who connected; its number may be another process's by now
+  std::any identity;                    // what ServerOptions::identify said of it, when it connected
   std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
 };
 
@@ -25,12 +34,16 @@ using Handler = std::function<boost::asio::awaitable<std::string>(Request)>;
 
 struct ServerOptions {
   bool same_user_only = false;  // connections of other effective users or groups are closed at once
+  // Asked when a connection is accepted, before a byte of it is read; must not block. What it throws, the
+  // client gets as the answer to its first request, and the connection is closed. None: everybody is served.
+  std::function<Caller(const PeerProcess&)> identify;
+  Limits limits;                         // none by default: containerd keeps connections open for ever
+  std::function<void(Refusal)> refused;  // told of each refusal; any thread
 };
 
 // Serves from construction until close() or destruction. Calls of one connection run concurrently and are
 // answered as they finish; handlers of one connection share its strand, so one that blocks holds up that
-// connection: hop to a thread pool first. A connection is never closed for being idle. When a client goes,
-// its calls run on and their answers are dropped.
+// connection: hop to a thread pool first. When a client goes, its calls run on and their answers are dropped.
 class Server {
  public:
   // Takes a listening socket (listen_at, or inherited).
@@ -40,6 +53,8 @@ class Server {
 
   // Makes a method known, "flox.node.v1.Node" and "Prepare". Before the executor runs.
   void handle(const std::string& service, const std::string& method, Handler handler);
+  // Connections that are open now. Thread-safe.
+  size_t connections() const;
   // Stops accepting and closes all connections; handlers under way run on. Thread-safe.
   void close();
 

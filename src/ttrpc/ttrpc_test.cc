@@ -1,15 +1,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
 #include <future>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "base/file.h"
@@ -17,6 +22,7 @@
 #include "ttrpc/client.h"
 #include "ttrpc/envelope.h"
 #include "ttrpc/frame.h"
+#include "ttrpc/peer.h"
 #include "ttrpc/server.h"
 #include "ttrpc/ttrpc.pb.h"
 
@@ -283,6 +289,234 @@ TEST_F(TtrpcTest, AListeningSocketIsNotTakenOverButAStaleOneIs) {
   EXPECT_NO_THROW(remove_if_stale(stale));
   EXPECT_THROW(listen_at(std::string(200, 'x')), Error);
 }
+
+// A server with limits, of the service "test" with "echo" and "wait" (until the test's end).
+class LimitedServer : public testing::Test {
+ protected:
+  void serve(ServerOptions options) {
+    options.refused = [this](Refusal reason) { ++refusals_[static_cast<size_t>(reason)]; };
+    server_.emplace(context_.get_executor(), listen_at(path_), std::move(options));
+    server_->handle("test", "echo",
+                    [](Request request) -> asio::awaitable<std::string> { co_return request.payload; });
+    server_->handle("test", "who", [](Request request) -> asio::awaitable<std::string> {
+      co_return std::any_cast<std::string>(request.identity);
+    });
+    server_->handle("test", "wait", [this](Request) -> asio::awaitable<std::string> {
+      ++waiting_;
+      asio::steady_timer never(context_, asio::steady_timer::time_point::max());
+      co_await never.async_wait(asio::use_awaitable);
+      co_return "";
+    });
+    thread_ = std::thread([this] { context_.run(); });
+  }
+  ~LimitedServer() override {
+    context_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+  int refusals(Refusal reason) { return refusals_[static_cast<size_t>(reason)]; }
+  std::string echo(std::string_view text) { return BlockingClient(path_).call("test", "echo", text); }
+
+  TempDir directory_;
+  std::string path_ = directory_.path() / "s";
+  asio::io_context context_;
+  std::optional<Server> server_;
+  std::thread thread_;
+  std::array<std::atomic<int>, 6> refusals_{};
+  std::atomic<int> waiting_ = 0;
+};
+
+// Reads until the server closes the connection; what it said.
+std::string read_to_end(int fd) {
+  std::string text;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
+    if (got <= 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+TEST_F(LimitedServer, WhoConnectedIsAskedOnceAndBeforeAnythingIsRead) {
+  int asked = 0;
+  serve({.identify = [&](const PeerProcess& process) -> Caller {
+    ++asked;
+    return {"me", fmt::format("{} {}", process.peer().pid, process.read("comm"))};
+  }});
+  BlockingClient client(path_);
+  const std::string expected = fmt::format("{} {}", ::getpid(), read_file("/proc/self/comm"));
+  EXPECT_EQ(client.call("test", "who", ""), expected);
+  EXPECT_EQ(client.call("test", "who", ""), expected);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST_F(LimitedServer, AClientThatIsNobodyIsToldSoAndCutOffBeforeItSaysAWord) {
+  serve({.identify = [](const PeerProcess&) -> Caller {
+    throw Error(ErrorKind::untrusted, "you are nobody", "Be somebody.");
+  }});
+  const Fd silent = connect_to(path_);
+  EXPECT_THAT(read_to_end(silent.get()), HasSubstr("you are nobody"));
+  try {
+    echo(std::string(300'000, 'x'));  // more than a socket's buffer holds
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted) << error.what();
+    EXPECT_EQ(error.advice(), "Be somebody.");
+  }
+  EXPECT_EQ(refusals(Refusal::identity), 2);
+}
+
+TEST_F(LimitedServer, ConnectionsAreCountedByClientAndInAll) {
+  serve({.identify = [names = 0](const PeerProcess&) mutable -> Caller {
+           return {names++ < 3 ? "first" : "second", {}};
+         },
+         .limits = {.connections = 3, .connections_of_client = 2}});
+  BlockingClient one(path_), two(path_);
+  EXPECT_EQ(one.call("test", "echo", "1"), "1");
+  EXPECT_EQ(two.call("test", "echo", "2"), "2");
+  EXPECT_THROW(echo("a third of the first client"), Error);
+  BlockingClient other(path_);
+  EXPECT_EQ(other.call("test", "echo", "3"), "3");
+  EXPECT_THROW(echo("a fourth in all"), Error);
+  EXPECT_EQ(refusals(Refusal::connections), 2);
+  EXPECT_EQ(server_->connections(), 3U);
+}
+
+TEST_F(LimitedServer, APlaceIsFreeAgainWhenAConnectionEnds) {
+  serve({.limits = {.connections = 1}});
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(echo("x"), "x");
+    while (server_->connections() > 0) std::this_thread::yield();
+  }
+}
+
+TEST_F(LimitedServer, ALargerMessageIsRefusedAndTheConnectionKept) {
+  serve({.limits = {.message = 1000}});
+  BlockingClient client(path_);
+  EXPECT_THROW(client.call("test", "echo", std::string(1000, 'x')), Error);
+  EXPECT_EQ(client.call("test", "echo", "small"), "small");
+  EXPECT_EQ(refusals(Refusal::message), 1);
+}
+
+TEST_F(LimitedServer, AnnouncedBytesAreNobodysThatArrivedAreCounted) {
+  serve({.limits = {.bytes_of_client = 100'000}});
+  std::vector<Fd> idle;
+  for (int i = 0; i < 20; ++i) {
+    idle.push_back(connect_to(path_));
+    write_all(idle.back().get(), header(max_payload, 1, 1, 0));
+  }
+  EXPECT_EQ(echo("meanwhile"), "meanwhile");
+  BlockingClient client(path_);
+  EXPECT_THROW(client.call("test", "echo", std::string(100'001, 'x')), Error);
+  EXPECT_EQ(refusals(Refusal::bytes), 1);
+  EXPECT_EQ(client.call("test", "echo", std::string(90'000, 'x')).size(), 90'000U);
+}
+
+TEST_F(LimitedServer, ARequestThatIsBeingAnsweredCountsUntilItsAnswer) {
+  serve({.limits = {.bytes = 100'000}});
+  const Fd asks = connect_to(path_);
+  write_all(asks.get(), encode_request(1, "test", "wait", std::string(80'000, 'x'), {}));
+  while (waiting_ == 0) std::this_thread::yield();
+  EXPECT_THROW(echo(std::string(50'000, 'x')), Error);
+  EXPECT_EQ(refusals(Refusal::bytes), 1);
+}
+
+TEST_F(LimitedServer, AConnectionHasSoManyCallsAtOnce) {
+  serve({.limits = {.calls_of_connection = 2}});
+  const Fd raw = connect_to(path_);
+  for (uint32_t stream : {1U, 3U, 5U}) write_all(raw.get(), encode_request(stream, "test", "wait", "", {}));
+  while (refusals(Refusal::calls) == 0) std::this_thread::yield();
+  EXPECT_EQ(refusals(Refusal::calls), 1);
+}
+
+TEST_F(LimitedServer, AClientThatReadsNothingIsNotReadFromEither) {
+  serve({.limits = {.unread = 10'000}});
+  const Fd raw = connect_to(path_);
+  // It can send only what buffers hold: the server stops reading when its answers are not taken.
+  size_t sent = 0;
+  const std::string request = encode_request(1, "test", "nothing", std::string(10'000, 'x'), {});
+  for (pollfd entry{raw.get(), POLLOUT, 0}; ::poll(&entry, 1, 1000) == 1 && sent < 50'000'000;) {
+    const ssize_t got = ::send(raw.get(), request.data(), request.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (got > 0) sent += static_cast<size_t>(got);
+  }
+  EXPECT_LT(sent, 50'000'000U);
+  EXPECT_EQ(echo("others are served"), "others are served");
+}
+
+TEST_F(LimitedServer, SlowAndIdleConnectionsAreClosedAndOnesWithACallKept) {
+  serve({.limits = {.idle_time = milliseconds(100), .frame_time = milliseconds(100)}});
+  const Fd idle = connect_to(path_), in_header = connect_to(path_), in_body = connect_to(path_);
+  BlockingClient waits(path_);
+  write_all(in_header.get(), header(100, 1, 1, 0).substr(0, 3));
+  write_all(in_body.get(), header(100, 1, 1, 0) + "abc");
+  EXPECT_THROW(waits.call("test", "wait", "", milliseconds(400)), Error) << "this ends by its own time-out";
+  for (const Fd* fd : {&idle, &in_header, &in_body}) EXPECT_EQ(read_to_end(fd->get()), "");
+  EXPECT_EQ(refusals(Refusal::slow), 2);
+  EXPECT_EQ(server_->connections(), 1U);
+}
+
+// The process that connected, and the socket at our end.
+struct Accepted {
+  explicit Accepted(const std::string& path) : listening(listen_at(path)) {}
+  Fd accept() {
+    pollfd entry{listening.get(), POLLIN, 0};
+    ::poll(&entry, 1, -1);
+    return Fd(::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+  Fd listening;
+};
+
+class PeerProcessTest : public testing::TestWithParam<PeerProcess::Way> {
+ protected:
+  TempDir directory_;
+  std::string path_ = directory_.path() / "s";
+};
+
+TEST_P(PeerProcessTest, ReadsOfTheProcessThatConnected) {
+  Accepted server(path_);
+  const Fd client = connect_to(path_);
+  const Fd accepted = server.accept();
+  const PeerProcess process(accepted.get(), GetParam());
+  EXPECT_EQ(process.peer().pid, ::getpid());
+  EXPECT_EQ(process.read("comm"), read_file("/proc/self/comm"));
+  EXPECT_THROW(process.read("comm", 1), Error);
+}
+
+TEST_P(PeerProcessTest, OneThatHasEndedIsNobodyAlthoughItsSocketLives) {
+  Accepted server(path_);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Fd kept = connect_to(path_);
+    if (::fork() == 0) {  // holds the connection on, until its other end is closed
+      char byte = 0;
+      [[maybe_unused]] const ssize_t got = ::recv(kept.get(), &byte, 1, 0);
+    }
+    ::_exit(0);
+  }
+  const Fd accepted = server.accept();
+  ::waitpid(child, nullptr, 0);
+  EXPECT_THROW(PeerProcess(accepted.get(), GetParam()), Error);
+}
+
+TEST_P(PeerProcessTest, NothingIsReadOfItOnceItHasEnded) {
+  Accepted server(path_);
+  Pipe end = make_pipe();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Fd kept = connect_to(path_);
+    char byte = 0;
+    [[maybe_unused]] const ssize_t got = ::read(end.read_end.get(), &byte, 1);
+    ::_exit(0);
+  }
+  const Fd accepted = server.accept();
+  const PeerProcess process(accepted.get(), GetParam());
+  EXPECT_NE(process.read("cgroup"), "");
+  write_all(end.write_end.get(), "x");
+  ::waitpid(child, nullptr, 0);
+  EXPECT_THROW(process.read("cgroup"), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, PeerProcessTest,
+                         testing::Values(PeerProcess::Way::best, PeerProcess::Way::by_number));
 
 }  // namespace
 }  // namespace flox::ttrpc

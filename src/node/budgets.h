@@ -1,0 +1,75 @@
+// What each pod, and all of them, may have of floxd: environments, the bytes of their locks and closures, and
+// work at once (PodBudgets in base/config.h). A refusal is a RESOURCE_EXHAUSTED that says the limit, and
+// counts in the metrics.
+//
+// What is kept for a pod is its lease in the store, which outlives floxd; everything here is derived from it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/config.h"
+#include "base/sha256.h"
+#include "env/lockfile.h"
+#include "node/metrics.h"
+#include "store/local_store.h"
+
+namespace flox::node {
+
+// The digest of what a lock says, however its text is laid out.
+Sha256Digest digest_of(const env::Lockfile& lock);
+
+// Thread-safe. A pod is named by the holder of its lease, "pod-ID".
+class Budgets {
+ public:
+  Budgets(const PodBudgets& limits, const store::LocalStore& store, Metrics& metrics);
+
+  // Before anything is read of a lock. Throws.
+  void check_lock_size(std::string_view lock);
+  // Before a pod's lock is realised. One that is kept for the pod already, in this or the other mode, costs
+  // nothing. Throws.
+  void check_realise(const std::string& pod, const env::Lockfile& lock);
+  // What was realised and leased for the pod.
+  void realised(const std::string& pod, const nix::StorePath& profile, const env::Lockfile& lock);
+  // What was fetched for a lock that could not be realised counts as the pod's disk.
+  void failed(const std::string& pod, const env::Lockfile& lock, std::string_view system);
+  // The pod's lease has ended.
+  void forget(const std::string& pod);
+  std::set<std::string> pods() const;
+
+  void refused(Budget reason) { metrics_.refused(reason); }
+  // Without connections and requests, which others count.
+  BudgetUse use() const;
+
+ private:
+  struct Kept {
+    Sha256Digest digest{};
+    uint64_t lock_size = 0;
+  };
+  struct Pod {
+    std::map<nix::StorePath, Kept> environments;
+    uint64_t locks = 0;       // bytes
+    nix::StorePathSet tried;  // packages of locks that failed: they may have been fetched
+    uint64_t disk = 0;        // of the closures of both
+  };
+  template <typename... Args>
+  [[noreturn]] void refuse(Budget reason, const std::string& advice, fmt::format_string<Args...> format,
+                           Args&&... args);
+  // With what the store has leased to it. Under the mutex.
+  Pod& known(const std::string& pod);
+  Kept kept_in(const nix::StorePath& profile) const;
+  void measure(Pod& pod) const;
+
+  const PodBudgets limits_;
+  const store::LocalStore& store_;
+  Metrics& metrics_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Pod> pods_;
+};
+
+}  // namespace flox::node
