@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/activation.h"
@@ -24,17 +25,6 @@ struct Options {
   std::vector<std::string> command;
   bool print_script = false;
 };
-
-env::Variables own_environment() {
-  env::Variables variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    size_t equals = text.find('=');
-    if (equals != std::string_view::npos)
-      variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
-  }
-  return variables;
-}
 
 std::string shell_quoted(std::string_view text) {
   std::string result = "'";
@@ -126,7 +116,7 @@ Prepared prepare(const Options& options) {
                                  .project = environment.directory(),
                                  .cache = cache_directory(environment),
                                  .mode = mode,
-                                 .environment = own_environment()};
+                                 .environment = environment_for_children()};
   return {env::activate(request), profile.to_string()};
 }
 
@@ -211,7 +201,7 @@ void print_script(const Prepared& prepared) {
     throw Error(ErrorKind::invalid_input,
                 "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
                 "run a command or a shell inside instead: flox activate -- COMMAND");
-  env::Variables before = own_environment();
+  env::Variables before = environment_for_children();
   for (const auto& [name, value] : prepared.activation.environment)
     if (!before.contains(name) || before.at(name) != value)
       fmt::print("export {}={};\n", name, shell_quoted(value));

@@ -36,7 +36,7 @@ void show_status() {
   std::string health = "not running, or not at this address";
   try {
     HttpResponse response = HttpClient().send(
-        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2), .max_body = BodyLimit(1 << 20)});
     health = response.ok() ? "running" : fmt::format("unhealthy: {}", response.body);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;

@@ -143,7 +143,7 @@ void refuse_while_pods_run(bool force) {
 void refuse_while_floxd_runs(const Config& config) {
   try {
     HttpClient().send(
-        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2), .max_body = BodyLimit(1 << 20)});
   } catch (const Error&) {
     return;
   }

@@ -8,6 +8,8 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "base/printable.h"
+#include "base/url.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
 
@@ -24,7 +26,7 @@ struct Options {
 
 catalog::Client client() {
   Config config = Config::load();
-  return catalog::Client(config.catalog_url, config.catalog_token);
+  return catalog::Client(config.catalog_url);
 }
 
 void print_json(const std::vector<catalog::PackageBuild>& builds) {
@@ -41,7 +43,7 @@ void search(const Options& options) {
   if (!options.all && found > results_shown) builds.erase(builds.begin() + results_shown, builds.end());
   size_t width = 0;
   for (const auto& build : builds) width = std::max(width, build.name.size());
-  for (const auto& build : builds) fmt::print("{:<{}}  {}\n", build.name, width, build.description);
+  for (const auto& build : builds) fmt::print("{:<{}}  {}\n", build.name, width, printable(build.description));
   if (builds.size() < found)
     fmt::print(stderr, "\nShowing {} of {} results. Use `flox search {} --all` to see the full list.\n",
                builds.size(), found, options.term);
@@ -49,7 +51,7 @@ void search(const Options& options) {
 
 // "x86_64-linux", or "x86_64-linux x86-64-v3" for a variant.
 std::string runs_on(const catalog::PackageBuild& build) {
-  return build.variant.empty() ? build.system : build.system + " " + build.variant;
+  return build.variant.empty() ? build.system : build.system + " " + printable(build.variant);
 }
 
 // Builds of one version, each on what it runs: "x86_64-linux, x86_64-linux x86-64-v3".
@@ -76,9 +78,9 @@ void show(const Options& options) {
   std::vector<std::string> outputs;
   for (const auto& [output, path] : latest.outputs)
     outputs.push_back(output + "*");  // all are installed by default
-  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : text; };
+  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
   fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
-  fmt::print("  Catalog:  {}\n", Config::load().catalog_url);
+  fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
   fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
   fmt::print("  License:  {}\n", or_unknown(latest.license));
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));

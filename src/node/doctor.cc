@@ -176,7 +176,7 @@ void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
     const HttpResponse response =
-        http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience});
+        http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience, .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
                            "look at its log: journalctl -u floxd");
@@ -193,7 +193,7 @@ void examine_floxd(Subject subject, const Config& config) {
     return subject.warn("serves no stub images (registry_address is empty)",
                         "pods with imagePullPolicy Always need ghcr.io then");
   try {
-    if (http.send({.url = "http://" + config.registry_address + "/v2/", .timeout = patience}).ok())
+    if (http.send({.url = "http://" + config.registry_address + "/v2/", .timeout = patience, .max_body = BodyLimit(1 << 20)}).ok())
       return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
   } catch (const Error&) {
   }
@@ -239,7 +239,7 @@ void examine_caches(Subject subject, const Config& config) {
   for (const auto& cache : caches) {
     if (!cache.starts_with("http")) continue;
     try {
-      const HttpResponse response = http.send({.url = cache + "/nix-cache-info", .timeout = patience});
+      const HttpResponse response = http.send({.url = cache + "/nix-cache-info", .timeout = patience, .max_body = BodyLimit(1 << 20)});
       if (response.ok())
         subject.ok(cache + " answers");
       else

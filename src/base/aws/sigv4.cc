@@ -24,7 +24,7 @@ struct UrlParts {
 UrlParts split_url(std::string_view url) {
   size_t scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos)
-    fail(ErrorKind::invalid_input, "'{}' is not an absolute URL", url);
+    fail(ErrorKind::invalid_input, "signing a request: '{}' is not an absolute URL", printable_url(url));
   bool secure = url.substr(0, scheme_end) == "https";
   std::string_view rest = url.substr(scheme_end + 3);
   size_t authority_end = rest.find_first_of("/?");
@@ -120,12 +120,12 @@ void sign(HttpRequest& request, const Credentials& credentials, const Scope& sco
   request.headers.emplace_back("X-Amz-Date", stamp);
   if (scope.service == "s3") request.headers.emplace_back("X-Amz-Content-Sha256", body_hash);
   if (!credentials.session_token.empty())
-    request.headers.emplace_back("X-Amz-Security-Token", credentials.session_token);
+    request.headers.emplace_back("X-Amz-Security-Token", credentials.session_token.reveal());
 
   std::string credential_scope = day + "/" + scope.region + "/" + scope.service + "/aws4_request";
   std::string to_sign = "AWS4-HMAC-SHA256\n" + stamp + "\n" + credential_scope + "\n" +
                         hex(sha256(canonical_request(request, scope, body_hash)));
-  Sha256Digest key = hmac_sha256("AWS4" + credentials.secret_key, day);
+  Sha256Digest key = hmac_sha256("AWS4" + credentials.secret_key.reveal(), day);
   for (const std::string& part : {scope.region, scope.service, std::string("aws4_request")})
     key = hmac_sha256(bytes_of(key), part);
   std::string signature = hex(hmac_sha256(bytes_of(key), to_sign));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/http_client.h"
+#include "base/secret.h"
 
 namespace flox::aws {
 
@@ -15,8 +16,8 @@ using Time = std::chrono::system_clock::time_point;
 
 struct Credentials {
   std::string access_key;
-  std::string secret_key;
-  std::string session_token;    // empty for long-lived keys
+  Secret secret_key;
+  Secret session_token;         // empty for long-lived keys
   std::optional<Time> expires;  // none for long-lived keys
 };
 
