@@ -26,7 +26,7 @@ Time utc(int year, unsigned month, unsigned day, int hour = 0, int minute = 0) {
 // The examples of "Authenticating Requests: Using the Authorization Header" in the S3 API reference.
 std::string s3_example(HttpRequest request) {
   Credentials credentials{.access_key = "AKIAIOSFODNN7EXAMPLE",
-                          .secret_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
+                          .secret_key = Secret("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")};
   sign(request, credentials, {.region = "us-east-1", .service = "s3"}, utc(2013, 5, 24));
   return header(request, "Authorization");
 }
@@ -35,7 +35,7 @@ TEST(SigV4, SignsTheIamListUsersExample) {
   HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08"};
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
   Credentials credentials{.access_key = "AKIDEXAMPLE",
-                          .secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"};
+                          .secret_key = Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")};
   sign(request, credentials, {.region = "us-east-1", .service = "iam"}, utc(2015, 8, 30, 12, 36));
   EXPECT_EQ(header(request, "Authorization"),
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request,"
@@ -85,7 +85,7 @@ TEST(SigV4, SignsTheS3ListExampleInWhateverOrderItsQueryIs) {
 
 TEST(SigV4, SignsTheSessionTokenOfTemporaryCredentials) {
   HttpRequest request{.method = "POST", .url = "http://localhost:4566/"};
-  sign(request, {.access_key = "A", .secret_key = "S", .session_token = "T"},
+  sign(request, {.access_key = "A", .secret_key = Secret("S"), .session_token = Secret("T")},
        {.region = "r", .service = "sqs"}, utc(2026, 1, 1));
   EXPECT_EQ(header(request, "X-Amz-Security-Token"), "T");
   EXPECT_THAT(header(request, "Authorization"), HasSubstr("host;x-amz-date;x-amz-security-token"));

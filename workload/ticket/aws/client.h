@@ -11,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/error.h"
@@ -57,6 +58,10 @@ class Client {
   std::shared_ptr<Shared> shared_;
   CancelCheck cancelled_;
 };
+
+// A service's answer, a JSON object. Throws flox::Error(unavailable) for anything else, and for one that
+// exceeds what any answer needs.
+nlohmann::json parse_answer(std::string_view text);
 
 // What a service's refusal means. `code` as in "ThrottlingException". Exposed for tests.
 flox::ErrorKind meaning_of(int status, const std::string& code);

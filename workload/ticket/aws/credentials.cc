@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "ticket/aws/xml.h"
 #include "ticket/environment.h"
 
@@ -22,15 +23,23 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-// What the container endpoint and the metadata service answer.
+// What the container endpoint and the metadata service answer. What is wrong with it is said without quoting
+// it.
 Credentials parse_json_credentials(const std::string& text) {
-  auto json = nlohmann::json::parse(text, nullptr, false);
+  nlohmann::json json;
+  try {
+    json = flox::parse_json(text, "its answer", {.bytes = 64 << 10, .depth = 8, .values = 256});
+  } catch (const flox::Error&) {
+    fail(ErrorKind::unavailable, "its answer is not JSON that can be taken");
+  }
   auto part = [&](const char* name) -> std::string {
-    return json.is_object() && json.contains(name) && json[name].is_string() ? json[name] : "";
+    auto found = json.find(name);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : "";
   };
   Credentials found{.access_key = part("AccessKeyId"),
-                    .secret_key = part("SecretAccessKey"),
-                    .session_token = part("Token")};
+                    .secret_key = flox::Secret(part("SecretAccessKey")),
+                    .session_token = flox::Secret(part("Token")),
+                    .expires = std::nullopt};
   if (found.access_key.empty() || found.secret_key.empty())
     fail(ErrorKind::unavailable, "its answer is not a JSON object with AccessKeyId and SecretAccessKey");
   if (std::string time = part("Expiration"); !time.empty()) found.expires = parse_utc(time);
@@ -87,7 +96,8 @@ Credentials CredentialsProvider::find() {
   if (auto path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
     return from_container("http://169.254.170.2" + *path);
 
-  if (options_.fall_back_to_test) return {.access_key = "test", .secret_key = "test"};
+  if (options_.fall_back_to_test)
+    return {.access_key = "test", .secret_key = flox::Secret("test"), .session_token = {}, .expires = {}};
   std::string instance = "the EC2 instance's metadata service (AWS_EC2_METADATA_DISABLED is true)";
   if (!environment_flag("AWS_EC2_METADATA_DISABLED")) {
     try {
@@ -127,14 +137,14 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
       return *text;
     };
     return Credentials{.access_key = part("AccessKeyId"),
-                       .secret_key = part("SecretAccessKey"),
-                       .session_token = part("SessionToken"),
+                       .secret_key = flox::Secret(part("SecretAccessKey")),
+                       .session_token = flox::Secret(part("SessionToken")),
                        .expires = parse_utc(part("Expiration"))};
   });
 }
 
 Credentials CredentialsProvider::from_container(const std::string& url) {
-  return flox::in_context("getting credentials from the container endpoint " + url, [&] {
+  return flox::in_context("getting credentials from the container endpoint " + flox::printable_url(url), [&] {
     flox::HttpRequest request{.url = url};
     request.timeout = 5s;
     request.connect_timeout = 2s;
@@ -162,7 +172,7 @@ std::string CredentialsProvider::ask_instance(const std::string& endpoint, flox:
 Credentials CredentialsProvider::from_instance() {
   std::string endpoint = environment_or({"AWS_EC2_METADATA_SERVICE_ENDPOINT"}, "http://169.254.169.254");
   while (endpoint.ends_with('/')) endpoint.pop_back();
-  return flox::in_context("the EC2 instance's metadata service at " + endpoint, [&] {
+  return flox::in_context("the EC2 instance's metadata service at " + flox::printable_url(endpoint), [&] {
     // Version 2: a token first, which no request that was only passed on can get.
     flox::HttpRequest request{.method = "PUT"};
     request.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}};

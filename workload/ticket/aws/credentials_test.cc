@@ -30,7 +30,7 @@ TEST_F(CredentialsTest, ComeFromTheEnvironmentFirst) {
   environment_.set("AWS_SECRET_ACCESS_KEY", "s");
   environment_.set("AWS_SESSION_TOKEN", "t");
   Credentials found = CredentialsProvider({}).get();
-  EXPECT_EQ(found.access_key + found.secret_key + found.session_token, "ast");
+  EXPECT_EQ(found.access_key + found.secret_key.reveal() + found.session_token.reveal(), "ast");
 }
 
 TEST_F(CredentialsTest, RefuseHalfAPairRatherThanLookElsewhere) {
@@ -48,7 +48,7 @@ TEST_F(CredentialsTest, ComeFromTheSharedFilesByProfile) {
                    file("config", "[profile work]\nregion = eu-north-1\ns3 =\n  max = 1\n"));
   EXPECT_EQ(CredentialsProvider({}).get().access_key, "d");
   environment_.set("AWS_PROFILE", "work");
-  EXPECT_EQ(CredentialsProvider({}).get().secret_key, "w=s");
+  EXPECT_EQ(CredentialsProvider({}).get().secret_key.reveal(), "w=s");
   EXPECT_EQ(load_profile().at("region"), "eu-north-1");
 }
 
@@ -71,7 +71,7 @@ TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {
   EXPECT_EQ(provider.get().access_key, "A1");
   EXPECT_EQ(provider.get().access_key, "A2");
   EXPECT_EQ(provider.get().access_key, "A2");
-  EXPECT_EQ(provider.get().session_token, "T&T");
+  EXPECT_EQ(provider.get().session_token.reveal(), "T&T");
   EXPECT_THAT(seen, HasSubstr("Action=AssumeRoleWithWebIdentity"));
   EXPECT_THAT(seen, HasSubstr("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr"));
   EXPECT_THAT(seen, HasSubstr("WebIdentityToken=to.ken"));
@@ -129,7 +129,7 @@ TEST_F(CredentialsTest, ComeFromTheInstancesRoleAndAreRenewed) {
   environment_.set("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
   CredentialsProvider provider({});
   Credentials found = provider.get();
-  EXPECT_EQ(found.access_key + found.secret_key + found.session_token, "I1ST");
+  EXPECT_EQ(found.access_key + found.secret_key.reveal() + found.session_token.reveal(), "I1ST");
   EXPECT_EQ(provider.get().access_key, "I1");
   provider.discard();
   instance.expires = "2001-01-01T00:00:00Z";  // never to be kept

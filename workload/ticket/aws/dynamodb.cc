@@ -10,20 +10,20 @@ using nlohmann::ordered_json;
 
 namespace {
 
-ordered_json call_dynamodb(const Client& client, const std::string& operation,
-                           const ordered_json& parameters) {
+nlohmann::json call_dynamodb(const Client& client, const std::string& operation,
+                             const ordered_json& parameters) {
   std::string text =
       client.call_json("dynamodb", "DynamoDB_20120810." + operation,
                        parameters.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
-  ordered_json answer = ordered_json::parse(text, nullptr, false);
-  if (!answer.is_object())
-    flox::fail(ErrorKind::unavailable, "DynamoDB {}: the answer is not a JSON object", operation);
-  return answer;
+  return flox::in_context("DynamoDB " + operation, [&] { return parse_answer(text); });
 }
 
 std::string table_status(const Client& client, const std::string& name) {
   auto answer = call_dynamodb(client, "DescribeTable", {{"TableName", name}});
-  return answer.value("Table", ordered_json::object()).value("TableStatus", "");
+  auto table = answer.find("Table");
+  if (table == answer.end() || !table->is_object()) return "";
+  auto status = table->find("TableStatus");
+  return status != table->end() && status->is_string() ? status->get<std::string>() : "";
 }
 
 }  // namespace

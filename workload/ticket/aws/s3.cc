@@ -81,6 +81,11 @@ bool S3Store::put_if_absent(const std::string& bucket, const std::string& key, c
   }
 }
 
+void S3Store::remove(const std::string& bucket, const std::string& key) {
+  flox::HttpRequest request{.method = "DELETE", .url = object_url(client_.config(), bucket, key)};
+  client_.call("s3", fmt::format("removing s3://{}/{}", bucket, key), request);
+}
+
 void create_bucket(const Client& client, const std::string& bucket) {
   const Config& config = client.config();
   flox::HttpRequest request{.method = "PUT", .url = object_url(config, bucket, "")};

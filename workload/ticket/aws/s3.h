@@ -14,6 +14,7 @@ class S3Store : public ObjectStore {
   std::optional<std::string> get(const std::string& bucket, const std::string& key, size_t limit) override;
   void put(const std::string& bucket, const std::string& key, const std::string& content) override;
   bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) override;
+  void remove(const std::string& bucket, const std::string& key) override;
 
  private:
   Client client_;

@@ -1,7 +1,9 @@
 #include "ticket/aws/sqs.h"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ticket/event_log.h"
 
 namespace ticket::aws {
@@ -11,13 +13,27 @@ using nlohmann::json;
 
 namespace {
 
+constexpr int64_t latest_time = 9'000'000'000'000;  // milliseconds since 1970: the year 2255; a clock's
+                                                    // nanoseconds end not much later
+
 json call_sqs(const Client& client, const std::string& operation, const json& parameters,
               std::chrono::milliseconds extra_time = {}) {
   std::string text = client.call_json("sqs", "AmazonSQS." + operation, parameters.dump(), extra_time);
-  json answer = text.empty() ? json::object() : json::parse(text, nullptr, false);
-  if (!answer.is_object())
-    flox::fail(ErrorKind::unavailable, "AmazonSQS.{}: the answer is not a JSON object", operation);
-  return answer;
+  if (text.empty()) return json::object();
+  return flox::in_context("AmazonSQS." + operation, [&] { return parse_answer(text); });
+}
+
+// Of the object's own, or of an empty one where there is no such object.
+const json& object_of(const json& answer, const char* key) {
+  static const json none = json::object();
+  auto found = answer.find(key);
+  return found != answer.end() && found->is_object() ? *found : none;
+}
+
+const json& list_of(const json& answer, const char* key) {
+  static const json none = json::array();
+  auto found = answer.find(key);
+  return found != answer.end() && found->is_array() ? *found : none;
 }
 
 std::string text_of(const json& object, const char* key) {
@@ -25,13 +41,23 @@ std::string text_of(const json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// Attributes are numbers in texts; what is none, or beyond the limits, counts as `otherwise`.
+int64_t number_of(const json& object, const char* key, int64_t low, int64_t high, int64_t otherwise) {
+  std::string text = text_of(object, key);
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  bool good = error == std::errc() && end == text.data() + text.size() && number >= low && number <= high;
+  return good ? number : otherwise;
+}
+
 Message parse_message(const json& given) {
   Message message{.id = text_of(given, "MessageId"),
                   .receipt = text_of(given, "ReceiptHandle"),
                   .body = text_of(given, "Body")};
-  const json attributes = given.value("Attributes", json::object());
-  message.receive_count = std::max(1, std::atoi(text_of(attributes, "ApproximateReceiveCount").c_str()));
-  if (long long sent = std::atoll(text_of(attributes, "SentTimestamp").c_str()); sent > 0)
+  const json& attributes = object_of(given, "Attributes");
+  message.receive_count =
+      static_cast<int>(number_of(attributes, "ApproximateReceiveCount", 1, 1'000'000'000, 1));
+  if (int64_t sent = number_of(attributes, "SentTimestamp", 1, latest_time, 0); sent > 0)
     message.sent_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(sent));
   return message;
 }
@@ -55,10 +81,10 @@ json SqsQueue::call(const std::string& operation, json parameters) {
 
 QueueTraits SqsQueue::traits() {
   json answer = call("GetQueueAttributes", {{"AttributeNames", {"VisibilityTimeout", "RedrivePolicy"}}});
-  const json attributes = answer.value("Attributes", json::object());
+  const json& attributes = object_of(answer, "Attributes");
   QueueTraits traits;
-  if (std::string text = text_of(attributes, "VisibilityTimeout"); !text.empty())
-    traits.visibility = std::chrono::seconds(std::max(1, std::atoi(text.c_str())));
+  traits.visibility =
+      std::chrono::seconds(number_of(attributes, "VisibilityTimeout", 1, 43'200, traits.visibility.count()));
   traits.has_dead_letter_queue = !text_of(attributes, "RedrivePolicy").empty();
   return traits;
 }
@@ -67,9 +93,9 @@ QueueDepth SqsQueue::depth() {
   json answer =
       call("GetQueueAttributes",
            {{"AttributeNames", {"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"}}});
-  const json attributes = answer.value("Attributes", json::object());
-  return {.waiting = std::atol(text_of(attributes, "ApproximateNumberOfMessages").c_str()),
-          .hidden = std::atol(text_of(attributes, "ApproximateNumberOfMessagesNotVisible").c_str())};
+  const json& attributes = object_of(answer, "Attributes");
+  return {.waiting = number_of(attributes, "ApproximateNumberOfMessages", 0, INT64_MAX, 0),
+          .hidden = number_of(attributes, "ApproximateNumberOfMessagesNotVisible", 0, INT64_MAX, 0)};
 }
 
 std::vector<Message> SqsQueue::receive(int most, std::chrono::seconds wait,
@@ -82,7 +108,7 @@ std::vector<Message> SqsQueue::receive(int most, std::chrono::seconds wait,
   if (visibility) parameters["VisibilityTimeout"] = visibility->count();
   json answer = call_sqs(client_.with_cancel(cancelled), "ReceiveMessage", parameters, wait);
   std::vector<Message> messages;
-  for (const json& given : answer.value("Messages", json::array())) messages.push_back(parse_message(given));
+  for (const json& given : list_of(answer, "Messages")) messages.push_back(parse_message(given));
   return messages;
 }
 
@@ -95,7 +121,7 @@ void SqsQueue::set_visibility(const std::vector<std::string>& receipts, std::chr
       entries.push_back(
           {{"Id", std::to_string(i)}, {"ReceiptHandle", receipts[i]}, {"VisibilityTimeout", time.count()}});
     json answer = call("ChangeMessageVisibilityBatch", {{"Entries", entries}});
-    for (const json& failed : answer.value("Failed", json::array()))
+    for (const json& failed : list_of(answer, "Failed"))
       log_event(Level::debug, "visibility not changed", {{"reason", text_of(failed, "Code")}});
   }
 }
@@ -117,7 +143,7 @@ std::string create_queue(const Client& client, const NewQueue& wanted) {
     }
     json answer =
         call_sqs(client, "GetQueueAttributes", {{"QueueUrl", url}, {"AttributeNames", {"QueueArn"}}});
-    std::string arn = text_of(answer.value("Attributes", json::object()), "QueueArn");
+    std::string arn = text_of(object_of(answer, "Attributes"), "QueueArn");
     json changes = json::object();
     if (!wanted.writable_by_bucket.empty()) {
       json statement = {

@@ -63,6 +63,8 @@ class ObjectStore {
   // before 2024 ignore If-None-Match) replaces it.
   virtual bool put_if_absent(const std::string& bucket, const std::string& key,
                              const std::string& content) = 0;
+  // What is not there is removed already.
+  virtual void remove(const std::string& bucket, const std::string& key) = 0;
 };
 
 class Table {

@@ -1,56 +1,72 @@
 #include "ticket/local/local_objects.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <sys/random.h>
 #include <unistd.h>
 
-#include <atomic>
-
 #include "base/bytes.h"
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/file.h"
 #include "base/http_client.h"
 #include "base/sha256.h"
 
 namespace ticket::local {
 
 namespace fs = std::filesystem;
+using flox::Directory;
+using flox::Error;
 using flox::ErrorKind;
 
 namespace {
 
 constexpr std::string_view unfinished = ".writing-";
 
-fs::path bucket_directory(const fs::path& root, const std::string& bucket) {
-  if (bucket.empty() || bucket.front() == '.' || bucket.find('/') != std::string::npos)
+// The name comes with messages, from outside.
+const std::string& checked_bucket(const std::string& bucket) {
+  if (!flox::is_file_name(bucket) || bucket.front() == '.')
     flox::fail(ErrorKind::invalid_input, "'{}' is not the name of a bucket", bucket);
-  return root / bucket;
+  return bucket;
+}
+
+Directory open_bucket(const fs::path& root, const std::string& bucket) {
+  try {
+    return Directory(root).subdirectory(checked_bucket(bucket));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    throw Error(ErrorKind::not_found, fmt::format("there is no bucket {} in {}", bucket, root.string()),
+                "ticket-generator --backend … --create-resources makes it.");
+  }
+}
+
+// Processes that share the directory may have the same number, each in its own container.
+std::string unused_name() {
+  uint64_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number)
+    flox::fail_errno(errno, "getting a random number");
+  return fmt::format("{}{:016x}", unfinished, number);
 }
 
 // A file that is being written; gone, unless it got its name, when the object goes.
 class Unfinished {
  public:
-  explicit Unfinished(const fs::path& directory) {
-    static std::atomic<unsigned> count = 0;
-    path_ = directory / fmt::format("{}{}-{}", unfinished, getpid(), ++count);
-    fd_ = flox::open_file(path_, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  explicit Unfinished(const Directory& directory) : directory_(directory), name_(unused_name()) {
+    fd_ = directory.open(name_, O_WRONLY | O_CREAT | O_EXCL, 0644);
   }
-  ~Unfinished() { ::unlink(path_.c_str()); }
+  ~Unfinished() { ::unlinkat(directory_.fd(), name_.c_str(), 0); }
   void write(const std::string& content) {
     flox::write_all(fd_.get(), content);
-    if (fsync(fd_.get()) != 0) flox::fail_errno(errno, "writing {} to the disk", path_.string());
+    if (fsync(fd_.get()) != 0) flox::fail_errno(errno, "writing {} to the disk", name_);
   }
-  const fs::path& path() const { return path_; }
+  const std::string& name() const { return name_; }
 
  private:
-  fs::path path_;
+  const Directory& directory_;
+  std::string name_;
   flox::Fd fd_;
 };
 
-void sync_directory(const fs::path& directory) {
-  flox::Fd fd = flox::open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (fsync(fd.get()) != 0) flox::fail_errno(errno, "writing {} to the disk", directory.string());
+void sync_directory(const Directory& directory) {
+  if (fsync(directory.fd()) != 0) flox::fail_errno(errno, "writing {} to the disk", directory.name());
 }
 
 }  // namespace
@@ -63,55 +79,49 @@ std::string file_name(const std::string& key) {
 }
 
 void create_bucket(const fs::path& root, const std::string& bucket) {
-  fs::path directory = bucket_directory(root, bucket);
-  fs::create_directories(directory);
-  auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    std::error_code gone;  // by another process
-    if (entry.path().filename().string().starts_with(unfinished) && entry.last_write_time(gone) < old &&
-        !gone)
-      fs::remove(entry.path(), gone);
+  Directory directory = Directory(root).make_directory(checked_bucket(bucket));
+  const time_t old = ::time(nullptr) - 3600;
+  for (const std::string& name : directory.names()) {
+    if (!name.starts_with(unfinished)) continue;
+    auto status = directory.status(name);  // another process may have removed it
+    if (status && status->st_mtime < old) directory.remove(name);
   }
 }
 
-void LocalObjects::check_bucket(const std::string& bucket) {
-  if (!fs::is_directory(bucket_directory(root_, bucket)))
-    throw flox::Error(ErrorKind::not_found,
-                      fmt::format("there is no bucket {} in {}", bucket, root_.string()),
-                      "ticket-generator --backend … --create-resources makes it.");
-}
+void LocalObjects::check_bucket(const std::string& bucket) { open_bucket(root_, bucket); }
 
 std::optional<std::string> LocalObjects::get(const std::string& bucket, const std::string& key,
                                              size_t limit) {
-  fs::path path = bucket_directory(root_, bucket) / file_name(key);
-  flox::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
-    if (errno != ENOENT) flox::fail_errno(errno, "reading {}", path.string());
-    check_bucket(bucket);
-    return std::nullopt;
+  Directory directory = open_bucket(root_, bucket);
+  try {
+    return directory.read_file(file_name(key), limit);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return std::nullopt;
+    // A link or a device will never be an object, however often it is tried.
+    if (error.kind() == ErrorKind::untrusted) throw Error(ErrorKind::invalid_input, error.what());
+    throw;
   }
-  struct stat status {};
-  if (fstat(fd.get(), &status) != 0) flox::fail_errno(errno, "reading {}", path.string());
-  if (static_cast<size_t>(status.st_size) > limit)
-    flox::fail(ErrorKind::invalid_input, "reading {}: it has more than {} bytes", path.string(), limit);
-  return flox::read_all(fd.get());
 }
 
 bool LocalObjects::write(const std::string& bucket, const std::string& key, const std::string& content,
                          bool replace) {
-  check_bucket(bucket);
-  fs::path directory = bucket_directory(root_, bucket);
-  fs::path path = directory / file_name(key);
+  Directory directory = open_bucket(root_, bucket);
+  const std::string name = file_name(key);
   Unfinished file(directory);
   file.write(content);
   if (replace) {
-    fs::rename(file.path(), path);
-  } else if (::link(file.path().c_str(), path.c_str()) != 0) {  // fails, unlike rename, if one is there
+    directory.rename(file.name(), directory, name);
+  } else if (::linkat(directory.fd(), file.name().c_str(), directory.fd(), name.c_str(), 0) != 0) {
+    // Fails, unlike rename, if one is there.
     if (errno == EEXIST) return false;
-    flox::fail_errno(errno, "making {}", path.string());
+    flox::fail_errno(errno, "making {} in {}", name, directory.name());
   }
   sync_directory(directory);
   return true;
+}
+
+void LocalObjects::remove(const std::string& bucket, const std::string& key) {
+  open_bucket(root_, bucket).remove(file_name(key));
 }
 
 void LocalObjects::put(const std::string& bucket, const std::string& key, const std::string& content) {

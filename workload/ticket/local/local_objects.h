@@ -1,5 +1,5 @@
 // Buckets as directories, objects as files. An object appears whole or not at all, and is on the disk when a
-// call returns.
+// call returns. Nothing in a bucket is followed: a link in an object's place is none.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +17,7 @@ class LocalObjects : public ObjectStore {
   std::optional<std::string> get(const std::string& bucket, const std::string& key, size_t limit) override;
   void put(const std::string& bucket, const std::string& key, const std::string& content) override;
   bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) override;
+  void remove(const std::string& bucket, const std::string& key) override;
 
  private:
   bool write(const std::string& bucket, const std::string& key, const std::string& content, bool replace);

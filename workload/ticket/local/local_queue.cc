@@ -109,12 +109,13 @@ std::vector<Message> LocalQueue::take(int most, std::optional<std::chrono::secon
         .bind(now)
         .bind(queue.max_receives)
         .run();
+  // A body of more than 256 KiB, SQS's limit, is refused anyhow: no more of it need be read.
   auto taken = use.statement(
       "update message set visible_at = ?, receive_count = receive_count + 1, receipt = "
       "lower(hex(randomblob(8))) "
       "where number in (select number from message where queue = ? and visible_at <= ? order by number limit "
       "?) "
-      "returning number, receipt, id, body, receive_count, sent_at");
+      "returning number, receipt, id, substr(body, 1, 262145), receive_count, sent_at");
   taken.bind(now + milliseconds(visibility.value_or(queue.visibility))).bind(name_).bind(now).bind(most);
   std::vector<Message> messages;
   while (taken.next())

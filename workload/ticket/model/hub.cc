@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/secret.h"
 #include "ticket/environment.h"
 
 namespace ticket::model {
@@ -41,15 +43,27 @@ bool is_hex(const std::string& text, size_t digits) {
   return text.size() == digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
+// The largest listings known have some thousand files.
+constexpr flox::JsonLimits listing_limits{.bytes = 16 << 20, .depth = 16, .values = 1 << 18};
+
+uint64_t size_of(const nlohmann::json& entry, const std::string& name) {
+  auto size = entry.find("size");
+  if (size == entry.end()) return 0;
+  if (!size->is_number_unsigned()) fail(ErrorKind::invalid_input, "the size of {} is no whole number", name);
+  return size->get<uint64_t>();
+}
+
 HubFile file_of(const nlohmann::json& entry) {
-  HubFile file{.name = entry.at("rfilename").get<std::string>()};
-  if (entry.contains("lfs") && entry["lfs"].is_object()) {
-    file.size = entry["lfs"].at("size").get<uint64_t>();
-    file.hash = entry["lfs"].at("sha256").get<std::string>();
+  HubFile file{.name = flox::string_member(entry, "rfilename", "a file")};
+  if (auto large = entry.find("lfs"); large != entry.end() && large->is_object()) {
+    file.size = size_of(*large, file.name);
+    file.hash = flox::string_member(*large, "sha256", file.name);
   } else {
-    file.size = entry.value("size", uint64_t{0});
-    file.hash = entry.value("blobId", "");
+    file.size = size_of(entry, file.name);
+    file.hash = flox::optional_string(entry, "blobId", file.name);
   }
+  if (!is_hex(file.hash, 40) && !is_hex(file.hash, 64))
+    fail(ErrorKind::invalid_input, "no hash of {} is told", file.name);
   return file;
 }
 
@@ -121,17 +135,16 @@ HubModel Hub::model(const std::string& id, const std::string& revision) {
   listing.timeout = 60s;
   flox::HttpResponse response = get(listing, what);
   try {
-    const auto answer = nlohmann::json::parse(response.body);
-    HubModel model{.id = id, .commit = answer.at("sha").get<std::string>()};
-    for (const auto& entry : answer.at("siblings")) model.files.push_back(file_of(entry));
+    const auto answer = flox::parse_json(response.body, "the answer", listing_limits);
+    HubModel model{.id = id, .commit = flox::string_member(answer, "sha", "the answer")};
     if (!is_hex(model.commit, 40)) fail(ErrorKind::invalid_input, "\"{}\" is no commit", model.commit);
-    for (const HubFile& file : model.files)
-      if (!is_hex(file.hash, 40) && !is_hex(file.hash, 64))
-        fail(ErrorKind::invalid_input, "no hash of {} is told", file.name);
+    const auto& files = flox::member(answer, "siblings", "the answer");
+    if (!files.is_array()) fail(ErrorKind::invalid_input, "\"siblings\" is no list");
+    for (const auto& entry : files) model.files.push_back(file_of(entry));
     return model;
-  } catch (const std::exception& error) {
-    fail(ErrorKind::invalid_input, "{}: {} answers what is not understood: {}", what, listing.url,
-         error.what());
+  } catch (const Error& error) {
+    fail(ErrorKind::invalid_input, "{}: {} answers what is not understood: {}", what,
+         flox::printable_url(listing.url), error.what());
   }
 }
 

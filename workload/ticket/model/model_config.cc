@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace ticket::model {
 namespace {
@@ -15,11 +16,13 @@ using nlohmann::json;
 constexpr size_t max_size = 1 << 24;  // of anything that config.json counts
 constexpr size_t head_multiple = 16;  // what the kernels' vectors need
 
+constexpr flox::JsonLimits config_limits{.bytes = 4 << 20, .depth = 16, .values = 1 << 16};
+
 // A JSON object in a file, whose members are asked for by name.
 class Settings {
  public:
   explicit Settings(std::filesystem::path path) : path_(std::move(path)) {
-    object_ = json::parse(flox::read_file(path_), nullptr, false);
+    object_ = flox::parse_json(flox::read_file(path_), path_.string(), config_limits);
     if (!object_.is_object()) flox::fail(ErrorKind::invalid_input, "{} is not a JSON object", path_.string());
   }
 

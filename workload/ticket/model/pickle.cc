@@ -16,6 +16,7 @@ using Kind = PickleValue::Kind;
 // Of what checkpoints hold (DistilBART's: 9,000 values) a generous multiple. They bound what a hostile pickle
 // costs.
 constexpr size_t max_values = 1 << 18;
+constexpr size_t max_steps = 16 * max_values;  // instructions; none puts more than one thing on the stack
 constexpr size_t max_name = 256;
 constexpr size_t max_rank = 8;
 
@@ -63,8 +64,10 @@ class PickleMachine {
   explicit PickleMachine(std::string_view bytes) : bytes_(bytes) {}
 
   Pickle run() {
-    while (!step()) {
-    }
+    for (size_t steps = 0; !step(); ++steps)
+      if (steps == max_steps)
+        flox::fail(ErrorKind::invalid_input, "more than {} instructions, which no checkpoint has: refused",
+                   max_steps);
     return std::move(pickle_);
   }
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace ticket::model {
 namespace {
@@ -12,7 +13,9 @@ namespace {
 using flox::ErrorKind;
 using nlohmann::json;
 
-constexpr size_t max_header = 100 << 20;  // the format's own limit
+// The format allows 100 MB; a header has some 100 bytes a tensor, and models of this kind some hundred
+// tensors.
+constexpr flox::JsonLimits header_limits{.bytes = 16 << 20, .depth = 8, .values = 1 << 18};
 
 std::optional<DType> parse_dtype(const std::string& text) {
   if (text == "F32") return DType::f32;
@@ -69,10 +72,10 @@ TensorMap read_safetensors(std::string_view file) {
     flox::fail(ErrorKind::invalid_input, "not a safetensors file: only {} bytes long", file.size());
   std::memcpy(&length, file.data(), sizeof length);
   std::string_view rest = file.substr(sizeof length);
-  if (length > max_header || length > rest.size())
+  if (length > header_limits.bytes || length > rest.size())
     flox::fail(ErrorKind::invalid_input, "not a whole safetensors file: a header of {} bytes in a file of {}",
                length, file.size());
-  json header = json::parse(rest.substr(0, length), nullptr, false);
+  const json header = flox::parse_json(rest.substr(0, length), "safetensors header", header_limits);
   if (!header.is_object())
     flox::fail(ErrorKind::invalid_input, "not a safetensors file: its header is not a JSON object");
   std::string_view data = rest.substr(length);

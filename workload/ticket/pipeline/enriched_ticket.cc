@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/json.h"
 #include "ticket/enrich/intent.h"
 #include "ticket/enrich/urgency.h"
 #include "ticket/package.h"
@@ -14,6 +16,11 @@ namespace ticket {
 using nlohmann::ordered_json;
 
 namespace {
+
+// An enriched ticket has the numbers of its embedding and its tags; finding a member of an ordered document
+// takes time by their number.
+constexpr flox::JsonLimits existing_limits{
+    .bytes = 8 * TicketLimits::bytes, .depth = 8, .values = 16 * TicketLimits::tags};
 
 std::string iso_time(std::chrono::system_clock::time_point when) {
   using namespace std::chrono;
@@ -68,7 +75,12 @@ ordered_json table_item(const ordered_json& enriched) {
 }
 
 Existing read_existing(std::string_view text, const RawTicket& ticket, ordered_json& enriched) {
-  ordered_json found = ordered_json::parse(text, nullptr, false);
+  ordered_json found;
+  try {
+    found = flox::parse_ordered_json(text, "enriched ticket", existing_limits);
+  } catch (const flox::Error&) {
+    return Existing::unreadable;
+  }
   if (!found.is_object()) return Existing::unreadable;
   for (const char* name : {"ticket_id", "subject", "customer_id"})
     if (!found.contains(name) || !found[name].is_string()) return Existing::unreadable;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace ticket {
 
@@ -18,12 +19,15 @@ class Checker {
   explicit Checker(const json& object, std::string prefix = "")
       : object_(object), prefix_(std::move(prefix)) {}
 
-  std::string text(const char* name) {
+  std::string text(const char* name, size_t most) {
     auto found = object_.find(name);
     if (found == object_.end()) return complain(name, "is missing"), "";
-    if (!found->is_string())
+    const auto* text = found->get_ptr<const std::string*>();
+    if (text == nullptr)
       return complain(name, std::string("is ") + found->type_name() + ", not a string"), "";
-    return *found;
+    if (text->size() > most)
+      return complain(name, fmt::format("has {} bytes, more than {}", text->size(), most)), "";
+    return *text;
   }
   int64_t whole_number(const char* name) {
     auto found = object_.find(name);
@@ -55,26 +59,42 @@ class Checker {
   std::string problems_;
 };
 
+std::vector<std::string> parse_tags(const json& given, Checker& checker) {
+  std::vector<std::string> tags;
+  if (!given.is_array()) return checker.complain("tags", "is not an array"), tags;
+  if (given.size() > TicketLimits::tags)
+    return checker.complain("tags",
+                            fmt::format("has {} elements, more than {}", given.size(), TicketLimits::tags)),
+           tags;
+  for (const json& element : given) {
+    const auto* tag = element.get_ptr<const std::string*>();
+    if (tag == nullptr) return checker.complain("tags", "holds something that is not a string"), tags;
+    if (tag->size() > TicketLimits::name)
+      return checker.complain("tags", fmt::format("has one of more than {} bytes", TicketLimits::name)), tags;
+    tags.push_back(*tag);
+  }
+  return tags;
+}
+
 Metadata parse_metadata(const json& given, Checker& outer) {
   Metadata metadata;
   if (!given.is_object()) return outer.complain("metadata", "is not an object"), metadata;
   Checker checker(given, "metadata.");
-  metadata.source = checker.text("source");
-  if (given.contains("language")) metadata.language = checker.text("language");
-  if (given.contains("tags")) {
-    const json& tags = given["tags"];
-    if (!tags.is_array()) checker.complain("tags", "is not an array");
-    for (const json& tag : tags.is_array() ? tags : json::array()) {
-      if (tag.is_string()) {
-        metadata.tags.push_back(tag);
-      } else {
-        checker.complain("tags", "holds something that is not a string");
-        break;
-      }
-    }
-  }
+  metadata.source = checker.text("source", TicketLimits::name);
+  if (given.contains("language")) metadata.language = checker.text("language", TicketLimits::name);
+  if (auto tags = given.find("tags"); tags != given.end()) metadata.tags = parse_tags(*tags, checker);
   outer.add(checker);
   return metadata;
+}
+
+json parse_document(std::string_view text) {
+  try {
+    return flox::parse_json(
+        text, "ticket",
+        {.bytes = TicketLimits::bytes, .depth = TicketLimits::depth, .values = TicketLimits::values});
+  } catch (const flox::Error& error) {
+    throw error.with_context("the ticket is not JSON that can be taken");
+  }
 }
 
 }  // namespace
@@ -94,32 +114,24 @@ std::optional<std::string> ticket_id_problem(const std::string& id) {
 }
 
 RawTicket parse_raw_ticket(std::string_view text) {
-  json document;
-  try {
-    document = json::parse(text);
-  } catch (const json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: …" without its prefix.
-    std::string_view reason = error.what();
-    size_t bracket = reason.find("] ");
-    flox::fail(flox::ErrorKind::invalid_input, "the ticket is not JSON in UTF-8: {}",
-               bracket == std::string_view::npos ? reason : reason.substr(bracket + 2));
-  }
+  const json document = parse_document(text);
   if (!document.is_object())
     flox::fail(flox::ErrorKind::invalid_input, "the ticket is not a JSON object but {}",
                document.type_name());
 
   Checker checker(document);
   RawTicket ticket;
-  ticket.ticket_id = checker.text("ticket_id");
-  ticket.subject = checker.text("subject");
-  ticket.body = checker.text("body");
+  ticket.ticket_id = checker.text("ticket_id", TicketLimits::name);
+  ticket.subject = checker.text("subject", TicketLimits::subject);
+  ticket.body = checker.text("body", TicketLimits::bytes);
   ticket.created_at = checker.whole_number("created_at");
-  ticket.customer_id = checker.text("customer_id");
+  ticket.customer_id = checker.text("customer_id", TicketLimits::name);
   if (document.contains("priority") && !document["priority"].is_null())
-    ticket.priority = checker.text("priority");
+    ticket.priority = checker.text("priority", TicketLimits::name);
   if (document.contains("metadata")) ticket.metadata = parse_metadata(document["metadata"], checker);
-  if (document.contains("ticket_id") && document["ticket_id"].is_string())
-    if (auto problem = ticket_id_problem(ticket.ticket_id)) checker.complain("ticket_id", *problem);
+  if (auto id = document.find("ticket_id"); id != document.end() && id->is_string())
+    if (auto problem = ticket_id_problem(id->get_ref<const std::string&>()))
+      checker.complain("ticket_id", *problem);
   if (!checker.problems().empty())
     flox::fail(flox::ErrorKind::invalid_input, "the ticket breaks the schema: {}", checker.problems());
   return ticket;

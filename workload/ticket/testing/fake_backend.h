@@ -78,6 +78,9 @@ class FakeObjects : public ObjectStore {
   bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) override {
     return objects_.emplace(bucket + "/" + key, content).second;
   }
+  void remove(const std::string& bucket, const std::string& key) override {
+    objects_.erase(bucket + "/" + key);
+  }
 
  private:
   std::map<std::string, std::string> objects_;

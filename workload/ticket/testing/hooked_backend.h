@@ -61,6 +61,7 @@ class HookedObjects : public ObjectStore {
     if (stored) ++writes;
     return stored;
   }
+  void remove(const std::string& bucket, const std::string& key) override { inner_.remove(bucket, key); }
   std::function<void(const std::string& bucket, const std::string& key)> on_get;
   int writes = 0;
 

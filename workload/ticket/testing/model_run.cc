@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "ticket/model/kernel.h"
 #include "ticket/model/matrix.h"
 #include "ticket/model/sentence_encoder.h"
@@ -199,7 +200,8 @@ void run(const Options& options) {
                                                  : everything(options, times, stages);
   const double loaded = now();
   std::vector<json> lines;
-  for (std::string line; std::getline(std::cin, line);) lines.push_back(json::parse(line));
+  for (std::string line; std::getline(std::cin, line);)
+    lines.push_back(flox::parse_json(line, "input", {.bytes = 64 << 20}));
   const double read = now(), processor = processor_seconds();
   for (size_t first = 0; first < lines.size(); first += options.batch) {
     auto end = lines.begin() + static_cast<std::ptrdiff_t>(std::min(first + options.batch, lines.size()));

@@ -120,7 +120,7 @@ struct Metrics::State {
   // Series that exist from the start, so that a rate over them begins at zero and a panel is not empty.
   State() {
     for (const char* name : {"message", "record", "schema", "object_missing", "id_conflict", "unavailable",
-                             "access_denied", "missing_resource", "refused", "internal"})
+                             "access_denied", "missing_resource", "refused", "internal", "worker_ended"})
       failed.Add({{"reason", name}});
     for (const char* name : {"sentiment", "summary"}) fallbacks.Add({{"field", name}});
     for (const char* name : {"poll", "fetch", "store_object", "store_item", "delete", "visibility"})

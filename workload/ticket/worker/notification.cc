@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/http_client.h"
+#include "base/json.h"
 
 namespace ticket {
 
@@ -13,37 +14,58 @@ using nlohmann::json;
 
 namespace {
 
+// A message of SQS has 256 KiB at most; the local backend's are held to the same. S3 sends one record, people
+// a few by hand.
+constexpr flox::JsonLimits body_limits{.bytes = 256 << 10, .depth = 32, .values = 1 << 14};
+constexpr size_t max_records = 1000;
+constexpr size_t max_key = 1024;  // bytes, S3's own limit
+
 json parse_body(std::string_view body, const char* what) {
-  json document = json::parse(body, nullptr, false);
-  if (document.is_discarded()) fail(ErrorKind::invalid_input, "the {} is not JSON in UTF-8", what);
+  json document;
+  try {
+    document = flox::parse_json(body, "message", body_limits);
+  } catch (const flox::Error& error) {
+    throw error.with_context(fmt::format("the {} is not JSON that can be taken", what));
+  }
   if (!document.is_object())
     fail(ErrorKind::invalid_input, "the {} is not a JSON object but {}", what, document.type_name());
   return document;
 }
 
-const std::string* text_at(const json& object, const char* pointer) {
-  json::json_pointer path(pointer);
-  if (!object.is_object() || !object.contains(path)) return nullptr;
-  return object.at(path).get_ptr<const std::string*>();
+// The text at the end of these members of members; nothing if it is not there.
+const std::string* text_at(const json& object, std::initializer_list<const char*> path) {
+  const json* at = &object;
+  for (const char* name : path) {
+    auto found = at->find(name);  // of what is no object: its end
+    if (found == at->end()) return nullptr;
+    at = &*found;
+  }
+  return at->get_ptr<const std::string*>();
+}
+
+Record checked(std::string bucket, std::string key) {
+  if (key.size() > max_key)
+    return {.problem = fmt::format("the record's key has {} bytes, more than {}", key.size(), max_key)};
+  return {.bucket = std::move(bucket), .key = std::move(key)};
 }
 
 Record parse_record(const json& given, const std::string& default_bucket) {
   if (!given.is_object()) return {.problem = "the record is not an object"};
   if (given.contains("s3")) {
-    const std::string* bucket = text_at(given, "/s3/bucket/name");
-    const std::string* key = text_at(given, "/s3/object/key");
+    const std::string* bucket = text_at(given, {"s3", "bucket", "name"});
+    const std::string* key = text_at(given, {"s3", "object", "key"});
     if (bucket == nullptr || key == nullptr || bucket->empty() || key->empty())
       return {.problem = "the record has no s3.bucket.name or no s3.object.key"};
-    return {.bucket = *bucket, .key = flox::url_decode(*key, true)};
+    return checked(*bucket, flox::url_decode(*key, true));
   }
-  const std::string* key = text_at(given, "/key");
-  if (key == nullptr) key = text_at(given, "/Key");
+  const std::string* key = text_at(given, {"key"});
+  if (key == nullptr) key = text_at(given, {"Key"});
   if (key == nullptr || key->empty()) return {.problem = "the record has neither s3.object.key nor key"};
-  return {.bucket = default_bucket, .key = *key};
+  return checked(default_bucket, *key);
 }
 
 bool is_removal(const json& record) {
-  const std::string* name = text_at(record, "/eventName");
+  const std::string* name = text_at(record, {"eventName"});
   return name != nullptr && name->find("ObjectRemoved") != std::string::npos;
 }
 
@@ -51,13 +73,13 @@ bool is_removal(const json& record) {
 
 Notification parse_notification(std::string_view body, const std::string& default_bucket) {
   json document = parse_body(body, "message");
-  const std::string* wrapped = text_at(document, "/Message");
+  const std::string* wrapped = text_at(document, {"Message"});
   if (wrapped != nullptr && !document.contains("Records") && document.contains("TopicArn"))
     document = parse_body(*wrapped, "message inside the SNS notification");
 
   Notification notification;
   if (!document.contains("Records")) {
-    const std::string* event = text_at(document, "/Event");
+    const std::string* event = text_at(document, {"Event"});
     notification.ignored =
         event != nullptr && *event == "s3:TestEvent" ? "S3's test event" : "the message has no Records";
     return notification;
@@ -65,6 +87,8 @@ Notification parse_notification(std::string_view body, const std::string& defaul
   const json& records = document["Records"];
   if (!records.is_array())
     fail(ErrorKind::invalid_input, "Records is not an array but {}", records.type_name());
+  if (records.size() > max_records)
+    fail(ErrorKind::invalid_input, "the message has {} records, more than {}", records.size(), max_records);
   for (const json& record : records)
     if (!is_removal(record)) notification.records.push_back(parse_record(record, default_bucket));
   if (notification.records.empty())

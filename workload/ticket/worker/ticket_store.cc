@@ -10,8 +10,7 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr size_t max_raw_bytes = 4 * 1024 * 1024;
-constexpr size_t max_enriched_bytes = 8 * max_raw_bytes;
+constexpr size_t max_enriched_bytes = 8 * TicketLimits::bytes;
 
 // Counts what fails for good.
 template <typename Call>
@@ -28,7 +27,7 @@ auto counted(Metrics& metrics, const char* operation, const Call& call) {
 }  // namespace
 
 RawTicket TicketStore::fetch(const std::string& bucket, const std::string& key) {
-  auto text = counted(metrics_, "fetch", [&] { return store_.get(bucket, key, max_raw_bytes); });
+  auto text = counted(metrics_, "fetch", [&] { return store_.get(bucket, key, TicketLimits::bytes); });
   if (!text) throw Rejected{"object_missing", fmt::format("s3://{}/{} does not exist", bucket, key)};
   try {
     return parse_raw_ticket(*text);

@@ -6,9 +6,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "base/http_client.h"
 #include "ticket/event_log.h"
-#include "ticket/package.h"
 #include "ticket/worker/notification.h"
 
 namespace ticket {
@@ -24,6 +22,7 @@ namespace {
 // stay hidden for the whole visibility time-out, while those that arrive can be finished or given back.
 constexpr auto answer_on_its_way = 500ms;
 constexpr auto depth_interval = 15s;
+constexpr int deaths_allowed = 2;  // of workers that processed a message alone, until it is set aside
 
 std::chrono::seconds doubled(std::chrono::seconds base, int times, std::chrono::seconds most) {
   return std::min(most, base * (1L << std::clamp(times, 0, 16)));
@@ -65,6 +64,7 @@ struct Worker::Job {
 struct Worker::Delivery {
   const Message* message;
   std::vector<Job> jobs;
+  bool begun = false;  // and that is written down
   Outcome outcome = Outcome::done;
   std::string problem;
 };
@@ -75,7 +75,8 @@ Worker::Worker(const Settings& settings, const QueueTraits& traits, Parts parts)
       parts_(parts),
       keeper_(parts.queue, settings.visibility.value_or(traits.visibility)),
       enricher_(parts.models, enrichment_events()),
-      tickets_(settings, parts.store, parts.table, parts.metrics) {}
+      tickets_(settings, parts.store, parts.table, parts.metrics),
+      failed_messages_(parts.store, settings.enriched_bucket) {}
 
 EnrichmentEvents Worker::enrichment_events() {
   return {.stage_done = [this](const char* stage, Seconds time) { parts_.metrics.stage(stage, time); },
@@ -160,33 +161,81 @@ bool Worker::process_batch(const std::vector<Message>& messages, const Limits& l
   log_event(Level::debug, "received messages", {{"messages", messages.size()}});
 
   std::vector<std::string> to_return;
-  std::vector<Delivery> deliveries;
-  long tickets = summary_.processed;
-  for (const Message& message : messages) {
-    if (limits.max_tickets && tickets >= *limits.max_tickets) {
-      to_return.push_back(message.receipt);
-      continue;
+  size_t left = messages.size();
+  for (const std::vector<const Message*>& group : in_turn(messages)) {
+    std::vector<Delivery> deliveries;
+    long tickets = summary_.processed;
+    for (const Message* message : group) {
+      if (limits.max_tickets && tickets >= *limits.max_tickets)
+        to_return.push_back(message->receipt);
+      else
+        tickets += static_cast<long>(deliveries.emplace_back(open(*message)).jobs.size());
     }
-    tickets += static_cast<long>(deliveries.emplace_back(open(message)).jobs.size());
-  }
-  std::vector<Job*> jobs;
-  for (Delivery& delivery : deliveries)
-    for (Job& job : delivery.jobs) jobs.push_back(&job);
-  for (Job* job : jobs) fetch(*job);
-  enrich(jobs);
-  size_t left = deliveries.size();
-  for (Delivery& delivery : deliveries) {
-    for (Job& job : delivery.jobs) store(job);
-    settle(delivery, to_return);
-    parts_.metrics.in_flight(--left);
+    process_together(deliveries, to_return);
+    parts_.metrics.in_flight(left -= group.size());
   }
   if (!to_return.empty()) give_back(to_return);
   return summary_.failed == failed_before;
 }
 
+void Worker::process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return) {
+  std::vector<Job*> jobs;
+  for (Delivery& delivery : deliveries)
+    for (Job& job : delivery.jobs) jobs.push_back(&job);
+  for (Job* job : jobs) fetch(*job);
+  enrich(jobs);
+  for (Delivery& delivery : deliveries) {
+    for (Job& job : delivery.jobs) store(job);
+    settle(delivery, to_return);
+  }
+}
+
+// Whether its next delivery may be the last one, so that the deaths of workers are counted.
+bool Worker::is_suspect(const Message& message) const {
+  return !traits_.has_dead_letter_queue &&
+         message.receive_count >= std::max(2, settings_.max_receives - deaths_allowed);
+}
+
+// False if the message is not to be looked at any more.
+bool Worker::begin(Delivery& delivery) {
+  const Message& message = *delivery.message;
+  if (!is_suspect(message)) return true;
+  int unfinished = 0;
+  try {
+    unfinished = failed_messages_.unfinished(message);
+    if (unfinished < deaths_allowed || message.receive_count < settings_.max_receives) {
+      failed_messages_.begin(message, unfinished);
+      delivery.begun = true;
+      return true;
+    }
+  } catch (const flox::Error& error) {
+    // The ticket needs the same store, and will say the same.
+    log_event(Level::debug, "that a message is begun could not be written down",
+              {{"message_id", message.id}, {"error", error.what()}});
+    return true;
+  }
+  delivery.begun = true;
+  reject(
+      delivery, "worker_ended",
+      fmt::format("the worker's process ended {} times while it processed this message alone", unfinished));
+  return false;
+}
+
+void Worker::reject(Delivery& delivery, const char* reason, const std::string& problem) {
+  delivery.outcome = Outcome::rejected;
+  delivery.problem = problem;
+  ++summary_.failed;
+  parts_.metrics.failed(reason);
+  log_event(Level::error, "message cannot be processed",
+            {{"message_id", delivery.message->id},
+             {"receive_count", delivery.message->receive_count},
+             {"reason", reason},
+             {"error", problem}});
+}
+
 Worker::Delivery Worker::open(const Message& message) {
   Delivery delivery{.message = &message};
-  ordered_json fields = {{"message_id", message.id}, {"receive_count", message.receive_count}};
+  if (!begin(delivery)) return delivery;
   try {
     Notification notification = parse_notification(message.body, settings_.raw_bucket);
     if (notification.records.empty()) {
@@ -196,13 +245,9 @@ Worker::Delivery Worker::open(const Message& message) {
     }
     for (Record& record : notification.records)
       delivery.jobs.push_back({.message = &message, .record = std::move(record)});
-  } catch (const flox::Error& error) {
-    delivery.outcome = Outcome::rejected;
-    delivery.problem = error.what();
-    ++summary_.failed;
-    parts_.metrics.failed("message");
-    fields.update({{"reason", "message"}, {"error", error.what()}});
-    log_event(Level::error, "message cannot be processed", fields);
+  } catch (const std::exception& error) {
+    delivery.jobs.clear();
+    reject(delivery, "message", error.what());
   }
   return delivery;
 }
@@ -226,6 +271,9 @@ void Worker::attempt(Job& job, const Step& step) {
                      (error.kind() == ErrorKind::not_found && job.record.bucket != settings_.raw_bucket);
     job.end(its_fault ? Outcome::rejected : Outcome::failed);
     reason = reason_of(error.kind()), job.problem = error.what();
+  } catch (const std::exception& error) {  // memory that is not there, a library's complaint: of this ticket
+    job.end(Outcome::rejected);
+    reason = reason_of(ErrorKind::internal), job.problem = error.what();
   }
   ++summary_.failed;
   parts_.metrics.failed(reason);
@@ -257,18 +305,29 @@ void Worker::enrich(std::vector<Job*> jobs) {
   std::vector<RawTicket> tickets;
   for (const Job* job : jobs) tickets.push_back(*job->ticket);
   parts_.metrics.enriched_together(tickets.size());
-  std::vector<EnrichedOrError> results;
-  try {
-    StageTimer timer(parts_.metrics, "enrich");
-    results = enricher_.enrich(tickets);
-  } catch (const flox::Error& error) {
-    results.assign(tickets.size(), {.enriched = {}, .error = error});
-  }
+  std::vector<EnrichedOrError> results = run_models(tickets);
   for (size_t i = 0; i < jobs.size(); ++i)
     attempt(*jobs[i], [&] {
       if (results[i].error) throw *results[i].error;
       jobs[i]->enriched = std::move(results[i].enriched);
     });
+}
+
+// All together; where that fails as a whole, each for itself.
+std::vector<EnrichedOrError> Worker::run_models(const std::vector<RawTicket>& tickets) {
+  std::optional<flox::Error> problem;
+  try {
+    StageTimer timer(parts_.metrics, "enrich");
+    return enricher_.enrich(tickets);
+  } catch (const flox::Error& error) {
+    problem = error;
+  } catch (const std::exception& error) {
+    problem = flox::Error(ErrorKind::invalid_input, error.what());
+  }
+  if (tickets.size() == 1) return {{.enriched = {}, .error = problem}};
+  std::vector<EnrichedOrError> results;
+  for (const RawTicket& ticket : tickets) results.push_back(std::move(run_models({ticket}).front()));
+  return results;
 }
 
 void Worker::store(Job& job) {
@@ -301,6 +360,7 @@ void Worker::settle(Delivery& delivery, std::vector<std::string>& to_return) {
   if (delivery.outcome == Outcome::rejected && !traits_.has_dead_letter_queue &&
       message.receive_count >= settings_.max_receives && move_aside(message, delivery.problem))
     delivery.outcome = Outcome::done;
+  if (delivery.begun) failed_messages_.end(message);
   if (delivery.outcome == Outcome::dropped) {
     to_return.push_back(message.receipt);
     return;
@@ -328,15 +388,9 @@ void Worker::give_back(const std::vector<std::string>& receipts) {
 }
 
 bool Worker::move_aside(const Message& message, const std::string& problem) {
-  std::string key = "failed/" + flox::url_encode(message.id) + ".json";
-  ordered_json record = {{"message_id", message.id},
-                         {"receive_count", message.receive_count},
-                         {"error", problem},
-                         {"body", message.body},
-                         {"processor_version", program_version()}};
+  std::string place;
   try {
-    parts_.store.put(settings_.enriched_bucket, key,
-                     record.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    place = failed_messages_.keep(message, problem);
   } catch (const flox::Error& error) {
     log_event(Level::error, "message could not be moved aside",
               {{"message_id", message.id}, {"error", error.what()}});
@@ -344,9 +398,7 @@ bool Worker::move_aside(const Message& message, const std::string& problem) {
   }
   parts_.metrics.moved_aside();
   log_event(Level::warning, "message moved aside",
-            {{"message_id", message.id},
-             {"kept_as", "s3://" + settings_.enriched_bucket + "/" + key},
-             {"error", problem}});
+            {{"message_id", message.id}, {"kept_as", place}, {"error", problem}});
   return true;
 }
 

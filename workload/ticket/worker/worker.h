@@ -14,6 +14,7 @@
 #include "ticket/backend/backend.h"
 #include "ticket/pipeline/enricher.h"
 #include "ticket/stop.h"
+#include "ticket/worker/failed_messages.h"
 #include "ticket/worker/health.h"
 #include "ticket/worker/metrics.h"
 #include "ticket/worker/settings.h"
@@ -53,7 +54,8 @@ class Worker {
   Worker(const Settings& settings, const QueueTraits& traits, Parts parts);
 
   // Works until a stop is requested or a limit is reached. Failures of tickets and of services are logged,
-  // counted and tried again; none ends it.
+  // counted and tried again; none ends it. What does end the process holds the other messages up for three
+  // deliveries at most (worker/failed_messages.h).
   Summary run(const Limits& limits);
 
  private:
@@ -70,9 +72,14 @@ class Worker {
   std::optional<std::vector<Message>> poll();
   void look_at_queue(const std::vector<Message>& messages);
   bool process_batch(const std::vector<Message>& messages, const Limits& limits);
+  void process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return);
   Delivery open(const Message& message);
+  void reject(Delivery& delivery, const char* reason, const std::string& problem);
+  bool is_suspect(const Message& message) const;
+  bool begin(Delivery& delivery);
   void fetch(Job& job);
   void enrich(std::vector<Job*> jobs);
+  std::vector<EnrichedOrError> run_models(const std::vector<RawTicket>& tickets);
   void store(Job& job);
   template <typename Step>
   void attempt(Job& job, const Step& step);
@@ -89,6 +96,7 @@ class Worker {
   VisibilityKeeper keeper_;
   Enricher enricher_;
   TicketStore tickets_;
+  FailedMessages failed_messages_;
   Summary summary_;
   std::chrono::steady_clock::time_point depth_seen_{};
 };
