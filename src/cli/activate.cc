@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/private_directory.h"
 #include "base/process.h"
 #include "cli/commands.h"
 #include "cli/services.h"
@@ -37,15 +38,13 @@ std::string shell_quoted(std::string_view text) {
   return result + "'";
 }
 
-// .flox/cache, or a directory below /tmp where that cannot be written (a pod's read-only volume).
+// .flox/cache, or one of the user's own where that cannot be written (a pod's read-only volume).
 fs::path cache_directory(const env::Environment& environment) {
   fs::path cache = environment.directory() / ".flox/cache";
   std::error_code error;
   fs::create_directories(cache, error);
   if (!error && ::access(cache.c_str(), W_OK) == 0) return cache;
-  fs::path fallback = fs::path("/tmp") / fmt::format("flox-cache-{}", ::getuid());
-  fs::create_directories(fallback, error);
-  return fallback;
+  return user_cache_directory("environments");
 }
 
 // The lock to activate: the environment's own, or with its primary package at $FLOX_PACKAGE_VERSION.
@@ -63,8 +62,7 @@ std::optional<env::Environment> namespace_environment() {
   const std::string reference = namespace_default();
   if (reference.empty()) return std::nullopt;
   const auto [name, descriptor] = env::parse_package(reference);
-  const fs::path directory = fs::temp_directory_path() / fmt::format("flox-namespace-{}", ::getuid());
-  fs::create_directories(directory);
+  const fs::path directory = user_cache_directory("namespace");
   FileLock turn(directory / "lock", FileLock::Mode::exclusive);  // a probe may activate at the same time
   auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory)
                                                      : env::Environment::init(directory, name);
@@ -183,13 +181,13 @@ void run_shell(const Prepared& prepared, const std::string& command) {
   if (!command.empty())
     execute(shell, {shell.filename(), "-c", text + command}, prepared.activation.environment);
   // The rc file outlives this process, which becomes the shell; it removes itself once read.
-  std::string rc = (fs::temp_directory_path() / fmt::format("flox-rc-{}", ::getpid())).string();
-  write_file(
-      rc,
-      fmt::format(
-          "rm -f {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox [$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
-          shell_quoted(rc), text),
-      0600);
+  const fs::path directory = TempDir("flox-rc-").release();
+  const std::string rc = directory / "rc";
+  write_file(rc,
+             fmt::format("rm -rf {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox "
+                         "[$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
+                         shell_quoted(directory.string()), text),
+             0600);
   fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n",
              prepared.activation.environment.at("FLOX_ENV_DESCRIPTION"));
   execute(shell, {shell.filename(), "--rcfile", rc, "-i"}, prepared.activation.environment);
