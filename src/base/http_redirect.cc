@@ -88,7 +88,7 @@ std::string proxy_for(const HttpUrl& url) {
 Redirects::Redirects(HttpRequest first)
     : now_(std::move(first)), first_url_(HttpUrl::parse(now_.url)), url_(first_url_), proxy_(proxy_for(url_)) {
   if (first_url_.login && !now_.login) now_.login = first_url_.login;
-  now_.url = first_url_.to_string();
+  now_.url = split_login(now_.url).first;  // otherwise as written: AWS's signature is of it
 }
 
 bool Redirects::admits(Network network) const noexcept {

@@ -121,13 +121,13 @@ HttpUrl HttpUrl::parse(std::string_view url) {
       refuse("its port is not a number up to 65535");
     host = host.substr(0, colon);
   }
+  if (!host.starts_with('[') && host.find('%') != std::string_view::npos) refuse("its host is percent-encoded");
   if (host.starts_with('[')) {
     if (!host.ends_with(']')) refuse("its address has no closing bracket");
     host = host.substr(1, host.size() - 2);
   }
   result.host = lower(host);
   if (result.host.empty()) refuse("it names no host");
-  if (result.host.find('%') != std::string::npos) refuse("its host is percent-encoded");
   const std::string_view rest = url.substr(authority->end);
   result.target = rest.substr(0, rest.find('#'));
   if (!result.target.starts_with('/')) result.target.insert(0, "/");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 
 #include "base/config.h"
@@ -12,6 +13,8 @@
 #include "base/url.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
+#include "nix/signature.h"
+#include "store/binary_cache.h"
 
 namespace flox::cli {
 namespace {
@@ -62,8 +65,30 @@ std::string systems_of(std::span<const catalog::PackageBuild> builds) {
   return fmt::format("{}", fmt::join(systems, ", "));
 }
 
+// Who signed the build's paths, as far as the configured keys can tell: the name that the catalog gives is
+// anybody's to choose, and so is a name in a signature.
+std::string signers_of(const catalog::PackageBuild& build, const catalog::Client& catalog) {
+  const nix::TrustedKeys keys(Config::load().trusted_keys);
+  const std::string claim = build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
+  std::set<std::string> signers;
+  try {
+    const auto cache = store::BinaryCache::open(catalog.cache_url());
+    for (const auto& [output, path] : build.outputs) {
+      const auto narinfo = cache->query(path);
+      if (!narinfo) return "unknown: the catalog's cache does not have it" + claim;
+      const std::string signer = keys.signer_of(narinfo->info);
+      if (signer.empty()) return "by no key that you trust" + claim;
+      signers.insert(signer);
+    }
+  } catch (const Error& error) {
+    return fmt::format("unknown: {}{}", printable(error.what()), claim);
+  }
+  return fmt::format("{}", fmt::join(signers, ", "));
+}
+
 void show(const Options& options) {
-  const auto builds = client().show(options.term);  // newest version first, at least one
+  catalog::Client catalog = client();
+  const auto builds = catalog.show(options.term);  // newest version first, at least one
   if (options.json) return print_json(builds);
   auto of_version = [&](size_t first) {
     size_t end = first;
@@ -85,7 +110,7 @@ void show(const Options& options) {
   fmt::print("  License:  {}\n", or_unknown(latest.license));
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
   fmt::print("  Systems:  {}\n", systems_of(newest));
-  fmt::print("  Signed:   {}\n", or_unknown(latest.signer));
+  fmt::print("  Signed:   {}\n", signers_of(latest, catalog));
   fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
   if (newest.size() == builds.size()) return;
   fmt::print("\n  Other versions:\n");

@@ -148,6 +148,18 @@ refused "larger than 16777216 bytes" flox search web
 rules '{" /api/v1/catalog/search": {"status": 500, "body": "ami-s3cret"}}'
 refused "answered 500" flox search web
 
+step "a name in a signature is anybody's: what counts is the key"
+build_of() { build x 1.0 | sed "s|/nix/store/0*-web|$SITE|; s|\"signer\":\"x\"|\"signer\":\"test-1\"|"; }
+catalog "$(build_of)"
+flox store keygen test-1 --out "$WORK/forged" >/dev/null
+flox store add --root "$WORK/forger" "$WORK/site" --name site >/dev/null
+for signer in forged key; do
+  rm -rf "$WWW/cache"
+  flox store copy --root "$WORK/forger" --to "file://$WWW/cache" --key "$WORK/$signer" "$SITE" >/dev/null
+  OUTPUT=$(FLOX_TRUSTED_KEYS=$(<"$WORK/key.pub") flox show web)
+  if [ $signer = key ]; then contains "$OUTPUT" "Signed:   test-1"; else contains "$OUTPUT" "Signed:   by no key that you trust"; fi
+done
+
 step "what flox starts has no token in its environment: commands, hooks, builds"
 export FLOX_CATALOG_TOKEN=tok-s3cret
 mkdir -p "$WORK/project"
