@@ -158,7 +158,7 @@ start_catalog() {
   mkdir -p "$WORLD/catalog"
   KEY_FILE=$WORLD/signing.key
   PUBLIC_KEY=$(flox store keygen demo-1 --out "$KEY_FILE")
-  head -c 24 /dev/urandom | base64 >"$WORLD/token"
+  (umask 077 && head -c 24 /dev/urandom | base64 >"$WORLD/token")
   start_server catalog flox-catalog --listen 127.0.0.1:0 --data "$WORLD/catalog" --token-file "$WORLD/token" --port-file "$WORLD/catalog.port"
   wait_until 10 "flox-catalog to listen" test -s "$WORLD/catalog.port"
   CATALOG_URL=http://127.0.0.1:$(cat "$WORLD/catalog.port")
