@@ -49,7 +49,8 @@ const std::vector<Key>& keys() {
       {"catalog_token", "FLOX_CATALOG_TOKEN", "",
        "bearer token for publishing to the catalog; the programs that flox starts do not get the variable",
        [](Config& c, const std::string& v) { c.catalog_token = Secret(v); }},
-      {"catalog_token_file", "FLOX_CATALOG_TOKEN_FILE", "", "file that holds it instead, readable by its owner only",
+      {"catalog_token_file", "FLOX_CATALOG_TOKEN_FILE", "",
+       "file that holds it instead, readable by its owner only",
        [](Config& c, const std::string& v) { c.catalog_token_file = v; }},
       {"caches", "FLOX_CACHES", "",
        "further binary caches, in order of preference (variable: spaces between)",
@@ -134,10 +135,11 @@ void check_private(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) fail_errno(errno, "examining {}", path.string());
   if ((status.st_mode & 077) != 0)
-    throw Error(ErrorKind::untrusted,
-                fmt::format("{} holds catalog_token, and others than its owner may use it (mode {:04o})", path.string(),
-                            status.st_mode & 07777),
-                "Write the token to a file of its own, with mode 600, and name that with catalog_token_file.");
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("{} holds catalog_token, and others than its owner may use it (mode {:04o})",
+                    path.string(), status.st_mode & 07777),
+        "Write the token to a file of its own, with mode 600, and name that with catalog_token_file.");
 }
 
 void apply_file(Config& config, const std::filesystem::path& path) {

@@ -49,8 +49,8 @@ struct Config {
   Secret token() const;
 
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"
-  // for bad TOML, unknown keys and ill-typed values, and untrusted if the file holds the token and others may read
-  // it.
+  // for bad TOML, unknown keys and ill-typed values, and untrusted if the file holds the token and others may
+  // read it.
   static Config load();
   // The table of keys for people.
   static std::string explain();

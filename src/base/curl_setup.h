@@ -12,14 +12,15 @@ namespace flox {
 
 using CurlHeaders = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
 
-// Sets URL, method, body, headers, secrets, time-outs and certificates on a fresh or reset handle; redirects and
-// proxies are http_redirect.h's. The request and what is returned must outlive the exchange.
+// Sets URL, method, body, headers, secrets, time-outs and certificates on a fresh or reset handle; redirects
+// and proxies are http_redirect.h's. The request and what is returned must outlive the exchange.
 CurlHeaders set_up(CURL* handle, const HttpRequest& request);
 
 // Takes the header lines of one exchange, within bounds.
 class HeadReader {
  public:
-  // Adds one line to the response; a new status line starts it afresh. False once they are too many or too large.
+  // Adds one line to the response; a new status line starts it afresh. False once they are too many or too
+  // large.
   bool add(HttpResponse& response, std::string_view line);
   bool is_too_large() const noexcept { return bytes_ > max_bytes || lines_ > max_lines; }
 

@@ -125,9 +125,11 @@ HttpResponse HttpClient::exchange(Redirects& way, const ByteSink& sink) {
   const CURLcode code = curl().easy_perform(handle);
   if (exchange.sink_error) std::rethrow_exception(exchange.sink_error);
   const std::string url = printable_url(request.url);
-  if (exchange.head.is_too_large()) fail(ErrorKind::invalid_input, "{} {}: its headers are too many or too large", request.method, url);
+  if (exchange.head.is_too_large())
+    fail(ErrorKind::invalid_input, "{} {}: its headers are too many or too large", request.method, url);
   if (exchange.too_large)
-    fail(ErrorKind::invalid_input, "{} {}: it is larger than {} bytes", request.method, url, request.max_body.bytes);
+    fail(ErrorKind::invalid_input, "{} {}: it is larger than {} bytes", request.method, url,
+         request.max_body.bytes);
   if (code != CURLE_OK && way.refusal()) throw Error(*way.refusal());
   if (code != CURLE_OK && !exchange.error_body.is_cut())
     fail(ErrorKind::unavailable, "{} {}: {}", request.method, url,

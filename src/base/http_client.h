@@ -1,7 +1,8 @@
-// HTTP client over libcurl: connections are kept and re-used, redirects of GET and HEAD followed by the rules of
-// http_redirect.h, errors become Error(unavailable). Proxies come from curl's variables (https_proxy, no_proxy,
-// …), certificates from NIX_SSL_CERT_FILE or SSL_CERT_FILE or the system. Passwords are the caller's to bring
-// (netrc.h): this reads no file of secrets. Bodies are taken as they come, in no Content-Encoding.
+// HTTP client over libcurl: connections are kept and re-used, redirects of GET and HEAD followed by the rules
+// of http_redirect.h, errors become Error(unavailable). Proxies come from curl's variables (https_proxy,
+// no_proxy, …), certificates from NIX_SSL_CERT_FILE or SSL_CERT_FILE or the system. Passwords are the
+// caller's to bring (netrc.h): this reads no file of secrets. Bodies are taken as they come, in no
+// Content-Encoding.
 #pragma once
 
 #include <chrono>
@@ -34,8 +35,8 @@ struct HttpRequest {
   std::chrono::milliseconds timeout{60'000};  // for the whole exchange; zero: none
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::seconds stall_timeout{60};  // a transfer under 1 byte/s for so long fails
-  // Sent to the URL's own origin (scheme, host and port) only, as the headers are; a redirect does not take them
-  // along.
+  // Sent to the URL's own origin (scheme, host and port) only, as the headers are; a redirect does not take
+  // them along.
   std::optional<Login> login;  // Basic
   Secret bearer;               // Bearer
   BodyLimit max_body;          // a larger body is Error(invalid_input)
@@ -59,9 +60,9 @@ class HttpClient {
   ~HttpClient();
 
   // Sends and waits. Any status is a response, a redirect that is not followed, too. Throws Error, naming the
-  // URL without its secrets: unavailable if there is none (no connection, time-out, broken transfer), untrusted
-  // for a redirect that must not be followed, invalid_input for an answer over the limits (of headers: 128
-  // lines, 64 KiB).
+  // URL without its secrets: unavailable if there is none (no connection, time-out, broken transfer),
+  // untrusted for a redirect that must not be followed, invalid_input for an answer over the limits (of
+  // headers: 128 lines, 64 KiB).
   HttpResponse send(const HttpRequest& request);
   // The same, giving the body of a 2xx response to `sink` piece by piece; what `sink` throws is rethrown.
   HttpResponse stream(const HttpRequest& request, const ByteSink& sink);

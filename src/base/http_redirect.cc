@@ -86,7 +86,10 @@ std::string proxy_for(const HttpUrl& url) {
 }
 
 Redirects::Redirects(HttpRequest first)
-    : now_(std::move(first)), first_url_(HttpUrl::parse(now_.url)), url_(first_url_), proxy_(proxy_for(url_)) {
+    : now_(std::move(first)),
+      first_url_(HttpUrl::parse(now_.url)),
+      url_(first_url_),
+      proxy_(proxy_for(url_)) {
   if (first_url_.login && !now_.login) now_.login = first_url_.login;
   now_.url = split_login(now_.url).first;  // otherwise as written: AWS's signature is of it
 }
@@ -97,10 +100,12 @@ bool Redirects::admits(Network network) const noexcept {
 }
 
 void Redirects::refuse(Network network) {
-  refusal_ = Error(ErrorKind::untrusted,
-                   fmt::format("{}: its address is in a {} network, where {} may not lead", printable_url(url_.to_string()),
-                               to_string(network), foreign_ ? "a redirect from " + printable_url(first_url_.origin()) : "a host name"),
-                   "If that is meant, name that server itself in the configuration.");
+  refusal_ =
+      Error(ErrorKind::untrusted,
+            fmt::format("{}: its address is in a {} network, where {} may not lead",
+                        printable_url(url_.to_string()), to_string(network),
+                        foreign_ ? "a redirect from " + printable_url(first_url_.origin()) : "a host name"),
+            "If that is meant, name that server itself in the configuration.");
 }
 
 void Redirects::guard(CURL* handle) {

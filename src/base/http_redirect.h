@@ -1,10 +1,13 @@
-// The way of one exchange through redirects, and which addresses it may connect to on it. Internal to the HTTP
-// client and pool. The rules are those of docs/binary-caches.md, "Redirects":
+// The way of one exchange through redirects, and which addresses it may connect to on it. Internal to the
+// HTTP client and pool. The rules are those of docs/binary-caches.md, "Redirects":
 //
-//   - GET and HEAD are redirected, other methods never; at most five times; to http or https, never from https to
+//   - GET and HEAD are redirected, other methods never; at most five times; to http or https, never from
+//   https to
 //     http; never to a URL with a user or password.
-//   - To another origin (scheme, host, port) go no headers but those that name a range, no bearer token, no login.
-//   - Another origin is reached only in a network that the first server's network may lead to (may_lead), judged
+//   - To another origin (scheme, host, port) go no headers but those that name a range, no bearer token, no
+//   login.
+//   - Another origin is reached only in a network that the first server's network may lead to (may_lead),
+//   judged
 //     by the address that is connected to, not by the one that a name had before. A URL whose host is an
 //     address may lead to the same address again.
 //   - A host name that resolves to a link-local address is not connected to, redirected or not.
@@ -36,8 +39,8 @@ class Redirects {
   bool is_foreign() const noexcept { return foreign_; }
   // Makes the handle refuse addresses that this exchange may not connect to. This must outlive the exchange.
   void guard(CURL* handle);
-  // Once the exchange on the handle is over with this status: whether it goes on elsewhere; request() is then the
-  // next. Throws Error(untrusted) if it must not go there.
+  // Once the exchange on the handle is over with this status: whether it goes on elsewhere; request() is then
+  // the next. Throws Error(untrusted) if it must not go there.
   bool follow(CURL* handle, long status);
   // Why the last exchange failed, if it was for its address.
   const std::optional<Error>& refusal() const noexcept { return refusal_; }
@@ -58,8 +61,8 @@ class Redirects {
   std::optional<Error> refusal_;
 };
 
-// The proxy that the environment names for a URL (http_proxy, https_proxy, all_proxy; no_proxy), as curl reads
-// it; empty: none.
+// The proxy that the environment names for a URL (http_proxy, https_proxy, all_proxy; no_proxy), as curl
+// reads it; empty: none.
 std::string proxy_for(const HttpUrl& url);
 
 }  // namespace flox

@@ -36,10 +36,13 @@ class Redirecting {
           if (request.path == "/problem")
             return {.status = 404,
                     .content_type = "application/problem+json",
-                    .body = R"({"title":"t","detail":"the \u001b[31mwords of )" + std::string(500, 'x') + R"("})"};
+                    .body = R"({"title":"t","detail":"the \u001b[31mwords of )" + std::string(500, 'x') +
+                            R"("})"};
           return moved(request.method == "GET" ? 302 : 307, target_);
         }) {}
-  std::string url(const std::string& path) const { return fmt::format("http://127.0.0.1:{}{}", server_.port(), path); }
+  std::string url(const std::string& path) const {
+    return fmt::format("http://127.0.0.1:{}{}", server_.port(), path);
+  }
   Redirecting& leads_to(std::string target) {
     const std::lock_guard lock(mutex_);
     target_ = std::move(target);
@@ -65,7 +68,10 @@ class Redirecting {
 
 HttpRequest with_secrets(std::string url) {
   return {.url = std::move(url),
-          .headers = {{"X-Amz-Security-Token", "s3cret"}, {"X-Own", "s3cret"}, {"Cookie", "s3cret"}, {"Range", "bytes=0-"}},
+          .headers = {{"X-Amz-Security-Token", "s3cret"},
+                      {"X-Own", "s3cret"},
+                      {"Cookie", "s3cret"},
+                      {"Range", "bytes=0-"}},
           .bearer = Secret("s3cret"),
           .max_body = limit};
 }
@@ -91,7 +97,8 @@ std::string error_of(const std::function<void()>& call) {
 TEST(Redirect, within_an_origin_takes_everything_along) {
   Redirecting server;
   server.leads_to("/here");
-  for (const std::string& seen : {HttpClient().send(with_secrets(server.url("/to"))).body, through_pool(with_secrets(server.url("/to")))}) {
+  for (const std::string& seen : {HttpClient().send(with_secrets(server.url("/to"))).body,
+                                  through_pool(with_secrets(server.url("/to")))}) {
     EXPECT_THAT(seen, HasSubstr("authorization=Bearer s3cret"));
     EXPECT_THAT(seen, HasSubstr("x-own=s3cret"));
   }
@@ -100,12 +107,15 @@ TEST(Redirect, within_an_origin_takes_everything_along) {
 TEST(Redirect, to_another_origin_takes_no_secret_along) {
   Redirecting server, other;
   server.leads_to(other.url("/here"));
-  for (const std::string& seen : {HttpClient().send(with_secrets(server.url("/to"))).body, through_pool(with_secrets(server.url("/to")))}) {
+  for (const std::string& seen : {HttpClient().send(with_secrets(server.url("/to"))).body,
+                                  through_pool(with_secrets(server.url("/to")))}) {
     EXPECT_THAT(seen, HasSubstr("range=bytes=0-"));
     EXPECT_THAT(seen, Not(HasSubstr("s3cret")));
     EXPECT_THAT(seen, Not(HasSubstr("authorization")));
   }
-  HttpRequest request{.url = server.url("/to"), .login = Login{.user = "me", .password = Secret("s3cret")}, .max_body = limit};
+  HttpRequest request{.url = server.url("/to"),
+                      .login = Login{.user = "me", .password = Secret("s3cret")},
+                      .max_body = limit};
   EXPECT_THAT(HttpClient().send(request).body, Not(HasSubstr("authorization")));
   EXPECT_TRUE(HttpClient().send(request).is_foreign);
 }
@@ -121,7 +131,10 @@ TEST(Redirect, of_other_methods_is_an_answer) {
   Redirecting server, other;
   server.leads_to(other.url("/here"));
   for (const char* method : {"POST", "PUT", "DELETE"})
-    EXPECT_EQ(HttpClient().send({.method = method, .url = server.url("/to"), .body = "x", .max_body = limit}).status, 307);
+    EXPECT_EQ(HttpClient()
+                  .send({.method = method, .url = server.url("/to"), .body = "x", .max_body = limit})
+                  .status,
+              307);
   EXPECT_EQ(other.requests(), 0);
 }
 
@@ -136,9 +149,9 @@ TEST(Redirect, a_loop_ends) {
 
 TEST(Redirect, to_link_local_addresses_and_with_a_login_is_refused) {
   Redirecting server;
-  for (const char* target :
-       {"http://169.254.169.254/latest/meta-data/", "http://0xa9fea9fe/", "http://2852039166/", "http://[fe80::1]/",
-        "http://[::ffff:169.254.169.254]/", "http://[fd00:ec2::254]/", "http://100.100.100.200/", "//169.254.169.254/x"}) {
+  for (const char* target : {"http://169.254.169.254/latest/meta-data/", "http://0xa9fea9fe/",
+                             "http://2852039166/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/",
+                             "http://[fd00:ec2::254]/", "http://100.100.100.200/", "//169.254.169.254/x"}) {
     server.leads_to(target);
     EXPECT_THAT(error_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); }),
                 HasSubstr("link-local"))
@@ -148,7 +161,8 @@ TEST(Redirect, to_link_local_addresses_and_with_a_login_is_refused) {
         << target;
   }
   server.leads_to("http://me:s3cret@127.0.0.1:1/");
-  const std::string message = error_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); });
+  const std::string message =
+      error_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); });
   EXPECT_THAT(message, HasSubstr("user or password"));
   EXPECT_THAT(message, Not(HasSubstr("s3cret")));
 }
@@ -178,7 +192,8 @@ TEST(Redirect, what_a_stranger_says_about_a_failure_is_not_repeated) {
 }
 
 TEST(Proxy, is_what_the_environment_names_and_does_not_exempt) {
-  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
+  for (const char* name :
+       {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
     ::unsetenv(name);
   const auto of = [](const char* url) { return proxy_for(HttpUrl::parse(url)); };
   EXPECT_EQ(of("http://h/"), "");
@@ -188,7 +203,8 @@ TEST(Proxy, is_what_the_environment_names_and_does_not_exempt) {
   ::setenv("all_proxy", "http://p:2", 1);
   EXPECT_EQ(of("https://h/"), "http://p:2");
   ::setenv("no_proxy", "h, .example.org,10.0.0.0/8 [fd00::1]", 1);
-  for (const char* exempt : {"http://h/", "http://a.example.org/", "http://example.org/", "http://10.1.2.3/", "http://[fd00::1]/"})
+  for (const char* exempt :
+       {"http://h/", "http://a.example.org/", "http://example.org/", "http://10.1.2.3/", "http://[fd00::1]/"})
     EXPECT_EQ(of(exempt), "") << exempt;
   for (const char* other : {"http://hh/", "http://badexample.org/", "http://11.1.2.3/", "http://h.org/"})
     EXPECT_EQ(of(other), "http://p:1") << other;

@@ -48,12 +48,16 @@ TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
   std::string big(3 << 20, 'z');
   write_file(dir.path() / "source", big);
   HttpClient client;
-  EXPECT_EQ(
-      client.send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source", .max_body = limit}).status,
-      201);
+  EXPECT_EQ(client
+                .send({.method = "PUT",
+                       .url = url(server, "/f"),
+                       .upload_file = dir.path() / "source",
+                       .max_body = limit})
+                .status,
+            201);
   std::string got;
-  HttpResponse response =
-      client.stream({.url = url(server, "/f"), .max_body = limit}, [&](std::string_view piece) { got += piece; });
+  HttpResponse response = client.stream({.url = url(server, "/f"), .max_body = limit},
+                                        [&](std::string_view piece) { got += piece; });
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(got, big);
 }
@@ -95,7 +99,9 @@ TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
 TEST(Http, a_body_over_the_limit_is_refused) {
   HttpServer server({.max_body = 10}, [](const ServerRequest&) { return ServerResponse{}; });
   EXPECT_EQ(
-      HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x'), .max_body = limit}).status,
+      HttpClient()
+          .send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x'), .max_body = limit})
+          .status,
       413);
 }
 
@@ -104,8 +110,8 @@ TEST(Http, an_upload_over_the_limit_is_refused_with_an_answer) {
   HttpServer server({.max_upload = 10, .upload_dir = dir.path()},
                     [](const ServerRequest&) { return ServerResponse{}; });
   write_file(dir.path() / "source", std::string(3 << 20, 'x'));
-  HttpResponse response =
-      HttpClient().send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source", .max_body = limit});
+  HttpResponse response = HttpClient().send(
+      {.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source", .max_body = limit});
   EXPECT_EQ(response.status, 413);
   EXPECT_THAT(response.body, HasSubstr("over 10 bytes"));
 }
@@ -126,9 +132,15 @@ TEST(Http, an_upload_that_is_not_admitted_is_answered_unread) {
   fs::path source = dir.path() / "source" / "file";
   write_file(source, std::string(30 << 20, 'x'));
   HttpClient client;
-  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/closed"), .upload_file = source, .max_body = limit}).status, 403);
+  EXPECT_EQ(
+      client.send({.method = "PUT", .url = url(server, "/closed"), .upload_file = source, .max_body = limit})
+          .status,
+      403);
   EXPECT_FALSE(handled);
-  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source, .max_body = limit}).status, 201);
+  EXPECT_EQ(
+      client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source, .max_body = limit})
+          .status,
+      201);
 }
 
 TEST(Url, encoding_goes_there_and_back) {

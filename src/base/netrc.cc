@@ -24,7 +24,8 @@ void warn_once(const std::string& path, unsigned mode) {
   static std::set<std::string> warned;
   const std::lock_guard lock(mutex);
   if (warned.insert(path).second)
-    log::warning("{} holds secrets and others may read it (mode {:04o}). Run: chmod 600 {}", path, mode & 07777, path);
+    log::warning("{} holds secrets and others may read it (mode {:04o}). Run: chmod 600 {}", path,
+                 mode & 07777, path);
 }
 
 // The next word of a netrc file, quoted or not; empty at the end.

@@ -38,7 +38,8 @@ TEST(Netrc, one_for_the_user_that_the_url_names_and_a_default) {
 }
 
 TEST(Netrc, macros_are_passed_over) {
-  EXPECT_EQ(found("macdef init\nmachine h login no password no\n\nmachine h login u password p\n", "h"), "u/p");
+  EXPECT_EQ(found("macdef init\nmachine h login no password no\n\nmachine h login u password p\n", "h"),
+            "u/p");
   EXPECT_EQ(found("macdef init\nmachine h login no password no", "h"), "none");
   EXPECT_EQ(found("machine h login u password \"never closed", "h"), "u/never closed");
 }

@@ -1,4 +1,5 @@
-// What a server says about why it failed (RFC 9457, application/problem+json), as far as it may stand in a message.
+// What a server says about why it failed (RFC 9457, application/problem+json), as far as it may stand in a
+// message.
 #pragma once
 
 #include <string>

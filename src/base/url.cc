@@ -50,10 +50,10 @@ std::optional<Authority> authority_of(std::string_view url) {
 }
 
 Network network_of_v4(uint32_t address) noexcept {
-  const auto within = [&](uint32_t prefix, int bits) {
-    return (address ^ prefix) >> (32 - bits) == 0;
+  const auto within = [&](uint32_t prefix, int bits) { return (address ^ prefix) >> (32 - bits) == 0; };
+  constexpr auto ip = [](uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+    return a << 24 | b << 16 | c << 8 | d;
   };
-  constexpr auto ip = [](uint32_t a, uint32_t b, uint32_t c, uint32_t d) { return a << 24 | b << 16 | c << 8 | d; };
   if (within(ip(169, 254, 0, 0), 16)) return Network::link_local;
   // Metadata services that are elsewhere: Alibaba's, Azure's, Oracle's.
   for (const uint32_t metadata : {ip(100, 100, 100, 200), ip(168, 63, 129, 16), ip(192, 0, 0, 192)})
@@ -121,7 +121,8 @@ HttpUrl HttpUrl::parse(std::string_view url) {
       refuse("its port is not a number up to 65535");
     host = host.substr(0, colon);
   }
-  if (!host.starts_with('[') && host.find('%') != std::string_view::npos) refuse("its host is percent-encoded");
+  if (!host.starts_with('[') && host.find('%') != std::string_view::npos)
+    refuse("its host is percent-encoded");
   if (host.starts_with('[')) {
     if (!host.ends_with(']')) refuse("its address has no closing bracket");
     host = host.substr(1, host.size() - 2);

@@ -60,18 +60,20 @@ TEST(HttpUrl, a_login_is_split_off_or_hidden) {
 }
 
 TEST(Network, of_an_address_whatever_its_spelling) {
-  for (const char* address : {"169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.1",
-                              "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fe80::1",
-                              "fe80::1%eth0", "febf::1", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200",
-                              "168.63.129.16", "192.0.0.192"})
+  for (const char* address :
+       {"169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.1",
+        "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fe80::1", "fe80::1%eth0",
+        "febf::1", "fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"})
     EXPECT_EQ(network_of_host(address), Network::link_local) << address;
-  for (const char* address : {"127.0.0.1", "127.1", "0.0.0.0", "0", "2130706433", "::1", "::", "::ffff:127.0.0.1",
-                              "localhost", "a.localhost", "localhost."})
+  for (const char* address : {"127.0.0.1", "127.1", "0.0.0.0", "0", "2130706433", "::1",
+                              "::", "::ffff:127.0.0.1", "localhost", "a.localhost", "localhost."})
     EXPECT_EQ(network_of_host(address), Network::loopback) << address;
-  for (const char* address : {"10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00::1",
-                              "fc00::1", "224.0.0.1", "255.255.255.255", "ff02::1", "::ffff:10.0.0.1"})
+  for (const char* address :
+       {"10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00::1", "fc00::1",
+        "224.0.0.1", "255.255.255.255", "ff02::1", "::ffff:10.0.0.1"})
     EXPECT_EQ(network_of_host(address), Network::local) << address;
-  for (const char* address : {"1.1.1.1", "172.32.0.1", "172.15.0.1", "2606:4700::1111", "100.128.0.1", "128.0.0.1"})
+  for (const char* address :
+       {"1.1.1.1", "172.32.0.1", "172.15.0.1", "2606:4700::1111", "100.128.0.1", "128.0.0.1"})
     EXPECT_EQ(network_of_host(address), Network::internet) << address;
   for (const char* name : {"example.org", "localhost.example.org", "1.2.3.4.example.org"})
     EXPECT_FALSE(network_of_host(name)) << name;

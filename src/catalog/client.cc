@@ -25,7 +25,8 @@ constexpr size_t most_builds = 20'000;   // in one answer
 std::string text(const json& object, const char* key) {
   if (!object.is_object()) return {};
   auto it = object.find(key);
-  return it != object.end() && it->is_string() ? printable(it->get_ref<const std::string&>(), longest_message) : "";
+  return it != object.end() && it->is_string() ? printable(it->get_ref<const std::string&>(), longest_message)
+                                               : "";
 }
 
 // The catalog's own words for a failure. Others that answer at this address (a proxy, another service) have
@@ -152,7 +153,8 @@ Client::Client(std::string url, Secret token) : state_(std::make_unique<State>()
   state_->given = url;
   state_->token = std::move(token);
   if (url.empty()) return;
-  const HttpUrl parsed = in_context("the catalog's URL (FLOX_CATALOG_URL)", [&] { return HttpUrl::parse(url); });
+  const HttpUrl parsed =
+      in_context("the catalog's URL (FLOX_CATALOG_URL)", [&] { return HttpUrl::parse(url); });
   std::tie(state_->url, state_->login) = split_login(url);
   if (!state_->login || state_->login->password.empty())
     if (auto found = netrc_login(parsed)) state_->login = std::move(found);
@@ -191,11 +193,10 @@ std::vector<PackageBuild> Client::search(std::string_view term, std::string_view
 Client::Pushed Client::environment(const EnvironmentName& name) {
   std::string path = fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
   if (name.generation) path += fmt::format("?generation={}", *name.generation);
-  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()),
-                     [](const json& answer) {
-                       return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
-                                     env::Lockfile::parse(member(answer, "lock", answer_name).dump())};
-                     });
+  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [](const json& answer) {
+    return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
+                  env::Lockfile::parse(member(answer, "lock", answer_name).dump())};
+  });
 }
 
 int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock) {

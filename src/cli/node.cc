@@ -36,8 +36,9 @@ void show_status() {
   auto leases = store::list_leases(store);
   std::string health = "not running, or not at this address";
   try {
-    HttpResponse response = HttpClient().send(
-        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2), .max_body = BodyLimit(1 << 20)});
+    HttpResponse response = HttpClient().send({.url = "http://" + config.metrics_address + "/healthz",
+                                               .timeout = std::chrono::seconds(2),
+                                               .max_body = BodyLimit(1 << 20)});
     health = response.ok() ? "running" : fmt::format("unhealthy: {}", response.body);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;

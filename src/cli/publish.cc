@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/config.h"
-#include "base/error.h"
 #include "base/directory.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/commands.h"

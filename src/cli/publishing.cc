@@ -53,7 +53,8 @@ void add_token_file(CLI::App& command, std::string& file) {
 
 nix::SecretKey read_signing_key(const std::string& file) {
   leave_no_core();
-  return in_context("the signing key " + file, [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
+  return in_context("the signing key " + file,
+                    [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
 }
 
 void add_publish_options(CLI::App& command, PublishTo& to) {

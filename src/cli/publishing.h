@@ -20,14 +20,14 @@ void add_publish_options(CLI::App& command, PublishTo& to);
 
 // The option --token-file, and --token, which is refused: every process of the machine sees arguments.
 void add_token_file(CLI::App& command, std::string& file);
-// The key in a file that only its owner may read. This process leaves no core behind from here on. Throws Error
-// naming the file.
+// The key in a file that only its owner may read. This process leaves no core behind from here on. Throws
+// Error naming the file.
 nix::SecretKey read_signing_key(const std::string& file);
 
 class Publisher {
  public:
-  // Throws Error(invalid_input) with advice if there is no catalog or no key, untrusted if others may use the files
-  // that hold the key or the token.
+  // Throws Error(invalid_input) with advice if there is no catalog or no key, untrusted if others may use the
+  // files that hold the key or the token.
   explicit Publisher(const PublishTo& to);
   // Publishes and says so on stderr.
   void publish(const store::LocalStore& store, const catalog::PackageBuild& build);

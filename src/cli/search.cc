@@ -46,7 +46,8 @@ void search(const Options& options) {
   if (!options.all && found > results_shown) builds.erase(builds.begin() + results_shown, builds.end());
   size_t width = 0;
   for (const auto& build : builds) width = std::max(width, build.name.size());
-  for (const auto& build : builds) fmt::print("{:<{}}  {}\n", build.name, width, printable(build.description));
+  for (const auto& build : builds)
+    fmt::print("{:<{}}  {}\n", build.name, width, printable(build.description));
   if (builds.size() < found)
     fmt::print(stderr, "\nShowing {} of {} results. Use `flox search {} --all` to see the full list.\n",
                builds.size(), found, options.term);
@@ -69,7 +70,8 @@ std::string systems_of(std::span<const catalog::PackageBuild> builds) {
 // anybody's to choose, and so is a name in a signature.
 std::string signers_of(const catalog::PackageBuild& build, const catalog::Client& catalog) {
   const nix::TrustedKeys keys(Config::load().trusted_keys);
-  const std::string claim = build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
+  const std::string claim =
+      build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
   std::set<std::string> signers;
   try {
     const auto cache = store::BinaryCache::open(catalog.cache_url());

@@ -2,8 +2,8 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/url.h"
 #include "base/units.h"
+#include "base/url.h"
 #include "cli/publishing.h"
 #include "cli/store_commands.h"
 #include "store/realise.h"
@@ -23,9 +23,11 @@ struct Options {
   bool json = false;
 };
 
-// Whether the URL is the catalog's or below it; "http://catalog.example" is not above "http://catalog.example.org".
+// Whether the URL is the catalog's or below it; "http://catalog.example" is not above
+// "http://catalog.example.org".
 bool is_at_catalog(const std::string& url, const Config& config) {
-  if (config.catalog_url.empty() || !(url.starts_with("http://") || url.starts_with("https://"))) return false;
+  if (config.catalog_url.empty() || !(url.starts_with("http://") || url.starts_with("https://")))
+    return false;
   const HttpUrl catalog = HttpUrl::parse(config.catalog_url);
   const HttpUrl cache = HttpUrl::parse(url);
   const std::string directory = catalog.target.ends_with('/') ? catalog.target : catalog.target + "/";

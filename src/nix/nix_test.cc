@@ -270,7 +270,8 @@ TEST(Signature, keys_survive_their_text_form_and_errors_do_not_show_secrets) {
   const std::string message = error_of([&] { SecretKey::parse(cut); });
   EXPECT_THAT(message, testing::Not(HasSubstr(cut.substr(10))));
   EXPECT_THAT(error_of([] { PublicKey::parse("no-colon"); }), HasSubstr("NAME:BASE64"));
-  EXPECT_THAT(error_of([&] { PublicKey::parse(key.to_secret_text().reveal()); }), HasSubstr("64 bytes instead of 32"));
+  EXPECT_THAT(error_of([&] { PublicKey::parse(key.to_secret_text().reveal()); }),
+              HasSubstr("64 bytes instead of 32"));
   EXPECT_THAT(error_of([] { SecretKey::generate("a:b"); }), HasSubstr("cannot name a key"));
 }
 

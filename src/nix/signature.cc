@@ -108,8 +108,9 @@ Secret SecretKey::to_secret_text() const { return Secret(name + ":" + to_base64(
 PublicKey SecretKey::public_key() const { return {.name = name, .bytes = bytes.reveal().substr(seed_size)}; }
 
 std::string SecretKey::sign(std::string_view message) const {
-  const Key key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(bytes.reveal()), seed_size),
-                EVP_PKEY_free);
+  const Key key(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(bytes.reveal()), seed_size),
+      EVP_PKEY_free);
   const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   std::string signature(signature_size, '\0');
   size_t size = signature.size();

@@ -176,8 +176,9 @@ void examine_shim(Subject subject) {
 void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
-    const HttpResponse response =
-        http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience, .max_body = BodyLimit(1 << 20)});
+    const HttpResponse response = http.send({.url = "http://" + config.metrics_address + "/readyz",
+                                             .timeout = patience,
+                                             .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
                            "look at its log: journalctl -u floxd");
@@ -194,7 +195,10 @@ void examine_floxd(Subject subject, const Config& config) {
     return subject.warn("serves no stub images (registry_address is empty)",
                         "pods with imagePullPolicy Always need ghcr.io then");
   try {
-    if (http.send({.url = "http://" + config.registry_address + "/v2/", .timeout = patience, .max_body = BodyLimit(1 << 20)}).ok())
+    if (http.send({.url = "http://" + config.registry_address + "/v2/",
+                   .timeout = patience,
+                   .max_body = BodyLimit(1 << 20)})
+            .ok())
       return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
   } catch (const Error&) {
   }

@@ -26,7 +26,8 @@ struct CacheUrl {
   std::vector<std::string>
       trusted_keys;        // trusted-key=NAME:BASE64, repeatable: the only keys that count for this cache
   std::string token_file;  // token-file=FILE: holds the bearer token
-  std::vector<std::string> nar_urls;  // nar-url=URL, repeatable: where, beside the cache itself, NAR files may be
+  std::vector<std::string>
+      nar_urls;  // nar-url=URL, repeatable: where, beside the cache itself, NAR files may be
   std::string region, endpoint, profile;  // of s3://
   std::string s3_scheme = "https";        // scheme=http|https, of s3:// with an endpoint without one
 

@@ -31,9 +31,9 @@ TEST(CacheUrl, a_login_is_no_part_of_what_messages_show) {
 }
 
 TEST(CacheUrl, no_error_quotes_a_login) {
-  for (const char* url : {"https://me:s3cret@cache.example.org?odd=1", "https://me:s3cret@h?priority=x", "ftp://me:s3cret@h/",
-                          "https://me:s3cret@/", "https://me:s3cret@h:99999/", "https://me:s3cr/s3cret@h/", "s3://me:s3cret@bucket",
-                          "file:///me:s3cret@h?x=1"})
+  for (const char* url : {"https://me:s3cret@cache.example.org?odd=1", "https://me:s3cret@h?priority=x",
+                          "ftp://me:s3cret@h/", "https://me:s3cret@/", "https://me:s3cret@h:99999/",
+                          "https://me:s3cr/s3cret@h/", "s3://me:s3cret@bucket", "file:///me:s3cret@h?x=1"})
     if (!std::string_view(url).starts_with("file")) {
       EXPECT_THAT(error_of(url), Not(HasSubstr("s3cret"))) << url;
       EXPECT_NE(error_of(url), "no error") << url;
@@ -41,7 +41,8 @@ TEST(CacheUrl, no_error_quotes_a_login) {
 }
 
 TEST(CacheUrl, names_where_else_nar_files_may_be) {
-  EXPECT_EQ(CacheUrl::parse("https://h?nar-url=https%3A%2F%2Fcdn.example.org/nar").nar_urls.at(0), "https://cdn.example.org/nar");
+  EXPECT_EQ(CacheUrl::parse("https://h?nar-url=https%3A%2F%2Fcdn.example.org/nar").nar_urls.at(0),
+            "https://cdn.example.org/nar");
   EXPECT_NE(error_of("https://h?nar-url=cdn"), "no error");
 }
 

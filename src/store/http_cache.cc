@@ -28,9 +28,10 @@ ErrorKind kind_of(int status) {
 [[noreturn]] void fail_status(const HttpResponse& response, const std::string& url) {
   const Problem problem = problem_of(response);
   const std::string& why = problem.detail.empty() ? problem.title : problem.detail;
-  throw Error(kind_of(response.status),
-              fmt::format("{} answered {}{}{}", printable_url(url), response.status, why.empty() ? "" : ": ", why),
-              problem.advice);
+  throw Error(
+      kind_of(response.status),
+      fmt::format("{} answered {}{}{}", printable_url(url), response.status, why.empty() ? "" : ": ", why),
+      problem.advice);
 }
 
 // A cache may be below other things at the same server, whose business its secrets are not.
@@ -124,7 +125,10 @@ HttpCache::HttpCache(CacheUrl url, Secret token)
 }
 
 HttpCache::HttpCache(CacheUrl url, Secret token, std::optional<Login> login)
-    : BinaryCache(std::move(url)), base_(settings().text), token_(std::move(token)), login_(std::move(login)) {}
+    : BinaryCache(std::move(url)),
+      base_(settings().text),
+      token_(std::move(token)),
+      login_(std::move(login)) {}
 
 HttpCache::HttpCache(CacheUrl url, std::string base) : BinaryCache(std::move(url)), base_(std::move(base)) {}
 
@@ -139,11 +143,11 @@ void HttpCache::ask(const std::string& name, std::function<void(CacheAnswer)> do
 }
 
 std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t buffer) {
-  const std::string file = in_context(fmt::format("cache {}", url()), [&] {
-    return resolve_nar_url(base_, info.url, settings().nar_urls);
-  });
+  const std::string file = in_context(fmt::format("cache {}", url()),
+                                      [&] { return resolve_nar_url(base_, info.url, settings().nar_urls); });
   // What cannot be compressed grows by less than an eighth, whatever the method.
-  HttpRequest request = make_request("GET", file, BodyLimit(info.info.nar_size + info.info.nar_size / 8 + (1 << 20)));
+  HttpRequest request =
+      make_request("GET", file, BodyLimit(info.info.nar_size + info.info.nar_size / 8 + (1 << 20)));
   request.timeout = std::chrono::milliseconds(0);  // as long as it takes, unless it stalls
   if (is_below(file, base_)) authorise(request);
   std::string where = request.url;

@@ -11,9 +11,9 @@ namespace flox::store {
 
 class HttpCache : public BinaryCache {
  public:
-  // `token` goes to this cache only, never to where a narinfo or a redirect points. If it is empty, that of the
-  // URL's token-file; without one the login in the URL or in a netrc file. Throws Error if such a file must not be
-  // used.
+  // `token` goes to this cache only, never to where a narinfo or a redirect points. If it is empty, that of
+  // the URL's token-file; without one the login in the URL or in a netrc file. Throws Error if such a file
+  // must not be used.
   HttpCache(CacheUrl url, Secret token);
   std::unique_ptr<BinaryCache> clone() const override;
   bool is_remote() const noexcept override { return true; }

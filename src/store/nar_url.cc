@@ -14,16 +14,19 @@ constexpr size_t max_url = 2048;  // bytes
 constexpr size_t shown = 200;     // characters of a URL that is refused
 
 [[noreturn]] void refuse(std::string_view url, std::string_view why) {
-  throw Error(ErrorKind::untrusted, fmt::format("narinfo: URL: '{}' {}", printable(url.substr(0, url.find('?')), shown), why),
-              "A cache may name files of its own only. If it keeps them elsewhere, say where with nar-url= in "
-              "the cache's URL.");
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("narinfo: URL: '{}' {}", printable(url.substr(0, url.find('?')), shown), why),
+      "A cache may name files of its own only. If it keeps them elsewhere, say where with nar-url= in "
+      "the cache's URL.");
 }
 
 // As text may be decoded once more on its way (a proxy), it is looked at in every state.
 bool is_plain_component(std::string component) {
   for (int times = 0; times < 4; ++times) {
     if (component.empty() || component == "." || component == "..") return false;
-    if (std::ranges::any_of(component, [](unsigned char c) { return c < ' ' || c == 0x7f || c == '/' || c == '\\'; }))
+    if (std::ranges::any_of(component,
+                            [](unsigned char c) { return c < ' ' || c == 0x7f || c == '/' || c == '\\'; }))
       return false;
     std::string decoded = url_decode(component);
     if (decoded == component) return true;
@@ -37,7 +40,8 @@ void check_path(std::string_view url, std::string_view path) {
   path = path.substr(0, path.find('?'));
   for (;;) {
     const std::string_view component = path.substr(0, path.find('/'));
-    if (!is_plain_component(std::string(component))) refuse(url, "has a component that no file of a cache has");
+    if (!is_plain_component(std::string(component)))
+      refuse(url, "has a component that no file of a cache has");
     if (component.size() == path.size()) return;
     path.remove_prefix(component.size() + 1);
   }
@@ -45,7 +49,8 @@ void check_path(std::string_view url, std::string_view path) {
 
 void check_characters(std::string_view url) {
   if (url.size() > max_url) refuse(url, fmt::format("has more than {} bytes", max_url));
-  if (std::ranges::any_of(url, [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '\\' || c == '#'; }))
+  if (std::ranges::any_of(url,
+                          [](unsigned char c) { return c <= ' ' || c >= 0x7f || c == '\\' || c == '#'; }))
     refuse(url, "has characters that no file of a cache has");
 }
 
@@ -64,7 +69,8 @@ bool is_below(const HttpUrl& url, const std::string& other) {
 
 }  // namespace
 
-std::string resolve_nar_url(std::string_view base, std::string_view url, const std::vector<std::string>& others) {
+std::string resolve_nar_url(std::string_view base, std::string_view url,
+                            const std::vector<std::string>& others) {
   check_characters(url);
   if (!has_scheme(url)) {
     if (url.starts_with('/')) refuse(url, "is not relative to the cache's URL");

@@ -21,7 +21,8 @@ std::string base_of(const CacheUrl& url) {
   std::string endpoint = whole ? url.endpoint : url.s3_scheme + "://" + url.endpoint;
   while (endpoint.ends_with('/')) endpoint.pop_back();
   if (in_context("cache " + url.text + ": endpoint", [&] { return HttpUrl::parse(endpoint); }).login)
-    fail(ErrorKind::invalid_input, "cache {}: endpoint: it has a user or password, which S3 does not know", url.text);
+    fail(ErrorKind::invalid_input, "cache {}: endpoint: it has a user or password, which S3 does not know",
+         url.text);
   return endpoint + "/" + url.rest;
 }
 

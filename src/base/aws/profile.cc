@@ -45,7 +45,8 @@ std::map<std::string, Profile> parse_profiles(std::string_view text) {
       if (name.starts_with("profile ")) name = trim(name.substr(8));
       section = &profiles[std::string(name)];
     } else if (const size_t equals = line.find('='); section != nullptr && equals != std::string_view::npos) {
-      (*section)[std::string(trim(line.substr(0, equals)))] = Secret(std::string(trim(line.substr(equals + 1))));
+      (*section)[std::string(trim(line.substr(0, equals)))] =
+          Secret(std::string(trim(line.substr(equals + 1))));
     }
   }
   return profiles;

@@ -20,8 +20,8 @@ using Profile = std::map<std::string, Secret>;
 std::string profile_name();
 
 // The profile in ~/.aws/credentials ($AWS_SHARED_CREDENTIALS_FILE) and ~/.aws/config ($AWS_CONFIG_FILE); what
-// the first one says counts. Empty if there is none. Files that others may read are warned of (netrc.h). Throws
-// Error if a file cannot be read.
+// the first one says counts. Empty if there is none. Files that others may read are warned of (netrc.h).
+// Throws Error if a file cannot be read.
 Profile load_profile(const std::string& name = profile_name());
 
 // The profile's own keys; nothing if it has none.

@@ -32,7 +32,8 @@ std::string s3_example(HttpRequest request) {
 }
 
 TEST(SigV4, SignsTheIamListUsersExample) {
-  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08", .max_body = BodyLimit(0)};
+  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
+                      .max_body = BodyLimit(0)};
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
   Credentials credentials{.access_key = "AKIDEXAMPLE",
                           .secret_key = Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")};
@@ -44,7 +45,8 @@ TEST(SigV4, SignsTheIamListUsersExample) {
 }
 
 TEST(SigV4, HashesTheIamExamplesCanonicalRequestAsPublished) {
-  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08", .max_body = BodyLimit(0)};
+  HttpRequest request{.url = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
+                      .max_body = BodyLimit(0)};
   request.headers = {{"content-type", "application/x-www-form-urlencoded; charset=utf-8"},
                      {"x-amz-date", "20150830T123600Z"}};
   std::string empty = to_hex(bytes_of(sha256("")));
@@ -61,7 +63,9 @@ TEST(SigV4, SignsTheS3GetObjectExampleWithARange) {
 }
 
 TEST(SigV4, SignsTheS3PutObjectExampleWithABody) {
-  HttpRequest request{.method = "PUT", .url = "https://examplebucket.s3.amazonaws.com/test%24file.text", .max_body = BodyLimit(0)};
+  HttpRequest request{.method = "PUT",
+                      .url = "https://examplebucket.s3.amazonaws.com/test%24file.text",
+                      .max_body = BodyLimit(0)};
   request.headers = {{"Date", "Fri, 24 May 2013 00:00:00 GMT"},
                      {"x-amz-storage-class", "REDUCED_REDUNDANCY"}};
   request.body = "Welcome to Amazon S3.";
@@ -77,7 +81,8 @@ TEST(SigV4, SignsTheS3LifecycleExampleWhoseQueryHasNoValue) {
 
 TEST(SigV4, SignsTheS3ListExampleInWhateverOrderItsQueryIs) {
   for (const char* query : {"max-keys=2&prefix=J", "prefix=J&max-keys=2"}) {
-    HttpRequest request{.url = std::string("https://examplebucket.s3.amazonaws.com/?") + query, .max_body = BodyLimit(0)};
+    HttpRequest request{.url = std::string("https://examplebucket.s3.amazonaws.com/?") + query,
+                        .max_body = BodyLimit(0)};
     EXPECT_THAT(s3_example(request),
                 EndsWith("34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"));
   }

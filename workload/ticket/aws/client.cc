@@ -250,10 +250,10 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
 
       std::string code = error_code(response);
       std::string text = error_text(response);
-      problem = flox::Error(meaning_of(response.status, code),
-                            fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : flox::printable(code, longest_error),
-                                        text.empty() ? "" : ": ", flox::printable(text, longest_error),
-                                        response.status));
+      problem = flox::Error(
+          meaning_of(response.status, code),
+          fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : flox::printable(code, longest_error),
+                      text.empty() ? "" : ": ", flox::printable(text, longest_error), response.status));
       if (!renewed && (about_credentials(code) || about_time(code))) {
         renewed = true;
         if (about_credentials(code)) shared_->credentials.discard();

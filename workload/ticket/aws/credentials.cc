@@ -122,8 +122,7 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
   return flox::in_context("assuming role " + role + " with the web identity in " + token_file, [&] {
     // The token is read each time: the kubelet replaces the file before the token in it expires.
     std::string session = environment("AWS_ROLE_SESSION_NAME").value_or("ticket-processor");
-    flox::HttpRequest request{
-        .method = "POST", .url = options_.sts_endpoint + "/", .max_body = max_answer};
+    flox::HttpRequest request{.method = "POST", .url = options_.sts_endpoint + "/", .max_body = max_answer};
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
     request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + flox::url_encode(role) +
                    "&RoleSessionName=" + flox::url_encode(session) +

@@ -31,12 +31,14 @@ std::string object_url(const Config& config, const std::string& bucket, const st
 }
 
 void S3Store::check_bucket(const std::string& bucket) {
-  flox::HttpRequest request{.method = "HEAD", .url = object_url(client_.config(), bucket, ""), .max_body = max_answer};
+  flox::HttpRequest request{
+      .method = "HEAD", .url = object_url(client_.config(), bucket, ""), .max_body = max_answer};
   client_.call("s3", "looking for the bucket " + bucket, request);
 }
 
 std::optional<std::string> S3Store::get(const std::string& bucket, const std::string& key, size_t limit) {
-  flox::HttpRequest request{.url = object_url(client_.config(), bucket, key), .max_body = flox::BodyLimit(limit + 1)};
+  flox::HttpRequest request{.url = object_url(client_.config(), bucket, key),
+                            .max_body = flox::BodyLimit(limit + 1)};
   // One byte over the limit tells an object that is too large from one that just fits, and costs no more.
   request.headers = {{"Range", fmt::format("bytes=0-{}", limit)}};
   std::string what = fmt::format("reading s3://{}/{}", bucket, key);
@@ -87,9 +89,8 @@ bool S3Store::put_if_absent(const std::string& bucket, const std::string& key, c
 }
 
 void S3Store::remove(const std::string& bucket, const std::string& key) {
-  flox::HttpRequest request{.method = "DELETE",
-                            .url = object_url(client_.config(), bucket, key),
-                            .max_body = max_answer};
+  flox::HttpRequest request{
+      .method = "DELETE", .url = object_url(client_.config(), bucket, key), .max_body = max_answer};
   client_.call("s3", fmt::format("removing s3://{}/{}", bucket, key), request);
 }
 
