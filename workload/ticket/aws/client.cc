@@ -83,7 +83,7 @@ Config Config::from_environment() {
                "AWS_ENDPOINT_URL is '{}', but it must begin with http:// or https://",
                flox::printable(config.endpoint, 200));
   config.region = environment_or({"AWS_REGION", "AWS_DEFAULT_REGION"}, "");
-  if (config.region.empty()) config.region = load_profile()["region"];
+  if (config.region.empty()) config.region = load_profile()["region"].reveal();
   if (config.region.empty()) config.region = "us-east-1";
   config.max_attempts =
       static_cast<int>(environment_number("AWS_MAX_ATTEMPTS", 1, 20).value_or(config.max_attempts));
