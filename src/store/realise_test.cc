@@ -317,11 +317,11 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
   const std::string where = fmt::format("http://127.0.0.1:{}/cache", server.port());
   const LocalStore publisher(temp_.path() / "publisher");
   const auto result =
-      upload_closure(publisher, *BinaryCache::open(where, "secret"), publisher.closure({*app_}), key_);
+      upload_closure(publisher, *BinaryCache::open(where, Secret("secret")), publisher.closure({*app_}), key_);
   EXPECT_EQ(result.paths_uploaded, 3u);
   EXPECT_EQ(stored.size(), 3u);
   try {
-    upload_closure(publisher, *BinaryCache::open(where, "wrong"), publisher.closure({*app_}), key_);
+    upload_closure(publisher, *BinaryCache::open(where, Secret("wrong")), publisher.closure({*app_}), key_);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::untrusted);
