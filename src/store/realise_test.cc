@@ -325,7 +325,7 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::untrusted);
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("401"), HasSubstr("who are you?")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("401"), testing::Not(HasSubstr("who are you?"))));
   }
 }
 
@@ -341,7 +341,7 @@ TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   write_file(temp_.path() / "outside", "x");
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
   EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
-              HasSubstr("is not a file of this cache"));
+              HasSubstr("narinfo: URL: "));
 }
 
 TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_directory_says_so) {
