@@ -27,7 +27,8 @@ void one(std::string_view input) {
             "a public key is written as it was read");
   nix::SecretKey secret;
   if (accepts([&] { secret = nix::SecretKey::parse(secret_text); }))
-    require(nix::SecretKey::parse(secret.to_string()).bytes == secret.bytes && secret.bytes.size() == 64,
+    require(nix::SecretKey::parse(secret.to_secret_text().reveal()).bytes.reveal() == secret.bytes.reveal() &&
+                secret.bytes.reveal().size() == 64,
             "a secret key is written as it was read");
 
   static const nix::SecretKey signer = fixed_key();

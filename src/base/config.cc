@@ -1,6 +1,9 @@
 #include "base/config.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <functional>
@@ -52,8 +55,12 @@ const std::vector<Key>& keys() {
        [](Config& c, const std::string& v) { c.root = v; }},
       {"catalog_url", "FLOX_CATALOG_URL", "", "the catalog, as http://host:port",
        [](Config& c, const std::string& v) { c.catalog_url = v; }},
-      {"catalog_token", "FLOX_CATALOG_TOKEN", "", "bearer token for publishing to the catalog",
-       [](Config& c, const std::string& v) { c.catalog_token = v; }},
+      {"catalog_token", "FLOX_CATALOG_TOKEN", "",
+       "bearer token for publishing to the catalog; the programs that flox starts do not get the variable",
+       [](Config& c, const std::string& v) { c.catalog_token = Secret(v); }},
+      {"catalog_token_file", "FLOX_CATALOG_TOKEN_FILE", "",
+       "file that holds it instead, readable by its owner only",
+       [](Config& c, const std::string& v) { c.catalog_token_file = v; }},
       {"caches", "FLOX_CACHES", "",
        "further binary caches, in order of preference (variable: spaces between)",
        [](Config& c, const std::string& v) { c.caches = words(v); }},
@@ -162,6 +169,18 @@ std::string text_of(const toml::node& node, const std::function<void(const std::
   return {};
 }
 
+// A file that holds a token is a file of secrets.
+void check_private(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) fail_errno(errno, "examining {}", path.string());
+  if ((status.st_mode & 077) != 0)
+    throw Error(
+        ErrorKind::untrusted,
+        fmt::format("{} holds catalog_token, and others than its owner may use it (mode {:04o})",
+                    path.string(), status.st_mode & 07777),
+        "Write the token to a file of its own, with mode 600, and name that with catalog_token_file.");
+}
+
 void apply_file(Config& config, const std::filesystem::path& path) {
   auto complain = [&](const toml::source_region& at, std::string_view what) {
     fail(ErrorKind::invalid_input, "{}:{}:{}: {}", path.string(), at.begin.line, at.begin.column, what);
@@ -171,6 +190,7 @@ void apply_file(Config& config, const std::filesystem::path& path) {
     auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
     if (key == keys().end())
       complain(node.source(), fmt::format("unknown key '{}' (known: flox config --explain)", name.str()));
+    if (name.str() == "catalog_token") check_private(path);
     std::string value = text_of(node, [&](const std::string& what) {
       complain(node.source(), fmt::format("{}: {}", key->name, what));
     });
@@ -193,6 +213,11 @@ Config Config::load() {
     if (const char* value = std::getenv(key.variable))
       in_context(key.variable, [&] { key.set(config, value); });
   return config;
+}
+
+Secret Config::token() const {
+  if (!catalog_token.empty() || catalog_token_file.empty()) return catalog_token;
+  return in_context("catalog_token_file", [&] { return read_secret_file(catalog_token_file); });
 }
 
 std::string Config::explain() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/secret.h"
 #include "base/units.h"
 
 namespace flox {
@@ -30,7 +31,8 @@ struct PodBudgets {
 struct Config {
   std::filesystem::path root = "/";       // root                    FLOX_ROOT: store root
   std::string catalog_url;                // catalog_url             FLOX_CATALOG_URL
-  std::string catalog_token;              // catalog_token           FLOX_CATALOG_TOKEN: for publishing
+  Secret catalog_token;                   // catalog_token           FLOX_CATALOG_TOKEN: for publishing
+  std::string catalog_token_file;         // catalog_token_file      FLOX_CATALOG_TOKEN_FILE: holds it instead
   std::vector<std::string> caches;        // caches                  FLOX_CACHES (spaces between), beside
                                           //                         the catalog's own
   std::vector<std::string> trusted_keys;  // trusted_keys            FLOX_TRUSTED_KEYS (spaces between)
@@ -59,8 +61,13 @@ struct Config {
   std::chrono::milliseconds store_lock_timeout{60'000};  // store_lock_timeout FLOX_STORE_LOCK_TIMEOUT: wait
                                                          // so long for another process's database lock
 
+  // The catalog's token, read from its file at each call if it is not at hand; empty if there is none. Throws
+  // Error (read_secret_file).
+  Secret token() const;
+
   // Reads the file, if there is one, then the environment. Throws Error(invalid_input) "FILE:LINE:COLUMN: …"
-  // for bad TOML, unknown keys and ill-typed values.
+  // for bad TOML, unknown keys and ill-typed values, and untrusted if the file holds the token and others may
+  // read it.
   static Config load();
   // The table of keys for people.
   static std::string explain();

@@ -57,6 +57,33 @@ TEST_F(ConfigFile, that_is_no_toml_is_refused_and_does_not_end_the_process) {
 
 TEST_F(ConfigFile, with_an_ill_typed_value_is_refused) { EXPECT_THROW(load("root = 5\n"), Error); }
 
+TEST_F(ConfigFile, that_holds_a_token_is_its_owner_s_only) {
+  const std::string text = "catalog_token = \"s3cret\"\n";
+  try {
+    load(text);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("s3cret")));
+    EXPECT_THAT(error.advice(), HasSubstr("catalog_token_file"));
+  }
+  fs::permissions(dir_.path() / "config.toml", fs::perms::owner_read);
+  EXPECT_EQ(Config::load().token().reveal(), "s3cret");
+}
+
+TEST_F(ConfigFile, names_the_file_of_the_token_which_is_read_when_it_is_needed) {
+  const fs::path file = dir_.path() / "token";
+  Config config = load(fmt::format("catalog_token_file = \"{}\"\n", file.string()));
+  EXPECT_THROW(config.token(), Error);
+  write_file(file, "s3cret\n", 0644);
+  EXPECT_THROW(config.token(), Error);
+  write_file(file, "s3cret\n", 0600);
+  EXPECT_EQ(config.token().reveal(), "s3cret");
+  setenv("FLOX_CATALOG_TOKEN", "other", 1);
+  EXPECT_EQ(Config::load().token().reveal(), "other");
+  unsetenv("FLOX_CATALOG_TOKEN");
+}
+
 TEST_F(ConfigFile, gives_namespaces_their_environments) {
   EXPECT_EQ(load("namespace_environments = [\"ml=web@1.0\", \"b=c\"]\n").namespace_environments.at("ml"),
             "web@1.0");

@@ -1,25 +1,13 @@
 #include "base/curl_setup.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
+#include "base/error.h"
+
 namespace flox {
 namespace {
-
-constexpr long max_redirects = 10;
-
-// $NETRC, else the file that Nix reads, else the user's own; empty if there is none.
-std::string netrc_file() {
-  if (const char* named = std::getenv("NETRC")) return named;
-  const char* home = std::getenv("HOME");
-  for (const std::string& file :
-       {std::string("/etc/nix/netrc"), home != nullptr ? std::string(home) + "/.netrc" : std::string()})
-    if (!file.empty() && ::access(file.c_str(), R_OK) == 0) return file;
-  return {};
-}
 
 // The library does not read these by itself.
 const char* certificates() {
@@ -28,23 +16,30 @@ const char* certificates() {
   return nullptr;
 }
 
+// A line break would begin a header of its own. The text may be a secret.
+void check_line(std::string_view text) {
+  if (text.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+    fail(ErrorKind::invalid_input, "an HTTP header (a token?) has a line break in it");
+}
+
 }  // namespace
 
 CurlHeaders set_up(CURL* handle, const HttpRequest& request) {
   curl().easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl().easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl().easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl().easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
-  curl().easy_setopt(handle, CURLOPT_MAXREDIRS, max_redirects);
+  curl().easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  curl().easy_setopt(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // nobody asked for one
   curl().easy_setopt(handle, CURLOPT_USERAGENT, "flox-imageless/" FLOX_VERSION);
   curl().easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
   curl().easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   curl().easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl().easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
   if (const char* file = certificates()) curl().easy_setopt(handle, CURLOPT_CAINFO, file);
-  if (const std::string file = netrc_file(); !file.empty()) {
-    curl().easy_setopt(handle, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
-    curl().easy_setopt(handle, CURLOPT_NETRC_FILE, file.c_str());
+  if (request.login) {
+    curl().easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    curl().easy_setopt(handle, CURLOPT_USERNAME, request.login->user.c_str());
+    curl().easy_setopt(handle, CURLOPT_PASSWORD, request.login->password.reveal().c_str());
   }
 
   if (request.method == "HEAD") {
@@ -58,6 +53,11 @@ CurlHeaders set_up(CURL* handle, const HttpRequest& request) {
     curl().easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 
   // "Expect: 100-continue" would cost a round trip per upload; "Content-Type" is the caller's to say.
+  for (const auto& [name, value] : request.headers) {
+    check_line(name);
+    check_line(value);
+  }
+  check_line(request.bearer.reveal());
   curl_slist* headers = curl().slist_append(nullptr, "Expect:");
   bool has_type = false;
   for (const auto& [name, value] : request.headers) {
@@ -66,14 +66,20 @@ CurlHeaders set_up(CURL* handle, const HttpRequest& request) {
     headers = curl().slist_append(headers, (value.empty() ? name + ";" : name + ": " + value).c_str());
   }
   if (!has_type) headers = curl().slist_append(headers, "Content-Type:");
+  if (!request.bearer.empty()) {
+    headers = curl().slist_append(headers, ("Authorization: Bearer " + request.bearer.reveal()).c_str());
+  }
   curl().easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
   return {headers, curl().slist_free_all};
 }
 
-void add_header(HttpResponse& response, std::string_view line) {
+bool HeadReader::add(HttpResponse& response, std::string_view line) {
+  bytes_ += line.size();
+  ++lines_;
+  if (is_too_large()) return false;
   if (line.starts_with("HTTP/")) response.headers.clear();  // a redirect's headers are not the answer's
   const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return;
+  if (colon == std::string_view::npos) return true;
   std::string name(line.substr(0, colon));
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -81,6 +87,13 @@ void add_header(HttpResponse& response, std::string_view line) {
   while (!value.empty() && std::isspace(static_cast<unsigned char>(value.front()))) value.remove_prefix(1);
   while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back()))) value.remove_suffix(1);
   response.headers[std::move(name)] = value;
+  return true;
+}
+
+bool ErrorBody::add(std::string_view piece) {
+  received_ += piece.size();
+  text_.append(piece.substr(0, most_kept - std::min(text_.size(), most_kept)));
+  return !is_cut();
 }
 
 }  // namespace flox

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/printable.h"
+
 namespace flox {
 
 const char* to_string(ErrorKind kind) noexcept {
@@ -61,10 +63,11 @@ void fail_errno(int error_number, std::string_view message) {
 
 void print_error(const std::exception& error) {
   const bool colour = isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  std::string text =
-      fmt::format("{}✘ ERROR:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", error.what());
+  // Messages hold text of strangers: a catalog's words, names in a file.
+  std::string text = fmt::format("{}✘ ERROR:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
+                                 printable_lines(error.what()));
   if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->advice().empty())
-    text += fmt::format("  {}\n", ours->advice());
+    text += fmt::format("  {}\n", printable_lines(ours->advice()));
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/curl_setup.h"
 #include "base/error.h"
+#include "base/http_redirect.h"
+#include "base/printable.h"
 
 namespace flox {
 
@@ -21,14 +23,19 @@ namespace {
 // What the callbacks of one exchange share.
 struct Exchange {
   CURL* handle;
+  uint64_t max_body;
+  HeadReader head;
+  ErrorBody error_body;
   HttpResponse response;
+  uint64_t received = 0;
+  bool too_large = false;
   const ByteSink* sink = nullptr;
   std::exception_ptr sink_error;
 };
 
 size_t on_header(char* data, size_t size, size_t count, void* user) {
-  add_header(static_cast<Exchange*>(user)->response, {data, size * count});
-  return size * count;
+  auto& exchange = *static_cast<Exchange*>(user);
+  return exchange.head.add(exchange.response, {data, size * count}) ? size * count : 0;
 }
 
 size_t on_body(char* data, size_t size, size_t count, void* user) {
@@ -36,7 +43,13 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
   std::string_view piece(data, size * count);
   long status = 0;
   curl().easy_getinfo(exchange.handle, CURLINFO_RESPONSE_CODE, &status);
-  if (exchange.sink == nullptr || status < 200 || status >= 300) {
+  if (status < 200 || status >= 300) {
+    return exchange.error_body.add(piece) ? piece.size() : CURL_WRITEFUNC_ERROR;
+  }
+  exchange.received += piece.size();
+  exchange.too_large = exchange.received > exchange.max_body;
+  if (exchange.too_large) return CURL_WRITEFUNC_ERROR;
+  if (exchange.sink == nullptr) {
     exchange.response.body.append(piece);
     return piece.size();
   }
@@ -70,13 +83,23 @@ void HttpClient::set_cancel_check(std::function<bool()> cancelled) {
 HttpResponse HttpClient::send(const HttpRequest& request) { return stream(request, nullptr); }
 
 HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink) {
+  Redirects way = in_context(printable_url(request.url), [&] { return Redirects(request); });
+  for (;;) {
+    HttpResponse response = exchange(way, sink);
+    if (!way.follow(state_->handle, response.status)) return response;
+  }
+}
+
+HttpResponse HttpClient::exchange(Redirects& way, const ByteSink& sink) {
   CURL* handle = state_->handle;
+  const HttpRequest& request = way.request();
   curl().easy_reset(handle);  // options go, connections stay
-  Exchange exchange{.handle = handle};
+  Exchange exchange{.handle = handle, .max_body = request.max_body.bytes};
   if (sink) exchange.sink = &sink;
   char reason[CURL_ERROR_SIZE] = "";
 
   const CurlHeaders headers = set_up(handle, request);
+  way.guard(handle);
   curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
   curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
   curl().easy_setopt(handle, CURLOPT_HEADERDATA, &exchange);
@@ -101,12 +124,21 @@ HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink
 
   const CURLcode code = curl().easy_perform(handle);
   if (exchange.sink_error) std::rethrow_exception(exchange.sink_error);
-  if (code != CURLE_OK)
-    fail(ErrorKind::unavailable, "{} {}: {}", request.method, request.url,
-         reason[0] != '\0' ? reason : curl().easy_strerror(code));
+  const std::string url = printable_url(request.url);
+  if (exchange.head.is_too_large())
+    fail(ErrorKind::invalid_input, "{} {}: its headers are too many or too large", request.method, url);
+  if (exchange.too_large)
+    fail(ErrorKind::invalid_input, "{} {}: it is larger than {} bytes", request.method, url,
+         request.max_body.bytes);
+  if (code != CURLE_OK && way.refusal()) throw Error(*way.refusal());
+  if (code != CURLE_OK && !exchange.error_body.is_cut())
+    fail(ErrorKind::unavailable, "{} {}: {}", request.method, url,
+         printable(reason[0] != '\0' ? reason : curl().easy_strerror(code)));
   long status = 0;
   curl().easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   exchange.response.status = static_cast<int>(status);
+  if (!exchange.error_body.empty()) exchange.response.body = exchange.error_body.take();
+  exchange.response.is_foreign = way.is_foreign();
   return std::move(exchange.response);
 }
 

@@ -21,6 +21,8 @@
 #include "base/curl_setup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/http_redirect.h"
+#include "base/printable.h"
 
 namespace flox {
 namespace {
@@ -28,7 +30,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr size_t max_error_body = 64 * 1024;
 constexpr long receive_buffer = 128 * 1024;
 
 bool is_overload(long status) { return status == 408 || status == 429 || status >= 500; }
@@ -121,21 +122,25 @@ class Transfer {
   }
 
   // --- the pool's thread's side
+  // Throws Error if the request cannot be sent at all.
   void begin(CURL* handle) {
     handle_ = handle;
     head_ = {};
-    error_body_.clear();
+    head_reader_ = {};
+    error_body_ = {};
     skip_ = 0;
     attempt_received_ = 0;
     reason_[0] = '\0';
-    HttpRequest now = request_;
-    const bool ranged = received_ > 0 && can_resume_;
-    if (ranged) {
-      now.headers.emplace_back("Range", fmt::format("bytes={}-", received_));
-      if (!validator_.empty()) now.headers.emplace_back("If-Range", validator_);
+    if (!std::exchange(redirected_, false)) {  // each attempt begins where the request says
+      HttpRequest now = request_;
+      if (received_ > 0 && can_resume_) {
+        now.headers.emplace_back("Range", fmt::format("bytes={}-", received_));
+        if (!validator_.empty()) now.headers.emplace_back("If-Range", validator_);
+      }
+      way_.emplace(std::move(now));
     }
-    sent_ = std::move(now);
-    headers_ = std::make_unique<CurlHeaders>(set_up(handle, sent_));
+    headers_ = std::make_unique<CurlHeaders>(set_up(handle, way_->request()));
+    way_->guard(handle);
     curl().easy_setopt(handle, CURLOPT_PRIVATE, this);
     curl().easy_setopt(handle, CURLOPT_ERRORBUFFER, reason_.data());
     curl().easy_setopt(handle, CURLOPT_HEADERFUNCTION, &on_header);
@@ -146,7 +151,7 @@ class Transfer {
                        std::clamp(static_cast<long>(options_.buffer), 16 * 1024L, receive_buffer));
     curl().easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
     // Rather wait until it is known whether the connection multiplexes than open sixteen.
-    if (request_.url.starts_with("https:")) curl().easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
+    if (way_->request().url.starts_with("https:")) curl().easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
   }
 
   // The pause before the next attempt; nothing if it is over.
@@ -154,16 +159,28 @@ class Transfer {
     long status = 0;
     curl().easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
     head_.status = static_cast<int>(status);
-    handle_ = nullptr;
+    CURL* handle = std::exchange(handle_, nullptr);
     headers_.reset();
     if (abandoned()) return finish({});
+    if (error_body_.is_cut()) code = CURLE_OK;
+    const std::string url = printable_url(way_->request().url);
     if (too_large_)
       return finish(Error(ErrorKind::invalid_input,
-                          fmt::format("{}: it is larger than {} bytes", request_.url, options_.max_body)));
+                          fmt::format("{}: it is larger than {} bytes", url, request_.max_body.bytes)));
+    if (head_reader_.is_too_large())
+      return finish(Error(ErrorKind::invalid_input, url + ": its headers are too many or too large"));
+    if (code != CURLE_OK && way_->refusal()) return finish(*way_->refusal());
+    try {
+      redirected_ = code == CURLE_OK && way_->follow(handle, status);
+    } catch (const Error& error) {
+      return finish(error);
+    }
+    if (redirected_) return milliseconds(0);
+    head_.is_foreign = way_->is_foreign();
     const bool refused_range = status == 416 && received_ > 0;
     const bool again = code != CURLE_OK ? is_passing(code) : is_overload(status) || refused_range;
     if (!again && code == CURLE_OK && (received_ == 0 || head_.ok())) {
-      head_.body = std::move(error_body_);
+      head_.body = error_body_.take();
       return finish({});
     }
     if (attempt_received_ > 0) tries_ = 0;
@@ -174,18 +191,22 @@ class Transfer {
     const unsigned attempts = unreachable ? std::min(options_.retry.attempts, 2U) : options_.retry.attempts;
     if (again && tries_ < attempts) return pause_before_next();
     if (code == CURLE_OK) {  // the last overloaded answer is the answer
-      head_.body = std::move(error_body_);
+      head_.body = error_body_.take();
       if (received_ == 0) return finish({});
     }
     const std::string why = code == CURLE_OK     ? fmt::format("the server answered {}", status)
-                            : reason_[0] != '\0' ? std::string(reason_.data())
+                            : reason_[0] != '\0' ? printable(reason_.data())
                                                  : std::string(curl().easy_strerror(code));
     return finish(Error(ErrorKind::unavailable,
-                        fmt::format("{} {}: {}{}", request_.method, request_.url, why,
+                        fmt::format("{} {}: {}{}", request_.method, url, why,
                                     tries_ > 1 ? fmt::format(" (after {} attempts)", tries_) : "")));
   }
 
-  void fail_with(const Error& error) { finish(error); }
+  void fail_with(const Error& error) {
+    handle_ = nullptr;
+    headers_.reset();
+    finish(error);
+  }
 
   // Whether the handle may go on receiving; called when the reader has made room.
   CURL* handle() const noexcept { return handle_; }
@@ -217,8 +238,8 @@ class Transfer {
   }
 
   static size_t on_header(char* data, size_t size, size_t count, void* user) {
-    add_header(static_cast<Transfer*>(user)->head_, {data, size * count});
-    return size * count;
+    auto& self = *static_cast<Transfer*>(user);
+    return self.head_reader_.add(self.head_, {data, size * count}) ? size * count : 0;
   }
   static size_t on_body(char* data, size_t size, size_t count, void* user) {
     return static_cast<Transfer*>(user)->body({data, size * count});
@@ -235,10 +256,9 @@ class Transfer {
       if (head_.ok() && received_ == 0) note_resumability();
     }
     if (!head_.ok()) {
-      error_body_.append(piece.substr(0, max_error_body - std::min(error_body_.size(), max_error_body)));
-      return all;
+      return error_body_.add(piece) ? all : CURL_WRITEFUNC_ERROR;
     }
-    too_large_ = options_.max_body != 0 && received_ + piece.size() > options_.max_body + skip_;
+    too_large_ = received_ + piece.size() > request_.max_body.bytes + skip_;
     if (too_large_) return CURL_WRITEFUNC_ERROR;
     const auto skipped = static_cast<size_t>(std::min<uint64_t>(skip_, piece.size()));
     piece.remove_prefix(skipped);
@@ -304,10 +324,12 @@ class Transfer {
   HttpResponse shown_;
 
   CURL* handle_ = nullptr;
-  HttpRequest sent_;
+  std::optional<Redirects> way_;
+  bool redirected_ = false;  // the next exchange goes where the last one was sent on to
   std::unique_ptr<CurlHeaders> headers_;
   HttpResponse head_;
-  std::string error_body_;
+  HeadReader head_reader_;
+  ErrorBody error_body_;
   std::array<char, CURL_ERROR_SIZE> reason_{};
   uint64_t received_ = 0;          // bytes of the body passed on, over all attempts
   uint64_t attempt_received_ = 0;  // in this attempt
@@ -453,7 +475,13 @@ struct HttpPool::State : Loop {
         transfer->fail_with(Error(ErrorKind::internal, "out of memory for libcurl"));
         continue;
       }
-      transfer->begin(handle);
+      try {
+        transfer->begin(handle);
+      } catch (const Error& error) {
+        transfer->fail_with(error);
+        idle.push_back(handle);
+        continue;
+      }
       active.emplace_back(std::move(transfer), handle);
       curl().multi_add_handle(multi, handle);
     }

@@ -24,7 +24,6 @@ struct RetryPolicy {
 struct TransferOptions {
   size_t buffer = 8 << 20;    // bytes of the body that may wait for the reader; then the transfer pauses
   size_t piece = 256 * 1024;  // bytes; what read() gives at most: a body that fits may come whole
-  uint64_t max_body = 0;      // bytes; a larger body is Error(invalid_input); 0: any
   RetryPolicy retry;
   // Called once, on the pool's thread, when the exchange is over, well or badly; it must return at once.
   std::function<void()> on_done;

@@ -16,6 +16,8 @@
 namespace flox {
 namespace {
 
+constexpr BodyLimit limit(64 << 20);
+
 using testing::HasSubstr;
 using testing::Not;
 using Clock = std::chrono::steady_clock;
@@ -120,7 +122,7 @@ TEST(HttpPool, a_body_that_breaks_off_is_gone_on_with_where_it_stopped) {
                   text.substr(4000));
   });
   HttpPool pool;
-  EXPECT_EQ(body_of(*pool.start({.url = server.url()}, quick())), text);
+  EXPECT_EQ(body_of(*pool.start({.url = server.url(), .max_body = limit}, quick())), text);
   const auto requests = server.requests();
   ASSERT_EQ(requests.size(), 2u);
   EXPECT_THAT(requests[0], Not(HasSubstr("Range")));
@@ -134,7 +136,7 @@ TEST(HttpPool, a_server_without_ranges_is_asked_for_all_of_it_again_and_the_read
     return answer("200 OK", length(text.size()), number < 2 ? text.substr(0, 3000 * (number + 1)) : text);
   });
   HttpPool pool;
-  EXPECT_EQ(body_of(*pool.start({.url = server.url()}, quick())), text);
+  EXPECT_EQ(body_of(*pool.start({.url = server.url(), .max_body = limit}, quick())), text);
   const auto requests = server.requests();
   ASSERT_EQ(requests.size(), 3u);
   for (const std::string& request : requests) EXPECT_THAT(request, Not(HasSubstr("Range")));
@@ -147,7 +149,7 @@ TEST(HttpPool, an_encoded_body_is_never_gone_on_with_by_range) {
                   number == 0 ? text.substr(0, 1000) : text);
   });
   HttpPool pool;
-  EXPECT_EQ(body_of(*pool.start({.url = server.url()}, quick())), text);
+  EXPECT_EQ(body_of(*pool.start({.url = server.url(), .max_body = limit}, quick())), text);
   EXPECT_THAT(server.requests().at(1), Not(HasSubstr("Range")));
 }
 
@@ -160,7 +162,7 @@ TEST(HttpPool, a_range_that_is_answered_with_another_part_is_not_taken_for_the_r
     return answer("200 OK", length(text.size()), text);
   });
   HttpPool pool;
-  EXPECT_EQ(body_of(*pool.start({.url = server.url()}, quick())), text);
+  EXPECT_EQ(body_of(*pool.start({.url = server.url(), .max_body = limit}, quick())), text);
   EXPECT_THAT(server.requests().at(1), HasSubstr("Range: bytes=1000-"));
   EXPECT_THAT(server.requests().at(2), Not(HasSubstr("Range:")));
 }
@@ -172,7 +174,7 @@ TEST(HttpPool, an_overloaded_server_is_left_alone_for_as_long_as_it_asks) {
   });
   HttpPool pool;
   const auto start = Clock::now();
-  EXPECT_EQ(body_of(*pool.start({.url = server.url()}, quick())), "ok");
+  EXPECT_EQ(body_of(*pool.start({.url = server.url(), .max_body = limit}, quick())), "ok");
   EXPECT_GE(Clock::now() - start, std::chrono::seconds(1));
 }
 
@@ -182,12 +184,12 @@ TEST(HttpPool, a_server_that_stays_overloaded_has_the_last_word_and_one_that_sta
   HttpPool pool;
   TransferOptions options = quick();
   options.retry.attempts = 3;
-  const auto transfer = pool.start({.url = overloaded.url()}, options);
+  const auto transfer = pool.start({.url = overloaded.url(), .max_body = limit}, options);
   EXPECT_EQ(transfer->response().status, 500);
   EXPECT_EQ(transfer->response().body, "busy");
   EXPECT_EQ(overloaded.requests().size(), 3u);
   try {
-    body_of(*pool.start({.url = broken.url()}, options));
+    body_of(*pool.start({.url = broken.url(), .max_body = limit}, options));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unavailable);
@@ -198,7 +200,7 @@ TEST(HttpPool, a_server_that_stays_overloaded_has_the_last_word_and_one_that_sta
 TEST(HttpPool, what_is_not_there_is_asked_for_once) {
   RawServer server([](size_t, const std::string&) { return answer("404 Not Found", length(4), "gone"); });
   HttpPool pool;
-  const auto transfer = pool.start({.url = server.url()}, quick());
+  const auto transfer = pool.start({.url = server.url(), .max_body = limit}, quick());
   std::string piece;
   EXPECT_FALSE(transfer->read(piece));
   EXPECT_EQ(transfer->response().status, 404);
@@ -211,7 +213,7 @@ TEST(HttpPool, a_slow_reader_makes_the_transfer_wait_and_loses_nothing) {
   HttpPool pool;
   TransferOptions options = quick();
   options.buffer = 64 * 1024;
-  const auto transfer = pool.start({.url = server.url()}, options);
+  const auto transfer = pool.start({.url = server.url(), .max_body = limit}, options);
   EXPECT_EQ(transfer->response().status, 200);  // waits for the first piece
   EXPECT_EQ(body_of(*transfer), text);
 }
@@ -220,10 +222,8 @@ TEST(HttpPool, a_body_that_is_larger_than_it_may_be_is_an_error) {
   const std::string text = numbered(100'000);
   RawServer server([&](size_t, const std::string&) { return answer("200 OK", length(text.size()), text); });
   HttpPool pool;
-  TransferOptions options = quick();
-  options.max_body = 50'000;
   try {
-    body_of(*pool.start({.url = server.url()}, options));
+    body_of(*pool.start({.url = server.url(), .max_body = BodyLimit(50'000)}, quick()));
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("larger than 50000 bytes"));
@@ -234,10 +234,10 @@ TEST(HttpPool, letting_go_of_a_transfer_ends_it_and_many_run_at_once) {
   RawServer server(
       [](size_t, const std::string& head) { return answer("200 OK", length(head.size()), head); });
   HttpPool pool;
-  pool.start({.url = server.url()}, quick()).reset();
+  pool.start({.url = server.url(), .max_body = limit}, quick()).reset();
   std::vector<std::shared_ptr<HttpTransfer>> transfers;
   for (int i = 0; i < 200; ++i)
-    transfers.push_back(pool.start({.url = server.url() + std::to_string(i)}, quick()));
+    transfers.push_back(pool.start({.url = server.url() + std::to_string(i), .max_body = limit}, quick()));
   for (size_t i = 0; i < transfers.size(); ++i)
     EXPECT_THAT(body_of(*transfers[i]), HasSubstr("/file" + std::to_string(i) + " HTTP"));
 }

@@ -9,6 +9,8 @@
 namespace flox {
 namespace {
 
+constexpr BodyLimit limit(64 << 20);
+
 using testing::HasSubstr;
 
 std::string url(const HttpServer& server, std::string_view path) {
@@ -22,7 +24,7 @@ TEST(Http, a_request_reaches_the_handler_and_its_answer_comes_back) {
   });
   HttpClient client;
   HttpResponse response =
-      client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello"});
+      client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello", .max_body = limit});
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "POST /a b q=x y hello");
 }
@@ -30,7 +32,7 @@ TEST(Http, a_request_reaches_the_handler_and_its_answer_comes_back) {
 TEST(Http, a_handler_error_is_a_problem_document) {
   HttpServer server(
       {}, [](const ServerRequest&) -> ServerResponse { fail(ErrorKind::not_found, "no package web"); });
-  HttpResponse response = HttpClient().send({.url = url(server, "/")});
+  HttpResponse response = HttpClient().send({.url = url(server, "/"), .max_body = limit});
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(response.headers["content-type"], "application/problem+json");
   EXPECT_THAT(response.body, HasSubstr("no package web"));
@@ -46,12 +48,16 @@ TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
   std::string big(3 << 20, 'z');
   write_file(dir.path() / "source", big);
   HttpClient client;
-  EXPECT_EQ(
-      client.send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"}).status,
-      201);
+  EXPECT_EQ(client
+                .send({.method = "PUT",
+                       .url = url(server, "/f"),
+                       .upload_file = dir.path() / "source",
+                       .max_body = limit})
+                .status,
+            201);
   std::string got;
-  HttpResponse response =
-      client.stream({.url = url(server, "/f")}, [&](std::string_view piece) { got += piece; });
+  HttpResponse response = client.stream({.url = url(server, "/f"), .max_body = limit},
+                                        [&](std::string_view piece) { got += piece; });
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(got, big);
 }
@@ -64,7 +70,7 @@ TEST(Http, a_body_of_unknown_size_comes_whole_and_the_connection_goes_on) {
   });
   HttpClient client;
   for (int time = 0; time < 3; ++time) {
-    const HttpResponse response = client.send({.url = url(server, "/")});
+    const HttpResponse response = client.send({.url = url(server, "/"), .max_body = limit});
     EXPECT_EQ(response.body.size(), 499'500u);
     EXPECT_EQ(response.headers.at("transfer-encoding"), "chunked");
   }
@@ -77,12 +83,12 @@ TEST(Http, a_body_of_unknown_size_that_fails_in_the_middle_is_a_broken_transfer)
       fail(ErrorKind::internal, "no more");
     }};
   });
-  EXPECT_THROW(HttpClient().send({.url = url(server, "/")}), Error);
+  EXPECT_THROW(HttpClient().send({.url = url(server, "/"), .max_body = limit}), Error);
 }
 
 TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
   try {
-    HttpClient().send({.url = "http://127.0.0.1:1/x"});
+    HttpClient().send({.url = "http://127.0.0.1:1/x", .max_body = limit});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unavailable);
@@ -93,7 +99,9 @@ TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
 TEST(Http, a_body_over_the_limit_is_refused) {
   HttpServer server({.max_body = 10}, [](const ServerRequest&) { return ServerResponse{}; });
   EXPECT_EQ(
-      HttpClient().send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x')}).status,
+      HttpClient()
+          .send({.method = "POST", .url = url(server, "/"), .body = std::string(100, 'x'), .max_body = limit})
+          .status,
       413);
 }
 
@@ -102,8 +110,8 @@ TEST(Http, an_upload_over_the_limit_is_refused_with_an_answer) {
   HttpServer server({.max_upload = 10, .upload_dir = dir.path()},
                     [](const ServerRequest&) { return ServerResponse{}; });
   write_file(dir.path() / "source", std::string(3 << 20, 'x'));
-  HttpResponse response =
-      HttpClient().send({.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source"});
+  HttpResponse response = HttpClient().send(
+      {.method = "PUT", .url = url(server, "/f"), .upload_file = dir.path() / "source", .max_body = limit});
   EXPECT_EQ(response.status, 413);
   EXPECT_THAT(response.body, HasSubstr("over 10 bytes"));
 }
@@ -124,9 +132,15 @@ TEST(Http, an_upload_that_is_not_admitted_is_answered_unread) {
   fs::path source = dir.path() / "source" / "file";
   write_file(source, std::string(30 << 20, 'x'));
   HttpClient client;
-  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/closed"), .upload_file = source}).status, 403);
+  EXPECT_EQ(
+      client.send({.method = "PUT", .url = url(server, "/closed"), .upload_file = source, .max_body = limit})
+          .status,
+      403);
   EXPECT_FALSE(handled);
-  EXPECT_EQ(client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source}).status, 201);
+  EXPECT_EQ(
+      client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source, .max_body = limit})
+          .status,
+      201);
 }
 
 TEST(Url, encoding_goes_there_and_back) {

@@ -5,8 +5,12 @@
 
 #include <cstdlib>
 
+#include "base/printable.h"
+
 namespace flox::log {
 namespace {
+
+constexpr size_t max_message = 16 * 1024;  // characters
 
 spdlog::level::level_enum spdlog_level(Level level) {
   switch (level) {
@@ -36,6 +40,9 @@ spdlog::logger& logger() {
 }  // namespace
 
 void set_level(Level level) { logger().set_level(spdlog_level(level)); }
-void write(Level level, std::string_view message) { logger().log(spdlog_level(level), message); }
+void write(Level level, std::string_view message) {
+  if (!logger().should_log(spdlog_level(level))) return;
+  logger().log(spdlog_level(level), printable(message, max_message));
+}
 
 }  // namespace flox::log

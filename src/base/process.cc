@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/error.h"
@@ -18,13 +20,13 @@ extern char** environ;
 namespace flox {
 namespace {
 
+constexpr const char* secret_variables[] = {"FLOX_CATALOG_TOKEN"};
+
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& extra) {
+  std::map<std::string, std::string> variables = environment_for_children();
+  for (const auto& [name, value] : extra) variables[name] = value;
   std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    if (!extra.contains(std::string(text.substr(0, text.find('='))))) result.emplace_back(text);
-  }
-  for (const auto& [name, value] : extra) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables) result.push_back(name + "=" + value);
   return result;
 }
 
@@ -38,6 +40,25 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 int code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
 }  // namespace
+
+bool is_secret_variable(std::string_view name) noexcept {
+  return std::ranges::find(secret_variables, name) != std::end(secret_variables);
+}
+
+std::map<std::string, std::string> environment_for_children() {
+  std::map<std::string, std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const size_t equals = text.find('=');
+    if (equals == std::string_view::npos || is_secret_variable(text.substr(0, equals))) continue;
+    result.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return result;
+}
+
+void forget_secret_variables() noexcept {
+  for (const char* name : secret_variables) ::unsetenv(name);
+}
 
 Process::Process(const Command& command, Stdio stdio) {
   if (command.argv.empty()) fail(ErrorKind::internal, "running a command: no program given");

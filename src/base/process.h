@@ -7,15 +7,24 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
 
 namespace flox {
 
+// Whether a variable of ours holds a secret (FLOX_CATALOG_TOKEN): programs that we start do not get it.
+bool is_secret_variable(std::string_view name) noexcept;
+// This process's environment without those.
+std::map<std::string, std::string> environment_for_children();
+// Takes them out of this process's environment, for one that is about to become another program.
+void forget_secret_variables() noexcept;
+
 struct Command {
   std::vector<std::string> argv;           // argv[0] is looked up in PATH
-  std::map<std::string, std::string> env;  // added to (or replacing in) the caller's environment
+  std::map<std::string, std::string> env;  // added to (or replacing in) the caller's environment, which goes
+                                           // along without its secret variables
   std::string cwd;                         // empty: the caller's
   std::string input;                       // given on stdin (empty: /dev/null)
 };

@@ -1,9 +1,14 @@
 #include "catalog/client.h"
 
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/http_client.h"
+#include "base/json.h"
+#include "base/netrc.h"
+#include "base/printable.h"
+#include "base/problem.h"
 #include "catalog/cpu_level.h"
 
 namespace flox::catalog {
@@ -11,65 +16,100 @@ namespace {
 
 using nlohmann::json;
 
-// A member that is text, or nothing.
+constexpr BodyLimit max_answer(16 << 20);
+constexpr const char* answer_name = "the catalog's answer";
+constexpr size_t longest_message = 300;  // characters
+constexpr size_t most_builds = 20'000;   // in one answer
+
+// A member that is text, or nothing; one line, since people get to read it.
 std::string text(const json& object, const char* key) {
   if (!object.is_object()) return {};
   auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+  return it != object.end() && it->is_string() ? printable(it->get_ref<const std::string&>(), longest_message)
+                                               : "";
 }
 
-// The catalog's own words for a failure, as problem+json gives them (RFC 9457). Others that answer at this
-// address (a proxy, another service) have none.
+// The catalog's own words for a failure. Others that answer at this address (a proxy, another service) have
+// none.
 [[noreturn]] void fail_with(const HttpResponse& response, std::string_view what) {
-  json problem = json::parse(response.body, nullptr, false);
-  std::string detail = text(problem, "detail");
+  const Problem problem = problem_of(response);
   ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
                    : response.status == 409                           ? ErrorKind::conflict
                    : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
                    : response.status < 500                            ? ErrorKind::invalid_input
                                                                       : ErrorKind::unavailable;
-  if (detail.empty())
+  if (problem.detail.empty())
     throw Error(kind, fmt::format("{}: the catalog answered {}", what, response.status),
                 "check that FLOX_CATALOG_URL is a catalog's");
-  throw Error(kind, fmt::format("{}: {}", what, detail), text(problem, "advice"));
+  throw Error(kind, fmt::format("{}: {}", what, problem.detail), problem.advice);
 }
 
-std::vector<PackageBuild> builds_of(const json& list) {
+// An array that is a member.
+const json& list(const json& object, const char* key) {
+  const json& found = member(object, key, answer_name);
+  if (!found.is_array()) fail(ErrorKind::invalid_input, "{}: '{}' is no array", answer_name, key);
+  return found;
+}
+
+int64_t number(const json& object, const char* key) {
+  const json& found = member(object, key, answer_name);
+  if (!found.is_number_integer()) fail(ErrorKind::invalid_input, "{}: '{}' is no number", answer_name, key);
+  return found.get<int64_t>();
+}
+
+std::vector<PackageBuild> builds_of(const json& answer) {
+  const json& items = list(answer, "items");
+  if (items.size() > most_builds)
+    fail(ErrorKind::invalid_input, "{}: it has more than {} builds", answer_name, most_builds);
   std::vector<PackageBuild> builds;
-  for (const auto& item : list.at("items")) builds.push_back(PackageBuild::from_json(item));
+  builds.reserve(items.size());
+  for (const auto& item : items) builds.push_back(PackageBuild::from_json(item));
   return builds;
+}
+
+// Its first element, which there must be.
+const json& first_of(const json& array, const char* what) {
+  if (array.empty()) fail(ErrorKind::invalid_input, "{}: '{}' is empty", answer_name, what);
+  return array.front();
 }
 
 // The first item of an answer to "resolve", as a locked package.
 env::LockedPackage locked_of(const json& answer, std::string_view what, int priority) {
-  const json& item = answer.at("items").at(0);
-  const json& page = item.at("page");
-  if (page.is_object() && page.at("complete").get<bool>()) {
-    json package = page.at("packages").at(0);
+  const json& item = first_of(list(answer, "items"), "items");
+  const json& page = member(item, "page", answer_name);
+  const json complete = page.is_object() ? page.value("complete", json()) : json();
+  if (complete.is_boolean() && complete.get<bool>()) {
+    json package = first_of(list(page, "packages"), "packages");
+    if (!package.is_object()) fail(ErrorKind::invalid_input, "{}: a package is no object", answer_name);
     package["priority"] = priority;
     json lock = {{"lockfile-version", 1}, {"packages", {package}}};
     return env::Lockfile::parse(lock.dump()).packages.at(0);
   }
-  const json& messages = item.at("messages");
-  json message = messages.empty() ? json::object() : messages.at(0);
+  const json& messages = list(item, "messages");
+  const json message = messages.empty() ? json::object() : messages.front();
   std::string why = text(message, "message");
   throw Error(ErrorKind::not_found,
               fmt::format("{}: {}", what, why.empty() ? "the catalog cannot resolve it" : why),
-              text(message.value("context", json()), "advice"));
+              message.is_object() ? text(message.value("context", json()), "advice") : "");
 }
 
 HttpRequest post(std::string path, const json& body) {
   return {.method = "POST",
           .url = std::move(path),
           .headers = {{"Content-Type", "application/json"}},
-          .body = body.dump(-1, ' ', false, json::error_handler_t::replace)};
+          .body = body.dump(-1, ' ', false, json::error_handler_t::replace),
+          .max_body = max_answer};
 }
+
+HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
 }  // namespace
 
 struct Client::State {
-  std::string url;
-  std::string token;
+  std::string url;    // without a login
+  std::string given;  // as configured: for those who open the cache with it
+  std::optional<Login> login;
+  Secret token;
   HttpClient http;
 
   HttpResponse send(HttpRequest request) {
@@ -77,10 +117,12 @@ struct Client::State {
       throw Error(ErrorKind::invalid_input, "no catalog is configured",
                   "set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml");
     request.url = url + request.url;
+    request.login = login;
     try {
       return http.send(request);
     } catch (const Error& error) {
-      throw error.with_context(fmt::format("the catalog at {} cannot be reached", url))
+      if (error.kind() != ErrorKind::unavailable) throw error.with_context("asking the catalog");
+      throw error.with_context(fmt::format("the catalog at {} cannot be reached", printable_url(url)))
           .with_advice("check that flox-catalog runs there, and FLOX_CATALOG_URL");
     }
   }
@@ -90,22 +132,36 @@ struct Client::State {
     HttpResponse response = send(std::move(request));
     if (!response.ok()) fail_with(response, what);
     try {
-      return read(json::parse(response.body));
-    } catch (const json::exception&) {
-      throw Error(ErrorKind::unavailable, fmt::format("{}: what answers at {} is no catalog", what, url),
-                  "check FLOX_CATALOG_URL");
+      return read(parse_json(response.body, answer_name));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      refuse_answer(what, error.what());
+    } catch (const json::exception& error) {
+      refuse_answer(what, error.what());
     }
+  }
+  [[noreturn]] void refuse_answer(std::string_view what, std::string_view why) const {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{}: what answers at {} is no catalog ({})", what, printable_url(url),
+                            printable(why, longest_message)),
+                "check FLOX_CATALOG_URL");
   }
 };
 
-Client::Client(std::string url, std::string token) : state_(std::make_unique<State>()) {
+Client::Client(std::string url, Secret token) : state_(std::make_unique<State>()) {
   while (url.ends_with('/')) url.pop_back();
-  state_->url = std::move(url);
+  state_->given = url;
   state_->token = std::move(token);
+  if (url.empty()) return;
+  const HttpUrl parsed =
+      in_context("the catalog's URL (FLOX_CATALOG_URL)", [&] { return HttpUrl::parse(url); });
+  std::tie(state_->url, state_->login) = split_login(url);
+  if (!state_->login || state_->login->password.empty())
+    if (auto found = netrc_login(parsed)) state_->login = std::move(found);
 }
 Client::~Client() = default;
 
-std::string Client::cache_url() const { return state_->url + "/cache"; }
+std::string Client::cache_url() const { return state_->given + "/cache"; }
 
 env::LockedPackage Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                                    std::string_view system) {
@@ -123,7 +179,7 @@ env::LockedPackage Client::resolve(std::string_view install_id, const env::Insta
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
   std::string what = fmt::format("package '{}'", name);
-  auto builds = state_->ask({.url = "/api/v1/catalog/packages/" + url_encode(name)}, what, builds_of);
+  auto builds = state_->ask(get("/api/v1/catalog/packages/" + url_encode(name)), what, builds_of);
   if (builds.empty()) fail(ErrorKind::not_found, "{}: the catalog has no build of it", what);
   return builds;
 }
@@ -131,32 +187,31 @@ std::vector<PackageBuild> Client::show(std::string_view name) {
 std::vector<PackageBuild> Client::search(std::string_view term, std::string_view system) {
   std::string path = "/api/v1/catalog/search?search_term=" + url_encode(term);
   if (!system.empty()) path += "&system=" + url_encode(system);
-  return state_->ask({.url = path}, fmt::format("searching '{}'", term), builds_of);
+  return state_->ask(get(path), fmt::format("searching '{}'", term), builds_of);
 }
 
 Client::Pushed Client::environment(const EnvironmentName& name) {
   std::string path = fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
   if (name.generation) path += fmt::format("?generation={}", *name.generation);
-  return state_->ask({.url = path}, fmt::format("environment '{}'", name.to_string()),
-                     [](const json& answer) {
-                       return Pushed{answer.at("generation"), answer.at("manifest"),
-                                     env::Lockfile::parse(answer.at("lock").dump())};
-                     });
+  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [](const json& answer) {
+    return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
+                  env::Lockfile::parse(member(answer, "lock", answer_name).dump())};
+  });
 }
 
 int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock) {
   HttpRequest request =
       post(fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name)),
-           {{"manifest", manifest}, {"lock", json::parse(lock.to_string())}});
-  request.headers.emplace_back("Authorization", "Bearer " + state_->token);
+           {{"manifest", manifest}, {"lock", parse_json(lock.to_string(), "the lock")}});
+  request.bearer = state_->token;
   return state_->ask(std::move(request), fmt::format("pushing environment '{}'", name.to_string()),
-                     [](const json& answer) { return answer.at("generation").get<int64_t>(); });
+                     [](const json& answer) { return number(answer, "generation"); });
 }
 
 void Client::publish(const PackageBuild& build) {
   HttpRequest request =
       post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", build.to_json());
-  request.headers.emplace_back("Authorization", "Bearer " + state_->token);
+  request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
   if (!response.ok()) fail_with(response, "recording it in the catalog");
 }

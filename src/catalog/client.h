@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/secret.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
@@ -12,14 +13,17 @@
 namespace flox::catalog {
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
-// is no catalog, with FLOX_CATALOG_URL as advice.
+// is no catalog, with FLOX_CATALOG_URL as advice. Answers are a stranger's: at most 16 MiB, 20,000 builds,
+// members of the right types; what of them stands in messages is one line of at most 300 characters.
 class Client : public env::Resolver {
  public:
-  // `url` as "http://host:port"; `token` for publishing, may be empty.
-  explicit Client(std::string url, std::string token = {});
+  // `url` as "http://host:port", with or without a login, which netrc may have as well (base/netrc.h): it is
+  // read here. `token` for publishing, may be empty. Throws Error(invalid_input) for what is no URL.
+  explicit Client(std::string url, Secret token = {});
   ~Client() override;
 
-  // URL of the binary cache that the catalog serves.
+  // URL of the binary cache that the catalog serves, for BinaryCache::open: a login in the configured URL is
+  // in this one, too.
   std::string cache_url() const;
 
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,

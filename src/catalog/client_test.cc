@@ -11,6 +11,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using namespace std::string_literals;
 
 // A server that answers every request alike, and remembers the last.
 class Answering {
@@ -18,9 +19,14 @@ class Answering {
   Answering(int status, std::string body)
       : server_({}, [this, status, body](const ServerRequest& request) {
           last_ = request;
-          return ServerResponse{.status = status, .body = body};
+          return ServerResponse{
+              .status = status,
+              .content_type = status < 400 ? "application/json" : "application/problem+json",
+              .body = body};
         }) {}
-  Client client() const { return Client(fmt::format("http://127.0.0.1:{}/", server_.port()), "secret"); }
+  Client client() const {
+    return Client(fmt::format("http://127.0.0.1:{}/", server_.port()), Secret("secret"));
+  }
   const ServerRequest& last() const { return last_; }
 
  private:
@@ -103,6 +109,55 @@ TEST(Client, tells_a_catalog_from_anything_else_that_answers) {
   Error error = error_of([&] { missing.client().search("x"); });
   EXPECT_THAT(error.what(), testing::Not(HasSubstr("<html>")));
   EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
+}
+
+TEST(Client, takes_nothing_from_a_hostile_catalog_but_an_error) {
+  const json build = {{"name", "web"},
+                      {"version", "1.0"},
+                      {"system", "x86_64-linux"},
+                      {"outputs", {{"out", "/nix/store/00000000000000000000000000000000-web"}}}};
+  const auto with = [&](const char* key, const json& value) {
+    json changed = build;
+    changed[key] = value;
+    return json{{"items", {changed}}}.dump();
+  };
+  EXPECT_EQ(Answering(200, with("description", "x")).client().search("x").size(), 1U);
+  const std::string deep(1'000'000, '[');
+  for (const std::string& body :
+       {deep, R"({"items": )" + deep, with("name", "a\033[31m"), with("version", std::string(200, '1')),
+        with("system", 5), with("description", std::string(5000, 'x')), with("license", json::array()),
+        with("signer", std::string(300, 'x')), with("closure_size", -1), with("outputs", json::object()),
+        with("outputs", {{"out", "/etc/passwd"}}), R"({"items": [], "items": []})"s,
+        "{\"items\": [\"\xff\"]}"s}) {
+    Answering catalog(200, body);
+    const Error error = error_of([&] { catalog.client().search("x"); });
+    EXPECT_EQ(error.kind(), ErrorKind::unavailable) << error.what();
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("exception"))) << error.what();
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("\033"))) << error.what();
+  }
+  Answering environment(200, R"({"generation": "x", "manifest": 5, "lock": []})");
+  EXPECT_EQ(error_of([&] {
+              environment.client().environment({.owner = "o", .name = "n", .generation = {}});
+            }).kind(),
+            ErrorKind::unavailable);
+}
+
+TEST(Client, repeats_of_a_catalogs_words_one_short_line) {
+  Answering catalog(409, R"({"detail": "there\u001b[2J\nalready )" + std::string(1000, 'x') +
+                             R"(", "advice": "raise\u0007"})");
+  const Error error = error_of([&] { catalog.client().publish({.name = "web"}); });
+  for (const char* control : {"\033", "\n", "\a"}) {
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr(control)));
+    EXPECT_THAT(error.advice(), testing::Not(HasSubstr(control)));
+  }
+  EXPECT_LT(std::string_view(error.what()).size(), 400U);
+}
+
+TEST(Client, has_a_login_in_its_url_for_the_cache_and_in_no_message) {
+  const Error error = error_of([] { Client("http://me:s3cret@127.0.0.1:1").search("x"); });
+  EXPECT_THAT(error.what(), testing::Not(HasSubstr("s3cret")));
+  EXPECT_EQ(Client("http://me:s3cret@127.0.0.1:1/").cache_url(), "http://me:s3cret@127.0.0.1:1/cache");
+  EXPECT_THAT(error_of([] { Client("http://me:s3cret@h:port"); }).what(), testing::Not(HasSubstr("s3cret")));
 }
 
 TEST(Client, that_reaches_nobody_says_where_it_looked) {

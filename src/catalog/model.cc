@@ -4,11 +4,18 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace flox::catalog {
 namespace {
 
 using nlohmann::json;
+
+// Bytes of a build's texts, and how many outputs it may have.
+constexpr size_t max_short = 64;
+constexpr size_t max_license = 256;  // also names of keys
+constexpr size_t max_description = 4096;
+constexpr size_t max_outputs = 64;
 
 std::string required(const json& object, const char* key) {
   auto it = object.find(key);
@@ -17,11 +24,13 @@ std::string required(const json& object, const char* key) {
   return it->get<std::string>();
 }
 
-std::string optional_text(const json& object, const char* key) {
+std::string optional_text(const json& object, const char* key, size_t limit) {
   auto it = object.find(key);
   if (it == object.end() || it->is_null()) return {};
   if (!it->is_string()) fail(ErrorKind::invalid_input, "'{}' is no text", key);
-  return it->get<std::string>();
+  const auto& text = it->get_ref<const std::string&>();
+  if (text.size() > limit) fail(ErrorKind::invalid_input, "'{}' has more than {} bytes", key, limit);
+  return text;
 }
 
 void check_name(const std::string& name, const char* key, size_t limit) {
@@ -31,7 +40,8 @@ void check_name(const std::string& name, const char* key, size_t limit) {
               });
   if (!good || name.starts_with('.') || name.starts_with('-'))
     fail(ErrorKind::invalid_input,
-         "'{}': '{}' may hold letters, digits and . _ + - ~ only, at most {} of them", key, name, limit);
+         "'{}': '{}' may hold letters, digits and . _ + - ~ only, at most {} of them", key,
+         printable(name, limit), limit);
 }
 
 constexpr std::string_view separators = ".-+_";
@@ -192,19 +202,22 @@ PackageBuild PackageBuild::from_json(const json& document) {
   check_name(build.version, "version", 128);
   build.system = required(document, "system");
   if (build.system != "x86_64-linux" && build.system != "aarch64-linux")
-    fail(ErrorKind::invalid_input, "'system': '{}' is neither x86_64-linux nor aarch64-linux", build.system);
-  build.variant = optional_text(document, "variant");
-  build.description = optional_text(document, "description");
-  build.license = optional_text(document, "license");
-  build.signer = optional_text(document, "signer");
+    fail(ErrorKind::invalid_input, "'system': '{}' is neither x86_64-linux nor aarch64-linux",
+         printable(build.system, max_short));
+  build.variant = optional_text(document, "variant", max_short);
+  build.description = optional_text(document, "description", max_description);
+  build.license = optional_text(document, "license", max_license);
+  build.signer = optional_text(document, "signer", max_license);
   if (auto size = document.find("closure_size"); size != document.end()) {
     if (!size->is_number_unsigned()) fail(ErrorKind::invalid_input, "'closure_size' is no number of bytes");
     build.closure_size = size->get<uint64_t>();
   }
-  build.published_at = optional_text(document, "published_at");
+  build.published_at = optional_text(document, "published_at", max_short);
   auto outputs = document.find("outputs");
   if (outputs == document.end() || !outputs->is_object() || outputs->empty())
     fail(ErrorKind::invalid_input, "'outputs' is missing or empty");
+  if (outputs->size() > max_outputs)
+    fail(ErrorKind::invalid_input, "'outputs' has more than {} members", max_outputs);
   for (const auto& [output, path] : outputs->items()) {
     check_name(output, "outputs", 64);
     if (!path.is_string()) fail(ErrorKind::invalid_input, "'outputs.{}' is no text", output);

@@ -14,14 +14,14 @@ namespace flox::catalog {
 struct PackageBuild {
   std::string name;  // attr_path, [A-Za-z0-9._+-]{1,128}
   std::string version;
-  std::string system;   // x86_64-linux, aarch64-linux
-  std::string variant;  // microarchitecture level (x86-64-v3, …) or empty: any CPU
-  std::string description;
-  std::string license;
-  std::map<std::string, nix::StorePath> outputs;  // "out" → path
-  std::string signer;                             // name of the key that signed its narinfos
-  uint64_t closure_size = 0;                      // bytes, uncompressed
-  std::string published_at;                       // RFC 3339, UTC; set by the server
+  std::string system;       // x86_64-linux, aarch64-linux
+  std::string variant;      // microarchitecture level (x86-64-v3, …) or empty: any CPU; up to 64 bytes
+  std::string description;  // up to 4 KiB of anybody's text: print it with printable()
+  std::string license;      // up to 256 bytes, likewise
+  std::map<std::string, nix::StorePath> outputs;  // "out" → path; up to 64
+  std::string signer;         // name of the key that signed its narinfos, up to 256 bytes of anybody's text
+  uint64_t closure_size = 0;  // bytes, uncompressed
+  std::string published_at;   // RFC 3339, UTC; set by the server
 
   nlohmann::json to_json() const;
   static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member

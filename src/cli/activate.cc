@@ -9,6 +9,8 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/private_directory.h"
+#include "base/process.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/activation.h"
@@ -25,17 +27,6 @@ struct Options {
   bool print_script = false;
 };
 
-env::Variables own_environment() {
-  env::Variables variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    size_t equals = text.find('=');
-    if (equals != std::string_view::npos)
-      variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
-  }
-  return variables;
-}
-
 std::string shell_quoted(std::string_view text) {
   std::string result = "'";
   for (char c : text) {
@@ -47,15 +38,13 @@ std::string shell_quoted(std::string_view text) {
   return result + "'";
 }
 
-// .flox/cache, or a directory below /tmp where that cannot be written (a pod's read-only volume).
+// .flox/cache, or one of the user's own where that cannot be written (a pod's read-only volume).
 fs::path cache_directory(const env::Environment& environment) {
   fs::path cache = environment.directory() / ".flox/cache";
   std::error_code error;
   fs::create_directories(cache, error);
   if (!error && ::access(cache.c_str(), W_OK) == 0) return cache;
-  fs::path fallback = fs::path("/tmp") / fmt::format("flox-cache-{}", ::getuid());
-  fs::create_directories(fallback, error);
-  return fallback;
+  return user_cache_directory("environments");
 }
 
 // The lock to activate: the environment's own, or with its primary package at $FLOX_PACKAGE_VERSION.
@@ -73,8 +62,7 @@ std::optional<env::Environment> namespace_environment() {
   const std::string reference = namespace_default();
   if (reference.empty()) return std::nullopt;
   const auto [name, descriptor] = env::parse_package(reference);
-  const fs::path directory = fs::temp_directory_path() / fmt::format("flox-namespace-{}", ::getuid());
-  fs::create_directories(directory);
+  const fs::path directory = user_cache_directory("namespace");
   FileLock turn(directory / "lock", FileLock::Mode::exclusive);  // a probe may activate at the same time
   auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory)
                                                      : env::Environment::init(directory, name);
@@ -126,7 +114,7 @@ Prepared prepare(const Options& options) {
                                  .project = environment.directory(),
                                  .cache = cache_directory(environment),
                                  .mode = mode,
-                                 .environment = own_environment()};
+                                 .environment = environment_for_children()};
   return {env::activate(request), profile.to_string()};
 }
 
@@ -193,13 +181,13 @@ void run_shell(const Prepared& prepared, const std::string& command) {
   if (!command.empty())
     execute(shell, {shell.filename(), "-c", text + command}, prepared.activation.environment);
   // The rc file outlives this process, which becomes the shell; it removes itself once read.
-  std::string rc = (fs::temp_directory_path() / fmt::format("flox-rc-{}", ::getpid())).string();
-  write_file(
-      rc,
-      fmt::format(
-          "rm -f {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox [$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
-          shell_quoted(rc), text),
-      0600);
+  const fs::path directory = TempDir("flox-rc-").release();
+  const std::string rc = directory / "rc";
+  write_file(rc,
+             fmt::format("rm -rf {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox "
+                         "[$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
+                         shell_quoted(directory.string()), text),
+             0600);
   fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n",
              prepared.activation.environment.at("FLOX_ENV_DESCRIPTION"));
   execute(shell, {shell.filename(), "--rcfile", rc, "-i"}, prepared.activation.environment);
@@ -211,7 +199,7 @@ void print_script(const Prepared& prepared) {
     throw Error(ErrorKind::invalid_input,
                 "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
                 "run a command or a shell inside instead: flox activate -- COMMAND");
-  env::Variables before = own_environment();
+  env::Variables before = environment_for_children();
   for (const auto& [name, value] : prepared.activation.environment)
     if (!before.contains(name) || before.at(name) != value)
       fmt::print("export {}={};\n", name, shell_quoted(value));

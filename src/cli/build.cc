@@ -10,6 +10,7 @@
 
 #include "base/config.h"
 #include "base/error.h"
+#include "base/process.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/environment.h"
@@ -28,16 +29,6 @@ struct Options {
   bool quiet = false;
 };
 
-env::Variables own_environment() {
-  env::Variables result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string_view text(*entry);
-    if (size_t equals = text.find('='); equals != std::string_view::npos)
-      result.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return result;
-}
-
 // What the environment's packages add to a build: their paths, and the variables of its activation.
 struct BuildEnvironment {
   env::Variables variables;
@@ -47,7 +38,7 @@ struct BuildEnvironment {
 
 BuildEnvironment enter_environment(store::LocalStore& store, env::Environment& environment,
                                    const package::Steps& steps) {
-  BuildEnvironment result{.variables = own_environment()};
+  BuildEnvironment result{.variables = environment_for_children()};
   result.variables["FLOX_ENV_PROJECT"] = environment.directory().string();
   env::Manifest manifest = environment.manifest();
   if (manifest.install.empty()) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/url.h"
 #include "cli/commands.h"
 
 namespace flox::cli {
@@ -20,12 +21,18 @@ std::string text_of(const Amount& amount) {
   return amount.share == 0 ? size_text(amount.bytes) : fmt::format("{}%", amount.share * 100);
 }
 
+std::vector<std::string> without_logins(std::vector<std::string> urls) {
+  for (std::string& url : urls) url = hide_login(url);
+  return urls;
+}
+
 void print(const Config& config, bool as_json) {
   nlohmann::ordered_json values = {
       {"root", config.root.string()},
-      {"catalog_url", config.catalog_url},
+      {"catalog_url", hide_login(config.catalog_url)},
       {"catalog_token", config.catalog_token.empty() ? "" : "(set)"},
-      {"caches", config.caches},
+      {"catalog_token_file", config.catalog_token_file},
+      {"caches", without_logins(config.caches)},
       {"trusted_keys", config.trusted_keys},
       {"trust_content_addressed", config.trust_content_addressed},
       {"signing_private_key", config.signing_key_file},

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "cli/commands.h"
 
 namespace flox::cli {
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
   std::vector<char*> argv;
   for (auto& text : arguments) argv.push_back(text.data());
   argv.push_back(nullptr);
+  forget_secret_variables();
   for (const auto& place : places) ::execv(place.c_str(), argv.data());
   ::execvp("flox-kube", argv.data());
   throw Error(

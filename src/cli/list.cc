@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/environment.h"
@@ -20,7 +21,7 @@ struct Options {
 void list(const Options& options) {
   env::Environment environment = env::Environment::find(options.directory);
   if (options.config) {
-    fmt::print("{}", environment.manifest_text());
+    fmt::print("{}", printable_lines(environment.manifest_text()));
     return;
   }
   auto resolver = make_resolver();
@@ -30,10 +31,10 @@ void list(const Options& options) {
     if (options.json)
       items.push_back(package.json);
     else if (options.names)
-      fmt::print("{}\n", package.install_id);
+      fmt::print("{}\n", printable(package.install_id));
     else
-      fmt::print("{}: {} ({})\n", package.install_id, package.attr_path,
-                 package.version.empty() ? "N/A" : package.version);
+      fmt::print("{}: {} ({})\n", printable(package.install_id), printable(package.attr_path),
+                 package.version.empty() ? "N/A" : printable(package.version));
   }
   if (options.json)
     fmt::print("{}\n", items.dump(2));

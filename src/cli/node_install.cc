@@ -142,8 +142,9 @@ void refuse_while_pods_run(bool force) {
 // Without systemd we cannot stop it ourselves, and it would go on giving leases.
 void refuse_while_floxd_runs(const Config& config) {
   try {
-    HttpClient().send(
-        {.url = "http://" + config.metrics_address + "/healthz", .timeout = std::chrono::seconds(2)});
+    HttpClient().send({.url = "http://" + config.metrics_address + "/healthz",
+                       .timeout = std::chrono::seconds(2),
+                       .max_body = BodyLimit(1 << 20)});
   } catch (const Error&) {
     return;
   }

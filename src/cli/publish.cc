@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/config.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
 #include "env/environment.h"
@@ -38,7 +40,9 @@ std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
                   fmt::format("'{}' has not been built in {}", name, directory.string()),
                   fmt::format("run: flox build {}", name));
     builds.push_back(in_context(record.string(), [&] {
-      return catalog::PackageBuild::from_json(nlohmann::json::parse(read_file(record)));
+      constexpr size_t most = 1 << 20;  // bytes
+      return catalog::PackageBuild::from_json(
+          parse_json(Directory(directory).read_file(record.filename().string(), most), "result"));
     }));
   }
   if (builds.empty())

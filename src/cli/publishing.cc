@@ -1,17 +1,18 @@
 #include "cli/publishing.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include "base/config.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/secret.h"
 
 namespace flox::cli {
 namespace {
 
 // The options, completed from the configuration.
-PublishTo complete(PublishTo to) {
-  Config config = Config::load();
+PublishTo complete(PublishTo to, const Config& config) {
   if (to.catalog_url.empty()) to.catalog_url = config.catalog_url;
-  if (to.token.empty()) to.token = config.catalog_token;
   if (to.key_file.empty()) to.key_file = config.signing_key_file;
   if (to.catalog_url.empty())
     throw Error(ErrorKind::invalid_input, "publishing: no catalog is named",
@@ -23,23 +24,52 @@ PublishTo complete(PublishTo to) {
   return to;
 }
 
-nix::SecretKey read_key(const std::string& file) {
-  return in_context("reading the signing key", [&] { return nix::SecretKey::parse(read_file(file)); });
+// Whoever may read cores or attach a debugger as this user could read the key.
+void leave_no_core() noexcept {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+Secret token_of(const PublishTo& to, const Config& config) {
+  return to.token_file.empty() ? config.token()
+                               : in_context("--token-file", [&] { return read_secret_file(to.token_file); });
 }
 
 }  // namespace
 
+void add_token_file(CLI::App& command, std::string& file) {
+  command.add_option("--token-file", file, "file with the catalog's token (FLOX_CATALOG_TOKEN_FILE)");
+  command
+      .add_option_function<std::string>(
+          "--token",
+          [](const std::string&) {
+            throw Error(ErrorKind::invalid_input,
+                        "--token is no longer taken: every process of this machine can read arguments",
+                        "Write the token to a file with mode 600 and pass --token-file FILE.");
+          })
+      ->group("");
+}
+
+nix::SecretKey read_signing_key(const std::string& file) {
+  leave_no_core();
+  return in_context("the signing key " + file,
+                    [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
+}
+
 void add_publish_options(CLI::App& command, PublishTo& to) {
   command.add_option("--catalog", to.catalog_url, "the catalog's URL (FLOX_CATALOG_URL)");
-  command.add_option("--token", to.token, "the catalog's token (FLOX_CATALOG_TOKEN)");
+  add_token_file(command, to.token_file);
   command.add_option("--signing-private-key", to.key_file,
                      "file with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
 }
 
-Publisher::Publisher(const PublishTo& given)
-    : key_(read_key(complete(given).key_file)), client_(complete(given).catalog_url, complete(given).token) {
-  cache_ = store::BinaryCache::open(client_.cache_url(), complete(given).token);
-}
+Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) {}
+
+Publisher::Publisher(const PublishTo& given, const Config& config)
+    : key_(read_signing_key(complete(given, config).key_file)),
+      client_(complete(given, config).catalog_url, token_of(given, config)),
+      cache_(store::BinaryCache::open(client_.cache_url(), token_of(given, config))) {}
 
 void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build) {
   catalog::Published published = catalog::publish(store, build, client_, *cache_, key_);

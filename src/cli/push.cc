@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 catalog::Client make_client() {
   Config config = Config::load();
-  return catalog::Client(config.catalog_url, config.catalog_token);
+  return catalog::Client(config.catalog_url, config.token());
 }
 
 void push(const std::string& directory, std::string owner) {

@@ -4,12 +4,17 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 
 #include "base/config.h"
 #include "base/error.h"
+#include "base/printable.h"
+#include "base/url.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
+#include "nix/signature.h"
+#include "store/binary_cache.h"
 
 namespace flox::cli {
 namespace {
@@ -24,7 +29,7 @@ struct Options {
 
 catalog::Client client() {
   Config config = Config::load();
-  return catalog::Client(config.catalog_url, config.catalog_token);
+  return catalog::Client(config.catalog_url);
 }
 
 void print_json(const std::vector<catalog::PackageBuild>& builds) {
@@ -41,7 +46,8 @@ void search(const Options& options) {
   if (!options.all && found > results_shown) builds.erase(builds.begin() + results_shown, builds.end());
   size_t width = 0;
   for (const auto& build : builds) width = std::max(width, build.name.size());
-  for (const auto& build : builds) fmt::print("{:<{}}  {}\n", build.name, width, build.description);
+  for (const auto& build : builds)
+    fmt::print("{:<{}}  {}\n", build.name, width, printable(build.description));
   if (builds.size() < found)
     fmt::print(stderr, "\nShowing {} of {} results. Use `flox search {} --all` to see the full list.\n",
                builds.size(), found, options.term);
@@ -49,7 +55,7 @@ void search(const Options& options) {
 
 // "x86_64-linux", or "x86_64-linux x86-64-v3" for a variant.
 std::string runs_on(const catalog::PackageBuild& build) {
-  return build.variant.empty() ? build.system : build.system + " " + build.variant;
+  return build.variant.empty() ? build.system : build.system + " " + printable(build.variant);
 }
 
 // Builds of one version, each on what it runs: "x86_64-linux, x86_64-linux x86-64-v3".
@@ -60,8 +66,31 @@ std::string systems_of(std::span<const catalog::PackageBuild> builds) {
   return fmt::format("{}", fmt::join(systems, ", "));
 }
 
+// Who signed the build's paths, as far as the configured keys can tell: the name that the catalog gives is
+// anybody's to choose, and so is a name in a signature.
+std::string signers_of(const catalog::PackageBuild& build, const catalog::Client& catalog) {
+  const nix::TrustedKeys keys(Config::load().trusted_keys);
+  const std::string claim =
+      build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
+  std::set<std::string> signers;
+  try {
+    const auto cache = store::BinaryCache::open(catalog.cache_url());
+    for (const auto& [output, path] : build.outputs) {
+      const auto narinfo = cache->query(path);
+      if (!narinfo) return "unknown: the catalog's cache does not have it" + claim;
+      const std::string signer = keys.signer_of(narinfo->info);
+      if (signer.empty()) return "by no key that you trust" + claim;
+      signers.insert(signer);
+    }
+  } catch (const Error& error) {
+    return fmt::format("unknown: {}{}", printable(error.what()), claim);
+  }
+  return fmt::format("{}", fmt::join(signers, ", "));
+}
+
 void show(const Options& options) {
-  const auto builds = client().show(options.term);  // newest version first, at least one
+  catalog::Client catalog = client();
+  const auto builds = catalog.show(options.term);  // newest version first, at least one
   if (options.json) return print_json(builds);
   auto of_version = [&](size_t first) {
     size_t end = first;
@@ -76,14 +105,14 @@ void show(const Options& options) {
   std::vector<std::string> outputs;
   for (const auto& [output, path] : latest.outputs)
     outputs.push_back(output + "*");  // all are installed by default
-  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : text; };
+  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
   fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
-  fmt::print("  Catalog:  {}\n", Config::load().catalog_url);
+  fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
   fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
   fmt::print("  License:  {}\n", or_unknown(latest.license));
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
   fmt::print("  Systems:  {}\n", systems_of(newest));
-  fmt::print("  Signed:   {}\n", or_unknown(latest.signer));
+  fmt::print("  Signed:   {}\n", signers_of(latest, catalog));
   fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
   if (newest.size() == builds.size()) return;
   fmt::print("\n  Other versions:\n");

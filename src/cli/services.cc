@@ -79,7 +79,7 @@ std::string namespace_default() { return node::default_environment(pod_socket())
 std::unique_ptr<env::Resolver> make_resolver() {
   if (in_pod()) return std::make_unique<node::PodResolver>(pod_socket());
   Config config = Config::load();
-  return std::make_unique<catalog::Client>(config.catalog_url, config.catalog_token);
+  return std::make_unique<catalog::Client>(config.catalog_url);
 }
 
 std::unique_ptr<env::Realiser> make_realiser() {

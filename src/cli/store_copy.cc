@@ -2,8 +2,9 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/units.h"
+#include "base/url.h"
+#include "cli/publishing.h"
 #include "cli/store_commands.h"
 #include "store/realise.h"
 #include "store/upload.h"
@@ -22,15 +23,24 @@ struct Options {
   bool json = false;
 };
 
+// Whether the URL is the catalog's or below it; "http://catalog.example" is not above
+// "http://catalog.example.org".
+bool is_at_catalog(const std::string& url, const Config& config) {
+  if (config.catalog_url.empty() || !(url.starts_with("http://") || url.starts_with("https://")))
+    return false;
+  const HttpUrl catalog = HttpUrl::parse(config.catalog_url);
+  const HttpUrl cache = HttpUrl::parse(url);
+  const std::string directory = catalog.target.ends_with('/') ? catalog.target : catalog.target + "/";
+  return cache.origin() == catalog.origin() && (cache.target + "/").starts_with(directory);
+}
+
 void copy_to(const Options& options, const Config& config) {
   const std::string key_file = options.key.empty() ? config.signing_key_file : options.key;
   std::optional<nix::SecretKey> key;
-  if (!key_file.empty())
-    key =
-        in_context("reading the key " + key_file, [&] { return nix::SecretKey::parse(read_file(key_file)); });
+  if (!key_file.empty()) key = read_signing_key(key_file);
   // The token is the catalog's; no other server shall see it.
-  const bool to_catalog = !config.catalog_url.empty() && options.to.starts_with(config.catalog_url);
-  const auto cache = store::BinaryCache::open(options.to, to_catalog ? config.catalog_token : "");
+  const auto cache =
+      store::BinaryCache::open(options.to, is_at_catalog(options.to, config) ? config.token() : Secret());
   const nix::StorePathSet paths = to_store_paths(options.paths);
   const store::LocalStore store = open_store(config);
   const nix::StorePathSet closure = store.closure(paths);

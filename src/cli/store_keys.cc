@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
+#include "cli/publishing.h"
 #include "cli/store_commands.h"
 #include "nix/signature.h"
 
@@ -23,12 +23,13 @@ struct Options {
 
 void keygen(const Options& options) {
   const nix::SecretKey key = nix::SecretKey::generate(options.name);
-  const Fd fd(::open(options.out.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const Fd fd(::open(options.out.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd && errno == EEXIST)
     throw Error(ErrorKind::conflict, fmt::format("{} exists already, and may be a key in use", options.out),
                 "Name another file with --out, or remove that one first.");
   if (!fd) fail_errno(errno, "writing the secret key to {}", options.out);
-  write_all(fd.get(), key.to_string() + "\n");
+  write_all(fd.get(), key.to_secret_text().reveal());
+  write_all(fd.get(), "\n");
   fmt::print("{}\n", key.public_key().to_string());
 }
 
@@ -38,8 +39,7 @@ void sign(const Options& options) {
   if (file.empty())
     throw Error(ErrorKind::invalid_input, "there is no key to sign with",
                 "Name its file with --key, or set signing_private_key; 'flox store keygen' makes one.");
-  const nix::SecretKey key =
-      in_context("reading the key " + file, [&] { return nix::SecretKey::parse(read_file(file)); });
+  const nix::SecretKey key = read_signing_key(file);
   store::LocalStore store = open_store(config);
   nix::StorePathSet paths = to_store_paths(options.paths);
   if (options.recursive) paths = store.closure(paths);

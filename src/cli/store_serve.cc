@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/publishing.h"
 #include "cli/store_commands.h"
 #include "store/cache_server.h"
 
@@ -36,8 +37,7 @@ void serve(const Options& options) {
   store::CacheServerOptions how{
       .key = {}, .priority = options.priority, .compression = {.method = options.compression}};
   const std::string key = options.key.empty() ? config.signing_key_file : options.key;
-  if (!key.empty())
-    how.key = in_context("reading the key " + key, [&] { return nix::SecretKey::parse(read_file(key)); });
+  if (!key.empty()) how.key = read_signing_key(key);
   // Before the server's threads are made, so that they do not get the signals.
   sigset_t signals;
   sigemptyset(&signals);

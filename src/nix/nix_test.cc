@@ -264,13 +264,14 @@ TEST(Signature, a_signed_path_info_is_trusted_under_its_keys_name_only) {
 
 TEST(Signature, keys_survive_their_text_form_and_errors_do_not_show_secrets) {
   const SecretKey key = SecretKey::generate("cache-1");
-  EXPECT_EQ(SecretKey::parse(key.to_string() + "\n").bytes, key.bytes);
+  EXPECT_EQ(SecretKey::parse(key.to_secret_text().reveal() + "\n").bytes.reveal(), key.bytes.reveal());
   EXPECT_EQ(PublicKey::parse(key.public_key().to_string()).bytes, key.public_key().bytes);
-  const std::string cut = key.to_string().substr(0, 40);
+  const std::string cut = key.to_secret_text().reveal().substr(0, 40);
   const std::string message = error_of([&] { SecretKey::parse(cut); });
   EXPECT_THAT(message, testing::Not(HasSubstr(cut.substr(10))));
   EXPECT_THAT(error_of([] { PublicKey::parse("no-colon"); }), HasSubstr("NAME:BASE64"));
-  EXPECT_THAT(error_of([&] { PublicKey::parse(key.to_string()); }), HasSubstr("64 bytes instead of 32"));
+  EXPECT_THAT(error_of([&] { PublicKey::parse(key.to_secret_text().reveal()); }),
+              HasSubstr("64 bytes instead of 32"));
   EXPECT_THAT(error_of([] { SecretKey::generate("a:b"); }), HasSubstr("cannot name a key"));
 }
 

@@ -85,7 +85,7 @@ std::string PublicKey::to_string() const { return name + ":" + to_base64(bytes);
 
 SecretKey SecretKey::parse(std::string_view text) {
   NamedBytes parts = parse_named(text, "secret key", seed_size + public_size);
-  return {.name = std::move(parts.name), .bytes = std::move(parts.bytes)};
+  return {.name = std::move(parts.name), .bytes = Secret(std::move(parts.bytes))};
 }
 
 SecretKey SecretKey::generate(std::string_view name) {
@@ -98,18 +98,19 @@ SecretKey SecretKey::generate(std::string_view name) {
   size_t size = seed.size();
   if (EVP_PKEY_get_raw_private_key(key.get(), reinterpret_cast<unsigned char*>(seed.data()), &size) != 1)
     fail(ErrorKind::internal, "OpenSSL gives no Ed25519 private key");
-  SecretKey result{.name = std::string(name), .bytes = seed + raw_public_key(key.get())};
+  SecretKey result{.name = std::string(name), .bytes = Secret(seed + raw_public_key(key.get()))};
   OPENSSL_cleanse(seed.data(), seed.size());
   return result;
 }
 
-std::string SecretKey::to_string() const { return name + ":" + to_base64(bytes); }
+Secret SecretKey::to_secret_text() const { return Secret(name + ":" + to_base64(bytes.reveal())); }
 
-PublicKey SecretKey::public_key() const { return {.name = name, .bytes = bytes.substr(seed_size)}; }
+PublicKey SecretKey::public_key() const { return {.name = name, .bytes = bytes.reveal().substr(seed_size)}; }
 
 std::string SecretKey::sign(std::string_view message) const {
-  const Key key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(bytes), seed_size),
-                EVP_PKEY_free);
+  const Key key(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(bytes.reveal()), seed_size),
+      EVP_PKEY_free);
   const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
   std::string signature(signature_size, '\0');
   size_t size = signature.size();

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secret.h"
 #include "nix/path_info.h"
 
 namespace flox::nix {
@@ -18,13 +19,13 @@ struct PublicKey {
   std::string to_string() const;
 };
 
-// "name:base64(seed || public)"; never printed or logged.
+// "name:base64(seed || public)".
 struct SecretKey {
   std::string name;
-  std::string bytes;                              // 64
+  Secret bytes;                                   // 64
   static SecretKey parse(std::string_view text);  // throws Error(invalid_input)
   static SecretKey generate(std::string_view name);
-  std::string to_string() const;
+  Secret to_secret_text() const;
   PublicKey public_key() const;
   // "name:base64(signature)" of a message.
   std::string sign(std::string_view message) const;

@@ -25,6 +25,7 @@
 #include "node/installation.h"
 #include "node/labels.h"
 #include "node/runtime_closure.h"
+#include "store/binary_cache.h"
 #include "store/local_store.h"
 
 namespace flox::node {
@@ -176,8 +177,9 @@ void examine_shim(Subject subject) {
 void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
-    const HttpResponse response =
-        http.send({.url = "http://" + config.metrics_address + "/readyz", .timeout = patience});
+    const HttpResponse response = http.send({.url = "http://" + config.metrics_address + "/readyz",
+                                             .timeout = patience,
+                                             .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
                            "look at its log: journalctl -u floxd");
@@ -194,7 +196,10 @@ void examine_floxd(Subject subject, const Config& config) {
     return subject.warn("serves no stub images (registry_address is empty)",
                         "pods with imagePullPolicy Always need ghcr.io then");
   try {
-    if (http.send({.url = "http://" + config.registry_address + "/v2/", .timeout = patience}).ok())
+    if (http.send({.url = "http://" + config.registry_address + "/v2/",
+                   .timeout = patience,
+                   .max_body = BodyLimit(1 << 20)})
+            .ok())
       return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
   } catch (const Error&) {
   }
@@ -236,18 +241,18 @@ void examine_caches(Subject subject, const Config& config) {
     caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
   if (caches.empty())
     subject.error("no catalog and no cache is configured", "set catalog_url in /etc/flox/config.toml");
-  HttpClient http;
   for (const auto& cache : caches) {
+    const std::string shown = printable_url(cache);
     if (!cache.starts_with("http")) continue;
     try {
-      const HttpResponse response = http.send({.url = cache + "/nix-cache-info", .timeout = patience});
-      if (response.ok())
-        subject.ok(cache + " answers");
+      const store::CacheAnswer answer = store::BinaryCache::open(cache)->ask("nix-cache-info");
+      if (answer.error) throw Error(*answer.error);
+      if (answer.text)
+        subject.ok(shown + " answers");
       else
-        subject.warn(fmt::format("{} answers with status {}", cache, response.status),
-                     "is it the address of a binary cache?");
+        subject.warn(shown + " answers, but has no nix-cache-info", "is it the address of a binary cache?");
     } catch (const Error& error) {
-      subject.warn(fmt::format("{} does not answer", cache),
+      subject.warn(fmt::format("{} does not answer", shown),
                    fmt::format("{}. What is in the store still runs", error.what()));
     }
   }

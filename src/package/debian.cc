@@ -2,24 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/private_directory.h"
 #include "base/sha256.h"
 #include "package/deb_file.h"
 
 namespace flox::package {
 namespace {
-
-fs::path default_cache() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    return fs::path(cache) / "flox/debs";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".cache/flox/debs";
-  return "/tmp/flox-debs";
-}
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> result;
@@ -75,7 +67,7 @@ std::vector<std::string> with_names(std::vector<std::string> argv, const std::se
 }  // namespace
 
 Debian::Debian(DebianOptions options) : options_(std::move(options)) {
-  if (options_.download_cache.empty()) options_.download_cache = default_cache();
+  if (options_.download_cache.empty()) options_.download_cache = user_cache_directory("debs");
   fs::create_directories(options_.download_cache);
 }
 

@@ -2,21 +2,11 @@
 
 #include <future>
 
-#include "base/file.h"
 #include "store/file_cache.h"
 #include "store/http_cache.h"
 #include "store/s3_cache.h"
 
 namespace flox::store {
-namespace {
-
-std::string token_in(const std::string& file) {
-  std::string token = read_file(file);
-  token.resize(token.find_last_not_of(" \r\n") + 1);
-  return token;
-}
-
-}  // namespace
 
 std::string BinaryCache::narinfo_name(const nix::StorePath& path) {
   return std::string(path.digest()) + ".narinfo";
@@ -49,13 +39,17 @@ void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
   for (std::string piece; file->read(piece);) sink(piece);
 }
 
-std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, std::string_view token) {
+std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, const Secret& token) {
   CacheUrl url = CacheUrl::parse(text);
   if (url.scheme == "file") return std::make_unique<FileCache>(std::move(url));
   if (url.scheme == "s3") return std::make_unique<S3Cache>(std::move(url));
-  std::string secret =
-      token.empty() && !url.token_file.empty() ? token_in(url.token_file) : std::string(token);
-  return std::make_unique<HttpCache>(std::move(url), std::move(secret));
+  return std::make_unique<HttpCache>(std::move(url), token);
+}
+
+size_t BinaryCache::limit_of(std::string_view name) {
+  if (name == "nix-cache-info") return 4 << 10;
+  if (name.ends_with(".narinfo")) return 256 << 10;
+  return 16 << 20;
 }
 
 }  // namespace flox::store

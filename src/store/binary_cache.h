@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "nix/narinfo.h"
 #include "nix/signature.h"
 #include "store/cache_url.h"
@@ -37,8 +38,10 @@ class BinaryCache {
  public:
   virtual ~BinaryCache() = default;
   // Throws Error(invalid_input) for a URL that is none of a cache's. `token` is sent as a bearer token if not
-  // empty, otherwise that of the URL's token-file.
-  static std::unique_ptr<BinaryCache> open(std::string_view url, std::string_view token = {});
+  // empty, otherwise that of the URL's token-file. This reads all files of secrets that the cache will need
+  // (its token, netrc, AWS's keys), and nothing after it does: a process may give up its right to read files
+  // between this and the first request. Throws Error if such a file must not be used.
+  static std::unique_ptr<BinaryCache> open(std::string_view url, const Secret& token = {});
 
   virtual std::unique_ptr<BinaryCache> clone() const = 0;
   const CacheUrl& settings() const noexcept { return settings_; }
@@ -46,6 +49,9 @@ class BinaryCache {
   // Whether asking takes long enough for answers to be worth remembering.
   virtual bool is_remote() const noexcept = 0;
 
+  // The most bytes that this file of a cache may have: nix-cache-info 4 KiB, a narinfo 256 KiB (a path with
+  // 4,000 references), another small file (a listing) 16 MiB.
+  static size_t limit_of(std::string_view name);
   // Asks for a small file; `done` is called once, on this or another thread, and must return at once. Absent
   // is what the cache does not have (404, 410, and 403, which S3 says for absent files).
   virtual void ask(const std::string& name, std::function<void(CacheAnswer)> done) = 0;

@@ -1,9 +1,12 @@
 #include "store/cache_url.h"
 
+#include <algorithm>
 #include <charconv>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/http_client.h"
+#include "base/printable.h"
 
 namespace flox::store {
 namespace {
@@ -29,7 +32,10 @@ void set(CacheUrl& url, const std::string& name, std::string value) {
     url.trusted_keys.push_back(std::move(value));
   else if (name == "token-file")
     url.token_file = std::move(value);
-  else if (name == "region")
+  else if (name == "nar-url") {
+    HttpUrl::parse(value);
+    url.nar_urls.push_back(std::move(value));
+  } else if (name == "region")
     url.region = std::move(value);
   else if (name == "endpoint")
     url.endpoint = std::move(value);
@@ -38,23 +44,28 @@ void set(CacheUrl& url, const std::string& name, std::string value) {
   else if (name == "scheme")
     url.s3_scheme = std::move(value);
   else if (std::find(std::begin(ignored), std::end(ignored), name) == std::end(ignored))
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not a setting of a binary cache", name),
-                "Known are priority, trusted-key and token-file, and for s3:// region, endpoint, scheme and "
-                "profile.");
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("'{}' is not a setting of a binary cache", printable(name, 100)),
+        "Known are priority, trusted-key, token-file and nar-url, and for s3:// region, endpoint, scheme "
+        "and profile.");
 }
 
 }  // namespace
 
 CacheUrl CacheUrl::parse(std::string_view text) {
   const auto complain = [&] {
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not the URL of a binary cache", text),
-                "It starts with http://, https://, s3:// or file:///.");
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("'{}' is not the URL of a binary cache",
+                    text.find("://") == std::string_view::npos ? printable(text, 200) : printable_url(text)),
+        "It starts with http://, https://, s3:// or file:///.");
   };
   CacheUrl url;
   const size_t question = text.find('?');
   std::string_view query =
       question == std::string_view::npos ? std::string_view() : text.substr(question + 1);
-  url.text = text.substr(0, question);
+  std::tie(url.text, url.login) = split_login(text.substr(0, question));
   while (url.text.ends_with('/') && !url.text.ends_with("//")) url.text.pop_back();
   const size_t colon = url.text.find("://");
   if (colon == std::string::npos) complain();
@@ -63,6 +74,9 @@ CacheUrl CacheUrl::parse(std::string_view text) {
   const bool known =
       url.scheme == "http" || url.scheme == "https" || url.scheme == "s3" || url.scheme == "file";
   if (!known || url.rest.empty() || (url.scheme == "file" && !url.rest.starts_with('/'))) complain();
+  if (url.login && url.scheme != "http" && url.scheme != "https") complain();
+  if (url.scheme == "http" || url.scheme == "https")
+    in_context("a binary cache", [&] { HttpUrl::parse(url.text); });
   in_context(fmt::format("cache {}", url.text), [&] {
     while (!query.empty()) {
       const std::string_view pair = query.substr(0, query.find('&'));

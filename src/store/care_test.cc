@@ -29,6 +29,8 @@
 namespace flox::store {
 namespace {
 
+constexpr BodyLimit limit(64 << 20);
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -238,19 +240,23 @@ TEST_F(CareTest, a_served_store_feeds_nix_and_us) {
 
   HttpClient client;
   const std::string digest(app.digest());
-  EXPECT_THAT(client.send({.url = url + "/nix-cache-info"}).body, HasSubstr("Priority: 30"));
-  EXPECT_EQ(client.send({.url = url + "/" + digest + ".ls"}).status, 200);
-  EXPECT_EQ(client.send({.method = "HEAD", .url = url + "/" + digest + ".narinfo"}).status, 200);
-  const nix::NarInfo info = nix::NarInfo::parse(client.send({.url = url + "/" + digest + ".narinfo"}).body);
-  const HttpResponse nar = client.send({.url = url + "/" + info.url});
+  EXPECT_THAT(client.send({.url = url + "/nix-cache-info", .max_body = limit}).body,
+              HasSubstr("Priority: 30"));
+  EXPECT_EQ(client.send({.url = url + "/" + digest + ".ls", .max_body = limit}).status, 200);
+  EXPECT_EQ(client.send({.method = "HEAD", .url = url + "/" + digest + ".narinfo", .max_body = limit}).status,
+            200);
+  const nix::NarInfo info =
+      nix::NarInfo::parse(client.send({.url = url + "/" + digest + ".narinfo", .max_body = limit}).body);
+  const HttpResponse nar = client.send({.url = url + "/" + info.url, .max_body = limit});
   EXPECT_EQ(nar.body.size(), info.info.nar_size);
   EXPECT_EQ(sha256(nar.body), info.info.nar_hash);
   for (const std::string& absent :
        {"/" + std::string(32, '1') + ".narinfo", std::string("/short.narinfo"), std::string("/nar/x.nar"),
         "/nar/" + digest + "-" + std::string(52, '0') + ".nar", std::string("/"),
         std::string("/../etc/passwd"), "/" + digest.substr(1) + ".narinfo"})
-    EXPECT_EQ(client.send({.url = url + absent}).status, 404) << absent;
-  EXPECT_EQ(client.send({.method = "POST", .url = url + "/" + digest + ".narinfo"}).status, 400);
+    EXPECT_EQ(client.send({.url = url + absent, .max_body = limit}).status, 404) << absent;
+  EXPECT_EQ(client.send({.method = "POST", .url = url + "/" + digest + ".narinfo", .max_body = limit}).status,
+            400);
 }
 
 // A cache server over the store, while the object lives.
@@ -269,14 +275,15 @@ TEST_F(CareTest, parts_of_a_served_nar_can_be_asked_for_by_its_hash) {
   const Serving serving(store_);
   const std::string url = serving.url();
   HttpClient client;
-  const nix::NarInfo info =
-      nix::NarInfo::parse(client.send({.url = url + std::string(a.digest()) + ".narinfo"}).body);
-  const HttpResponse whole = client.send({.url = url + info.url});
+  const nix::NarInfo info = nix::NarInfo::parse(
+      client.send({.url = url + std::string(a.digest()) + ".narinfo", .max_body = limit}).body);
+  const HttpResponse whole = client.send({.url = url + info.url, .max_body = limit});
   EXPECT_EQ(whole.status, 200);
   EXPECT_EQ(whole.headers.at("accept-ranges"), "bytes");
   const std::string etag = whole.headers.at("etag");
   auto part = [&](const std::string& range, const std::string& if_range) {
-    return client.send({.url = url + info.url, .headers = {{"Range", range}, {"If-Range", if_range}}});
+    return client.send(
+        {.url = url + info.url, .headers = {{"Range", range}, {"If-Range", if_range}}, .max_body = limit});
   };
   const HttpResponse middle = part("bytes=300000-599999", etag);
   EXPECT_EQ(middle.status, 206);
@@ -286,7 +293,7 @@ TEST_F(CareTest, parts_of_a_served_nar_can_be_asked_for_by_its_hash) {
   EXPECT_TRUE(part("bytes=-1000", etag).body == whole.body.substr(whole.body.size() - 1000));
   EXPECT_EQ(part("bytes=9000000-", etag).status, 416);
   EXPECT_TRUE(part("bytes=600000-", "\"another\"").body == whole.body);
-  EXPECT_EQ(client.send({.url = url + info.url}).body.size(), whole.body.size())
+  EXPECT_EQ(client.send({.url = url + info.url, .max_body = limit}).body.size(), whole.body.size())
       << "the connection is good for further requests";
 }
 
@@ -298,16 +305,17 @@ TEST_F(CareTest, a_store_can_be_served_compressed_without_saying_what_it_does_no
     const HttpServer server({}, [&](const ServerRequest& request) { return cache.answer(request); });
     const std::string url = fmt::format("http://127.0.0.1:{}", server.port());
     HttpClient client;
-    const nix::NarInfo info =
-        nix::NarInfo::parse(client.send({.url = url + "/" + std::string(base.digest()) + ".narinfo"}).body);
+    const nix::NarInfo info = nix::NarInfo::parse(
+        client.send({.url = url + "/" + std::string(base.digest()) + ".narinfo", .max_body = limit}).body);
     EXPECT_EQ(info.compression, method);
     EXPECT_FALSE(info.file_size);
     EXPECT_FALSE(info.file_hash);
-    const HttpResponse nar = client.send({.url = url + "/" + info.url, .headers = {{"Range", "bytes=5-"}}});
+    const HttpResponse nar =
+        client.send({.url = url + "/" + info.url, .headers = {{"Range", "bytes=5-"}}, .max_body = limit});
     EXPECT_EQ(nar.status, 200);
     EXPECT_LT(nar.body.size(), info.info.nar_size / 10);
     EXPECT_FALSE(nar.headers.contains("accept-ranges"));
-    EXPECT_EQ(client.send({.method = "HEAD", .url = url + "/" + info.url}).status, 200);
+    EXPECT_EQ(client.send({.method = "HEAD", .url = url + "/" + info.url, .max_body = limit}).status, 200);
 
     LocalStore node(temp_.path() / "node" / method);
     RealiseOptions options{.caches = {url}};
@@ -326,9 +334,9 @@ TEST_F(CareTest, a_nar_that_changes_while_it_is_served_ends_the_connection) {
   const Serving serving(store_);
   const std::string url = serving.url();
   HttpClient client;
-  const nix::NarInfo info =
-      nix::NarInfo::parse(client.send({.url = url + std::string(a.digest()) + ".narinfo"}).body);
-  EXPECT_THROW(client.send({.url = url + info.url}), Error);
+  const nix::NarInfo info = nix::NarInfo::parse(
+      client.send({.url = url + std::string(a.digest()) + ".narinfo", .max_body = limit}).body);
+  EXPECT_THROW(client.send({.url = url + info.url, .max_body = limit}), Error);
 }
 
 TEST_F(CareTest, a_database_that_somebody_holds_locked_is_a_clear_error) {

@@ -4,13 +4,24 @@
 
 #include <cerrno>
 
+#include "base/directory.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "store/nar_url.h"
 
 namespace flox::store {
 namespace {
 
 constexpr size_t piece_size = 256 * 1024;
+
+// A fifo would never end, and a link could lead anywhere.
+Fd open_regular(const Directory& directory, const std::string& name) {
+  Fd fd = directory.open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining {}", name);
+  if (!S_ISREG(status.st_mode)) fail(ErrorKind::untrusted, "{} is not a regular file", name);
+  return fd;
+}
 
 class OpenFile : public NarFile {
  public:
@@ -35,7 +46,7 @@ void FileCache::ask(const std::string& name, std::function<void(CacheAnswer)> do
   try {
     in_context(fmt::format("cache {}", url()), [&] {
       try {
-        answer.text = read_file(directory_ / name);
+        answer.text = Directory(directory_).read_file(name, limit_of(name));
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::not_found) throw;
         if (!fs::is_directory(directory_)) fail(ErrorKind::unavailable, "there is no such directory");
@@ -50,10 +61,8 @@ void FileCache::ask(const std::string& name, std::function<void(CacheAnswer)> do
 std::unique_ptr<NarFile> FileCache::open_nar(const nix::NarInfo& info, size_t) {
   const std::string context = fmt::format("cache {}", url());
   return in_context(context, [&] {
-    const fs::path name = fs::path(info.url).lexically_normal();
-    if (name.is_absolute() || name.string().starts_with("..") || info.url.find("://") != std::string::npos)
-      fail(ErrorKind::invalid_input, "narinfo: URL: '{}' is not a file of this cache", info.url);
-    return std::make_unique<OpenFile>(open_file((directory_ / name).string(), O_RDONLY), context);
+    const Directory directory(directory_);
+    return std::make_unique<OpenFile>(open_regular(directory, resolve_nar_path(info.url)), context);
   });
 }
 

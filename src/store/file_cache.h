@@ -1,4 +1,4 @@
-// A directory in the form of a binary cache (file://).
+// A directory in the form of a binary cache (file://). No link in it is followed.
 #pragma once
 
 #include "store/binary_cache.h"

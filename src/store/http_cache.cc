@@ -6,11 +6,14 @@
 
 #include "base/http_pool.h"
 #include "base/log.h"
+#include "base/netrc.h"
+#include "base/problem.h"
+#include "store/nar_url.h"
 
 namespace flox::store {
 namespace {
 
-constexpr size_t max_small_file = 1 << 20;  // bytes; a closure's references are a few thousand names at most
+constexpr uint64_t max_answer = 64 << 10;  // bytes; what a server says to an upload
 constexpr int put_attempts = 3;
 constexpr auto first_pause = std::chrono::milliseconds(100);
 
@@ -23,9 +26,29 @@ ErrorKind kind_of(int status) {
 }
 
 [[noreturn]] void fail_status(const HttpResponse& response, const std::string& url) {
-  std::string_view body(response.body);
-  body = body.substr(0, std::min(body.find('\n'), size_t{200}));
-  fail(kind_of(response.status), "{} answered {}{}{}", url, response.status, body.empty() ? "" : ": ", body);
+  const Problem problem = problem_of(response);
+  const std::string& why = problem.detail.empty() ? problem.title : problem.detail;
+  throw Error(
+      kind_of(response.status),
+      fmt::format("{} answered {}{}{}", printable_url(url), response.status, why.empty() ? "" : ": ", why),
+      problem.advice);
+}
+
+// A cache may be below other things at the same server, whose business its secrets are not.
+bool is_below(std::string_view url, std::string_view base) {
+  return url.size() > base.size() && url.starts_with(base) && url[base.size()] == '/';
+}
+
+Secret token_of(const CacheUrl& url, Secret given) {
+  return given.empty() && !url.token_file.empty() ? read_secret_file(url.token_file) : std::move(given);
+}
+
+std::optional<Login> login_of(const CacheUrl& url) {
+  HttpUrl parsed = HttpUrl::parse(url.text);
+  parsed.login = url.login;
+  if (url.login && !url.login->password.empty()) return url.login;
+  if (auto login = netrc_login(parsed)) return login;
+  return url.login;
 }
 
 // Keeps a transfer until it is over, and hands its answer on.
@@ -36,10 +59,9 @@ class Asking : public std::enable_shared_from_this<Asking> {
 
   void start(HttpRequest request) {
     auto self = shared_from_this();
-    const auto transfer = HttpPool::shared().start(std::move(request), {.buffer = 2 * max_small_file,
-                                                                        .max_body = max_small_file,
-                                                                        .retry = {},
-                                                                        .on_done = [self] { self->over(); }});
+    const size_t buffer = 2 * request.max_body.bytes;  // all of it: nothing is read until it is over
+    const auto transfer = HttpPool::shared().start(
+        std::move(request), {.buffer = buffer, .retry = {}, .on_done = [self] { self->over(); }});
     const std::lock_guard lock(mutex_);
     transfer_ = transfer;
     if (is_over_) answer();
@@ -97,30 +119,43 @@ class Download : public NarFile {
 
 }  // namespace
 
-HttpCache::HttpCache(CacheUrl url, std::string token)
-    : BinaryCache(std::move(url)), base_(settings().text), token_(std::move(token)) {}
+HttpCache::HttpCache(CacheUrl url, Secret token)
+    : BinaryCache(std::move(url)), base_(settings().text), token_(token_of(settings(), std::move(token))) {
+  if (token_.empty()) login_ = login_of(settings());
+}
 
-HttpCache::HttpCache(CacheUrl url, std::string token, std::string base)
-    : BinaryCache(std::move(url)), base_(std::move(base)), token_(std::move(token)) {}
+HttpCache::HttpCache(CacheUrl url, Secret token, std::optional<Login> login)
+    : BinaryCache(std::move(url)),
+      base_(settings().text),
+      token_(std::move(token)),
+      login_(std::move(login)) {}
+
+HttpCache::HttpCache(CacheUrl url, std::string base) : BinaryCache(std::move(url)), base_(std::move(base)) {}
 
 std::unique_ptr<BinaryCache> HttpCache::clone() const {
-  return std::make_unique<HttpCache>(settings(), token_);
+  return std::unique_ptr<BinaryCache>(new HttpCache(settings(), token_, login_));
 }
 
 void HttpCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
-  HttpRequest request = make_request("GET", base_ + "/" + name);
+  HttpRequest request = make_request("GET", base_ + "/" + name, BodyLimit(limit_of(name)));
+  authorise(request);
   std::make_shared<Asking>(url(), request.url, std::move(done))->start(std::move(request));
 }
 
 std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t buffer) {
-  HttpRequest request = make_request("GET", absolute(info.url));
+  const std::string file = in_context(fmt::format("cache {}", url()),
+                                      [&] { return resolve_nar_url(base_, info.url, settings().nar_urls); });
+  // What cannot be compressed grows by less than an eighth, whatever the method.
+  HttpRequest request =
+      make_request("GET", file, BodyLimit(info.info.nar_size + info.info.nar_size / 8 + (1 << 20)));
   request.timeout = std::chrono::milliseconds(0);  // as long as it takes, unless it stalls
+  if (is_below(file, base_)) authorise(request);
   std::string where = request.url;
   // One that fits the buffer comes whole.
   const size_t piece = info.file_size && *info.file_size <= buffer ? buffer : TransferOptions{}.piece;
   return std::make_unique<Download>(
       HttpPool::shared().start(std::move(request),
-                               {.buffer = buffer, .piece = piece, .max_body = 0, .retry = {}, .on_done = {}}),
+                               {.buffer = buffer, .piece = piece, .retry = {}, .on_done = {}}),
       url(), std::move(where));
 }
 
@@ -129,7 +164,7 @@ void HttpCache::put(std::string_view name, const std::filesystem::path& file, st
     std::unique_ptr<HttpClient> client = take_client();
     auto pause = first_pause;
     for (int attempt = 1;; ++attempt, pause *= 3) {
-      HttpRequest request{.method = "PUT", .url = base_ + "/" + std::string(name)};
+      HttpRequest request = make_request("PUT", base_ + "/" + std::string(name), BodyLimit(max_answer));
       request.headers.emplace_back("Content-Type", content_type);
       request.upload_file = file.string();
       request.timeout = std::chrono::milliseconds(0);
@@ -162,19 +197,12 @@ void HttpCache::give_back(std::unique_ptr<HttpClient> client) {
 }
 
 void HttpCache::authorise(HttpRequest& request) const {
-  if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
+  request.bearer = token_;
+  request.login = login_;
 }
 
-HttpRequest HttpCache::make_request(std::string method, std::string url) const {
-  HttpRequest request{.method = std::move(method), .url = std::move(url)};
-  // A narinfo may point anywhere; the token is for this cache only.
-  if (request.url.starts_with(base_ + "/")) authorise(request);
-  return request;
-}
-
-std::string HttpCache::absolute(const std::string& url) const {
-  if (url.starts_with("http://") || url.starts_with("https://")) return url;
-  return base_ + "/" + url;
+HttpRequest HttpCache::make_request(std::string method, std::string url, BodyLimit max_body) const {
+  return {.method = std::move(method), .url = std::move(url), .max_body = max_body};
 }
 
 }  // namespace flox::store

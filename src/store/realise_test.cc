@@ -317,15 +317,15 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
   const std::string where = fmt::format("http://127.0.0.1:{}/cache", server.port());
   const LocalStore publisher(temp_.path() / "publisher");
   const auto result =
-      upload_closure(publisher, *BinaryCache::open(where, "secret"), publisher.closure({*app_}), key_);
+      upload_closure(publisher, *BinaryCache::open(where, Secret("secret")), publisher.closure({*app_}), key_);
   EXPECT_EQ(result.paths_uploaded, 3u);
   EXPECT_EQ(stored.size(), 3u);
   try {
-    upload_closure(publisher, *BinaryCache::open(where, "wrong"), publisher.closure({*app_}), key_);
+    upload_closure(publisher, *BinaryCache::open(where, Secret("wrong")), publisher.closure({*app_}), key_);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::untrusted);
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("401"), HasSubstr("who are you?")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("401"), testing::Not(HasSubstr("who are you?"))));
   }
 }
 
@@ -341,7 +341,7 @@ TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   write_file(temp_.path() / "outside", "x");
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
   EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
-              HasSubstr("is not a file of this cache"));
+              HasSubstr("narinfo: URL: "));
 }
 
 TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_directory_says_so) {

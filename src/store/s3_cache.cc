@@ -20,6 +20,9 @@ std::string base_of(const CacheUrl& url) {
   const bool whole = url.endpoint.find("://") != std::string::npos;
   std::string endpoint = whole ? url.endpoint : url.s3_scheme + "://" + url.endpoint;
   while (endpoint.ends_with('/')) endpoint.pop_back();
+  if (in_context("cache " + url.text + ": endpoint", [&] { return HttpUrl::parse(endpoint); }).login)
+    fail(ErrorKind::invalid_input, "cache {}: endpoint: it has a user or password, which S3 does not know",
+         url.text);
   return endpoint + "/" + url.rest;
 }
 
@@ -38,10 +41,16 @@ std::optional<aws::Credentials> find_credentials(const CacheUrl& url) {
 
 }  // namespace
 
-S3Cache::S3Cache(CacheUrl url)
-    : HttpCache(url, {}, base_of(url)),
-      credentials_(find_credentials(url)),
+S3Cache::S3Cache(CacheUrl url) : S3Cache(url, find_credentials(url)) {}
+
+S3Cache::S3Cache(CacheUrl url, std::optional<aws::Credentials> credentials)
+    : HttpCache(url, base_of(url)),
+      credentials_(std::move(credentials)),
       scope_{.region = region_of(url), .service = "s3"} {}
+
+std::unique_ptr<BinaryCache> S3Cache::clone() const {
+  return std::unique_ptr<BinaryCache>(new S3Cache(settings(), credentials_));
+}
 
 void S3Cache::authorise(HttpRequest& request) const {
   if (credentials_) aws::sign(request, *credentials_, scope_, std::chrono::system_clock::now());

@@ -16,12 +16,14 @@ class S3Cache : public HttpCache {
   // Throws Error: not_found if the URL names a profile that the files have not, invalid_input for half a pair
   // of keys in the environment.
   explicit S3Cache(CacheUrl url);
-  std::unique_ptr<BinaryCache> clone() const override { return std::make_unique<S3Cache>(settings()); }
+  std::unique_ptr<BinaryCache> clone() const override;
 
  protected:
   void authorise(HttpRequest& request) const override;
 
  private:
+  S3Cache(CacheUrl url, std::optional<aws::Credentials> credentials);
+
   std::optional<aws::Credentials> credentials_;
   aws::Scope scope_;
 };

@@ -54,18 +54,20 @@ equal "$(cut -d' ' -f2 "$WORK/tls.log" | sort -u | wc -l)" 1 "connections"
 
 step "a password"
 refused "answered 401" realise password "http://127.0.0.1:$PASSWORD"
-printf 'machine 127.0.0.1 login reader password "open sesame"\n' >"$WORK/netrc"
+(umask 077 && printf 'machine 127.0.0.1 login reader password "open sesame"\n' >"$WORK/netrc")
 NETRC=$WORK/netrc realise password "http://127.0.0.1:$PASSWORD" >/dev/null
 fetched password
 
 step "a token, which goes to its cache only"
 refused "answered 401" realise token "http://127.0.0.1:$TOKEN"
-echo s3cret >"$WORK/token-file"
+(umask 077 && echo s3cret >"$WORK/token-file")
 realise token "http://127.0.0.1:$TOKEN?token-file=$WORK/token-file" >/dev/null
 fetched token
 cp -r "$CACHE" "$WORK/elsewhere"
 sed -i "s|^URL: |URL: http://127.0.0.1:$OPEN/|" "$CACHE"/*.narinfo
-realise token "http://127.0.0.1:$TOKEN?token-file=$WORK/token-file" >/dev/null
+refused "leads to another server" realise token "http://127.0.0.1:$TOKEN?token-file=$WORK/token-file"
+rm -rf "${WORK:?}/token"
+realise token "http://127.0.0.1:$TOKEN?token-file=$WORK/token-file&nar-url=http://127.0.0.1:$OPEN" >/dev/null
 fetched token
 equal "$(grep -c ' GET /nar/' "$WORK/open.log")" "$PATHS" "files fetched where the narinfos point"
 equal "$(grep -o '"[^"]*"$' "$WORK/open.log" | sort -u)" '"-"' "the authorization there"

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/netrc.h"
 
 namespace flox::aws {
 namespace {
@@ -14,6 +15,7 @@ std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr ? value : "";
 }
+Secret secret_variable(const char* name) { return Secret(variable(name)); }
 
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r");
@@ -43,7 +45,8 @@ std::map<std::string, Profile> parse_profiles(std::string_view text) {
       if (name.starts_with("profile ")) name = trim(name.substr(8));
       section = &profiles[std::string(name)];
     } else if (const size_t equals = line.find('='); section != nullptr && equals != std::string_view::npos) {
-      (*section)[std::string(trim(line.substr(0, equals)))] = trim(line.substr(equals + 1));
+      (*section)[std::string(trim(line.substr(0, equals)))] =
+          Secret(std::string(trim(line.substr(equals + 1))));
     }
   }
   return profiles;
@@ -51,7 +54,7 @@ std::map<std::string, Profile> parse_profiles(std::string_view text) {
 
 std::string setting(const Profile& profile, const std::string& key) {
   const auto found = profile.find(key);
-  return found == profile.end() ? "" : found->second;
+  return found == profile.end() ? "" : found->second.reveal();
 }
 
 }  // namespace
@@ -60,8 +63,8 @@ std::optional<Credentials> credentials_in_environment() {
   constexpr const char* id = "AWS_ACCESS_KEY_ID";
   constexpr const char* secret = "AWS_SECRET_ACCESS_KEY";
   Credentials found{.access_key = variable(id),
-                    .secret_key = Secret(variable(secret)),
-                    .session_token = Secret(variable("AWS_SESSION_TOKEN")),
+                    .secret_key = secret_variable(secret),
+                    .session_token = secret_variable("AWS_SESSION_TOKEN"),
                     .expires = std::nullopt};
   if (found.access_key.empty() && found.secret_key.empty()) return std::nullopt;
   if (found.access_key.empty()) fail(ErrorKind::invalid_input, "{} is set but {} is not", secret, id);
@@ -80,7 +83,7 @@ Profile load_profile(const std::string& name) {
                                   shared_file("AWS_CONFIG_FILE", "config")}) {
     std::error_code ignored;
     if (path.empty() || !fs::is_regular_file(path, ignored)) continue;
-    auto profiles = parse_profiles(read_file(path));
+    auto profiles = parse_profiles(read_shared_secret_file(path).reveal());
     if (const auto found = profiles.find(name); found != profiles.end()) merged.merge(found->second);
   }
   return merged;

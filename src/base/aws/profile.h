@@ -13,14 +13,15 @@ namespace flox::aws {
 // of the first two is set. Throws Error(invalid_input) if only one is.
 std::optional<Credentials> credentials_in_environment();
 
-// The settings of one profile: key -> value.
-using Profile = std::map<std::string, std::string>;
+// The settings of one profile: key -> value, of which some are keys.
+using Profile = std::map<std::string, Secret>;
 
 // $AWS_PROFILE, or "default".
 std::string profile_name();
 
 // The profile in ~/.aws/credentials ($AWS_SHARED_CREDENTIALS_FILE) and ~/.aws/config ($AWS_CONFIG_FILE); what
-// the first one says counts. Empty if there is none. Throws Error if a file cannot be read.
+// the first one says counts. Empty if there is none. Files that others may read are warned of (netrc.h).
+// Throws Error if a file cannot be read.
 Profile load_profile(const std::string& name = profile_name());
 
 // The profile's own keys; nothing if it has none.

@@ -24,7 +24,7 @@ struct UrlParts {
 UrlParts split_url(std::string_view url) {
   size_t scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos)
-    fail(ErrorKind::invalid_input, "'{}' is not an absolute URL", url);
+    fail(ErrorKind::invalid_input, "signing a request: '{}' is not an absolute URL", printable_url(url));
   bool secure = url.substr(0, scheme_end) == "https";
   std::string_view rest = url.substr(scheme_end + 3);
   size_t authority_end = rest.find_first_of("/?");

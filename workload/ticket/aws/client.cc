@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/printable.h"
 #include "ticket/aws/xml.h"
 #include "ticket/environment.h"
 
@@ -79,9 +80,10 @@ Config Config::from_environment() {
   if (!config.endpoint.empty() && !config.endpoint.starts_with("http://") &&
       !config.endpoint.starts_with("https://"))
     flox::fail(ErrorKind::invalid_input,
-               "AWS_ENDPOINT_URL is '{}', but it must begin with http:// or https://", config.endpoint);
+               "AWS_ENDPOINT_URL is '{}', but it must begin with http:// or https://",
+               flox::printable(config.endpoint, 200));
   config.region = environment_or({"AWS_REGION", "AWS_DEFAULT_REGION"}, "");
-  if (config.region.empty()) config.region = load_profile()["region"];
+  if (config.region.empty()) config.region = load_profile()["region"].reveal();
   if (config.region.empty()) config.region = "us-east-1";
   config.max_attempts =
       static_cast<int>(environment_number("AWS_MAX_ATTEMPTS", 1, 20).value_or(config.max_attempts));
@@ -248,9 +250,10 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
 
       std::string code = error_code(response);
       std::string text = error_text(response);
-      problem = flox::Error(meaning_of(response.status, code),
-                            fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : code,
-                                        text.empty() ? "" : ": ", text, response.status));
+      problem = flox::Error(
+          meaning_of(response.status, code),
+          fmt::format("{}{}{} (HTTP {})", code.empty() ? "refused" : flox::printable(code, longest_error),
+                      text.empty() ? "" : ": ", flox::printable(text, longest_error), response.status));
       if (!renewed && (about_credentials(code) || about_time(code))) {
         renewed = true;
         if (about_credentials(code)) shared_->credentials.discard();
@@ -272,7 +275,9 @@ flox::HttpResponse Client::call(const std::string& service, const std::string& w
 
 std::string Client::call_json(const std::string& service, const std::string& target, const std::string& body,
                               std::chrono::milliseconds extra_time) const {
-  flox::HttpRequest request{.method = "POST", .url = shared_->config.endpoint_of(service) + "/"};
+  flox::HttpRequest request{.method = "POST",
+                            .url = shared_->config.endpoint_of(service) + "/",
+                            .max_body = flox::BodyLimit(most_answer_bytes)};
   request.headers = {{"Content-Type", "application/x-amz-json-1.0"}, {"X-Amz-Target", target}};
   request.body = body;
   return call(service, target, request, extra_time).body;

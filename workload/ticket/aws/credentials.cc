@@ -23,6 +23,9 @@ std::string trimmed(std::string text) {
   return text;
 }
 
+// Answers of credential services are a few hundred bytes.
+constexpr flox::BodyLimit max_answer(64 << 10);
+
 // What the container endpoint and the metadata service answer. What is wrong with it is said without quoting
 // it.
 Credentials parse_json_credentials(const std::string& text) {
@@ -90,7 +93,7 @@ Credentials CredentialsProvider::find() {
   auto profile = load_profile();
   if (auto found = credentials_in(profile)) return *found;
   if (profile.contains("role_arn") && profile.contains("web_identity_token_file"))
-    return from_web_identity(profile["role_arn"], profile["web_identity_token_file"]);
+    return from_web_identity(profile["role_arn"].reveal(), profile["web_identity_token_file"].reveal());
 
   if (auto url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI")) return from_container(*url);
   if (auto path = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
@@ -119,7 +122,7 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
   return flox::in_context("assuming role " + role + " with the web identity in " + token_file, [&] {
     // The token is read each time: the kubelet replaces the file before the token in it expires.
     std::string session = environment("AWS_ROLE_SESSION_NAME").value_or("ticket-processor");
-    flox::HttpRequest request{.method = "POST", .url = options_.sts_endpoint + "/"};
+    flox::HttpRequest request{.method = "POST", .url = options_.sts_endpoint + "/", .max_body = max_answer};
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
     request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + flox::url_encode(role) +
                    "&RoleSessionName=" + flox::url_encode(session) +
@@ -145,7 +148,7 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
 
 Credentials CredentialsProvider::from_container(const std::string& url) {
   return flox::in_context("getting credentials from the container endpoint " + flox::printable_url(url), [&] {
-    flox::HttpRequest request{.url = url};
+    flox::HttpRequest request{.url = url, .max_body = max_answer};
     request.timeout = 5s;
     request.connect_timeout = 2s;
     if (auto file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"))
@@ -174,10 +177,10 @@ Credentials CredentialsProvider::from_instance() {
   while (endpoint.ends_with('/')) endpoint.pop_back();
   return flox::in_context("the EC2 instance's metadata service at " + flox::printable_url(endpoint), [&] {
     // Version 2: a token first, which no request that was only passed on can get.
-    flox::HttpRequest request{.method = "PUT"};
+    flox::HttpRequest request{.method = "PUT", .max_body = max_answer};
     request.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "300"}};
     std::string token = ask_instance(endpoint, request, "/latest/api/token");
-    request = {.headers = {{"X-aws-ec2-metadata-token", token}}};
+    request = {.headers = {{"X-aws-ec2-metadata-token", token}}, .max_body = max_answer};
     const std::string roles = "/latest/meta-data/iam/security-credentials/";
     std::string role = ask_instance(endpoint, request, roles);
     role = trimmed(role.substr(0, role.find('\n')));

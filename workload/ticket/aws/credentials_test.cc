@@ -49,7 +49,7 @@ TEST_F(CredentialsTest, ComeFromTheSharedFilesByProfile) {
   EXPECT_EQ(CredentialsProvider({}).get().access_key, "d");
   environment_.set("AWS_PROFILE", "work");
   EXPECT_EQ(CredentialsProvider({}).get().secret_key.reveal(), "w=s");
-  EXPECT_EQ(load_profile().at("region"), "eu-north-1");
+  EXPECT_EQ(load_profile().at("region").reveal(), "eu-north-1");
 }
 
 TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {

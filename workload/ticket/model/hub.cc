@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "base/secret.h"
 #include "ticket/environment.h"
 
@@ -18,6 +19,9 @@ using flox::fail;
 using namespace std::chrono_literals;
 
 namespace {
+
+constexpr uint64_t max_file = uint64_t{64} << 30;  // bytes; of a file whose size the Hub does not tell
+constexpr size_t longest_reason = 300;             // characters
 
 constexpr auto longest_pause = std::chrono::milliseconds(30s);
 
@@ -73,7 +77,7 @@ HubSettings HubSettings::from_environment() {
   HubSettings settings;
   settings.endpoint = environment_or({"HF_ENDPOINT"}, settings.endpoint);
   while (settings.endpoint.ends_with('/')) settings.endpoint.pop_back();
-  settings.token = environment_or({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, "");
+  settings.token = flox::Secret(environment_or({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}, ""));
   std::string offline = environment_or({"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}, "");
   std::ranges::transform(offline, offline.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
@@ -82,17 +86,18 @@ HubSettings HubSettings::from_environment() {
 }
 
 flox::HttpRequest Hub::request(const std::string& path) const {
-  flox::HttpRequest request{.url = settings_.endpoint + "/" + path, .timeout = 0ms};
-  // libcurl keeps it from other hosts.
-  if (!settings_.token.empty()) request.headers.emplace_back("Authorization", "Bearer " + settings_.token);
-  return request;
+  return {.url = settings_.endpoint + "/" + path,
+          .timeout = 0ms,
+          .bearer = settings_.token,
+          .max_body = flox::BodyLimit(listing_limits.bytes)};
 }
 
 void Hub::refuse(const flox::HttpResponse& response, const std::string& what) const {
-  std::string reason = fmt::format("{}: the Hub at {} answers {}", what, settings_.endpoint, response.status);
+  std::string reason = fmt::format("{}: the Hub at {} answers {}", what,
+                                   flox::printable_url(settings_.endpoint), response.status);
   // The Hub's own words, if it has any: "Access to model … is restricted".
   if (auto message = response.headers.find("x-error-message"); message != response.headers.end())
-    reason += ": " + message->second;
+    reason += ": " + flox::printable(message->second, longest_reason);
   switch (response.status) {
     case 401:
     case 403:
@@ -170,6 +175,7 @@ bool Hub::fetch(const HubModel& model, const HubFile& file, uint64_t offset,
     }
   }
   flox::HttpRequest wanted = plain;
+  wanted.max_body = flox::BodyLimit(file.size != 0 ? file.size : max_file);
   if (offset > 0) wanted.headers.emplace_back("Range", fmt::format("bytes={}-", offset));
   if (settings_.offline) get(wanted, what);
   for (int attempt = 1;; ++attempt) {

@@ -28,7 +28,7 @@ struct HubModel {
 
 struct HubSettings {
   std::string endpoint = "https://huggingface.co";
-  std::string token;     // sent as bearer to the endpoint, never to where it redirects
+  flox::Secret token;    // sent as bearer to the endpoint, never to where it redirects
   bool offline = false;  // nothing may be asked
   int attempts = 5;      // of one request, while none brings anything
   // From HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE (1, true, yes, on).

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/private_directory.h"
 #include "ticket/environment.h"
 
 namespace ticket {
@@ -37,7 +38,8 @@ std::filesystem::path model_cache_dir() {
   std::error_code ignored;
   if (std::filesystem::is_directory(mounted, ignored) && access(mounted.c_str(), W_OK | X_OK) == 0)
     return mounted;
-  return std::filesystem::path(environment_or({"HOME"}, "/tmp")) / ".cache/models";
+  if (auto home = environment("HOME")) return std::filesystem::path(*home) / ".cache/models";
+  return flox::user_cache_directory("models");  // below /tmp, where anybody could have made one first
 }
 
 }  // namespace ticket

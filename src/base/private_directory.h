@@ -1,0 +1,20 @@
+// Directories that belong to this user alone, also below /tmp, where anybody may have made one of that name
+// first.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+namespace flox {
+
+// The directory, made with mode 0700 if it is missing (those above it with 0755). Nothing if it cannot be
+// made, or if what is there is a link, somebody else's, or a directory that others may write to.
+std::optional<std::filesystem::path> private_directory(const std::filesystem::path& path);
+
+// Where this user's cache NAME is: $XDG_CACHE_HOME/flox/NAME, or ~/.cache/flox/NAME, or, where neither can be
+// written (a pod with a read-only root), /tmp/flox-UID/NAME; if somebody else took that name, a fresh
+// directory. Throws Error if /tmp cannot be written, either.
+std::filesystem::path user_cache_directory(std::string_view name);
+
+}  // namespace flox
