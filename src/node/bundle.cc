@@ -4,8 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "base/sha256.h"
 #include "nix/nar.h"
@@ -120,7 +122,7 @@ std::optional<Bundle> find_bundle(const fs::path& root) {
   const fs::path file = root / description;
   if (!fs::exists(file)) return std::nullopt;
   return in_context(fmt::format("reading {}", file.string()),
-                    [&] { return std::optional(from_json(json::parse(read_file(file)))); });
+                    [&] { return std::optional(from_json(parse_json(read_file(file), file.string()))); });
 }
 
 void adopt_bundle(store::LocalStore& store, const Bundle& bundle) {
@@ -157,10 +159,14 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
   store.install(trees);
   store.sync();
   keep(store, *bundle);
-  fs::create_directories((to / description).parent_path());
-  write_file(to / description, read_file(from / description));
-  fs::remove(to / programs_link);
-  fs::create_symlink(bundle->programs.to_string() + "/bin", to / programs_link);
+  // The host's /opt/flox: no link that stands there is written through.
+  fs::create_directories(to / "opt");
+  const Directory opt(fs::canonical(to / "opt"));
+  opt.make_directory("flox");
+  opt.write_file("flox/bundle.json",
+                 Directory(fs::canonical(from / "opt")).read_file("flox/bundle.json", 64 << 20));
+  opt.remove("flox/bin");
+  opt.make_link("flox/bin", bundle->programs.to_string() + "/bin");
 }
 
 void forget_bundle(const fs::path& root) {
