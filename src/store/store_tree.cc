@@ -24,6 +24,15 @@ void push_front(std::deque<std::string>& pending, std::string_view path) {
                  std::make_move_iterator(parts.end()));
 }
 
+struct Link {
+  std::string path;  // relative to the store's directory
+  std::string target;
+  bool operator==(const Link&) const = default;
+  std::string to_string() const {
+    return fmt::format("{}/{} -> {}", nix::store_dir, printable(path), printable(target));
+  }
+};
+
 // A walk below the store's directory.
 class Walk {
  public:
@@ -67,12 +76,12 @@ class Walk {
   }
 
   void follow(const std::string& link) {
-    link_ = link;
-    target_ = store_.read_link(link);
+    last_ = {.path = link, .target = store_.read_link(link)};
+    if (links_ == 0) first_ = last_;
     if (++links_ > max_links) refuse("its links lead in a circle, or are more than 40");
     at_.pop_back();
     mode_ = S_IFDIR;
-    std::string_view target = target_;
+    std::string_view target = last_.target;
     if (target.starts_with('/')) {
       if (!target.starts_with(nix::store_dir) ||
           (target.size() > nix::store_dir.size() && target[nix::store_dir.size()] != '/'))
@@ -85,8 +94,10 @@ class Walk {
 
   std::string joined() const { return fmt::format("{}", fmt::join(at_, "/")); }
 
+  // Names the link that was asked for, and the one that the walk followed last, if that is another.
   [[noreturn]] void refuse(std::string_view why) const {
-    fail(ErrorKind::untrusted, "{}/{} -> {}: {}", nix::store_dir, printable(link_), printable(target_), why);
+    const std::string via = last_ == first_ ? std::string() : fmt::format(" (through {})", last_.to_string());
+    fail(ErrorKind::untrusted, "{}{}: {}", first_.to_string(), via, why);
   }
 
   const Directory& store_;
@@ -94,8 +105,8 @@ class Walk {
   std::deque<std::string> pending_;
   std::vector<std::string> at_;  // no link among them
   mode_t mode_ = S_IFDIR;        // of what is at `at_`
-  std::string link_;             // the last link that was read, and its target
-  std::string target_;
+  Link first_;                   // that was read
+  Link last_;
   int links_ = 0;
   size_t steps_ = 0;
 };
