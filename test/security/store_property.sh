@@ -59,7 +59,7 @@ while read -r _ <&9; do
 done
 wait $caller || die "seed $SEED: $(tail -3 "$WORLD/logs/calls.log")"
 [ $batches -gt 0 ] || die "no batch was verified"
-step "$batches times the store was verified; $(grep -c "'ok" "$WORLD/logs/calls.log") calls were answered, the others refused"
-refusals=$(grep -v "'ok" "$WORLD/logs/calls.log" || true)
+step "$batches times the store was verified; $(grep -c "[\"']ok " "$WORLD/logs/calls.log") calls were answered, the others refused"
+refusals=$(grep -v "[\"']ok " "$WORLD/logs/calls.log" || true)
 case $refusals in *json.exception* | *bad_alloc* | *terminate*) die "a raw exception: $(grep -m3 'exception\|bad_alloc\|terminate' "$WORLD/logs/calls.log")" ;; esac
 [ ! -e /owned-by-hook ] && [ ! -e /owned-by-profile ] || die "a hook ran on the host"
