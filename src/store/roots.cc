@@ -85,7 +85,6 @@ class PermanentRoots {
     const fs::path outside = (link.parent_path() / *target).lexically_normal();
     struct stat status {};
     if (::lstat(outside.c_str(), &status) != 0) {
-      if (errno == ELOOP || errno == ENAMETOOLONG) return;  // leads nowhere, and not by chance
       if (errno != ENOENT && errno != ENOTDIR)
         fail_errno(errno, "the GC root {} points to {}, which cannot be read", link.string(),
                    outside.string());

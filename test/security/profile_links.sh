@@ -145,7 +145,7 @@ node_call Release container_id=spy1 >/dev/null
 step "publishing refuses links that leave the closure, and special files"
 publish_tree() {  # adds the tree to the publisher's store and publishes it
   local path
-  path=$(flox --root "$LAPTOP_ROOT" store add "$TREE" --scan) && flox --root "$LAPTOP_ROOT" publish --store-path "$path" --name "$(basename "$TREE")" --version 1.0
+  path=$(flox --root "$LAPTOP_ROOT" store add "$TREE") && flox --root "$LAPTOP_ROOT" publish --store-path "$path" --name "$(basename "$TREE")" --version 1.0
 }
 tree out1 && ln -s /etc/cron.d "$TREE/data" && refused "data -> /etc/cron.d" publish_tree
 tree out2 && mkdir -p "$TREE/a/b" && ln -s ../../../../etc "$TREE/a/b/c" && refused "a/b/c -> ../../../../etc" publish_tree
