@@ -66,7 +66,7 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
   store::LocalStore store(Config::load().root);
   if (!store.is_valid(path)) return std::nullopt;
   fs::path built_from = store.real_path(path) / "manifest.lock";
-  if (!fs::exists(built_from) || read_file(built_from) != lock.to_string()) return std::nullopt;
+  if (!fs::exists(built_from) || read_file(built_from) != lock.to_compact_string()) return std::nullopt;
   return path;
 }
 

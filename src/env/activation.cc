@@ -14,12 +14,18 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/printable.h"
+#include "store/store_tree.h"
 
 namespace flox::env {
 namespace {
 
 using nlohmann::json;
+using store::StoreTree;
+
+constexpr size_t max_vars_file = 16 << 20;  // a lock's [vars], each escaped
 
 std::string get(const Variables& variables, const std::string& name) {
   auto it = variables.find(name);
@@ -39,10 +45,15 @@ void prepend(Variables& variables, const std::string& name, const std::string& e
   variables[name] = entry + rest;
 }
 
-// $NAME, ${NAME} and backslash escapes, as bash reads them inside double quotes.
-std::string expand(const std::string& value, const Variables& variables) {
+bool is_name_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+
+// $NAME, ${NAME} and backslash escapes, as bash reads them inside double quotes. At most `limit` bytes.
+std::string expand(const std::string& value, const Variables& variables, size_t limit) {
   std::string result;
-  for (size_t i = 0; i < value.size(); ++i) {
+  for (size_t i = 0;; ++i) {
+    if (result.size() > limit)
+      fail(ErrorKind::invalid_input, "a value of the manifest's variables has more than {} bytes", limit);
+    if (i >= value.size()) return result;
     if (value[i] == '\\' && i + 1 < value.size() &&
         std::string_view("$`\"\\").find(value[i + 1]) != std::string_view::npos) {
       result += value[++i];
@@ -50,7 +61,7 @@ std::string expand(const std::string& value, const Variables& variables) {
     }
     if (value[i] == '`' || (value[i] == '$' && i + 1 < value.size() && value[i + 1] == '('))
       throw Error(ErrorKind::invalid_input,
-                  fmt::format("the manifest's variable value '{}' runs a command", value),
+                  fmt::format("the manifest's variable value '{}' runs a command", printable(value)),
                   "set it in hook.on-activate instead");
     if (value[i] != '$') {
       result += value[i];
@@ -59,8 +70,7 @@ std::string expand(const std::string& value, const Variables& variables) {
     bool braces = i + 1 < value.size() && value[i + 1] == '{';
     size_t start = i + (braces ? 2 : 1);
     size_t end = start;
-    while (end < value.size() && (std::isalnum(static_cast<unsigned char>(value[end])) || value[end] == '_'))
-      ++end;
+    while (end < value.size() && is_name_character(value[end])) ++end;
     if (end == start) {
       result += '$';
       continue;
@@ -68,59 +78,181 @@ std::string expand(const std::string& value, const Variables& variables) {
     result += get(variables, value.substr(start, end - start));
     i = braces && end < value.size() ? end : end - 1;
   }
-  return result;
 }
 
-// Values may name other manifest variables: those they name come first.
-void apply_vars(const std::map<std::string, std::string>& vars, Variables& variables) {
+// Values may name other manifest variables: those they name come first. A value can double with each name in
+// it, so that little text could become much; a process can have so much and no more (execve(2)).
+class VariableSetter {
+ public:
+  VariableSetter(const std::map<std::string, std::string>& vars, Variables& variables)
+      : vars_(vars), variables_(variables) {}
+
+  // Without recursion: chains are as long as strangers make them.
+  void run() {
+    for (const auto& [name, unused] : vars_) {
+      open(name);
+      while (!pending_.empty()) {
+        Pending& top = pending_.back();
+        if (top.needs.empty()) {
+          set(top.name);
+          states_[top.name] = State::done;
+          pending_.pop_back();
+          continue;
+        }
+        const std::string need = std::move(top.needs.back());
+        top.needs.pop_back();
+        open(need);
+      }
+    }
+  }
+
+ private:
+  static constexpr size_t max_value = 127 << 10;  // MAX_ARG_STRLEN, with the name
+  static constexpr size_t max_total = 2 << 20;    // a quarter of the usual stack, as the kernel allows
   enum class State { fresh, open, done };
-  std::map<std::string, State> states;
-  std::function<void(const std::string&)> visit = [&](const std::string& name) {
-    State& state = states[name];
+  struct Pending {
+    std::string name;
+    std::vector<std::string> needs;
+  };
+
+  void open(const std::string& name) {
+    State& state = states_[name];
     if (state == State::done) return;
     if (state == State::open)
       fail(ErrorKind::invalid_input, "the manifest's variables refer to each other in a circle at '{}'",
-           name);
+           printable(name));
     state = State::open;
-    const std::string& value = vars.at(name);
-    for (const auto& [other, unused] : vars)
-      if (other != name && (value.find("${" + other + "}") != std::string::npos ||
-                            value.find("$" + other) != std::string::npos))
-        visit(other);
-    variables[name] = expand(value, variables);
-    states[name] = State::done;
-  };
-  for (const auto& [name, unused] : vars) visit(name);
-}
+    pending_.push_back({.name = name, .needs = names_in(vars_.at(name), name)});
+  }
 
-std::optional<fs::path> site_packages(const fs::path& profile) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(profile / "lib", error))
-    if (entry.path().filename().string().starts_with("python3."))
-      return fs::path("lib") / entry.path().filename() / "site-packages";
-  return std::nullopt;
-}
+  // The manifest's other variables that the value names, the first one last.
+  std::vector<std::string> names_in(std::string_view value, std::string_view own) const {
+    std::vector<std::string> names;
+    for (size_t at = value.find('$'); at != std::string_view::npos; at = value.find('$', at + 1)) {
+      std::string_view rest = value.substr(at + 1);
+      if (rest.starts_with('{')) rest.remove_prefix(1);
+      size_t end = 0;
+      while (end < rest.size() && is_name_character(rest[end])) ++end;
+      std::string name(rest.substr(0, end));
+      if (name != own && vars_.contains(name)) names.push_back(std::move(name));
+    }
+    std::ranges::sort(names, std::ranges::greater{});
+    names.erase(std::ranges::unique(names).begin(), names.end());
+    return names;
+  }
 
-bool exists_in(const fs::path& profile, const fs::path& relative) {
-  return fs::exists(fs::symlink_status(profile / relative));
-}
+  void set(const std::string& name) {
+    std::string value = expand(vars_.at(name), variables_, max_value);
+    total_ += value.size();
+    if (total_ > max_total)
+      fail(ErrorKind::invalid_input, "the manifest's variables have more than {} bytes together", max_total);
+    variables_[name] = std::move(value);
+  }
 
-void add_development_paths(const ActivationRequest& request, Variables& variables) {
+  const std::map<std::string, std::string>& vars_;
+  Variables& variables_;
+  std::map<std::string, State> states_;
+  std::vector<Pending> pending_;
+  size_t total_ = 0;
+};
+
+// The profile's files. Its links lead into packages of others: they are followed within the store only.
+class ProfileFiles {
+ public:
+  explicit ProfileFiles(const fs::path& profile)
+      : tree_(profile.parent_path()), name_(profile.filename().string()) {}
+
+  bool has(const fs::path& relative) const { return place_of(relative).has_value(); }
+  // Names of the files in a directory; none if it is not one.
+  std::vector<std::string> names(const fs::path& relative) const {
+    const auto place = place_of(relative);
+    if (!place || !place->is_directory()) return {};
+    return tree_.directory(place->path).names();
+  }
+  // Of a file that the profile has itself.
+  std::string read(const fs::path& relative, size_t limit) const {
+    return tree_.directory(name_.native()).read_file(relative.string(), limit);
+  }
+
+ private:
+  std::optional<StoreTree::Place> resolved(const std::string& path) const {
+    try {
+      return tree_.resolve(path, any);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::untrusted) throw;
+      return std::nullopt;  // it leads out of the store: we do not look
+    }
+  }
+  // A name whose link dangles, or leads where nothing is followed, is there; the directories before it must
+  // be.
+  std::optional<StoreTree::Place> place_of(const fs::path& relative) const {
+    if (!is_file_name(relative.filename().native())) return std::nullopt;
+    const auto directory = resolved((name_ / relative).parent_path());
+    if (!directory || !directory->is_directory()) return std::nullopt;
+    const std::string path = directory->path + "/" + relative.filename().string();
+    const auto status = tree_.status(path);
+    if (!status) return std::nullopt;
+    const auto target = S_ISLNK(status->st_mode) ? resolved(path) : std::nullopt;
+    return target ? target : StoreTree::Place{.path = path, .mode = status->st_mode};
+  }
+  static bool any(std::string_view) { return true; }
+
+  StoreTree tree_;
+  fs::path name_;
+};
+
+void add_development_paths(const ActivationRequest& request, const ProfileFiles& files,
+                           Variables& variables) {
   const fs::path& link = request.profile_link;
   prepend(variables, "CPATH", link / "include");
   prepend(variables, "LIBRARY_PATH", link / "lib");
   prepend(variables, "PKG_CONFIG_PATH", link / "share/pkgconfig");
   prepend(variables, "PKG_CONFIG_PATH", link / "lib/pkgconfig");
   prepend(variables, "ACLOCAL_PATH", link / "share/aclocal");
-  if (exists_in(request.profile, "bin/cmake")) prepend(variables, "CMAKE_PREFIX_PATH", link);
-  if (exists_in(request.profile, "bin/python3") || exists_in(request.profile, "bin/python"))
-    if (auto packages = site_packages(request.profile)) prepend(variables, "PYTHONPATH", link / *packages);
+  if (files.has("bin/cmake")) prepend(variables, "CMAKE_PREFIX_PATH", link);
+  if (!files.has("bin/python3") && !files.has("bin/python")) return;
+  for (const std::string& name : files.names("lib"))
+    if (name.starts_with("python3.")) {
+      prepend(variables, "PYTHONPATH", link / "lib" / name / "site-packages");
+      return;
+    }
+}
+
+// [vars] as the profile has them.
+std::map<std::string, std::string> vars_of(const json& data) {
+  std::map<std::string, std::string> vars;
+  if (const auto found = data.find("vars"); found != data.end() && found->is_object())
+    for (const auto& [name, value] : found->items())
+      if (value.is_string()) vars.emplace(name, value.get<std::string>());
+  return vars;
+}
+
+// The environments that are active already, and this one in front. What the variable holds comes from whoever
+// started the process: what is no short list of them counts as none.
+std::string active_environments(const std::string& before, const ActivationRequest& request) {
+  constexpr JsonLimits limits{.bytes = 64 << 10, .depth = 8, .values = 4096};
+  json active = json::array();
+  if (!before.empty()) {
+    try {
+      json known = parse_json(before, "_FLOX_ACTIVE_ENVIRONMENTS", limits);
+      if (known.is_array()) active = std::move(known);
+    } catch (const Error& error) {
+      log::warning("{}: the environments that were active before are not kept in it", error.what());
+    }
+  }
+  active.insert(active.begin(), json::object({{"type", "dot-flox"},
+                                              {"path", request.project.string()},
+                                              {"pointer", {{"name", request.name}, {"version", 1}}}}));
+  // A directory's name need not be UTF-8.
+  return active.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace
 
 Activation activate(const ActivationRequest& request) {
-  json data = json::parse(read_file(request.profile / "activate.d/vars.json"));
+  const ProfileFiles files(request.profile);
+  const json data = parse_json(files.read("activate.d/vars.json", max_vars_file), "vars.json",
+                               {.bytes = max_vars_file, .depth = 8, .values = 400'000});
   Activation activation{.environment = request.environment};
   Variables& variables = activation.environment;
   const fs::path& link = request.profile_link;
@@ -135,12 +267,8 @@ Activation activate(const ActivationRequest& request) {
           ? request.name
           : request.name + " " + get(variables, "FLOX_PROMPT_ENVIRONMENTS");
   prepend(variables, "FLOX_ENV_DIRS", link);
-  json active = json::parse(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"), nullptr, false);
-  if (!active.is_array()) active = json::array();
-  active.insert(active.begin(), json::object({{"type", "dot-flox"},
-                                              {"path", request.project},
-                                              {"pointer", {{"name", request.name}, {"version", 1}}}}));
-  variables["_FLOX_ACTIVE_ENVIRONMENTS"] = active.dump();
+  variables["_FLOX_ACTIVE_ENVIRONMENTS"] =
+      active_environments(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"), request);
 
   if (get(variables, "PATH").empty())
     variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -149,17 +277,22 @@ Activation activate(const ActivationRequest& request) {
   variables["MANPATH"] += ":";
   prepend(variables, "INFOPATH", link / "share/info");
   prepend(variables, "XDG_DATA_DIRS", link / "share");
-  if (request.mode == "dev") add_development_paths(request, variables);
+  if (request.mode == "dev") add_development_paths(request, files, variables);
   for (fs::path bundle :
        {fs::path("etc/ssl/certs/ca-certificates.crt"), fs::path("etc/ssl/certs/ca-bundle.crt")})
-    if (exists_in(request.profile, bundle)) {
+    if (files.has(bundle)) {
       variables.try_emplace("SSL_CERT_FILE", link / bundle);
       variables.try_emplace("NIX_SSL_CERT_FILE", link / bundle);
       break;
     }
-  apply_vars(data.value("vars", std::map<std::string, std::string>{}), variables);
-  activation.has_hook = exists_in(request.profile, "activate.d/hook-on-activate");
+  const std::map<std::string, std::string> vars = vars_of(data);
+  VariableSetter(vars, variables).run();
+  activation.has_hook = files.has("activate.d/hook-on-activate");
   return activation;
+}
+
+bool profile_has(const fs::path& profile, const fs::path& relative) {
+  return ProfileFiles(profile).has(relative);
 }
 
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment) {

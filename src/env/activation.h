@@ -33,6 +33,10 @@ struct Activation {
 // would inside double quotes). Reads only the profile; starts no process.
 Activation activate(const ActivationRequest& request);
 
+// Whether the profile whose files are at `profile` has this name (not what its link leads to). Links before
+// the last component are followed within the store only.
+bool profile_has(const fs::path& profile, const fs::path& relative);
+
 // Looks a command up in the PATH of `environment`; nothing if it is not there.
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment);
 

@@ -1,16 +1,41 @@
 #include "env/environment.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/printable.h"
 
 namespace flox::env {
 namespace {
 
 using nlohmann::json;
+
+constexpr size_t max_manifest = 4 << 20;  // bytes
+
+// A file of an environment, which may have come with somebody's repository: no device, no end of it.
+std::string read_bounded(const fs::path& path, size_t limit) {
+  return in_context("reading " + path.string(), [&] {
+    const Fd fd = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining it");
+    if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "it is not a regular file");
+    std::string content;
+    std::string piece(64 << 10, '\0');
+    while (const size_t count = read_some(fd.get(), piece.data(), piece.size())) {
+      content.append(piece, 0, count);
+      if (content.size() > limit) fail(ErrorKind::invalid_input, "it has more than {} bytes", limit);
+    }
+    return content;
+  });
+}
 
 bool has_environment(const fs::path& dir) {
   std::error_code error;
@@ -21,10 +46,13 @@ bool has_environment(const fs::path& dir) {
 // Does the locked package still answer the descriptor? Priority and systems do not matter (flox.md 1.3).
 bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id,
              const json& wanted) {
-  const json old = old_manifest.value("install", json::object()).value(std::string(id), json());
+  const auto installed = old_manifest.find("install");
+  if (installed == old_manifest.end() || !installed->is_object() || !wanted.is_object()) return false;
+  const json old = installed->value(std::string(id), json());
+  if (!old.is_object()) return false;
   auto same = [&](const char* key) { return old.value(key, json()) == wanted.value(key, json()); };
-  return package.install_id == id && old.is_object() && same("pkg-path") && same("version") &&
-         same("pkg-group") && same("store-path");
+  return package.install_id == id && same("pkg-path") && same("version") && same("pkg-group") &&
+         same("store-path");
 }
 
 LockedPackage store_path_package(std::string_view id, const InstallDescriptor& descriptor,
@@ -33,8 +61,7 @@ LockedPackage store_path_package(std::string_view id, const InstallDescriptor& d
                 {"store_path", *descriptor.store_path},
                 {"system", system},
                 {"priority", descriptor.priority}};
-  json lock = {{"lockfile-version", 1}, {"packages", json::array({entry})}};
-  return Lockfile::parse(lock.dump()).packages.at(0);
+  return LockedPackage::from_json(std::move(entry));
 }
 
 Lockfile resolve_all(const Manifest& manifest, const std::optional<Lockfile>& old, Resolver& resolver) {
@@ -65,7 +92,7 @@ Lockfile resolve_all(const Manifest& manifest, const std::optional<Lockfile>& ol
 }  // namespace
 
 Environment Environment::init(const fs::path& dir, std::string_view name) {
-  if (name.empty() || name.find_first_of("/ ") != std::string_view::npos)
+  if (!is_file_name(name) || name.find(' ') != std::string_view::npos || printable(name) != name)
     fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
   if (fs::exists(dir / ".flox"))
     throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()),
@@ -91,10 +118,13 @@ Environment Environment::open(const fs::path& dir) {
                 "make one there with: flox init");
   std::string name = fs::canonical(dir).filename().string();
   if (fs::exists(dir / ".flox/env.json")) {
-    json pointer = json::parse(read_file(dir / ".flox/env.json"), nullptr, false);
-    if (!pointer.is_object() || !pointer.value("name", json()).is_string())
-      fail(ErrorKind::invalid_input, "{}: not a JSON object with a name", (dir / ".flox/env.json").string());
-    name = pointer["name"];
+    const std::string file = (dir / ".flox/env.json").string();
+    const json pointer =
+        parse_json(read_bounded(file, 64 << 10), file, {.bytes = 64 << 10, .depth = 16, .values = 1000});
+    name = string_member(pointer, "name", file);
+    // It becomes part of the names of links in .flox/run.
+    if (!is_file_name(name) || name.size() > 200 || printable(name) != name)
+      fail(ErrorKind::invalid_input, "{}: '{}' cannot name an environment", file, printable(name));
   }
   if (!fs::exists(dir / ".flox/env/manifest.toml"))
     fail(ErrorKind::invalid_input, "the environment in {} is damaged: .flox/env/manifest.toml is missing",
@@ -132,7 +162,9 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
               "make one there with: flox init");
 }
 
-std::string Environment::manifest_text() const { return read_file(directory_ / ".flox/env/manifest.toml"); }
+std::string Environment::manifest_text() const {
+  return read_bounded(directory_ / ".flox/env/manifest.toml", max_manifest);
+}
 Manifest Environment::manifest() const {
   return Manifest::parse(manifest_text(), (directory_ / ".flox/env/manifest.toml").string());
 }
@@ -140,7 +172,7 @@ Manifest Environment::manifest() const {
 std::optional<Lockfile> Environment::lockfile() const {
   fs::path path = directory_ / ".flox/env/manifest.lock";
   if (!fs::exists(path)) return std::nullopt;
-  return in_context("reading " + path.string(), [&] { return Lockfile::parse(read_file(path)); });
+  return Lockfile::parse(read_bounded(path, Lockfile::file_limits.bytes), path.string());
 }
 
 Lockfile Environment::lock(Resolver& resolver) {

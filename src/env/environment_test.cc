@@ -156,6 +156,180 @@ Variables activated(const store::LocalStore& store, const nix::StorePath& profil
       .environment;
 }
 
+class ProfileLinks : public EnvironmentTest {
+ protected:
+  // A package with one link; others may be its references.
+  nix::StorePath add_link(std::string_view name, const std::string& link, const std::string& target,
+                          const nix::StorePathSet& references = {}) {
+    TempDir tree;
+    fs::create_directories((tree.path() / link).parent_path());
+    write_file(tree.path() / ("own-" + std::string(name)), name);
+    fs::create_symlink(target, tree.path() / link);
+    return store_.add_tree(tree.path(), name, references).path;
+  }
+  // The profile of these packages, by install ids a, b, ….
+  fs::path profile_of(const std::vector<nix::StorePath>& packages, const ProfileLimits& limits = {}) {
+    nlohmann::json lock = {{"lockfile-version", 1}, {"packages", nlohmann::json::array()}};
+    for (const auto& path : packages)
+      lock["packages"].push_back(
+          {{"install_id", std::string(1, static_cast<char>('a' + lock["packages"].size()))},
+           {"system", current_system()},
+           {"outputs", {{"out", path.to_string()}}}});
+    return store_.real_path(
+        build_profile(store_, Lockfile::parse(lock.dump()), current_system(), "run", limits).path);
+  }
+  void expect_refused(const std::vector<nix::StorePath>& packages, const std::string& text) {
+    try {
+      profile_of(packages);
+      ADD_FAILURE() << "should have been refused: " << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::untrusted) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr(text));
+    }
+  }
+};
+
+TEST_F(ProfileLinks, of_one_package_are_linked_to_and_never_followed) {
+  const auto package = add_link("one", "etc/mtab", "/proc/self/mounts");
+  const fs::path profile = profile_of({package});
+  EXPECT_EQ(fs::read_symlink(profile / "etc"), package.to_string() + "/etc");
+  EXPECT_TRUE(fs::is_directory(fs::symlink_status(profile / "activate.d")));
+}
+
+TEST_F(ProfileLinks, to_directories_of_the_closure_are_merged) {
+  const auto base = add("base", {{"share/data/x", "x"}});
+  const auto link = add_link("link", "share", base.to_string() + "/share", {base});
+  const auto other = add("other", {{"share/data/y", "y"}});
+  const fs::path profile = profile_of({link, other});
+  EXPECT_EQ(fs::read_symlink(profile / "share/data/x"), link.to_string() + "/share/data/x");
+  EXPECT_EQ(fs::read_symlink(profile / "share/data/y"), other.to_string() + "/share/data/y");
+}
+
+TEST_F(ProfileLinks, that_lead_to_one_file_are_no_conflict) {
+  const auto base = add("base", {{"x", "x"}});
+  const auto one = add_link("one", "bin/x", base.to_string() + "/x", {base});
+  const auto two = add_link("two", "bin/x", "../../" + base.base_name() + "/x", {base});
+  EXPECT_TRUE(fs::is_symlink(profile_of({one, two}) / "bin/x"));
+}
+
+TEST_F(ProfileLinks, that_several_packages_have_must_stay_in_their_closure) {
+  const auto foreign = add("foreign", {{"share/x", "x"}});
+  const auto other = add("other", {{"share/y", "y"}});
+  for (const std::string& target :
+       {std::string("/etc"), std::string("/nix/store"), std::string("/nix/store/../../etc"),
+        std::string("../../../etc"), std::string(".."), std::string("/nix/storex/a"),
+        std::string("/proc/self/root"), foreign.to_string() + "/share",
+        "../" + foreign.base_name() + "/share", std::string("share")}) {
+    const auto package = add_link("evil" + std::to_string(target.size()), "share", target);
+    expect_refused({package, other}, "share -> " + target);
+    expect_refused({other, package}, "package 'b'");
+  }
+}
+
+TEST_F(ProfileLinks, that_lead_in_a_circle_of_directories_are_refused) {
+  const auto one = add_link("one", "share/loop", ".");
+  const auto two = add_link("two", "share/loop", "../share");
+  expect_refused({one, two}, "share/loop leads in a circle");
+}
+
+TEST_F(ProfileLinks, cannot_take_the_names_that_a_profile_writes) {
+  expect_refused({add_link("link", "activate.d", "/etc")}, "has activate.d");
+  expect_refused({add("directory", {{"activate.d/vars.json", "{}"}})}, "has activate.d");
+  expect_refused({add("file", {{"activate.d", "x"}})}, "has activate.d");
+  expect_refused({add_link("lock", "manifest.lock", "share"), add("x", {{"bin/x", "x"}})},
+                 "has manifest.lock");
+  profile_of({add("deeper", {{"etc/conda/activate.d/x", "x"}, {"etc/manifest.lock", "x"}})});
+}
+
+TEST_F(ProfileLinks, a_profile_has_bounds) {
+  const auto one = add("one", {{"share/a/b/x", "x"}});
+  const auto two = add("two", {{"share/a/b/y", "y"}});
+  EXPECT_THROW(profile_of({one, two}, {.depth = 2}), Error);
+  EXPECT_THROW(profile_of({one, two}, {.entries = 3}), Error);
+  profile_of({one, two}, {.entries = 8, .depth = 3});
+}
+
+TEST_F(EnvironmentTest, a_nested_lock_becomes_a_profile_of_its_own_size) {
+  std::string nested;
+  for (int i = 0; i < 2000; ++i) nested += ",[[[[[[[[[[0]]]]]]]]]]";
+  const Lockfile lock = Lockfile::parse(R"({"lockfile-version":1,"manifest":{"x":[0)" + nested + "]}}");
+  const nix::PathInfo profile = build_profile(store_, lock, current_system(), "run");
+  EXPECT_LT(fs::file_size(store_.real_path(profile.path) / "manifest.lock"), nested.size() + 200);
+}
+
+TEST_F(EnvironmentTest, variables_that_double_with_each_name_are_refused) {
+  nlohmann::json vars = {{"V0", std::string(100, 'x')}};
+  for (int i = 1; i < 60; ++i) vars["V" + std::to_string(i)] = fmt::format("$V{0}$V{0}", i - 1);
+  Lockfile lock;
+  lock.manifest = {{"vars", vars}};
+  const nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  EXPECT_THROW(activated(store_, profile, "dev"), Error);
+}
+
+TEST_F(EnvironmentTest, a_long_chain_of_variables_takes_no_stack) {
+  nlohmann::json vars = {{"V0", "end"}};
+  for (int i = 1; i < 50'000; ++i) vars["V" + std::to_string(i)] = "$V" + std::to_string(i - 1);
+  Lockfile lock;
+  lock.manifest = {{"vars", vars}};
+  const nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  EXPECT_EQ(activated(store_, profile, "dev").at("V49999"), "end");
+}
+
+TEST_F(EnvironmentTest, what_the_caller_says_is_active_may_be_anything) {
+  Lockfile lock;
+  lock.manifest = nlohmann::json::object();
+  const nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  for (const std::string& before :
+       {std::string(200'000, '['), std::string("{"), std::string("\xff"), std::string("7")}) {
+    const Activation activation = activate({.name = "w\xff",
+                                            .profile_link = "/env",
+                                            .profile = store_.real_path(profile),
+                                            .project = "/work\xff",
+                                            .cache = "/cache",
+                                            .environment = {{"_FLOX_ACTIVE_ENVIRONMENTS", before}}});
+    EXPECT_EQ(nlohmann::json::parse(activation.environment.at("_FLOX_ACTIVE_ENVIRONMENTS")).size(), 1u);
+  }
+}
+
+TEST_F(EnvironmentTest, activation_does_not_look_at_the_host_through_a_packages_link) {
+  TempDir host;
+  fs::create_directory(host.path() / "python3.99");
+  write_file(host.path() / "python3", "");
+  TempDir tree;
+  fs::create_symlink(host.path(), tree.path() / "bin");
+  fs::create_symlink(host.path(), tree.path() / "lib");
+  const auto package = store_.add_tree(tree.path(), "spy", {}).path;
+  Lockfile lock;
+  lock.manifest = nlohmann::json::object();
+  lock.packages.push_back(LockedPackage::from_json(
+      {{"install_id", "spy"}, {"system", current_system()}, {"store_path", package.to_string()}}));
+  const nix::StorePath profile = build_profile(store_, lock, current_system(), "dev").path;
+  EXPECT_FALSE(activated(store_, profile, "dev").contains("PYTHONPATH"));
+  EXPECT_FALSE(profile_has(store_.real_path(profile), "bin/python3"));
+  EXPECT_FALSE(profile_has(store_.real_path(profile), "bin/.."));
+  EXPECT_TRUE(profile_has(store_.real_path(profile), "bin"));
+}
+
+TEST(Manifest, names_known_shells_in_its_profile_only) {
+  for (const std::string& shell :
+       {std::string("../../x"), std::string("bash/x"), std::string(5000, 'a'), std::string("")}) {
+    EXPECT_THROW(Manifest::from_json({{"profile", {{shell, "x"}}}}), Error) << shell;
+    EXPECT_THROW(Manifest::parse("version = 1\n[profile]\n\"" + shell + "\" = \"x\"\n", "m"), Error) << shell;
+  }
+  try {
+    Manifest::parse("version = 1\n[profile]\nksh = \"x\"\n", "manifest.toml");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("manifest.toml:3:7: unknown shell 'ksh' in [profile]"));
+  }
+  EXPECT_EQ(Manifest::from_json({{"profile", {{"zsh", "x"}, {"common", "y"}}}}).profile.size(), 2u);
+  EXPECT_EQ(Manifest::parse("version = 1\n[profile]\nzsh = 'x'\n[profile.deactivate]\nbash = 'x'\n", "m")
+                .profile.size(),
+            1u);
+  EXPECT_THROW(Manifest::parse("version = 1\n[profile]\n[profile.deactivate]\n'../x' = 'x'\n", "m"), Error);
+  EXPECT_THROW(Manifest::from_json({{"profile", {{"deactivate", "x"}}}}), Error);
+}
+
 TEST_F(EnvironmentTest, activation_sets_paths_and_the_manifests_variables_in_order_of_need) {
   resolver_.packages["a"].emplace("1", add("a-1", {{"bin/a", "a"}}));
   Environment environment = Environment::init(dir_.path() / "v", "v");
@@ -195,8 +369,23 @@ TEST(Lockfile, of_flox_is_read_and_written_back_unchanged) {
 TEST(Lockfile, that_is_damaged_is_refused) {
   for (const char* text :
        {"", "[]", "{\"lockfile-version\": 2}", R"({"lockfile-version":1,"packages":[{"install_id":"x"}]})",
-        R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":"/etc/passwd"}}]})"})
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":"/etc/passwd"}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs":{"out":5}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","outputs_to_install":[5],"outputs":{}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","priority":1e99,"outputs":{"out":null}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x","priority":99999999999,"outputs":{}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x\u0000","outputs":{}}]})",
+        R"({"lockfile-version":1,"packages":[{"install_id":"x\n","outputs":{}}]})",
+        R"({"lockfile-version":1,"packages":{"a":5}})", R"({"lockfile-version":1,"packages":[5]})",
+        R"({"lockfile-version":"1"})", R"({"lockfile-version":1,"manifest":[]})",
+        R"({"lockfile-version":1,"manifest":{"a":1,"a":2}})"})
     EXPECT_THROW(Lockfile::parse(text), Error) << text;
+  try {
+    Lockfile::parse(std::string(1'000'000, '['));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the lockfile:1:"));
+  }
 }
 
 }  // namespace

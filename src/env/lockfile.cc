@@ -3,46 +3,86 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace flox::env {
 namespace {
 
 using nlohmann::json;
 
+constexpr size_t max_name = 255;  // bytes of an install id or a name
+
 std::string text(const json& object, const char* key, std::string fallback = {}) {
   auto it = object.find(key);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::move(fallback);
 }
 
-// Catalog and flake packages have outputs; a store-path package is its own only output (flox.md 2).
-LockedPackage package_from(const json& entry) {
+// What messages and file names are made of.
+void check_names(const LockedPackage& package) {
+  for (const std::string* name : {&package.install_id, &package.attr_path, &package.version, &package.system})
+    if (name->size() > max_name || printable(*name, max_name) != *name)
+      fail(ErrorKind::invalid_input, "'{}' cannot be a name: at most {} bytes, and no control characters",
+           printable(*name, 60), max_name);
+}
+
+int priority_of(const json& entry, int fallback) {
+  auto it = entry.find("priority");
+  if (it == entry.end() || !it->is_number_integer()) return fallback;
+  constexpr int64_t most = 1'000'000;
+  // Read as a double, a number that fits no integer stays large.
+  if (const auto number = it->get<double>(); number < -most || number > most)
+    fail(ErrorKind::invalid_input, "'priority' is not between -{} and {}", most, most);
+  return it->get<int>();
+}
+
+std::map<std::string, nix::StorePath> outputs_of(const json& entry) {
+  auto outputs = entry.find("outputs");
+  if (outputs == entry.end() || !outputs->is_object()) fail(ErrorKind::invalid_input, "'outputs' is missing");
+  std::map<std::string, nix::StorePath> result;
+  for (const auto& [name, path] : outputs->items()) {
+    if (!path.is_string()) fail(ErrorKind::invalid_input, "output '{}' is not a store path", printable(name));
+    result.emplace(name, nix::StorePath::parse(path.get_ref<const std::string&>()));
+  }
+  return result;
+}
+
+std::vector<std::string> outputs_to_install_of(const json& entry) {
+  std::vector<std::string> names;
+  for (const char* key : {"outputs_to_install", "requested-outputs-to-install", "outputs-to-install"}) {
+    auto it = entry.find(key);
+    if (it == entry.end() || !it->is_array()) continue;
+    for (const json& name : *it) {
+      if (!name.is_string()) fail(ErrorKind::invalid_input, "'{}' is not a list of names", key);
+      names.push_back(name.get<std::string>());
+    }
+    break;
+  }
+  return names;
+}
+
+}  // namespace
+
+// Catalog and flake packages have outputs; a store-path package is its own only output.
+LockedPackage LockedPackage::from_json(nlohmann::json entry) {
+  if (!entry.is_object()) fail(ErrorKind::invalid_input, "it is not a JSON object");
   LockedPackage package;
-  package.json = entry;
   package.install_id = text(entry, "install_id");
   package.attr_path = text(entry, "attr_path", text(entry, "locked-flake-attr-path", package.install_id));
   package.version = text(entry, "version");
   package.system = text(entry, "system", text(entry, "package-system"));
   package.description = text(entry, "description");
   package.group = text(entry, "group", "toplevel");
-  if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer())
-    package.priority = it->get<int>();
+  check_names(package);
+  package.priority = priority_of(entry, package.priority);
   if (entry.contains("store_path")) {
     package.outputs.emplace("out", nix::StorePath::parse(text(entry, "store_path")));
-    return package;
+  } else {
+    package.outputs = outputs_of(entry);
+    package.outputs_to_install = outputs_to_install_of(entry);
   }
-  auto outputs = entry.find("outputs");
-  if (outputs == entry.end() || !outputs->is_object()) fail(ErrorKind::invalid_input, "'outputs' is missing");
-  for (const auto& [name, path] : outputs->items())
-    package.outputs.emplace(name, nix::StorePath::parse(path.get<std::string>()));
-  for (const char* key : {"outputs_to_install", "requested-outputs-to-install", "outputs-to-install"})
-    if (auto it = entry.find(key); it != entry.end() && it->is_array()) {
-      package.outputs_to_install = it->get<std::vector<std::string>>();
-      break;
-    }
+  package.json = std::move(entry);
   return package;
 }
-
-}  // namespace
 
 nix::StorePathSet LockedPackage::store_paths() const {
   nix::StorePathSet paths;
@@ -53,28 +93,37 @@ nix::StorePathSet LockedPackage::store_paths() const {
   return paths;
 }
 
-Lockfile Lockfile::parse(std::string_view content) {
-  json document = json::parse(content, nullptr, false);
-  if (!document.is_object()) fail(ErrorKind::invalid_input, "the lockfile is not a JSON object");
-  if (document.value("lockfile-version", 0) != 1)
-    fail(ErrorKind::invalid_input, "only lockfile-version 1 is known");
-  Lockfile lock;
-  lock.manifest = document.value("manifest", json::object());
-  size_t index = 0;
-  const json packages = document.value("packages", json::array());
-  for (const auto& entry : packages) {
-    lock.packages.push_back(
-        in_context(fmt::format("lockfile, package {}", index), [&] { return package_from(entry); }));
-    ++index;
-  }
-  return lock;
+Lockfile Lockfile::parse(std::string_view content, std::string_view name, const JsonLimits& limits) {
+  json document = parse_json(content, name, limits);
+  return in_context(name, [&] {
+    if (!document.is_object()) fail(ErrorKind::invalid_input, "it is not a JSON object");
+    if (auto version = document.find("lockfile-version");
+        version == document.end() || !version->is_number_integer() || *version != 1)
+      fail(ErrorKind::invalid_input, "only lockfile-version 1 is known");
+    Lockfile lock;
+    lock.manifest = json::object();
+    if (auto manifest = document.find("manifest"); manifest != document.end()) {
+      if (!manifest->is_object()) fail(ErrorKind::invalid_input, "'manifest' is not an object");
+      lock.manifest = std::move(*manifest);
+    }
+    auto packages = document.find("packages");
+    if (packages == document.end()) return lock;
+    if (!packages->is_array()) fail(ErrorKind::invalid_input, "'packages' is not a list");
+    for (json& entry : *packages)
+      lock.packages.push_back(in_context(fmt::format("package {}", lock.packages.size()),
+                                         [&] { return LockedPackage::from_json(std::move(entry)); }));
+    return lock;
+  });
 }
 
-std::string Lockfile::to_string() const {
+json Lockfile::document() const {
   json document = {{"lockfile-version", 1}, {"manifest", manifest}, {"packages", json::array()}};
   for (const auto& package : packages) document["packages"].push_back(package.json);
-  return document.dump(2) + "\n";
+  return document;
 }
+
+std::string Lockfile::to_string() const { return document().dump(2) + "\n"; }
+std::string Lockfile::to_compact_string() const { return document().dump() + "\n"; }
 
 std::vector<LockedPackage> Lockfile::for_system(std::string_view system) const {
   std::vector<LockedPackage> result;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "env/manifest.h"
 #include "nix/store_path.h"
 
@@ -24,6 +25,8 @@ struct LockedPackage {
   int priority = 5;
   nlohmann::json json;
 
+  // From an element of "packages". Throws Error(invalid_input).
+  static LockedPackage from_json(nlohmann::json entry);
   // The paths that the environment links: the outputs to install.
   nix::StorePathSet store_paths() const;
 };
@@ -32,11 +35,20 @@ struct Lockfile {
   nlohmann::json manifest;  // the manifest that was locked
   std::vector<LockedPackage> packages;
 
-  // Reads version 1 locks of Flox 1.0 to 1.15. Throws Error(invalid_input).
-  static Lockfile parse(std::string_view text);
+  // Of a lock that a person has on the disk; who takes locks from strangers gives smaller ones.
+  static constexpr JsonLimits file_limits{.bytes = 4 << 20, .depth = 64, .values = 400'000};
+
+  // Reads version 1 locks of Flox 1.0 to 1.15. Throws Error(invalid_input) "NAME: …".
+  static Lockfile parse(std::string_view text, std::string_view name = "the lockfile",
+                        const JsonLimits& limits = file_limits);
   std::string to_string() const;  // pretty JSON, two spaces, trailing newline
+  // The same without spaces: never much longer than the text that it was read from, whatever its nesting.
+  std::string to_compact_string() const;
   // Packages of one system, in order.
   std::vector<LockedPackage> for_system(std::string_view system) const;
+
+ private:
+  nlohmann::json document() const;
 };
 
 }  // namespace flox::env

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/toml.h"
 #include "nix/store_path.h"
 
@@ -33,6 +34,15 @@ json to_json(const toml::node& node) {
   std::ostringstream text;
   text << node.source().begin.line;
   return text.str();
+}
+
+// The shells that [profile] may name. Each becomes the name of a file.
+const std::set<std::string_view> profile_shells = {"bash", "common", "fish", "tcsh", "zsh"};
+
+// What environments of processes cannot hold (environ(7)).
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && name.find('=') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
 }
 
 // Says where in the file something is wrong.
@@ -98,6 +108,21 @@ void check_build(const Checker& check, const toml::table& build) {
   }
 }
 
+// Scripts by shell; deactivate, if it is there, has the same.
+void check_profile(const Checker& check, const toml::table& scripts, std::string_view name) {
+  const bool whole = name == "[profile]";
+  for (const auto& [shell, value] : scripts) {
+    if (whole && shell == "deactivate") {
+      check_profile(check, check.table(value, "[profile] deactivate"), "[profile] deactivate");
+      continue;
+    }
+    if (!profile_shells.contains(shell.str()))
+      check.complain(value, fmt::format("unknown shell '{}' in {}; known are: {}", printable(shell.str(), 60),
+                                        name, fmt::join(profile_shells, ", ")));
+    check.string(value, fmt::format("{} {}", name, shell.str()));
+  }
+}
+
 void check_manifest(const Checker& check, const toml::table& root) {
   check.only(root, "the manifest",
              {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile",
@@ -114,6 +139,12 @@ void check_manifest(const Checker& check, const toml::table& root) {
     if (const auto* node = root.get(key))
       for (const auto& [name, value] : *node->as_table())
         check.string(value, fmt::format("[{}] {}", key, name.str()));
+  if (const auto* node = root.get("profile")) check_profile(check, *node->as_table(), "[profile]");
+  if (const auto* node = root.get("vars"))
+    for (const auto& [name, value] : *node->as_table())
+      if (!is_variable_name(name.str()))
+        check.complain(value,
+                       fmt::format("'{}' in [vars] cannot be a variable's name", printable(name.str(), 60)));
   if (const auto* node = root.get("hook"))
     check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
   if (const auto* node = root.get("options")) {
@@ -212,11 +243,21 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
     if (entry.is_object()) manifest.install[id] = descriptor_from(entry);
   const nlohmann::json vars_table = member("vars");  // items() refers to it
   for (const auto& [name, value] : vars_table.items())
-    if (value.is_string()) manifest.vars[name] = value.get<std::string>();
+    if (value.is_string()) {
+      if (!is_variable_name(name) || value.get_ref<const std::string&>().find('\0') != std::string::npos)
+        fail(ErrorKind::invalid_input, "the manifest's [vars]: '{}' cannot be a variable",
+             printable(name, 60));
+      manifest.vars[name] = value.get<std::string>();
+    }
   manifest.hook_on_activate = outdent(text_of(member("hook"), "on-activate"));
   const nlohmann::json profile_table = member("profile");  // items() refers to it
-  for (const auto& [shell, script] : profile_table.items())
+  for (const auto& [shell, script] : profile_table.items()) {
+    if (shell == "deactivate" && !script.is_string()) continue;
+    if (!profile_shells.contains(shell))
+      fail(ErrorKind::invalid_input, "the manifest's [profile]: unknown shell '{}'; known are: {}",
+           printable(shell, 60), fmt::join(profile_shells, ", "));
     if (script.is_string()) manifest.profile[shell] = outdent(script.get<std::string>());
+  }
   const nlohmann::json build_table = member("build");  // items() refers to it
   for (const auto& [name, entry] : build_table.items()) {
     BuildDescriptor build;

@@ -43,7 +43,8 @@ struct Manifest {
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
   static Manifest parse(std::string_view toml, std::string_view file_name);
-  // From a lockfile's "manifest" member; tolerant of unknown keys.
+  // From a lockfile's "manifest" member; tolerant of unknown keys, but not of an unknown shell in [profile]
+  // or of a variable that no process can have: Error(invalid_input).
   static Manifest from_json(const nlohmann::json& json);
 };
 

@@ -1,4 +1,5 @@
-// The profile: the merged symlink tree of an environment's packages, itself a store path (flox.md 4).
+// The profile: the merged symlink tree of an environment's packages, itself a store path
+// (docs/environments.md).
 #pragma once
 
 #include "env/lockfile.h"
@@ -6,11 +7,20 @@
 
 namespace flox::env {
 
+struct ProfileLimits {
+  size_t entries = 400'000;  // names that are read in directories of packages, in all
+  size_t depth = 64;         // levels of directories that several packages have: those of a NAR
+};
+
 // Builds the profile in the store; all packages' store paths must be valid. Deterministic: the same lock,
 // system and mode give the same store path on any machine. Holds the merged tree (bin, lib, share, …),
-// manifest.lock, and activate.d/{vars.json, hook-on-activate, profile-common, profile-bash}.
-// Throws Error(conflict) naming both packages if two of equal priority have a file in common.
+// manifest.lock, and activate.d/{vars.json, hook-on-activate, profile-SHELL}.
+//
+// Packages are written by others: a link of theirs is followed within the store and their own closure only,
+// and only where two packages have the same name; a package that has a name that the profile itself writes
+// (activate.d, manifest.lock) is refused. Throws Error: untrusted for these, naming package, file and target;
+// conflict naming both packages if two of equal priority have a file in common; invalid_input over a limit.
 nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std::string_view system,
-                            std::string_view mode);
+                            std::string_view mode, const ProfileLimits& limits = {});
 
 }  // namespace flox::env

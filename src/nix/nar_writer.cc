@@ -60,9 +60,11 @@ class Writer {
 
  private:
   void regular(int parent, const std::string& name, const std::string& shown) {
-    const Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    // O_NONBLOCK: what was a file a moment ago may be a fifo now.
+    const Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0) fail_errno(errno, "reading {}", shown);
+    if (!S_ISREG(status.st_mode)) fail(ErrorKind::conflict, "{} changed while it was read", shown);
     string("regular");
     if ((status.st_mode & S_IXUSR) != 0) {
       string("executable");

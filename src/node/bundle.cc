@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -158,10 +159,14 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
   store.install(trees);
   store.sync();
   keep(store, *bundle);
-  fs::create_directories((to / description).parent_path());
-  write_file(to / description, read_file(from / description));
-  fs::remove(to / programs_link);
-  fs::create_symlink(bundle->programs.to_string() + "/bin", to / programs_link);
+  // The host's /opt/flox: no link that stands there is written through.
+  fs::create_directories(to / "opt");
+  const Directory opt(fs::canonical(to / "opt"));
+  opt.make_directory("flox");
+  opt.write_file("flox/bundle.json",
+                 Directory(fs::canonical(from / "opt")).read_file("flox/bundle.json", 64 << 20));
+  opt.remove("flox/bin");
+  opt.make_link("flox/bin", bundle->programs.to_string() + "/bin");
 }
 
 void forget_bundle(const fs::path& root) {

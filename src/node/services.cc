@@ -107,7 +107,7 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
 
     std::vector<std::string> args(request.args().begin(), request.args().end());
     if (!args.empty() && args[0].find('/') == std::string::npos &&
-        fs::exists(fs::symlink_status(files / "bin" / args[0])))
+        env::profile_has(files, fs::path("bin") / args[0]))
       args[0] = profile.to_string() + "/bin/" + args[0];
     if (activation.has_hook) {
       std::string hook = profile.to_string() + "/activate.d/hook-on-activate";

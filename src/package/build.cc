@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "package/build_command.h"
 #include "package/import_deb.h"
 #include "package/relocate_tree.h"
@@ -95,11 +96,12 @@ std::string version_of(const store::LocalStore& store, const BuildRequest& reque
   const auto& source = request.descriptor.version_source;
   std::string version = request.descriptor.version;
   if (source.is_object() && source.contains("file")) {
-    version = trimmed(read_file(request.project / source["file"].get<std::string>()));
+    version = trimmed(read_file(request.project / string_member(source, "file", "version")));
   } else if (source.is_object() && source.contains("command")) {
     TempDir work("flox-version-");
     fs::path output = work.path() / "output";
-    int code = run_build_command(source["command"].get<std::string>(), setting(store, request), output);
+    int code =
+        run_build_command(string_member(source, "command", "version"), setting(store, request), output);
     if (code != 0)
       fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code,
            last_lines(output, 5));

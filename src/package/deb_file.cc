@@ -9,8 +9,10 @@
 #include <memory>
 
 #include "base/archive_library.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 
 namespace flox::package {
 namespace {
@@ -22,7 +24,12 @@ using Archive = std::unique_ptr<archive, decltype(&::archive_read_free)>;
   fail(ErrorKind::invalid_input, "damaged package: {}", message != nullptr ? message : "unknown error");
 }
 
-std::string read_entry(archive* from) {
+// Debian's largest packages stay below these by far; a bomb would go on.
+constexpr size_t max_file = size_t{4} << 30;  // bytes
+constexpr size_t max_entries = 1'000'000;
+constexpr size_t max_package = size_t{16} << 30;  // bytes of all files
+
+std::string read_entry(archive* from, size_t limit = max_file) {
   std::string content;
   std::array<char, 65536> buffer;
   for (;;) {
@@ -30,7 +37,18 @@ std::string read_entry(archive* from) {
     if (got < 0) fail_archive(from);
     if (got == 0) return content;
     content.append(buffer.data(), static_cast<size_t>(got));
+    if (content.size() > limit) fail(ErrorKind::invalid_input, "damaged package: more than {} bytes", limit);
   }
+}
+
+// What libarchive says of an entry; it gives no text for what it cannot convert.
+std::string_view text_of(const char* text, std::string_view what) {
+  if (text == nullptr || *text == '\0')
+    fail(ErrorKind::invalid_input, "damaged package: an entry without {}", what);
+  return text;
+}
+std::string_view path_of(archive_entry* entry) {
+  return text_of(libarchive().entry_pathname(entry), "a name");
 }
 
 // A .deb is an ar archive of debian-binary, control.tar.* and data.tar.*.
@@ -42,8 +60,7 @@ std::string read_data_member(const fs::path& deb) {
   archive_entry* entry = nullptr;
   int status;
   while ((status = libarchive().read_next_header(outer.get(), &entry)) == ARCHIVE_OK)
-    if (std::string_view(libarchive().entry_pathname(entry)).starts_with("data.tar"))
-      return read_entry(outer.get());
+    if (path_of(entry).starts_with("data.tar")) return read_entry(outer.get());
   if (status != ARCHIVE_EOF) fail_archive(outer.get());
   fail(ErrorKind::invalid_input, "damaged package: it has no data.tar");
 }
@@ -58,22 +75,32 @@ void for_each_entry(const fs::path& deb, const std::function<void(archive*, arch
       fail_archive(inner.get());
     archive_entry* entry = nullptr;
     int status;
-    while ((status = libarchive().read_next_header(inner.get(), &entry)) == ARCHIVE_OK)
+    size_t entries = 0;
+    while ((status = libarchive().read_next_header(inner.get(), &entry)) == ARCHIVE_OK) {
+      if (++entries > max_entries)
+        fail(ErrorKind::invalid_input, "damaged package: more than {} files", max_entries);
       body(inner.get(), entry);
+    }
     if (status != ARCHIVE_EOF) fail_archive(inner.get());
   });
 }
 
-// Puts files at their places below a directory.
+// Puts files at their places below a directory. Places are names of strangers: nothing on the way is
+// followed.
 class Placer {
  public:
-  explicit Placer(const fs::path& directory) : directory_(directory) { fs::create_directories(directory_); }
+  explicit Placer(const fs::path& directory) : directory_(made(directory)) {}
 
   void file(const std::string& place, const std::string& content, unsigned mode) {
-    fs::path path = prepare(place);
-    if (fs::symlink_status(path).type() == fs::file_type::regular && read_file(path) == content) return;
-    refuse_existing(path, place);
-    write_file(path, content, (mode & 0111) != 0 ? 0755 : 0644);
+    in_place(place, [&] {
+      const auto there = directory_.status(place);
+      if (there && S_ISREG(there->st_mode) && static_cast<size_t>(there->st_size) == content.size() &&
+          directory_.read_file(place, max_file) == content)
+        return;
+      if (there) refuse_existing(place);
+      make_parent(place);
+      directory_.create_file(place, content, (mode & 0111) != 0 ? 0755 : 0644);
+    });
   }
   // `debian_path` is where Debian has the link: its relative target starts there.
   void link(const std::string& place, std::string_view debian_path, const std::string& target) {
@@ -85,44 +112,52 @@ class Placer {
     // A compatibility link between / and /usr would point at itself.
     if (layout_path(target) == place && target.starts_with('/')) return;
     if (new_target == fs::path(place).filename()) return;
-    fs::path path = prepare(place);
-    if (fs::is_symlink(fs::symlink_status(path)) && fs::read_symlink(path) == new_target) return;
-    refuse_existing(path, place);
-    fs::create_symlink(new_target, path);
+    in_place(place, [&] {
+      const auto there = directory_.status(place);
+      if (there && S_ISLNK(there->st_mode) && directory_.read_link(place) == new_target) return;
+      if (there) refuse_existing(place);
+      make_parent(place);
+      directory_.make_link(place, new_target.native());
+    });
   }
   void hard_link(const std::string& place, const std::string& original) {
-    fs::path path = prepare(place);
-    refuse_existing(path, place);
-    // Through a symbolic link, a file of this machine would be copied.
-    fs::path source = inside(original);
-    if (!fs::is_regular_file(fs::symlink_status(source)))
-      fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it",
-           place, original);
-    fs::copy_file(source, path);
+    in_place(place, [&] {
+      if (directory_.exists(place)) refuse_existing(place);
+      // Through a symbolic link, a file of this machine would be copied.
+      const auto source = directory_.status(original);
+      if (!source || !S_ISREG(source->st_mode))
+        fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it",
+             printable(place), printable(original));
+      make_parent(place);
+      directory_.create_file(place, directory_.read_file(original, max_file), source->st_mode & 0777);
+    });
   }
 
  private:
-  fs::path prepare(const std::string& place) {
-    fs::path path = inside(place);
-    fs::create_directories(path.parent_path());
-    return path;
+  static Directory made(const fs::path& directory) {
+    fs::create_directories(directory);
+    return Directory(directory);
   }
-  // A parent that is a symbolic link could lead out of the directory.
-  fs::path inside(const std::string& place) const {
-    fs::path path = directory_ / place;
-    for (fs::path above = path.parent_path(); above != directory_; above = above.parent_path())
-      if (fs::is_symlink(fs::symlink_status(above)))
-        fail(ErrorKind::invalid_input, "damaged package: {} lies behind the symbolic link {}", place,
-             above.string());
-    return path;
+  void make_parent(const std::string& place) const {
+    if (const std::string parent = fs::path(place).parent_path().string(); !parent.empty())
+      directory_.make_directory(parent);
   }
-  static void refuse_existing(const fs::path& path, const std::string& place) {
-    if (fs::exists(fs::symlink_status(path)))
-      fail(ErrorKind::conflict, "two packages, or /bin and /usr/bin of one, have different files at {}",
-           place);
+  template <typename Body>
+  static void in_place(const std::string& place, const Body& body) {
+    try {
+      body();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::untrusted) throw;
+      fail(ErrorKind::invalid_input, "damaged package: {} lies behind a symbolic link: {}", printable(place),
+           error.what());
+    }
+  }
+  [[noreturn]] static void refuse_existing(const std::string& place) {
+    fail(ErrorKind::conflict, "two packages, or /bin and /usr/bin of one, have different files at {}",
+         printable(place));
   }
 
-  fs::path directory_;
+  Directory directory_;
 };
 
 }  // namespace
@@ -147,7 +182,7 @@ bool left_out(std::string_view place) {
 std::vector<std::string> list_deb(const fs::path& deb) {
   std::vector<std::string> result;
   for_each_entry(deb, [&](archive*, archive_entry* entry) {
-    auto place = layout_path(libarchive().entry_pathname(entry));
+    auto place = layout_path(path_of(entry));
     if (!place || left_out(*place) || libarchive().entry_filetype(entry) == AE_IFDIR) return;
     result.push_back(*place);
   });
@@ -157,15 +192,19 @@ std::vector<std::string> list_deb(const fs::path& deb) {
 
 void unpack_deb(const fs::path& deb, const fs::path& directory) {
   Placer placer(directory);
+  size_t bytes = 0;
   for_each_entry(deb, [&](archive* data, archive_entry* entry) {
-    auto place = layout_path(libarchive().entry_pathname(entry));
+    auto place = layout_path(path_of(entry));
     if (!place || left_out(*place)) return;
     if (const char* original = libarchive().entry_hardlink(entry)) {
       if (auto original_place = layout_path(original)) placer.hard_link(*place, *original_place);
     } else if (libarchive().entry_filetype(entry) == AE_IFLNK) {
-      placer.link(*place, libarchive().entry_pathname(entry), libarchive().entry_symlink(entry));
+      placer.link(*place, path_of(entry),
+                  std::string(text_of(libarchive().entry_symlink(entry), "a link's target")));
     } else if (libarchive().entry_filetype(entry) == AE_IFREG) {
-      placer.file(*place, read_entry(data), libarchive().entry_perm(entry));
+      const std::string content = read_entry(data, std::min(max_file, max_package - bytes));
+      bytes += content.size();
+      placer.file(*place, content, libarchive().entry_perm(entry));
     }
   });
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace flox::package {
 namespace {
@@ -93,8 +94,13 @@ void read_imports(const Image& image, const Elf64_Shdr& symbols, const Elf64_Shd
 
 // [{"soname": ["libcurl.so.4", …], …}, …]: of each entry the first name that the maker prefers.
 void read_dlopen_note(std::string_view text, Elf& elf) {
-  const auto entries = nlohmann::json::parse(text.substr(0, text.find('\0')), nullptr, false);
-  if (!entries.is_array()) return;  // somebody else's note
+  nlohmann::json entries;
+  try {
+    entries = parse_json(text.substr(0, text.find('\0')), "note",
+                         {.bytes = 1 << 20, .depth = 16, .values = 10'000});
+  } catch (const Error&) {  // somebody else's note
+  }
+  if (!entries.is_array()) return;
   for (const nlohmann::json& entry : entries)
     if (entry.is_object() && entry.contains("soname") && entry["soname"].is_array() &&
         !entry["soname"].empty() && entry["soname"][0].is_string())

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/process.h"
 #include "package/package_rules.h"
 
@@ -14,7 +15,7 @@ namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 3;
+constexpr int import_format = 4;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -70,6 +71,7 @@ class DebianSurroundings : public Surroundings {
     return importer_.find_file(place, packages_);
   }
   std::optional<Provider> program(const std::string&) override { return std::nullopt; }
+  bool drops_foreign_links() const override { return true; }
   void missing(const std::string& soname, const std::string& needed_by) override {
     note(fmt::format("{} needs {}, which none of its dependencies has", needed_by, soname));
   }
@@ -309,9 +311,12 @@ std::optional<nix::StorePath> Importer::remembered(const std::string& name) {
   if (debian_.package(name).sha256.empty()) return std::nullopt;
   fs::path file = memory_file(name);
   if (!fs::exists(file)) return std::nullopt;
-  auto json = nlohmann::json::parse(read_file(file), nullptr, false);
-  if (json.is_discarded() || !json.contains("path") || !json.contains("needed"))
-    return std::nullopt;  // only a memory
+  nlohmann::json json;
+  try {
+    json = parse_json(read_file(file), file.string());
+  } catch (const Error&) {  // only a memory
+  }
+  if (!json.is_object() || !json.contains("path") || !json.contains("needed")) return std::nullopt;
   // All that the checks below will ask for, at once: asking apt takes 0.1 s each time.
   if (json.contains("closure")) debian_.load(json["closure"].get<std::set<std::string>>());
   in_progress_.push_back(name);

@@ -80,6 +80,10 @@ class Relocator {
     return provider.to_string();
   }
 
+  static bool leads_out(const std::string& place, const std::string& target) {
+    return target.starts_with('/') ||
+           (fs::path(parent_of(place)) / target).lexically_normal().string().starts_with("..");
+  }
   void relocate_link(const std::string& place) {
     fs::path path = tree_.directory / place;
     std::string target = fs::read_symlink(path).string();
@@ -97,6 +101,12 @@ class Relocator {
       if (auto provider = surroundings_.file(*outside)) wanted = use(*provider);
     }
     if (wanted == target) {
+      if (surroundings_.drops_foreign_links() && leads_out(place, target)) {
+        surroundings_.note(
+            fmt::format("left out {}: it points to {}, which is in no store path", place, target));
+        fs::remove(path);
+        return;
+      }
       if (!target.starts_with("/dev/") && !target.starts_with("/proc/") && !target.starts_with("/run/"))
         surroundings_.note(fmt::format("{} points to {}, which is in no store path", place, target));
       return;

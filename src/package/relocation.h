@@ -40,6 +40,9 @@ class Surroundings {
   virtual void missing(const std::string& soname, const std::string& needed_by) = 0;
   // Something that could not be relocated and is left as it is, for people.
   virtual void note(const std::string& line) = 0;
+  // Whether links that lead to no store path are left out of the tree: they would lead to files of whatever
+  // machine the package runs on. Otherwise they stay, and publishing refuses them.
+  virtual bool drops_foreign_links() const { return false; }
 };
 
 // A new directory on the store's file system, removed with all that is left in it when the object goes.

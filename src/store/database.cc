@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <mutex>
+#include <set>
+#include <unordered_set>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "base/printable.h"
 #include "base/sqlite.h"
 #include "store/reference_order.h"
 
@@ -101,17 +106,68 @@ std::vector<std::string> split(const std::string& text) {
 
 std::string join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
+// A row that we would not have written: another program's, or damage. Said once per process, and of not more
+// than a hundred.
+void warn_of(std::string_view path, std::string_view why) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> said;
+  const std::lock_guard lock(mutex);
+  if (said.size() >= 100 || !said.emplace(path).second) return;
+  log::warning(
+      "the store's database has the row '{}', which is no path of ours ({}): it and what it refers to are "
+      "left alone",
+      printable(path), printable(why));
+}
+
+// Nothing for a row whose path is none of ours.
+std::optional<StorePath> parse_row(std::string_view path) {
+  try {
+    return StorePath::parse(path);
+  } catch (const Error& error) {
+    warn_of(path, error.what());
+    return std::nullopt;
+  }
+}
+
+// Sizes and times of rows are whatever somebody wrote.
+uint64_t size_of(int64_t number) {
+  return number < 0 ? 0 : std::min<uint64_t>(static_cast<uint64_t>(number), 1ULL << 50);
+}
+
+// The ids that were met. Rows have small ids, one after the other; an odd one may have any.
+class IdSet {
+ public:
+  // Whether it is new.
+  bool insert(int64_t id) {
+    if (id < 0 || id >= dense) return odd_.insert(id).second;
+    const auto index = static_cast<size_t>(id);
+    if (index >= seen_.size()) seen_.resize(std::max(index + 1, 2 * seen_.size()));
+    const bool fresh = !seen_[index];
+    seen_[index] = true;
+    return fresh;
+  }
+
+ private:
+  static constexpr int64_t dense = 1 << 26;
+  std::vector<bool> seen_;  // by id
+  std::unordered_set<int64_t> odd_;
+};
+
 // Calls `body` for each row of these ids, which are sorted. Neighbours are read together: `statement` gives
 // the rows of a range of ids, with the id as their first column.
 template <typename Body>
 void for_each_row(sqlite::Statement& statement, const std::vector<int64_t>& ids, const Body& body) {
-  constexpr int64_t widest_gap = 8;  // passing over so many rows is cheaper than beginning anew
+  constexpr uint64_t widest_gap = 8;  // passing over so many rows is cheaper than beginning anew
   for (auto first = ids.begin(); first != ids.end();) {
     auto end = first + 1;
-    while (end != ids.end() && *end - *(end - 1) <= widest_gap) ++end;
+    // Unsigned, as the ids of odd rows may be further apart than an int64_t can say.
+    auto gap = [](int64_t low, int64_t high) {
+      return static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+    };
+    while (end != ids.end() && gap(*(end - 1), *end) <= widest_gap) ++end;
     auto row = statement.use();
     row.bind(*first).bind(*(end - 1));
-    if (*(end - 1) - *first == end - first - 1) {
+    if (gap(*first, *(end - 1)) == static_cast<uint64_t>(end - first - 1)) {
       while (row.next()) body(row);
     } else {
       for (auto id = first; row.next();) {
@@ -147,7 +203,7 @@ struct Database::State {
   sqlite::Statement nodes{
       connection, "select id, path, narSize, registrationTime, deriver from ValidPaths order by path"};
   sqlite::Statement edges{connection, "select referrer, reference from Refs"};
-  sqlite::Statement from{connection, "select path from ValidPaths where path >= ? order by path limit 1"};
+  sqlite::Statement from{connection, "select path from ValidPaths where path >= ? order by path"};
   sqlite::Statement referred{connection, "select 1 from Refs where reference = ? and referrer <> ? limit 1"};
   sqlite::Statement remove{connection, "delete from ValidPaths where id = ?"};
   sqlite::Statement insert{
@@ -222,8 +278,9 @@ std::optional<PathInfo> Database::query(const StorePath& path) const {
     PathInfo info{.path = path};
     info.nar_hash = nix::parse_hash(row.text(1));
     info.registration_time = row.number(2);
-    if (const std::string deriver = row.text(3); !deriver.empty()) info.deriver = StorePath::parse(deriver);
-    info.nar_size = static_cast<uint64_t>(row.number(4));
+    // Who made it is for people: an odd one counts as none.
+    if (const std::string deriver = row.text(3); !deriver.empty()) info.deriver = parse_row(deriver);
+    info.nar_size = size_of(row.number(4));
     info.ultimate = row.number(5) != 0;
     info.signatures = split(row.text(6));
     if (std::string ca = row.text(7); !ca.empty()) info.content_address = std::move(ca);
@@ -232,6 +289,13 @@ std::optional<PathInfo> Database::query(const StorePath& path) const {
     while (reference.next()) info.references.insert(StorePath::parse(reference.text(0)));
     return info;
   });
+}
+
+bool Database::has_row(std::string_view path) const {
+  const std::lock_guard lock(state_->mutex);
+  auto row = state_->find.use();
+  row.bind(path);
+  return row.next();
 }
 
 bool Database::is_valid(const StorePath& path) const {
@@ -246,7 +310,8 @@ StorePathSet Database::since(int64_t id) const {
   StorePathSet paths;
   auto row = state_->since.use();
   row.bind(id);
-  while (row.next()) paths.insert(StorePath::parse(row.text(0)));
+  while (row.next())
+    if (auto path = parse_row(row.view(0))) paths.insert(std::move(*path));
   return paths;
 }
 
@@ -262,7 +327,8 @@ int64_t Database::next_id() const {
   const std::lock_guard lock(state_->mutex);
   auto row = state_->last.use();
   row.next();
-  return row.number(0) + 1;  // NULL, without rows, reads as 0
+  // NULL, without rows, reads as 0.
+  return std::clamp<int64_t>(row.number(0), 0, std::numeric_limits<int64_t>::max() - 1) + 1;
 }
 
 DatabaseVersion Database::version() const {
@@ -277,8 +343,9 @@ std::optional<StorePath> Database::find(std::string_view digest) const {
   const std::string start = fmt::format("{}/{}", nix::store_dir, digest);
   auto row = state_->from.use();
   row.bind(start);
-  if (!row.next() || !row.view(0).starts_with(start)) return std::nullopt;
-  return StorePath::parse(row.view(0));
+  while (row.next() && row.view(0).starts_with(start))
+    if (auto path = parse_row(row.view(0))) return path;
+  return std::nullopt;
 }
 
 ReferenceGraph Database::references() const {
@@ -287,11 +354,15 @@ ReferenceGraph Database::references() const {
   ReferenceGraph::Builder builder;
   {
     auto row = state_->nodes.use();
-    while (row.next())
-      builder.add_node(row.number(0), {.path = StorePath::parse(row.view(1)),
-                                       .nar_size = static_cast<uint64_t>(row.number(2)),
-                                       .registration_time = row.number(3),
-                                       .deriver = row.text(4)});
+    while (row.next()) {
+      if (auto path = parse_row(row.view(1)))
+        builder.add_node(row.number(0), {.path = std::move(*path),
+                                         .nar_size = size_of(row.number(2)),
+                                         .registration_time = row.number(3),
+                                         .deriver = row.text(4)});
+      else
+        builder.add_opaque(row.number(0));
+    }
   }
   auto row = state_->edges.use();
   while (row.next()) builder.add_reference(row.number(0), row.number(1));
@@ -303,12 +374,9 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
   const std::lock_guard lock(state_->mutex);
   const sqlite::Transaction one_moment(state_->connection, sqlite::Transaction::Kind::read);
   std::vector<int64_t> reached;
-  std::vector<bool> seen;  // by id
+  IdSet seen;
   auto reach = [&](int64_t id) {
-    const auto index = static_cast<size_t>(id);
-    if (index >= seen.size()) seen.resize(std::max(index + 1, 2 * seen.size()));
-    if (!seen[index]) reached.push_back(id);
-    seen[index] = true;
+    if (seen.insert(id)) reached.push_back(id);
   };
   for (const StorePath& path : paths) {
     const int64_t id = state_->id_of(path);
@@ -325,7 +393,9 @@ StorePathSet Database::closure(const StorePathSet& paths) const {
   std::ranges::sort(reached);
   std::vector<StorePath> found;
   found.reserve(reached.size());
-  for_each_row(state_->paths_of, reached, [&](auto& row) { found.push_back(StorePath::parse(row.view(1))); });
+  for_each_row(state_->paths_of, reached, [&](auto& row) {
+    if (auto path = parse_row(row.view(1))) found.push_back(std::move(*path));
+  });
   return {std::make_move_iterator(found.begin()), std::make_move_iterator(found.end())};
 }
 

@@ -22,7 +22,12 @@ class Database {
   Database(const std::filesystem::path& file, std::chrono::milliseconds lock_timeout);
   ~Database();
 
+  // Rows that we would not have written, which other programs or damage leave, stop nothing that lists many:
+  // where a set of paths is given they are not in it, and one warning names each. Here: Error(invalid_input)
+  // if the row's hash or one of its references is odd.
   std::optional<nix::PathInfo> query(const nix::StorePath& path) const;
+  // Whether there is a row of this full path, which need not be one of ours.
+  bool has_row(std::string_view path) const;
   bool is_valid(const nix::StorePath& path) const;
   // All valid paths.
   nix::StorePathSet all() const;

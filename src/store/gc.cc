@@ -42,16 +42,17 @@ class Marks {
     for (const Root& root : permanent_roots(store, options.dry_run ? StaleLinks::keep : StaleLinks::remove))
       keep(root.path.digest());
     for (const Root& root : runtime_roots(graph)) keep(root.path.digest());
+    for (const Index index : graph.held_by_opaque()) keep(index);
     if (!options.keep_newer) return;
     const int64_t limit = std::time(nullptr) - options.keep_newer->count();
     for (Index i = 0; i < graph.size(); ++i)
       if (uses_[i] >= limit) keep(i);
   }
 
-  // The path with this digest, if there is one, and its closure. Derivers stay with what they made
-  // (Nix's keep-derivations).
+  // The paths with this digest, of which there should be one at most, and their closures. Derivers stay with
+  // what they made (Nix's keep-derivations).
   void keep(std::string_view digest) {
-    if (const auto index = graph_.find_digest(digest)) keep(*index);
+    for (auto index = graph_.find_digest(digest); index; index = graph_.next_of_digest(*index)) keep(*index);
   }
   void keep(Index index) {
     std::vector<Index> fresh;
@@ -59,8 +60,15 @@ class Marks {
     for (size_t i = 0; i < fresh.size(); ++i) {
       const std::string& deriver = graph_[fresh[i]].deriver;
       if (deriver.empty()) continue;
-      const auto drv = graph_.find(StorePath::parse(deriver));
-      if (drv) graph_.mark(*drv, alive_, &fresh);
+      if (const auto drv = find_text(deriver)) graph_.mark(*drv, alive_, &fresh);
+    }
+  }
+  // Nothing also for a text that is no path: a row's deriver is whatever somebody wrote.
+  std::optional<Index> find_text(const std::string& path) const {
+    try {
+      return graph_.find(StorePath::parse(path));
+    } catch (const Error&) {
+      return std::nullopt;
     }
   }
   bool is_alive(Index index) const { return alive_[index]; }
@@ -134,22 +142,18 @@ class Collection {
   void remove_litter() {
     for (const std::string& name : entries_of(store_.store_directory())) {
       const std::string_view digest = std::string_view(name).substr(0, digest_length);
-      if (const auto index = graph_.find_digest(digest); index && graph_[*index].path.base_name() == name)
-        continue;
+      if (is_in_graph(digest, name)) continue;
       const auto lock = turn_->hold();
-      if (is_temporary_root(digest) || is_valid_name(name) || is_somebodys(name)) continue;
+      if (is_temporary_root(digest) || store_.is_registered(name) || is_somebodys(name)) continue;
       if (!trash_.take(store_.store_directory() / name)) ++result_.failures;
       ++result_.litter;
     }
   }
 
-  bool is_valid_name(const std::string& name) const {
-    try {
-      return store_.is_valid(StorePath::from_base_name(name));
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::invalid_input) throw;
-      return false;
-    }
+  bool is_in_graph(std::string_view digest, const std::string& name) const {
+    for (auto index = graph_.find_digest(digest); index; index = graph_.next_of_digest(*index))
+      if (graph_[*index].path.base_name() == name) return true;
+    return false;
   }
 
   // Whether the entry, which is no store path, belongs to the store or to somebody at work.

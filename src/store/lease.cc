@@ -95,8 +95,11 @@ StorePathSet leased_paths(const LocalStore& store, std::string_view holder) {
   std::error_code gone;  // a lease may end while we look
   for (const auto& root : fs::directory_iterator(directory_of(store, holder), gone)) {
     const std::string target = fs::read_symlink(root.path(), gone);
-    if (target == std::string(nix::store_dir) + "/" + root.path().filename().string())
+    if (target != std::string(nix::store_dir) + "/" + root.path().filename().string()) continue;
+    try {
       paths.insert(StorePath::parse(target));
+    } catch (const Error&) {  // not a root that we made
+    }
   }
   return paths;
 }
@@ -105,7 +108,9 @@ std::vector<Lease> list_leases(const LocalStore& store) {
   std::vector<Lease> leases;
   std::error_code gone;  // a lease may end while we look
   for (const auto& holder : fs::directory_iterator(leases_directory(store), gone)) {
-    if (!holder.is_directory(gone) || !is_holder(holder.path().filename().string())) continue;
+    if (holder.symlink_status(gone).type() != fs::file_type::directory ||
+        !is_holder(holder.path().filename().string()))
+      continue;
     const std::string name = holder.path().filename();
     leases.push_back({.holder = name, .paths = leased_paths(store, name)});
   }

@@ -243,6 +243,9 @@ std::optional<PathInfo> LocalStore::query(const StorePath& path) const {
   return state_->database->query(path);
 }
 bool LocalStore::is_valid(const StorePath& path) const { return state_->database->is_valid(path); }
+bool LocalStore::is_registered(std::string_view base_name) const {
+  return state_->database->has_row(fmt::format("{}/{}", nix::store_dir, base_name));
+}
 StorePathSet LocalStore::valid_paths() const { return state_->database->all(); }
 
 std::optional<StorePath> LocalStore::find(std::string_view digest) const {

@@ -49,6 +49,9 @@ class LocalStore {
   // Nothing if the path is not valid.
   std::optional<PathInfo> query(const StorePath& path) const;
   bool is_valid(const StorePath& path) const;
+  // Whether the database has a row for this entry of the store's directory, which need not be a path of ours.
+  bool is_registered(std::string_view base_name) const;
+  // Without the rows of others that are no paths of ours; they and their files are left alone.
   StorePathSet valid_paths() const;
   // The valid path whose digest begins so.
   std::optional<StorePath> find(std::string_view digest) const;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "nix/base32.h"
 #include "nix/nar.h"
 #include "store/parallel.h"
@@ -158,6 +159,16 @@ class Optimiser {
   std::atomic<uint64_t> mended_ = 0;
 };
 
+// A path whose files are missing is verify's business, and no reason to leave the others as they are.
+void optimise_one(Optimiser& optimiser, const fs::path& path) {
+  try {
+    optimiser.tree(path);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    log::warning("{}: passed over", error.what());
+  }
+}
+
 }  // namespace
 
 OptimiseResult optimise(LocalStore& store, const std::function<void()>& on_path) {
@@ -174,7 +185,7 @@ OptimiseResult optimise(LocalStore& store, const std::function<void()>& on_path)
         worker_count(0),
         [&](unsigned) {
           for (size_t i; !stop && (i = next++) < paths.size();) {
-            if (store.is_valid(paths[i])) optimiser.tree(store.real_path(paths[i]));
+            if (store.is_valid(paths[i])) optimise_one(optimiser, store.real_path(paths[i]));
             const std::lock_guard lock(mutex);
             if (on_path) on_path();
           }

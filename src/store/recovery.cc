@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "store/reference_order.h"
 #include "store/repair.h"
 #include "store/verify.h"
@@ -25,7 +26,11 @@ class DamagedPaths {
     const std::string text = read_file(file_);
     for (size_t start = 0; start < text.size();) {
       const size_t end = std::min(text.find('\n', start), text.size());
-      paths.insert(StorePath::from_base_name(text.substr(start, end - start)));
+      try {
+        if (end > start) paths.insert(StorePath::from_base_name(text.substr(start, end - start)));
+      } catch (const Error& error) {
+        log::warning("{}: a line is passed over: {}", file_.string(), printable(error.what()));
+      }
       start = end + 1;
     }
     return paths;

@@ -14,15 +14,19 @@ void ReferenceGraph::Builder::add_node(int64_t id, Node node) {
   nodes_.push_back(std::move(node));
 }
 
+void ReferenceGraph::Builder::add_opaque(int64_t id) { opaque_.insert(id); }
+
 void ReferenceGraph::Builder::add_reference(int64_t referrer, int64_t reference) {
   const auto from = by_id_.find(referrer);
   const auto to = by_id_.find(reference);
   if (from != by_id_.end() && to != by_id_.end() && from != to) edges_.emplace_back(from->second, to->second);
+  if (to != by_id_.end() && opaque_.contains(referrer)) held_.push_back(to->second);
 }
 
 ReferenceGraph ReferenceGraph::Builder::finish() && {
   ReferenceGraph graph;
   graph.nodes_ = std::move(nodes_);
+  graph.held_ = std::move(held_);
   graph.by_digest_.reserve(graph.nodes_.size());
   for (Index i = 0; i < graph.nodes_.size(); ++i) graph.by_digest_.emplace(graph.nodes_[i].path.digest(), i);
   graph.references_ = make_edges(graph.nodes_.size(), edges_, false);
@@ -44,8 +48,15 @@ ReferenceGraph::Edges ReferenceGraph::make_edges(size_t nodes,
 }
 
 std::optional<ReferenceGraph::Index> ReferenceGraph::find(const StorePath& path) const {
-  const auto index = find_digest(path.digest());
-  return index && nodes_[*index].path == path ? index : std::nullopt;
+  for (auto index = find_digest(path.digest()); index; index = next_of_digest(*index))
+    if (nodes_[*index].path == path) return index;
+  return std::nullopt;
+}
+
+std::optional<ReferenceGraph::Index> ReferenceGraph::next_of_digest(Index index) const {
+  const Index next = index + 1;
+  if (next >= nodes_.size() || nodes_[next].path.digest() != nodes_[index].path.digest()) return std::nullopt;
+  return next;
 }
 
 std::optional<ReferenceGraph::Index> ReferenceGraph::find_digest(std::string_view digest) const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "nix/store_path.h"
@@ -28,6 +29,8 @@ class ReferenceGraph {
    public:
     // `id` is the caller's own name for the node.
     void add_node(int64_t id, Node node);
+    // A row of a path that is none of ours: it stays, so what it refers to must stay, too.
+    void add_opaque(int64_t id);
     // Ids that are no nodes are passed over.
     void add_reference(int64_t referrer, int64_t reference);
     ReferenceGraph finish() &&;
@@ -36,13 +39,20 @@ class ReferenceGraph {
     std::vector<Node> nodes_;
     std::unordered_map<int64_t, Index> by_id_;
     std::vector<std::pair<Index, Index>> edges_;
+    std::unordered_set<int64_t> opaque_;
+    std::vector<Index> held_;
   };
 
   size_t size() const noexcept { return nodes_.size(); }
   const Node& operator[](Index index) const { return nodes_[index]; }
   std::optional<Index> find(const nix::StorePath& path) const;
-  // By the 32 characters before the name.
+  // By the 32 characters before the name. The first one: several paths can have one digest, if somebody wrote
+  // them so.
   std::optional<Index> find_digest(std::string_view digest) const;
+  // The path after this one, if it has the same digest.
+  std::optional<Index> next_of_digest(Index index) const;
+  // What rows refer to that are no paths of ours; these are in no other answer.
+  const std::vector<Index>& held_by_opaque() const noexcept { return held_; }
 
   // Without the path itself.
   std::span<const Index> references(Index index) const { return references_.of(index); }
@@ -70,6 +80,7 @@ class ReferenceGraph {
   static Edges make_edges(size_t nodes, const std::vector<std::pair<Index, Index>>& edges, bool turned);
 
   std::vector<Node> nodes_;
+  std::vector<Index> held_;
   std::unordered_map<std::string_view, Index> by_digest_;  // views into the nodes' paths
   Edges references_;
   Edges referrers_;

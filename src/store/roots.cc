@@ -208,7 +208,9 @@ std::vector<Root> temporary_roots(const LocalStore& store) {
   const fs::path directory = store.state_directory() / "temproots";
   std::vector<Root> roots;
   for (const auto& entry : fs::directory_iterator(directory)) {
-    const Fd fd(::open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
+    struct stat status {};
+    if (::lstat(entry.path().c_str(), &status) == 0 && !S_ISREG(status.st_mode)) continue;  // nobody's
+    const Fd fd(::open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd && errno == ENOENT) continue;
     if (!fd) fail_errno(errno, "reading the temporary roots in {}", entry.path().string());
     if (lock_file(fd.get(), LOCK_EX, false, entry.path())) {

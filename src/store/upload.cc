@@ -13,6 +13,7 @@
 #include "nix/base32.h"
 #include "nix/listing.h"
 #include "nix/nar.h"
+#include "store/link_check.h"
 #include "store/parallel.h"
 #include "store/reference_order.h"
 
@@ -90,6 +91,7 @@ class Uploader {
   // What the cache lacks; the NAR is uploaded by then.
   std::optional<Upload> missing_of(BinaryCache& cache, const PathInfo& info) {
     auto known = cache.query(info.path);
+    if (!known && options_.links_stay_inside) require_links_inside(store_, info.path);
     if (!known) return Upload{.narinfo = upload_nar(cache, info), .with_nar = true};
     if (known->info.fingerprint() != info.fingerprint())
       fail(ErrorKind::conflict, "the cache has {} with other contents", info.path.to_string());
@@ -202,7 +204,7 @@ UploadResult upload_closure(const LocalStore& store, BinaryCache& cache, const n
 
 UploadResult upload_closure(const LocalStore& store, BinaryCache& cache, const nix::StorePathSet& closure,
                             const nix::SecretKey& key) {
-  return upload_closure(store, cache, closure, UploadOptions{.key = &key});
+  return upload_closure(store, cache, closure, UploadOptions{.key = &key, .links_stay_inside = true});
 }
 
 }  // namespace flox::store

@@ -20,6 +20,9 @@ struct UploadProgress {
 struct UploadOptions {
   const nix::SecretKey* key = nullptr;  // signs every narinfo; without one the store's signatures go along
   Compression compression;
+  // Refuse paths, of those that the cache lacks, whose links lead out of their closures: Error(untrusted).
+  // What is published is checked; copying a store, with what others built, is not the place to judge them.
+  bool links_stay_inside = false;
   bool listings = false;  // also write DIGEST.ls, what is in each NAR and where
   unsigned workers = 0;   // 0: one a core
   std::function<void(const UploadProgress&)> on_progress;  // from any worker, one call at a time

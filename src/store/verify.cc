@@ -57,8 +57,14 @@ std::vector<Damage> verify(const LocalStore& store, const VerifyOptions& options
   std::atomic<size_t> next = 0;
   run_workers(worker_count(0), [&](unsigned) {
     for (size_t i; (i = next++) < nodes.size();) {
-      const auto info = store.query(nodes[i].path);
-      std::string problem = info ? problem_of(store, *info, options.contents) : std::string();
+      std::string problem;
+      try {
+        const auto info = store.query(nodes[i].path);
+        if (info) problem = problem_of(store, *info, options.contents);
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::invalid_input) throw;
+        problem = error.what();  // its row is odd
+      }
       const std::lock_guard lock(mutex);
       if (!problem.empty()) damages.push_back({.path = nodes[i].path, .problem = std::move(problem)});
       if (options.on_path) options.on_path(nodes[i].path, nodes[i].nar_size);

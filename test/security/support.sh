@@ -25,9 +25,11 @@ enter_overlay_root() {
   for tree in /sys /dev /run; do mount --rbind "$tree" "$root$tree"; done
   # Not a bind of /proc: its own, of this world's processes.
   mount -t proc proc "$root/proc"
+  # Builds of the same package in another world at the same time would meet in /tmp.
+  mkdir -m 1777 "$WORLD/tmp" && mount --bind "$WORLD/tmp" "$root/tmp"
   # What the test itself needs and what may lie on a file system of its own, which an overlay of "/" does not show:
   # $WORLD, the programs, the project, the cache of downloads. None of them is a place that floxd is to write to.
-  for tree in "$(dirname "$WORLD")" "$PROJECT" "$BUILD_DIR" "$XDG_CACHE_HOME" ${FLOX_TEST_CONTAINERD:-}; do
+  for tree in "$WORLD" "$PROJECT" "$BUILD_DIR" "$XDG_CACHE_HOME" ${FLOX_TEST_CONTAINERD:-}; do
     [ -d "$tree" ] || continue
     mkdir -p "$root$tree"
     mount --bind "$tree" "$root$tree"
@@ -87,7 +89,8 @@ hostile_package() {
 }
 # serve_evil_cache: $EVIL_CACHE_URL, over HTTP. A node takes it with: FLOX_CACHES=$EVIL_CACHE_URL start_floxd; file://… works, too.
 serve_evil_cache() {
-  mkdir -p "$EVIL_CACHE"
+  mkdir -p "$EVIL_CACHE/nar"
+  [ -e "$EVIL_CACHE/nix-cache-info" ] || printf 'StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 20\n' >"$EVIL_CACHE/nix-cache-info"
   local port
   port=$(free_port)
   start_server evil-cache python3 -m http.server --bind 127.0.0.1 --directory "$EVIL_CACHE" "$port"

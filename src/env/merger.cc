@@ -1,0 +1,181 @@
+#include "env/merger.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#include "base/error.h"
+#include "base/printable.h"
+
+namespace flox::env {
+namespace {
+
+// What is never linked (nixpkgs buildEnv).
+bool skipped(const fs::path& relative) {
+  static const std::set<std::string> exact = {"nix-support", "info/dir", "propagated-build-inputs",
+                                              "perllocal.pod"};
+  return exact.contains(relative.string()) || relative.filename() == "log" ||
+         relative.filename() == "perllocal.pod";
+}
+
+// What the profile itself writes, at its top.
+bool reserved(std::string_view name) { return name == "activate.d" || name == "manifest.lock"; }
+
+// A source, and what its links may lead to.
+struct Package {
+  MergeSource source;
+  std::optional<std::set<std::string, std::less<>>> closure;  // base names; read when the first link is met
+};
+
+// A directory of a package, to be merged with those of others.
+struct Part {
+  Package* package;
+  std::string place;  // no link in it; relative to the store's directory
+  const Part* parent = nullptr;
+};
+
+// An entry of such a directory. `target` is filled if several packages have the entry.
+struct Provider {
+  const Part* part;
+  std::optional<StoreTree::Place> target;
+};
+
+class Merger {
+ public:
+  Merger(const store::LocalStore& store, const ProfileLimits& limits)
+      : store_(store), files_(store.store_directory()), limits_(limits) {}
+
+  void merge(std::vector<Package>& packages, const Directory& tree) {
+    std::vector<Part> parts;
+    for (Package& package : packages) {
+      const std::string name = package.source.path.base_name();
+      const auto status = files_.status(name);
+      if (!status || !S_ISDIR(status->st_mode))
+        fail(ErrorKind::invalid_input, "package '{}': {} is a file, not a directory",
+             printable(package.source.install_id), package.source.path.to_string());
+      parts.push_back({.package = &package, .place = name});
+    }
+    merge_directory({}, parts, tree, 0);
+  }
+
+ private:
+  void merge_directory(const fs::path& relative, const std::vector<Part>& parts, const Directory& tree,
+                       size_t depth) {
+    if (depth > limits_.depth)
+      fail(ErrorKind::invalid_input, "{} is more than {} directories deep", shown(relative), limits_.depth);
+    std::map<std::string, std::vector<Provider>> entries;
+    for (const Part& part : parts)
+      for (std::string& name : names_of(part))
+        if (!skipped(relative / name)) entries[std::move(name)].push_back({.part = &part, .target = {}});
+    for (auto& [name, providers] : entries) {
+      if (depth == 0 && reserved(name)) refuse_reserved(*providers[0].part, name);
+      merge_entry(relative, name, providers, tree, depth);
+    }
+  }
+
+  std::vector<std::string> names_of(const Part& part) {
+    std::vector<std::string> names = files_.directory(part.place).names(limits_.entries);
+    read_ += names.size();
+    if (read_ > limits_.entries)
+      fail(ErrorKind::invalid_input, "its packages have more than {} files in directories of the same name",
+           limits_.entries);
+    return names;
+  }
+
+  void merge_entry(const fs::path& relative, const std::string& name, std::vector<Provider>& providers,
+                   const Directory& tree, size_t depth) {
+    const fs::path path = relative / name;
+    if (providers.size() > 1) {
+      for (Provider& provider : providers) provider.target = resolve(*provider.part, name);
+      auto is_directory = [](const Provider& p) { return p.target && p.target->is_directory(); };
+      if (std::ranges::all_of(providers, is_directory)) {
+        std::vector<Part> parts;
+        for (const Provider& p : providers) parts.push_back(part_below(p, path));
+        return merge_directory(path, parts, tree.make_directory(name), depth + 1);
+      }
+      require_same_or_priority(path, providers);
+    }
+    const MergeSource& first = providers[0].part->package->source;
+    tree.make_link(name, first.path.to_string() + "/" + path.string());
+  }
+
+  // Where several packages have a name, what their links lead to decides, so it has to be in their closures.
+  std::optional<StoreTree::Place> resolve(const Part& part, const std::string& name) {
+    const std::string path = part.place + "/" + name;
+    const auto status = files_.status(path);
+    if (!status) return std::nullopt;
+    if (!S_ISLNK(status->st_mode)) return StoreTree::Place{.path = path, .mode = status->st_mode};
+    Package& package = *part.package;
+    auto may_enter = [&](std::string_view base_name) {
+      if (!package.closure) {
+        package.closure.emplace();
+        for (const nix::StorePath& member : store_.closure({package.source.path}))
+          package.closure->insert(member.base_name());
+      }
+      return package.closure->contains(base_name);
+    };
+    try {
+      return files_.resolve(path, may_enter);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::untrusted) throw;
+      throw error.with_context(fmt::format("package '{}'", printable(package.source.install_id)))
+          .with_advice(
+              "Another package has the same name, so the link would have to be followed. Links of "
+              "packages are followed within their closure only: remove the package from the "
+              "environment, or ask its author to mend it.");
+    }
+  }
+
+  static Part part_below(const Provider& provider, const fs::path& path) {
+    for (const Part* above = provider.part; above != nullptr; above = above->parent)
+      if (above->place == provider.target->path)
+        fail(ErrorKind::untrusted, "package '{}': {} leads in a circle",
+             printable(provider.part->package->source.install_id), shown(path));
+    return {.package = provider.part->package, .place = provider.target->path, .parent = provider.part};
+  }
+
+  static void require_same_or_priority(const fs::path& path, const std::vector<Provider>& providers) {
+    const MergeSource& first = providers[0].part->package->source;
+    const MergeSource& second = providers[1].part->package->source;
+    if (second.priority != first.priority) return;
+    if (providers[0].target && providers[1].target && providers[0].target->path == providers[1].target->path)
+      return;
+    throw Error(ErrorKind::conflict,
+                fmt::format("packages '{}' and '{}' both have the file {}", printable(first.install_id),
+                            printable(second.install_id), shown(path)),
+                fmt::format("give one a lower priority number in the manifest, as in: {}.priority = 4",
+                            printable(first.install_id)));
+  }
+
+  [[noreturn]] static void refuse_reserved(const Part& part, std::string_view name) {
+    const MergeSource& source = part.package->source;
+    throw Error(ErrorKind::untrusted,
+                fmt::format("package '{}': {} has {}, a name that environments keep for themselves",
+                            printable(source.install_id), source.path.to_string(), name),
+                "Remove it from the environment. A built environment cannot be a package of another one: "
+                "install what it has instead.");
+  }
+
+  static std::string shown(const fs::path& relative) { return printable(relative.native()); }
+
+  const store::LocalStore& store_;
+  StoreTree files_;
+  const ProfileLimits& limits_;
+  size_t read_ = 0;
+};
+
+}  // namespace
+
+void merge_packages(const store::LocalStore& store, std::vector<MergeSource> sources, const Directory& tree,
+                    const ProfileLimits& limits) {
+  std::ranges::sort(sources, {}, [](const MergeSource& s) {
+    return std::tuple(s.priority, s.install_id, s.path.base_name());
+  });
+  std::vector<Package> packages;
+  for (MergeSource& source : sources) packages.push_back({.source = std::move(source), .closure = {}});
+  Merger(store, limits).merge(packages, tree);
+}
+
+}  // namespace flox::env
