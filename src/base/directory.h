@@ -2,9 +2,10 @@
 //
 // Everything that this project writes into a tree that somebody else can name things in (the store's scratch
 // trees, a container's root, a bundle, a volume) goes through this type: names are resolved below the
-// directory's own descriptor by openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-// so that neither a link, nor "..", nor a rename meanwhile leads out of it. Where the kernel has no openat2
-// (before Linux 5.6, or a seccomp filter) every component is opened by itself with O_NOFOLLOW, which is equal.
+// directory's own descriptor by openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+// RESOLVE_NO_MAGICLINKS, so that neither a link, nor "..", nor a rename meanwhile leads out of it. Where the
+// kernel has no openat2 (before Linux 5.6, or a seccomp filter) every component is opened by itself with
+// O_NOFOLLOW, which is equal.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,8 +26,8 @@ bool is_file_name(std::string_view name) noexcept;
 // Throws Error(invalid_input) "WHAT 'NAME' cannot be a file name" otherwise. Gives the name back.
 std::string file_name(std::string_view name, std::string_view what);
 
-// Movable. Thread-safe as far as the file system is. Paths are relative, "a/b"; an absolute one, one with ".."
-// or an empty one is Error(invalid_input); a link on the way is Error(untrusted); missing is not_found.
+// Movable. Thread-safe as far as the file system is. Paths are relative, "a/b"; an absolute one, one with
+// ".." or an empty one is Error(invalid_input); a link on the way is Error(untrusted); missing is not_found.
 class Directory {
  public:
   // The path itself is trusted: links on the way to it are followed, but it must not be one. Throws Error.
@@ -47,7 +48,8 @@ class Directory {
   std::optional<struct stat> status(std::string_view path) const;
   bool exists(std::string_view path) const { return status(path).has_value(); }
 
-  // The whole of a regular file. Over `limit` bytes is Error(invalid_input); a device, fifo or link untrusted.
+  // The whole of a regular file. Over `limit` bytes is Error(invalid_input); a device, fifo or link
+  // untrusted.
   std::string read_file(std::string_view path, size_t limit) const;
   // Makes the file, or replaces it as a whole by rename: a reader sees the old or the new, a link is replaced
   // and never written through. Its directory must exist.
@@ -59,8 +61,10 @@ class Directory {
   std::string read_link(std::string_view path) const;
   // Names in the directory itself, sorted, without "." and "..". More than `limit` is Error(invalid_input).
   std::vector<std::string> names(size_t limit = 1'000'000) const;
-  // Removes the file, link or tree; missing is fine. Nothing is followed, no stack is used by depth.
+  // Removes the file, link or tree, however deep; missing is fine. Nothing is followed. While somebody else
+  // goes on making files in a tree it does not end.
   void remove(std::string_view path) const;
+  // Moves `from` to `to` in the other directory, replacing a file there. Same file system.
   void rename(std::string_view from, const Directory& to_directory, std::string_view to) const;
 
  private:

@@ -1,5 +1,5 @@
-// A text that must not be seen: a token, a password, a key. It has no conversion to text and no output operator;
-// who needs the bytes says so with reveal(), and script/lint lists those places.
+// A text that must not be seen: a token, a password, a key. It has no conversion to text and no output
+// operator; who needs the bytes says so with reveal(), and script/lint lists those places.
 #pragma once
 
 #include <filesystem>
@@ -28,9 +28,9 @@ class Secret {
   std::string text_;
 };
 
-// The text of a file of secrets without its final line break. Throws Error: untrusted, with the chmod that mends
-// it, if the file is not a regular file of this user's (or root's) or if group or others may read or write it;
-// not_found if it is missing; invalid_input if it is empty or over 64 KiB.
+// The text of a file of secrets without its final line break. Throws Error: untrusted, with the chmod that
+// mends it, if the file is not a regular file of this user's (or root's) or if group or others may read or
+// write it; not_found if it is missing; invalid_input if it is empty or over 64 KiB.
 Secret read_secret_file(const std::filesystem::path& path);
 
 // The URL without user, password, query and fragment: what may stand in a message. What is no URL becomes

@@ -1,4 +1,5 @@
-// TOML from outside, through toml++. Its assertions would end the process on some malformed texts ("[`" is
+// TOML from outside, through toml++: the only way in which this project reads it (script/lint refuses
+// toml::parse() elsewhere). Its assertions would end the process on some malformed texts ("[`" is
 // one): here they are errors. Include this instead of toml++'s own headers: every file must have the same
 // definitions.
 #pragma once
@@ -6,6 +7,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/toml_limits.h"
 
 namespace flox {
 
@@ -23,8 +25,9 @@ namespace flox {
 
 namespace flox {
 
-// Throws Error(invalid_input) "NAME:LINE:COLUMN: …".
-inline toml::table parse_toml(std::string_view text, std::string_view name) {
+// Throws Error(invalid_input) "NAME:LINE:COLUMN: …", also for a text that breaks a limit.
+inline toml::table parse_toml(std::string_view text, std::string_view name, const TomlLimits& limits = {}) {
+  check_toml(text, name, limits);
   try {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {

@@ -23,6 +23,7 @@
 #include "node/runtime_closure.h"
 #include "node/services.h"
 #include "node/stub_images.h"
+#include "store/fetcher.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -171,6 +172,8 @@ void run(const Options& options) {
 }  // namespace flox::node
 
 int main(int argc, char** argv) {
+  flox::store::add_fetcher_job();
+  if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();
   CLI::App app{
       "The node's daemon: realises environments into the shared store for shims and pods.\n\n"

@@ -74,7 +74,11 @@ void repair(LocalStore& store, const StorePath& path, const std::vector<std::str
     RealiseOptions options{.caches = caches};
     NarinfoCache memory(store.state_directory() / "flox/narinfo-cache.sqlite", {.enabled = false});
     Installer installer(store, options, memory, info);
-    run_fetcher(installer, {path}, options);
+    try {
+      run_fetcher(installer, {path}, options);
+    } catch (const Error& error) {
+      throw error.with_advice("Nix can build it again: nix-store --repair-path");
+    }
     const fs::path tree = Staging(store).tree_of(*info);
     const Fd file_system = open_file(store.staging_directory(), O_RDONLY | O_DIRECTORY);
     if (::syncfs(file_system.get()) != 0) fail_errno(errno, "writing the files to the disk");
