@@ -68,6 +68,8 @@ std::vector<std::string> variables_of_caches(const std::vector<std::string>& url
 }
 
 void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options) {
+  static std::once_flag known;  // to programs that do it on a thread
+  std::call_once(known, add_fetcher_job);
   ConfinedRequest request{.job = std::string(job_name),
                           .text = installer.request(paths).SerializeAsString(),
                           .sandbox = {.writable = installer.directories(),
