@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sandbox.h"
 #include "base/units.h"
 
 namespace flox {
@@ -29,8 +30,10 @@ struct Config {
   // namespace_environments FLOX_NAMESPACE_ENVIRONMENTS ("NAMESPACE=NAME[@VERSION]" …): what `flox activate`
   // stands for in the pods of a Kubernetes namespace where they bring no environment.
   std::map<std::string, std::string> namespace_environments;
-  std::string store_view = "node";                  // store_view    FLOX_STORE_VIEW: what containers see
-                                                    // of the store: "node" all, "closure" their own
+  std::string store_view = "node";  // store_view    FLOX_STORE_VIEW: what containers see
+                                    // of the store: "node" all, "closure" their own
+  // isolation     FLOX_ISOLATION: whether floxd runs where its fetchers cannot be isolated
+  IsolationPolicy isolation = IsolationPolicy::required;
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 

@@ -25,9 +25,6 @@
 
 namespace flox {
 
-// Whether a job may run without complete isolation (Isolation::complete).
-enum class IsolationPolicy { required, best_effort };
-
 // The worker's end of the socket. Thread-safe.
 class ConfinedChannel {
  public:

@@ -25,6 +25,9 @@ struct Sandbox {
   unsigned open_files = 1024;
 };
 
+// Whether a job may run without complete isolation (Isolation::complete).
+enum class IsolationPolicy { required, best_effort };
+
 // What holds a sandboxed process.
 struct Isolation {
   int landlock = 0;  // its ABI; 0: none

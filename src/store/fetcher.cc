@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/curl_library.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/cache_secrets.h"
 #include "store/fetch_pipeline.h"
 #include "store/parallel.h"
 #include "store/substitutes.h"
@@ -22,6 +22,12 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   if (!request.ParseFromArray(text.data(), static_cast<int>(text.size())))
     fail(ErrorKind::internal, "the request cannot be read");
   CacheList caches(request);  // opens what they need
+  std::set<std::string> hosts;
+  for (const v1::FetchRequest::Cache& cache : request.caches()) {
+    const CacheUrl url = CacheUrl::parse(cache.url());
+    hosts.insert(host_of(url.endpoint.empty() ? url.rest : url.endpoint));
+  }
+  keep_netrc_of(hosts);
   channel.confine();
   InstallerLink installer(channel);
   caches.read_infos(installer);
@@ -29,7 +35,8 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   return {};
 }
 
-// The TCP ports of the caches; none if a proxy, which may listen anywhere, is between.
+}  // namespace
+
 std::vector<uint16_t> ports_of(const std::vector<std::string>& urls) {
   for (const char* proxy : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
     if (const char* value = std::getenv(proxy); value != nullptr && *value != '\0') return {};
@@ -50,6 +57,8 @@ std::vector<uint16_t> ports_of(const std::vector<std::string>& urls) {
   return ports;
 }
 
+namespace {
+
 std::vector<fs::path> readable_for(const std::vector<std::string>& urls) {
   std::vector<fs::path> readable = network_files();
   for (const std::string& text : urls)
@@ -67,16 +76,20 @@ std::vector<std::string> variables_of_caches(const std::vector<std::string>& url
   return has_bucket ? std::vector<std::string>{"AWS_*"} : std::vector<std::string>();
 }
 
+Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options) {
+  return {.writable = installer.directories(),
+          .readable = readable_for(options.caches),
+          .ports = ports_of(options.caches),
+          .memory = options.memory + own_memory,
+          .file_size = options.limits.disk};
+}
+
 void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options) {
   static std::once_flag known;  // to programs that do it on a thread
   std::call_once(known, add_fetcher_job);
   ConfinedRequest request{.job = std::string(job_name),
                           .text = installer.request(paths).SerializeAsString(),
-                          .sandbox = {.writable = installer.directories(),
-                                      .readable = readable_for(options.caches),
-                                      .ports = ports_of(options.caches),
-                                      .memory = options.memory + own_memory,
-                                      .file_size = options.limits.disk},
+                          .sandbox = fetcher_sandbox(installer, options),
                           .policy = options.isolation,
                           .deadline = options.limits.time,
                           .handlers = worker_count(options.workers),

@@ -18,6 +18,9 @@ namespace flox::store {
 // Makes the job known; for main(), before run_confined_job().
 void add_fetcher_job();
 
+// What holds a fetcher of these options.
+Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options);
+
 // Fetches what is missing of the paths' closures into the installer's staging. Throws Error: the fetcher's
 // own, and unavailable if it died or did not end in time.
 void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options);
@@ -48,6 +51,9 @@ class FetcherPool {
       thread_;  // of all that is idle: a worker ends with the thread that started it (PR_SET_PDEATHSIG)
 };
 
+// The TCP ports that a client of these URLs (of caches, or http) connects to; none, which means any, if a
+// proxy is between, which may listen anywhere.
+std::vector<uint16_t> ports_of(const std::vector<std::string>& urls);
 // The environment variables that these caches need ("AWS_*" for s3://).
 std::vector<std::string> variables_of_caches(const std::vector<std::string>& urls);
 

@@ -15,6 +15,7 @@
 #include "store/fetcher.h"
 #include "store/installer.h"
 #include "store/path_lock.h"
+#include "store/store_guard.h"
 
 namespace flox::store {
 namespace {
@@ -82,6 +83,7 @@ void repair(LocalStore& store, const StorePath& path, const std::vector<std::str
     const fs::path tree = Staging(store).tree_of(*info);
     const Fd file_system = open_file(store.staging_directory(), O_RDONLY | O_DIRECTORY);
     if (::syncfs(file_system.get()) != 0) fail_errno(errno, "writing the files to the disk");
+    const Writing writing;
     const PathLock lock_of_path(store.real_path(path));
     drop_links(store.store_directory() / ".links", store.real_path(path), tree);
     exchange(tree, store.real_path(path));
