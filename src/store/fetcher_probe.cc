@@ -137,8 +137,9 @@ const std::map<std::string, Attempt>& attempts() {
        }},
       {"limit-parent",
        [](const Scene&) {
-         const rlimit none{0, 0};
-         return ::prlimit(::getppid(), RLIMIT_NOFILE, &none, nullptr) == 0;
+         rlimit same{};
+         ::getrlimit(RLIMIT_NOFILE, &same);
+         return ::prlimit(::getppid(), RLIMIT_NOFILE, &same, nullptr) == 0;
        }},
       {"trace-parent",
        [](const Scene&) { return ::ptrace(PTRACE_SEIZE, ::getppid(), nullptr, nullptr) == 0; }},
