@@ -7,7 +7,7 @@
 [ "${1:-}" = inside ] || exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private "$0" inside
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/flox-test-XXXXXX")
 STARTED=()
-trap '[ ${#STARTED[@]} = 0 ] || kill -KILL "${STARTED[@]}" 2>/dev/null; rm -rf --one-file-system "$WORK"' EXIT
+trap '{ [ ${#STARTED[@]} = 0 ] || kill -KILL "${STARTED[@]}" && wait "${STARTED[@]}"; } 2>/dev/null || true; umount "$WORK"/probed/nix/var/nix/flox/scratch/* 2>/dev/null || true; rm -rf --one-file-system "$WORK"' EXIT
 unset FLOX_ROOT FLOX_CATALOG_URL FLOX_CACHES FLOX_TRUSTED_KEYS FLOX_CONFIG http_proxy https_proxy HTTPS_PROXY all_proxy ALL_PROXY
 export HOME=$WORK
 contains() { case $1 in *"$2"*) ;; *) die "expected to find '$2' in: $1" ;; esac; }
@@ -105,6 +105,10 @@ STARTED+=($!)
 wait_for 30 "the cache" test -s "$WORK/port"
 CACHE=http://127.0.0.1:$(cat "$WORK/port")
 realise() { flox store realise --root "$NODE" --cache "$CACHE" --trusted-key "$KEY" "$WHOLE"; }
+begin_to_realise() {  # its pid to $realising
+  flox store realise --root "$NODE" --cache "$CACHE" --trusted-key "$KEY" "$WHOLE" >"$WORK/out" 2>&1 &
+  realising=$!
+}
 requests() { grep -c "$1" "$WORK/requests" 2>/dev/null || true; }
 nar_of() { sed -n 's/^URL: //p' "$WORK/cache/$(basename "$1" | cut -c1-32).narinfo"; }
 staged() { ls "$NODE/nix/var/nix/flox/staging" 2>/dev/null | grep -q "$(basename "$1" | cut -c1-32)"; }
@@ -114,8 +118,7 @@ for signal in KILL SEGV; do
   rm -rf "$NODE"
   : >"$WORK/requests"
   echo stop >"$WORK/mode"
-  realise >"$WORK/out" 2>&1 &
-  realising=$!
+  begin_to_realise
   wait_for 60 "the small path to be staged" staged "$SMALL"
   wait_for 60 "the large path to be asked for" grep -q "$(nar_of "$LARGE")" "$WORK/requests"
   fetcher=$(pgrep -P "$realising" -x flox-fetcher) || die "there is no fetcher below $realising"
@@ -133,8 +136,7 @@ done
 step "a realise that is killed takes its fetcher with it"
 rm -rf "$NODE"
 echo stop >"$WORK/mode"
-realise >"$WORK/out" 2>&1 &
-realising=$!
+begin_to_realise
 wait_for 60 "the fetcher to start" pgrep -P "$realising" -x flox-fetcher
 fetcher=$(pgrep -P "$realising" -x flox-fetcher)
 kill -KILL "$realising"
