@@ -19,8 +19,8 @@ std::string answer(std::string_view text, ConfinedChannel& channel) {
   const json question = parse_json(text, "the question");
   const std::string url = string_member(question, "url", "the question");
   store::keep_netrc_of({store::host_of(url)});
+  catalog::Client client(url);  // with its passwords
   channel.confine();
-  catalog::Client client(url);
   if (question.contains("environment"))
     return client
         .environment(catalog::parse_environment_name(string_member(question, "environment", "the question")))

@@ -1,6 +1,7 @@
 #include "store/cache_secrets.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,7 +66,7 @@ void keep_netrc_of(const std::set<std::string>& hosts) {
   if (file.empty() || ::access(file.c_str(), R_OK) != 0) return;
   const std::string entries = netrc_of_hosts(read_file(file), hosts) + "\n";
   Fd memory(::memfd_create("netrc", MFD_CLOEXEC));
-  if (!memory) fail_errno(errno, "keeping the entries of {}", file);
+  if (!memory || ::fchmod(memory.get(), 0600) != 0) fail_errno(errno, "keeping the entries of {}", file);
   write_all(memory.get(), entries);
   ::setenv("NETRC", ("/proc/self/fd/" + std::to_string(memory.release())).c_str(), 1);
 }
