@@ -130,6 +130,15 @@ const std::vector<Key>& keys() {
       {"allow_nix_mutable", "FLOX_ALLOW_NIX_MUTABLE", "false",
        "may pods ask for a /nix that they can change (flox.dev/nix-mutable)?",
        [](Config& c, const std::string& v) { c.allow_nix_mutable = flag(v); }},
+      {"isolation", "FLOX_ISOLATION", "required",
+       "whether floxd refuses to run (required) or warns (best-effort) where the kernel cannot isolate what "
+       "it fetches "
+       "with, or the store cannot be made read-only for it",
+       [](Config& c, const std::string& v) {
+         if (v != "required" && v != "best-effort")
+           fail(ErrorKind::invalid_input, "'{}' is neither required nor best-effort", v);
+         c.isolation = v == "required" ? IsolationPolicy::required : IsolationPolicy::best_effort;
+       }},
       {"metrics_address", "FLOX_METRICS_ADDRESS", "127.0.0.1:9808",
        "where floxd serves /metrics, /healthz and /readyz",
        [](Config& c, const std::string& v) { c.metrics_address = v; }},

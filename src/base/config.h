@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sandbox.h"
 #include "base/secret.h"
 #include "base/units.h"
 
@@ -50,6 +51,8 @@ struct Config {
                                                     // of the store: "node" all, "closure" their own
   bool allow_nix_mutable = false;                   // allow_nix_mutable FLOX_ALLOW_NIX_MUTABLE: may pods
                                                     // ask for a /nix that they can change
+  // isolation     FLOX_ISOLATION: whether floxd runs where its fetchers cannot be isolated
+  IsolationPolicy isolation = IsolationPolicy::required;
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 

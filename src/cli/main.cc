@@ -4,9 +4,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "store/fetcher.h"
 
 int main(int argc, char** argv) {
   using namespace flox::cli;
+  flox::store::add_fetcher_job();
+  if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();
   CLI::App app{
       "Environments and packages, and pods that run from them without images.\n"

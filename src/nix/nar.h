@@ -8,6 +8,8 @@
 //   str  = length as 64 bits little-endian, the bytes, zeros up to a multiple of 8
 #pragma once
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -28,6 +30,14 @@ inline constexpr size_t max_nar_depth = 64;
 // Throws Error for devices, fifos, sockets and unreadable files.
 void write_nar(const std::filesystem::path& path, const ByteSink& sink, uint64_t first = 0);
 
+// Called with each file and directory before it is read (its descriptor), and with each symlink (-1). May
+// throw.
+using NodeVisitor = std::function<void(int fd, const struct stat& status, const std::string& path)>;
+// Writes the NAR of a tree that a stranger may have made, showing each node to `visit`. A tree of more than
+// `most_nodes` nodes is Error(invalid_input), before so many names are in memory.
+void write_nar_of_stranger(const std::filesystem::path& path, const ByteSink& sink, const NodeVisitor& visit,
+                           uint64_t most_nodes);
+
 // Unpacks a NAR to `destination`, which must not exist, with canonical metadata (0444/0555, mtime 1).
 // Strict as current Nix is (nix.md 2.2): bad names, unsorted entries, truncation, trailing bytes, depth over
 // 64 are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On error the
@@ -37,7 +47,10 @@ void unpack_nar(const ByteSource& source, const std::filesystem::path& destinati
 // The same for a NAR that is pushed piece by piece. One thread at a time.
 class NarUnpacker {
  public:
-  explicit NarUnpacker(const std::filesystem::path& destination);
+  // Who may set modes (chmod): the unpacker, or somebody who looks at the tree later. Then directories have
+  // the mode 0700, and files theirs but for umask and default ACLs.
+  enum class SetModes { now, later };
+  explicit NarUnpacker(const std::filesystem::path& destination, SetModes set_modes = SetModes::now);
   NarUnpacker(NarUnpacker&&) noexcept;
   ~NarUnpacker();
   void feed(std::string_view piece);

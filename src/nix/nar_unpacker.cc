@@ -78,7 +78,7 @@ struct NarUnpacker::State {
   // Whether files and directories can be created with their final modes: nothing in the way (umask, default
   // ACL), and we may write into directories that nobody may write (root). Saves a system call for each. Found
   // out by looking at the first of each.
-  enum class Modes { unknown, right, wrong };
+  enum class Modes { unknown, right, wrong, later };
   Modes file_modes = Modes::unknown;
   Modes directory_modes = ::geteuid() == 0 ? Modes::unknown : Modes::wrong;
 
@@ -94,7 +94,8 @@ struct NarUnpacker::State {
   uint64_t length = 0;  // of the current string
   uint64_t left = 0;    // bytes of it, then of its padding, still to come
 
-  explicit State(const std::filesystem::path& destination) : name(destination.filename()) {
+  State(const std::filesystem::path& destination, SetModes set_modes) : name(destination.filename()) {
+    if (set_modes == SetModes::later) file_modes = directory_modes = Modes::later;
     const std::filesystem::path parent = destination.parent_path();
     base = open_file(parent.empty() ? "." : parent.string(), O_RDONLY | O_DIRECTORY);
     if (name.empty())
@@ -293,7 +294,8 @@ void NarUnpacker::State::make_symlink() {
 }
 
 void NarUnpacker::State::make_directory() {
-  if (::mkdirat(parent(), name.c_str(), directory_modes == Modes::wrong ? 0700 : 0555) != 0)
+  if (::mkdirat(parent(), name.c_str(),
+                directory_modes == Modes::wrong || directory_modes == Modes::later ? 0700 : 0555) != 0)
     fail_errno(errno, "unpacking a NAR: making the directory '{}'", printable(name));
   Fd fd(::openat(parent(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) fail_errno(errno, "unpacking a NAR: opening the directory '{}'", printable(name));
@@ -308,7 +310,7 @@ void NarUnpacker::State::make_directory() {
 
 void NarUnpacker::State::end_directory() {
   const int fd = directories.back().fd.get();
-  if ((directory_modes != Modes::right && ::fchmod(fd, 0555) != 0) || ::futimens(fd, canonical_times) != 0)
+  if ((directory_modes == Modes::wrong && ::fchmod(fd, 0555) != 0) || ::futimens(fd, canonical_times) != 0)
     fail_errno(errno, "unpacking a NAR: setting mode and time of a directory");
   directories.pop_back();
 }
@@ -327,8 +329,8 @@ void NarUnpacker::State::take_name() {
   expect = Expect::node_key;
 }
 
-NarUnpacker::NarUnpacker(const std::filesystem::path& destination)
-    : state_(std::make_unique<State>(destination)) {}
+NarUnpacker::NarUnpacker(const std::filesystem::path& destination, SetModes set_modes)
+    : state_(std::make_unique<State>(destination, set_modes)) {}
 NarUnpacker::NarUnpacker(NarUnpacker&&) noexcept = default;
 NarUnpacker::~NarUnpacker() = default;
 void NarUnpacker::feed(std::string_view piece) { state_->feed(piece); }

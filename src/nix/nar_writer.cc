@@ -19,7 +19,11 @@ constexpr size_t buffer_size = 256 * 1024;
 
 class Writer {
  public:
-  Writer(const ByteSink& sink, uint64_t first) : sink_(sink), skip_(first) { buffer_.reserve(buffer_size); }
+  Writer(const ByteSink& sink, uint64_t first, const NodeVisitor* visit = nullptr,
+         uint64_t most_nodes = UINT64_MAX)
+      : sink_(sink), skip_(first), visit_(visit), nodes_left_(most_nodes) {
+    buffer_.reserve(buffer_size);
+  }
 
   // The node NAME in the directory `parent`; `shown` is its path for error messages.
   void node(int parent, const std::string& name, const std::string& shown, size_t depth) {
@@ -33,11 +37,12 @@ class Writer {
     if (S_ISREG(status.st_mode)) {
       regular(parent, name, shown);
     } else if (S_ISLNK(status.st_mode)) {
+      if (visit_ != nullptr) (*visit_)(-1, status, shown);
       string("symlink");
       string("target");
       string(target_of(parent, name, shown));
     } else if (S_ISDIR(status.st_mode)) {
-      directory(parent, name, shown, depth);
+      directory(parent, name, shown, depth, status);
     } else {
       fail(ErrorKind::invalid_input,
            "{} is neither a file nor a directory nor a symlink; a store cannot hold it", shown);
@@ -65,6 +70,7 @@ class Writer {
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0) fail_errno(errno, "reading {}", shown);
     if (!S_ISREG(status.st_mode)) fail(ErrorKind::conflict, "{} changed while it was read", shown);
+    if (visit_ != nullptr) (*visit_)(fd.get(), status, shown);
     string("regular");
     if ((status.st_mode & S_IXUSR) != 0) {
       string("executable");
@@ -98,9 +104,11 @@ class Writer {
     return skipped;
   }
 
-  void directory(int parent, const std::string& name, const std::string& shown, size_t depth) {
+  void directory(int parent, const std::string& name, const std::string& shown, size_t depth,
+                 const struct stat& status) {
     Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) fail_errno(errno, "reading {}", shown);
+    if (visit_ != nullptr) (*visit_)(fd.get(), status, shown);
     string("directory");
     for (const std::string& entry : sorted_entries(fd.get(), shown)) {
       string("entry");
@@ -113,7 +121,7 @@ class Writer {
     }
   }
 
-  static std::vector<std::string> sorted_entries(int directory, const std::string& shown) {
+  std::vector<std::string> sorted_entries(int directory, const std::string& shown) {
     const int copy = ::fcntl(directory, F_DUPFD_CLOEXEC, 0);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(copy < 0 ? nullptr : ::fdopendir(copy), &::closedir);
     if (!stream) fail_errno(errno, "reading {}", shown);
@@ -122,9 +130,12 @@ class Writer {
     while (const dirent* entry = ::readdir(stream.get())) {
       if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
         names.emplace_back(entry->d_name);
+      if (names.size() > nodes_left_)
+        fail(ErrorKind::invalid_input, "{} has more files than it can have", shown);
       errno = 0;
     }
     if (errno != 0) fail_errno(errno, "reading {}", shown);
+    nodes_left_ -= names.size();
     std::ranges::sort(names);
     return names;
   }
@@ -155,10 +166,20 @@ class Writer {
 
   const ByteSink& sink_;
   uint64_t skip_;  // bytes, the buffer's included, that are not wanted
+  const NodeVisitor* visit_;
+  uint64_t nodes_left_;
   std::string buffer_;
 };
 
 }  // namespace
+
+void write_nar_of_stranger(const std::filesystem::path& path, const ByteSink& sink, const NodeVisitor& visit,
+                           uint64_t most_nodes) {
+  Writer writer(sink, 0, &visit, most_nodes);
+  writer.string("nix-archive-1");
+  writer.node(AT_FDCWD, path.string(), path.string(), 0);
+  writer.flush();
+}
 
 void write_nar(const std::filesystem::path& path, const ByteSink& sink, uint64_t first) {
   Writer writer(sink, first);

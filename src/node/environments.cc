@@ -35,8 +35,11 @@ class Environments::Turn {
 
 std::vector<std::string> Environments::caches() const {
   std::vector<std::string> caches = config_.caches;
-  if (!config_.catalog_url.empty())
-    caches.insert(caches.begin(), catalog::Client(config_.catalog_url).cache_url());
+  if (!config_.catalog_url.empty()) {
+    std::string url = config_.catalog_url;
+    while (url.ends_with('/')) url.pop_back();
+    caches.insert(caches.begin(), url + "/cache");  // catalog::Client::cache_url(), without a client of HTTP
+  }
   return caches;
 }
 
@@ -47,35 +50,17 @@ bool Environments::busy() const {
   return !under_way_.empty();
 }
 
-template <typename Ask>
-auto Environments::ask_catalog(Ask&& ask) const {
-  std::unique_ptr<catalog::Client> client;
-  {
-    std::scoped_lock lock(mutex_);
-    if (!idle_clients_.empty()) {
-      client = std::move(idle_clients_.back());
-      idle_clients_.pop_back();
-    }
-  }
-  if (!client) client = std::make_unique<catalog::Client>(config_.catalog_url);
-  auto answer = ask(*client);
-  std::scoped_lock lock(mutex_);
-  idle_clients_.push_back(std::move(client));
-  return answer;
-}
-
 env::LockedPackage Environments::resolve(std::string_view install_id,
                                          const env::InstallDescriptor& descriptor,
                                          std::string_view system) const {
-  return ask_catalog([&](catalog::Client& client) { return client.resolve(install_id, descriptor, system); });
+  return catalog_.resolve(install_id, descriptor, system);
 }
 
 NamedLock Environments::lock_of(std::string_view reference) const {
   const std::string system = env::current_system();
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
-    NamedLock named{name.name,
-                    ask_catalog([&](catalog::Client& client) { return client.environment(name); }).lock};
+    NamedLock named{name.name, catalog_.environment(name)};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
           ErrorKind::not_found,
@@ -103,7 +88,8 @@ std::optional<nix::StorePath> Environments::lease_known(const std::string& key, 
 }
 
 nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
-                                     std::string_view mode, std::string_view holder) {
+                                     std::string_view mode, std::string_view holder,
+                                     const store::RealiseLimits& limits) {
   auto start = std::chrono::steady_clock::now();
   const std::string key = fmt::format("{} {} {}", system, mode, lock.to_string());
   if (auto profile = lease_known(key, holder)) {
@@ -116,7 +102,10 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     for (const auto& path : package.store_paths()) paths.insert(path);
   store::RealiseOptions options{.caches = caches(),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
-                                .trust_content_addressed = config_.trust_content_addressed};
+                                .trust_content_addressed = config_.trust_content_addressed,
+                                .limits = limits,
+                                .isolation = config_.isolation,
+                                .fetchers = &fetchers_};
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.

@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "base/config.h"
-#include "catalog/client.h"
 #include "env/lockfile.h"
+#include "node/confined_catalog.h"
 #include "node/metrics.h"
+#include "store/fetcher.h"
 #include "store/local_store.h"
+#include "store/realise.h"
 
 namespace flox::node {
 
@@ -27,7 +29,11 @@ struct NamedLock {
 class Environments {
  public:
   Environments(const Config& config, store::LocalStore& store, Metrics& metrics)
-      : config_(config), store_(store), metrics_(metrics) {}
+      : config_(config),
+        store_(store),
+        metrics_(metrics),
+        fetchers_(store::variables_of_caches(config.caches)),
+        catalog_(config, fetchers_) {}
 
   // A name to store paths, by the catalog. Throws Error.
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
@@ -36,8 +42,9 @@ class Environments {
   // "name[@version]". Throws Error.
   NamedLock lock_of(std::string_view reference) const;
   // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
+  // What it costs more than `limits` is refused.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
-                         std::string_view holder);
+                         std::string_view holder, const store::RealiseLimits& limits = {});
 
   // Looks after what a stop of the machine may have damaged, before anybody asks (store::recover).
   void recover_store() const;
@@ -50,20 +57,17 @@ class Environments {
   class Turn;
   // The catalog's, then the configured ones.
   std::vector<std::string> caches() const;
-  // Calls `ask` with a client of this call's own.
-  template <typename Ask>
-  auto ask_catalog(Ask&& ask) const;
   // The profile of a lock that was realised before, leased; nothing if that must be done anew.
   std::optional<nix::StorePath> lease_known(const std::string& key, std::string_view holder);
   const Config& config_;
   store::LocalStore& store_;
   Metrics& metrics_;
+  store::FetcherPool fetchers_;
+  ConfinedCatalog catalog_;
   mutable std::mutex mutex_;
   std::condition_variable finished_;
   std::set<std::string> under_way_;
   std::map<std::string, nix::StorePath> profiles_;  // what a lock in a mode came to
-  mutable std::vector<std::unique_ptr<catalog::Client>>
-      idle_clients_;  // with connections that are still open
 };
 
 }  // namespace flox::node

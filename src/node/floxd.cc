@@ -24,6 +24,8 @@
 #include "node/runtime_closure.h"
 #include "node/services.h"
 #include "node/stub_images.h"
+#include "store/fetcher.h"
+#include "store/store_guard.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -58,6 +60,26 @@ Fd only_one(const fs::path& state) {
                             state.parent_path().parent_path().parent_path().string()),
                 "stop it first, or give this one another --root");
   return lock;
+}
+
+// From here on the store is read-only but for those who write to it, and what strangers send is read
+// elsewhere.
+void isolate(const Config& config) {
+  const Isolation isolation = available_isolation();
+  try {
+    if (!isolation.complete() || !has_confined_processes())
+      fail(ErrorKind::unavailable, "the kernel cannot isolate what this node fetches with: there is {}",
+           isolation.to_string());
+    store::guard_store(config.root);
+  } catch (const Error& error) {
+    if (config.isolation == IsolationPolicy::required)
+      throw error.with_advice(
+          "run a kernel with Landlock (5.13) as root, or set isolation = \"best-effort\" in "
+          "/etc/flox/config.toml");
+    log::warning("{}", error.what());
+  }
+  log::info("fetchers are held by {}; the store is {} for floxd", isolation.to_string(),
+            store::store_is_guarded() ? "read-only" : "writable");
 }
 
 // Removes what ended containers leave, and sees that what became valid gets to the disk.
@@ -121,6 +143,7 @@ void run(const Options& options) {
   fs::path state = config.root / "var/lib/flox";
   fs::create_directories(state);
   Fd lock = only_one(state);
+  isolate(config);
   std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
 
   Metrics metrics;
@@ -170,6 +193,9 @@ void run(const Options& options) {
 }  // namespace flox::node
 
 int main(int argc, char** argv) {
+  flox::store::add_fetcher_job();
+  flox::node::add_catalog_job();
+  if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::share_arenas();
   CLI::App app{
       "The node's daemon: realises environments into the shared store for shims and pods.\n\n"

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "nix/base32.h"
 #include "store/lease.h"
+#include "store/store_guard.h"
 
 namespace flox::node {
 namespace {
@@ -69,6 +70,7 @@ void add_entry(const fs::path& entry, const fs::path& target) {
 
 StoreViews::StoreViews(const store::LocalStore& store, fs::path directory)
     : store_(store), directory_(std::move(directory)) {
+  const store::Writing writing;  // where shims see what is mounted
   fs::create_directories(directory_);
   for (const auto& entry : fs::directory_iterator(directory_)) {
     const std::string name = entry.path().filename();
@@ -91,6 +93,7 @@ StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {
     const nix::StorePathSet closure = store_.closure(roots);
     name = name_of(closure);
     if (!last_use_.contains(name)) {
+      const store::Writing writing;
       keep(name, roots);
       make(name, closure);
     }
@@ -139,6 +142,7 @@ void StoreViews::sweep(const std::set<std::string>& used, std::chrono::seconds g
   std::erase_if(last_use_, [&](const auto& entry) {
     const auto& [name, last] = entry;
     if (used.contains(name) || last + grace > Clock::now()) return false;
+    const store::Writing writing;
     remove(name);
     log::info("view {} of the store ended: no container uses it", name);
     return true;

@@ -20,6 +20,7 @@
 #include "store/parallel.h"
 #include "store/path_lock.h"
 #include "store/roots.h"
+#include "store/store_guard.h"
 #include "store/trash.h"
 
 namespace flox::store {
@@ -244,7 +245,9 @@ GcResult preview(const LocalStore& store, const GcOptions& options) {
 
 GcResult collect_garbage(LocalStore& store, const GcOptions& options) {
   return in_context("collecting garbage", [&] {
-    return options.dry_run ? preview(store, options) : Collection(store, options).run();
+    if (options.dry_run) return preview(store, options);
+    const Writing writing;  // its threads, too
+    return Collection(store, options).run();
   });
 }
 

@@ -19,6 +19,7 @@
 #include "nix/nar.h"
 #include "store/database.h"
 #include "store/path_lock.h"
+#include "store/store_guard.h"
 #include "store/sync_mark.h"
 #include "store/temp_roots.h"
 #include "store/work_directory.h"
@@ -185,6 +186,7 @@ struct LocalStore::State {
         state(root / "nix/var/nix"),
         lock_timeout(timeout),
         mark(state) {
+    const Writing writing;
     make_layout(root, state);
     const bool one_mount = mount_of(store) == mount_of(state);
     scratch = one_mount ? state / "flox/scratch" : store;
@@ -305,6 +307,7 @@ StorePathSet LocalStore::doubtful_paths() const {
 void LocalStore::settle_doubts() { state_->sync_up_to(state_->database->next_id()); }
 
 void LocalStore::install(const std::vector<ReadyTree>& trees) {
+  const Writing writing;
   std::map<StorePath, const ReadyTree*> sorted;
   StorePathSet paths;
   for (const ReadyTree& tree : trees) {

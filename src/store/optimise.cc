@@ -18,6 +18,7 @@
 #include "nix/base32.h"
 #include "nix/nar.h"
 #include "store/parallel.h"
+#include "store/store_guard.h"
 #include "store/work_directory.h"
 
 namespace flox::store {
@@ -173,6 +174,7 @@ void optimise_one(Optimiser& optimiser, const fs::path& path) {
 
 OptimiseResult optimise(LocalStore& store, const std::function<void()>& on_path) {
   return in_context("optimising the store", [&] {
+    const Writing writing;
     remove_abandoned(store.scratch_directory());
     const StorePathSet all = store.valid_paths();
     store.add_temp_roots(all);

@@ -7,12 +7,15 @@
 #include <optional>
 #include <vector>
 
+#include "base/confined.h"
 #include "nix/signature.h"
 #include "store/binary_cache.h"
 #include "store/local_store.h"
 #include "store/narinfo_cache.h"
 
 namespace flox::store {
+
+class FetcherPool;
 
 struct RealiseProgress {
   uint64_t paths_total = 0;
@@ -27,6 +30,13 @@ struct RealiseProgress {
 
 // Bytes with which every file can be decoded that was compressed with a usual window.
 inline constexpr uint64_t least_realise_memory = 28ULL << 20;
+
+// What one realisation may cost. More is refused with an Error that says which limit.
+struct RealiseLimits {
+  uint64_t paths = 100'000;                                // missing ones of the closure
+  uint64_t disk = UINT64_MAX;                              // bytes, the missing paths' NARs
+  std::chrono::milliseconds time{std::chrono::hours(24)};  // then the fetcher is ended
+};
 
 struct RealiseOptions {
   std::vector<std::string> caches;  // URLs (CacheUrl); by their priorities, then in this order
@@ -43,6 +53,10 @@ struct RealiseOptions {
   NarinfoCacheOptions narinfo_cache;
   bool sync = false;  // return when all is on the disk, not as soon as it is valid (LocalStore::sync)
   std::function<void(const RealiseProgress&)> on_progress;  // called from any worker, one call at a time
+  RealiseLimits limits;
+  // Whether to fetch where the kernel cannot isolate the fetcher.
+  IsolationPolicy isolation = IsolationPolicy::best_effort;
+  FetcherPool* fetchers = nullptr;  // started before; null: one is started
 };
 
 struct RealiseResult {

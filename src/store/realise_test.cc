@@ -337,11 +337,67 @@ TEST_F(RealiseTest, a_cache_that_answers_nonsense_is_not_believed) {
               HasSubstr("it describes " + base_->to_string()));
 }
 
+TEST_F(RealiseTest, a_realisation_costs_no_more_than_its_limits) {
+  RealiseOptions how = options({url("cache")});
+  how.limits.paths = 2;
+  EXPECT_THAT(error_of(how, ErrorKind::untrusted), HasSubstr("more than 2 paths that are missing"));
+  how = options({url("cache")});
+  how.limits.disk = 1000;  // the base alone has 100,000
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("that are allowed"));
+}
+
+TEST_F(RealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
+  const fs::path file = nar("cache", *lib_);
+  fs::remove(file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);  // nobody ever writes to it
+  RealiseOptions how = options({url("cache")});
+  how.limits.time = std::chrono::milliseconds(1500);
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("in the time that it was given"));
+}
+
+TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {
+  auto text = [](std::string_view word) {
+    std::string result;
+    for (size_t i = 0; i < 8; ++i) result += static_cast<char>(word.size() >> (8 * i) & 0xff);
+    return result + std::string(word) + std::string((8 - word.size() % 8) % 8, '\0');
+  };
+  std::string bomb = text("nix-archive-1");
+  std::string level;
+  for (const char* word : {"(", "type", "directory", "entry", "(", "name", "a", "node"}) level += text(word);
+  for (int i = 0; i < 1'000'000; ++i) bomb += level;
+  edit_narinfo("cache", *lib_, [&](nix::NarInfo& info) {
+    info.info.nar_size = bomb.size();
+    info.info.nar_hash = sha256(bomb);
+    info.info.content_address.reset();
+    info.info.signatures = {key_.sign(info.info.fingerprint())};
+    info.file_hash.reset();
+    info.file_size.reset();
+  });
+  write_file(nar("cache", *lib_),
+             run_checked({.argv = {"zstd", "-qc1"}, .env = {}, .cwd = {}, .input = bomb}));
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("levels deep"));
+}
+
 TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   write_file(temp_.path() / "outside", "x");
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
   EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
               HasSubstr("narinfo: URL: "));
+}
+
+// The cache that is asked first.
+std::string first_of(const std::vector<std::string>& urls) {
+  struct Silent : ConfinedChannel {
+    std::string call(std::string_view) override { return {}; }
+    void note(std::string_view) override {}
+    void confine() override {}
+  } channel;
+  v1::FetchRequest request;
+  for (const std::string& url : urls) request.add_caches()->set_url(url);
+  CacheList caches(request);
+  InstallerLink link(channel);
+  caches.read_infos(link);
+  return caches.at(0).url();
 }
 
 TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_directory_says_so) {
@@ -351,13 +407,8 @@ TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_direc
              "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 10\n");
   {
     LocalStore store(node());
-    RealiseOptions how = options({url("cache"), url("second")});
-    NarinfoCache memory(temp_.path() / "memory", {});
-    CacheList caches(how, memory);
-    EXPECT_EQ(caches.at(0).url(), url("second"));
-    how.caches = {url("cache") + "?priority=5", url("second")};
-    CacheList again(how, memory);
-    EXPECT_EQ(again.at(0).url(), url("cache"));
+    EXPECT_EQ(first_of({url("cache"), url("second")}), url("second"));
+    EXPECT_EQ(first_of({url("cache") + "?priority=5", url("second")}), url("cache"));
     EXPECT_EQ(realise(store, {*app_}, options({url("cache"), url("second")})).paths_fetched, 3u);
   }
   remove_tree(node());

@@ -12,37 +12,13 @@
 #include "base/file.h"
 #include "nix/base32.h"
 #include "nix/nar.h"
-#include "store/binary_cache.h"
-#include "store/decompress.h"
+#include "store/fetcher.h"
+#include "store/installer.h"
 #include "store/path_lock.h"
-#include "store/work_directory.h"
+#include "store/store_guard.h"
 
 namespace flox::store {
 namespace {
-
-// Fetches the NAR and unpacks it to `to`; throws unless it is what was registered.
-void fetch_registered(BinaryCache& cache, const PathInfo& info, const fs::path& to) {
-  const auto narinfo = cache.query(info.path);
-  if (!narinfo) fail(ErrorKind::not_found, "cache {}: it does not have the path", cache.url());
-  if (narinfo->info.nar_hash != info.nar_hash)
-    fail(ErrorKind::untrusted, "cache {}: its contents are not those that were registered", cache.url());
-  Sha256 hash;
-  uint64_t size = 0;
-  nix::NarUnpacker unpacker(to);
-  const auto decompressor = make_decompressor(narinfo->compression, [&](std::string_view piece) {
-    size += piece.size();
-    if (size > info.nar_size) fail(ErrorKind::untrusted, "the NAR is larger than what was registered");
-    hash.update(piece);
-    unpacker.feed(piece);
-  });
-  cache.fetch(*narinfo, [&](std::string_view piece) { decompressor->feed(piece); });
-  in_context("cache " + cache.url(), [&] {
-    decompressor->finish();
-    unpacker.finish();
-    if (size != info.nar_size || hash.finish() != info.nar_hash)
-      fail(ErrorKind::untrusted, "hash mismatch: the NAR is not what was registered");
-  });
-}
 
 // Drops the names in .links that damaged files have: whoever optimises would spread them. `good` is the tree
 // as it should be; a file's link is named by what the file should hold.
@@ -96,23 +72,22 @@ void repair(LocalStore& store, const StorePath& path, const std::vector<std::str
     store.add_temp_roots({path});
     const auto info = store.query(path);
     if (!info) fail(ErrorKind::not_found, "it is not in the store");
-    std::string reasons;
-    for (const std::string& url : caches) {
-      try {
-        const WorkDirectory work(store.scratch_directory());
-        const fs::path tree = work.path() / "tree";
-        fetch_registered(*BinaryCache::open(url), *info, tree);
-        const Fd file_system = open_file(work.path(), O_RDONLY | O_DIRECTORY);
-        if (::syncfs(file_system.get()) != 0) fail_errno(errno, "writing the files to the disk");
-        const PathLock lock_of_path(store.real_path(path));
-        drop_links(store.store_directory() / ".links", store.real_path(path), tree);
-        exchange(tree, store.real_path(path));
-        return;
-      } catch (const Error& error) {
-        reasons += (reasons.empty() ? "" : "; ") + std::string(error.what());
-      }
+    RealiseOptions options{.caches = caches};
+    NarinfoCache memory(store.state_directory() / "flox/narinfo-cache.sqlite", {.enabled = false});
+    Installer installer(store, options, memory, info);
+    try {
+      run_fetcher(installer, {path}, options);
+    } catch (const Error& error) {
+      throw error.with_advice("Nix can build it again: nix-store --repair-path");
     }
-    throw Error(ErrorKind::not_found, reasons, "Nix can build it again: nix-store --repair-path");
+    const fs::path tree = Staging(store).tree_of(*info);
+    const Fd file_system = open_file(store.staging_directory(), O_RDONLY | O_DIRECTORY);
+    if (::syncfs(file_system.get()) != 0) fail_errno(errno, "writing the files to the disk");
+    const Writing writing;
+    const PathLock lock_of_path(store.real_path(path));
+    drop_links(store.store_directory() / ".links", store.real_path(path), tree);
+    exchange(tree, store.real_path(path));
+    Staging(store).remove(*info);
   });
 }
 

@@ -7,63 +7,22 @@
 #include <future>
 #include <mutex>
 
-#include "store/local_store.h"
 #include "store/parallel.h"
 
 namespace flox::store {
 namespace {
 
-constexpr std::string_view info_name = "nix-cache-info";
+using nix::StorePath;
 
-// Whether the path's name follows from its content address (nix.md 1.4); nothing if it is of another form.
-std::optional<bool> proves_name(const PathInfo& info) {
-  constexpr std::string_view form = "fixed:r:sha256:";
-  if (!info.content_address || !info.content_address->starts_with(form)) return std::nullopt;
-  const Sha256Digest hash = nix::parse_hash(std::string_view(*info.content_address).substr(form.size() - 7));
-  nix::StorePathSet references = info.references;
-  const bool self = references.erase(info.path) > 0;
-  return nix::content_addressed_path(info.path.name(), hash, references, self) == info.path;
-}
-
-std::string signers(const PathInfo& info) {
-  std::vector<std::string> names;
-  for (const std::string& signature : info.signatures)
-    names.push_back(signature.substr(0, signature.find(':')));
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-// Throws unless the options let us take the path from where this narinfo came.
-void check_trust(PathInfo& info, const nix::TrustedKeys& keys, const RealiseOptions& options) {
-  const std::optional<bool> proven = proves_name(info);
-  if (proven == false)
-    fail(ErrorKind::untrusted, "the content address {} does not belong to {}", *info.content_address,
-         info.path.to_string());
-  if (!proven) info.content_address.reset();
-  if (!keys.signer_of(info).empty()) return;
-  if (proven == true && options.trust_content_addressed) return;
-
-  const std::vector<std::string> trusted = keys.names();
-  const std::string names = signers(info);
-  std::string problem = "it is not signed";
-  if (!info.signatures.empty()) {
-    const bool known = std::ranges::any_of(info.signatures, [&](const std::string& signature) {
-      return std::ranges::find(trusted, signature.substr(0, signature.find(':'))) != trusted.end();
-    });
-    problem = known ? fmt::format("its signature by {} is wrong", names)
-                    : fmt::format("it is signed by {}, whom we do not trust", names);
-  }
-  throw Error(ErrorKind::untrusted,
-              fmt::format("{}; trusted keys: {}", problem,
-                          trusted.empty() ? "none" : fmt::format("{}", fmt::join(trusted, ", "))),
-              "Add the publisher's public key to trusted_keys in the configuration (FLOX_TRUSTED_KEYS).");
-}
+constexpr const char* info_name = "nix-cache-info";
 
 // One path on its way through the caches.
 struct Question {
   StorePath path;
-  size_t cache = 0;          // the one to ask next, or that has answered
-  bool from_memory = false;  // what `answer` came from
-  bool afresh = false;       // nothing of what is remembered counts
+  std::shared_ptr<const v1::Wanted> wanted;  // what is remembered of it
+  size_t cache = 0;                          // the one to ask next, or that has answered
+  bool from_memory = false;                  // what `answer` came from
+  bool afresh = false;                       // nothing of what is remembered counts
   bool remembered_absent = false;
   Reasons reasons;
   std::optional<CacheAnswer> answer;
@@ -109,13 +68,13 @@ class Agenda {
 // and ask for what those refer to.
 class Search {
  public:
-  Search(const LocalStore& store, const RealiseOptions& options, CacheList& caches, NarinfoCache& memory)
-      : store_(store), options_(options), caches_(caches), memory_(memory) {}
+  Search(const v1::FetchRequest& request, CacheList& caches, InstallerLink& installer)
+      : request_(request), caches_(caches), installer_(installer) {}
 
-  std::vector<Substitute> run(const nix::StorePathSet& paths) {
-    enqueue(paths);
+  std::vector<Substitute> run() {
+    enqueue({request_.wanted().begin(), request_.wanted().end()});
     run_workers(
-        worker_count(options_.workers),
+        worker_count(request_.workers()),
         [&](unsigned) {
           while (auto question = agenda_->take())
             question->answer ? read(std::move(*question)) : ask(std::move(*question));
@@ -126,7 +85,6 @@ class Search {
 
  private:
   void ask(Question question) {
-    if (question.cache == 0 && !question.afresh && store_.is_valid(question.path)) return agenda_->settle();
     if (caches_.size() == 0)
       throw Error(
           ErrorKind::not_found,
@@ -139,12 +97,11 @@ class Search {
         question.reasons.add(*error);
         continue;
       }
-      if (cache.is_remote() && !question.afresh) {
-        if (auto known = memory_.find(cache.url(), name)) {
-          question.from_memory = true;
-          question.answer = CacheAnswer{.text = std::move(known->text), .error = std::nullopt};
-          return read(std::move(question));
-        }
+      if (const auto* known = remembered(question)) {
+        question.from_memory = true;
+        question.answer = CacheAnswer{.text = known->present() ? std::optional(known->text()) : std::nullopt,
+                                      .error = std::nullopt};
+        return read(std::move(question));
       }
       question.from_memory = false;
       auto shared = std::make_shared<Question>(std::move(question));
@@ -154,7 +111,14 @@ class Search {
       });
     }
     if (!question.remembered_absent) question.reasons.fail(question.path);
-    ask(Question{.path = question.path, .afresh = true, .reasons = {}});
+    ask(Question{.path = question.path, .wanted = question.wanted, .afresh = true, .reasons = {}});
+  }
+
+  const v1::Remembered* remembered(const Question& question) const {
+    if (question.afresh) return nullptr;
+    for (const v1::Remembered& known : question.wanted->remembered())
+      if (known.cache() == caches_.number(question.cache)) return &known;
+    return nullptr;
   }
 
   void read(Question question) {
@@ -164,10 +128,10 @@ class Search {
       question.reasons.add(*answer.error);
       if (answer.error->kind() == ErrorKind::unavailable) caches_.give_up(question.cache, *answer.error);
     } else {
-      if (cache.is_remote() && !question.from_memory)
-        memory_.remember(cache.url(), BinaryCache::narinfo_name(question.path), answer.text);
       if (answer.text && take_over(question, cache, *answer.text)) return agenda_->settle();
       if (!answer.text) {
+        if (cache.is_remote() && !question.from_memory)
+          installer_.tell_absent(caches_.number(question.cache), question.path);
         question.reasons.absent(cache.url());
         question.remembered_absent |= question.from_memory;
       }
@@ -180,8 +144,7 @@ class Search {
     try {
       in_context("cache " + cache.url(), [&] {
         nix::NarInfo narinfo = BinaryCache::parse_narinfo(text, question.path);
-        check_trust(narinfo.info, caches_.keys(question.cache), options_);
-        enqueue(narinfo.info.references);
+        enqueue(installer_.offer(caches_.number(question.cache), narinfo, question.from_memory));
         const std::lock_guard lock(mutex_);
         found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
       });
@@ -193,24 +156,21 @@ class Search {
     }
   }
 
-  void enqueue(const nix::StorePathSet& paths) {
-    nix::StorePathSet fresh;
-    {
-      const std::lock_guard lock(mutex_);
-      for (const StorePath& path : paths)
-        if (seen_.insert(path).second) fresh.insert(path);
+  void enqueue(std::vector<v1::Wanted> wanted) {
+    for (v1::Wanted& entry : wanted) {
+      StorePath path = StorePath::from_base_name(entry.path());
+      agenda_->add(Question{.path = std::move(path),
+                            .wanted = std::make_shared<const v1::Wanted>(std::move(entry)),
+                            .reasons = {}},
+                   true);
     }
-    store_.add_temp_roots(fresh);  // before anybody looks whether they are valid
-    for (const StorePath& path : fresh) agenda_->add(Question{.path = path, .reasons = {}}, true);
   }
 
-  const LocalStore& store_;
-  const RealiseOptions& options_;
+  const v1::FetchRequest& request_;
   CacheList& caches_;
-  NarinfoCache& memory_;
+  InstallerLink& installer_;
   std::shared_ptr<Agenda> agenda_ = std::make_shared<Agenda>();
   std::mutex mutex_;
-  nix::StorePathSet seen_;
   std::vector<Substitute> found_;
 };
 
@@ -228,30 +188,32 @@ std::string_view value_of(std::string_view text, std::string_view key) {
 
 }  // namespace
 
-CacheList::CacheList(const RealiseOptions& options, NarinfoCache& memory) {
-  std::vector<std::future<CacheAnswer>> answers;
-  for (const std::string& url : options.caches) {
+CacheList::CacheList(const v1::FetchRequest& request) {
+  for (const v1::FetchRequest::Cache& named : request.caches()) {
     auto entry = std::make_unique<Entry>();
-    entry->cache = BinaryCache::open(url);
-    const CacheUrl& settings = entry->cache->settings();
-    entry->keys =
-        settings.trusted_keys.empty() ? options.trusted_keys : nix::TrustedKeys(settings.trusted_keys);
+    entry->cache = BinaryCache::open(named.url());
+    entry->number = entries_.size();
+    entry->known_info = named.info();
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void CacheList::read_infos(InstallerLink& installer) {
+  std::vector<std::future<CacheAnswer>> answers;
+  for (const auto& entry : entries_) {
     auto promise = std::make_shared<std::promise<CacheAnswer>>();
     answers.push_back(promise->get_future());
-    if (auto known = memory.find(entry->cache->url(), std::string(info_name)); known && known->text)
-      promise->set_value({.text = std::move(known->text), .error = std::nullopt});
+    if (!entry->known_info.empty())
+      promise->set_value({.text = entry->known_info, .error = std::nullopt});
     else
-      entry->cache->ask(std::string(info_name),
-                        [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
-    entries_.push_back(std::move(entry));
+      entry->cache->ask(info_name, [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
   }
   for (size_t i = 0; i < entries_.size(); ++i) {
     const CacheAnswer answer = answers[i].get();
     Entry& entry = *entries_[i];
     try {
       read_info(entry, answer);
-      if (answer.text && entry.cache->is_remote())
-        memory.remember(entry.cache->url(), std::string(info_name), answer.text);
+      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority, entry.mass_query);
     } catch (const Error& error) {
       entry.error = error;
     }
@@ -311,7 +273,7 @@ void Reasons::fail(const nix::StorePath& path) const {
 }
 
 std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::StorePath& path,
-                                    const RealiseOptions& options, Reasons& reasons) {
+                                    InstallerLink& installer, Reasons& reasons) {
   if (const auto error = caches.why_not(index)) throw Error(*error);
   BinaryCache& cache = caches.at(index);
   auto narinfo = cache.query(path);
@@ -319,15 +281,13 @@ std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::
     reasons.absent(cache.url());
     return std::nullopt;
   }
-  in_context("cache " + cache.url(), [&] { check_trust(narinfo->info, caches.keys(index), options); });
+  in_context("cache " + cache.url(), [&] { installer.offer(caches.number(index), *narinfo, false); });
   return narinfo;
 }
 
-std::vector<Substitute> find_missing(const LocalStore& store, const nix::StorePathSet& paths,
-                                     const RealiseOptions& options, CacheList& caches, NarinfoCache& memory) {
-  auto found = Search(store, options, caches, memory).run(paths);
-  memory.flush();
-  return found;
+std::vector<Substitute> find_missing(const v1::FetchRequest& request, CacheList& caches,
+                                     InstallerLink& installer) {
+  return Search(request, caches, installer).run();
 }
 
 }  // namespace flox::store

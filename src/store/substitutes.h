@@ -1,4 +1,4 @@
-// Where the missing paths of a closure can be had: asking the caches.
+// Where the missing paths of a closure can be had: asking the caches. The fetcher's side.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "store/binary_cache.h"
-#include "store/narinfo_cache.h"
-#include "store/realise.h"
+#include "store/installer_link.h"
 
 namespace flox::store {
 
@@ -18,14 +17,17 @@ namespace flox::store {
 // the others. Thread-safe.
 class CacheList {
  public:
-  // Asks each for its nix-cache-info. One that cannot be used (it does not answer, it is for another store
-  // directory) stays in the list and says why when it is asked. Throws Error(invalid_input) for what is no
-  // cache's URL.
-  CacheList(const RealiseOptions& options, NarinfoCache& memory);
+  // Reads what each needs to be asked (tokens, keys), and asks nobody yet. Throws Error(invalid_input) for
+  // what is no cache's URL.
+  explicit CacheList(const v1::FetchRequest& request);
+  // Asks each for its nix-cache-info, and puts them in order. One that cannot be used (it does not answer, it
+  // is for another store directory) stays in the list and says why when it is asked.
+  void read_infos(InstallerLink& installer);
 
   size_t size() const noexcept { return entries_.size(); }
   BinaryCache& at(size_t index) { return *entries_.at(index)->cache; }
-  const nix::TrustedKeys& keys(size_t index) const { return entries_.at(index)->keys; }
+  // Its number in the request, which is what the installer knows it by; and back.
+  size_t number(size_t index) const { return entries_.at(index)->number; }
   // Why this cache is not asked any more; nothing as long as it is good.
   std::optional<Error> why_not(size_t index) const;
   void give_up(size_t index, const Error& error);
@@ -33,7 +35,8 @@ class CacheList {
  private:
   struct Entry {
     std::unique_ptr<BinaryCache> cache;
-    nix::TrustedKeys keys;
+    size_t number = 0;
+    std::string known_info;
     int priority = 0;
     bool mass_query = true;
     mutable std::mutex mutex;
@@ -59,20 +62,18 @@ class Reasons {
 
 // A missing path, and where it was found.
 struct Substitute {
-  nix::NarInfo narinfo;  // trusted
+  nix::NarInfo narinfo;  // the installer trusts it
   size_t cache = 0;      // index in the CacheList
 };
 
-// Asks one cache, not its memory, and applies the options' policy of trust. Nothing, with the reason added,
-// if the cache does not have the path. Throws Error. A content address that is not proven by the path's name
-// is untrusted; one in a form that we cannot check is left out of the answer.
+// Asks one cache, and the installer whether it may be taken from there. Nothing, with the reason added, if
+// the cache does not have the path. Throws Error.
 std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::StorePath& path,
-                                    const RealiseOptions& options, Reasons& reasons);
+                                    InstallerLink& installer, Reasons& reasons);
 
-// The paths of the closure that are not valid, each with a cache that has it. Announces them as temporary
-// roots before it looks. All paths of a level are asked for at once. Throws Error for the first path that no
-// cache can give.
-std::vector<Substitute> find_missing(const LocalStore& store, const nix::StorePathSet& paths,
-                                     const RealiseOptions& options, CacheList& caches, NarinfoCache& memory);
+// What is wanted, and all that it refers to and the installer wants, too; each with a cache that has it. All
+// paths of a level are asked for at once. Throws Error for the first path that no cache can give.
+std::vector<Substitute> find_missing(const v1::FetchRequest& request, CacheList& caches,
+                                     InstallerLink& installer);
 
 }  // namespace flox::store
