@@ -84,9 +84,16 @@ Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& option
           .file_size = options.limits.disk};
 }
 
-void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options) {
+std::unique_ptr<ConfinedWorker> start_fetcher(const RealiseOptions& options) {
   static std::once_flag known;  // to programs that do it on a thread
   std::call_once(known, add_fetcher_job);
+  return options.fetchers != nullptr ? options.fetchers->take()
+                                     : std::make_unique<ConfinedWorker>(variables_of_caches(options.caches));
+}
+
+void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options,
+                 std::unique_ptr<ConfinedWorker> worker) {
+  if (!worker) worker = start_fetcher(options);
   ConfinedRequest request{.job = std::string(job_name),
                           .text = installer.request(paths).SerializeAsString(),
                           .sandbox = fetcher_sandbox(installer, options),
@@ -95,9 +102,6 @@ void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseO
                           .handlers = worker_count(options.workers),
                           .on_call = [&](std::string_view text) { return installer.on_call(text); },
                           .on_note = [&](std::string_view text) { installer.on_note(text); }};
-  auto worker = options.fetchers != nullptr
-                    ? options.fetchers->take()
-                    : std::make_unique<ConfinedWorker>(variables_of_caches(options.caches));
   worker->serve(request);
 }
 

@@ -21,9 +21,13 @@ void add_fetcher_job();
 // What holds a fetcher of these options.
 Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options);
 
+// A worker for run_fetcher(), waiting or new: whoever has other things to prepare starts it before. Throws
+// Error.
+std::unique_ptr<ConfinedWorker> start_fetcher(const RealiseOptions& options);
 // Fetches what is missing of the paths' closures into the installer's staging. Throws Error: the fetcher's
 // own, and unavailable if it died or did not end in time.
-void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options);
+void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseOptions& options,
+                 std::unique_ptr<ConfinedWorker> worker = nullptr);
 
 // A fetcher that is started before it is needed, so that whoever asks does not wait for a program's start.
 // Thread-safe.

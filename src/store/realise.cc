@@ -29,6 +29,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
   recover(store, options.caches);
   RealiseResult result;
   if (!all_valid(store, paths)) {
+    auto worker = start_fetcher(options);  // while we prepare its work
     store.sync(long_written);
     remove_abandoned(store.scratch_directory());
     Staging(store).clean();
@@ -36,7 +37,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
     for (int attempt = 1;; ++attempt) {
       Installer installer(store, options, memory);
       try {
-        run_fetcher(installer, paths, options);
+        run_fetcher(installer, paths, options, std::move(worker));
         result.paths_fetched += installer.paths_fetched();
         result.bytes_fetched += installer.bytes_fetched();
         installer.install();
