@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "catalog/client.h"
-#include "store/cache_secrets.h"
 
 namespace flox::node {
 namespace {
@@ -18,7 +17,6 @@ constexpr auto time_limit = std::chrono::seconds(90);
 std::string answer(std::string_view text, ConfinedChannel& channel) {
   const json question = parse_json(text, "the question");
   const std::string url = string_member(question, "url", "the question");
-  store::keep_netrc_of({store::host_of(url)});
   catalog::Client client(url);  // with its passwords
   channel.confine();
   if (question.contains("environment"))

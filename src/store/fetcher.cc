@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "store/cache_secrets.h"
 #include "store/fetch_pipeline.h"
 #include "store/parallel.h"
 #include "store/substitutes.h"
@@ -21,13 +20,7 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   v1::FetchRequest request;
   if (!request.ParseFromArray(text.data(), static_cast<int>(text.size())))
     fail(ErrorKind::internal, "the request cannot be read");
-  CacheList caches(request);  // opens what they need
-  std::set<std::string> hosts;
-  for (const v1::FetchRequest::Cache& cache : request.caches()) {
-    const CacheUrl url = CacheUrl::parse(cache.url());
-    hosts.insert(host_of(url.endpoint.empty() ? url.rest : url.endpoint));
-  }
-  keep_netrc_of(hosts);
+  CacheList caches(request);  // reads their passwords, and no others
   channel.confine();
   InstallerLink installer(channel);
   caches.read_infos(installer);

@@ -11,7 +11,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "nix/nar.h"
-#include "store/cache_secrets.h"
 #include "store/fetch_messages.h"
 
 namespace flox::store {
@@ -110,18 +109,6 @@ TEST(FetchMessages, fields_that_break_their_types_are_refused) {
   refused([](v1::NarInfo& m) {
     for (int i = 0; i < 100; ++i) m.mutable_info()->add_signatures("a:b");
   });
-}
-
-TEST(CacheSecrets, only_the_entries_of_the_caches_that_are_asked_go_into_the_cell) {
-  const std::string netrc =
-      "# passwords\nmachine a.example login me password \"one two\"\nmachine b.example\n  login you password "
-      "three\n"
-      "macdef init\necho machine a.example password four\n\nmachine c.example login x password five";
-  EXPECT_EQ(netrc_of_hosts(netrc, {"a.example"}), "\nmachine a.example login me password \"one two\"");
-  EXPECT_EQ(netrc_of_hosts(netrc, {"c.example"}), "\nmachine c.example login x password five");
-  EXPECT_EQ(netrc_of_hosts(netrc, {}), "");
-  EXPECT_EQ(host_of("https://user@cache.example:8443/x?y"), "cache.example");
-  EXPECT_EQ(host_of("cache.example:80"), "cache.example");
 }
 
 }  // namespace
