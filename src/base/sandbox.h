@@ -34,8 +34,9 @@ struct Isolation {
   bool seccomp = false;
   bool mounts = false;  // the mount namespace that stands in for Landlock
 
-  // Whether neither files nor processes of others are in reach.
-  bool complete() const noexcept { return (landlock > 0 || mounts) && seccomp; }
+  // Whether neither files nor processes of others are in reach. The mount namespace does not suffice: what
+  // was handed over and checked can still be reached by a descriptor of its directory.
+  bool complete() const noexcept { return landlock > 0 && seccomp; }
   std::string to_string() const;  // "Landlock ABI 7, seccomp"
 };
 

@@ -24,7 +24,7 @@ bool over(uint64_t now, uint64_t limit) { return limit != 0 && now > limit; }
 
 }  // namespace
 
-Sha256Digest digest_of(const env::Lockfile& lock) { return sha256(lock.to_string()); }
+Sha256Digest digest_of(const env::Lockfile& lock) { return sha256(lock.to_compact_string()); }
 
 Budgets::Budgets(const PodBudgets& limits, const store::LocalStore& store, Metrics& metrics)
     : limits_(limits), store_(store), metrics_(metrics) {
@@ -48,7 +48,7 @@ void Budgets::check_lock_size(std::string_view lock) {
 }
 
 void Budgets::check_realise(const std::string& pod, const env::Lockfile& lock) {
-  const std::string text = lock.to_string();
+  const std::string text = lock.to_compact_string();
   check_lock_size(text);  // however short the pod wrote it
   const Sha256Digest digest = sha256(text);
   const std::scoped_lock guard(mutex_);
@@ -75,10 +75,18 @@ void Budgets::check_realise(const std::string& pod, const env::Lockfile& lock) {
            size_text(has.disk), size_text(limits_.disk));
 }
 
+store::RealiseLimits Budgets::left(const std::string& pod) {
+  store::RealiseLimits result;
+  const std::scoped_lock guard(mutex_);
+  if (limits_.disk != 0) result.disk = limits_.disk - std::min(known(pod).disk, limits_.disk);
+  if (limits_.request_time.count() != 0) result.time = limits_.request_time;
+  return result;
+}
+
 void Budgets::realised(const std::string& pod, const nix::StorePath& profile, const env::Lockfile& lock) {
   const std::scoped_lock guard(mutex_);
   Pod& has = known(pod);
-  const std::string text = lock.to_string();
+  const std::string text = lock.to_compact_string();
   if (!has.environments.insert_or_assign(profile, Kept{sha256(text), text.size()}).second) return;
   measure(has);
 }
@@ -135,7 +143,7 @@ Budgets::Kept Budgets::kept_in(const nix::StorePath& profile) const {
     const std::string text =
         Directory(store_.store_directory()).read_file(profile.base_name() + "/manifest.lock", most);
     const env::Lockfile lock = env::Lockfile::parse(text);
-    const std::string canonical = lock.to_string();
+    const std::string canonical = lock.to_compact_string();
     return {sha256(canonical), canonical.size()};
   } catch (const Error& error) {
     log::warning("the lock of {}: {}", profile.base_name(), error.what());

@@ -18,6 +18,7 @@
 #include "env/lockfile.h"
 #include "node/metrics.h"
 #include "store/local_store.h"
+#include "store/realise.h"
 
 namespace flox::node {
 
@@ -34,6 +35,8 @@ class Budgets {
   // Before a pod's lock is realised. One that is kept for the pod already, in this or the other mode, costs
   // nothing. Throws.
   void check_realise(const std::string& pod, const env::Lockfile& lock);
+  // What a realisation for the pod may fetch, and how long it may take.
+  store::RealiseLimits left(const std::string& pod);
   // What was realised and leased for the pod.
   void realised(const std::string& pod, const nix::StorePath& profile, const env::Lockfile& lock);
   // What was fetched for a lock that could not be realised counts as the pod's disk.

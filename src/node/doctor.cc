@@ -19,6 +19,7 @@
 #include "base/http_client.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/sandbox.h"
 #include "catalog/client.h"
 #include "nix/signature.h"
 #include "node/containerd_config.h"
@@ -83,6 +84,21 @@ void examine_kernel(Subject subject) {
                  "use Linux 5.2 or later for them");
   if (!fs::exists("/proc/self/ns/user"))
     subject.warn("no user namespaces", "pods with hostUsers: false cannot run here");
+}
+
+void examine_isolation(Subject subject, const Config& config) {
+  const Isolation isolation = available_isolation();
+  if (isolation.complete())
+    return subject.ok(fmt::format("fetchers are confined by {}", isolation.to_string()));
+  const std::string what =
+      fmt::format("the kernel confines what floxd fetches with by {} only", isolation.to_string());
+  if (config.isolation == IsolationPolicy::required)
+    subject.error(
+        what + ", and isolation is required: floxd does not start",
+        "use Linux 5.13 or later with Landlock (lsm=landlock,…), or set isolation = \"best-effort\" on a "
+        "node of one tenant");
+  else
+    subject.warn(what, "use Linux 5.13 or later with Landlock (lsm=landlock,…)");
 }
 
 void examine_cgroups(Subject subject) {
@@ -322,6 +338,7 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
     }
   };
   examine("kernel", examine_kernel);
+  examine("isolation", [&](Subject subject) { examine_isolation(std::move(subject), config); });
   examine("cgroups", examine_cgroups);
   examine("OCI runtime", examine_oci_runtime);
   examine("containerd", [&](Subject subject) { examine_containerd(subject, options); });

@@ -13,24 +13,26 @@
 
 namespace flox::node {
 
-// One realise of a lock at a time; the others of the same lock wait and then find everything there.
+// One realise of a lock at a time for containers that start, and one for pods that ask; the others of the
+// same lock wait and then find everything there.
 class Environments::Turn {
  public:
-  Turn(Environments& owner, std::string key) : owner_(owner), key_(std::move(key)) {
+  using Work = std::pair<Key, bool>;
+  Turn(Environments& owner, const Work& work) : owner_(owner), work_(work) {
     std::unique_lock lock(owner_.mutex_);
-    owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(key_); });
-    owner_.under_way_.insert(key_);
+    owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(work_); });
+    owner_.under_way_.insert(work_);
   }
   ~Turn() {
     std::scoped_lock lock(owner_.mutex_);
-    owner_.under_way_.erase(key_);
+    owner_.under_way_.erase(work_);
     owner_.finished_.notify_all();
   }
   Turn(const Turn&) = delete;
 
  private:
   Environments& owner_;
-  std::string key_;
+  Work work_;
 };
 
 std::vector<std::string> Environments::caches() const {
@@ -77,7 +79,7 @@ NamedLock Environments::lock_of(std::string_view reference) const {
   return named;
 }
 
-std::optional<nix::StorePath> Environments::lease_known(const std::string& key, std::string_view holder) {
+std::optional<nix::StorePath> Environments::lease_known(const Key& key, std::string_view holder) {
   std::optional<nix::StorePath> profile;
   {
     std::scoped_lock lock(mutex_);
@@ -91,12 +93,15 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
                                      std::string_view mode, std::string_view holder,
                                      const store::RealiseLimits& limits) {
   auto start = std::chrono::steady_clock::now();
-  const std::string key = fmt::format("{} {} {}", system, mode, lock.to_string());
+  // A digest, whatever the lock's size. Who has limits is a pod: containers that start do not wait for it.
+  const bool is_pod =
+      limits.time != store::RealiseLimits().time || limits.disk != store::RealiseLimits().disk;
+  const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
   if (auto profile = lease_known(key, holder)) {
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  Turn turn(*this, key);
+  const Turn turn(*this, {key, is_pod});
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "base/sha256.h"
 #include "env/lockfile.h"
 #include "node/confined_catalog.h"
 #include "node/metrics.h"
@@ -54,11 +55,12 @@ class Environments {
   store::LocalStore& store() const noexcept { return store_; }
 
  private:
+  using Key = Sha256Digest;  // of a lock, its system and its mode
   class Turn;
   // The catalog's, then the configured ones.
   std::vector<std::string> caches() const;
   // The profile of a lock that was realised before, leased; nothing if that must be done anew.
-  std::optional<nix::StorePath> lease_known(const std::string& key, std::string_view holder);
+  std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
   const Config& config_;
   store::LocalStore& store_;
   Metrics& metrics_;
@@ -66,8 +68,8 @@ class Environments {
   ConfinedCatalog catalog_;
   mutable std::mutex mutex_;
   std::condition_variable finished_;
-  std::set<std::string> under_way_;
-  std::map<std::string, nix::StorePath> profiles_;  // what a lock in a mode came to
+  std::set<std::pair<Key, bool>> under_way_;  // and whether it is a pod's
+  std::map<Key, nix::StorePath> profiles_;    // what a lock in a mode came to
 };
 
 }  // namespace flox::node

@@ -40,7 +40,7 @@ void Grants::keep(const std::string& pod, Grant grant) {
 }
 
 void Grants::add(const std::string& pod, const env::Lockfile& lock) {
-  keep(pod, {.whole = digest_of(lock), .packages = sha256(""), .lock = lock.to_string()});
+  keep(pod, {.whole = digest_of(lock), .packages = sha256(""), .lock = lock.to_compact_string()});
 }
 
 void Grants::add_package(const std::string& pod, const std::string& name, const env::LockedPackage& package) {
@@ -50,7 +50,7 @@ void Grants::add_package(const std::string& pod, const std::string& name, const 
   lock.packages.push_back(package);
   keep(pod, {.whole = digest_of(lock),
              .packages = packages_digest(lock, package.system),
-             .lock = lock.to_string()});
+             .lock = lock.to_compact_string()});
 }
 
 std::optional<env::Lockfile> Grants::find(const std::string& pod, const env::Lockfile& wanted,

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "base/sandbox.h"
 #include "node/store_views.h"
 #include "store/lease.h"
 #include "store/recovery.h"
+#include "store/store_guard.h"
 
 namespace flox::node {
 
@@ -113,6 +115,11 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
       "# HELP flox_gc_bytes_freed_total Bytes on the disk that collecting garbage freed.\n# TYPE "
       "flox_gc_bytes_freed_total counter\nflox_gc_bytes_freed_total {}\n",
       collected_bytes_.load());
+  add("flox_isolation_complete", "gauge",
+      "Whether fetchers are confined by Landlock and seccomp (isolation = \"required\").",
+      available_isolation().complete() ? 1 : 0);
+  add("flox_store_read_only", "gauge", "Whether the store is read-only for floxd but where it installs.",
+      store::store_is_guarded() ? 1 : 0);
   add("flox_store_damaged_paths", "gauge",
       "Store paths that a stop of the machine has damaged and no cache could mend.",
       static_cast<double>(store::damaged_paths(store).size()));

@@ -210,14 +210,14 @@ v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const
   budgets_.check_lock_size(request.lock_json());
   // Tighter than what a lock may be in general: no environment that people make comes near.
   constexpr JsonLimits limits{.bytes = 4 << 20, .depth = 32, .values = 64 << 10};
-  parse_json(request.lock_json(), "the lock", limits);
-  env::Lockfile lock = env::Lockfile::parse(request.lock_json());
+  env::Lockfile lock = env::Lockfile::parse(request.lock_json(), "the lock", limits);
   if (!config_.pod_install) lock = granted(asking, lock, request.system());
   budgets_.check_realise(pod, lock);
   v1::RealiseResponse response;
   try {
     // Leased to the pod: what its init container installs, its other containers run.
-    const nix::StorePath profile = environments_.realise(lock, request.system(), request.mode(), pod);
+    const nix::StorePath profile =
+        environments_.realise(lock, request.system(), request.mode(), pod, budgets_.left(pod));
     budgets_.realised(pod, profile, lock);
     response.set_profile(profile.to_string());
   } catch (...) {

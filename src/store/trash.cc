@@ -59,7 +59,7 @@ class TreeDeletion {
  private:
   void remove_directory(int parent, const char* name) {
     // Directories of a store are 0555; root does not care, other users need them writable first.
-    if (::geteuid() != 0) ::fchmodat(parent, name, 0700, 0);
+    [[maybe_unused]] const int unlocked = ::geteuid() != 0 ? ::fchmodat(parent, name, 0700, 0) : 0;
     const int fd = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return check(errno, name);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), &::closedir);
@@ -138,7 +138,8 @@ void Trash::enqueue(fs::path path) {
 bool Trash::hand_over(int parent, const char* name) {
   if (!hungry_) return false;
   fs::path to = fresh_name();
-  if (::geteuid() != 0) ::fchmodat(parent, name, 0700, 0);  // as in take()
+  [[maybe_unused]] const int unlocked =
+      ::geteuid() != 0 ? ::fchmodat(parent, name, 0700, 0) : 0;  // as in take()
   if (::renameat(parent, name, AT_FDCWD, to.c_str()) != 0) return false;
   enqueue(std::move(to));
   return true;
