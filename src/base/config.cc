@@ -25,6 +25,8 @@ std::vector<std::string> words(std::string_view text) {
   return result;
 }
 
+constexpr size_t max_file = 1 << 20;  // bytes
+
 bool flag(std::string_view text) {
   if (text == "true" || text == "1") return true;
   if (text == "false" || text == "0" || text.empty()) return false;
@@ -194,7 +196,7 @@ void apply_file(Config& config, const std::filesystem::path& path) {
   auto complain = [&](const toml::source_region& at, std::string_view what) {
     fail(ErrorKind::invalid_input, "{}:{}:{}: {}", path.string(), at.begin.line, at.begin.column, what);
   };
-  const toml::table table = parse_toml(read_file(path), path.string());
+  const toml::table table = parse_toml(read_file(path, max_file), path.string());
   for (const auto& [name, node] : table) {
     auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
     if (key == keys().end())

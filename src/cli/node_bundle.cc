@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t max_layer = size_t{4} << 30;  // bytes: a closure that we have packed ourselves
+
 void write(const std::string& output, const std::string& image, const std::string& name) {
   if (output.empty() && image.empty())
     throw Error(ErrorKind::invalid_input, "nothing to write",
@@ -39,9 +41,9 @@ void write(const std::string& output, const std::string& image, const std::strin
         archive.filename().string());
   if (image.empty()) return;
   oci::write_image_archive(
-      image,
-      oci::make_image_layout({{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive)}},
-                             oci::current_architecture()));
+      image, oci::make_image_layout(
+                 {{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive, max_layer)}},
+                 oci::current_architecture()));
   fmt::print("✔ Wrote {}, the image {}. On a node: ctr -n k8s.io images import {}\n", image, name,
              fs::path(image).filename().string());
 }
