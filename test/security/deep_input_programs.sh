@@ -61,7 +61,8 @@ deep = 250_000  # levels that fit into the 1 MiB that a TOML file may have
 def put(name, text):
     with open(f"{work}/{name}", "w") as file:
         file.write(text)
-values = {"list": "[" * million, "object": '{"a":' * million, "closed": "[" * million + "]" * million}
+# 3.5 MB, which fit into the 4 MiB that a lock may have, as the others do.
+values = {"list": "[" * million, "object": '{"a":' * 700_000, "closed": "[" * million + "]" * million}
 for shape, value in values.items():
     put(f"{shape}.json", value)
     put(f"{shape}.lock", '{"lockfile-version":1,"manifest":{"version":1,"vars":%s},"packages":[]}' % value)
@@ -97,7 +98,7 @@ for shape in list object closed; do
     refuses "flox activate, manifest.lock = $lock" "$PLACE" "${FLOX[@]}" activate -d "$WORK/env" -- true
   done
   environment "$WORK/env"
-  cp "$WORK/$shape.json" "$WORK/env/.flox/env.json"
+  head -c 60000 "$WORK/$shape.json" >"$WORK/env/.flox/env.json"  # of the 64 KiB that it may have
   refuses "flox list, env.json = $shape" "$PLACE" "${FLOX[@]}" list -d "$WORK/env"
 done
 for shape in array inline dots header headers closed large; do
@@ -233,6 +234,7 @@ chmod 600 "$WORK/token"
 flox-catalog --listen 127.0.0.1:0 --data "$WORK/catalog" --token-file "$WORK/token" --port-file "$WORK/catalog.port" >"$WORK/catalog.log" 2>&1 </dev/null &
 CATALOG=$!
 STARTED+=("$CATALOG")
+disown
 wait_until 30 "the catalog" test -s "$WORK/catalog.port"
 catalog=http://127.0.0.1:$(cat "$WORK/catalog.port")
 for path in catalog/resolve catalog/packages/a/builds environments/a/b environments/a/b/generations; do
