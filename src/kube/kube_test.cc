@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kube/admission.h"
+#include "kube/commands.h"
 #include "kube/kustomize.h"
 #include "kube/log_reader.h"
 #include "kube/manifest.h"
@@ -90,6 +91,34 @@ TEST(PodSecurity, levels_forbid_what_the_standards_say) {
   }
   EXPECT_EQ(enforced_level({{"pod-security.kubernetes.io/enforce", "typo"}}), "restricted");
   EXPECT_EQ(enforced_level({}), "privileged");
+}
+
+TEST(Describe, sends_nothing_of_a_pod_s_to_the_terminal_that_the_terminal_would_obey) {
+  TempDir dir;
+  const Session session{StateDir(dir.path()), {}, ""};
+  const std::string hostile = "a\x1b]0;b\x07\x1b[2J\xc2\x9b\xff";
+  PodStatus pod;
+  pod.uid = "u";
+  pod.name = "web";
+  pod.namespace_ = "default";
+  pod.message = pod.reason = hostile;
+  pod.annotations = {{"a/b", hostile}};
+  ContainerStatus container;
+  container.name = "c";
+  container.message = container.last_reason = container.last_message = container.reason = hostile;
+  pod.containers = pod.init_containers = {container};
+  Event event;
+  event.message = hostile;
+  pod.events = {event};
+  const json status = {{"pods", {to_json(pod)}}, {"workloads", json::array()}};
+  write_file(session.state.status_file(), status.dump(1, ' ', false, json::error_handler_t::replace));
+  testing::internal::CaptureStdout();
+  describe(session, "web");
+  ps(session, false);
+  const std::string shown = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(shown, testing::HasSubstr("a/b=a"));
+  for (const char* bad : {"\x1b", "\x07", "\xc2\x9b"})
+    EXPECT_THAT(shown, testing::Not(testing::HasSubstr(bad)));
 }
 
 TEST(PodSecurity, baseline_has_no_probe_ask_other_hosts) {

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "kube/admission.h"
 #include "kube/commands.h"
 #include "kube/cri.h"
@@ -151,7 +152,7 @@ class Progress {
     std::string& last = lines_[pod.uid];
     if (line == last) return;
     last = line;
-    fmt::print(stderr, "pod {}: {}\n", pod.name, line);
+    fmt::print(stderr, "pod {}: {}\n", pod.name, printable_lines(line));
   }
 
  private:
@@ -298,7 +299,7 @@ void play(const Session& session, const PlayOptions& options) {
   const Waited waited = store(session, manifests, options.environment, notes);
   std::set<std::string> said;
   for (const auto& note : notes)
-    if (said.insert(note).second) fmt::print(stderr, "note: {}\n", note);
+    if (said.insert(note).second) fmt::print(stderr, "note: {}\n", printable_lines(note));
   if (runs_something) ensure_supervisor(session.state, session.settings);
   if (options.wait && !waited.empty())
     wait_until_complete(session, waited, must_settle(manifests), options.timeout);
