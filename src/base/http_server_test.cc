@@ -156,19 +156,14 @@ TEST(HttpServerRequests, have_a_largest_head_target_and_number_of_fields) {
 
 TEST(HttpServerRequests, have_no_larger_head_if_it_comes_line_by_line) {
   const HttpServer server({.idle_deadline = std::chrono::seconds(5)}, echo);
-  // Beast takes whole lines out of what it is given: each piece ends with one.
-  const auto line = [](std::string_view begin) { return fmt::format("{:a<1022}\r\n", begin); };
-  const std::string first = fmt::format("GET / HTTP/1.1\r\n{:a<1006}\r\n", "X: ");
+  // Beast takes away each line of which it has seen the next one's first byte: each piece ends with that.
+  const std::string first = fmt::format("GET / HTTP/1.1\r\n{:a<1005}\r\nX", "X: ");
+  const std::string line = fmt::format("{:a<1021}\r\nX", ": ");
   Raw endless(server);
   endless.say(first);
-  for (int i = 0; i < 300; ++i) endless.say(line("X: "));
+  for (int i = 0; i < 30 && !endless.readable(5); ++i) endless.say(line);
   EXPECT_THAT(endless.hear(), StartsWith("HTTP/1.1 431 "));
   EXPECT_EQ(server.counters().bad_requests_total, 1u);
-  Raw ended(server);
-  ended.say(first);
-  for (int i = 0; i < 9; ++i) ended.say(line("X: "));
-  ended.say("\r\n");
-  EXPECT_THAT(ended.hear(), StartsWith("HTTP/1.1 431 "));
 }
 
 TEST(HttpServerRequests, follow_each_other_on_one_connection_and_are_answered_in_order) {

@@ -88,8 +88,8 @@ void HttpSession::received(std::string_view bytes) {
   parse_head();
 }
 
-// Beast's header_limit holds for what it is given at once, and it takes line for line what ends with a piece:
-// what it has taken is counted here.
+// Beast's header_limit holds for what it is given at once. It takes each line whose successor has begun at
+// the end of a piece, so that a head could go on for ever: what it has taken is counted here.
 void HttpSession::parse_head() {
   ErrorCode error;
   const size_t used = parser_->put(asio::buffer(in_), error);

@@ -166,11 +166,11 @@ class Admission : public testing::Test {
 TEST_F(Admission, no_manifest_lowers_what_a_namespace_enforces) {
   const auto lowered = testing::HasSubstr("the PodSecurity level");
   EXPECT_THAT(play(namespace_of("baseline"), namespace_of("privileged")), lowered);
-  EXPECT_THAT(play(namespace_of("baseline"), object("v1", "Namespace", {})), lowered);
+  EXPECT_THAT(play(namespace_of("baseline"), object("v1", "Namespace", json::object())), lowered);
   EXPECT_THAT(play(namespace_of("restricted"), namespace_of("baseline")), lowered);
   EXPECT_EQ(play(namespace_of("baseline"), namespace_of("baseline")), "");
   EXPECT_EQ(play(namespace_of("baseline"), namespace_of("restricted")), "");
-  EXPECT_EQ(play(object("v1", "Namespace", {}), namespace_of("baseline")), "");
+  EXPECT_EQ(play(object("v1", "Namespace", json::object()), namespace_of("baseline")), "");
 }
 
 TEST_F(Admission, no_manifest_gives_a_runtime_class_another_handler) {

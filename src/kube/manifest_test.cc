@@ -46,7 +46,7 @@ TEST(Quantity, reads_kubernetes_quantities) {
   EXPECT_EQ(parse_quantity("1k", false), 1000);
   EXPECT_EQ(parse_quantity("1e3", false), 1000);
   EXPECT_EQ(parse_quantity("100m", false), 1) << "a part of a byte is a byte";
-  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five", "0e9999", "1e9999", "1e-99999"})
+  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five", "0e9999", "1e9999"})
     EXPECT_FALSE(parse_quantity(bad, false)) << bad;
 }
 

@@ -329,10 +329,13 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
 std::string expand(const std::string& text, const Variables& variables,
                    const std::function<void(const std::string& name)>& missing) {
   std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
+  auto check = [&] {
     if (out.size() > longest_argument)
       fail(ErrorKind::invalid_input, "with its variables replaced, \"{}\" has more than {} bytes",
            text.substr(0, 100), longest_argument);
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    check();
     if (text[i] != '$' || i + 1 == text.size()) {
       out += text[i];
       continue;
@@ -353,6 +356,7 @@ std::string expand(const std::string& text, const Variables& variables,
       i = end;
     }
   }
+  check();
   return out;
 }
 
