@@ -13,6 +13,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -333,10 +334,12 @@ void unshare_mounts() {
   std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";
 }
 
-// A root made of this machine's top-level entries and a /nix of its own, for machines that have no /nix.
+// A root made of this machine's top-level entries and a /nix of its own, for machines that have no /nix. It
+// stands on a directory of the store's, which nobody else can name things in; others see it empty.
 void enter_assembled_root(const fs::path& nix) {
-  fs::path root = "/tmp/.flox-root-" + std::to_string(::getpid());
-  fs::create_directory(root);
+  const Directory state(nix / "var/nix/flox");
+  state.make_directory("assembled-root");
+  const fs::path root = nix / "var/nix/flox/assembled-root";
   mount_or_fail("tmpfs", root, MS_NOSUID | MS_NODEV, "tmpfs");
   for (const auto& entry : fs::directory_iterator("/")) {
     fs::path target = root / entry.path().filename();

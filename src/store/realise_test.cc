@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "base/error.h"
@@ -316,8 +317,8 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
   });
   const std::string where = fmt::format("http://127.0.0.1:{}/cache", server.port());
   const LocalStore publisher(temp_.path() / "publisher");
-  const auto result =
-      upload_closure(publisher, *BinaryCache::open(where, Secret("secret")), publisher.closure({*app_}), key_);
+  const auto result = upload_closure(publisher, *BinaryCache::open(where, Secret("secret")),
+                                     publisher.closure({*app_}), key_);
   EXPECT_EQ(result.paths_uploaded, 3u);
   EXPECT_EQ(stored.size(), 3u);
   try {
@@ -346,15 +347,6 @@ TEST_F(RealiseTest, a_realisation_costs_no_more_than_its_limits) {
   EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("that are allowed"));
 }
 
-TEST_F(RealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
-  const fs::path file = nar("cache", *lib_);
-  fs::remove(file);
-  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);  // nobody ever writes to it
-  RealiseOptions how = options({url("cache")});
-  how.limits.time = std::chrono::milliseconds(1500);
-  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("in the time that it was given"));
-}
-
 TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {
   auto text = [](std::string_view word) {
     std::string result;
@@ -381,8 +373,7 @@ TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {
 TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   write_file(temp_.path() / "outside", "x");
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
-  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
-              HasSubstr("narinfo: URL: "));
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("narinfo: URL: "));
 }
 
 // The cache that is asked first.
@@ -455,6 +446,19 @@ class HttpRealiseTest : public RealiseTest {
     fs::copy_file(temp_.path() / "remembered", node() / file);
   }
 };
+
+TEST_F(HttpRealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
+  std::promise<void> ended;
+  const std::shared_future<void> end = ended.get_future().share();
+  instead_ = [end](const ServerRequest& request) -> std::optional<ServerResponse> {
+    if (request.path.find("/nar/") != std::string::npos) end.wait();
+    return std::nullopt;
+  };
+  RealiseOptions how = http_options();
+  how.limits.time = std::chrono::milliseconds(1500);
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("in the time that it was given"));
+  ended.set_value();
+}
 
 TEST_F(HttpRealiseTest, what_a_cache_has_said_is_not_asked_again_unless_the_operator_wants_it) {
   {
