@@ -154,6 +154,18 @@ TEST(HttpServerRequests, have_a_largest_head_target_and_number_of_fields) {
   EXPECT_THAT(endless.hear(), StartsWith("HTTP/1.1 431 "));
 }
 
+TEST(HttpServerRequests, have_no_larger_head_if_it_comes_line_by_line) {
+  const HttpServer server({.idle_deadline = std::chrono::seconds(5)}, echo);
+  // Beast takes away each line of which it has seen the next one's first byte: each piece ends with that.
+  const std::string first = fmt::format("GET / HTTP/1.1\r\n{:a<1005}\r\nX", "X: ");
+  const std::string line = fmt::format("{:a<1021}\r\nX", ": ");
+  Raw endless(server);
+  endless.say(first);
+  for (int i = 0; i < 30 && !endless.readable(5); ++i) endless.say(line);
+  EXPECT_THAT(endless.hear(), StartsWith("HTTP/1.1 431 "));
+  EXPECT_EQ(server.counters().bad_requests_total, 1u);
+}
+
 TEST(HttpServerRequests, follow_each_other_on_one_connection_and_are_answered_in_order) {
   const HttpServer server({}, echo);
   EXPECT_THAT(

@@ -102,6 +102,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void receive(size_t most);
   void received(std::string_view bytes);
   void parse_head();
+  bool is_head_too_large() const { return head_size_ + in_.size() >= options_.max_header; }
   void head_complete();
   bool admit();
   void send_continue();
@@ -147,6 +148,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
   std::string in_;  // received, not parsed
   std::optional<Parser> parser_;
+  size_t head_size_ = 0;  // bytes of the head that are parsed already
   bool in_body_ = false;
   ServerRequest request_;
   uint64_t body_size_ = 0;

@@ -60,7 +60,7 @@ void HttpSession::next_request() {
   parser_->header_limit(static_cast<std::uint32_t>(options_.max_header));
   parser_->body_limit(boost::none);  // counted in take_body()
   in_body_ = false;
-  body_size_ = overhead_ = 0;
+  head_size_ = body_size_ = overhead_ = 0;
   in_transfer_ = false;
   place_.wait(Waiting::for_request);
   // The head's deadline begins with its first byte.
@@ -88,12 +88,16 @@ void HttpSession::received(std::string_view bytes) {
   parse_head();
 }
 
+// Beast's header_limit holds for what it is given at once. It takes each line whose successor has begun at
+// the end of a piece, so that a head could go on for ever: what it has taken is counted here.
 void HttpSession::parse_head() {
   ErrorCode error;
   const size_t used = parser_->put(asio::buffer(in_), error);
   in_.erase(0, used);
-  if (error == http::error::need_more && in_.size() < options_.max_header) return receive(head_piece);
-  if (error == http::error::need_more || error == http::error::header_limit)
+  head_size_ += used;
+  if (error == http::error::need_more && !is_head_too_large()) return receive(head_piece);
+  if (error == http::error::need_more || error == http::error::header_limit ||
+      (!error && head_size_ > options_.max_header))
     return bad_request(431, fmt::format("the request's head is over {} bytes", options_.max_header));
   if (error) return bad_request(400, "this is not an HTTP request");
   head_complete();
@@ -155,27 +159,29 @@ void HttpSession::send_continue() {
 
 void HttpSession::parse_body() {
   static thread_local std::array<char, upload_piece> shared;
-  while (!parser_->is_done() && !in_.empty()) {
+  size_t at = 0;  // moved on from, and erased once: chunks of a byte each would move all that follows them
+  while (!parser_->is_done() && at < in_.size()) {
     auto& body = parser_->get().body();
     body.data = shared.data();
     body.size = shared.size();
     body.more = true;
     ErrorCode error;
-    const size_t used = parser_->put(asio::buffer(in_), error);
+    const size_t used = parser_->put(asio::buffer(in_) + at, error);
     const size_t produced = shared.size() - body.size;
-    in_.erase(0, used);
+    at += used;
     overhead_ += used - produced;
     // Chunks of a byte each are allowed; a trailer without end, or chunks with a novel each, are not.
     if (overhead_ > most_overhead + 16 * body_size_ + 16 * produced)
       return bad_request(400, "the body's chunks have too much around them");
     if (!take_body({shared.data(), produced})) return;
     if (error == http::error::need_more) {
-      if (in_.size() > most_overhead) return bad_request(400, "a chunk's head is too long");
+      if (in_.size() - at > most_overhead) return bad_request(400, "a chunk's head is too long");
       break;
     }
     if ((error && error != http::error::need_buffer) || (used == 0 && produced == 0))
       return bad_request(400, "the body is not well framed");
   }
+  in_.erase(0, at);
   const bool complete = parser_->is_done();
   if (is_upload_ && !piece_.empty() && (complete || piece_.size() >= written_piece)) return write_piece();
   if (complete) return body_complete();

@@ -16,6 +16,7 @@ constexpr size_t max_short = 64;
 constexpr size_t max_license = 256;  // also names of keys
 constexpr size_t max_description = 4096;
 constexpr size_t max_outputs = 64;
+constexpr size_t max_comparators = 16;
 
 std::string required(const json& object, const char* key) {
   auto it = object.find(key);
@@ -108,72 +109,10 @@ std::vector<std::string> leading_numbers(std::string_view version, size_t count)
   return result;
 }
 
-struct Comparator {
-  std::string_view operation;  // empty: exact or partial
-  std::string_view version;
-};
-
-bool admits(const Comparator& wanted, std::string_view version) {
-  const auto& [operation, base] = wanted;
-  if (base == "*") return true;
-  if (operation == ">=") return compare_versions(version, base) >= 0;
-  if (operation == "<=") return compare_versions(version, base) <= 0;
-  if (operation == ">") return compare_versions(version, base) > 0;
-  if (operation == "<") return compare_versions(version, base) < 0;
-  if (operation == "=" || operation == "==") return compare_versions(version, base) == 0;
-  if (operation == "^" || operation == "~") {
-    if (compare_versions(version, base) < 0) return false;
-    auto numbers = leading_numbers(base, 3);
-    // ^ keeps the first number that is not zero, ~ the first two (semver ranges).
-    size_t kept = operation == "~" ? 2 : 1;
-    if (operation == "^")
-      while (kept < numbers.size() && numbers[kept - 1] == "0") ++kept;
-    kept = std::min(kept, numbers.size());
-    numbers.resize(kept);
-    return leading_numbers(version, kept) == numbers;
-  }
-  return version == base ||
-         (version.size() > base.size() && version.starts_with(base) && is_separator(version[base.size()]));
-}
-
 [[noreturn]] void bad_constraint(std::string_view constraint, std::string_view why) {
   throw Error(ErrorKind::invalid_input, fmt::format("the version constraint '{}': {}", constraint, why),
               "write an exact version, a part of one (1.2), or one with ^ ~ >= > <= < = before it; several "
               "with commas");
-}
-
-// ">=1.2, <2" -> {{">=", "1.2"}, {"<", "2"}}; "1.2.*" -> {{"", "1.2"}}. Throws Error(invalid_input).
-std::vector<Comparator> parse_constraint(std::string_view constraint) {
-  std::vector<Comparator> result;
-  std::string_view rest = constraint;
-  auto skip = [&](std::string_view characters) {
-    size_t end = rest.find_first_not_of(characters);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end);
-  };
-  for (skip(" ,"); !rest.empty(); skip(" ,")) {
-    Comparator one;
-    for (std::string_view operation : {">=", "<=", "==", ">", "<", "=", "^", "~"})
-      if (rest.starts_with(operation)) {
-        one.operation = operation;
-        rest.remove_prefix(operation.size());
-        break;
-      }
-    skip(" ");
-    one.version = rest.substr(0, rest.find_first_of(" ,"));
-    rest.remove_prefix(one.version.size());
-    if (one.version.empty())
-      bad_constraint(constraint, fmt::format("no version follows '{}'", one.operation));
-    for (std::string_view wildcard : {".*", ".x", ".X"})
-      while (one.version.ends_with(wildcard)) one.version.remove_suffix(2);
-    bool readable = one.version == "*" ||
-                    (!one.version.empty() && std::isalnum(static_cast<unsigned char>(one.version[0])) != 0 &&
-                     std::ranges::all_of(one.version, [](unsigned char c) {
-                       return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
-                     }));
-    if (!readable) bad_constraint(constraint, fmt::format("'{}' is no version", one.version));
-    result.push_back(one);
-  }
-  return result;
 }
 
 }  // namespace
@@ -247,9 +186,67 @@ bool is_pre_release(std::string_view version) {
   }
 }
 
+// ">=1.2, <2" -> {{">=", "1.2"}, {"<", "2"}}; "1.2.*" -> {{"", "1.2"}}.
+VersionConstraint::VersionConstraint(std::string_view constraint) {
+  std::string_view rest = constraint;
+  auto skip = [&](std::string_view characters) {
+    size_t end = rest.find_first_not_of(characters);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end);
+  };
+  for (skip(" ,"); !rest.empty(); skip(" ,")) {
+    std::string_view operation;
+    for (std::string_view known : {">=", "<=", "==", ">", "<", "=", "^", "~"})
+      if (rest.starts_with(known)) {
+        operation = known;
+        rest.remove_prefix(known.size());
+        break;
+      }
+    skip(" ");
+    std::string_view version = rest.substr(0, rest.find_first_of(" ,"));
+    rest.remove_prefix(version.size());
+    if (version.empty()) bad_constraint(constraint, fmt::format("no version follows '{}'", operation));
+    for (std::string_view wildcard : {".*", ".x", ".X"})
+      while (version.ends_with(wildcard)) version.remove_suffix(2);
+    bool readable =
+        version == "*" || (!version.empty() && std::isalnum(static_cast<unsigned char>(version[0])) != 0 &&
+                           std::ranges::all_of(version, [](unsigned char c) {
+                             return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
+                           }));
+    if (!readable) bad_constraint(constraint, fmt::format("'{}' is no version", version));
+    if (comparators_.size() == max_comparators)
+      bad_constraint(constraint, fmt::format("it has more than {} conditions", max_comparators));
+    comparators_.push_back({std::string(operation), std::string(version)});
+  }
+}
+
+bool VersionConstraint::Comparator::admits(std::string_view given) const {
+  if (version == "*") return true;
+  if (operation == ">=") return compare_versions(given, version) >= 0;
+  if (operation == "<=") return compare_versions(given, version) <= 0;
+  if (operation == ">") return compare_versions(given, version) > 0;
+  if (operation == "<") return compare_versions(given, version) < 0;
+  if (operation == "=" || operation == "==") return compare_versions(given, version) == 0;
+  if (operation == "^" || operation == "~") {
+    if (compare_versions(given, version) < 0) return false;
+    auto numbers = leading_numbers(version, 3);
+    // ^ keeps the first number that is not zero, ~ the first two (semver ranges).
+    size_t kept = operation == "~" ? 2 : 1;
+    if (operation == "^")
+      while (kept < numbers.size() && numbers[kept - 1] == "0") ++kept;
+    kept = std::min(kept, numbers.size());
+    numbers.resize(kept);
+    return leading_numbers(given, kept) == numbers;
+  }
+  return given == version ||
+         (given.size() > version.size() && given.starts_with(version) && is_separator(given[version.size()]));
+}
+
+bool VersionConstraint::admits(std::string_view version) const {
+  return std::ranges::all_of(comparators_, [&](const Comparator& one) { return one.admits(version); });
+}
+
 bool satisfies(std::string_view version, std::string_view constraint) {
-  return std::ranges::all_of(parse_constraint(constraint),
-                             [&](const Comparator& one) { return admits(one, version); });
+  return VersionConstraint(constraint).admits(version);
 }
 
 }  // namespace flox::catalog

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nix/store_path.h"
@@ -35,7 +36,23 @@ int compare_versions(std::string_view a, std::string_view b);
 bool is_pre_release(std::string_view version);
 // Does `version` satisfy a constraint: empty or "*" (any), exact, partial ("1.2", "1.2.*" and "1.2.x"
 // admit 1.2.3), or with ^, ~, >=, >, <=, <, = before it; several, with commas or spaces between, must all be
-// met. Throws Error(invalid_input) for a constraint that cannot be read.
+// met, at most 16. Throws Error(invalid_input) for a constraint that cannot be read.
 bool satisfies(std::string_view version, std::string_view constraint);
+
+// A constraint that many versions are compared with: read once.
+class VersionConstraint {
+ public:
+  explicit VersionConstraint(std::string_view text);  // throws as satisfies() does
+  bool admits(std::string_view version) const;
+  size_t size() const noexcept { return comparators_.size(); }  // conditions that must all be met
+
+ private:
+  struct Comparator {
+    std::string operation;  // empty: exact or partial
+    std::string version;
+    bool admits(std::string_view version) const;
+  };
+  std::vector<Comparator> comparators_;
+};
 
 }  // namespace flox::catalog

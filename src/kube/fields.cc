@@ -222,7 +222,7 @@ std::optional<int64_t> parse_quantity(const std::string& text, bool thousandths)
   const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
   if (digits == 0 || error != std::errc() || end != text.data() + digits) return std::nullopt;
   const long double result = std::ceil(number * factor * (thousandths ? 1000 : 1) - 1e-6L);
-  if (result < 0 || result > 9.2e18L) return std::nullopt;
+  if (!(result >= 0 && result <= 9.2e18L)) return std::nullopt;  // also what is no number: 0e9999
   return static_cast<int64_t>(result);
 }
 

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "kube/admission.h"
+#include "kube/commands.h"
 #include "kube/kustomize.h"
 #include "kube/log_reader.h"
 #include "kube/manifest.h"
@@ -89,6 +91,93 @@ TEST(PodSecurity, levels_forbid_what_the_standards_say) {
   }
   EXPECT_EQ(enforced_level({{"pod-security.kubernetes.io/enforce", "typo"}}), "restricted");
   EXPECT_EQ(enforced_level({}), "privileged");
+}
+
+TEST(Describe, sends_nothing_of_a_pod_s_to_the_terminal_that_the_terminal_would_obey) {
+  TempDir dir;
+  const Session session{StateDir(dir.path()), {}, ""};
+  const std::string hostile = "a\x1b]0;b\x07\x1b[2J\xc2\x9b\xff";
+  PodStatus pod;
+  pod.uid = "u";
+  pod.name = "web";
+  pod.namespace_ = "default";
+  pod.message = pod.reason = hostile;
+  pod.annotations = {{"a/b", hostile}};
+  ContainerStatus container;
+  container.name = "c";
+  container.message = container.last_reason = container.last_message = container.reason = hostile;
+  pod.containers = pod.init_containers = {container};
+  Event event;
+  event.message = hostile;
+  pod.events = {event};
+  const json status = {{"pods", {to_json(pod)}}, {"workloads", json::array()}};
+  write_file(session.state.status_file(), status.dump(1, ' ', false, json::error_handler_t::replace));
+  testing::internal::CaptureStdout();
+  describe(session, "web");
+  ps(session, false);
+  const std::string shown = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(shown, testing::HasSubstr("a/b=a"));
+  for (const char* bad : {"\x1b", "\x07", "\xc2\x9b"})
+    EXPECT_THAT(shown, testing::Not(testing::HasSubstr(bad)));
+}
+
+TEST(PodSecurity, baseline_has_no_probe_ask_other_hosts) {
+  const auto violation = [](const char* kind, const json& probe, const char* level) {
+    return pod_security_violation(spec_of({{"containers", {{{"name", "c"}, {"image", "i"}, {kind, probe}}}}}),
+                                  level);
+  };
+  const json metadata = {
+      {"httpGet", {{"host", "169.254.169.254"}, {"port", 80}, {"path", "/latest/meta-data"}}}};
+  const json loopback = {{"tcpSocket", {{"host", "127.0.0.1"}, {"port", 2375}}}};
+  for (const char* kind : {"livenessProbe", "readinessProbe", "startupProbe"})
+    for (const auto& probe : {metadata, loopback}) {
+      EXPECT_EQ(violation(kind, probe, "baseline"), "container c: a probe of another host") << probe;
+      EXPECT_EQ(violation(kind, probe, "privileged"), "");
+    }
+  EXPECT_EQ(violation("livenessProbe", {{"httpGet", {{"port", 80}}}}, "baseline"), "");
+}
+
+class Admission : public testing::Test {
+ protected:
+  static json object(const char* api, const char* kind, const json& rest) {
+    json document = {{"apiVersion", api}, {"kind", kind}, {"metadata", {{"name", "a"}}}};
+    document.merge_patch(rest);
+    return document;
+  }
+  static json namespace_of(const json& level) {
+    return object("v1", "Namespace",
+                  {{"metadata", {{"labels", {{"pod-security.kubernetes.io/enforce", level}}}}}});
+  }
+  // Plays an object where another of its name is known already; the complaint, or nothing.
+  static std::string play(const json& known, const json& now) {
+    const Object object = read_object(known, "test");
+    StoredObject stored;
+    stored.key = object.key();
+    stored.document = known;
+    try {
+      check_admission({{stored.key, stored}}, {{read_object(now, "test"), now}});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+};
+
+TEST_F(Admission, no_manifest_lowers_what_a_namespace_enforces) {
+  const auto lowered = testing::HasSubstr("the PodSecurity level");
+  EXPECT_THAT(play(namespace_of("baseline"), namespace_of("privileged")), lowered);
+  EXPECT_THAT(play(namespace_of("baseline"), object("v1", "Namespace", json::object())), lowered);
+  EXPECT_THAT(play(namespace_of("restricted"), namespace_of("baseline")), lowered);
+  EXPECT_EQ(play(namespace_of("baseline"), namespace_of("baseline")), "");
+  EXPECT_EQ(play(namespace_of("baseline"), namespace_of("restricted")), "");
+  EXPECT_EQ(play(object("v1", "Namespace", json::object()), namespace_of("baseline")), "");
+}
+
+TEST_F(Admission, no_manifest_gives_a_runtime_class_another_handler) {
+  const json strong = object("node.k8s.io/v1", "RuntimeClass", {{"handler", "gvisor"}});
+  const json weak = object("node.k8s.io/v1", "RuntimeClass", {{"handler", "runc"}});
+  EXPECT_THAT(play(strong, weak), testing::HasSubstr("RuntimeClass a has the handler \"gvisor\""));
+  EXPECT_EQ(play(strong, strong), "");
 }
 
 TEST(Kustomization, reads_nothing_outside_of_its_directory_and_not_itself) {

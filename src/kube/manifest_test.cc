@@ -46,7 +46,7 @@ TEST(Quantity, reads_kubernetes_quantities) {
   EXPECT_EQ(parse_quantity("1k", false), 1000);
   EXPECT_EQ(parse_quantity("1e3", false), 1000);
   EXPECT_EQ(parse_quantity("100m", false), 1) << "a part of a byte is a byte";
-  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five"})
+  for (const char* bad : {"", "Gi", "2gb", "1.2.3", "-1", "five", "0e9999", "1e9999"})
     EXPECT_FALSE(parse_quantity(bad, false)) << bad;
 }
 
@@ -174,6 +174,9 @@ TEST(Manifest, refuses_what_restricts_and_is_not_supported) {
            "restartPolicy: Always",
            "volumeDevices: [{name: a, devicePath: /dev/a}]",
            "securityContext: {procMount: Unmasked}",
+           "securityContext: {capabilities: {drop: [CAP_NET_RAW]}}",
+           "securityContext: {capabilities: {drop: [net_raw]}}",
+           "securityContext: {capabilities: {drop: ['NET_RAW MKNOD']}}",
            "securityContext: {seLinuxOptions: {type: t}}",
            "securityContext: {privileged: true, allowPrivilegeEscalation: false}",
            "securityContext: {appArmorProfile: {type: Localhost}}",

@@ -13,11 +13,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/printable.h"
+#include "kube/admission.h"
 #include "kube/commands.h"
 #include "kube/cri.h"
 #include "kube/input.h"
 #include "kube/manifest.h"
-#include "kube/pod_security.h"
 #include "kube/reconcile.h"
 
 namespace flox::kube {
@@ -81,41 +82,6 @@ std::map<ObjectKey, StoredObject> stored_objects(const StateDir& state) {
   return objects;
 }
 
-// As Kubernetes: the data of an immutable ConfigMap or Secret does not change.
-void check_immutable(const std::map<ObjectKey, StoredObject>& known, const Manifest& manifest) {
-  const auto found = known.find(manifest.object.key());
-  const auto* now = std::get_if<KeyedData>(&manifest.object.body);
-  if (!now || found == known.end()) return;
-  const Object before = read_object(found->second.document, to_string(found->first));
-  const auto& data = std::get<KeyedData>(before.body);
-  if (data.immutable && (data.data != now->data || !now->immutable))
-    throw Error(ErrorKind::conflict,
-                fmt::format("{} is immutable, and would change", to_string(found->first)),
-                "Give the new data another name, or take the old object down first.");
-}
-
-// A Namespace's label pod-security.kubernetes.io/enforce holds for the pods that are played into it.
-void check_pod_security(const std::map<ObjectKey, StoredObject>& known,
-                        const std::vector<Manifest>& manifests) {
-  std::map<std::string, std::string> levels;
-  auto learn = [&](const Object& object) {
-    if (object.kind == "Namespace") levels[object.metadata.name] = enforced_level(object.metadata.labels);
-  };
-  for (const auto& [key, object] : known)
-    if (key.kind == "Namespace") learn(read_object(object.document, to_string(key)));
-  for (const auto& manifest : manifests) learn(manifest.object);
-  for (const auto& manifest : manifests) {
-    const PodSpec* spec = pod_spec_of(manifest.object);
-    const auto level = levels.find(manifest.object.metadata.namespace_);
-    if (!spec || level == levels.end()) continue;
-    if (const std::string why = pod_security_violation(*spec, level->second); !why.empty())
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("{} violates PodSecurity \"{}\" of the namespace {}: {}",
-                              to_string(manifest.object.key()), level->second, level->first, why),
-                  "Change the pod, or play it into another namespace.");
-  }
-}
-
 // Variables of the command line become part of JSON.
 void check_variable(const std::string& name, const std::string& value) {
   try {
@@ -130,8 +96,7 @@ Waited store(const Session& session, const std::vector<Manifest>& manifests, con
   const FileLock lock = session.state.lock();
   std::map<ObjectKey, StoredObject> known = stored_objects(session.state);
   note_unknown_namespaces(known, manifests, notes);
-  for (const auto& manifest : manifests) check_immutable(known, manifest);
-  check_pod_security(known, manifests);
+  check_admission(known, manifests);
   Waited waited;
   for (const auto& manifest : manifests) {
     const ObjectKey key = manifest.object.key();
@@ -187,7 +152,7 @@ class Progress {
     std::string& last = lines_[pod.uid];
     if (line == last) return;
     last = line;
-    fmt::print(stderr, "pod {}: {}\n", pod.name, line);
+    fmt::print(stderr, "pod {}: {}\n", pod.name, printable_lines(line));
   }
 
  private:
@@ -334,7 +299,7 @@ void play(const Session& session, const PlayOptions& options) {
   const Waited waited = store(session, manifests, options.environment, notes);
   std::set<std::string> said;
   for (const auto& note : notes)
-    if (said.insert(note).second) fmt::print(stderr, "note: {}\n", note);
+    if (said.insert(note).second) fmt::print(stderr, "note: {}\n", printable_lines(note));
   if (runs_something) ensure_supervisor(session.state, session.settings);
   if (options.wait && !waited.empty())
     wait_until_complete(session, waited, must_settle(manifests), options.timeout);

@@ -14,6 +14,26 @@ namespace {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
+// What Linux gives a program at most (execve(2)): bytes of one variable or argument, and of all together.
+constexpr size_t longest_argument = 128 << 10;
+constexpr size_t most_arguments = 6 << 20;
+
+// Counts what a container's program is given, while it is made: variables that name each other twice would
+// double with every one.
+class ArgumentBytes {
+ public:
+  void take(size_t size) {
+    total_ += size + 1;
+    if (total_ > most_arguments)
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("variables, command and args take more than {} bytes", most_arguments),
+                  "Give the program its data in a ConfigMap or Secret volume.");
+  }
+
+ private:
+  size_t total_ = 0;
+};
+
 // What Kubernetes hides from containers and makes read-only in /proc and /sys (procMount: Default).
 const std::vector<std::string> masked_paths = {
     "/proc/asound",     "/proc/acpi",        "/proc/kcore",       "/proc/keys", "/proc/latency_stats",
@@ -73,8 +93,12 @@ std::string field_value(const std::string& path, const PodRecord& pod, const Pod
 }
 
 Variables make_environment(const PodRecord& pod, const Container& container, const PodPlace& place,
-                           const ContainerInputs& inputs) {
+                           const ContainerInputs& inputs, ArgumentBytes& bytes) {
   Variables variables;
+  auto add = [&](const std::string& name, const std::string& value) {
+    bytes.take(name.size() + 1 + value.size());
+    set(variables, name, value);
+  };
   for (const auto& from : container.env_from) {
     const KeyedData* data = inputs.objects.keyed_data(from.is_secret, pod.namespace_(), from.object);
     if (!data && !from.optional)
@@ -82,7 +106,7 @@ Variables make_environment(const PodRecord& pod, const Container& container, con
                   fmt::format("{} \"{}\" not found", from.is_secret ? "secret" : "configmap", from.object),
                   "Play its manifest too.");
     if (data)
-      for (const auto& [key, value] : data->data) set(variables, from.prefix + key, value);
+      for (const auto& [key, value] : data->data) add(from.prefix + key, value);
   }
   for (const auto& variable : container.env) {
     std::optional<std::string> value;
@@ -94,7 +118,7 @@ Variables make_environment(const PodRecord& pod, const Container& container, con
       value = field_value(variable.field_path, pod, place, inputs.pod_ip);
     else
       value = expand(variable.value, variables);
-    if (value) set(variables, variable.name, *value);
+    if (value) add(variable.name, *value);
   }
   return variables;
 }
@@ -217,8 +241,8 @@ int64_t oom_score(const PodSpec& pod, const Resources& resources, int64_t machin
     }
   if (!any) return 1000;
   if (guaranteed) return -997;
-  const int64_t score =
-      1000 - 1000 * resources.memory_request.value_or(0) / std::max<int64_t>(machine_memory, 1);
+  const int64_t score = 1000 - 1000 * std::min(resources.memory_request.value_or(0), machine_memory) /
+                                   std::max<int64_t>(machine_memory, 1);
   return std::clamp<int64_t>(score, 3, 999);
 }
 
@@ -275,9 +299,13 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
   config.name = container.name;
   config.image = container.image;
   config.attempt = attempt;
-  config.env = make_environment(pod, container, place, inputs);
-  for (const auto& word : container.command) config.command.push_back(expand(word, config.env));
-  for (const auto& word : container.args) config.args.push_back(expand(word, config.env));
+  ArgumentBytes bytes;
+  config.env = make_environment(pod, container, place, inputs, bytes);
+  auto add_words = [&](const std::vector<std::string>& words, std::vector<std::string>& into) {
+    for (const auto& word : words) bytes.take(into.emplace_back(expand(word, config.env)).size());
+  };
+  add_words(container.command, config.command);
+  add_words(container.args, config.args);
   config.working_dir = container.working_dir;
   config.mounts = make_mounts(container, pod, config.env, inputs);
   config.labels = identity_labels(pod, place);
@@ -301,7 +329,13 @@ ContainerConfig make_container_config(const PodRecord& pod, const Container& con
 std::string expand(const std::string& text, const Variables& variables,
                    const std::function<void(const std::string& name)>& missing) {
   std::string out;
+  auto check = [&] {
+    if (out.size() > longest_argument)
+      fail(ErrorKind::invalid_input, "with its variables replaced, \"{}\" has more than {} bytes",
+           text.substr(0, 100), longest_argument);
+  };
   for (size_t i = 0; i < text.size(); ++i) {
+    check();
     if (text[i] != '$' || i + 1 == text.size()) {
       out += text[i];
       continue;
@@ -322,15 +356,20 @@ std::string expand(const std::string& text, const Variables& variables,
       i = end;
     }
   }
+  check();
   return out;
 }
 
 ContainerResources make_resources(const PodSpec& pod, const Resources& resources, int64_t machine_memory) {
+  constexpr int64_t most_cpu =
+      1'000'000'000;  // thousandths: more than any machine has, and multiplied safely
   ContainerResources result;
-  result.cpu_shares = std::clamp<int64_t>(resources.cpu_request.value_or(0) * 1024 / 1000, 2, 262144);
+  result.cpu_shares =
+      std::clamp<int64_t>(std::min(resources.cpu_request.value_or(0), most_cpu) * 1024 / 1000, 2, 262144);
   if (resources.cpu_limit && *resources.cpu_limit > 0) {
     result.cpu_period = 100000;
-    result.cpu_quota = std::max<int64_t>(*resources.cpu_limit * result.cpu_period / 1000, 1000);
+    result.cpu_quota =
+        std::max<int64_t>(std::min(*resources.cpu_limit, most_cpu) * result.cpu_period / 1000, 1000);
   }
   result.memory_limit = resources.memory_limit.value_or(0);
   result.oom_score_adj = oom_score(pod, resources, machine_memory);

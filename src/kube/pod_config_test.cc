@@ -40,6 +40,32 @@ TEST(Expand, replaces_known_variables_only) {
   EXPECT_EQ(expand("$(A)-$(B)-$(C)-$$(A)-$A-$", variables), "1-2-$(C)-$(A)-$A-$");
 }
 
+TEST(PodConfig, refuses_variables_that_double_each_other) {
+  const auto refusal = [](const json& env, const json& args) -> std::string {
+    const auto pod =
+        pod_with({{"containers", {{{"name", "c"}, {"image", "i"}, {"env", env}, {"args", args}}}}});
+    try {
+      config_of(pod);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  json env = {{{"name", "V0"}, {"value", std::string(1000, 'x')}}};
+  for (int i = 1; i < 40; ++i)
+    env.push_back({{"name", fmt::format("V{}", i)}, {"value", fmt::format("$(V{0})$(V{0})", i - 1)}});
+  EXPECT_THAT(refusal(env, json::array()), testing::HasSubstr("has more than 131072 bytes"));
+  // Each below the limit, but many of them: of variables, of arguments, and of both.
+  json many = {{{"name", "V"}, {"value", std::string(100'000, 'x')}}};
+  const json one = many;
+  for (int i = 0; i < 80; ++i) many.push_back({{"name", fmt::format("W{}", i)}, {"value", "$(V)"}});
+  EXPECT_THAT(refusal(many, json::array()), testing::HasSubstr("more than 6291456 bytes"));
+  EXPECT_THAT(refusal(one, std::vector<std::string>(80, "$(V)")),
+              testing::HasSubstr("more than 6291456 bytes"));
+  EXPECT_THAT(refusal(one, {std::string("$(V)$(V)")}), testing::HasSubstr("has more than 131072 bytes"));
+  EXPECT_EQ(refusal(one, {std::string("$(V)")}), "");
+}
+
 TEST(PodConfig, gives_containers_their_variables_in_kubernetes_order_of_precedence) {
   ObjectIndex objects({{{"ConfigMap", "shop", "settings"},
                         {"ConfigMap",

@@ -37,6 +37,14 @@ std::string pod_violates_baseline(const PodSpec& spec) {
   return {};
 }
 
+// A probe with a host of its own has this machine ask whatever it can reach in the pod's stead.
+bool probes_a_host(const std::optional<Probe>& probe) {
+  if (!probe) return false;
+  if (const auto* http = std::get_if<HttpAction>(&probe->action)) return !http->host.empty();
+  const auto* tcp = std::get_if<TcpAction>(&probe->action);
+  return tcp != nullptr && !tcp->host.empty();
+}
+
 std::string violates_baseline(const Container& container) {
   const SecurityContext& security = container.security;
   if (security.privileged) return "privileged";
@@ -46,6 +54,8 @@ std::string violates_baseline(const Container& container) {
     if (port.host_port != 0) return fmt::format("hostPort {}", port.host_port);
   if (security.seccomp.type == "Unconfined") return "seccompProfile Unconfined";
   if (security.apparmor.type == "Unconfined") return "appArmorProfile Unconfined";
+  for (const auto* probe : {&container.liveness, &container.readiness, &container.startup})
+    if (probes_a_host(*probe)) return "a probe of another host";
   return {};
 }
 
@@ -70,6 +80,13 @@ std::string enforced_level(const StringMap& labels) {
   const auto found = labels.find("pod-security.kubernetes.io/enforce");
   if (found == labels.end() || found->second == "privileged") return "privileged";
   return found->second == "baseline" ? "baseline" : "restricted";
+}
+
+bool is_laxer(const std::string& level, const std::string& other) {
+  const auto rank = [](const std::string& name) {
+    return name == "privileged" ? 0 : name == "baseline" ? 1 : 2;
+  };
+  return rank(level) < rank(other);
 }
 
 std::string pod_security_violation(const PodSpec& spec, const std::string& level) {

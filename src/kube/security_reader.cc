@@ -37,6 +37,26 @@ SecurityProfile read_profile(Fields& parent, const char* key) {
   return profile;
 }
 
+// capabilities(7), without "CAP_". A runtime drops nothing for a name that it does not know, "CAP_NET_RAW"
+// among them, and says nothing.
+bool is_capability(std::string_view name) {
+  static constexpr std::string_view known =
+      " ALL AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE "
+      "DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE "
+      "MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYSLOG "
+      "SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE "
+      "SYS_TIME SYS_TTY_CONFIG WAKE_ALARM ";
+  return name.find(' ') == name.npos && known.find(fmt::format(" {} ", name)) != known.npos;
+}
+
+std::vector<std::string> read_capabilities(Fields& capabilities, const char* key) {
+  std::vector<std::string> names = capabilities.texts(key);
+  for (const auto& name : names)
+    if (!is_capability(name))
+      capabilities.reject(key, fmt::format("{} is not a capability; they are written as NET_RAW is", name));
+  return names;
+}
+
 bool contains(const std::vector<std::string>& list, const char* word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
@@ -54,12 +74,11 @@ SecurityContext read_security(const YamlNode& node, const std::string& path, con
   security.allow_privilege_escalation = fields.boolean("allowPrivilegeEscalation").value_or(true);
   if (fields.has("capabilities")) {
     Fields capabilities(fields.node("capabilities"), fields.path_of("capabilities"), context);
-    security.add_capabilities = capabilities.texts("add");
-    security.drop_capabilities = capabilities.texts("drop");
+    security.add_capabilities = read_capabilities(capabilities, "add");
+    security.drop_capabilities = read_capabilities(capabilities, "drop");
   }
   if (!security.allow_privilege_escalation &&
-      (security.privileged || contains(security.add_capabilities, "SYS_ADMIN") ||
-       contains(security.add_capabilities, "CAP_SYS_ADMIN")))
+      (security.privileged || contains(security.add_capabilities, "SYS_ADMIN")))
     fields.reject("allowPrivilegeEscalation",
                   "cannot be false for a container that is privileged or has SYS_ADMIN");
   security.seccomp = read_profile(fields, "seccompProfile");

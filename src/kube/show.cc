@@ -6,12 +6,19 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "kube/commands.h"
 
 namespace flox::kube {
 namespace {
 
 using nlohmann::json;
+
+// A line on the terminal. Annotations and messages are texts of strangers: what a pod's own probe says, too.
+template <typename... Parts>
+void say(fmt::format_string<Parts...> format, Parts&&... parts) {
+  fmt::print("{}\n", printable_lines(fmt::format(format, std::forward<Parts>(parts)...)));
+}
 
 std::string restarts_text(const PodStatus& pod) { return std::to_string(pod.restarts()); }
 
@@ -29,7 +36,7 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i)
       line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}   ", row[i], widths[i]);
-    fmt::print("{}\n", line);
+    say("{}", line);
   }
 }
 
@@ -46,16 +53,16 @@ std::string time_text(UnixTime time) {
 void print_map(const char* title, const StringMap& map) {
   bool first = true;
   for (const auto& [key, value] : map) {
-    fmt::print("{:<18} {}={}\n", first ? title : "", key, value);
+    say("{:<18} {}={}", first ? title : "", key, value);
     first = false;
   }
-  if (first) fmt::print("{:<18} <none>\n", title);
+  if (first) say("{:<18} <none>", title);
 }
 
 void print_container(const ContainerStatus& container) {
   const char* states[] = {"Waiting", "Running", "Terminated"};
-  fmt::print("  {}:\n", container.name);
-  auto line = [](const char* name, const std::string& value) { fmt::print("    {:<16} {}\n", name, value); };
+  say("  {}:", container.name);
+  auto line = [](const char* name, const std::string& value) { say("    {:<16} {}", name, value); };
   line("Container ID:", container.id.empty() ? "" : "containerd://" + container.id);
   line("Image:", container.image);
   line("State:", states[static_cast<int>(container.state)]);
@@ -78,10 +85,8 @@ void print_container(const ContainerStatus& container) {
 }
 
 void print_conditions(const PodStatus& pod) {
-  auto line = [](const char* name, bool value) {
-    fmt::print("  {:<16} {}\n", name, value ? "True" : "False");
-  };
-  fmt::print("Conditions:\n");
+  auto line = [](const char* name, bool value) { say("  {:<16} {}", name, value ? "True" : "False"); };
+  say("Conditions:");
   line("Initialized", pod.initialized());
   line("Ready", pod.ready());
   line("ContainersReady", pod.ready());
@@ -90,10 +95,10 @@ void print_conditions(const PodStatus& pod) {
 
 void print_events(const PodStatus& pod) {
   if (pod.events.empty()) {
-    fmt::print("Events:            <none>\n");
+    say("Events:            <none>");
     return;
   }
-  fmt::print("Events:\n");
+  say("Events:");
   const UnixTime now = std::time(nullptr);
   std::vector<std::vector<std::string>> rows = {{"  Type", "Reason", "Age", "Message"}};
   for (const auto& event : pod.events) {
@@ -194,7 +199,7 @@ void ps(const Session& session, bool as_json) {
   print_table(rows);
   for (const auto& pod : pods)
     if (const std::string what = pod.ready() || pod.terminating ? "" : trouble(pod); !what.empty())
-      fmt::print("\n{}: {}\n", pod.name, what);
+      say("\n{}: {}", pod.name, what);
   if (!supervisor_runs(session.state))
     fmt::print(
         stderr,
@@ -203,7 +208,7 @@ void ps(const Session& session, bool as_json) {
 
 void describe(const Session& session, const std::string& target) {
   const PodStatus pod = find_pod(session, target);
-  auto line = [](const char* name, const std::string& value) { fmt::print("{:<18} {}\n", name, value); };
+  auto line = [](const char* name, const std::string& value) { say("{:<18} {}", name, value); };
   line("Name:", pod.name);
   line("Namespace:", pod.namespace_);
   line("Runtime Class:", pod.runtime_class.empty() ? "<none>" : pod.runtime_class);
@@ -217,10 +222,10 @@ void describe(const Session& session, const std::string& target) {
   line("UID:", pod.uid);
   if (!pod.owner_kind.empty()) line("Controlled By:", pod.owner_kind + "/" + pod.owner_name);
   if (!pod.init_containers.empty()) {
-    fmt::print("Init Containers:\n");
+    say("Init Containers:");
     for (const auto& container : pod.init_containers) print_container(container);
   }
-  fmt::print("Containers:\n");
+  say("Containers:");
   for (const auto& container : pod.containers) print_container(container);
   print_conditions(pod);
   print_events(pod);

@@ -15,6 +15,8 @@ constexpr int most_unpacking = 4;
 constexpr uint64_t plain_size = 64ULL << 20;
 constexpr uint64_t usual_ratio = 200;
 
+struct UnpacksToMore {};  // than that
+
 }  // namespace
 
 void NarInfoUpload::write(std::string_view piece) {
@@ -47,6 +49,8 @@ void NarUpload::open() {
                                            [this](std::string_view piece) {
                                              nar_hash_.update(piece);
                                              nar_size_ += piece.size();
+                                             if (nar_size_ > plain_size + usual_ratio * size_)
+                                               throw UnpacksToMore();
                                            },
                                            {.memory = store::usual_decompressor_memory});
 }
@@ -70,23 +74,14 @@ void NarUpload::write(std::string_view piece) {
 }
 
 void NarUpload::unpack(std::string_view piece) {
-  bool goes_on = true;
   try {
-    // In small steps: what one step can unpack to is bounded, too.
-    constexpr size_t step = 4096;
-    while (!piece.empty() && goes_on) {
-      const std::string_view part = piece.substr(0, compression_ == "none" ? piece.size() : step);
-      decompressor_->feed(part);
-      piece.remove_prefix(part.size());
-      goes_on = nar_size_ <= plain_size + usual_ratio * size_;
-    }
-  } catch (const store::NeedsMemory&) {
-    goes_on = false;
-  } catch (const Error& error) {  // told once it is known whether these are the bytes that were meant
+    decompressor_->feed(piece);
+    return;
+  } catch (const store::NeedsMemory&) {  // once its narinfo comes
+  } catch (const UnpacksToMore&) {       // so is that
+  } catch (const Error& error) {         // told once it is known whether these are the bytes that were meant
     damage_ = error;
-    goes_on = false;
   }
-  if (goes_on) return;
   decompressor_.reset();
   --cache_.unpacking_;
 }
@@ -97,6 +92,8 @@ std::optional<NarContent> NarUpload::content() {
   try {
     decompressor_->finish();
   } catch (const store::NeedsMemory&) {
+    return std::nullopt;
+  } catch (const UnpacksToMore&) {
     return std::nullopt;
   }
   return NarContent{.hash = nar_hash_.finish(), .size = nar_size_};

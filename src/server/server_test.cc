@@ -1,3 +1,4 @@
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -157,6 +158,15 @@ TEST_F(RecordsTest, a_request_and_its_answer_have_limits) {
   for (int i = 0; i < 16; ++i) systems.push_back(fmt::format("x{}-linux", i));
   EXPECT_THAT(refusal(asking(systems, 1000)), HasSubstr("the answer would be over"));
   EXPECT_THAT(refusal({{"items", std::vector<int>(101)}}), HasSubstr("'items'"));
+  // Each condition is compared with each version: what that comes to has a limit, too.
+  auto costly = asking({"x86_64-linux"}, 1000);
+  const auto conditions = [](size_t count) {
+    return fmt::format("{}", fmt::join(std::vector<std::string>(count, "<11111"), ","));
+  };
+  for (auto& one : costly["items"][0]["descriptors"]) one["version"] = conditions(16);
+  EXPECT_THAT(refusal(costly), HasSubstr("too many versions"));
+  costly["items"][0]["descriptors"][0]["version"] = conditions(17);
+  EXPECT_THAT(refusal(costly), HasSubstr("more than 16 conditions"));
 }
 
 TEST_F(RecordsTest, search_can_be_for_one_system) {

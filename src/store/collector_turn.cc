@@ -24,10 +24,11 @@ namespace flox::store {
 namespace {
 
 constexpr size_t max_line = 4096;  // bytes; a store path has at most 255
+constexpr size_t most_clients = 256;
 constexpr auto quiet = std::chrono::milliseconds(20);
 
 // Listens at DIRECTORY/socket, through the directory's descriptor: its path may be longer than a socket's
-// address can hold.
+// address can hold. For the store's owner alone, as gc.lock is: who cannot take that has nothing to announce.
 Fd listen_in(const fs::path& directory) {
   const Fd parent = open_file(directory, O_PATH | O_DIRECTORY);
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -37,7 +38,7 @@ Fd listen_in(const fs::path& directory) {
   std::memcpy(address.sun_path, path.data(), path.size());
   ::unlinkat(parent.get(), "socket", 0);  // a killed collector's
   if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), 64) != 0)
+      ::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), 64) != 0)
     fail_errno(errno, "listening at {}/socket", directory.string());
   return fd;
 }
@@ -60,6 +61,7 @@ struct Client {
       answers += '1';
     }
     if (input.size() > max_line) return false;
+    // Nor is anybody waited for: who reads no answers is gone.
     return answers.empty() || ::send(fd.get(), answers.data(), answers.size(), MSG_NOSIGNAL) ==
                                   static_cast<ssize_t>(answers.size());
   }
@@ -90,7 +92,8 @@ class CollectorTurn::Listener {
  private:
   void serve() {
     for (;;) {
-      std::vector<pollfd> ready{{stop_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+      const short accepting = clients_.size() < most_clients ? POLLIN : 0;
+      std::vector<pollfd> ready{{stop_.get(), POLLIN, 0}, {socket_.get(), accepting, 0}};
       for (const Client& client : clients_) ready.push_back({client.fd.get(), POLLIN, 0});
       if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) return;
       if (ready[0].revents != 0) return;
@@ -99,7 +102,7 @@ class CollectorTurn::Listener {
         client =
             ready[i].revents == 0 || client->serve(announce_) ? std::next(client) : clients_.erase(client);
       if (ready[1].revents != 0)
-        if (Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)); fd)
+        if (Fd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)); fd)
           clients_.push_back({.fd = std::move(fd), .input = {}});
     }
   }

@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "store/collector_turn.h"
 #include "store/last_use.h"
 #include "store/lease.h"
 #include "store/roots.h"
@@ -292,6 +295,36 @@ TEST_F(GcTest, killed_at_any_moment_it_leaves_no_valid_path_without_files_and_th
   collect();
   EXPECT_THAT(LocalStore(root()).valid_paths(), IsEmpty());
   EXPECT_TRUE(fs::is_empty(state() / "flox/trash"));
+}
+
+// A collector that waited for it would hold gc.lock for ever, and with it every realisation.
+TEST_F(GcTest, nobody_who_reads_no_answers_keeps_the_collector) {
+  const LocalStore store(root());
+  const fs::path socket = store.state_directory() / "gc-socket/socket";
+  const auto connect = [&] {
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    socket.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+      fail_errno(errno, "connecting");
+    return fd;
+  };
+  const auto turn = std::make_unique<CollectorTurn>(store);
+  EXPECT_EQ(fs::status(socket).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  const Fd deaf = connect();
+  const std::string line = "/nix/store/" + std::string(32, '0') + "-x\n";
+  std::string lines;
+  for (int i = 0; i < 20'000; ++i) lines += line;
+  for (size_t sent = 0; sent < 16 * lines.size();) {
+    const ssize_t count = ::send(deaf.get(), lines.data(), lines.size(), MSG_NOSIGNAL);
+    if (count <= 0) break;  // given up on
+    sent += static_cast<size_t>(count);
+  }
+  const Fd other = connect();
+  ASSERT_EQ(::send(other.get(), line.data(), line.size(), MSG_NOSIGNAL), static_cast<ssize_t>(line.size()));
+  char answer = 0;
+  ASSERT_EQ(::recv(other.get(), &answer, 1, 0), 1);
+  EXPECT_EQ(answer, '1');
 }
 
 }  // namespace

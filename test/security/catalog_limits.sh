@@ -65,6 +65,26 @@ for kind in silent head body chunks reader idle "silent head body chunks reader 
   let_go
 done
 
+step "a head that comes line by line is refused at its limit"
+head=$(python3 - "${url##*:}" <<'PY'
+import select, socket, sys
+one = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60)
+one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+one.sendall(b"GET / HTTP/1.1\r\n" + b"X: ".ljust(1005, b"a") + b"\r\nX")  # each piece ends with the next line's first byte
+for i in range(1000):
+    if select.select([one], [], [], 0.005)[0]: break
+    one.sendall(b": ".ljust(1021, b"a") + b"\r\nX")
+print(i, one.recv(12).decode())
+PY
+)
+equal "${head#* }" "HTTP/1.1 431"
+[ "${head%% *}" -le 30 ] || die "the server took ${head%% *} KiB of a head"
+
+step "a request cannot have more compared than a limit"
+conditions=$(printf '<1,%.0s' {1..17})
+equal "$(resolve "{\"attr_path\":\"web\",\"systems\":[\"x86_64-linux\"],\"version\":\"$conditions\"}")" 400
+contains "$(answer .detail)" "more than 16 conditions"
+
 step "more connections than there may be: the slow ones make room"
 stop_catalog
 start_catalog --max-connections 100 --max-connections-per-peer 60

@@ -74,6 +74,17 @@ pod 'tty: false' | sed 's/{name: web}/{name: web, namespace: shop}/' >"$WORLD/po
 expect_error 'violates PodSecurity "restricted" of the namespace shop: container server: allowPrivilegeEscalation is not false' \
   flox-kube play --no-wait "$WORLD/shop.yaml" "$WORLD/pod.yaml"
 
+step "no manifest lowers what a namespace enforces, or gives a RuntimeClass another handler"
+class() { printf '%s\n' 'apiVersion: node.k8s.io/v1' 'kind: RuntimeClass' 'metadata: {name: strong}' "handler: $1"; }
+class gvisor >"$WORLD/class.yaml"
+flox-kube play --no-wait "$WORLD/shop.yaml" "$WORLD/class.yaml" >/dev/null 2>&1
+sed 's/restricted/privileged/' "$WORLD/shop.yaml" >"$WORLD/lifted.yaml"
+expect_error 'Namespace shop has the PodSecurity level "restricted"' flox-kube play --no-wait "$WORLD/lifted.yaml" "$WORLD/pod.yaml"
+printf '%s\n' 'apiVersion: v1' 'kind: Namespace' 'metadata: {name: shop}' >"$WORLD/lifted.yaml"
+expect_error 'Namespace shop has the PodSecurity level "restricted"' flox-kube play --no-wait -n shop "$WORLD/lifted.yaml" "$WORLD/pod.yaml"
+expect_error 'RuntimeClass strong has the handler "gvisor"' flox-kube play --no-wait - < <(class runc)
+flox-kube down "$WORLD/shop.yaml" "$WORLD/class.yaml" >/dev/null 2>&1
+
 step "an immutable ConfigMap does not change"
 settings() { printf '%s\n' 'apiVersion: v1' 'kind: ConfigMap' 'metadata: {name: settings}' 'immutable: true' "data: {a: \"$1\"}"; }
 settings 1 | flox-kube play --no-wait - >/dev/null 2>&1

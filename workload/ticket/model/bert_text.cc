@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "base/error.h"
 #include "ticket/model/unicode_rules.h"
@@ -43,6 +44,60 @@ const icu::Normalizer2& nfd() {
     return new icu::FilteredNormalizer2(*newest, *known);
   }();
   return *normalizer;
+}
+
+// ICU's normalizer moves each mark past those before it that belong behind it: a million marks of one kind
+// and a million of another take hours. So many marks in a row as this are sorted instead.
+constexpr int most_marks = 64;
+
+// NFD as nfd() makes it, in a time that does not depend on how many marks follow each other.
+icu::UnicodeString decomposed(const icu::UnicodeString& text) {
+  struct Mark {
+    UChar32 character;
+    uint8_t order;  // its canonical combining class
+  };
+  icu::UnicodeString result;
+  std::vector<Mark> marks;
+  auto end_marks = [&] {
+    std::ranges::stable_sort(marks, {}, &Mark::order);
+    for (const Mark& mark : marks) result.append(mark.character);
+    marks.clear();
+  };
+  auto append = [&](UChar32 c) {
+    if (const uint8_t order = nfd().getCombiningClass(c); order != 0) {
+      marks.push_back({c, order});
+    } else {
+      end_marks();
+      result.append(c);
+    }
+  };
+  icu::UnicodeString parts;
+  for (int32_t at = 0; at < text.length(); at = text.moveIndex32(at, 1)) {
+    const UChar32 c = text.char32At(at);
+    if (!nfd().getDecomposition(c, parts)) {
+      append(c);
+      continue;
+    }
+    for (int32_t part = 0; part < parts.length(); part = parts.moveIndex32(part, 1))
+      append(parts.char32At(part));
+  }
+  end_marks();
+  return result;
+}
+
+icu::UnicodeString normalized(const icu::UnicodeString& text) {
+  int longest = 0;
+  int marks = 0;  // in a row
+  for (int32_t at = 0; at < text.length(); at = text.moveIndex32(at, 1)) {
+    const UChar32 c = text.char32At(at);
+    marks = c < 0x300 || nfd().hasBoundaryBefore(c) ? 0 : marks + 1;
+    longest = std::max(longest, marks);
+  }
+  if (longest > most_marks) return decomposed(text);
+  UErrorCode status = U_ZERO_ERROR;
+  icu::UnicodeString result = nfd().normalize(text, status);
+  if (U_FAILURE(status)) flox::fail(flox::ErrorKind::internal, "normalising a text: {}", u_errorName(status));
+  return result;
 }
 
 // The words of a text come out one character at a time.
@@ -111,12 +166,7 @@ bool unicode_words(std::string_view utf8, const BertTextRules& rules, Words& wor
       text.append(c);
     }
   }
-  if (rules.strip_accents) {
-    UErrorCode status = U_ZERO_ERROR;
-    text = nfd().normalize(text, status);
-    if (U_FAILURE(status))
-      flox::fail(flox::ErrorKind::internal, "normalising a text: {}", u_errorName(status));
-  }
+  if (rules.strip_accents) text = normalized(text);
   for (int32_t at = 0; at < text.length(); at = text.moveIndex32(at, 1)) {
     UChar32 c = text.char32At(at);
     if (rules.strip_accents && bert::is_accent(c)) continue;

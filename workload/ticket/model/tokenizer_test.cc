@@ -70,6 +70,34 @@ TEST(BertText, IsTheSameHoweverItFallsIntoPieces) {
   EXPECT_EQ(bert_words(std::string(10'000, 'x') + " y").size(), 2u);
 }
 
+// Marks that are no accents, so that their order shows: U+302E goes behind U+1D165.
+TEST(BertText, HasMarksInTheirOrderHoweverManyThereAre) {
+  const std::string late = "\u302e";
+  const std::string early = "\U0001d165";
+  for (size_t count : {1, 10, 60, 70, 1000}) {
+    std::string text = "e\u0301";
+    std::string expected = "e";
+    for (size_t i = 0; i < count; ++i) text += late + "\u0344" + early;
+    for (size_t i = 0; i < count; ++i) expected += early;
+    for (size_t i = 0; i < count; ++i) expected += late;
+    EXPECT_THAT(bert_words(text + "\uac00x"), ElementsAre(expected + "\u1100\u1161x")) << count;
+  }
+}
+
+// In the time that ICU takes for them, which grows with the square, this test would not end.
+TEST(BertText, IsNotHeldUpByMarksThatBelongBeforeAMillionOthers) {
+  for (const auto& [early, late] : {std::pair<std::string, std::string>{"\u0327", "\u0301"},
+                                    {"\u0f73", "\u0f73"},  // no mark itself, but made of two
+                                    {"\U0001d165", "\u302e"}}) {
+    std::string text = "a";
+    for (int i = 0; i < 700'000; ++i) text += late;
+    for (int i = 0; i < 700'000; ++i) text += early;
+    const auto words = bert_words(text);
+    ASSERT_EQ(words.size(), 1u);
+    EXPECT_THAT(words[0], testing::StartsWith("a"));
+  }
+}
+
 TEST(ByteLevelText, GivesABlankToTheWordAfterIt) {
   EXPECT_THAT(byte_level_words("it's  ok\n\nx 12ab !? "),
               ElementsAre("it", "'s", " ", " ok", "\n", "\n", "x", " 12", "ab", " !?", " "));
