@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -43,7 +44,15 @@ fs::path directory_of(const LocalStore& store, std::string_view holder) {
 // of the time of a lease.
 fs::path spare_directory(const LocalStore& store) { return store.state_directory() / "flox/spare-lease"; }
 
+// Held while a lease's directory changes: what is added to a lease that is being taken apart would go on into
+// the next one, of somebody else, with the spare directory. One process has a store's leases.
+std::mutex& changing() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 void make_roots(const LocalStore& store, const fs::path& directory, const StorePathSet& paths) {
+  const std::scoped_lock lock(changing());
   // There is no spare, or the holder has roots already: a rename takes the place of an empty directory only.
   if (::rename(spare_directory(store).c_str(), directory.c_str()) != 0) fs::create_directories(directory);
   for (const StorePath& path : paths)
@@ -80,9 +89,9 @@ bool add_lease_of_present(const LocalStore& store, std::string_view holder, cons
 
 void release_lease(const LocalStore& store, std::string_view holder) {
   const fs::path directory = directory_of(store, holder);
-  const StorePathSet paths = leased_paths(store, holder);
-  record_use(store, paths);
-  for (const StorePath& path : paths) ::unlink((directory / path.base_name()).c_str());
+  record_use(store, leased_paths(store, holder));
+  const std::scoped_lock lock(changing());
+  for (const StorePath& path : leased_paths(store, holder)) ::unlink((directory / path.base_name()).c_str());
   std::error_code gone;
   if (fs::is_empty(directory, gone) && !gone &&
       ::renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, spare_directory(store).c_str(), RENAME_NOREPLACE) ==
