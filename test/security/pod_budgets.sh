@@ -115,6 +115,11 @@ contains "$(first attacker 250000)" "ok 1"
 contains "$(as_pod attacker "$SECURITY/pod_client.py" "$SOCKET" locks 40 1000)" "(pod_environments)"
 equal "$(leases)" "$known"
 
+step "calls that cannot be read do not fill floxd's log"
+before=$(stat -c %s "$WORLD/logs/floxd.log")
+contains "$(client garbled 1000)" "InvalidArgument malformed request"
+[ $(($(stat -c %s "$WORLD/logs/floxd.log") - before)) -lt 4096 ] || die "1,000 bad calls made $(($(stat -c %s "$WORLD/logs/floxd.log") - before)) bytes of log"
+
 step "a client that reads no answers, and one that does not finish its header"
 client half >"$WORLD/half" &
 [ "$(client deaf 5000)" -lt 5000 ] || die "a client that reads nothing was read from all the same"
