@@ -76,6 +76,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
                 "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true");
   Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
                       request.pod_name(),     request.container_name(), std::time(nullptr)};
+  store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
+  store::check_holder(pod_holder(container));
   containers_.expect(container);
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());

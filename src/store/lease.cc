@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "store/last_use.h"
 #include "store/path_lock.h"
 
@@ -32,11 +33,7 @@ bool is_holder(std::string_view holder) {
 }
 
 fs::path directory_of(const LocalStore& store, std::string_view holder) {
-  if (!is_holder(holder))
-    fail(ErrorKind::invalid_input,
-         "'{}' cannot hold a lease: a holder is 1 to {} letters, digits, '-', '_' or '.', and does not begin "
-         "with '.'",
-         holder, max_holder_length);
+  check_holder(holder);
   return leases_directory(store) / holder;
 }
 
@@ -61,6 +58,14 @@ void make_roots(const LocalStore& store, const fs::path& directory, const StoreP
 }
 
 }  // namespace
+
+void check_holder(std::string_view holder) {
+  if (!is_holder(holder))
+    fail(ErrorKind::invalid_input,
+         "'{}' cannot hold a lease: a holder is 1 to {} letters, digits, '-', '_' or '.', and does not begin "
+         "with '.'",
+         printable(holder, max_holder_length), max_holder_length);
+}
 
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
   const fs::path directory = directory_of(store, holder);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Environments of containers that take long to come, as their pods' author chose them, hold no other container up, nor the
-# end of one, nor what floxd does by itself.
+# end of one, nor what floxd does by itself. Odd ids of containers and pods are refused.
 . "$(dirname "$0")/support.sh"
 enter_overlay_root "$@"
 start_node
@@ -33,3 +33,11 @@ step "a container's id cannot be the name of a pod's lease or of a view's"
 contains "$(node_call Prepare container_id=pod-other pod_id=x)" "cannot be a container's id"
 contains "$(node_call Release container_id=pod-other)" "cannot be a container's id"
 contains "$(node_call Release container_id=view-0000)" "cannot be a container's id"
+
+step "an id that cannot hold a lease is refused before anything is done for it"
+long=$(printf 'a%.0s' {1..201})
+for id in .. ../x "$long"; do
+  contains "$(node_call Prepare container_id="$id" pod_id=x)" "cannot hold a lease"
+  contains "$(node_call Prepare container_id=x pod_id="../$id")" "cannot hold a lease"
+done
+equal "$(jq -r '.[].id | select(. == "x" or startswith(".") or startswith("aaa"))' /var/lib/flox/containers.json)" ""
