@@ -1,6 +1,7 @@
 // A bundle's config.json and an exec's process, edited as the shim edits them.
 #include "oci/runtime_spec.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -55,8 +56,11 @@ void one(std::string_view input) {
   spec->root_path();
   spec->hostname();
   spec->has_own_pid_namespace();
+  accepts([&] { spec->annotations("flox.dev/"); });
   spec->add_mount({"/nix/store", "bind", "/nix/store", {"ro", "rbind"}});
-  require(spec->has_mount("/nix/store"), "a mount that was added is there");
+  const std::vector<std::string> places = spec->places();
+  require(std::find(places.begin(), places.end(), "/nix/store") != places.end(),
+          "a mount that was added is there");
   if (accepts([&] { spec->process(); })) {
     oci::ProcessSpec process = spec->process();
     edit(process);

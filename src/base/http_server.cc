@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -202,6 +203,11 @@ HttpServer::HttpServer(HttpServerOptions options, Handler handler)
   state_->sweep();
   // What one connection throws (no memory, mostly) ends with that connection.
   state_->thread = std::thread([&io = state_->service.io] {
+    // sendfile(2) to a peer that has gone raises it, and has no flag against that.
+    sigset_t pipe;
+    ::sigemptyset(&pipe);
+    ::sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     while (!io.stopped()) try {
         io.run();
       } catch (const std::exception& error) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "base/error.h"
@@ -346,15 +347,6 @@ TEST_F(RealiseTest, a_realisation_costs_no_more_than_its_limits) {
   EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("that are allowed"));
 }
 
-TEST_F(RealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
-  const fs::path file = nar("cache", *lib_);
-  fs::remove(file);
-  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);  // nobody ever writes to it
-  RealiseOptions how = options({url("cache")});
-  how.limits.time = std::chrono::milliseconds(1500);
-  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("in the time that it was given"));
-}
-
 TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {
   auto text = [](std::string_view word) {
     std::string result;
@@ -454,6 +446,19 @@ class HttpRealiseTest : public RealiseTest {
     fs::copy_file(temp_.path() / "remembered", node() / file);
   }
 };
+
+TEST_F(HttpRealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
+  std::promise<void> ended;
+  const std::shared_future<void> end = ended.get_future().share();
+  instead_ = [end](const ServerRequest& request) -> std::optional<ServerResponse> {
+    if (request.path.find("/nar/") != std::string::npos) end.wait();
+    return std::nullopt;
+  };
+  RealiseOptions how = http_options();
+  how.limits.time = std::chrono::milliseconds(1500);
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("in the time that it was given"));
+  ended.set_value();
+}
 
 TEST_F(HttpRealiseTest, what_a_cache_has_said_is_not_asked_again_unless_the_operator_wants_it) {
   {

@@ -9,7 +9,8 @@ flox store keygen key-1 --out "$dir/forger/key-1" >/dev/null  # a key of the sam
 flox store keygen stranger --out "$dir/stranger" >/dev/null
 start_catalog --trusted-key "$trusted" --trusted-key "$limited tool-* libweb"
 contains "$(cat "$dir/log")" "signatures are verified with the trusted keys key-1, limited"
-show() { FLOX_CATALOG_URL=$url flox show "$1"; }
+# What the catalog says; flox itself believes the keys of its user only, and has none here.
+show() { FLOX_TRUSTED_KEYS="" FLOX_CATALOG_URL=$url flox show "$1"; }
 
 step "a forger's key of a registered name, a stranger's key, and signatures that are none are refused"
 make_path 0
@@ -34,7 +35,7 @@ equal "$(curl -fs "$url/cache/$digest.narinfo" | sed -n 's/^Sig: //p')" "$(sign 
 step "a record names a signer whose key signed"
 for signer in stranger limited key-2 "key-1 "; do equal "$(record web "$(build 1.0 "$signer")")" 403; done
 equal "$(record web "$(build 1.0)")" 201
-contains "$(show web)" "Signed:   key-1"
+contains "$(show web)" "(the catalog says key-1)"
 
 step "a key signs only the packages that it is registered for"
 make_path 1 tool
@@ -51,7 +52,7 @@ stop_catalog
 start_catalog
 contains "$(cat "$dir/log")" "development mode: no --trusted-key is registered"
 contains "$(show web)" "not verified"
-if show web | grep -q 'Signed: *key-1'; then die "an unverified signature is shown as one"; fi
+if show web | grep -q 'the catalog says key-1'; then die "an unverified signature is shown as one"; fi
 make_path 2 forged
 narinfo forger/key-1 >"$dir/narinfo"
 equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
@@ -64,7 +65,7 @@ equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
 step "with the key registered again, what it signed is its, and what it did not sign is not"
 stop_catalog
 start_catalog --trusted-key "$trusted"
-contains "$(show web)" "Signed:   key-1"
+contains "$(show web)" "(the catalog says key-1)"
 contains "$(show forged)" "not verified (claims key-1)"
 contains "$(show libweb)" "not verified (claims limited)"
 

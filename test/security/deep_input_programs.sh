@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Every program, and every file, answer and variable through which a text gets into it: nested a million levels, or said to
-# have 1 GB. Each ends with exit code 1 or 2 and an error of one line that says where, and never by a signal; the daemons
-# live on. The ticket-processor's own sinks are in deep_input_ticket.sh.
-. "$(dirname "$0")/../../script/lib.sh"
+# Every program, and every file, answer and variable through which a text gets into it: nested a million levels, of 1 GB, or
+# without an end. Each ends with exit code 1 or 2 and an error of one line that says where, and never by a signal; the
+# daemons live on. The ticket-processor's own sinks are in deep_input_ticket.sh.
+. "$(dirname "$0")/../lib.sh"
+need_root
 WORK=$(mktemp -d)
 declare -a STARTED=()
 trap 'for pid in "${STARTED[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done; rm -rf "$WORK"' EXIT
@@ -40,32 +41,35 @@ refuses() {
     finding "$name: an error of $(stat -c %s "$WORK/err") bytes"
   fi
 }
-# lives NAME COMMAND…: ends by itself, however it judges.
-lives() {
+# goes_on NAME COMMAND…: does its work all the same.
+goes_on() {
   local name=$1 code=0
   shift
   cases=$((cases + 1))
   prlimit --as=1500000000 "$@" >"$WORK/out" 2>"$WORK/err" </dev/null || code=$?
-  [ $code -lt 128 ] || finding "$name: ended by signal $((code - 128))"
+  [ $code = 0 ] || finding "$name: exit code $code: $(head -c 500 "$WORK/err")"
 }
 PLACE=':[0-9]+:[0-9]+: '
+LIMIT='(more|larger) than [0-9]+ bytes|over the limit'
 
 step "texts"
 python3 - "$WORK" <<'PYTHON'
 import os, sys
 
 work, million = sys.argv[1], 1_000_000
+deep = 250_000  # levels that fit into the 1 MiB that a TOML file may have
 def put(name, text):
     with open(f"{work}/{name}", "w") as file:
         file.write(text)
-values = {"list": "[" * million, "object": '{"a":' * million, "closed": "[" * million + "]" * million}
+# 3.5 MB, which fit into the 4 MiB that a lock may have, as the others do.
+values = {"list": "[" * million, "object": '{"a":' * 700_000, "closed": "[" * million + "]" * million}
 for shape, value in values.items():
     put(f"{shape}.json", value)
     put(f"{shape}.lock", '{"lockfile-version":1,"manifest":{"version":1,"vars":%s},"packages":[]}' % value)
     put(f"{shape}.package.lock", '{"lockfile-version":1,"manifest":{"version":1},"packages":[{"install_id":"a","x":%s}]}' % value)
-for shape, value in {"array": "a = " + "[" * million, "inline": "a = " + "{a=" * million, "dots": "a." * million + "a = 1",
-                     "header": "[" + "a." * million + "a]", "headers": "[[a" + ".a" * million + "]]",
-                     "closed": "a = " + "[" * million + "]" * million}.items():
+for shape, value in {"array": "a = " + "[" * deep, "inline": "a = " + "{a=" * deep, "dots": "a." * deep + "a = 1",
+                     "header": "[" + "a." * deep + "a]", "headers": "[[a" + ".a" * deep + "]]",
+                     "closed": "a = " + "[" * deep + "]" * deep, "large": "a = " + "[" * 2 * million}.items():
     put(f"{shape}.toml", "version = 1\n" + value + "\n")
 pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: %s}\nspec: {containers: [{name: c, image: i}]}\n"
 for shape, value in {"flow": "[" * million, "flow-map": "{a: " * million, "closed": "[" * million + "]" * million}.items():
@@ -94,31 +98,35 @@ for shape in list object closed; do
     refuses "flox activate, manifest.lock = $lock" "$PLACE" "${FLOX[@]}" activate -d "$WORK/env" -- true
   done
   environment "$WORK/env"
-  cp "$WORK/$shape.json" "$WORK/env/.flox/env.json"
+  head -c 60000 "$WORK/$shape.json" >"$WORK/env/.flox/env.json"  # of the 64 KiB that it may have
   refuses "flox list, env.json = $shape" "$PLACE" "${FLOX[@]}" list -d "$WORK/env"
 done
-for shape in array inline dots header headers closed; do
+for shape in array inline dots header headers closed large; do
   environment "$WORK/env"
   cp "$WORK/$shape.toml" "$WORK/env/.flox/env/manifest.toml"
-  refuses "flox build, manifest.toml = $shape" "$PLACE" env -C "$WORK/env" "${FLOX[@]}" build
-  refuses "flox activate, manifest.toml = $shape" "$PLACE" "${FLOX[@]}" activate -d "$WORK/env" -- true
+  refuses "flox build, manifest.toml = $shape" "$PLACE|$LIMIT" env -C "$WORK/env" "${FLOX[@]}" build
+  refuses "flox activate, manifest.toml = $shape" "$PLACE|$LIMIT" "${FLOX[@]}" activate -d "$WORK/env" -- true
 done
 for file in env.json env/manifest.lock env/manifest.toml; do
   environment "$WORK/env"
   cp --sparse=always "$WORK/huge/file" "$WORK/env/.flox/$file"
-  refuses "flox list, $file of 1 GB" . "${FLOX[@]}" activate -d "$WORK/env" -- true
+  refuses "flox activate, $file of 1 GB" "$LIMIT" "${FLOX[@]}" activate -d "$WORK/env" -- true
 done
 
 step "configuration"
-for shape in array inline dots header headers closed; do
-  refuses "flox config, FLOX_CONFIG = $shape" "$PLACE" env FLOX_CONFIG="$WORK/$shape.toml" "${FLOX[@]}" list -d "$WORK/env"
-  refuses "floxd, FLOX_CONFIG = $shape" "$PLACE" env FLOX_CONFIG="$WORK/$shape.toml" floxd --root "$WORK/root" --node-socket "$WORK/none.sock"
+for shape in array inline dots header headers closed large; do
+  refuses "flox config, FLOX_CONFIG = $shape" "$PLACE|$LIMIT" env FLOX_CONFIG="$WORK/$shape.toml" "${FLOX[@]}" list -d "$WORK/env"
+  refuses "floxd, FLOX_CONFIG = $shape" "$PLACE|$LIMIT" env FLOX_CONFIG="$WORK/$shape.toml" floxd --root "$WORK/root" --node-socket "$WORK/none.sock"
+done
+for file in "$WORK/huge/file" /dev/zero; do
+  refuses "flox list, FLOX_CONFIG = $file" "$LIMIT" env FLOX_CONFIG="$file" "${FLOX[@]}" list -d "$WORK/env"
+  refuses "floxd, FLOX_CONFIG = $file" "$LIMIT" env FLOX_CONFIG="$file" floxd --root "$WORK/root" --node-socket "$WORK/none.sock"
 done
 
 step "a variable that says which environments are active"
 environment "$WORK/env"
-lives "flox activate, variable" env _FLOX_ACTIVE_ENVIRONMENTS="$(head -c 120000 "$WORK/list.json")" "${FLOX[@]}" activate -d "$WORK/env" -- true
-lives "flox activate, variable of objects" env _FLOX_ACTIVE_ENVIRONMENTS="$(head -c 120000 "$WORK/object.json")" "${FLOX[@]}" activate -d "$WORK/env" -- true
+goes_on "flox activate, variable" env _FLOX_ACTIVE_ENVIRONMENTS="$(head -c 120000 "$WORK/list.json")" "${FLOX[@]}" activate -d "$WORK/env" -- true
+goes_on "flox activate, variable of objects" env _FLOX_ACTIVE_ENVIRONMENTS="$(head -c 120000 "$WORK/object.json")" "${FLOX[@]}" activate -d "$WORK/env" -- true
 
 step "a catalog, an AWS and a hub that answer so"
 python3 - "$WORK" <<'PYTHON' &
@@ -167,7 +175,8 @@ step "manifests of Kubernetes"
 for file in "$WORK"/*.yaml; do
   refuses "flox-kube play $(basename "$file")" "$PLACE|$(basename "$file")" flox-kube play "$file"
 done
-refuses "flox-kube play, 1 GB" . flox-kube play "$WORK/huge/file"
+refuses "flox-kube play, 1 GB" "$LIMIT" flox-kube play "$WORK/huge/file"
+refuses "flox-kube play, no end" "$LIMIT" flox-kube play /dev/zero
 mkdir "$WORK/kustomize"
 for file in "$WORK"/*.yaml; do
   cp "$file" "$WORK/kustomize/kustomization.yaml"
@@ -180,29 +189,42 @@ for shape in array inline dots header closed; do
   cp "$WORK/$shape.toml" "$WORK/node/etc/containerd/config.toml"
   refuses "flox node install, config.toml = $shape" . "${FLOX[@]}" node install --dry-run --target "$WORK/node" --no-service --catalog-url "$answers"
 done
-for shape in list object closed; do
-  root=$WORK/floxd-$shape
-  mkdir -p "$root"
-  flox --root "$root" store roots >/dev/null 2>&1 || true
-  mkdir -p "$root/nix/var/nix" "$WORK/run-$shape"
-  for place in "$root/nix/var/nix/flox-containers.json" "$WORK/run-$shape/containers.json" "$root/nix/var/nix/containers.json"; do cp "$WORK/$shape.json" "$place"; done
-  floxd --root "$root" --node-socket "$WORK/run-$shape/node.sock" --pod-socket-dir "$WORK/run-$shape/pod" --catalog-url "$answers/200/$shape" \
-    --metrics 127.0.0.1:0 --registry '' >"$WORK/floxd.log" 2>&1 </dev/null &
+# The record of its containers is floxd's own: whatever became of it, the node's pods start.
+runtime=/nix/store/$(printf '0%.0s' {1..32})-flox-runtime-0
+for record in list.json object.json closed.json huge/file; do
+  root=$WORK/floxd-${record%%[./]*}
+  mkdir -p "$root/var/lib/flox" "$root/run"
+  cp --sparse=always "$WORK/$record" "$root/var/lib/flox/containers.json"
+  cases=$((cases + 1))
+  prlimit --as=4000000000 floxd --root "$root" --runtime "$runtime" --node-socket "$root/run/node.sock" --pod-socket-dir "$root/run/pod" \
+    --catalog-url "$answers/200/list" --metrics 127.0.0.1:0 --registry '' >"$WORK/floxd.log" 2>&1 </dev/null &
   pid=$!
   STARTED+=("$pid")
-  cases=$((cases + 1))
-  for _ in $(seq 200); do [ -S "$WORK/run-$shape/node.sock" ] && break; kill -0 $pid 2>/dev/null || break; sleep 0.05; done
-  if kill -TERM $pid 2>/dev/null; then code=0; wait $pid || code=$?; else code=0; wait $pid || code=$?; fi
-  [ $code -lt 128 ] || [ $code = 143 ] || finding "floxd, containers.json = $shape: ended by signal $((code - 128))"
+  serving() { ! kill -0 "$pid" 2>/dev/null || { [ -S "$root/run/node.sock" ] && grep -q 'serving shims' "$WORK/floxd.log"; }; }
+  wait_until 60 "floxd" serving
+  code=0
+  kill -TERM "$pid" 2>/dev/null || finding "floxd, containers.json = $record: ended by itself"
+  wait "$pid" || code=$?
+  [ $code = 0 ] || finding "floxd, containers.json = $record: exit code $code: $(tail -c 500 "$WORK/floxd.log")"
+  grep -E "containers.json$PLACE|$LIMIT" "$WORK/floxd.log" | grep -q 'are not known' || finding "floxd, containers.json = $record: nothing of it in the log: $(tail -c 500 "$WORK/floxd.log")"
 done
 
 step "bundles of containerd"
-for shape in list object closed; do
+# `start` makes its socket in /run/containerd, so it has a /run of its own.
+shim() {
+  # shellcheck disable=SC2016  # for the inner shell
+  unshare --mount sh -c 'mount -t tmpfs none /run && cd "$1" && shift && exec timeout 60 containerd-shim-flox-v1 "$@"' sh "$WORK/bundle" \
+    -namespace t -id c -address "$WORK/none.sock" -bundle "$WORK/bundle" "$@"
+}
+export -f shim
+export WORK
+for record in list.json object.json closed.json huge/file; do
   rm -rf "$WORK/bundle"
   mkdir "$WORK/bundle"
-  for file in config.json options.json runtime-options.json flox-options.json state.json; do cp "$WORK/$shape.json" "$WORK/bundle/$file"; done
-  lives "containerd-shim-flox-v1 delete, $shape" env -C "$WORK/bundle" containerd-shim-flox-v1 -namespace t -id c -address "$WORK/none.sock" -bundle "$WORK/bundle" delete
-  lives "containerd-shim-flox-v1 start, $shape" env -C "$WORK/bundle" timeout 20 containerd-shim-flox-v1 -namespace t -id c -address "$WORK/none.sock" start
+  for file in config.json options.json runtime-options.json flox-options.json state.json; do cp --sparse=always "$WORK/$record" "$WORK/bundle/$file"; done
+  refuses "containerd-shim-flox-v1 start, $record" "config.json" bash -c 'shim start'
+  # What is left of a container is removed whatever its files say.
+  goes_on "containerd-shim-flox-v1 delete, $record" bash -c 'shim delete'
   [ ! -e "$WORK/bundle/shim.pid" ] || kill -KILL "$(cat "$WORK/bundle/shim.pid")" 2>/dev/null || true
 done
 
@@ -212,6 +234,7 @@ chmod 600 "$WORK/token"
 flox-catalog --listen 127.0.0.1:0 --data "$WORK/catalog" --token-file "$WORK/token" --port-file "$WORK/catalog.port" >"$WORK/catalog.log" 2>&1 </dev/null &
 CATALOG=$!
 STARTED+=("$CATALOG")
+disown
 wait_until 30 "the catalog" test -s "$WORK/catalog.port"
 catalog=http://127.0.0.1:$(cat "$WORK/catalog.port")
 for path in catalog/resolve catalog/packages/a/builds environments/a/b environments/a/b/generations; do
@@ -229,4 +252,4 @@ done
 curl -fsS -o /dev/null "$catalog/healthz" || finding "flox-catalog does not answer any more"
 
 step "$cases cases"
-[ $found = 0 ] || die "$found of $cases found something"
+[ $found = 0 ] || die "$found findings in $cases cases"
