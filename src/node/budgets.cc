@@ -8,6 +8,7 @@
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
 #include "store/lease.h"
@@ -21,6 +22,11 @@ constexpr std::string_view pod_prefix = "pod-";
 // A limit of 0 is none.
 bool reached(uint64_t now, uint64_t limit) { return limit != 0 && now >= limit; }
 bool over(uint64_t now, uint64_t limit) { return limit != 0 && now > limit; }
+
+// What tells the environments of a pod apart: a lock makes one for each mode.
+Sha256Digest environment_digest(std::string_view lock, std::string_view mode) {
+  return sha256(fmt::format("{} {}", mode, lock));
+}
 
 }  // namespace
 
@@ -47,32 +53,64 @@ void Budgets::check_lock_size(std::string_view lock) {
            "the lock has {} bytes: a pod's may have {} (pod_lock_size)", lock.size(), limits_.lock_size);
 }
 
-void Budgets::check_realise(const std::string& pod, const env::Lockfile& lock) {
+bool Budgets::Pod::keeps(const Sha256Digest& environment) const {
+  return std::ranges::any_of(environments,
+                             [&](const auto& kept) { return kept.second.digest == environment; });
+}
+
+size_t Budgets::Pod::environment_count() const {
+  return environments.size() + static_cast<size_t>(std::ranges::count_if(
+                                   begun, [&](const auto& entry) { return !keeps(entry.first); }));
+}
+
+uint64_t Budgets::Pod::lock_bytes() const {
+  uint64_t bytes = locks;
+  for (const auto& [environment, request] : begun)
+    if (!keeps(environment)) bytes += request.lock_size;
+  return bytes;
+}
+
+Budgets::Claim Budgets::claim(const std::string& pod, const env::Lockfile& lock, std::string_view mode) {
   const std::string text = lock.to_compact_string();
   check_lock_size(text);  // however short the pod wrote it
-  const Sha256Digest digest = sha256(text);
+  const Sha256Digest environment = environment_digest(text, mode);
   const std::scoped_lock guard(mutex_);
-  const Pod& has = known(pod);
-  if (std::ranges::any_of(has.environments, [&](const auto& kept) { return kept.second.digest == digest; }))
-    return;
+  Pod& has = known(pod);
+  if (!has.keeps(environment) && !has.begun.contains(environment)) check_room(has, text.size());
+  Begun& begun = has.begun[environment];
+  ++begun.requests;
+  begun.lock_size = text.size();
+  return {*this, pod, environment};
+}
+
+void Budgets::check_room(const Pod& has, uint64_t lock_size) {
   const std::string advice =
       "Use an environment that this pod has already, start the pod anew, or ask this node's operator.";
-  if (reached(has.environments.size(), limits_.environments))
+  const size_t count = has.environment_count();
+  if (reached(count, limits_.environments))
     refuse(Budget::environments, advice,
-           "this pod has {} environments: it may have no more (pod_environments)", has.environments.size());
+           "this pod has {} environments: it may have no more (pod_environments)", count);
   size_t all = 0;
-  for (const auto& [name, other] : pods_) all += other.environments.size();
+  for (const auto& [name, other] : pods_) all += other.environment_count();
   if (reached(all, limits_.all_environments))
     refuse(Budget::environments, advice,
            "the pods of this node have {} environments: they may have no more (pods_environments)", all);
-  if (over(has.locks + text.size(), limits_.locks))
+  if (const uint64_t bytes = has.lock_bytes(); over(bytes + lock_size, limits_.locks))
     refuse(
         Budget::locks, advice,
         "the locks of this pod's environments have {} bytes, and this one {}: they may have {} (pod_locks)",
-        has.locks, text.size(), limits_.locks);
+        bytes, lock_size, limits_.locks);
   if (reached(has.disk, limits_.disk))
     refuse(Budget::disk, advice, "this pod's environments take {} of disk: they may take {} (pod_disk)",
            size_text(has.disk), size_text(limits_.disk));
+}
+
+void Budgets::give_back(const std::string& pod, const Sha256Digest& environment) {
+  const std::scoped_lock guard(mutex_);
+  const auto has = pods_.find(pod);
+  if (has == pods_.end()) return;  // the pod has ended meanwhile
+  const auto begun = has->second.begun.find(environment);
+  if (begun != has->second.begun.end() && --begun->second.requests == 0) has->second.begun.erase(begun);
 }
 
 store::RealiseLimits Budgets::left(const std::string& pod) {
@@ -83,11 +121,13 @@ store::RealiseLimits Budgets::left(const std::string& pod) {
   return result;
 }
 
-void Budgets::realised(const std::string& pod, const nix::StorePath& profile, const env::Lockfile& lock) {
+void Budgets::realised(const std::string& pod, const nix::StorePath& profile, const env::Lockfile& lock,
+                       std::string_view mode) {
   const std::scoped_lock guard(mutex_);
   Pod& has = known(pod);
   const std::string text = lock.to_compact_string();
-  if (!has.environments.insert_or_assign(profile, Kept{sha256(text), text.size()}).second) return;
+  if (!has.environments.insert_or_assign(profile, Kept{environment_digest(text, mode), text.size()}).second)
+    return;
   measure(has);
 }
 
@@ -140,11 +180,11 @@ Budgets::Pod& Budgets::known(const std::string& pod) {
 Budgets::Kept Budgets::kept_in(const nix::StorePath& profile) const {
   constexpr size_t most = 16 << 20;
   try {
-    const std::string text =
-        Directory(store_.store_directory()).read_file(profile.base_name() + "/manifest.lock", most);
-    const env::Lockfile lock = env::Lockfile::parse(text);
-    const std::string canonical = lock.to_compact_string();
-    return {sha256(canonical), canonical.size()};
+    const Directory files = Directory(store_.store_directory()).subdirectory(profile.base_name());
+    const env::Lockfile lock = env::Lockfile::parse(files.read_file("manifest.lock", most));
+    const std::string text = lock.to_compact_string();
+    const auto vars = parse_json(files.read_file("activate.d/vars.json", most), "vars.json");
+    return {environment_digest(text, string_member(vars, "mode", "vars.json")), text.size()};
   } catch (const Error& error) {
     log::warning("the lock of {}: {}", profile.base_name(), error.what());
     return {};

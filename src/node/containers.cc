@@ -75,6 +75,10 @@ std::string pod_holder(const Container& container) {
   return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id);
 }
 
+std::string tenant_of(const Container& container) {
+  return container.pod_namespace.empty() ? pod_holder(container) : "namespace " + container.pod_namespace;
+}
+
 Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
   if (!fs::exists(file_)) return;
   try {

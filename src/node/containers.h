@@ -26,6 +26,8 @@ struct Container {
 
 // Whose leases and budgets a pod's are: "pod-ID".
 std::string pod_holder(const Container& container);
+// Who shares turns with others: the pods of a Kubernetes namespace together, elsewhere each for itself.
+std::string tenant_of(const Container& container);
 
 // Thread-safe. Kept in a file, so that a floxd that starts again knows the containers that run.
 class Containers {

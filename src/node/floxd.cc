@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "node/collector.h"
+#include "node/fair_threads.h"
 #include "node/pod_server.h"
 #include "node/registry.h"
 #include "node/runtime_closure.h"
@@ -48,6 +49,27 @@ ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
       co_return run(message).SerializeAsString();
     };
     co_return co_await asio::co_spawn(pool, work(method, request), asio::use_awaitable);
+  };
+}
+
+// Prepare: on the pool where the container brings no environment, else in its namespace's turn.
+ttrpc::Handler preparing(asio::thread_pool& pool, FairThreads& prepares, NodeService& node) {
+  const ttrpc::Handler at_once =
+      blocking<v1::PrepareRequest>(pool, [&node](const v1::PrepareRequest& r) { return node.prepare(r); });
+  return [&prepares, &node, at_once](ttrpc::Request call) -> asio::awaitable<std::string> {
+    auto request = std::make_shared<v1::PrepareRequest>();
+    const bool slow = request->ParseFromString(call.payload) && !request->environment().empty();
+    if (!slow) co_return co_await at_once(std::move(call));
+    std::function<std::string()> work = [&node, request] {
+      return node.prepare(*request).SerializeAsString();
+    };
+    std::string tenant = tenant_of({.id = request->container_id(),
+                                    .pod_id = request->pod_id(),
+                                    .pod_namespace = request->pod_namespace(),
+                                    .pod_name = {},
+                                    .name = {},
+                                    .view = {}});
+    co_return co_await prepares.run(std::move(tenant), std::move(work));
   };
 }
 
@@ -157,14 +179,15 @@ void run(const Options& options) {
   PodService pod(config, environments, containers, budgets, grants);
 
   asio::io_context loop;
-  asio::thread_pool pool(16);
+  // What takes no time to speak of: it never waits behind an environment that is being fetched.
+  asio::thread_pool pool(4);
+  constexpr size_t prepare_threads = 32;  // each may have a fetcher: MemoryMax of the unit counts them, too
+  FairThreads prepares(prepare_threads);
   fs::create_directories(config.node_socket.parent_path());
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  node_server.handle(
-      "flox.node.v1.Node", "Prepare",
-      blocking<v1::PrepareRequest>(pool, [&](const v1::PrepareRequest& r) { return node.prepare(r); }));
+  node_server.handle("flox.node.v1.Node", "Prepare", preparing(pool, prepares, node));
   node_server.handle(
       "flox.node.v1.Node", "Release",
       blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r) { return node.release(r); }));

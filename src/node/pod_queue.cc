@@ -27,9 +27,9 @@ void be_behind_shims() {
 }  // namespace
 
 struct PodQueue::Job {
-  Job(std::function<std::string()> what, const asio::any_io_executor& executor,
+  Job(std::string whose, std::function<std::string()> what, const asio::any_io_executor& executor,
       asio::steady_timer::time_point deadline)
-      : work(std::move(what)), done(executor, deadline) {}
+      : tenant(std::move(whose)), work(std::move(what)), done(executor, deadline) {}
 
   void run() {
     try {
@@ -40,6 +40,7 @@ struct PodQueue::Job {
     work = nullptr;
   }
 
+  const std::string tenant;
   std::function<std::string()> work;
   std::string result;
   std::exception_ptr error;
@@ -51,17 +52,13 @@ struct PodQueue::Job {
 PodQueue::PodQueue(const PodBudgets& limits, Metrics& metrics)
     : limits_(limits), metrics_(metrics), threads_(limits.all_requests == 0 ? 64 : limits.all_requests) {}
 
-PodQueue::~PodQueue() {
-  threads_.stop();
-  threads_.join();
-}
-
-asio::awaitable<std::string> PodQueue::run(std::string pod, std::function<std::string()> work) {
+asio::awaitable<std::string> PodQueue::run(std::string pod, std::string tenant,
+                                           std::function<std::string()> work) {
   auto executor = co_await asio::this_coro::executor;
   const auto deadline = limits_.request_time.count() == 0
                             ? asio::steady_timer::time_point::max()
                             : asio::steady_timer::clock_type::now() + limits_.request_time;
-  auto job = std::make_shared<Job>(std::move(work), executor, deadline);
+  auto job = std::make_shared<Job>(std::move(tenant), std::move(work), executor, deadline);
   add(pod, job);
   boost::system::error_code ignored;
   if (!job->finished) co_await job->done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -98,7 +95,7 @@ void PodQueue::add(const std::string& pod, const std::shared_ptr<Job>& job) {
 
 void PodQueue::start(const std::string& pod, const std::shared_ptr<Job>& job) {
   ++pods_[pod].running;
-  asio::post(threads_, [this, pod, job] {
+  threads_.post(job->tenant, [this, pod, job] {
     be_behind_shims();
     job->run();
     ended(pod);

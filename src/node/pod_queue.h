@@ -1,11 +1,11 @@
 // The work that pods have asked for: on threads of its own, so many requests of one pod at once, the others
-// in the order in which they came. What the shims ask for never waits here.
+// in the order in which they came, and the pods of one tenant never on all threads. What the shims ask for
+// never waits here.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/config.h"
+#include "node/fair_threads.h"
 #include "node/metrics.h"
 
 namespace flox::node {
@@ -23,13 +24,13 @@ namespace flox::node {
 class PodQueue {
  public:
   PodQueue(const PodBudgets& limits, Metrics& metrics);
-  ~PodQueue();  // what runs is left alone; waits for it
 
   // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a
   // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
   // after the time that a request may take. Work that has begun goes on then, and counts as the pod's until
   // its end.
-  boost::asio::awaitable<std::string> run(std::string pod, std::function<std::string()> work);
+  boost::asio::awaitable<std::string> run(std::string pod, std::string tenant,
+                                          std::function<std::string()> work);
 
   // Requests at work or waiting: of all pods, and of the pod with most.
   std::pair<size_t, size_t> requests() const;
@@ -48,7 +49,7 @@ class PodQueue {
   Metrics& metrics_;
   mutable std::mutex mutex_;
   std::map<std::string, Pod> pods_;  // those with requests
-  boost::asio::thread_pool threads_;
+  FairThreads threads_;
 };
 
 }  // namespace flox::node

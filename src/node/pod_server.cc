@@ -61,11 +61,11 @@ void PodServer::handle(const char* name, Method method) {
           fail(ErrorKind::invalid_input, "the request cannot be read");
         std::string().swap(call.payload);
         auto container = std::any_cast<Container>(std::move(call.identity));
-        std::string pod = pod_holder(container);
+        std::string pod = pod_holder(container), tenant = tenant_of(container);
         std::function<std::string()> work = [this, method, message, asking = std::move(container)] {
           return (service_.*method)(*message, asking).SerializeAsString();
         };
-        co_return co_await queue_.run(std::move(pod), std::move(work));
+        co_return co_await queue_.run(std::move(pod), std::move(tenant), std::move(work));
       });
 }
 

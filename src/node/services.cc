@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "env/activation.h"
 #include "env/environment.h"
 #include "store/lease.h"
@@ -18,6 +19,17 @@ namespace fs = std::filesystem;
 // A container without processes is given this long to start one before its lease may be swept, seconds.
 constexpr int64_t start_grace = 600;
 
+// A container's lease bears its id, and those of pods and views stand beside it: it may be none of theirs.
+void check_container_id(std::string_view id) {
+  if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
+  for (const std::string_view taken : {std::string_view("pod-"), std::string_view(view_holder_prefix)})
+    if (id.starts_with(taken))
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
+                              printable(id, 60), taken),
+                  "give the container another id");
+}
+
 env::Variables variables_of(const v1::PrepareRequest& request) {
   env::Variables variables;
   for (const auto& entry : request.env()) {
@@ -27,6 +39,17 @@ env::Variables variables_of(const v1::PrepareRequest& request) {
   // A container begins in no environment, whatever its pod says: activation itself sets this.
   variables.erase("_FLOX_ACTIVE_ENVIRONMENTS");
   return variables;
+}
+
+// Both become part of the environment, so each text would be another one.
+void check_mode(std::string_view mode) {
+  if (mode != "run" && mode != "dev")
+    fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", printable(mode, 60));
+}
+void check_system(std::string_view system) {
+  if (system != env::current_system())
+    fail(ErrorKind::invalid_input, "system '{}': this node is {}", printable(system, 60),
+         env::current_system());
 }
 
 // Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION).
@@ -45,7 +68,7 @@ class CatalogResolver : public env::Resolver {
 }  // namespace
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
-  if (request.container_id().empty()) fail(ErrorKind::invalid_input, "a container without id");
+  check_container_id(request.container_id());
   metrics_.prepared();
   const bool own_view = wants_view(request);
   if (request.nix_mutable() && !config_.allow_nix_mutable)
@@ -53,6 +76,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
                 "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true");
   Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
                       request.pod_name(),     request.container_name(), std::time(nullptr)};
+  store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
+  store::check_holder(pod_holder(container));
   containers_.expect(container);
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());
@@ -84,8 +109,7 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
-    if (mode != "run" && mode != "dev")
-      fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", mode);
+    check_mode(mode);
     auto [name, lock] = environments_.lock_of(request.environment());
     if (auto version = variables.find("FLOX_PACKAGE_VERSION");
         version != variables.end() && !version->second.empty()) {
@@ -138,6 +162,7 @@ nix::StorePathSet NodeService::roots_of(const Container& container,
 }
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {
+  check_container_id(request.container_id());
   containers_.remove(request.container_id());
   store::release_lease(environments_.store(), request.container_id());
   return {};
@@ -206,19 +231,21 @@ v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const
 
 v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const Container& asking) {
   check_current(asking);
+  check_mode(request.mode());
+  check_system(request.system());
   const std::string pod = pod_holder(asking);
   budgets_.check_lock_size(request.lock_json());
   // Tighter than what a lock may be in general: no environment that people make comes near.
   constexpr JsonLimits limits{.bytes = 4 << 20, .depth = 32, .values = 64 << 10};
   env::Lockfile lock = env::Lockfile::parse(request.lock_json(), "the lock", limits);
   if (!config_.pod_install) lock = granted(asking, lock, request.system());
-  budgets_.check_realise(pod, lock);
+  const Budgets::Claim claim = budgets_.claim(pod, lock, request.mode());
   v1::RealiseResponse response;
   try {
     // Leased to the pod: what its init container installs, its other containers run.
     const nix::StorePath profile =
         environments_.realise(lock, request.system(), request.mode(), pod, budgets_.left(pod));
-    budgets_.realised(pod, profile, lock);
+    budgets_.realised(pod, profile, lock, request.mode());
     response.set_profile(profile.to_string());
   } catch (...) {
     budgets_.failed(pod, lock, request.system());

@@ -16,6 +16,8 @@ std::string quoted(std::string_view text) {
     if (c == '"' || c == '\\') result += '\\';
     if (c == '\n')
       result += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)  // what a terminal would obey
+      result += fmt::format("\\x{:02x}", c);
     else
       result += c;
   }

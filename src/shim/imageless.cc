@@ -1,6 +1,8 @@
 #include "shim/imageless.h"
 
 #include <cstdlib>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "node/node.pb.h"
@@ -123,6 +125,22 @@ void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oc
   spec.set_process(process);
 }
 
+std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+// Of each variable the last value, as get_variable has it: a pod can bring 100,000 of them.
+using Values = std::unordered_map<std::string_view, std::string_view>;
+Values values_of(const oci::Environment& environment) {
+  Values values;
+  for (const std::string_view entry : environment)
+    if (const size_t equals = entry.find('='); equals != std::string_view::npos)
+      values.insert_or_assign(entry.substr(0, equals), entry.substr(equals + 1));
+  return values;
+}
+std::optional<std::string_view> value_in(const Values& values, std::string_view name) {
+  const auto found = values.find(name);
+  return found == values.end() ? std::nullopt : std::optional(found->second);
+}
+
 }  // namespace
 
 bool is_imageless(const oci::RuntimeSpec& spec) {
@@ -134,18 +152,19 @@ bool is_imageless(const oci::RuntimeSpec& spec) {
 
 oci::Environment Activation::merged(const oci::Environment& exec) const {
   oci::Environment result;
-  auto name_of = [](const std::string& entry) { return entry.substr(0, entry.find('=')); };
+  const Values old_values = values_of(before), new_values = values_of(after), wishes = values_of(exec);
+  std::unordered_set<std::string_view> taken;
   for (const std::string& entry : exec) {
-    const std::string name = name_of(entry);
-    const bool copied = oci::get_variable(before, name) == oci::get_variable(exec, name);
+    const std::string_view name = name_of(entry);
+    const bool copied = value_in(old_values, name) == value_in(wishes, name);
     if (!copied)
       result.push_back(entry);  // the exec's own wish
-    else if (auto value = oci::get_variable(after, name))
-      oci::set_variable(result, name, *value);
+    else if (const auto value = value_in(new_values, name); value && taken.insert(name).second)
+      result.push_back(fmt::format("{}={}", name, *value));
     // copied but gone after activation: the activation unset it
   }
   for (const std::string& entry : after)
-    if (!oci::get_variable(exec, name_of(entry))) result.push_back(entry);
+    if (!value_in(wishes, name_of(entry))) result.push_back(entry);
   return result;
 }
 

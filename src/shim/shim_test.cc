@@ -265,6 +265,15 @@ TEST(ImagelessTest, AnExecRunsInTheActivationButItsOwnWishesWin) {
   EXPECT_THAT(activation.merged({"PATH=/mine"}), testing::Contains("PATH=/mine"));
 }
 
+// Comparing each with each, this would take minutes.
+TEST(ImagelessTest, AnExecWithVeryManyVariablesIsMerged) {
+  Activation activation;
+  for (int i = 0; i < 100'000; ++i) activation.before.push_back(fmt::format("V{}=1", i));
+  activation.after = activation.before;
+  activation.after.emplace_back("FLOX_ENV=/env");
+  EXPECT_EQ(activation.merged(activation.before), activation.after);
+}
+
 // --- processes
 
 TEST(ChildrenTest, RunsCapturesAndFeedsCommands) {

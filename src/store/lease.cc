@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "store/last_use.h"
 #include "store/path_lock.h"
 
@@ -31,11 +33,7 @@ bool is_holder(std::string_view holder) {
 }
 
 fs::path directory_of(const LocalStore& store, std::string_view holder) {
-  if (!is_holder(holder))
-    fail(ErrorKind::invalid_input,
-         "'{}' cannot hold a lease: a holder is 1 to {} letters, digits, '-', '_' or '.', and does not begin "
-         "with '.'",
-         holder, max_holder_length);
+  check_holder(holder);
   return leases_directory(store) / holder;
 }
 
@@ -43,7 +41,15 @@ fs::path directory_of(const LocalStore& store, std::string_view holder) {
 // of the time of a lease.
 fs::path spare_directory(const LocalStore& store) { return store.state_directory() / "flox/spare-lease"; }
 
+// Held while a lease's directory changes: what is added to a lease that is being taken apart would go on into
+// the next one, of somebody else, with the spare directory. One process has a store's leases.
+std::mutex& changing() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 void make_roots(const LocalStore& store, const fs::path& directory, const StorePathSet& paths) {
+  const std::scoped_lock lock(changing());
   // There is no spare, or the holder has roots already: a rename takes the place of an empty directory only.
   if (::rename(spare_directory(store).c_str(), directory.c_str()) != 0) fs::create_directories(directory);
   for (const StorePath& path : paths)
@@ -52,6 +58,14 @@ void make_roots(const LocalStore& store, const fs::path& directory, const StoreP
 }
 
 }  // namespace
+
+void check_holder(std::string_view holder) {
+  if (!is_holder(holder))
+    fail(ErrorKind::invalid_input,
+         "'{}' cannot hold a lease: a holder is 1 to {} letters, digits, '-', '_' or '.', and does not begin "
+         "with '.'",
+         printable(holder, max_holder_length), max_holder_length);
+}
 
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
   const fs::path directory = directory_of(store, holder);
@@ -80,9 +94,9 @@ bool add_lease_of_present(const LocalStore& store, std::string_view holder, cons
 
 void release_lease(const LocalStore& store, std::string_view holder) {
   const fs::path directory = directory_of(store, holder);
-  const StorePathSet paths = leased_paths(store, holder);
-  record_use(store, paths);
-  for (const StorePath& path : paths) ::unlink((directory / path.base_name()).c_str());
+  record_use(store, leased_paths(store, holder));
+  const std::scoped_lock lock(changing());
+  for (const StorePath& path : leased_paths(store, holder)) ::unlink((directory / path.base_name()).c_str());
   std::error_code gone;
   if (fs::is_empty(directory, gone) && !gone &&
       ::renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, spare_directory(store).c_str(), RENAME_NOREPLACE) ==

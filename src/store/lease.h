@@ -9,7 +9,9 @@
 
 namespace flox::store {
 
-// A holder is a container or pod id: letters, digits, '-', '_', '.'; throws Error(invalid_input) otherwise.
+// A holder is a container or pod id: letters, digits, '-', '_', '.'; throws Error(invalid_input) otherwise,
+// as all of these do.
+void check_holder(std::string_view holder);
 // Adds the paths (their closures follow from the roots) to the holder's lease. Throws Error(not_found) if one
 // is not valid; the lease stays as it was then.
 void add_lease(const LocalStore& store, std::string_view holder, const StorePathSet& paths);

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 
+#include <atomic>
+#include <thread>
+
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -86,6 +89,29 @@ TEST_F(LeaseTest, bad_holders_and_invalid_paths_are_refused) {
   EXPECT_THROW(release_lease(store, "../flox"), Error);
   EXPECT_THROW(add_lease(store, "pod", {StorePath::from_base_name(std::string(32, '1') + "-x")}), Error);
   EXPECT_THAT(list_leases(store), IsEmpty());
+}
+
+// What is added to a lease while that ends must not get into another one.
+TEST_F(LeaseTest, no_lease_gets_another_ones_roots_however_they_come_and_go_at_once) {
+  const StorePath theirs = add("theirs"), ours = add("ours");
+  const LocalStore store(root());
+  std::atomic<bool> stop = false;
+  auto loop = [&](auto step) {
+    return std::thread([&stop, step] {
+      while (!stop) step();
+    });
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.push_back(loop([&] { EXPECT_TRUE(add_lease_of_present(store, "theirs", {theirs})); }));
+  threads.push_back(loop([&] { release_lease(store, "theirs"); }));
+  for (int i = 0; i < 3000 && !HasFailure(); ++i) {
+    EXPECT_TRUE(add_lease_of_present(store, "ours", {ours}));
+    EXPECT_EQ(leased_paths(store, "ours"), StorePathSet{ours});
+    release_lease(store, "ours");
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "ttrpc/server.h"
 
+#include <google/protobuf/stubs/common.h>
+#include <google/protobuf/stubs/logging.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,10 +105,22 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::vector<std::weak_ptr<Connection>> connections;
 };
 
+namespace {
+
+// Protobuf writes a line to stderr for each text that is not UTF-8: clients could fill the log with them.
+// They are told in the answer.
+void silence_protobuf() {
+  static const auto before = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(before);
+}
+
+}  // namespace
+
 Server::Server(asio::any_io_executor executor, Fd listening, ServerOptions options)
     : state_(std::make_shared<State>(executor, std::move(listening), std::move(options))) {
   asio::co_spawn(
       state_->acceptor.get_executor(), [state = state_] { return state->accept(); }, asio::detached);
+  silence_protobuf();
 }
 
 Server::~Server() { state_->close(); }

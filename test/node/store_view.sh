@@ -72,7 +72,7 @@ FLOX_STORE_VIEW=closure start_floxd
 case $(whole f1 ls /nix/store) in *secret*) die "the node's policy was not followed" ;; esac
 refused "this node shows each container its own closure only" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=node docker.io/flox/empty:1.0.0 f2 hello
-refused "known are node and closure" \
+refused "It is node or closure" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=mine docker.io/flox/empty:1.0.0 f3 hello
 refused "'everything' is neither node nor closure" env FLOX_STORE_VIEW=everything floxd --root "$NODE_ROOT"
 

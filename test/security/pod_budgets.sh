@@ -83,6 +83,25 @@ contains "$said" "(pod_environments)"
 counted environments
 equal "$(metric 'flox_pods_most_use{budget="environments"}')" "$(leases)"
 
+step "one lock under many modes or for many systems is no way around that"
+start_pod modes
+echo '{"lockfile-version": 1, "manifest": {"schema-version": "1.10.0"}, "packages": []}' >"$WORLD/empty.lock"
+as_system() { pod_call modes Realise "lock_json=@$WORLD/empty.lock" system="$1" mode="$2"; }
+contains "$(as_system "$NIX_SYSTEM" run)" "ok profile="
+contains "$(as_system "$NIX_SYSTEM" dev)" "ok profile="
+for i in 1 2 3; do
+  contains "$(as_system "$NIX_SYSTEM" "mode$i")" "known are run and dev"
+  contains "$(as_system "system$i" run)" "this node is $NIX_SYSTEM"
+done
+equal "$(ls /nix/var/nix/gcroots/flox/pod-modes | wc -l)" 2
+for i in $(seq 40); do
+  jq -c --arg i "$i" '.manifest.vars = {I: $i}' "$WORLD/empty.lock" >"$WORLD/one.lock"
+  for mode in run dev; do pod_call modes Realise "lock_json=@$WORLD/one.lock" system="$NIX_SYSTEM" mode=$mode; done
+done >"$WORLD/modes"
+contains "$(cat "$WORLD/modes")" "(pod_environments)"
+equal "$(ls /nix/var/nix/gcroots/flox/pod-modes | wc -l)" 32
+stop_pod modes
+
 step "what it has it may go on using, also once floxd has started again"
 known=$(leases)
 start_pod fresh
@@ -95,6 +114,11 @@ floxd_pid=$(cat "$WORLD/floxd.pid")
 contains "$(first attacker 250000)" "ok 1"
 contains "$(as_pod attacker "$SECURITY/pod_client.py" "$SOCKET" locks 40 1000)" "(pod_environments)"
 equal "$(leases)" "$known"
+
+step "calls that cannot be read do not fill floxd's log"
+before=$(stat -c %s "$WORLD/logs/floxd.log")
+contains "$(client garbled 1000)" "InvalidArgument malformed request"
+[ $(($(stat -c %s "$WORLD/logs/floxd.log") - before)) -lt 4096 ] || die "1,000 bad calls made $(($(stat -c %s "$WORLD/logs/floxd.log") - before)) bytes of log"
 
 step "a client that reads no answers, and one that does not finish its header"
 client half >"$WORLD/half" &

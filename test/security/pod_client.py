@@ -9,6 +9,7 @@
   pod_client.py SOCKET silent                 connects and sends nothing; prints what it is told until it is cut off
   pod_client.py SOCKET half                   half a header; prints "cut off" when the connection is closed
   pod_client.py SOCKET deaf COUNT             COUNT calls, reading no answer; prints how many could be sent
+  pod_client.py SOCKET garbled COUNT          COUNT calls whose texts are not UTF-8; prints the last answer
   pod_client.py SOCKET held PID-FILE          connects, writes its number, lives on in a child that holds the connection
                                               while the number is free again; asks Realise when its input ends
   pod_client.py SOCKET twice                  asks DefaultEnvironment, and once more on the same connection when its
@@ -139,6 +140,14 @@ def deaf(path, count):
     print(sent)
 
 
+def garbled(path, count):
+    client = Patient(path)
+    for number in range(int(count)):
+        client.send(METHODS["Realise"][0], b"\xff" if number % 2 else "Realise", field(1, b"\xff"))
+        status = dict(decode(dict(decode(client.receive(struct.unpack(">IIBB", client.receive(10))[0]))).get(1, b"")))
+    print(CODES.get(status.get(1, 0), "ok"), status.get(2, b"").decode())
+
+
 def held(path, pid_file):
     if os.fork() > 0:  # what as_pod has started stays, and waits for the child below
         os.wait()
@@ -169,7 +178,7 @@ def twice(path):
     print(shown(client.ask("DefaultEnvironment")), flush=True)
 
 
-STORIES = {f.__name__: f for f in (announce, locks, burst, silent, half, deaf, held, twice)}
+STORIES = {f.__name__: f for f in (announce, locks, burst, silent, half, deaf, garbled, held, twice)}
 
 if __name__ == "__main__":
     STORIES[sys.argv[2]](sys.argv[1], *sys.argv[3:])

@@ -86,8 +86,8 @@ class Hostile:
         return text
 
     def call(self):
-        mode = self.rng.choice(["run", "dev", "run", self.word()])
-        system = self.rng.choice([self.system] * 6 + [self.word()])
+        mode = self.rng.choice(["run", "dev"] * 5 + [self.word()])
+        system = self.rng.choice([self.system] * 11 + [self.word()])
         kind = self.rng.randrange(10)
         if kind == 0:
             return "Resolve", [("install_id", self.word()), ("descriptor_json", json.dumps(self.value())), ("system", system)]

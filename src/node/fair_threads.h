@@ -1,0 +1,42 @@
+// Threads that tenants share. How long a piece of work takes is its tenant's choice (a large environment, a
+// slow cache), so nobody gets all the threads: whoever has as many as are free waits.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace flox::node {
+
+// Thread-safe.
+class FairThreads {
+ public:
+  explicit FairThreads(size_t threads) : free_(threads), threads_(threads) {}
+  // What runs is left alone, and waited for; what waits is forgotten.
+  ~FairThreads();
+
+  // Runs `work`, which throws nothing, in the tenant's turn; each one's in their order.
+  void post(const std::string& tenant, std::function<void()> work);
+  // The same for a caller that waits: gives what `work` gives and throws what it throws.
+  boost::asio::awaitable<std::string> run(std::string tenant, std::function<std::string()> work);
+
+ private:
+  struct Tenant {
+    size_t running = 0;
+    std::deque<std::function<void()>> waiting;
+  };
+  void ended(const std::string& tenant);
+  void start_waiting();  // under the mutex
+
+  std::mutex mutex_;
+  size_t free_;                            // threads
+  std::map<std::string, Tenant> tenants_;  // those with work
+  boost::asio::thread_pool threads_;
+};
+
+}  // namespace flox::node
