@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/printable.h"
@@ -335,8 +336,9 @@ void unshare_mounts() {
 
 // A root made of this machine's top-level entries and a /nix of its own, for machines that have no /nix.
 void enter_assembled_root(const fs::path& nix) {
-  fs::path root = "/tmp/.flox-root-" + std::to_string(::getpid());
-  fs::create_directory(root);
+  // A fresh directory of ours: under a name that can be foreseen another user would have put a link, and
+  // changed where it leads once something is mounted there. It stays: it is the root of what we become.
+  const fs::path root = TempDir(".flox-root-", "/tmp").release();
   mount_or_fail("tmpfs", root, MS_NOSUID | MS_NODEV, "tmpfs");
   for (const auto& entry : fs::directory_iterator("/")) {
     fs::path target = root / entry.path().filename();
