@@ -23,6 +23,7 @@
 #include "node/registry.h"
 #include "node/runtime_closure.h"
 #include "node/services.h"
+#include "node/starts.h"
 #include "node/stub_images.h"
 #include "store/fetcher.h"
 #include "store/store_guard.h"
@@ -48,6 +49,19 @@ ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
       co_return run(message).SerializeAsString();
     };
     co_return co_await asio::co_spawn(pool, work(method, request), asio::use_awaitable);
+  };
+}
+
+// Prepare, which may wait for others (starts.h).
+ttrpc::Handler preparing(asio::thread_pool& pool, Starts& starts, NodeService& node) {
+  return [&](ttrpc::Request call) -> asio::awaitable<std::string> {
+    v1::PrepareRequest request;
+    if (!request.ParseFromString(call.payload)) fail(ErrorKind::invalid_input, "the request cannot be read");
+    const Starts::Place place = co_await starts.take(request.pod_namespace());
+    auto work = [](NodeService& by, v1::PrepareRequest message) -> asio::awaitable<std::string> {
+      co_return by.prepare(message).SerializeAsString();
+    };
+    co_return co_await asio::co_spawn(pool, work(node, std::move(request)), asio::use_awaitable);
   };
 }
 
@@ -156,15 +170,15 @@ void run(const Options& options) {
   NodeService node(config, runtime, environments, containers, views, grants, metrics);
   PodService pod(config, environments, containers, budgets, grants);
 
+  constexpr StartLimits start_limits;
+  Starts starts(start_limits);
   asio::io_context loop;
-  asio::thread_pool pool(16);
+  asio::thread_pool pool(start_limits.all + 4);  // containers also end, and leases are swept
   fs::create_directories(config.node_socket.parent_path());
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  node_server.handle(
-      "flox.node.v1.Node", "Prepare",
-      blocking<v1::PrepareRequest>(pool, [&](const v1::PrepareRequest& r) { return node.prepare(r); }));
+  node_server.handle("flox.node.v1.Node", "Prepare", preparing(pool, starts, node));
   node_server.handle(
       "flox.node.v1.Node", "Release",
       blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r) { return node.release(r); }));
