@@ -47,6 +47,17 @@ TEST(File, a_written_file_is_read_back_and_leaves_no_temporary) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(File, is_read_up_to_a_limit) {
+  TempDir dir;
+  const fs::path file = dir.path() / "a";
+  write_file(file, "1234");
+  EXPECT_EQ(read_file(file, 4), "1234");
+  EXPECT_THROW(read_file(file, 3), Error);
+  EXPECT_THROW(read_file("/dev/zero", 100'000), Error) << "has no end";
+  fs::resize_file(file, max_read_file + 1);  // takes no space
+  EXPECT_THROW(read_file(file), Error);
+}
+
 TEST(Process, captures_both_outputs_and_the_exit_code) {
   Outcome outcome =
       run({.argv = {"sh", "-c", "cat; echo err >&2; exit 3"}, .input = std::string(300000, 'x')});

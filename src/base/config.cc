@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -24,6 +25,8 @@ std::vector<std::string> words(std::string_view text) {
   }
   return result;
 }
+
+constexpr size_t max_file = 1 << 20;  // bytes
 
 bool flag(std::string_view text) {
   if (text == "true" || text == "1") return true;
@@ -161,11 +164,19 @@ const std::vector<Key>& keys() {
   return table;
 }
 
-// A TOML value as the text that Key::set takes.
-std::string text_of(const toml::node& node, const std::function<void(const std::string&)>& complain) {
+// A TOML value as the text that Key::set takes. A number and a truth value need not be written as texts where
+// the default is one; anywhere else, as in `root = 5`, they are a mistake.
+std::string text_of(const toml::node& node, std::string_view fallback,
+                    const std::function<void(const std::string&)>& complain) {
+  const bool is_truth = fallback == "true" || fallback == "false";
+  const bool is_number = !fallback.empty() &&
+                         std::isdigit(static_cast<unsigned char>(fallback.front())) != 0 &&
+                         fallback.find(':') == std::string_view::npos;  // an address has one
   if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
+  if (const auto* number = node.as_integer(); number != nullptr && is_number)
+    return std::to_string(number->get());
+  if (const auto* truth = node.as_boolean(); truth != nullptr && is_truth)
+    return truth->get() ? "true" : "false";
   if (const auto* list = node.as_array()) {
     std::string joined;
     for (const auto& item : *list) {
@@ -174,7 +185,9 @@ std::string text_of(const toml::node& node, const std::function<void(const std::
     }
     return joined;
   }
-  complain("a string, a whole number, true, false or a list of strings is needed");
+  complain(is_number  ? "a string or a whole number is needed"
+           : is_truth ? "true or false is needed"
+                      : "a string or a list of strings is needed");
   return {};
 }
 
@@ -194,13 +207,13 @@ void apply_file(Config& config, const std::filesystem::path& path) {
   auto complain = [&](const toml::source_region& at, std::string_view what) {
     fail(ErrorKind::invalid_input, "{}:{}:{}: {}", path.string(), at.begin.line, at.begin.column, what);
   };
-  const toml::table table = parse_toml(read_file(path), path.string());
+  const toml::table table = parse_toml(read_file(path, max_file), path.string());
   for (const auto& [name, node] : table) {
     auto key = std::find_if(keys().begin(), keys().end(), [&](const Key& k) { return name.str() == k.name; });
     if (key == keys().end())
       complain(node.source(), fmt::format("unknown key '{}' (known: flox config --explain)", name.str()));
     if (name.str() == "catalog_token") check_private(path);
-    std::string value = text_of(node, [&](const std::string& what) {
+    std::string value = text_of(node, key->fallback, [&](const std::string& what) {
       complain(node.source(), fmt::format("{}: {}", key->name, what));
     });
     try {

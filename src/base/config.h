@@ -47,10 +47,10 @@ struct Config {
   // stands for in the pods of a Kubernetes namespace where they bring no environment.
   std::map<std::string, std::string> namespace_environments;
   PodBudgets pod_budgets;
-  std::string store_view = "node";                  // store_view    FLOX_STORE_VIEW: what containers see
-                                                    // of the store: "node" all, "closure" their own
-  bool allow_nix_mutable = false;                   // allow_nix_mutable FLOX_ALLOW_NIX_MUTABLE: may pods
-                                                    // ask for a /nix that they can change
+  std::string store_view = "node";  // store_view    FLOX_STORE_VIEW: what containers see
+                                    // of the store: "node" all, "closure" their own
+  bool allow_nix_mutable = false;   // allow_nix_mutable FLOX_ALLOW_NIX_MUTABLE: may pods
+                                    // ask for a /nix that they can change
   // isolation     FLOX_ISOLATION: whether floxd runs where its fetchers cannot be isolated
   IsolationPolicy isolation = IsolationPolicy::required;
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS

@@ -55,7 +55,13 @@ TEST_F(ConfigFile, that_is_no_toml_is_refused_and_does_not_end_the_process) {
   for (const char* text : {"root = ", "[`x]", "[[\"", "root.`"}) EXPECT_THROW(load(text), Error) << text;
 }
 
-TEST_F(ConfigFile, with_an_ill_typed_value_is_refused) { EXPECT_THROW(load("root = 5\n"), Error); }
+TEST_F(ConfigFile, with_an_ill_typed_value_is_refused) {
+  for (const char* text : {"root = 5", "metrics_address = 9808", "pod_install = 1", "pod_requests = true",
+                           "pod_requests = 1.5", "isolation = false", "caches = [1]"})
+    EXPECT_THROW(load(text), Error) << text;
+  EXPECT_EQ(load("pod_requests = 3\n").pod_budgets.requests, 3u);
+  EXPECT_FALSE(load("pod_install = false\n").pod_install);
+}
 
 TEST_F(ConfigFile, that_holds_a_token_is_its_owner_s_only) {
   const std::string text = "catalog_token = \"s3cret\"\n";

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 
@@ -13,8 +14,22 @@
 
 namespace flox {
 
-std::string read_file(const fs::path& path) {
-  return in_context("reading " + path.string(), [&] { return read_all(open_file(path, O_RDONLY).get()); });
+std::string read_file(const fs::path& path, size_t limit) {
+  return in_context("reading " + path.string(), [&] {
+    const Fd fd = open_file(path, O_RDONLY);
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining it");
+    std::string content;
+    std::array<char, 65536> piece;
+    bool too_large = S_ISREG(status.st_mode) && static_cast<uint64_t>(status.st_size) > limit;
+    while (!too_large) {
+      const size_t count = read_some(fd.get(), piece.data(), piece.size());
+      if (count == 0) return content;
+      content.append(piece.data(), count);
+      too_large = content.size() > limit;
+    }
+    fail(ErrorKind::invalid_input, "it has more than {} bytes", limit);
+  });
 }
 
 namespace {

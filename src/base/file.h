@@ -11,8 +11,12 @@ namespace flox {
 
 namespace fs = std::filesystem;
 
-// The whole file as bytes. Throws Error (not_found if it is missing).
-std::string read_file(const fs::path& path);
+// Nothing that is read whole is larger, unless its reader says so.
+constexpr size_t max_read_file = size_t{256} << 20;  // bytes
+
+// The whole file as bytes. Throws Error (not_found if it is missing; invalid_input if it has more than
+// `limit` bytes, which a device may have though its size is 0).
+std::string read_file(const fs::path& path, size_t limit = max_read_file);
 
 // Replaces the file as a whole: written beside it, then renamed over it. A reader sees the old or the new
 // content, never a mixture. Parent directories must exist. Throws Error.

@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t max_layer = size_t{4} << 30;  // bytes: a closure that we have packed ourselves
+
 void write(const std::string& output, const std::string& image, const std::string& name) {
   if (output.empty() && image.empty())
     throw Error(ErrorKind::invalid_input, "nothing to write",
@@ -38,12 +40,12 @@ void write(const std::string& output, const std::string& image, const std::strin
         output, bundle.closure.size(), static_cast<double>(fs::file_size(archive)) / 1e6,
         archive.filename().string());
   if (image.empty()) return;
-  oci::write_image_archive(
-      image,
-      oci::make_image_layout({{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive)}},
-                             oci::current_architecture()));
-  fmt::print("✔ Wrote {}, the image {}. On a node: ctr -n k8s.io images import {}\n", image, name,
-             fs::path(image).filename().string());
+  const oci::ImageLayout layout = oci::make_image_layout(
+      {{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive, max_layer)}},
+      oci::current_architecture());
+  oci::write_image_archive(image, layout);
+  fmt::print("✔ Wrote {}, the image {}, sha256:{}. On a node: ctr -n k8s.io images import {}\n", image, name,
+             layout.manifests.at(name), fs::path(image).filename().string());
 }
 
 // The mount namespace, root directory and network of the node, for a container with its processes in sight

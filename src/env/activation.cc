@@ -13,8 +13,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/printable.h"
@@ -334,11 +334,12 @@ void unshare_mounts() {
   std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";
 }
 
-// A root made of this machine's top-level entries and a /nix of its own, for machines that have no /nix.
+// A root made of this machine's top-level entries and a /nix of its own, for machines that have no /nix. It
+// stands on a directory of the store's, which nobody else can name things in; others see it empty.
 void enter_assembled_root(const fs::path& nix) {
-  // A fresh directory of ours: under a name that can be foreseen another user would have put a link, and
-  // changed where it leads once something is mounted there. It stays: it is the root of what we become.
-  const fs::path root = TempDir(".flox-root-", "/tmp").release();
+  const Directory state(nix / "var/nix/flox");
+  state.make_directory("assembled-root");
+  const fs::path root = nix / "var/nix/flox/assembled-root";
   mount_or_fail("tmpfs", root, MS_NOSUID | MS_NODEV, "tmpfs");
   for (const auto& entry : fs::directory_iterator("/")) {
     fs::path target = root / entry.path().filename();

@@ -1,4 +1,4 @@
-// Activation: what a process gets so that it runs inside an environment (flox.md 5).
+// Activation: what a process gets so that it runs inside an environment (docs/formats/profile.md).
 #pragma once
 
 #include <filesystem>

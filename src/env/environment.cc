@@ -37,13 +37,18 @@ std::string read_bounded(const fs::path& path, size_t limit) {
   });
 }
 
+// What an environment writes stays below its .flox, which may have come with somebody's repository: the
+// directory itself may be a link to another place of the user's, what is in it leads nowhere else.
+Directory files_of(const fs::path& dir) { return Directory(fs::canonical(dir / ".flox")); }
+
 bool has_environment(const fs::path& dir) {
   std::error_code error;
   return fs::is_regular_file(dir / ".flox/env.json", error) ||
          fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
 }
 
-// Does the locked package still answer the descriptor? Priority and systems do not matter (flox.md 1.3).
+// Does the locked package still answer the descriptor? Priority and systems do not matter
+// (docs/formats/manifest.md).
 bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id,
              const json& wanted) {
   const auto installed = old_manifest.find("install");
@@ -100,13 +105,12 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
   fs::create_directories(dir);
   // Made beside and renamed, so that a half-made environment is never seen.
   TempDir temporary(".flox-", dir);
-  fs::create_directories(temporary.path() / "env");
-  write_file(temporary.path() / "env.json", json{{"name", name}, {"version", 1}}.dump(2) + "\n");
-  write_file(temporary.path() / "env/manifest.toml", initial_manifest());
-  write_file(temporary.path() / ".gitignore", "run/\ncache/\nlib/\nlog/\n!env/\n");
-  write_file(temporary.path() / ".gitattributes",
-             "env/manifest.lock linguist-generated=true linguist-language=JSON\n");
-  fs::permissions(temporary.path(), fs::perms(0755));
+  const Directory made(temporary.path());
+  made.make_directory("env").write_file("manifest.toml", initial_manifest());
+  made.write_file("env.json", json{{"name", name}, {"version", 1}}.dump(2) + "\n");
+  made.write_file(".gitignore", "run/\ncache/\nlib/\nlog/\n!env/\n");
+  made.write_file(".gitattributes", "env/manifest.lock linguist-generated=true linguist-language=JSON\n");
+  if (::fchmod(made.fd(), 0755) != 0) fail_errno(errno, "setting the mode of {}", made.name());
   fs::rename(temporary.path(), dir / ".flox");
   temporary.release();
   return open(dir);
@@ -180,7 +184,7 @@ Lockfile Environment::lock(Resolver& resolver) {
   std::optional<Lockfile> old = lockfile();
   if (old && old->manifest == wanted.json) return *old;
   Lockfile lock = resolve_all(wanted, old, resolver);
-  write_file(directory_ / ".flox/env/manifest.lock", lock.to_string());
+  files_of(directory_).write_file("env/manifest.lock", lock.to_string());
   return lock;
 }
 
@@ -188,8 +192,9 @@ Lockfile Environment::edit(const std::string& new_text, Resolver& resolver) {
   Manifest wanted = Manifest::parse(new_text, (directory_ / ".flox/env/manifest.toml").string());
   Lockfile lock = resolve_all(wanted, lockfile(), resolver);
   // The lock first: with an old manifest a new lock is only out of date and made again.
-  write_file(directory_ / ".flox/env/manifest.lock", lock.to_string());
-  write_file(directory_ / ".flox/env/manifest.toml", new_text);
+  const Directory files = files_of(directory_);
+  files.write_file("env/manifest.lock", lock.to_string());
+  files.write_file("env/manifest.toml", new_text);
   return lock;
 }
 
@@ -199,12 +204,12 @@ fs::path Environment::run_link(std::string_view system, std::string_view mode) c
 
 void Environment::set_run_link(std::string_view system, std::string_view mode,
                                const nix::StorePath& profile) const {
-  fs::path link = run_link(system, mode);
-  fs::create_directories(link.parent_path());
-  fs::path temporary = link.string() + fmt::format(".{}", ::getpid());
-  fs::remove(temporary);
-  fs::create_symlink(profile.to_string(), temporary);
-  fs::rename(temporary, link);
+  const std::string link = run_link(system, mode).filename().string();
+  const Directory run = files_of(directory_).make_directory("run");
+  const std::string temporary = link + fmt::format(".{}", ::getpid());
+  run.remove(temporary);
+  run.make_link(temporary, profile.to_string());
+  run.rename(temporary, run, link);
 }
 
 Lockfile with_primary_version(const Lockfile& lock, std::string_view environment_name,

@@ -88,6 +88,32 @@ TEST_F(EnvironmentTest, an_edit_that_cannot_be_locked_changes_nothing) {
   EXPECT_FALSE(environment.lockfile());
 }
 
+TEST_F(EnvironmentTest, that_came_with_links_out_of_it_writes_nothing_there) {
+  Environment environment = make("");
+  const fs::path files = dir_.path() / "web/.flox", outside = dir_.path() / "outside";
+  fs::create_directories(outside);
+  fs::rename(files / "env", outside / "env");
+  fs::create_directory_symlink(outside / "env", files / "env");
+  EXPECT_THROW(environment.lock(resolver_), Error);
+  EXPECT_THROW(environment.edit("version = 1\n[vars]\na = \"1\"\n", resolver_), Error);
+  EXPECT_EQ(read_file(outside / "env/manifest.toml"), "version = 1\n[install]\n");
+  EXPECT_FALSE(fs::exists(outside / "env/manifest.lock"));
+  fs::create_directory_symlink(outside, files / "run");
+  EXPECT_THROW(environment.set_run_link("x86_64-linux", "run", add("p-1", {{"a", "1"}})), Error);
+  EXPECT_EQ(std::distance(fs::directory_iterator(outside), {}), 1);
+}
+
+TEST_F(EnvironmentTest, may_be_a_link_to_another_place_of_the_users) {
+  make("");
+  fs::rename(dir_.path() / "web/.flox", dir_.path() / "elsewhere");
+  fs::create_directory_symlink(dir_.path() / "elsewhere", dir_.path() / "web/.flox");
+  Environment environment = Environment::open(dir_.path() / "web");
+  environment.lock(resolver_);
+  environment.set_run_link("x86_64-linux", "run", add("p-1", {{"a", "1"}}));
+  EXPECT_TRUE(fs::exists(dir_.path() / "elsewhere/env/manifest.lock"));
+  EXPECT_TRUE(fs::is_symlink(environment.run_link("x86_64-linux", "run")));
+}
+
 TEST_F(EnvironmentTest, the_primary_package_is_pinned_by_name) {
   resolver_.packages["web"] = {{"0.9", add("web-0.9", {{"bin/web", "0.9"}})},
                                {"1.0", add("web-1.0", {{"bin/web", "1.0"}})}};

@@ -1,4 +1,4 @@
-// manifest.lock: every package fixed to store paths (shared/reference/flox.md 2).
+// manifest.lock: every package fixed to store paths (docs/formats/lockfile.md).
 #pragma once
 
 #include <map>

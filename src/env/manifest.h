@@ -1,4 +1,4 @@
-// manifest.toml: what the user wants (shared/reference/flox.md 1).
+// manifest.toml: what the user wants (docs/formats/manifest.md).
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Nix's base-32 (shared/reference/nix.md 1.2): digits 0-9 a-z without e, o, t, u; least significant bits
+// Nix's base-32 (docs/formats/store-path.md): digits 0-9 a-z without e, o, t, u; least significant bits
 // last.
 #pragma once
 

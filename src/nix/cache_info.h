@@ -1,4 +1,4 @@
-// nix-cache-info, what a binary cache says of itself (nix.md 3.1).
+// nix-cache-info, what a binary cache says of itself (docs/formats/binary-cache.md).
 #pragma once
 
 #include <string>

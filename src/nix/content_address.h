@@ -1,5 +1,5 @@
 // Content addresses: what a path's contents hash to, by which method, and which store path follows from that
-// (nix.md 1.4, 1.5).
+// (docs/formats/store-path.md).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What is in a NAR and where: the ".ls" files of binary caches (nix.md 3.5).
+// What is in a NAR and where: the ".ls" files of binary caches (docs/formats/binary-cache.md).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The NAR archive format (nix.md 2), as a stream in constant memory.
+// The NAR archive format (docs/formats/nar.md), as a stream in constant memory.
 //
 //   nar  = str("nix-archive-1") node
 //   node = str("(") str("type") body str(")")
@@ -40,9 +40,9 @@ void write_nar_of_stranger(const std::filesystem::path& path, const ByteSink& si
                            uint64_t most_nodes);
 
 // Unpacks a NAR to `destination`, which must not exist, with canonical metadata (0444/0555, mtime 1).
-// Strict as current Nix is (nix.md 2.2): bad names, unsorted entries, truncation, trailing bytes, depth over
-// 64 are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On error the
-// caller removes what is there.
+// Strict as current Nix is (docs/formats/nar.md): bad names, unsorted entries, truncation, trailing bytes,
+// depth over 64 are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On
+// error the caller removes what is there.
 void unpack_nar(const ByteSource& source, const std::filesystem::path& destination);
 
 // The same for a NAR that is pushed piece by piece. One thread at a time.
@@ -63,7 +63,8 @@ class NarUnpacker {
   std::unique_ptr<State> state_;
 };
 
-// Finds which of the `candidates` (32-character digests) occur in a stream (nix.md 8), across piece borders.
+// Finds which of the `candidates` (32-character digests) occur in a stream (docs/formats/store-path.md),
+// across piece borders.
 class ReferenceScanner {
  public:
   explicit ReferenceScanner(std::set<std::string> candidates);
@@ -99,8 +100,9 @@ class Replacer {
   std::vector<uint64_t> offsets_;
 };
 
-// The hash of a NAR modulo one digest (nix.md 1.5): every occurrence of the digest counts as zeros, and the
-// offsets of the occurrences are hashed behind the NAR. Without occurrences it is the plain SHA-256.
+// The hash of a NAR modulo one digest (docs/formats/store-path.md): every occurrence of the digest counts as
+// zeros, and the offsets of the occurrences are hashed behind the NAR. Without occurrences it is the plain
+// SHA-256.
 class ModuloHash {
  public:
   explicit ModuloHash(const std::string& digest);

@@ -59,7 +59,7 @@ void unpack(std::string_view text, const fs::path& to, size_t piece = 1 << 20) {
       to);
 }
 
-// The tree of nix.md 1.4.
+// The tree of docs/formats/store-path.md.
 void make_example(const fs::path& tree) {
   fs::create_directories(tree / "empty");
   fs::create_directories(tree / "sub");

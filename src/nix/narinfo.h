@@ -1,4 +1,4 @@
-// narinfo files of binary caches (nix.md 3.2).
+// narinfo files of binary caches (docs/formats/binary-cache.md).
 #pragma once
 
 #include <optional>

@@ -1,4 +1,5 @@
-// Base-32, store paths, path infos, narinfo files and signatures, against the worked examples of nix.md.
+// Base-32, store paths, path infos, narinfo files and signatures, against the worked examples of
+// docs/formats.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -121,7 +122,7 @@ TEST(Hash, has_the_text_forms_of_nix_in_every_algorithm) {
   EXPECT_THAT(error_of([] { Hash::parse("md5-abc"); }), HasSubstr("wrong length"));
 }
 
-// The worked examples of nix.md 1.4: what `nix-store --add-fixed` and builtins.toFile print.
+// The worked examples of docs/formats/store-path.md: what `nix-store --add-fixed` and builtins.toFile print.
 TEST(ContentAddress, gives_the_paths_that_nix_gives) {
   using enum HashAlgorithm;
   auto flat = [](HashAlgorithm algorithm) {

@@ -21,7 +21,7 @@ struct PathInfo {
   int64_t registration_time = 0;               // Unix seconds
   bool ultimate = false;                       // built on this machine
 
-  // "1;<path>;sha256:<base32>;<size>;<references>" (nix.md 3.3).
+  // "1;<path>;sha256:<base32>;<size>;<references>" (docs/formats/binary-cache.md).
   std::string fingerprint() const;
 };
 

@@ -1,4 +1,4 @@
-// Ed25519 keys and signatures in Nix's text forms (nix.md 3.3).
+// Ed25519 keys and signatures in Nix's text forms (docs/formats/binary-cache.md).
 #pragma once
 
 #include <map>

@@ -17,7 +17,7 @@ bool is_name_character(char c) {
          std::string_view("+-._?=").find(c) != std::string_view::npos;
 }
 
-// Refuses what current Nix refuses (nix.md 1.1).
+// Refuses what current Nix refuses (docs/formats/store-path.md).
 void check_name(std::string_view name) {
   if (name.empty()) fail(ErrorKind::invalid_input, "the name is empty");
   if (name.size() > max_name_length)
@@ -43,7 +43,7 @@ void check_base_name(std::string_view base_name) {
   check_name(base_name.substr(digest_length + 1));
 }
 
-// 32 bytes folded to 20 by XOR (nix.md 1.3).
+// 32 bytes folded to 20 by XOR (docs/formats/store-path.md).
 std::string fold(std::string_view digest) {
   std::string folded(20, '\0');
   for (size_t i = 0; i < digest.size(); ++i) folded[i % 20] = static_cast<char>(folded[i % 20] ^ digest[i]);

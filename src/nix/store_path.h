@@ -1,4 +1,4 @@
-// The name of an object in the store: /nix/store/<digest>-<name> (nix.md 1.1).
+// The name of an object in the store: /nix/store/<digest>-<name> (docs/formats/store-path.md).
 #pragma once
 
 #include <compare>
@@ -39,12 +39,13 @@ class StorePath {
 using StorePathSet = std::set<StorePath>;
 
 // The path that Nix gives the object NAME of this type ("source", "text:REFERENCE", "output:out", …) and
-// inner hash (32 bytes of SHA-256; nix.md 1.4). Throws Error(invalid_input) for a bad name, and for one with
-// a leading dot, which some versions of Nix refuse.
+// inner hash (32 bytes of SHA-256; docs/formats/store-path.md). Throws Error(invalid_input) for a bad name,
+// and for one with a leading dot, which some versions of Nix refuse.
 StorePath make_store_path(std::string_view type, std::string_view inner_hash, std::string_view name);
 
-// The path of an object whose address is its content: method NAR, SHA-256 (nix.md 1.4, type "source").
-// `hash` is the NAR's hash, or with `self_reference` its hash modulo self (nix.md 1.5). Throws on a bad name.
+// The path of an object whose address is its content: method NAR, SHA-256 (docs/formats/store-path.md, type
+// "source"). `hash` is the NAR's hash, or with `self_reference` its hash modulo self
+// (docs/formats/store-path.md). Throws on a bad name.
 StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
                                  const StorePathSet& references, bool self_reference);
 

@@ -78,7 +78,7 @@ std::string pod_holder(const Container& container) {
 Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
   if (!fs::exists(file_)) return;
   try {
-    const json document = parse_json(read_file(file_), file_.string());
+    const json document = parse_json(read_file(file_, JsonLimits().bytes), file_.string());
     if (!document.is_array()) fail(ErrorKind::invalid_input, "{}: not a list", file_.string());
     for (const auto& entry : document) {
       Container container = from_json(entry, file_.string());

@@ -73,7 +73,7 @@ std::optional<TomlPath> header_of(const std::string& line) {
   if (!text.starts_with('[') || text.starts_with("[[")) return {};
   try {
     TomlPath path;
-    const toml::table table = toml::parse(text);
+    const toml::table table = parse_toml(text, "line");
     for (const toml::table* at = &table; at->size() == 1;) {
       path.emplace_back(at->begin()->first.str());
       at = at->begin()->second.as_table();

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -20,6 +21,8 @@
 
 namespace flox::package {
 namespace {
+
+constexpr size_t max_built_file = size_t{4} << 30;  // bytes
 
 // The directory that $out names, held by this process until the object goes, then removed.
 class OutDirectory {
@@ -118,10 +121,12 @@ std::string version_of(const store::LocalStore& store, const BuildRequest& reque
 
 // Replaces `from` by `to`, of the same length, in files and links.
 void replace_in_tree(const fs::path& tree, const std::string& from, const std::string& to) {
+  const Directory root(tree);
   for (const auto& entry : fs::recursive_directory_iterator(tree)) {
     bool is_link = entry.symlink_status().type() == fs::file_type::symlink;
     if (!is_link && entry.symlink_status().type() != fs::file_type::regular) continue;
-    std::string text = is_link ? fs::read_symlink(entry.path()).string() : read_file(entry.path());
+    const std::string place = entry.path().lexically_relative(tree).string();
+    std::string text = is_link ? root.read_link(place) : root.read_file(place, max_built_file);
     bool changed = false;
     for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
       text.replace(at, from.size(), to);
@@ -129,10 +134,10 @@ void replace_in_tree(const fs::path& tree, const std::string& from, const std::s
     }
     if (!changed) continue;
     if (is_link) {
-      fs::remove(entry.path());
-      fs::create_symlink(text, entry.path());
+      root.remove(place);
+      root.make_link(place, text);
     } else {
-      write_file(entry.path(), text, static_cast<unsigned>(entry.status().permissions()) & 0777);
+      root.write_file(place, text, static_cast<unsigned>(entry.symlink_status().permissions()) & 0777);
     }
   }
 }
@@ -247,7 +252,7 @@ std::vector<std::string> differences(const store::LocalStore& store, const nix::
       text = "missing";
     else
       text = ((status.permissions() & fs::perms::owner_exec) != fs::perms::none ? "program " : "file ") +
-             read_file(path);
+             read_file(path, max_built_file);
     for (size_t at; (at = text.find(own)) != std::string::npos;)
       text.erase(at, own.size());  // differs by nature
     return text;

@@ -218,7 +218,7 @@ void copy_installed(const std::vector<std::string>& files, const fs::path& direc
     if (S_ISLNK(status.st_mode)) {
       placer.link(*place, path, fs::read_symlink(path).string());
     } else if (S_ISREG(status.st_mode)) {
-      placer.file(*place, read_file(path), status.st_mode);
+      placer.file(*place, read_file(path, max_file), status.st_mode);
     }
   }
 }

@@ -13,6 +13,8 @@
 namespace flox::package {
 namespace {
 
+constexpr size_t max_deb = size_t{4} << 30;  // bytes
+
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> result;
   for (size_t begin = 0; begin < text.size();) {
@@ -169,7 +171,7 @@ std::set<std::string> Debian::find_downloaded(const std::set<std::string>& names
       std::string file_name = entry.path().filename().string();
       std::string name = file_name.substr(0, file_name.find('_'));
       if (!missing.contains(name) || !is_deb_of(file_name, package(name))) continue;
-      if (to_hex(bytes_of(flox::sha256(read_file(entry.path())))) != package(name).sha256) continue;
+      if (to_hex(bytes_of(flox::sha256(read_file(entry.path(), max_deb)))) != package(name).sha256) continue;
       debs_[name] = entry.path();
       missing.erase(name);
     }

@@ -14,6 +14,8 @@
 namespace flox::package {
 namespace {
 
+constexpr size_t max_program = size_t{4} << 30;  // bytes: libraries of models have gigabytes
+
 // A view of the file's bytes that refuses to read outside them.
 class Image {
  public:
@@ -144,7 +146,7 @@ std::optional<Elf> read_elf(const fs::path& path) {
       return std::nullopt;
   }
   return in_context("reading " + path.string(), [&]() -> std::optional<Elf> {
-    Image image(read_file(path));
+    Image image(read_file(path, max_program));
     auto header = image.at<Elf64_Ehdr>(0);
     if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return std::nullopt;
     auto segments = program_headers(image, header);

@@ -1,37 +1,46 @@
 #include "package/package_rules.h"
 
-#include <set>
+#include <sys/stat.h>
+
 #include <sstream>
 
+#include "base/directory.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/process.h"
 
 namespace flox::package {
+
+namespace fs = std::filesystem;
+
 namespace {
 
+constexpr size_t max_certificate = 1 << 20;  // bytes
+
+// What the package has in the tree is run, never what a link of its leads to.
 void link_applets(const fs::path& tree) {
+  const Directory programs = Directory(tree).subdirectory("bin");
+  const auto busybox = programs.status("busybox");
+  if (!busybox || !S_ISREG(busybox->st_mode))
+    fail(ErrorKind::invalid_input, "package busybox holds no program bin/busybox");
   std::istringstream applets(run_checked({.argv = {(tree / "bin/busybox").string(), "--list"}}));
-  for (std::string applet; std::getline(applets, applet);) {
-    fs::path link = tree / "bin" / applet;
-    if (!applet.empty() && applet.find('/') == std::string::npos && !fs::exists(fs::symlink_status(link)))
-      fs::create_symlink("busybox", link);
-  }
+  for (std::string applet; std::getline(applets, applet);)
+    if (is_file_name(applet) && !programs.exists(applet)) programs.make_link(applet, "busybox");
 }
 
 void bundle_certificates(const fs::path& tree) {
-  std::set<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(tree / "share/ca-certificates/mozilla"))
-    if (entry.path().extension() == ".crt") files.insert(entry.path());
-  if (files.empty()) fail(ErrorKind::invalid_input, "package ca-certificates holds no certificates");
+  const Directory root(tree);
   std::string bundle;
-  for (const auto& file : files) {
-    bundle += read_file(file);
-    if (!bundle.ends_with('\n')) bundle += '\n';
+  if (root.exists("share/ca-certificates/mozilla")) {
+    const Directory certificates = root.subdirectory("share/ca-certificates/mozilla");
+    for (const auto& name : certificates.names()) {
+      if (!name.ends_with(".crt")) continue;
+      bundle += certificates.read_file(name, max_certificate);
+      if (!bundle.ends_with('\n')) bundle += '\n';
+    }
   }
-  for (const auto& entry : fs::directory_iterator(tree)) remove_tree(entry.path());
-  fs::create_directories(tree / "etc/ssl/certs");
-  write_file(tree / "etc/ssl/certs/ca-certificates.crt", bundle);
+  if (bundle.empty()) fail(ErrorKind::invalid_input, "package ca-certificates holds no certificates");
+  for (const auto& name : root.names()) root.remove(name);
+  root.make_directory("etc/ssl/certs").write_file("ca-certificates.crt", bundle);
 }
 
 }  // namespace

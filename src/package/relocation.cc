@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -16,6 +17,8 @@
 
 namespace flox::package {
 namespace {
+
+constexpr size_t max_script = size_t{64} << 20;  // bytes, of which the first line changes
 
 bool is_default_library_directory(std::string_view directory) {
   return directory == "lib" || directory == "lib64" ||
@@ -32,7 +35,11 @@ std::string parent_of(const std::string& place) { return fs::path(place).parent_
 class Relocator {
  public:
   Relocator(store::LocalStore& store, Tree& tree, Surroundings& surroundings)
-      : store_(store), tree_(tree), surroundings_(surroundings), used_(tree.candidates) {}
+      : store_(store),
+        tree_(tree),
+        root_(tree.directory),
+        surroundings_(surroundings),
+        used_(tree.candidates) {}
 
   nix::PathInfo run() {
     index();
@@ -85,8 +92,7 @@ class Relocator {
            (fs::path(parent_of(place)) / target).lexically_normal().string().starts_with("..");
   }
   void relocate_link(const std::string& place) {
-    fs::path path = tree_.directory / place;
-    std::string target = fs::read_symlink(path).string();
+    std::string target = root_.read_link(place);
     std::string wanted = target;
     if (!target.starts_with('/')) {
       std::string goal = (fs::path(parent_of(place)) / target).lexically_normal().string();
@@ -104,34 +110,31 @@ class Relocator {
       if (surroundings_.drops_foreign_links() && leads_out(place, target)) {
         surroundings_.note(
             fmt::format("left out {}: it points to {}, which is in no store path", place, target));
-        fs::remove(path);
+        root_.remove(place);
         return;
       }
       if (!target.starts_with("/dev/") && !target.starts_with("/proc/") && !target.starts_with("/run/"))
         surroundings_.note(fmt::format("{} points to {}, which is in no store path", place, target));
       return;
     }
-    fs::remove(path);
-    fs::create_symlink(wanted, path);
+    root_.remove(place);
+    root_.make_link(place, wanted);
   }
 
   void relocate_file(const std::string& place) {
-    fs::path path = tree_.directory / place;
     struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) fail_errno(errno, "reading {}", path.string());
-    if (status.st_size < 4) return;
     std::array<char, 4> magic{};
     {
-      Fd fd = open_file(path.string(), O_RDONLY);
-      if (read_some(fd.get(), magic.data(), magic.size()) < magic.size()) return;
+      const Fd fd = root_.open(place, O_RDONLY | O_NONBLOCK);
+      if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining it");
+      if (status.st_size < 4 || read_some(fd.get(), magic.data(), magic.size()) < magic.size()) return;
     }
     if (magic[0] == '#' && magic[1] == '!' && (status.st_mode & 0111) != 0) relocate_shebang(place);
     if (magic == std::array<char, 4>{'\x7f', 'E', 'L', 'F'} && !is_c_library_) relocate_elf(place);
   }
 
   void relocate_shebang(const std::string& place) {
-    fs::path path = tree_.directory / place;
-    std::string content = read_file(path);
+    std::string content = root_.read_file(place, max_script);
     size_t end = std::min(content.find('\n'), content.size());
     std::string line = content.substr(2, end - 2);
     size_t begin = line.find_first_not_of(" \t");
@@ -166,7 +169,8 @@ class Relocator {
       surroundings_.note(fmt::format("{} starts with #!{}, which is in no store path", place, interpreter));
       return;
     }
-    write_file(path, fmt::format("#!{}{}{}", wanted, rest, std::string_view(content).substr(end)), 0755);
+    root_.write_file(place, fmt::format("#!{}{}{}", wanted, rest, std::string_view(content).substr(end)),
+                     0755);
   }
 
   // "$ORIGIN" or "$ORIGIN/../lib", from the directory of `place` to `directory`.
@@ -262,12 +266,19 @@ class Relocator {
       extra = unwinder;
     }
     if (interpreter == elf->interpreter && search.entries == elf->search_path && extra.empty()) return;
+    // patchelf writes into the file itself, which others must not share; its path has no link on it
+    // (index()).
+    const Fd program = root_.open(place, O_RDONLY | O_NONBLOCK);
+    struct stat status {};
+    if (::fstat(program.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_nlink != 1)
+      fail(ErrorKind::untrusted, "it is not a file of the tree alone");
+    if (::fchmod(program.get(), (status.st_mode & 07777) | S_IWUSR) != 0)
+      fail_errno(errno, "making it writable");
     patch(tree_.directory / place, *elf, interpreter, search.entries, extra);
   }
 
   static void patch(const fs::path& path, const Elf& before, const std::string& interpreter,
                     const std::vector<std::string>& search_path, const std::string& extra_needed) {
-    fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
     std::vector<std::string> argv{"patchelf"};
     if (!interpreter.empty()) argv.insert(argv.end(), {"--set-interpreter", interpreter});
     if (search_path.empty())
@@ -294,6 +305,7 @@ class Relocator {
 
   store::LocalStore& store_;
   Tree& tree_;
+  const Directory root_;
   Surroundings& surroundings_;
   nix::StorePathSet used_;
   std::vector<std::string> links_;

@@ -108,6 +108,35 @@ TEST_F(RelocationTest, LinksIntoTheTreeBecomeRelativeAndOthersLeadToTheStore) {
   EXPECT_THAT(surroundings_.notes, IsEmpty());
 }
 
+TEST_F(RelocationTest, WhatLinksLeadToOutsideIsNotTouched) {
+  const fs::path outside = work_.path() / "outside";
+  fs::create_directories(outside / "ssl");
+  const std::string script = "#!/bin/sh\ntrue\n";
+  for (const char* file : {"run", "ssl/run"}) write_file(outside / file, script, 0755);
+  fs::create_symlink("/usr/share/there", outside / "link");
+  fs::remove(tree_ / "bin");
+  for (const char* place : {"bin", "etc", "lib/ssl", "share/run"}) {
+    fs::create_directories((tree_ / place).parent_path());
+    fs::create_symlink(std::string_view(place) == "share/run" ? outside / "run" : outside, tree_ / place);
+  }
+  put("own", script);
+  relocated();
+  for (const char* file : {"run", "ssl/run"}) EXPECT_EQ(read_file(outside / file), script);
+  EXPECT_EQ(fs::read_symlink(outside / "link"), "/usr/share/there");
+  EXPECT_EQ(std::distance(fs::recursive_directory_iterator(outside), {}), 4);
+  EXPECT_TRUE(fs::is_symlink(result_ / "etc"));
+  EXPECT_EQ(first_line("own"), "#!" + other_.to_string() + "/bin/sh");
+}
+
+TEST_F(RelocationTest, AProgramThatIsAFileOfOthersTooIsNotPatched) {
+  compile("bin/x", "int main(void) { return 0; }", {});
+  const fs::path outside = work_.path() / "program";
+  fs::create_hard_link(tree_ / "bin/x", outside);
+  const std::string before = read_file(outside);
+  EXPECT_THROW(relocated(), Error);
+  EXPECT_EQ(read_file(outside), before);
+}
+
 TEST_F(RelocationTest, ALinkToNowhereIsLeftAndTold) {
   link("bin/editor", "/etc/alternatives/editor");
   link("etc/null", "/dev/null");

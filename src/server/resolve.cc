@@ -95,9 +95,9 @@ json message(std::string_view type, std::string text, std::string advice) {
           {"context", {{"advice", std::move(advice)}}}};
 }
 
-// The record as an element of manifest.lock's "packages" (flox.md 2). Flox records the nixpkgs revision that
-// a package came from; our packages come from no revision, so rev is the digest of the output, locked_url the
-// catalog's page, and derivation the store path itself.
+// The record as an element of manifest.lock's "packages" (docs/formats/lockfile.md). Flox records the nixpkgs
+// revision that a package came from; our packages come from no revision, so rev is the digest of the output,
+// locked_url the catalog's page, and derivation the store path itself.
 json locked_package(const PackageBuild& build, const std::string& install_id, const std::string& group,
                     const std::string& base_url) {
   json outputs = json::object();

@@ -1,4 +1,4 @@
-// What containerd says on the stdin of `start`, and how it wants to be answered (shim.md 1.3, 1.4).
+// What containerd says on the stdin of `start`, and how it wants to be answered (docs/formats/shim.md).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What the Checkpoint call and a Create with a checkpoint ask of the OCI runtime (shim.md 4 and 8).
+// What the Checkpoint call and a Create with a checkpoint ask of the OCI runtime (docs/formats/shim.md).
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Runtime options, in the three forms in which clients send them (shim.md 0.4 and 4), made one.
+// Runtime options, in the three forms in which clients send them (docs/formats/shim.md), made one.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Where a process's stdin, stdout and stderr come from and go to (shim.md 6): fifos of a containerd client,
-// files, a logging program, nothing, or a terminal.
+// Where a process's stdin, stdout and stderr come from and go to (docs/formats/shim.md): fifos of a
+// containerd client, files, a logging program, nothing, or a terminal.
 #pragma once
 
 #include <boost/asio/posix/stream_descriptor.hpp>

@@ -3,7 +3,7 @@
 //   init: created → running ⇄ paused → stopped → deleted        exec: created → running → stopped → deleted
 //
 // Everything runs on the shim's one thread; coroutines of one process exclude each other with its mutex.
-// Errors are ttrpc::StatusError with containerd's codes (shim.md 3).
+// Errors are ttrpc::StatusError with containerd's codes (docs/formats/shim.md).
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-// Binary caches: where store paths come from and go to (nix.md 3).
+// Binary caches: where store paths come from and go to (docs/formats/binary-cache.md).
 #pragma once
 
 #include <filesystem>

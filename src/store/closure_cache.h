@@ -3,7 +3,8 @@
 // Whether one that is remembered still holds is one question to SQLite: its data_version changes with every
 // commit of another connection, a collector's or Nix's too, and our own commits are counted. While neither
 // has changed, nothing has entered or left the database. What a collector may do next is the temporary roots'
-// concern, not this one's: who wants to use a path announces it first and asks then (nix.md 5.2).
+// concern, not this one's: who wants to use a path announces it first and asks then
+// (docs/formats/store-locks.md).
 #pragma once
 
 #include <cstdint>

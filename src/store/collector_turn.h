@@ -1,6 +1,6 @@
 // The right to collect garbage, and the conversation with those who use the store meanwhile
-// (nix.md 5.1, 5.2): gc.lock, held exclusively, and gc-socket/socket, where others announce the paths that
-// they are about to use.
+// (docs/formats/store-locks.md): gc.lock, held exclusively, and gc-socket/socket, where others announce the
+// paths that they are about to use.
 #pragma once
 
 #include <chrono>

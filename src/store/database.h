@@ -1,4 +1,5 @@
-// Nix's own store database (SQLite, schema 10; nix.md 4.2): which paths are valid and what is known of them.
+// Nix's own store database (SQLite, schema 10; docs/formats/store-database.md): which paths are valid and
+// what is known of them.
 #pragma once
 
 #include <chrono>

@@ -203,7 +203,7 @@ class Collection {
     return next;
   }
 
-  // Files that only .links itself names (nix.md 4.7).
+  // Files that only .links itself names (docs/formats/store-locks.md).
   void remove_links() {
     const fs::path directory = store_.store_directory() / ".links";
     const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);

@@ -1,5 +1,5 @@
-// Garbage collection: removes the paths that no root reaches. Nix's protocol since 2.5 (nix.md 5), so that
-// Nix and we may use, add and collect at the same time on one store.
+// Garbage collection: removes the paths that no root reaches. Nix's protocol since 2.5
+// (docs/formats/store-locks.md), so that Nix and we may use, add and collect at the same time on one store.
 #pragma once
 
 #include <chrono>

@@ -57,7 +57,7 @@ void add_lease(const LocalStore& store, std::string_view holder, const StorePath
   const fs::path directory = directory_of(store, holder);
   in_context(fmt::format("lease of {}", holder), [&] {
     // From the temporary roots on no collector takes the paths, so that what is valid now stays so until the
-    // permanent roots are there (nix.md 5.2).
+    // permanent roots are there (docs/formats/store-locks.md).
     store.add_temp_roots(paths);
     for (const StorePath& path : paths)
       if (!store.is_valid(path)) fail(ErrorKind::not_found, "{} is not in the store", path.to_string());
@@ -69,7 +69,8 @@ bool add_lease_of_present(const LocalStore& store, std::string_view holder, cons
   const fs::path directory = directory_of(store, holder);
   const fs::path gc_lock = store.state_directory() / "gc.lock";
   const Fd lock = open_file(gc_lock, O_RDWR | O_CREAT, 0600);
-  // A collector holds this lock from before it reads the roots until it has deleted (nix.md 5.2).
+  // A collector holds this lock from before it reads the roots until it has deleted
+  // (docs/formats/store-locks.md).
   if (!lock_file(lock.get(), LOCK_SH, false, gc_lock)) return false;
   for (const StorePath& path : paths)
     if (!store.is_valid(path)) return false;

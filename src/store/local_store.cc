@@ -44,7 +44,7 @@ void make_directory(const fs::path& path) {
     });
 }
 
-// What Nix expects to find (nix.md 4.1).
+// What Nix expects to find (docs/formats/store-database.md).
 void make_layout(const fs::path& root, const fs::path& state) {
   make_directory(root / "nix/store/.links");
   for (const char* name : {"db", "gc-socket", "gcroots/auto", "gcroots/per-user", "gcroots/flox",

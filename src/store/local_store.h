@@ -1,5 +1,5 @@
-// A store on this machine's disk in Nix's own layout and database (schema 10, nix.md 4), usable by Nix and by
-// us at the same time.
+// A store on this machine's disk in Nix's own layout and database (schema 10,
+// docs/formats/store-database.md), usable by Nix and by us at the same time.
 #pragma once
 
 #include <chrono>
@@ -102,8 +102,8 @@ class LocalStore {
   // otherwise. Does nothing if the disk is full.
   void lay_ballast() const noexcept;
 
-  // Keeps the collector off these paths until this object goes (Nix's temp roots, nix.md 4.4). Call before
-  // checking validity.
+  // Keeps the collector off these paths until this object goes (Nix's temp roots,
+  // docs/formats/store-locks.md). Call before checking validity.
   void add_temp_roots(const StorePathSet& paths) const;
 
  private:

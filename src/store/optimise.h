@@ -1,4 +1,5 @@
-// Equal files stored once: hard links by way of .links, as Nix's own optimiser makes them (nix.md 4.7).
+// Equal files stored once: hard links by way of .links, as Nix's own optimiser makes them
+// (docs/formats/store-locks.md).
 #pragma once
 
 #include <cstdint>

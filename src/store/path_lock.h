@@ -1,4 +1,5 @@
-// The lock on one store path that Nix takes while it makes that path: PATH.lock beside it (nix.md 4.3).
+// The lock on one store path that Nix takes while it makes that path: PATH.lock beside it
+// (docs/formats/store-locks.md).
 #pragma once
 
 #include <filesystem>

@@ -316,8 +316,8 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
   });
   const std::string where = fmt::format("http://127.0.0.1:{}/cache", server.port());
   const LocalStore publisher(temp_.path() / "publisher");
-  const auto result =
-      upload_closure(publisher, *BinaryCache::open(where, Secret("secret")), publisher.closure({*app_}), key_);
+  const auto result = upload_closure(publisher, *BinaryCache::open(where, Secret("secret")),
+                                     publisher.closure({*app_}), key_);
   EXPECT_EQ(result.paths_uploaded, 3u);
   EXPECT_EQ(stored.size(), 3u);
   try {
@@ -384,8 +384,7 @@ TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {
 TEST_F(RealiseTest, a_narinfo_cannot_point_out_of_a_directory_cache) {
   write_file(temp_.path() / "outside", "x");
   edit_narinfo("cache", *lib_, [](nix::NarInfo& info) { info.url = "nar/../../outside"; });
-  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted),
-              HasSubstr("narinfo: URL: "));
+  EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("narinfo: URL: "));
 }
 
 // The cache that is asked first.

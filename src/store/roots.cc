@@ -150,7 +150,7 @@ void for_each_descriptor(const fs::path& process, Body&& body) {
 }
 
 // Files of temporary roots that live on without a name: another process of the same id, in another PID
-// namespace, took the name for its own (nix.md 4.4).
+// namespace, took the name for its own (docs/formats/store-locks.md).
 void add_nameless(const fs::path& directory, std::vector<Root>& roots) {
   struct stat ours {};
   if (::stat(directory.c_str(), &ours) != 0) return;

@@ -1,5 +1,5 @@
-// What keeps paths in the store (nix.md 4.4, 4.5): links below gcroots/ and profiles/, the temporary roots of
-// processes that are at work, and what running processes have open.
+// What keeps paths in the store (docs/formats/store-locks.md): links below gcroots/ and profiles/, the
+// temporary roots of processes that are at work, and what running processes have open.
 #pragma once
 
 #include <set>

@@ -1,5 +1,5 @@
-// Nix's temporary GC roots (nix.md 4.4 and 5.2): a file of this process's own, locked while it lives, that
-// names the paths that the collector must leave alone.
+// Nix's temporary GC roots (docs/formats/store-locks.md): a file of this process's own, locked while it
+// lives, that names the paths that the collector must leave alone.
 #pragma once
 
 #include <filesystem>

@@ -9,7 +9,8 @@
 namespace flox::store {
 namespace {
 
-// Whether the path's name follows from its content address (nix.md 1.4); nothing if it is of another form.
+// Whether the path's name follows from its content address (docs/formats/store-path.md); nothing if it is of
+// another form.
 std::optional<bool> proves_name(const nix::PathInfo& info) {
   constexpr std::string_view form = "fixed:r:sha256:";
   if (!info.content_address || !info.content_address->starts_with(form)) return std::nullopt;

@@ -39,7 +39,11 @@ BEFORE=$(files)
 step "installed by the DaemonSet"
 values=(-n flox-system --set-string "catalogUrl=$CLUSTER_CATALOG_URL" --set-string "trustedKey=$PUBLIC_KEY")
 chart() { in_net helm "$@" flox "$PROJECT/deploy/charts/flox" "${values[@]}"; }
-refused "catalogUrl says where packages come from" in_net helm template flox "$PROJECT/deploy/charts/flox"
+refused "image.digest pins the nodes' image" chart template
+DIGEST=sha256:$(printf '%064d' 7)
+contains "$(chart template --set image.digest="$DIGEST")" "image: flox.dev/node@$DIGEST"
+values+=(--set image.allowTag=true)
+refused "catalogUrl says where packages come from" in_net helm template flox "$PROJECT/deploy/charts/flox" --set image.allowTag=true
 # same_daemonset FILE [VALUE]: what Helm makes is what stands in the file.
 as_json() { kubectl create --dry-run=client -o json -f - | jq -S 'select(.kind == "DaemonSet") | del(.metadata.annotations, .metadata.labels)'; }
 same_daemonset() { diff <(as_json <"$PROJECT/deploy/node/$1") <(chart template --show-only templates/node.yaml "${@:2}" | as_json) || die "the chart and deploy/node/$1 differ"; }

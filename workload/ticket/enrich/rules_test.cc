@@ -16,7 +16,7 @@ struct Example {
   double urgency_confidence;
 };
 
-// Computed with the reference's tables (reference/ticket.md 3.4).
+// Computed with the reference's tables (docs/formats/ticket.md).
 TEST(Rules, AgreeWithTheReferencesExamples) {
   const Example examples[] = {
       {"Cannot login", "Getting authentication error when trying to access my account", "login_issue",
