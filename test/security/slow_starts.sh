@@ -20,6 +20,7 @@ silent=$!
 wait_until 30 "the catalog" test -s "$WORLD/port"
 CATALOG_URL=http://127.0.0.1:$(cat "$WORLD/port")
 PUBLIC_KEY=$(flox store keygen test-1 --out "$WORLD/test.key")
+export FLOX_NODE_SOCKET=$WORLD/run/node.sock
 start_floxd
 
 # prepare NAMESPACE ID FIELD=VALUE…: a container that starts.
