@@ -260,22 +260,23 @@ std::string try_it(std::string_view text, ConfinedChannel& channel) {
   return fmt::format("refused: {}", std::strerror(errno));
 }
 
-// Asks through the channel's own descriptor, for ever.
-std::string ask_only(std::string_view, ConfinedChannel& channel) {
+// Asks or tells through the channel's own descriptor, for ever.
+std::string say_only(std::string_view what, ConfinedChannel& channel) {
   channel.confine();
   constexpr int channel_fd = 3;
-  constexpr unsigned char call[] = {6, 0, 0, 0, 2, 1, 0, 0, 0, '?'};
-  while (::write(channel_fd, call, sizeof call) > 0) {
+  constexpr unsigned char call = 2, note = 5;
+  const unsigned char frame[] = {6, 0, 0, 0, what == "--deaf" ? call : note, 1, 0, 0, 0, '?'};
+  while (::write(channel_fd, frame, sizeof frame) > 0) {
   }
   ::pause();
   return {};
 }
 
-int serve_the_deaf() {
+int serve_for_ever(const char* what) {
   const std::string answer(1 << 20, 'x');
   try {
-    run_confined({.job = "deaf",
-                  .text = {},
+    run_confined({.job = "say",
+                  .text = what,
                   .sandbox = {},
                   .deadline = std::chrono::seconds(2),
                   .on_call = [&](std::string_view) { return answer; },
@@ -294,9 +295,9 @@ int main(int argc, char** argv) {
   using namespace flox::store;
   unconfined = std::getenv("FLOX_PROBE_UNCONFINED") != nullptr;
   flox::add_confined_job("probe", try_it);
-  flox::add_confined_job("deaf", ask_only);
+  flox::add_confined_job("say", say_only);
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
-  if (argc == 2 && std::strcmp(argv[1], "--deaf") == 0) return serve_the_deaf();
+  if (argc == 2) return serve_for_ever(argv[1]);
   if (argc < 4) return 2;
   try {
     LocalStore store(argv[1]);
