@@ -121,12 +121,20 @@ class Channel : public ConfinedChannel {
 
   void confine() override {
     if (!is_process_) return;
+    silence();
     const Isolation isolation = enter_sandbox(request_.sandbox);
     if (request_.policy == IsolationPolicy::required && !isolation.complete())
       fail(ErrorKind::unavailable, "the kernel cannot isolate it: there is {}", isolation.to_string());
   }
 
  private:
+  // From here on nothing of it goes to the starter's log, nor is read from a terminal: who has taken it over
+  // would write lines there that look like the starter's, and as many as the disk holds.
+  static void silence() {
+    const Fd nothing = open_file("/dev/null", O_RDWR);
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+      if (::dup2(nothing.get(), fd) < 0) fail_errno(errno, "closing the standard output");
+  }
   [[noreturn]] static void gone() { fail(ErrorKind::unavailable, "the process that asked has ended"); }
   void read() {
     try {
@@ -356,15 +364,16 @@ std::string ConfinedWorker::serve(const ConfinedRequest& request) {
       }
       try {
         std::string answer = request.on_call ? request.on_call(frame->text) : std::string();
-        socket.send(Kind::answer, frame->number, answer);
+        socket.send(Kind::answer, frame->number, answer, deadline);
       } catch (const Error& error) {
         try {
-          socket.send(Kind::refusal, frame->number, confined::pack(error));
+          socket.send(Kind::refusal, frame->number, confined::pack(error), deadline);
         } catch (const Error&) {  // it has ended: who reads finds out
         }
       } catch (const std::exception& error) {
         try {
-          socket.send(Kind::refusal, frame->number, confined::pack({ErrorKind::internal, error.what()}));
+          socket.send(Kind::refusal, frame->number, confined::pack({ErrorKind::internal, error.what()}),
+                      deadline);
         } catch (const Error&) {
         }
       }
@@ -372,7 +381,7 @@ std::string ConfinedWorker::serve(const ConfinedRequest& request) {
   };
 
   try {
-    socket.send(Kind::start, 0, pack_start(request));
+    socket.send(Kind::start, 0, pack_start(request), deadline);
   } catch (const Error&) {  // it died before
     over = true;
   }

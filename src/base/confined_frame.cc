@@ -24,7 +24,8 @@ uint32_t take(const char* from) {
 
 }  // namespace
 
-void Socket::send(Kind kind, uint32_t number, std::string_view text) {
+void Socket::send(Kind kind, uint32_t number, std::string_view text,
+                  std::optional<std::chrono::steady_clock::time_point> deadline) {
   std::string frame;
   frame.reserve(head_size + text.size());
   put(frame, static_cast<uint32_t>(text.size() + head_size - 4));
@@ -34,8 +35,11 @@ void Socket::send(Kind kind, uint32_t number, std::string_view text) {
   const std::lock_guard lock(writing_);
   std::string_view left = frame;
   while (!left.empty()) {
-    const ssize_t sent = ::send(fd_.get(), left.data(), left.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
+    // Who does not read would make us wait here for ever.
+    if (deadline) wait_for(POLLOUT, deadline);
+    const ssize_t sent =
+        ::send(fd_.get(), left.data(), left.size(), MSG_NOSIGNAL | (deadline ? MSG_DONTWAIT : 0));
+    if (sent < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (sent < 0) fail_errno(errno, "writing to the other process");
     left.remove_prefix(static_cast<size_t>(sent));
   }
@@ -60,19 +64,20 @@ std::optional<Frame> Socket::receive(size_t limit,
   return frame;
 }
 
-bool Socket::read_exactly(char* to, size_t size,
-                          const std::optional<std::chrono::steady_clock::time_point>& deadline) {
+void Socket::wait_for(short events, const Deadline& deadline) const {
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
+    // Looked at first: the other end may always have something to say.
+    if (left.count() <= 0) fail(ErrorKind::unavailable, "it did not end in the time that it was given");
+    pollfd entry{fd_.get(), events, 0};
+    if (::poll(&entry, 1, static_cast<int>(std::min<int64_t>(left.count(), 1'000'000))) > 0) return;
+  }
+}
+
+bool Socket::read_exactly(char* to, size_t size, const Deadline& deadline) {
   while (size > 0) {
-    if (deadline) {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
-      pollfd entry{fd_.get(), POLLIN, 0};
-      const int wait = static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1'000'000));
-      const int ready = ::poll(&entry, 1, wait);
-      if (ready < 0 && errno == EINTR) continue;
-      if (ready == 0 && left.count() > wait) continue;
-      if (ready == 0) fail(ErrorKind::unavailable, "it did not end in the time that it was given");
-    }
+    if (deadline) wait_for(POLLIN, deadline);
     const ssize_t got = ::recv(fd_.get(), to, size, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno != ECONNRESET) fail_errno(errno, "reading from the other process");

@@ -28,7 +28,9 @@ inline constexpr size_t answer_limit = 256 << 20;  // bytes, of what it is sent
 class Socket {
  public:
   explicit Socket(Fd fd) : fd_(std::move(fd)) {}
-  void send(Kind kind, uint32_t number, std::string_view text);
+  // Throws Error: unavailable if the other end has not read it by `deadline`, whole.
+  void send(Kind kind, uint32_t number, std::string_view text,
+            std::optional<std::chrono::steady_clock::time_point> deadline = {});
   // Waits until `deadline`. Nothing at the other end's end. Throws Error: unavailable after the deadline,
   // invalid_input for a frame over `limit` or of no kind.
   std::optional<Frame> receive(size_t limit,
@@ -37,8 +39,10 @@ class Socket {
   int fd() const noexcept { return fd_.get(); }
 
  private:
-  bool read_exactly(char* to, size_t size,
-                    const std::optional<std::chrono::steady_clock::time_point>& deadline);
+  using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+  bool read_exactly(char* to, size_t size, const Deadline& deadline);
+  // Until poll(2) has one of the events. Throws Error(unavailable).
+  void wait_for(short events, const Deadline& deadline) const;
   Fd fd_;
   std::mutex writing_;
 };

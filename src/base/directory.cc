@@ -117,6 +117,13 @@ class Listing {
   std::unique_ptr<DIR, Close> stream_;
 };
 
+// Directories of a store are 0555, and those of strangers may have no mode at all: that stops all but root.
+void make_usable(int parent, const char* name) {
+  if (::geteuid() == 0) return;
+  const Fd fd(::openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd) ::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), 0700);
+}
+
 std::string temporary_name() {
   thread_local std::mt19937_64 random{std::random_device{}()};
   return fmt::format(".tmp-{:016x}", random());
@@ -283,9 +290,8 @@ void Directory::remove(std::string_view path) const {
   };
   std::vector<Level> levels;
   auto enter = [&](const Directory& in, std::string name) {
-    const Directory directory = in.subdirectory(name);
-    ::fchmod(directory.fd(), 0700);  // directories of a store are 0555, which stops all but root
-    levels.push_back({std::move(name), Listing(directory)});
+    make_usable(in.fd(), name.c_str());
+    levels.push_back({name, Listing(in.subdirectory(name))});
   };
   enter(*parent, last);
   while (!levels.empty()) {
@@ -308,9 +314,10 @@ void Directory::remove(std::string_view path) const {
       Fd fd(::openat(level.listing.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!fd) fail_errno(errno, "opening {}", level.listing.name());
       enter({std::move(fd), level.listing.name()}, name);
-    } else if (::renameat(level.listing.fd(), name, levels.front().listing.fd(), temporary_name().c_str()) !=
-               0) {
-      fail_open(errno, "removing", name, level.listing.name());
+    } else {
+      make_usable(level.listing.fd(), name);  // moving it changes its ".."
+      if (::renameat(level.listing.fd(), name, levels.front().listing.fd(), temporary_name().c_str()) != 0)
+        fail_open(errno, "removing", name, level.listing.name());
     }
   }
 }

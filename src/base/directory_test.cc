@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -114,6 +115,22 @@ TEST_F(DirectoryTest, RemovesATreeThatIsDeeperThanItsDescriptors) {
   Directory at = directory_->make_directory("deep");
   for (int i = 0; i < 500; ++i) at = at.make_directory("d");
   directory_->remove("deep");
+  EXPECT_TRUE(directory_->names().empty());
+}
+
+TEST_F(DirectoryTest, ATreeOfAnyDepthIsRemovedWithFewDescriptors) {
+  const Directory start = directory_->make_directory("deep");
+  Fd at(::openat(start.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 5000; ++i) {
+    ASSERT_EQ(::mkdirat(at.get(), "d", 0755), 0);
+    at.reset(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit few{256, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  EXPECT_NO_THROW(remove_tree(temporary_.path() / "in/deep"));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
   EXPECT_TRUE(directory_->names().empty());
 }
 

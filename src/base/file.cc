@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/directory.h"
 #include "base/error.h"
 
 namespace flox {
@@ -78,18 +79,13 @@ TempDir::~TempDir() {
 }
 
 void remove_tree(const fs::path& path) {
+  if (!path.has_filename()) return remove_tree(path.parent_path());
   std::error_code error;
-  if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return;
-  // Directories of a store are 0555; root does not care, other users need them writable first.
-  if (::geteuid() != 0 && fs::is_directory(fs::symlink_status(path))) {
-    fs::permissions(path, fs::perms::owner_all, error);
-    for (auto it = fs::recursive_directory_iterator(path, error); it != fs::recursive_directory_iterator();
-         it.increment(error))
-      if (it->symlink_status().type() == fs::file_type::directory)
-        fs::permissions(it->path(), fs::perms::owner_all, error);
-  }
-  fs::remove_all(path, error);
+  const fs::path parent = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", error);
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) return;
   if (error) fail_errno(error.value(), "removing {}", path.string());
+  // Whoever made the tree chose its depth and modes.
+  in_context("removing " + path.string(), [&] { Directory(parent).remove(path.filename().native()); });
 }
 
 FileLock::FileLock(const fs::path& path, Mode mode) : fd_(open_file(path, O_RDWR | O_CREAT, 0600)) {

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -119,9 +120,6 @@ constexpr int plain_calls[] = {
     // The network, as a client.
     SYS_connect,
     SYS_bind,
-    SYS_sendto,
-    SYS_sendmsg,
-    SYS_sendmmsg,
     SYS_recvfrom,
     SYS_recvmsg,
     SYS_recvmmsg,
@@ -267,23 +265,33 @@ class Program {
       answer(result);
     }
   }
-  // A call whose argument (its lower 32 bits, masked) must be one of these.
-  void call_with(int number, int argument, uint32_t mask, const std::vector<uint32_t>& values, int error) {
-    const size_t length = 2 + 2 * values.size() + 1;  // behind the jump
+  // An argument (its lower 32 bits, masked) that must be one of these.
+  struct Condition {
+    int argument;
+    uint32_t mask;
+    std::vector<uint32_t> values;
+  };
+  // A call of whose arguments all that is said must be true.
+  void call_with(int number, const std::vector<Condition>& conditions, int error) {
+    size_t length = 1;  // behind the jump
+    for (const Condition& condition : conditions) length += 2 + condition.values.size() + 1;
     code_.push_back(
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(number), 0, static_cast<uint8_t>(length)));
-    load(offsetof(seccomp_data, args) + 8 * static_cast<size_t>(argument));  // little-endian: the lower half
-    code_.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, mask));
-    for (const uint32_t value : values) {
-      code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1));
-      answer(allowed);
+    for (const Condition& condition : conditions) {
+      // Little-endian: the lower half.
+      load(offsetof(seccomp_data, args) + 8 * static_cast<size_t>(condition.argument));
+      code_.push_back(BPF_STMT(BPF_ALU | BPF_AND | BPF_K, condition.mask));
+      for (size_t left = condition.values.size(); left > 0; --left)
+        code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, condition.values[condition.values.size() - left],
+                                 static_cast<uint8_t>(left), 0));
+      answer(refused(error));
     }
-    answer(refused(error));
+    answer(allowed);
   }
   // socketpair(2) of another kind than a connected stream could be connected anew, to any socket's path.
   void stream_pairs_only() {
     constexpr uint32_t type_mask = 0xf;
-    call_with(SYS_socketpair, 1, type_mask, {SOCK_STREAM}, EAFNOSUPPORT);
+    call_with(SYS_socketpair, {{1, type_mask, {SOCK_STREAM}}}, EAFNOSUPPORT);
   }
   void answer(uint32_t result) { code_.push_back(BPF_STMT(BPF_RET | BPF_K, result)); }
   void install() {
@@ -310,14 +318,22 @@ void restrict_calls() {
   program.calls(plain_calls, allowed);
   program.calls(deadly_calls, deadly);
   program.calls(refused_calls, refused(EPERM));
-  program.call_with(SYS_clone, 0, CLONE_THREAD, {CLONE_THREAD}, EPERM);  // threads, no processes
-  program.call_with(SYS_socket, 0, all, {AF_INET, AF_INET6, AF_NETLINK}, EAFNOSUPPORT);
+  program.call_with(SYS_clone, {{0, CLONE_THREAD, {CLONE_THREAD}}}, EPERM);  // threads, no processes
+  // Landlock's rules of ports are for TCP that is connected by connect(2). MPTCP, SMC and SCTP are other
+  // protocols to it, and speak TCP to whoever knows no better; a message can open a connection, too.
+  program.call_with(SYS_socket,
+                    {{0, all, {AF_INET, AF_INET6, AF_NETLINK}}, {2, all, {0, IPPROTO_TCP, IPPROTO_UDP}}},
+                    EAFNOSUPPORT);
+  program.call_with(SYS_sendto, {{3, MSG_FASTOPEN, {0}}}, EPERM);
+  program.call_with(SYS_sendmsg, {{2, MSG_FASTOPEN, {0}}}, EPERM);
+  program.call_with(SYS_sendmmsg, {{3, MSG_FASTOPEN, {0}}}, EPERM);
   program.stream_pairs_only();
-  program.call_with(SYS_fcntl, 1, all, {F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC}, EPERM);
-  program.call_with(SYS_ioctl, 1, all, {FIONREAD, FIONBIO}, ENOTTY);
-  program.call_with(SYS_prctl, 0, all, {PR_SET_NAME, PR_GET_NAME}, EPERM);
-  program.call_with(SYS_tgkill, 0, all, {static_cast<uint32_t>(::getpid())}, EPERM);  // abort()
-  program.call_with(SYS_prlimit64, 0, all, {0}, EPERM);                               // its own
+  program.call_with(SYS_fcntl, {{1, all, {F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC}}},
+                    EPERM);
+  program.call_with(SYS_ioctl, {{1, all, {FIONREAD, FIONBIO}}}, ENOTTY);
+  program.call_with(SYS_prctl, {{0, all, {PR_SET_NAME, PR_GET_NAME}}}, EPERM);
+  program.call_with(SYS_tgkill, {{0, all, {static_cast<uint32_t>(::getpid())}}}, EPERM);  // abort()
+  program.call_with(SYS_prlimit64, {{0, all, {0}}}, EPERM);                               // its own
   program.answer(refused(ENOSYS));
   program.install();
 }

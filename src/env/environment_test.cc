@@ -272,7 +272,31 @@ TEST_F(ProfileLinks, a_profile_has_bounds) {
   const auto two = add("two", {{"share/a/b/y", "y"}});
   EXPECT_THROW(profile_of({one, two}, {.depth = 2}), Error);
   EXPECT_THROW(profile_of({one, two}, {.entries = 3}), Error);
-  profile_of({one, two}, {.entries = 8, .depth = 3});
+  EXPECT_THROW(profile_of({one, two}, {.name_bytes = 3}), Error);
+  profile_of({one, two}, {.entries = 8, .name_bytes = 30, .depth = 3});
+}
+
+TEST_F(ProfileLinks, that_take_many_steps_are_not_all_followed) {
+  std::string far;  // 2,000 steps, one way and back
+  for (int i = 0; i < 1000; ++i) far += "d/../";
+  std::vector<nix::StorePath> packages;
+  for (const char* name : {"one", "two"}) {
+    TempDir tree;
+    fs::create_directories(tree.path() / "share/d");
+    for (int i = 0; i < 100; ++i)
+      ASSERT_EQ(::symlink((far.substr(0, 4000) + "d").c_str(),
+                          (tree.path() / "share" / ("link" + std::to_string(i))).c_str()),
+                0);
+    write_file(tree.path() / "share/d" / name, name);
+    packages.push_back(store_.add_tree(tree.path(), name, {}).path);
+  }
+  try {
+    profile_of(packages, {.steps = 50'000});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("takes more than 50000 steps"));
+  }
+  profile_of(packages);
 }
 
 TEST_F(EnvironmentTest, a_nested_lock_becomes_a_profile_of_its_own_size) {

@@ -81,6 +81,11 @@ class Merger {
     if (read_ > limits_.entries)
       fail(ErrorKind::invalid_input, "its packages have more than {} files in directories of the same name",
            limits_.entries);
+    for (const std::string& name : names) name_bytes_ += name.size();
+    if (name_bytes_ > limits_.name_bytes)
+      fail(ErrorKind::invalid_input,
+           "the names in directories that its packages have in common take more than {} bytes",
+           limits_.name_bytes);
     return names;
   }
 
@@ -117,7 +122,14 @@ class Merger {
       return package.closure->contains(base_name);
     };
     try {
-      return files_.resolve(path, may_enter);
+      auto place = files_.resolve(path, may_enter, &steps_);
+      if (steps_ > limits_.steps)
+        fail(
+            ErrorKind::invalid_input,
+            "following the links that its packages have in common takes more than {} steps; the last one was "
+            "{} of package '{}'",
+            limits_.steps, shown(path), printable(package.source.install_id));
+      return place;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::untrusted) throw;
       throw error.with_context(fmt::format("package '{}'", printable(package.source.install_id)))
@@ -164,6 +176,8 @@ class Merger {
   StoreTree files_;
   const ProfileLimits& limits_;
   size_t read_ = 0;
+  size_t name_bytes_ = 0;
+  size_t steps_ = 0;
 };
 
 }  // namespace

@@ -8,8 +8,10 @@
 namespace flox::env {
 
 struct ProfileLimits {
-  size_t entries = 400'000;  // names that are read in directories of packages, in all
-  size_t depth = 64;         // levels of directories that several packages have: those of a NAR
+  size_t entries = 400'000;      // names that are read in directories of packages, in all
+  size_t name_bytes = 32 << 20;  // of these names
+  size_t depth = 64;             // levels of directories that several packages have: those of a NAR
+  size_t steps = 2'000'000;      // of all links that are followed
 };
 
 // Builds the profile in the store; all packages' store paths must be valid. Deterministic: the same lock,

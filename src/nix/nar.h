@@ -34,7 +34,8 @@ void write_nar(const std::filesystem::path& path, const ByteSink& sink, uint64_t
 // throw.
 using NodeVisitor = std::function<void(int fd, const struct stat& status, const std::string& path)>;
 // Writes the NAR of a tree that a stranger may have made, showing each node to `visit`. A tree of more than
-// `most_nodes` nodes is Error(invalid_input), before so many names are in memory.
+// `most_nodes` nodes, or of directories whose names take more than 32 MiB, is Error(invalid_input), before so
+// many names are in memory.
 void write_nar_of_stranger(const std::filesystem::path& path, const ByteSink& sink, const NodeVisitor& visit,
                            uint64_t most_nodes);
 

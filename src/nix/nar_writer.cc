@@ -16,6 +16,9 @@ namespace flox::nix {
 namespace {
 
 constexpr size_t buffer_size = 256 * 1024;
+// Of the names in directories that are open at once, in the tree of a stranger: half a million usual ones.
+constexpr size_t most_name_bytes = 32 << 20;
+constexpr size_t name_cost = 64;  // bytes beside its text
 
 class Writer {
  public:
@@ -110,6 +113,7 @@ class Writer {
     if (!fd) fail_errno(errno, "reading {}", shown);
     if (visit_ != nullptr) (*visit_)(fd.get(), status, shown);
     string("directory");
+    const size_t names_before = name_bytes_;
     for (const std::string& entry : sorted_entries(fd.get(), shown)) {
       string("entry");
       string("(");
@@ -119,6 +123,7 @@ class Writer {
       node(fd.get(), entry, shown + "/" + entry, depth + 1);
       string(")");
     }
+    name_bytes_ = names_before;
   }
 
   std::vector<std::string> sorted_entries(int directory, const std::string& shown) {
@@ -132,6 +137,9 @@ class Writer {
         names.emplace_back(entry->d_name);
       if (names.size() > nodes_left_)
         fail(ErrorKind::invalid_input, "{} has more files than it can have", shown);
+      if (visit_ != nullptr && (name_bytes_ += std::strlen(entry->d_name) + name_cost) > most_name_bytes)
+        fail(ErrorKind::invalid_input, "{} and the directories above it have more names than fit into {} MiB",
+             shown, most_name_bytes >> 20);
       errno = 0;
     }
     if (errno != 0) fail_errno(errno, "reading {}", shown);
@@ -168,6 +176,7 @@ class Writer {
   uint64_t skip_;  // bytes, the buffer's included, that are not wanted
   const NodeVisitor* visit_;
   uint64_t nodes_left_;
+  size_t name_bytes_ = 0;
   std::string buffer_;
 };
 

@@ -67,7 +67,7 @@ env::Lockfile ConfinedCatalog::ask(const json& question) const {
                                             .readable = network_files(),
                                             .ports = store::ports_of({config_.catalog_url}),
                                             .memory = memory,
-                                            .file_size = 1ULL << 30},  // of a log, if its errors go to one
+                                            .file_size = 0},
                                 .policy = config_.isolation,
                                 .deadline = time_limit,
                                 .on_call = {},

@@ -12,6 +12,12 @@
 #include "store/recovery.h"
 
 namespace flox::node {
+namespace {
+
+// A container that starts keeps a thread. What was fetched stays, so the next attempt goes on from there.
+constexpr auto container_time = std::chrono::hours(2);
+
+}  // namespace
 
 // One realise of a lock at a time for containers that start, and one for pods that ask; the others of the
 // same lock wait and then find everything there.
@@ -111,6 +117,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
                                 .limits = limits,
                                 .isolation = config_.isolation,
                                 .fetchers = &fetchers_};
+  if (!is_pod) options.limits.time = container_time;
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.

@@ -3,7 +3,12 @@
 //
 //   NAME<TAB>done | refused: REASON | died of signal N
 //
-// fetcher_probe ROOT SECRET-FILE SOCKET [--unconfined]
+// fetcher_probe ROOT SECRET-FILE SOCKET
+//
+// Or how the installer gets on with one that asks and never reads an answer; one line, what serving it comes
+// to:
+//
+// fetcher_probe --deaf
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -50,8 +55,8 @@ bool opens(const std::string& path, int flags) {
   return fd >= 0;
 }
 
-bool connects(int family, int type, const sockaddr* address, socklen_t size) {
-  const Fd fd(::socket(family, type | SOCK_CLOEXEC, 0));
+bool connects(int family, int type, const sockaddr* address, socklen_t size, int protocol = 0) {
+  const Fd fd(::socket(family, type | SOCK_CLOEXEC, protocol));
   return fd && ::connect(fd.get(), address, size) == 0;
 }
 
@@ -61,12 +66,34 @@ bool connects_to(const std::string& path, int type) {
   return connects(AF_UNIX, type, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
-// Nobody listens there: it is the kernel's answer that tells.
-bool reaches_port(uint16_t port) {
-  const sockaddr_in address{
+sockaddr_in at_port(uint16_t port) {
+  return {
       .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
-  return connects(AF_INET, SOCK_STREAM, reinterpret_cast<const sockaddr*>(&address), sizeof address) ||
+}
+
+// Nobody listens there: it is the kernel's answer that tells.
+bool reaches_port(uint16_t port, int protocol = 0) {
+  const sockaddr_in address = at_port(port);
+  return connects(AF_INET, SOCK_STREAM, reinterpret_cast<const sockaddr*>(&address), sizeof address,
+                  protocol) ||
          errno == ECONNREFUSED;
+}
+
+// A message that opens its connection itself (TCP Fast Open).
+bool reaches_port_by_message(uint16_t port, bool many) {
+  const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = at_port(port);
+  char byte = 'x';
+  iovec piece{&byte, 1};
+  mmsghdr message{};
+  message.msg_hdr.msg_name = &address;
+  message.msg_hdr.msg_namelen = sizeof address;
+  message.msg_hdr.msg_iov = &piece;
+  message.msg_hdr.msg_iovlen = 1;
+  const ssize_t sent = many ? ::sendmmsg(fd.get(), &message, 1, MSG_FASTOPEN)
+                            : ::sendto(fd.get(), &byte, 1, MSG_FASTOPEN,
+                                       reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  return sent >= 0 || errno == ECONNREFUSED;
 }
 
 std::string in_parent(const char* file) { return "/proc/" + std::to_string(::getppid()) + "/" + file; }
@@ -78,9 +105,16 @@ const std::map<std::string, Attempt>& attempts() {
        [](const Scene& s) { return opens(s.own + "/file", O_WRONLY | O_CREAT); }},
       {"honest-read-certificates", [](const Scene&) { return opens("/etc/ssl", O_RDONLY | O_DIRECTORY); }},
       {"honest-resolve-names", [](const Scene&) { return opens("/etc/hosts", O_RDONLY); }},
+      {"honest-write-to-standard-error",  // but it is nobody's
+       [](const Scene&) { return ::write(STDERR_FILENO, "forged line\n", 12) == 12; }},
       {"honest-tcp-socket", [](const Scene&) { return bool(Fd(::socket(AF_INET, SOCK_STREAM, 0))); }},
       {"honest-connect-to-cache", [](const Scene&) { return reaches_port(1); }},
       {"connect-to-another-port", [](const Scene&) { return reaches_port(2); }},
+      {"connect-to-another-port-by-mptcp", [](const Scene&) { return reaches_port(2, IPPROTO_MPTCP); }},
+      {"connect-to-another-port-by-fast-open",
+       [](const Scene&) { return reaches_port_by_message(2, false); }},
+      {"connect-to-another-port-by-fast-open-of-many",
+       [](const Scene&) { return reaches_port_by_message(2, true); }},
       {"read-secret", [](const Scene& s) { return opens(s.secret, O_RDONLY); }},
       {"read-shadow", [](const Scene&) { return opens("/etc/shadow", O_RDONLY); }},
       {"read-passwd", [](const Scene&) { return opens("/etc/passwd", O_RDONLY); }},
@@ -226,6 +260,34 @@ std::string try_it(std::string_view text, ConfinedChannel& channel) {
   return fmt::format("refused: {}", std::strerror(errno));
 }
 
+// Asks or tells through the channel's own descriptor, for ever.
+std::string say_only(std::string_view what, ConfinedChannel& channel) {
+  channel.confine();
+  constexpr int channel_fd = 3;
+  constexpr unsigned char call = 2, note = 5;
+  const unsigned char frame[] = {6, 0, 0, 0, what == "--deaf" ? call : note, 1, 0, 0, 0, '?'};
+  while (::write(channel_fd, frame, sizeof frame) > 0) {
+  }
+  ::pause();
+  return {};
+}
+
+int serve_for_ever(const char* what) {
+  const std::string answer(1 << 20, 'x');
+  try {
+    run_confined({.job = "say",
+                  .text = what,
+                  .sandbox = {},
+                  .deadline = std::chrono::seconds(2),
+                  .on_call = [&](std::string_view) { return answer; },
+                  .on_note = {}});
+    fmt::print("served\n");
+  } catch (const Error& error) {
+    fmt::print("{}\n", error.what());
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace flox::store
 
@@ -233,7 +295,9 @@ int main(int argc, char** argv) {
   using namespace flox::store;
   unconfined = std::getenv("FLOX_PROBE_UNCONFINED") != nullptr;
   flox::add_confined_job("probe", try_it);
+  flox::add_confined_job("say", say_only);
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
+  if (argc == 2) return serve_for_ever(argv[1]);
   if (argc < 4) return 2;
   try {
     LocalStore store(argv[1]);

@@ -18,7 +18,7 @@ namespace flox::store {
 namespace {
 
 constexpr std::string_view info_name = "nix-cache-info";
-constexpr uint64_t most_references = 4'000'000;  // of all paths of a request
+constexpr uint64_t reference_cost = 96;  // bytes of memory, beside its text
 // A realisation that claims paths and does not get on keeps others waiting no longer than this.
 constexpr auto patience = std::chrono::seconds(60);
 
@@ -184,9 +184,13 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
                     fmt::format("the closure's missing paths have more than the {} MB that are allowed",
                                 options_.limits.disk / 1'000'000),
                     "Ask for less at once, or let the node allow more.");
-      references_ += known.info.references.size();
-      if (references_ > most_references)
-        fail(ErrorKind::invalid_input, "the closure has more than {} references", most_references);
+      for (const StorePath& reference : known.info.references)
+        reference_bytes_ += reference.base_name().size() + reference_cost;
+      if (reference_bytes_ > options_.limits.references)
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("the references of the closure's missing paths take more than {} bytes",
+                                options_.limits.references),
+                    "Realise parts of it first.");
       found_.emplace(path, Found{.narinfo = known, .claim = {}, .busy_since = {}});
     }
   }

@@ -91,7 +91,7 @@ class Installer {
   std::map<StorePath, Found> found_;
   uint64_t bytes_announced_ = 0;
   uint64_t paths_fetched_ = 0;
-  uint64_t references_ = 0;
+  uint64_t reference_bytes_ = 0;
   uint64_t absences_ = 0;
   uint64_t next_tree_ = 0;
   bool search_is_over_ = false;

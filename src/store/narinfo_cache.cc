@@ -1,8 +1,10 @@
 #include "store/narinfo_cache.h"
 
+#include <algorithm>
 #include <ctime>
+#include <map>
 #include <mutex>
-#include <vector>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -37,11 +39,24 @@ struct Answers {
   sqlite::Statement remove{connection, "delete from Answers where cache = ? and name = ?"};
 };
 
+// What is to be done with an answer: forgotten, or remembered as this text or as an absence.
 struct Fresh {
-  std::string cache, name;
-  std::optional<std::string> text;
   bool forget = false;
+  std::optional<std::string> text;
+  size_t size() const noexcept { return text ? text->size() : 0; }
 };
+constexpr size_t most_fresh = 4096;           // entries
+constexpr size_t most_fresh_bytes = 4 << 20;  // of their texts
+
+// Bytes that answers take of the file.
+uint64_t size_of(const sqlite::Connection& connection) {
+  auto number = [&](const char* pragma) {
+    sqlite::Query query(connection, pragma);
+    return query.next() ? static_cast<uint64_t>(query.number(0)) : 0;
+  };
+  const uint64_t pages = number("pragma page_count"), unused = number("pragma freelist_count");
+  return (pages - std::min(pages, unused)) * number("pragma page_size");
+}
 
 }  // namespace
 
@@ -51,16 +66,27 @@ struct NarinfoCache::State {
   bool open(const std::filesystem::path& file) {
     try {
       answers = std::make_unique<Answers>(file);
+      if (size_of(answers->connection) > options.most) answers->connection.execute("delete from Answers");
     } catch (const Error& error) {
       log::debug("{}", error.what());
     }
     return answers != nullptr;
   }
+  void keep(const std::string& cache, const std::string& name, Fresh entry) {
+    const std::lock_guard lock(mutex);
+    if (!answers) return;
+    auto [place, is_new] = fresh.try_emplace({cache, name});
+    fresh_bytes += entry.size() - place->second.size();
+    place->second = std::move(entry);
+    if (fresh.size() >= most_fresh || fresh_bytes >= most_fresh_bytes) write();
+  }
+  void write();  // under the mutex
 
   NarinfoCacheOptions options;
   std::mutex mutex;
-  std::unique_ptr<Answers> answers;  // null: done without
-  std::vector<Fresh> fresh;
+  std::unique_ptr<Answers> answers;                            // null: done without
+  std::map<std::pair<std::string, std::string>, Fresh> fresh;  // by cache and name
+  size_t fresh_bytes = 0;
 };
 
 NarinfoCache::NarinfoCache(const std::filesystem::path& file, const NarinfoCacheOptions& options)
@@ -96,26 +122,27 @@ std::optional<NarinfoCache::Entry> NarinfoCache::find(const std::string& cache, 
 
 void NarinfoCache::remember(const std::string& cache, const std::string& name,
                             const std::optional<std::string>& text) {
-  const std::lock_guard lock(state_->mutex);
-  if (state_->answers) state_->fresh.push_back({cache, name, text});
+  state_->keep(cache, name, {.text = text});
 }
 
 void NarinfoCache::forget(const std::string& cache, const std::string& name) {
-  const std::lock_guard lock(state_->mutex);
-  if (state_->answers) state_->fresh.push_back({cache, name, std::nullopt, true});
+  state_->keep(cache, name, {.forget = true, .text = {}});
 }
 
 void NarinfoCache::flush() {
   const std::lock_guard lock(state_->mutex);
-  if (!state_->answers || state_->fresh.empty()) return;
-  std::vector<Fresh> fresh;
-  fresh.swap(state_->fresh);
-  Answers& answers = *state_->answers;
+  state_->write();
+}
+
+void NarinfoCache::State::write() {
+  if (!answers || fresh.empty()) return;
+  const auto written = std::exchange(fresh, {});
+  fresh_bytes = 0;
   try {
-    sqlite::Transaction transaction(answers.connection);
-    for (const Fresh& entry : fresh) {
-      auto row = (entry.forget ? answers.remove : answers.insert).use();
-      row.bind(entry.cache).bind(entry.name);
+    sqlite::Transaction transaction(answers->connection);
+    for (const auto& [key, entry] : written) {
+      auto row = (entry.forget ? answers->remove : answers->insert).use();
+      row.bind(key.first).bind(key.second);
       if (!entry.forget) {
         row.bind(std::time(nullptr));
         if (entry.text)

@@ -15,6 +15,8 @@ struct NarinfoCacheOptions {
   // How long an absence is. It only changes the order in which caches are asked: before a path is given up,
   // the caches that are remembered not to have it are asked afresh.
   std::chrono::seconds negative{std::chrono::hours(1)};
+  // Bytes of the file. Whoever asks for paths that are nowhere adds to it: when it has more, it begins anew.
+  uint64_t most = 64ULL << 20;
 };
 
 // Thread-safe, and safe among processes. A file that cannot be used is done without: nothing here fails.
@@ -29,7 +31,8 @@ class NarinfoCache {
 
   // What is remembered of a cache's file, if it is still good.
   std::optional<Entry> find(const std::string& cache, const std::string& name);
-  // Kept in memory until flush().
+  // Kept in memory until flush(), or until there are many: a fetcher tells what it likes, as often as it
+  // likes.
   void remember(const std::string& cache, const std::string& name, const std::optional<std::string>& text);
   void forget(const std::string& cache, const std::string& name);
   // Writes what is new in one transaction.

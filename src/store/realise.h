@@ -33,8 +33,9 @@ inline constexpr uint64_t least_realise_memory = 28ULL << 20;
 
 // What one realisation may cost. More is refused with an Error that says which limit.
 struct RealiseLimits {
-  uint64_t paths = 100'000;                                // missing ones of the closure
-  uint64_t disk = UINT64_MAX;                              // bytes, the missing paths' NARs
+  uint64_t paths = 100'000;            // missing ones of the closure
+  uint64_t references = 128ULL << 20;  // bytes in memory, of the missing paths' references
+  uint64_t disk = UINT64_MAX;          // bytes, the missing paths' NARs
   std::chrono::milliseconds time{std::chrono::hours(24)};  // then the fetcher is ended
 };
 

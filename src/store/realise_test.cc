@@ -345,6 +345,9 @@ TEST_F(RealiseTest, a_realisation_costs_no_more_than_its_limits) {
   how = options({url("cache")});
   how.limits.disk = 1000;  // the base alone has 100,000
   EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("that are allowed"));
+  how = options({url("cache")});
+  how.limits.references = 100;
+  EXPECT_THAT(error_of(how, ErrorKind::untrusted), HasSubstr("references of the closure's missing paths"));
 }
 
 TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {

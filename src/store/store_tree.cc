@@ -52,6 +52,7 @@ class Walk {
     if (at_.empty()) refuse("it leads to the store itself");
     return StoreTree::Place{.path = joined(), .mode = mode_};
   }
+  size_t steps() const noexcept { return steps_; }
 
  private:
   void go_up() {
@@ -115,8 +116,12 @@ class Walk {
 
 StoreTree::StoreTree(const std::filesystem::path& store_directory) : store_(store_directory) {}
 
-std::optional<StoreTree::Place> StoreTree::resolve(std::string_view path, const MayEnter& may_enter) const {
-  return Walk(store_, may_enter).run(path);
+std::optional<StoreTree::Place> StoreTree::resolve(std::string_view path, const MayEnter& may_enter,
+                                                   size_t* steps) const {
+  Walk walk(store_, may_enter);
+  auto place = walk.run(path);
+  if (steps != nullptr) *steps += walk.steps();
+  return place;
 }
 
 }  // namespace flox::store

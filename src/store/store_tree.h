@@ -29,8 +29,10 @@ class StoreTree {
 
   // What `path`, relative to the store's directory, leads to; nothing if it is missing, or dangles within the
   // store. At most 40 links. Throws Error(untrusted), with the link and its target, if one leads out of the
-  // store, into a path that may not be entered, or in a circle.
-  std::optional<Place> resolve(std::string_view path, const MayEnter& may_enter) const;
+  // store, into a path that may not be entered, or in a circle. Adds the steps that it took, at most 4096, to
+  // `steps`.
+  std::optional<Place> resolve(std::string_view path, const MayEnter& may_enter,
+                               size_t* steps = nullptr) const;
 
   // What is there without following it; nothing if it is missing. No component before the last may be a link.
   std::optional<struct stat> status(std::string_view path) const { return store_.status(path); }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Whoever takes a fetcher over is in a cell: no file of the host, no process, no socket, no program, no namespace is in
 # reach, and nothing of the store can be written. A fetcher that dies in the middle is an error that says so; what it
-# had done is not lost. Caches that answer without end, too much or too deep are refused.
+# had done is not lost; one that never reads, or never stops, is ended in time. Caches that answer without end, too much or too deep are refused.
 . "$(dirname "$0")/../../script/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root: what it tries, only root could do"; exit 77; }
 [ "${1:-}" = inside ] || exec unshare --mount --pid --fork --kill-child --mount-proc --propagation private "$0" inside
@@ -43,11 +43,21 @@ wait_for 30 "the socket" test -S "$WORK/node.sock"
 }
 [ "$(wc -l <"$WORK/tried")" -gt 50 ] || die "too little was tried"
 [ "$(cat "$WORK/secret")" = secret ] || die "the secret changed"
+! grep -q forged "$WORK/errors" || die "a fetcher writes lines into the log of who started it"
+
+for how in deaf chatty; do
+  step "one that is $how: it asks or tells for ever"
+  "$PROBE" "--$how" >"$WORK/$how" 2>&1 &
+  STARTED+=($!)
+  wait_for 60 "the end of serving it" test -s "$WORK/$how"
+  contains "$(cat "$WORK/$how")" "in the time that it was given"
+done
 
 step "the same attempts succeed outside of the cell"
 FLOX_PROBE_UNCONFINED=1 "$PROBE" "$WORK/probed" "$WORK/secret" "$WORK/node.sock" >"$WORK/free" 2>/dev/null || true
 for name in read-shadow read-database read-parents-memory write-beside-secret write-store rename-into-store write-staging \
-  signal-parent fork user-namespace mount unix-socket datagram-pair-connected-anew serve-tcp follow-own-link-out; do
+  signal-parent fork user-namespace mount unix-socket datagram-pair-connected-anew serve-tcp follow-own-link-out connect-to-another-port \
+  connect-to-another-port-by-mptcp connect-to-another-port-by-fast-open connect-to-another-port-by-fast-open-of-many; do
   grep -qP "^$name\tdone" "$WORK/free" || die "the attempt proves nothing: $(grep "^$name" "$WORK/free")"
 done
 
