@@ -310,15 +310,16 @@ void Directory::remove(std::string_view path) const {
     }
     if (::unlinkat(level.listing.fd(), name, 0) == 0 || errno == ENOENT) continue;
     if (errno != EISDIR && errno != EPERM) fail_open(errno, "removing", name, level.listing.name());
-    if (levels.size() < most_open) {
-      Fd fd(::openat(level.listing.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      if (!fd) fail_errno(errno, "opening {}", level.listing.name());
-      enter({std::move(fd), level.listing.name()}, name);
-    } else {
+    if (levels.size() >= most_open) {
       make_usable(level.listing.fd(), name);  // moving it changes its ".."
-      if (::renameat(level.listing.fd(), name, levels.front().listing.fd(), temporary_name().c_str()) != 0)
-        fail_open(errno, "removing", name, level.listing.name());
+      if (::renameat(level.listing.fd(), name, levels.front().listing.fd(), temporary_name().c_str()) == 0)
+        continue;
+      // Within a cell of Landlock nothing moves to another directory: then a descriptor more.
+      if (errno != EXDEV) fail_open(errno, "removing", name, level.listing.name());
     }
+    Fd fd(::openat(level.listing.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd) fail_errno(errno, "opening {}", level.listing.name());
+    enter({std::move(fd), level.listing.name()}, name);
   }
 }
 
