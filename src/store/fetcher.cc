@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/url.h"
 #include "store/fetch_pipeline.h"
 #include "store/parallel.h"
 #include "store/substitutes.h"
@@ -34,18 +35,16 @@ std::vector<uint16_t> ports_of(const std::vector<std::string>& urls) {
   for (const char* proxy : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
     if (const char* value = std::getenv(proxy); value != nullptr && *value != '\0') return {};
   std::vector<uint16_t> ports = {53, 80, 443};
+  auto add = [&](std::string_view url) {
+    if (url.starts_with("http://") || url.starts_with("https://")) ports.push_back(HttpUrl::parse(url).port);
+  };
   for (const std::string& text : urls) {
     const CacheUrl url = CacheUrl::parse(text);
-    std::string_view where =
-        url.endpoint.empty() ? std::string_view(url.rest) : std::string_view(url.endpoint);
-    if (const size_t scheme = where.find("://"); scheme != std::string_view::npos)
-      where.remove_prefix(scheme + 3);
-    where = where.substr(0, where.find('/'));
-    where.remove_prefix(std::min(where.find('@') + 1, where.size()));
-    const size_t colon = where.rfind(':');
-    if (colon == std::string_view::npos || where.find(']', colon) != std::string_view::npos) continue;
-    const int port = std::atoi(std::string(where.substr(colon + 1)).c_str());
-    if (port > 0 && port < 65536) ports.push_back(static_cast<uint16_t>(port));
+    add(text.substr(0, text.find('?')));
+    if (!url.endpoint.empty())
+      add(url.endpoint.find("://") == std::string::npos ? url.s3_scheme + "://" + url.endpoint
+                                                        : url.endpoint);
+    for (const auto& nar_url : url.nar_urls) add(nar_url);
   }
   return ports;
 }

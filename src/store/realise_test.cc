@@ -246,48 +246,6 @@ TEST_F(RealiseTest, many_realisations_of_one_closure_fetch_each_path_once) {
   expect_realised();
 }
 
-TEST_F(RealiseTest, a_killed_realisation_leaves_nothing_visible_and_is_taken_up_again) {
-  // The largest NAR becomes a FIFO, in whose middle the realising process is killed.
-  const fs::path file = nar("cache", *lib_);
-  const std::string contents = read_file(file);
-  fs::remove(file);
-  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      LocalStore store(node());
-      RealiseOptions how = options({url("cache")});
-      how.workers = 3;
-      realise(store, {*app_}, how);
-    } catch (...) {
-    }
-    ::_exit(0);
-  }
-  const Fd fifo = open_file(file.string(), O_WRONLY);  // waits until the child reads
-  write_all(fifo.get(), std::string_view(contents).substr(0, 20));
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  auto staged = [&] {
-    std::error_code not_yet;
-    for (const auto& entry : fs::directory_iterator(node() / "nix/var/nix/flox/staging", not_yet))
-      if (entry.path().string().find(base_->digest()) != std::string::npos) return true;
-    return false;
-  };
-  while (!staged() && std::chrono::steady_clock::now() < deadline)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  ASSERT_TRUE(staged());
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-
-  EXPECT_THAT(names_in(node() / "nix/store"), ElementsAre(".links"));
-  EXPECT_THAT(names_in(node() / "nix/var/nix/flox/scratch"), testing::Not(IsEmpty()));
-  fs::remove(file);
-  write_file(file, contents);
-  LocalStore store(node());
-  EXPECT_LE(realise(store, {*app_}, options({url("cache")})).paths_fetched, 2u);  // not base again
-  EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
-  expect_realised();
-}
-
 TEST_F(RealiseTest, an_http_cache_is_asked_with_its_token_and_may_fail_now_and_then) {
   std::atomic<int> requests = 0;
   std::atomic<int> refused = 0;
@@ -449,6 +407,57 @@ class HttpRealiseTest : public RealiseTest {
     fs::copy_file(temp_.path() / "remembered", node() / file);
   }
 };
+
+TEST_F(HttpRealiseTest, a_killed_realisation_leaves_nothing_visible_and_is_taken_up_again) {
+  // The largest NAR comes to its middle, where the realising process is killed.
+  const std::string contents = read_file(nar("cache", *lib_));
+  const std::string name = "/nar/" + nar("cache", *lib_).filename().string();
+  std::promise<void> killed;
+  const std::shared_future<void> end = killed.get_future().share();
+  std::atomic<bool> stalls = true;
+  instead_ = [&, end](const ServerRequest& request) -> std::optional<ServerResponse> {
+    if (!stalls || request.path != name) return std::nullopt;
+    return ServerResponse{.stream =
+                              [&, end](const ByteSink& sink) {
+                                sink(std::string_view(contents).substr(0, 20));
+                                end.wait();
+                                fail(ErrorKind::unavailable, "the peer is gone");
+                              },
+                          .stream_size = contents.size()};
+  };
+  const pid_t child = ::fork();
+  if (child == 0) {
+    try {
+      LocalStore store(node());
+      RealiseOptions how = http_options();
+      how.workers = 3;
+      realise(store, {*app_}, how);
+    } catch (...) {
+    }
+    ::_exit(0);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  auto staged = [&] {
+    std::error_code not_yet;
+    for (const auto& entry : fs::directory_iterator(node() / "nix/var/nix/flox/staging", not_yet))
+      if (entry.path().string().find(base_->digest()) != std::string::npos) return true;
+    return false;
+  };
+  while (!staged() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(staged());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  stalls = false;
+  killed.set_value();
+
+  EXPECT_THAT(names_in(node() / "nix/store"), ElementsAre(".links"));
+  EXPECT_THAT(names_in(node() / "nix/var/nix/flox/scratch"), testing::Not(IsEmpty()));
+  LocalStore store(node());
+  EXPECT_LE(realise(store, {*app_}, http_options()).paths_fetched, 2u);  // not base again
+  EXPECT_THAT(names_in(store.scratch_directory()), IsEmpty());
+  expect_realised();
+}
 
 TEST_F(HttpRealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
   std::promise<void> ended;

@@ -70,7 +70,7 @@ chmod u+w "$ROOT$BASE/share/text" && echo more >>"$ROOT$BASE/share/text"
 refused "1 of 3 paths are damaged" store verify
 equal "$(store verify --json 2>/dev/null | jq -r '.damaged[0].path')" "$BASE" "verify --json"
 mkdir "$WORK/empty-cache"
-refused "does not have the path" store verify --repair --cache "file://$WORK/empty-cache"
+refused "does not have it" store verify --repair --cache "file://$WORK/empty-cache"
 contains "$(store verify --repair --cache "file://$WORK/cache-zstd")" "repaired"
 contains "$(store verify)" "3 paths, all as they were registered"
 mv "$ROOT$BASE" "$WORK/moved"
