@@ -63,7 +63,7 @@ mkdir "$WORK/disk"
 mount -t tmpfs -o size=8m flox-test "$WORK/disk"
 ! output=$(realise "$WORK/disk/node" 2>&1) || die "12 MB fitted on a disk of 8 MB"
 contains "$output" "No space left on device"
-contains "$output" "unpacking $LARGE"
+contains "$output" "unpacking /nix/store/"  # whichever path finds the disk full first
 [ "$(valid "$WORK/disk/node")" = 0 ] || die "something is valid"
 [ "$(ls -A "$WORK/disk/node/nix/store")" = .links ] || die "something is in the store"
 mount -o remount,size=100m "$WORK/disk"
