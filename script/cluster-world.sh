@@ -267,14 +267,14 @@ stop_on_node() {  # N NAME; ends when the server has
 
 serve_catalog() {
   export CLUSTER_CATALOG_URL=http://$CONTROL_PLANE:5580
-  start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY"
+  start_server cluster-catalog in_net flox-catalog --listen "$CONTROL_PLANE:5580" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"}
   wait_until 10 "the catalog in the cluster's network" in_net curl -fs "$CLUSTER_CATALOG_URL/readyz"
 }
 
 install_node() {
   local n=$1
   shift
-  on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" \
+  on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} \
     --sandbox-image flox.dev/pause:1.0.0 "$@" >"$WORLD/logs/node-$n-install.log" 2>&1 ||
     { cat "$WORLD/logs/node-$n-install.log" >&2; die "flox node install failed on node-$n"; }
   start_on_node "$n" floxd floxd

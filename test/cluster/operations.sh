@@ -7,6 +7,7 @@
 need_kubernetes
 enter_world "$@"
 
+OTHER_KEY=$(flox store keygen other-1 --out "$WORLD/other.key")  # the catalog knows it, the nodes do not
 start_catalog
 publish_tool hello 1.0
 start_cluster 1
@@ -41,7 +42,6 @@ told early "environment 'not-yet'"
 told early "not-yet"
 
 step "a package that nobody trusted has signed, until its key is trusted"
-other=$(flox store keygen other-1 --out "$WORLD/other.key")
 FLOX_SIGNING_PRIVATE_KEY=$WORLD/other.key publish_tool foreign 1.0
 imageless foreign foreign 'foreign; sleep 600'
 told foreign "other-1"
@@ -60,7 +60,7 @@ imageless orphan hello 'hello; sleep 600' IfNotPresent
 imageless unserved hello 'hello; sleep 600'  # the stub image's registry is floxd, too
 told orphan "asking floxd for the container's environment"
 told orphan "flox node status"
-on_node 1 sed -i "s|^trusted_keys = .*|trusted_keys = [\"$PUBLIC_KEY\", \"$other\"]|" /etc/flox/config.toml
+on_node 1 sed -i "s|^trusted_keys = .*|trusted_keys = [\"$PUBLIC_KEY\", \"$OTHER_KEY\"]|" /etc/flox/config.toml
 start_on_node 1 floxd floxd
 
 step "all of them recover by themselves"
