@@ -274,7 +274,7 @@ serve_catalog() {
 install_node() {
   local n=$1
   shift
-  on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} \
+  on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" \
     --sandbox-image flox.dev/pause:1.0.0 "$@" >"$WORLD/logs/node-$n-install.log" 2>&1 ||
     { cat "$WORLD/logs/node-$n-install.log" >&2; die "flox node install failed on node-$n"; }
   start_on_node "$n" floxd floxd
