@@ -1,5 +1,6 @@
 #include "node/bundle.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -163,8 +164,10 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
   fs::create_directories(to / "opt");
   const Directory opt(fs::canonical(to / "opt"));
   opt.make_directory("flox");
-  opt.write_file("flox/bundle.json",
-                 Directory(fs::canonical(from / "opt")).read_file("flox/bundle.json", 64 << 20));
+  // Not canonical(): `from` may be below /proc/self/fd, which names another root than its link says.
+  const fs::path own = from / "opt";
+  const Directory bundled(open_file(own.string(), O_RDONLY | O_DIRECTORY), own.string());
+  opt.write_file("flox/bundle.json", bundled.read_file("flox/bundle.json", 64 << 20));
   opt.remove("flox/bin");
   opt.make_link("flox/bin", bundle->programs.to_string() + "/bin");
 }
