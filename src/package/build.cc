@@ -24,16 +24,18 @@ namespace {
 
 constexpr size_t max_built_file = size_t{4} << 30;  // bytes
 
-// The directory that $out names, held by this process until the object goes, then removed.
+// The directory that $out names, empty and held by this process until the object goes, then removed. Its name
+// is the same for equal builds; a second one waits for the first.
 class OutDirectory {
  public:
   OutDirectory(const std::string& placeholder, const std::string& name)
       : path_(fmt::format("/tmp/store_{}-{}", placeholder, name)) {
-    if (::mkdir(path_.c_str(), 0755) != 0) {
-      if (errno != EEXIST) fail_errno(errno, "making $out at {}", path_.string());
-      take_over();
-    }
-    hold();
+    in_context("making $out at " + path_.string(), [&] {
+      while (!hold()) continue;     // whoever held it before has removed it
+      const Directory left(path_);  // by a build that was killed
+      for (const std::string& entry : left.names()) left.remove(entry);
+      if (::fchmod(lock_.get(), 0755) != 0) fail_errno(errno, "setting its mode");
+    });
   }
   ~OutDirectory() {
     try {
@@ -44,20 +46,17 @@ class OutDirectory {
   const fs::path& path() const noexcept { return path_; }
 
  private:
-  void hold() {
-    lock_ = open_file(path_.string(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
-      fail(ErrorKind::conflict, "the same build is running already ({})", path_.string());
-  }
-  // A build that was killed left it. Not so if another user owns it or its builder still holds it.
-  void take_over() {
-    struct stat status {};
-    if (::lstat(path_.c_str(), &status) != 0) fail_errno(errno, "reading {}", path_.string());
-    if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid())
-      fail(ErrorKind::conflict, "{} is somebody else's, but the build needs this place", path_.string());
-    hold();
-    remove_tree(path_);
-    if (::mkdir(path_.c_str(), 0755) != 0) fail_errno(errno, "making $out at {}", path_.string());
+  bool hold() {
+    if (::mkdir(path_.c_str(), 0755) != 0 && errno != EEXIST) fail_errno(errno, "making it");
+    lock_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!lock_ && errno == ENOENT) return false;
+    struct stat held {
+    }, there{};
+    if (!lock_ || ::fstat(lock_.get(), &held) != 0 || held.st_uid != ::geteuid())
+      fail(ErrorKind::conflict, "it is somebody else's, but the build needs this place");
+    while (::flock(lock_.get(), LOCK_EX) != 0)
+      if (errno != EINTR) fail_errno(errno, "locking it");
+    return ::lstat(path_.c_str(), &there) == 0 && there.st_ino == held.st_ino && there.st_dev == held.st_dev;
   }
 
   fs::path path_;

@@ -67,6 +67,16 @@ cp -r "$WORK/hello" "$WORK/copy" && rm -f "$WORK"/copy/result-*
 $FLOX --root "$WORK/root2" build hello -d "$WORK/copy" --check -q >/dev/null
 [ "$(jq -r .outputs.out "$WORK/copy/result-hello.json")" = "$path" ] || die "another path in another place"
 
+step "two builds of the same at once: the second waits for the first"
+pids=()
+for n in 3 4; do
+  cp -r "$WORK/copy" "$WORK/copy$n" && rm -f "$WORK/copy$n"/result-*
+  $FLOX --root "$WORK/root$n" build hello -d "$WORK/copy$n" -q >/dev/null &
+  pids+=($!)
+done
+for pid in "${pids[@]}"; do wait "$pid" || die "one of two builds at once failed"; done
+for n in 3 4; do [ "$(jq -r .outputs.out "$WORK/copy$n/result-hello.json")" = "$path" ] || die "another path from builds at once"; done
+
 step "a build that is not deterministic is found out"
 manifest '
 [build.hello]
