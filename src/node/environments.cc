@@ -97,27 +97,24 @@ std::optional<nix::StorePath> Environments::lease_known(const Key& key, std::str
 
 nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
                                      std::string_view mode, std::string_view holder,
-                                     const store::RealiseLimits& limits) {
+                                     const std::optional<store::RealiseLimits>& of_pod) {
   auto start = std::chrono::steady_clock::now();
-  // A digest, whatever the lock's size. Who has limits is a pod: containers that start do not wait for it.
-  const bool is_pod =
-      limits.time != store::RealiseLimits().time || limits.disk != store::RealiseLimits().disk;
+  // A digest, whatever the lock's size.
   const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
   if (auto profile = lease_known(key, holder)) {
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  const Turn turn(*this, {key, is_pod});
+  const Turn turn(*this, {key, of_pod.has_value()});
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
   store::RealiseOptions options{.caches = caches(),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed,
-                                .limits = limits,
+                                .limits = of_pod.value_or(store::RealiseLimits{.time = container_time}),
                                 .isolation = config_.isolation,
                                 .fetchers = &fetchers_};
-  if (!is_pod) options.limits.time = container_time;
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.

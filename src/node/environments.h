@@ -43,9 +43,9 @@ class Environments {
   // "name[@version]". Throws Error.
   NamedLock lock_of(std::string_view reference) const;
   // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
-  // What it costs more than `limits` is refused.
+  // Asked by a pod, it may cost what is in `of_pod`, and no container that starts waits for it.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
-                         std::string_view holder, const store::RealiseLimits& limits = {});
+                         std::string_view holder, const std::optional<store::RealiseLimits>& of_pod = {});
 
   // Looks after what a stop of the machine may have damaged, before anybody asks (store::recover).
   void recover_store() const;
