@@ -29,7 +29,10 @@ constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads mak
 class None : public Decompressor {
  public:
   explicit None(ByteSink sink) : sink_(std::move(sink)) {}
-  void feed(std::string_view piece) override { sink_(piece); }
+  void feed(std::string_view piece) override {
+    for (; !piece.empty(); piece.remove_prefix(std::min(piece.size(), buffer_size)))
+      sink_(piece.substr(0, buffer_size));
+  }
   void finish() override {}
 
  private:
