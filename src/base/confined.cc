@@ -327,10 +327,12 @@ std::string ConfinedWorker::serve(const ConfinedRequest& request) {
   std::optional<Error> failure;
   bool over = false;
 
-  auto finish = [&] { over = true; };  // with `reading` held
+  auto finish = [&] {  // with `reading` held
+    if (!std::exchange(over, true) && request.on_end) request.on_end();
+  };
   auto finish_badly = [&](const Error& error) {
-    over = true;
     if (!failure) failure.emplace(error);
+    finish();
   };
   auto serve_calls = [&] {
     for (;;) {

@@ -7,7 +7,8 @@
 //   frame = length (4 bytes, little-endian, of what follows) kind (1 byte) number (4 bytes) text
 //
 // the starter only ever answers: it believes nothing of what comes, reads frames into bounded memory, and
-// ends a worker that breaks the rules. A worker serves one request and then ends.
+// ends a worker that breaks the rules. A worker serves one request and then ends; a request may be to answer
+// many questions (confined_service.h).
 #pragma once
 
 #include <sys/types.h>
@@ -59,6 +60,8 @@ struct ConfinedRequest {
   // several.
   std::function<std::string(std::string_view)> on_call;
   std::function<void(std::string_view)> on_note;
+  // Told once when nothing more comes from the worker: calls that still wait for something give up.
+  std::function<void()> on_end;
 };
 
 // A worker process that waits for its request. Killed and reaped when it goes.

@@ -1,4 +1,4 @@
-// The frames between a confined worker and who started it. Internal to confined.cc.
+// The frames between a confined worker and who started it. Internal to confined.cc and confined_service.cc.
 #pragma once
 
 #include <chrono>

@@ -12,13 +12,11 @@ using nlohmann::json;
 constexpr std::string_view job_name = "catalog";
 constexpr uint64_t memory = 512ULL << 20;  // bytes: libraries and stacks, and an answer of a few MB
 constexpr auto time_limit = std::chrono::seconds(90);
+constexpr unsigned threads = 4;
 
 // In the fetcher: the question is ours, the answer the catalog's.
-std::string answer(std::string_view text, ConfinedChannel& channel) {
+std::string answer(catalog::Client& client, std::string_view text) {
   const json question = parse_json(text, "the question");
-  const std::string url = string_member(question, "url", "the question");
-  catalog::Client client(url);  // with its passwords
-  channel.confine();
   if (question.contains("environment"))
     return client
         .environment(catalog::parse_environment_name(string_member(question, "environment", "the question")))
@@ -35,9 +33,40 @@ std::string answer(std::string_view text, ConfinedChannel& channel) {
   return lock.to_string();
 }
 
+std::string answer_all(std::string_view url, ConfinedChannel& channel) {
+  std::vector<ConfinedAnswer> answers;
+  for (unsigned i = 0; i < threads; ++i)
+    answers.emplace_back([client = std::make_shared<catalog::Client>(std::string(url))](
+                             std::string_view question) { return answer(*client, question); });
+  channel.confine();  // the clients have read their passwords
+  answer_questions(channel, answers);
+  return {};
+}
+
+ConfinedService::Options service_options(const Config& config, store::FetcherPool& fetchers) {
+  return {.request = {.job = std::string(job_name),
+                      .text = config.catalog_url,
+                      .sandbox = {.writable = {},
+                                  .readable = network_files(),
+                                  .ports = config.catalog_url.empty() ? std::vector<uint16_t>()
+                                                                      : store::ports_of({config.catalog_url}),
+                                  .memory = memory,
+                                  .file_size = 0},
+                      .policy = config.isolation,
+                      .deadline = time_limit,
+                      .on_call = {},
+                      .on_note = {},
+                      .on_end = {}},
+          .start = [&fetchers] { return fetchers.take(); },
+          .threads = threads};
+}
+
 }  // namespace
 
-void add_catalog_job() { add_confined_job(job_name, answer); }
+void add_catalog_job() { add_confined_job(job_name, answer_all); }
+
+ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetchers)
+    : service_(service_options(config, fetchers)) {}
 
 env::LockedPackage ConfinedCatalog::resolve(std::string_view install_id,
                                             const env::InstallDescriptor& descriptor,
@@ -59,20 +88,7 @@ env::Lockfile ConfinedCatalog::environment(const catalog::EnvironmentName& name)
 }
 
 env::Lockfile ConfinedCatalog::ask(const json& question) const {
-  json whole = question;
-  whole["url"] = config_.catalog_url;
-  const ConfinedRequest request{.job = std::string(job_name),
-                                .text = whole.dump(-1, ' ', false, json::error_handler_t::replace),
-                                .sandbox = {.writable = {},
-                                            .readable = network_files(),
-                                            .ports = store::ports_of({config_.catalog_url}),
-                                            .memory = memory,
-                                            .file_size = 0},
-                                .policy = config_.isolation,
-                                .deadline = time_limit,
-                                .on_call = {},
-                                .on_note = {}};
-  return env::Lockfile::parse(fetchers_.take()->serve(request));
+  return env::Lockfile::parse(service_.ask(question.dump(-1, ' ', false, json::error_handler_t::replace)));
 }
 
 }  // namespace flox::node

@@ -1,11 +1,13 @@
 // The catalog, asked from a fetcher: floxd itself speaks no HTTP and no TLS to anybody outside the node, and
-// what the catalog answers is read where there is nothing to steal. What comes back is a lock, which is read
-// once more, under the limits of base/json.h.
+// what the catalog answers is read where there is nothing to steal. One process answers what is asked within
+// half a minute, over connections that it keeps. What comes back is a lock, which is read once more, under
+// the limits of base/json.h.
 #pragma once
 
 #include <string>
 
 #include "base/config.h"
+#include "base/confined_service.h"
 #include "catalog/environment_name.h"
 #include "env/lockfile.h"
 #include "store/fetcher.h"
@@ -18,8 +20,7 @@ void add_catalog_job();
 // Thread-safe; calls block. All throw what catalog::Client throws, and unavailable if the fetcher died.
 class ConfinedCatalog {
  public:
-  ConfinedCatalog(const Config& config, store::FetcherPool& fetchers)
-      : config_(config), fetchers_(fetchers) {}
+  ConfinedCatalog(const Config& config, store::FetcherPool& fetchers);
 
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) const;
@@ -27,8 +28,7 @@ class ConfinedCatalog {
 
  private:
   env::Lockfile ask(const nlohmann::json& question) const;
-  const Config& config_;
-  store::FetcherPool& fetchers_;
+  mutable ConfinedService service_;
 };
 
 }  // namespace flox::node

@@ -93,7 +93,8 @@ void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseO
                           .deadline = options.limits.time,
                           .handlers = worker_count(options.workers),
                           .on_call = [&](std::string_view text) { return installer.on_call(text); },
-                          .on_note = [&](std::string_view text) { installer.on_note(text); }};
+                          .on_note = [&](std::string_view text) { installer.on_note(text); },
+                          .on_end = {}};
   worker->serve(request);
 }
 
