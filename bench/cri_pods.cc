@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "kube/cri.h"
+#include "kube/cri/cri.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "store/lease.h"
+#include "store/gc/lease.h"
 
 int main(int argc, char** argv) {
   using namespace flox;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "store/local_store.h"
+#include "base/os/file.h"
+#include "store/local/local_store.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Nix's base-32, hexadecimal and base64: what is decoded is encoded again as it was, and the other way round.
 #include "nix/base32.h"
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

@@ -1,5 +1,5 @@
 // What comes on the standard input of the shim's `start`.
-#include "shim/bootstrap.h"
+#include "shim/launch/bootstrap.h"
 
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 // The shim's command line: one word a line.
-#include "shim/command_line.h"
+#include "shim/launch/command_line.h"
 
 #include "fuzz.h"
 

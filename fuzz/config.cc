@@ -1,7 +1,7 @@
 // config.toml.
-#include "base/config.h"
+#include "base/settings/config.h"
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

@@ -1,5 +1,5 @@
 // Debian's control data, relations and versions.
-#include "package/control.h"
+#include "package/debian/control.h"
 
 #include "fuzz.h"
 

@@ -1,8 +1,8 @@
 // .deb files. The first byte says whether the rest is one, or the tar archive inside one. Nothing may be
 // written outside of the directory, and nothing from outside may get into it.
-#include "package/deb_file.h"
+#include "package/debian/deb_file.h"
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

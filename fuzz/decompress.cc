@@ -1,5 +1,5 @@
 // Compressed NARs. The first byte chooses the compression, the second the size of the first piece.
-#include "store/decompress.h"
+#include "store/cache/decompress.h"
 
 #include "fuzz.h"
 

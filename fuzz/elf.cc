@@ -1,7 +1,7 @@
 // Programs and libraries of packages.
 #include "package/elf.h"
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

@@ -1,5 +1,5 @@
 // Hashes as narinfo files, lockfiles and Nix write them: hexadecimal, base-32, base64, SRI.
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "fuzz.h"
 #include "nix/path_info.h"
 

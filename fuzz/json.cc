@@ -1,6 +1,6 @@
 // JSON from anywhere, through the one function that reads it: what it takes is what nlohmann's own parser
 // takes, no deeper and no larger than allowed, and what it refuses it refuses with a place in the text.
-#include "base/json.h"
+#include "base/data/json.h"
 
 #include "fuzz.h"
 

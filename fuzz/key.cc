@@ -1,6 +1,6 @@
 // Keys and signatures. Input: a public key's, a secret key's and a signature's text, one a line. Whatever the
 // input, only the one signature of the one key counts.
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "fuzz.h"
 #include "nix/signature.h"
 

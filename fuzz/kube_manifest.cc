@@ -1,8 +1,8 @@
 // Kubernetes manifests in YAML. A first byte that begins no text makes more of what follows, so that depth,
 // aliases and merge keys come in numbers that no corpus holds.
 #include "fuzz.h"
-#include "kube/manifest.h"
-#include "kube/yaml_documents.h"
+#include "kube/reading/manifest.h"
+#include "kube/reading/yaml_documents.h"
 
 namespace flox::fuzz {
 namespace {

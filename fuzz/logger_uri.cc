@@ -1,5 +1,5 @@
 // Where a client wants a task's output to go.
-#include "shim/logger_uri.h"
+#include "shim/io/logger_uri.h"
 
 #include "fuzz.h"
 

@@ -2,7 +2,7 @@
 // for byte; how the archive was cut into pieces does not matter.
 #include "nix/nar.h"
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

@@ -1,5 +1,5 @@
 // A catalog's answer about one package.
-#include "base/json.h"
+#include "base/data/json.h"
 #include "catalog/model.h"
 #include "fuzz.h"
 

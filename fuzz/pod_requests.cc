@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/file.h"
-#include "base/json.h"
+#include "base/data/json.h"
+#include "base/os/file.h"
 #include "env/lockfile.h"
 #include "env/profile.h"
 #include "fuzz.h"
-#include "store/local_store.h"
-#include "store/verify.h"
+#include "store/local/local_store.h"
+#include "store/maintenance/verify.h"
 
 namespace flox::fuzz {
 namespace {

@@ -1,8 +1,8 @@
 // Runtime options as clients send them: the first byte says of which type, the rest is the message. The file
 // that an accepted one leaves in the bundle must say the same to `delete`.
-#include "base/file.h"
+#include "base/os/file.h"
 #include "fuzz.h"
-#include "shim/options.h"
+#include "shim/runtime/options.h"
 
 namespace flox::fuzz {
 namespace {

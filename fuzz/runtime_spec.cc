@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/json.h"
+#include "base/data/json.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

@@ -1,5 +1,5 @@
 // TOML from anywhere, through the one function that reads it.
-#include "base/toml.h"
+#include "base/data/toml.h"
 
 #include <sstream>
 

@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/process.h"
-#include "base/sha256.h"
+#include "base/os/file.h"
+#include "base/os/process.h"
 
 namespace flox {
 namespace {

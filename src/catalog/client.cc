@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/http_client.h"
-#include "base/json.h"
-#include "base/netrc.h"
+#include "base/net/http_client.h"
+#include "base/net/netrc.h"
+#include "base/net/problem.h"
 #include "base/printable.h"
-#include "base/problem.h"
 #include "catalog/cpu_level.h"
 
 namespace flox::catalog {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/secret.h"
+#include "base/data/secret.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
@@ -17,8 +17,8 @@ namespace flox::catalog {
 // members of the right types; what of them stands in messages is one line of at most 300 characters.
 class Client : public env::Resolver {
  public:
-  // `url` as "http://host:port", with or without a login, which netrc may have as well (base/netrc.h): it is
-  // read here. `token` for publishing, may be empty. Throws Error(invalid_input) for what is no URL.
+  // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
+  // is read here. `token` for publishing, may be empty. Throws Error(invalid_input) for what is no URL.
   explicit Client(std::string url, Secret token = {});
   ~Client() override;
 

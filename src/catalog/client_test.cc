@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/http_server.h"
+#include "base/net/server/http_server.h"
 
 namespace flox::catalog {
 namespace {

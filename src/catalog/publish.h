@@ -2,8 +2,8 @@
 #pragma once
 
 #include "catalog/client.h"
-#include "store/local_store.h"
-#include "store/upload.h"
+#include "store/cache/upload.h"
+#include "store/local/local_store.h"
 
 namespace flox::catalog {
 

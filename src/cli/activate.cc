@@ -6,11 +6,11 @@
 #include <cstring>
 #include <memory>
 
-#include "base/config.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/private_directory.h"
-#include "base/process.h"
+#include "base/os/file.h"
+#include "base/os/private_directory.h"
+#include "base/os/process.h"
+#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/activation.h"

@@ -1,5 +1,5 @@
 // flox build: packages from a manifest's [build] section.
-#include "package/build.h"
+#include "package/build/build.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -8,13 +8,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/config.h"
 #include "base/error.h"
-#include "base/process.h"
+#include "base/os/process.h"
+#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/environment.h"
-#include "package/steps.h"
+#include "package/build/steps.h"
 
 namespace flox::cli {
 namespace {

@@ -1,12 +1,12 @@
 // flox config: what this program is configured with.
-#include "base/config.h"
+#include "base/settings/config.h"
 
 #include <fmt/format.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/url.h"
+#include "base/net/url.h"
 #include "cli/commands.h"
 
 namespace flox::cli {

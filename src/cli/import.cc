@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/config.h"
+#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
-#include "package/import_deb.h"
-#include "package/steps.h"
+#include "package/build/steps.h"
+#include "package/debian/import_deb.h"
 
 namespace flox::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/process.h"
+#include "base/os/process.h"
 #include "cli/commands.h"
 
 namespace flox::cli {

@@ -2,9 +2,9 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "base/memory.h"
+#include "base/os/memory.h"
 #include "cli/commands.h"
-#include "store/fetcher.h"
+#include "store/fetch/fetcher.h"
 
 int main(int argc, char** argv) {
   using namespace flox::cli;

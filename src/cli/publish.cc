@@ -4,11 +4,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/config.h"
-#include "base/directory.h"
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "base/os/directory.h"
+#include "base/os/file.h"
+#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
 #include "env/environment.h"

@@ -3,9 +3,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "base/config.h"
+#include "base/data/secret.h"
 #include "base/error.h"
-#include "base/secret.h"
+#include "base/settings/config.h"
 
 namespace flox::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/config.h"
+#include "base/settings/config.h"
 #include "catalog/publish.h"
 
 namespace flox::cli {

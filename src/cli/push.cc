@@ -2,9 +2,9 @@
 #include <cstdlib>
 #include <memory>
 
-#include "base/config.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
+#include "base/settings/config.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
 #include "cli/services.h"

@@ -7,14 +7,14 @@
 #include <set>
 #include <span>
 
-#include "base/config.h"
 #include "base/error.h"
+#include "base/net/url.h"
 #include "base/printable.h"
-#include "base/url.h"
+#include "base/settings/config.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
 #include "nix/signature.h"
-#include "store/binary_cache.h"
+#include "store/cache/binary_cache.h"
 
 namespace flox::cli {
 namespace {

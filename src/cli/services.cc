@@ -4,16 +4,16 @@
 
 #include <cstdlib>
 
-#include "base/config.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/sha256.h"
+#include "base/os/file.h"
+#include "base/settings/config.h"
 #include "catalog/client.h"
+#include "cli/pod_client.h"
 #include "env/profile.h"
 #include "nix/base32.h"
-#include "node/pod_client.h"
-#include "store/local_store.h"
-#include "store/realise.h"
+#include "store/local/local_store.h"
+#include "store/realise/realise.h"
 
 namespace flox::cli {
 namespace {

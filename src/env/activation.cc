@@ -13,12 +13,12 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "base/directory.h"
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/log.h"
+#include "base/os/directory.h"
 #include "base/printable.h"
-#include "store/store_tree.h"
+#include "store/local/store_tree.h"
 
 namespace flox::env {
 namespace {

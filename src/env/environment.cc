@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "base/directory.h"
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "base/os/directory.h"
+#include "base/os/file.h"
 #include "base/printable.h"
 
 namespace flox::env {

@@ -6,9 +6,9 @@
 #include <set>
 #include <sstream>
 
+#include "base/data/toml.h"
 #include "base/error.h"
 #include "base/printable.h"
-#include "base/toml.h"
 #include "nix/store_path.h"
 
 namespace flox::env {

@@ -6,7 +6,7 @@
 
 #include "env/profile.h"
 #include "nix/store_path.h"
-#include "store/store_tree.h"
+#include "store/local/store_tree.h"
 
 namespace flox::env {
 

@@ -1,7 +1,7 @@
 #include "env/profile.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "env/merger.h"
 
 namespace flox::env {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "env/lockfile.h"
-#include "store/local_store.h"
+#include "store/local/local_store.h"
 
 namespace flox::env {
 

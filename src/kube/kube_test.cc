@@ -4,15 +4,15 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "kube/admission.h"
-#include "kube/commands.h"
-#include "kube/kustomize.h"
-#include "kube/log_reader.h"
-#include "kube/manifest.h"
-#include "kube/pod_security.h"
-#include "kube/pod_status.h"
-#include "kube/probe.h"
+#include "base/os/file.h"
+#include "kube/commands/commands.h"
+#include "kube/pods/admission.h"
+#include "kube/pods/log_reader.h"
+#include "kube/pods/pod_security.h"
+#include "kube/pods/pod_status.h"
+#include "kube/pods/probe.h"
+#include "kube/reading/kustomize.h"
+#include "kube/reading/manifest.h"
 
 namespace flox::kube {
 namespace {

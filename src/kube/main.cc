@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "base/error.h"
-#include "kube/commands.h"
+#include "kube/commands/commands.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 #include "nix/content_address.h"
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
-#include "base/sha256.h"
 
 namespace flox::nix {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <sstream>
 
-#include "base/bytes.h"
-#include "base/file.h"
+#include "base/data/bytes.h"
+#include "base/os/file.h"
 #include "nix/base32.h"
 #include "nix/cache_info.h"
 #include "nix/content_address.h"

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "base/error.h"
 #include "nix/base32.h"
 

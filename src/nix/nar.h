@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/sha256.h"
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
 
 namespace flox::nix {
 

@@ -7,9 +7,9 @@
 
 #include <fstream>
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace flox::nix {
 namespace {

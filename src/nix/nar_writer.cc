@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "nix/nar.h"
 
 namespace flox::nix {

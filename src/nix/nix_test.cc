@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "base/error.h"
 #include "nix/base32.h"
 #include "nix/cache_info.h"

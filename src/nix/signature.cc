@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "base/bytes.h"
+#include "base/data/bytes.h"
 #include "base/error.h"
 
 namespace flox::nix {

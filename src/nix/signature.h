@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/secret.h"
+#include "base/data/secret.h"
 #include "nix/path_info.h"
 
 namespace flox::nix {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/sha256.h"
+#include "base/data/sha256.h"
 
 namespace flox::nix {
 

@@ -4,11 +4,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/archive_library.h"
-#include "base/bytes.h"
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/sha256.h"
+#include "base/os/archive_library.h"
+#include "base/os/file.h"
 
 namespace flox::oci {
 namespace {

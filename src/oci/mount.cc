@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace flox::oci {
 namespace {

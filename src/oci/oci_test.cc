@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "oci/mount.h"
 #include "oci/runtime.h"
 #include "oci/runtime_spec.h"

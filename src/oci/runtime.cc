@@ -7,9 +7,9 @@
 #include <climits>
 #include <cstdlib>
 
-#include "base/directory.h"
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/os/directory.h"
 
 namespace flox::oci {
 namespace {

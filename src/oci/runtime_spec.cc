@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/directory.h"
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
+#include "base/os/directory.h"
 
 namespace flox::oci {
 namespace {

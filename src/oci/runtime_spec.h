@@ -27,7 +27,7 @@ void set_variable(Environment& environment, std::string_view name, std::string_v
 // A process as the spec's `process`, or as an exec's.
 class ProcessSpec {
  public:
-  // Throws Error(invalid_input) unless the text is a JSON object within the limits (base/json.h).
+  // Throws Error(invalid_input) unless the text is a JSON object within the limits (base/data/json.h).
   static ProcessSpec parse(std::string_view text);
   ProcessSpec(const ProcessSpec& other);
   ProcessSpec(ProcessSpec&&) noexcept;

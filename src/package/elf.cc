@@ -6,10 +6,10 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 
 namespace flox::package {
 namespace {

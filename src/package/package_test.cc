@@ -3,12 +3,12 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/process.h"
-#include "package/control.h"
-#include "package/deb_file.h"
+#include "base/os/file.h"
+#include "base/os/process.h"
+#include "package/debian/control.h"
+#include "package/debian/deb_file.h"
+#include "package/debian/package_rules.h"
 #include "package/elf.h"
-#include "package/package_rules.h"
 
 namespace flox::package {
 namespace {

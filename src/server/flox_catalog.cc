@@ -11,14 +11,14 @@
 #include <mutex>
 #include <thread>
 
+#include "base/data/secret.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/http_tls.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "base/secret.h"
-#include "base/units.h"
-#include "server/api.h"
+#include "base/net/server/http_tls.h"
+#include "base/os/file.h"
+#include "base/os/memory.h"
+#include "base/settings/units.h"
+#include "server/api/api.h"
 
 namespace {
 

@@ -3,15 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "nix/base32.h"
-#include "server/api.h"
-#include "server/cache_files.h"
-#include "server/records.h"
-#include "server/registered_keys.h"
-#include "server/resolve.h"
-#include "server/suggest.h"
-#include "store/compress.h"
+#include "server/api/api.h"
+#include "server/api/resolve.h"
+#include "server/api/suggest.h"
+#include "server/files/cache_files.h"
+#include "server/records/records.h"
+#include "server/records/registered_keys.h"
+#include "store/cache/compress.h"
 
 namespace flox::server {
 namespace {

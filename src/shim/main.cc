@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fd.h"
-#include "shim/commands.h"
+#include "base/os/fd.h"
+#include "shim/launch/commands.h"
 
 int main(int argc, char** argv) {
   using namespace flox;

@@ -13,14 +13,14 @@
 #include <future>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "shim/bootstrap.h"
-#include "shim/checkpoint.h"
-#include "shim/children.h"
-#include "shim/command_line.h"
-#include "shim/imageless.h"
-#include "shim/logger_uri.h"
-#include "shim/options.h"
+#include "base/os/file.h"
+#include "shim/imageless/imageless.h"
+#include "shim/io/logger_uri.h"
+#include "shim/launch/bootstrap.h"
+#include "shim/launch/command_line.h"
+#include "shim/process/children.h"
+#include "shim/runtime/options.h"
+#include "shim/task/checkpoint.h"
 
 namespace flox::shim {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 
 namespace flox::ttrpc {
 

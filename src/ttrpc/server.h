@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "ttrpc/limits.h"
 #include "ttrpc/peer.h"
 #include "ttrpc/status.h"

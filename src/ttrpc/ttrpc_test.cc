@@ -17,7 +17,7 @@
 #include <set>
 #include <thread>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ttrpc/blocking_client.h"
 #include "ttrpc/client.h"
 #include "ttrpc/envelope.h"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One call of floxd's services (src/node/node.proto) on a socket, by whoever is asked to make it.
+"""One call of floxd's services (src/protocol/node.proto) on a socket, by whoever is asked to make it.
 
   node_call.py SOCKET METHOD FIELD=VALUE…    prints "ok FIELD=VALUE …" or "CODE: message"
 

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
 #include "ticket/model/model_cache.h"

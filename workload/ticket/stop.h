@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 
 namespace ticket {
 

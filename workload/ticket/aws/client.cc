@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/json.h"
+#include "base/data/json.h"
 #include "base/printable.h"
 #include "ticket/aws/xml.h"
 #include "ticket/environment.h"

@@ -7,7 +7,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
-#include "base/http_server.h"
+#include "base/net/server/http_server.h"
 #include "ticket/aws/dynamodb.h"
 #include "ticket/aws/s3.h"
 #include "ticket/aws/sqs.h"

@@ -4,9 +4,9 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "base/os/file.h"
 #include "ticket/aws/xml.h"
 #include "ticket/environment.h"
 

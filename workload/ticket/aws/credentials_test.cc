@@ -6,8 +6,8 @@
 #include <atomic>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/http_server.h"
+#include "base/net/server/http_server.h"
+#include "base/os/file.h"
 #include "ticket/testing/scoped_environment.h"
 
 namespace ticket::aws {

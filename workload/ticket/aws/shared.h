@@ -1,8 +1,8 @@
 // Keys and signing: what the store and the workload share, under the names that this directory uses.
 #pragma once
 
-#include "base/aws/profile.h"
-#include "base/aws/sigv4.h"
+#include "base/net/aws/profile.h"
+#include "base/net/aws/sigv4.h"
 
 namespace ticket::aws {
 

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "base/json.h"
+#include "base/data/json.h"
 #include "ticket/event_log.h"
 
 namespace ticket::aws {

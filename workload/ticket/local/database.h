@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "base/sqlite.h"
+#include "base/data/sqlite.h"
 
 namespace ticket::local {
 

@@ -4,11 +4,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
-#include "base/directory.h"
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
 #include "base/error.h"
-#include "base/http_client.h"
-#include "base/sha256.h"
+#include "base/net/http_client.h"
+#include "base/os/directory.h"
 
 namespace ticket::local {
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/backend/open.h"
 #include "ticket/local/local_backend.h"
 #include "ticket/local/local_objects.h"

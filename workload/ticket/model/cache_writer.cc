@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 #include "ticket/model/model_cache.h"
 
 namespace ticket::model {

@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/pickle.h"
 #include "ticket/model/safetensors.h"
 #include "ticket/model/torch_file.h"

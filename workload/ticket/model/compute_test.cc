@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/beam_search.h"
 #include "ticket/model/kernel.h"
 #include "ticket/model/linear.h"

@@ -5,10 +5,10 @@
 #include <random>
 #include <thread>
 
+#include "base/data/json.h"
+#include "base/data/secret.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/printable.h"
-#include "base/secret.h"
 #include "ticket/environment.h"
 
 namespace ticket::model {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/http_client.h"
+#include "base/data/bytes.h"
+#include "base/net/http_client.h"
 
 namespace ticket::model {
 

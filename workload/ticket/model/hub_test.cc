@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/model_cache.h"
 #include "ticket/model/preload.h"
 #include "ticket/testing/scoped_environment.h"

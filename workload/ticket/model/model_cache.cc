@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/environment.h"
 
 namespace ticket::model {

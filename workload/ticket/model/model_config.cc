@@ -3,9 +3,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
+#include "base/os/file.h"
 
 namespace ticket::model {
 namespace {

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/cache_writer.h"
 #include "ticket/model/model_cache.h"
 

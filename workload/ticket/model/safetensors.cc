@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 
 namespace ticket::model {
 namespace {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace ticket::model {
 namespace {

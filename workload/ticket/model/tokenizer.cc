@@ -1,7 +1,7 @@
 #include "ticket/model/tokenizer.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/byte_pair.h"
 #include "ticket/model/tokenizer_description.h"
 #include "ticket/model/word_piece.h"

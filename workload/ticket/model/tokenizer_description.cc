@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 
 namespace ticket::model {
 

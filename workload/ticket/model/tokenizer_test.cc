@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/model/bert_text.h"
 #include "ticket/model/byte_level_text.h"
 #include "ticket/model/tokenizer_description.h"

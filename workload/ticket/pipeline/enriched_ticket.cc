@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "ticket/enrich/intent.h"
 #include "ticket/enrich/urgency.h"
 #include "ticket/package.h"

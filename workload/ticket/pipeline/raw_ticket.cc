@@ -4,8 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 
 namespace ticket {
 

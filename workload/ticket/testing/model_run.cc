@@ -18,8 +18,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "ticket/model/kernel.h"
 #include "ticket/model/matrix.h"
 #include "ticket/model/sentence_encoder.h"

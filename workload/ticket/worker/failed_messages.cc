@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/http_client.h"
-#include "base/json.h"
+#include "base/net/http_client.h"
 #include "ticket/event_log.h"
 #include "ticket/package.h"
 

@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/data/json.h"
 #include "base/error.h"
-#include "base/http_client.h"
-#include "base/json.h"
+#include "base/net/http_client.h"
 
 namespace ticket {
 

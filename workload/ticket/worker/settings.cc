@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "base/private_directory.h"
+#include "base/os/private_directory.h"
 #include "ticket/environment.h"
 
 namespace ticket {

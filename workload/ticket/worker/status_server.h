@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "base/http_server.h"
+#include "base/net/server/http_server.h"
 #include "ticket/worker/health.h"
 #include "ticket/worker/metrics.h"
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "ticket/event_log.h"
 #include "ticket/local/local_backend.h"
 #include "ticket/testing/fake_backend.h"

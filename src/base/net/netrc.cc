@@ -1,0 +1,129 @@
+#include "base/net/netrc.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <mutex>
+#include <set>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/os/fd.h"
+
+namespace flox {
+namespace {
+
+constexpr size_t max_file = 1 << 20;  // bytes
+
+void warn_once(const std::string& path, unsigned mode) {
+  static std::mutex mutex;
+  static std::set<std::string> warned;
+  const std::lock_guard lock(mutex);
+  if (warned.insert(path).second)
+    log::warning("{} holds secrets and others may read it (mode {:04o}). Run: chmod 600 {}", path,
+                 mode & 07777, path);
+}
+
+// The next word of a netrc file, quoted or not; empty at the end.
+std::string take_word(std::string_view& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) {
+    text = {};
+    return {};
+  }
+  text.remove_prefix(begin);
+  if (text[0] == '#') {
+    text.remove_prefix(std::min(text.find('\n'), text.size()));
+    return take_word(text);
+  }
+  std::string word;
+  if (text[0] != '"') {
+    word = text.substr(0, text.find_first_of(" \t\r\n"));
+    text.remove_prefix(word.size());
+    return word;
+  }
+  size_t i = 1;
+  for (; i < text.size() && text[i] != '"'; ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) {
+      ++i;
+      word += text[i] == 'n' ? '\n' : text[i] == 'r' ? '\r' : text[i] == 't' ? '\t' : text[i];
+    } else {
+      word += text[i];
+    }
+  }
+  text.remove_prefix(std::min(i + 1, text.size()));
+  return word;
+}
+
+}  // namespace
+
+Secret read_shared_secret_file(const std::filesystem::path& path) {
+  return in_context("reading " + path.string(), [&] {
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) fail_errno(errno, "opening it");
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining it");
+    if (!S_ISREG(status.st_mode)) fail(ErrorKind::untrusted, "it is not a regular file");
+    if ((status.st_mode & 077) != 0) warn_once(path.string(), status.st_mode);
+    std::string text(max_file + 1, '\0');
+    size_t size = 0;
+    while (size < text.size()) {
+      const size_t count = read_some(fd.get(), text.data() + size, text.size() - size);
+      if (count == 0) break;
+      size += count;
+    }
+    Secret secret;
+    if (size <= max_file) secret = Secret(text.substr(0, size));
+    OPENSSL_cleanse(text.data(), text.size());
+    if (size > max_file) fail(ErrorKind::invalid_input, "it has more than {} bytes", max_file);
+    return secret;
+  });
+}
+
+std::optional<Login> login_in_netrc(std::string_view text, const std::string& host, const std::string& user) {
+  bool concerns_us = false;
+  std::optional<Login> found;
+  const auto complete = [&] { return found && concerns_us && (user.empty() || found->user == user); };
+  while (!text.empty()) {
+    const std::string word = take_word(text);
+    if (word == "machine" || word == "default") {
+      if (complete()) return found;
+      concerns_us = word == "default" || take_word(text) == host;
+      found.reset();
+      if (concerns_us) found.emplace();
+    } else if (word == "macdef") {  // up to an empty line
+      const size_t end = text.find("\n\n");
+      text.remove_prefix(end == std::string_view::npos ? text.size() : end);
+    } else if (word == "login") {
+      const std::string value = take_word(text);
+      if (concerns_us) found->user = value;
+    } else if (word == "password") {
+      Secret value(take_word(text));
+      if (concerns_us) found->password = std::move(value);
+    } else if (word == "account") {
+      take_word(text);
+    }
+  }
+  if (complete()) return found;
+  return std::nullopt;
+}
+
+std::optional<Login> netrc_login(const HttpUrl& url) {
+  std::filesystem::path file;
+  const char* home = std::getenv("HOME");
+  if (const char* named = std::getenv("NETRC"); named != nullptr && *named != '\0')
+    file = named;
+  else if (::access("/etc/nix/netrc", R_OK) == 0)
+    file = "/etc/nix/netrc";
+  else if (home != nullptr && *home != '\0')
+    file = std::string(home) + "/.netrc";
+  if (file.empty() || ::access(file.c_str(), R_OK) != 0) return std::nullopt;
+  const Secret text = read_shared_secret_file(file);
+  return login_in_netrc(text.reveal(), url.host, url.login ? url.login->user : std::string());
+}
+
+}  // namespace flox

@@ -1,0 +1,58 @@
+#include "base/net/netrc.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/os/file.h"
+
+namespace flox {
+namespace {
+
+using testing::HasSubstr;
+
+std::string found(std::string_view text, const std::string& host, const std::string& user = {}) {
+  const auto login = login_in_netrc(text, host, user);
+  return login ? login->user + "/" + login->password.reveal() : "none";
+}
+
+TEST(Netrc, has_logins_by_host) {
+  constexpr std::string_view text =
+      "# comment machine a login no password no\n"
+      "machine a.org login u password p\n"
+      "machine b.org\n\tlogin \"v\"\n\tpassword \"open \\\"sesame\\\"\" account x\n";
+  EXPECT_EQ(found(text, "a.org"), "u/p");
+  EXPECT_EQ(found(text, "b.org"), "v/open \"sesame\"");
+  EXPECT_EQ(found(text, "a"), "none");
+  EXPECT_EQ(found(text, "c.org"), "none");
+  EXPECT_EQ(found("", "a.org"), "none");
+}
+
+TEST(Netrc, one_for_the_user_that_the_url_names_and_a_default) {
+  constexpr std::string_view text =
+      "machine h login u password p machine h login v password q default login d password e";
+  EXPECT_EQ(found(text, "h"), "u/p");
+  EXPECT_EQ(found(text, "h", "v"), "v/q");
+  EXPECT_EQ(found(text, "h", "w"), "none");
+  EXPECT_EQ(found(text, "other"), "d/e");
+}
+
+TEST(Netrc, macros_are_passed_over) {
+  EXPECT_EQ(found("macdef init\nmachine h login no password no\n\nmachine h login u password p\n", "h"),
+            "u/p");
+  EXPECT_EQ(found("macdef init\nmachine h login no password no", "h"), "none");
+  EXPECT_EQ(found("machine h login u password \"never closed", "h"), "u/never closed");
+}
+
+TEST(SharedSecretFile, is_a_regular_file_of_bounded_size) {
+  const TempDir temp;
+  write_file(temp.path() / "secret", "s3cret\n", 0600);
+  EXPECT_EQ(read_shared_secret_file(temp.path() / "secret").reveal(), "s3cret\n");
+  write_file(temp.path() / "huge", std::string((1 << 20) + 1, 'x'), 0600);
+  EXPECT_THROW(read_shared_secret_file(temp.path() / "huge"), Error);
+  EXPECT_THROW(read_shared_secret_file("/dev/null"), Error);
+  EXPECT_THROW(read_shared_secret_file(temp.path() / "none"), Error);
+}
+
+}  // namespace
+}  // namespace flox

@@ -1,0 +1,244 @@
+#include "base/net/server/http_server.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/net/server/http_session.h"
+
+namespace flox {
+namespace {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+using tcp = asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto sweep_interval = std::chrono::milliseconds(500);
+constexpr int accepted_at_once = 64;
+constexpr auto first_pause = std::chrono::milliseconds(20);
+constexpr auto longest_pause = std::chrono::milliseconds(1000);
+
+// No more connections than half of the descriptors that the process may have: answers need files, too.
+size_t possible_connections(size_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  return std::max<size_t>(1, std::min<size_t>(wanted, limit.rlim_cur / 2));
+}
+
+}  // namespace
+
+std::string HttpServerCounters::metrics(std::string_view prefix) const {
+  std::string text;
+  const auto add = [&](std::string_view name, std::string_view type, uint64_t value) {
+    text += fmt::format("# TYPE {0}{1} {2}\n{0}{1} {3}\n", prefix, name, type, value);
+  };
+  add("connections", "gauge", connections);
+  add("connections_total", "counter", connections_total);
+  add("connections_evicted_total", "counter", evicted_total);
+  add("connections_timed_out_total", "counter", timed_out_total);
+  add("requests_overloaded_total", "counter", overloaded_total);
+  add("requests_bad_total", "counter", bad_requests_total);
+  add("accept_failures_total", "counter", accept_failures_total);
+  return text;
+}
+
+std::string peer_name(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_string();
+  const auto v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string();
+  const auto bytes = v6.to_bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), 8};
+}
+
+struct HttpServer::State {
+  State(HttpServerOptions options, Handler handler)
+      : service(std::move(options), std::move(handler)),
+        most(possible_connections(service.options.max_connections)),
+        most_per_peer(service.options.max_connections_per_peer == 0
+                          ? most
+                          : std::min(most, service.options.max_connections_per_peer)) {
+    service.on_room = [this] { accept(); };
+  }
+
+  HttpService service;
+  size_t most, most_per_peer;
+  tcp::acceptor acceptor{service.io};
+  asio::steady_timer sweep_timer{service.io};
+  asio::steady_timer pause_timer{service.io};
+  std::chrono::milliseconds pause = first_pause;
+  Clock::time_point complained{};
+  bool is_accepting = false;
+  bool is_pausing = false;
+  uint16_t port = 0;
+  std::thread thread;
+
+  void listen();
+  void accept();
+  void accept_some();
+  bool has_room();
+  void accepted(tcp::socket socket);
+  void cannot_accept(ErrorCode error);
+  bool make_room(HttpSession* session);
+  void sweep();
+};
+
+void HttpServer::State::listen() {
+  const auto& wanted = service.options;
+  try {
+    const tcp::endpoint endpoint(asio::ip::make_address(wanted.address), wanted.port);
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(tcp::acceptor::reuse_address(true));
+    acceptor.bind(endpoint);
+    acceptor.listen();
+    acceptor.non_blocking(true);
+    port = acceptor.local_endpoint().port();
+  } catch (const boost::system::system_error& error) {
+    throw Error(ErrorKind::unavailable,
+                fmt::format("listening on {}:{}: {}", wanted.address, wanted.port, error.code().message()));
+  }
+}
+
+// Paused while every connection that there may be is being answered.
+void HttpServer::State::accept() {
+  if (is_accepting || is_pausing || !acceptor.is_open() || !has_room()) return;
+  is_accepting = true;
+  acceptor.async_wait(tcp::acceptor::wait_read, [this](ErrorCode error) {
+    is_accepting = false;
+    if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
+    if (error) return cannot_accept(error);
+    accept_some();
+  });
+}
+
+// Several at once: with one a turn, thousands that came before would keep the next waiting for thousands of
+// turns.
+void HttpServer::State::accept_some() {
+  for (int i = 0; i < accepted_at_once && has_room(); ++i) {
+    ErrorCode error;
+    tcp::socket socket(service.io);
+    acceptor.accept(socket, error);
+    if (error == asio::error::would_block) break;
+    if (error == asio::error::connection_aborted) continue;
+    if (error) return cannot_accept(error);
+    pause = first_pause;
+    accepted(std::move(socket));
+  }
+  accept();
+}
+
+bool HttpServer::State::has_room() {
+  return service.connections.count() < most || make_room(service.connections.longest_waiting());
+}
+
+// The session ends once its operations have.
+bool HttpServer::State::make_room(HttpSession* session) {
+  if (session == nullptr) return false;
+  ++service.counters.evicted_total;
+  session->close();
+  return true;
+}
+
+void HttpServer::State::accepted(tcp::socket socket) {
+  ErrorCode error;
+  const auto remote = socket.remote_endpoint(error);
+  if (error) return;  // it has gone already
+  socket.set_option(tcp::no_delay(true), error);
+  ++service.counters.connections_total;
+  const auto peer = service.connections.peer(peer_name(remote.address()));
+  if (peer->second.count >= most_per_peer && !make_room(service.connections.longest_waiting(peer->second)))
+    return;
+  auto transport = service.options.transport ? service.options.transport->make(std::move(socket))
+                                             : make_plain_transport(std::move(socket));
+  std::make_shared<HttpSession>(service, std::move(transport), peer)->start();
+}
+
+// Mostly too few descriptors: one is freed by who waits longest, and a pause lets it be so.
+void HttpServer::State::cannot_accept(ErrorCode error) {
+  ++service.counters.accept_failures_total;
+  if (const auto now = Clock::now(); now - complained > std::chrono::minutes(1)) {
+    complained = now;
+    log::warning("accepting a connection: {}; {} are open", error.message(), service.connections.count());
+  }
+  make_room(service.connections.longest_waiting());
+  is_pausing = true;
+  pause_timer.expires_after(pause);
+  pause = std::min(2 * pause, longest_pause);
+  pause_timer.async_wait([this](ErrorCode cancelled) {
+    if (cancelled) return;
+    is_pausing = false;
+    accept();
+  });
+}
+
+void HttpServer::State::sweep() {
+  sweep_timer.expires_after(sweep_interval);
+  sweep_timer.async_wait([this](ErrorCode cancelled) {
+    if (cancelled) return;
+    std::vector<HttpSession*> late;
+    const auto now = Clock::now();
+    service.connections.for_each_waiting([&](HttpSession* session) {
+      if (session->is_late(now)) late.push_back(session);
+    });
+    for (HttpSession* session : late) {
+      ++service.counters.timed_out_total;
+      session->close();
+    }
+    sweep();
+  });
+}
+
+HttpServer::HttpServer(HttpServerOptions options, Handler handler)
+    : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
+  state_->listen();
+  state_->accept();
+  state_->sweep();
+  // What one connection throws (no memory, mostly) ends with that connection.
+  state_->thread = std::thread([&io = state_->service.io] {
+    // sendfile(2) to a peer that has gone raises it, and has no flag against that.
+    sigset_t pipe;
+    ::sigemptyset(&pipe);
+    ::sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    while (!io.stopped()) try {
+        io.run();
+      } catch (const std::exception& error) {
+        log::error("a connection failed: {}", error.what());
+      }
+  });
+}
+
+HttpServer::~HttpServer() {
+  if (!state_->thread.joinable()) return;
+  auto& service = state_->service;
+  // In the thread for bytes, which alone knows the connections. Those that are being answered end with their
+  // pools.
+  asio::post(service.io, [state = state_.get()] {
+    ErrorCode ignored;
+    state->acceptor.close(ignored);
+    state->service.is_stopping = true;
+    std::vector<HttpSession*> open;
+    state->service.connections.for_each_waiting([&](HttpSession* session) { open.push_back(session); });
+    for (HttpSession* session : open) session->close();
+    state->service.io.stop();
+  });
+  state_->thread.join();
+  for (auto* pool : {&service.handlers, &service.upload_threads, &service.stream_threads})
+    if (*pool) {
+      (*pool)->stop();
+      (*pool)->join();
+    }
+}
+
+uint16_t HttpServer::port() const noexcept { return state_->port; }
+const HttpServerCounters& HttpServer::counters() const noexcept { return state_->service.counters; }
+
+}  // namespace flox

@@ -1,0 +1,370 @@
+// HttpServer against clients that mean no good: requests are written byte by byte to a socket.
+#include "base/net/server/http_server.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/net/http_client.h"
+#include "base/net/server/http_message.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
+
+namespace flox {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Raw {
+ public:
+  explicit Raw(const HttpServer& server) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(server.port()), .sin_addr = {}};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+      fail_errno(errno, "connecting");
+  }
+  Raw& say(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t count = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+      if (count <= 0) break;  // it has closed
+      text.remove_prefix(static_cast<size_t>(count));
+    }
+    return *this;
+  }
+  // What comes until `end` is there, or the server closes, or 20 seconds have passed.
+  std::string hear(std::string_view end = "") {
+    while (end.empty() || heard_.find(end) == std::string::npos) {
+      char buffer[65536];
+      if (!readable(20'000)) return heard_ + "(nothing more)";
+      const ssize_t count = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+      if (count <= 0) break;
+      heard_.append(buffer, static_cast<size_t>(count));
+    }
+    return std::exchange(heard_, {});
+  }
+  bool readable(int milliseconds) {
+    pollfd one{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&one, 1, milliseconds) > 0;
+  }
+
+ private:
+  Fd fd_;
+  std::string heard_;
+};
+
+ServerResponse echo(const ServerRequest& request) {
+  return {.body = request.method + " " + request.path + " " + request.body};
+}
+
+std::string asked(const HttpServer& server, std::string_view request) {
+  Raw raw(server);
+  raw.say(request);
+  return raw.hear();
+}
+
+// A handler that holds its thread until it is let go.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int inside = 0;
+  bool open = false;
+  void pass() {
+    std::unique_lock lock(mutex);
+    ++inside;
+    changed.notify_all();
+    changed.wait(lock, [&] { return open; });
+  }
+  void wait_for(int count) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return inside >= count; });
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
+TEST(HttpServerRequests, that_two_readers_could_understand_in_two_ways_are_refused) {
+  const HttpServer server({}, echo);
+  for (const char* request : {
+           "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /%4 HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /a%00b HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /a%0ab HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /a%7f HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /%ff HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /%c0%af HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /%ed%a0%80 HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /?q=%0 HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET /?q=%00 HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET http://elsewhere/ HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET * HTTP/1.1\r\nHost: h\r\n\r\n",
+           "GET / HTTP/1.1\r\nHost: h\r\nHost: g\r\n\r\n",
+           "GET / HTTP/1.1\r\nHost: h\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n",
+           "GET / HTTP/1.1\r\nHost: h\r\nX: a\x01b\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1\r\n\r\na",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\na",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\na",
+           "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+           "chunked\r\n\r\n0\r\n\r\n",
+           "POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+           "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+           "nonsense\r\n\r\n",
+           "GET / HTTP/9.9\r\n\r\n",
+       })
+    EXPECT_THAT(asked(server, request), StartsWith("HTTP/1.1 400 ")) << request;
+  EXPECT_THAT(
+      asked(server, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+      StartsWith("HTTP/1.1 501 "));
+}
+
+TEST(HttpServerRequests, have_a_largest_head_target_and_number_of_fields) {
+  const HttpServer server({}, echo);
+  const auto with = [](const std::string& path, const std::string& fields) {
+    return "GET " + path + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + fields + "\r\n";
+  };
+  EXPECT_THAT(asked(server, with("/", "")), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(asked(server, with("/" + std::string(5000, 'a'), "")), StartsWith("HTTP/1.1 414 "));
+  EXPECT_THAT(asked(server, with("/", "X: " + std::string(9000, 'a') + "\r\n")), StartsWith("HTTP/1.1 431 "));
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += fmt::format("X{}: a\r\n", i);
+  EXPECT_THAT(asked(server, with("/", many)), StartsWith("HTTP/1.1 431 "));
+  std::string parameters = "/?";
+  for (int i = 0; i < 100; ++i) parameters += fmt::format("x{}=a&", i);
+  EXPECT_THAT(asked(server, with(parameters, "")), StartsWith("HTTP/1.1 400 "));
+  // A head without an end is refused at its limit, not read on.
+  Raw endless(server);
+  endless.say("GET / HTTP/1.1\r\n");
+  for (int i = 0; i < 100; ++i) endless.say("X: " + std::string(997, 'a') + "\r\n");
+  EXPECT_THAT(endless.hear(), StartsWith("HTTP/1.1 431 "));
+}
+
+TEST(HttpServerRequests, have_no_larger_head_if_it_comes_line_by_line) {
+  const HttpServer server({.idle_deadline = std::chrono::seconds(5)}, echo);
+  // Beast takes away each line of which it has seen the next one's first byte: each piece ends with that.
+  const std::string first = fmt::format("GET / HTTP/1.1\r\n{:a<1005}\r\nX", "X: ");
+  const std::string line = fmt::format("{:a<1021}\r\nX", ": ");
+  Raw endless(server);
+  endless.say(first);
+  for (int i = 0; i < 30 && !endless.readable(5); ++i) endless.say(line);
+  EXPECT_THAT(endless.hear(), StartsWith("HTTP/1.1 431 "));
+  EXPECT_EQ(server.counters().bad_requests_total, 1u);
+}
+
+TEST(HttpServerRequests, follow_each_other_on_one_connection_and_are_answered_in_order) {
+  const HttpServer server({}, echo);
+  EXPECT_THAT(
+      asked(server,
+            "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+            "POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            "2;ext=1\r\nde\r\n1\r\nf\r\n0\r\nTrailer: x\r\n\r\n"),
+      testing::ContainsRegex("GET /1 (.|\r|\n)*POST /2 abc(.|\r|\n)*POST /3 def"));
+  const std::string old = asked(server, "GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_THAT(old, HasSubstr("Connection: close"));
+  EXPECT_THAT(old, HasSubstr("GET /old"));
+}
+
+TEST(HttpServerRequests, cannot_hide_endless_bytes_around_a_body) {
+  const HttpServer server({}, echo);
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  Raw trailers(server);
+  trailers.say(head + "0\r\n");
+  for (int i = 0; i < 200; ++i) trailers.say(fmt::format("T{}: {}\r\n", i, std::string(1000, 'x')));
+  EXPECT_THAT(trailers.hear(), StartsWith("HTTP/1.1 400 "));
+  Raw extension(server);
+  extension.say(head + "1;x=");
+  for (int i = 0; i < 200; ++i) extension.say(std::string(1000, 'x'));
+  EXPECT_THAT(extension.hear(), StartsWith("HTTP/1.1 400 "));
+  Raw extensions(server);
+  extensions.say(head);
+  for (int i = 0; i < 200; ++i) extensions.say("1;x=" + std::string(1000, 'x') + "\r\na\r\n");
+  EXPECT_THAT(extensions.hear(), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST(HttpServerAnswers, never_tell_what_went_wrong_inside_nor_repeat_a_whole_request) {
+  const HttpServer server({}, [](const ServerRequest& request) -> ServerResponse {
+    if (request.path == "/internal") fail(ErrorKind::internal, "opening /var/lib/secret/place: no");
+    if (request.path == "/unavailable") fail(ErrorKind::unavailable, "writing /var/lib/secret/place: no");
+    if (request.path == "/foreign") throw std::runtime_error("[json.exception.type_error.302] secret");
+    if (request.path == "/break") return {.headers = {{"X", "a\r\nSet-Cookie: secret"}}};
+    fail(ErrorKind::invalid_input, "'{}' is not what is wanted", request.body);
+  });
+  for (const char* path : {"/internal", "/unavailable", "/foreign", "/break"})
+    EXPECT_THAT(asked(server, fmt::format("GET {} HTTP/1.1\r\nConnection: close\r\n\r\n", path)),
+                Not(HasSubstr("secret")))
+        << path;
+  const std::string body(100'000, 'x');
+  EXPECT_LT(asked(server, fmt::format("POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+                                      body.size(), body))
+                .size(),
+            1500u);
+}
+
+TEST(HttpServerAnswers, of_fixed_paths_come_while_every_handler_is_busy) {
+  Gate gate;
+  HttpServer server({.threads = 2, .fixed = {{"/healthz", "ok\n"}}, .max_waiting = 4},
+                    [&](const ServerRequest&) {
+                      gate.pass();
+                      return ServerResponse{};
+                    });
+  std::vector<std::unique_ptr<Raw>> busy;
+  for (int i = 0; i < 4; ++i) {
+    busy.push_back(std::make_unique<Raw>(server));
+    busy.back()->say("GET / HTTP/1.1\r\n\r\n");
+  }
+  gate.wait_for(2);
+  EXPECT_THAT(asked(server, "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("ok\n"));
+  // Who comes when too many wait is told so. (Of the four, the last two may not have arrived yet.)
+  std::string last;
+  for (int i = 0; i < 10 && !last.starts_with("HTTP/1.1 503"); ++i) {
+    Raw another(server);
+    another.say("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    if (another.readable(500)) last = another.hear();
+  }
+  EXPECT_THAT(last, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(last, HasSubstr("Retry-After"));
+  gate.let_go();
+  for (auto& one : busy) EXPECT_THAT(one->hear("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(HttpServerLimits, a_client_that_is_slow_with_its_head_or_body_or_with_reading_is_given_up) {
+  const std::string big(20 << 20, 'x');
+  HttpServer server({.max_memory = 64 << 20,
+                     .header_deadline = std::chrono::seconds(1),
+                     .idle_deadline = std::chrono::seconds(1),
+                     .stall_deadline = std::chrono::seconds(1)},
+                    [&](const ServerRequest&) { return ServerResponse{.body = big}; });
+  Raw silent(server);
+  Raw head(server);
+  head.say("GET / HTTP/1.1\r\n");
+  Raw body(server);
+  body.say("POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\nabc");
+  Raw reader(server);
+  reader.say("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(silent.hear(), "");
+  EXPECT_EQ(head.hear(), "");
+  EXPECT_EQ(body.hear(), "");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (server.counters().timed_out_total < 4 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(server.counters().timed_out_total, 4u);
+  EXPECT_LT(reader.hear().size(), big.size());
+}
+
+TEST(HttpServerLimits, the_connection_that_waits_longest_makes_room_for_the_next) {
+  HttpServer server({.max_connections = 8}, echo);
+  std::vector<std::unique_ptr<Raw>> slow;
+  for (int i = 0; i < 50; ++i) {
+    slow.push_back(std::make_unique<Raw>(server));
+    slow.back()->say("GET / HTTP/1.1\r\nX: ");
+  }
+  EXPECT_THAT(asked(server, "GET /still HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("GET /still"));
+  EXPECT_EQ(slow.front()->hear(), "");
+  EXPECT_GE(server.counters().evicted_total, 40u);
+  EXPECT_LE(server.counters().connections, 9u);
+}
+
+TEST(HttpServerLimits, bodies_in_memory_have_a_sum) {
+  // Of which a peer has half: of two bodies of nearly that, one is refused, and a small one is not.
+  HttpServer server({.max_body = 1 << 20, .max_memory = 2 << 20}, echo);
+  const std::string most(900'000, 'x');
+  Raw bodies[] = {Raw(server), Raw(server)};
+  for (auto& body : bodies) body.say("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + most);
+  Raw* refused = nullptr;
+  for (int i = 0; i < 400 && refused == nullptr; ++i)
+    for (auto& body : bodies)
+      if (body.readable(25)) refused = &body;
+  ASSERT_NE(refused, nullptr);
+  EXPECT_THAT(refused->hear("\r\n\r\n"), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(asked(server, "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"),
+              HasSubstr("POST / abc"));
+  EXPECT_EQ(server.counters().overloaded_total, 1u);
+}
+
+TEST(HttpServerLimits, a_stream_that_nobody_reads_keeps_neither_handlers_nor_the_servers_end) {
+  HttpServer server({.threads = 1, .stream_threads = 4}, [](const ServerRequest& request) -> ServerResponse {
+    if (request.path == "/") return {.body = "here"};
+    return {.stream = [](const ByteSink& sink) {
+      for (;;) sink(std::string(1 << 20, 'x'));
+    }};
+  });
+  std::vector<std::unique_ptr<Raw>> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.push_back(std::make_unique<Raw>(server));
+    readers.back()->say("GET /endless HTTP/1.1\r\n\r\n");
+  }
+  // Half of the threads are one peer's: the third waits until another goes.
+  for (int i = 0; i < 2; ++i) {
+    auto answering = std::ranges::find_if(readers, [](auto& reader) { return reader->readable(50); });
+    for (int more = 0; more < 400 && answering == readers.end(); ++more)
+      answering = std::ranges::find_if(readers, [](auto& reader) { return reader->readable(50); });
+    ASSERT_NE(answering, readers.end());
+    EXPECT_THAT((*answering)->hear("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+    if (i == 1) break;
+    readers.erase(answering);
+  }
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("here"));
+}
+
+TEST(HttpServerLimits, an_upload_goes_to_its_sink_in_pieces_and_what_that_throws_is_the_answer) {
+  struct Sink : UploadSink {
+    size_t size = 0;
+    void write(std::string_view piece) override {
+      size += piece.size();
+      if (size > (1 << 20)) throw StatusError(507, ErrorKind::unavailable, "the store is full");
+    }
+  };
+  HttpServer server(
+      {.begin_upload = [](const ServerRequest&) { return std::make_shared<Sink>(); }},
+      [](const ServerRequest& request) {
+        return ServerResponse{.body = std::to_string(std::dynamic_pointer_cast<Sink>(request.upload)->size)};
+      });
+  TempDir dir;
+  const auto put = [&](size_t size) {
+    write_file(dir.path() / "source", std::string(size, 'x'));
+    return HttpClient().send({.method = "PUT",
+                              .url = fmt::format("http://127.0.0.1:{}/f", server.port()),
+                              .upload_file = dir.path() / "source",
+                              .max_body = BodyLimit(1000)});
+  };
+  EXPECT_EQ(put(0).body, "0");
+  EXPECT_EQ(put(1 << 20).body, std::to_string(1 << 20));
+  EXPECT_EQ(put(30 << 20).status, 507);
+}
+
+TEST(HttpServerRequests, that_change_something_or_have_a_body_are_refused_by_a_server_that_is_read_only) {
+  const HttpServer server({.read_only = true}, echo);
+  EXPECT_THAT(asked(server, "GET /x HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("GET /x"));
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"})
+    EXPECT_THAT(asked(server, fmt::format("{} / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n", method)),
+                StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
+              StartsWith("HTTP/1.1 413 "));
+}
+
+TEST(UrlParts, are_decoded_strictly) {
+  EXPECT_EQ(decode_url_part("a%20b+c", false), "a b+c");
+  EXPECT_EQ(decode_url_part("a%20b+c", true), "a b c");
+  EXPECT_EQ(decode_url_part("%C3%BC", false), "ü");
+  for (const char* bad : {"%", "%2", "%zz", "%00", "%1f", "%7F", "%C3", "%F5%80%80%80", "%E0%80%80"})
+    EXPECT_FALSE(decode_url_part(bad, false)) << bad;
+}
+
+}  // namespace
+}  // namespace flox

@@ -1,0 +1,306 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/net/server/http_message.h"
+#include "base/net/server/http_session.h"
+#include "base/os/file.h"
+
+namespace flox {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+constexpr size_t head_piece = 1024;           // bytes received at once
+constexpr size_t body_piece = 16 * 1024;      // the same of a body
+constexpr size_t upload_piece = 64 * 1024;    // the same of an upload
+constexpr size_t written_piece = 256 * 1024;  // bytes of an upload that are written at once
+constexpr uint64_t most_overhead = 16 * 1024;
+
+// A PUT's body in a file of upload_dir.
+class FileSink : public UploadSink {
+ public:
+  explicit FileSink(fs::path parent) : parent_(std::move(parent)) {}
+  void write(std::string_view piece) override {
+    file();
+    write_all(fd_.get(), piece);
+  }
+  fs::path file() {
+    if (!directory_) directory_.emplace("upload-", parent_);
+    fs::path path = directory_->path() / "body";
+    if (!fd_) fd_ = open_file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+    return path;
+  }
+
+ private:
+  fs::path parent_;
+  std::optional<TempDir> directory_;
+  Fd fd_;
+};
+
+}  // namespace
+
+void HttpSession::start() {
+  deadline_ = Clock::now() + options_.header_deadline;
+  place_.wait(Waiting::for_request);
+  transport_->handshake([self = shared_from_this()](ErrorCode error) {
+    if (error || self->is_closed_) return self->close();
+    self->next_request();
+  });
+}
+
+void HttpSession::next_request() {
+  release_request();
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(options_.max_header));
+  parser_->body_limit(boost::none);  // counted in take_body()
+  in_body_ = false;
+  head_size_ = body_size_ = overhead_ = 0;
+  in_transfer_ = false;
+  place_.wait(Waiting::for_request);
+  // The head's deadline begins with its first byte.
+  deadline_ = Clock::now() + (in_.empty() ? options_.idle_deadline : options_.header_deadline);
+  if (!in_.empty()) return parse_head();
+  std::string().swap(in_);
+  receive(head_piece);
+}
+
+void HttpSession::receive(size_t most) {
+  transport_->receive(most, [self = shared_from_this()](ErrorCode error, std::string_view bytes) {
+    if (error || self->is_closed_) return self->close();
+    self->received(bytes);
+  });
+}
+
+void HttpSession::received(std::string_view bytes) {
+  if (in_body_) {
+    progress(bytes.size());
+    in_.append(bytes);
+    return parse_body();
+  }
+  if (in_.empty()) deadline_ = std::min(deadline_, Clock::now() + options_.header_deadline);
+  in_.append(bytes);
+  parse_head();
+}
+
+// Beast's header_limit holds for what it is given at once. It takes each line whose successor has begun at
+// the end of a piece, so that a head could go on for ever: what it has taken is counted here.
+void HttpSession::parse_head() {
+  ErrorCode error;
+  const size_t used = parser_->put(asio::buffer(in_), error);
+  in_.erase(0, used);
+  head_size_ += used;
+  if (error == http::error::need_more && !is_head_too_large()) return receive(head_piece);
+  if (error == http::error::need_more || error == http::error::header_limit ||
+      (!error && head_size_ > options_.max_header))
+    return bad_request(431, fmt::format("the request's head is over {} bytes", options_.max_header));
+  if (error) return bad_request(400, "this is not an HTTP request");
+  head_complete();
+}
+
+void HttpSession::head_complete() {
+  keep_alive_ = parser_->keep_alive() && parser_->get().version() >= 11;
+  knows_chunks_ = parser_->get().version() >= 11;
+  try {
+    request_ = request_of(parser_->get(), options_);
+    if (!admit()) return;
+  } catch (const std::exception& error) {
+    return refuse(error);
+  }
+  begin_transfer();
+  if (parser_->is_done()) return body_complete();
+  const auto expect = request_.headers.find("expect");
+  if (expect != request_.headers.end() && boost::beast::iequals(expect->second, "100-continue"))
+    return send_continue();
+  in_body_ = true;
+  parse_body();
+}
+
+// What is answered without the body, or refused, is so here: false.
+bool HttpSession::admit() {
+  if (const auto fixed = options_.fixed.find(request_.path);
+      fixed != options_.fixed.end() && (request_.method == "GET" || request_.method == "HEAD")) {
+    keep_alive_ = keep_alive_ && parser_->is_done();
+    answer({.body = fixed->second});
+    return false;
+  }
+  if (options_.read_only && request_.method != "GET" && request_.method != "HEAD")
+    throw StatusError(405, ErrorKind::invalid_input, "only GET and HEAD are answered here");
+  if (options_.admit) options_.admit(request_);
+  const bool upload = request_.method == "PUT" && (options_.begin_upload || !options_.upload_dir.empty());
+  body_limit_ = options_.read_only ? 0 : upload ? options_.max_upload : options_.max_body;
+  if (parser_->content_length().value_or(0) > body_limit_)
+    throw StatusError(413, ErrorKind::invalid_input, fmt::format("the body is over {} bytes", body_limit_));
+  if (!upload) return true;
+  if (service_.uploads >= options_.max_uploads) {
+    ++service_.counters.overloaded_total;
+    throw StatusError(503, ErrorKind::unavailable, "too many uploads at once", "Try again in a moment.");
+  }
+  ++service_.uploads;
+  is_upload_ = true;
+  request_.upload = options_.begin_upload ? options_.begin_upload(request_)
+                                          : std::make_shared<FileSink>(options_.upload_dir);
+  return true;
+}
+
+void HttpSession::send_continue() {
+  static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  transport_->send(go_on, [self = shared_from_this()](ErrorCode error, size_t count) {
+    if (error || count != go_on.size() || self->is_closed_) return self->close();
+    self->in_body_ = true;
+    self->parse_body();
+  });
+}
+
+void HttpSession::parse_body() {
+  static thread_local std::array<char, upload_piece> shared;
+  size_t at = 0;  // moved on from, and erased once: chunks of a byte each would move all that follows them
+  while (!parser_->is_done() && at < in_.size()) {
+    auto& body = parser_->get().body();
+    body.data = shared.data();
+    body.size = shared.size();
+    body.more = true;
+    ErrorCode error;
+    const size_t used = parser_->put(asio::buffer(in_) + at, error);
+    const size_t produced = shared.size() - body.size;
+    at += used;
+    overhead_ += used - produced;
+    // Chunks of a byte each are allowed; a trailer without end, or chunks with a novel each, are not.
+    if (overhead_ > most_overhead + 16 * body_size_ + 16 * produced)
+      return bad_request(400, "the body's chunks have too much around them");
+    if (!take_body({shared.data(), produced})) return;
+    if (error == http::error::need_more) {
+      if (in_.size() - at > most_overhead) return bad_request(400, "a chunk's head is too long");
+      break;
+    }
+    if ((error && error != http::error::need_buffer) || (used == 0 && produced == 0))
+      return bad_request(400, "the body is not well framed");
+  }
+  in_.erase(0, at);
+  const bool complete = parser_->is_done();
+  if (is_upload_ && !piece_.empty() && (complete || piece_.size() >= written_piece)) return write_piece();
+  if (complete) return body_complete();
+  receive(is_upload_ ? upload_piece : body_piece);
+}
+
+bool HttpSession::take_body(std::string_view bytes) {
+  body_size_ += bytes.size();
+  if (body_size_ > body_limit_) {
+    refuse(problem(413, "body too large", fmt::format("the body is over {} bytes", body_limit_)));
+    return false;
+  }
+  if (is_upload_) {
+    piece_.append(bytes);
+    return true;
+  }
+  if (!charge(bytes.size())) {
+    ++service_.counters.overloaded_total;
+    refuse(
+        problem(503, "unavailable", "the server has too many requests in memory", "Try again in a moment."));
+    return false;
+  }
+  request_.body.append(bytes);
+  return true;
+}
+
+template <typename Work, typename Then>
+void HttpSession::in_pool(std::optional<asio::thread_pool>& pool, unsigned threads, Work&& work,
+                          Then&& then) {
+  if (!pool) pool.emplace(std::max(1U, threads));
+  pause_transfer();
+  place_.wait(Waiting::not_at_all);
+  deadline_ = Clock::time_point::max();
+  // The session goes on to the thread for bytes with the result: it must not end in another.
+  asio::post(*pool, [self = shared_from_this(), work = std::forward<Work>(work),
+                     then = std::forward<Then>(then)]() mutable {
+    auto result = work(*self);
+    auto& io = self->service_.io;
+    asio::post(io, [self = std::move(self), then = std::move(then), result = std::move(result)]() mutable {
+      if (self->is_closed_) return;
+      then(*self, std::move(result));
+    });
+  });
+}
+
+void HttpSession::write_piece() {
+  in_pool(
+      service_.upload_threads, options_.threads,
+      [](HttpSession& self) -> std::optional<ServerResponse> {
+        try {
+          self.request_.upload->write(self.piece_);
+          return std::nullopt;
+        } catch (const std::exception& error) {
+          return problem_of(self.request_, error);
+        }
+      },
+      [](HttpSession& self, std::optional<ServerResponse> refusal) {
+        if (refusal) return self.refuse(std::move(*refusal));
+        self.resume_transfer();
+        self.piece_.clear();
+        if (self.parser_->is_done()) return self.body_complete();
+        self.receive(upload_piece);
+      });
+}
+
+void HttpSession::body_complete() {
+  in_body_ = false;
+  std::string().swap(piece_);
+  if (service_.waiting >= options_.max_waiting) {
+    ++service_.counters.overloaded_total;
+    return refuse(problem(503, "unavailable", "too many requests at once", "Try again in a moment."));
+  }
+  ++service_.waiting;
+  is_waiting_ = true;
+  handle();
+}
+
+void HttpSession::handle() {
+  const bool upload = is_upload_;
+  in_pool(
+      upload ? service_.upload_threads : service_.handlers, options_.threads,
+      [](HttpSession& self) {
+        try {
+          if (auto* file = dynamic_cast<FileSink*>(self.request_.upload.get()))
+            self.request_.body_file = file->file();
+          ServerResponse response = self.service_.handler(self.request_);
+          if (response.body_file) {
+            Fd fd(::open(response.body_file->c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+            struct stat status {};
+            if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
+              return problem(404, "not found", "no such file");
+            ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+            self.file_ = std::move(fd);
+            self.file_at_ = 0;
+            self.file_end_ = static_cast<uint64_t>(status.st_size);
+          }
+          return response;
+        } catch (const std::exception& error) {
+          return problem_of(self.request_, error);
+        }
+      },
+      [](HttpSession& self, ServerResponse response) { self.answer(std::move(response)); });
+}
+
+// Answers although the body was not read: the connection is of no use after that.
+void HttpSession::refuse(ServerResponse response) {
+  keep_alive_ = false;
+  in_body_ = false;
+  answer(std::move(response));
+}
+
+void HttpSession::refuse(const std::exception& error) {
+  if (dynamic_cast<const StatusError*>(&error) != nullptr) ++service_.counters.bad_requests_total;
+  refuse(problem_of(request_, error));
+}
+
+void HttpSession::bad_request(int status, std::string_view why) {
+  ++service_.counters.bad_requests_total;
+  refuse(problem(status, "invalid input", why));
+}
+
+}  // namespace flox

@@ -1,0 +1,96 @@
+#include "base/net/server/http_tls.h"
+
+#include <algorithm>
+#include <boost/asio/ssl.hpp>
+#include <string>
+
+#include "base/data/secret.h"
+#include "base/error.h"
+
+namespace flox {
+namespace {
+
+namespace asio = boost::asio;
+namespace ssl = asio::ssl;
+using ErrorCode = boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr size_t most_at_once = 16 * 1024;  // bytes: a TLS record
+
+// Its own buffer only while bytes are on their way; OpenSSL frees those of an idle connection, too.
+class Tls : public HttpTransport {
+ public:
+  Tls(tcp::socket socket, std::shared_ptr<ssl::context> context)
+      : HttpTransport(std::move(socket)), context_(std::move(context)), stream_(socket_, *context_) {}
+
+  void handshake(Done done) override {
+    stream_.async_handshake(ssl::stream_base::server,
+                            [done = std::move(done)](ErrorCode error) { done(error); });
+  }
+  void receive(size_t most, Received received) override {
+    in_.resize(std::min(most, most_at_once));
+    stream_.async_read_some(asio::buffer(in_),
+                            [this, received = std::move(received)](ErrorCode error, size_t count) {
+                              const std::string bytes = std::exchange(in_, {});
+                              received(error, std::string_view(bytes).substr(0, count));
+                            });
+  }
+  void send(std::string_view bytes, Sent sent) override {
+    stream_.async_write_some(asio::buffer(bytes.data(), std::min(bytes.size(), most_at_once)),
+                             std::move(sent));
+  }
+  // close_notify first. The rest is discarded undecrypted.
+  void finish(Done done) override {
+    stream_.async_shutdown([this, done = std::move(done)](ErrorCode) mutable { drain(std::move(done)); });
+  }
+
+ private:
+  std::shared_ptr<ssl::context> context_;
+  ssl::stream<tcp::socket&> stream_;
+  std::string in_;
+};
+
+}  // namespace
+
+HttpTls::HttpTls(std::filesystem::path certificate, std::filesystem::path key)
+    : certificate_(std::move(certificate)), key_(std::move(key)), context_(load()) {}
+HttpTls::~HttpTls() = default;
+
+std::shared_ptr<ssl::context> HttpTls::load() const {
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
+  SSL_CTX* native = context->native_handle();
+  SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+  SSL_CTX_set_options(native,
+                      SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
+  // Of TLS 1.2 only what has forward secrecy and authenticates its ciphertext; all of TLS 1.3 does.
+  if (SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1)
+    fail(ErrorKind::internal, "OpenSSL has none of the ciphers that are wanted");
+  ErrorCode error;
+  context->use_certificate_chain_file(certificate_.string(), error);
+  if (error)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the TLS certificate {}: {}", certificate_.string(), error.message()),
+                "It must be a PEM file: the server's certificate, then those that lead to the authority.");
+  const Secret pem(in_context("the TLS key", [&] { return read_secret_file(key_).reveal() + "\n"; }));
+  context->use_private_key(asio::buffer(pem.reveal()), ssl::context::pem, error);
+  if (error || SSL_CTX_check_private_key(native) != 1)
+    throw Error(ErrorKind::invalid_input,
+                error ? fmt::format("the TLS key {}: {}", key_.string(), error.message())
+                      : fmt::format("the TLS key {} is not that of {}", key_.string(), certificate_.string()),
+                "It must be the certificate's own key, as a PEM file without a passphrase.");
+  return context;
+}
+
+void HttpTls::reload() {
+  auto fresh = load();
+  const std::lock_guard lock(mutex_);
+  context_ = std::move(fresh);
+}
+
+std::unique_ptr<HttpTransport> HttpTls::make(tcp::socket socket) {
+  const std::lock_guard lock(mutex_);
+  return std::make_unique<Tls>(std::move(socket), context_);
+}
+
+}  // namespace flox

@@ -1,0 +1,111 @@
+#include "base/net/server/http_transport.h"
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+
+namespace flox {
+namespace {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+ErrorCode last_error() { return {errno, boost::system::system_category()}; }
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+// What all connections of a thread read into: bytes are valid during one callback only.
+thread_local std::array<char, 65536> shared;
+
+// Waits for the socket and then reads into a buffer that all connections of the thread share: ten thousand
+// idle connections need no buffer at all.
+class Plain : public HttpTransport {
+ public:
+  explicit Plain(tcp::socket socket) : HttpTransport(std::move(socket)) {
+    ErrorCode ignored;
+    socket_.native_non_blocking(true, ignored);
+  }
+
+  void handshake(Done done) override {
+    asio::post(socket_.get_executor(), [done = std::move(done)] { done({}); });
+  }
+
+  void receive(size_t most, Received received) override {
+    socket_.async_wait(
+        tcp::socket::wait_read, [this, most, received = std::move(received)](ErrorCode error) mutable {
+          if (error) return received(error, {});
+          const ssize_t count =
+              ::recv(socket_.native_handle(), shared.data(), std::min(most, shared.size()), MSG_DONTWAIT);
+          if (count > 0) return received({}, {shared.data(), static_cast<size_t>(count)});
+          if (count == 0) return received(asio::error::eof, {});
+          if (would_block()) return receive(most, std::move(received));
+          received(last_error(), {});
+        });
+  }
+
+  void send(std::string_view bytes, Sent sent) override {
+    when_writable(
+        [bytes](int fd) { return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); },
+        std::move(sent));
+  }
+
+  bool can_send_files() const override { return true; }
+  void send_file(int file, uint64_t offset, size_t most, Sent sent) override {
+    when_writable(
+        [file, offset, most](int fd) {
+          auto position = static_cast<off_t>(offset);
+          return ::sendfile(fd, file, &position, most);
+        },
+        std::move(sent));
+  }
+
+ private:
+  // The kernel's own buffer takes most answers at once; only what does not fit waits.
+  void when_writable(std::function<ssize_t(int)> write, Sent sent) {
+    const ssize_t count = write(socket_.native_handle());
+    if (count >= 0 || !would_block()) {
+      const ErrorCode error = count >= 0 ? ErrorCode() : last_error();
+      asio::post(socket_.get_executor(), [sent = std::move(sent), error, count] {
+        sent(error, count > 0 ? static_cast<size_t>(count) : 0);
+      });
+      return;
+    }
+    socket_.async_wait(tcp::socket::wait_write,
+                       [this, write = std::move(write), sent = std::move(sent)](ErrorCode error) mutable {
+                         if (error) return sent(error, 0);
+                         when_writable(std::move(write), std::move(sent));
+                       });
+  }
+};
+
+}  // namespace
+
+void HttpTransport::send_file(int, uint64_t, size_t, Sent sent) {
+  asio::post(socket_.get_executor(),
+             [sent = std::move(sent)] { sent(asio::error::operation_not_supported, 0); });
+}
+
+void HttpTransport::drain(Done done) {
+  ErrorCode ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  socket_.async_read_some(asio::buffer(shared),
+                          [this, done = std::move(done)](ErrorCode error, size_t) mutable {
+                            if (error) return done(error);
+                            drain(std::move(done));
+                          });
+}
+
+void HttpTransport::close() {
+  ErrorCode ignored;
+  socket_.close(ignored);
+}
+
+std::unique_ptr<HttpTransport> make_plain_transport(tcp::socket socket) {
+  return std::make_unique<Plain>(std::move(socket));
+}
+
+}  // namespace flox

@@ -1,0 +1,56 @@
+#include "base/os/fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace flox {
+
+void Fd::reset(int fd) noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = fd;
+}
+
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail_errno(errno, "making a pipe");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+Fd open_file(const std::string& path, int flags, unsigned mode) {
+  int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  if (fd < 0) fail_errno(errno, "opening {}", path);
+  return Fd(fd);
+}
+
+void write_all(int fd, std::string_view data) {
+  while (!data.empty()) {
+    ssize_t written = ::write(fd, data.data(), data.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      fail_errno(errno, "writing");
+    }
+    data.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+size_t read_some(int fd, char* buffer, size_t size) {
+  for (;;) {
+    ssize_t got = ::read(fd, buffer, size);
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno != EINTR) fail_errno(errno, "reading");
+  }
+}
+
+std::string read_all(int fd) {
+  std::string data;
+  std::array<char, 65536> buffer;
+  while (size_t got = read_some(fd, buffer.data(), buffer.size())) data.append(buffer.data(), got);
+  return data;
+}
+
+}  // namespace flox

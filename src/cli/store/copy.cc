@@ -1,0 +1,120 @@
+// flox store copy: closures to and from a binary cache.
+#include <memory>
+
+#include "base/error.h"
+#include "base/net/url.h"
+#include "base/settings/units.h"
+#include "cli/publishing.h"
+#include "cli/store/commands.h"
+#include "store/cache/upload.h"
+#include "store/realise/realise.h"
+
+namespace flox::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;
+  std::string to;
+  std::string from;
+  std::string key;
+  std::vector<std::string> trusted_keys;
+  store::Compression compression;
+  bool listings = false;
+  bool json = false;
+};
+
+// Whether the URL is the catalog's or below it; "http://catalog.example" is not above
+// "http://catalog.example.org".
+bool is_at_catalog(const std::string& url, const Config& config) {
+  if (config.catalog_url.empty() || !(url.starts_with("http://") || url.starts_with("https://")))
+    return false;
+  const HttpUrl catalog = HttpUrl::parse(config.catalog_url);
+  const HttpUrl cache = HttpUrl::parse(url);
+  const std::string directory = catalog.target.ends_with('/') ? catalog.target : catalog.target + "/";
+  return cache.origin() == catalog.origin() && (cache.target + "/").starts_with(directory);
+}
+
+void copy_to(const Options& options, const Config& config) {
+  const std::string key_file = options.key.empty() ? config.signing_key_file : options.key;
+  std::optional<nix::SecretKey> key;
+  if (!key_file.empty()) key = read_signing_key(key_file);
+  // The token is the catalog's; no other server shall see it.
+  const auto cache =
+      store::BinaryCache::open(options.to, is_at_catalog(options.to, config) ? config.token() : Secret());
+  const nix::StorePathSet paths = to_store_paths(options.paths);
+  const store::LocalStore store = open_store(config);
+  const nix::StorePathSet closure = store.closure(paths);
+  for (const nix::StorePath& path : closure)
+    if (!key && info_of(store, path).signatures.empty())
+      throw Error(ErrorKind::untrusted, fmt::format("{} is not signed by anybody", path.to_string()),
+                  "Sign as you copy: --key FILE, or signing_private_key (flox config --explain). "
+                  "'flox store keygen' makes a key.");
+  ProgressLine line;
+  store::UploadOptions how{
+      .key = key ? &*key : nullptr, .compression = options.compression, .listings = options.listings};
+  if (line.shown())
+    how.on_progress = [&](const store::UploadProgress& progress) {
+      line.show(fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
+                            size_text(progress.bytes_done), size_text(progress.bytes_total)));
+    };
+  const store::UploadResult result = store::upload_closure(store, *cache, closure, how);
+  if (options.json)
+    print_json({{"paths_uploaded", result.paths_uploaded},
+                {"paths_present", result.paths_present},
+                {"bytes_uploaded", result.bytes_uploaded}});
+  else
+    fmt::print("{} paths uploaded ({:.1f} MB), {} were there\n", result.paths_uploaded,
+               static_cast<double>(result.bytes_uploaded) / 1e6, result.paths_present);
+}
+
+void copy_from(const Options& options, const Config& config) {
+  store::RealiseOptions how{.caches = {options.from},
+                            .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+                            .trust_content_addressed = config.trust_content_addressed};
+  for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
+  store::LocalStore store = open_store(config);
+  const store::RealiseResult result = store::realise(store, to_store_paths(options.paths), how);
+  if (options.json)
+    print_json({{"paths_fetched", result.paths_fetched}, {"bytes_fetched", result.bytes_fetched}});
+  else
+    fmt::print("{} paths fetched ({:.1f} MB), {} were there\n", result.paths_fetched,
+               static_cast<double>(result.bytes_fetched) / 1e6, result.closure.size() - result.paths_fetched);
+}
+
+void copy(const Options& options) {
+  const Config config = Config::load();
+  if (options.to.empty() == options.from.empty())
+    fail(ErrorKind::invalid_input, "give either --to or --from, the URL of a binary cache");
+  options.to.empty() ? copy_from(options, config) : copy_to(options, config);
+}
+
+}  // namespace
+
+void add_store_copy(CLI::App& store) {
+  auto options = std::make_shared<Options>();
+  auto* command = store.add_subcommand("copy", "Copy closures to a binary cache, signed, or from one");
+  add_paths(*command, options->paths)->required();
+  add_json(*command, options->json);
+  auto* to = command->add_option("--to", options->to, "upload to this cache: http://, https:// or file:///");
+  auto* from = command->add_option("--from", options->from, "fetch from this cache")->excludes(to);
+  command->add_option("--key", options->key, "file with the secret key to sign with (signing_private_key)")
+      ->excludes(from);
+  command
+      ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
+      ->allow_extra_args(false)
+      ->excludes(to);
+  command->add_option("--compression", options->compression.method, "zstd, xz or none")
+      ->capture_default_str()
+      ->excludes(from);
+  command->add_option("--level", options->compression.level, "of the compression (default: zstd 3, xz 6)")
+      ->excludes(from);
+  command->add_flag("--listings", options->listings, "also write what is in each NAR, as DIGEST.ls")
+      ->excludes(from);
+  command->footer(
+      "Examples:\n  flox store copy --to file:///srv/cache --key cache.key /nix/store/…-web\n"
+      "  flox store copy --from https://cache.example.org --trusted-key cache.example.org-1:… "
+      "/nix/store/…-web");
+  command->callback([options] { copy(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,75 @@
+// flox store gc: removes what nothing uses.
+#include "store/gc/gc.h"
+
+#include <memory>
+
+#include "base/error.h"
+#include "base/settings/units.h"
+#include "cli/store/commands.h"
+
+namespace flox::cli {
+namespace {
+
+struct Options {
+  std::string max_freed;
+  std::string keep_newer;
+  bool dry_run = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+void print(const store::GcResult& result, const Options& options) {
+  if (options.json) {
+    nlohmann::json removed = nlohmann::json::array();
+    for (const nix::StorePath& path : result.removed) removed.push_back(path.to_string());
+    print_json({{"removed", removed},
+                {"nar_bytes", result.nar_bytes},
+                {"bytes_freed", result.bytes_freed},
+                {"litter", result.litter},
+                {"links_removed", result.links_removed},
+                {"failures", result.failures},
+                {"paths_kept", result.paths_kept},
+                {"dry_run", options.dry_run}});
+    return;
+  }
+  if (!options.quiet)
+    for (const nix::StorePath& path : result.removed) fmt::print("{}\n", path.to_string());
+  if (options.dry_run)
+    fmt::print("{} paths ({}) would be removed, {} kept\n", result.removed.size(),
+               size_text(result.nar_bytes), result.paths_kept);
+  else
+    fmt::print("{} paths removed, {} freed, {} kept\n", result.removed.size(), size_text(result.bytes_freed),
+               result.paths_kept);
+}
+
+void collect(const Options& options) {
+  store::GcOptions how{.dry_run = options.dry_run};
+  if (!options.max_freed.empty()) how.max_freed = parse_size(options.max_freed);
+  if (!options.keep_newer.empty()) how.keep_newer = parse_duration(options.keep_newer);
+  store::LocalStore store = open_store(Config::load());
+  const store::GcResult result = store::collect_garbage(store, how);
+  print(result, options);
+  if (result.failures > 0)
+    throw Error(ErrorKind::unavailable, fmt::format("{} files could not be deleted", result.failures),
+                "The next collection tries again; the reasons stand above.");
+}
+
+}  // namespace
+
+void add_store_gc(CLI::App& store) {
+  auto options = std::make_shared<Options>();
+  auto* command = store.add_subcommand("gc", "Remove the paths that no root reaches (flox store roots)");
+  command->add_option("--max-freed", options->max_freed,
+                      "stop when so much is free again: 500M, 20G; the longest unused paths go first");
+  command->add_option("--keep-newer", options->keep_newer,
+                      "keep what was in use within this time, with all that it refers to: 12h, 30d");
+  command->add_flag("--dry-run", options->dry_run, "say what would go, change nothing");
+  command->add_flag("-q,--quiet", options->quiet, "do not list the paths");
+  add_json(*command, options->json);
+  command->footer(
+      "Others may use the store meanwhile: Nix, floxd, other flox commands.\n\n"
+      "Examples:\n  flox store gc --keep-newer 30d\n  flox store gc --max-freed 20G --dry-run");
+  command->callback([options] { collect(*options); });
+}
+
+}  // namespace flox::cli

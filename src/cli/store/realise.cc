@@ -1,0 +1,74 @@
+// flox store realise: what is missing of closures, from binary caches.
+#include "store/realise/realise.h"
+
+#include <memory>
+
+#include "base/settings/units.h"
+#include "cli/store/commands.h"
+
+namespace flox::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;
+  std::vector<std::string> caches;
+  std::vector<std::string> trusted_keys;
+  std::string memory;
+  bool sync = false;
+  bool json = false;
+};
+
+void realise(const Options& options) {
+  const Config config = Config::load();
+  ProgressLine line;
+  store::RealiseOptions how{.caches = caches_of(config, options.caches),
+                            .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+                            .trust_content_addressed = config.trust_content_addressed,
+                            .sync = options.sync};
+  if (!options.memory.empty()) how.memory = parse_size(options.memory);
+  for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
+  if (line.shown())
+    how.on_progress = [&](const store::RealiseProgress& progress) {
+      std::string text = fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
+                                     size_text(progress.bytes_fetched), size_text(progress.bytes_total));
+      if (progress.bytes_per_second >= 1)
+        text += fmt::format(", {}/s", size_text(static_cast<uint64_t>(progress.bytes_per_second)));
+      if (progress.time_left) text += fmt::format(", {} left", duration_text(*progress.time_left));
+      line.show(text);
+    };
+  const nix::StorePathSet paths = to_store_paths(options.paths);
+  store::LocalStore store = open_store(config);
+  const store::RealiseResult result = store::realise(store, paths, how);
+  if (options.json)
+    print_json({{"paths_fetched", result.paths_fetched},
+                {"bytes_fetched", result.bytes_fetched},
+                {"closure", to_json(result.closure)}});
+  else
+    for (const nix::StorePath& path : paths) fmt::print("{}\n", path.to_string());
+}
+
+}  // namespace
+
+void add_store_realise(CLI::App& store) {
+  auto options = std::make_shared<Options>();
+  auto* command = store.add_subcommand("realise", "Fetch what is missing of closures from binary caches");
+  add_paths(*command, options->paths)->required();
+  add_json(*command, options->json);
+  command->add_option("--cache", options->caches, "caches to ask instead of the configured ones")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
+      ->allow_extra_args(false);
+  command->add_option(
+      "--memory", options->memory,
+      "the most that what is on its way may take: 64M, 1G (256M unless told); below 218M files that were "
+      "compressed with the largest windows are refused");
+  command->add_flag(
+      "--sync", options->sync,
+      "wait until all is on the disk; otherwise it gets there in time, and what a power failure "
+      "damages is noticed and fetched again");
+  command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
+  command->callback([options] { realise(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "catalog/client.h"
+#include "cli/store/commands.h"
+
+namespace flox::cli {
+
+using nix::PathInfo;
+using nix::StorePath;
+using nix::StorePathSet;
+
+store::LocalStore open_store(const Config& config) {
+  return store::LocalStore(config.root, config.store_lock_timeout);
+}
+
+CLI::Option* add_paths(CLI::App& command, std::vector<std::string>& paths) {
+  return command.add_option("PATH", paths, "store paths, or paths below them: /nix/store/…");
+}
+
+void add_json(CLI::App& command, bool& json) { command.add_flag("--json", json, "print JSON"); }
+
+StorePathSet to_store_paths(const std::vector<std::string>& paths) {
+  StorePathSet result;
+  for (const std::string& path : paths) result.insert(StorePath::containing(path));
+  return result;
+}
+
+PathInfo info_of(const store::LocalStore& store, const StorePath& path) {
+  auto info = store.query(path);
+  if (!info)
+    throw Error(ErrorKind::not_found, fmt::format("{} is not in the store", path.to_string()),
+                fmt::format("Fetch it: flox store realise {}", path.to_string()));
+  return std::move(*info);
+}
+
+nlohmann::json to_json(const PathInfo& info) {
+  nlohmann::json json = {{"path", info.path.to_string()}, {"narHash", nix::hash_text(info.nar_hash)},
+                         {"narSize", info.nar_size},      {"references", to_json(info.references)},
+                         {"signatures", info.signatures}, {"registrationTime", info.registration_time}};
+  if (info.content_address) json["ca"] = *info.content_address;
+  if (info.deriver) json["deriver"] = info.deriver->to_string();
+  if (info.ultimate) json["ultimate"] = true;
+  return json;
+}
+
+nlohmann::json to_json(const StorePathSet& paths) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const StorePath& path : paths) json.push_back(path.to_string());
+  return json;
+}
+
+void print_json(const nlohmann::json& json) { fmt::print("{}\n", json.dump(2)); }
+
+std::vector<std::string> caches_of(const Config& config, const std::vector<std::string>& named) {
+  if (!named.empty()) return named;
+  std::vector<std::string> caches = config.caches;
+  if (!config.catalog_url.empty())
+    caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
+  return caches;
+}
+
+ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+ProgressLine::~ProgressLine() {
+  if (written_) fmt::print(stderr, "\n");
+}
+
+void ProgressLine::show(const std::string& text) {
+  if (!terminal_) return;
+  fmt::print(stderr, "\r\033[K{}", text);
+  written_ = true;
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,106 @@
+#include "node/floxd/collector.h"
+
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "store/gc/gc.h"
+
+namespace flox::node {
+namespace {
+
+constexpr auto interval = std::chrono::seconds(5);
+constexpr auto longest_pause = std::chrono::seconds(5);  // before one batch
+
+struct Disk {
+  uint64_t total = 0;  // bytes
+  uint64_t free = 0;
+};
+
+Disk disk_of(const store::LocalStore& store) {
+  struct statvfs status {};
+  if (::statvfs(store.store_directory().c_str(), &status) != 0)
+    fail_errno(errno, "asking how much is free below {}", store.store_directory().string());
+  return {.total = static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
+          .free = static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
+}
+
+// For this thread and those that it starts: only what nobody else wants of CPU and disk.
+void be_modest() {
+  constexpr int ioprio_who_process = 1;
+  constexpr int ioprio_idle = 3 << 13;
+  ::setpriority(PRIO_PROCESS, 0, 19);
+  ::syscall(SYS_ioprio_set, ioprio_who_process, 0, ioprio_idle);
+}
+
+}  // namespace
+
+Collector::Collector(const Config& config, const Environments& environments, Metrics& metrics)
+    : config_(config), environments_(environments), metrics_(metrics), thread_([this] { run(); }) {}
+
+Collector::~Collector() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Collector::run() {
+  be_modest();
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, interval, [&] { return stop_; })) {
+    lock.unlock();
+    try {
+      look();
+    } catch (const std::exception& error) {
+      metrics_.collection_failed();
+      log::warning("{}", error.what());
+    }
+    lock.lock();
+  }
+}
+
+void Collector::look() {
+  const Disk disk = disk_of(environments_.store());
+  const uint64_t minimum = config_.gc_min_free.of(disk.total);
+  if (disk.free >= minimum) return;
+  // Unless more has been used up since, there was nothing more to be had (Nix's rule too).
+  if (free_after_last_ != 0 && disk.free > free_after_last_ / 100 * 97) return;
+  const uint64_t target = std::max(minimum, config_.gc_target_free.of(disk.total));
+  log::info("{} of {} are free, under gc_min_free: collecting garbage", size_text(disk.free),
+            size_text(disk.total));
+  collect(target - disk.free);
+  free_after_last_ = std::max<uint64_t>(1, disk_of(environments_.store()).free);
+}
+
+void Collector::collect(uint64_t bytes) {
+  const auto start = std::chrono::steady_clock::now();
+  store::GcOptions options{.max_freed = bytes, .before_batch = [this] { return wait_for_turn(); }};
+  if (config_.gc_keep_newer.count() > 0) options.keep_newer = config_.gc_keep_newer;
+  // A store object of its own: the node's holds temporary roots.
+  store::LocalStore store(environments_.store().root(), config_.store_lock_timeout);
+  const store::GcResult result = store::collect_garbage(store, options);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  metrics_.collected(result.removed.size(), result.bytes_freed, took.count());
+  log::info("collected garbage: {} paths, {} freed in {:.1f} s, {} paths kept", result.removed.size(),
+            size_text(result.bytes_freed), took.count(), result.paths_kept);
+}
+
+// Lets realisations go first, but not for ever: they may be what fills the disk. False at the end.
+bool Collector::wait_for_turn() {
+  std::unique_lock lock(mutex_);
+  const auto deadline = std::chrono::steady_clock::now() + longest_pause;
+  while (!stop_ && environments_.busy() && std::chrono::steady_clock::now() < deadline)
+    changed_.wait_for(lock, std::chrono::milliseconds(20));
+  return !stop_;
+}
+
+}  // namespace flox::node

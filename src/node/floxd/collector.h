@@ -1,0 +1,42 @@
+// What keeps the node's disk from filling up: garbage collection when little is free on the store's file
+// system.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/settings/config.h"
+#include "node/floxd/environments.h"
+#include "node/floxd/metrics.h"
+
+namespace flox::node {
+
+// Looks every few seconds, on a thread of its own with the lowest priority for CPU and disk. Below
+// gc_min_free it collects until gc_target_free, longest unused first; while environments are being realised
+// it pauses between its batches, unless the disk is about to be full.
+class Collector {
+ public:
+  Collector(const Config& config, const Environments& environments, Metrics& metrics);
+  // Ends a collection at its next batch.
+  ~Collector();
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
+
+ private:
+  void run();
+  void look();
+  void collect(uint64_t bytes);
+  bool wait_for_turn();
+
+  const Config& config_;
+  const Environments& environments_;
+  Metrics& metrics_;
+  uint64_t free_after_last_ = 0;  // bytes; 0: no collection yet
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace flox::node

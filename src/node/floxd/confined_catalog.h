@@ -1,0 +1,34 @@
+// The catalog, asked from a fetcher: floxd itself speaks no HTTP and no TLS to anybody outside the node, and
+// what the catalog answers is read where there is nothing to steal. One process answers what is asked within
+// half a minute, over connections that it keeps. What comes back is a lock, which is read once more, under
+// the limits of base/data/json.h.
+#pragma once
+
+#include <string>
+
+#include "base/confined/confined_service.h"
+#include "base/settings/config.h"
+#include "catalog/environment_name.h"
+#include "env/lockfile.h"
+#include "store/fetch/fetcher.h"
+
+namespace flox::node {
+
+// Makes the job known; for main(), before run_confined_job().
+void add_catalog_job();
+
+// Thread-safe; calls block. All throw what catalog::Client throws, and unavailable if the fetcher died.
+class ConfinedCatalog {
+ public:
+  ConfinedCatalog(const Config& config, store::FetcherPool& fetchers);
+
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) const;
+  env::Lockfile environment(const catalog::EnvironmentName& name) const;
+
+ private:
+  env::Lockfile ask(const nlohmann::json& question) const;
+  mutable ConfinedService service_;
+};
+
+}  // namespace flox::node

@@ -1,0 +1,141 @@
+#include "node/floxd/environments.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/os/memory.h"
+#include "catalog/environment_name.h"
+#include "env/profile.h"
+#include "store/gc/lease.h"
+#include "store/maintenance/recovery.h"
+#include "store/realise/realise.h"
+
+namespace flox::node {
+namespace {
+
+// A container that starts keeps a thread. What was fetched stays, so the next attempt goes on from there.
+constexpr auto container_time = std::chrono::hours(2);
+
+}  // namespace
+
+// One realise of a lock at a time for containers that start, and one for pods that ask; the others of the
+// same lock wait and then find everything there.
+class Environments::Turn {
+ public:
+  using Work = std::pair<Key, bool>;
+  Turn(Environments& owner, const Work& work) : owner_(owner), work_(work) {
+    std::unique_lock lock(owner_.mutex_);
+    owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(work_); });
+    owner_.under_way_.insert(work_);
+  }
+  ~Turn() {
+    std::scoped_lock lock(owner_.mutex_);
+    owner_.under_way_.erase(work_);
+    owner_.finished_.notify_all();
+  }
+  Turn(const Turn&) = delete;
+
+ private:
+  Environments& owner_;
+  Work work_;
+};
+
+std::vector<std::string> Environments::caches() const {
+  std::vector<std::string> caches = config_.caches;
+  if (!config_.catalog_url.empty()) {
+    std::string url = config_.catalog_url;
+    while (url.ends_with('/')) url.pop_back();
+    caches.insert(caches.begin(), url + "/cache");  // catalog::Client::cache_url(), without a client of HTTP
+  }
+  return caches;
+}
+
+void Environments::recover_store() const { store::recover(store_, caches()); }
+
+bool Environments::busy() const {
+  std::scoped_lock lock(mutex_);
+  return !under_way_.empty();
+}
+
+env::LockedPackage Environments::resolve(std::string_view install_id,
+                                         const env::InstallDescriptor& descriptor,
+                                         std::string_view system) const {
+  return catalog_.resolve(install_id, descriptor, system);
+}
+
+NamedLock Environments::lock_of(std::string_view reference) const {
+  const std::string system = env::current_system();
+  if (catalog::is_environment_name(reference)) {
+    const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
+    NamedLock named{name.name, catalog_.environment(name)};
+    if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("it is locked for {} only, and this node is {}", named.lock.packages[0].system, system),
+          "add the system to [options] systems in its manifest, and push it again");
+    return named;
+  }
+  const auto [name, descriptor] = env::parse_package(std::string(reference));
+  nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
+  if (descriptor.version) entry["version"] = *descriptor.version;
+  NamedLock named{name, {}};
+  named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
+  named.lock.packages.push_back(resolve(name, descriptor, system));
+  return named;
+}
+
+std::optional<nix::StorePath> Environments::lease_known(const Key& key, std::string_view holder) {
+  std::optional<nix::StorePath> profile;
+  {
+    std::scoped_lock lock(mutex_);
+    if (auto known = profiles_.find(key); known != profiles_.end()) profile = known->second;
+  }
+  if (!profile || !store::add_lease_of_present(store_, holder, {*profile})) return std::nullopt;
+  return profile;
+}
+
+nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
+                                     std::string_view mode, std::string_view holder,
+                                     const std::optional<store::RealiseLimits>& of_pod) {
+  auto start = std::chrono::steady_clock::now();
+  // A digest, whatever the lock's size.
+  const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
+  if (auto profile = lease_known(key, holder)) {
+    metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return *profile;
+  }
+  const Turn turn(*this, {key, of_pod.has_value()});
+  nix::StorePathSet paths;
+  for (const auto& package : lock.for_system(system))
+    for (const auto& path : package.store_paths()) paths.insert(path);
+  store::RealiseOptions options{.caches = caches(),
+                                .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
+                                .trust_content_addressed = config_.trust_content_addressed,
+                                .limits = of_pod.value_or(store::RealiseLimits{.time = container_time}),
+                                .isolation = config_.isolation,
+                                .fetchers = &fetchers_};
+  try {
+    // A store object of this request's own: its temporary roots keep the collector off until the lease is
+    // there, and end with it.
+    store::LocalStore store(store_.root(), store_.lock_timeout());
+    store::RealiseResult result = store::realise(store, paths, options);
+    if (result.paths_fetched > 0) return_freed_memory();
+    nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
+    store::add_lease(store, holder, {profile});
+    std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
+    log::info("realised {} for {}: {} paths fetched ({:.1f} MB) in {:.3f} s", profile.name(), holder,
+              result.paths_fetched, static_cast<double>(result.bytes_fetched) / 1e6, took.count());
+    std::scoped_lock guard(mutex_);
+    constexpr size_t many = 10'000;
+    if (profiles_.size() >= many) profiles_.clear();
+    profiles_.insert_or_assign(key, profile);
+    return profile;
+  } catch (const Error& error) {
+    metrics_.failed(error.kind());
+    throw;
+  }
+}
+
+}  // namespace flox::node

@@ -1,0 +1,75 @@
+// What floxd does with an environment, whoever asks: resolve, realise, build the profile, lease.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/data/sha256.h"
+#include "base/settings/config.h"
+#include "env/lockfile.h"
+#include "node/floxd/confined_catalog.h"
+#include "node/floxd/metrics.h"
+#include "store/fetch/fetcher.h"
+#include "store/local/local_store.h"
+#include "store/realise/realise.h"
+
+namespace flox::node {
+
+struct NamedLock {
+  std::string name;  // of the environment
+  env::Lockfile lock;
+};
+
+// Thread-safe.
+class Environments {
+ public:
+  Environments(const Config& config, store::LocalStore& store, Metrics& metrics)
+      : config_(config),
+        store_(store),
+        metrics_(metrics),
+        fetchers_(store::variables_of_caches(config.caches)),
+        catalog_(config, fetchers_) {}
+
+  // A name to store paths, by the catalog. Throws Error.
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) const;
+  // An environment that was pushed to the catalog, "owner/name[:generation]", or one of a single package,
+  // "name[@version]". Throws Error.
+  NamedLock lock_of(std::string_view reference) const;
+  // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
+  // Asked by a pod, it may cost what is in `of_pod`, and no container that starts waits for it.
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
+                         std::string_view holder, const std::optional<store::RealiseLimits>& of_pod = {});
+
+  // Looks after what a stop of the machine may have damaged, before anybody asks (store::recover).
+  void recover_store() const;
+
+  // Whether something is being fetched and built now.
+  bool busy() const;
+  store::LocalStore& store() const noexcept { return store_; }
+
+ private:
+  using Key = Sha256Digest;  // of a lock, its system and its mode
+  class Turn;
+  // The catalog's, then the configured ones.
+  std::vector<std::string> caches() const;
+  // The profile of a lock that was realised before, leased; nothing if that must be done anew.
+  std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
+  const Config& config_;
+  store::LocalStore& store_;
+  Metrics& metrics_;
+  store::FetcherPool fetchers_;
+  ConfinedCatalog catalog_;
+  mutable std::mutex mutex_;
+  std::condition_variable finished_;
+  std::set<std::pair<Key, bool>> under_way_;  // and whether it is a pod's
+  std::map<Key, nix::StorePath> profiles_;    // what a lock in a mode came to
+};
+
+}  // namespace flox::node

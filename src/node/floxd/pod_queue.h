@@ -1,0 +1,55 @@
+// The work that pods have asked for: on threads of its own, so many requests of one pod at once, the others
+// in the order in which they came, and the pods of one tenant never on all threads. What the shims ask for
+// never waits here.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "base/settings/config.h"
+#include "node/floxd/fair_threads.h"
+#include "node/floxd/metrics.h"
+
+namespace flox::node {
+
+// Thread-safe.
+class PodQueue {
+ public:
+  PodQueue(const PodBudgets& limits, Metrics& metrics);
+
+  // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a
+  // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
+  // after the time that a request may take. Work that has begun goes on then, and counts as the pod's until
+  // its end.
+  boost::asio::awaitable<std::string> run(std::string pod, std::string tenant,
+                                          std::function<std::string()> work);
+
+  // Requests at work or waiting: of all pods, and of the pod with most.
+  std::pair<size_t, size_t> requests() const;
+
+ private:
+  struct Job;
+  struct Pod {
+    size_t running = 0;
+    std::deque<std::shared_ptr<Job>> waiting;
+  };
+  void add(const std::string& pod, const std::shared_ptr<Job>& job);
+  void start(const std::string& pod, const std::shared_ptr<Job>& job);
+  void ended(const std::string& pod);
+
+  const PodBudgets limits_;
+  Metrics& metrics_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Pod> pods_;  // those with requests
+  FairThreads threads_;
+};
+
+}  // namespace flox::node

@@ -1,0 +1,96 @@
+#include "node/floxd/pod_server.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/error.h"
+
+namespace flox::node {
+namespace {
+
+Budget budget_of(ttrpc::Refusal refusal) {
+  switch (refusal) {
+    case ttrpc::Refusal::identity:
+      return Budget::identity;
+    case ttrpc::Refusal::connections:
+      return Budget::connections;
+    case ttrpc::Refusal::message:
+      return Budget::message;
+    case ttrpc::Refusal::calls:
+    case ttrpc::Refusal::bytes:
+      return Budget::requests;
+    case ttrpc::Refusal::slow:
+      return Budget::slow;
+  }
+  return Budget::requests;
+}
+
+ttrpc::ServerOptions options(const Config& config, const PodService& service, Metrics& metrics) {
+  // A message holds a lock and little else; the frame is what a client may find larger than it should be, the
+  // lock's own limit says so.
+  constexpr size_t least_message = 512 << 10;
+  const PodBudgets& budgets = config.pod_budgets;
+  return {.identify = [&service](const ttrpc::PeerProcess& process) -> ttrpc::Caller {
+            Container container = service.identify(process);
+            std::string pod = pod_holder(container);
+            return {.name = std::move(pod), .identity = std::move(container)};
+          },
+          .limits = {.message = budgets.lock_size == 0
+                                    ? ttrpc::max_payload
+                                    : std::max<size_t>(least_message, budgets.lock_size + (64 << 10)),
+                     .connections = budgets.all_connections,
+                     .connections_of_client = budgets.connections,
+                     .calls_of_connection = 8,
+                     .bytes = 16 << 20,
+                     .bytes_of_client = 4 << 20,
+                     .unread = 64 << 10,
+                     .idle_time = std::chrono::minutes(1),
+                     .frame_time = std::chrono::seconds(15)},
+          .refused = [&metrics](ttrpc::Refusal refusal) { metrics.refused(budget_of(refusal)); }};
+}
+
+}  // namespace
+
+// A method of the service as a ttrpc handler: it blocks, so the queue's threads run it.
+template <typename Message, typename Method>
+void PodServer::handle(const char* name, Method method) {
+  server_.handle(
+      "flox.pod.v1.Pod", name, [this, method](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
+        auto message = std::make_shared<Message>();
+        if (!message->ParseFromString(call.payload))
+          fail(ErrorKind::invalid_input, "the request cannot be read");
+        std::string().swap(call.payload);
+        auto container = std::any_cast<Container>(std::move(call.identity));
+        std::string pod = pod_holder(container), tenant = tenant_of(container);
+        std::function<std::string()> work = [this, method, message, asking = std::move(container)] {
+          return (service_.*method)(*message, asking).SerializeAsString();
+        };
+        co_return co_await queue_.run(std::move(pod), std::move(tenant), std::move(work));
+      });
+}
+
+PodServer::PodServer(const Config& config, PodService& service, Budgets& budgets, Metrics& metrics)
+    : service_(service),
+      budgets_(budgets),
+      server_(loop_.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666),
+              options(config, service, metrics)),
+      queue_(config.pod_budgets, metrics) {
+  handle<v1::DefaultEnvironmentRequest>("DefaultEnvironment", &PodService::default_environment);
+  handle<v1::ResolveRequest>("Resolve", &PodService::resolve);
+  handle<v1::RealiseRequest>("Realise", &PodService::realise);
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+PodServer::~PodServer() {
+  loop_.stop();
+  thread_.join();
+}
+
+BudgetUse PodServer::use() const {
+  BudgetUse use = budgets_.use();
+  use.connections = server_.connections();
+  std::tie(use.all.requests, use.most.requests) = queue_.requests();
+  return use;
+}
+
+}  // namespace flox::node

@@ -1,0 +1,37 @@
+// The pod socket: what pods ask, on a loop and threads of its own, so that however many they are and whatever
+// they send, a container's start does not wait for them.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "node/floxd/pod_queue.h"
+#include "node/floxd/services.h"
+#include "ttrpc/server.h"
+
+namespace flox::node {
+
+// Serves from construction to destruction. A connection belongs to the container whose process made it, for
+// as long as it lasts, whoever holds the socket later: a container that hands its connection to another one
+// lets that one ask for it, and pays.
+class PodServer {
+ public:
+  PodServer(const Config& config, PodService& service, Budgets& budgets, Metrics& metrics);
+  ~PodServer();
+
+  // With connections and requests.
+  BudgetUse use() const;
+
+ private:
+  template <typename Message, typename Method>
+  void handle(const char* name, Method method);
+
+  PodService& service_;
+  const Budgets& budgets_;
+  boost::asio::io_context loop_;
+  ttrpc::Server server_;
+  PodQueue queue_;
+  std::thread thread_;
+};
+
+}  // namespace flox::node

@@ -1,0 +1,153 @@
+#include "node/floxd/store_views.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
+#include "nix/base32.h"
+#include "store/gc/lease.h"
+#include "store/local/store_guard.h"
+
+namespace flox::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* redirect_attribute = "trusted.overlay.redirect";
+constexpr const char* metacopy_attribute = "trusted.overlay.metacopy";
+constexpr timespec store_time{1, 0};  // every file of a store has this time
+
+std::string joined(const nix::StorePathSet& paths) {
+  std::string text;
+  for (const auto& path : paths) text += path.base_name() + "\n";
+  return text;
+}
+
+// Names the closure: the same paths, the same view.
+std::string name_of(const nix::StorePathSet& closure) {
+  return nix::to_base32(bytes_of(sha256(joined(closure))).substr(0, 20));
+}
+
+bool is_overlay(const fs::path& directory) {
+  struct statfs info {};
+  return ::statfs(directory.c_str(), &info) == 0 && info.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+void set_attribute(const fs::path& path, const char* name, std::string_view value) {
+  if (::lsetxattr(path.c_str(), name, value.data(), value.size(), 0) != 0)
+    fail_errno(errno, "setting {} of {}", name, path.string());
+}
+
+// The entry in the upper layer that stands for `target` in the store.
+void add_entry(const fs::path& entry, const fs::path& target) {
+  struct stat info {};
+  if (::lstat(target.c_str(), &info) != 0) fail_errno(errno, "reading {}", target.string());
+  if (S_ISLNK(info.st_mode)) return fs::create_symlink(fs::read_symlink(target), entry);
+  if (S_ISDIR(info.st_mode)) {
+    if (::mkdir(entry.c_str(), 0755) != 0) fail_errno(errno, "making {}", entry.string());
+  } else {  // its metadata stand here, its content in the store
+    Fd file = open_file(entry, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (::ftruncate(file.get(), info.st_size) != 0) fail_errno(errno, "sizing {}", entry.string());
+    set_attribute(entry, metacopy_attribute, "");
+  }
+  set_attribute(entry, redirect_attribute, "/" + target.filename().string());
+  const timespec times[2] = {store_time, store_time};
+  ::utimensat(AT_FDCWD, entry.c_str(), times, 0);
+  if (::chmod(entry.c_str(), info.st_mode & 07777) != 0)
+    fail_errno(errno, "setting the mode of {}", entry.string());
+}
+
+}  // namespace
+
+StoreViews::StoreViews(const store::LocalStore& store, fs::path directory)
+    : store_(store), directory_(std::move(directory)) {
+  const store::Writing writing;  // where shims see what is mounted
+  fs::create_directories(directory_);
+  for (const auto& entry : fs::directory_iterator(directory_)) {
+    const std::string name = entry.path().filename();
+    if (is_overlay(merged(name)))
+      last_use_[name] = Clock::now();
+    else
+      remove(name);  // of a floxd that was killed while it made it, or from before a reboot
+  }
+  for (const auto& lease : store::list_leases(store_))
+    if (lease.holder.starts_with(view_holder_prefix) &&
+        !last_use_.contains(lease.holder.substr(view_holder_prefix.size())))
+      store::release_lease(store_, lease.holder);
+}
+
+StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {
+  const std::string key = joined(roots);
+  std::scoped_lock lock(mutex_);
+  std::string& name = by_roots_[key];
+  if (name.empty() || !last_use_.contains(name)) {
+    const nix::StorePathSet closure = store_.closure(roots);
+    name = name_of(closure);
+    if (!last_use_.contains(name)) {
+      const store::Writing writing;
+      keep(name, roots);
+      make(name, closure);
+    }
+  }
+  last_use_[name] = Clock::now();
+  return {name, merged(name) / "view"};
+}
+
+void StoreViews::make(const std::string& name, const nix::StorePathSet& closure) const {
+  const fs::path meta = directory_ / name / "meta";
+  try {
+    fs::create_directories(meta / "view");
+    fs::create_directories(merged(name));
+    for (const auto& path : closure) add_entry(meta / "view" / path.base_name(), store_.real_path(path));
+    const std::string options = fmt::format("redirect_dir=follow,metacopy=on,lowerdir={}:{}", meta.string(),
+                                            store_.store_directory().string());
+    if (::mount("overlay", merged(name).c_str(), "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV,
+                options.c_str()) != 0) {
+      const int error = errno;
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("mounting a view of {} store paths as an overlay: {}", closure.size(),
+                              std::generic_category().message(error)),
+                  "does the kernel have overlayfs (modprobe overlay)? Else set store_view = \"node\".");
+    }
+  } catch (...) {
+    remove(name);
+    throw;
+  }
+}
+
+void StoreViews::keep(const std::string& name, const nix::StorePathSet& roots) const {
+  const std::string holder = std::string(view_holder_prefix) + name;
+  if (store::add_lease_of_present(store_, holder, roots)) return;
+  const store::LocalStore own(store_.root(), store_.lock_timeout());  // its temporary roots end with it
+  store::add_lease(own, holder, roots);
+}
+
+void StoreViews::remove(const std::string& name) const {
+  ::umount2(merged(name).c_str(), MNT_DETACH);  // containers keep what they have bound
+  remove_tree(directory_ / name);
+  store::release_lease(store_, std::string(view_holder_prefix) + name);
+}
+
+void StoreViews::sweep(const std::set<std::string>& used, std::chrono::seconds grace) {
+  std::scoped_lock lock(mutex_);
+  std::erase_if(last_use_, [&](const auto& entry) {
+    const auto& [name, last] = entry;
+    if (used.contains(name) || last + grace > Clock::now()) return false;
+    const store::Writing writing;
+    remove(name);
+    log::info("view {} of the store ended: no container uses it", name);
+    return true;
+  });
+  std::erase_if(by_roots_, [&](const auto& entry) { return !last_use_.contains(entry.second); });
+}
+
+}  // namespace flox::node

@@ -1,0 +1,124 @@
+#include "node/installer/containerd_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace flox::node {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* v2 = R"(plugins."io.containerd.grpc.v1.cri")";
+const Containerd debian = {
+    .major = 1, .minor = 6, .config = "/etc/containerd/config.toml", .config_version = 2};
+const Containerd newest = {
+    .major = 2, .minor = 2, .config = "/etc/containerd/config.toml", .config_version = 3};
+const HandlerOptions options = {.shim = "/usr/local/bin/containerd-shim-flox-v1"};
+
+TEST(ContainerdConfig, names_the_shim_as_the_release_can_find_it) {
+  const std::string by_name = with_handler(debian, "version = 2\n", options);
+  EXPECT_THAT(by_name, HasSubstr("runtime_type = \"io.containerd.flox.v1\""));
+  EXPECT_THAT(by_name, Not(HasSubstr("runtime_path")));
+  const std::string by_path = with_handler(newest, "", options);
+  EXPECT_THAT(by_path, HasSubstr("version = 3"));
+  EXPECT_THAT(by_path, HasSubstr("[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.flox]"));
+  EXPECT_THAT(by_path, HasSubstr("runtime_path = \"/usr/local/bin/containerd-shim-flox-v1\""));
+  for (const auto& [containerd, text] : {std::pair{debian, by_name}, {newest, by_path}}) {
+    EXPECT_THAT(handler_faults(containerd, text), IsEmpty());
+    EXPECT_EQ(with_handler(containerd, text, options), text);
+    EXPECT_THAT(text, HasSubstr("runtimes.runc]"))
+        << "containerd forgets its own handlers beside a table of handlers";
+  }
+}
+
+TEST(ContainerdConfig, gives_the_handler_the_options_of_the_nodes_runc) {
+  const std::string text = fmt::format(
+      "version = 2\n[{}.containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"
+      "[{}.containerd.runtimes.runc.options]\nSystemdCgroup = true\n",
+      v2, v2);
+  EXPECT_THAT(with_handler(debian, text, options), HasSubstr("ConfigPath = \"/etc/flox/runc-options.toml\""));
+  EXPECT_THAT(handler_options_file(debian, text), HasSubstr("SystemdCgroup = true\n"));
+  Containerd later = debian;
+  later.minor = 7;
+  EXPECT_THAT(with_handler(later, text, options),
+              HasSubstr("runtimes.flox.options]\n  SystemdCgroup = true\n"));
+  EXPECT_EQ(handler_options_file(later, text), "");
+}
+
+TEST(ContainerdConfig, mends_the_guides_snippet) {
+  const std::string guide = fmt::format(
+      "version = 2\n[{}.containerd.runtimes.flox]\n  runtime_type = \"io.containerd.runc.v2\"\n"
+      "  runtime_engine = \"/usr/local/bin/containerd-shim-flox-v1\"\n  runtime_root = \"\"\n",
+      v2);
+  EXPECT_THAT(handler_faults(debian, guide),
+              ElementsAre(HasSubstr("runtime_engine, as the guide has it"), HasSubstr("CRI does not load"),
+                          HasSubstr("pod_annotations")));
+  const std::string mended = with_handler(debian, guide, options);
+  EXPECT_THAT(mended, HasSubstr("runtime_type = \"io.containerd.flox.v1\"  # flox node install; was: "
+                                "runtime_type = \"io.containerd.runc.v2\""));
+  EXPECT_EQ(undo_toml_edits(mended), guide);
+}
+
+TEST(ContainerdConfig, knows_a_handler_in_the_wrong_place) {
+  const std::string text = fmt::format(
+      "version = 3\n[{}.containerd.runtimes.flox]\nruntime_type = \"io.containerd.flox.v1\"\n", v2);
+  EXPECT_THAT(handler_faults(newest, text),
+              ElementsAre(HasSubstr("which a file of version 3 does not read")));
+  EXPECT_THAT(handler_faults(newest, "version = 3\n"), ElementsAre(HasSubstr("no [plugins")));
+}
+
+TEST(ContainerdConfig, may_make_flox_the_default_and_change_the_pause_image) {
+  HandlerOptions all = options;
+  all.default_runtime = true;
+  all.sandbox_image = "flox.dev/pause:1.0.0";
+  const std::string old = with_handler(
+      debian, fmt::format("version = 2\n[{}.containerd]\n  default_runtime_name = \"runc\"\n", v2), all);
+  EXPECT_THAT(
+      old, HasSubstr(
+               "default_runtime_name = \"flox\"  # flox node install; was: default_runtime_name = \"runc\""));
+  EXPECT_THAT(old, HasSubstr("sandbox_image = \"flox.dev/pause:1.0.0\""));
+  EXPECT_THAT(with_handler(newest, "version = 3\n", all),
+              HasSubstr("pinned_images]\n  sandbox = \"flox.dev/pause:1.0.0\""));
+}
+
+TEST(ContainerdConfig, appends_to_k3s_template) {
+  const Containerd k3s = {.major = 2, .config = "config-v3.toml.tmpl", .config_version = 3, .k3s = true};
+  const std::string text = with_handler(k3s, "", options);
+  EXPECT_TRUE(text.starts_with("{{ template \"base\" . }}\n"));
+  EXPECT_THAT(text, HasSubstr("SystemdCgroup = {{ .SystemdCgroup }}"));
+  EXPECT_EQ(with_handler(k3s, text, options), text);
+  EXPECT_EQ(undo_toml_edits(text), "{{ template \"base\" . }}\n");
+}
+
+TEST(ContainerdConfig, finds_or_sets_the_directory_of_registries) {
+  const auto [text, directory] = with_hosts_directory(debian, "version = 2\n");
+  EXPECT_EQ(directory, "/etc/containerd/certs.d");
+  EXPECT_THAT(text, HasSubstr("config_path = \"/etc/containerd/certs.d\""));
+  EXPECT_EQ(
+      with_hosts_directory(debian, fmt::format("version = 2\n[{}.registry]\nconfig_path = \"/a:/b\"\n", v2))
+          .second,
+      "/a");
+  EXPECT_THROW(with_hosts_directory(
+                   debian, fmt::format("version = 2\n[{}.registry.mirrors.\"x.io\"]\nendpoint = []\n", v2)),
+               Error);
+}
+
+TEST(ContainerdConfig, puts_our_mirror_before_others) {
+  const std::string endpoint = "http://127.0.0.1:9809";
+  const std::string fresh = with_mirror("", "ghcr.io", endpoint);
+  EXPECT_THAT(fresh, HasSubstr("server = \"https://ghcr.io\""));
+  EXPECT_EQ(with_mirror(fresh, "ghcr.io", endpoint), fresh);
+  const std::string theirs =
+      "server = \"https://ghcr.io\"\n[host.\"https://mirror\"]\n  skip_verify = true\n";
+  const std::string both = with_mirror(theirs, "ghcr.io", endpoint);
+  EXPECT_LT(both.find(endpoint), both.find("https://mirror"));
+  EXPECT_EQ(undo_toml_edits(both), theirs);
+}
+
+}  // namespace
+}  // namespace flox::node

@@ -1,0 +1,237 @@
+#include "node/installer/installation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "base/os/file.h"
+#include "node/installer/root_process.h"
+#include "node/installer/stub_images.h"
+
+namespace flox::node {
+namespace {
+
+constexpr const char* shim_name = "containerd-shim-flox-v1";
+constexpr const char* unit_path = "etc/systemd/system/floxd.service";
+constexpr const char* k3s_registries = "etc/rancher/k3s/registries.yaml";
+
+bool has_systemd(const fs::path& root) {
+  return fs::exists(root / "run/systemd/system") || (root != "/" && fs::exists(root / "etc/systemd/system"));
+}
+
+// No mount namespace of the service's own (ProtectSystem, ProtectHome, PrivateTmp, ReadWritePaths and the
+// like make one): views of the store are mounts that containerd must see, and systemd lets none out of a
+// service's namespace. What floxd reads of strangers is confined by floxd itself.
+std::string unit(const fs::path& prefix) {
+  return fmt::format(R"([Unit]
+Description=floxd: environments, store and stub images of imageless pods
+After=network-online.target
+Wants=network-online.target
+Before=containerd.service k3s.service k3s-agent.service
+
+[Service]
+ExecStart={}/bin/floxd
+Restart=always
+RestartSec=1
+# The views of the store that pods see are mounts: they must outlive floxd.
+KillMode=process
+LimitNOFILE=65536
+
+# At rest it has 20 MB. Fetching takes up to 256 MB for what is on its way, and page cache counts too.
+MemoryHigh=768M
+MemoryMax=1G
+TasksMax=512
+# Pods do not start without it; but it goes before the machine's own services do.
+OOMScoreAdjust=-500
+
+UMask=0022
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=no
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+KeyringMode=private
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+# Mount namespaces only: its fetching processes, and the store as it sees it itself.
+RestrictNamespaces=mnt user
+SystemCallFilter=@system-service @mount seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+SystemCallFilter=~@obsolete @raw-io @reboot @swap @module @clock @cpu-emulation @debug
+SystemCallErrorNumber=EPERM
+# CAP_SYS_ADMIN: mounts the views of the store, with trusted.* attributes.
+# CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_CHOWN, CAP_FSETID: the store's files are of any mode, and
+#   of the users that Nix has made them as; a path gets its canonical owner and mode.
+# CAP_SETUID, CAP_SETGID, CAP_SETPCAP: its fetching processes give up what they had.
+CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SETUID CAP_SETGID CAP_SETPCAP
+
+[Install]
+WantedBy=multi-user.target
+)",
+                     prefix.string());
+}
+
+std::string content_of(const fs::path& file) { return fs::exists(file) ? read_file(file) : std::string(); }
+
+void add_programs(InstallPlan& plan, const InstallOptions& options) {
+  const fs::path bin = options.root / (options.prefix / "bin").relative_path();
+  for (const char* name : {"flox", "floxd", shim_name, "flox-pause"}) {
+    const fs::path source = options.programs / name;
+    if (!fs::exists(source))
+      throw Error(ErrorKind::not_found, fmt::format("{} is not there", source.string()),
+                  "run the flox that lies beside floxd and containerd-shim-flox-v1");
+    // A node whose programs are there already, by a package say, keeps them.
+    if (std::error_code error; fs::equivalent(source, bin / name, error)) continue;
+    plan.files.write(bin / name, read_file(source), 0755);
+    if (std::string_view(name) == "floxd" && plan.files.touches(bin / name)) plan.floxd_changed = true;
+  }
+}
+
+void add_settings(InstallPlan& plan, const InstallOptions& options) {
+  TomlValues values;
+  const auto quoted = [](const std::string& text) { return fmt::format("\"{}\"", text); };
+  if (!options.catalog_url.empty()) values.emplace_back("catalog_url", quoted(options.catalog_url));
+  if (!options.trusted_keys.empty())
+    values.emplace_back("trusted_keys", fmt::format("[\"{}\"]", fmt::join(options.trusted_keys, "\", \"")));
+  if (!options.namespace_environments.empty())
+    values.emplace_back("namespace_environments",
+                        fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
+  if (values.empty()) return;
+  const fs::path file = options.root / "etc/flox/config.toml";
+  const std::string text = set_toml_values(content_of(file), {}, values, file.string());
+  // A catalog's URL can name a password, and the file may hold a token: then it is root's alone.
+  const bool secret = options.catalog_url.find('@') != std::string::npos ||
+                      !toml_value(text, {"catalog_token"}, file.string()).empty();
+  plan.files.write(file, text, secret ? 0600 : 0);
+  plan.floxd_changed |= plan.files.touches(file);
+}
+
+std::set<std::string> stub_registries(const InstallOptions& options) {
+  std::set<std::string> registries;
+  for (const auto& [image, manifest] : make_stub_images(options.programs / "flox-pause").manifests)
+    registries.insert(image.substr(0, image.find('/')));
+  return registries;
+}
+
+// k3s makes the hosts.toml files from a file of its own.
+void add_k3s_registries(InstallPlan& plan, const InstallOptions& options, const std::string& endpoint) {
+  const fs::path file = options.root / k3s_registries;
+  std::string mirrors = "mirrors:\n";
+  for (const auto& registry : stub_registries(options))
+    mirrors += fmt::format("  {}:\n    endpoint: [\"{}\"]\n", registry, endpoint);
+  const std::string text = content_of(file);
+  if (text.find(endpoint) != std::string::npos) return;
+  if (!text.empty()) {
+    plan.warnings.push_back(
+        fmt::format("{} is yours: pods with imagePullPolicy Always need these lines in it to start without a "
+                    "network:\n{}",
+                    file.string(), mirrors));
+    return;
+  }
+  plan.files.write(file, "# By flox node install: the stub images come from floxd on this node.\n" + mirrors,
+                   0600);
+  plan.containerd_changed = true;
+}
+
+void add_containerd(InstallPlan& plan, const InstallOptions& options) {
+  const Containerd& containerd = plan.containerd;
+  std::string text = content_of(containerd.config);
+  text = with_handler(containerd, text,
+                      {.shim = options.prefix / "bin" / shim_name,
+                       .default_runtime = options.default_runtime,
+                       .sandbox_image = options.sandbox_image});
+  if (const std::string file = handler_options_file(containerd, text); !file.empty())
+    plan.files.write(options.root / fs::path(handler_options_path).relative_path(), file);
+  if (const std::string endpoint = "http://" + options.registry_address; options.registry_address.empty()) {
+    plan.warnings.push_back(
+        "no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image");
+  } else if (containerd.k3s) {
+    add_k3s_registries(plan, options, endpoint);
+  } else {
+    try {
+      fs::path directory;
+      std::tie(text, directory) = with_hosts_directory(containerd, text);
+      for (const auto& registry : stub_registries(options)) {
+        const fs::path file = options.root / directory.relative_path() / registry / "hosts.toml";
+        plan.files.write(file, with_mirror(content_of(file), registry, endpoint));
+      }
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict) throw;
+      plan.warnings.push_back(
+          fmt::format("{}: pods with imagePullPolicy Always will need ghcr.io. To change that: {}",
+                      error.what(), error.advice()));
+    }
+  }
+  plan.files.write(containerd.config, text);
+  plan.containerd_changed |= plan.files.touches(containerd.config);
+}
+
+// What config.json of a shim's bundle says of its pod.
+std::string pod_of_bundle(const fs::path& bundle) {
+  try {
+    const auto annotations = parse_json(read_file(bundle / "config.json"), "config.json").at("annotations");
+    return annotations.at("io.kubernetes.cri.sandbox-namespace").get<std::string>() + "/" +
+           annotations.at("io.kubernetes.cri.sandbox-name").get<std::string>();
+  } catch (const std::exception&) {
+    return {};  // no pod's, or just going
+  }
+}
+
+// The value of an option ("-id") on a command line with NULs between its words; empty if it is not there.
+std::string option_of(const std::string& arguments, std::string_view name) {
+  const std::string option = fmt::format("{}{}", name, '\0');
+  const size_t at = arguments.find(option);
+  return at == std::string::npos ? "" : std::string(arguments.c_str() + at + option.size());
+}
+
+// The pod of a shim with this command line. containerd keeps its bundles beside its socket, unless it is told
+// otherwise.
+std::string pod_of_shim(const std::string& arguments) {
+  const std::string id = option_of(arguments, "-id");
+  const fs::path state = fs::path(option_of(arguments, "-address")).parent_path();
+  const std::string pod =
+      pod_of_bundle(state / "io.containerd.runtime.v2.task" / option_of(arguments, "-namespace") / id);
+  return pod.empty() ? id : pod;
+}
+
+}  // namespace
+
+InstallPlan plan_installation(const InstallOptions& options) {
+  return in_context("planning the installation", [&] {
+    InstallPlan plan;
+    plan.containerd = find_containerd(options.root, options.containerd_config);
+    plan.systemd = has_systemd(options.root);
+    add_programs(plan, options);
+    add_settings(plan, options);
+    if (plan.systemd && options.service) {
+      plan.files.write(options.root / unit_path, unit(options.prefix));
+      plan.floxd_changed |= plan.files.touches(options.root / unit_path);
+    }
+    add_containerd(plan, options);
+    return plan;
+  });
+}
+
+fs::path installation_record(const fs::path& root) { return root / "var/lib/flox/node"; }
+
+std::vector<std::string> running_pods() {
+  std::set<std::string> pods;
+  const fs::path program = program_in_path(shim_name);
+  if (program.empty()) return {};
+  for (const pid_t pid : root_processes_of(program)) try {
+      pods.insert(pod_of_shim(read_file(fmt::format("/proc/{}/cmdline", pid))));
+    } catch (const Error&) {
+      // It has ended meanwhile.
+    }
+  return {pods.begin(), pods.end()};
+}
+
+fs::path containerd_socket(const Containerd& containerd) {
+  return containerd.k3s ? "/run/k3s/containerd/containerd.sock" : "/run/containerd/containerd.sock";
+}
+
+}  // namespace flox::node

@@ -1,0 +1,49 @@
+// A node set up for imageless pods: which files that takes on this machine, and taking it back. Planning
+// changes nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/installer/change_set.h"
+#include "node/installer/containerd_config.h"
+
+namespace flox::node {
+
+struct InstallOptions {
+  fs::path root = "/";  // another one: for a file system that is being put together
+  fs::path prefix = "/usr/local";
+  fs::path programs;                          // the directory with floxd and the others to install
+  std::optional<fs::path> containerd_config;  // default: found
+  bool default_runtime = false;
+  bool service = true;  // systemd, where it is, starts floxd; false: something else does
+  std::string sandbox_image;
+  std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
+  std::vector<std::string> trusted_keys;            // the same
+  std::vector<std::string> namespace_environments;  // the same
+  std::string registry_address;                     // where floxd serves the stub images; empty: nowhere
+};
+
+struct InstallPlan {
+  ChangeSet files;
+  Containerd containerd;
+  bool containerd_changed = false;  // it has to be restarted
+  bool floxd_changed = false;       // the same
+  bool systemd = false;             // it starts floxd
+  std::vector<std::string> warnings;
+};
+
+// Throws Error for a node that cannot be set up, with what to do about it.
+InstallPlan plan_installation(const InstallOptions& options);
+
+// Where the record of an installation is.
+fs::path installation_record(const fs::path& root);
+
+// The containers that run under our shim on this machine, as "NAMESPACE/POD" or by their ids; each once.
+std::vector<std::string> running_pods();
+
+// How the containerd that k3s brings differs from others, for the programs that talk to it.
+fs::path containerd_socket(const Containerd& containerd);
+
+}  // namespace flox::node

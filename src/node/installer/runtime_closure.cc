@@ -1,0 +1,70 @@
+#include "node/installer/runtime_closure.h"
+
+#include <sstream>
+
+#include "base/error.h"
+#include "base/os/file.h"
+#include "base/os/process.h"
+#include "package/debian/relocate_tree.h"
+
+namespace flox::node {
+namespace {
+
+// A program of this machine that the runtime is made with.
+fs::path host_program(const std::string& name, std::string_view debian_package) {
+  for (fs::path directory : {"/bin", "/usr/bin"})
+    if (fs::exists(directory / name)) return directory / name;
+  throw Error(ErrorKind::not_found, fmt::format("{} is not on this machine", name),
+              fmt::format("install the Debian package {}", debian_package));
+}
+
+fs::path root_link(const store::LocalStore& store) {
+  return store.state_directory() / "gcroots/flox-runtime";
+}
+
+void add_applets(const fs::path& bin, const fs::path& program) {
+  std::istringstream names(run_checked({.argv = {program, "--list"}}));
+  for (std::string name; std::getline(names, name);)
+    if (!fs::exists(fs::symlink_status(bin / name))) fs::create_symlink("busybox", bin / name);
+}
+
+}  // namespace
+
+nix::StorePath build_runtime(store::LocalStore& store, const std::function<void(std::string_view)>& on_step) {
+  return in_context("building the runtime closure", [&] {
+    TempDir tree("flox-runtime-");
+    fs::path bin = tree.path() / "bin";
+    fs::create_directories(bin);
+    fs::copy_file(fs::read_symlink("/proc/self/exe"), bin / "flox");
+    fs::copy_file(host_program("busybox", "busybox-static"), bin / "busybox");
+    // Debian's busybox has no pgrep, which the guide's probes call.
+    fs::copy_file(host_program("pgrep", "procps"), bin / "pgrep");
+    fs::create_symlink("pgrep", bin / "pkill");
+    add_applets(bin, bin / "busybox");
+    if (fs::path bundle = "/etc/ssl/certs/ca-certificates.crt"; fs::exists(bundle)) {
+      fs::create_directories(tree.path() / "etc/ssl/certs");
+      fs::copy_file(bundle, tree.path() / "etc/ssl/certs/ca-certificates.crt");
+    }
+    package::RelocateOptions options;
+    options.debian.on_step = on_step;
+    nix::StorePath path =
+        package::relocate_tree(store, tree.path(), "flox-runtime-" FLOX_VERSION, options).path;
+    fs::path temporary = root_link(store).string() + ".new";
+    fs::remove(temporary);
+    fs::create_symlink(path.to_string(), temporary);
+    fs::rename(temporary, root_link(store));
+    return path;
+  });
+}
+
+nix::StorePath current_runtime(const store::LocalStore& store) {
+  std::error_code error;
+  fs::path target = fs::read_symlink(root_link(store), error);
+  if (error)
+    throw Error(ErrorKind::not_found,
+                fmt::format("the store below {} has no runtime closure", store.root().string()),
+                fmt::format("make it with: flox --root {} node runtime", store.root().string()));
+  return nix::StorePath::parse(target.string());
+}
+
+}  // namespace flox::node

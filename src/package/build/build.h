@@ -1,0 +1,46 @@
+// `flox build`: runs a manifest's build command and makes a store path of what it leaves in $out.
+//
+// While the command runs, $out is /tmp/store_<placeholder>-<name>-<version>: exactly as long as the store
+// path to come, /nix/store/<digest>-<name>-<version>, so that every occurrence in the result can be replaced
+// in place. The placeholder depends on name and version only, so the same sources give the same bytes in any
+// directory.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catalog/model.h"
+#include "env/activation.h"
+#include "env/manifest.h"
+#include "nix/path_info.h"
+#include "package/debian/debian.h"
+#include "store/local/local_store.h"
+
+namespace flox::package {
+
+struct BuildRequest {
+  fs::path project;  // absolute: where the command runs and the results are left
+  std::string name;  // [build.NAME]
+  env::BuildDescriptor descriptor;
+  env::Variables environment;            // the command's whole environment, already activated, without $out
+  std::vector<nix::StorePath> packages;  // of the environment; the store is made visible if there are any
+  nix::StorePathSet runtime_packages;    // those of them that the result may refer to; empty: all
+  DebianOptions debian;                  // where the host's libraries come from, and who is told about steps
+};
+
+// Builds once. The command's output goes to PROJECT/result-NAME.log. Nothing is added to the store unless the
+// command succeeded. Throws Error (invalid_input with the exit code and the last lines of the output if the
+// command fails, or if it leaves nothing in $out; conflict if the same build runs already).
+catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request);
+
+// Leaves PROJECT/result-NAME (a link to the files, and a GC root) and result-NAME.json for `flox publish`.
+void leave_result(const store::LocalStore& store, const fs::path& project,
+                  const catalog::PackageBuild& build);
+
+// Places, sorted, that differ between two store paths: content, kind or execute bit.
+std::vector<std::string> differences(const store::LocalStore& store, const nix::StorePath& a,
+                                     const nix::StorePath& b);
+
+}  // namespace flox::package

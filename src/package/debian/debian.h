@@ -1,0 +1,93 @@
+// The Debian packages that this machine can have: what apt knows, and what is installed.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/os/process.h"
+#include "package/debian/control.h"
+
+namespace flox::package {
+
+namespace fs = std::filesystem;
+
+struct DebianPackage {
+  std::string name;
+  std::string version;  // Debian's own, with epoch and revision
+  std::string source;   // the source package that it is built from
+  std::string section;
+  std::string priority;
+  std::string description;  // first line
+  std::string sha256;       // of the .deb, hexadecimal; empty if only an installed copy is known
+  bool essential = false;
+  Relations depends;  // Pre-Depends and Depends
+};
+
+struct DebianOptions {
+  fs::path download_cache;                             // empty: $XDG_CACHE_HOME/flox/debs
+  std::function<void(std::string_view line)> on_step;  // one line a step, for people; may be empty
+};
+
+// Asks apt and dpkg through their commands, and remembers the answers: make one a command. One thread at a
+// time.
+//
+// A package's files come from its .deb, in the version that apt would install: from the download cache,
+// /var/cache/apt, or a mirror. If no mirror answers and the package is installed, from the installed files.
+class Debian {
+ public:
+  explicit Debian(DebianOptions options = {});
+  ~Debian();
+  Debian(const Debian&) = delete;
+
+  bool exists(const std::string& name);
+  // Throws Error(not_found) with advice.
+  const DebianPackage& package(const std::string& name);
+  // The package that satisfies a dependency: the first alternative that exists, else the provider of the
+  // first virtual one whose name sorts first; nothing if there is none.
+  std::optional<std::string> choose(const std::vector<std::string>& alternatives);
+
+  // Reads the descriptions of many packages in one go.
+  void load(const std::set<std::string>& names);
+  // Obtains the files of many packages in one go. Throws Error(unavailable) naming those that cannot be had.
+  void obtain(const std::set<std::string>& names);
+  // Places (deb_file.h) of its files and links. Obtains the package.
+  const std::vector<std::string>& files(const std::string& name);
+  void unpack(const std::string& name, const fs::path& directory);
+  // Of those obtained so far: were the installed files used, for want of a mirror?
+  bool from_installed(const std::string& name) const { return installed_copies_.contains(name); }
+
+  std::vector<std::string> all_from_installed() const;
+
+  // The installed packages that files of this machine belong to, whatever aliases /lib and /usr/lib make. A
+  // file that belongs to none is not in the answer.
+  std::map<fs::path, std::string> owners(const std::set<fs::path>& files);
+
+  void step(std::string_view line) const {
+    if (options_.on_step) options_.on_step(line);
+  }
+
+ private:
+  Command apt(const std::string& program, std::vector<std::string> arguments,
+              const std::set<std::string>& names) const;
+  void remember(const std::vector<Stanza>& stanzas);
+  std::set<std::string> find_downloaded(const std::set<std::string>& names);
+  std::string download(const std::set<std::string>& names);
+  void use_installed(const std::set<std::string>& names, const std::string& reason);
+
+  DebianOptions options_;
+  std::map<std::string, std::optional<DebianPackage>> packages_;  // nothing: there is no such package
+  std::map<std::string, fs::path> debs_;
+  std::map<std::string, std::vector<std::string>> installed_copies_;  // paths on this machine
+  std::map<std::string, std::vector<std::string>> files_;
+};
+
+// Is this package on every Debian system, or only of use to its package manager? Such packages are never
+// merged into another's tree.
+bool is_plumbing(const DebianPackage& package);
+
+}  // namespace flox::package

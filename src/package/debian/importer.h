@@ -1,0 +1,74 @@
+// Debian packages as store paths (docs/packages.md): library packages one by one, and a named package
+// together with what it is split into as one tree.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "package/debian/debian.h"
+#include "package/debian/relocation.h"
+#include "store/local/local_store.h"
+
+namespace flox::package {
+
+// Remembers what it imported; make one a command. One thread at a time. The results depend only on the
+// content of the .debs (and the rules in this folder), so what was imported once from the same .deb is found
+// again by its hash, in ROOT/nix/var/flox/imports.
+class Importer {
+ public:
+  Importer(store::LocalStore& store, Debian& debian) : store_(store), debian_(debian) {}
+
+  // The store path of a named package: its tree, or its library package if it is one. Throws Error.
+  nix::StorePath package(const std::string& name);
+  // The store path of one library package. Throws Error (conflict for libraries that need each other in a
+  // circle over packages, naming the circle).
+  nix::StorePath library(const std::string& name);
+  // Imports many library packages, obtaining at once what is not here yet.
+  void import_libraries(const std::set<std::string>& names);
+  // Obtains at once what importing these packages will need.
+  void prefetch(const std::set<std::string>& names);
+  // Does the package ship a shared library where the loader looks by default, in Debian's section for
+  // libraries?
+  bool is_library(const std::string& name);
+
+  // The directory with this library, of the first package that has it: `packages`, then what those depend on.
+  std::optional<Provider> find_library(const std::string& soname, const std::vector<std::string>& packages);
+  // The same of one package that is known to have it; nothing if it has not.
+  std::optional<Provider> library_of(const std::string& package, const std::string& soname);
+  // The store path with this file, of the library packages given, or the interpreter of a script (sh, bash,
+  // perl, python3), which is imported for it.
+  std::optional<Provider> find_file(const std::string& place, const std::vector<std::string>& packages);
+
+  Debian& debian() noexcept { return debian_; }
+
+ private:
+  struct Members {  // of an application's tree
+    std::vector<std::string> merged;
+    std::vector<std::string> libraries;
+  };
+  Members members(const std::string& name);
+  std::vector<std::string> dependencies(const std::string& name);
+  std::optional<std::string> package_with(const std::string& soname,
+                                          const std::vector<std::string>& packages);
+  nix::StorePath import_tree(const std::string& name, const std::vector<std::string>& merged,
+                             const std::vector<std::string>& around);
+  nix::StorePath import_library(const std::string& name);
+  nix::StorePath import_application(const std::string& name);
+  std::optional<nix::StorePath> remembered(const std::string& name);
+  void remember(const std::string& name, const nix::StorePath& path, const std::set<std::string>& needed);
+  fs::path memory_file(const std::string& name);
+
+  store::LocalStore& store_;
+  Debian& debian_;
+  std::map<std::string, nix::StorePath> libraries_;
+  std::map<std::string, nix::StorePath> applications_;
+  std::map<std::string, std::set<std::string>> closures_;      // packages of the libraries that each needs
+  std::map<nix::StorePath, std::vector<std::string>> places_;  // files of imported libraries
+  std::vector<std::string> in_progress_;
+  std::vector<std::set<std::string>> needed_;  // by each library in progress, innermost last
+};
+
+}  // namespace flox::package

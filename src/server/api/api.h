@@ -1,0 +1,63 @@
+// The catalog's HTTP API: routes requests to records and cache files (docs/catalog-api.md).
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "base/data/secret.h"
+#include "base/net/server/http_server.h"
+#include "server/files/cache_files.h"
+#include "server/records/environments.h"
+#include "server/records/records.h"
+#include "server/records/registered_keys.h"
+
+namespace flox::server {
+
+struct ApiOptions {
+  Secret token;            // empty: every change is refused
+  std::string public_url;  // how clients reach the catalog; empty: as their Host field says
+  std::function<std::string()> further_metrics = [] { return std::string(); };  // Prometheus' text format
+};
+
+// Thread-safe.
+class Api {
+ public:
+  // All must outlive it. Who signed the builds that are recorded is found anew if other keys are registered.
+  Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
+      ApiOptions options);
+  // Refuses by its head a request for which there is nothing, or that may not change what it asks to change
+  // (HttpServerOptions::admit).
+  void admit(const ServerRequest& head) const;
+  // Where the body of a PUT goes (HttpServerOptions::begin_upload).
+  std::shared_ptr<UploadSink> begin_upload(const ServerRequest& head);
+  ServerResponse handle(const ServerRequest& request);
+
+ private:
+  std::string base_url(const ServerRequest& request) const;
+  // Who signed all outputs, as people are told: the name of a registered key that did, or that nobody known
+  // did.
+  std::string signer_of(const catalog::PackageBuild& build, const std::vector<nix::NarInfo>& outputs) const;
+  std::string signer_of(const catalog::PackageBuild& build) const;
+  void check_claims(catalog::PackageBuild& build) const;
+  ServerResponse cache_file(const ServerRequest& request, std::string_view name);
+  ServerResponse search(const ServerRequest& request);
+  ServerResponse packages(const ServerRequest& request, std::string name);
+  ServerResponse add_build(const ServerRequest& request, const std::string& name);
+  ServerResponse environment(const ServerRequest& request, const std::string& reference);
+  ServerResponse push(const ServerRequest& request, const std::string& owner, const std::string& name);
+  ServerResponse metrics() const;
+  void authorise(const ServerRequest& request) const;
+
+  Records& records_;
+  EnvironmentRecords& environments_;
+  CacheFiles& cache_;
+  const RegisteredKeys& keys_;
+  ApiOptions options_;
+  std::atomic<uint64_t> requests_{0};
+  std::atomic<uint64_t> published_{0};
+  std::atomic<uint64_t> uploads_refused_{0};
+  std::atomic<uint64_t> nars_served_{0};
+};
+
+}  // namespace flox::server

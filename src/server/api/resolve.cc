@@ -1,0 +1,275 @@
+#include "server/api/resolve.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "base/error.h"
+#include "catalog/cpu_level.h"
+#include "server/api/suggest.h"
+
+namespace flox::server {
+namespace {
+
+using catalog::PackageBuild;
+using nlohmann::json;
+
+constexpr size_t most_items = 100;
+constexpr size_t most_descriptors = 1000;   // in one request: each is a query
+constexpr size_t most_systems = 16;         // of a descriptor
+constexpr size_t longest_text = 255;        // bytes of any text
+constexpr size_t largest_answer = 2 << 20;  // bytes
+constexpr size_t most_suggestions = 10;     // unknown packages for which names that are near are looked for
+constexpr size_t most_kept = 5000;          // builds in memory, for descriptors of the same package
+constexpr size_t most_told = 20;            // versions in a message
+// What one request may make the server do: comparisons of a version with a condition, and builds read from
+// the database, which take about ten times as long. Some 0.3 s.
+constexpr size_t most_work = 1'000'000;
+constexpr size_t work_of_reading = 10;
+
+// A request's members, read strictly: what is ill-typed is named.
+const json& member(const json& object, const char* key) {
+  if (!object.is_object()) fail(ErrorKind::invalid_input, "an object with '{}' is expected", key);
+  static const json none;
+  auto it = object.find(key);
+  return it == object.end() ? none : *it;
+}
+std::string text(const json& object, const char* key, const char* otherwise = nullptr) {
+  const json& value = member(object, key);
+  if (value.is_null() && otherwise != nullptr) return otherwise;
+  if (!value.is_string()) fail(ErrorKind::invalid_input, "'{}' is missing or no text", key);
+  const auto& result = value.get_ref<const std::string&>();
+  if (result.size() > longest_text)
+    fail(ErrorKind::invalid_input, "'{}' is over {} bytes", key, longest_text);
+  return result;
+}
+const json& list(const json& object, const char* key, size_t most) {
+  const json& value = member(object, key);
+  if (!value.is_array()) fail(ErrorKind::invalid_input, "'{}' is missing or no list", key);
+  if (value.size() > most) fail(ErrorKind::invalid_input, "'{}' has more than {} elements", key, most);
+  return value;
+}
+
+// "x86_64-linux", "aarch64-darwin": of a form that a system has, known here or not.
+bool is_system(std::string_view text) {
+  const size_t dash = text.find('-');
+  return text.size() <= 64 && dash != std::string_view::npos && dash != 0 && dash + 1 < text.size() &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+// One element of "descriptors".
+struct Wanted {
+  std::string install_id;
+  std::string name;
+  std::string constraint;
+  std::string cpu_level;
+  bool allow_pre_releases = false;
+  std::vector<std::string> systems;
+
+  static Wanted from(const json& descriptor) {
+    Wanted wanted;
+    wanted.name = text(descriptor, "attr_path");
+    wanted.install_id = text(descriptor, "install_id", wanted.name.c_str());
+    wanted.constraint = text(descriptor, "version", "");
+    wanted.cpu_level = text(descriptor, "cpu_level", "");
+    const json& allow = member(descriptor, "allow_pre_releases");
+    if (!allow.is_null() && !allow.is_boolean())
+      fail(ErrorKind::invalid_input, "'allow_pre_releases' is neither true nor false");
+    wanted.allow_pre_releases = allow.is_boolean() && allow.get<bool>();
+    for (const auto& system : list(descriptor, "systems", most_systems)) {
+      if (!system.is_string()) fail(ErrorKind::invalid_input, "'systems' holds something that is no text");
+      const auto& name = system.get_ref<const std::string&>();
+      if (!is_system(name))
+        throw Error(ErrorKind::invalid_input, "'systems' holds something that is no system",
+                    "systems are written x86_64-linux");
+      if (std::ranges::find(wanted.systems, name) == wanted.systems.end()) wanted.systems.push_back(name);
+    }
+    return wanted;
+  }
+};
+
+json message(std::string_view type, std::string text, std::string advice) {
+  return {{"level", "error"},
+          {"type", type},
+          {"message", std::move(text)},
+          {"context", {{"advice", std::move(advice)}}}};
+}
+
+// The record as an element of manifest.lock's "packages" (docs/formats/lockfile.md). Flox records the nixpkgs
+// revision that a package came from; our packages come from no revision, so rev is the digest of the output,
+// locked_url the catalog's page, and derivation the store path itself.
+json locked_package(const PackageBuild& build, const std::string& install_id, const std::string& group,
+                    const std::string& base_url) {
+  json outputs = json::object();
+  json names = json::array();
+  for (const auto& [output, path] : build.outputs) {
+    outputs[output] = path.to_string();
+    names.push_back(output);
+  }
+  const auto& main = build.outputs.contains("out") ? build.outputs.at("out") : build.outputs.begin()->second;
+  json package = {{"attr_path", build.name},
+                  {"broken", false},
+                  {"derivation", main.to_string()},
+                  {"description", build.description},
+                  {"install_id", install_id},
+                  {"locked_url", base_url + "/api/v1/catalog/packages/" + build.name},
+                  {"name", build.name + "-" + build.version},
+                  {"pname", build.name},
+                  {"rev", main.digest()},
+                  {"rev_count", 0},
+                  {"rev_date", build.published_at},
+                  {"scrape_date", build.published_at},
+                  {"stabilities", {"stable"}},
+                  {"unfree", false},
+                  {"version", build.version},
+                  {"outputs_to_install", names},
+                  {"outputs", outputs},
+                  {"system", build.system},
+                  {"group", group},
+                  {"priority", 5}};
+  package["license"] = build.license.empty() ? json() : json(build.license);
+  if (!build.variant.empty()) package["variant"] = build.variant;
+  return package;
+}
+
+// The newest version that satisfies, and of it the best variant that the CPU can run. Versions that lead up
+// to a release are taken only if they are allowed, or nothing else satisfies.
+std::optional<PackageBuild> best(const std::vector<PackageBuild>& builds, const Wanted& wanted,
+                                 const catalog::VersionConstraint& constraint, std::string_view system) {
+  auto among = [&](bool pre_releases) {
+    std::optional<PackageBuild> found;
+    for (const auto& build : builds) {  // newest first
+      int rank = catalog::variant_rank(build.variant, wanted.cpu_level);
+      if (build.system != system || rank < 0 || !constraint.admits(build.version)) continue;
+      if (!pre_releases && catalog::is_pre_release(build.version)) continue;
+      if (!found ||
+          (found->version == build.version && rank > catalog::variant_rank(found->variant, wanted.cpu_level)))
+        found = build;
+    }
+    return found;
+  };
+  auto found = among(wanted.allow_pre_releases);
+  return found || wanted.allow_pre_releases ? found : among(true);
+}
+
+// One request: what it has looked up already, and how much the answer has grown.
+class Resolver {
+ public:
+  Resolver(const Records& records, const std::string& base_url) : records_(records), base_url_(base_url) {}
+
+  void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
+    const catalog::VersionConstraint constraint(wanted.constraint);
+    const auto& builds = builds_of(wanted.name);
+    for (const auto& system : wanted.systems) {
+      spend(builds.size() * std::max<size_t>(1, constraint.size()));
+      if (auto found = best(builds, wanted, constraint, system))
+        packages.push_back(counted(locked_package(*found, wanted.install_id, group, base_url_)));
+      else
+        messages.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
+    }
+  }
+
+ private:
+  const std::vector<PackageBuild>& builds_of(const std::string& name) {
+    const auto [it, is_new] = builds_.try_emplace(name);
+    if (!is_new) return it->second;
+    std::vector<PackageBuild> builds = records_.builds(name);
+    spend(builds.size() * work_of_reading);
+    if ((kept_ += builds.size()) > most_kept) {
+      builds_.clear();
+      kept_ = builds.size();
+    }
+    return builds_.insert_or_assign(name, std::move(builds)).first->second;
+  }
+
+  void spend(size_t work) {
+    work_ += work;
+    if (work_ > most_work)
+      throw Error(ErrorKind::invalid_input, "the request has too many versions compared",
+                  "Resolve fewer packages at once.");
+  }
+
+  json counted(json part, size_t times = 1) {
+    size_ += part.dump().size() * times;
+    if (size_ > largest_answer)
+      throw Error(ErrorKind::invalid_input, fmt::format("the answer would be over {} bytes", largest_answer),
+                  "Resolve fewer packages at once.");
+    return part;
+  }
+
+  std::string advice_for(const std::string& name) {
+    static const std::vector<std::string> nothing;
+    if (suggestions_ == most_suggestions) return advice_for_unknown(name, nothing);
+    ++suggestions_;
+    return advice_for_unknown(name, *records_.names());
+  }
+
+  json explain_miss(const std::vector<PackageBuild>& builds, const Wanted& wanted,
+                    const catalog::VersionConstraint& constraint, const std::string& system) {
+    if (builds.empty())
+      return message("attr_path_not_found.not_in_catalog", "the catalog has no such package",
+                     advice_for(wanted.name));
+    std::vector<std::string> versions;
+    std::vector<std::string> variants;  // of versions that would satisfy
+    for (const auto& build : builds) {
+      if (build.system != system) continue;
+      if (versions.size() < most_told && (versions.empty() || versions.back() != build.version))
+        versions.push_back(build.version);
+      if (variants.size() < most_told && constraint.admits(build.version))
+        variants.push_back(fmt::format("{} ({})", build.version, build.variant));
+    }
+    if (versions.empty())
+      return message("attr_path_not_found.systems_not_on_same_page",
+                     fmt::format("it is not published for {}", system), "publish a build for that system");
+    if (!variants.empty())
+      return message("constraints_too_tight",
+                     fmt::format("no build of it runs on a CPU of level {}",
+                                 wanted.cpu_level.empty() ? "unknown" : wanted.cpu_level),
+                     fmt::format("published builds: {}; publish one without --variant for other CPUs",
+                                 fmt::join(variants, ", ")));
+    return message("version_not_found", fmt::format("no published version satisfies '{}'", wanted.constraint),
+                   fmt::format("published versions: {}", fmt::join(versions, ", ")));
+  }
+
+  const Records& records_;
+  const std::string& base_url_;
+  std::map<std::string, std::vector<PackageBuild>> builds_;
+  size_t size_ = 0;
+  size_t work_ = 0;
+  size_t kept_ = 0;  // builds in builds_
+  size_t suggestions_ = 0;
+};
+
+}  // namespace
+
+json resolve(const Records& records, const json& request, const std::string& base_url) {
+  json answer = {{"items", json::array()}};
+  Resolver resolver(records, base_url);
+  size_t descriptors = 0;
+  for (const auto& item : list(request, "items", most_items)) {
+    json packages = json::array();
+    json messages = json::array();
+    const std::string group = text(item, "name", "toplevel");
+    for (const auto& descriptor : list(item, "descriptors", most_descriptors)) {
+      if (++descriptors > most_descriptors)
+        fail(ErrorKind::invalid_input, "at most {} descriptors are resolved at once", most_descriptors);
+      resolver.resolve(Wanted::from(descriptor), group, packages, messages);
+    }
+    const bool complete = messages.empty();
+    answer["items"].push_back({{"name", group},
+                               {"page",
+                                {{"page", 1},
+                                 {"url", base_url},
+                                 {"packages", std::move(packages)},
+                                 {"messages", messages},
+                                 {"complete", complete}}},
+                               {"messages", std::move(messages)}});
+  }
+  return answer;
+}
+
+}  // namespace flox::server

@@ -1,0 +1,16 @@
+// Answers "which store paths is this package": POST /api/v1/catalog/resolve (docs/catalog-api.md).
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "server/records/records.h"
+
+namespace flox::server {
+
+// `request` and the answer as docs/catalog-api.md has them. `base_url` becomes the packages' locked_url.
+// Throws Error(invalid_input) for a malformed request; a package that is not there is a message in the
+// answer.
+nlohmann::json resolve(const Records& records, const nlohmann::json& request, const std::string& base_url);
+
+}  // namespace flox::server

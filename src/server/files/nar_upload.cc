@@ -1,0 +1,102 @@
+#include "server/files/nar_upload.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+
+namespace flox::server {
+namespace {
+
+// How many uploads are decompressed while they arrive: each needs up to 10 MiB. The others are read again
+// once their narinfo comes.
+constexpr int most_unpacking = 4;
+// What a file may unpack to while it arrives; more is unpacked once its narinfo has said how much it is to
+// be.
+constexpr uint64_t plain_size = 64ULL << 20;
+constexpr uint64_t usual_ratio = 200;
+
+struct UnpacksToMore {};  // than that
+
+}  // namespace
+
+void NarInfoUpload::write(std::string_view piece) {
+  if (text.size() + piece.size() > limit)
+    throw StatusError(413, ErrorKind::invalid_input,
+                      fmt::format("a narinfo of over {} bytes is none", limit));
+  text.append(piece);
+}
+
+NarUpload::NarUpload(CacheFiles& cache, std::string name, std::string compression)
+    : cache_(cache), compression_(std::move(compression)), file_name_(std::move(name)) {}
+
+NarUpload::~NarUpload() {
+  if (decompressor_) --cache_.unpacking_;
+  if (is_kept_) return;
+  cache_.release(size_);
+  try {
+    if (fd_) cache_.uploads_.remove(file_name_);
+  } catch (const Error&) {  // the next start removes it
+  }
+}
+
+void NarUpload::open() {
+  fd_ = cache_.uploads_.open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  if (++cache_.unpacking_ > most_unpacking) {
+    --cache_.unpacking_;
+    return;
+  }
+  decompressor_ = store::make_decompressor(compression_,
+                                           [this](std::string_view piece) {
+                                             nar_hash_.update(piece);
+                                             nar_size_ += piece.size();
+                                             if (nar_size_ > plain_size + usual_ratio * size_)
+                                               throw UnpacksToMore();
+                                           },
+                                           {.memory = store::usual_decompressor_memory});
+}
+
+int NarUpload::fd() {
+  if (!fd_) open();
+  return fd_.get();
+}
+
+void NarUpload::write(std::string_view piece) {
+  if (!fd_) open();
+  if (size_ + piece.size() > cache_.limits_.max_upload)
+    throw StatusError(413, ErrorKind::invalid_input,
+                      fmt::format("the file is over {} bytes", cache_.limits_.max_upload),
+                      "flox-catalog --max-upload sets the limit.");
+  cache_.reserve(piece.size());
+  size_ += piece.size();
+  write_all(fd_.get(), piece);
+  hash_.update(piece);
+  if (decompressor_) unpack(piece);
+}
+
+void NarUpload::unpack(std::string_view piece) {
+  try {
+    decompressor_->feed(piece);
+    return;
+  } catch (const store::NeedsMemory&) {  // once its narinfo comes
+  } catch (const UnpacksToMore&) {       // so is that
+  } catch (const Error& error) {         // told once it is known whether these are the bytes that were meant
+    damage_ = error;
+  }
+  decompressor_.reset();
+  --cache_.unpacking_;
+}
+
+std::optional<NarContent> NarUpload::content() {
+  if (damage_) throw Error(*damage_);
+  if (!decompressor_) return std::nullopt;
+  try {
+    decompressor_->finish();
+  } catch (const store::NeedsMemory&) {
+    return std::nullopt;
+  } catch (const UnpacksToMore&) {
+    return std::nullopt;
+  }
+  return NarContent{.hash = nar_hash_.finish(), .size = nar_size_};
+}
+
+}  // namespace flox::server

@@ -1,0 +1,59 @@
+// A file of the cache while it is uploaded: hashed, decompressed and counted as its bytes arrive.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/data/sha256.h"
+#include "base/error.h"
+#include "base/os/fd.h"
+#include "server/files/cache_files.h"
+#include "store/cache/decompress.h"
+
+namespace flox::server {
+
+// A narinfo: small, so in memory.
+class NarInfoUpload : public UploadSink {
+ public:
+  static constexpr size_t limit = 64 * 1024;  // bytes
+  void write(std::string_view piece) override;
+  std::string text;
+};
+
+// A NAR file, in a file of its own that nobody sees.
+class NarUpload : public UploadSink {
+ public:
+  NarUpload(CacheFiles& cache, std::string name, std::string compression);
+  NarUpload(const NarUpload&) = delete;
+  NarUpload& operator=(const NarUpload&) = delete;
+  ~NarUpload() override;  // removes the file unless it was kept
+  void write(std::string_view piece) override;
+
+  // Call once, after the last piece.
+  Sha256Digest file_hash() { return hash_.finish(); }
+  // What it unpacks to, if that was found while it arrived. Throws Error(invalid_input) if it is damaged.
+  std::optional<NarContent> content();
+  int fd();
+  const std::string& file_name() const noexcept { return file_name_; }
+  // The file has another name now, and its bytes stay counted.
+  void kept() noexcept { is_kept_ = true; }
+
+ private:
+  void open();
+  void unpack(std::string_view piece);
+
+  CacheFiles& cache_;
+  std::string compression_;
+  std::string file_name_;  // below uploads/
+  Fd fd_;
+  bool is_kept_ = false;
+  Sha256 hash_;
+  uint64_t size_ = 0;
+  std::unique_ptr<store::Decompressor> decompressor_;
+  std::optional<Error> damage_;
+  Sha256 nar_hash_;
+  uint64_t nar_size_ = 0;
+};
+
+}  // namespace flox::server

@@ -1,0 +1,162 @@
+#include "server/records/records.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "server/records/database.h"
+
+namespace flox::server {
+namespace {
+
+using catalog::PackageBuild;
+
+constexpr const char* schema = R"(
+  create table if not exists builds (
+    name text not null, version text not null, system text not null, variant text not null,
+    record text not null,  -- PackageBuild as JSON
+    primary key (name, version, system, variant));
+  pragma user_version = 1;
+)";
+
+PackageBuild build_of(const std::string& record) {
+  return PackageBuild::from_json(parse_json(record, "a record of the catalog"));
+}
+
+}  // namespace
+
+struct Records::State {
+  explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
+  sqlite::Connection db;
+  mutable std::mutex mutex;
+  mutable std::shared_ptr<const std::vector<std::string>> names;  // null: to be read
+  int64_t version() const {
+    sqlite::Query query(db, "pragma user_version");
+    query.next();
+    return query.number(0);
+  }
+  std::optional<PackageBuild> find(const PackageBuild& like) const {
+    sqlite::Query query(
+        db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
+    query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
+    return query.next() ? std::optional(build_of(query.text(0))) : std::nullopt;
+  }
+};
+
+Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
+  const int64_t version = state_->version();
+  if (version > 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
+  sqlite::Transaction transaction(state_->db);
+  if (version == 0) state_->db.execute(schema);
+  state_->db.execute("create table if not exists settings (name text primary key, value text not null)");
+  transaction.commit();
+}
+Records::~Records() = default;
+
+bool Records::add(const PackageBuild& build) {
+  std::scoped_lock lock(state_->mutex);
+  if (auto recorded = state_->find(build)) {
+    if (recorded->outputs == build.outputs) return false;
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} {} for {} is published already, with other content", build.name,
+                            build.version, build.system),
+                "a published version never changes: raise the version");
+  }
+  sqlite::Query insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
+  insert.bind(build.name)
+      .bind(build.version)
+      .bind(build.system)
+      .bind(build.variant)
+      .bind(build.to_json().dump());
+  insert.run();
+  state_->names.reset();
+  return true;
+}
+
+std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->find(like);
+}
+
+std::vector<PackageBuild> Records::builds(std::string_view name) const {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Query query(state_->db, "select record from builds where name = ?");
+  query.bind(name);
+  std::vector<PackageBuild> result;
+  while (query.next()) result.push_back(build_of(query.text(0)));
+  std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
+    return catalog::compare_versions(a.version, b.version) > 0;
+  });
+  return result;
+}
+
+std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Query query(state_->db,
+                      "select record from builds where (?2 = '' or system = ?2) and "
+                      "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
+  query.bind(term).bind(system);
+  // A release goes before what only leads up to one, as in resolving.
+  auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    bool early_a = catalog::is_pre_release(a.version);
+    bool early_b = catalog::is_pre_release(b.version);
+    return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
+  };
+  std::map<std::string, PackageBuild> newest;
+  while (query.next()) {
+    PackageBuild build = build_of(query.text(0));
+    auto [it, added] = newest.try_emplace(build.name, build);
+    if (!added && goes_before(build, it->second)) it->second = std::move(build);
+  }
+  std::vector<PackageBuild> result;
+  for (auto& [name, build] : newest) result.push_back(std::move(build));
+  return result;
+}
+
+std::shared_ptr<const std::vector<std::string>> Records::names() const {
+  std::scoped_lock lock(state_->mutex);
+  if (state_->names) return state_->names;
+  sqlite::Query query(state_->db, "select distinct name from builds order by name");
+  auto result = std::make_shared<std::vector<std::string>>();
+  while (query.next()) result->push_back(query.text(0));
+  return state_->names = std::move(result);
+}
+
+void Records::set_signers(const std::string& keys,
+                          const std::function<std::string(const PackageBuild&)>& signer_of) {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Transaction transaction(state_->db);
+  {
+    sqlite::Query known(state_->db, "select value from settings where name = 'keys'");
+    if (known.next() && known.text(0) == keys) return;
+  }
+  std::vector<std::pair<int64_t, std::string>> changed;
+  {
+    sqlite::Query query(state_->db, "select rowid, record from builds");
+    while (query.next()) {
+      PackageBuild build = build_of(query.text(1));
+      std::string signer = signer_of(build);
+      if (signer == build.signer) continue;
+      build.signer = std::move(signer);
+      changed.emplace_back(query.number(0), build.to_json().dump());
+    }
+  }
+  const sqlite::Statement update(state_->db, "update builds set record = ?2 where rowid = ?1");
+  for (const auto& [row, record] : changed) update.use().bind(row).bind(record).run();
+  sqlite::Query(state_->db, "insert or replace into settings values ('keys', ?)").bind(keys).run();
+  transaction.commit();
+  if (!changed.empty())
+    log::info("the trusted keys are others: {} builds have another signer", changed.size());
+}
+
+int64_t Records::count() const {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Query query(state_->db, "select count(*) from builds");
+  query.next();
+  return query.number(0);
+}
+
+}  // namespace flox::server

@@ -1,0 +1,50 @@
+#include "shim/imageless/annotations.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace flox::shim {
+namespace {
+
+using testing::HasSubstr;
+
+std::string refusal_of(const std::string& annotations) {
+  try {
+    check_annotations(oci::RuntimeSpec::parse("{\"annotations\":{" + annotations + "}}"));
+    return "none";
+  } catch (const Error& error) {
+    return std::string(error.what()) + " " + error.advice();
+  }
+}
+
+TEST(AnnotationsTest, OneThatDoesNotExistIsRefusedWithTheNearest) {
+  EXPECT_EQ(refusal_of(R"("flox.dev/store-view":"closure","flox.dev/environment.web":"o/n:3","other/x":"y")"),
+            "none");
+  EXPECT_THAT(refusal_of(R"("flox.dev/storeview":"closure")"),
+              HasSubstr("Did you mean flox.dev/store-view?"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/Store-View":"closure")"),
+              HasSubstr("Did you mean flox.dev/store-view?"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/enviroment":"o/n")"), HasSubstr("Did you mean flox.dev/environment?"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/":"")"), HasSubstr("Known are flox.dev/activate-mode"));
+  EXPECT_THAT(refusal_of("\"flox.dev/" + std::string(100'000, 'x') + "\":\"\""),
+              HasSubstr("unknown annotation"));
+  EXPECT_LT(refusal_of("\"flox.dev/" + std::string(100'000, 'x') + "\":\"\"").size(), 1000U);
+}
+
+TEST(AnnotationsTest, AValueIsShortPrintableAndOneOfThoseThatThereAre) {
+  EXPECT_EQ(refusal_of("\"flox.dev/environment\":\"" + std::string(512, 'x') + "\""), "none");
+  EXPECT_THAT(refusal_of("\"flox.dev/environment\":\"" + std::string(513, 'x') + "\""),
+              HasSubstr("at most 512"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/environment":"a\nb")"), HasSubstr("is \"a?b\""));
+  EXPECT_THAT(refusal_of(R"("flox.dev/environment.a/b":"x")"), HasSubstr("unknown annotation"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/store-view":"all")"), HasSubstr("It is node or closure."));
+  EXPECT_THAT(refusal_of(R"("flox.dev/activate-mode":"fast")"), HasSubstr("It is run or dev."));
+  EXPECT_THAT(refusal_of(R"("flox.dev/nix-mutable":"yes")"), HasSubstr("It is true or false."));
+  EXPECT_THAT(refusal_of(R"("flox.dev/skip-containers":"a, b; c")"), HasSubstr("commas"));
+  EXPECT_EQ(refusal_of(R"("flox.dev/skip-containers":"a, b,c,","flox.dev/store-view":"")"), "none");
+}
+
+}  // namespace
+}  // namespace flox::shim

@@ -1,0 +1,234 @@
+#include "shim/imageless/imageless.h"
+
+#include <cstdlib>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "protocol/node.pb.h"
+#include "shim/imageless/annotations.h"
+#include "shim/imageless/mutable_nix.h"
+#include "shim/imageless/reserved_places.h"
+#include "shim/imageless/rootfs.h"
+#include "shim/io/diary.h"
+#include "ttrpc/client.h"
+
+namespace flox::shim {
+namespace {
+
+constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
+constexpr Milliseconds release_limit{2000};
+constexpr std::string_view fallback_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// "docker.io/flox/empty:1.0.0@sha256:…" is flox/empty.
+bool is_stub_image(std::string image) {
+  image = image.substr(0, image.find('@'));
+  if (size_t colon = image.rfind(':');
+      colon != std::string::npos && image.find('/', colon) == std::string::npos)
+    image.resize(colon);
+  for (const char* prefix : {"docker.io/", "index.docker.io/"})
+    if (image.starts_with(prefix)) image.erase(0, std::string_view(prefix).size());
+  return image == "ghcr.io/flox/flox" || image == "flox/empty" || image == "flox/flox";
+}
+
+bool runs_flox(const oci::RuntimeSpec& spec) {
+  std::vector<std::string> args = spec.process().args();
+  return !args.empty() && fs::path(args[0]).filename() == "flox";
+}
+
+bool on_path(std::string_view path, std::string_view directory) {
+  for (size_t at = 0; at <= path.size();) {
+    size_t end = std::min(path.find(':', at), path.size());
+    if (path.substr(at, end - at) == directory) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// The runtime's tools are in /bin and /usr/bin, whatever PATH the image or the activation gave.
+void ensure_path(oci::Environment& environment) {
+  std::string path = oci::get_variable(environment, "PATH").value_or("");
+  if (path.empty()) path = fallback_path;
+  for (const char* directory : {"/usr/bin", "/bin"})
+    if (!on_path(path, directory)) path += std::string(":") + directory;
+  oci::set_variable(environment, "PATH", path);
+}
+
+bool wants_mutable_nix(const oci::RuntimeSpec& spec) {
+  if (spec.annotation(mutable_annotation) != "true") return false;
+  if (spec.has_user_namespace())
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("{}: the container has a user namespace, whose users cannot own it", mutable_annotation),
+        "Leave out one of the two: the annotation, or hostUsers: false.");
+  return true;
+}
+
+node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSpec& spec,
+                                     const oci::ProcessSpec& process, const oci::Environment& environment) {
+  node::v1::PrepareRequest request;
+  std::string sandbox = spec.annotation("io.kubernetes.cri.sandbox-id");
+  request.set_container_id(id);
+  request.set_pod_id(sandbox.empty() ? id : sandbox);
+  request.set_pod_namespace(spec.annotation("io.kubernetes.cri.sandbox-namespace"));
+  request.set_pod_name(spec.annotation("io.kubernetes.cri.sandbox-name"));
+  request.set_container_name(container_name(spec));
+  request.set_environment(environment_of(spec));
+  request.set_activate_mode(spec.annotation("flox.dev/activate-mode"));
+  for (const std::string& word : process.args()) request.add_args(word);
+  for (const std::string& entry : environment) request.add_env(entry);
+  request.set_cwd(process.cwd());
+  request.set_uid(process.uid());
+  request.set_gid(process.gid());
+  request.set_store_view(spec.annotation("flox.dev/store-view"));
+  request.set_nix_mutable(wants_mutable_nix(spec));
+  return request;
+}
+
+// The node's store, read-only. "exec" stays allowed: programs live there.
+void mount_store(const std::string& store, oci::RuntimeSpec& spec) {
+  spec.add_mount({"/nix/store", "bind", store, {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
+}
+
+// The size of the container's own /nix is its memory limit, which it counts against.
+void mount_mutable_nix(const std::string& store, const fs::path& bundle, oci::RuntimeSpec& spec,
+                       const oci::ProcessSpec& process) {
+  const fs::path source = attach_mutable_nix({.store = store,
+                                              .uid = process.uid(),
+                                              .gid = process.gid(),
+                                              .bytes = spec.memory_limit(),
+                                              .label = spec.mount_label()},
+                                             bundle);
+  spec.add_mount({"/nix", "bind", source, {"rbind", "rprivate", "nosuid", "nodev"}});
+}
+
+void check_answer(const node::v1::PrepareResponse& response, bool mutable_nix) {
+  if (response.store_directory().empty() || response.runtime_path().empty())
+    fail(ErrorKind::internal, "floxd's answer lacks the store or the runtime");
+  // An older floxd does not know the question, and whether its node would allow it.
+  if (mutable_nix && !response.nix_mutable())
+    throw Error(ErrorKind::untrusted, fmt::format("{}: floxd did not allow it", mutable_annotation),
+                "Update floxd on this node and set allow_nix_mutable = true in its configuration.");
+}
+
+void apply(const node::v1::PrepareResponse& response, oci::RuntimeSpec& spec, oci::ProcessSpec& process,
+           oci::Environment& environment) {
+  if (!response.pod_socket_directory().empty())
+    spec.add_mount({"/run/flox",
+                    "bind",
+                    response.pod_socket_directory(),
+                    {"rbind", "rprivate", "ro", "nosuid", "nodev", "noexec"}});
+  if (response.env_size() > 0) environment.assign(response.env().begin(), response.env().end());
+  ensure_path(environment);
+  process.set_env(environment);
+  if (response.args_size() > 0) process.set_args({response.args().begin(), response.args().end()});
+  spec.set_process(process);
+}
+
+std::string_view name_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+// Of each variable the last value, as get_variable has it: a pod can bring 100,000 of them.
+using Values = std::unordered_map<std::string_view, std::string_view>;
+Values values_of(const oci::Environment& environment) {
+  Values values;
+  for (const std::string_view entry : environment)
+    if (const size_t equals = entry.find('='); equals != std::string_view::npos)
+      values.insert_or_assign(entry.substr(0, equals), entry.substr(equals + 1));
+  return values;
+}
+std::optional<std::string_view> value_in(const Values& values, std::string_view name) {
+  const auto found = values.find(name);
+  return found == values.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace
+
+bool is_imageless(const oci::RuntimeSpec& spec) {
+  if (is_sandbox(spec)) return false;
+  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
+  return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
+         runs_flox(spec);
+}
+
+oci::Environment Activation::merged(const oci::Environment& exec) const {
+  oci::Environment result;
+  const Values old_values = values_of(before), new_values = values_of(after), wishes = values_of(exec);
+  std::unordered_set<std::string_view> taken;
+  for (const std::string& entry : exec) {
+    const std::string_view name = name_of(entry);
+    const bool copied = value_in(old_values, name) == value_in(wishes, name);
+    if (!copied)
+      result.push_back(entry);  // the exec's own wish
+    else if (const auto value = value_in(new_values, name); value && taken.insert(name).second)
+      result.push_back(fmt::format("{}={}", name, *value));
+    // copied but gone after activation: the activation unset it
+  }
+  for (const std::string& entry : after)
+    if (!value_in(wishes, name_of(entry))) result.push_back(entry);
+  return result;
+}
+
+std::string Imageless::default_socket() {
+  const char* socket = std::getenv("FLOX_NODE_SOCKET");
+  return socket != nullptr && *socket != '\0' ? socket : "/run/flox/node.sock";
+}
+
+asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
+                                                              oci::RuntimeSpec& spec, fs::path bundle,
+                                                              Milliseconds limit) {
+  const fs::path root = bundle / spec.root_path();  // an absolute path stands for itself
+  check_places(spec, Rootfs(root));
+  oci::ProcessSpec process = spec.process();
+  Activation activation;
+  activation.before = process.env();
+  activation.after = activation.before;
+  ensure_path(activation.after);
+  if (oci::get_variable(activation.after, "HOME").value_or("").empty() && !Rootfs(root).exists("/etc/passwd"))
+    oci::set_variable(activation.after, "HOME", home_of(process.uid()));
+
+  std::string message = request_for(container_id, spec, process, activation.after).SerializeAsString();
+  ttrpc::Client client(executor_, node_socket_);
+  std::string answer;
+  limit = std::min(limit, prepare_limit);
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), limit);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    const bool late = std::chrono::steady_clock::now() - begin >= limit;
+    throw error.with_context("asking floxd for the container's environment")
+        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
+                          : "Is floxd running on this node? `flox node status` tells.");
+  }
+  node::v1::PrepareResponse response;
+  if (!response.ParseFromString(answer)) fail(ErrorKind::internal, "floxd's answer cannot be read");
+  const bool mutable_nix = wants_mutable_nix(spec);
+  check_answer(response, mutable_nix);
+
+  RuntimeTools tools{response.runtime_path(),
+                     fs::path(response.store_directory()) / fs::path(response.runtime_path()).filename()};
+  in_context("filling the container's root",
+             [&] { fill_rootfs(Rootfs(root), tools, process.uid(), process.gid()); });
+  if (mutable_nix)
+    mount_mutable_nix(response.store_directory(), bundle, spec, process);
+  else
+    mount_store(response.store_directory(), spec);
+  apply(response, spec, process, activation.after);
+  if (annotation_lists(spec, "flox.dev/skip-containers-exec", container_name(spec))) co_return std::nullopt;
+  co_return activation;
+}
+
+asio::awaitable<bool> Imageless::release(std::string container_id) {
+  node::v1::ReleaseRequest request;
+  request.set_container_id(container_id);
+  try {
+    ttrpc::Client client(executor_, node_socket_);
+    co_await client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), release_limit);
+    co_return true;
+  } catch (const Error& error) {
+    diary("releasing the environment of {}: {}", container_id, error.what());
+    co_return false;
+  }
+}
+
+}  // namespace flox::shim

@@ -1,0 +1,54 @@
+// Containers that name an environment instead of an image: which ones they are, and what is done to them
+// before the OCI runtime sees them.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "oci/runtime_spec.h"
+#include "shim/process/waiting.h"
+
+namespace flox::shim {
+
+namespace fs = std::filesystem;
+
+// Ours are containers with annotation flox.dev/environment (or flox.dev/environment.CONTAINER), of a stub
+// image, or whose command is flox; not sandboxes, and not those that flox.dev/skip-containers lists.
+bool is_imageless(const oci::RuntimeSpec& spec);
+
+// What a container's later execs need to run inside its activation, too.
+struct Activation {
+  oci::Environment before;  // as the client asked for, which CRI copies into every exec
+  oci::Environment after;
+
+  // An exec's environment: the activation's variables, but the exec's own where it asked for other values
+  // than the container had.
+  oci::Environment merged(const oci::Environment& exec) const;
+};
+
+class Imageless {
+ public:
+  Imageless(Executor executor, std::string node_socket)
+      : executor_(std::move(executor)), node_socket_(std::move(node_socket)) {}
+
+  // Asks floxd to have the environment present and leased, then edits `spec` (mounts, process) and fills the
+  // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
+  // floxd's, or what is wrong with the annotations or the mounts. What it may have attached below the bundle
+  // is for detach_mutable_nix to take away, once the container is made or was given up.
+  asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
+                                                     fs::path bundle, Milliseconds limit);
+
+  // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
+  // gone.
+  asio::awaitable<bool> release(std::string container_id);
+
+  // FLOX_NODE_SOCKET, else /run/flox/node.sock.
+  static std::string default_socket();
+
+ private:
+  Executor executor_;
+  std::string node_socket_;
+};
+
+}  // namespace flox::shim

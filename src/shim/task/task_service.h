@@ -1,0 +1,50 @@
+// The Task service: RPCs of containerd.task.v2.Task and containerd.task.v3.Task (the same messages) on the
+// tasks of this shim.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "shim/task/task.h"
+#include "ttrpc/server.h"
+
+namespace flox::shim {
+
+class TaskService {
+ public:
+  // `shut_down` is called once: when containerd asks and no task is left, or when there has been none for
+  // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down
+  // after the last; but killed in the middle of a create, or unable to write down where we listen (a full
+  // disk), it does not.
+  TaskService(World world, std::function<void()> shut_down);
+  // Makes all methods of both versions known to the server, which must not outlive this object.
+  void serve(ttrpc::Server& server);
+
+ private:
+  template <typename RequestMessage, typename Body>
+  void method(ttrpc::Server& server, const char* name, Body body);
+
+  std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
+  asio::awaitable<std::string> create(wire::CreateTaskRequest request, Milliseconds limit);
+  asio::awaitable<std::string> remove(wire::ProcessRequest request);
+  asio::awaitable<std::string> wait(wire::ProcessRequest request, Milliseconds limit);
+  asio::awaitable<std::string> pids(wire::TaskRequest request);
+  wire::StateResponse state(const wire::ProcessRequest& request) const;
+  wire::ConnectResponse connect(const wire::TaskRequest& request) const;
+  void shut_down_if_idle();
+  bool idle() const { return tasks_.empty() && creating_.empty(); }
+  // Begins to wait for `idle_limit`, if there is no task now.
+  void watch_idleness();
+
+  World world_;
+  std::function<void()> shut_down_;
+  std::map<std::string, std::shared_ptr<Task>> tasks_;
+  std::set<std::string> creating_;
+  uint64_t creates_ = 0;         // all that were ever asked for
+  bool shutdown_asked_ = false;  // while a task was being created
+};
+
+}  // namespace flox::shim

@@ -1,0 +1,55 @@
+#include "store/cache/binary_cache.h"
+
+#include <future>
+
+#include "store/cache/file_cache.h"
+#include "store/cache/http_cache.h"
+#include "store/cache/s3_cache.h"
+
+namespace flox::store {
+
+std::string BinaryCache::narinfo_name(const nix::StorePath& path) {
+  return std::string(path.digest()) + ".narinfo";
+}
+
+nix::NarInfo BinaryCache::parse_narinfo(std::string_view text, const nix::StorePath& path) {
+  nix::NarInfo info = nix::NarInfo::parse(text);
+  if (info.info.path != path)
+    fail(ErrorKind::invalid_input, "narinfo: StorePath: it describes {} instead of {}",
+         info.info.path.to_string(), path.to_string());
+  return info;
+}
+
+CacheAnswer BinaryCache::ask(const std::string& name) {
+  auto promise = std::make_shared<std::promise<CacheAnswer>>();
+  ask(name, [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
+  return promise->get_future().get();
+}
+
+std::optional<nix::NarInfo> BinaryCache::query(const nix::StorePath& path) {
+  const CacheAnswer answer = ask(narinfo_name(path));
+  if (answer.error) throw Error(*answer.error);
+  if (!answer.text) return std::nullopt;
+  return in_context(fmt::format("cache {}", url()), [&] { return parse_narinfo(*answer.text, path); });
+}
+
+void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
+  constexpr size_t buffer = 8 << 20;
+  const auto file = open_nar(info, buffer);
+  for (std::string piece; file->read(piece);) sink(piece);
+}
+
+std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, const Secret& token) {
+  CacheUrl url = CacheUrl::parse(text);
+  if (url.scheme == "file") return std::make_unique<FileCache>(std::move(url));
+  if (url.scheme == "s3") return std::make_unique<S3Cache>(std::move(url));
+  return std::make_unique<HttpCache>(std::move(url), token);
+}
+
+size_t BinaryCache::limit_of(std::string_view name) {
+  if (name == "nix-cache-info") return 4 << 10;
+  if (name.ends_with(".narinfo")) return 256 << 10;
+  return 16 << 20;
+}
+
+}  // namespace flox::store

@@ -1,0 +1,293 @@
+#include "store/fetch/substitutes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+
+#include "store/local/parallel.h"
+
+namespace flox::store {
+namespace {
+
+using nix::StorePath;
+
+constexpr const char* info_name = "nix-cache-info";
+
+// One path on its way through the caches.
+struct Question {
+  StorePath path;
+  std::shared_ptr<const v1::Wanted> wanted;  // what is remembered of it
+  size_t cache = 0;                          // the one to ask next, or that has answered
+  bool from_memory = false;                  // what `answer` came from
+  bool afresh = false;                       // nothing of what is remembered counts
+  bool remembered_absent = false;
+  Reasons reasons;
+  std::optional<CacheAnswer> answer;
+};
+
+// What is to be done, by whoever has time. Answers arrive here after the search is over, too.
+class Agenda {
+ public:
+  void add(Question question, bool is_new) {
+    const std::lock_guard lock(mutex_);
+    if (is_new) ++open_;
+    questions_.push_back(std::move(question));
+    changed_.notify_one();
+  }
+  // Waits; nothing if all questions are settled or the search has failed.
+  std::optional<Question> take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopped_ || open_ == 0 || !questions_.empty(); });
+    if (stopped_ || questions_.empty()) return std::nullopt;
+    Question question = std::move(questions_.front());
+    questions_.pop_front();
+    return question;
+  }
+  void settle() {
+    const std::lock_guard lock(mutex_);
+    if (--open_ == 0) changed_.notify_all();
+  }
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Question> questions_;
+  size_t open_ = 0;  // not settled
+  bool stopped_ = false;
+};
+
+// The search of a closure. The caches answer in their own time; the threads here read and verify the answers,
+// and ask for what those refer to.
+class Search {
+ public:
+  Search(const v1::FetchRequest& request, CacheList& caches, InstallerLink& installer)
+      : request_(request), caches_(caches), installer_(installer) {}
+
+  std::vector<Substitute> run() {
+    enqueue({request_.wanted().begin(), request_.wanted().end()});
+    run_workers(
+        worker_count(request_.workers()),
+        [&](unsigned) {
+          while (auto question = agenda_->take())
+            question->answer ? read(std::move(*question)) : ask(std::move(*question));
+        },
+        [&] { agenda_->stop(); });
+    return std::move(found_);
+  }
+
+ private:
+  void ask(Question question) {
+    if (caches_.size() == 0)
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("{} is not in the store, and no binary cache is configured", question.path.to_string()),
+          "Name caches in the configuration (FLOX_CACHES), or build the path here.");
+    const std::string name = BinaryCache::narinfo_name(question.path);
+    for (; question.cache < caches_.size(); ++question.cache) {
+      BinaryCache& cache = caches_.at(question.cache);
+      if (const auto error = caches_.why_not(question.cache)) {
+        question.reasons.add(*error);
+        continue;
+      }
+      if (const auto* known = remembered(question)) {
+        question.from_memory = true;
+        question.answer = CacheAnswer{.text = known->present() ? std::optional(known->text()) : std::nullopt,
+                                      .error = std::nullopt};
+        return read(std::move(question));
+      }
+      question.from_memory = false;
+      auto shared = std::make_shared<Question>(std::move(question));
+      return cache.ask(name, [agenda = agenda_, shared](CacheAnswer answer) {
+        shared->answer = std::move(answer);
+        agenda->add(std::move(*shared), false);
+      });
+    }
+    if (!question.remembered_absent) question.reasons.fail(question.path);
+    ask(Question{.path = question.path, .wanted = question.wanted, .afresh = true, .reasons = {}});
+  }
+
+  const v1::Remembered* remembered(const Question& question) const {
+    if (question.afresh) return nullptr;
+    for (const v1::Remembered& known : question.wanted->remembered())
+      if (known.cache() == caches_.number(question.cache)) return &known;
+    return nullptr;
+  }
+
+  void read(Question question) {
+    const CacheAnswer answer = *std::exchange(question.answer, std::nullopt);
+    BinaryCache& cache = caches_.at(question.cache);
+    if (answer.error) {
+      question.reasons.add(*answer.error);
+      if (answer.error->kind() == ErrorKind::unavailable) caches_.give_up(question.cache, *answer.error);
+    } else {
+      if (answer.text && take_over(question, cache, *answer.text)) return agenda_->settle();
+      if (!answer.text) {
+        if (cache.is_remote() && !question.from_memory)
+          installer_.tell_absent(caches_.number(question.cache), question.path);
+        question.reasons.absent(cache.url());
+        question.remembered_absent |= question.from_memory;
+      }
+    }
+    ++question.cache;
+    ask(std::move(question));
+  }
+
+  bool take_over(Question& question, const BinaryCache& cache, const std::string& text) {
+    try {
+      in_context("cache " + cache.url(), [&] {
+        nix::NarInfo narinfo = BinaryCache::parse_narinfo(text, question.path);
+        enqueue(installer_.offer(caches_.number(question.cache), narinfo, question.from_memory));
+        const std::lock_guard lock(mutex_);
+        found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
+      });
+      return true;
+    } catch (const Error& error) {
+      question.reasons.add(error);
+      question.remembered_absent |= question.from_memory;  // the cache may say something better now
+      return false;
+    }
+  }
+
+  void enqueue(std::vector<v1::Wanted> wanted) {
+    for (v1::Wanted& entry : wanted) {
+      StorePath path = StorePath::from_base_name(entry.path());
+      agenda_->add(Question{.path = std::move(path),
+                            .wanted = std::make_shared<const v1::Wanted>(std::move(entry)),
+                            .reasons = {}},
+                   true);
+    }
+  }
+
+  const v1::FetchRequest& request_;
+  CacheList& caches_;
+  InstallerLink& installer_;
+  std::shared_ptr<Agenda> agenda_ = std::make_shared<Agenda>();
+  std::mutex mutex_;
+  std::vector<Substitute> found_;
+};
+
+// The value of a line "KEY: VALUE" of a nix-cache-info; empty if there is none.
+std::string_view value_of(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
+    line.remove_prefix(std::min(line.find_first_not_of(" \t", key.size() + 1), line.size()));
+    return line.substr(0, line.find_last_not_of(" \t\r") + 1);
+  }
+  return {};
+}
+
+}  // namespace
+
+CacheList::CacheList(const v1::FetchRequest& request) {
+  for (const v1::FetchRequest::Cache& named : request.caches()) {
+    auto entry = std::make_unique<Entry>();
+    entry->cache = BinaryCache::open(named.url());
+    entry->number = entries_.size();
+    entry->known_info = named.info();
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void CacheList::read_infos(InstallerLink& installer) {
+  std::vector<std::future<CacheAnswer>> answers;
+  for (const auto& entry : entries_) {
+    auto promise = std::make_shared<std::promise<CacheAnswer>>();
+    answers.push_back(promise->get_future());
+    if (!entry->known_info.empty())
+      promise->set_value({.text = entry->known_info, .error = std::nullopt});
+    else
+      entry->cache->ask(info_name, [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
+  }
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const CacheAnswer answer = answers[i].get();
+    Entry& entry = *entries_[i];
+    try {
+      read_info(entry, answer);
+      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority, entry.mass_query);
+    } catch (const Error& error) {
+      entry.error = error;
+    }
+    if (entry.cache->settings().priority) entry.priority = *entry.cache->settings().priority;
+  }
+  std::ranges::stable_sort(entries_, {},
+                           [](const auto& entry) { return std::pair(!entry->mass_query, entry->priority); });
+}
+
+void CacheList::read_info(Entry& entry, const CacheAnswer& answer) {
+  if (answer.error) throw Error(*answer.error);
+  if (!answer.text) return;  // not every cache has one
+  in_context("cache " + entry.cache->url() + ": nix-cache-info", [&] {
+    if (const std::string_view directory = value_of(*answer.text, "StoreDir");
+        !directory.empty() && directory != nix::store_dir)
+      fail(ErrorKind::invalid_input, "it is a cache for the store directory {}, not for {}", directory,
+           nix::store_dir);
+    const std::string_view priority = value_of(*answer.text, "Priority");
+    if (std::from_chars(priority.data(), priority.data() + priority.size(), entry.priority).ec !=
+            std::errc() &&
+        !priority.empty())
+      fail(ErrorKind::invalid_input, "the priority '{}' is not a number", priority);
+    entry.mass_query = value_of(*answer.text, "WantMassQuery") != "0";
+  });
+}
+
+std::optional<Error> CacheList::why_not(size_t index) const {
+  const Entry& entry = *entries_.at(index);
+  const std::lock_guard lock(entry.mutex);
+  return entry.error;
+}
+
+void CacheList::give_up(size_t index, const Error& error) {
+  Entry& entry = *entries_.at(index);
+  const std::lock_guard lock(entry.mutex);
+  if (!entry.error) entry.error = error;
+}
+
+void Reasons::add(const Error& error) { errors_.push_back(error); }
+
+void Reasons::absent(const std::string& cache_url) {
+  errors_.emplace_back(ErrorKind::not_found, fmt::format("cache {}: does not have it", cache_url));
+}
+
+void Reasons::fail(const nix::StorePath& path) const {
+  ErrorKind kind = ErrorKind::not_found;
+  std::string text;
+  std::string advice;
+  for (const Error& error : errors_) {
+    text += fmt::format("{}{}", text.empty() ? "" : "; ", error.what());
+    if (advice.empty()) advice = error.advice();
+    if (error.kind() == ErrorKind::untrusted || error.kind() == ErrorKind::invalid_input)
+      kind = ErrorKind::untrusted;
+    if (error.kind() != ErrorKind::not_found && kind != ErrorKind::untrusted) kind = ErrorKind::unavailable;
+  }
+  throw Error(kind, fmt::format("{}: {}", path.to_string(), text), advice);
+}
+
+std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::StorePath& path,
+                                    InstallerLink& installer, Reasons& reasons) {
+  if (const auto error = caches.why_not(index)) throw Error(*error);
+  BinaryCache& cache = caches.at(index);
+  auto narinfo = cache.query(path);
+  if (!narinfo) {
+    reasons.absent(cache.url());
+    return std::nullopt;
+  }
+  in_context("cache " + cache.url(), [&] { installer.offer(caches.number(index), *narinfo, false); });
+  return narinfo;
+}
+
+std::vector<Substitute> find_missing(const v1::FetchRequest& request, CacheList& caches,
+                                     InstallerLink& installer) {
+  return Search(request, caches, installer).run();
+}
+
+}  // namespace flox::store
