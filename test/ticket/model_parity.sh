@@ -2,6 +2,7 @@
 # The models against torch and transformers, whose answers stand in oracles/expected (script/oracles): real MiniLM embeddings;
 # DistilBERT's logits and DistilBART's beam search with random weights, in each format of checkpoint and each precision.
 # prepare: minilm-model bart-vocabulary
+# builds: model_run
 . "$(dirname "$0")/../lib.sh"
 model_run=$BUILD_DIR/bench/model_run
 oracles=$PROJECT/test/ticket/oracles

@@ -2,6 +2,7 @@
 # ticket-processor preload-models: fills a cache that huggingface_hub reads, whatever the network does, and shares the work
 # with others that fill it at the same time.
 # prepare: minilm-model hub-packages
+# builds: ticket-processor
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 HUB=

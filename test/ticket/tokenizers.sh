@@ -2,6 +2,7 @@
 # Tokenizers: the ids of Hugging Face's fast tokenizers, and their texts, on a multilingual corpus and on fuzzed input; their
 # answers stand in oracles/expected (script/oracles).
 # prepare: minilm-model bart-vocabulary
+# builds: tokenize ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
