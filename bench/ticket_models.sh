@@ -3,7 +3,7 @@
 # them: tickets a second, memory, start, time a stage, how near the machine's limits. Full-size models: MiniLM's real
 # weights, the others random (seeded). Summaries must be equal, except with int8.
 #   bench/ticket_models.sh     COUNT=200 tickets for us, PYTHON_COUNT=20 of them for Python, THREADS=2, WORKERS="1 2 4"
-#   GRAPH=docs/ticket-throughput.svg bench/ticket_models.sh    also draws the tickets a second
+#   GRAPH=docs/measurements/ticket-throughput.svg bench/ticket_models.sh    also draws the tickets a second
 . "$(dirname "$0")/../script/lib.sh"
 COUNT=${COUNT:-200} PYTHON_COUNT=${PYTHON_COUNT:-20} THREADS=${THREADS:-$(nproc)} WORKERS=${WORKERS:-1 2 4}
 model_run=$BUILD_DIR/bench/model_run peer=$PROJECT/bench/ticket_models.py

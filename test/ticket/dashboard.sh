@@ -24,7 +24,7 @@ curl -fsS "http://127.0.0.1:$port/metrics" >"$WORK/metrics"
 grep -q '^ticket_processed_total 12$' "$WORK/metrics" || die "the figures do not count the tickets: $(grep processed "$WORK/metrics")"
 
 step "the dashboard beside its figures"
-python3 - "$dashboard" "$WORK/metrics" "$PROJECT/docs/ticket-workload.md" <<'PYTHON'
+python3 - "$dashboard" "$WORK/metrics" "$PROJECT/docs/reference/metrics.md" <<'PYTHON'
 import json, re, sys
 
 dashboard = json.load(open(sys.argv[1]))
