@@ -1,7 +1,7 @@
 // Configuration: /etc/flox/config.toml (or $FLOX_CONFIG), each key overridden by its environment variable.
 // Every key is declared once, in config.cc, with its variable, default and meaning; `flox config --explain`
 // prints that table.
-#pragma once
+#pragma once  // Fuzzed by fuzz/config.cc.
 
 #include <chrono>
 #include <filesystem>
