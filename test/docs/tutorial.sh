@@ -10,7 +10,7 @@ step "a machine without flox"
 make_network
 boot_node 1
 # The machine reaches no mirror: what it imports from Debian has been downloaded before.
-flox --root "$LAPTOP_ROOT" import deb python3 busybox-static procps --quiet >/dev/null
+flox --root "$LAPTOP_ROOT" import deb python3 busybox-static procps --quiet >"$WORLD/logs/import.log" 2>&1 || { cat "$WORLD/logs/import.log" >&2; die "importing from Debian failed"; }
 on_node 1 rm -r /etc/cni/net.d
 on_node 1 mkdir -p /run/systemd/system
 on_node 1 install -m 755 "$PROJECT/test/docs/systemctl" /usr/local/sbin/systemctl
