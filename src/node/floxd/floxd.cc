@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
+#include "base/net/server/metrics_page.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/config.h"
@@ -144,7 +145,7 @@ std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const stor
                                           const Metrics& metrics, const PodServer& pods) {
   return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
     if (request.path == "/metrics")
-      return ServerResponse{.content_type = "text/plain; version=0.0.4",
+      return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
