@@ -1,10 +1,10 @@
 // XML from outside, through expat: the only way in which this project reads it (script/lint refuses expat's
 // own calls elsewhere). What we read is what S3 and STS answer: small documents of texts
-// (docs/ticket-workload.md).
+// (docs/reference/ticket-workload.md).
 //
 // A document type declaration is refused, and with it every entity that a document could define: no text
 // grows, and nothing is fetched.
-#pragma once
+#pragma once  // Fuzzed by fuzz/xml.cc.
 
 #include <string>
 #include <string_view>

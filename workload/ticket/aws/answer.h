@@ -1,5 +1,5 @@
 // What AWS's services answer: JSON from SQS and DynamoDB, XML from S3 and STS, and what their refusals mean.
-#pragma once
+#pragma once  // Not fuzzed: answers are read by parse_json and parse_xml (fuzz/json.cc, fuzz/xml.cc).
 
 #include <nlohmann/json.hpp>
 #include <string>
