@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every metric and label that the Grafana dashboard asks for exists in what a worker serves, every stage that the worker
 # times is in it, and docs and dashboard know every metric.
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 WORKER=''

@@ -1,5 +1,5 @@
 // ADDRESS:PORT, as people write where a program listens.
-#pragma once
+#pragma once  // Fuzzed by fuzz/config.cc.
 
 #include <cstdint>
 #include <string>

@@ -1,5 +1,5 @@
 // What a setting's value may be: how it is read from text and shown, by its type.
-#pragma once
+#pragma once  // Fuzzed by fuzz/config.cc.
 
 #include <chrono>
 #include <cstdint>

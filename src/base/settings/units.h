@@ -1,5 +1,5 @@
 // Sizes and durations as people write them.
-#pragma once
+#pragma once  // Fuzzed by fuzz/config.cc.
 
 #include <chrono>
 #include <cstdint>

@@ -39,7 +39,7 @@ nlohmann::json to_json(const PathInfo& info) {
   nlohmann::json json = {{"path", info.path.to_string()}, {"narHash", nix::hash_text(info.nar_hash)},
                          {"narSize", info.nar_size},      {"references", to_json(info.references)},
                          {"signatures", info.signatures}, {"registrationTime", info.registration_time}};
-  if (info.content_address) json["ca"] = *info.content_address;
+  if (info.content_address) json["ca"] = info.content_address->to_string();
   if (info.deriver) json["deriver"] = info.deriver->to_string();
   if (info.ultimate) json["ultimate"] = true;
   return json;

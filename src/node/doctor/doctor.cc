@@ -20,7 +20,9 @@
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "catalog/client.h"
 #include "catalog/settings.h"
+#include "nix/cache_layout.h"
 #include "nix/signature.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
@@ -260,7 +262,8 @@ void examine_caches(Subject subject, const Config& config) {
     const std::string shown = printable_url(cache);
     if (!cache.starts_with("http")) continue;
     try {
-      const store::CacheAnswer answer = store::BinaryCache::open(cache)->ask("nix-cache-info");
+      const store::CacheAnswer answer =
+          store::BinaryCache::open(cache)->ask(std::string(nix::cache_info_name));
       if (answer.error) throw Error(*answer.error);
       if (answer.text)
         subject.ok(shown + " answers");
