@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "protocol/node.pb.h"
+#include "protocol/node.ttrpc.h"
 #include "shim/process/waiting.h"
 #include "ttrpc/server.h"
 
@@ -28,9 +28,9 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   };
   server.handle(
-      "flox.node.v1.Node", "Prepare", [=](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
-        node::v1::PrepareRequest request;
-        request.ParseFromString(call.payload);
+      node::v1::Node::Prepare,
+      [=](node::v1::PrepareRequest request,
+          ttrpc::Call) -> boost::asio::awaitable<node::v1::PrepareResponse> {
         say(fmt::format("prepare id={} pod={} namespace={} container={} environment={} mode={} uid={} cwd={}",
                         request.container_id(), request.pod_id(), request.pod_namespace(),
                         request.container_name(), request.environment(), request.activate_mode(),
@@ -50,14 +50,13 @@ int main(int argc, char** argv) {
         response.set_pod_socket_directory(words[3]);
         for (const std::string& entry : request.env()) response.add_env(entry);
         for (size_t i = 4; i < words.size(); ++i) response.add_env(words[i]);
-        co_return response.SerializeAsString();
+        co_return response;
       });
-  server.handle("flox.node.v1.Node", "Release",
-                [=](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
-                  node::v1::ReleaseRequest request;
-                  request.ParseFromString(call.payload);
+  server.handle(node::v1::Node::Release,
+                [=](node::v1::ReleaseRequest request,
+                    ttrpc::Call) -> boost::asio::awaitable<node::v1::ReleaseResponse> {
                   say("release id=" + request.container_id());
-                  co_return node::v1::ReleaseResponse().SerializeAsString();
+                  co_return node::v1::ReleaseResponse();
                 });
   context.run();
 }
