@@ -1,6 +1,7 @@
 // Which containers are ours, and what an exec gets of the activation.
 #include "shim/imageless/imageless.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

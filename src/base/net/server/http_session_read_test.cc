@@ -1,42 +1,15 @@
+// Uploads and the limits of what a client may send. http_server_test.cc has the clients that mean no good.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "base/net/http_client.h"
-#include "base/net/server/http_server.h"
 #include "base/os/file.h"
+#include "base/testing/local_http.h"
 
 namespace flox {
 namespace {
 
-constexpr BodyLimit limit(64 << 20);
-
 using testing::HasSubstr;
-
-std::string url(const HttpServer& server, std::string_view path) {
-  return fmt::format("http://127.0.0.1:{}{}", server.port(), path);
-}
-
-TEST(Http, a_request_reaches_the_handler_and_its_answer_comes_back) {
-  HttpServer server({}, [](const ServerRequest& request) {
-    return ServerResponse{.body = request.method + " " + request.path + " q=" + request.query.at("q") + " " +
-                                  request.body};
-  });
-  HttpClient client;
-  HttpResponse response =
-      client.send({.method = "POST", .url = url(server, "/a%20b?q=x+y"), .body = "hello", .max_body = limit});
-  EXPECT_EQ(response.status, 200);
-  EXPECT_EQ(response.body, "POST /a b q=x y hello");
-}
-
-TEST(Http, a_handler_error_is_a_problem_document) {
-  HttpServer server(
-      {}, [](const ServerRequest&) -> ServerResponse { fail(ErrorKind::not_found, "no package web"); });
-  HttpResponse response = HttpClient().send({.url = url(server, "/"), .max_body = limit});
-  EXPECT_EQ(response.status, 404);
-  EXPECT_EQ(response.headers["content-type"], "application/problem+json");
-  EXPECT_THAT(response.body, HasSubstr("no package web"));
-}
 
 TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
   TempDir dir;
@@ -60,40 +33,6 @@ TEST(Http, an_uploaded_file_arrives_as_a_file_and_a_served_file_is_streamed) {
                                         [&](std::string_view piece) { got += piece; });
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(got, big);
-}
-
-TEST(Http, a_body_of_unknown_size_comes_whole_and_the_connection_goes_on) {
-  HttpServer server({}, [&](const ServerRequest&) {
-    return ServerResponse{.stream = [](const ByteSink& sink) {
-      for (int i = 0; i < 1000; ++i) sink(std::string(static_cast<size_t>(i), 'x'));
-    }};
-  });
-  HttpClient client;
-  for (int time = 0; time < 3; ++time) {
-    const HttpResponse response = client.send({.url = url(server, "/"), .max_body = limit});
-    EXPECT_EQ(response.body.size(), 499'500u);
-    EXPECT_EQ(response.headers.at("transfer-encoding"), "chunked");
-  }
-}
-
-TEST(Http, a_body_of_unknown_size_that_fails_in_the_middle_is_a_broken_transfer) {
-  HttpServer server({}, [&](const ServerRequest&) {
-    return ServerResponse{.stream = [](const ByteSink& sink) {
-      sink("beginning");
-      fail(ErrorKind::internal, "no more");
-    }};
-  });
-  EXPECT_THROW(HttpClient().send({.url = url(server, "/"), .max_body = limit}), Error);
-}
-
-TEST(Http, nobody_listening_is_unavailable_and_names_the_url) {
-  try {
-    HttpClient().send({.url = "http://127.0.0.1:1/x", .max_body = limit});
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::unavailable);
-    EXPECT_THAT(error.what(), HasSubstr("http://127.0.0.1:1/x"));
-  }
 }
 
 TEST(Http, a_body_over_the_limit_is_refused) {
@@ -141,12 +80,6 @@ TEST(Http, an_upload_that_is_not_admitted_is_answered_unread) {
       client.send({.method = "PUT", .url = url(server, "/open"), .upload_file = source, .max_body = limit})
           .status,
       201);
-}
-
-TEST(Url, encoding_goes_there_and_back) {
-  EXPECT_EQ(url_encode("a b/ü"), "a%20b%2F%C3%BC");
-  EXPECT_EQ(url_decode(url_encode("a+b/%ü")), "a+b/%ü");
-  EXPECT_EQ(url_decode("%zz%4"), "%zz%4");
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
+#include "catalog/model.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "catalog/cpu_level.h"
-#include "catalog/environment_name.h"
-#include "catalog/model.h"
 
 namespace flox::catalog {
 namespace {
@@ -78,19 +77,6 @@ TEST(Constraints, that_cannot_be_read_are_refused_rather_than_never_met) {
   }
 }
 
-TEST(Variants, are_chosen_by_what_the_cpu_can_run) {
-  EXPECT_EQ(variant_rank("", "x86-64-v2"), 0);
-  EXPECT_GT(variant_rank("x86-64-v3", "x86-64-v4"), variant_rank("x86-64-v2", "x86-64-v4"));
-  EXPECT_EQ(variant_rank("x86-64-v3", "x86-64-v2"), -1);
-  EXPECT_EQ(variant_rank("x86-64-v2", "armv8-a"), -1);
-  EXPECT_EQ(variant_rank("x86-64-v2", ""), -1);
-  EXPECT_TRUE(is_known_variant(cpu_level(), "x86_64-linux") ||
-              is_known_variant(cpu_level(), "aarch64-linux"));
-  EXPECT_FALSE(is_known_variant("avx2", "x86_64-linux"));
-  EXPECT_FALSE(is_known_variant("x86-64-v9", "x86_64-linux"));
-  EXPECT_FALSE(is_known_variant("x86-64-v3", "aarch64-linux"));
-}
-
 TEST(PackageBuild, goes_through_json_and_back) {
   PackageBuild build{
       .name = "web", .version = "1.0", .system = "x86_64-linux", .variant = "x86-64-v3", .description = "d"};
@@ -122,17 +108,6 @@ TEST(PackageBuild, with_a_bad_member_is_refused_by_its_name) {
       EXPECT_THAT(error.what(), testing::HasSubstr(key));
     }
   }
-}
-
-TEST(EnvironmentName, is_owner_name_and_perhaps_a_generation) {
-  const EnvironmentName name = parse_environment_name("acme/web-1.0:12");
-  EXPECT_EQ(name.owner, "acme");
-  EXPECT_EQ(name.name, "web-1.0");
-  EXPECT_EQ(name.generation, 12);
-  EXPECT_EQ(parse_environment_name("a/b").to_string(), "a/b");
-  for (const char* bad :
-       {"a", "/b", "a/", "a/b/c", "a/../b", "a/b:", "a/b:x", "a/b:0", "a/b:-1", "-a/b", "a/b c", ""})
-    EXPECT_THROW(parse_environment_name(bad), Error) << bad;
 }
 
 }  // namespace

@@ -1,0 +1,60 @@
+#include "package/elf.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/os/file.h"
+#include "base/os/process.h"
+
+namespace flox::package {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Elf, TellsWhatAProgramNeeds) {
+  auto elf = read_elf("/proc/self/exe");
+  ASSERT_TRUE(elf);
+  EXPECT_TRUE(elf->executable);
+  EXPECT_THAT(elf->interpreter, HasSubstr("ld-linux"));
+  EXPECT_THAT(elf->needed, Contains("libc.so.6"));
+  EXPECT_TRUE(elf->soname.empty());
+}
+
+TEST(Elf, TellsALibrarysNameRunpathAndImports) {
+  TempDir work;
+  write_file(work.path() / "x.c", "void pthread_exit(void*); void f(void) { pthread_exit(0); }");
+  run_checked({.argv = {"gcc", "-shared", "-fPIC", "-o", "x.so", "x.c", "-Wl,-soname,libx.so.7",
+                        "-Wl,-rpath,/a:$ORIGIN/b", "-Wl,--enable-new-dtags"},
+               .cwd = work.path().string()});
+  auto elf = read_elf(work.path() / "x.so");
+  ASSERT_TRUE(elf);
+  EXPECT_FALSE(elf->executable);
+  EXPECT_EQ(elf->soname, "libx.so.7");
+  EXPECT_THAT(elf->search_path, ElementsAre("/a", "$ORIGIN/b"));
+  EXPECT_TRUE(elf->imports.contains("pthread_exit"));
+}
+
+TEST(Elf, IsNotWhatNeedsNoRelocation) {
+  TempDir work;
+  write_file(work.path() / "script", "#!/bin/sh\n");
+  EXPECT_FALSE(read_elf(work.path() / "script"));
+  write_file(work.path() / "short",
+             "\x7f"
+             "ELF");
+  EXPECT_FALSE(read_elf(work.path() / "short"));
+  write_file(work.path() / "empty", "");
+  EXPECT_FALSE(read_elf(work.path() / "empty"));
+}
+
+TEST(Elf, IsRefusedIfItPointsOutsideItself) {
+  TempDir work;
+  std::string bytes = read_file("/proc/self/exe");
+  write_file(work.path() / "half", bytes.substr(0, 200));
+  EXPECT_THROW(read_elf(work.path() / "half"), Error);
+}
+
+}  // namespace
+}  // namespace flox::package
