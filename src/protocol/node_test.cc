@@ -1,4 +1,4 @@
-// The names in which shims and floxd of different releases find each other (docs/node-protocol.md).
+// The names in which shims and floxd of different releases find each other (docs/reference/node-protocol.md).
 #include <gtest/gtest.h>
 
 #include <string>

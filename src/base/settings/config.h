@@ -15,7 +15,7 @@
 
 namespace flox {
 
-// What pods may take of floxd (docs/operations.md, "Budgets"). 0 is no limit.
+// What pods may take of floxd (docs/how-to/limit-pods.md). 0 is no limit.
 struct PodBudgets {
   size_t connections = 16;                 // pod_connections     FLOX_POD_CONNECTIONS: at once, of a pod
   size_t requests = 2;                     // pod_requests        FLOX_POD_REQUESTS: worked on at once
@@ -56,8 +56,9 @@ struct Config {
   std::string metrics_address = "127.0.0.1:9808";   // metrics_address FLOX_METRICS_ADDRESS
   std::string registry_address = "127.0.0.1:9809";  // registry_address FLOX_REGISTRY_ADDRESS; empty: none
 
-  // The store's care (docs/store-care.md). floxd collects garbage when less than gc_min_free is free on the
-  // store's file system, until gc_target_free is; what was in use within gc_keep_newer stays.
+  // Collecting garbage (docs/explanation/garbage-collection.md). floxd collects garbage when less than
+  // gc_min_free is free on the store's file system, until gc_target_free is; what was in use within
+  // gc_keep_newer stays.
   Amount gc_min_free{.share = 0.10};                     // gc_min_free     FLOX_GC_MIN_FREE; 0: never
   Amount gc_target_free{.share = 0.15};                  // gc_target_free  FLOX_GC_TARGET_FREE
   std::chrono::seconds gc_keep_newer{0};                 // gc_keep_newer   FLOX_GC_KEEP_NEWER
