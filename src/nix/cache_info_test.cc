@@ -17,7 +17,13 @@ TEST(CacheInfo, is_read_and_written_as_nix_does) {
   EXPECT_EQ(CacheInfo::parse(info.to_string()).to_string(), info.to_string());
   EXPECT_EQ(CacheInfo::parse("StoreDir: /nix/store\n").priority, 0);
   EXPECT_THAT(error_of([] { CacheInfo::parse("Priority: high\n"); }), HasSubstr("not a number"));
-  EXPECT_THAT(error_of([] { CacheInfo::parse("nonsense"); }), HasSubstr("no colon"));
+  EXPECT_FALSE(CacheInfo::parse("StoreDir: /nix/store\n").want_mass_query);
+  EXPECT_FALSE(CacheInfo::parse("WantMassQuery: yes\n").want_mass_query);
+  for (const char* text : {"Priority: 30x\n", "Priority:30", "Priority: \t+30 \r\n", "nonsense\nPriority: 30",
+                           "Priority: 1\nPriority: 30\n"})
+    EXPECT_EQ(CacheInfo::parse(text).priority, 30) << text;
+  for (const char* text : {"Priority:\n", "Priority: x30", "Priority: 99999999999", "Priority: ++1"})
+    EXPECT_THAT(error_of([&] { CacheInfo::parse(text); }), HasSubstr("Priority")) << text;
 }
 
 }  // namespace

@@ -62,5 +62,22 @@ TEST(NarInfo, malformed_files_are_refused_with_the_key_at_fault) {
     EXPECT_THAT(error_of([&] { NarInfo::parse(c.text); }), HasSubstr(c.reason)) << c.text;
 }
 
+TEST(NarInfo, of_another_path_is_refused_and_a_damaged_one_still_names_its_nar) {
+  const StorePath tree = StorePath::from_base_name("ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree");
+  const StorePath foo = StorePath::from_base_name("0fp3zp4kshpx9nhv5c1vnibdpdp7ah86-foo");
+  EXPECT_EQ(NarInfo::parse(narinfo_text, tree).info.path, tree);
+  EXPECT_THAT(error_of([&] { NarInfo::parse(narinfo_text, foo); }),
+              HasSubstr("instead of " + foo.to_string()));
+  EXPECT_EQ(NarInfo::url_in(narinfo_text), "nar/1.nar.zst");
+  EXPECT_EQ(NarInfo::url_in("junk\nURL: x"), "x");
+  EXPECT_EQ(NarInfo::url_in("NOURL: x\n"), "");
+}
+
+TEST(NarInfo, a_content_address_that_we_do_not_know_is_left_out_and_a_malformed_one_is_refused) {
+  const std::string good(narinfo_text.substr(0, narinfo_text.find("CA: ")));
+  EXPECT_FALSE(NarInfo::parse(good + "CA: fixed:git:sha1:aa\n").info.content_address);
+  EXPECT_THAT(error_of([&] { NarInfo::parse(good + "CA: fixed:sha256:x\n"); }), HasSubstr("narinfo: CA"));
+}
+
 }  // namespace
 }  // namespace flox::nix

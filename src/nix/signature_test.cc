@@ -10,7 +10,28 @@
 namespace flox::nix {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+
+TEST(Signature, has_the_name_of_its_key_and_64_bytes) {
+  const SecretKey key = SecretKey::generate("cache-1");
+  const std::string text = key.sign("message");
+  EXPECT_EQ(key_name_of(text), "cache-1");
+  ASSERT_TRUE(Signature::parse(text));
+  EXPECT_EQ(Signature::parse(text)->key_name, "cache-1");
+  EXPECT_EQ(Signature::parse(text)->bytes.size(), 64u);
+  const std::string base64 = text.substr(text.find(':'));
+  for (const std::string& other : {std::string(), std::string("k"), base64, text + "=", "k:" + text,
+                                   "k:" + std::string(88, 'A'), "k:" + std::string(86, '?') + "=="})
+    EXPECT_FALSE(Signature::parse(other)) << other;
+}
+
+TEST(Signature, a_path_has_one_signature_of_a_key_name) {
+  const SecretKey key = SecretKey::generate("c");
+  NarInfo narinfo = NarInfo::parse(narinfo_text);
+  sign(narinfo.info, key);
+  EXPECT_THAT(narinfo.info.signatures, ElementsAre("a:b", key.sign(narinfo.info.fingerprint())));
+}
 
 TEST(Signature, a_signed_path_info_is_trusted_under_its_keys_name_only) {
   const SecretKey key = SecretKey::generate("cache-1");

@@ -55,16 +55,22 @@ TEST(StorePath, refuses_malformed_names_and_says_why) {
 
 TEST(StorePath, content_addressed_paths_are_those_of_nix) {
   auto path = [](std::string_view name, std::string_view hex) {
-    return content_addressed_path(name, digest_from_hex(hex), {}, false).base_name();
+    return ContentAddress::of_nar(digest_from_hex(hex)).path(name).base_name();
   };
   const std::string tree = "b3bd4d52fdde1fcf15d7ad56b6980d9e01dfa89462bea30d98dd6162a5e85518";
   EXPECT_EQ(path("tree", tree), "ngbzp18yw7v0cnd1fv51bpsx3sbn24ys-tree");
   EXPECT_EQ(path("foo", tree), "0fp3zp4kshpx9nhv5c1vnibdpdp7ah86-foo");
-  const Sha256Digest hello = parse_hash("sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw");
-  EXPECT_EQ(content_addressed_path("hello.txt", hello, {}, false).base_name(),
-            "i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
-  EXPECT_THAT(error_of([&] { content_addressed_path(".x", hello, {}, false); }),
-              HasSubstr("starts with a dot"));
+  const auto hello =
+      ContentAddress::of_nar(parse_hash("sha256:04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw"));
+  EXPECT_EQ(hello.path("hello.txt").base_name(), "i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
+  EXPECT_THAT(error_of([&] { hello.path(".x"); }), HasSubstr("starts with a dot"));
+}
+
+TEST(StorePath, a_digest_is_32_characters_of_base_32) {
+  EXPECT_TRUE(is_digest("i9pmrzmpshapij2kin22pff6fc2adavx"));
+  for (const char* text : {"", "i9pmrzmpshapij2kin22pff6fc2adav", "i9pmrzmpshapij2kin22pff6fc2adavx0",
+                           "e9pmrzmpshapij2kin22pff6fc2adavx"})
+    EXPECT_FALSE(is_digest(text)) << text;
 }
 
 }  // namespace

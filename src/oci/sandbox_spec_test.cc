@@ -1,5 +1,6 @@
 #include "oci/sandbox_spec.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

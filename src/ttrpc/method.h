@@ -1,7 +1,7 @@
 // A method of a service with the types of its messages. FILE.ttrpc.h, which stub_generator.cc writes from the
 // `service` blocks of FILE.proto, has one for each rpc: clients call by it and servers answer by it, so the
 // names of services and methods stand in the .proto file only.
-#pragma once
+#pragma once  // Not fuzzed: protobuf reads the messages.
 
 #include <string>
 

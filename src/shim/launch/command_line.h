@@ -1,5 +1,5 @@
 // The shim's command line, as containerd writes it: Go's flags ("-id x", "--id=x"), then the action.
-#pragma once
+#pragma once  // Fuzzed by fuzz/command_line.cc.
 
 #include <string>
 #include <vector>

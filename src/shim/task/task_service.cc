@@ -90,7 +90,7 @@ void TaskService::serve(ttrpc::Server& server) {
   });
   method(server, V2::ResizePty, V3::ResizePty, [this](wire::ResizePtyRequest request, Call) -> Nothing {
     auto process = find(request.id())->process(request.exec_id());
-    if (process->exited()) fail_status(Code::unknown, "cannot resize a stopped process");
+    if (has_ended(process->state())) fail_status(Code::unknown, "cannot resize a stopped process");
     process->stdio.resize(static_cast<uint16_t>(request.width()), static_cast<uint16_t>(request.height()));
     co_return wire::Empty();
   });
@@ -232,9 +232,9 @@ wire::StateResponse TaskService::state(const wire::ProcessRequest& request) cons
   response.set_stderr(process->stdio.paths().err);
   response.set_terminal(process->stdio.paths().terminal);
   *response.mutable_exited_at() = never();
-  if (process->stopped()) {
-    response.set_exit_status(static_cast<uint32_t>(process->exit->status));
-    *response.mutable_exited_at() = timestamp_of(process->exit->at);
+  if (const Exit* end = process->ended(); end != nullptr && response.status() == wire::STOPPED) {
+    response.set_exit_status(static_cast<uint32_t>(end->status));
+    *response.mutable_exited_at() = timestamp_of(end->at);
   }
   return response;
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "nix/base32.h"
+#include "nix/cache_layout.h"
 #include "nix/listing.h"
 #include "nix/nar.h"
 
@@ -45,6 +45,10 @@ void compress_nar(const LocalStore& store, const PathInfo& info, const NarUpload
   narinfo.file_size = file_size;
 }
 
+void put(BinaryCache& cache, const std::string& name, const fs::path& file) {
+  cache.put(name, file, nix::media_type_of(name));
+}
+
 }  // namespace
 
 nix::NarInfo upload_nar(const LocalStore& store, BinaryCache& cache, const PathInfo& info,
@@ -53,26 +57,20 @@ nix::NarInfo upload_nar(const LocalStore& store, BinaryCache& cache, const PathI
   const fs::path path = temporary.path() / "nar";
   nix::NarInfo narinfo{.info = info, .url = {}, .compression = how.compression.method};
   compress_nar(store, info, how, path, narinfo);
-  narinfo.url =
-      fmt::format("nar/{}.nar{}", nix::to_base32(bytes_of(*narinfo.file_hash)), how.compression.suffix());
-  cache.put(narinfo.url, path, "application/x-nix-nar");
+  narinfo.url = nix::nar_file_name(*narinfo.file_hash, how.compression.method);
+  put(cache, narinfo.url, path);
   if (how.listing) {
     write_file(path, nix::list_tree(store.real_path(info.path)).to_json());
-    cache.put(std::string(info.path.digest()) + ".ls", path, "application/json");
+    put(cache, nix::listing_name(info.path), path);
   }
   return narinfo;
 }
 
 void upload_narinfo(BinaryCache& cache, nix::NarInfo narinfo, const nix::SecretKey* key) {
-  if (key != nullptr) {
-    std::erase_if(narinfo.info.signatures,
-                  [&](const std::string& other) { return other.starts_with(key->name + ":"); });
-    narinfo.info.signatures.push_back(key->sign(narinfo.info.fingerprint()));
-  }
+  if (key != nullptr) nix::sign(narinfo.info, *key);
   const TempDir temporary("flox-upload-");
   write_file(temporary.path() / "narinfo", narinfo.to_string());
-  cache.put(std::string(narinfo.info.path.digest()) + ".narinfo", temporary.path() / "narinfo",
-            "text/x-nix-narinfo");
+  put(cache, nix::narinfo_name(narinfo.info.path), temporary.path() / "narinfo");
 }
 
 }  // namespace flox::store

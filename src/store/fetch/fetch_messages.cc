@@ -37,10 +37,12 @@ nix::PathInfo path_info(const v1::PathInfo& message, const PathInfoLimits& limit
   for (const std::string& reference : message.references())
     info.references.insert(nix::StorePath::from_base_name(reference));
   if (!message.deriver().empty()) info.deriver = nix::StorePath::from_base_name(message.deriver());
-  for (const std::string& signature : message.signatures())
+  for (const std::string& signature : message.signatures()) {
+    if (signature.empty()) fail(ErrorKind::invalid_input, "Sig: it is empty");
     info.signatures.push_back(text_of(signature, "Sig", limits.text));
+  }
   if (!message.content_address().empty())
-    info.content_address = text_of(message.content_address(), "CA", limits.text);
+    info.content_address = nix::ContentAddress::parse(text_of(message.content_address(), "CA", limits.text));
   return info;
 }
 
@@ -55,7 +57,7 @@ v1::NarInfo to_message(const nix::NarInfo& narinfo) {
   for (const nix::StorePath& reference : narinfo.info.references) info.add_references(reference.base_name());
   if (narinfo.info.deriver) info.set_deriver(narinfo.info.deriver->base_name());
   for (const std::string& signature : narinfo.info.signatures) info.add_signatures(signature);
-  if (narinfo.info.content_address) info.set_content_address(*narinfo.info.content_address);
+  if (narinfo.info.content_address) info.set_content_address(narinfo.info.content_address->to_string());
   message.set_url(narinfo.url);
   message.set_compression(narinfo.compression);
   if (narinfo.file_hash) message.set_file_hash(std::string(bytes_of(*narinfo.file_hash)));

@@ -1,6 +1,6 @@
 // The types of fetch.proto to and from ours. What comes from a fetcher is checked field by field: nothing is
 // built from a field that breaks its limit.
-#pragma once
+#pragma once  // Fuzzed by fuzz/fetch_message.cc.
 
 #include "base/error.h"
 #include "nix/narinfo.h"

@@ -71,11 +71,10 @@ std::vector<std::optional<Error>> InstallerLink::unpacked(const std::vector<Tree
   return refused;
 }
 
-void InstallerLink::tell_info(size_t cache, int priority, bool mass_query) {
+void InstallerLink::tell_info(size_t cache, int priority) {
   v1::Note message;
   message.mutable_cache_info()->set_cache(static_cast<uint32_t>(cache));
   message.mutable_cache_info()->set_priority(priority);
-  message.mutable_cache_info()->set_mass_query(mass_query);
   note(message);
 }
 

@@ -36,7 +36,7 @@ class InstallerLink {
   std::vector<std::optional<Error>> unpacked(const std::vector<Tree>& trees, uint64_t bytes_fetched,
                                              uint64_t decoder_memory);
 
-  void tell_info(size_t cache, int priority, bool mass_query);
+  void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);
   void tell_progress(uint64_t bytes_fetched);
 

@@ -1,12 +1,13 @@
 #include "store/fetch/substitutes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <future>
 #include <mutex>
 
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "store/local/parallel.h"
 
 namespace flox::store {
@@ -14,7 +15,6 @@ namespace {
 
 using nix::StorePath;
 
-constexpr const char* info_name = "nix-cache-info";
 constexpr size_t at_once = 32;  // answers that the installer is shown together
 
 // One path on its way through the caches.
@@ -94,7 +94,7 @@ class Search {
           ErrorKind::not_found,
           fmt::format("{} is not in the store, and no binary cache is configured", question.path.to_string()),
           "Name caches in the configuration (FLOX_CACHES), or build the path here.");
-    const std::string name = BinaryCache::narinfo_name(question.path);
+    const std::string name = nix::narinfo_name(question.path);
     for (; question.cache < caches_.size(); ++question.cache) {
       BinaryCache& cache = caches_.at(question.cache);
       if (const auto error = caches_.why_not(question.cache)) {
@@ -161,7 +161,7 @@ class Search {
     }
     try {
       return in_context("cache " + cache.url(),
-                        [&] { return BinaryCache::parse_narinfo(*answer.text, question.path); });
+                        [&] { return nix::NarInfo::parse(*answer.text, question.path); });
     } catch (const Error& error) {
       refused(question, error);
       return std::nullopt;
@@ -217,18 +217,6 @@ class Search {
   std::vector<Substitute> found_;
 };
 
-// The value of a line "KEY: VALUE" of a nix-cache-info; empty if there is none.
-std::string_view value_of(std::string_view text, std::string_view key) {
-  while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
-    line.remove_prefix(std::min(line.find_first_not_of(" \t", key.size() + 1), line.size()));
-    return line.substr(0, line.find_last_not_of(" \t\r") + 1);
-  }
-  return {};
-}
-
 }  // namespace
 
 CacheList::CacheList(const v1::FetchRequest& request) {
@@ -249,37 +237,32 @@ void CacheList::read_infos(InstallerLink& installer) {
     if (!entry->known_info.empty())
       promise->set_value({.text = entry->known_info, .error = std::nullopt});
     else
-      entry->cache->ask(info_name, [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
+      entry->cache->ask(std::string(nix::cache_info_name),
+                        [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
   }
   for (size_t i = 0; i < entries_.size(); ++i) {
     const CacheAnswer answer = answers[i].get();
     Entry& entry = *entries_[i];
     try {
       read_info(entry, answer);
-      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority, entry.mass_query);
+      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority);
     } catch (const Error& error) {
       entry.error = error;
     }
     if (entry.cache->settings().priority) entry.priority = *entry.cache->settings().priority;
   }
-  std::ranges::stable_sort(entries_, {},
-                           [](const auto& entry) { return std::pair(!entry->mass_query, entry->priority); });
+  std::ranges::stable_sort(entries_, {}, [](const auto& entry) { return entry->priority; });
 }
 
 void CacheList::read_info(Entry& entry, const CacheAnswer& answer) {
   if (answer.error) throw Error(*answer.error);
   if (!answer.text) return;  // not every cache has one
-  in_context("cache " + entry.cache->url() + ": nix-cache-info", [&] {
-    if (const std::string_view directory = value_of(*answer.text, "StoreDir");
-        !directory.empty() && directory != nix::store_dir)
-      fail(ErrorKind::invalid_input, "it is a cache for the store directory {}, not for {}", directory,
-           nix::store_dir);
-    const std::string_view priority = value_of(*answer.text, "Priority");
-    if (std::from_chars(priority.data(), priority.data() + priority.size(), entry.priority).ec !=
-            std::errc() &&
-        !priority.empty())
-      fail(ErrorKind::invalid_input, "the priority '{}' is not a number", priority);
-    entry.mass_query = value_of(*answer.text, "WantMassQuery") != "0";
+  in_context(fmt::format("cache {}: {}", entry.cache->url(), nix::cache_info_name), [&] {
+    const auto info = nix::CacheInfo::parse(*answer.text);
+    if (info.store_directory != nix::store_dir)
+      fail(ErrorKind::invalid_input, "it is a cache for the store directory {}, not for {}",
+           info.store_directory, nix::store_dir);
+    entry.priority = info.priority;
   });
 }
 

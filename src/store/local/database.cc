@@ -96,7 +96,7 @@ struct Database::State {
         .bind_optional(static_cast<int64_t>(info.nar_size))
         .bind_optional(info.ultimate ? 1 : 0)
         .bind_optional(join_signatures(info.signatures))
-        .bind_optional(info.content_address.value_or(""))
+        .bind_optional(info.content_address ? info.content_address->to_string() : std::string())
         .run();
     return true;
   }
@@ -120,7 +120,8 @@ std::optional<PathInfo> Database::query(const StorePath& path) const {
     info.nar_size = size_of_row(row.number(4));
     info.ultimate = row.number(5) != 0;
     info.signatures = split_signatures(row.text(6));
-    if (std::string ca = row.text(7); !ca.empty()) info.content_address = std::move(ca);
+    if (const std::string address = row.text(7); !address.empty())
+      info.content_address = address_of_row(address, path);
     auto reference = state_->references.use();
     reference.bind(row.number(0));
     while (reference.next()) info.references.insert(StorePath::parse(reference.text(0)));

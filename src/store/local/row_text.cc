@@ -17,11 +17,18 @@ using nix::StorePath;
 
 namespace {
 
-void warn_of(std::string_view path, std::string_view why) {
+// Whether there has been no warning of this row yet: one per process is enough, of not more than a hundred
+// rows.
+bool is_first_warning(std::string_view path) {
   static std::mutex mutex;
   static std::set<std::string, std::less<>> said;
   const std::lock_guard lock(mutex);
-  if (said.size() >= 100 || !said.emplace(path).second) return;
+  return said.size() < 100 && said.emplace(path).second;
+}
+
+// A row that we would not have written: another program's, or damage.
+void warn_of(std::string_view path, std::string_view why) {
+  if (!is_first_warning(path)) return;
   log::warning(
       "the store's database has the row '{}', which is no path of ours ({}): it and what it refers to are "
       "left alone",
@@ -35,6 +42,17 @@ std::optional<StorePath> path_of_row(std::string_view path) {
     return StorePath::parse(path);
   } catch (const Error& error) {
     warn_of(path, error.what());
+    return std::nullopt;
+  }
+}
+
+std::optional<nix::ContentAddress> address_of_row(const std::string& text, const StorePath& path) {
+  try {
+    return nix::ContentAddress::parse(text);
+  } catch (const Error& error) {
+    if (is_first_warning(path.to_string()))
+      log::warning("the store's database: {}: {}: it counts as no address", path.to_string(),
+                   printable(error.what()));
     return std::nullopt;
   }
 }

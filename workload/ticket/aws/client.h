@@ -59,14 +59,4 @@ class Client {
   CancelCheck cancelled_;
 };
 
-// A service's answer, a JSON object. Throws flox::Error(unavailable) for anything else, and for one that
-// exceeds what any answer needs.
-nlohmann::json parse_answer(std::string_view text);
-
-// What a service's refusal means. `code` as in "ThrottlingException". Exposed for tests.
-flox::ErrorKind meaning_of(int status, const std::string& code);
-// "com.amazonaws.sqs#QueueDoesNotExist" of a JSON answer, "<Code>NoSuchKey</Code>" of an XML one -> the bare
-// code; empty if there is none.
-std::string error_code(const flox::HttpResponse& response);
-
 }  // namespace ticket::aws
