@@ -27,6 +27,7 @@
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
+#include "protocol/node.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
 #include "ttrpc/server.h"
@@ -41,38 +42,29 @@ struct Options {
   std::string runtime;  // store path; empty: the root's own runtime closure
 };
 
-// A protocol method as a ttrpc handler: parsed, run on the pool (it blocks), serialised.
-template <typename Request, typename Method>
-ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
-  return [&pool, method](ttrpc::Request call) -> asio::awaitable<std::string> {
-    Request request;
-    if (!request.ParseFromString(call.payload)) fail(ErrorKind::invalid_input, "the request cannot be read");
-    auto work = [](Method run, Request message) -> asio::awaitable<std::string> {
-      co_return run(message).SerializeAsString();
-    };
-    co_return co_await asio::co_spawn(pool, work(method, request), asio::use_awaitable);
-  };
+// Calls block, so `pool` runs them.
+template <typename Request, typename Response>
+asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
+                                 Response (NodeService::*method)(const Request&), Request request) {
+  auto work = [](NodeService& service, Response (NodeService::*call)(const Request&),
+                 Request message) -> asio::awaitable<Response> { co_return (service.*call)(message); };
+  co_return co_await asio::co_spawn(pool, work(node, method, std::move(request)), asio::use_awaitable);
 }
 
-// Prepare: on the pool where the container brings no environment, else in its namespace's turn.
-ttrpc::Handler preparing(asio::thread_pool& pool, FairThreads& prepares, NodeService& node) {
-  const ttrpc::Handler at_once =
-      blocking<v1::PrepareRequest>(pool, [&node](const v1::PrepareRequest& r) { return node.prepare(r); });
-  return [&prepares, &node, at_once](ttrpc::Request call) -> asio::awaitable<std::string> {
-    auto request = std::make_shared<v1::PrepareRequest>();
-    const bool slow = request->ParseFromString(call.payload) && !request->environment().empty();
-    if (!slow) co_return co_await at_once(std::move(call));
-    std::function<std::string()> work = [&node, request] {
-      return node.prepare(*request).SerializeAsString();
-    };
-    std::string tenant = tenant_of({.id = request->container_id(),
-                                    .pod_id = request->pod_id(),
-                                    .pod_namespace = request->pod_namespace(),
-                                    .pod_name = {},
-                                    .name = {},
-                                    .view = {}});
-    co_return co_await prepares.run(std::move(tenant), std::move(work));
-  };
+// On the pool where the container brings no environment, else in its namespace's turn.
+asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
+                                             NodeService& node, v1::PrepareRequest message) {
+  if (message.environment().empty())
+    co_return co_await run_on(pool, node, &NodeService::prepare, std::move(message));
+  auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
+  std::function<v1::PrepareResponse()> work = [&node, request] { return node.prepare(*request); };
+  std::string tenant = tenant_of({.id = request->container_id(),
+                                  .pod_id = request->pod_id(),
+                                  .pod_namespace = request->pod_namespace(),
+                                  .pod_name = {},
+                                  .name = {},
+                                  .view = {}});
+  co_return co_await prepares.run(std::move(tenant), std::move(work));
 }
 
 // One floxd a store: a second one would end the first one's leases. Held until the program ends.
@@ -181,10 +173,12 @@ void run(const Options& options) {
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  node_server.handle("flox.node.v1.Node", "Prepare", preparing(pool, prepares, node));
-  node_server.handle(
-      "flox.node.v1.Node", "Release",
-      blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r) { return node.release(r); }));
+  node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call) {
+    return prepare(pool, prepares, node, std::move(request));
+  });
+  node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
+    return run_on(pool, node, &NodeService::release, std::move(request));
+  });
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);

@@ -198,15 +198,16 @@ std::string PodService::default_of(const Container& container) const {
   return found == config_.namespace_environments.end() ? "" : found->second;
 }
 
-v1::DefaultEnvironmentResponse PodService::default_environment(
-    [[maybe_unused]] const v1::DefaultEnvironmentRequest& request, const Container& asking) {
+pod::v1::DefaultEnvironmentResponse PodService::default_environment(
+    [[maybe_unused]] const pod::v1::DefaultEnvironmentRequest& request, const Container& asking) {
   check_current(asking);
-  v1::DefaultEnvironmentResponse response;
+  pod::v1::DefaultEnvironmentResponse response;
   response.set_environment(default_of(asking));
   return response;
 }
 
-v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const Container& asking) {
+pod::v1::ResolveResponse PodService::resolve(const pod::v1::ResolveRequest& request,
+                                             const Container& asking) {
   check_current(asking);
   constexpr JsonLimits limits{.bytes = 16 << 10, .depth = 8, .values = 256};
   constexpr size_t longest_name = 256;
@@ -224,12 +225,13 @@ v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const
   auto package = environments_.resolve(request.install_id(), descriptor, request.system());
   if (!config_.pod_install)
     grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
-  v1::ResolveResponse response;
+  pod::v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
   return response;
 }
 
-v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const Container& asking) {
+pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& request,
+                                             const Container& asking) {
   check_current(asking);
   check_mode(request.mode());
   check_system(request.system());
@@ -240,7 +242,7 @@ v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const
   env::Lockfile lock = env::Lockfile::parse(request.lock_json(), "the lock", limits);
   if (!config_.pod_install) lock = granted(asking, lock, request.system());
   const Budgets::Claim claim = budgets_.claim(pod, lock, request.mode());
-  v1::RealiseResponse response;
+  pod::v1::RealiseResponse response;
   try {
     // Leased to the pod: what its init container installs, its other containers run.
     const nix::StorePath profile =
