@@ -11,8 +11,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/command_line/program.h"
 #include "base/data/secret.h"
-#include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
 #include "base/os/file.h"
@@ -69,8 +70,8 @@ void raise_descriptor_limit(size_t connections) {
 
 std::shared_ptr<HttpTls> make_tls(const Options& options) {
   if (options.tls_cert.empty() != options.tls_key.empty())
-    throw Error(ErrorKind::invalid_input, "--tls-cert and --tls-key belong together",
-                "Pass both, or none for plain HTTP.");
+    fail_usage("flox-catalog: only one of --tls-cert and --tls-key is given",
+               "Pass both, or none for plain HTTP.");
   return options.tls_cert.empty() ? nullptr : std::make_shared<HttpTls>(options.tls_cert, options.tls_key);
 }
 
@@ -106,7 +107,7 @@ class Housekeeping {
       if (const size_t removed = cache.remove_orphans(); removed > 0)
         log::info("removed {} NARs that no narinfo names", removed);
     } catch (const std::exception& error) {
-      log::warning("looking for NARs that no narinfo names: {}", error.what());
+      log::warning("looking for NARs that no narinfo names: {}", message_of(error));
     }
   }
 
@@ -199,60 +200,59 @@ void serve(const Options& options) {
 }
 
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "address and port; port 0: the system chooses")
+  app.add_option("--listen", options.listen, "ADDRESS:PORT to listen at; with port 0 the system chooses one")
       ->capture_default_str();
-  app.add_option("--data", options.data, "directory of the database and the cache's files")
+  app.add_option("--data", options.data, "directory of the database and of the binary cache")
       ->capture_default_str();
   app.add_option("--token-file", options.token_file,
-                 "file (mode 0600) with the token that publishers must show; none: read-only");
+                 "file (mode 600) with the token of publishers (default: none, and nobody may publish)");
   app.add_option(
       "--trusted-key", options.trusted_keys,
-      "public key whose signatures are believed, NAME:BASE64, and after spaces the packages that it may "
-      "sign (names, patterns with *; none: all); may be repeated. Without one nothing is verified");
-  app.add_option("--tls-cert", options.tls_cert, "PEM file: serve HTTPS with this certificate and its chain");
-  app.add_option("--tls-key", options.tls_key, "PEM file (mode 0600) with its key; SIGHUP reads both again");
+      "public key to trust, NAME:BASE64, and after spaces the packages that it may sign (names, or patterns "
+      "with *; default: all); repeatable (default: none, and signatures are not verified)");
+  app.add_option("--tls-cert", options.tls_cert,
+                 "PEM file with the certificate and its chain, to serve HTTPS");
+  app.add_option("--tls-key", options.tls_key, "PEM file (mode 600) with the certificate's key");
   app.add_option("--public-url", options.public_url,
-                 "how clients reach the catalog, for addresses in answers; none: as their request says");
-  app.add_option("--max-upload", options.max_upload, "largest file that may be uploaded")
+                 "URL of the catalog in its answers (default: the one of the request)");
+  app.add_option("--max-upload", options.max_upload, "limit for the size of an uploaded file")
       ->capture_default_str();
   app.add_option("--max-store-bytes", options.max_store_bytes,
-                 "what may be kept in all; 0: what the file system holds, but for 256M")
+                 "limit for the size of all files; 0: the file system's, less 256M")
       ->capture_default_str();
   app.add_option("--orphan-age", options.orphan_age,
-                 "hours after which an uploaded NAR that was not published is removed")
+                 "hours until an uploaded NAR that was not published is removed")
       ->check(CLI::Range(1, 24 * 365))
       ->capture_default_str();
   app.add_option("--max-connections", options.max_connections,
-                 "connections at once; the one that waits longest makes room")
+                 "limit for connections; a new one replaces the one that is idle longest")
       ->check(CLI::Range(8, 1'000'000))
       ->capture_default_str();
   app.add_option("--max-connections-per-peer", options.max_connections_per_peer,
-                 "the same of one IPv4 address or IPv6 /64; 0: as many as in all")
+                 "limit for connections of one IPv4 address or IPv6 /64; 0: --max-connections")
       ->capture_default_str();
-  app.add_option("--port-file", options.port_file, "write the port to this file once listening");
+  app.add_option("--port-file", options.port_file, "write the port to this file when the server is ready");
   app.add_flag("--verbose", options.verbose, "log every request");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "The catalog: packages, their versions, and the binary cache that serves them.\n\n"
-      "Example: flox-catalog --listen 0.0.0.0:8590 --data /var/lib/flox/catalog --token-file "
-      "/etc/flox/token\n"
-      "           --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key "
-      "/etc/flox/tls.key"};
-  Options options;
-  app.set_version_flag("-V,--version", FLOX_VERSION);
-  add_options(app, options);
-  try {
-    app.parse(argc, argv);
-    serve(options);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : flox::exit_failure;
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
-  return 0;
+  return flox::run_program([&] {
+    CLI::App app{"The catalog: packages, their versions, and the binary cache that serves them.",
+                 "flox-catalog"};
+    app.footer(
+        "Examples:\n"
+        "  flox-catalog --data ./catalog\n"
+        "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
+        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n\n"
+        "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
+    app.set_version_flag("-V,--version", FLOX_VERSION);
+    Options options;
+    add_options(app, options);
+    return flox::run_command_line(app, argc, argv, [&] {
+      serve(options);
+      return 0;
+    });
+  });
 }

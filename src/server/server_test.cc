@@ -74,7 +74,7 @@ TEST_F(RecordsTest, what_cannot_be_resolved_is_explained) {
   auto unknown = resolve_one("ticket-procesor", "");
   EXPECT_FALSE(unknown["page"]["complete"]);
   EXPECT_THAT(unknown["messages"][0]["context"]["advice"].get<std::string>(),
-              HasSubstr("did you mean ticket-processor?"));
+              HasSubstr("Did you mean ticket-processor?"));
   EXPECT_THAT(resolve_one("ticket-processor", "3")["messages"][0]["context"]["advice"].get<std::string>(),
               HasSubstr("1.0"));
 }
@@ -199,8 +199,8 @@ TEST(CacheFiles, find_only_names_that_a_cache_has) {
 
 TEST(Suggestions, are_the_closest_names_and_never_those_of_a_hostile_length) {
   std::vector<std::string> names = {"hello", "help", "python3", "ticket-processor", "ticket-processor-avx2"};
-  EXPECT_EQ(advice_for_unknown("helo", names), "did you mean hello, help?");
-  EXPECT_THAT(advice_for_unknown("ticket-procesor", names), HasSubstr("did you mean ticket-processor"));
+  EXPECT_EQ(advice_for_unknown("helo", names), "Did you mean hello, help?");
+  EXPECT_THAT(advice_for_unknown("ticket-procesor", names), HasSubstr("Did you mean ticket-processor"));
   EXPECT_THAT(advice_for_unknown("zzzzzz", names), HasSubstr("flox search"));
   EXPECT_THAT(advice_for_unknown(std::string(1'000'000, 'h'), names), HasSubstr("flox search"));
 }
@@ -598,7 +598,7 @@ TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::not_found);
-    EXPECT_EQ(error.advice(), "did you mean web?");
+    EXPECT_EQ(error.advice(), "Did you mean web?");
   }
 }
 

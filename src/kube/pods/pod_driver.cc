@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "kube/pods/cgroup.h"
 #include "kube/pods/sub_path.h"
@@ -83,7 +84,7 @@ milliseconds PodDriver::step() {
     event(true, "FailedSync", with_advice(error));
     next_ = calm_interval;
   } catch (const std::exception& error) {
-    event(true, "FailedSync", error.what());
+    event(true, "FailedSync", message_of(error));
     next_ = calm_interval;
   }
   publish();

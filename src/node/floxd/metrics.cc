@@ -121,7 +121,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
   add("flox_store_read_only", "gauge", "Whether the store is read-only for floxd but where it installs.",
       store::store_is_guarded() ? 1 : 0);
   add("flox_store_damaged_paths", "gauge",
-      "Store paths that a stop of the machine has damaged and no cache could mend.",
+      "Store paths that a stop of the machine has damaged and no cache could repair.",
       static_cast<double>(store::damaged_paths(store).size()));
   struct statvfs disk {};
   if (::statvfs(store.store_directory().c_str(), &disk) == 0)

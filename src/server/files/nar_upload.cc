@@ -21,8 +21,7 @@ struct UnpacksToMore {};  // than that
 
 void NarInfoUpload::write(std::string_view piece) {
   if (text.size() + piece.size() > limit)
-    throw StatusError(413, ErrorKind::invalid_input,
-                      fmt::format("a narinfo of over {} bytes is none", limit));
+    throw StatusError(413, ErrorKind::invalid_input, fmt::format("the narinfo is over {} bytes", limit));
   text.append(piece);
 }
 
@@ -65,7 +64,7 @@ void NarUpload::write(std::string_view piece) {
   if (size_ + piece.size() > cache_.limits_.max_upload)
     throw StatusError(413, ErrorKind::invalid_input,
                       fmt::format("the file is over {} bytes", cache_.limits_.max_upload),
-                      "flox-catalog --max-upload sets the limit.");
+                      "Ask the operator to raise the limit: flox-catalog --max-upload.");
   cache_.reserve(piece.size());
   size_ += piece.size();
   write_all(fd_.get(), piece);

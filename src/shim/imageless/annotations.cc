@@ -69,7 +69,7 @@ std::string shown(std::string_view text) {
     }
   }
   throw Error(ErrorKind::invalid_input, fmt::format("unknown annotation {}{}", prefix, shown(name)),
-              nearest.empty() ? fmt::format("Known are {} and {}{}CONTAINER.", all, prefix, of_container)
+              nearest.empty() ? fmt::format("Use {} or {}{}CONTAINER.", all, prefix, of_container)
                               : fmt::format("Did you mean {}{}?", prefix, nearest));
 }
 

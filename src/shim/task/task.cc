@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "oci/mount.h"
 #include "oci/runtime_spec.h"
@@ -123,7 +124,7 @@ asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
     adopt_init(pid);
     co_return true;
   } catch (const std::exception& error) {
-    trouble = error.what();
+    trouble = message_of(error);
   }
   diary("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
   co_await runtime_->remove(true);
@@ -159,7 +160,7 @@ asio::awaitable<void> Task::undo_create() {
   try {
     if (runtime_) co_await runtime_->remove(true);
   } catch (const std::exception& error) {
-    diary("undoing the creation of {}: {}", id_, error.what());
+    diary("undoing the creation of {}: {}", id_, message_of(error));
   }
   detach_nix();
   unmount_root();
@@ -335,14 +336,14 @@ asio::awaitable<void> Task::watch_init() {
     try {
       co_await runtime_->kill(SIGKILL, true);
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", id_, error.what());
+      diary_debug("{}: {}", id_, message_of(error));
     }
   }
   if (std::exchange(paused_, false)) {  // what is left in the cgroup must be able to die
     try {
       co_await runtime_->resume();
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", id_, error.what());
+      diary_debug("{}: {}", id_, message_of(error));
     }
   }
   while (active_execs_ > 0) {

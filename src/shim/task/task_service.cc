@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "shim/io/diary.h"
 #include "shim/protocol/time.h"
@@ -54,7 +55,7 @@ void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
       diary_debug("{}: {}", name, error.what());
       throw;
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", name, error.what());
+      diary_debug("{}: {}", name, message_of(error));
       rethrow_for_containerd(error);
     }
   };

@@ -21,10 +21,10 @@ namespace flox::store {
 namespace {
 
 [[noreturn]] void fail_changed(const PathInfo& info) {
-  throw Error(ErrorKind::untrusted,
-              fmt::format("{} is not what was registered: its files have changed", info.path.to_string()),
-              "The disk or a program has damaged the store: 'flox store verify --repair' mends what a cache "
-              "has.");
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("{} does not have its registered hash: its files have changed", info.path.to_string()),
+      "Run 'flox store verify --repair' to fetch it again: the disk or a program has damaged the store.");
 }
 
 // What the cache lacks of a path: its narinfo, in a form that wants our signature, and perhaps the NAR.

@@ -114,7 +114,7 @@ void warn_of(std::string_view path, std::string_view why) {
   const std::lock_guard lock(mutex);
   if (said.size() >= 100 || !said.emplace(path).second) return;
   log::warning(
-      "the store's database has the row '{}', which is no path of ours ({}): it and what it refers to are "
+      "the store's database has the row '{}', which is not a store path ({}): it and what it refers to are "
       "left alone",
       printable(path), printable(why));
 }
