@@ -9,7 +9,7 @@ namespace flox::fuzz {
 
 void one(std::string_view input) {
   std::optional<nix::ContentAddress> address;
-  if (!accepts([&] { address = nix::ContentAddress::parse(input); })) return;
+  if (!accepts([&] { address = nix::ContentAddress::parse(input); }) || !address) return;
   require(nix::ContentAddress::parse(address->to_string()) == *address, "its text has the same value");
   const nix::StorePath path = address->path("x");
   require(nix::names(*address, path, {}), "a path is named by its address");

@@ -6,6 +6,9 @@
 namespace flox::fuzz {
 
 void one(std::string_view input) {
+  nix::Hash any;
+  if (accepts([&] { any = nix::Hash::parse(input); }))
+    require(nix::Hash::parse(any.to_text()) == any, "a hash of any algorithm keeps its value");
   Sha256Digest hash;
   if (!accepts([&] { hash = nix::parse_hash(input); })) return;
   const std::string base64 = to_base64(bytes_of(hash));

@@ -38,6 +38,10 @@ void one(std::string_view input) {
                      .nar_hash = sha256("web"),
                      .nar_size = 120};
   static const std::string good = signer.sign(info.fingerprint());
+  if (const auto signature = nix::Signature::parse(input)) {
+    require(signature->key_name == nix::key_name_of(input), "a signature names its key");
+    require(signature->key_name + ":" + to_base64(signature->bytes) == input, "a signature has one text");
+  }
   info.signatures = {std::string(input)};
   require(trusted.signer_of(info).empty() || std::string(input) == good,
           "only the key's own signature counts");

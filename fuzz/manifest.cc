@@ -15,6 +15,7 @@ bool same(const env::InstallDescriptor& a, const env::InstallDescriptor& b) {
 void one(std::string_view input) {
   const std::string id(take_until(input, '\0'));
   const std::string version(take_until(input, '\0'));
+  accepts([&] { require(!env::parse_package(id).install_id.empty(), "a package has an install id"); });
   std::optional<env::Manifest> manifest;
   if (!accepts([&] { manifest = env::Manifest::parse(input, "manifest.toml"); })) return;
   const auto from_lock = env::Manifest::from_json(manifest->json);

@@ -8,6 +8,7 @@
 namespace flox::fuzz {
 
 void one(std::string_view input) {
+  require(nix::NarInfo::url_in(input).find('\n') == std::string_view::npos, "a URL is one line");
   std::optional<nix::NarInfo> info;
   if (!accepts([&] { info = nix::NarInfo::parse(input); })) return;
   const std::string text = info->to_string();
@@ -19,6 +20,7 @@ void one(std::string_view input) {
               again.info.deriver == info->info.deriver &&
               again.info.content_address == info->info.content_address,
           "nothing is lost or changed on the way");
+  require(nix::NarInfo::url_in(text) == info->url, "its URL is found without the rest");
   require(info->info.fingerprint().find('\n') == std::string::npos, "what is signed is one line");
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "fuzz.h"
+#include "nix/content_address.h"
 
 namespace flox::fuzz {
 
@@ -20,7 +21,7 @@ void one(std::string_view input) {
     require(path->base_name() == input, "a base name is written as it was read");
   if (accepts([&] { path = nix::StorePath::containing(input); }))
     require(input.starts_with(path->to_string()), "a file is below its store path");
-  if (accepts([&] { path = nix::content_addressed_path(input, sha256(input), {}, true); }))
+  if (accepts([&] { path = nix::ContentAddress::of_nar(sha256(input)).path(input, {}, true); }))
     require(path->name() == input && nix::StorePath::parse(path->to_string()) == *path,
             "a path that we make is one that we read");
 }

@@ -79,7 +79,8 @@ TEST(ToError, calls_a_fault_of_the_program_one_and_names_no_namespace_of_the_lib
 }
 
 TEST(ToError, keeps_a_context_in_front) {
-  const Error error = thrown_by([] { in_context("reading a", [] { (void)fs::file_size("/nonexistent/a"); }); });
+  const Error error =
+      thrown_by([] { in_context("reading a", [] { (void)fs::file_size("/nonexistent/a"); }); });
   EXPECT_STREQ(error.what(), "reading a: cannot get file size /nonexistent/a: No such file or directory");
   EXPECT_EQ(error.kind(), ErrorKind::not_found);
 }

@@ -1,5 +1,5 @@
 // How environments of a catalog are named: OWNER/NAME, or OWNER/NAME:GENERATION.
-#pragma once
+#pragma once  // Fuzzed by fuzz/environment_name.cc.
 
 #include <cstdint>
 #include <optional>

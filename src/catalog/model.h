@@ -1,5 +1,5 @@
 // What the catalog knows: packages, their versions, and the store paths that each is on each system.
-#pragma once
+#pragma once  // Fuzzed by fuzz/package_build.cc and fuzz/version.cc.
 
 #include <map>
 #include <nlohmann/json.hpp>

@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 #include "package/build/steps.h"
 
 namespace flox::cli {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 

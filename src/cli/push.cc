@@ -1,5 +1,4 @@
 // flox push: publishes an environment.
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
@@ -7,14 +6,14 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/variables.h"
 #include "env/environment.h"
 
 namespace flox::cli {
 namespace {
 
 void push(const std::string& directory, std::string owner) {
-  if (const char* variable = std::getenv("FLOX_OWNER"); owner.empty() && variable != nullptr)
-    owner = variable;
+  if (owner.empty()) owner = CliVariables::read().owner;
   if (owner.empty())
     throw Error(ErrorKind::invalid_input, "publishing the environment: no owner given",
                 "Pass --owner or set FLOX_OWNER.");

@@ -1,5 +1,5 @@
 // manifest.lock: every package fixed to store paths (docs/formats/lockfile.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/lockfile.cc.
 
 #include <map>
 #include <nlohmann/json.hpp>

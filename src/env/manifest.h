@@ -1,5 +1,5 @@
 // manifest.toml: what the user wants (docs/formats/manifest.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/manifest.cc.
 
 #include <filesystem>
 #include <map>

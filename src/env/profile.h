@@ -1,6 +1,6 @@
 // The profile: the merged symlink tree of an environment's packages, itself a store path
-// (docs/environments.md).
-#pragma once
+// (docs/explanation/environments.md).
+#pragma once  // Fuzzed by fuzz/pod_requests.cc.
 
 #include "env/lockfile.h"
 #include "store/local/local_store.h"

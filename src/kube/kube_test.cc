@@ -96,7 +96,8 @@ TEST(PodSecurity, levels_forbid_what_the_standards_say) {
 
 TEST(Describe, sends_nothing_of_a_pod_s_to_the_terminal_that_the_terminal_would_obey) {
   TempDir dir;
-  const CommonOptions common{.state = dir.path(), .endpoint = {}, .cgroup_parent = {}, .namespace_ = {}};
+  CommonOptions common;
+  common.settings.state = dir.path();
   const std::string hostile = "a\x1b]0;b\x07\x1b[2J\xc2\x9b\xff";
   PodStatus pod;
   pod.uid = "u";

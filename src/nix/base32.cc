@@ -19,16 +19,14 @@ constexpr std::array<int8_t, 256> make_values() {
 }
 constexpr auto values = make_values();
 
-constexpr size_t encoded_length(size_t bytes) { return (bytes * 8 + 4) / 5; }
-
 }  // namespace
 
 bool is_base32(char c) noexcept { return values[static_cast<unsigned char>(c)] >= 0; }
 
 std::string to_base32(std::string_view bytes) {
   std::string text;
-  text.reserve(encoded_length(bytes.size()));
-  for (size_t n = encoded_length(bytes.size()); n-- > 0;) {
+  text.reserve(base32_length(bytes.size()));
+  for (size_t n = base32_length(bytes.size()); n-- > 0;) {
     const size_t byte = n * 5 / 8;
     const size_t shift = n * 5 % 8;
     unsigned digit = static_cast<unsigned char>(bytes[byte]) >> shift;
@@ -40,9 +38,9 @@ std::string to_base32(std::string_view bytes) {
 }
 
 std::string from_base32(std::string_view text, size_t bytes) {
-  if (text.size() != encoded_length(bytes))
+  if (text.size() != base32_length(bytes))
     fail(ErrorKind::invalid_input, "'{}' is not base-32 of {} bytes: it has {} characters instead of {}",
-         text, bytes, text.size(), encoded_length(bytes));
+         text, bytes, text.size(), base32_length(bytes));
   std::string result(bytes, '\0');
   for (size_t n = 0; n < text.size(); ++n) {
     const char c = text[text.size() - 1 - n];

@@ -1,5 +1,5 @@
 // nix-cache-info, what a binary cache says of itself (docs/formats/binary-cache.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/cache_info.cc.
 
 #include <string>
 #include <string_view>
@@ -10,11 +10,13 @@ namespace flox::nix {
 
 struct CacheInfo {
   std::string store_directory{store_dir};
-  bool want_mass_query = false;  // may be asked for thousands of paths at once
-  int priority = 0;              // lower is asked first
+  // May be asked for many paths of which it is not known whether they are needed. It does not change where a
+  // needed path is looked for.
+  bool want_mass_query = false;
+  int priority = 0;  // lower is asked first
 
-  // Unknown keys are passed over. Throws Error(invalid_input) for a line without colon, or a priority that is
-  // no number.
+  // As Nix reads it: keys that it does not know and lines without a colon are passed over, the last line of a
+  // key counts. Throws Error(invalid_input) for a priority that does not begin with a number.
   static CacheInfo parse(std::string_view text);
   std::string to_string() const;
 };

@@ -15,20 +15,36 @@ std::string typed(std::string type, const StorePathSet& references, bool self_re
 
 }  // namespace
 
-ContentAddress ContentAddress::parse(std::string_view text) {
-  return in_context(fmt::format("content address '{}'", text), [&]() -> ContentAddress {
-    if (text.starts_with("text:")) {
-      Hash hash = Hash::parse(text.substr(5));
-      if (hash.algorithm != HashAlgorithm::sha256)
-        fail(ErrorKind::invalid_input, "a text is addressed by sha256 only");
-      return {.method = ContentMethod::text, .hash = std::move(hash)};
+std::optional<ContentAddress> ContentAddress::parse(std::string_view text) {
+  return in_context(fmt::format("content address '{}'", text), [&]() -> std::optional<ContentAddress> {
+    ContentMethod method = ContentMethod::flat;
+    std::string_view hash = text;
+    if (hash.find(':') == std::string_view::npos)
+      fail(ErrorKind::invalid_input, "it does not begin with a method, as 'fixed:r:' or 'text:'");
+    if (hash.starts_with("text:")) {
+      method = ContentMethod::text;
+      hash.remove_prefix(5);
+    } else if (hash.starts_with("fixed:r:")) {
+      method = ContentMethod::nar;
+      hash.remove_prefix(8);
+    } else if (hash.starts_with("fixed:")) {
+      hash.remove_prefix(6);
+    } else {
+      return std::nullopt;
     }
-    if (!text.starts_with("fixed:"))
-      fail(ErrorKind::invalid_input, "it begins neither with 'text:' nor with 'fixed:'");
-    const bool nar = text.substr(6).starts_with("r:");
-    return {.method = nar ? ContentMethod::nar : ContentMethod::flat,
-            .hash = Hash::parse(text.substr(nar ? 8 : 6))};
+    // What stands here may also be a method that we do not know.
+    const size_t colon = hash.find(':');
+    if (colon != std::string_view::npos && !find_hash_algorithm(hash.substr(0, colon))) return std::nullopt;
+    ContentAddress address{.method = method, .hash = Hash::parse(hash)};
+    if (method == ContentMethod::text && address.hash.algorithm != HashAlgorithm::sha256)
+      fail(ErrorKind::invalid_input, "a text is addressed by sha256 only");
+    return address;
   });
+}
+
+ContentAddress ContentAddress::of_nar(const Sha256Digest& hash) {
+  return {.method = ContentMethod::nar,
+          .hash = {.algorithm = HashAlgorithm::sha256, .bytes = std::string(bytes_of(hash))}};
 }
 
 std::string ContentAddress::to_string() const {

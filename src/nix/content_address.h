@@ -1,7 +1,8 @@
 // Content addresses: what a path's contents hash to, by which method, and which store path follows from that
 // (docs/formats/store-path.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/content_address.cc.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,11 @@ struct ContentAddress {
   ContentMethod method = ContentMethod::nar;
   Hash hash;
 
-  // Throws Error(invalid_input); what Nix knows and we do not (git trees) is refused as unknown.
-  static ContentAddress parse(std::string_view text);
+  // Nothing for a method or an algorithm that others have and we do not (git trees, BLAKE3): such an address
+  // proves nothing to us. Throws Error(invalid_input) for what is no address.
+  static std::optional<ContentAddress> parse(std::string_view text);
+  // Of the NAR with this SHA-256, which is modulo self if the path refers to itself.
+  static ContentAddress of_nar(const Sha256Digest& hash);
   std::string to_string() const;
   // The path of such an object. References are possible for texts (but not to itself) and for NARs hashed by
   // SHA-256 only: Error(invalid_input) otherwise, as for a bad name. `references` is without the path itself.

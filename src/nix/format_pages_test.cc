@@ -45,8 +45,8 @@ TEST(StorePathPage, ShowsContentAddressesAndTheirPaths) {
   std::istringstream words(format_example("store-path.md", "content-addresses"));
   int count = 0;
   for (std::string address, name, path; words >> address >> name >> path; ++count) {
-    EXPECT_EQ(ContentAddress::parse(address).path(name).to_string(), path);
-    EXPECT_EQ(ContentAddress::parse(address).to_string(), address);
+    EXPECT_EQ(ContentAddress::parse(address).value().path(name).to_string(), path);
+    EXPECT_EQ(ContentAddress::parse(address).value().to_string(), address);
   }
   EXPECT_EQ(count, 2);
 }
@@ -73,7 +73,7 @@ TEST(BinaryCachePage, ShowsANarinfoAndTheMessageThatIsSigned) {
   const NarInfo narinfo = NarInfo::parse(text);
   EXPECT_EQ(narinfo.to_string(), text);
   EXPECT_EQ(narinfo.info.fingerprint() + "\n", format_example("binary-cache.md", "fingerprint"));
-  EXPECT_TRUE(names(ContentAddress::parse(*narinfo.info.content_address), narinfo.info.path, {}));
+  EXPECT_TRUE(names(narinfo.info.content_address.value(), narinfo.info.path, {}));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr std::array<Algorithm, 4> algorithms = {
 
 const Algorithm& get(HashAlgorithm algorithm) { return algorithms.at(static_cast<size_t>(algorithm)); }
 
-size_t base32_length(size_t bytes) { return (bytes * 8 + 4) / 5; }
+size_t hash_size(HashAlgorithm algorithm) { return get(algorithm).size; }
 size_t base64_length(size_t bytes) { return (bytes + 2) / 3 * 4; }
 
 }  // namespace
@@ -30,20 +30,22 @@ std::string_view to_string(HashAlgorithm algorithm) noexcept {
   return algorithms[static_cast<size_t>(algorithm)].name;
 }
 
-HashAlgorithm parse_hash_algorithm(std::string_view name) {
+std::optional<HashAlgorithm> find_hash_algorithm(std::string_view name) noexcept {
   for (size_t i = 0; i < algorithms.size(); ++i)
     if (algorithms[i].name == name) return static_cast<HashAlgorithm>(i);
-  fail(ErrorKind::invalid_input, "'{}' is no hash algorithm; known are md5, sha1, sha256 and sha512", name);
+  return std::nullopt;
 }
-
-size_t hash_size(HashAlgorithm algorithm) noexcept { return algorithms[static_cast<size_t>(algorithm)].size; }
 
 Hash Hash::parse(std::string_view text) {
   return in_context(fmt::format("hash '{}'", text), [&] {
     const size_t separator = text.find_first_of(":-");
     if (separator == std::string_view::npos)
       fail(ErrorKind::invalid_input, "it does not begin with the name of an algorithm, as in 'sha256:'");
-    Hash hash{.algorithm = parse_hash_algorithm(text.substr(0, separator)), .bytes = {}};
+    const auto algorithm = find_hash_algorithm(text.substr(0, separator));
+    if (!algorithm)
+      fail(ErrorKind::invalid_input, "'{}' is not a hash algorithm; known are md5, sha1, sha256 and sha512",
+           text.substr(0, separator));
+    Hash hash{.algorithm = *algorithm, .bytes = {}};
     const bool sri = text[separator] == '-';
     const std::string_view digits = text.substr(separator + 1);
     const size_t size = hash_size(hash.algorithm);
@@ -62,7 +64,6 @@ Hash Hash::parse(std::string_view text) {
 
 std::string Hash::to_hex() const { return flox::to_hex(bytes); }
 std::string Hash::to_text() const { return fmt::format("{}:{}", to_string(algorithm), to_base32(bytes)); }
-std::string Hash::to_sri() const { return fmt::format("{}-{}", to_string(algorithm), to_base64(bytes)); }
 
 struct Hasher::State {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};

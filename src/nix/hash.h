@@ -1,8 +1,9 @@
 // Hashes in the algorithms and text forms of Nix: hexadecimal, base-32, base64 with a prefix "ALGORITHM:",
 // and SRI "ALGORITHM-base64".
-#pragma once
+#pragma once  // Fuzzed by fuzz/hash.cc.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,8 +11,8 @@ namespace flox::nix {
 
 enum class HashAlgorithm { md5, sha1, sha256, sha512 };
 std::string_view to_string(HashAlgorithm algorithm) noexcept;  // "sha256"
-HashAlgorithm parse_hash_algorithm(std::string_view name);     // throws Error(invalid_input)
-size_t hash_size(HashAlgorithm algorithm) noexcept;            // bytes
+// The algorithm of this name; nothing for one that we do not know, as Nix's "blake3".
+std::optional<HashAlgorithm> find_hash_algorithm(std::string_view name) noexcept;
 
 struct Hash {
   HashAlgorithm algorithm = HashAlgorithm::sha256;
@@ -21,7 +22,6 @@ struct Hash {
   static Hash parse(std::string_view text);
   std::string to_hex() const;   // the digits only
   std::string to_text() const;  // "sha256:<base-32>"
-  std::string to_sri() const;   // "sha256-<base64>"
   bool operator==(const Hash&) const = default;
 };
 

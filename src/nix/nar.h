@@ -6,7 +6,7 @@
 //        | str("symlink") str("target") str(TARGET)
 //        | str("directory") { str("entry") str("(") str("name") str(NAME) str("node") node str(")") }
 //   str  = length as 64 bits little-endian, the bytes, zeros up to a multiple of 8
-#pragma once
+#pragma once  // Fuzzed by fuzz/nar.cc and fuzz/reference_scanner.cc.
 
 #include <sys/stat.h>
 
@@ -39,13 +39,10 @@ using NodeVisitor = std::function<void(int fd, const struct stat& status, const 
 void write_nar_of_stranger(const std::filesystem::path& path, const ByteSink& sink, const NodeVisitor& visit,
                            uint64_t most_nodes);
 
-// Unpacks a NAR to `destination`, which must not exist, with canonical metadata (0444/0555, mtime 1).
-// Strict as current Nix is (docs/formats/nar.md): bad names, unsorted entries, truncation, trailing bytes,
-// depth over 64 are Error(invalid_input). Never follows a symlink, never writes outside `destination`. On
-// error the caller removes what is there.
-void unpack_nar(const ByteSource& source, const std::filesystem::path& destination);
-
-// The same for a NAR that is pushed piece by piece. One thread at a time.
+// Unpacks a NAR that comes piece by piece to `destination`, which must not exist, with canonical metadata
+// (0444/0555, mtime 1). Strict as current Nix is (docs/formats/nar.md): bad names, unsorted entries,
+// truncation, trailing bytes, depth over 64 are Error(invalid_input). Never follows a symlink, never writes
+// outside `destination`. On error the caller removes what is there. One thread at a time.
 class NarUnpacker {
  public:
   // Who may set modes (chmod): the unpacker, or somebody who looks at the tree later. Then directories have

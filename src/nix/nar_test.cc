@@ -49,14 +49,10 @@ std::string write(const fs::path& path, uint64_t first = 0) {
 
 // Unpacks in pieces of `piece` bytes.
 void unpack(std::string_view text, const fs::path& to, size_t piece = 1 << 20) {
-  unpack_nar(
-      [&](char* buffer, size_t size) {
-        const size_t count = std::min({text.size(), size, piece});
-        text.copy(buffer, count);
-        text.remove_prefix(count);
-        return count;
-      },
-      to);
+  NarUnpacker unpacker(to);
+  for (; !text.empty(); text.remove_prefix(std::min(piece, text.size())))
+    unpacker.feed(text.substr(0, piece));
+  unpacker.finish();
 }
 
 // The tree of docs/formats/store-path.md.

@@ -338,11 +338,4 @@ void NarUnpacker::finish() {
   if (state_->expect != State::Expect::end) malformed("it is cut off");
 }
 
-void unpack_nar(const ByteSource& source, const std::filesystem::path& destination) {
-  NarUnpacker unpacker(destination);
-  std::string buffer(128 * 1024, '\0');
-  while (const size_t size = source(buffer.data(), buffer.size())) unpacker.feed({buffer.data(), size});
-  unpacker.finish();
-}
-
 }  // namespace flox::nix

@@ -1,5 +1,6 @@
 #include "nix/narinfo.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -35,7 +36,7 @@ struct Fields {
   StorePathSet references;
   std::optional<StorePath> deriver;
   std::vector<std::string> signatures;
-  std::optional<std::string> content_address;
+  std::optional<ContentAddress> content_address;
   std::string url;
   std::string compression;
   std::optional<Sha256Digest> file_hash;
@@ -63,7 +64,7 @@ struct Fields {
     else if (key == "Sig" && !value.empty())
       signatures.emplace_back(value);
     else if (key == "CA" && !value.empty())
-      content_address = value;
+      content_address = ContentAddress::parse(value);
   }
 };
 
@@ -109,6 +110,24 @@ NarInfo NarInfo::parse(std::string_view text) {
                  .file_size = fields.file_size};
 }
 
+NarInfo NarInfo::parse(std::string_view text, const StorePath& path) {
+  NarInfo narinfo = parse(text);
+  if (narinfo.info.path != path)
+    fail(ErrorKind::invalid_input, "narinfo: StorePath: it describes {} instead of {}",
+         narinfo.info.path.to_string(), path.to_string());
+  return narinfo;
+}
+
+std::string_view NarInfo::url_in(std::string_view text) noexcept {
+  constexpr std::string_view key = "URL: ";
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.starts_with(key)) return line.substr(key.size());
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return {};
+}
+
 std::string NarInfo::to_string() const {
   std::string text =
       fmt::format("StorePath: {}\nURL: {}\nCompression: {}\n", info.path.to_string(), url, compression);
@@ -119,7 +138,7 @@ std::string NarInfo::to_string() const {
   text += info.references.empty() ? " \n" : "\n";
   if (info.deriver) text += fmt::format("Deriver: {}\n", info.deriver->base_name());
   for (const std::string& signature : info.signatures) text += fmt::format("Sig: {}\n", signature);
-  if (info.content_address) text += fmt::format("CA: {}\n", *info.content_address);
+  if (info.content_address) text += fmt::format("CA: {}\n", info.content_address->to_string());
   return text;
 }
 

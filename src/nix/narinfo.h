@@ -1,5 +1,5 @@
 // narinfo files of binary caches (docs/formats/binary-cache.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/narinfo.cc.
 
 #include <optional>
 #include <string>
@@ -16,9 +16,14 @@ struct NarInfo {
   std::optional<Sha256Digest> file_hash;  // of the compressed file
   std::optional<uint64_t> file_size;      // bytes
 
-  // Strict on what matters (path, hashes, sizes, references), indifferent to unknown keys and key order.
+  // Strict on what matters (path, hashes, sizes, references), indifferent to unknown keys and key order. A
+  // content address of a form that we do not know is left out.
   // Throws Error(invalid_input) with the key at fault.
   static NarInfo parse(std::string_view text);
+  // Throws the same if it describes another path than `path`.
+  static NarInfo parse(std::string_view text, const StorePath& path);
+  // The URL line of a text that may be no narinfo otherwise; empty if there is none.
+  static std::string_view url_in(std::string_view text) noexcept;
   std::string to_string() const;
 };
 

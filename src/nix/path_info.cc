@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "nix/base32.h"
 #include "nix/hash.h"
 
 namespace flox::nix {
@@ -19,7 +18,9 @@ std::string PathInfo::fingerprint() const {
   return text;
 }
 
-std::string hash_text(const Sha256Digest& hash) { return "sha256:" + to_base32(bytes_of(hash)); }
+std::string hash_text(const Sha256Digest& hash) {
+  return Hash{.algorithm = HashAlgorithm::sha256, .bytes = std::string(bytes_of(hash))}.to_text();
+}
 
 Sha256Digest parse_hash(std::string_view text) {
   const Hash hash = Hash::parse(text);

@@ -1,11 +1,12 @@
 // What is known of a valid store path, and the message that a signature covers.
-#pragma once
+#pragma once  // Fuzzed by fuzz/hash.cc.
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "nix/content_address.h"
 #include "nix/store_path.h"
 
 namespace flox::nix {
@@ -16,10 +17,10 @@ struct PathInfo {
   uint64_t nar_size = 0;    // bytes
   StorePathSet references;  // may contain the path itself
   std::optional<StorePath> deriver;
-  std::vector<std::string> signatures;         // "keyname:base64"
-  std::optional<std::string> content_address;  // "fixed:r:sha256:<base32>" for what this project makes
-  int64_t registration_time = 0;               // Unix seconds
-  bool ultimate = false;                       // built on this machine
+  std::vector<std::string> signatures;            // Signature (signature.h), or what somebody wrote there
+  std::optional<ContentAddress> content_address;  // of the NAR's SHA-256 for what this project makes
+  int64_t registration_time = 0;                  // Unix seconds
+  bool ultimate = false;                          // built on this machine
 
   // "1;<path>;sha256:<base32>;<size>;<references>" (docs/formats/binary-cache.md).
   std::string fingerprint() const;

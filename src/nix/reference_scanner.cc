@@ -4,13 +4,9 @@
 
 #include "nix/base32.h"
 #include "nix/nar.h"
+#include "nix/store_path.h"
 
 namespace flox::nix {
-namespace {
-
-constexpr size_t digest_length = 32;
-
-}  // namespace
 
 ReferenceScanner::ReferenceScanner(std::set<std::string> candidates)
     : candidates_(std::make_move_iterator(candidates.begin()), std::make_move_iterator(candidates.end())) {}

@@ -76,6 +76,23 @@ std::string raw_public_key(EVP_PKEY* key) {
 
 }  // namespace
 
+std::optional<Signature> Signature::parse(std::string_view text) {
+  constexpr size_t base64_length = (signature_size + 2) / 3 * 4;
+  const std::string_view name = key_name_of(text);
+  if (name.empty() || text.size() != name.size() + 1 + base64_length) return std::nullopt;
+  Signature signature{.key_name = std::string(name), .bytes = {}};
+  try {
+    signature.bytes = from_base64(text.substr(name.size() + 1));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return signature.bytes.size() == signature_size ? std::optional(std::move(signature)) : std::nullopt;
+}
+
+std::string_view key_name_of(std::string_view signature) noexcept {
+  return signature.substr(0, signature.find(':'));
+}
+
 PublicKey PublicKey::parse(std::string_view text) {
   NamedBytes parts = parse_named(text, "public key", public_size);
   return {.name = std::move(parts.name), .bytes = std::move(parts.bytes)};
@@ -121,6 +138,12 @@ std::string SecretKey::sign(std::string_view message) const {
   return name + ":" + to_base64(signature);
 }
 
+void sign(PathInfo& info, const SecretKey& key) {
+  std::erase_if(info.signatures,
+                [&](const std::string& signature) { return key_name_of(signature) == key.name; });
+  info.signatures.push_back(key.sign(info.fingerprint()));
+}
+
 TrustedKeys::TrustedKeys(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) add(PublicKey::parse(text));
 }
@@ -130,17 +153,10 @@ void TrustedKeys::add(const PublicKey& key) { keys_.insert_or_assign(key.name, k
 std::string TrustedKeys::signer_of(const PathInfo& info) const {
   const std::string message = info.fingerprint();
   for (const std::string& text : info.signatures) {
-    const size_t colon = text.find(':');
-    if (colon == std::string::npos) continue;
-    const auto key = keys_.find(text.substr(0, colon));
+    const auto key = keys_.find(key_name_of(text));
     if (key == keys_.end()) continue;
-    std::string signature;
-    try {
-      signature = from_base64(std::string_view(text).substr(colon + 1));
-    } catch (const Error&) {  // not a signature, so nobody's word; another line may hold one
-      continue;
-    }
-    if (signature.size() == signature_size && verify(key->second, message, signature)) return key->first;
+    const auto signature = Signature::parse(text);  // nothing: another line may hold one
+    if (signature && verify(key->second, message, signature->bytes)) return key->first;
   }
   return {};
 }

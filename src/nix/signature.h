@@ -1,7 +1,8 @@
 // Ed25519 keys and signatures in Nix's text forms (docs/formats/binary-cache.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/key.cc.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,16 @@
 #include "nix/path_info.h"
 
 namespace flox::nix {
+
+// "name:base64(64 bytes)".
+struct Signature {
+  std::string key_name;
+  std::string bytes;
+  // Nothing for what is no signature.
+  static std::optional<Signature> parse(std::string_view text);
+};
+// The name in front of a signature's colon. It proves nothing by itself.
+std::string_view key_name_of(std::string_view signature) noexcept;
 
 // "name:base64(32 bytes)".
 struct PublicKey {
@@ -31,7 +42,10 @@ struct SecretKey {
   std::string sign(std::string_view message) const;
 };
 
-// The keys whose word counts, by name.
+// Signs the path. What a key of the same name has signed before goes.
+void sign(PathInfo& info, const SecretKey& key);
+
+// The trusted keys, by name.
 class TrustedKeys {
  public:
   TrustedKeys() = default;
@@ -43,7 +57,7 @@ class TrustedKeys {
   std::vector<std::string> names() const;
 
  private:
-  std::map<std::string, PublicKey> keys_;
+  std::map<std::string, PublicKey, std::less<>> keys_;
 };
 
 }  // namespace flox::nix

@@ -9,7 +9,6 @@
 namespace flox::nix {
 namespace {
 
-constexpr size_t digest_length = 32;
 constexpr size_t max_name_length = 211;  // so that DIGEST-NAME.lock and the like fit into 255 bytes
 
 bool is_name_character(char c) {
@@ -34,9 +33,9 @@ void check_name(std::string_view name) {
 
 void check_base_name(std::string_view base_name) {
   if (base_name.size() < digest_length + 2)
-    fail(ErrorKind::invalid_input,
-         "it is too short: a store path is 32 characters of digest, '-' and a name");
-  if (!std::ranges::all_of(base_name.substr(0, digest_length), is_base32))
+    fail(ErrorKind::invalid_input, "it is too short: a store path is {} characters of digest, '-' and a name",
+         digest_length);
+  if (!is_digest(base_name.substr(0, digest_length)))
     fail(ErrorKind::invalid_input, "'{}' is not a digest in Nix's base-32",
          base_name.substr(0, digest_length));
   if (base_name[digest_length] != '-') fail(ErrorKind::invalid_input, "there is no '-' after the digest");
@@ -44,13 +43,22 @@ void check_base_name(std::string_view base_name) {
 }
 
 // 32 bytes folded to 20 by XOR (docs/formats/store-path.md).
-std::string fold(std::string_view digest) {
-  std::string folded(20, '\0');
-  for (size_t i = 0; i < digest.size(); ++i) folded[i % 20] = static_cast<char>(folded[i % 20] ^ digest[i]);
+std::string fold(std::string_view hash) {
+  std::string folded(digest_bytes, '\0');
+  for (size_t i = 0; i < hash.size(); ++i) {
+    char& byte = folded[i % digest_bytes];
+    byte = static_cast<char>(byte ^ hash[i]);
+  }
   return folded;
 }
 
+static_assert(base32_length(digest_bytes) == digest_length);
+
 }  // namespace
+
+bool is_digest(std::string_view text) noexcept {
+  return text.size() == digest_length && std::ranges::all_of(text, is_base32);
+}
 
 StorePath StorePath::from_base_name(std::string_view base_name) {
   try {
@@ -82,14 +90,6 @@ StorePath make_store_path(std::string_view type, std::string_view inner_hash, st
     return StorePath::from_base_name(to_base32(fold(bytes_of(sha256(fingerprint)))) + "-" +
                                      std::string(name));
   });
-}
-
-StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
-                                 const StorePathSet& references, bool self_reference) {
-  std::string type = "source";
-  for (const StorePath& reference : references) type.append(":").append(reference.to_string());
-  if (self_reference) type += ":self";
-  return make_store_path(type, bytes_of(hash), name);
 }
 
 }  // namespace flox::nix

@@ -1,5 +1,5 @@
 // The name of an object in the store: /nix/store/<digest>-<name> (docs/formats/store-path.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/store_path.cc.
 
 #include <compare>
 #include <set>
@@ -14,6 +14,12 @@ namespace flox::nix {
 // the files, not the names.
 inline constexpr std::string_view store_dir = "/nix/store";
 
+// The digest at the beginning of a base name: so many characters of base-32, which encode so many bytes.
+inline constexpr size_t digest_length = 32;
+inline constexpr size_t digest_bytes = 20;
+// Whether the text has the form of a digest.
+bool is_digest(std::string_view text) noexcept;
+
 // A checked store path; immutable value, ordered by base name as Nix orders reference lists.
 class StorePath {
  public:
@@ -24,8 +30,8 @@ class StorePath {
   // From "/nix/store/<digest>-<name>/bin/web": the store path that contains it. Throws Error(invalid_input).
   static StorePath containing(std::string_view path);
 
-  std::string_view digest() const noexcept { return std::string_view(base_name_).substr(0, 32); }
-  std::string_view name() const noexcept { return std::string_view(base_name_).substr(33); }
+  std::string_view digest() const noexcept { return std::string_view(base_name_).substr(0, digest_length); }
+  std::string_view name() const noexcept { return std::string_view(base_name_).substr(digest_length + 1); }
   const std::string& base_name() const noexcept { return base_name_; }
   std::string to_string() const { return std::string(store_dir) + "/" + base_name_; }
 
@@ -41,12 +47,7 @@ using StorePathSet = std::set<StorePath>;
 // The path that Nix gives the object NAME of this type ("source", "text:REFERENCE", "output:out", …) and
 // inner hash (32 bytes of SHA-256; docs/formats/store-path.md). Throws Error(invalid_input) for a bad name,
 // and for one with a leading dot, which some versions of Nix refuse.
+// Paths of objects that are addressed by their contents: ContentAddress::path (content_address.h).
 StorePath make_store_path(std::string_view type, std::string_view inner_hash, std::string_view name);
-
-// The path of an object whose address is its content: method NAR, SHA-256 (docs/formats/store-path.md, type
-// "source"). `hash` is the NAR's hash, or with `self_reference` its hash modulo self
-// (docs/formats/store-path.md). Throws on a bad name.
-StorePath content_addressed_path(std::string_view name, const Sha256Digest& hash,
-                                 const StorePathSet& references, bool self_reference);
 
 }  // namespace flox::nix

@@ -1,6 +1,6 @@
 // The command lines of an OCI runtime (runc or crun) and what it says when it fails. Nothing is run here: the
 // shim has its own way to wait.
-#pragma once
+#pragma once  // Fuzzed by fuzz/pids.cc.
 
 #include <filesystem>
 #include <optional>

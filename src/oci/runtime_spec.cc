@@ -122,14 +122,14 @@ RuntimeSpec::RuntimeSpec(RuntimeSpec&&) noexcept = default;
 RuntimeSpec& RuntimeSpec::operator=(RuntimeSpec&&) noexcept = default;
 RuntimeSpec::~RuntimeSpec() = default;
 
-RuntimeSpec RuntimeSpec::parse(std::string_view text) {
-  return RuntimeSpec(parse_object(text, "the runtime spec"));
+RuntimeSpec RuntimeSpec::parse(std::string_view text, std::string_view name) {
+  return RuntimeSpec(parse_object(text, name));
 }
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
   return in_context("reading the runtime spec", [&] {
     const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
-    return RuntimeSpec(parse_object(text, file.string()));
+    return parse(text, file.string());
   });
 }
 

@@ -1,6 +1,6 @@
 // The OCI runtime spec (config.json) and its process, for editing in place. What is not edited stays as it
 // was, order of keys and unknown fields included. (github.com/opencontainers/runtime-spec, config.md)
-#pragma once
+#pragma once  // Fuzzed by fuzz/runtime_spec.cc.
 
 #include <cstdint>
 #include <filesystem>
@@ -64,7 +64,7 @@ class RuntimeSpec {
   // Throws Error naming the file: not_found, or invalid_input for what is no JSON object within the limits:
   // 16 MiB and 131,072 members and elements.
   static RuntimeSpec load(const std::filesystem::path& file);
-  static RuntimeSpec parse(std::string_view text);
+  static RuntimeSpec parse(std::string_view text, std::string_view name = "the runtime spec");
   RuntimeSpec(RuntimeSpec&&) noexcept;
   RuntimeSpec& operator=(RuntimeSpec&&) noexcept;
   ~RuntimeSpec();

@@ -1,5 +1,5 @@
 // Reads what matters for relocation from ELF programs and libraries (System V gABI chapters 4 and 5).
-#pragma once
+#pragma once  // Fuzzed by fuzz/elf.cc.
 
 #include <cstdint>
 #include <filesystem>

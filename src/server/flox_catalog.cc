@@ -18,41 +18,13 @@
 #include "base/net/server/http_tls.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
-#include "base/settings/units.h"
+#include "base/settings/options.h"
 #include "server/api/api.h"
+#include "server/settings.h"
 
 namespace {
 
 using namespace flox;
-
-struct Options {
-  std::string listen = "127.0.0.1:8590";
-  std::string data = "/var/lib/flox/catalog";
-  std::string token_file;
-  std::vector<std::string> trusted_keys;
-  std::string tls_cert;
-  std::string tls_key;
-  std::string public_url;
-  std::string max_upload = "16G";
-  std::string max_store_bytes = "0";
-  size_t max_connections = 4096;
-  size_t max_connections_per_peer = 0;
-  unsigned orphan_age = 24;  // hours
-  std::string port_file;
-  bool verbose = false;
-};
-
-// "127.0.0.1:8590" or "[::1]:8590".
-std::pair<std::string, uint16_t> parse_listen(const std::string& listen) {
-  size_t colon = listen.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos && !CLI::detail::lexical_cast(listen.substr(colon + 1), port)) port = -1;
-  if (port < 0 || port > 65535)
-    flox::fail(flox::ErrorKind::invalid_input, "--listen {}: not of the form ADDRESS:PORT", listen);
-  std::string address = listen.substr(0, colon);
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  return {address, static_cast<uint16_t>(port)};
-}
 
 // Connections and the files that they are answered with.
 void raise_descriptor_limit(size_t connections) {
@@ -68,7 +40,7 @@ void raise_descriptor_limit(size_t connections) {
         limit.rlim_cur, limit.rlim_cur / 2, connections);
 }
 
-std::shared_ptr<HttpTls> make_tls(const Options& options) {
+std::shared_ptr<HttpTls> make_tls(const server::ServerSettings& options) {
   if (options.tls_cert.empty() != options.tls_key.empty())
     fail_usage("flox-catalog: only one of --tls-cert and --tls-key is given",
                "Pass both, or none for plain HTTP.");
@@ -117,9 +89,10 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the others
 };
 
-void say_what_is_on(const Options& options, uint16_t port, const server::RegisteredKeys& keys) {
-  log::info("listening on {}://{}:{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
-            options.listen.substr(0, options.listen.rfind(':')), port, options.data,
+void say_what_is_on(const server::ServerSettings& options, uint16_t port,
+                    const server::RegisteredKeys& keys) {
+  log::info("listening on {}://{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
+            options.listen.with_port(port), options.data.string(),
             options.token_file.empty() ? "; read-only: no --token-file" : "");
   if (keys.empty())
     log::warning(
@@ -146,18 +119,15 @@ void wait_for_end(const sigset_t& signals, HttpTls* tls) {
   }
 }
 
-void serve(const Options& options) {
-  if (options.verbose) log::set_level(log::Level::debug);
-  const auto [address, port] = parse_listen(options.listen);
+void serve(const server::ServerSettings& options) {
   // Without a token nobody may change anything.
   Secret token = options.token_file.empty()
                      ? Secret()
                      : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
   const server::RegisteredKeys keys(options.trusted_keys);
-  const server::CacheLimits limits{
-      .max_upload = in_context("--max-upload", [&] { return parse_size(options.max_upload); }),
-      .max_store_bytes = in_context("--max-store-bytes", [&] { return parse_size(options.max_store_bytes); }),
-      .orphan_age = std::chrono::hours(options.orphan_age)};
+  const server::CacheLimits limits{.max_upload = options.max_upload.bytes,
+                                   .max_store_bytes = options.max_store_bytes.bytes,
+                                   .orphan_age = options.orphan_age};
   const std::shared_ptr<HttpTls> tls = make_tls(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
@@ -170,17 +140,17 @@ void serve(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
 
   fs::create_directories(options.data);
-  server::Records records(fs::path(options.data) / "catalog.sqlite");
-  server::EnvironmentRecords environments(fs::path(options.data) / "environments.sqlite");
-  server::CacheFiles cache(fs::path(options.data) / "cache", keys, limits);
+  server::Records records(options.data / "catalog.sqlite");
+  server::EnvironmentRecords environments(options.data / "environments.sqlite");
+  server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
   server::Api api(records, environments, cache, keys,
                   {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string() : http->counters().metrics("flox_catalog_http_");
                    }});
-  HttpServer server({.address = address,
-                     .port = port,
+  HttpServer server({.address = options.listen.address,
+                     .port = options.listen.port,
                      .threads = 4,
                      .max_body = 1 << 20,
                      .max_upload = limits.max_upload,
@@ -199,42 +169,6 @@ void serve(const Options& options) {
   wait_for_end(signals, tls.get());
 }
 
-void add_options(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "ADDRESS:PORT to listen at; with port 0 the system chooses one")
-      ->capture_default_str();
-  app.add_option("--data", options.data, "directory of the database and of the binary cache")
-      ->capture_default_str();
-  app.add_option("--token-file", options.token_file,
-                 "file (mode 600) with the token of publishers (default: none, and nobody may publish)");
-  app.add_option(
-      "--trusted-key", options.trusted_keys,
-      "public key to trust, NAME:BASE64, and after spaces the packages that it may sign (names, or patterns "
-      "with *; default: all); repeatable (default: none, and signatures are not verified)");
-  app.add_option("--tls-cert", options.tls_cert,
-                 "PEM file with the certificate and its chain, to serve HTTPS");
-  app.add_option("--tls-key", options.tls_key, "PEM file (mode 600) with the certificate's key");
-  app.add_option("--public-url", options.public_url,
-                 "URL of the catalog in its answers (default: the one of the request)");
-  app.add_option("--max-upload", options.max_upload, "limit for the size of an uploaded file")
-      ->capture_default_str();
-  app.add_option("--max-store-bytes", options.max_store_bytes,
-                 "limit for the size of all files; 0: the file system's, less 256M")
-      ->capture_default_str();
-  app.add_option("--orphan-age", options.orphan_age,
-                 "hours until an uploaded NAR that was not published is removed")
-      ->check(CLI::Range(1, 24 * 365))
-      ->capture_default_str();
-  app.add_option("--max-connections", options.max_connections,
-                 "limit for connections; a new one replaces the one that is idle longest")
-      ->check(CLI::Range(8, 1'000'000))
-      ->capture_default_str();
-  app.add_option("--max-connections-per-peer", options.max_connections_per_peer,
-                 "limit for connections of one IPv4 address or IPv6 /64; 0: --max-connections")
-      ->capture_default_str();
-  app.add_option("--port-file", options.port_file, "write the port to this file when the server is ready");
-  app.add_flag("--verbose", options.verbose, "log every request");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -247,10 +181,13 @@ int main(int argc, char** argv) {
         "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
         "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n\n"
         "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
+    server::ServerSettings options;
+    bool verbose = false;
     app.set_version_flag("-V,--version", FLOX_VERSION);
-    Options options;
-    add_options(app, options);
-    return flox::run_command_line(app, argc, argv, [&] {
+    add_setting_options(app, options);
+    app.add_flag("--verbose", verbose, "Log every request.");
+    return run_command_line(app, argc, argv, [&] {
+      if (verbose) log::set_level(log::Level::debug);
       serve(options);
       return 0;
     });

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "nix/base32.h"
+#include "nix/cache_layout.h"
 #include "server/api/api.h"
 #include "server/api/resolve.h"
 #include "server/api/suggest.h"
@@ -359,7 +360,7 @@ TEST_F(UploadTest, a_published_path_gains_valid_signatures_and_nothing_else) {
   EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
   changed = narinfo;
   changed.info.deriver = nix::StorePath::from_base_name(std::string(32, '9') + "-x.drv");
-  changed.info.content_address = "fixed:r:sha256:" + std::string(52, '0');
+  changed.info.content_address = nix::ContentAddress::of_nar({});
   accept(changed);
   EXPECT_FALSE(cache_.narinfo(path('0'))->info.deriver);
   EXPECT_FALSE(cache_.narinfo(path('0'))->info.content_address);
@@ -387,7 +388,9 @@ TEST_F(UploadTest, signatures_do_not_pile_up_whether_keys_are_registered_or_not)
   EXPECT_EQ(signatures('0').size(), 1u);
   narinfo.info.signatures.resize(300, "k:" + std::string(300, 'A'));
   const std::string all = narinfo.to_string();
-  EXPECT_EQ(refusal([&] { accept(std::string(32, '0') + ".narinfo", all + std::string(65536, '\n')); }),
+  EXPECT_EQ(refusal([&] {
+              accept(std::string(32, '0') + ".narinfo", all + std::string(nix::max_narinfo_size, '\n'));
+            }),
             ErrorKind::invalid_input);
   EXPECT_EQ(plausible_signatures({}).size(), 0u);
   std::vector<std::string> many;
@@ -397,6 +400,25 @@ TEST_F(UploadTest, signatures_do_not_pile_up_whether_keys_are_registered_or_not)
   EXPECT_EQ(plausible_signatures(many).size(), most_signatures);
   EXPECT_THAT(plausible_signatures({"a:xx", "b", ":", "c:" + std::string(86, 'A') + "==", "c:again"}),
               testing::SizeIs(1));
+}
+
+TEST_F(UploadTest, a_narinfo_does_not_grow_by_signatures_until_no_client_reads_it) {
+  const auto long_name = [](char c) { return std::string(nix::max_narinfo_size / 5 * 3, c); };
+  const nix::SecretKey first = nix::SecretKey::generate(long_name('a'));
+  const nix::SecretKey second = nix::SecretKey::generate(long_name('b'));
+  const RegisteredKeys keys({first.public_key().to_string(), second.public_key().to_string()});
+  nix::NarInfo narinfo = upload_nar('0', "library");
+  CacheFiles cache(dir_.path() / "cache", keys);
+  const auto put = [&](const nix::SecretKey& key) {
+    narinfo.info.signatures = {key.sign(narinfo.info.fingerprint())};
+    const std::string name = nix::narinfo_name(narinfo.info.path);
+    const auto sink = cache.begin(name);
+    sink->write(narinfo.to_string());
+    cache.accept(name, *sink);
+  };
+  put(first);
+  EXPECT_EQ(refusal([&] { put(second); }), ErrorKind::invalid_input);
+  EXPECT_THAT(cache.narinfo(path('0'))->info.signatures, testing::SizeIs(1));
 }
 
 TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
@@ -412,7 +434,7 @@ TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
   const std::string nar = "nar/" + std::string(52, '0') + ".nar";
   EXPECT_EQ(status_of(nar, 900), 0);
   EXPECT_EQ(status_of(nar, 1001), 413);
-  EXPECT_EQ(status_of(std::string(32, '0') + ".narinfo", 65'537), 413);
+  EXPECT_EQ(status_of(std::string(32, '0') + ".narinfo", nix::max_narinfo_size + 1), 413);
   auto held = small.begin(nar);
   held->write(std::string(1000, 'x'));
   EXPECT_EQ(status_of(nar, 999), 507);

@@ -1,5 +1,5 @@
 // The two messages every call consists of, as whole frames. Shared by the clients.
-#pragma once
+#pragma once  // Fuzzed by fuzz/ttrpc_frame.cc.
 
 #include <chrono>
 #include <string>

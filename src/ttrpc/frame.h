@@ -5,7 +5,7 @@
 //   4       4     stream: odd and increasing, chosen by the client; an answer carries its request's
 //   8       1     type: 1 request, 2 response, 3 data (streaming only)
 //   9       1     flags: 1 sender has closed its half, 2 sender will stream data, 4 no data
-#pragma once
+#pragma once  // Fuzzed by fuzz/ttrpc_frame.cc.
 
 #include <cstdint>
 #include <string>

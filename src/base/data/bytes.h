@@ -1,5 +1,5 @@
 // Streams of bytes, and their text encodings (hexadecimal, base64).
-#pragma once
+#pragma once  // Fuzzed by fuzz/base32.cc.
 
 #include <functional>
 #include <string>

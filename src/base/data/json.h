@@ -4,7 +4,7 @@
 // A text is checked for its size, depth, members and numbers before anything is built from it, in one pass
 // that uses no stack, so a hostile text costs microseconds and a constant amount of memory. That bounds what
 // comes after it, too: copying, comparing and dumping a nlohmann document recurse once a level.
-#pragma once
+#pragma once  // Fuzzed by fuzz/json.cc.
 
 #include <nlohmann/json.hpp>
 #include <string_view>

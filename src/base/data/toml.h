@@ -2,7 +2,7 @@
 // toml::parse() elsewhere). Its assertions would end the process on some malformed texts ("[`" is
 // one): here they are errors. Include this instead of toml++'s own headers: every file must have the same
 // definitions.
-#pragma once
+#pragma once  // Fuzzed by fuzz/toml.cc.
 
 #include <string_view>
 

@@ -1,6 +1,6 @@
 // URLs of HTTP servers, taken apart: what two URLs must share to be the same server, and which networks an
 // address belongs to.
-#pragma once
+#pragma once  // Fuzzed by fuzz/cache_url.cc.
 
 #include <sys/socket.h>
 

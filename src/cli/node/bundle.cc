@@ -6,8 +6,8 @@
 
 #include "base/command_line/program.h"
 #include "base/os/file.h"
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "oci/image_layout.h"
 #include "package/build/steps.h"
 

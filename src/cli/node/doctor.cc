@@ -8,8 +8,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "node/installer/labels.h"
 
 namespace flox::cli {

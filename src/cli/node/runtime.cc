@@ -1,6 +1,6 @@
 // flox node runtime: builds the runtime closure.
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "node/installer/runtime_closure.h"
 #include "package/build/steps.h"
 

@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
+#include "node/floxd/config.h"
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
 
@@ -31,7 +31,7 @@ void refuse_while_pods_run(bool force) {
 // Without systemd we cannot stop it ourselves, and it would go on giving leases.
 void refuse_while_floxd_runs(const Config& config) {
   try {
-    HttpClient().send({.url = "http://" + config.metrics_address + "/healthz",
+    HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/healthz",
                        .timeout = std::chrono::seconds(2),
                        .max_body = BodyLimit(1 << 20)});
   } catch (const Error&) {

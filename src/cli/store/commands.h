@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "base/settings/config.h"
 #include "cli/options.h"
+#include "node/floxd/config.h"
 #include "store/local/local_store.h"
 
 namespace flox::cli {

@@ -3,6 +3,7 @@
 
 #include "base/settings/units.h"
 #include "cli/store/commands.h"
+#include "nix/signature.h"
 
 namespace flox::cli {
 namespace {
@@ -15,12 +16,12 @@ struct Options {
 void print_info(const nix::PathInfo& info) {
   fmt::print("{}\n  NAR hash    {}\n  NAR size    {} bytes ({})\n", info.path.to_string(),
              nix::hash_text(info.nar_hash), info.nar_size, size_text(info.nar_size));
-  if (info.content_address) fmt::print("  address     {}\n", *info.content_address);
+  if (info.content_address) fmt::print("  address     {}\n", info.content_address->to_string());
   if (info.deriver) fmt::print("  made by     {}\n", info.deriver->to_string());
   for (const nix::StorePath& reference : info.references)
     fmt::print("  refers to   {}\n", reference.to_string());
   for (const std::string& signature : info.signatures)
-    fmt::print("  signed by   {}\n", signature.substr(0, signature.find(':')));
+    fmt::print("  signed by   {}\n", nix::key_name_of(signature));
 }
 
 void show_info(const Options& options) {

@@ -17,7 +17,7 @@ struct Options {
 
 void sign(const Options& options) {
   const Config config = Config::load();
-  const std::string file = options.key.empty() ? config.signing_key_file : options.key;
+  const std::string file = options.key.empty() ? config.signing_private_key : options.key;
   if (file.empty())
     throw Error(ErrorKind::invalid_input, "signing: no signing key is configured",
                 "Pass --key FILE, or set FLOX_SIGNING_PRIVATE_KEY, or signing_private_key in "

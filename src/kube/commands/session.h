@@ -7,15 +7,18 @@
 #include <string>
 #include <vector>
 
+#include "kube/commands/settings.h"
 #include "kube/controllers/supervisor.h"
 #include "kube/pods/state_dir.h"
 
 namespace flox::kube {
 
-// As given on the command line; empty where nothing is.
+// From the command line and from variables.
 struct CommonOptions {
-  std::string state, endpoint, cgroup_parent, namespace_;
+  KubeSettings settings;
+  std::string namespace_;  // empty: not given
 };
+// `options` must outlive the parsing.
 void add_common_options(CLI::App& app, CommonOptions& options);
 
 struct Session {

@@ -1,7 +1,7 @@
 // Container logs in CRI's format: "TIME STREAM TAG TEXT", where TIME is RFC 3339 with nanoseconds, STREAM is
 // stdout or stderr, and TAG is F for a full line or P for a part of one whose rest follows.
 // https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
-#pragma once
+#pragma once  // Fuzzed by fuzz/log_line.cc.
 
 #include <filesystem>
 #include <functional>

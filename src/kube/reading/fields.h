@@ -1,7 +1,7 @@
 // Reading one map of a manifest field by field, with errors that name the file, line and column, and with the
 // promise that no field is passed over in silence: what is not known is refused, as kubectl's strict
 // validation does, and what has no effect here is noted, or refused if it restricts.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
 // Reading Kubernetes manifests: YAML with any number of documents → documents (JSON, what is stored) → typed
 // objects.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -1,5 +1,5 @@
 // Reading pod specs and pod templates from YAML: the part of every workload object that says what to run.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include "kube/reading/fields.h"
 

@@ -1,5 +1,5 @@
 // Reading the security contexts of pods and containers. Whatever restricts is read or refused.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include "kube/reading/fields.h"
 

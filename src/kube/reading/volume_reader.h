@@ -1,5 +1,5 @@
 // Reading one volume of a pod from a manifest.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include "kube/reading/fields.h"
 

@@ -4,7 +4,7 @@
 // Merge keys are those of YAML 1.1 (https://yaml.org/type/merge.html): `<<: *base` or `<<: [*a, *b]` gives a
 // map the fields of other maps. The map's own fields win, wherever they stand; of several maps the earlier
 // wins; maps are not merged level by level. A quoted "<<" is an ordinary key.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include <string>
 #include <string_view>

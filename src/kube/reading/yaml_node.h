@@ -1,6 +1,6 @@
 // A value of a manifest with its place in the text: YAML whose anchors, aliases and merge keys have been
 // resolved, or JSON. Never changes once built; copies share it.
-#pragma once
+#pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include <cstdint>
 #include <memory>

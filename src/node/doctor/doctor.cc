@@ -22,6 +22,8 @@
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "catalog/client.h"
+#include "catalog/settings.h"
+#include "nix/cache_layout.h"
 #include "nix/signature.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
@@ -194,33 +196,34 @@ void examine_shim(Subject subject) {
 void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
-    const HttpResponse response = http.send({.url = "http://" + config.metrics_address + "/readyz",
-                                             .timeout = patience,
-                                             .max_body = BodyLimit(1 << 20)});
+    const HttpResponse response =
+        http.send({.url = "http://" + config.metrics_address.to_string() + "/readyz",
+                   .timeout = patience,
+                   .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
                            "Read its log: journalctl -u floxd.");
-    subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address));
+    subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address.to_string()));
   } catch (const Error& error) {
     return subject.error(
-        fmt::format("does not answer at {}", config.metrics_address),
+        fmt::format("does not answer at {}", config.metrics_address.to_string()),
         "Start it: systemctl start floxd. Running pods are not affected, new ones wait for it.");
   }
   if (!fs::exists(config.node_socket))
     subject.error(fmt::format("has no socket at {}, where the shim connects", config.node_socket.string()),
                   "Give floxd and the shim the same node_socket.");
-  if (config.registry_address.empty())
+  if (!config.registry_address)
     return subject.warn("serves no stub images (registry_address is empty)",
                         "Set registry_address, unless pods with imagePullPolicy Always can reach ghcr.io.");
   try {
-    if (http.send({.url = "http://" + config.registry_address + "/v2/",
+    if (http.send({.url = "http://" + config.registry_address->to_string() + "/v2/",
                    .timeout = patience,
                    .max_body = BodyLimit(1 << 20)})
             .ok())
-      return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
+      return subject.ok(fmt::format("serves the stub images at {}", config.registry_address->to_string()));
   } catch (const Error&) {
   }
-  subject.error(fmt::format("serves no stub images at {}", config.registry_address),
+  subject.error(fmt::format("serves no stub images at {}", config.registry_address->to_string()),
                 "Restart floxd: until then pods with imagePullPolicy Always cannot start.");
 }
 
@@ -253,16 +256,15 @@ void examine_store(Subject subject, const Config& config) {
 }
 
 void examine_caches(Subject subject, const Config& config) {
-  std::vector<std::string> caches = config.caches;
-  if (!config.catalog_url.empty())
-    caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
+  const std::vector<std::string> caches = catalog::caches_of(config, config);
   if (caches.empty())
     subject.error("no catalog and no cache is configured", "Set catalog_url in /etc/flox/config.toml.");
   for (const auto& cache : caches) {
     const std::string shown = printable_url(cache);
     if (!cache.starts_with("http")) continue;
     try {
-      const store::CacheAnswer answer = store::BinaryCache::open(cache)->ask("nix-cache-info");
+      const store::CacheAnswer answer =
+          store::BinaryCache::open(cache)->ask(std::string(nix::cache_info_name));
       if (answer.error) throw Error(*answer.error);
       if (answer.text)
         subject.ok(shown + " answers");

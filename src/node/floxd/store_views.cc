@@ -34,7 +34,7 @@ std::string joined(const nix::StorePathSet& paths) {
 
 // Names the closure: the same paths, the same view.
 std::string name_of(const nix::StorePathSet& closure) {
-  return nix::to_base32(bytes_of(sha256(joined(closure))).substr(0, 20));
+  return nix::to_base32(bytes_of(sha256(joined(closure))).substr(0, nix::digest_bytes));
 }
 
 bool is_overlay(const fs::path& directory) {

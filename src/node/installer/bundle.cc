@@ -32,7 +32,7 @@ json to_json(const Bundle& bundle) {
                        {"narHash", nix::hash_text(info.nar_hash)},
                        {"narSize", info.nar_size},
                        {"references", std::move(references)},
-                       {"ca", info.content_address.value_or("")}});
+                       {"ca", info.content_address ? info.content_address->to_string() : ""}});
   }
   return {{"programs", bundle.programs.to_string()},
           {"runtime", bundle.runtime.to_string()},
@@ -49,7 +49,8 @@ Bundle from_json(const json& text) {
     info.nar_size = entry.at("narSize");
     for (const json& reference : entry.at("references"))
       info.references.insert(nix::StorePath::parse(reference.get<std::string>()));
-    if (const std::string address = entry.at("ca"); !address.empty()) info.content_address = address;
+    if (const std::string address = entry.at("ca"); !address.empty())
+      info.content_address = nix::ContentAddress::parse(address);
     bundle.closure.push_back(std::move(info));
   }
   return bundle;

@@ -1,6 +1,6 @@
 // Debian's control data: stanzas of fields, relations between packages, versions (Debian policy chapters 5
 // and 7).
-#pragma once
+#pragma once  // Fuzzed by fuzz/control.cc.
 
 #include <map>
 #include <string>

@@ -4,7 +4,7 @@
 // (Debian's own merged /usr guarantees that no two packages need both). What nobody needs to run a program is
 // left out: share/doc, share/lintian, share/bug, share/initramfs-tools, and glibc's gconv modules, which it
 // would look for in /usr/lib only.
-#pragma once
+#pragma once  // Fuzzed by fuzz/deb_file.cc.
 
 #include <filesystem>
 #include <optional>

@@ -318,7 +318,7 @@ class Relocator {
 
 std::string placeholder_digest(std::string_view text) {
   Sha256Digest digest = sha256(fmt::format("flox placeholder {}", text));
-  return nix::to_base32(bytes_of(digest).substr(0, 20));
+  return nix::to_base32(bytes_of(digest).substr(0, nix::digest_bytes));
 }
 
 BuildDirectory::~BuildDirectory() {

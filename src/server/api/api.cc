@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "catalog/cpu_level.h"
 #include "catalog/environment_name.h"
+#include "nix/cache_layout.h"
+#include "nix/signature.h"
 #include "server/api/resolve.h"
 #include "server/api/suggest.h"
 
@@ -130,11 +132,6 @@ class Reservation {
   mutable bool is_kept_ = false;
 };
 
-std::string_view content_type_of(std::string_view name) {
-  if (name.ends_with(".narinfo")) return "text/x-nix-narinfo";
-  return name == "nix-cache-info" ? "text/x-nix-cache-info" : "application/x-nix-nar";
-}
-
 }  // namespace
 
 Api::Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
@@ -199,7 +196,7 @@ std::string Api::signer_of(const PackageBuild& build, const std::vector<nix::Nar
   for (const auto& narinfo : outputs) {
     std::set<std::string> here;
     for (const auto& signature : keys_.valid_signatures(narinfo.info))
-      if (const std::string name = server::signer_of(signature);
+      if (const std::string name(nix::key_name_of(signature));
           keys_.may_sign(name, build.name) && (first || signers.contains(name)))
         here.insert(name);
     signers = std::move(here);
@@ -230,9 +227,9 @@ void Api::check_claims(PackageBuild& build) const {
     build.closure_size += narinfo.info.nar_size;
     if (!paths.contains(narinfo.info.path)) continue;
     const auto& signatures = narinfo.info.signatures;
-    if (build.signer.empty() && !signatures.empty()) build.signer = server::signer_of(signatures.front());
+    if (build.signer.empty() && !signatures.empty()) build.signer = nix::key_name_of(signatures.front());
     if (std::ranges::none_of(signatures,
-                             [&](const auto& one) { return server::signer_of(one) == build.signer; }))
+                             [&](const auto& one) { return nix::key_name_of(one) == build.signer; }))
       fail(ErrorKind::untrusted,
            "'{}' is to have signed {}, but its narinfo in the cache bears no such signature", build.signer,
            narinfo.info.path.to_string());
@@ -303,7 +300,7 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
   auto file = cache_.find(name);
   if (!file) fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
   if (request.method == "GET" && name.starts_with("nar/")) ++nars_served_;
-  return {.content_type = std::string(content_type_of(name)), .body_file = *file};
+  return {.content_type = std::string(nix::media_type_of(name)), .body_file = *file};
 }
 
 ServerResponse Api::add_build(const ServerRequest& request, const std::string& name) {

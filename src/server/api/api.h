@@ -1,4 +1,4 @@
-// The catalog's HTTP API: routes requests to records and cache files (docs/catalog-api.md).
+// The catalog's HTTP API: routes requests to records and cache files (docs/reference/catalog-api.md).
 #pragma once
 
 #include <atomic>

@@ -12,47 +12,19 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
-#include "nix/base32.h"
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "server/files/nar_upload.h"
 #include "store/cache/decompress.h"
 
 namespace flox::server {
 namespace {
 
-constexpr size_t most_contents = 10'000;        // remembered from uploads until their narinfos come
-constexpr size_t most_known_narinfo = 2 << 20;  // bytes: older servers kept larger ones
+constexpr size_t most_contents = 10'000;  // remembered from uploads until their narinfos come
 constexpr size_t most_files = 10'000'000;
 constexpr uint64_t nar_size_ratio = 4;  // a NAR's largest size, by that of its file
 
-bool is_base32(std::string_view text, size_t length) {
-  return text.size() == length &&
-         text.find_first_not_of("0123456789abcdfghijklmnpqrsvwxyz") == std::string_view::npos;
-}
-
-struct NarName {
-  std::string_view digits;       // of the file's SHA-256
-  std::string_view compression;  // as narinfos name it
-};
-
-// "nar/<52 digits>.nar[.suffix]".
-std::optional<NarName> nar_name(std::string_view name) {
-  if (!name.starts_with("nar/")) return std::nullopt;
-  name.remove_prefix(4);
-  const std::string_view digits = name.substr(0, name.find('.'));
-  const std::string_view suffix = name.substr(digits.size());
-  using Pair = std::pair<std::string_view, std::string_view>;
-  for (const auto& [known, compression] :
-       {Pair{".nar", "none"}, Pair{".nar.zst", "zstd"}, Pair{".nar.xz", "xz"}, Pair{".nar.bz2", "bzip2"},
-        Pair{".nar.br", "br"}, Pair{".nar.gz", "gzip"}})
-    if (suffix == known && is_base32(digits, 52)) return NarName{digits, compression};
-  return std::nullopt;
-}
-
-std::optional<std::string_view> narinfo_digest(std::string_view name) {
-  if (!name.ends_with(".narinfo")) return std::nullopt;
-  name.remove_suffix(8);
-  return is_base32(name, 32) ? std::optional(name) : std::nullopt;
-}
+constexpr int priority = 30;  // of this cache among others
 
 void sync(int fd, const std::string& what) {
   if (::fsync(fd) != 0) fail_errno(errno, "writing {} to disk", what);
@@ -64,15 +36,6 @@ uint64_t size_of(const Directory& directory) {
     if (const auto status = directory.status(name); status && S_ISREG(status->st_mode))
       size += static_cast<uint64_t>(status->st_size);
   return size;
-}
-
-// The URL line alone: a narinfo that is damaged elsewhere names its NAR, too.
-std::string url_of(std::string_view narinfo) {
-  constexpr std::string_view key = "URL: ";
-  const size_t line = narinfo.starts_with(key) ? 0 : narinfo.find("\nURL: ");
-  if (line == std::string_view::npos) return {};
-  narinfo.remove_prefix(line + (line == 0 ? 0 : 1) + key.size());
-  return std::string(narinfo.substr(0, narinfo.find('\n')));
 }
 
 Directory made(const std::filesystem::path& path) {
@@ -87,15 +50,17 @@ CacheFiles::CacheFiles(std::filesystem::path directory, const RegisteredKeys& ke
       keys_(keys),
       limits_(limits),
       directory_(made(path_)),
-      nars_(directory_.make_directory("nar")),
+      nars_(directory_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1))),
       uploads_(directory_.make_directory("uploads")) {
   for (const auto& name : uploads_.names(most_files)) uploads_.remove(name);  // what a killed server left
-  directory_.write_file("nix-cache-info", "StoreDir: /nix/store\nWantMassQuery: 1\nPriority: 30\n");
+  directory_.write_file(nix::cache_info_name,
+                        nix::CacheInfo{.want_mass_query = true, .priority = priority}.to_string());
   used_ = size_of(directory_) + size_of(nars_) + size_of(Directory(fs::absolute(path_).parent_path()));
 }
 
 std::optional<std::filesystem::path> CacheFiles::find(std::string_view name) const {
-  if (name != "nix-cache-info" && !nar_name(name) && !narinfo_digest(name)) return std::nullopt;
+  if (name != nix::cache_info_name && !nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
+    return std::nullopt;
   const auto status = directory_.status(name);
   return status && S_ISREG(status->st_mode) ? std::optional(path_ / name) : std::nullopt;
 }
@@ -116,9 +81,9 @@ void CacheFiles::reserve(uint64_t bytes) {
 }
 
 std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
-  if (const auto nar = nar_name(name))
+  if (const auto nar = nix::NarFileName::parse(name))
     return std::make_shared<NarUpload>(*this, upload_name(), std::string(nar->compression));
-  if (narinfo_digest(name)) return std::make_shared<NarInfoUpload>();
+  if (nix::digest_of_narinfo_name(name)) return std::make_shared<NarInfoUpload>();
   throw Error(ErrorKind::invalid_input,
               fmt::format("'{}' is not a file of a binary cache", name.substr(0, 200)),
               "Use <digest>.narinfo or nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz].");
@@ -126,7 +91,7 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload) {
   if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(name, *nar);
-  const auto digest = narinfo_digest(name);
+  const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
   if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of an unknown kind");
   in_context(name, [&] { accept_narinfo(*digest, narinfo->text); });
@@ -134,11 +99,11 @@ void CacheFiles::accept(std::string_view name, UploadSink& upload) {
 
 void CacheFiles::accept_nar(std::string_view name, NarUpload& upload) {
   const int fd = upload.fd();
-  const std::string actual = nix::to_base32(bytes_of(upload.file_hash()));
-  if (actual != nar_name(name)->digits)
-    fail(ErrorKind::untrusted, "{}: the content's hash is {}, not what its name says", name, actual);
+  if (const Sha256Digest actual = upload.file_hash(); actual != nix::NarFileName::parse(name)->file_hash)
+    fail(ErrorKind::untrusted, "{}: the content's hash is {}, not what its name says", name,
+         nix::hash_text(actual));
   const auto content = in_context(name, [&] { return upload.content(); });
-  const std::string file(name.substr(4));
+  const std::string file(name.substr(nix::nar_directory.size()));
   const std::scoped_lock lock(mutex_);
   if (content) {
     if (contents_.size() >= most_contents) contents_.clear();
@@ -160,7 +125,14 @@ void CacheFiles::keep(int fd, const std::string& upload, const Directory& direct
 
 std::string CacheFiles::upload_name() { return fmt::format("upload-{}-{}", ::getpid(), ++upload_number_); }
 
-void CacheFiles::write(const std::string& name, std::string_view text) {
+void CacheFiles::write(const nix::NarInfo& narinfo) {
+  const std::string name = nix::narinfo_name(narinfo.info.path);
+  const std::string text = narinfo.to_string();
+  if (text.size() > nix::max_narinfo_size)
+    throw StatusError(
+        413, ErrorKind::invalid_input,
+        fmt::format("with its signatures it would have {} bytes, and no client reads more than {}",
+                    text.size(), nix::max_narinfo_size));
   const auto before = directory_.status(name);
   const uint64_t old_size = before ? static_cast<uint64_t>(before->st_size) : 0;
   reserve(text.size());
@@ -178,10 +150,10 @@ void CacheFiles::write(const std::string& name, std::string_view text) {
 }
 
 std::optional<nix::NarInfo> CacheFiles::narinfo_of(std::string_view digest) const {
-  const std::string name = std::string(digest) + ".narinfo";
+  const std::string name = nix::narinfo_name(digest);
   if (!find(name)) return std::nullopt;
   try {
-    nix::NarInfo known = nix::NarInfo::parse(directory_.read_file(name, most_known_narinfo));
+    nix::NarInfo known = nix::NarInfo::parse(directory_.read_file(name, nix::max_narinfo_size));
     return find(known.url) ? std::optional(std::move(known)) : std::nullopt;
   } catch (const Error& error) {
     log::warning("{}: {}", name, error.what());
@@ -237,7 +209,7 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
     throw StatusError(409, ErrorKind::conflict,
                       fmt::format("{} is here already", given.info.path.to_string()),
                       "Publish again: it will be found.");
-  write(std::string(digest) + ".narinfo", given.to_string());
+  write(given);
   contents_.erase(given.url);
 }
 
@@ -265,24 +237,23 @@ bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
   known->info.signatures = signatures;
   known->info.signatures =
       keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(known->info);
-  if (known->info.signatures != before) write(std::string(digest) + ".narinfo", known->to_string());
+  if (known->info.signatures != before) write(*known);
   return true;
 }
 
 void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given) {
-  const auto name = nar_name(given.url);
+  const auto name = nix::NarFileName::parse(given.url);
   if (!name || !find(given.url))
     fail(ErrorKind::not_found, "its NAR {} is not here; it must be uploaded first", given.url.substr(0, 200));
   if (name->compression != given.compression)
     fail(ErrorKind::invalid_input, "its Compression is '{}', the name of its NAR says {}",
          given.compression.substr(0, 100), name->compression);
-  const std::string file = given.url.substr(4);
+  const std::string file = given.url.substr(nix::nar_directory.size());
   const Fd fd = nars_.open(file, O_RDONLY);
   ::futimens(fd.get(), nullptr);  // no orphan while it is looked at
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining {}", file);
-  if (!given.file_hash || nix::to_base32(bytes_of(*given.file_hash)) != name->digits ||
-      given.file_size != static_cast<uint64_t>(status.st_size))
+  if (given.file_hash != name->file_hash || given.file_size != static_cast<uint64_t>(status.st_size))
     fail(ErrorKind::untrusted, "its FileHash or FileSize is not that of {}", given.url);
   for (const auto& reference : given.info.references)
     if (reference.digest() != digest && !narinfo(reference))
@@ -337,12 +308,12 @@ NarContent CacheFiles::content_of(const nix::NarInfo& given, int fd) {
 size_t CacheFiles::remove_orphans() {
   std::set<std::string, std::less<>> named;
   for (const auto& name : directory_.names(most_files)) {
-    const auto digest = narinfo_digest(name);
-    if (!digest) continue;
+    if (!nix::digest_of_narinfo_name(name)) continue;
     const Fd fd = directory_.open(name, O_RDONLY);
-    std::string text(NarInfoUpload::limit, '\0');
+    std::string text(nix::max_narinfo_size, '\0');
     text.resize(read_some(fd.get(), text.data(), text.size()));
-    if (auto url = url_of(text); !url.empty()) named.insert(std::move(url));
+    // A narinfo that is damaged elsewhere names its NAR, too.
+    if (const std::string_view url = nix::NarInfo::url_in(text); !url.empty()) named.emplace(url);
   }
   const auto is_old = [&](const std::string& file) {
     const auto status = nars_.status(file);
@@ -351,12 +322,13 @@ size_t CacheFiles::remove_orphans() {
   };
   size_t removed = 0;
   for (const auto& file : nars_.names(most_files)) {
-    if (named.contains("nar/" + file) || !is_old(file)) continue;
+    const std::string url = std::string(nix::nar_directory) + file;
+    if (named.contains(url) || !is_old(file)) continue;
     const std::scoped_lock lock(mutex_);
     if (!is_old(file)) continue;  // its narinfo has just come
     used_ -= static_cast<uint64_t>(nars_.status(file)->st_size);
     nars_.remove(file);
-    contents_.erase("nar/" + file);
+    contents_.erase(url);
     ++removed;
   }
   return removed;

@@ -76,7 +76,7 @@ class CacheFiles {
   void check_narinfo(std::string_view digest, const nix::NarInfo& given);
   NarContent content_of(const nix::NarInfo& given, int fd);
   bool merge(std::string_view digest, const nix::NarInfo& given);
-  void write(const std::string& name, std::string_view text);
+  void write(const nix::NarInfo& narinfo);
   void keep(int fd, const std::string& upload, const Directory& directory, const std::string& name);
   std::string upload_name();
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/error.h"
+#include "nix/cache_layout.h"
 
 namespace flox::server {
 namespace {
@@ -20,8 +21,9 @@ struct UnpacksToMore {};  // than that
 }  // namespace
 
 void NarInfoUpload::write(std::string_view piece) {
-  if (text.size() + piece.size() > limit)
-    throw StatusError(413, ErrorKind::invalid_input, fmt::format("the narinfo is over {} bytes", limit));
+  if (text.size() + piece.size() > nix::max_narinfo_size)
+    throw StatusError(413, ErrorKind::invalid_input,
+                      fmt::format("the narinfo is over {} bytes", nix::max_narinfo_size));
   text.append(piece);
 }
 

@@ -16,9 +16,8 @@ namespace flox::server {
 // A narinfo: small, so in memory.
 class NarInfoUpload : public UploadSink {
  public:
-  static constexpr size_t limit = 64 * 1024;  // bytes
   void write(std::string_view piece) override;
-  std::string text;
+  std::string text;  // at most nix::max_narinfo_size
 };
 
 // A NAR file, in a file of its own that nobody sees.

@@ -13,7 +13,6 @@ namespace flox::server {
 namespace {
 
 constexpr size_t most_attempts = 64;  // signatures of one upload that are verified at all
-constexpr size_t signature_size = 64;
 constexpr size_t longest_key_name = 255;
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -76,7 +75,7 @@ std::vector<std::string> RegisteredKeys::valid_signatures(const nix::PathInfo& i
   std::set<std::string> signers;
   size_t attempts = 0;
   for (const std::string& signature : info.signatures) {
-    const std::string name = signer_of(signature);
+    const std::string name(nix::key_name_of(signature));
     const auto key = keys_.find(name);
     if (key == keys_.end() || signers.contains(name)) continue;
     if (++attempts > most_attempts || valid.size() == most_signatures) break;
@@ -105,25 +104,14 @@ std::string RegisteredKeys::names() const {
 
 std::string RegisteredKeys::fingerprint() const { return to_hex(bytes_of(sha256(texts_))); }
 
-std::string signer_of(std::string_view signature) {
-  return std::string(signature.substr(0, signature.find(':')));
-}
-
 std::vector<std::string> plausible_signatures(const std::vector<std::string>& signatures) {
   std::vector<std::string> result;
   std::set<std::string> signers;
   for (const std::string& signature : signatures) {
-    const size_t colon = signature.find(':');
-    if (colon == std::string::npos || colon == 0 || colon > longest_key_name ||
-        signature.size() > colon + 100)
-      continue;
-    try {
-      if (from_base64(std::string_view(signature).substr(colon + 1)).size() != signature_size) continue;
-    } catch (const Error&) {  // not a signature
-      continue;
-    }
+    const auto parsed = nix::Signature::parse(signature);
+    if (!parsed || parsed->key_name.size() > longest_key_name) continue;
     if (result.size() == most_signatures) break;
-    if (signers.insert(signature.substr(0, colon)).second) result.push_back(signature);
+    if (signers.insert(parsed->key_name).second) result.push_back(signature);
   }
   return result;
 }

@@ -38,8 +38,6 @@ class RegisteredKeys {
   std::string texts_;
 };
 
-// The name in front of a signature's colon.
-std::string signer_of(std::string_view signature);
 // Without keys: signatures of the form "NAME:BASE64", the first of each name, at most most_signatures.
 std::vector<std::string> plausible_signatures(const std::vector<std::string>& signatures);
 inline constexpr size_t most_signatures = 16;  // of one path

@@ -1,5 +1,5 @@
 // URIs that name where a task's output goes: "binary:///program?key=value", "file:///path".
-#pragma once
+#pragma once  // Fuzzed by fuzz/logger_uri.cc.
 
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
 // What containerd says on the stdin of `start`, and how it wants to be answered (docs/formats/shim.md).
-#pragma once
+#pragma once  // Fuzzed by fuzz/bootstrap.cc.
 
 #include <string>
 

@@ -1,5 +1,5 @@
 // Runtime options, in the three forms in which clients send them (docs/formats/shim.md), made one.
-#pragma once
+#pragma once  // Fuzzed by fuzz/runtime_options.cc.
 
 #include <cstdint>
 #include <filesystem>

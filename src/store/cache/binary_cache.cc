@@ -2,23 +2,12 @@
 
 #include <future>
 
+#include "nix/cache_layout.h"
 #include "store/cache/file_cache.h"
 #include "store/cache/http_cache.h"
 #include "store/cache/s3_cache.h"
 
 namespace flox::store {
-
-std::string BinaryCache::narinfo_name(const nix::StorePath& path) {
-  return std::string(path.digest()) + ".narinfo";
-}
-
-nix::NarInfo BinaryCache::parse_narinfo(std::string_view text, const nix::StorePath& path) {
-  nix::NarInfo info = nix::NarInfo::parse(text);
-  if (info.info.path != path)
-    fail(ErrorKind::invalid_input, "narinfo: StorePath: it describes {} instead of {}",
-         info.info.path.to_string(), path.to_string());
-  return info;
-}
 
 CacheAnswer BinaryCache::ask(const std::string& name) {
   auto promise = std::make_shared<std::promise<CacheAnswer>>();
@@ -27,10 +16,10 @@ CacheAnswer BinaryCache::ask(const std::string& name) {
 }
 
 std::optional<nix::NarInfo> BinaryCache::query(const nix::StorePath& path) {
-  const CacheAnswer answer = ask(narinfo_name(path));
+  const CacheAnswer answer = ask(nix::narinfo_name(path));
   if (answer.error) throw Error(*answer.error);
   if (!answer.text) return std::nullopt;
-  return in_context(fmt::format("cache {}", url()), [&] { return parse_narinfo(*answer.text, path); });
+  return in_context(fmt::format("cache {}", url()), [&] { return nix::NarInfo::parse(*answer.text, path); });
 }
 
 void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
@@ -47,9 +36,8 @@ std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, const Secr
 }
 
 size_t BinaryCache::limit_of(std::string_view name) {
-  if (name == "nix-cache-info") return 4 << 10;
-  if (name.ends_with(".narinfo")) return 256 << 10;
-  return 16 << 20;
+  if (name == nix::cache_info_name) return nix::max_cache_info_size;
+  return nix::digest_of_narinfo_name(name) ? nix::max_narinfo_size : nix::max_listing_size;
 }
 
 }  // namespace flox::store

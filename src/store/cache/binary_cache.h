@@ -49,8 +49,7 @@ class BinaryCache {
   // Whether asking takes long enough for answers to be worth remembering.
   virtual bool is_remote() const noexcept = 0;
 
-  // The most bytes that this file of a cache may have: nix-cache-info 4 KiB, a narinfo 256 KiB (a path with
-  // 4,000 references), another small file (a listing) 16 MiB.
+  // The most bytes that this small file of a cache may have (nix/cache_layout.h).
   static size_t limit_of(std::string_view name);
   // Asks for a small file; `done` is called once, on this or another thread, and must return at once. Absent
   // is what the cache does not have (404, 410, and 403, which S3 says for absent files).
@@ -60,9 +59,6 @@ class BinaryCache {
   // Nothing if the cache does not have the path. Throws Error(unavailable) if it cannot be asked,
   // invalid_input if it answers nonsense.
   std::optional<nix::NarInfo> query(const nix::StorePath& path);
-  static std::string narinfo_name(const nix::StorePath& path);
-  // Throws Error(invalid_input) if the text is nonsense or describes another path.
-  static nix::NarInfo parse_narinfo(std::string_view text, const nix::StorePath& path);
 
   // Begins to fetch the NAR file; up to `buffer` bytes come before they are read. Throws Error.
   virtual std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) = 0;

@@ -6,6 +6,7 @@
 #include "base/net/server/http_range.h"
 #include "nix/base32.h"
 #include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "nix/listing.h"
 #include "nix/nar.h"
 #include "nix/narinfo.h"
@@ -13,8 +14,6 @@
 
 namespace flox::store {
 namespace {
-
-constexpr size_t digest_length = 32;
 
 // Thrown to leave the writer of a NAR of which the rest is not wanted.
 struct Enough {};
@@ -43,8 +42,8 @@ CacheServer::CacheServer(const LocalStore& store, CacheServerOptions options)
 }
 
 std::string CacheServer::nar_name(const PathInfo& info) const {
-  return fmt::format("{}-{}.nar{}", info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)),
-                     options_.compression.suffix());
+  return fmt::format("{}-{}{}", info.path.digest(), nix::to_base32(bytes_of(info.nar_hash)),
+                     nix::nar_suffix(options_.compression.method).value());
 }
 
 ServerResponse CacheServer::answer(const ServerRequest& request) const {
@@ -52,17 +51,17 @@ ServerResponse CacheServer::answer(const ServerRequest& request) const {
     fail(ErrorKind::invalid_input, "this cache can be read only");
   std::string_view name = request.path;
   if (name.starts_with('/')) name.remove_prefix(1);
-  if (name == "nix-cache-info")
-    return {.content_type = "text/x-nix-cache-info",
+  if (name == nix::cache_info_name)
+    return {.content_type = std::string(nix::media_type_of(name)),
             .body = nix::CacheInfo{.want_mass_query = true, .priority = options_.priority}.to_string()};
-  if (name.starts_with("nar/")) return nar(request, name.substr(4));
-  if (name.ends_with(".narinfo")) return narinfo(name.substr(0, name.size() - 8));
-  if (name.ends_with(".ls")) return listing(name.substr(0, name.size() - 3));
+  if (name.starts_with(nix::nar_directory)) return nar(request, name.substr(nix::nar_directory.size()));
+  if (const auto digest = nix::digest_of_narinfo_name(name)) return narinfo(*digest);
+  if (const auto digest = nix::digest_of_listing_name(name)) return listing(*digest);
   fail(ErrorKind::not_found, "a binary cache has no '{}'", name.substr(0, 200));
 }
 
 PathInfo CacheServer::find(std::string_view digest) const {
-  if (digest.size() != digest_length || !std::ranges::all_of(digest, nix::is_base32))
+  if (!nix::is_digest(digest))
     fail(ErrorKind::not_found, "'{}' is not the digest of a store path", digest.substr(0, 100));
   const auto path = store_.find(digest);
   auto info = path ? store_.query(*path) : std::nullopt;
@@ -72,28 +71,24 @@ PathInfo CacheServer::find(std::string_view digest) const {
 
 ServerResponse CacheServer::narinfo(std::string_view digest) const {
   nix::NarInfo narinfo{.info = find(digest), .url = {}, .compression = options_.compression.method};
-  narinfo.url = "nar/" + nar_name(narinfo.info);
+  narinfo.url = std::string(nix::nar_directory) + nar_name(narinfo.info);
   if (narinfo.compression == "none") {
     narinfo.file_hash = narinfo.info.nar_hash;
     narinfo.file_size = narinfo.info.nar_size;
   }
-  if (options_.key) {
-    std::erase_if(narinfo.info.signatures, [&](const std::string& signature) {
-      return signature.starts_with(options_.key->name + ":");
-    });
-    narinfo.info.signatures.push_back(options_.key->sign(narinfo.info.fingerprint()));
-  }
-  return {.content_type = "text/x-nix-narinfo", .body = narinfo.to_string()};
+  if (options_.key) nix::sign(narinfo.info, *options_.key);
+  return {.content_type = std::string(nix::media_type_of(nix::narinfo_name(narinfo.info.path))),
+          .body = narinfo.to_string()};
 }
 
 ServerResponse CacheServer::nar(const ServerRequest& request, std::string_view name) const {
   // Kept off the collector until it is sent; a server that lives long must not keep all that it ever served.
   auto roots = std::make_shared<TempRoots>(store_.state_directory());
-  const PathInfo info = find(name.substr(0, digest_length));
+  const PathInfo info = find(name.substr(0, nix::digest_length));
   roots->add({info.path});
   if (name != nar_name(info) || !store_.is_valid(info.path))
     fail(ErrorKind::not_found, "the store has no NAR '{}'", name.substr(0, 200));
-  ServerResponse response{.content_type = "application/x-nix-nar"};
+  ServerResponse response{.content_type = std::string(nix::media_type_of(request.path))};
   const std::filesystem::path path = store_.real_path(info.path);
   if (options_.compression.method != "none") {
     response.stream = [path, roots, how = options_.compression, size = info.nar_size](const ByteSink& sink) {
@@ -115,8 +110,9 @@ ServerResponse CacheServer::listing(std::string_view digest) const {
   const std::unique_lock one_at_a_time(listing_mutex_, std::try_to_lock);
   if (!one_at_a_time)
     throw StatusError(503, ErrorKind::unavailable, "another listing is being made", "Try again in a moment.");
-  return {.content_type = "application/json",
-          .body = nix::list_tree(store_.real_path(find(digest).path)).to_json()};
+  const StorePath path = find(digest).path;
+  return {.content_type = std::string(nix::media_type_of(nix::listing_name(path))),
+          .body = nix::list_tree(store_.real_path(path)).to_json()};
 }
 
 }  // namespace flox::store

@@ -4,7 +4,7 @@
 //   https://cache.example.org?nar-url=https://cdn.example.org/nar
 //   s3://bucket?endpoint=http://minio:9000&region=eu-central-1&profile=node
 //   file:///srv/cache
-#pragma once
+#pragma once  // Fuzzed by fuzz/cache_url.cc.
 
 #include <map>
 #include <optional>

@@ -117,10 +117,6 @@ class Xz : public Compressor {
 
 }  // namespace
 
-std::string_view Compression::suffix() const {
-  return method == "zstd" ? ".zst" : method == "xz" ? ".xz" : "";
-}
-
 std::unique_ptr<Compressor> make_compressor(const Compression& compression, uint64_t size, unsigned threads,
                                             ByteSink sink) {
   if (compression.method == "none") return std::make_unique<Plain>(std::move(sink));

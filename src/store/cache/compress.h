@@ -12,9 +12,6 @@ namespace flox::store {
 struct Compression {
   std::string method = "zstd";  // none, zstd, xz
   int level = 0;                // 0: the method's usual one (zstd 3, xz 6, as Nix has them)
-
-  // ".zst", ".xz" or nothing: what a compressed NAR's file name ends with.
-  std::string_view suffix() const;
 };
 
 // One stream. One thread at a time, though it may use others itself.

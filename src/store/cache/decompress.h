@@ -1,5 +1,5 @@
 // Decompression of NAR files, as a stream in bounded memory.
-#pragma once
+#pragma once  // Fuzzed by fuzz/decompress.cc.
 
 #include <cstdint>
 #include <memory>

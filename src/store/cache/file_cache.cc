@@ -7,12 +7,15 @@
 #include "base/os/directory.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "store/cache/nar_url.h"
 
 namespace flox::store {
 namespace {
 
 constexpr size_t piece_size = 256 * 1024;
+constexpr int priority = 40;  // of the caches that we make
 
 // A fifo would never end, and a link could lead anywhere.
 Fd open_regular(const Directory& directory, const std::string& name) {
@@ -69,8 +72,8 @@ std::unique_ptr<NarFile> FileCache::open_nar(const nix::NarInfo& info, size_t) {
 void FileCache::prepare() {
   fs::create_directories(directory_);
   // Nix asks for this file before anything else.
-  if (const fs::path about = directory_ / "nix-cache-info"; !fs::exists(about))
-    write_file(about, fmt::format("StoreDir: {}\nWantMassQuery: 1\nPriority: 40\n", nix::store_dir));
+  if (const fs::path about = directory_ / nix::cache_info_name; !fs::exists(about))
+    write_file(about, nix::CacheInfo{.want_mass_query = true, .priority = priority}.to_string());
 }
 
 void FileCache::put(std::string_view name, const fs::path& file, std::string_view) {

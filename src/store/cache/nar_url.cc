@@ -35,9 +35,10 @@ bool is_plain_component(std::string component) {
   return false;
 }
 
-// `path` begins behind a slash.
+std::string_view without_query(std::string_view url) { return url.substr(0, url.find('?')); }
+
+// `path` begins behind a slash, and has no query: what a file's name has after a '?' is part of it.
 void check_path(std::string_view url, std::string_view path) {
-  path = path.substr(0, path.find('?'));
   for (;;) {
     const std::string_view component = path.substr(0, path.find('/'));
     if (!is_plain_component(std::string(component)))
@@ -74,7 +75,7 @@ std::string resolve_nar_url(std::string_view base, std::string_view url,
   check_characters(url);
   if (!has_scheme(url)) {
     if (url.starts_with('/')) refuse(url, "is not relative to the cache's URL");
-    check_path(url, url);
+    check_path(url, without_query(url));
     return std::string(base) + "/" + std::string(url);
   }
   if (!url.starts_with("http://") && !url.starts_with("https://")) refuse(url, "is not an HTTP URL");
@@ -85,7 +86,7 @@ std::string resolve_nar_url(std::string_view base, std::string_view url,
     refuse(url, "is not an HTTP URL");
   }
   if (parsed.login) refuse(printable_url(url), "has a user or password");
-  check_path(url, std::string_view(parsed.target).substr(1));
+  check_path(url, without_query(parsed.target).substr(1));
   if (parsed.origin() != HttpUrl::parse(base).origin() &&
       std::ranges::none_of(others, [&](const std::string& other) { return is_below(parsed, other); }))
     refuse(url, "leads to another server than the cache's");

@@ -1,6 +1,6 @@
 // Where a narinfo says that its NAR file is. The narinfo is a stranger's text until its signature is checked,
 // and the URL is not signed: it may name a file of the cache, and nothing else.
-#pragma once
+#pragma once  // Fuzzed by fuzz/nar_url.cc.
 
 #include <string>
 #include <string_view>

@@ -110,8 +110,8 @@ TEST(NarUrl, what_is_refused_is_quoted_without_secrets_and_escape_sequences) {
 
 TEST(NarUrl, in_a_directory_only_relative_ones_are_files) {
   EXPECT_EQ(resolve_nar_path("nar/1abc.nar.zst"), "nar/1abc.nar.zst");
-  for (const char* odd :
-       {"/etc/passwd", "file:///etc/passwd", "../x", "nar/../../x", "nar/%2e%2e/x", "http://host/x"})
+  for (const char* odd : {"/etc/passwd", "file:///etc/passwd", "../x", "nar/../../x", "nar/%2e%2e/x",
+                          "http://host/x", "nar/x?/../../x"})
     EXPECT_THROW(resolve_nar_path(odd), Error) << odd;
 }
 

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "nix/base32.h"
+#include "nix/cache_layout.h"
 #include "nix/listing.h"
 #include "nix/nar.h"
 #include "store/local/link_check.h"
@@ -104,12 +104,11 @@ class Uploader {
     const fs::path path = temporary.path() / "nar";
     nix::NarInfo narinfo{.info = info, .url = {}, .compression = options_.compression.method};
     compress_nar(info, path, narinfo);
-    narinfo.url = fmt::format("nar/{}.nar{}", nix::to_base32(bytes_of(*narinfo.file_hash)),
-                              options_.compression.suffix());
-    cache.put(narinfo.url, path, "application/x-nix-nar");
+    narinfo.url = nix::nar_file_name(*narinfo.file_hash, options_.compression.method);
+    put(cache, narinfo.url, path);
     if (options_.listings) {
       write_file(path, nix::list_tree(store_.real_path(info.path)).to_json());
-      cache.put(std::string(info.path.digest()) + ".ls", path, "application/json");
+      put(cache, nix::listing_name(info.path), path);
     }
     return narinfo;
   }
@@ -156,15 +155,14 @@ class Uploader {
   }
 
   void upload_narinfo(BinaryCache& cache, nix::NarInfo& narinfo) const {
-    if (options_.key != nullptr) {
-      std::erase_if(narinfo.info.signatures,
-                    [&](const std::string& other) { return other.starts_with(options_.key->name + ":"); });
-      narinfo.info.signatures.push_back(options_.key->sign(narinfo.info.fingerprint()));
-    }
+    if (options_.key != nullptr) nix::sign(narinfo.info, *options_.key);
     const TempDir temporary("flox-upload-");
     write_file(temporary.path() / "narinfo", narinfo.to_string());
-    cache.put(std::string(narinfo.info.path.digest()) + ".narinfo", temporary.path() / "narinfo",
-              "text/x-nix-narinfo");
+    put(cache, nix::narinfo_name(narinfo.info.path), temporary.path() / "narinfo");
+  }
+
+  static void put(BinaryCache& cache, const std::string& name, const fs::path& file) {
+    cache.put(name, file, nix::media_type_of(name));
   }
 
   void report(const PathInfo& info) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/error.h"
-
 namespace flox::store {
 namespace {
 
@@ -39,10 +37,12 @@ nix::PathInfo path_info(const v1::PathInfo& message, const PathInfoLimits& limit
   for (const std::string& reference : message.references())
     info.references.insert(nix::StorePath::from_base_name(reference));
   if (!message.deriver().empty()) info.deriver = nix::StorePath::from_base_name(message.deriver());
-  for (const std::string& signature : message.signatures())
+  for (const std::string& signature : message.signatures()) {
+    if (signature.empty()) fail(ErrorKind::invalid_input, "Sig: it is empty");
     info.signatures.push_back(text_of(signature, "Sig", limits.text));
+  }
   if (!message.content_address().empty())
-    info.content_address = text_of(message.content_address(), "CA", limits.text);
+    info.content_address = nix::ContentAddress::parse(text_of(message.content_address(), "CA", limits.text));
   return info;
 }
 
@@ -57,7 +57,7 @@ v1::NarInfo to_message(const nix::NarInfo& narinfo) {
   for (const nix::StorePath& reference : narinfo.info.references) info.add_references(reference.base_name());
   if (narinfo.info.deriver) info.set_deriver(narinfo.info.deriver->base_name());
   for (const std::string& signature : narinfo.info.signatures) info.add_signatures(signature);
-  if (narinfo.info.content_address) info.set_content_address(*narinfo.info.content_address);
+  if (narinfo.info.content_address) info.set_content_address(narinfo.info.content_address->to_string());
   message.set_url(narinfo.url);
   message.set_compression(narinfo.compression);
   if (narinfo.file_hash) message.set_file_hash(std::string(bytes_of(*narinfo.file_hash)));
@@ -74,6 +74,18 @@ nix::NarInfo from_message(const v1::NarInfo& message, const PathInfoLimits& limi
     if (message.file_size() != 0) narinfo.file_size = message.file_size();
     return narinfo;
   });
+}
+
+v1::Failure to_message(const Error& error) {
+  v1::Failure message;
+  message.set_kind(static_cast<uint32_t>(error.kind()));
+  message.set_message(error.what());
+  message.set_advice(error.advice());
+  return message;
+}
+
+Error from_message(const v1::Failure& message) {
+  return {static_cast<ErrorKind>(message.kind()), message.message(), message.advice()};
 }
 
 }  // namespace flox::store

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "store/cache/binary_cache.h"
 #include "store/fetch/trust.h"
 #include "store/fetch/unpacked_tree.h"
@@ -17,7 +19,6 @@
 namespace flox::store {
 namespace {
 
-constexpr std::string_view info_name = "nix-cache-info";
 constexpr uint64_t reference_cost = 96;  // bytes of memory, beside its text
 // A realisation that claims paths and does not get on keeps others waiting no longer than this.
 constexpr auto patience = std::chrono::seconds(60);
@@ -76,7 +77,8 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
     v1::FetchRequest::Cache& entry = *request.add_caches();
     entry.set_url(options_.caches[i]);
     if (!caches_[i].is_remote) continue;
-    if (auto known = memory_.find(caches_[i].url.text, std::string(info_name)); known && known->text)
+    if (auto known = memory_.find(caches_[i].url.text, std::string(nix::cache_info_name));
+        known && known->text)
       entry.set_info(*known->text);
   }
   want(paths, *request.mutable_wanted());
@@ -88,12 +90,9 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
 
 std::string Installer::on_call(std::string_view text) {
   const auto call = parse<v1::Call>(text);
-  if (call.has_offer()) return offer(call.offer()).SerializeAsString();
+  if (call.has_offers()) return offers(call.offers()).SerializeAsString();
   if (call.has_claim()) return claim(call.claim()).SerializeAsString();
-  if (call.has_unpacked()) {
-    take_unpacked(call.unpacked());
-    return {};
-  }
+  if (call.has_unpacked()) return take_unpacked(call.unpacked()).SerializeAsString();
   fail(ErrorKind::invalid_input, "the fetcher asked nothing");
 }
 
@@ -101,9 +100,8 @@ void Installer::on_note(std::string_view text) {
   const auto note = parse<v1::Note>(text);
   if (note.has_progress()) progress_.set_bytes(note.progress().bytes_fetched());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
-    memory_.remember(cache(note.cache_info().cache()).url.text, std::string(info_name),
-                     fmt::format("StoreDir: {}\nPriority: {}\nWantMassQuery: {}\n", nix::store_dir,
-                                 note.cache_info().priority(), note.cache_info().mass_query() ? 1 : 0));
+    memory_.remember(cache(note.cache_info().cache()).url.text, std::string(nix::cache_info_name),
+                     nix::CacheInfo{.priority = note.cache_info().priority()}.to_string());
   if (note.has_absence()) {
     const Cache& asked = cache(note.absence().cache());
     const auto path = StorePath::from_base_name(note.absence().path());
@@ -111,8 +109,8 @@ void Installer::on_note(std::string_view text) {
     // No more of them than there are paths to ask for, some afresh.
     if (!asked.is_remote || !wanted_.contains(path) || ++absences_ > 4 * wanted_.size() * caches_.size())
       return;
-    note.absence().forget() ? memory_.forget(asked.url.text, BinaryCache::narinfo_name(path))
-                            : memory_.remember(asked.url.text, BinaryCache::narinfo_name(path), std::nullopt);
+    note.absence().forget() ? memory_.forget(asked.url.text, nix::narinfo_name(path))
+                            : memory_.remember(asked.url.text, nix::narinfo_name(path), std::nullopt);
   }
 }
 
@@ -144,7 +142,7 @@ void Installer::want(const StorePathSet& paths, google::protobuf::RepeatedPtrFie
     entry.set_path(path.base_name());
     for (uint32_t i = 0; i < caches_.size(); ++i) {
       if (!caches_[i].is_remote) continue;
-      const auto known = memory_.find(caches_[i].url.text, BinaryCache::narinfo_name(path));
+      const auto known = memory_.find(caches_[i].url.text, nix::narinfo_name(path));
       if (!known) continue;
       v1::Remembered& remembered = *entry.add_remembered();
       remembered.set_cache(i);
@@ -152,6 +150,19 @@ void Installer::want(const StorePathSet& paths, google::protobuf::RepeatedPtrFie
       if (known->text) remembered.set_text(*known->text);
     }
   }
+}
+
+v1::OffersAnswer Installer::offers(const v1::Call::Offers& message) {
+  v1::OffersAnswer answer;
+  for (const v1::Call::Offer& one : message.offers()) {
+    v1::OfferAnswer& result = *answer.add_answers();
+    try {
+      result = offer(one);
+    } catch (const Error& error) {
+      *result.mutable_refused() = to_message(error);
+    }
+  }
+  return answer;
 }
 
 v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
@@ -196,7 +207,7 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
   }
   // As we understand it, not as it came.
   if (from.is_remote && !registered_ && !message.remembered())
-    memory_.remember(from.url.text, BinaryCache::narinfo_name(path), known.to_string());
+    memory_.remember(from.url.text, nix::narinfo_name(path), known.to_string());
   v1::OfferAnswer answer;
   if (!registered_) want(known.info.references, *answer.mutable_wanted());
   return answer;
@@ -237,7 +248,21 @@ bool Installer::is_present(const PathInfo& info) const {
   return (!registered_ && store_.is_valid(info.path)) || staging_.has(info);
 }
 
-void Installer::take_unpacked(const v1::Call::Unpacked& message) {
+v1::UnpackedAnswers Installer::take_unpacked(const v1::Call::UnpackedTrees& message) {
+  progress_.set_bytes(message.bytes_fetched());
+  v1::UnpackedAnswers answer;
+  for (const v1::Call::Unpacked& tree : message.trees()) {
+    v1::UnpackedAnswer& result = *answer.add_answers();
+    try {
+      take_tree(tree, message.decoder_memory());
+    } catch (const Error& error) {
+      *result.mutable_refused() = to_message(error);
+    }
+  }
+  return answer;
+}
+
+void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_memory) {
   const auto path = StorePath::from_base_name(message.path());
   if (message.directory() >= directory_paths_.size())
     fail(ErrorKind::invalid_input, "there is no directory {}", message.directory());
@@ -263,12 +288,11 @@ void Installer::take_unpacked(const v1::Call::Unpacked& message) {
     throw;
   }
   if (write_behind_) write_behind_->add(info.nar_size);
-  progress_.set_bytes(message.bytes_fetched());
   const std::lock_guard lock(mutex_);
   Found& found = found_.at(path);
   found.claim.reset();
   ++paths_fetched_;
-  count(found, message.decoder_memory());
+  count(found, decoder_memory);
 }
 
 void Installer::count(Found& found, uint64_t decoder_memory) {

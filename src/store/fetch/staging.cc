@@ -21,7 +21,6 @@ namespace {
 
 constexpr time_t max_age = 24 * 3600;  // seconds
 constexpr size_t boot_length = 8;      // characters of the boot's id: enough to tell boots apart
-constexpr size_t digest_length = 32;
 
 // One byte of the file of claims stands for a path: the lock on it needs no file of its own, created and
 // deleted for each path. Locks of open descriptions (OFD) end with the process, however that ends.
@@ -93,7 +92,7 @@ void Staging::clean() const {
     if (name.starts_with(boot_) && !is_old(entry.path())) continue;
     try {
       const auto held = name.size() > boot_length + 1
-                            ? claim(std::string_view(name).substr(boot_length + 1, digest_length))
+                            ? claim(std::string_view(name).substr(boot_length + 1, nix::digest_length))
                             : std::nullopt;
       if (held) remove_tree(entry.path());
     } catch (const Error& error) {  // litter is no reason not to go on

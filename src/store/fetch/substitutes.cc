@@ -1,12 +1,13 @@
 #include "store/fetch/substitutes.h"
 
 #include <algorithm>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <future>
 #include <mutex>
 
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
 #include "store/local/parallel.h"
 
 namespace flox::store {
@@ -14,7 +15,7 @@ namespace {
 
 using nix::StorePath;
 
-constexpr const char* info_name = "nix-cache-info";
+constexpr size_t at_once = 32;  // answers that the installer is shown together
 
 // One path on its way through the caches.
 struct Question {
@@ -37,14 +38,16 @@ class Agenda {
     questions_.push_back(std::move(question));
     changed_.notify_one();
   }
-  // Waits; nothing if all questions are settled or the search has failed.
-  std::optional<Question> take() {
+  // Waits for some, at most `most`; none if all questions are settled or the search has failed.
+  std::vector<Question> take(size_t most) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stopped_ || open_ == 0 || !questions_.empty(); });
-    if (stopped_ || questions_.empty()) return std::nullopt;
-    Question question = std::move(questions_.front());
-    questions_.pop_front();
-    return question;
+    std::vector<Question> taken;
+    while (!stopped_ && taken.size() < most && !questions_.empty()) {
+      taken.push_back(std::move(questions_.front()));
+      questions_.pop_front();
+    }
+    return taken;
   }
   void settle() {
     const std::lock_guard lock(mutex_);
@@ -76,8 +79,9 @@ class Search {
     run_workers(
         worker_count(request_.workers()),
         [&](unsigned) {
-          while (auto question = agenda_->take())
-            question->answer ? read(std::move(*question)) : ask(std::move(*question));
+          for (auto questions = agenda_->take(at_once); !questions.empty();
+               questions = agenda_->take(at_once))
+            go_on_with(std::move(questions));
         },
         [&] { agenda_->stop(); });
     return std::move(found_);
@@ -90,7 +94,7 @@ class Search {
           ErrorKind::not_found,
           fmt::format("{} is not in the store, and no binary cache is configured", question.path.to_string()),
           "Name caches in the configuration (FLOX_CACHES), or build the path here.");
-    const std::string name = BinaryCache::narinfo_name(question.path);
+    const std::string name = nix::narinfo_name(question.path);
     for (; question.cache < caches_.size(); ++question.cache) {
       BinaryCache& cache = caches_.at(question.cache);
       if (const auto error = caches_.why_not(question.cache)) {
@@ -101,7 +105,7 @@ class Search {
         question.from_memory = true;
         question.answer = CacheAnswer{.text = known->present() ? std::optional(known->text()) : std::nullopt,
                                       .error = std::nullopt};
-        return read(std::move(question));
+        return agenda_->add(std::move(question), false);
       }
       question.from_memory = false;
       auto shared = std::make_shared<Question>(std::move(question));
@@ -121,39 +125,78 @@ class Search {
     return nullptr;
   }
 
-  void read(Question question) {
+  struct Offered {
+    Question question;
+    nix::NarInfo narinfo;
+  };
+
+  void go_on_with(std::vector<Question> questions) {
+    std::vector<Offered> offered;
+    for (Question& question : questions) {
+      if (!question.answer)
+        ask(std::move(question));
+      else if (auto narinfo = read(question))
+        offered.push_back({std::move(question), std::move(*narinfo)});
+      else
+        ask_next(std::move(question));
+    }
+    if (!offered.empty()) offer(std::move(offered));
+  }
+
+  // What the cache has of it, if it has something that can be used.
+  std::optional<nix::NarInfo> read(Question& question) {
     const CacheAnswer answer = *std::exchange(question.answer, std::nullopt);
-    BinaryCache& cache = caches_.at(question.cache);
+    const BinaryCache& cache = caches_.at(question.cache);
     if (answer.error) {
       question.reasons.add(*answer.error);
       if (answer.error->kind() == ErrorKind::unavailable) caches_.give_up(question.cache, *answer.error);
-    } else {
-      if (answer.text && take_over(question, cache, *answer.text)) return agenda_->settle();
-      if (!answer.text) {
-        if (cache.is_remote() && !question.from_memory)
-          installer_.tell_absent(caches_.number(question.cache), question.path);
-        question.reasons.absent(cache.url());
-        question.remembered_absent |= question.from_memory;
-      }
+      return std::nullopt;
     }
-    ++question.cache;
-    ask(std::move(question));
+    if (!answer.text) {
+      if (cache.is_remote() && !question.from_memory)
+        installer_.tell_absent(caches_.number(question.cache), question.path);
+      question.reasons.absent(cache.url());
+      question.remembered_absent |= question.from_memory;
+      return std::nullopt;
+    }
+    try {
+      return in_context("cache " + cache.url(),
+                        [&] { return nix::NarInfo::parse(*answer.text, question.path); });
+    } catch (const Error& error) {
+      refused(question, error);
+      return std::nullopt;
+    }
   }
 
-  bool take_over(Question& question, const BinaryCache& cache, const std::string& text) {
-    try {
-      in_context("cache " + cache.url(), [&] {
-        nix::NarInfo narinfo = BinaryCache::parse_narinfo(text, question.path);
-        enqueue(installer_.offer(caches_.number(question.cache), narinfo, question.from_memory));
+  void offer(std::vector<Offered> offered) {
+    std::vector<InstallerLink::Offer> offers;
+    for (const auto& [question, narinfo] : offered)
+      offers.push_back({caches_.number(question.cache), &narinfo, question.from_memory});
+    auto results = installer_.offer(offers);
+    for (size_t i = 0; i < offered.size(); ++i) {
+      auto& [question, narinfo] = offered[i];
+      if (results[i].refused) {
+        refused(question, results[i].refused->with_context("cache " + caches_.at(question.cache).url()));
+        ask_next(std::move(question));
+        continue;
+      }
+      enqueue(std::move(results[i].wanted));
+      {
         const std::lock_guard lock(mutex_);
         found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
-      });
-      return true;
-    } catch (const Error& error) {
-      question.reasons.add(error);
-      question.remembered_absent |= question.from_memory;  // the cache may say something better now
-      return false;
+      }
+      agenda_->settle();
     }
+  }
+
+  static void refused(Question& question, const Error& error) {
+    question.reasons.add(error);
+    question.remembered_absent |= question.from_memory;  // the cache may say something better now
+  }
+
+  void ask_next(Question question) {
+    ++question.cache;
+    ask(std::move(question));
   }
 
   void enqueue(std::vector<v1::Wanted> wanted) {
@@ -173,18 +216,6 @@ class Search {
   std::mutex mutex_;
   std::vector<Substitute> found_;
 };
-
-// The value of a line "KEY: VALUE" of a nix-cache-info; empty if there is none.
-std::string_view value_of(std::string_view text, std::string_view key) {
-  while (!text.empty()) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (!line.starts_with(key) || line.substr(key.size(), 1) != ":") continue;
-    line.remove_prefix(std::min(line.find_first_not_of(" \t", key.size() + 1), line.size()));
-    return line.substr(0, line.find_last_not_of(" \t\r") + 1);
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -206,37 +237,32 @@ void CacheList::read_infos(InstallerLink& installer) {
     if (!entry->known_info.empty())
       promise->set_value({.text = entry->known_info, .error = std::nullopt});
     else
-      entry->cache->ask(info_name, [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
+      entry->cache->ask(std::string(nix::cache_info_name),
+                        [promise](CacheAnswer answer) { promise->set_value(std::move(answer)); });
   }
   for (size_t i = 0; i < entries_.size(); ++i) {
     const CacheAnswer answer = answers[i].get();
     Entry& entry = *entries_[i];
     try {
       read_info(entry, answer);
-      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority, entry.mass_query);
+      if (answer.text && entry.known_info.empty()) installer.tell_info(i, entry.priority);
     } catch (const Error& error) {
       entry.error = error;
     }
     if (entry.cache->settings().priority) entry.priority = *entry.cache->settings().priority;
   }
-  std::ranges::stable_sort(entries_, {},
-                           [](const auto& entry) { return std::pair(!entry->mass_query, entry->priority); });
+  std::ranges::stable_sort(entries_, {}, [](const auto& entry) { return entry->priority; });
 }
 
 void CacheList::read_info(Entry& entry, const CacheAnswer& answer) {
   if (answer.error) throw Error(*answer.error);
   if (!answer.text) return;  // not every cache has one
-  in_context("cache " + entry.cache->url() + ": nix-cache-info", [&] {
-    if (const std::string_view directory = value_of(*answer.text, "StoreDir");
-        !directory.empty() && directory != nix::store_dir)
-      fail(ErrorKind::invalid_input, "it is a cache for the store directory {}, not for {}", directory,
-           nix::store_dir);
-    const std::string_view priority = value_of(*answer.text, "Priority");
-    if (std::from_chars(priority.data(), priority.data() + priority.size(), entry.priority).ec !=
-            std::errc() &&
-        !priority.empty())
-      fail(ErrorKind::invalid_input, "the priority '{}' is not a number", priority);
-    entry.mass_query = value_of(*answer.text, "WantMassQuery") != "0";
+  in_context(fmt::format("cache {}: {}", entry.cache->url(), nix::cache_info_name), [&] {
+    const auto info = nix::CacheInfo::parse(*answer.text);
+    if (info.store_directory != nix::store_dir)
+      fail(ErrorKind::invalid_input, "it is a cache for the store directory {}, not for {}",
+           info.store_directory, nix::store_dir);
+    entry.priority = info.priority;
   });
 }
 
@@ -281,7 +307,8 @@ std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::
     reasons.absent(cache.url());
     return std::nullopt;
   }
-  in_context("cache " + cache.url(), [&] { installer.offer(caches.number(index), *narinfo, false); });
+  if (const auto refused = installer.offer({{caches.number(index), &*narinfo, false}}).front().refused)
+    throw refused->with_context("cache " + cache.url());
   return narinfo;
 }
 

@@ -13,8 +13,7 @@
 namespace flox::store {
 
 // The caches of one realisation in the order in which they are asked: by the priority that they give in their
-// nix-cache-info or that their URL says, then as they were named. One that wants no mass queries comes after
-// the others. Thread-safe.
+// nix-cache-info or that their URL says, then as they were named. Thread-safe.
 class CacheList {
  public:
   // Reads what each needs to be asked (tokens, keys), and asks nobody yet. Throws Error(invalid_input) for
@@ -38,7 +37,6 @@ class CacheList {
     size_t number = 0;
     std::string known_info;
     int priority = 0;
-    bool mass_query = true;
     mutable std::mutex mutex;
     std::optional<Error> error;
   };

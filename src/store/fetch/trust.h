@@ -6,9 +6,9 @@
 
 namespace flox::store {
 
-// Throws Error(untrusted) unless one of the keys has signed the path, or its content address proves its name
-// and `trust_content_addressed`. A content address that does not belong to the name is untrusted whoever
-// signed; one in a form that we cannot check is taken out of `info`.
-void check_trust(nix::PathInfo& info, const nix::TrustedKeys& keys, bool trust_content_addressed);
+// Throws Error(untrusted) unless one of the keys has signed the path, or `trust_content_addressed` and its
+// content address proves its name, by SHA-256 or SHA-512. A content address that does not belong to the name
+// is untrusted whoever signed. That the contents hash to it is for verify_unpacked (unpacked_tree.h) to see.
+void check_trust(const nix::PathInfo& info, const nix::TrustedKeys& keys, bool trust_content_addressed);
 
 }  // namespace flox::store

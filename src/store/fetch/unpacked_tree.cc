@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/os/fd.h"
 #include "nix/nar.h"
 
 namespace flox::store {
@@ -41,7 +42,8 @@ void require_unwritten(int fd, const std::string& path) {
 }
 
 void make_canonical(int fd, const struct stat& status, const std::string& path) {
-  if (status.st_uid != ::geteuid()) refuse(path, "it belongs to another user");
+  static const uid_t self = ::geteuid();
+  if (status.st_uid != self) refuse(path, "it belongs to another user");
   if (fd < 0) return;
   mode_t mode = 0555;
   if (S_ISREG(status.st_mode)) {
@@ -53,6 +55,27 @@ void make_canonical(int fd, const struct stat& status, const std::string& path) 
     fail_errno(errno, "setting the mode of {}", path);
   if ((status.st_mtim.tv_sec != 1 || status.st_mtim.tv_nsec != 0) && ::futimens(fd, store_times) != 0)
     fail_errno(errno, "setting the time of {}", path);
+}
+
+// The address of the tree's contents by the method and the algorithm of another one.
+nix::ContentAddress address_of(const std::filesystem::path& tree, const nix::ContentAddress& other) {
+  nix::Hasher hasher(other.hash.algorithm);
+  const auto update = [&](std::string_view piece) { hasher.update(piece); };
+  if (other.method == nix::ContentMethod::nar) {
+    nix::write_nar(tree, update);
+  } else {
+    // The tree is out of everybody's reach by now. An address says nothing of a mode, so it is the usual one.
+    struct stat status {};
+    if (::lstat(tree.c_str(), &status) != 0) fail_errno(errno, "examining {}", tree.string());
+    if (!S_ISREG(status.st_mode) || (status.st_mode & S_IXUSR) != 0)
+      fail(ErrorKind::untrusted, "the content address {} is that of a file that is not executable",
+           other.to_string());
+    const Fd fd = open_file(tree.string(), O_RDONLY | O_NOFOLLOW);
+    std::string buffer(128 * 1024, '\0');
+    while (const size_t size = read_some(fd.get(), buffer.data(), buffer.size()))
+      update(std::string_view(buffer).substr(0, size));
+  }
+  return {.method = other.method, .hash = hasher.finish()};
 }
 
 }  // namespace
@@ -82,9 +105,13 @@ void verify_unpacked(const std::filesystem::path& tree, const nix::PathInfo& inf
   if (found != info.nar_hash)
     fail(ErrorKind::untrusted, "hash mismatch: the NAR has {} instead of the announced {}",
          nix::hash_text(found), nix::hash_text(info.nar_hash));
-  if (info.content_address &&
-      *info.content_address != "fixed:r:" + nix::hash_text(modulo ? modulo->finish() : found))
-    fail(ErrorKind::untrusted, "the content address {} is not that of the NAR", *info.content_address);
+  if (!info.content_address) return;
+  const nix::ContentAddress& address = *info.content_address;
+  const bool is_of_nar =
+      address.method == nix::ContentMethod::nar && address.hash.algorithm == nix::HashAlgorithm::sha256;
+  if (address != (is_of_nar ? nix::ContentAddress::of_nar(modulo ? modulo->finish() : found)
+                            : address_of(tree, address)))
+    fail(ErrorKind::untrusted, "the content address {} is not that of the contents", address.to_string());
 }
 
 }  // namespace flox::store

@@ -79,6 +79,62 @@ TEST_F(UnpackedTreeTest, a_file_with_a_second_name_is_refused) {
   EXPECT_THAT(error(), HasSubstr("another name"));
 }
 
+// A path that is one file, and its addresses by every method.
+class UnpackedFileTest : public UnpackedTreeTest {
+ protected:
+  UnpackedFileTest() {
+    remove_tree(tree_);
+    write_tree(0644);
+  }
+  void write_tree(unsigned mode) {
+    fs::remove(tree_);
+    write_file(tree_, "hello\n", mode);
+    Sha256 hash;
+    info_.nar_size = 0;
+    nar_.clear();
+    nix::write_nar(tree_, [&](std::string_view piece) {
+      hash.update(piece);
+      info_.nar_size += piece.size();
+      nar_ += piece;
+    });
+    info_.nar_hash = hash.finish();
+  }
+  void address(nix::ContentMethod method, nix::HashAlgorithm algorithm, std::string_view contents) {
+    nix::Hasher hasher(algorithm);
+    hasher.update(contents);
+    info_.content_address = nix::ContentAddress{.method = method, .hash = hasher.finish()};
+  }
+  std::string nar_;
+};
+
+TEST_F(UnpackedFileTest, the_contents_are_compared_with_the_address_by_its_method_and_algorithm) {
+  using enum nix::ContentMethod;
+  using enum nix::HashAlgorithm;
+  for (const auto algorithm : {md5, sha1, sha256, sha512})
+    for (const auto method : {flat, text, nar}) {
+      address(method, algorithm, method == nar ? nar_ : "hello\n");
+      verify_unpacked(tree_, info_);
+      address(method, algorithm, "other contents");
+      EXPECT_THAT(error(), HasSubstr("is not that of the contents"));
+    }
+}
+
+TEST_F(UnpackedFileTest, an_address_of_a_file_is_not_one_of_a_program_or_a_link) {
+  write_tree(0755);
+  address(nix::ContentMethod::flat, nix::HashAlgorithm::sha256, "hello\n");
+  EXPECT_THAT(error(), HasSubstr("not executable"));
+  fs::rename(tree_, temp_.path() / "target");
+  fs::create_symlink(temp_.path() / "target", tree_);
+  Sha256 hash;
+  info_.nar_size = 0;
+  nix::write_nar(tree_, [&](std::string_view piece) {
+    hash.update(piece);
+    info_.nar_size += piece.size();
+  });
+  info_.nar_hash = hash.finish();
+  EXPECT_THAT(error(), HasSubstr("not executable"));
+}
+
 TEST_F(UnpackedTreeTest, a_directory_with_more_names_than_the_nar_can_have_is_not_read_to_its_end) {
   for (int i = 0; i < 100; ++i) write_file(tree_ / std::to_string(i), "");
   try {

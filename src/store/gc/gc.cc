@@ -33,7 +33,6 @@ constexpr size_t batch_size = 128;
 constexpr auto longest_courtesy = std::chrono::seconds(2);
 // A hard link that an optimisation has just made beside the file that it replaces.
 constexpr int64_t link_grace = 60;  // seconds
-constexpr size_t digest_length = 32;
 
 // Which paths stay, and in which order the others go.
 class Marks {
@@ -142,7 +141,7 @@ class Collection {
   // processes, foreign files.
   void remove_litter() {
     for (const std::string& name : entries_of(store_.store_directory())) {
-      const std::string_view digest = std::string_view(name).substr(0, digest_length);
+      const std::string_view digest = std::string_view(name).substr(0, nix::digest_length);
       if (is_in_graph(digest, name)) continue;
       const auto lock = turn_->hold();
       if (is_temporary_root(digest) || store_.is_registered(name) || is_somebodys(name)) continue;

@@ -49,7 +49,7 @@ std::vector<int64_t> last_uses(const LocalStore& store, const ReferenceGraph& gr
   std::error_code none;
   for (const auto& entry : fs::directory_iterator(directory, none)) {
     const std::string name = entry.path().filename();
-    const auto index = graph.find_digest(std::string_view(name).substr(0, 32));
+    const auto index = graph.find_digest(std::string_view(name).substr(0, nix::digest_length));
     if (index) uses[*index] = std::max(uses[*index], recorded_use(directory, graph[*index].path));
   }
   for (const Index referrer : graph.referrers_first())

@@ -12,17 +12,15 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
-#include "nix/base32.h"
 #include "store/local/path_lock.h"
 
 namespace flox::store {
 namespace {
 
-constexpr size_t digest_length = 32;
-
-std::optional<StorePath> parse_base_name(std::string_view name) {
+// What `read` (StorePath::parse and the like) makes of the text; nothing for what is no store path.
+std::optional<StorePath> try_read(StorePath (*read)(std::string_view), std::string_view text) {
   try {
-    return StorePath::from_base_name(name);
+    return read(text);
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -34,7 +32,7 @@ std::optional<StorePath> path_in_store(const LocalStore& store, std::string_view
   for (const std::string& directory : {std::string(nix::store_dir), store.store_directory().string()}) {
     if (!target.starts_with(directory + "/")) continue;
     const std::string_view rest = target.substr(directory.size() + 1);
-    return parse_base_name(rest.substr(0, rest.find('/')));
+    return try_read(StorePath::from_base_name, rest.substr(0, rest.find('/')));
   }
   return std::nullopt;
 }
@@ -66,7 +64,7 @@ class PermanentRoots {
       case fs::file_type::symlink:
         return follow(entry.path());
       case fs::file_type::regular:
-        if (auto path = parse_base_name(entry.path().filename().string()))
+        if (auto path = try_read(StorePath::from_base_name, entry.path().filename().string()))
           roots_.push_back({entry.path(), std::move(*path), RootKind::permanent});
         return;
       default:
@@ -119,8 +117,7 @@ void add_announced(std::string_view text, const std::string& source, std::vector
     if (end == std::string_view::npos) return;  // being written
     const std::string_view path = text.substr(0, end);
     text.remove_prefix(end + 1);
-    if (!path.starts_with(nix::store_dir) || path.size() <= nix::store_dir.size()) continue;
-    if (auto parsed = parse_base_name(path.substr(nix::store_dir.size() + 1)))
+    if (auto parsed = try_read(StorePath::parse, path))
       roots.push_back({source, std::move(*parsed), RootKind::temporary});
   }
 }
@@ -171,8 +168,8 @@ void add_nameless(const fs::path& directory, std::vector<Root>& roots) {
 void find_digests(std::string_view text, const std::function<void(std::string_view)>& found) {
   const std::string prefix = std::string(nix::store_dir) + "/";
   for (size_t at = text.find(prefix); at != std::string_view::npos; at = text.find(prefix, at + 1)) {
-    const std::string_view digest = text.substr(at + prefix.size(), digest_length);
-    if (digest.size() == digest_length && std::ranges::all_of(digest, nix::is_base32)) found(digest);
+    const std::string_view digest = text.substr(at + prefix.size(), nix::digest_length);
+    if (nix::is_digest(digest)) found(digest);
   }
 }
 

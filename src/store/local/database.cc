@@ -106,13 +106,18 @@ std::vector<std::string> split(const std::string& text) {
 
 std::string join(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, " ")); }
 
-// A row that we would not have written: another program's, or damage. Said once per process, and of not more
-// than a hundred.
-void warn_of(std::string_view path, std::string_view why) {
+// Whether there has been no warning of this row yet: one per process is enough, of not more than a hundred
+// rows.
+bool is_first_warning(std::string_view path) {
   static std::mutex mutex;
   static std::set<std::string, std::less<>> said;
   const std::lock_guard lock(mutex);
-  if (said.size() >= 100 || !said.emplace(path).second) return;
+  return said.size() < 100 && said.emplace(path).second;
+}
+
+// A row that we would not have written: another program's, or damage.
+void warn_of(std::string_view path, std::string_view why) {
+  if (!is_first_warning(path)) return;
   log::warning(
       "the store's database has the row '{}', which is not a store path ({}): it and what it refers to are "
       "left alone",
@@ -125,6 +130,18 @@ std::optional<StorePath> parse_row(std::string_view path) {
     return StorePath::parse(path);
   } catch (const Error& error) {
     warn_of(path, error.what());
+    return std::nullopt;
+  }
+}
+
+// The contents of what is in the store are known by its NAR hash: an odd address counts as none.
+std::optional<nix::ContentAddress> parse_address(const std::string& text, const StorePath& path) {
+  try {
+    return nix::ContentAddress::parse(text);
+  } catch (const Error& error) {
+    if (is_first_warning(path.to_string()))
+      log::warning("the store's database: {}: {}: it counts as no address", path.to_string(),
+                   printable(error.what()));
     return std::nullopt;
   }
 }
@@ -259,7 +276,7 @@ struct Database::State {
         .bind_optional(static_cast<int64_t>(info.nar_size))
         .bind_optional(info.ultimate ? 1 : 0)
         .bind_optional(join(info.signatures))
-        .bind_optional(info.content_address.value_or(""))
+        .bind_optional(info.content_address ? info.content_address->to_string() : std::string())
         .run();
     return true;
   }
@@ -283,7 +300,8 @@ std::optional<PathInfo> Database::query(const StorePath& path) const {
     info.nar_size = size_of(row.number(4));
     info.ultimate = row.number(5) != 0;
     info.signatures = split(row.text(6));
-    if (std::string ca = row.text(7); !ca.empty()) info.content_address = std::move(ca);
+    if (const std::string address = row.text(7); !address.empty())
+      info.content_address = parse_address(address, path);
     auto reference = state_->references.use();
     reference.bind(row.number(0));
     while (reference.next()) info.references.insert(StorePath::parse(reference.text(0)));

@@ -28,7 +28,6 @@ namespace flox::store {
 namespace {
 
 constexpr std::string_view schema_version = "10";  // frozen: every Nix since 2.3 has it
-constexpr size_t digest_length = 32;
 
 void make_directory(const fs::path& path) {
   std::error_code error;
@@ -340,16 +339,16 @@ PathInfo LocalStore::add_tree(const fs::path& tree, std::string_view name, const
                               std::optional<std::string_view> self_placeholder) {
   return in_context(fmt::format("adding {} to the store", tree.string()), [&] {
     const std::string placeholder(self_placeholder.value_or(""));
-    if (self_placeholder && placeholder.size() != digest_length)
+    if (self_placeholder && placeholder.size() != nix::digest_length)
       fail(ErrorKind::invalid_input, "the placeholder '{}' is not {} characters long", placeholder,
-           digest_length);
+           nix::digest_length);
     add_temp_roots(candidates);
     const Survey found = survey(tree, candidates, placeholder);
-    PathInfo info{.path =
-                      nix::content_addressed_path(name, found.hash, found.references, found.self_reference)};
+    const auto address = nix::ContentAddress::of_nar(found.hash);
+    PathInfo info{.path = address.path(name, found.references, found.self_reference)};
     info.references = found.references;
     if (found.self_reference) info.references.insert(info.path);
-    info.content_address = "fixed:r:" + nix::hash_text(found.hash);
+    info.content_address = address;
 
     add_temp_roots({info.path});
     if (auto known = query(info.path)) return *known;

@@ -92,7 +92,7 @@ TEST_F(LocalStoreTest, nix_finds_nothing_wrong_with_references_and_self_referenc
   EXPECT_EQ(json[0]["narHash"].get<std::string>().substr(0, 7), "sha256-");
   EXPECT_EQ(nix::parse_hash(json[0]["narHash"].get<std::string>()), info.nar_hash);
   EXPECT_EQ(json[0]["narSize"], info.nar_size);
-  EXPECT_EQ(json[0]["ca"], *info.content_address);
+  EXPECT_EQ(json[0]["ca"], info.content_address.value().to_string());
 }
 
 TEST_F(LocalStoreTest, we_read_what_nix_wrote) {

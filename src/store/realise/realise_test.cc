@@ -363,6 +363,11 @@ TEST_F(RealiseTest, caches_are_asked_by_priority_and_one_for_another_store_direc
     EXPECT_EQ(first_of({url("cache") + "?priority=5", url("second")}), url("cache"));
     EXPECT_EQ(realise(store, {*app_}, options({url("cache"), url("second")})).paths_fetched, 3u);
   }
+  // As for Nix, what a cache says of mass queries does not change its place, nor does what follows a number.
+  for (const char* text : {"StoreDir: /nix/store\nPriority: 10x\n", "WantMassQuery: 0\nPriority: 10\n"}) {
+    write_file(temp_.path() / "second/nix-cache-info", text);
+    EXPECT_EQ(first_of({url("cache"), url("second")}), url("second")) << text;
+  }
   remove_tree(node());
   write_file(temp_.path() / "second/nix-cache-info", "StoreDir: /gnu/store\n");
   EXPECT_THAT(error_of(options({url("second")}), ErrorKind::untrusted),

@@ -5,7 +5,7 @@
 // throttling, 5xx), not_found (bucket, queue, table or object), untrusted (credentials or permissions),
 // conflict (a condition of the request does not hold), invalid_input (the service does not accept the
 // request).
-#pragma once
+#pragma once  // Not fuzzed: an answer is read by parse_json (fuzz/json.cc).
 
 #include <atomic>
 #include <chrono>

@@ -4,7 +4,7 @@
 // container endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI or …_RELATIVE_URI, as ECS and EKS pod identity set
 // them); the role of the EC2 instance, from its metadata service (IMDSv2, at
 // AWS_EC2_METADATA_SERVICE_ENDPOINT if set; not asked if AWS_EC2_METADATA_DISABLED is "true").
-#pragma once
+#pragma once  // Not fuzzed: times are those of the service that hands out our own credentials.
 
 #include <functional>
 #include <memory>

@@ -1,5 +1,5 @@
 // What config.json says of a model.
-#pragma once
+#pragma once  // Fuzzed by fuzz/model_config.cc.
 
 #include <cstdint>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // How a model's weights are held in memory.
-#pragma once
+#pragma once  // Not fuzzed: a setting of whoever starts the program.
 
 #include <string_view>
 

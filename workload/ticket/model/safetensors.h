@@ -4,7 +4,7 @@
 //   header = { NAME: { "dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end] }, "__metadata__": {…} }
 //
 // Offsets count from the beginning of the data. Tensors are row-major and little-endian.
-#pragma once
+#pragma once  // Fuzzed by fuzz/safetensors.cc.
 
 #include <string_view>
 

@@ -1,7 +1,7 @@
 // What a tokenizer's files say, read and checked, before a tokenizer is made of it. The parsers take text, so
 // that they can be tested and fuzzed; each throws flox::Error(invalid_input) with the reason, to which the
 // caller adds the file.
-#pragma once
+#pragma once  // Fuzzed by fuzz/tokenizer.cc.
 
 #include <cstdint>
 #include <string>

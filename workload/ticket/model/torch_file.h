@@ -9,7 +9,7 @@
 //   pickle of 0x1950a86a20f9469cfc6c, pickle of 1001, pickle of system information,
 //   pickle of the object, pickle of the list of storage keys,
 //   and for each key of the list: count of elements (8 bytes, little-endian), the elements
-#pragma once
+#pragma once  // Fuzzed by fuzz/torch_file.cc.
 
 #include <string_view>
 

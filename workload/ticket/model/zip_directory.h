@@ -1,6 +1,6 @@
 // Members of a zip archive that are stored without compression, where they lie.
 // Format: PKWARE's APPNOTE.TXT 6.3, sections 4.3.6 to 4.3.16, with the 64-bit extensions.
-#pragma once
+#pragma once  // Fuzzed by fuzz/torch_file.cc.
 
 #include <map>
 #include <string>

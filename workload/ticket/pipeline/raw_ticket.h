@@ -1,5 +1,5 @@
 // The ticket as it comes in.
-#pragma once
+#pragma once  // Fuzzed by fuzz/raw_ticket.cc.
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>

@@ -1,5 +1,5 @@
 // What a message of the queue asks for.
-#pragma once
+#pragma once  // Fuzzed by fuzz/notification.cc.
 
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
 // HTTP's texts: a request's head checked and taken apart, an answer's head put together, problem documents.
-#pragma once
+#pragma once  // Fuzzed by fuzz/http_head.cc.
 
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>

@@ -1,6 +1,6 @@
 // Range requests (RFC 9110, section 14): answering with a part of a body, so that a transfer that broke off
 // can be gone on with.
-#pragma once
+#pragma once  // Fuzzed by fuzz/http_head.cc.
 
 #include <cstdint>
 #include <optional>
