@@ -5,7 +5,7 @@
 #include "protocol/pod.ttrpc.h"
 #include "ttrpc/blocking_client.h"
 
-namespace flox::node {
+namespace flox::cli {
 namespace {
 
 template <typename Request, typename Response>
@@ -16,7 +16,7 @@ Response call(const std::string& socket, const ttrpc::Method<Request, Response>&
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
     throw error.with_context("asking this node's floxd")
-        .with_advice("the node's operator sees why: flox node status");
+        .with_advice("Ask the operator of this node to run 'flox node status'.");
   }
 }
 
@@ -51,4 +51,4 @@ nix::StorePath PodRealiser::realise(const env::Lockfile& lock, std::string_view 
   return nix::StorePath::parse(call(socket_, pod::v1::Pod::Realise, request).profile());
 }
 
-}  // namespace flox::node
+}  // namespace flox::cli

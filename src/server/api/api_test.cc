@@ -166,7 +166,7 @@ TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::not_found);
-    EXPECT_EQ(error.advice(), "did you mean web?");
+    EXPECT_EQ(error.advice(), "Did you mean web?");
   }
 }
 

@@ -35,7 +35,7 @@ TEST_F(RecordsTest, what_cannot_be_resolved_is_explained) {
   auto unknown = resolve_one("ticket-procesor", "");
   EXPECT_FALSE(unknown["page"]["complete"]);
   EXPECT_THAT(unknown["messages"][0]["context"]["advice"].get<std::string>(),
-              HasSubstr("did you mean ticket-processor?"));
+              HasSubstr("Did you mean ticket-processor?"));
   EXPECT_THAT(resolve_one("ticket-processor", "3")["messages"][0]["context"]["advice"].get<std::string>(),
               HasSubstr("1.0"));
 }

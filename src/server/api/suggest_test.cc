@@ -10,8 +10,8 @@ using testing::HasSubstr;
 
 TEST(Suggestions, are_the_closest_names_and_never_those_of_a_hostile_length) {
   std::vector<std::string> names = {"hello", "help", "python3", "ticket-processor", "ticket-processor-avx2"};
-  EXPECT_EQ(advice_for_unknown("helo", names), "did you mean hello, help?");
-  EXPECT_THAT(advice_for_unknown("ticket-procesor", names), HasSubstr("did you mean ticket-processor"));
+  EXPECT_EQ(advice_for_unknown("helo", names), "Did you mean hello, help?");
+  EXPECT_THAT(advice_for_unknown("ticket-procesor", names), HasSubstr("Did you mean ticket-processor"));
   EXPECT_THAT(advice_for_unknown("zzzzzz", names), HasSubstr("flox search"));
   EXPECT_THAT(advice_for_unknown(std::string(1'000'000, 'h'), names), HasSubstr("flox search"));
 }

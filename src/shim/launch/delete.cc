@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "oci/mount.h"
@@ -36,7 +37,7 @@ void attempt(const char* what, Step step) {
   try {
     step();
   } catch (const std::exception& error) {
-    std::string text = fmt::format("{}: {}\n", what, error.what());
+    std::string text = fmt::format("{}: {}\n", what, message_of(error));
     [[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
   }
 }

@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "shim/io/diary.h"
 #include "shim/protocol/task_v2.ttrpc.h"
@@ -51,7 +52,7 @@ ttrpc::Handler TaskService::guarded(const char* name, ttrpc::Handler handler) {
       diary_debug("{}: {}", name, error.what());
       throw;
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", name, error.what());
+      diary_debug("{}: {}", name, message_of(error));
       rethrow_for_containerd(error);
     }
   };

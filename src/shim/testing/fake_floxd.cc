@@ -39,7 +39,8 @@ int main(int argc, char** argv) {
           throw Error(ErrorKind::not_found, "realising " + request.environment() + ": no such environment",
                       "Push it first.");
         if (request.nix_mutable() && request.environment().starts_with("strict/"))
-          throw Error(ErrorKind::untrusted, "this node lets no container change its /nix", "Ask for it.");
+          throw Error(ErrorKind::untrusted, "this node does not allow containers to change /nix",
+                      "Ask for it.");
         if (request.environment().starts_with("die/")) std::_Exit(1);
         if (request.environment().starts_with("never/")) co_await shim::pause_for(std::chrono::hours(1));
         if (request.environment().starts_with("slow/")) co_await shim::pause_for(shim::Milliseconds(2000));

@@ -13,10 +13,10 @@ namespace flox::store {
 namespace {
 
 [[noreturn]] void fail_changed(const PathInfo& info) {
-  throw Error(ErrorKind::untrusted,
-              fmt::format("{} is not what was registered: its files have changed", info.path.to_string()),
-              "The disk or a program has damaged the store: 'flox store verify --repair' mends what a cache "
-              "has.");
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("{} does not have its registered hash: its files have changed", info.path.to_string()),
+      "Run 'flox store verify --repair' to fetch it again: the disk or a program has damaged the store.");
 }
 
 // Reads the path's NAR once; fills in the hash and size of the file.

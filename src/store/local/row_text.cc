@@ -30,7 +30,7 @@ bool is_first_warning(std::string_view path) {
 void warn_of(std::string_view path, std::string_view why) {
   if (!is_first_warning(path)) return;
   log::warning(
-      "the store's database has the row '{}', which is no path of ours ({}): it and what it refers to are "
+      "the store's database has the row '{}', which is not a store path ({}): it and what it refers to are "
       "left alone",
       printable(path), printable(why));
 }

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/command_line/program.h"
 #include "base/os/file.h"
 #include "kube/commands/commands.h"
 #include "kube/pods/pod_status.h"
@@ -12,7 +13,8 @@ using nlohmann::json;
 
 TEST(Describe, sends_nothing_of_a_pod_s_to_the_terminal_that_the_terminal_would_obey) {
   TempDir dir;
-  const Session session{StateDir(dir.path()), {}, ""};
+  CommonOptions common;
+  common.settings.state = dir.path();
   const std::string hostile = "a\x1b]0;b\x07\x1b[2J\xc2\x9b\xff";
   PodStatus pod;
   pod.uid = "u";
@@ -28,10 +30,13 @@ TEST(Describe, sends_nothing_of_a_pod_s_to_the_terminal_that_the_terminal_would_
   event.message = hostile;
   pod.events = {event};
   const json status = {{"pods", {to_json(pod)}}, {"workloads", json::array()}};
-  write_file(session.state.status_file(), status.dump(1, ' ', false, json::error_handler_t::replace));
+  write_file(StateDir(dir.path()).status_file(), status.dump(1, ' ', false, json::error_handler_t::replace));
   testing::internal::CaptureStdout();
-  describe(session, "web");
-  ps(session, false);
+  CLI::App app("flox kube", "flox kube");
+  add_describe(app, common);
+  add_ps(app, common);
+  EXPECT_EQ(run_command_line(app, {"describe", "web"}), 0);
+  EXPECT_EQ(run_command_line(app, {"ps"}), 0);
   const std::string shown = testing::internal::GetCapturedStdout();
   EXPECT_THAT(shown, testing::HasSubstr("a/b=a"));
   for (const char* bad : {"\x1b", "\x07", "\xc2\x9b"})

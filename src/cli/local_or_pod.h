@@ -1,5 +1,5 @@
-// Who resolves names and who makes paths present, here: the catalog and the local store on a laptop, floxd in
-// a pod.
+// Resolving names and realising environments: on a laptop with the catalog and the local store, in a pod with
+// floxd.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-#include "cli/services.h"
+#include "cli/local_or_pod.h"
 
 #include <unistd.h>
 
@@ -68,16 +68,16 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
 
 bool in_pod() { return fs::exists(pod_socket()); }
 
-std::string namespace_default() { return node::default_environment(pod_socket()); }
+std::string namespace_default() { return default_environment(pod_socket()); }
 
 std::unique_ptr<env::Resolver> make_resolver() {
-  if (in_pod()) return std::make_unique<node::PodResolver>(pod_socket());
+  if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
   Config config = Config::load();
   return std::make_unique<catalog::Client>(config.catalog_url);
 }
 
 std::unique_ptr<env::Realiser> make_realiser() {
-  if (in_pod()) return std::make_unique<node::PodRealiser>(pod_socket());
+  if (in_pod()) return std::make_unique<PodRealiser>(pod_socket());
   return std::make_unique<LocalRealiser>();
 }
 
