@@ -32,7 +32,7 @@ const std::vector<Known>& known() {
       {"environment",
        {},
        "environment of all containers: OWNER/NAME[:GENERATION] or a package NAME[@VERSION]"},
-      {"environment.CONTAINER", {}, "the same for one container; wins"},
+      {"environment.CONTAINER", {}, "the same for one container, which it overrides"},
       {"nix-mutable",
        {"true", "false"},
        "the container may change /nix, in memory and for itself; only where the node allows it"},
