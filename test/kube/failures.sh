@@ -47,11 +47,11 @@ wait_until 20 "ps to show it" pod_is crash CrashLoopBackOff  # on a busy machine
 [ "$(kube logs crash)" = "about to fail" ] || die "its log is lost"
 
 step "a second runtime for the same state is refused"
-expect_error 'already run on' kube play --runtime-endpoint unix:///nowhere.sock "$WORLD/pod.yaml"
+expect_error 'run on unix://' kube play --runtime-endpoint unix:///nowhere.sock "$WORLD/pod.yaml"
 
 step "names that are not there"
 expect_error 'pod "nobody" not found' kube logs nobody
-expect_error 'no deployment/web has been played' kube scale deployment/web --replicas 2
+expect_error 'there is no deployment/web' kube scale deployment/web --replicas 2
 expect_error 'has no container side; it has main' kube exec classy -c side -- true
 
 step "down of one file leaves the others running, down --all nothing"
