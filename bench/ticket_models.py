@@ -1,6 +1,6 @@
 """The enrichment's models in Python, as the original ticket-processor runs them: the peer of bench/ticket_models.sh.
 
-    ticket_models.py make DIRECTORY VENV             full-size checkpoints: MiniLM's real one, the others random
+    ticket_models.py make DIRECTORY MINILM BART      full-size checkpoints: MiniLM's real one, the others random
     ticket_models.py run DIRECTORY THREADS <TEXTS    one JSON string a line in, one JSON object a line out; the last
                                                      line, on standard error, says how long it took
 """
@@ -13,17 +13,17 @@ import time
 begin = time.perf_counter()
 
 
-def make(directory, venv):
-    sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "test/ticket"))
-    import model_oracle
+def make(directory, minilm, bart):
+    sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "test/ticket/oracles"))
+    import models
 
-    target = pathlib.Path(directory)
-    model_oracle.make_distilbert(target / "classify", venv, dict(), formats=("safetensors",))
+    target, vocabularies = pathlib.Path(directory), {"minilm": minilm, "bart": bart}
     # The scores' deviation is 1.5; of 50,264 the largest is 4.2 times that.
-    model_oracle.make_bart(target / "summarize", venv, dict(d_model=1024, vocab_size=50264), end_bias=4.6, formats=("zip",))
-    (target / "classify-safetensors").rename(target / "classify")
-    (target / "summarize-zip").rename(target / "summarize")
-    (target / "embed").symlink_to(pathlib.Path(venv) / "minilm")
+    for name, format, model in (("classify", "safetensors", models.distilbert()),
+                                ("summarize", "zip", models.bart(4.6, d_model=1024, encoder_layers=6, decoder_layers=6, vocab_size=50264))):
+        models.save(model, target / name, format)
+        models.add_vocabulary(model, target / name, vocabularies)
+    (target / "embed").symlink_to(minilm)
 
 
 def run(directory, threads):
@@ -57,6 +57,6 @@ def run(directory, threads):
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
-        make(sys.argv[2], sys.argv[3])
+        make(*sys.argv[2:5])
     else:
         run(sys.argv[2], int(sys.argv[3]))

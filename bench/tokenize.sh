@@ -3,17 +3,18 @@
 # (test/ticket/tokenizers.sh), by CPU time; the ratio is of times, below 1 we need less.
 . "$(dirname "$0")/../script/lib.sh"
 oracle=$("$PROJECT/script/oracle-venv") || die "no transformers to compare with: PyPI cannot be reached"
+minilm=$("$PROJECT/script/minilm-model") bart=$("$PROJECT/script/bart-vocabulary")
 runs=${RUNS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ticket-generator --dry-run --count 1500 --seed 6 >"$work/tickets"
-USE_TORCH=0 RAYON_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false "$oracle/bin/python" - "$work" "$oracle" "$BUILD_DIR/bench/tokenize" "$runs" 2>/dev/null <<'PYTHON'
+USE_TORCH=0 RAYON_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false "$oracle/bin/python" - "$work" "$minilm" "$bart" "$BUILD_DIR/bench/tokenize" "$runs" 2>/dev/null <<'PYTHON'
 import json, struct, subprocess, sys, time
 import transformers
-work, oracle, program, runs = sys.argv[1:]
+work, minilm, bart, program, runs = sys.argv[1:]
 sys.path.insert(0, ".")
 tickets = [f'{t["subject"]}. {t["body"]}' for t in map(json.loads, open(f"{work}/tickets"))]
-subprocess.run([sys.executable, "test/ticket/tokenizer_corpus.py", "texts", f"{work}/tickets", f"{work}/corpus"], check=True, stdout=subprocess.DEVNULL)
+subprocess.run([sys.executable, "test/ticket/oracles/tokenizer_corpus.py", f"{work}/tickets", f"{work}/corpus"], check=True, stdout=subprocess.DEVNULL)
 data, scripts, at = open(f"{work}/corpus", "rb").read(), [], 0
 while at < len(data):
     size = struct.unpack_from("<I", data, at)[0]
@@ -22,7 +23,7 @@ while at < len(data):
         scripts.append(text.decode("utf-8", "replace"))
     at += 4 + size
 print(f"{'':34}{'ours':>12}{'tokenizers':>12}{'ratio':>8}")
-for kind, directory, limit in ("BertTokenizerFast", f"{oracle}/minilm", 256), ("BartTokenizerFast", f"{oracle}/bart", 1024):
+for kind, directory, limit in ("BertTokenizerFast", minilm, 256), ("BartTokenizerFast", bart, 1024):
     start = time.perf_counter()
     reference = getattr(transformers, kind).from_pretrained(directory)
     load = time.perf_counter() - start

@@ -16,7 +16,7 @@ function(flox_test name)
   target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
   # Only these see the directory: elsewhere it would make every object differ from checkout to checkout.
   foreach(source ${A_SOURCES})
-    if(source MATCHES "format_pages_test.cc$")
+    if(source MATCHES "(format_pages|settings_page)_test.cc$")
       set_source_files_properties(${source} PROPERTIES COMPILE_DEFINITIONS FLOX_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     endif()
   endforeach()

@@ -1,5 +1,5 @@
 // config.toml.
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 
 #include "base/os/file.h"
 #include "fuzz.h"

@@ -26,3 +26,17 @@ make_venv() {
   "$directory/bin/pip" install --quiet --disable-pip-version-check "${options[@]}" -r "$requirements" ||
     die "what ${requirements#"$PROJECT"/} asks for cannot be had from PyPI"
 }
+
+# fetch_packages REQUIREMENT… DIRECTORY: packages without what they depend on, to import from there or for the files in them.
+fetch_packages() {
+  local requirements=("${@:1:$#-1}") directory=${!#} pip
+  step "fetching ${requirements[*]} from PyPI into $directory"
+  mkdir -p "$directory"
+  pip=$(mktemp -d)
+  /usr/bin/python3 -m venv "$pip" &&
+    "$pip/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-compile --target "$directory" "${requirements[@]}" || {
+    rm -rf "$pip"
+    die "${requirements[*]} cannot be had from PyPI"
+  }
+  rm -rf "$pip"
+}

@@ -31,7 +31,7 @@ spdlog::logger& logger() {
     auto made = std::make_shared<spdlog::logger>("flox", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
     made->flush_on(spdlog::level::trace);
-    if (const char* wanted = std::getenv("FLOX_LOG")) made->set_level(spdlog::level::from_str(wanted));
+    if (const char* wanted = std::getenv(level_variable)) made->set_level(spdlog::level::from_str(wanted));
     return made;
   }();
   return *instance;

@@ -12,6 +12,7 @@ namespace flox::log {
 
 enum class Level { debug, info, warning, error };
 
+inline constexpr const char* level_variable = "FLOX_LOG";
 // Lines below this level are dropped (default info; $FLOX_LOG=debug|info|warning|error). Thread-safe.
 void set_level(Level level);
 void write(Level level, std::string_view message);

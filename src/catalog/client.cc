@@ -10,6 +10,7 @@
 #include "base/net/problem.h"
 #include "base/printable.h"
 #include "catalog/cpu_level.h"
+#include "catalog/settings.h"
 
 namespace flox::catalog {
 namespace {
@@ -161,7 +162,7 @@ Client::Client(std::string url, Secret token) : state_(std::make_unique<State>()
 }
 Client::~Client() = default;
 
-std::string Client::cache_url() const { return state_->given + "/cache"; }
+std::string Client::cache_url() const { return cache_url_of(state_->given); }
 
 env::LockedPackage Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                                    std::string_view system) {

@@ -1,4 +1,4 @@
-// Client of flox-catalog's HTTP API (docs/catalog-api.md).
+// Client of flox-catalog's HTTP API (docs/reference/catalog-api.md).
 #pragma once
 
 #include <memory>

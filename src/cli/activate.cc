@@ -10,11 +10,12 @@
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/services.h"
+#include "cli/variables.h"
 #include "env/activation.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
@@ -50,8 +51,8 @@ fs::path cache_directory(const env::Environment& environment) {
 // The lock to activate: the environment's own, or with its primary package at $FLOX_PACKAGE_VERSION.
 env::Lockfile lock_to_activate(env::Environment& environment, env::Resolver& resolver) {
   env::Lockfile lock = environment.lock(resolver);
-  const char* version = std::getenv("FLOX_PACKAGE_VERSION");
-  if (version == nullptr || *version == '\0') return lock;
+  const std::string version = CliVariables::read().package_version;
+  if (version.empty()) return lock;
   fmt::print(stderr, "ℹ FLOX_PACKAGE_VERSION: environment '{}' at version {}\n", environment.name(), version);
   return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
 }

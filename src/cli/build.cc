@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/services.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 #include "package/build/steps.h"
 
 namespace flox::cli {

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
+#include "node/floxd/config.h"
 #include "package/build/steps.h"
 #include "package/debian/import_deb.h"
 

@@ -1,5 +1,5 @@
 // The in-pod side of the pod protocol: the flox in a pod resolves and realises through floxd
-// (docs/node-protocol.md).
+// (docs/reference/node-protocol.md).
 #pragma once
 
 #include <string>

@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {

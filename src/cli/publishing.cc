@@ -5,7 +5,7 @@
 
 #include "base/data/secret.h"
 #include "base/error.h"
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 // The options, completed from the configuration.
 PublishTo complete(PublishTo to, const Config& config) {
   if (to.catalog_url.empty()) to.catalog_url = config.catalog_url;
-  if (to.key_file.empty()) to.key_file = config.signing_key_file;
+  if (to.key_file.empty()) to.key_file = config.signing_private_key;
   if (to.catalog_url.empty())
     throw Error(ErrorKind::invalid_input, "publishing: no catalog is named",
                 "set FLOX_CATALOG_URL or pass --catalog URL");

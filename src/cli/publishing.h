@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "base/settings/config.h"
 #include "catalog/publish.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 

@@ -1,14 +1,14 @@
 // flox push, flox pull: environments and the catalog.
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
 #include "base/os/file.h"
-#include "base/settings/config.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
 #include "cli/services.h"
+#include "cli/variables.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
@@ -21,8 +21,7 @@ catalog::Client make_client() {
 }
 
 void push(const std::string& directory, std::string owner) {
-  if (const char* variable = std::getenv("FLOX_OWNER"); owner.empty() && variable != nullptr)
-    owner = variable;
+  if (owner.empty()) owner = CliVariables::read().owner;
   if (owner.empty())
     throw Error(ErrorKind::invalid_input, "whose environment is it to be?",
                 "name an owner: --owner NAME, or FLOX_OWNER");

@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "base/net/url.h"
 #include "base/printable.h"
-#include "base/settings/config.h"
 #include "catalog/client.h"
 #include "cli/commands.h"
 #include "nix/signature.h"
+#include "node/floxd/config.h"
 #include "store/cache/binary_cache.h"
 
 namespace flox::cli {

@@ -2,34 +2,28 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/file.h"
-#include "base/settings/config.h"
 #include "catalog/client.h"
+#include "catalog/settings.h"
 #include "cli/pod_client.h"
+#include "cli/variables.h"
 #include "env/profile.h"
 #include "nix/base32.h"
+#include "node/floxd/config.h"
 #include "store/local/local_store.h"
 #include "store/realise/realise.h"
 
 namespace flox::cli {
 namespace {
 
-std::string pod_socket() {
-  const char* named = std::getenv("FLOX_POD_SOCKET");
-  return named != nullptr ? named : "/run/flox/pod.sock";
-}
+std::string pod_socket() { return CliVariables::read().pod_socket; }
 
 store::RealiseOptions realise_options(const Config& config) {
-  store::RealiseOptions options{.caches = config.caches,
-                                .trusted_keys = nix::TrustedKeys(config.trusted_keys),
-                                .trust_content_addressed = config.trust_content_addressed};
-  if (!config.catalog_url.empty())
-    options.caches.insert(options.caches.begin(), catalog::Client(config.catalog_url).cache_url());
-  return options;
+  return {.caches = catalog::caches_of(config, config),
+          .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+          .trust_content_addressed = config.trust_content_addressed};
 }
 
 // Realises into this machine's own store.

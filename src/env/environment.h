@@ -1,6 +1,6 @@
-// An environment on disk: a directory with .flox/env/{manifest.toml,manifest.lock} (docs/environments.md),
-// and the two services it needs, as seams: somebody who resolves names to store paths, and somebody who makes
-// them present.
+// An environment on disk: a directory with .flox/env/{manifest.toml,manifest.lock}
+// (docs/explanation/environments.md), and the two services it needs, as seams: somebody who resolves names to
+// store paths, and somebody who makes them present.
 #pragma once
 
 #include <filesystem>

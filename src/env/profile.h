@@ -1,5 +1,5 @@
 // The profile: the merged symlink tree of an environment's packages, itself a store path
-// (docs/environments.md).
+// (docs/explanation/environments.md).
 #pragma once  // Fuzzed by fuzz/pod_requests.cc.
 
 #include "env/lockfile.h"

@@ -1,11 +1,13 @@
 // flox-kube, run as `flox kube`: Kubernetes manifests on this machine's containerd.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
+#include "base/settings/options.h"
+#include "base/settings/read.h"
 #include "kube/commands/commands.h"
+#include "kube/settings.h"
 
 namespace {
 
@@ -13,46 +15,24 @@ using namespace flox;
 using namespace flox::kube;
 
 struct CommonOptions {
-  std::string state, endpoint, cgroup_parent, namespace_;
+  KubeSettings settings;
+  std::string namespace_;
 };
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-// Command line, then environment, then what the supervisor of this state directory runs with, then the
-// default.
+// Command line, then variables, then what the supervisor of this state directory runs with, then the
+// defaults.
 Session open_session(const CommonOptions& options) {
-  std::string state = options.state.empty() ? environment("FLOX_KUBE_STATE") : options.state;
-  Session session{StateDir(state.empty() ? "/var/lib/flox/kube" : state), {}, options.namespace_};
+  const KubeSettings& wanted = options.settings;
+  // An empty variable names no directory.
+  Session session{
+      StateDir(wanted.state.empty() ? KubeSettings().state : wanted.state), {}, options.namespace_};
   if (supervisor_runs(session.state)) session.settings = last_settings(session.state);
-  if (const std::string value = environment("CONTAINERD_ADDRESS"); !value.empty())
-    session.settings.endpoint = value;
-  if (const std::string value = environment("CONTAINER_RUNTIME_ENDPOINT"); !value.empty())
-    session.settings.endpoint = value;
-  if (!options.endpoint.empty()) session.settings.endpoint = options.endpoint;
-  if (!session.settings.endpoint.starts_with("unix://") && session.settings.endpoint.starts_with("/"))
-    session.settings.endpoint = "unix://" + session.settings.endpoint;
-  if (const std::string value = environment("FLOX_KUBE_CGROUP_PARENT"); !value.empty())
-    session.settings.cgroup_parent = value;
-  if (!options.cgroup_parent.empty()) session.settings.cgroup_parent = options.cgroup_parent;
+  std::string& endpoint = session.settings.endpoint;
+  if (!wanted.containerd_address.empty()) endpoint = wanted.containerd_address;
+  if (!wanted.endpoint.empty()) endpoint = wanted.endpoint;
+  if (endpoint.starts_with("/")) endpoint = "unix://" + endpoint;
+  if (!wanted.cgroup_parent.empty()) session.settings.cgroup_parent = wanted.cgroup_parent;
   return session;
-}
-
-std::chrono::seconds read_duration(const std::string& text) {
-  size_t used = 0;
-  unsigned long value = 0;
-  try {
-    value = std::stoul(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  const std::string unit = used ? text.substr(used) : "?";
-  if (unit == "s" || unit.empty()) return std::chrono::seconds(value);
-  if (unit == "m") return std::chrono::minutes(value);
-  if (unit == "h") return std::chrono::hours(value);
-  fail(ErrorKind::invalid_input, "--timeout {}: write a number of seconds, or 90s, 5m, 1h", text);
 }
 
 StringMap read_environment(const std::vector<std::string>& variables) {
@@ -73,6 +53,11 @@ std::string join_target(const std::vector<std::string>& words) {
   return target;
 }
 
+// What an option --timeout says.
+std::chrono::seconds read_timeout(const std::string& text) {
+  return in_context("--timeout", [&] { return parse_duration(text); });
+}
+
 const char* examples = R"(Examples:
   flox kube play deploy/base/*.yaml                    what `kubectl apply -f` does on a cluster
   flox kube play -k deploy/overlays/avx2               a kustomize overlay
@@ -81,10 +66,7 @@ const char* examples = R"(Examples:
   flox kube logs -f deployment/ticket-processor --tail 50
   flox kube exec POD -- /bin/sh -c 'ls /nix/store | wc -l'
   flox kube set env deployment/ticket-processor FLOX_PACKAGE_VERSION=0.0.9
-  flox kube down --all
-
-Variables: FLOX_KUBE_STATE (--state), CONTAINER_RUNTIME_ENDPOINT or CONTAINERD_ADDRESS (--runtime-endpoint),
-FLOX_KUBE_CGROUP_PARENT (--cgroup-parent).)";
+  flox kube down --all)";
 
 // Each adds its verb to the program; the verb's callback does the work.
 
@@ -110,7 +92,7 @@ void add_play(CLI::App& app, const CommonOptions& common) {
   verb->add_option("--timeout", options->timeout, "How long to wait (default 120s)");
   verb->callback([options, &common] {
     options->play.environment = read_environment(options->variables);
-    options->play.timeout = read_duration(options->timeout);
+    options->play.timeout = read_timeout(options->timeout);
     if (options->play.files.empty() && options->play.kustomizations.empty())
       throw Error(ErrorKind::invalid_input, "play needs manifests",
                   "Name files or directories, - for standard input, or -k DIR.");
@@ -129,7 +111,7 @@ void add_down(CLI::App& app, const CommonOptions& common) {
   verb->add_flag("--volumes", options->volumes, "Also the data of their PersistentVolumeClaims");
   verb->add_option("--timeout", *timeout, "How long to wait (default 120s)");
   verb->callback([options, timeout, &common] {
-    options->timeout = read_duration(*timeout);
+    options->timeout = read_timeout(*timeout);
     down(open_session(common), *options);
   });
 }
@@ -262,10 +244,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   CommonOptions common;
-  app.add_option("--state", common.state, "State directory (default /var/lib/flox/kube)");
-  app.add_option("--runtime-endpoint", common.endpoint,
-                 "CRI socket (default unix:///run/containerd/containerd.sock)");
-  app.add_option("--cgroup-parent", common.cgroup_parent, "Parent of the pods' cgroups (default /flox-kube)");
+  SettingGroup* const settings[] = {&common.settings};
+  read_variables(settings);
+  add_setting_options(app, common.settings);
   app.add_option("-n,--namespace", common.namespace_,
                  "Namespace (default: of play default, of the others all)");
   int exit_code = 0;

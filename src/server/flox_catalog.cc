@@ -15,43 +15,16 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
+#include "base/net/server/metrics_page.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
-#include "base/settings/units.h"
+#include "base/settings/options.h"
 #include "server/api/api.h"
+#include "server/settings.h"
 
 namespace {
 
 using namespace flox;
-
-struct Options {
-  std::string listen = "127.0.0.1:8590";
-  std::string data = "/var/lib/flox/catalog";
-  std::string token_file;
-  std::vector<std::string> trusted_keys;
-  std::string tls_cert;
-  std::string tls_key;
-  std::string public_url;
-  std::string max_upload = "16G";
-  std::string max_store_bytes = "0";
-  size_t max_connections = 4096;
-  size_t max_connections_per_peer = 0;
-  unsigned orphan_age = 24;  // hours
-  std::string port_file;
-  bool verbose = false;
-};
-
-// "127.0.0.1:8590" or "[::1]:8590".
-std::pair<std::string, uint16_t> parse_listen(const std::string& listen) {
-  size_t colon = listen.rfind(':');
-  int port = -1;
-  if (colon != std::string::npos && !CLI::detail::lexical_cast(listen.substr(colon + 1), port)) port = -1;
-  if (port < 0 || port > 65535)
-    flox::fail(flox::ErrorKind::invalid_input, "--listen {}: not of the form ADDRESS:PORT", listen);
-  std::string address = listen.substr(0, colon);
-  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-  return {address, static_cast<uint16_t>(port)};
-}
 
 // Connections and the files that they are answered with.
 void raise_descriptor_limit(size_t connections) {
@@ -67,7 +40,7 @@ void raise_descriptor_limit(size_t connections) {
         limit.rlim_cur, limit.rlim_cur / 2, connections);
 }
 
-std::shared_ptr<HttpTls> make_tls(const Options& options) {
+std::shared_ptr<HttpTls> make_tls(const server::ServerSettings& options) {
   if (options.tls_cert.empty() != options.tls_key.empty())
     throw Error(ErrorKind::invalid_input, "--tls-cert and --tls-key belong together",
                 "Pass both, or none for plain HTTP.");
@@ -116,9 +89,10 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the others
 };
 
-void say_what_is_on(const Options& options, uint16_t port, const server::RegisteredKeys& keys) {
-  log::info("listening on {}://{}:{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
-            options.listen.substr(0, options.listen.rfind(':')), port, options.data,
+void say_what_is_on(const server::ServerSettings& options, uint16_t port,
+                    const server::RegisteredKeys& keys) {
+  log::info("listening on {}://{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
+            options.listen.with_port(port), options.data.string(),
             options.token_file.empty() ? "; read-only: no --token-file" : "");
   if (keys.empty())
     log::warning(
@@ -145,18 +119,15 @@ void wait_for_end(const sigset_t& signals, HttpTls* tls) {
   }
 }
 
-void serve(const Options& options) {
-  if (options.verbose) log::set_level(log::Level::debug);
-  const auto [address, port] = parse_listen(options.listen);
+void serve(const server::ServerSettings& options) {
   // Without a token nobody may change anything.
   Secret token = options.token_file.empty()
                      ? Secret()
                      : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
   const server::RegisteredKeys keys(options.trusted_keys);
-  const server::CacheLimits limits{
-      .max_upload = in_context("--max-upload", [&] { return parse_size(options.max_upload); }),
-      .max_store_bytes = in_context("--max-store-bytes", [&] { return parse_size(options.max_store_bytes); }),
-      .orphan_age = std::chrono::hours(options.orphan_age)};
+  const server::CacheLimits limits{.max_upload = options.max_upload.bytes,
+                                   .max_store_bytes = options.max_store_bytes.bytes,
+                                   .orphan_age = options.orphan_age};
   const std::shared_ptr<HttpTls> tls = make_tls(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
@@ -169,17 +140,18 @@ void serve(const Options& options) {
   std::signal(SIGPIPE, SIG_IGN);
 
   fs::create_directories(options.data);
-  server::Records records(fs::path(options.data) / "catalog.sqlite");
-  server::EnvironmentRecords environments(fs::path(options.data) / "environments.sqlite");
-  server::CacheFiles cache(fs::path(options.data) / "cache", keys, limits);
+  server::Records records(options.data / "catalog.sqlite");
+  server::EnvironmentRecords environments(options.data / "environments.sqlite");
+  server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
   server::Api api(records, environments, cache, keys,
                   {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
-                     return http == nullptr ? std::string() : http->counters().metrics("flox_catalog_http_");
+                     return http == nullptr ? std::string()
+                                            : metrics_text(http->counters(), "flox_catalog_http_");
                    }});
-  HttpServer server({.address = address,
-                     .port = port,
+  HttpServer server({.address = options.listen.address,
+                     .port = options.listen.port,
                      .threads = 4,
                      .max_body = 1 << 20,
                      .max_upload = limits.max_upload,
@@ -198,41 +170,6 @@ void serve(const Options& options) {
   wait_for_end(signals, tls.get());
 }
 
-void add_options(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "address and port; port 0: the system chooses")
-      ->capture_default_str();
-  app.add_option("--data", options.data, "directory of the database and the cache's files")
-      ->capture_default_str();
-  app.add_option("--token-file", options.token_file,
-                 "file (mode 0600) with the token that publishers must show; none: read-only");
-  app.add_option(
-      "--trusted-key", options.trusted_keys,
-      "public key whose signatures are believed, NAME:BASE64, and after spaces the packages that it may "
-      "sign (names, patterns with *; none: all); may be repeated. Without one nothing is verified");
-  app.add_option("--tls-cert", options.tls_cert, "PEM file: serve HTTPS with this certificate and its chain");
-  app.add_option("--tls-key", options.tls_key, "PEM file (mode 0600) with its key; SIGHUP reads both again");
-  app.add_option("--public-url", options.public_url,
-                 "how clients reach the catalog, for addresses in answers; none: as their request says");
-  app.add_option("--max-upload", options.max_upload, "largest file that may be uploaded")
-      ->capture_default_str();
-  app.add_option("--max-store-bytes", options.max_store_bytes,
-                 "what may be kept in all; 0: what the file system holds, but for 256M")
-      ->capture_default_str();
-  app.add_option("--orphan-age", options.orphan_age,
-                 "hours after which an uploaded NAR that was not published is removed")
-      ->check(CLI::Range(1, 24 * 365))
-      ->capture_default_str();
-  app.add_option("--max-connections", options.max_connections,
-                 "connections at once; the one that waits longest makes room")
-      ->check(CLI::Range(8, 1'000'000))
-      ->capture_default_str();
-  app.add_option("--max-connections-per-peer", options.max_connections_per_peer,
-                 "the same of one IPv4 address or IPv6 /64; 0: as many as in all")
-      ->capture_default_str();
-  app.add_option("--port-file", options.port_file, "write the port to this file once listening");
-  app.add_flag("--verbose", options.verbose, "log every request");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -242,11 +179,14 @@ int main(int argc, char** argv) {
       "/etc/flox/token\n"
       "           --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key "
       "/etc/flox/tls.key"};
-  Options options;
+  server::ServerSettings options;
+  bool verbose = false;
   app.set_version_flag("-V,--version", FLOX_VERSION);
-  add_options(app, options);
+  add_setting_options(app, options);
+  app.add_flag("--verbose", verbose, "Log every request.");
   try {
     app.parse(argc, argv);
+    if (verbose) log::set_level(log::Level::debug);
     serve(options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : flox::exit_failure;

@@ -1,4 +1,5 @@
-// containerd-shim-flox-v1: see commands.h for what it does, shim.md and docs/architecture.md for why.
+// containerd-shim-flox-v1: see commands.h for what it does, docs/explanation/shim.md and docs/architecture.md
+// for why.
 #include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 

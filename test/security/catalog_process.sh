@@ -6,17 +6,8 @@ enter_overlay_root "$@"
 start_node
 publish_tool hello 1.0
 publish_tool other 1.0
-fetchers() { pgrep -P "$(cat "$WORLD/floxd.pid")" -x flox-fetcher || true; }
-# The one that has a connection to the catalog's port.
-asker() {
-  local pid port=${CATALOG_URL##*:}
-  for pid in $(fetchers); do
-    # Sockets of the process, looked up in its network's table: the remote port in hexadecimal.
-    grep -qi ":$(printf '%04X' "${port%%/*}") " <(for inode in $(find "/proc/$pid/fd" -lname 'socket:*' -printf '%l\n' | tr -dc '0-9\n'); do
-      awk -v inode="$inode" '$10 == inode { print $3 " " }' "/proc/$pid/net/tcp"
-    done) && echo "$pid"
-  done
-}
+# The processes that have a connection to the catalog's port, and are floxd's own.
+asker() { ss -Htnp "dport = :${CATALOG_URL##*:}" | grep -o 'flox-fetcher",pid=[0-9]*' | grep -o '[0-9]*$' | sort -u || true; }
 starts() {  # NAME ENVIRONMENT…: prints what the container says
   ctr -n k8s.io run --rm --runtime "$SHIM" --annotation "flox.dev/environment=$2" docker.io/flox/empty:1.0.0 "$1" "${2%%@*}" 2>&1
 }

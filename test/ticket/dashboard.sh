@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every metric and label that the Grafana dashboard asks for exists in what a worker serves, every stage that the worker
 # times is in it, and docs and dashboard know every metric.
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 WORKER=''
@@ -24,7 +25,7 @@ curl -fsS "http://127.0.0.1:$port/metrics" >"$WORK/metrics"
 grep -q '^ticket_processed_total 12$' "$WORK/metrics" || die "the figures do not count the tickets: $(grep processed "$WORK/metrics")"
 
 step "the dashboard beside its figures"
-python3 - "$dashboard" "$WORK/metrics" "$PROJECT/docs/ticket-workload.md" <<'PYTHON'
+python3 - "$dashboard" "$WORK/metrics" "$PROJECT/docs/reference/metrics.md" <<'PYTHON'
 import json, re, sys
 
 dashboard = json.load(open(sys.argv[1]))

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every ticket ends in table and bucket exactly once, although workers are killed at random while they work.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 start_moto
 TICKETS=150

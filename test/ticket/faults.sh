@@ -2,6 +2,7 @@
 # Services that fail, throttle, dawdle, break off and go away for a while, credentials that expire in the middle: no ticket
 # is lost and none is stored twice; readiness tells, and every error says of which ticket and why.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 start_moto
 export RETRY_DELAY_SECONDS=1 MAX_RECEIVES=3

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The local backend: a directory is all that worker and generator need. Many workers share it, and 1,000 tickets end
 # enriched, each exactly once, although workers are killed at random all the time.
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
 WORK=$(mktemp -d)
 declare -A WORKERS=()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The models' kernels for aarch64, compiled by Debian's cross compiler and run by qemu: the same results as plain loops.
+# builds: nothing
 . "$(dirname "$0")/../lib.sh"
 for program in aarch64-linux-gnu-g++ qemu-aarch64; do
   type -P $program >/dev/null || { echo "$program is missing (packages g++-aarch64-linux-gnu, qemu-user)"; exit 77; }

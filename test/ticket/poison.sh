@@ -2,6 +2,7 @@
 # Messages that can never be processed hold nothing up and are not lost: without a dead-letter queue they are moved aside,
 # with one they are left to it. Odd but good messages are processed.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 start_moto
 export RETRY_DELAY_SECONDS=0 MAX_RECEIVES=3

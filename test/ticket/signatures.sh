@@ -2,6 +2,7 @@
 # Every request of worker and generator is signed just as boto3's signer (botocore) signs it, with odd keys and session
 # tokens too; one that is signed with another secret is refused, and the log says so.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 start_moto
 start_proxy '{"keys": {"test": ["test", ""], "ASIA": ["s/e+c=ret", "tok/en+=="]}}'

@@ -2,6 +2,7 @@
 # SIGTERM: the worker takes no more, gives back what it has not begun, and ends with 0, at once when it is idle, also as
 # PID 1. What it gave back can be had at once by another, although the visibility time-out is long.
 # prepare: moto-venv
+# builds: ticket-processor ticket-generator
 . "$(dirname "$0")/aws.sh"
 start_moto
 TICKETS=200

@@ -197,7 +197,7 @@ int run(int argc, char** argv) {
       "stores the enriched tickets in another bucket and in a table: SQS, S3 and DynamoDB, or a directory.\n"
       "Without a subcommand it is the worker and runs until it gets SIGTERM or SIGINT. Settings are "
       "environment\n"
-      "variables: see docs/ticket-workload.md.",
+      "variables: see docs/reference/ticket-workload.md.",
       "ticket-processor");
   app.footer(
       "Examples:\n"

@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstring>
-#include <future>
 #include <map>
 #include <thread>
 
 #include "base/confined/confined_frame.h"
 #include "base/error.h"
+#include "base/os/memory.h"
 
 extern char** environ;
 
@@ -97,25 +98,44 @@ class Channel : public ConfinedChannel {
  public:
   Channel(Socket& socket, const ConfinedRequest& request, bool is_process)
       : socket_(socket), request_(request), is_process_(is_process) {}
-  ~Channel() override {
-    if (reader_.joinable()) {
-      socket_.shut_down();
-      reader_.join();
-    }
-  }
-
   std::string call(std::string_view message) override {
+    Waiting own;
     uint32_t number = 0;
-    std::future<std::string> answer;
     {
       const std::lock_guard lock(mutex_);
-      if (!reader_.joinable()) reader_ = std::thread([this] { read(); });
       if (ended_) gone();
       number = ++last_;
-      answer = open_[number].get_future();
+      waiting_.emplace(number, &own);
     }
-    socket_.send(Kind::call, number, message);
-    return answer.get();
+    try {
+      socket_.send(Kind::call, number, message);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      waiting_.erase(number);
+      throw;
+    }
+    std::unique_lock lock(mutex_);
+    // Whoever waits and finds nobody reading reads, for the others too, until its own answer is there.
+    while (!own.answer) {
+      if (someone_reads_) {
+        own.changed.wait(lock, [&] { return own.answer || !someone_reads_; });
+        continue;
+      }
+      someone_reads_ = true;
+      lock.unlock();
+      std::optional<Frame> frame;
+      try {
+        frame = socket_.receive(confined::answer_limit);
+      } catch (const Error&) {  // as good as gone
+      }
+      lock.lock();
+      someone_reads_ = false;
+      frame ? deliver(std::move(*frame)) : end();
+    }
+    if (!someone_reads_ && !waiting_.empty()) waiting_.begin()->second->changed.notify_one();
+    lock.unlock();
+    if (own.answer->kind == Kind::answer) return std::move(own.answer->text);
+    throw confined::unpack_error(own.answer->text);
   }
   void note(std::string_view message) override { socket_.send(Kind::note, 0, message); }
 
@@ -136,36 +156,37 @@ class Channel : public ConfinedChannel {
       if (::dup2(nothing.get(), fd) < 0) fail_errno(errno, "closing the standard output");
   }
   [[noreturn]] static void gone() { fail(ErrorKind::unavailable, "the process that asked has ended"); }
-  void read() {
-    try {
-      while (auto frame = socket_.receive(confined::answer_limit)) {
-        const std::lock_guard lock(mutex_);
-        auto found = open_.extract(frame->number);
-        if (found.empty()) continue;
-        if (frame->kind == Kind::answer)
-          found.mapped().set_value(std::move(frame->text));
-        else
-          found.mapped().set_exception(std::make_exception_ptr(confined::unpack_error(frame->text)));
-      }
-    } catch (const Error&) {  // as good as gone
-    }
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    for (auto& [number, promise] : open_)
-      promise.set_exception(
-          std::make_exception_ptr(Error(ErrorKind::unavailable, "the process that asked has ended")));
-    open_.clear();
-    if (is_process_) ::_exit(1);  // nobody wants the result
+  // All with mutex_ held.
+  void deliver(Frame frame) {
+    auto found = waiting_.extract(frame.number);
+    if (found.empty()) return;
+    found.mapped()->answer = std::move(frame);
+    found.mapped()->changed.notify_one();
   }
+  void end() {
+    if (is_process_) ::_exit(1);  // nobody wants the result
+    ended_ = true;
+    const Error gone(ErrorKind::unavailable, "the process that asked has ended");
+    for (auto& [number, waiting] : std::exchange(waiting_, {})) {
+      waiting->answer = Frame{.kind = Kind::refusal, .number = number, .text = confined::pack(gone)};
+      waiting->changed.notify_one();
+    }
+  }
+
+  // A thread in call().
+  struct Waiting {
+    std::condition_variable changed;
+    std::optional<Frame> answer;
+  };
 
   Socket& socket_;
   const ConfinedRequest& request_;
   bool is_process_;
   std::mutex mutex_;
-  std::thread reader_;
   bool ended_ = false;
+  bool someone_reads_ = false;
   uint32_t last_ = 0;
-  std::map<uint32_t, std::promise<std::string>> open_;
+  std::map<uint32_t, Waiting*> waiting_;
 };
 
 // Does the job that comes over the socket and sends its result.
@@ -223,6 +244,7 @@ std::optional<int> run_confined_job(int argc, char** argv) {
   if (std::to_string(::getppid()) != argv[2]) return 1;
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::prctl(PR_SET_NAME, "flox-fetcher", 0, 0, 0);
+  keep_freed_memory();
   try {
     Socket socket{Fd(channel_fd)};
     work(socket, true);

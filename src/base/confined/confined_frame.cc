@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t head_size = 9;            // length, kind, number
 constexpr size_t first_piece = 64 * 1024;  // bytes: memory grows as they arrive, not as they are announced
+constexpr size_t read_ahead = 16 * 1024;   // bytes
 
 void put(std::string& to, uint32_t number) {
   for (int i = 0; i < 4; ++i) to += static_cast<char>(number >> (8 * i) & 0xff);
@@ -35,10 +36,10 @@ void Socket::send(Kind kind, uint32_t number, std::string_view text,
   const std::lock_guard lock(writing_);
   std::string_view left = frame;
   while (!left.empty()) {
-    // Who does not read would make us wait here for ever.
-    if (deadline) wait_for(POLLOUT, deadline);
     const ssize_t sent =
         ::send(fd_.get(), left.data(), left.size(), MSG_NOSIGNAL | (deadline ? MSG_DONTWAIT : 0));
+    // Who does not read would make us wait for ever.
+    if (sent < 0 && errno == EAGAIN && deadline) wait_for(POLLOUT, deadline);
     if (sent < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (sent < 0) fail_errno(errno, "writing to the other process");
     left.remove_prefix(static_cast<size_t>(sent));
@@ -75,17 +76,38 @@ void Socket::wait_for(short events, const Deadline& deadline) const {
   }
 }
 
-bool Socket::read_exactly(char* to, size_t size, const Deadline& deadline) {
-  while (size > 0) {
-    if (deadline) wait_for(POLLIN, deadline);
-    const ssize_t got = ::recv(fd_.get(), to, size, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno != ECONNRESET) fail_errno(errno, "reading from the other process");
-    if (got <= 0) return false;
-    to += got;
-    size -= static_cast<size_t>(got);
+size_t Socket::read_some(char* to, size_t size, const Deadline& deadline) {
+  // A worker that always has something to say does not keep us beyond the deadline.
+  if (deadline && std::chrono::steady_clock::now() >= *deadline) wait_for(POLLIN, deadline);
+  for (;;) {
+    const ssize_t got = ::recv(fd_.get(), to, size, deadline ? MSG_DONTWAIT : 0);
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno == ECONNRESET) return 0;
+    if (errno == EAGAIN && deadline) wait_for(POLLIN, deadline);
+    if (errno != EINTR && errno != EAGAIN) fail_errno(errno, "reading from the other process");
   }
-  return true;
+}
+
+bool Socket::read_exactly(char* to, size_t size, const Deadline& deadline) {
+  for (;;) {
+    const size_t ready = std::min(size, arrived_.size() - taken_);
+    std::memcpy(to, arrived_.data() + taken_, ready);
+    taken_ += ready;
+    to += ready;
+    size -= ready;
+    if (size == 0) return true;
+    if (size >= read_ahead) {
+      const size_t got = read_some(to, size, deadline);
+      if (got == 0) return false;
+      to += got;
+      size -= got;
+    } else {
+      arrived_.resize(read_ahead);
+      arrived_.resize(read_some(arrived_.data(), read_ahead, deadline));
+      taken_ = 0;
+      if (arrived_.empty()) return false;
+    }
+  }
 }
 
 void Socket::shut_down() noexcept { ::shutdown(fd_.get(), SHUT_RDWR); }

@@ -41,10 +41,14 @@ class Socket {
  private:
   using Deadline = std::optional<std::chrono::steady_clock::time_point>;
   bool read_exactly(char* to, size_t size, const Deadline& deadline);
+  // What has arrived, at most `size` bytes; waits for it. 0 at the end.
+  size_t read_some(char* to, size_t size, const Deadline& deadline);
   // Until poll(2) has one of the events. Throws Error(unavailable).
   void wait_for(short events, const Deadline& deadline) const;
   Fd fd_;
   std::mutex writing_;
+  std::string arrived_;  // read ahead: frames are mostly small, and several come at once
+  size_t taken_ = 0;     // bytes of it
 };
 
 // An error in a frame, and back. What cannot be read is an internal error.

@@ -1,5 +1,5 @@
 // The way of one exchange through redirects, and which addresses it may connect to on it. Internal to the
-// HTTP client and pool. The rules are those of docs/binary-caches.md, "Redirects":
+// HTTP client and pool. The rules are those of docs/reference/redirects.md:
 //
 //   - GET and HEAD are redirected, other methods never; at most five times; to http or https, never from
 //   https to

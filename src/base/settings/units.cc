@@ -47,15 +47,29 @@ std::string size_text(uint64_t bytes) {
   return fmt::format("{:.1f} {}iB", value, size_units[unit]);
 }
 
-std::chrono::seconds parse_duration(std::string_view text) {
-  constexpr std::array<std::pair<std::string_view, double>, 6> units = {
-      {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}}};
+std::string exact_size_text(uint64_t bytes) {
+  size_t unit = 0;
+  for (; bytes != 0 && bytes % 1024 == 0 && unit < size_units.size(); ++unit) bytes /= 1024;
+  return unit == 0 ? std::to_string(bytes) : fmt::format("{}{}", bytes, size_units[unit - 1]);
+}
+
+std::chrono::seconds parse_duration(std::string_view text, std::chrono::seconds unit) {
+  const std::array<std::pair<std::string_view, double>, 6> units = {
+      {{"", unit.count()}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}}};
   const std::string_view whole = text;
   const double value = take_number(text, "duration (as in 90s, 15m, 12h or 30d)");
   for (const auto& [name, seconds] : units)
     if (text == name && value * seconds < 1e12)
       return std::chrono::seconds(static_cast<int64_t>(value * seconds));
   fail(ErrorKind::invalid_input, "'{}' is not a duration (as in 90s, 15m, 12h or 30d)", whole);
+}
+
+std::string exact_duration_text(std::chrono::seconds duration) {
+  constexpr std::array<std::pair<char, int64_t>, 3> units = {{{'d', 86400}, {'h', 3600}, {'m', 60}}};
+  for (const auto& [name, seconds] : units)
+    if (duration.count() != 0 && duration.count() % seconds == 0)
+      return fmt::format("{}{}", duration.count() / seconds, name);
+  return fmt::format("{}s", duration.count());
 }
 
 std::string duration_text(std::chrono::seconds duration) {
@@ -77,6 +91,10 @@ Amount Amount::parse(std::string_view text) {
   const double value = take_number(digits, "percentage");
   if (!digits.empty() || value > 100) fail(ErrorKind::invalid_input, "'{}' is not a percentage", text);
   return {.share = value / 100};
+}
+
+std::string Amount::to_string() const {
+  return share == 0 ? size_text(bytes) : fmt::format("{}%", share * 100);
 }
 
 }  // namespace flox

@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "oci/image_layout.h"
 #include "package/build/steps.h"
 

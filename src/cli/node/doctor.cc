@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "node/installer/labels.h"
 
 namespace flox::cli {

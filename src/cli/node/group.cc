@@ -4,9 +4,9 @@
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/net/url.h"
-#include "base/settings/config.h"
 #include "cli/commands.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
 #include "oci/image_layout.h"
@@ -36,15 +36,16 @@ void show_status() {
   auto leases = store::list_leases(store);
   std::string health = "not running, or not at this address";
   try {
-    HttpResponse response = HttpClient().send({.url = "http://" + config.metrics_address + "/healthz",
-                                               .timeout = std::chrono::seconds(2),
-                                               .max_body = BodyLimit(1 << 20)});
+    HttpResponse response =
+        HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/healthz",
+                           .timeout = std::chrono::seconds(2),
+                           .max_body = BodyLimit(1 << 20)});
     health = response.ok() ? "running" : fmt::format("unhealthy: {}", response.body);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
   fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health,
-             config.metrics_address, store.store_directory().string(),
+             config.metrics_address.to_string(), store.store_directory().string(),
              config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), leases.size());
   for (const auto& lease : leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());

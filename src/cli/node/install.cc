@@ -9,8 +9,8 @@
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
-#include "base/settings/config.h"
 #include "cli/node/commands.h"
+#include "node/floxd/config.h"
 #include "node/installer/bundle.h"
 #include "node/installer/installation.h"
 #include "node/installer/runtime_closure.h"
@@ -142,7 +142,7 @@ void refuse_while_pods_run(bool force) {
 // Without systemd we cannot stop it ourselves, and it would go on giving leases.
 void refuse_while_floxd_runs(const Config& config) {
   try {
-    HttpClient().send({.url = "http://" + config.metrics_address + "/healthz",
+    HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/healthz",
                        .timeout = std::chrono::seconds(2),
                        .max_body = BodyLimit(1 << 20)});
   } catch (const Error&) {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 #include "store/local/local_store.h"
 
 namespace flox::cli {

@@ -35,7 +35,7 @@ bool is_at_catalog(const std::string& url, const Config& config) {
 }
 
 void copy_to(const Options& options, const Config& config) {
-  const std::string key_file = options.key.empty() ? config.signing_key_file : options.key;
+  const std::string key_file = options.key.empty() ? config.signing_private_key : options.key;
   std::optional<nix::SecretKey> key;
   if (!key_file.empty()) key = read_signing_key(key_file);
   // The token is the catalog's; no other server shall see it.

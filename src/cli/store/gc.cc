@@ -44,8 +44,10 @@ void print(const store::GcResult& result, const Options& options) {
 
 void collect(const Options& options) {
   store::GcOptions how{.dry_run = options.dry_run};
-  if (!options.max_freed.empty()) how.max_freed = parse_size(options.max_freed);
-  if (!options.keep_newer.empty()) how.keep_newer = parse_duration(options.keep_newer);
+  if (!options.max_freed.empty())
+    how.max_freed = in_context("--max-freed", [&] { return parse_size(options.max_freed); });
+  if (!options.keep_newer.empty())
+    how.keep_newer = in_context("--keep-newer", [&] { return parse_duration(options.keep_newer); });
   store::LocalStore store = open_store(Config::load());
   const store::GcResult result = store::collect_garbage(store, how);
   print(result, options);

@@ -35,7 +35,7 @@ void keygen(const Options& options) {
 
 void sign(const Options& options) {
   const Config config = Config::load();
-  const std::string file = options.key.empty() ? config.signing_key_file : options.key;
+  const std::string file = options.key.empty() ? config.signing_private_key : options.key;
   if (file.empty())
     throw Error(ErrorKind::invalid_input, "there is no key to sign with",
                 "Name its file with --key, or set signing_private_key; 'flox store keygen' makes one.");

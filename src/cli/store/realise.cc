@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/error.h"
 #include "base/settings/units.h"
 #include "cli/store/commands.h"
 
@@ -25,7 +26,8 @@ void realise(const Options& options) {
                             .trusted_keys = nix::TrustedKeys(config.trusted_keys),
                             .trust_content_addressed = config.trust_content_addressed,
                             .sync = options.sync};
-  if (!options.memory.empty()) how.memory = parse_size(options.memory);
+  if (!options.memory.empty())
+    how.memory = in_context("--memory", [&] { return parse_size(options.memory); });
   for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
   if (line.shown())
     how.on_progress = [&](const store::RealiseProgress& progress) {

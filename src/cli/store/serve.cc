@@ -19,24 +19,12 @@ struct Options {
   int priority = 30;
 };
 
-HttpServerOptions address_of(const Options& options) {
-  const size_t colon = options.listen.rfind(':');
-  int port = -1;
-  if (colon == std::string::npos || !CLI::detail::lexical_cast(options.listen.substr(colon + 1), port) ||
-      port < 0 || port > 65535)
-    fail(ErrorKind::invalid_input, "--listen '{}' is not of the form ADDRESS:PORT", options.listen);
-  return {.address = options.listen.substr(0, colon),
-          .port = static_cast<uint16_t>(port),
-          .threads = 4,
-          .stream_threads = 16,
-          .read_only = true};
-}
-
 void serve(const Options& options) {
   const Config config = Config::load();
+  const AddressPort listen = in_context("--listen", [&] { return AddressPort::parse(options.listen); });
   store::CacheServerOptions how{
       .key = {}, .priority = options.priority, .compression = {.method = options.compression}};
-  const std::string key = options.key.empty() ? config.signing_key_file : options.key;
+  const std::string key = options.key.empty() ? config.signing_private_key : options.key;
   if (!key.empty()) how.key = read_signing_key(key);
   // Before the server's threads are made, so that they do not get the signals.
   sigset_t signals;
@@ -45,10 +33,10 @@ void serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const store::LocalStore store = open_store(config);
   const store::CacheServer cache(store, std::move(how));
-  const HttpServer server(address_of(options),
-                          [&](const ServerRequest& request) { return cache.answer(request); });
-  const std::string host = options.listen.substr(0, options.listen.rfind(':'));
-  fmt::print("serving {} at http://{}:{}\n", store.store_directory().string(), host, server.port());
+  const HttpServer server(
+      {.address = listen.address, .port = listen.port, .threads = 4, .stream_threads = 16, .read_only = true},
+      [&](const ServerRequest& request) { return cache.answer(request); });
+  fmt::print("serving {} at http://{}\n", store.store_directory().string(), listen.with_port(server.port()));
   std::fflush(stdout);
   if (!options.port_file.empty()) write_file(options.port_file, std::to_string(server.port()) + "\n");
   int signal = 0;

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "catalog/client.h"
+#include "catalog/settings.h"
 #include "cli/store/commands.h"
 
 namespace flox::cli {
@@ -54,11 +54,7 @@ nlohmann::json to_json(const StorePathSet& paths) {
 void print_json(const nlohmann::json& json) { fmt::print("{}\n", json.dump(2)); }
 
 std::vector<std::string> caches_of(const Config& config, const std::vector<std::string>& named) {
-  if (!named.empty()) return named;
-  std::vector<std::string> caches = config.caches;
-  if (!config.catalog_url.empty())
-    caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
-  return caches;
+  return named.empty() ? catalog::caches_of(config, config) : named;
 }
 
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) != 0) {}

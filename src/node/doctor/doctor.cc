@@ -21,6 +21,7 @@
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "catalog/client.h"
+#include "catalog/settings.h"
 #include "nix/cache_layout.h"
 #include "nix/signature.h"
 #include "node/installer/containerd_config.h"
@@ -194,33 +195,34 @@ void examine_shim(Subject subject) {
 void examine_floxd(Subject subject, const Config& config) {
   HttpClient http;
   try {
-    const HttpResponse response = http.send({.url = "http://" + config.metrics_address + "/readyz",
-                                             .timeout = patience,
-                                             .max_body = BodyLimit(1 << 20)});
+    const HttpResponse response =
+        http.send({.url = "http://" + config.metrics_address.to_string() + "/readyz",
+                   .timeout = patience,
+                   .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
                            "look at its log: journalctl -u floxd");
-    subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address));
+    subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address.to_string()));
   } catch (const Error& error) {
     return subject.error(
-        fmt::format("does not answer at {}", config.metrics_address),
+        fmt::format("does not answer at {}", config.metrics_address.to_string()),
         "start it: systemctl start floxd. Pods that run do not notice, new ones wait for it");
   }
   if (!fs::exists(config.node_socket))
     subject.error(fmt::format("has no socket at {}, where the shim asks", config.node_socket.string()),
                   "give floxd and the shim the same node_socket");
-  if (config.registry_address.empty())
+  if (!config.registry_address)
     return subject.warn("serves no stub images (registry_address is empty)",
                         "pods with imagePullPolicy Always need ghcr.io then");
   try {
-    if (http.send({.url = "http://" + config.registry_address + "/v2/",
+    if (http.send({.url = "http://" + config.registry_address->to_string() + "/v2/",
                    .timeout = patience,
                    .max_body = BodyLimit(1 << 20)})
             .ok())
-      return subject.ok(fmt::format("serves the stub images at {}", config.registry_address));
+      return subject.ok(fmt::format("serves the stub images at {}", config.registry_address->to_string()));
   } catch (const Error&) {
   }
-  subject.error(fmt::format("serves no stub images at {}", config.registry_address),
+  subject.error(fmt::format("serves no stub images at {}", config.registry_address->to_string()),
                 "pods with imagePullPolicy Always cannot start; restart floxd");
 }
 
@@ -253,9 +255,7 @@ void examine_store(Subject subject, const Config& config) {
 }
 
 void examine_caches(Subject subject, const Config& config) {
-  std::vector<std::string> caches = config.caches;
-  if (!config.catalog_url.empty())
-    caches.insert(caches.begin(), catalog::Client(config.catalog_url).cache_url());
+  const std::vector<std::string> caches = catalog::caches_of(config, config);
   if (caches.empty())
     subject.error("no catalog and no cache is configured", "set catalog_url in /etc/flox/config.toml");
   for (const auto& cache : caches) {

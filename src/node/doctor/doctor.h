@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 
 namespace flox::node {
 

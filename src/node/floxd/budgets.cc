@@ -47,10 +47,11 @@ void Budgets::refuse(Budget reason, const std::string& advice, fmt::format_strin
 }
 
 void Budgets::check_lock_size(std::string_view lock) {
-  if (over(lock.size(), limits_.lock_size))
+  if (over(lock.size(), limits_.pod_lock_size.bytes))
     refuse(Budget::lock_size,
            "Make the environment smaller, or ask this node's operator for a larger pod_lock_size.",
-           "the lock has {} bytes: a pod's may have {} (pod_lock_size)", lock.size(), limits_.lock_size);
+           "the lock has {} bytes: a pod's may have {} (pod_lock_size)", lock.size(),
+           limits_.pod_lock_size.bytes);
 }
 
 bool Budgets::Pod::keeps(const Sha256Digest& environment) const {
@@ -87,22 +88,22 @@ void Budgets::check_room(const Pod& has, uint64_t lock_size) {
   const std::string advice =
       "Use an environment that this pod has already, start the pod anew, or ask this node's operator.";
   const size_t count = has.environment_count();
-  if (reached(count, limits_.environments))
+  if (reached(count, limits_.pod_environments))
     refuse(Budget::environments, advice,
            "this pod has {} environments: it may have no more (pod_environments)", count);
   size_t all = 0;
   for (const auto& [name, other] : pods_) all += other.environment_count();
-  if (reached(all, limits_.all_environments))
+  if (reached(all, limits_.pods_environments))
     refuse(Budget::environments, advice,
            "the pods of this node have {} environments: they may have no more (pods_environments)", all);
-  if (const uint64_t bytes = has.lock_bytes(); over(bytes + lock_size, limits_.locks))
+  if (const uint64_t bytes = has.lock_bytes(); over(bytes + lock_size, limits_.pod_locks.bytes))
     refuse(
         Budget::locks, advice,
         "the locks of this pod's environments have {} bytes, and this one {}: they may have {} (pod_locks)",
-        bytes, lock_size, limits_.locks);
-  if (reached(has.disk, limits_.disk))
+        bytes, lock_size, limits_.pod_locks.bytes);
+  if (reached(has.disk, limits_.pod_disk.bytes))
     refuse(Budget::disk, advice, "this pod's environments take {} of disk: they may take {} (pod_disk)",
-           size_text(has.disk), size_text(limits_.disk));
+           size_text(has.disk), size_text(limits_.pod_disk.bytes));
 }
 
 void Budgets::give_back(const std::string& pod, const Sha256Digest& environment) {
@@ -116,8 +117,9 @@ void Budgets::give_back(const std::string& pod, const Sha256Digest& environment)
 store::RealiseLimits Budgets::left(const std::string& pod) {
   store::RealiseLimits result;
   const std::scoped_lock guard(mutex_);
-  if (limits_.disk != 0) result.disk = limits_.disk - std::min(known(pod).disk, limits_.disk);
-  if (limits_.request_time.count() != 0) result.time = limits_.request_time;
+  if (limits_.pod_disk.bytes != 0)
+    result.disk = limits_.pod_disk.bytes - std::min(known(pod).disk, limits_.pod_disk.bytes);
+  if (limits_.pod_request_time.count() != 0) result.time = limits_.pod_request_time;
   return result;
 }
 

@@ -1,5 +1,5 @@
 // What each pod, and all of them, may have of floxd: environments, the bytes of their locks and closures, and
-// work at once (PodBudgets in base/settings/config.h). A refusal is a RESOURCE_EXHAUSTED that says the limit,
+// work at once (PodBudgets in node/floxd/settings.h). A refusal is a RESOURCE_EXHAUSTED that says the limit,
 // and counts in the metrics.
 //
 // What is kept for a pod is its lease in the store, which outlives floxd; everything here is derived from it.
@@ -14,9 +14,9 @@
 #include <string_view>
 
 #include "base/data/sha256.h"
-#include "base/settings/config.h"
 #include "env/lockfile.h"
 #include "node/floxd/metrics.h"
+#include "node/floxd/settings.h"
 #include "store/fetch/realise_options.h"
 #include "store/local/local_store.h"
 
@@ -28,6 +28,7 @@ Sha256Digest digest_of(const env::Lockfile& lock);
 // Thread-safe. A pod is named by the holder of its lease, "pod-ID".
 class Budgets {
  public:
+  // All of them must outlive it.
   Budgets(const PodBudgets& limits, const store::LocalStore& store, Metrics& metrics);
 
   // A place among a pod's environments, for one that is being realised: requests at once cannot have more
@@ -98,7 +99,7 @@ class Budgets {
   Kept kept_in(const nix::StorePath& profile) const;
   void measure(Pod& pod) const;
 
-  const PodBudgets limits_;
+  const PodBudgets& limits_;
   const store::LocalStore& store_;
   Metrics& metrics_;
   mutable std::mutex mutex_;

@@ -27,7 +27,13 @@ class BudgetsTest : public testing::Test {
   TempDir temp_;
   store::LocalStore store_{temp_.path()};
   Metrics metrics_;
-  Budgets budgets_{{.environments = 4, .all_environments = 6}, store_, metrics_};
+  struct FewEnvironments : PodBudgets {
+    FewEnvironments() {
+      pod_environments = 4;
+      pods_environments = 6;
+    }
+  } limits_;
+  Budgets budgets_{limits_, store_, metrics_};
 };
 
 TEST_F(BudgetsTest, requests_at_once_cannot_have_more_environments_than_there_are) {

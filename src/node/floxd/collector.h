@@ -6,7 +6,7 @@
 #include <mutex>
 #include <thread>
 
-#include "base/settings/config.h"
+#include "node/floxd/config.h"
 #include "node/floxd/environments.h"
 #include "node/floxd/metrics.h"
 

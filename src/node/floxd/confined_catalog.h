@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/confined/confined_service.h"
-#include "base/settings/config.h"
 #include "catalog/environment_name.h"
 #include "env/lockfile.h"
+#include "node/floxd/config.h"
 #include "store/fetch/fetcher.h"
 
 namespace flox::node {

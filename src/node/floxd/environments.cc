@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/os/memory.h"
 #include "catalog/environment_name.h"
+#include "catalog/settings.h"
 #include "env/profile.h"
 #include "store/gc/lease.h"
 #include "store/maintenance/recovery.h"
@@ -41,17 +42,7 @@ class Environments::Turn {
   Work work_;
 };
 
-std::vector<std::string> Environments::caches() const {
-  std::vector<std::string> caches = config_.caches;
-  if (!config_.catalog_url.empty()) {
-    std::string url = config_.catalog_url;
-    while (url.ends_with('/')) url.pop_back();
-    caches.insert(caches.begin(), url + "/cache");  // catalog::Client::cache_url(), without a client of HTTP
-  }
-  return caches;
-}
-
-void Environments::recover_store() const { store::recover(store_, caches()); }
+void Environments::recover_store() const { store::recover(store_, catalog::caches_of(config_, config_)); }
 
 bool Environments::busy() const {
   std::scoped_lock lock(mutex_);
@@ -109,7 +100,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
-  store::RealiseOptions options{.caches = caches(),
+  store::RealiseOptions options{.caches = catalog::caches_of(config_, config_),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed,
                                 .limits = of_pod.value_or(store::RealiseLimits{.time = container_time}),

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/data/sha256.h"
-#include "base/settings/config.h"
 #include "env/lockfile.h"
+#include "node/floxd/config.h"
 #include "node/floxd/confined_catalog.h"
 #include "node/floxd/metrics.h"
 #include "store/fetch/fetcher.h"
@@ -57,8 +57,6 @@ class Environments {
  private:
   using Key = Sha256Digest;  // of a lock, its system and its mode
   class Turn;
-  // The catalog's, then the configured ones.
-  std::vector<std::string> caches() const;
   // The profile of a lock that was realised before, leased; nothing if that must be done anew.
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
   const Config& config_;

@@ -15,10 +15,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
+#include "base/net/server/metrics_page.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
-#include "base/settings/config.h"
+#include "base/settings/options.h"
 #include "node/floxd/collector.h"
+#include "node/floxd/config.h"
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/services.h"
@@ -123,16 +125,9 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
   }
 }
 
-// A server at "ADDRESS:PORT"; `setting` is where that stands.
-std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* setting,
-                                     HttpServer::Handler handler) {
-  size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon == std::string::npos || !CLI::detail::lexical_cast(address.substr(colon + 1), port) || port < 0 ||
-      port > 65535)
-    fail(ErrorKind::invalid_input, "{} '{}' is not of the form ADDRESS:PORT", setting, address);
-  return std::make_unique<HttpServer>(HttpServerOptions{.address = address.substr(0, colon),
-                                                        .port = static_cast<uint16_t>(port),
+std::unique_ptr<HttpServer> serve_at(const AddressPort& place, HttpServer::Handler handler) {
+  return std::make_unique<HttpServer>(HttpServerOptions{.address = place.address,
+                                                        .port = place.port,
                                                         .threads = 1,
                                                         .read_only = true,
                                                         .max_connections = 128,
@@ -140,22 +135,21 @@ std::unique_ptr<HttpServer> serve_at(const std::string& address, const char* set
                                       std::move(handler));
 }
 
-std::unique_ptr<HttpServer> serve_metrics(const std::string& address, const store::LocalStore& store,
+std::unique_ptr<HttpServer> serve_metrics(const AddressPort& place, const store::LocalStore& store,
                                           const Metrics& metrics, const PodServer& pods) {
-  return serve_at(address, "metrics_address", [&](const ServerRequest& request) {
+  return serve_at(place, [&](const ServerRequest& request) {
     if (request.path == "/metrics")
-      return ServerResponse{.content_type = "text/plain; version=0.0.4",
+      return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
   });
 }
 
-std::unique_ptr<HttpServer> serve_registry(const std::string& address) {
-  if (address.empty()) return nullptr;
+std::unique_ptr<HttpServer> serve_registry(const std::optional<AddressPort>& place) {
+  if (!place) return nullptr;
   auto registry = std::make_shared<Registry>(make_stub_images(installed_pause()));
-  return serve_at(address, "registry_address",
-                  [registry](const ServerRequest& request) { return registry->answer(request); });
+  return serve_at(*place, [registry](const ServerRequest& request) { return registry->answer(request); });
 }
 
 void run(const Options& options) {
@@ -173,7 +167,7 @@ void run(const Options& options) {
   environments.recover_store();
   Containers containers(state / "containers.json");
   StoreViews views(store, config.node_socket.parent_path() / "views");
-  Budgets budgets(config.pod_budgets, store, metrics);
+  Budgets budgets(config, store, metrics);
   Grants grants;
   NodeService node(config, runtime, environments, containers, views, grants, metrics);
   PodService pod(config, environments, containers, budgets, grants);
@@ -198,7 +192,8 @@ void run(const Options& options) {
   asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants), [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
-            config.metrics_address, config.registry_address.empty() ? "no address" : config.registry_address,
+            config.metrics_address.to_string(),
+            config.registry_address ? config.registry_address->to_string() : "no address",
             store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
@@ -225,27 +220,11 @@ int main(int argc, char** argv) {
       "Every option can stand in /etc/flox/config.toml too: flox config --explain"};
   try {
     flox::node::Options options;
-    auto& config = options.config;
-    std::string root = config.root, node_socket = config.node_socket, pod_socket_dir = config.pod_socket_dir;
     app.set_version_flag("-V,--version", FLOX_VERSION);
-    app.add_option("--root", root, "root of the store")->capture_default_str();
-    app.add_option("--node-socket", node_socket, "socket for shims; root only")->capture_default_str();
-    app.add_option("--pod-socket-dir", pod_socket_dir, "directory bound into pods as /run/flox")
-        ->capture_default_str();
-    app.add_option("--catalog-url", config.catalog_url, "the catalog");
-    app.add_option("--trusted-key", config.trusted_keys,
-                   "public key whose signatures are accepted; repeatable");
-    app.add_option("--metrics", config.metrics_address, "address and port of /metrics")
-        ->capture_default_str();
-    app.add_option("--registry", config.registry_address,
-                   "address and port of the stub images' registry; empty: none")
-        ->capture_default_str();
+    for (const flox::SettingGroup* group : options.config.groups()) flox::add_setting_options(app, *group);
     app.add_option("--runtime", options.runtime,
                    "store path of the runtime closure (default: made by flox node runtime)");
     app.parse(argc, argv);
-    config.root = root;
-    config.node_socket = node_socket;
-    config.pod_socket_dir = pod_socket_dir;
     flox::node::run(options);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : flox::exit_failure;

@@ -50,14 +50,14 @@ struct PodQueue::Job {
 };
 
 PodQueue::PodQueue(const PodBudgets& limits, Metrics& metrics)
-    : limits_(limits), metrics_(metrics), threads_(limits.all_requests == 0 ? 64 : limits.all_requests) {}
+    : limits_(limits), metrics_(metrics), threads_(limits.pods_requests == 0 ? 64 : limits.pods_requests) {}
 
 asio::awaitable<std::string> PodQueue::run(std::string pod, std::string tenant,
                                            std::function<std::string()> work) {
   auto executor = co_await asio::this_coro::executor;
-  const auto deadline = limits_.request_time.count() == 0
+  const auto deadline = limits_.pod_request_time.count() == 0
                             ? asio::steady_timer::time_point::max()
-                            : asio::steady_timer::clock_type::now() + limits_.request_time;
+                            : asio::steady_timer::clock_type::now() + limits_.pod_request_time;
   auto job = std::make_shared<Job>(std::move(tenant), std::move(work), executor, deadline);
   add(pod, job);
   boost::system::error_code ignored;
@@ -70,7 +70,7 @@ asio::awaitable<std::string> PodQueue::run(std::string pod, std::string tenant,
     metrics_.refused(Budget::time);
     ttrpc::fail_status(ttrpc::Code::deadline_exceeded,
                        "the request took longer than {} s, which a pod's may take (pod_request_time)",
-                       limits_.request_time.count());
+                       limits_.pod_request_time.count());
   }
   if (job->error) std::rethrow_exception(job->error);
   co_return std::move(job->result);
@@ -81,8 +81,8 @@ void PodQueue::add(const std::string& pod, const std::shared_ptr<Job>& job) {
   const auto found = pods_.find(pod);
   const size_t waiting = found == pods_.end() ? 0 : found->second.waiting.size();
   const size_t running = found == pods_.end() ? 0 : found->second.running;
-  if (limits_.requests == 0 || running < limits_.requests) return start(pod, job);
-  if (waiting >= limits_.requests * waiting_per_running) {
+  if (limits_.pod_requests == 0 || running < limits_.pod_requests) return start(pod, job);
+  if (waiting >= limits_.pod_requests * waiting_per_running) {
     metrics_.refused(Budget::requests);
     ttrpc::fail_status(
         ttrpc::Code::resource_exhausted,

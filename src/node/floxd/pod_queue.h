@@ -14,15 +14,16 @@
 #include <string>
 #include <utility>
 
-#include "base/settings/config.h"
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/metrics.h"
+#include "node/floxd/settings.h"
 
 namespace flox::node {
 
 // Thread-safe.
 class PodQueue {
  public:
+  // Both must outlive it.
   PodQueue(const PodBudgets& limits, Metrics& metrics);
 
   // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a
@@ -45,7 +46,7 @@ class PodQueue {
   void start(const std::string& pod, const std::shared_ptr<Job>& job);
   void ended(const std::string& pod);
 
-  const PodBudgets limits_;
+  const PodBudgets& limits_;
   Metrics& metrics_;
   mutable std::mutex mutex_;
   std::map<std::string, Pod> pods_;  // those with requests

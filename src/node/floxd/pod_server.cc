@@ -29,24 +29,24 @@ ttrpc::ServerOptions options(const Config& config, const PodService& service, Me
   // A message holds a lock and little else; the frame is what a client may find larger than it should be, the
   // lock's own limit says so.
   constexpr size_t least_message = 512 << 10;
-  const PodBudgets& budgets = config.pod_budgets;
-  return {.identify = [&service](const ttrpc::PeerProcess& process) -> ttrpc::Caller {
-            Container container = service.identify(process);
-            std::string pod = pod_holder(container);
-            return {.name = std::move(pod), .identity = std::move(container)};
-          },
-          .limits = {.message = budgets.lock_size == 0
-                                    ? ttrpc::max_payload
-                                    : std::max<size_t>(least_message, budgets.lock_size + (64 << 10)),
-                     .connections = budgets.all_connections,
-                     .connections_of_client = budgets.connections,
-                     .calls_of_connection = 8,
-                     .bytes = 16 << 20,
-                     .bytes_of_client = 4 << 20,
-                     .unread = 64 << 10,
-                     .idle_time = std::chrono::minutes(1),
-                     .frame_time = std::chrono::seconds(15)},
-          .refused = [&metrics](ttrpc::Refusal refusal) { metrics.refused(budget_of(refusal)); }};
+  return {
+      .identify = [&service](const ttrpc::PeerProcess& process) -> ttrpc::Caller {
+        Container container = service.identify(process);
+        std::string pod = pod_holder(container);
+        return {.name = std::move(pod), .identity = std::move(container)};
+      },
+      .limits = {.message = config.pod_lock_size.bytes == 0
+                                ? ttrpc::max_payload
+                                : std::max<size_t>(least_message, config.pod_lock_size.bytes + (64 << 10)),
+                 .connections = config.pods_connections,
+                 .connections_of_client = config.pod_connections,
+                 .calls_of_connection = 8,
+                 .bytes = 16 << 20,
+                 .bytes_of_client = 4 << 20,
+                 .unread = 64 << 10,
+                 .idle_time = std::chrono::minutes(1),
+                 .frame_time = std::chrono::seconds(15)},
+      .refused = [&metrics](ttrpc::Refusal refusal) { metrics.refused(budget_of(refusal)); }};
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ PodServer::PodServer(const Config& config, PodService& service, Budgets& budgets
       budgets_(budgets),
       server_(loop_.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666),
               options(config, service, metrics)),
-      queue_(config.pod_budgets, metrics) {
+      queue_(config, metrics) {
   handle<v1::DefaultEnvironmentRequest>("DefaultEnvironment", &PodService::default_environment);
   handle<v1::ResolveRequest>("Resolve", &PodService::resolve);
   handle<v1::RealiseRequest>("Realise", &PodService::realise);

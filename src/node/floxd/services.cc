@@ -146,11 +146,11 @@ bool NodeService::wants_view(const v1::PrepareRequest& request) const {
   const std::string& wish = request.store_view();
   if (!wish.empty() && wish != "node" && wish != "closure")
     fail(ErrorKind::invalid_input, "store-view '{}': known are node and closure", wish);
-  if (wish == "node" && config_.store_view == "closure")
+  if (wish == "node" && config_.store_view == StoreView::closure)
     throw Error(ErrorKind::untrusted,
                 "store-view 'node': this node shows each container its own closure only",
                 "remove the annotation flox.dev/store-view, or use a node with store_view = \"node\"");
-  return (wish.empty() ? config_.store_view : wish) == "closure";
+  return wish.empty() ? config_.store_view == StoreView::closure : wish == "closure";
 }
 
 nix::StorePathSet NodeService::roots_of(const Container& container,

@@ -146,7 +146,9 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
                        .sandbox_image = options.sandbox_image});
   if (const std::string file = handler_options_file(containerd, text); !file.empty())
     plan.files.write(options.root / fs::path(handler_options_path).relative_path(), file);
-  if (const std::string endpoint = "http://" + options.registry_address; options.registry_address.empty()) {
+  const std::string endpoint =
+      options.registry_address ? "http://" + options.registry_address->to_string() : "";
+  if (endpoint.empty()) {
     plan.warnings.push_back(
         "no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image");
   } else if (containerd.k3s) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/settings/address.h"
 #include "node/installer/change_set.h"
 #include "node/installer/containerd_config.h"
 
@@ -22,7 +23,7 @@ struct InstallOptions {
   std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
   std::vector<std::string> trusted_keys;            // the same
   std::vector<std::string> namespace_environments;  // the same
-  std::string registry_address;                     // where floxd serves the stub images; empty: nowhere
+  std::optional<AddressPort> registry_address;      // where floxd serves the stub images; none: nowhere
 };
 
 struct InstallPlan {

@@ -18,9 +18,9 @@ struct ImportedPackage {
       from_installed;  // Debian packages whose installed files had to be used, for want of a mirror
 };
 
-// Imports each named package with the libraries that it needs (docs/packages.md), and keeps it from the
-// collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any machine
-// with the same patchelf. Throws Error(not_found) for an unknown package before anything is imported.
+// Imports each named package with the libraries that it needs (docs/explanation/packages.md), and keeps it
+// from the collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any
+// machine with the same patchelf. Throws Error(not_found) for an unknown package before anything is imported.
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<std::string>& names,
                                         const DebianOptions& options = {});
 

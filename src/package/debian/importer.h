@@ -1,5 +1,5 @@
-// Debian packages as store paths (docs/packages.md): library packages one by one, and a named package
-// together with what it is split into as one tree.
+// Debian packages as store paths (docs/explanation/packages.md): library packages one by one, and a named
+// package together with what it is split into as one tree.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// Answers "which store paths is this package": POST /api/v1/catalog/resolve (docs/catalog-api.md).
+// Answers "which store paths is this package": POST /api/v1/catalog/resolve (docs/reference/catalog-api.md).
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,9 +8,9 @@
 
 namespace flox::server {
 
-// `request` and the answer as docs/catalog-api.md has them. `base_url` becomes the packages' locked_url.
-// Throws Error(invalid_input) for a malformed request; a package that is not there is a message in the
-// answer.
+// `request` and the answer as docs/reference/catalog-api.md has them. `base_url` becomes the packages'
+// locked_url. Throws Error(invalid_input) for a malformed request; a package that is not there is a message
+// in the answer.
 nlohmann::json resolve(const Records& records, const nlohmann::json& request, const std::string& base_url);
 
 }  // namespace flox::server

@@ -18,16 +18,29 @@ constexpr size_t name_limit = 63;          // of a container: a DNS label
 constexpr size_t list_limit = 16 << 10;    // some 250 containers of one pod
 constexpr size_t shown_limit = 64;         // of a value in an error
 
-// An annotation's name behind the prefix, and the words that its value can be; none: it is checked otherwise.
+// An annotation's name behind the prefix, the words that its value can be (none: it is checked otherwise),
+// and what people are told of it.
 struct Known {
   std::string_view name;
   std::vector<std::string_view> words;
+  std::string_view meaning;
 };
 
 const std::vector<Known>& known() {
   static const std::vector<Known> table = {
-      {"activate-mode", {"run", "dev"}}, {"environment", {}},          {"nix-mutable", {"true", "false"}},
-      {"skip-containers", {}},           {"skip-containers-exec", {}}, {"store-view", {"node", "closure"}},
+      {"activate-mode", {"run", "dev"}, "mode of the activation; default: run"},
+      {"environment",
+       {},
+       "environment of all containers: OWNER/NAME[:GENERATION] or a package NAME[@VERSION]"},
+      {"environment.CONTAINER", {}, "the same for one container, which it overrides"},
+      {"nix-mutable",
+       {"true", "false"},
+       "the container may change /nix, in memory and for itself; only where the node allows it"},
+      {"skip-containers", {}, "names, separated by commas: these are ordinary containers"},
+      {"skip-containers-exec", {}, "names: execs and probes of these run outside of the activation"},
+      {"store-view",
+       {"node", "closure"},
+       "what the container sees of the store: all of it, or its own closure; default: the node's setting"},
   };
   return table;
 }
@@ -69,7 +82,7 @@ std::string shown(std::string_view text) {
     }
   }
   throw Error(ErrorKind::invalid_input, fmt::format("unknown annotation {}{}", prefix, shown(name)),
-              nearest.empty() ? fmt::format("Known are {} and {}{}CONTAINER.", all, prefix, of_container)
+              nearest.empty() ? fmt::format("Known are {}.", all)
                               : fmt::format("Did you mean {}{}?", prefix, nearest));
 }
 
@@ -135,6 +148,16 @@ void check_annotations(const oci::RuntimeSpec& spec) {
     if (!ours) refuse_name(name);
     check_value(name, value);
   }
+}
+
+std::string describe_annotations() {
+  std::string text;
+  for (const Known& entry : known()) {
+    std::string name = fmt::format("{}{}", prefix, entry.name);
+    if (!entry.words.empty()) name += fmt::format(": {}", fmt::join(entry.words, "|"));
+    text += fmt::format("  {:<36}{}\n", name, entry.meaning);
+  }
+  return text;
 }
 
 bool is_sandbox(const oci::RuntimeSpec& spec) {

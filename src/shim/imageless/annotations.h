@@ -15,6 +15,10 @@ inline constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 // holds what it cannot hold, or is none of those that there are.
 void check_annotations(const oci::RuntimeSpec& spec);
 
+// The annotations for people, in lines of "  NAME[: WORD|WORD]  MEANING". docs/reference/annotations.md has
+// them from here, by way of the program's -help.
+std::string describe_annotations();
+
 // Whether this is what holds a pod's namespaces, and no container of it.
 bool is_sandbox(const oci::RuntimeSpec& spec);
 // The container's name in its pod; empty if CRI gave none.

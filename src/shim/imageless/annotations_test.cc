@@ -46,5 +46,18 @@ TEST(AnnotationsTest, AValueIsShortPrintableAndOneOfThoseThatThereAre) {
   EXPECT_EQ(refusal_of(R"("flox.dev/skip-containers":"a, b,c,","flox.dev/store-view":"")"), "none");
 }
 
+TEST(AnnotationsTest, WhatPeopleAreToldOfIsAccepted) {
+  const std::string told = describe_annotations();
+  EXPECT_THAT(told, HasSubstr("  flox.dev/store-view: node|closure "));
+  EXPECT_THAT(told, HasSubstr("  flox.dev/environment.CONTAINER "));
+  size_t count = 0;
+  for (size_t at = told.find("  flox.dev/"); at != std::string::npos; at = told.find("  flox.dev/", at + 1)) {
+    const std::string name = told.substr(at + 2, told.find_first_of(": \n", at + 2) - at - 2);
+    EXPECT_EQ(refusal_of("\"" + name + "\":\"\""), "none") << name;
+    ++count;
+  }
+  EXPECT_EQ(count, 7U);
+}
+
 }  // namespace
 }  // namespace flox::shim

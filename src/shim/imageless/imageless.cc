@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "protocol/node.pb.h"
+#include "protocol/places.h"
 #include "shim/imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
 #include "shim/imageless/reserved_places.h"
@@ -169,8 +170,8 @@ oci::Environment Activation::merged(const oci::Environment& exec) const {
 }
 
 std::string Imageless::default_socket() {
-  const char* socket = std::getenv("FLOX_NODE_SOCKET");
-  return socket != nullptr && *socket != '\0' ? socket : "/run/flox/node.sock";
+  const char* socket = std::getenv(protocol::node_socket_variable);
+  return socket != nullptr && *socket != '\0' ? socket : protocol::node_socket;
 }
 
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,

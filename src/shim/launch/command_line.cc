@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "shim/imageless/annotations.h"
 
 namespace flox::shim {
 
@@ -57,8 +58,8 @@ CommandLine CommandLine::parse(const std::vector<std::string>& words) {
   return line;
 }
 
-const char* CommandLine::usage() {
-  return R"(containerd-shim-flox-v1: runs containers for containerd, with an image or without one.
+std::string CommandLine::usage() {
+  return fmt::format(R"(containerd-shim-flox-v1: runs containers for containerd, with an image or without one.
 
 containerd starts this program; people configure it (containerd 1.6 to 2.3):
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]
@@ -82,7 +83,10 @@ Usage: containerd-shim-flox-v1 [FLAGS] start|delete
 Environment:
   TTRPC_ADDRESS          containerd's socket for events
   FLOX_NODE_SOCKET       floxd's socket (default /run/flox/node.sock)
-)";
+
+Annotations of a pod:
+{})",
+                     describe_annotations());
 }
 
 }  // namespace flox::shim

@@ -22,7 +22,8 @@ struct CommandLine {
   // `words` without the program's name. Throws Error(invalid_input) for unknown flags and actions, missing
   // values, and an empty namespace or id where one is needed.
   static CommandLine parse(const std::vector<std::string>& words);
-  static const char* usage();
+  // What -help prints.
+  static std::string usage();
 };
 
 }  // namespace flox::shim

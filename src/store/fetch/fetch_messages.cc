@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/error.h"
-
 namespace flox::store {
 namespace {
 
@@ -76,6 +74,18 @@ nix::NarInfo from_message(const v1::NarInfo& message, const PathInfoLimits& limi
     if (message.file_size() != 0) narinfo.file_size = message.file_size();
     return narinfo;
   });
+}
+
+v1::Failure to_message(const Error& error) {
+  v1::Failure message;
+  message.set_kind(static_cast<uint32_t>(error.kind()));
+  message.set_message(error.what());
+  message.set_advice(error.advice());
+  return message;
+}
+
+Error from_message(const v1::Failure& message) {
+  return {static_cast<ErrorKind>(message.kind()), message.message(), message.advice()};
 }
 
 }  // namespace flox::store

@@ -34,6 +34,9 @@ constexpr size_t files_ahead = 48;        // fetched ahead at most
 constexpr uint64_t large_nar = 8 << 20;   // bytes: written by a thread of its own
 constexpr size_t block_size = 1 << 20;    // bytes between the two
 constexpr size_t blocks_waiting = 4;
+// Trees that the installer is shown together, and when it is: small ones only.
+constexpr size_t handed_over_at_once = 32;
+constexpr uint64_t handed_over_bytes = 1 << 20;  // of NARs
 // Bytes that a file needs beside its decoder's window: the blocks between the threads (those that wait, one
 // being filled, one in the thread's hands), or the result of a small file.
 constexpr uint64_t unpacking_memory = (blocks_waiting + 2) * block_size;
@@ -168,11 +171,13 @@ class Pipeline {
         [&](unsigned number) {
           Worker worker{.number = number,
                         .directory = request_.directories(static_cast<int>(number)),
-                        .decompressors = {}};
-          while (auto item = take()) {
+                        .decompressors = {},
+                        .unpacked = {}};
+          while (auto item = take(worker)) {
             fetch(*item, worker);
             finish(*item);
           }
+          hand_over(worker);
         },
         [&] {
           stop_ = true;
@@ -189,16 +194,23 @@ class Pipeline {
     uint64_t reserved = 0;  // bytes of what is fetched ahead
   };
 
+  struct Unpacked {
+    const Substitute* substitute;
+    uint64_t number;  // the tree's name in the worker's directory
+  };
+
   // What each thread has of its own.
   struct Worker {
     unsigned number;
     fs::path directory;
     Decompressors decompressors;
+    std::vector<Unpacked> unpacked;  // not handed over yet
+    uint64_t bytes = 0;              // of their NARs
   };
 
   // The next path that is ours to fetch. While only such are left that other processes are fetching, it waits
   // for those.
-  std::optional<Item> take() {
+  std::optional<Item> take(Worker& worker) {
     std::unique_lock lock(mutex_);
     while (!stop_) {
       look_ahead();
@@ -209,6 +221,7 @@ class Pipeline {
       }
       if (queue_.empty()) return std::nullopt;
       lock.unlock();
+      hand_over(worker);  // others may be waiting for these
       std::this_thread::sleep_for(busy_interval);
       lock.lock();
     }
@@ -256,38 +269,88 @@ class Pipeline {
     reserved_ -= item.reserved;
   }
 
-  // From the cache where it was found, then from those after it.
+  // From the cache where it was found, else from those after it. Small ones are handed over together.
   void fetch(Item& item, Worker& worker) {
-    const Substitute found = *item.substitute;
-    const PathInfo& info = found.narinfo.info;
-    Reasons reasons;
-    try {
-      if (try_fetch(found.narinfo, found.cache, std::move(item.file), worker, reasons)) return;
-      for (size_t i = 0; i < caches_.size(); ++i) {
-        // What is remembered of the first one may be out of date.
-        const bool first = i == found.cache;
-        if (first && !caches_.at(i).is_remote()) continue;
-        if (i < found.cache && caches_.why_not(i)) continue;
-        try {
-          auto other = find_at(caches_, i, info.path, installer_, reasons);
-          if (!other || (first && other->url == found.narinfo.url)) continue;
-          if (try_fetch(*other, i, nullptr, worker, reasons)) return;
-        } catch (const Error& error) {
-          reasons.add(error);
-        }
-      }
-    } catch (const LocalFailure& failure) {
-      throw failure.error()
-          .with_context("unpacking " + info.path.to_string())
-          .with_advice("See that the store's file system has room (df, df -i) and can be written.");
-    } catch (const Stopped&) {
-      return;
-    }
-    reasons.fail(info.path);
+    const Substitute& found = *item.substitute;
+    guarded(found, [&] {
+      Reasons reasons;
+      const auto number = unpack(found.narinfo, found.cache, std::move(item.file), worker, reasons);
+      if (!number) return fetch_elsewhere(found, worker, reasons);
+      worker.unpacked.push_back({&found, *number});
+      worker.bytes += found.narinfo.info.nar_size;
+      if (worker.unpacked.size() >= handed_over_at_once || worker.bytes >= handed_over_bytes)
+        hand_over(worker);
+    });
   }
 
-  bool try_fetch(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file, Worker& worker,
-                 Reasons& reasons) {
+  // What is not what was signed is fetched from elsewhere.
+  void hand_over(Worker& worker) {
+    if (worker.unpacked.empty()) return;
+    const auto unpacked = std::exchange(worker.unpacked, {});
+    worker.bytes = 0;
+    std::vector<InstallerLink::Tree> trees;
+    for (const auto& [substitute, number] : unpacked)
+      trees.push_back({substitute->narinfo.info.path, worker.number, number});
+    const auto refused = installer_.unpacked(trees, bytes_fetched_, budget_.peak());
+    for (size_t i = 0; i < unpacked.size(); ++i) {
+      if (!refused[i]) continue;
+      const Substitute& found = *unpacked[i].substitute;
+      guarded(found, [&] {
+        Reasons reasons;
+        refuse(found.narinfo, found.cache, *refused[i], reasons);
+        fetch_elsewhere(found, worker, reasons);
+      });
+    }
+  }
+
+  // Calls `work`, which is for the path of `found`.
+  template <typename Work>
+  static void guarded(const Substitute& found, Work&& work) {
+    try {
+      work();
+    } catch (const LocalFailure& failure) {
+      throw failure.error()
+          .with_context("unpacking " + found.narinfo.info.path.to_string())
+          .with_advice("See that the store's file system has room (df, df -i) and can be written.");
+    } catch (const Stopped&) {
+    }
+  }
+
+  void fetch_elsewhere(const Substitute& found, Worker& worker, Reasons& reasons) {
+    const StorePath& path = found.narinfo.info.path;
+    for (size_t i = 0; i < caches_.size(); ++i) {
+      // What is remembered of the first one may be out of date.
+      const bool first = i == found.cache;
+      if (first && !caches_.at(i).is_remote()) continue;
+      if (i < found.cache && caches_.why_not(i)) continue;
+      try {
+        auto other = find_at(caches_, i, path, installer_, reasons);
+        if (!other || (first && other->url == found.narinfo.url)) continue;
+        const auto number = unpack(*other, i, nullptr, worker, reasons);
+        if (!number) continue;
+        const auto refused =
+            installer_.unpacked({{path, worker.number, *number}}, bytes_fetched_, budget_.peak()).front();
+        if (!refused) return;
+        refuse(*other, i, *refused, reasons);
+      } catch (const Error& error) {
+        reasons.add(error);
+      }
+    }
+    reasons.fail(path);
+  }
+
+  // The installer does not take it. What is not what was signed, the cache has to answer for; anything else
+  // is this machine's fault.
+  void refuse(const nix::NarInfo& narinfo, size_t cache, const Error& error, Reasons& reasons) {
+    if (error.kind() != ErrorKind::untrusted) throw LocalFailure(error);
+    BinaryCache& from = caches_.at(cache);
+    if (from.is_remote()) installer_.tell_absent(caches_.number(cache), narinfo.info.path, true);
+    reasons.add(error.with_context("cache " + from.url()));
+  }
+
+  // The tree's number in the worker's directory; nothing if the cache did not give what it announced.
+  std::optional<uint64_t> unpack(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file,
+                                 Worker& worker, Reasons& reasons) {
     const uint64_t number = next_tree_++;
     const fs::path tree = worker.directory / std::to_string(number);
     BinaryCache& from = caches_.at(cache);
@@ -296,26 +359,15 @@ class Pipeline {
         unpack_large(narinfo, from, tree, worker.decompressors);
       else
         unpack_small(narinfo, from, std::move(file), tree, worker.decompressors);
-      hand_over(narinfo.info.path, from, worker.number, number);
-      return true;
+      return number;
     } catch (const Error& error) {
       remove_tree(tree);
       if (from.is_remote()) installer_.tell_absent(caches_.number(cache), narinfo.info.path, true);
       reasons.add(error);
-      return false;
+      return std::nullopt;
     } catch (...) {
       remove_tree(tree);
       throw;
-    }
-  }
-
-  // What is not what was signed, the cache has to answer for; anything else is this machine's fault.
-  void hand_over(const StorePath& path, const BinaryCache& cache, unsigned directory, uint64_t number) {
-    try {
-      installer_.unpacked(path, directory, number, bytes_fetched_, budget_.peak());
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::untrusted) throw error.with_context("cache " + cache.url());
-      throw LocalFailure(error);
     }
   }
 
@@ -328,10 +380,11 @@ class Pipeline {
                     const fs::path& tree, Decompressors& decompressors) {
     if (!file) file = cache.open_nar(narinfo, 2 * small_file);
     std::string all;
+    all.reserve(std::min<uint64_t>(announced_size(narinfo), small_file));
     for (std::string piece; read(*file, piece);) {
       if (all.size() + piece.size() > 2 * small_file)
         blamed(cache, [] { fail(ErrorKind::invalid_input, "the file is larger than announced"); });
-      all.empty() ? all.swap(piece) : void(all += piece);
+      all += piece;
     }
     file.reset();
     with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {

@@ -1,5 +1,5 @@
-// The fetcher: the confined process in which all bytes of caches are read (docs/isolation.md), and how a
-// realisation uses it.
+// The fetcher: the confined process in which all bytes of caches are read (docs/explanation/isolation.md),
+// and how a realisation uses it.
 #pragma once
 
 #include <condition_variable>

@@ -90,12 +90,9 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
 
 std::string Installer::on_call(std::string_view text) {
   const auto call = parse<v1::Call>(text);
-  if (call.has_offer()) return offer(call.offer()).SerializeAsString();
+  if (call.has_offers()) return offers(call.offers()).SerializeAsString();
   if (call.has_claim()) return claim(call.claim()).SerializeAsString();
-  if (call.has_unpacked()) {
-    take_unpacked(call.unpacked());
-    return {};
-  }
+  if (call.has_unpacked()) return take_unpacked(call.unpacked()).SerializeAsString();
   fail(ErrorKind::invalid_input, "the fetcher asked nothing");
 }
 
@@ -153,6 +150,19 @@ void Installer::want(const StorePathSet& paths, google::protobuf::RepeatedPtrFie
       if (known->text) remembered.set_text(*known->text);
     }
   }
+}
+
+v1::OffersAnswer Installer::offers(const v1::Call::Offers& message) {
+  v1::OffersAnswer answer;
+  for (const v1::Call::Offer& one : message.offers()) {
+    v1::OfferAnswer& result = *answer.add_answers();
+    try {
+      result = offer(one);
+    } catch (const Error& error) {
+      *result.mutable_refused() = to_message(error);
+    }
+  }
+  return answer;
 }
 
 v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
@@ -238,7 +248,21 @@ bool Installer::is_present(const PathInfo& info) const {
   return (!registered_ && store_.is_valid(info.path)) || staging_.has(info);
 }
 
-void Installer::take_unpacked(const v1::Call::Unpacked& message) {
+v1::UnpackedAnswers Installer::take_unpacked(const v1::Call::UnpackedTrees& message) {
+  progress_.set_bytes(message.bytes_fetched());
+  v1::UnpackedAnswers answer;
+  for (const v1::Call::Unpacked& tree : message.trees()) {
+    v1::UnpackedAnswer& result = *answer.add_answers();
+    try {
+      take_tree(tree, message.decoder_memory());
+    } catch (const Error& error) {
+      *result.mutable_refused() = to_message(error);
+    }
+  }
+  return answer;
+}
+
+void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_memory) {
   const auto path = StorePath::from_base_name(message.path());
   if (message.directory() >= directory_paths_.size())
     fail(ErrorKind::invalid_input, "there is no directory {}", message.directory());
@@ -264,12 +288,11 @@ void Installer::take_unpacked(const v1::Call::Unpacked& message) {
     throw;
   }
   if (write_behind_) write_behind_->add(info.nar_size);
-  progress_.set_bytes(message.bytes_fetched());
   const std::lock_guard lock(mutex_);
   Found& found = found_.at(path);
   found.claim.reset();
   ++paths_fetched_;
-  count(found, message.decoder_memory());
+  count(found, decoder_memory);
 }
 
 void Installer::count(Found& found, uint64_t decoder_memory) {

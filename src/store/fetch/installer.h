@@ -66,10 +66,12 @@ class Installer {
   const Cache& cache(uint32_t number) const;
   // Those of the paths that are not valid, as messages. Announces them as temporary roots before it looks.
   void want(const StorePathSet& paths, google::protobuf::RepeatedPtrField<v1::Wanted>& wanted);
+  v1::OffersAnswer offers(const v1::Call::Offers& offers);
   v1::OfferAnswer offer(const v1::Call::Offer& offer);
   v1::ClaimAnswer claim(const v1::Call::Claim& claim);
   v1::ClaimAnswer::State claim_one(const StorePath& path);
-  void take_unpacked(const v1::Call::Unpacked& unpacked);
+  v1::UnpackedAnswers take_unpacked(const v1::Call::UnpackedTrees& unpacked);
+  void take_tree(const v1::Call::Unpacked& unpacked, uint64_t decoder_memory);
   void count(Found& found, uint64_t decoder_memory);
   bool is_present(const PathInfo& info) const;
 

@@ -4,6 +4,13 @@
 #include "store/fetch/fetch_messages.h"
 
 namespace flox::store {
+namespace {
+
+[[noreturn]] void unequal() {
+  fail(ErrorKind::internal, "the installer did not answer for all that it was asked");
+}
+
+}  // namespace
 
 template <typename Answer>
 Answer InstallerLink::call(const v1::Call& call) {
@@ -15,15 +22,23 @@ Answer InstallerLink::call(const v1::Call& call) {
 
 void InstallerLink::note(const v1::Note& note) { channel_.note(note.SerializeAsString()); }
 
-std::vector<v1::Wanted> InstallerLink::offer(size_t cache, const nix::NarInfo& narinfo, bool remembered) {
+std::vector<InstallerLink::OfferResult> InstallerLink::offer(const std::vector<Offer>& offers) {
   v1::Call message;
-  v1::Call::Offer& offer = *message.mutable_offer();
-  offer.set_cache(static_cast<uint32_t>(cache));
-  *offer.mutable_narinfo() = to_message(narinfo);
-  offer.set_remembered(remembered);
-  auto answer = call<v1::OfferAnswer>(message);
-  return {std::make_move_iterator(answer.mutable_wanted()->begin()),
-          std::make_move_iterator(answer.mutable_wanted()->end())};
+  for (const Offer& given : offers) {
+    v1::Call::Offer& offer = *message.mutable_offers()->add_offers();
+    offer.set_cache(static_cast<uint32_t>(given.cache));
+    *offer.mutable_narinfo() = to_message(*given.narinfo);
+    offer.set_remembered(given.remembered);
+  }
+  auto answer = call<v1::OffersAnswer>(message);
+  std::vector<OfferResult> results;
+  for (v1::OfferAnswer& one : *answer.mutable_answers())
+    results.push_back(
+        {.wanted = {std::make_move_iterator(one.mutable_wanted()->begin()),
+                    std::make_move_iterator(one.mutable_wanted()->end())},
+         .refused = one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt});
+  if (results.size() != offers.size()) unequal();
+  return results;
 }
 
 std::vector<v1::ClaimAnswer::State> InstallerLink::claim(const std::vector<nix::StorePath>& paths) {
@@ -32,20 +47,28 @@ std::vector<v1::ClaimAnswer::State> InstallerLink::claim(const std::vector<nix::
   const auto answer = call<v1::ClaimAnswer>(message);
   std::vector<v1::ClaimAnswer::State> states;
   for (int i = 0; i < answer.states_size(); ++i) states.push_back(answer.states(i));
-  if (states.size() != paths.size()) fail(ErrorKind::internal, "the installer did not answer for all paths");
+  if (states.size() != paths.size()) unequal();
   return states;
 }
 
-void InstallerLink::unpacked(const nix::StorePath& path, unsigned directory, uint64_t number,
-                             uint64_t bytes_fetched, uint64_t decoder_memory) {
+std::vector<std::optional<Error>> InstallerLink::unpacked(const std::vector<Tree>& trees,
+                                                          uint64_t bytes_fetched, uint64_t decoder_memory) {
   v1::Call message;
-  v1::Call::Unpacked& unpacked = *message.mutable_unpacked();
-  unpacked.set_path(path.base_name());
-  unpacked.set_directory(directory);
-  unpacked.set_number(number);
+  v1::Call::UnpackedTrees& unpacked = *message.mutable_unpacked();
+  for (const Tree& tree : trees) {
+    v1::Call::Unpacked& one = *unpacked.add_trees();
+    one.set_path(tree.path.base_name());
+    one.set_directory(tree.directory);
+    one.set_number(tree.number);
+  }
   unpacked.set_bytes_fetched(bytes_fetched);
   unpacked.set_decoder_memory(decoder_memory);
-  channel_.call(message.SerializeAsString());
+  const auto answer = call<v1::UnpackedAnswers>(message);
+  std::vector<std::optional<Error>> refused;
+  for (const v1::UnpackedAnswer& one : answer.answers())
+    refused.push_back(one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt);
+  if (refused.size() != trees.size()) unequal();
+  return refused;
 }
 
 void InstallerLink::tell_info(size_t cache, int priority) {

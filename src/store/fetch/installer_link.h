@@ -1,9 +1,11 @@
 // What the fetcher can ask and tell the installer (fetch.proto). Thread-safe; calls wait for the answer.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/confined/confined.h"
+#include "base/error.h"
 #include "nix/narinfo.h"
 #include "store/fetch/fetch.pb.h"
 
@@ -13,13 +15,26 @@ class InstallerLink {
  public:
   explicit InstallerLink(ConfinedChannel& channel) : channel_(channel) {}
 
-  // A cache has this: gives what else is wanted because of it. Throws Error if it may not be taken from
-  // there.
-  std::vector<v1::Wanted> offer(size_t cache, const nix::NarInfo& narinfo, bool remembered);
+  struct Offer {
+    size_t cache;
+    const nix::NarInfo* narinfo;
+    bool remembered;  // it is what the installer told
+  };
+  struct OfferResult {
+    std::vector<v1::Wanted> wanted;  // what else is, because of it
+    std::optional<Error> refused;    // why it may not be taken from there
+  };
+  // Caches have these: a result for each.
+  std::vector<OfferResult> offer(const std::vector<Offer>& offers);
   std::vector<v1::ClaimAnswer::State> claim(const std::vector<nix::StorePath>& paths);
-  // The tree `directory`/`number` is the path's. Throws Error: untrusted if it is not what was signed.
-  void unpacked(const nix::StorePath& path, unsigned directory, uint64_t number, uint64_t bytes_fetched,
-                uint64_t decoder_memory);
+  struct Tree {
+    nix::StorePath path;
+    unsigned directory;
+    uint64_t number;  // its name there
+  };
+  // For each of the trees an Error if it is refused: untrusted if it is not what was signed.
+  std::vector<std::optional<Error>> unpacked(const std::vector<Tree>& trees, uint64_t bytes_fetched,
+                                             uint64_t decoder_memory);
 
   void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);

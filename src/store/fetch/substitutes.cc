@@ -15,6 +15,8 @@ namespace {
 
 using nix::StorePath;
 
+constexpr size_t at_once = 32;  // answers that the installer is shown together
+
 // One path on its way through the caches.
 struct Question {
   StorePath path;
@@ -36,14 +38,16 @@ class Agenda {
     questions_.push_back(std::move(question));
     changed_.notify_one();
   }
-  // Waits; nothing if all questions are settled or the search has failed.
-  std::optional<Question> take() {
+  // Waits for some, at most `most`; none if all questions are settled or the search has failed.
+  std::vector<Question> take(size_t most) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stopped_ || open_ == 0 || !questions_.empty(); });
-    if (stopped_ || questions_.empty()) return std::nullopt;
-    Question question = std::move(questions_.front());
-    questions_.pop_front();
-    return question;
+    std::vector<Question> taken;
+    while (!stopped_ && taken.size() < most && !questions_.empty()) {
+      taken.push_back(std::move(questions_.front()));
+      questions_.pop_front();
+    }
+    return taken;
   }
   void settle() {
     const std::lock_guard lock(mutex_);
@@ -75,8 +79,9 @@ class Search {
     run_workers(
         worker_count(request_.workers()),
         [&](unsigned) {
-          while (auto question = agenda_->take())
-            question->answer ? read(std::move(*question)) : ask(std::move(*question));
+          for (auto questions = agenda_->take(at_once); !questions.empty();
+               questions = agenda_->take(at_once))
+            go_on_with(std::move(questions));
         },
         [&] { agenda_->stop(); });
     return std::move(found_);
@@ -100,7 +105,7 @@ class Search {
         question.from_memory = true;
         question.answer = CacheAnswer{.text = known->present() ? std::optional(known->text()) : std::nullopt,
                                       .error = std::nullopt};
-        return read(std::move(question));
+        return agenda_->add(std::move(question), false);
       }
       question.from_memory = false;
       auto shared = std::make_shared<Question>(std::move(question));
@@ -120,39 +125,78 @@ class Search {
     return nullptr;
   }
 
-  void read(Question question) {
+  struct Offered {
+    Question question;
+    nix::NarInfo narinfo;
+  };
+
+  void go_on_with(std::vector<Question> questions) {
+    std::vector<Offered> offered;
+    for (Question& question : questions) {
+      if (!question.answer)
+        ask(std::move(question));
+      else if (auto narinfo = read(question))
+        offered.push_back({std::move(question), std::move(*narinfo)});
+      else
+        ask_next(std::move(question));
+    }
+    if (!offered.empty()) offer(std::move(offered));
+  }
+
+  // What the cache has of it, if it has something that can be used.
+  std::optional<nix::NarInfo> read(Question& question) {
     const CacheAnswer answer = *std::exchange(question.answer, std::nullopt);
-    BinaryCache& cache = caches_.at(question.cache);
+    const BinaryCache& cache = caches_.at(question.cache);
     if (answer.error) {
       question.reasons.add(*answer.error);
       if (answer.error->kind() == ErrorKind::unavailable) caches_.give_up(question.cache, *answer.error);
-    } else {
-      if (answer.text && take_over(question, cache, *answer.text)) return agenda_->settle();
-      if (!answer.text) {
-        if (cache.is_remote() && !question.from_memory)
-          installer_.tell_absent(caches_.number(question.cache), question.path);
-        question.reasons.absent(cache.url());
-        question.remembered_absent |= question.from_memory;
-      }
+      return std::nullopt;
     }
-    ++question.cache;
-    ask(std::move(question));
+    if (!answer.text) {
+      if (cache.is_remote() && !question.from_memory)
+        installer_.tell_absent(caches_.number(question.cache), question.path);
+      question.reasons.absent(cache.url());
+      question.remembered_absent |= question.from_memory;
+      return std::nullopt;
+    }
+    try {
+      return in_context("cache " + cache.url(),
+                        [&] { return nix::NarInfo::parse(*answer.text, question.path); });
+    } catch (const Error& error) {
+      refused(question, error);
+      return std::nullopt;
+    }
   }
 
-  bool take_over(Question& question, const BinaryCache& cache, const std::string& text) {
-    try {
-      in_context("cache " + cache.url(), [&] {
-        nix::NarInfo narinfo = nix::NarInfo::parse(text, question.path);
-        enqueue(installer_.offer(caches_.number(question.cache), narinfo, question.from_memory));
+  void offer(std::vector<Offered> offered) {
+    std::vector<InstallerLink::Offer> offers;
+    for (const auto& [question, narinfo] : offered)
+      offers.push_back({caches_.number(question.cache), &narinfo, question.from_memory});
+    auto results = installer_.offer(offers);
+    for (size_t i = 0; i < offered.size(); ++i) {
+      auto& [question, narinfo] = offered[i];
+      if (results[i].refused) {
+        refused(question, results[i].refused->with_context("cache " + caches_.at(question.cache).url()));
+        ask_next(std::move(question));
+        continue;
+      }
+      enqueue(std::move(results[i].wanted));
+      {
         const std::lock_guard lock(mutex_);
         found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
-      });
-      return true;
-    } catch (const Error& error) {
-      question.reasons.add(error);
-      question.remembered_absent |= question.from_memory;  // the cache may say something better now
-      return false;
+      }
+      agenda_->settle();
     }
+  }
+
+  static void refused(Question& question, const Error& error) {
+    question.reasons.add(error);
+    question.remembered_absent |= question.from_memory;  // the cache may say something better now
+  }
+
+  void ask_next(Question question) {
+    ++question.cache;
+    ask(std::move(question));
   }
 
   void enqueue(std::vector<v1::Wanted> wanted) {
@@ -263,7 +307,8 @@ std::optional<nix::NarInfo> find_at(CacheList& caches, size_t index, const nix::
     reasons.absent(cache.url());
     return std::nullopt;
   }
-  in_context("cache " + cache.url(), [&] { installer.offer(caches.number(index), *narinfo, false); });
+  if (const auto refused = installer.offer({{caches.number(index), &*narinfo, false}}).front().refused)
+    throw refused->with_context("cache " + cache.url());
   return narinfo;
 }
 

@@ -42,7 +42,8 @@ void require_unwritten(int fd, const std::string& path) {
 }
 
 void make_canonical(int fd, const struct stat& status, const std::string& path) {
-  if (status.st_uid != ::geteuid()) refuse(path, "it belongs to another user");
+  static const uid_t self = ::geteuid();
+  if (status.st_uid != self) refuse(path, "it belongs to another user");
   if (fd < 0) return;
   mode_t mode = 0555;
   if (S_ISREG(status.st_mode)) {

@@ -6,7 +6,7 @@ namespace ticket::local {
 
 namespace {
 
-// docs/ticket-workload.md describes them.
+// docs/reference/ticket-workload.md describes them.
 constexpr const char* schema = R"(
 create table if not exists queue (
     name              text primary key not null,

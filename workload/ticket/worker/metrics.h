@@ -1,5 +1,5 @@
-// The worker's figures, in Prometheus' text format. Names begin with "ticket_"; docs/ticket-workload.md lists
-// them.
+// The worker's figures, in Prometheus' text format. Names begin with "ticket_"; docs/reference/metrics.md
+// lists them.
 #pragma once
 
 #include <chrono>

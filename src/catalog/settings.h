@@ -1,0 +1,41 @@
+// The settings of those who use the catalog.
+#pragma once
+
+#include "base/settings/setting.h"
+#include "store/fetch/settings.h"
+
+namespace flox::catalog {
+
+struct CatalogSettings : SettingGroup {
+  CatalogSettings() : SettingGroup("The catalog") {}
+
+  std::string catalog_url = declare(catalog_url, {.key = "catalog_url",
+                                                  .option = "--catalog-url",
+                                                  .help = "URL of the catalog, as in http://HOST:PORT.",
+                                                  .is_url = true});
+  Secret catalog_token = declare(
+      catalog_token, {.key = "catalog_token",
+                      .help = "Token for publishing to the catalog. Programs that flox starts do not get the "
+                              "variable. A file that holds it must be its owner's alone."});
+  std::string catalog_token_file = declare(
+      catalog_token_file, {.key = "catalog_token_file",
+                           .help = "File that holds the token instead, which only its owner may read."});
+  std::string signing_private_key = declare(
+      signing_private_key,
+      {.key = "signing_private_key",
+       .help =
+           "File with the secret key to sign with, which only its owner may read: flox publish, flox store "
+           "copy, sign and serve."});
+
+  // The token, from its file, which is read at each call, if it is not at hand; empty if there is none.
+  // Throws Error (read_secret_file).
+  Secret token() const;
+};
+
+// The binary cache of the catalog at that URL.
+std::string cache_url_of(std::string_view catalog_url);
+// Where store paths are fetched from, in this order: the catalog's cache, if there is a catalog, and the
+// caches that are set.
+std::vector<std::string> caches_of(const store::FetchSettings& fetching, const CatalogSettings& catalog);
+
+}  // namespace flox::catalog

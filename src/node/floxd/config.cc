@@ -1,0 +1,15 @@
+#include "node/floxd/config.h"
+
+#include "base/settings/read.h"
+
+namespace flox {
+
+std::array<SettingGroup*, 6> Config::groups() {
+  return {static_cast<store::StoreSettings*>(this),     static_cast<store::FetchSettings*>(this),
+          static_cast<catalog::CatalogSettings*>(this), static_cast<node::FloxdSettings*>(this),
+          static_cast<node::GcSettings*>(this),         static_cast<node::PodBudgets*>(this)};
+}
+
+Config::Config(Load) { read_settings(groups()); }
+
+}  // namespace flox

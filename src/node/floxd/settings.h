@@ -1,0 +1,159 @@
+// floxd's settings.
+#pragma once
+
+#include <array>
+
+#include "base/confined/sandbox.h"
+#include "base/settings/setting.h"
+#include "protocol/places.h"
+
+namespace flox::node {
+
+// What a container sees of the store.
+enum class StoreView { node, closure };
+
+}  // namespace flox::node
+
+namespace flox {
+
+template <>
+struct SettingWords<node::StoreView> {
+  static constexpr std::array<std::pair<std::string_view, node::StoreView>, 2> all = {
+      {{"node", node::StoreView::node}, {"closure", node::StoreView::closure}}};
+};
+
+template <>
+struct SettingWords<IsolationPolicy> {
+  static constexpr std::array<std::pair<std::string_view, IsolationPolicy>, 2> all = {
+      {{"required", IsolationPolicy::required}, {"best-effort", IsolationPolicy::best_effort}}};
+};
+
+}  // namespace flox
+
+namespace flox::node {
+
+struct FloxdSettings : SettingGroup {
+  FloxdSettings() : SettingGroup("floxd") {}
+
+  std::filesystem::path node_socket = declare(
+      node_socket,
+      {.key = "node_socket",
+       .variable = protocol::node_socket_variable,
+       .option = "--node-socket",
+       .help =
+           "Socket at which floxd serves the shim; only root may use it. The shim reads the variable, too."},
+      protocol::node_socket);
+  std::filesystem::path pod_socket_dir =
+      declare(pod_socket_dir,
+              {.key = "pod_socket_dir",
+               .option = "--pod-socket-dir",
+               .help = "Directory that pods see as /run/flox; floxd makes pod.sock in it."},
+              "/run/flox/pod");
+  AddressPort metrics_address = declare(metrics_address,
+                                        {.key = "metrics_address",
+                                         .option = "--metrics",
+                                         .help = "Where floxd serves /metrics, /healthz and /readyz."},
+                                        {.address = "127.0.0.1", .port = 9808});
+  std::optional<AddressPort> registry_address = declare(
+      registry_address,
+      {.key = "registry_address",
+       .option = "--registry",
+       .help =
+           "Where floxd serves the stub images as a registry to containerd on this node; empty: nowhere."},
+      AddressPort{.address = "127.0.0.1", .port = 9809});
+  IsolationPolicy isolation =
+      declare(isolation,
+              {.key = "isolation",
+               .help = "Whether floxd refuses to run (required) or warns (best-effort) where the kernel "
+                       "cannot isolate the "
+                       "processes that fetch, or the store cannot be made read-only for them."},
+              IsolationPolicy::required);
+  StoreView store_view = declare(
+      store_view,
+      {.key = "store_view",
+       .help = "What a container sees of the store: all of it (node) or its own closure only (closure)."},
+      StoreView::node);
+  bool allow_nix_mutable = declare(
+      allow_nix_mutable,
+      {.key = "allow_nix_mutable",
+       .help = "Whether pods may ask for a /nix that they can change (annotation flox.dev/nix-mutable)."},
+      false);
+  bool pod_install = declare(
+      pod_install,
+      {.key = "pod_install", .help = "Whether pods may install packages themselves (flox install in a pod)."},
+      true);
+  std::map<std::string, std::string> namespace_environments = declare(
+      namespace_environments,
+      {.key = "namespace_environments",
+       .help = "NAMESPACE=PACKAGE[@VERSION]: the environment that flox activate takes in that Kubernetes "
+               "namespace's pods if they bring none."});
+};
+
+// When floxd collects garbage (store/gc).
+struct GcSettings : SettingGroup {
+  GcSettings() : SettingGroup("Garbage collection by floxd") {}
+
+  Amount gc_min_free = declare(gc_min_free,
+                               {.key = "gc_min_free",
+                                .help = "Collect garbage when less than this is free on the store's file "
+                                        "system: a size (20G) or a share of "
+                                        "it (10%); 0: never."},
+                               {.share = 0.10});
+  Amount gc_target_free = declare(
+      gc_target_free,
+      {.key = "gc_target_free",
+       .help = "Collect until this much is free; what has not been used for the longest time goes first."},
+      {.share = 0.15});
+  std::chrono::seconds gc_keep_newer =
+      declare(gc_keep_newer,
+              {.key = "gc_keep_newer",
+               .help = "Keep what was in use within this time, whatever is free; 0: no such rule."},
+              std::chrono::seconds(0));
+};
+
+// What pods may take of floxd. 0 is no limit.
+struct PodBudgets : SettingGroup {
+  PodBudgets() : SettingGroup("Limits of pods at floxd (0: none)") {}
+
+  size_t pod_connections = declare(
+      pod_connections, {.key = "pod_connections", .help = "Connections of one pod to floxd at once."}, 16);
+  size_t pod_requests =
+      declare(pod_requests,
+              {.key = "pod_requests",
+               .help = "Requests of one pod that floxd works on at once; eight times as many may wait."},
+              2);
+  std::chrono::seconds pod_request_time =
+      declare(pod_request_time,
+              {.key = "pod_request_time", .help = "The longest time that one request of a pod may take."},
+              std::chrono::minutes(15));
+  Size pod_lock_size = declare(
+      pod_lock_size, {.key = "pod_lock_size", .help = "The largest lock that a pod may ask to realise."},
+      {256 << 10});
+  size_t pod_environments =
+      declare(pod_environments,
+              {.key = "pod_environments",
+               .help = "Environments that a pod may install itself; they are kept until it ends."},
+              32);
+  Size pod_locks = declare(
+      pod_locks, {.key = "pod_locks", .help = "Size of these environments' locks together."}, {4 << 20});
+  Size pod_disk =
+      declare(pod_disk,
+              {.key = "pod_disk",
+               .help = "Size of these environments' closures together, and of what was fetched for the pod's "
+                       "locks that failed."},
+              {32ULL << 30});
+  size_t pods_connections =
+      declare(pods_connections,
+              {.key = "pods_connections", .help = "Connections of all pods to floxd at once."}, 1024);
+  size_t pods_requests = declare(
+      pods_requests,
+      {.key = "pods_requests",
+       .help = "Requests of all pods that floxd works on at once; a container that starts waits for none of "
+               "them."},
+      8);
+  size_t pods_environments = declare(
+      pods_environments,
+      {.key = "pods_environments", .help = "Environments that all pods together may have installed."}, 2048);
+};
+
+}  // namespace flox::node

@@ -1,0 +1,71 @@
+// flox-catalog's settings: options of its command line.
+#pragma once
+
+#include "base/settings/setting.h"
+
+namespace flox::server {
+
+struct ServerSettings : SettingGroup {
+  ServerSettings() : SettingGroup("Options of flox-catalog") {}
+
+  AddressPort listen = declare(
+      listen,
+      {.option = "--listen", .help = "Address and port to serve HTTP at; port 0: the system chooses."},
+      {.address = "127.0.0.1", .port = 8590});
+  std::filesystem::path data =
+      declare(data, {.option = "--data", .help = "Directory of the database and the cache's files."},
+              "/var/lib/flox/catalog");
+  std::filesystem::path token_file = declare(
+      token_file,
+      {.option = "--token-file",
+       .help = "File (mode 0600) with the token that publishers must show; without one the catalog is "
+               "read-only."});
+  std::vector<std::string> trusted_keys = declare(
+      trusted_keys,
+      {.option = "--trusted-key",
+       .help =
+           "Public key (NAME:BASE64) whose signatures are accepted, and after spaces the packages that it "
+           "may "
+           "sign: names, or patterns with *; all if there are none. Repeat it for further keys. Without one "
+           "nothing is verified."});
+  std::filesystem::path tls_cert =
+      declare(tls_cert,
+              {.option = "--tls-cert", .help = "PEM file: serve HTTPS with this certificate and its chain."});
+  std::filesystem::path tls_key = declare(
+      tls_key, {.option = "--tls-key",
+                .help = "PEM file (mode 0600) with its key; SIGHUP makes the catalog read both again."});
+  std::string public_url =
+      declare(public_url,
+              {.option = "--public-url",
+               .help = "URL by which clients reach the catalog, for addresses in answers; without it: as the "
+                       "request says.",
+               .is_url = true});
+  Size max_upload =
+      declare(max_upload, {.option = "--max-upload", .help = "The largest file that may be uploaded."},
+              {16ULL << 30});
+  Size max_store_bytes = declare(
+      max_store_bytes, {.option = "--max-store-bytes",
+                        .help = "Size of all files together; 0: what the file system holds, but for 256M."});
+  std::chrono::hours orphan_age = declare(
+      orphan_age,
+      {.option = "--orphan-age",
+       .help = "Time after which an uploaded NAR that was not published is removed: hours, or 36h, 7d.",
+       .least = 1,
+       .most = 24 * 365},
+      std::chrono::hours(24));
+  size_t max_connections = declare(
+      max_connections,
+      {.option = "--max-connections",
+       .help = "Connections at once; a new one over the limit closes the one that has waited longest.",
+       .least = 8,
+       .most = 1'000'000},
+      4096);
+  size_t max_connections_per_peer =
+      declare(max_connections_per_peer,
+              {.option = "--max-connections-per-peer",
+               .help = "Connections at once of one IPv4 address or IPv6 /64; 0: as many as in all."});
+  std::filesystem::path port_file = declare(
+      port_file, {.option = "--port-file", .help = "File to write the port to once the catalog listens."});
+};
+
+}  // namespace flox::server
