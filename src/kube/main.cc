@@ -53,6 +53,11 @@ std::string join_target(const std::vector<std::string>& words) {
   return target;
 }
 
+// What an option --timeout says.
+std::chrono::seconds read_timeout(const std::string& text) {
+  return in_context("--timeout", [&] { return parse_duration(text); });
+}
+
 const char* examples = R"(Examples:
   flox kube play deploy/base/*.yaml                    what `kubectl apply -f` does on a cluster
   flox kube play -k deploy/overlays/avx2               a kustomize overlay
@@ -87,7 +92,7 @@ void add_play(CLI::App& app, const CommonOptions& common) {
   verb->add_option("--timeout", options->timeout, "How long to wait (default 120s)");
   verb->callback([options, &common] {
     options->play.environment = read_environment(options->variables);
-    options->play.timeout = in_context("--timeout", [&] { return parse_duration(options->timeout); });
+    options->play.timeout = read_timeout(options->timeout);
     if (options->play.files.empty() && options->play.kustomizations.empty())
       throw Error(ErrorKind::invalid_input, "play needs manifests",
                   "Name files or directories, - for standard input, or -k DIR.");
@@ -106,7 +111,7 @@ void add_down(CLI::App& app, const CommonOptions& common) {
   verb->add_flag("--volumes", options->volumes, "Also the data of their PersistentVolumeClaims");
   verb->add_option("--timeout", *timeout, "How long to wait (default 120s)");
   verb->callback([options, timeout, &common] {
-    options->timeout = read_duration(*timeout);
+    options->timeout = read_timeout(*timeout);
     down(open_session(common), *options);
   });
 }

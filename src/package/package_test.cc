@@ -1,6 +1,9 @@
 // Formats that packages come in: control data, .deb files, ELF.
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+
+#include <cstring>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -271,6 +274,44 @@ TEST(Elf, IsRefusedIfItPointsOutsideItself) {
   std::string bytes = read_file("/proc/self/exe");
   write_file(work.path() / "half", bytes.substr(0, 200));
   EXPECT_THROW(read_elf(work.path() / "half"), Error);
+  Elf64_Ehdr header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  write_file(work.path() / "without",
+             bytes.substr(0, header.e_shoff + header.e_shnum * sizeof(Elf64_Shdr) - 1));
+  EXPECT_THROW(read_elf(work.path() / "without"), Error);
+}
+
+TEST(Elf, IsReadOnceThoughManySectionsNameTheSameBytes) {
+  TempDir work;
+  const auto refusal_of = [&](uint32_t type) -> std::string {
+    std::string bytes = read_file("/proc/self/exe");
+    const Elf64_Shdr section{.sh_name = 0,
+                             .sh_type = type,
+                             .sh_flags = 0,
+                             .sh_addr = 0,
+                             .sh_offset = bytes.size(),
+                             .sh_size = 12 << 20,
+                             .sh_link = 0,
+                             .sh_info = 0,
+                             .sh_addralign = 4,
+                             .sh_entsize = 0};
+    bytes.append(section.sh_size, '\0');  // as symbols or notes: nothing in particular
+    Elf64_Ehdr header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    header.e_shoff = bytes.size();
+    header.e_shnum = 2;
+    std::memcpy(bytes.data(), &header, sizeof header);
+    for (int i = 0; i < 2; ++i) bytes.append(reinterpret_cast<const char*>(&section), sizeof section);
+    write_file(work.path() / "program", bytes);
+    try {
+      read_elf(work.path() / "program");
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal_of(SHT_DYNSYM), HasSubstr("two tables of dynamic symbols"));
+  EXPECT_THAT(refusal_of(SHT_NOTE), HasSubstr("its notes are too large"));
 }
 
 }  // namespace

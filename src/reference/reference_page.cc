@@ -1,4 +1,4 @@
-// Prints docs/reference/settings.md.
+// Prints docs/reference/settings.md, for script/reference.
 #include <fmt/format.h>
 
 #include "reference/settings_page.h"

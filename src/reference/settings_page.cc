@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* introduction = R"(# Settings
 
-This page is made from the declarations in the source: `build/unit/reference_page > docs/reference/settings.md`.
+Every setting of every program. Written by `script/reference`: change the declaration, not this page.
 `flox config` prints the settings in force, `flox config --explain` explains them.
 
 An option of the command line overrides a variable, a variable overrides the file, and the file overrides the default.

@@ -1,4 +1,5 @@
-// docs/reference/settings.md: every setting of every program, from its declaration.
+// docs/reference/settings.md: every setting of every program, from its declaration. script/reference writes
+// it.
 #pragma once
 
 #include <string>

@@ -14,7 +14,7 @@ namespace {
 
 TEST(SettingsPage, is_what_the_declarations_say) {
   EXPECT_EQ(read_file(fs::path(FLOX_SOURCE_DIR) / "docs/reference/settings.md"), settings_page())
-      << "write it anew: build/unit/reference_page > docs/reference/settings.md";
+      << "write it anew: script/reference";
 }
 
 TEST(SettingsPage, explains_every_key_in_a_sentence) {

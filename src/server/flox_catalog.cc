@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
+#include "base/net/server/metrics_page.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
@@ -146,7 +147,8 @@ void serve(const server::ServerSettings& options) {
   server::Api api(records, environments, cache, keys,
                   {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
-                     return http == nullptr ? std::string() : http->counters().metrics("flox_catalog_http_");
+                     return http == nullptr ? std::string()
+                                            : metrics_text(http->counters(), "flox_catalog_http_");
                    }});
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,

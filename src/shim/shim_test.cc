@@ -341,5 +341,30 @@ TEST(WaitingTest, AnEventThatHappensNotInTimeIsReportedSo) {
   EXPECT_TRUE(run_to_end(context, event.wait_for(Milliseconds(5))));
 }
 
+TEST(WaitingTest, AWaitGroupIsWaitedForUntilNothingIsUnderWay) {
+  asio::io_context context;
+  WaitGroup group(context.get_executor());
+  std::string order;
+  run_to_end(context, group.wait());  // nothing is
+  group.add();
+  group.add();
+  auto waiter = [&]() -> asio::awaitable<void> {
+    co_await group.wait();
+    order += "waited";
+  };
+  asio::co_spawn(context, waiter(), asio::detached);
+  context.restart();
+  context.poll();
+  group.done();
+  group.add();  // another one, before the first two have all ended
+  group.done();
+  context.poll();
+  EXPECT_EQ(order, "");
+  group.done();
+  context.restart();
+  context.poll();
+  EXPECT_EQ(order, "waited");
+}
+
 }  // namespace
 }  // namespace flox::shim

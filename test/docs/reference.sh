@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The reference is what the programs say: the command line and the annotations are generated from their help; the catalog's
-# addresses in the page are those that it serves; and each page that the documentation shows is there (script/lib/links.py).
-# builds: flox flox-kube floxd flox-catalog containerd-shim-flox-v1 ticket-processor ticket-generator
+# The reference is what the programs say: the command line and the annotations are generated from their help, the settings
+# from their declarations; the catalog's addresses in the page are those that it serves; and each page that the
+# documentation shows is there (script/lib/links.py).
+# builds: reference_page flox flox-kube floxd flox-catalog containerd-shim-flox-v1 ticket-processor ticket-generator
 . "$(dirname "$0")/../lib.sh"
 . "$PROJECT/test/catalog/support.sh"
 
-step "docs/reference/cli.md and annotations.md are what script/reference writes"
+step "docs/reference/cli.md, annotations.md and settings.md are what script/reference writes"
 "$PROJECT/script/reference" --check
 
 step "every address in docs/reference/catalog-api.md is served"

@@ -23,12 +23,12 @@ unknown() {
   answers "ok 1=" Connect id="$1"
   equal "$(ask Connect id="$1" | field 2)" ""
 }
-# create ID: a container in box's shim, which containerd does not know of
+# create ID FIELD=VALUE…: a container in box's shim, which containerd does not know of
 create() {
   mkdir -p "$WORLD/bundles/$1"
   jq --arg id "$1" --arg root "$ROOTFS" '.root.path = $root | .linux.cgroupsPath |= sub("/box$"; "/" + $id)' \
     "$bundle/box/config.json" >"$WORLD/bundles/$1/config.json"
-  ask Create id="$1" bundle="$WORLD/bundles/$1"
+  ask Create id="$1" bundle="$WORLD/bundles/$1" "${@:2}"
 }
 
 run_container -d box sh -c 'sleep 1000'
@@ -98,6 +98,20 @@ answers "ok 1=$created 2=137" Delete id=other
 created=$(create other | field 1)
 answers "ok 1=$created" Delete id=other
 [ ! -e "/proc/$created" ] || die "a deleted container's process lives"
+unknown other
+
+step "a container that waits to be restored has no process, and no signal goes elsewhere"
+answers "ok" Connect id=box
+create other checkpoint=/no/such/checkpoint >/dev/null
+status_is $CREATED id=other
+equal "$(ask State id=other | field 3)" ""
+answers "$(or_reference FailedPrecondition NotFound): " Kill id=other signal=9
+answers "NotFound: " Kill id=other signal=9 all=1
+status_is $RUNNING id=box  # the shim lives
+answers "Unknown: cannot pause" Pause id=other
+answers "Unknown: " Start id=other
+status_is $CREATED id=other
+answers "ok" Delete id=other
 unknown other
 
 step "a running container"

@@ -6,7 +6,7 @@
   task_call.py SOCKET garbage seed=N         frames that are malformed in every way, on many connections
   task_call.py SOCKET vanish METHOD name=…   sends the call and closes the connection without reading
 
-Fields: id exec_id bundle stdin stdout stderr terminal signal all width height path now spec (a JSON file) resources
+Fields: id exec_id bundle checkpoint stdin stdout stderr terminal signal all width height path now spec (a JSON file) resources
 (JSON); binary=OCI-RUNTIME; options=TYPE of options that nobody understands; raw=HEX instead of a message;
 service=containerd.task.v3.Task for the other version; timeout=MILLISECONDS.
 """

@@ -27,8 +27,9 @@ CurlLibrary load() {
   library.find("curl_multi_setopt", curl.multi_setopt);
   library.find("curl_multi_add_handle", curl.multi_add_handle);
   library.find("curl_multi_remove_handle", curl.multi_remove_handle);
-  library.find("curl_multi_assign", curl.multi_assign);
-  library.find("curl_multi_socket_action", curl.multi_socket_action);
+  library.find("curl_multi_perform", curl.multi_perform);
+  library.find("curl_multi_poll", curl.multi_poll);
+  library.find("curl_multi_wakeup", curl.multi_wakeup);
   library.find("curl_multi_info_read", curl.multi_info_read);
   library.find("curl_multi_cleanup", curl.multi_cleanup);
   library.find("curl_getdate", curl.getdate);

@@ -26,6 +26,19 @@ std::string lower(std::string_view text) {
 
 uint16_t default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
+// unreserved and sub-delims (RFC 3986, appendix A)
+bool may_be_in_name(unsigned char c) {
+  return std::isalnum(c) != 0 ||
+         std::string_view("-._~!$&'()*+,;=").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+// With or without a zone: "fe80::1%25eth0" (RFC 6874), "fe80::1%eth0" (what libcurl takes, too).
+bool is_ipv6(std::string_view host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, std::string(host.substr(0, host.find('%'))).c_str(), &address) == 1 &&
+         std::ranges::all_of(host, [](unsigned char c) { return may_be_in_name(c) || c == ':' || c == '%'; });
+}
+
 std::optional<Login> login_of(std::string_view user_info) {
   const size_t colon = user_info.find(':');
   Login login{.user = url_decode(user_info.substr(0, colon)), .password = {}};
@@ -121,11 +134,12 @@ HttpUrl HttpUrl::parse(std::string_view url) {
       refuse("its port is not a number up to 65535");
     host = host.substr(0, colon);
   }
-  if (!host.starts_with('[') && host.find('%') != std::string_view::npos)
-    refuse("its host is percent-encoded");
   if (host.starts_with('[')) {
     if (!host.ends_with(']')) refuse("its address has no closing bracket");
     host = host.substr(1, host.size() - 2);
+    if (!is_ipv6(host)) refuse("what stands in brackets is not an IPv6 address");
+  } else if (!std::ranges::all_of(host, may_be_in_name)) {
+    refuse("its host has characters that a name cannot have");
   }
   result.host = lower(host);
   if (result.host.empty()) refuse("it names no host");

@@ -1,5 +1,11 @@
 // URLs of HTTP servers, taken apart: what two URLs must share to be the same server, and which networks an
 // address belongs to.
+//
+// URLs are taken apart here and not by Boost.URL, which was tried in the version of Debian 12 (1.81). It
+// reads another host than libcurl then asks: of "http://a@b@evil.org/" it says "b", of "http://user:pa/ss@h/"
+// it says "user"; it finds no fault with "http://h:x/" and "http://[::1]x/". It refuses targets that servers
+// send and libcurl takes ("/a|b", "/100%"), and zones of addresses. It takes 2.7 us for 1.0, and 270 kB of
+// each program.
 #pragma once  // Fuzzed by fuzz/cache_url.cc.
 
 #include <sys/socket.h>
@@ -28,7 +34,8 @@ struct HttpUrl {
   std::string target;  // path and query as written; "/" at least, no fragment
 
   // Throws Error(invalid_input), which does not quote the URL, for what is not an absolute http or https URL:
-  // white space, control characters, backslashes and bytes over 127 are refused, too.
+  // white space, control characters, backslashes and bytes over 127 are refused, too, and hosts that are
+  // neither a name (RFC 3986, section 3.2.2, without percent-encoding) nor an address.
   static HttpUrl parse(std::string_view url);
   // Without the login and without the scheme's own port.
   std::string to_string() const;

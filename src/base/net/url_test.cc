@@ -24,6 +24,8 @@ TEST(HttpUrl, is_taken_apart_and_put_together_without_its_login) {
   EXPECT_EQ(url.to_string(), "https://cache.example.org:8443/a/b?c=d");
   EXPECT_EQ(HttpUrl::parse("http://[2001:DB8::1]:80").to_string(), "http://[2001:db8::1]/");
   EXPECT_EQ(HttpUrl::parse("http://h?q").target, "/?q");
+  EXPECT_EQ(HttpUrl::parse("http://a_b.-c/a|b?[1]^100%").target, "/a|b?[1]^100%");
+  EXPECT_EQ(HttpUrl::parse("http://[fe80::1%25eth0]:80/").host, "fe80::1%25eth0");
 }
 
 TEST(HttpUrl, has_an_origin_of_scheme_host_and_port) {
@@ -35,10 +37,32 @@ TEST(HttpUrl, has_an_origin_of_scheme_host_and_port) {
 }
 
 TEST(HttpUrl, what_readers_could_understand_differently_is_refused_without_quoting_it) {
-  for (const char* odd :
-       {"", "h", "//h/x", "ftp://h/", "http://", "http:///x", "http://:80/", "http://h:0/", "http://h:65536/",
-        "http://h:x/", "http://h\\@evil/", "http://h/\r\nx", "http://h /", "http://h/\x80", "http://[::1/",
-        "http://h%2eevil/", "http://user:pa/ss@h/"})
+  for (const char* odd : {"",
+                          "h",
+                          "//h/x",
+                          "ftp://h/",
+                          "http://",
+                          "http:///x",
+                          "http://:80/",
+                          "http://h:0/",
+                          "http://h:65536/",
+                          "http://h:x/",
+                          "http://h\\@evil/",
+                          "http://h/\r\nx",
+                          "http://h /",
+                          "http://h/\x80",
+                          "http://[::1/",
+                          "http://h%2eevil/",
+                          "http://user:pa/ss@h/",
+                          "http://[::1]x/",
+                          "http://[zz]/",
+                          "http://[v1.x]/",
+                          "http://[1:2:3:4:5:6:7:8:9]/",
+                          "http://[]/",
+                          "http://h^x/",
+                          "http://h\"x/",
+                          "http://h|x/",
+                          "http://h[x/"})
     EXPECT_THROW(HttpUrl::parse(odd), Error) << odd;
   EXPECT_THROW(HttpUrl::parse("http://h/" + std::string(10'000, 'x')), Error);
   try {

@@ -32,7 +32,9 @@ void add_setting_options(CLI::App& app, const SettingGroup& group) {
           setting.option,
           [&setting](const std::string& text) { in_context(setting.option, [&] { setting.set({text}); }); },
           setting.help);
-    option->type_name(setting.form.list ? "TEXT" : in_capitals(setting.type));
+    // "size or share" is a SIZE in a help.
+    const std::string type = setting.type.substr(0, setting.type.find(" or "));
+    option->type_name(setting.form.list ? "TEXT" : in_capitals(type));
     if (const std::string now = setting.text(); !now.empty()) option->default_str(now);
   }
 }

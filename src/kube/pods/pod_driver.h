@@ -1,54 +1,25 @@
 // Brings one pod to life, keeps it alive and takes it down: a kubelet's pod worker. Everything it does
 // follows from what the runtime says exists, so that a supervisor that is started again carries on where the
-// last one ended.
+// last one ended. What may follow what stands in pod_life.h, and for its containers in container_life.h.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <map>
-#include <memory>
-#include <mutex>
 #include <string>
+#include <vector>
 
 #include "kube/cri/cri.h"
-#include "kube/pods/pod_config.h"
+#include "kube/pods/back_off.h"
+#include "kube/pods/container_driver.h"
+#include "kube/pods/pod_life.h"
 #include "kube/pods/pod_record.h"
-#include "kube/pods/pod_status.h"
-#include "kube/pods/probe.h"
-#include "kube/pods/state_dir.h"
-#include "kube/reading/object_index.h"
+#include "kube/pods/pod_report.h"
+#include "kube/pods/pod_world.h"
 
 namespace flox::kube {
 
-// When something that failed may be tried again. As the kubelet: the first time at once, then after 10 s,
-// doubling up to 5 min; forgotten after 10 min of peace.
-class BackOff {
- public:
-  using Time = std::chrono::system_clock::time_point;
-  // The earliest next try after a failure at `failed_at`.
-  Time next_try(Time failed_at) const { return failed_at + delay_; }
-  std::chrono::seconds delay() const { return delay_; }
-  // It is tried (again) now.
-  void tried(Time now);
-
- private:
-  std::chrono::seconds delay_{0};
-  int tries_ = 0;
-  Time last_{};
-};
-
-// What a pod needs of the world around it; everything outlives the driver and may be used from any thread.
-struct PodWorld {
-  Cri& cri;
-  const StateDir& state;
-  std::string cgroup_parent, node_name;
-  std::function<ObjectIndexPtr()> objects;
-  std::function<std::chrono::system_clock::time_point()> now;
-  std::function<void()> changed;  // a status has changed
-};
-
-// One thread drives; status() and request_end() may be called from any.
+// One thread drives; status(), request_end() and gone() may be called from any.
 class PodDriver {
  public:
   // `wake` is called from other threads when the next step should come at once.
@@ -59,72 +30,52 @@ class PodDriver {
   std::chrono::milliseconds step();
 
   const PodRecord& record() const { return record_; }
-  PodStatus status() const;
+  PodStatus status() const { return report_.published(); }
   // From the next step on the pod is taken down.
   void request_end();
   // Nothing is left of it but its record.
-  bool gone() const { return gone_; }
+  bool gone() const { return life_ == PodLife::gone; }
 
  private:
-  using Time = std::chrono::system_clock::time_point;
+  using Time = BackOff::Time;
 
-  // What is known of a container beside what the runtime says.
-  struct Tracked {
-    BackOff back_off;
-    std::string failed_reason, failed_message;  // the last creation failed
-    Time failed_at{};
-    std::string ended_id;  // of this container `ended` tells the end
-    ContainerInfo ended;
-  };
+  void happens(PodEvent event);
+  PodStatus& status_now() { return report_.status(); }
 
   std::chrono::milliseconds sync();
-  std::chrono::milliseconds take_down();
-
-  bool is_overdue() const;
-  std::chrono::milliseconds end_overdue();
-  bool ended_before();
-  bool make_sandbox();
-  void drop_dead_sandboxes();
   void refresh();
   const ContainerInfo* latest(const std::string& name) const;
+
+  bool is_overdue() const;
+  void end_overdue();
+  bool ended_before();
   // Each returns true if the pod can go on to what comes next.
+  bool have_sandbox();
+  bool make_sandbox();
   bool run_init_containers();
   void run_containers();
-  // Starts the container unless it has to wait; `previous` is the one that ended, if any.
-  void start(const Container& container, ContainerStatus& status, bool init, const ContainerInfo* previous);
-  void create_and_start(const Container& container, ContainerStatus& status, unsigned attempt,
-                        const std::string& previous);
-  void fail_start(ContainerStatus& status, const std::string& reason, const std::string& message);
-  void watch(const Container& container, ContainerStatus& status, const ContainerInfo& info);
-  const ContainerInfo& end_of(const ContainerInfo& info);
+  void drop_dead_sandboxes();
+  // The pod cannot have a sandbox yet. It is looked for again every second what is missing.
+  bool wait(const char* reason, const std::string& message, bool permanent);
   void finish(bool success);
-  bool may_restart(bool init, int exit_code) const;
+  void stop_probes();
 
-  PodPlace place() const;
-  UnixTime unix_now() const;
-  void event(bool warning, const std::string& reason, const std::string& message);
-  void publish();
-  ContainerStatus& status_of(const std::string& name);
+  std::chrono::milliseconds take_down();
+  void stop_containers();
 
   PodRecord record_;
   const PodWorld& world_;
   std::function<void()> wake_;
-  PodStatus working_;  // of the driving thread
-  std::string published_text_;
-  mutable std::mutex mutex_;
-  PodStatus published_;
-  std::atomic<bool> end_requested_{false}, gone_{false};
+  PodReport report_;
+  std::atomic<PodLife> life_{PodLife::pending};
+  std::atomic<bool> end_requested_{false};
   std::chrono::milliseconds next_{0};  // of this step
   std::vector<SandboxInfo> sandboxes_;
   std::vector<ContainerInfo> containers_;
-  std::string sandbox_id_;
-  SandboxConfig sandbox_config_;
-  std::map<std::string, std::string> volumes_;
+  PodSandbox sandbox_;
   BackOff sandbox_back_off_;
   Time sandbox_failed_at_{};
-  std::map<std::string, Tracked> tracked_;
-  std::map<std::string, std::unique_ptr<ContainerProbes>> probes_;  // by container id
-  bool sandbox_stopped_ = false;
+  std::vector<ContainerDriver> init_, main_;  // in the spec's order
 };
 
 }  // namespace flox::kube

@@ -193,6 +193,42 @@ TEST_F(PodDriverTest, makes_a_new_sandbox_when_the_old_one_has_died) {
   EXPECT_TRUE(cri.has("one")) << "init containers run again";
 }
 
+TEST_F(PodDriverTest, what_is_lost_with_its_sandbox_waits_as_in_the_beginning) {
+  play({{"restartPolicy", "OnFailure"},
+        {"initContainers", {container("one")}},
+        {"containers", {container("a"), container("b")}}});
+  step();
+  cri.end("one", 0, seconds_now());
+  step(2);
+  cri.end("a", 0, seconds_now());
+  EXPECT_EQ(step().containers[0].state, RunState::terminated);
+  cri.sandboxes.begin()->second.ready = false;
+  cri.sandbox_error = "no address is free";
+  const PodStatus status = step();
+  EXPECT_EQ(status_word(status), "Init:0/1");
+  EXPECT_EQ(status.phase, "Running");
+  for (const auto* list : {&status.init_containers, &status.containers})
+    for (const auto& container : *list) {
+      EXPECT_EQ(container.state, RunState::waiting) << container.name;
+      EXPECT_EQ(container.reason, "PodInitializing") << container.name;
+      EXPECT_FALSE(container.ready) << container.name;
+    }
+  cri.sandbox_error.clear();
+  now += 11s;
+  step();
+  cri.end("one", 0, seconds_now());
+  EXPECT_TRUE(step(2).ready());
+}
+
+TEST_F(PodDriverTest, says_since_when_a_container_runs_that_was_started_again) {
+  play({{"containers", {container("a")}}});
+  EXPECT_EQ(step(2).containers[0].started_at, 1);
+  cri.end("a", 1, seconds_now());
+  step();
+  cri.newest("a").info.started_at = 7000000000;
+  EXPECT_EQ(step().containers[0].started_at, 7);
+}
+
 TEST_F(PodDriverTest, a_pod_with_users_of_its_own_runs_only_where_the_runtime_has_them) {
   const json spec = {{"hostUsers", false}, {"containers", {container("a")}}};
   play(spec);

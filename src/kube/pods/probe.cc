@@ -96,6 +96,30 @@ ProbeResult probe_exec(const ExecAction& action, const Probe& probe, const Probe
 
 }  // namespace
 
+const char* word(ProbedLife life) noexcept {
+  switch (life) {
+    case ProbedLife::starting:
+      return "starting";
+    case ProbedLife::started:
+      return "started";
+    case ProbedLife::restart_wanted:
+      return "to be restarted";
+  }
+  return "?";
+}
+
+const char* word(ProbeEvent event) noexcept {
+  switch (event) {
+    case ProbeEvent::startup_succeeded:
+      return "startup probe succeeded";
+    case ProbeEvent::startup_failed:
+      return "startup probe failed";
+    case ProbeEvent::liveness_failed:
+      return "liveness probe failed";
+  }
+  return "?";
+}
+
 bool ProbeCounter::take(bool success) {
   streak_ = success == last_ ? streak_ + 1 : 1;
   last_ = success;
@@ -121,7 +145,7 @@ ContainerProbes::ContainerProbes(const Container& container, ProbeTarget target,
     : target_(std::move(target)),
       cri_(cri),
       changed_(std::move(changed)),
-      started_(!container.startup),
+      life_(container.startup ? ProbedLife::starting : ProbedLife::started),
       ready_(!container.readiness) {
   if (container.startup) start(Kind::startup, *container.startup);
   if (container.liveness) start(Kind::liveness, *container.liveness);
@@ -154,7 +178,7 @@ bool ContainerProbes::pause(std::stop_token stop, milliseconds time) {
 
 bool ContainerProbes::wait_until_started(std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  return wake_.wait(lock, stop, [this] { return started_.load(); });
+  return wake_.wait(lock, stop, [this] { return life_ == ProbedLife::started; });
 }
 
 void ContainerProbes::run(std::stop_token stop, Kind kind, const Probe& probe) {
@@ -170,14 +194,14 @@ void ContainerProbes::run(std::stop_token stop, Kind kind, const Probe& probe) {
       failures_.push_back(fmt::format("{} probe failed: {}", names[static_cast<int>(kind)], result.message));
     }
     const bool decided = counter.take(result.success);
-    if (decided) settle(kind, counter.healthy(), probe);
+    if (decided) decide(kind, counter.healthy(), probe);
     if (decided || !result.success) changed_();
     if (decided && kind == Kind::startup) return;
     if (!pause(stop, probe.period)) return;
   }
 }
 
-void ContainerProbes::settle(Kind kind, bool healthy, const Probe& probe) {
+void ContainerProbes::decide(Kind kind, bool healthy, const Probe& probe) {
   if (kind == Kind::readiness) {
     ready_ = healthy;
   } else if (!healthy) {
@@ -185,14 +209,18 @@ void ContainerProbes::settle(Kind kind, bool healthy, const Probe& probe) {
       std::scoped_lock lock(mutex_);
       failed_grace_ = probe.termination_grace;
     }
-    restart_ = true;
+    happens(kind == Kind::startup ? ProbeEvent::startup_failed : ProbeEvent::liveness_failed);
   } else if (kind == Kind::startup) {
-    {
-      std::scoped_lock lock(mutex_);
-      started_ = true;
-    }
-    wake_.notify_all();
+    happens(ProbeEvent::startup_succeeded);
   }
+}
+
+void ContainerProbes::happens(ProbeEvent event) {
+  {
+    std::scoped_lock lock(mutex_);
+    life_ = follow(probed_life, life_.load(), event, "container " + target_.container_id);
+  }
+  wake_.notify_all();
 }
 
 }  // namespace flox::kube

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/transitions.h"
 #include "kube/cri/cri.h"
 #include "kube/reading/objects.h"
 
@@ -47,6 +48,28 @@ struct ProbeTarget {
 // Runs a probe once, within its timeout. Never throws: what goes wrong is a failed result.
 ProbeResult run_probe(const Probe& probe, const ProbeTarget& target, Cri& cri);
 
+// What a running container's probes have found, as a table:
+//
+//   starting --startup_succeeded--> started --liveness_failed--> restart_wanted
+//      |                                                              ^
+//      '--startup_failed----------------------------------------------'
+//
+// Liveness may fail again while the restart is on its way.
+enum class ProbedLife { starting, started, restart_wanted };
+
+enum class ProbeEvent { startup_succeeded, startup_failed, liveness_failed };
+
+// What an error calls them.
+const char* word(ProbedLife life) noexcept;
+const char* word(ProbeEvent event) noexcept;
+
+inline constexpr Transition<ProbedLife, ProbeEvent> probed_life[] = {
+    {ProbedLife::starting, ProbeEvent::startup_succeeded, ProbedLife::started},
+    {ProbedLife::starting, ProbeEvent::startup_failed, ProbedLife::restart_wanted},
+    {ProbedLife::started, ProbeEvent::liveness_failed, ProbedLife::restart_wanted},
+    {ProbedLife::restart_wanted, ProbeEvent::liveness_failed, ProbedLife::restart_wanted},
+};
+
 // The probes of one running container, one thread each, until the object goes. As Kubernetes: readiness and
 // liveness wait for the startup probe; a container without a readiness probe is ready once it has started; a
 // failed liveness or startup probe asks for a restart.
@@ -56,8 +79,8 @@ class ContainerProbes {
   ContainerProbes(const Container& container, ProbeTarget target, Cri& cri, std::function<void()> changed);
   ~ContainerProbes();
 
-  bool ready() const { return started_ && ready_; }
-  bool restart_wanted() const { return restart_; }
+  bool ready() const { return life_ == ProbedLife::started && ready_; }
+  bool restart_wanted() const { return life_ == ProbedLife::restart_wanted; }
   // Of the probe that wants the restart: how long the container may take to end. None: as long as the pod
   // says.
   std::optional<seconds> failed_grace() const;
@@ -68,7 +91,8 @@ class ContainerProbes {
   enum class Kind { startup, liveness, readiness };
   void start(Kind kind, const Probe& probe);
   void run(std::stop_token stop, Kind kind, const Probe& probe);
-  void settle(Kind kind, bool healthy, const Probe& probe);
+  void decide(Kind kind, bool healthy, const Probe& probe);
+  void happens(ProbeEvent event);
   // False if the object is going.
   bool pause(std::stop_token stop, std::chrono::milliseconds time);
   bool wait_until_started(std::stop_token stop);
@@ -76,7 +100,8 @@ class ContainerProbes {
   ProbeTarget target_;
   Cri& cri_;
   std::function<void()> changed_;
-  std::atomic<bool> started_, ready_, restart_{false};
+  std::atomic<ProbedLife> life_;
+  std::atomic<bool> ready_;  // as the readiness probe found it last
   mutable std::mutex mutex_;
   std::optional<seconds> failed_grace_;
   std::condition_variable_any wake_;

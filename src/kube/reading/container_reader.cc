@@ -28,8 +28,7 @@ constexpr FieldRule resources_rules[] = {
     {"claims", Treatment::refused, "there are no resource claims here"},
 };
 
-KeyRef read_key_ref(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+KeyRef read_key_ref(Fields& fields) {
   KeyRef ref;
   ref.object = fields.required_text("name");
   ref.key = fields.required_text("key");
@@ -37,8 +36,12 @@ KeyRef read_key_ref(const YamlNode& node, const std::string& path, const ReadCon
   return ref;
 }
 
-EnvVar read_env(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+std::string read_field_ref(Fields& fields) {
+  fields.accept("apiVersion");
+  return fields.required_text("fieldPath");
+}
+
+EnvVar read_env(Fields& fields) {
   EnvVar variable;
   variable.name = fields.required_text("name");
   if (variable.name.find('=') != std::string::npos)
@@ -47,32 +50,32 @@ EnvVar read_env(const YamlNode& node, const std::string& path, const ReadContext
   if (!fields.has("valueFrom")) return variable;
   if (!variable.value.empty())
     fields.reject("valueFrom", "a variable has either value or valueFrom, not both");
-  Fields from(fields.node("valueFrom"), fields.path_of("valueFrom"), context, value_rules);
-  if (from.has("fieldRef")) {
-    Fields ref(from.node("fieldRef"), from.path_of("fieldRef"), context);
-    ref.accept("apiVersion");
-    variable.field_path = ref.required_text("fieldPath");
-  } else if (from.has("configMapKeyRef")) {
-    variable.config_map_key =
-        read_key_ref(from.node("configMapKeyRef"), from.path_of("configMapKeyRef"), context);
-  } else if (from.has("secretKeyRef")) {
-    variable.secret_key = read_key_ref(from.node("secretKeyRef"), from.path_of("secretKeyRef"), context);
-  } else {
-    fields.reject("valueFrom", "only fieldRef, configMapKeyRef and secretKeyRef can be read here");
-  }
+  fields.map(
+      "valueFrom",
+      [&](Fields& from) {
+        if (from.has("fieldRef"))
+          variable.field_path = from.map("fieldRef", read_field_ref);
+        else if (from.has("configMapKeyRef"))
+          variable.config_map_key = from.map("configMapKeyRef", read_key_ref);
+        else if (from.has("secretKeyRef"))
+          variable.secret_key = from.map("secretKeyRef", read_key_ref);
+        else
+          fields.reject("valueFrom", "only fieldRef, configMapKeyRef and secretKeyRef can be read here");
+      },
+      value_rules);
   return variable;
 }
 
-EnvFrom read_env_from(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+EnvFrom read_env_from(Fields& fields) {
   EnvFrom from;
   from.prefix = fields.text("prefix");
   from.is_secret = fields.has("secretRef");
   const char* key = from.is_secret ? "secretRef" : "configMapRef";
-  if (!fields.has(key)) context.reject(node, path, "needs a configMapRef or a secretRef");
-  Fields ref(fields.node(key), fields.path_of(key), context);
-  from.object = ref.required_text("name");
-  from.optional = ref.boolean("optional").value_or(false);
+  if (!fields.has(key)) fields.reject("needs a configMapRef or a secretRef");
+  fields.map(key, [&](Fields& ref) {
+    from.object = ref.required_text("name");
+    from.optional = ref.boolean("optional").value_or(false);
+  });
   return from;
 }
 
@@ -92,34 +95,34 @@ std::string read_probed_host(Fields& fields) {
   return host;
 }
 
-HttpAction read_http_action(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+std::pair<std::string, std::string> read_header(Fields& fields) {
+  std::pair<std::string, std::string> header{fields.required_text("name"), fields.text("value")};
+  for (const auto* text : {&header.first, &header.second})
+    if (text->find_first_of("\r\n") != std::string::npos) fields.reject("a header is one line");
+  return header;
+}
+
+HttpAction read_http_action(Fields& fields) {
   HttpAction action;
   action.scheme = fields.word("scheme", {"HTTP", "HTTPS"}) == "HTTPS" ? "https" : "http";
   action.host = read_probed_host(fields);
   action.path = fields.text("path", "/");
   action.port = read_probed_port(fields);
-  fields.each("httpHeaders", [&](const YamlNode& item, const std::string& where) {
-    Fields header(item, where, context);
-    action.headers.emplace_back(header.required_text("name"), header.text("value"));
-    for (const auto* text : {&action.headers.back().first, &action.headers.back().second})
-      if (text->find_first_of("\r\n") != std::string::npos)
-        context.reject(item, where, "a header is one line");
-  });
+  action.headers = fields.maps("httpHeaders", read_header);
   return action;
 }
 
-std::optional<Probe> read_probe(Fields& container, const char* key) {
-  if (!container.has(key)) return std::nullopt;
-  const ReadContext& context = container.context();
-  Fields fields(container.node(key), container.path_of(key), context);
+ExecAction read_exec_action(Fields& fields) { return {fields.texts("command")}; }
+
+TcpAction read_tcp_action(Fields& fields) { return {read_probed_host(fields), read_probed_port(fields)}; }
+
+Probe read_probe(Fields& fields, bool readiness) {
   Probe probe;
   probe.initial_delay = seconds_of(fields, "initialDelaySeconds", 0, probe.initial_delay);
   probe.period = seconds_of(fields, "periodSeconds", 1, probe.period);
   probe.timeout = seconds_of(fields, "timeoutSeconds", 1, probe.timeout);
   probe.failure_threshold = static_cast<int>(fields.integer("failureThreshold", 1, 1000000).value_or(3));
   probe.success_threshold = static_cast<int>(fields.integer("successThreshold", 1, 1000000).value_or(1));
-  const bool readiness = std::string_view(key) == "readinessProbe";
   if (probe.success_threshold != 1 && !readiness)
     fields.reject("successThreshold", "must be 1 for liveness and startup probes");
   if (const auto grace = fields.integer("terminationGracePeriodSeconds", 1, 86400 * 365)) {
@@ -127,47 +130,46 @@ std::optional<Probe> read_probe(Fields& container, const char* key) {
     probe.termination_grace = seconds(*grace);
   }
   if (fields.has("exec")) {
-    Fields exec(fields.node("exec"), fields.path_of("exec"), context);
-    ExecAction action{exec.texts("command")};
+    ExecAction action = fields.map("exec", read_exec_action);
     if (action.command.empty()) fields.reject("exec", "needs a command");
     probe.action = std::move(action);
   } else if (fields.has("httpGet")) {
-    probe.action = read_http_action(fields.node("httpGet"), fields.path_of("httpGet"), context);
+    probe.action = fields.map("httpGet", read_http_action);
   } else if (fields.has("tcpSocket")) {
-    Fields tcp(fields.node("tcpSocket"), fields.path_of("tcpSocket"), context);
-    probe.action = TcpAction{read_probed_host(tcp), read_probed_port(tcp)};
+    probe.action = fields.map("tcpSocket", read_tcp_action);
   } else {
-    container.reject(key, "needs exec, httpGet or tcpSocket (gRPC probes are not supported)");
+    fields.reject("needs exec, httpGet or tcpSocket (gRPC probes are not supported)");
   }
   return probe;
 }
 
+std::optional<Probe> read_probe(Fields& container, const char* key, bool readiness) {
+  if (!container.has(key)) return std::nullopt;
+  return container.map(key, [&](Fields& fields) { return read_probe(fields, readiness); });
+}
+
 // Resources other than CPU and memory: a limit that nobody keeps would be none.
-void check_other_resources(const YamlNode& list, const std::string& path, const ReadContext& context,
-                           bool limits) {
-  for (const auto& [key, value] : list.fields()) {
+void check_other_resources(const Fields& list, bool limits) {
+  for (const auto& [key, value] : list.whole().fields()) {
     const std::string& name = key.text();
     if (name == "cpu" || name == "memory" || !value.is_given()) continue;
+    const std::string path = list.path_of(name.c_str());
     if (name != "ephemeral-storage")
-      context.reject(key, path + "." + name, "refused; this machine has no such resource for pods");
-    if (limits)
-      context.reject(key, path + "." + name, "refused; a container's disk space is not limited here");
-    context.note(path + "." + name + ": noted; disk space is not shared out here");
+      list.context().reject(key, path, "refused; this machine has no such resource for pods");
+    if (limits) list.context().reject(key, path, "refused; a container's disk space is not limited here");
+    list.context().note(path + ": noted; disk space is not shared out here");
   }
 }
 
-Resources read_resources(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context, resources_rules);
+Resources read_resources(Fields& fields) {
   Resources resources;
-  for (const bool limits : {false, true}) {
-    const char* key = limits ? "limits" : "requests";
-    const YamlNode list = fields.node(key);
-    Fields values(list, fields.path_of(key), context);
-    (limits ? resources.cpu_limit : resources.cpu_request) = values.quantity("cpu", true);
-    (limits ? resources.memory_limit : resources.memory_request) = values.quantity("memory", false);
-    check_other_resources(list, fields.path_of(key), context, limits);
-    values.accept_all();
-  }
+  for (const bool limits : {false, true})
+    fields.map(limits ? "limits" : "requests", [&](Fields& values) {
+      (limits ? resources.cpu_limit : resources.cpu_request) = values.quantity("cpu", true);
+      (limits ? resources.memory_limit : resources.memory_request) = values.quantity("memory", false);
+      check_other_resources(values, limits);
+      values.accept_all();
+    });
   // As Kubernetes: a limit without a request is also the request.
   if (!resources.cpu_request) resources.cpu_request = resources.cpu_limit;
   if (!resources.memory_request) resources.memory_request = resources.memory_limit;
@@ -178,8 +180,7 @@ Resources read_resources(const YamlNode& node, const std::string& path, const Re
   return resources;
 }
 
-VolumeMount read_mount(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+VolumeMount read_mount(Fields& fields) {
   VolumeMount mount;
   mount.volume = fields.required_text("name");
   mount.mount_path = fields.required_text("mountPath");
@@ -199,8 +200,7 @@ VolumeMount read_mount(const YamlNode& node, const std::string& path, const Read
   return mount;
 }
 
-ContainerPort read_port(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+ContainerPort read_port(Fields& fields) {
   ContainerPort port;
   port.name = fields.text("name");
   if (!port.name.empty() && !is_port(port.name))
@@ -223,16 +223,7 @@ void check_mounts(const Container& container, Fields& fields) {
   }
 }
 
-}  // namespace
-
-seconds seconds_of(Fields& fields, const char* key, int64_t minimum, seconds otherwise) {
-  const auto value = fields.integer(key, minimum, 86400 * 365);
-  return value ? seconds(*value) : otherwise;
-}
-
-Container read_container(const YamlNode& node, const std::string& path, const ReadContext& context,
-                         bool init) {
-  Fields fields(node, path, context, container_rules);
+Container read_container(Fields& fields, bool init) {
   Container container;
   container.name = fields.required_text("name");
   if (!is_dns_label(container.name))
@@ -247,28 +238,34 @@ Container read_container(const YamlNode& node, const std::string& path, const Re
   container.command = fields.texts("command");
   container.args = fields.texts("args");
   container.working_dir = fields.text("workingDir");
-  auto list = [&](const char* key, auto read, auto& into) {
-    fields.each(key, [&](const YamlNode& item, const std::string& where) {
-      into.push_back(read(item, where, context));
-    });
-  };
-  list("env", read_env, container.env);
-  list("envFrom", read_env_from, container.env_from);
-  list("volumeMounts", read_mount, container.mounts);
-  list("ports", read_port, container.ports);
-  container.liveness = read_probe(fields, "livenessProbe");
-  container.readiness = read_probe(fields, "readinessProbe");
-  container.startup = read_probe(fields, "startupProbe");
+  container.env = fields.maps("env", read_env);
+  container.env_from = fields.maps("envFrom", read_env_from);
+  container.mounts = fields.maps("volumeMounts", read_mount);
+  container.ports = fields.maps("ports", read_port);
+  container.liveness = read_probe(fields, "livenessProbe", false);
+  container.readiness = read_probe(fields, "readinessProbe", true);
+  container.startup = read_probe(fields, "startupProbe", false);
   if (init && (container.liveness || container.readiness || container.startup))
     fields.reject("name", "init containers have no probes");
-  container.resources = read_resources(fields.node("resources"), fields.path_of("resources"), context);
-  container.security =
-      read_security(fields.node("securityContext"), fields.path_of("securityContext"), context);
+  container.resources = fields.map("resources", read_resources, resources_rules);
+  container.security = read_security(fields);
   container.stdin_open = fields.boolean("stdin").value_or(false);
   container.stdin_once = fields.boolean("stdinOnce").value_or(false);
   container.tty = fields.boolean("tty").value_or(false);
   check_mounts(container, fields);
   return container;
+}
+
+}  // namespace
+
+std::vector<Container> read_containers(Fields& pod, const char* key, bool init) {
+  return pod.maps(
+      key, [&](Fields& fields) { return read_container(fields, init); }, container_rules);
+}
+
+seconds seconds_of(Fields& fields, const char* key, int64_t minimum, seconds otherwise) {
+  const auto value = fields.integer(key, minimum, 86400 * 365);
+  return value ? seconds(*value) : otherwise;
 }
 
 }  // namespace flox::kube

@@ -1,4 +1,4 @@
-// Reading one container of a pod from a manifest.
+// Reading the containers of a pod from a manifest.
 #pragma once  // Fuzzed by fuzz/kube_manifest.cc.
 
 #include "kube/reading/fields.h"
@@ -6,8 +6,8 @@
 namespace flox::kube {
 
 // Throws Error(invalid_input) naming file, line, column and field.
-Container read_container(const YamlNode& node, const std::string& path, const ReadContext& context,
-                         bool init);
+// `key`: "containers" or "initContainers".
+std::vector<Container> read_containers(Fields& pod, const char* key, bool init);
 // A whole number of seconds, at most a year.
 seconds seconds_of(Fields& fields, const char* key, int64_t minimum, seconds otherwise);
 

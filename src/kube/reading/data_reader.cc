@@ -64,6 +64,30 @@ void check_size(const KeyedData& data, Fields& object) {
   if (bytes > most_data) object.reject("data", "takes more than 1 MiB");
 }
 
+PersistentVolumeClaim read_claim_spec(Fields& spec) {
+  PersistentVolumeClaim claim;
+  claim.storage_class = spec.text("storageClassName");
+  if (!claim.storage_class.empty())
+    spec.note("storageClassName", claim.storage_class + " → a directory of this machine");
+  const std::vector<std::string> modes = spec.texts("accessModes");
+  for (const auto& mode : modes) {
+    if (mode == "ReadWriteOncePod")
+      spec.reject("accessModes", "refused; a claim cannot be kept to one pod here (ReadWriteOnce: one node)");
+    if (mode != "ReadWriteOnce" && mode != "ReadWriteMany" && mode != "ReadOnlyMany")
+      spec.reject("accessModes", fmt::format("{} is not an access mode", mode));
+  }
+  claim.read_only = modes == std::vector<std::string>{"ReadOnlyMany"};
+  if (!claim.read_only) spec.note("accessModes", "on one machine every pod may write the directory");
+  spec.map("resources", [&](Fields& resources) {
+    resources.map("requests", [&](Fields& requests) {
+      claim.requested = requests.quantity("storage", false);
+      requests.note("storage", "the directory has no limit");
+    });
+    if (resources.has("limits")) resources.reject("limits", "refused; a claim's directory has no limit here");
+  });
+  return claim;
+}
+
 }  // namespace
 
 KeyedData read_secret(Fields& object) {
@@ -87,29 +111,7 @@ KeyedData read_config_map(Fields& object) {
   return map;
 }
 
-PersistentVolumeClaim read_claim(Fields& object) {
-  const ReadContext& context = object.context();
-  Fields spec(object.node("spec"), "spec", context, claim_rules);
-  PersistentVolumeClaim claim;
-  claim.storage_class = spec.text("storageClassName");
-  if (!claim.storage_class.empty())
-    spec.note("storageClassName", claim.storage_class + " → a directory of this machine");
-  const std::vector<std::string> modes = spec.texts("accessModes");
-  for (const auto& mode : modes) {
-    if (mode == "ReadWriteOncePod")
-      spec.reject("accessModes", "refused; a claim cannot be kept to one pod here (ReadWriteOnce: one node)");
-    if (mode != "ReadWriteOnce" && mode != "ReadWriteMany" && mode != "ReadOnlyMany")
-      spec.reject("accessModes", fmt::format("{} is not an access mode", mode));
-  }
-  claim.read_only = modes == std::vector<std::string>{"ReadOnlyMany"};
-  if (!claim.read_only) spec.note("accessModes", "on one machine every pod may write the directory");
-  Fields resources(spec.node("resources"), "spec.resources", context);
-  Fields requests(resources.node("requests"), "spec.resources.requests", context);
-  claim.requested = requests.quantity("storage", false);
-  requests.note("storage", "the directory has no limit");
-  if (resources.has("limits")) resources.reject("limits", "refused; a claim's directory has no limit here");
-  return claim;
-}
+PersistentVolumeClaim read_claim(Fields& object) { return object.map("spec", read_claim_spec, claim_rules); }
 
 RuntimeClass read_runtime_class(Fields& object) {
   RuntimeClass runtime_class{object.required_text("handler")};

@@ -31,16 +31,15 @@ void ReadContext::note(const std::string& text) const {
   if (notes) notes->push_back(object.empty() ? text : object + ": " + text);
 }
 
-Fields::Fields(const YamlNode& node, std::string path, const ReadContext& context,
+Fields::Fields(const YamlNode& node, const std::string& path, const ReadContext& context,
                std::span<const FieldRule> rules)
-    : path_(std::move(path)), context_(context), rules_(rules), exceptions_(std::uncaught_exceptions()) {
+    : node_(node), path_(path), context_(context), rules_(rules) {
   if (!node.is_given()) return;
   if (!node.is_map()) context_.reject(node, path_, "expected a map of fields");
   map_ = node;
 }
 
-Fields::~Fields() noexcept(false) {
-  if (std::uncaught_exceptions() != exceptions_) return;
+void Fields::finish() const {
   for (const auto& [key, value] : map_.fields()) {
     if (read_.contains(key.text()) || !value.is_given()) continue;
     const FieldRule* known = nullptr;
@@ -77,6 +76,8 @@ void Fields::accept_all() {
 void Fields::reject(const char* key, const std::string& text) const {
   context_.reject(has(key) ? map_[key] : map_, path_of(key), text);
 }
+
+void Fields::reject(const std::string& text) const { context_.reject(node_, path_, text); }
 
 std::string string_of(const YamlNode& node, const std::string& path, const ReadContext& context) {
   if (!node.is_given()) return {};

@@ -10,6 +10,8 @@
 #include <set>
 #include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -45,12 +47,25 @@ struct FieldRule {
 
 class Fields {
  public:
-  // `node` must be a map; a missing or null one reads as empty. `rules` tells of the fields that are known
-  // and not read; it must outlive the object. What is neither read nor among the rules is refused by the
-  // destructor.
-  Fields(const YamlNode& node, std::string path, const ReadContext& context,
-         std::span<const FieldRule> rules = {});
-  ~Fields() noexcept(false);
+  // Reads a map: `reader` takes the fields that it knows from the Fields that it is given, and its result is
+  // returned. `rules` tells of the fields that are known and not read. Once the reader has returned, what it
+  // has neither read nor accepted and is not among the rules is refused. This is the only way to get Fields,
+  // so no reader can leave that check out. `node` must be a map; a missing or null one reads as empty.
+  // Throws Error(invalid_input).
+  template <typename Reader>
+  static std::invoke_result_t<Reader&, Fields&> read(const YamlNode& node, const std::string& path,
+                                                     const ReadContext& context,
+                                                     std::span<const FieldRule> rules, Reader&& reader) {
+    Fields fields(node, path, context, rules);
+    if constexpr (std::is_void_v<std::invoke_result_t<Reader&, Fields&>>) {
+      reader(fields);
+      fields.finish();
+    } else {
+      auto result = reader(fields);
+      fields.finish();
+      return result;
+    }
+  }
   Fields(const Fields&) = delete;
   Fields& operator=(const Fields&) = delete;
 
@@ -75,6 +90,20 @@ class Fields {
 
   // Calls `read` for every entry of a list, with the entry's own path: "spec.containers[0]".
   void each(const char* key, const std::function<void(const YamlNode&, const std::string& path)>& read);
+  // The field's value is a map: what `reader` makes of its fields.
+  template <typename Reader>
+  auto map(const char* key, Reader&& reader, std::span<const FieldRule> rules = {}) {
+    return read(node(key), path_of(key), context_, rules, reader);
+  }
+  // The field's value is a list of maps: what `reader` makes of each.
+  template <typename Reader>
+  auto maps(const char* key, Reader&& reader, std::span<const FieldRule> rules = {}) {
+    std::vector<std::invoke_result_t<Reader&, Fields&>> values;
+    each(key, [&](const YamlNode& item, const std::string& path) {
+      values.push_back(read(item, path, context_, rules, reader));
+    });
+    return values;
+  }
 
   // The field is understood but has no effect here: if it is given, says why.
   void note(const char* key, const std::string& why);
@@ -82,19 +111,28 @@ class Fields {
   void accept(const char* key) { read_.insert(key); }
   void accept_all();
 
+  // The map itself, whose fields do not count as read thereby.
+  const YamlNode& whole() const { return map_; }
+  const std::string& path() const { return path_; }
   std::string path_of(const char* key) const;
   [[noreturn]] void reject(const char* key, const std::string& text) const;
+  // What is wrong is the map as a whole.
+  [[noreturn]] void reject(const std::string& text) const;
   const ReadContext& context() const { return context_; }
 
  private:
+  Fields(const YamlNode& node, const std::string& path, const ReadContext& context,
+         std::span<const FieldRule> rules);
+  // Refuses what is neither read nor among the rules.
+  void finish() const;
   void apply(const FieldRule& rule, const YamlNode& key, const YamlNode& value) const;
 
-  YamlNode map_;
+  YamlNode node_;  // as it was given
+  YamlNode map_;   // missing if it was null
   std::string path_;
   const ReadContext& context_;
   std::span<const FieldRule> rules_;
   std::set<std::string, std::less<>> read_;
-  int exceptions_;
 };
 
 // The text of a scalar node that Kubernetes would take for a string. Throws Error through `context`.

@@ -61,9 +61,8 @@ bool is_object_name(std::string name, const std::string& kind) {
   return is_dns_subdomain(name);
 }
 
-Metadata read_metadata(const YamlNode& node, ReadContext& context, const std::string& kind) {
-  if (!node["metadata"].is_given()) context.reject(node, "metadata", "is missing");
-  Fields fields(node["metadata"], "metadata", context, metadata_rules);
+// The context learns the object's name, for the errors from then on.
+Metadata read_metadata(Fields& fields, ReadContext& context, const std::string& kind) {
   Metadata metadata;
   metadata.name = fields.text("name");
   if (metadata.name.empty() && !fields.has("generateName")) fields.required_text("name");
@@ -94,7 +93,9 @@ Object read_head(const YamlNode& node, ReadContext& context, const std::string& 
   }
   if (!is_kind(object.kind)) context.reject(node["kind"], "kind", "is not the name of a kind");
   context.object = object.kind;
-  object.metadata = read_metadata(node, context, object.kind);
+  if (!node["metadata"].is_given()) context.reject(node, "metadata", "is missing");
+  object.metadata = Fields::read(node["metadata"], "metadata", context, metadata_rules,
+                                 [&](Fields& fields) { return read_metadata(fields, context, object.kind); });
   if (cluster_wide(object.kind))
     object.metadata.namespace_.clear();
   else if (object.metadata.namespace_.empty())
@@ -110,7 +111,7 @@ void read_body(Object& object, Fields& fields) {
   } else if (object.kind == "Job") {
     object.body = read_job(fields);
   } else if (object.kind == "Pod") {
-    object.body = Pod{read_pod_spec(fields.node("spec"), "spec", fields.context())};
+    object.body = Pod{read_pod_spec(fields)};
   } else if (object.kind == "ConfigMap") {
     object.body = read_config_map(fields);
   } else if (object.kind == "Secret") {
@@ -171,9 +172,10 @@ Object read_node(const YamlNode& node, const std::string& source, const std::str
                                           object.api_version));
     return object;
   }
-  Fields fields(node, "", context, rules_of_object(object.kind));
-  for (const char* key : {"apiVersion", "kind", "metadata"}) fields.accept(key);
-  read_body(object, fields);
+  Fields::read(node, "", context, rules_of_object(object.kind), [&](Fields& fields) {
+    for (const char* key : {"apiVersion", "kind", "metadata"}) fields.accept(key);
+    read_body(object, fields);
+  });
   return object;
 }
 

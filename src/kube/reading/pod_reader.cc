@@ -45,28 +45,30 @@ constexpr FieldRule template_metadata_rules[] = {
     {"finalizers", Treatment::noted, "nothing waits for them here"},
 };
 
+std::string read_dns_option(Fields& fields) {
+  const std::string name = fields.required_text("name"), value = fields.text("value");
+  return value.empty() ? name : name + ":" + value;
+}
+
+DnsConfig read_dns_config(Fields& fields) {
+  DnsConfig dns;
+  dns.servers = fields.texts("nameservers");
+  dns.searches = fields.texts("searches");
+  dns.options = fields.maps("options", read_dns_option);
+  for (const auto* list : {&dns.servers, &dns.searches, &dns.options})
+    for (const auto& word : *list)
+      if (word.find_first_of(" \t\r\n#;") != std::string::npos)
+        fields.reject(fmt::format("\"{}\" is not one word of a resolv.conf", word));
+  return dns;
+}
+
 void read_dns(Fields& fields, PodSpec& spec) {
   const std::string policy =
       fields.word("dnsPolicy", {"", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"});
   if (policy.starts_with("ClusterFirst"))
     fields.note("dnsPolicy", "no cluster DNS here: pods use this machine's resolv.conf");
   if (policy == "None" && !fields.has("dnsConfig")) fields.reject("dnsPolicy", "None needs a dnsConfig");
-  if (!fields.has("dnsConfig")) return;
-  const ReadContext& context = fields.context();
-  Fields config(fields.node("dnsConfig"), fields.path_of("dnsConfig"), context);
-  DnsConfig dns;
-  dns.servers = config.texts("nameservers");
-  dns.searches = config.texts("searches");
-  config.each("options", [&](const YamlNode& item, const std::string& where) {
-    Fields option(item, where, context);
-    const std::string name = option.required_text("name"), value = option.text("value");
-    dns.options.push_back(value.empty() ? name : name + ":" + value);
-  });
-  for (const auto* list : {&dns.servers, &dns.searches, &dns.options})
-    for (const auto& word : *list)
-      if (word.find_first_of(" \t\r\n#;") != std::string::npos)
-        fields.reject("dnsConfig", fmt::format("\"{}\" is not one word of a resolv.conf", word));
-  spec.dns = std::move(dns);
+  if (fields.has("dnsConfig")) spec.dns = fields.map("dnsConfig", read_dns_config);
 }
 
 void read_host_settings(Fields& fields, PodSpec& spec) {
@@ -85,29 +87,49 @@ void read_host_settings(Fields& fields, PodSpec& spec) {
   spec.service_account = fields.text("serviceAccountName", fields.text("serviceAccount"));
   if (!spec.service_account.empty())
     fields.note("serviceAccountName", "no API server here, so pods get no token");
-  Fields os(fields.node("os"), fields.path_of("os"), fields.context());
-  if (os.text("name", "linux") != "linux") os.reject("name", "pods run on Linux here");
+  fields.map("os", [](Fields& os) {
+    if (os.text("name", "linux") != "linux") os.reject("name", "pods run on Linux here");
+  });
 }
 
-void check_names(const PodSpec& spec, const YamlNode& node, const std::string& path,
-                 const ReadContext& context) {
+void check_names(const PodSpec& spec, const Fields& fields) {
   std::vector<std::string> names, volumes;
   for (const auto& volume : spec.volumes) {
     if (std::find(volumes.begin(), volumes.end(), volume.name) != volumes.end())
-      context.reject(node, path, fmt::format("the volume {} is given twice", volume.name));
+      fields.reject(fmt::format("the volume {} is given twice", volume.name));
     volumes.push_back(volume.name);
   }
   for (const auto* list : {&spec.init_containers, &spec.containers})
     for (const auto& container : *list) {
       if (std::find(names.begin(), names.end(), container.name) != names.end())
-        context.reject(node, path, fmt::format("the container {} is given twice", container.name));
+        fields.reject(fmt::format("the container {} is given twice", container.name));
       names.push_back(container.name);
       for (const auto& mount : container.mounts)
         if (std::find(volumes.begin(), volumes.end(), mount.volume) == volumes.end())
-          context.reject(node, path,
-                         fmt::format("container {} mounts the volume {}, which the pod does not have",
-                                     container.name, mount.volume));
+          fields.reject(fmt::format("container {} mounts the volume {}, which the pod does not have",
+                                    container.name, mount.volume));
     }
+}
+
+PodSpec read_spec(Fields& fields) {
+  PodSpec spec;
+  spec.runtime_class = fields.text("runtimeClassName");
+  spec.init_containers = read_containers(fields, "initContainers", true);
+  spec.containers = read_containers(fields, "containers", false);
+  if (spec.containers.empty()) fields.reject("containers", "a pod needs at least one container");
+  spec.volumes = fields.maps("volumes", read_volume);
+  const std::string policy = fields.word("restartPolicy", {"Always", "OnFailure", "Never"});
+  spec.restart_policy = policy == "Always"      ? RestartPolicy::always
+                        : policy == "OnFailure" ? RestartPolicy::on_failure
+                                                : RestartPolicy::never;
+  spec.termination_grace = seconds_of(fields, "terminationGracePeriodSeconds", 0, spec.termination_grace);
+  if (const auto deadline = fields.integer("activeDeadlineSeconds", 1, 2147483647))
+    spec.active_deadline = seconds(*deadline);
+  read_pod_security(fields, spec);
+  read_dns(fields, spec);
+  read_host_settings(fields, spec);
+  check_names(spec, fields);
+  return spec;
 }
 
 }  // namespace
@@ -133,46 +155,25 @@ StringMap read_annotations(Fields& metadata) {
   return annotations;
 }
 
-PodSpec read_pod_spec(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  if (!node.is_given()) context.reject(node, path, "is missing");
-  Fields fields(node, path, context, pod_rules);
-  PodSpec spec;
-  spec.runtime_class = fields.text("runtimeClassName");
-  fields.each("initContainers", [&](const YamlNode& item, const std::string& where) {
-    spec.init_containers.push_back(read_container(item, where, context, true));
-  });
-  fields.each("containers", [&](const YamlNode& item, const std::string& where) {
-    spec.containers.push_back(read_container(item, where, context, false));
-  });
-  if (spec.containers.empty()) fields.reject("containers", "a pod needs at least one container");
-  fields.each("volumes", [&](const YamlNode& item, const std::string& where) {
-    spec.volumes.push_back(read_volume(item, where, context));
-  });
-  const std::string policy = fields.word("restartPolicy", {"Always", "OnFailure", "Never"});
-  spec.restart_policy = policy == "Always"      ? RestartPolicy::always
-                        : policy == "OnFailure" ? RestartPolicy::on_failure
-                                                : RestartPolicy::never;
-  spec.termination_grace = seconds_of(fields, "terminationGracePeriodSeconds", 0, spec.termination_grace);
-  if (const auto deadline = fields.integer("activeDeadlineSeconds", 1, 2147483647))
-    spec.active_deadline = seconds(*deadline);
-  read_pod_security(fields, spec);
-  read_dns(fields, spec);
-  read_host_settings(fields, spec);
-  check_names(spec, node, path, context);
-  return spec;
+PodSpec read_pod_spec(Fields& owner) {
+  if (!owner.has("spec")) owner.reject("spec", "is missing");
+  return owner.map("spec", read_spec, pod_rules);
 }
 
-PodTemplate read_pod_template(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
-  PodTemplate pod_template;
-  {
-    Fields metadata(fields.node("metadata"), fields.path_of("metadata"), context, template_metadata_rules);
-    pod_template.labels = read_labels(metadata);
-    pod_template.annotations = read_annotations(metadata);
-  }
-  if (!fields.has("spec")) fields.reject("spec", "is missing");
-  pod_template.spec = read_pod_spec(fields.node("spec"), fields.path_of("spec"), context);
-  return pod_template;
+PodTemplate read_pod_template(Fields& workload) {
+  if (!workload.has("template")) workload.reject("template", "is missing");
+  return workload.map("template", [](Fields& fields) {
+    PodTemplate pod_template;
+    fields.map(
+        "metadata",
+        [&](Fields& metadata) {
+          pod_template.labels = read_labels(metadata);
+          pod_template.annotations = read_annotations(metadata);
+        },
+        template_metadata_rules);
+    pod_template.spec = read_pod_spec(fields);
+    return pod_template;
+  });
 }
 
 }  // namespace flox::kube

@@ -7,8 +7,9 @@ namespace flox::kube {
 
 // What is wrong, not known, or restricts the pod and is not supported is an Error(invalid_input) naming file,
 // line, column and field; what has no effect on one machine goes to the context's notes.
-PodSpec read_pod_spec(const YamlNode& node, const std::string& path, const ReadContext& context);
-PodTemplate read_pod_template(const YamlNode& node, const std::string& path, const ReadContext& context);
+// The field "spec" of a Pod or of a template, the field "template" of a workload's spec: each must be given.
+PodSpec read_pod_spec(Fields& owner);
+PodTemplate read_pod_template(Fields& workload);
 // Of any object's metadata.
 StringMap read_labels(Fields& metadata);
 StringMap read_annotations(Fields& metadata);

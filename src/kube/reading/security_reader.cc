@@ -22,10 +22,8 @@ constexpr FieldRule pod_rules[] = {
     {"windowsOptions", Treatment::refused, "pods run on Linux here"},
 };
 
-SecurityProfile read_profile(Fields& parent, const char* key) {
+SecurityProfile read_profile(Fields& fields) {
   SecurityProfile profile;
-  if (!parent.has(key)) return profile;
-  Fields fields(parent.node(key), parent.path_of(key), parent.context());
   profile.type = fields.required_text("type");
   if (profile.type != "RuntimeDefault" && profile.type != "Unconfined" && profile.type != "Localhost")
     fields.reject("type", "must be RuntimeDefault, Unconfined or Localhost");
@@ -35,6 +33,11 @@ SecurityProfile read_profile(Fields& parent, const char* key) {
   if (!profile.localhost.empty() && !is_descending_path(profile.localhost))
     fields.reject("localhostProfile", "must be a relative path without \"..\"");
   return profile;
+}
+
+SecurityProfile read_profile(Fields& parent, const char* key) {
+  if (!parent.has(key)) return {};
+  return parent.map(key, [](Fields& fields) { return read_profile(fields); });
 }
 
 // capabilities(7), without "CAP_". A runtime drops nothing for a name that it does not know, "CAP_NET_RAW"
@@ -61,10 +64,7 @@ bool contains(const std::vector<std::string>& list, const char* word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-}  // namespace
-
-SecurityContext read_security(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context, container_rules);
+SecurityContext read_container_security(Fields& fields) {
   SecurityContext security;
   security.run_as_user = fields.integer("runAsUser", 0, biggest_id);
   security.run_as_group = fields.integer("runAsGroup", 0, biggest_id);
@@ -72,11 +72,10 @@ SecurityContext read_security(const YamlNode& node, const std::string& path, con
   security.read_only_root = fields.boolean("readOnlyRootFilesystem").value_or(false);
   security.privileged = fields.boolean("privileged").value_or(false);
   security.allow_privilege_escalation = fields.boolean("allowPrivilegeEscalation").value_or(true);
-  if (fields.has("capabilities")) {
-    Fields capabilities(fields.node("capabilities"), fields.path_of("capabilities"), context);
+  fields.map("capabilities", [&](Fields& capabilities) {
     security.add_capabilities = read_capabilities(capabilities, "add");
     security.drop_capabilities = read_capabilities(capabilities, "drop");
-  }
+  });
   if (!security.allow_privilege_escalation &&
       (security.privileged || contains(security.add_capabilities, "SYS_ADMIN")))
     fields.reject("allowPrivilegeEscalation",
@@ -86,22 +85,32 @@ SecurityContext read_security(const YamlNode& node, const std::string& path, con
   return security;
 }
 
+std::pair<std::string, std::string> read_sysctl(Fields& fields) {
+  std::string name = fields.required_text("name");
+  return {std::move(name), fields.required_text("value")};
+}
+
+}  // namespace
+
+SecurityContext read_security(Fields& container) {
+  return container.map("securityContext", read_container_security, container_rules);
+}
+
 void read_pod_security(Fields& pod, PodSpec& spec) {
-  const ReadContext& context = pod.context();
-  Fields fields(pod.node("securityContext"), pod.path_of("securityContext"), context, pod_rules);
-  spec.run_as_user = fields.integer("runAsUser", 0, biggest_id);
-  spec.run_as_group = fields.integer("runAsGroup", 0, biggest_id);
-  spec.fs_group = fields.integer("fsGroup", 0, biggest_id);
-  spec.run_as_non_root = fields.boolean("runAsNonRoot");
-  fields.word("fsGroupChangePolicy", {"Always", "OnRootMismatch"});
-  spec.supplemental_groups = fields.integers("supplementalGroups", 0, biggest_id);
-  fields.each("sysctls", [&](const YamlNode& item, const std::string& where) {
-    Fields sysctl(item, where, context);
-    const std::string name = sysctl.required_text("name");
-    spec.sysctls[name] = sysctl.required_text("value");
-  });
-  spec.seccomp = read_profile(fields, "seccompProfile");
-  spec.apparmor = read_profile(fields, "appArmorProfile");
+  pod.map(
+      "securityContext",
+      [&](Fields& fields) {
+        spec.run_as_user = fields.integer("runAsUser", 0, biggest_id);
+        spec.run_as_group = fields.integer("runAsGroup", 0, biggest_id);
+        spec.fs_group = fields.integer("fsGroup", 0, biggest_id);
+        spec.run_as_non_root = fields.boolean("runAsNonRoot");
+        fields.word("fsGroupChangePolicy", {"Always", "OnRootMismatch"});
+        spec.supplemental_groups = fields.integers("supplementalGroups", 0, biggest_id);
+        for (auto& [name, value] : fields.maps("sysctls", read_sysctl)) spec.sysctls[name] = value;
+        spec.seccomp = read_profile(fields, "seccompProfile");
+        spec.apparmor = read_profile(fields, "appArmorProfile");
+      },
+      pod_rules);
 }
 
 void check_profile_annotations(Fields& metadata, const StringMap& annotations) {

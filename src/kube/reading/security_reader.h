@@ -6,7 +6,7 @@
 namespace flox::kube {
 
 // Throw Error(invalid_input) naming file, line, column and field.
-SecurityContext read_security(const YamlNode& node, const std::string& path, const ReadContext& context);
+SecurityContext read_security(Fields& container);
 void read_pod_security(Fields& pod, PodSpec& spec);
 // Refuses annotations by which Kubernetes once took profiles for seccomp and AppArmor.
 void check_profile_annotations(Fields& metadata, const StringMap& annotations);

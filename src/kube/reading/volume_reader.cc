@@ -5,8 +5,7 @@
 namespace flox::kube {
 namespace {
 
-KeyedVolume::Item read_item(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+KeyedVolume::Item read_item(Fields& fields) {
   KeyedVolume::Item item{fields.required_text("key"), fields.required_text("path"), std::nullopt};
   if (!is_data_key(item.key))
     fields.reject("key", fmt::format("\"{}\" cannot be a key: letters, digits, -, _ and .", item.key));
@@ -16,25 +15,23 @@ KeyedVolume::Item read_item(const YamlNode& node, const std::string& path, const
   return item;
 }
 
-KeyedVolume read_keyed_volume(const YamlNode& node, const std::string& path, const ReadContext& context,
-                              bool secret) {
-  Fields fields(node, path, context);
+KeyedVolume read_keyed_volume(Fields& fields, bool secret) {
   KeyedVolume volume;
   volume.is_secret = secret;
   volume.object = fields.required_text(secret ? "secretName" : "name");
   volume.optional = fields.boolean("optional").value_or(false);
   volume.mode = static_cast<unsigned>(fields.integer("defaultMode", 0, 0777).value_or(0644));
   std::set<std::string> paths;
-  fields.each("items", [&](const YamlNode& item, const std::string& where) {
-    volume.items.push_back(read_item(item, where, context));
-    if (!paths.insert(volume.items.back().path).second)
-      context.reject(item, where, fmt::format("the path {} is given twice", volume.items.back().path));
+  volume.items = fields.maps("items", [&](Fields& item_fields) {
+    KeyedVolume::Item item = read_item(item_fields);
+    if (!paths.insert(item.path).second)
+      item_fields.reject(fmt::format("the path {} is given twice", item.path));
+    return item;
   });
   return volume;
 }
 
-EmptyDirVolume read_empty_dir(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+EmptyDirVolume read_empty_dir(Fields& fields) {
   EmptyDirVolume volume;
   volume.in_memory = fields.word("medium", {"", "Memory"}) == "Memory";
   volume.size_limit = fields.quantity("sizeLimit", false);
@@ -44,8 +41,7 @@ EmptyDirVolume read_empty_dir(const YamlNode& node, const std::string& path, con
   return volume;
 }
 
-HostPathVolume read_host_path(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+HostPathVolume read_host_path(Fields& fields) {
   HostPathVolume volume{fields.required_text("path"), ""};
   if (!is_host_path(volume.path)) fields.reject("path", "must be an absolute path without \"..\"");
   volume.type = fields.word("type", {"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket",
@@ -53,8 +49,7 @@ HostPathVolume read_host_path(const YamlNode& node, const std::string& path, con
   return volume;
 }
 
-ClaimVolume read_claim_volume(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  Fields fields(node, path, context);
+ClaimVolume read_claim_volume(Fields& fields) {
   ClaimVolume volume{fields.required_text("claimName"), fields.boolean("readOnly").value_or(false)};
   if (!is_dns_subdomain(volume.claim))
     fields.reject("claimName", fmt::format("\"{}\" cannot be a claim's name", volume.claim));
@@ -63,17 +58,16 @@ ClaimVolume read_claim_volume(const YamlNode& node, const std::string& path, con
 
 }  // namespace
 
-Volume read_volume(const YamlNode& node, const std::string& path, const ReadContext& context) {
-  for (const auto& [key, value] : node.fields()) {
+Volume read_volume(Fields& fields) {
+  for (const auto& [key, value] : fields.whole().fields()) {
     const std::string& name = key.text();
     if (name != "name" && name != "emptyDir" && name != "persistentVolumeClaim" && name != "configMap" &&
         name != "secret" && name != "hostPath" && value.is_given())
-      context.reject(
-          key, path,
+      fields.context().reject(
+          key, fields.path(),
           fmt::format("volume {} must be an emptyDir, persistentVolumeClaim, configMap, secret or hostPath",
-                      node["name"].text()));
+                      fields.whole()["name"].text()));
   }
-  Fields fields(node, path, context);
   Volume volume;
   volume.name = fields.required_text("name");
   if (!is_dns_label(volume.name))
@@ -84,16 +78,12 @@ Volume read_volume(const YamlNode& node, const std::string& path, const ReadCont
   auto source = [&](const char* key, auto read) {
     if (!fields.has(key)) return;
     if (++sources > 1) fields.reject(key, "a volume has one source");
-    volume.source = read(fields.node(key), fields.path_of(key), context);
+    volume.source = fields.map(key, read);
   };
   source("emptyDir", read_empty_dir);
   source("persistentVolumeClaim", read_claim_volume);
-  source("configMap", [](const YamlNode& value, const std::string& where, const ReadContext& reads) {
-    return read_keyed_volume(value, where, reads, false);
-  });
-  source("secret", [](const YamlNode& value, const std::string& where, const ReadContext& reads) {
-    return read_keyed_volume(value, where, reads, true);
-  });
+  source("configMap", [](Fields& map) { return read_keyed_volume(map, false); });
+  source("secret", [](Fields& map) { return read_keyed_volume(map, true); });
   source("hostPath", read_host_path);
   // Kubernetes' default for a volume without a source, and what `emptyDir:` with nothing behind it means.
   if (sources == 0) volume.source = EmptyDirVolume{};

@@ -6,6 +6,6 @@
 namespace flox::kube {
 
 // Throws Error(invalid_input) naming file, line, column and field.
-Volume read_volume(const YamlNode& node, const std::string& path, const ReadContext& context);
+Volume read_volume(Fields& fields);
 
 }  // namespace flox::kube

@@ -32,8 +32,8 @@ constexpr FieldRule job_rules[] = {
 
 StringMap read_selector(Fields& spec) {
   if (!spec.has("selector")) spec.reject("selector", "is missing");
-  Fields selector(spec.node("selector"), spec.path_of("selector"), spec.context(), selector_rules);
-  return selector.text_map("matchLabels");
+  return spec.map(
+      "selector", [](Fields& selector) { return selector.text_map("matchLabels"); }, selector_rules);
 }
 
 CountOrPercent read_count(Fields& fields, const char* key) {
@@ -48,23 +48,19 @@ CountOrPercent read_count(Fields& fields, const char* key) {
   return count;
 }
 
-void read_strategy(Fields& spec, Deployment& deployment) {
-  Fields strategy(spec.node("strategy"), spec.path_of("strategy"), spec.context());
+void read_strategy(Fields& strategy, Deployment& deployment) {
   deployment.recreate = strategy.word("type", {"RollingUpdate", "Recreate"}) == "Recreate";
-  Fields rolling(strategy.node("rollingUpdate"), strategy.path_of("rollingUpdate"), spec.context());
-  deployment.max_surge = read_count(rolling, "maxSurge");
-  deployment.max_unavailable = read_count(rolling, "maxUnavailable");
+  strategy.map("rollingUpdate", [&](Fields& rolling) {
+    deployment.max_surge = read_count(rolling, "maxSurge");
+    deployment.max_unavailable = read_count(rolling, "maxUnavailable");
+  });
 }
 
-}  // namespace
-
-Deployment read_deployment(Fields& object) {
-  Fields spec(object.node("spec"), "spec", object.context(), deployment_rules);
+Deployment read_deployment_spec(Fields& spec) {
   Deployment deployment;
   deployment.replicas = static_cast<int>(spec.integer("replicas", 0, 10000).value_or(1));
   deployment.selector = read_selector(spec);
-  if (!spec.has("template")) spec.reject("template", "is missing");
-  deployment.pod_template = read_pod_template(spec.node("template"), "spec.template", object.context());
+  deployment.pod_template = read_pod_template(spec);
   if (deployment.pod_template.spec.restart_policy != RestartPolicy::always)
     spec.reject("template", "pods of a Deployment need restartPolicy Always");
   if (deployment.pod_template.spec.active_deadline)
@@ -75,23 +71,29 @@ Deployment read_deployment(Fields& object) {
     if (found == deployment.pod_template.labels.end() || found->second != value)
       spec.reject("selector", fmt::format("does not match the template's labels: {}={}", key, value));
   }
-  read_strategy(spec, deployment);
+  spec.map("strategy", [&](Fields& strategy) { read_strategy(strategy, deployment); });
   return deployment;
 }
 
-Job read_job(Fields& object) {
-  Fields spec(object.node("spec"), "spec", object.context(), job_rules);
+Job read_job_spec(Fields& spec) {
   Job job;
   job.completions = static_cast<int>(spec.integer("completions", 0, 100000).value_or(1));
   job.parallelism = static_cast<int>(spec.integer("parallelism", 0, 100000).value_or(1));
   job.backoff_limit = static_cast<int>(spec.integer("backoffLimit", 0, 100000).value_or(6));
   if (const auto deadline = spec.integer("activeDeadlineSeconds", 1, 86400 * 365))
     job.active_deadline = seconds(*deadline);
-  if (!spec.has("template")) spec.reject("template", "is missing");
-  job.pod_template = read_pod_template(spec.node("template"), "spec.template", object.context());
+  job.pod_template = read_pod_template(spec);
   if (job.pod_template.spec.restart_policy == RestartPolicy::always)
     spec.reject("template", "pods of a Job need restartPolicy Never or OnFailure");
   return job;
 }
+
+}  // namespace
+
+Deployment read_deployment(Fields& object) {
+  return object.map("spec", read_deployment_spec, deployment_rules);
+}
+
+Job read_job(Fields& object) { return object.map("spec", read_job_spec, job_rules); }
 
 }  // namespace flox::kube

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
+#include "base/net/server/metrics_page.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
@@ -138,7 +139,7 @@ std::unique_ptr<HttpServer> serve_metrics(const AddressPort& place, const store:
                                           const Metrics& metrics, const PodServer& pods) {
   return serve_at(place, [&](const ServerRequest& request) {
     if (request.path == "/metrics")
-      return ServerResponse{.content_type = "text/plain; version=0.0.4",
+      return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");

@@ -3,30 +3,111 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <mutex>
+#include <vector>
 
 #include "base/confined/sandbox.h"
+#include "base/net/server/metrics_page.h"
 #include "node/floxd/store_views.h"
 #include "store/gc/lease.h"
 #include "store/local/store_guard.h"
 #include "store/maintenance/recovery.h"
 
 namespace flox::node {
+namespace {
+
+constexpr size_t error_kinds = 6;
+
+// What a pod may have: a family with a gauge per budget.
+struct UseGauges {
+  UseGauges(MetricsPage& page, const std::string& name, const std::string& help)
+      : family(page.gauges(name, help)) {}
+  void set(const BudgetUse::Pod& use) {
+    requests.Set(static_cast<double>(use.requests));
+    environments.Set(static_cast<double>(use.environments));
+    locks.Set(static_cast<double>(use.locks));
+    disk.Set(static_cast<double>(use.disk));
+  }
+
+  MetricsPage::Family<MetricsPage::Gauge>& family;
+  MetricsPage::Gauge& requests = family.Add({{"budget", "requests"}});
+  MetricsPage::Gauge& environments = family.Add({{"budget", "environments"}});
+  MetricsPage::Gauge& locks = family.Add({{"budget", "locks"}});
+  MetricsPage::Gauge& disk = family.Add({{"budget", "disk"}});
+};
+
+}  // namespace
+
+// Counted by prometheus-cpp: floxd at rest has 45 kB more private memory than with counters and text of its
+// own, and some 250 kB more resident, most of it the library's file, which is shared.
+struct Metrics::Page {
+  using Counter = MetricsPage::Counter;
+  using Gauge = MetricsPage::Gauge;
+
+  MetricsPage page;
+  std::mutex gauges;  // set and written by one request at a time
+
+  Counter& prepares = page.counter("flox_prepare_total", "Containers prepared.");
+  Counter& realises = page.counter("flox_realise_total", "Environments realised.");
+  Counter& realise_seconds = page.counter("flox_realise_seconds_total", "Seconds spent realising.");
+  Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
+  Counter& bytes = page.counter("flox_realise_bytes_fetched_total", "Compressed bytes fetched.");
+  std::vector<Counter*> failures;  // by kind
+  Counter& collections = page.counter("flox_gc_total", "Garbage collections.");
+  Counter& collection_failures = page.counter("flox_gc_failures_total", "Garbage collections that failed.");
+  Counter& collection_seconds = page.counter("flox_gc_seconds_total", "Seconds spent collecting garbage.");
+  Counter& collected_paths = page.counter("flox_gc_paths_removed_total", "Store paths that were collected.");
+  Counter& collected_bytes =
+      page.counter("flox_gc_bytes_freed_total", "Bytes on the disk that collecting garbage freed.");
+  std::vector<Counter*> refusals;  // by budget
+
+  Gauge& leases = page.gauge("flox_leases", "Containers and pods that hold a lease.");
+  Gauge& isolation =
+      page.gauge("flox_isolation_complete",
+                 "Whether fetchers are confined by Landlock and seccomp (isolation = \"required\").");
+  Gauge& read_only =
+      page.gauge("flox_store_read_only", "Whether the store is read-only for floxd but where it installs.");
+  Gauge& damaged = page.gauge("flox_store_damaged_paths",
+                              "Store paths that a stop of the machine has damaged and no cache could mend.");
+  Gauge& free_bytes = page.gauge("flox_store_free_bytes", "Bytes free on the store's file system.");
+  UseGauges use{page, "flox_pods_use",
+                "What all pods together have of each budget: a number, or bytes of locks and disk."};
+  UseGauges most_use{page, "flox_pods_most_use", "The most that any one pod has of each budget."};
+  Gauge& connections = page.gauge("flox_pods_connections", "Connections of pods now.");
+
+  // Every reason and kind is there from the start, so that a rate over it begins at zero.
+  Page() {
+    auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
+    for (size_t kind = 0; kind < error_kinds; ++kind)
+      failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
+    auto& refused = page.counters("flox_pod_refusals_total",
+                                  "What pods, and processes of no pod, were refused, by reason.");
+    for (size_t reason = 0; reason < budget_count; ++reason)
+      refusals.push_back(&refused.Add({{"reason", to_string(static_cast<Budget>(reason))}}));
+  }
+};
+
+Metrics::Metrics() : page_(std::make_unique<Page>()) {}
+Metrics::~Metrics() = default;
 
 void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
-  ++realises_;
-  paths_ += paths;
-  bytes_ += bytes;
-  milliseconds_ += static_cast<uint64_t>(seconds * 1000);
+  page_->realises.Increment();
+  page_->paths.Increment(static_cast<double>(paths));
+  page_->bytes.Increment(static_cast<double>(bytes));
+  page_->realise_seconds.Increment(seconds);
 }
 
 void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
-  ++collections_;
-  collected_paths_ += paths;
-  collected_bytes_ += bytes;
-  collected_milliseconds_ += static_cast<uint64_t>(seconds * 1000);
+  page_->collections.Increment();
+  page_->collected_paths.Increment(static_cast<double>(paths));
+  page_->collected_bytes.Increment(static_cast<double>(bytes));
+  page_->collection_seconds.Increment(seconds);
 }
 
-void Metrics::failed(ErrorKind kind) { ++failures_.at(static_cast<size_t>(kind)); }
+void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(kind))->Increment(); }
+void Metrics::collection_failed() { page_->collection_failures.Increment(); }
+void Metrics::prepared() { page_->prepares.Increment(); }
+void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
 
 const char* to_string(Budget budget) noexcept {
   switch (budget) {
@@ -56,80 +137,27 @@ const char* to_string(Budget budget) noexcept {
   return "?";
 }
 
-std::string Metrics::pods_text(const BudgetUse& pods) const {
-  std::string text =
-      "# HELP flox_pod_refusals_total What pods, and processes of no pod, were refused, by reason.\n"
-      "# TYPE flox_pod_refusals_total counter\n";
-  for (size_t reason = 0; reason < refusals_.size(); ++reason)
-    text += fmt::format("flox_pod_refusals_total{{reason=\"{}\"}} {}\n",
-                        to_string(static_cast<Budget>(reason)), refusals_[reason].load());
-  auto use = [&](std::string_view name, std::string_view help, const BudgetUse::Pod& of) {
-    text += fmt::format("# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
-    text += fmt::format("{0}{{budget=\"requests\"}} {1}\n{0}{{budget=\"environments\"}} {2}\n", name,
-                        of.requests, of.environments);
-    text += fmt::format("{0}{{budget=\"locks\"}} {1}\n{0}{{budget=\"disk\"}} {2}\n", name, of.locks, of.disk);
-  };
-  use("flox_pods_use", "What all pods together have of each budget: a number, or bytes of locks and disk.",
-      pods.all);
-  use("flox_pods_most_use", "The most that any one pod has of each budget.", pods.most);
-  text += fmt::format(
-      "# HELP flox_pods_connections Connections of pods now.\n# TYPE flox_pods_connections gauge\n"
-      "flox_pods_connections {}\n",
-      pods.connections);
-  return text;
-}
-
 std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
-  std::string text;
-  auto add = [&](std::string_view name, std::string_view type, std::string_view help, double value) {
-    text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, help, type, value);
-  };
-  add("flox_prepare_total", "counter", "Containers prepared.", static_cast<double>(prepares_));
-  add("flox_realise_total", "counter", "Environments realised.", static_cast<double>(realises_));
-  add("flox_realise_seconds_total", "counter", "Seconds spent realising.",
-      static_cast<double>(milliseconds_) / 1000);
-  add("flox_realise_paths_fetched_total", "counter", "Store paths fetched.", static_cast<double>(paths_));
-  text += fmt::format(
-      "# HELP flox_realise_bytes_fetched_total Compressed bytes fetched.\n# TYPE "
-      "flox_realise_bytes_fetched_total counter\n"
-      "flox_realise_bytes_fetched_total {}\n",
-      bytes_.load());
-  text +=
-      "# HELP flox_realise_failures_total Failed realisations, by kind.\n# TYPE flox_realise_failures_total "
-      "counter\n";
-  for (size_t kind = 0; kind < failures_.size(); ++kind)
-    text += fmt::format("flox_realise_failures_total{{kind=\"{}\"}} {}\n",
-                        to_string(static_cast<ErrorKind>(kind)), failures_[kind].load());
-  auto is_view = [](const store::Lease& lease) { return lease.holder.starts_with(view_holder_prefix); };
   const auto leases = store::list_leases(store);
-  add("flox_leases", "gauge", "Containers and pods that hold a lease.",
-      static_cast<double>(leases.size() - static_cast<size_t>(std::ranges::count_if(leases, is_view))));
-  add("flox_gc_total", "counter", "Garbage collections.", static_cast<double>(collections_));
-  add("flox_gc_failures_total", "counter", "Garbage collections that failed.",
-      static_cast<double>(collection_failures_));
-  add("flox_gc_seconds_total", "counter", "Seconds spent collecting garbage.",
-      static_cast<double>(collected_milliseconds_) / 1000);
-  add("flox_gc_paths_removed_total", "counter", "Store paths that were collected.",
-      static_cast<double>(collected_paths_));
-  text += fmt::format(
-      "# HELP flox_gc_bytes_freed_total Bytes on the disk that collecting garbage freed.\n# TYPE "
-      "flox_gc_bytes_freed_total counter\nflox_gc_bytes_freed_total {}\n",
-      collected_bytes_.load());
-  add("flox_isolation_complete", "gauge",
-      "Whether fetchers are confined by Landlock and seccomp (isolation = \"required\").",
-      available_isolation().complete() ? 1 : 0);
-  add("flox_store_read_only", "gauge", "Whether the store is read-only for floxd but where it installs.",
-      store::store_is_guarded() ? 1 : 0);
-  add("flox_store_damaged_paths", "gauge",
-      "Store paths that a stop of the machine has damaged and no cache could mend.",
-      static_cast<double>(store::damaged_paths(store).size()));
+  const auto views = std::ranges::count_if(
+      leases, [](const store::Lease& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  const bool is_isolated = available_isolation().complete();
+  const bool is_guarded = store::store_is_guarded();
+  const size_t damaged = store::damaged_paths(store).size();
   struct statvfs disk {};
-  if (::statvfs(store.store_directory().c_str(), &disk) == 0)
-    text += fmt::format(
-        "# HELP flox_store_free_bytes Bytes free on the store's file system.\n# TYPE flox_store_free_bytes "
-        "gauge\nflox_store_free_bytes {}\n",
-        static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize);
-  return text + pods_text(pods);
+  const bool has_disk = ::statvfs(store.store_directory().c_str(), &disk) == 0;
+
+  const std::lock_guard lock(page_->gauges);
+  page_->leases.Set(static_cast<double>(leases.size()) - static_cast<double>(views));
+  page_->isolation.Set(is_isolated ? 1 : 0);
+  page_->read_only.Set(is_guarded ? 1 : 0);
+  page_->damaged.Set(static_cast<double>(damaged));
+  if (has_disk)
+    page_->free_bytes.Set(static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize));
+  page_->use.set(pods.all);
+  page_->most_use.set(pods.most);
+  page_->connections.Set(static_cast<double>(pods.connections));
+  return page_->page.text();
 }
 
 }  // namespace flox::node

@@ -1,8 +1,7 @@
 // floxd's metrics, in Prometheus' text format.
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <memory>
 #include <string>
 
 #include "base/error.h"
@@ -43,30 +42,21 @@ struct BudgetUse {
 // Thread-safe.
 class Metrics {
  public:
+  Metrics();
+  ~Metrics();
   void realised(uint64_t paths, uint64_t bytes, double seconds);
   void failed(ErrorKind kind);
   void collected(uint64_t paths, uint64_t bytes, double seconds);
-  void collection_failed() { ++collection_failures_; }
-  void prepared() { ++prepares_; }
-  // A pod, or somebody who is none, was refused something.
-  void refused(Budget reason) { ++refusals_.at(static_cast<size_t>(reason)); }
+  void collection_failed();
+  void prepared();
+  // A pod, or a process outside any pod, was refused something.
+  void refused(Budget reason);
   // Counters, and the gauges as they stand in the store and with the pods now.
   std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
 
  private:
-  std::string pods_text(const BudgetUse& pods) const;
-  std::atomic<uint64_t> realises_{0};
-  std::atomic<uint64_t> paths_{0};
-  std::atomic<uint64_t> bytes_{0};
-  std::atomic<uint64_t> milliseconds_{0};
-  std::atomic<uint64_t> prepares_{0};
-  std::atomic<uint64_t> collections_{0};
-  std::atomic<uint64_t> collection_failures_{0};
-  std::atomic<uint64_t> collected_paths_{0};
-  std::atomic<uint64_t> collected_bytes_{0};
-  std::atomic<uint64_t> collected_milliseconds_{0};
-  std::array<std::atomic<uint64_t>, 6> failures_{};
-  std::array<std::atomic<uint64_t>, budget_count> refusals_{};
+  struct Page;
+  std::unique_ptr<Page> page_;
 };
 
 }  // namespace flox::node

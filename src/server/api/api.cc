@@ -245,7 +245,7 @@ void Api::check_claims(PackageBuild& build) const {
 }
 
 ServerResponse Api::handle(const ServerRequest& request) {
-  ++requests_;
+  requests_.Increment();
   log::debug("{} {}", request.method, request.path);
   const std::string& path = request.path;
   if (path.starts_with(cache_path))
@@ -291,7 +291,7 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
     try {
       cache_.accept(name, *request.upload);
     } catch (const Error&) {
-      ++uploads_refused_;
+      uploads_refused_.Increment();
       throw;
     }
     return {.status = 201};
@@ -299,7 +299,7 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
   if (!is_reading(request)) nothing_there(request);
   auto file = cache_.find(name);
   if (!file) fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
-  if (request.method == "GET" && name.starts_with("nar/")) ++nars_served_;
+  if (request.method == "GET" && name.starts_with("nar/")) nars_served_.Increment();
   return {.content_type = std::string(nix::media_type_of(name)), .body_file = *file};
 }
 
@@ -321,7 +321,7 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
   const bool added = records_.add(build);
   if (added) {
     room.keep();
-    ++published_;
+    published_.Increment();
     log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
   }
   return as_json(records_.find(build).value_or(build).to_json(), added ? 201 : 200);
@@ -376,19 +376,10 @@ ServerResponse Api::push(const ServerRequest& request, const std::string& owner,
   return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
 }
 
-ServerResponse Api::metrics() const {
-  return {
-      .content_type = "text/plain; version=0.0.4",
-      .body = fmt::format(
-                  "# TYPE flox_catalog_builds gauge\nflox_catalog_builds {}\n"
-                  "# TYPE flox_catalog_requests_total counter\nflox_catalog_requests_total {}\n"
-                  "# TYPE flox_catalog_published_total counter\nflox_catalog_published_total {}\n"
-                  "# TYPE flox_catalog_nars_served_total counter\nflox_catalog_nars_served_total {}\n"
-                  "# TYPE flox_catalog_uploads_refused_total counter\nflox_catalog_uploads_refused_total {}\n"
-                  "# TYPE flox_catalog_store_bytes gauge\nflox_catalog_store_bytes {}\n",
-                  records_.count(), requests_.load(), published_.load(), nars_served_.load(),
-                  uploads_refused_.load(), cache_.used()) +
-              options_.further_metrics()};
+ServerResponse Api::metrics() {
+  builds_.Set(static_cast<double>(records_.count()));
+  store_bytes_.Set(static_cast<double>(cache_.used()));
+  return {.content_type = MetricsPage::content_type, .body = page_.text() + options_.further_metrics()};
 }
 
 }  // namespace flox::server

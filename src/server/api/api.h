@@ -1,12 +1,12 @@
 // The catalog's HTTP API: routes requests to records and cache files (docs/reference/catalog-api.md).
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
+#include "base/net/server/metrics_page.h"
 #include "server/files/cache_files.h"
 #include "server/records/environments.h"
 #include "server/records/records.h"
@@ -46,7 +46,7 @@ class Api {
   ServerResponse add_build(const ServerRequest& request, const std::string& name);
   ServerResponse environment(const ServerRequest& request, const std::string& reference);
   ServerResponse push(const ServerRequest& request, const std::string& owner, const std::string& name);
-  ServerResponse metrics() const;
+  ServerResponse metrics();
   void authorise(const ServerRequest& request) const;
 
   Records& records_;
@@ -54,10 +54,16 @@ class Api {
   CacheFiles& cache_;
   const RegisteredKeys& keys_;
   ApiOptions options_;
-  std::atomic<uint64_t> requests_{0};
-  std::atomic<uint64_t> published_{0};
-  std::atomic<uint64_t> uploads_refused_{0};
-  std::atomic<uint64_t> nars_served_{0};
+
+  MetricsPage page_;
+  MetricsPage::Gauge& builds_ = page_.gauge("flox_catalog_builds", "Builds of packages that are recorded.");
+  MetricsPage::Gauge& store_bytes_ =
+      page_.gauge("flox_catalog_store_bytes", "Bytes of the binary cache's files.");
+  MetricsPage::Counter& requests_ = page_.counter("flox_catalog_requests_total", "Requests.");
+  MetricsPage::Counter& published_ = page_.counter("flox_catalog_published_total", "Builds published.");
+  MetricsPage::Counter& nars_served_ = page_.counter("flox_catalog_nars_served_total", "NAR files served.");
+  MetricsPage::Counter& uploads_refused_ =
+      page_.counter("flox_catalog_uploads_refused_total", "Uploads that were refused.");
 };
 
 }  // namespace flox::server

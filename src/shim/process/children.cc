@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 
@@ -93,6 +94,13 @@ asio::awaitable<void> collect(std::shared_ptr<asio::posix::stream_descriptor> fr
   done->set();
 }
 
+void end(Exit& exit, int status, WallTime at) {
+  exit.status = status;
+  exit.at = at;
+  if (exit.on_end) std::exchange(exit.on_end, nullptr)();
+  exit.happened.set();
+}
+
 asio::awaitable<void> feed(std::shared_ptr<asio::posix::stream_descriptor> into, std::string input) {
   boost::system::error_code ignored;  // the child need not read it all
   co_await asio::async_write(*into, asio::buffer(input), asio::redirect_error(asio::use_awaitable, ignored));
@@ -123,9 +131,7 @@ void Children::reap() {
     if (auto found = known_.find(pid); found != known_.end()) {
       auto exit = std::move(found->second);
       known_.erase(found);
-      exit->status = code;
-      exit->at = now;
-      exit->happened.set();
+      end(*exit, code, now);
     } else if (recorders_ > 0) {
       early_[pid] = {code, now};
     }
@@ -211,9 +217,10 @@ asio::awaitable<Captured> Children::capture(Spawn what, std::string input) {
   co_return result;
 }
 
-std::shared_ptr<Exit> Children::adopt(pid_t pid) {
+std::shared_ptr<Exit> Children::adopt(pid_t pid, std::function<void()> on_end) {
   reap();
   auto exit = std::make_shared<Exit>(executor_);
+  exit->on_end = std::move(on_end);
   siginfo_t info{};
   // Still our child, dead or alive: the reaper has it in hand. Otherwise it was reaped already.
   if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
@@ -221,10 +228,10 @@ std::shared_ptr<Exit> Children::adopt(pid_t pid) {
     return exit;
   }
   auto early = early_.find(pid);
-  exit->status = early == early_.end() ? 255 : early->second.status;
-  exit->at = early == early_.end() ? std::chrono::system_clock::now() : early->second.at;
+  const EarlyExit how =
+      early == early_.end() ? EarlyExit{255, std::chrono::system_clock::now()} : early->second;
   if (early != early_.end()) early_.erase(early);
-  exit->happened.set();
+  end(*exit, how.status, how.at);
   return exit;
 }
 

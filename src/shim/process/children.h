@@ -10,6 +10,7 @@
 
 #include <boost/asio/signal_set.hpp>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,8 @@ using WallTime = std::chrono::system_clock::time_point;
 struct Exit {
   explicit Exit(const Executor& executor) : happened(executor) {}
   Event happened;
+  std::function<void()>
+      on_end;      // called once, when it is reaped, before those who wait go on; must not throw
   int status = 0;  // exit code, or 128 + signal
   WallTime at;
 };
@@ -58,8 +61,8 @@ class Children {
   // The same with both outputs captured and `input` on stdin.
   asio::awaitable<Captured> capture(Spawn what, std::string input = std::string());
   // The exit of a process that became our child or is about to be one, alive or already dead. Keep a
-  // ReapingRecord since before it could start.
-  std::shared_ptr<Exit> adopt(pid_t pid);
+  // ReapingRecord since before it could start. `on_end` is called when it is reaped, which may be at once.
+  std::shared_ptr<Exit> adopt(pid_t pid, std::function<void()> on_end = {});
 
   class ReapingRecord {
    public:

@@ -49,6 +49,21 @@ void Mutex::unlock() {
   next->cancel();
 }
 
+void WaitGroup::add() {
+  if (count_++ == 0) none_ = std::make_shared<Event>(executor_);
+}
+
+void WaitGroup::done() {
+  if (--count_ == 0) none_->set();
+}
+
+asio::awaitable<void> WaitGroup::wait() {
+  while (count_ > 0) {
+    const std::shared_ptr<Event> none = none_;
+    co_await none->wait();
+  }
+}
+
 asio::awaitable<void> pause_for(Milliseconds time) {
   auto executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor, time);

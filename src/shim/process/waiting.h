@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <list>
+#include <memory>
 
 namespace flox::shim {
 
@@ -54,6 +55,20 @@ class Mutex {
   Executor executor_;
   bool locked_ = false;
   std::list<asio::steady_timer*> waiters_;
+};
+
+// Counts what is under way, so that others can wait until nothing is.
+class WaitGroup {
+ public:
+  explicit WaitGroup(Executor executor) : executor_(std::move(executor)) {}
+  void add();
+  void done();  // once for every add()
+  asio::awaitable<void> wait();
+
+ private:
+  Executor executor_;
+  int count_ = 0;
+  std::shared_ptr<Event> none_;  // set when the count falls to 0
 };
 
 asio::awaitable<void> pause_for(Milliseconds time);

@@ -1,6 +1,5 @@
-// A container and its processes: what happens to them, independent of the RPCs that ask for it.
-//
-//   init: created → running ⇄ paused → stopped → deleted        exec: created → running → stopped → deleted
+// A container and its processes: what happens to them, independent of the RPCs that ask for it. Which event
+// may follow which stands in task_state.h.
 //
 // Everything runs on the shim's one thread; coroutines of one process exclude each other with its mutex.
 // Errors are ttrpc::StatusError with containerd's codes (docs/formats/shim.md).
@@ -22,8 +21,12 @@
 #include "shim/protocol/task.pb.h"
 #include "shim/runtime/container_runtime.h"
 #include "shim/runtime/options.h"
+#include "shim/task/leased_environment.h"
 #include "shim/task/publisher.h"
+#include "shim/task/root_mount.h"
+#include "shim/task/task_events.h"
 #include "shim/task/task_process.h"
+#include "shim/task/task_state.h"
 
 namespace flox::shim {
 
@@ -50,7 +53,7 @@ class Task : public std::enable_shared_from_this<Task> {
 
   // Init if `exec_id` is empty. Throws NotFound.
   std::shared_ptr<TaskProcess> process(const std::string& exec_id) const;
-  wire::TaskStatus status(const TaskProcess& process) const;
+  wire::TaskStatus status(const TaskProcess& process) const { return status_of(process.state(), pause_); }
 
   asio::awaitable<pid_t> start(std::string exec_id);
   void add_exec(const wire::ExecProcessRequest& request);
@@ -67,33 +70,32 @@ class Task : public std::enable_shared_from_this<Task> {
 
  private:
   Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options);
-
   Stdio::Owner stdio_owner() const;
+
+  // task_create.cc
   asio::awaitable<void> create_init(const wire::CreateTaskRequest& request, Milliseconds limit);
   // True if this is a pod's sandbox that the shim made by itself.
   asio::awaitable<bool> create_sandbox(const oci::RuntimeSpec& spec);
-  void mount_root(const wire::CreateTaskRequest& request);
-  // Asks floxd for the environment of an imageless container, and edits its spec.
-  asio::awaitable<void> prepare_environment(oci::RuntimeSpec& spec, Milliseconds limit);
   asio::awaitable<void> undo_create();
-  void adopt_init(pid_t pid);
+  // Init is made: copies its streams and watches its cgroup.
+  void begin_init();
   void watch_memory();
+
+  // task_start.cc
   asio::awaitable<void> start_init();
   asio::awaitable<void> restore_init();
   asio::awaitable<void> start_exec(std::shared_ptr<TaskProcess> process);
   asio::awaitable<void> launch_exec(std::shared_ptr<TaskProcess> process);
-  void exec_ended();
+
+  // task_end.cc
+  void spawn_watch_init();
   asio::awaitable<void> watch_init();
   asio::awaitable<void> watch_exec(std::shared_ptr<TaskProcess> process);
+  // What is left in the container without its init must be able to die.
+  asio::awaitable<void> end_others();
   asio::awaitable<void> remove_init();
-  void unmount_root();
-  // Takes away what an imageless container's /nix was bound from.
-  void detach_nix();
-  asio::awaitable<void> release_environment();
-  // Stands as long as floxd may hold a lease: tells `delete` to give it back.
-  fs::path lease_file() const { return fs::path(bundle_) / "flox.lease"; }
-  void publish_notice(const char* topic, const char* type) const;
-  void publish_exit(const TaskProcess& process) const;
+
+  void happens(PauseEvent event) { pause_ = follow(pause_life, pause_, event, id_); }
 
   World world_;
   std::string id_;
@@ -101,17 +103,14 @@ class Task : public std::enable_shared_from_this<Task> {
   RuntimeOptions options_;
   std::unique_ptr<ContainerRuntime> runtime_;  // from when the spec is known
   std::optional<oci::Runtime::Checkpoint> restore_from_;
-  bool mounted_ = false;    // the root was mounted by us
-  bool imageless_ = false;  // floxd holds a lease for it
+  RootMount root_;
+  LeasedEnvironment environment_;
+  TaskEvents events_;
   bool own_pid_namespace_ = false;
-  std::optional<Activation> activation_;
+  PauseState pause_ = PauseState::active;
   std::shared_ptr<TaskProcess> init_;
   std::map<std::string, std::shared_ptr<TaskProcess>> execs_;
-  int active_execs_ = 0;  // starting or running
-  std::shared_ptr<Event> execs_idle_;
-  bool init_exited_ = false;  // no new exec may start
-  bool paused_ = false;
-  bool pausing_ = false;
+  WaitGroup active_execs_;  // starting or running
   std::optional<Cgroup> cgroup_;
   std::unique_ptr<OomWatch> oom_;
 };

@@ -87,7 +87,7 @@ void TaskService::serve(ttrpc::Server& server) {
   method<wire::ResizePtyRequest>(server, "ResizePty",
                                  [this](wire::ResizePtyRequest request, Milliseconds) -> Answer {
                                    auto process = find(request.id())->process(request.exec_id());
-                                   if (process->exited())
+                                   if (has_ended(process->state()))
                                      fail_status(Code::unknown, "cannot resize a stopped process");
                                    process->stdio.resize(static_cast<uint16_t>(request.width()),
                                                          static_cast<uint16_t>(request.height()));
@@ -231,9 +231,9 @@ wire::StateResponse TaskService::state(const wire::ProcessRequest& request) cons
   response.set_stderr(process->stdio.paths().err);
   response.set_terminal(process->stdio.paths().terminal);
   *response.mutable_exited_at() = never();
-  if (process->stopped()) {
-    response.set_exit_status(static_cast<uint32_t>(process->exit->status));
-    *response.mutable_exited_at() = timestamp_of(process->exit->at);
+  if (const Exit* end = process->ended(); end != nullptr && response.status() == wire::STOPPED) {
+    response.set_exit_status(static_cast<uint32_t>(end->status));
+    *response.mutable_exited_at() = timestamp_of(end->at);
   }
   return response;
 }

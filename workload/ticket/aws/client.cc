@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cctype>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <set>
 #include <thread>
 #include <vector>
 
-#include "base/data/json.h"
 #include "base/printable.h"
-#include "ticket/aws/xml.h"
+#include "ticket/aws/answer.h"
 #include "ticket/environment.h"
 
 namespace ticket::aws {
@@ -20,10 +18,6 @@ using namespace std::chrono_literals;
 using flox::ErrorKind;
 
 namespace {
-
-// Ten messages of 256 KiB, whose quotes and line breaks are escaped, or an object with its limit (which asks
-// for no more than it takes).
-constexpr size_t most_answer_bytes = 64 << 20;
 
 std::string without_slash(std::string url) {
   while (url.ends_with('/')) url.pop_back();
@@ -35,32 +29,6 @@ std::optional<std::string> service_endpoint(const std::string& service) {
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return environment(name.c_str());
-}
-
-// What a service says about an error, and no more of it than a log line should have.
-constexpr size_t longest_error = 500;
-
-// The text of the first of these members that the answer, if it is a JSON object, has.
-std::string member_of_error(const flox::HttpResponse& response, std::initializer_list<const char*> names) {
-  if (response.body.find_first_not_of(" \t\r\n") == std::string::npos ||
-      response.body[response.body.find_first_not_of(" \t\r\n")] != '{')
-    return "";
-  try {
-    const auto json = parse_answer(response.body);
-    for (const char* name : names)
-      if (auto found = json.find(name); found != json.end() && found->is_string())
-        return found->get<std::string>();
-  } catch (const flox::Error&) {
-    // An answer of another form says nothing here.
-  }
-  return "";
-}
-
-std::string error_text(const flox::HttpResponse& response) {
-  std::string text = member_of_error(response, {"message", "Message"});
-  if (text.empty()) text = xml_text(response.body, "Message").value_or("");
-  if (text.size() > longest_error) text.replace(longest_error, std::string::npos, "…");
-  return text;
 }
 
 // Full jitter: anything up to a bound that doubles with each attempt, so that replicas do not retry in step.
@@ -158,58 +126,6 @@ Client Client::with_cancel(CancelCheck cancelled) const {
 }
 
 const Config& Client::config() const noexcept { return shared_->config; }
-
-std::string error_code(const flox::HttpResponse& response) {
-  std::string code = member_of_error(response, {"__type"});
-  if (code.empty()) code = xml_text(response.body, "Code").value_or("");
-  if (size_t hash = code.rfind('#'); hash != std::string::npos) code.erase(0, hash + 1);
-  return code.substr(0, std::min(code.find(':'), longest_error));
-}
-
-nlohmann::json parse_answer(std::string_view text) {
-  try {
-    auto answer =
-        flox::parse_json(text, "the answer", {.bytes = most_answer_bytes, .depth = 32, .values = 1 << 16});
-    if (answer.is_object()) return answer;
-  } catch (const flox::Error& error) {
-    flox::fail(ErrorKind::unavailable, "the answer is not a JSON object: {}", error.what());
-  }
-  flox::fail(ErrorKind::unavailable, "the answer is not a JSON object");
-}
-
-ErrorKind meaning_of(int status, const std::string& code) {
-  static const std::map<std::string, ErrorKind> known{
-      {"QueueDoesNotExist", ErrorKind::not_found},
-      {"AWS.SimpleQueueService.NonExistentQueue", ErrorKind::not_found},
-      {"ResourceNotFoundException", ErrorKind::not_found},
-      {"AccessDeniedException", ErrorKind::untrusted},
-      {"UnrecognizedClientException", ErrorKind::untrusted},
-      {"InvalidClientTokenId", ErrorKind::untrusted},
-      {"InvalidSignatureException", ErrorKind::untrusted},
-      {"SignatureDoesNotMatch", ErrorKind::untrusted},
-      {"MissingAuthenticationTokenException", ErrorKind::untrusted},
-      {"ExpiredToken", ErrorKind::untrusted},
-      {"ExpiredTokenException", ErrorKind::untrusted},
-      {"ConditionalCheckFailedException", ErrorKind::conflict},
-      {"ResourceInUseException", ErrorKind::conflict},
-      {"QueueAlreadyExists", ErrorKind::conflict},
-      {"QueueNameExists", ErrorKind::conflict},
-      {"ConditionalRequestConflict", ErrorKind::unavailable},  // S3 asks for the same request again
-      {"OperationAborted", ErrorKind::unavailable},
-      {"RequestTimeout", ErrorKind::unavailable},
-      {"ProvisionedThroughputExceededException", ErrorKind::unavailable},
-      {"RequestLimitExceeded", ErrorKind::unavailable},
-      {"TransactionInProgressException", ErrorKind::unavailable},
-      {"SlowDown", ErrorKind::unavailable}};
-  if (auto found = known.find(code); found != known.end()) return found->second;
-  if (code.find("Throttl") != std::string::npos || code.find("TooManyRequests") != std::string::npos)
-    return ErrorKind::unavailable;
-  if (status >= 500 || status == 429 || status == 408) return ErrorKind::unavailable;
-  if (status == 401 || status == 403) return ErrorKind::untrusted;
-  if (status == 404) return ErrorKind::not_found;
-  if (status == 409 || status == 412) return ErrorKind::conflict;
-  return ErrorKind::invalid_input;
-}
 
 namespace {
 

@@ -5,7 +5,7 @@
 // throttling, 5xx), not_found (bucket, queue, table or object), untrusted (credentials or permissions),
 // conflict (a condition of the request does not hold), invalid_input (the service does not accept the
 // request).
-#pragma once  // Not fuzzed: an answer is read by parse_json (fuzz/json.cc).
+#pragma once
 
 #include <atomic>
 #include <chrono>
@@ -58,15 +58,5 @@ class Client {
   std::shared_ptr<Shared> shared_;
   CancelCheck cancelled_;
 };
-
-// A service's answer, a JSON object. Throws flox::Error(unavailable) for anything else, and for one that
-// exceeds what any answer needs.
-nlohmann::json parse_answer(std::string_view text);
-
-// What a service's refusal means. `code` as in "ThrottlingException". Exposed for tests.
-flox::ErrorKind meaning_of(int status, const std::string& code);
-// "com.amazonaws.sqs#QueueDoesNotExist" of a JSON answer, "<Code>NoSuchKey</Code>" of an XML one -> the bare
-// code; empty if there is none.
-std::string error_code(const flox::HttpResponse& response);
 
 }  // namespace ticket::aws

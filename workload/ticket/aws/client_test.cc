@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/net/server/http_server.h"
+#include "ticket/aws/answer.h"
 #include "ticket/aws/dynamodb.h"
 #include "ticket/aws/s3.h"
 #include "ticket/aws/sqs.h"
@@ -94,6 +95,20 @@ TEST_F(AwsClient, DoesNotRepeatWhatWasRefusedForGood) {
   EXPECT_EQ(kind_of([&] { queue.traits(); }, &message), ErrorKind::not_found);
   EXPECT_THAT(message, HasSubstr("looking for the queue missing"));
   EXPECT_EQ(service.requests().size(), 1u);
+}
+
+TEST_F(AwsClient, ReadsCodeAndTextOfAnXmlRefusalAndOfNothingElse) {
+  const auto answer = [](const char* body) {
+    return flox::HttpResponse{.status = 404, .headers = {}, .body = body};
+  };
+  const auto s3 = answer(
+      "<?xml version=\"1.0\"?>\n<Error xmlns='x'><Code a='b'>NoSuchKey</Code><Message>no "
+      "&lt;key&gt;</Message></Error>");
+  EXPECT_EQ(error_code(s3), "NoSuchKey");
+  EXPECT_EQ(error_text(s3), "no <key>");
+  for (const char* other : {"<Error><Code>NoSuchKey</Code>",
+                            "<!DOCTYPE a [<!ENTITY x 'y'>]><a><Code>&x;</Code></a>", "<html>", "Code", ""})
+    EXPECT_EQ(error_code(answer(other)), "") << other;
 }
 
 TEST_F(AwsClient, SignsForRegionAndService) {

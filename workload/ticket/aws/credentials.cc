@@ -7,7 +7,8 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/file.h"
-#include "ticket/aws/xml.h"
+#include "base/printable.h"
+#include "ticket/aws/answer.h"
 #include "ticket/environment.h"
 
 namespace ticket::aws {
@@ -130,14 +131,17 @@ Credentials CredentialsProvider::from_web_identity(const std::string& role, cons
     request.timeout = 15s;
     request.connect_timeout = 5s;
     flox::HttpResponse response = http_.send(request);
-    if (!response.ok())
+    if (!response.ok()) {
+      const std::string code = error_code(response), text = error_text(response);
       fail(response.status >= 500 ? ErrorKind::unavailable : ErrorKind::untrusted, "STS answered {}: {}",
-           xml_text(response.body, "Code").value_or(std::to_string(response.status)),
-           xml_text(response.body, "Message").value_or("no reason given"));
+           code.empty() ? std::to_string(response.status) : flox::printable(code, longest_error),
+           text.empty() ? "no reason given" : flox::printable(text, longest_error));
+    }
+    const flox::XmlElement answer = flox::in_context("STS", [&] { return parse_xml_answer(response.body); });
     auto part = [&](const char* name) {
-      auto text = xml_text(response.body, name);
-      if (!text) fail(ErrorKind::unavailable, "the answer of STS has no {}", name);
-      return *text;
+      const flox::XmlElement* element = answer.find(name);
+      if (element == nullptr) fail(ErrorKind::unavailable, "the answer of STS has no {}", name);
+      return element->text;
     };
     return Credentials{.access_key = part("AccessKeyId"),
                        .secret_key = flox::Secret(part("SecretAccessKey")),

@@ -13,7 +13,9 @@
 namespace ticket::aws {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class CredentialsTest : public testing::Test {
  protected:
@@ -77,6 +79,43 @@ TEST_F(CredentialsTest, AreTakenForAWebIdentityAndRenewedBeforeTheyExpire) {
   EXPECT_THAT(seen, HasSubstr("WebIdentityToken=to.ken"));
   provider.discard();
   EXPECT_EQ(provider.get().access_key, "A3");
+}
+
+TEST_F(CredentialsTest, AreNotTakenFromWhatIsNoDocumentOfSts) {
+  std::string body;
+  int status = 200;
+  flox::HttpServer sts({.threads = 1}, [&](const flox::ServerRequest&) -> flox::ServerResponse {
+    return {.status = status, .body = body};
+  });
+  environment_.set("AWS_ROLE_ARN", "arn:aws:iam::1:role/r");
+  environment_.set("AWS_WEB_IDENTITY_TOKEN_FILE", file("token", "to.ken\n"));
+  CredentialsProvider provider({.sts_endpoint = fmt::format("http://127.0.0.1:{}", sts.port())});
+  const auto refusal = [&] {
+    try {
+      provider.get();
+    } catch (const flox::Error& error) {
+      return fmt::format("{}: {}", to_string(error.kind()), error.what());
+    }
+    return std::string();
+  };
+  const std::string credentials =
+      "<SecretAccessKey>s3cret</SecretAccessKey><SessionToken>T</SessionToken>"
+      "<Expiration>2099-01-01T00:00:00Z</Expiration>";
+  body = "<R><AccessKeyId>A</AccessKeyId>" + credentials;  // broken off
+  EXPECT_THAT(refusal(),
+              AllOf(HasSubstr("unavailable: "), HasSubstr("not an XML document"), Not(HasSubstr("s3cret"))));
+  body = "<!DOCTYPE R [<!ENTITY a 'A'>]><R><AccessKeyId>&a;</AccessKeyId>" + credentials + "</R>";
+  EXPECT_THAT(refusal(), HasSubstr("document type"));
+  body = "<R>" + credentials + "</R>";
+  EXPECT_THAT(refusal(), HasSubstr("has no AccessKeyId"));
+  status = 403;
+  body =
+      "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not <![CDATA[<you>]]></Message></Error>"
+      "</ErrorResponse>";
+  EXPECT_THAT(refusal(), HasSubstr("untrusted: "));
+  EXPECT_THAT(refusal(), HasSubstr("STS answered AccessDenied: not <you>"));
+  body = "no document";
+  EXPECT_THAT(refusal(), HasSubstr("STS answered 403: no reason given"));
 }
 
 TEST_F(CredentialsTest, ComeFromTheContainerEndpointWithItsToken) {

@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "ticket/aws/answer.h"
+
 namespace ticket::aws {
 
 using flox::ErrorKind;

@@ -1,6 +1,6 @@
 #include "ticket/aws/s3.h"
 
-#include "ticket/aws/xml.h"
+#include "base/data/xml.h"
 
 namespace ticket::aws {
 namespace {
@@ -100,7 +100,7 @@ void create_bucket(const Client& client, const std::string& bucket) {
   if (config.region != "us-east-1")  // the one region that must not be named
     request.body =
         "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>" +
-        xml_escape(config.region) + "</LocationConstraint></CreateBucketConfiguration>";
+        flox::xml_escape(config.region) + "</LocationConstraint></CreateBucketConfiguration>";
   try {
     client.call("s3", "making the bucket " + bucket, request);
   } catch (const flox::Error& error) {
@@ -116,7 +116,7 @@ void notify_queue(const Client& client, const std::string& bucket, const std::st
   request.body =
       "<NotificationConfiguration "
       "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><QueueConfiguration><Queue>" +
-      xml_escape(queue_arn) +
+      flox::xml_escape(queue_arn) +
       "</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration></NotificationConfiguration>";
   client.call("s3", fmt::format("having the bucket {} announce new objects in {}", bucket, queue_arn),
               request);

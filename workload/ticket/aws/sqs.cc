@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/data/json.h"
+#include "ticket/aws/answer.h"
 #include "ticket/event_log.h"
 
 namespace ticket::aws {

@@ -1,49 +1,28 @@
 #include "ticket/worker/metrics.h"
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 #include <unistd.h>
 
 #include <ctime>
 #include <fstream>
 
+#include "base/net/server/metrics_page.h"
+
 namespace ticket {
 
 namespace {
 
-using prometheus::Counter;
-using prometheus::Family;
-using prometheus::Gauge;
-using prometheus::Histogram;
+using flox::MetricsPage;
+using Counter = MetricsPage::Counter;
+using Gauge = MetricsPage::Gauge;
+using Histogram = MetricsPage::Histogram;
+template <typename Metric>
+using Family = MetricsPage::Family<Metric>;
 
 using Buckets = Histogram::BucketBoundaries;
 const Buckets stage_seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 const Buckets poll_seconds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20};
 const Buckets age_seconds{0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600};
 const Buckets batch_sizes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-
-// Registers what a page of figures has, name and help beside each other.
-class Page {
- public:
-  Family<Counter>& counters(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-  }
-  Counter& counter(const char* name, const char* help) { return counters(name, help).Add({}); }
-  Family<Gauge>& gauges(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-  }
-  Gauge& gauge(const char* name, const char* help) { return gauges(name, help).Add({}); }
-  Family<Histogram>& histograms(const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-  }
-  Histogram& histogram(const char* name, const char* help, const Buckets& buckets) {
-    return histograms(name, help).Add({}, buckets);
-  }
-  prometheus::Registry registry;
-};
 
 double resident_bytes() {
   std::ifstream file("/proc/self/statm");
@@ -79,7 +58,7 @@ const char* reason_of(flox::ErrorKind kind) noexcept {
 }
 
 struct Metrics::State {
-  Page page;
+  MetricsPage page;
   Family<Gauge>& build = page.gauges("ticket_build_info", "Always 1; the labels tell the version.");
   Family<Gauge>& loaded = page.gauges("ticket_model_loaded", "1 if the model is loaded, 0 if it is missing.");
   Family<Gauge>& load_time = page.gauges("ticket_model_load_seconds", "Time to load the model at start.");
@@ -171,7 +150,7 @@ void Metrics::stage(const std::string& stage, Seconds time) {
 std::string Metrics::text() const {
   state_->memory.Set(resident_bytes());
   state_->cpu.Increment(cpu_seconds() - state_->cpu.Value());
-  return prometheus::TextSerializer().Serialize(state_->page.registry.Collect());
+  return state_->page.text();
 }
 
 }  // namespace ticket

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/net/server/metrics_page.h"
 #include "ticket/event_log.h"
 
 namespace ticket {
@@ -10,7 +11,7 @@ namespace ticket {
 std::unique_ptr<flox::HttpServer> serve_status(uint16_t port, const Metrics& metrics, const Health& health) {
   auto handler = [&](const flox::ServerRequest& request) -> flox::ServerResponse {
     if (request.path == "/metrics")
-      return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics.text()};
+      return {.content_type = flox::MetricsPage::content_type, .body = metrics.text()};
     if (request.path == "/healthz") return {.body = "ok\n"};
     if (request.path == "/readyz") {
       auto problem = health.problem();

@@ -27,6 +27,7 @@ ServerResponse problem(int status, std::string_view title, std::string_view deta
 ServerResponse problem_of(const ServerRequest& request, const std::exception& error);
 
 // Status line and fields, with the empty line. Throws Error(internal) if a field has a line break in it.
+// Written here: Beast's serializer checks no field, and adds 54 kB of code to each program that serves.
 std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length,
                     bool chunked);
 

@@ -36,21 +36,6 @@ size_t possible_connections(size_t wanted) {
 
 }  // namespace
 
-std::string HttpServerCounters::metrics(std::string_view prefix) const {
-  std::string text;
-  const auto add = [&](std::string_view name, std::string_view type, uint64_t value) {
-    text += fmt::format("# TYPE {0}{1} {2}\n{0}{1} {3}\n", prefix, name, type, value);
-  };
-  add("connections", "gauge", connections);
-  add("connections_total", "counter", connections_total);
-  add("connections_evicted_total", "counter", evicted_total);
-  add("connections_timed_out_total", "counter", timed_out_total);
-  add("requests_overloaded_total", "counter", overloaded_total);
-  add("requests_bad_total", "counter", bad_requests_total);
-  add("accept_failures_total", "counter", accept_failures_total);
-  return text;
-}
-
 std::string peer_name(const asio::ip::address& address) {
   if (address.is_v4()) return address.to_string();
   const auto v6 = address.to_v6();

@@ -102,7 +102,7 @@ struct HttpServerOptions {
   std::shared_ptr<HttpTransportMaker> transport;  // TLS (base/net/server/http_tls.h); null: plain
 };
 
-// Since the start.
+// Since the start; metrics_text() (base/net/server/metrics_page.h) shows them.
 struct HttpServerCounters {
   std::atomic<uint64_t> connections{0};         // open now
   std::atomic<uint64_t> connections_total{0};   // accepted
@@ -111,9 +111,6 @@ struct HttpServerCounters {
   std::atomic<uint64_t> overloaded_total{0};    // requests answered with 503 by a limit
   std::atomic<uint64_t> bad_requests_total{0};  // requests that were no HTTP or broke a limit of their size
   std::atomic<uint64_t> accept_failures_total{0};
-
-  // In Prometheus' text format, each name after `prefix`.
-  std::string metrics(std::string_view prefix) const;
 };
 
 // Serves until it goes. The handler runs on the server's threads, several at a time; an Error it throws

@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
@@ -146,7 +147,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool in_transfer_ = false;
   bool is_closed_ = false;
 
-  std::string in_;  // received, not parsed
+  boost::beast::flat_buffer in_;  // received, not parsed
   std::optional<Parser> parser_;
   size_t head_size_ = 0;  // bytes of the head that are parsed already
   bool in_body_ = false;

@@ -64,9 +64,10 @@ void HttpSession::next_request() {
   in_transfer_ = false;
   place_.wait(Waiting::for_request);
   // The head's deadline begins with its first byte.
-  deadline_ = Clock::now() + (in_.empty() ? options_.idle_deadline : options_.header_deadline);
-  if (!in_.empty()) return parse_head();
-  std::string().swap(in_);
+  const bool is_idle = in_.size() == 0;
+  deadline_ = Clock::now() + (is_idle ? options_.idle_deadline : options_.header_deadline);
+  if (!is_idle) return parse_head();
+  in_.shrink_to_fit();
   receive(head_piece);
 }
 
@@ -78,13 +79,12 @@ void HttpSession::receive(size_t most) {
 }
 
 void HttpSession::received(std::string_view bytes) {
-  if (in_body_) {
+  if (in_body_)
     progress(bytes.size());
-    in_.append(bytes);
-    return parse_body();
-  }
-  if (in_.empty()) deadline_ = std::min(deadline_, Clock::now() + options_.header_deadline);
-  in_.append(bytes);
+  else if (in_.size() == 0)
+    deadline_ = std::min(deadline_, Clock::now() + options_.header_deadline);
+  in_.commit(asio::buffer_copy(in_.prepare(bytes.size()), asio::buffer(bytes)));
+  if (in_body_) return parse_body();
   parse_head();
 }
 
@@ -92,8 +92,8 @@ void HttpSession::received(std::string_view bytes) {
 // the end of a piece, so that a head could go on for ever: what it has taken is counted here.
 void HttpSession::parse_head() {
   ErrorCode error;
-  const size_t used = parser_->put(asio::buffer(in_), error);
-  in_.erase(0, used);
+  const size_t used = parser_->put(in_.data(), error);
+  in_.consume(used);
   head_size_ += used;
   if (error == http::error::need_more && !is_head_too_large()) return receive(head_piece);
   if (error == http::error::need_more || error == http::error::header_limit ||
@@ -159,29 +159,27 @@ void HttpSession::send_continue() {
 
 void HttpSession::parse_body() {
   static thread_local std::array<char, upload_piece> shared;
-  size_t at = 0;  // moved on from, and erased once: chunks of a byte each would move all that follows them
-  while (!parser_->is_done() && at < in_.size()) {
+  while (!parser_->is_done() && in_.size() > 0) {
     auto& body = parser_->get().body();
     body.data = shared.data();
     body.size = shared.size();
     body.more = true;
     ErrorCode error;
-    const size_t used = parser_->put(asio::buffer(in_) + at, error);
+    const size_t used = parser_->put(in_.data(), error);
     const size_t produced = shared.size() - body.size;
-    at += used;
+    in_.consume(used);
     overhead_ += used - produced;
     // Chunks of a byte each are allowed; a trailer without end, or chunks with a novel each, are not.
     if (overhead_ > most_overhead + 16 * body_size_ + 16 * produced)
       return bad_request(400, "the body's chunks have too much around them");
     if (!take_body({shared.data(), produced})) return;
     if (error == http::error::need_more) {
-      if (in_.size() - at > most_overhead) return bad_request(400, "a chunk's head is too long");
+      if (in_.size() > most_overhead) return bad_request(400, "a chunk's head is too long");
       break;
     }
     if ((error && error != http::error::need_buffer) || (used == 0 && produced == 0))
       return bad_request(400, "the body is not well framed");
   }
-  in_.erase(0, at);
   const bool complete = parser_->is_done();
   if (is_upload_ && !piece_.empty() && (complete || piece_.size() >= written_piece)) return write_piece();
   if (complete) return body_complete();

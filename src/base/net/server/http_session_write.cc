@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -10,6 +12,8 @@ namespace flox {
 namespace {
 
 namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
 
 constexpr size_t text_piece = 256 * 1024;      // bytes sent at once of what is in memory
 constexpr size_t file_piece = 1024 * 1024;     // the same of a file, by the kernel
@@ -298,8 +302,8 @@ void HttpSession::send_stream() {
     return pause_transfer();
   }
   if (ended && !complete) return close();
-  if (is_chunked_ && !bytes.empty()) bytes = fmt::format("{:x}\r\n", bytes.size()) + bytes + "\r\n";
-  if (is_chunked_ && ended) bytes += "0\r\n\r\n";
+  if (is_chunked_ && !bytes.empty()) bytes = beast::buffers_to_string(http::make_chunk(asio::buffer(bytes)));
+  if (is_chunked_ && ended) bytes += beast::buffers_to_string(http::make_chunk_last());
   if (ended) stream_.reset();
   out_ = std::move(bytes);
   out_sent_ = 0;

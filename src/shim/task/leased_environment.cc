@@ -1,0 +1,40 @@
+#include "shim/task/leased_environment.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/os/directory.h"
+#include "shim/imageless/annotations.h"
+#include "shim/imageless/mutable_nix.h"
+#include "shim/io/diary.h"
+
+namespace flox::shim {
+
+asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Milliseconds limit) {
+  // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it. A
+  // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
+  // the container.
+  if (!is_sandbox(spec)) check_annotations(spec);
+  if (!is_imageless(spec)) co_return;
+  leased_ = true;
+  Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
+  activation_ = co_await imageless_.prepare(id_, spec, bundle_, limit);
+  spec.save(bundle_ / "config.json");
+}
+
+void LeasedEnvironment::detach() const {
+  if (!leased_) return;
+  try {
+    detach_mutable_nix(bundle_);
+  } catch (const Error& error) {
+    diary("taking away the /nix of {}: {}", id_, error.what());
+  }
+}
+
+asio::awaitable<void> LeasedEnvironment::release() {
+  if (!leased_) co_return;
+  const bool released = co_await imageless_.release(id_);
+  if (released) ::unlink(lease_file().c_str());
+}
+
+}  // namespace flox::shim

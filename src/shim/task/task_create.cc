@@ -1,0 +1,114 @@
+// Making a task, and undoing what was made of one that failed.
+#include <boost/asio/co_spawn.hpp>
+
+#include "base/error.h"
+#include "shim/cgroup/cgroup_migration.h"
+#include "shim/io/diary.h"
+#include "shim/runtime/oci_runtime.h"
+#include "shim/runtime/pause_runtime.h"
+#include "shim/task/task.h"
+#include "ttrpc/status.h"
+
+namespace flox::shim {
+
+using ttrpc::Code;
+using ttrpc::fail_status;
+
+asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTaskRequest request,
+                                                    Milliseconds limit) {
+  RuntimeOptions options = RuntimeOptions::decode(request.options());
+  std::shared_ptr<Task> task(new Task(world, request, std::move(options)));
+  std::exception_ptr failure;
+  try {
+    co_await task->create_init(request, limit);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) {
+    co_await task->undo_create();
+    std::rethrow_exception(failure);
+  }
+  task->events_.created(request, task->init_->pid);
+  if (task->init_->exit) task->spawn_watch_init();
+  co_return task;
+}
+
+asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, Milliseconds limit) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto left = [&] {
+    return limit - std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin);
+  };
+  expect_cgroup_migration();
+  options_.save(bundle_);
+  oci::RuntimeSpec spec = oci::RuntimeSpec::load(fs::path(bundle_) / "config.json");
+  own_pid_namespace_ = spec.has_own_pid_namespace();
+  const bool sandbox = co_await create_sandbox(spec);
+  if (sandbox) co_return;
+  runtime_ = std::make_unique<OciRuntime>(world_.children, options_, world_.namespace_name, id_, bundle_);
+  root_.mount(request);
+  co_await environment_.prepare(spec, limit);
+  co_await init_->stdio.open();
+  if (restore_from_) co_return;
+  Children::ReapingRecord record(world_.children);
+  const pid_t pid = co_await runtime_->create(init_->stdio, left());
+  init_->adopt(world_.children, pid);
+  begin_init();
+  environment_.detach();  // the container has its own mount of it
+  if (left() < Milliseconds::zero())
+    fail_status(Code::deadline_exceeded, "creating container {} took longer than the {} ms that were given",
+                id_, limit.count());
+}
+
+asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
+  const StdioPaths& streams = init_->stdio.paths();
+  if (restore_from_ || streams.terminal || !(streams.in + streams.out + streams.err).empty()) co_return false;
+  runtime_ = PauseRuntime::for_sandbox(spec, options_, world_.executor, bundle_);
+  if (!runtime_) co_return false;
+  Children::ReapingRecord record(world_.children);
+  std::string trouble;
+  try {
+    const pid_t pid = co_await runtime_->create(init_->stdio, Milliseconds::max());
+    init_->adopt(world_.children, pid);
+    begin_init();
+    co_return true;
+  } catch (const std::exception& error) {
+    trouble = error.what();
+  }
+  diary("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
+  co_await runtime_->remove(true);
+  co_return false;
+}
+
+asio::awaitable<void> Task::undo_create() {
+  init_->stdio.close();
+  try {
+    if (runtime_) co_await runtime_->remove(true);
+  } catch (const std::exception& error) {
+    diary("undoing the creation of {}: {}", id_, error.what());
+  }
+  environment_.detach();
+  root_.unmount();
+  co_await environment_.release();
+}
+
+void Task::begin_init() {
+  init_->stdio.begin();
+  try {
+    cgroup_ = Cgroup::of_process(init_->pid);
+    cgroup_->enable_controllers();
+  } catch (const Error& error) {  // it is gone already
+    diary_debug("no cgroup of {}: {}", id_, error.what());
+  }
+  watch_memory();
+}
+
+void Task::watch_memory() {
+  if (!cgroup_) return;
+  try {
+    oom_ = std::make_unique<OomWatch>(world_.executor, *cgroup_, [this] { events_.out_of_memory(); });
+  } catch (const Error& error) {
+    diary("cannot watch {} for memory shortage: {}", id_, error.what());
+  }
+}
+
+}  // namespace flox::shim
