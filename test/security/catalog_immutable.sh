@@ -60,9 +60,9 @@ for i in 1 2 3; do
   { cat "$dir/narinfo"; for n in $(seq 200); do echo "Sig: k$i-$n:$(printf 'A%.0s' {1..86})=="; done; } >"$dir/changed"
   equal "$(put "$digest.narinfo" "$dir/changed")" 201
 done
-{ cat "$dir/narinfo"; for n in $(seq 2000); do echo "Sig: k-$n:$(printf 'A%.0s' {1..86})=="; done; } >"$dir/changed"
+{ cat "$dir/narinfo"; for n in $(seq 3000); do echo "Sig: k-$n:$(printf 'A%.0s' {1..86})=="; done; } >"$dir/changed"
 equal "$(put "$digest.narinfo" "$dir/changed")" 413
-unchanged "a thousand signatures"
+unchanged "three thousand signatures"
 step "a valid signature of a registered key is added, once"
 narinfo key-2 >"$dir/changed"
 equal "$(put "$digest.narinfo" "$dir/changed")" 201
