@@ -73,7 +73,7 @@ TEST_F(CommandLine, says_what_is_missing_or_too_much) {
   EXPECT_EQ(message_for({"store", "gc", "--max-freed"}), "flox store gc: --max-freed needs a value");
   EXPECT_EQ(message_for({"store", "gc", "x"}), "flox store gc: unexpected argument 'x'");
   EXPECT_EQ(message_for({"store", "gc", "--tree", "--dot"}),
-            "flox store gc: --dot cannot be used together with --tree");
+            "flox store gc: --tree cannot be used together with --dot");
   EXPECT_EQ(message_for({"store", "gc", "--tail", "many"}), "flox store gc: --tail: 'many' is not a number");
 }
 

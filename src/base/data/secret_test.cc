@@ -30,7 +30,7 @@ TEST(Secret, AFileThatOthersMayReadIsRefusedWithTheMend) {
   const fs::path file = dir.path() / "token";
   for (const unsigned mode : {0640U, 0604U, 0620U, 0601U}) {
     write_file(file, "abc\n", mode);
-    EXPECT_THAT(error_of(file), testing::HasSubstr("Run: chmod 600 " + file.string())) << mode;
+    EXPECT_THAT(error_of(file), testing::HasSubstr("Run 'chmod 600 " + file.string() + "'.")) << mode;
   }
 }
 

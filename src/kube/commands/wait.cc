@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "kube/controllers/reconcile.h"
 #include "kube/pods/pod_status.h"
 
 namespace flox::kube {

@@ -27,7 +27,7 @@ TEST(AnnotationsTest, OneThatDoesNotExistIsRefusedWithTheNearest) {
   EXPECT_THAT(refusal_of(R"("flox.dev/Store-View":"closure")"),
               HasSubstr("Did you mean flox.dev/store-view?"));
   EXPECT_THAT(refusal_of(R"("flox.dev/enviroment":"o/n")"), HasSubstr("Did you mean flox.dev/environment?"));
-  EXPECT_THAT(refusal_of(R"("flox.dev/":"")"), HasSubstr("Known are flox.dev/activate-mode"));
+  EXPECT_THAT(refusal_of(R"("flox.dev/":"")"), HasSubstr("Use one of flox.dev/activate-mode"));
   EXPECT_THAT(refusal_of("\"flox.dev/" + std::string(100'000, 'x') + "\":\"\""),
               HasSubstr("unknown annotation"));
   EXPECT_LT(refusal_of("\"flox.dev/" + std::string(100'000, 'x') + "\":\"\"").size(), 1000U);

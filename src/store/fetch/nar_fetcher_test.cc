@@ -168,7 +168,7 @@ TEST_F(LargeWindowTest, too_little_memory_is_refused_at_once) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
-    EXPECT_THAT(error.what(), HasSubstr("16 MiB of memory are too little"));
+    EXPECT_THAT(error.what(), HasSubstr("with 16 MiB of memory: at least 28 MiB are needed"));
   }
 }
 
