@@ -1,7 +1,6 @@
 #include "ticket/aws/answer.h"
 
 #include <map>
-#include <optional>
 
 #include "base/data/json.h"
 
