@@ -7,11 +7,19 @@ function(flox_library name)
   target_link_libraries(flox_${name} PUBLIC ${A_LIBS})
 endfunction()
 
-# A unit test program NAME_test from SOURCES. Each of its cases is a test unit/NAME/SUITE.CASE with the labels unit and NAME.
+# A unit test program NAME_test from SOURCES and from every FILE_test.cc below the FOLDERS; without either, from every one below
+# this directory. Each of its cases is a test unit/NAME/SUITE.CASE with the labels unit and NAME.
 include(GoogleTest)
 add_custom_target(unit_tests)
 function(flox_test name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "" "" "FOLDERS;SOURCES;LIBS" ${ARGN})
+  if(NOT A_FOLDERS AND NOT A_SOURCES)
+    set(A_FOLDERS .)
+  endif()
+  foreach(folder ${A_FOLDERS})
+    file(GLOB_RECURSE found RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS ${folder}/*_test.cc)
+    list(APPEND A_SOURCES ${found})
+  endforeach()
   add_executable(${name}_test ${A_SOURCES})
   target_link_libraries(${name}_test PRIVATE ${A_LIBS} GTest::gmock GTest::gtest_main)
   # Only these see the directory: elsewhere it would make every object differ from checkout to checkout.
@@ -26,9 +34,10 @@ function(flox_test name)
   add_dependencies(unit_tests ${name}_test)
 endfunction()
 
-# C++ from .proto files, as a static library flox_NAME. LITE protos link protobuf-lite only.
+# C++ from .proto files, as a static library flox_NAME. LITE protos link protobuf-lite only. The services of the files
+# SERVICES get typed stubs for ttrpc, FILE.ttrpc.h; such a file need not be among PROTOS if it has no messages.
 function(flox_proto name)
-  cmake_parse_arguments(A "LITE" "" "PROTOS" ${ARGN})
+  cmake_parse_arguments(A "LITE" "" "PROTOS;SERVICES" ${ARGN})
   add_library(flox_${name} STATIC)
   set(runtime protobuf::libprotobuf)
   if(A_LITE)
@@ -47,5 +56,18 @@ function(flox_proto name)
       COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR}/src --cpp_out=${CMAKE_BINARY_DIR}/proto ${CMAKE_SOURCE_DIR}/src/${relative}
       DEPENDS ${CMAKE_SOURCE_DIR}/src/${relative})
     target_sources(flox_${name} PRIVATE ${out}.cc PUBLIC ${out}.h)
+  endforeach()
+  foreach(proto ${A_SERVICES})
+    file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${CMAKE_CURRENT_SOURCE_DIR}/${proto})
+    string(REGEX REPLACE "\\.proto$" "" stem ${relative})
+    set(out ${CMAKE_BINARY_DIR}/proto/${stem})
+    get_filename_component(directory ${out} DIRECTORY)
+    add_custom_command(
+      OUTPUT ${out}.ttrpc.h
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${directory}
+      COMMAND protobuf::protoc --proto_path=${CMAKE_SOURCE_DIR}/src --include_imports --descriptor_set_out=${out}.descriptors ${CMAKE_SOURCE_DIR}/src/${relative}
+      COMMAND ttrpc_stubs ${out}.descriptors ${relative} ${out}.ttrpc.h
+      DEPENDS ttrpc_stubs ${CMAKE_SOURCE_DIR}/src/${relative} ${A_PROTOS})
+    target_sources(flox_${name} PUBLIC ${out}.ttrpc.h)
   endforeach()
 endfunction()

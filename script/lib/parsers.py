@@ -61,7 +61,7 @@ def reach(target, files):
 
 def is_of_programs(file):
     name = os.path.basename(file)
-    return not (file.startswith("fuzz/") or "/testing/" in file or name.endswith("_test.cc") or name.startswith("fake_"))
+    return not (file.startswith("fuzz/") or "/testing/" in file or name.endswith("_test.cc"))
 
 
 def main():

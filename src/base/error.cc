@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/foreign_error.h"
 #include "base/printable.h"
 
 namespace flox {
@@ -63,11 +64,11 @@ void fail_errno(int error_number, std::string_view message) {
 
 void print_error(const std::exception& error) {
   const bool colour = isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  // Messages hold text of strangers: a catalog's words, names in a file.
+  const Error ours = to_error(error);
+  // Messages hold untrusted text: a catalog's words, names in a file.
   std::string text = fmt::format("{}✘ ERROR:{} {}\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
-                                 printable_lines(error.what()));
-  if (const auto* ours = dynamic_cast<const Error*>(&error); ours != nullptr && !ours->advice().empty())
-    text += fmt::format("  {}\n", printable_lines(ours->advice()));
+                                 printable_lines(ours.what()));
+  if (!ours.advice().empty()) text += fmt::format("  {}\n", printable_lines(ours.advice()));
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

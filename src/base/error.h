@@ -66,6 +66,9 @@ template <typename... Args>
   fail_errno(error_number, std::string_view(fmt::format(format, std::forward<Args>(args)...)));
 }
 
+// In words for people (foreign_error.h).
+std::string message_of(const std::exception& exception);
+
 // Runs `body`; an exception that leaves it gains `context` in front. Foreign exceptions become internal
 // Errors.
 template <typename Body>
@@ -75,7 +78,7 @@ decltype(auto) in_context(std::string_view context, Body&& body) {
   } catch (const Error& error) {
     throw error.with_context(context);
   } catch (const std::exception& error) {
-    throw Error(ErrorKind::internal, fmt::format("{}: {}", context, error.what()));
+    throw Error(ErrorKind::internal, fmt::format("{}: {}", context, message_of(error)));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/net/http_client.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
@@ -41,20 +42,21 @@ std::string text(const json& object, const char* key) {
                                                                       : ErrorKind::unavailable;
   if (problem.detail.empty())
     throw Error(kind, fmt::format("{}: the catalog answered {}", what, response.status),
-                "check that FLOX_CATALOG_URL is a catalog's");
+                "Check FLOX_CATALOG_URL: it must be the URL of a catalog.");
   throw Error(kind, fmt::format("{}: {}", what, problem.detail), problem.advice);
 }
 
 // An array that is a member.
 const json& list(const json& object, const char* key) {
   const json& found = member(object, key, answer_name);
-  if (!found.is_array()) fail(ErrorKind::invalid_input, "{}: '{}' is no array", answer_name, key);
+  if (!found.is_array()) fail(ErrorKind::invalid_input, "{}: '{}' is not an array", answer_name, key);
   return found;
 }
 
 int64_t number(const json& object, const char* key) {
   const json& found = member(object, key, answer_name);
-  if (!found.is_number_integer()) fail(ErrorKind::invalid_input, "{}: '{}' is no number", answer_name, key);
+  if (!found.is_number_integer())
+    fail(ErrorKind::invalid_input, "{}: '{}' is not a number", answer_name, key);
   return found.get<int64_t>();
 }
 
@@ -81,7 +83,7 @@ env::LockedPackage locked_of(const json& answer, std::string_view what, int prio
   const json complete = page.is_object() ? page.value("complete", json()) : json();
   if (complete.is_boolean() && complete.get<bool>()) {
     json package = first_of(list(page, "packages"), "packages");
-    if (!package.is_object()) fail(ErrorKind::invalid_input, "{}: a package is no object", answer_name);
+    if (!package.is_object()) fail(ErrorKind::invalid_input, "{}: a package is not an object", answer_name);
     package["priority"] = priority;
     json lock = {{"lockfile-version", 1}, {"packages", {package}}};
     return env::Lockfile::parse(lock.dump()).packages.at(0);
@@ -116,7 +118,7 @@ struct Client::State {
   HttpResponse send(HttpRequest request) {
     if (url.empty())
       throw Error(ErrorKind::invalid_input, "no catalog is configured",
-                  "set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml");
+                  "Set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml.");
     request.url = url + request.url;
     request.login = login;
     try {
@@ -124,7 +126,7 @@ struct Client::State {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::unavailable) throw error.with_context("asking the catalog");
       throw error.with_context(fmt::format("the catalog at {} cannot be reached", printable_url(url)))
-          .with_advice("check that flox-catalog runs there, and FLOX_CATALOG_URL");
+          .with_advice("Check that flox-catalog runs there, and check FLOX_CATALOG_URL.");
     }
   }
   // Sends, and gives the answer's JSON to `read`.
@@ -134,18 +136,17 @@ struct Client::State {
     if (!response.ok()) fail_with(response, what);
     try {
       return read(parse_json(response.body, answer_name));
-    } catch (const Error& error) {
+    } catch (const std::exception& exception) {
+      const Error error = to_error(exception);
       if (error.kind() != ErrorKind::invalid_input) throw;
-      refuse_answer(what, error.what());
-    } catch (const json::exception& error) {
       refuse_answer(what, error.what());
     }
   }
   [[noreturn]] void refuse_answer(std::string_view what, std::string_view why) const {
     throw Error(ErrorKind::unavailable,
-                fmt::format("{}: what answers at {} is no catalog ({})", what, printable_url(url),
+                fmt::format("{}: what answers at {} is not a catalog ({})", what, printable_url(url),
                             printable(why, longest_message)),
-                "check FLOX_CATALOG_URL");
+                "Check FLOX_CATALOG_URL.");
   }
 };
 

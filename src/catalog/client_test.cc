@@ -71,12 +71,12 @@ TEST(Client, resolves_to_a_locked_package_with_the_descriptors_priority) {
 
 TEST(Client, hands_on_the_catalogs_reason_and_advice) {
   json message = {{"message", "the catalog has no such package"},
-                  {"context", {{"advice", "did you mean web?"}}}};
+                  {"context", {{"advice", "Did you mean web?"}}}};
   Answering catalog(200, answer_with({{"complete", false}}, {message}).dump());
   Error error = error_of([&] { catalog.client().resolve("w", {.pkg_path = "wep"}, "x86_64-linux"); });
   EXPECT_EQ(error.kind(), ErrorKind::not_found);
   EXPECT_STREQ(error.what(), "package 'wep': the catalog has no such package");
-  EXPECT_EQ(error.advice(), "did you mean web?");
+  EXPECT_EQ(error.advice(), "Did you mean web?");
 }
 
 TEST(Client, says_what_a_refusal_is_about) {
@@ -102,7 +102,7 @@ TEST(Client, tells_a_catalog_from_anything_else_that_answers) {
     Answering other(200, body);
     Error error = error_of([&] { other.client().resolve("w", {.pkg_path = "web"}, "x86_64-linux"); });
     EXPECT_EQ(error.kind(), ErrorKind::unavailable) << body;
-    EXPECT_THAT(error.what(), HasSubstr("is no catalog")) << body;
+    EXPECT_THAT(error.what(), HasSubstr("is not a catalog")) << body;
     EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
   }
   Answering missing(404, "<html>not here</html>");

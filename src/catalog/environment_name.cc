@@ -27,8 +27,9 @@ std::string EnvironmentName::to_string() const {
 
 void check_environment_name(std::string_view owner, std::string_view name) {
   if (!is_part(owner) || !is_part(name))
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}/{}' names no environment", owner, name),
-                "write OWNER/NAME, each of letters, digits, '.', '_' and '-', at most 64");
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("'{}/{}' is not the name of an environment", owner, name),
+                "Write OWNER/NAME, each of at most 64 letters, digits, '.', '_' and '-'.");
 }
 
 EnvironmentName parse_environment_name(std::string_view text) {
@@ -39,8 +40,8 @@ EnvironmentName parse_environment_name(std::string_view text) {
     int64_t generation = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), generation);
     if (error != std::errc() || end != number.data() + number.size() || generation < 1)
-      throw Error(ErrorKind::invalid_input, fmt::format("'{}': '{}' is no generation", text, number),
-                  "write OWNER/NAME:3, say");
+      throw Error(ErrorKind::invalid_input, fmt::format("'{}': '{}' is not a generation", text, number),
+                  "Write OWNER/NAME:GENERATION, as acme/web:3.");
     result.generation = generation;
     rest = text.substr(0, colon);
   }

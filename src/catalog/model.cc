@@ -21,14 +21,14 @@ constexpr size_t max_comparators = 16;
 std::string required(const json& object, const char* key) {
   auto it = object.find(key);
   if (it == object.end() || !it->is_string() || it->get<std::string>().empty())
-    fail(ErrorKind::invalid_input, "'{}' is missing or no text", key);
+    fail(ErrorKind::invalid_input, "'{}' is missing or not a string", key);
   return it->get<std::string>();
 }
 
 std::string optional_text(const json& object, const char* key, size_t limit) {
   auto it = object.find(key);
   if (it == object.end() || it->is_null()) return {};
-  if (!it->is_string()) fail(ErrorKind::invalid_input, "'{}' is no text", key);
+  if (!it->is_string()) fail(ErrorKind::invalid_input, "'{}' is not a string", key);
   const auto& text = it->get_ref<const std::string&>();
   if (text.size() > limit) fail(ErrorKind::invalid_input, "'{}' has more than {} bytes", key, limit);
   return text;
@@ -111,8 +111,8 @@ std::vector<std::string> leading_numbers(std::string_view version, size_t count)
 
 [[noreturn]] void bad_constraint(std::string_view constraint, std::string_view why) {
   throw Error(ErrorKind::invalid_input, fmt::format("the version constraint '{}': {}", constraint, why),
-              "write an exact version, a part of one (1.2), or one with ^ ~ >= > <= < = before it; several "
-              "with commas");
+              "Write an exact version, a part of one (1.2), or one with ^ ~ >= > <= < = before it; several "
+              "with commas.");
 }
 
 }  // namespace
@@ -148,7 +148,8 @@ PackageBuild PackageBuild::from_json(const json& document) {
   build.license = optional_text(document, "license", max_license);
   build.signer = optional_text(document, "signer", max_license);
   if (auto size = document.find("closure_size"); size != document.end()) {
-    if (!size->is_number_unsigned()) fail(ErrorKind::invalid_input, "'closure_size' is no number of bytes");
+    if (!size->is_number_unsigned())
+      fail(ErrorKind::invalid_input, "'closure_size' is not a number of bytes");
     build.closure_size = size->get<uint64_t>();
   }
   build.published_at = optional_text(document, "published_at", max_short);
@@ -159,7 +160,7 @@ PackageBuild PackageBuild::from_json(const json& document) {
     fail(ErrorKind::invalid_input, "'outputs' has more than {} members", max_outputs);
   for (const auto& [output, path] : outputs->items()) {
     check_name(output, "outputs", 64);
-    if (!path.is_string()) fail(ErrorKind::invalid_input, "'outputs.{}' is no text", output);
+    if (!path.is_string()) fail(ErrorKind::invalid_input, "'outputs.{}' is not a string", output);
     build.outputs.emplace(output, in_context("'outputs." + output + "'",
                                              [&] { return nix::StorePath::parse(path.get<std::string>()); }));
   }
@@ -212,7 +213,7 @@ VersionConstraint::VersionConstraint(std::string_view constraint) {
                            std::ranges::all_of(version, [](unsigned char c) {
                              return std::isalnum(c) || c == '~' || is_separator(static_cast<char>(c));
                            }));
-    if (!readable) bad_constraint(constraint, fmt::format("'{}' is no version", version));
+    if (!readable) bad_constraint(constraint, fmt::format("'{}' is not a version", version));
     if (comparators_.size() == max_comparators)
       bad_constraint(constraint, fmt::format("it has more than {} conditions", max_comparators));
     comparators_.push_back({std::string(operation), std::string(version)});

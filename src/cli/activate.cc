@@ -6,12 +6,14 @@
 #include <cstring>
 #include <memory>
 
+#include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
 #include "base/os/process.h"
 #include "cli/commands.h"
-#include "cli/services.h"
+#include "cli/local_or_pod.h"
+#include "cli/options.h"
 #include "cli/variables.h"
 #include "env/activation.h"
 #include "env/environment.h"
@@ -57,8 +59,8 @@ env::Lockfile lock_to_activate(env::Environment& environment, env::Resolver& res
   return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
 }
 
-// What `flox activate` stands for in a pod that brings no environment: the one that the node gives the pod's
-// namespace, made in a directory of its own. Nothing if there is none.
+// The environment of a pod that brings none: the one that the node gives the pod's namespace, made in a
+// directory of its own. Nothing if the node gives none.
 std::optional<env::Environment> namespace_environment() {
   const std::string reference = namespace_default();
   if (reference.empty()) return std::nullopt;
@@ -69,9 +71,7 @@ std::optional<env::Environment> namespace_environment() {
                                                      : env::Environment::init(directory, name);
   if (!environment.manifest().install.contains(name))
     environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
-  fmt::print(stderr,
-             "ℹ using '{}', which this node gives the pod's namespace: there is no environment here\n",
-             reference);
+  fmt::print(stderr, "ℹ using '{}', the environment that this node gives the pod's namespace\n", reference);
   return environment;
 }
 
@@ -99,7 +99,7 @@ Prepared prepare(const Options& options) {
   env::Environment environment = environment_to_activate(options.directory);
   std::string mode = options.mode.empty() ? environment.manifest().activate_mode : options.mode;
   if (mode != "dev" && mode != "run")
-    fail(ErrorKind::invalid_input, "activation mode '{}': known are dev and run", mode);
+    fail(ErrorKind::invalid_input, "activation mode '{}': it is dev or run", mode);
   auto resolver = make_resolver();
   nix::StorePath profile = present_profile(environment, lock_to_activate(environment, *resolver), mode);
 
@@ -119,6 +119,24 @@ Prepared prepare(const Options& options) {
   return {env::activate(request), profile.to_string()};
 }
 
+// 127 where there is no such command, 126 where it cannot be executed, as shells have it.
+[[noreturn]] void fail_to_start(const fs::path& program, int error_number) {
+  try {
+    fail_errno(error_number, "starting {}", program.string());
+  } catch (const Error& error) {
+    throw ExitError(error_number == ENOENT ? exit_command_not_found : exit_not_executable, error);
+  }
+}
+
+[[noreturn]] void fail_to_find(const std::string& command) {
+  const bool is_there = command.find('/') != std::string::npos && fs::exists(command);
+  if (is_there) fail_to_start(command, EACCES);
+  throw ExitError(
+      exit_command_not_found,
+      Error(ErrorKind::not_found, fmt::format("no command '{}' in the environment or in PATH", command),
+            "Run 'flox list' to see what is installed."));
+}
+
 [[noreturn]] void execute(const fs::path& program, std::vector<std::string> argv,
                           const env::Variables& variables) {
   std::vector<std::string> env;
@@ -130,14 +148,15 @@ Prepared prepare(const Options& options) {
   argv_pointers.push_back(nullptr);
   env_pointers.push_back(nullptr);
   ::execve(program.c_str(), argv_pointers.data(), env_pointers.data());
-  fail_errno(errno, "starting {}", program.string());
+  fail_to_start(program, errno);
 }
 
 fs::path shell_for(const env::Variables& variables) {
   for (const char* name : {"bash", "sh"})
     if (auto shell = env::find_command(name, variables)) return *shell;
-  throw Error(ErrorKind::not_found, "no shell: neither bash nor sh is in PATH",
-              "install bash into the environment");
+  throw ExitError(exit_command_not_found,
+                  Error(ErrorKind::not_found, "starting a shell: neither bash nor sh is in PATH",
+                        "Install bash into the environment."));
 }
 
 std::string sourced(const fs::path& script) {
@@ -160,17 +179,15 @@ void run_command(const Prepared& prepared, const std::vector<std::string>& comma
   const auto& variables = prepared.activation.environment;
   auto program = env::find_command(command[0], variables);
   if (!prepared.activation.has_hook) {
-    if (!program)
-      throw Error(ErrorKind::not_found,
-                  fmt::format("no command '{}' in the environment or in PATH", command[0]),
-                  "see what is installed: flox list");
+    if (!program) fail_to_find(command[0]);
     execute(*program, command, variables);
   }
   fs::path shell = shell_for(variables);
   // Looked up once the hook has run: it may have changed PATH.
+  // A file that is there and not executable is for exec to refuse, with 126.
   std::string start =
-      "command -v \"$1\" >/dev/null || { echo \"✘ ERROR: no command '$1' in the environment or in PATH\" "
-      ">&2; exit 1; }; exec \"$@\"";
+      "command -v \"$1\" >/dev/null || { case $1 in */*) [ -e \"$1\" ];; *) false;; esac; } || "
+      "{ echo \"✘ ERROR: no command '$1' in the environment or in PATH\" >&2; exit 127; }; exec \"$@\"";
   std::vector<std::string> argv = {shell.filename(), "-c", hook_text(prepared) + start, "flox-activate"};
   argv.insert(argv.end(), command.begin(), command.end());
   execute(shell, argv, variables);
@@ -199,7 +216,7 @@ void print_script(const Prepared& prepared) {
   if (Config::load().root != "/" && !in_pod())
     throw Error(ErrorKind::invalid_input,
                 "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
-                "run a command or a shell inside instead: flox activate -- COMMAND");
+                "Run a command or a shell inside: flox activate -- COMMAND.");
   env::Variables before = environment_for_children();
   for (const auto& [name, value] : prepared.activation.environment)
     if (!before.contains(name) || before.at(name) != value)
@@ -224,21 +241,20 @@ void activate(const Options& options) {
 void add_activate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   auto* command =
-      app.add_subcommand("activate", "Run a command or a shell inside an environment")->alias("develop");
-  command->add_option("-d,--dir", options->directory,
-                      "the environment's directory (default: the current one)");
+      app.add_subcommand("activate", "Run a command or a shell in an environment")->alias("develop");
+  add_directory(*command, options->directory);
   command->add_option("-m,--mode", options->mode,
-                      "dev: with search paths for building; run: without (default: the manifest's)");
-  auto* shell = command->add_option("-c,--command", options->shell_command, "shell command to run");
-  auto* print =
-      command->add_flag("--print-script", options->print_script, "print shell code instead, for eval");
-  command->add_option("COMMAND", options->command, "command and arguments, after --")
+                      "dev: with search paths for compilers; run: without (default: the manifest's, or dev)");
+  auto* shell = command->add_option("-c,--command", options->shell_command, "run this shell command");
+  auto* print = command->add_flag("--print-script", options->print_script, "print shell code for eval");
+  command->add_option("COMMAND", options->command, "command and its arguments, after --")
       ->excludes(shell)
       ->excludes(print);
   command->positionals_at_end();
   command->footer(
-      "Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n  eval \"$(flox "
-      "activate)\"");
+      "Exit code: the command's own; 127 if there is no such command, 126 if it cannot be executed.\n\n"
+      "Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n"
+      "  eval \"$(flox activate)\"");
   command->callback([options] { activate(*options); });
 }
 

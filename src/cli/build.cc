@@ -11,7 +11,8 @@
 #include "base/error.h"
 #include "base/os/process.h"
 #include "cli/commands.h"
-#include "cli/services.h"
+#include "cli/local_or_pod.h"
+#include "cli/options.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
 #include "package/build/steps.h"
@@ -110,7 +111,7 @@ void build(Options options) {
       std::vector<std::string> known;
       for (const auto& [other, descriptor] : manifest.build) known.push_back(other);
       throw Error(ErrorKind::not_found, fmt::format("the manifest has no [build.{}]", name),
-                  fmt::format("It can build: {}.", fmt::join(known, ", ")));
+                  fmt::format("Pass one of: {}.", fmt::join(known, ", ")));
     }
   store::LocalStore store(Config::load().root);
   BuildEnvironment around = enter_environment(store, environment, steps);
@@ -138,20 +139,17 @@ void build(Options options) {
 }  // namespace
 
 void add_build(CLI::App& app) {
-  auto* command =
-      app.add_subcommand("build", "Build the packages that a manifest's [build] section describes");
+  auto* command = app.add_subcommand("build", "Build the packages of the manifest's [build] section");
   auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->names, "Which to build (default: all)");
-  command->add_option("-d,--dir", options->directory, "Directory of the environment")->capture_default_str();
-  command->add_flag("--check", options->check, "Build twice and fail if the results differ");
-  command->add_flag("--json", options->json, "Print what was built as JSON");
-  command->add_flag("-q,--quiet", options->quiet, "Print no progress");
+  command->add_option("NAME", options->names, "packages to build (default: all)");
+  add_directory(*command, options->directory);
+  command->add_flag("--check", options->check, "build twice and fail if the results differ");
+  command->add_flag("--json", options->json, "print what was built as JSON");
+  command->add_flag("-q,--quiet", options->quiet, "print no progress");
   command->footer(
-      "Runs each build's command in the environment, in the project's directory, with $out set to an empty "
-      "directory,\n"
-      "and makes a store path of what is there afterwards. Leaves result-NAME (the files), result-NAME.json "
-      "(for flox\n"
-      "publish) and result-NAME.log (the command's output).\n"
+      "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
+      "empty directory, and makes a store path of what the command leaves there. Writes result-NAME (a link\n"
+      "to the files), result-NAME.json (for flox publish) and result-NAME.log (the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");

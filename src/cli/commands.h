@@ -1,5 +1,5 @@
-// The subcommands of flox, one file each. Each function adds its subcommand to the program; the subcommand's
-// callback does the work and throws Error.
+// The subcommands of flox, one file each. Each function adds its subcommand to the program, with one line of
+// description, its options and an example; the subcommand's callback does the work and throws Error.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,14 +7,17 @@
 namespace flox::cli {
 
 void add_init(CLI::App& app);
-void add_install(CLI::App& app);  // install, uninstall
+void add_install(CLI::App& app);
+void add_uninstall(CLI::App& app);
 void add_list(CLI::App& app);
 void add_activate(CLI::App& app);
-void add_search(CLI::App& app);  // search, show
+void add_search(CLI::App& app);
+void add_show(CLI::App& app);
 void add_import(CLI::App& app);
 void add_build(CLI::App& app);
 void add_publish(CLI::App& app);
-void add_push(CLI::App& app);  // push, pull
+void add_push(CLI::App& app);
+void add_pull(CLI::App& app);
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);

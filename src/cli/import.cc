@@ -45,18 +45,19 @@ void import_debs(const Options& options) {
 }  // namespace
 
 void add_import(CLI::App& app) {
-  auto* import = app.add_subcommand("import", "Make packages of another system available");
+  auto* import = app.add_subcommand("import", "Import packages from another package manager");
   import->require_subcommand(1);
-  auto* deb = import->add_subcommand("deb", "Turn Debian packages into store paths");
+  import->footer("Example:\n  flox import deb python3 --publish");
+  auto* deb = import->add_subcommand("deb", "Import Debian packages into the store");
   auto options = std::make_shared<Options>();
-  deb->add_option("NAME", options->names, "Debian packages, as apt knows them")->required();
-  deb->add_flag("--json", options->json, "Print what was imported as JSON");
-  deb->add_flag("--publish", options->publish, "Sign and upload to the catalog what was imported");
+  deb->add_option("NAME", options->names, "names of Debian packages, as apt has them")->required();
+  deb->add_flag("--json", options->json, "print what was imported as JSON");
+  deb->add_flag("--publish", options->publish, "sign what was imported and publish it to the catalog");
   add_publish_options(*deb, options->publish_to);
-  deb->add_flag("-q,--quiet", options->quiet, "Print no progress");
+  deb->add_flag("-q,--quiet", options->quiet, "print no progress");
   deb->footer(
-      "Each package becomes one tree with what Debian split off it, and one store path for each library\n"
-      "that it needs.\n"
+      "Each package and each library that it needs becomes a store path. Parts that Debian packages\n"
+      "separately (python3 and libpython3-stdlib) are put together again.\n\n"
       "Examples:\n"
       "  flox import deb busybox-static\n"
       "  flox import deb python3 --publish");

@@ -37,11 +37,13 @@ void add_init(CLI::App& app) {
   auto* command = app.add_subcommand("init", "Create an environment in a directory")->alias("create");
   auto options = std::make_shared<Options>();
   command->add_option("NEW_DIRECTORY", options->new_directory,
-                      "create this directory, with the environment in it");
-  command->add_option("-d,--dir", options->directory, "where (default: the current directory)");
-  command->add_option("-n,--name", options->name, "its name (default: the directory's)");
-  command->add_flag("-b,--bare", options->bare, "accepted for Flox's sake: new environments are always bare");
-  command->footer("Examples:\n  flox init\n  flox init web      makes ./web and an environment in it");
+                      "create this directory and the environment in it");
+  command->add_option("-d,--dir", options->directory,
+                      "directory of the environment (default: the current one)");
+  command->add_option("-n,--name", options->name, "name of the environment (default: the directory's)");
+  command->add_flag("-b,--bare", options->bare,
+                    "accepted for compatibility with Flox: new environments are always bare");
+  command->footer("Examples:\n  flox init\n  flox init web      create ./web and an environment in it");
   command->callback([options] { init(*options); });
 }
 

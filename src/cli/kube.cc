@@ -1,10 +1,10 @@
-// flox kube: hands over to flox-kube, a program of its own so that only it carries gRPC.
+// flox kube: executes flox-kube, a program of its own so that only it carries gRPC.
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "base/os/process.h"
 #include "cli/commands.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void hand_over(std::vector<std::string> arguments) {
+[[noreturn]] void execute(std::vector<std::string> arguments) {
   fs::path own = fs::read_symlink("/proc/self/exe");
   std::vector<fs::path> places = {own.parent_path() / "flox-kube",
                                   own.parent_path() / "../libexec/flox/flox-kube"};
@@ -24,10 +24,10 @@ namespace fs = std::filesystem;
   forget_secret_variables();
   for (const auto& place : places) ::execv(place.c_str(), argv.data());
   ::execvp("flox-kube", argv.data());
-  throw Error(
-      ErrorKind::not_found,
-      fmt::format("flox kube is the program flox-kube, which is neither beside {} nor in PATH", own.string()),
-      "install it from the same build");
+  throw ExitError(errno == EACCES ? exit_not_executable : exit_command_not_found,
+                  Error(ErrorKind::not_found,
+                        fmt::format("starting flox-kube: it is neither beside {} nor in PATH", own.string()),
+                        "Install it from the same build as flox."));
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ void add_kube(CLI::App& app) {
   auto* command = app.add_subcommand("kube", "Run Kubernetes manifests on this machine's containerd");
   command->prefix_command();
   command->set_help_flag();  // flox-kube explains itself
-  command->callback([command] { hand_over(command->remaining()); });
+  command->callback([command] { execute(command->remaining()); });
 }
 
 }  // namespace flox::cli

@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "cli/commands.h"
-#include "cli/services.h"
+#include "cli/local_or_pod.h"
+#include "cli/options.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -46,14 +47,14 @@ void list(const Options& options) {
 
 void add_list(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("list", "List an environment's packages")->alias("l");
-  command->add_option("-d,--dir", options->directory,
-                      "the environment's directory (default: the current one)");
-  auto* names = command->add_flag("-n,--name", options->names, "install ids only");
+  auto* command = app.add_subcommand("list", "List the packages of an environment")->alias("l");
+  add_directory(*command, options->directory);
+  auto* names = command->add_flag("-n,--name", options->names, "print install ids only");
   auto* config = command->add_flag("-c,--config", options->config, "print the manifest")->excludes(names);
   command->add_flag("--json", options->json, "print the locked packages as JSON")
       ->excludes(names)
       ->excludes(config);
+  command->footer("Examples:\n  flox list\n  flox list --json | jq '.[].version'");
   command->callback([options] { list(*options); });
 }
 

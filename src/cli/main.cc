@@ -1,24 +1,33 @@
 // flox: environments, packages, publishing, node and Kubernetes set-up.
 #include <cstdlib>
+#include <filesystem>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "base/os/memory.h"
 #include "cli/commands.h"
 #include "store/fetch/fetcher.h"
 
-int main(int argc, char** argv) {
-  using namespace flox::cli;
-  flox::store::add_fetcher_job();
-  if (const auto code = flox::run_confined_job(argc, argv)) return *code;
-  flox::keep_freed_memory();
+namespace flox::cli {
+namespace {
+
+int run(int argc, char** argv) {
   CLI::App app{
       "Environments and packages, and pods that run from them without images.\n"
-      "An independent implementation of Flox's interfaces."};
-  app.name("flox");
+      "An independent implementation of Flox's interfaces.",
+      "flox"};
   app.set_version_flag("-V,--version", FLOX_VERSION);
   std::string root;
-  app.add_option("--root", root, "root of the store, instead of / (FLOX_ROOT)");
+  app.add_option("--root", root, "root directory of the store (FLOX_ROOT; default: /)");
   app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  flox init web && cd web\n"
+      "  flox install python3\n"
+      "  flox activate -- python3 --version\n"
+      "  flox COMMAND --help\n\n"
+      "Exit codes: 0 success, 1 an error, 2 a wrong command line; flox activate: the command's own, 127 "
+      "where\n"
+      "there is no such command, 126 where it cannot be executed.");
   // The configuration reads it from there, for this program and those it starts.
   app.parse_complete_callback([&root] {
     if (!root.empty()) setenv("FLOX_ROOT", std::filesystem::absolute(root).c_str(), 1);
@@ -26,27 +35,29 @@ int main(int argc, char** argv) {
 
   add_init(app);
   add_install(app);
+  add_uninstall(app);
   add_list(app);
   add_activate(app);
   add_search(app);
+  add_show(app);
   add_import(app);
   add_build(app);
   add_publish(app);
   add_push(app);
+  add_pull(app);
   add_store(app);
   add_node(app);
   add_kube(app);
   add_config(app);
+  return run_command_line(app, argc, argv);
+}
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::RuntimeError& error) {
-    return error.get_exit_code();  // a command with exit codes of its own, which has said why
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : flox::exit_failure;
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
-  return 0;
+}  // namespace
+}  // namespace flox::cli
+
+int main(int argc, char** argv) {
+  flox::store::add_fetcher_job();
+  if (const auto code = flox::run_confined_job(argc, argv)) return *code;
+  flox::keep_freed_memory();
+  return flox::run_program([&] { return flox::cli::run(argc, argv); });
 }

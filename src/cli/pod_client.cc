@@ -2,24 +2,21 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
-#include "protocol/node.pb.h"
+#include "protocol/pod.ttrpc.h"
 #include "ttrpc/blocking_client.h"
 
-namespace flox::node {
+namespace flox::cli {
 namespace {
 
-template <typename Answer>
-Answer call(const std::string& socket, std::string_view method, const std::string& request) {
+template <typename Request, typename Response>
+Response call(const std::string& socket, const ttrpc::Method<Request, Response>& method,
+              const Request& request) {
   try {
-    ttrpc::BlockingClient client(socket);
-    Answer answer;
-    if (!answer.ParseFromString(client.call("flox.pod.v1.Pod", method, request)))
-      fail(ErrorKind::internal, "floxd's answer to {} cannot be read", method);
-    return answer;
+    return ttrpc::BlockingClient(socket).call(method, request);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
     throw error.with_context("asking this node's floxd")
-        .with_advice("the node's operator sees why: flox node status");
+        .with_advice("Ask the operator of this node to run 'flox node status'.");
   }
 }
 
@@ -31,30 +28,27 @@ env::LockedPackage PodResolver::resolve(std::string_view install_id, const env::
                            {"pkg-group", descriptor.pkg_group},
                            {"priority", descriptor.priority}};
   if (descriptor.version) wanted["version"] = *descriptor.version;
-  v1::ResolveRequest request;
+  pod::v1::ResolveRequest request;
   request.set_install_id(std::string(install_id));
   request.set_descriptor_json(wanted.dump());
   request.set_system(std::string(system));
-  auto answer = call<v1::ResolveResponse>(socket_, "Resolve", request.SerializeAsString());
+  const pod::v1::ResolveResponse answer = call(socket_, pod::v1::Pod::Resolve, request);
   nlohmann::json lock = {{"lockfile-version", 1},
                          {"packages", {parse_json(answer.package_json(), "floxd's answer")}}};
   return env::Lockfile::parse(lock.dump()).packages.at(0);
 }
 
 std::string default_environment(const std::string& socket) {
-  return call<v1::DefaultEnvironmentResponse>(socket, "DefaultEnvironment",
-                                              v1::DefaultEnvironmentRequest().SerializeAsString())
-      .environment();
+  return call(socket, pod::v1::Pod::DefaultEnvironment, pod::v1::DefaultEnvironmentRequest()).environment();
 }
 
 nix::StorePath PodRealiser::realise(const env::Lockfile& lock, std::string_view system,
                                     std::string_view mode) {
-  v1::RealiseRequest request;
+  pod::v1::RealiseRequest request;
   request.set_lock_json(lock.to_string());
   request.set_system(std::string(system));
   request.set_mode(std::string(mode));
-  return nix::StorePath::parse(
-      call<v1::RealiseResponse>(socket_, "Realise", request.SerializeAsString()).profile());
+  return nix::StorePath::parse(call(socket_, pod::v1::Pod::Realise, request).profile());
 }
 
-}  // namespace flox::node
+}  // namespace flox::cli

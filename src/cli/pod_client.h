@@ -6,7 +6,7 @@
 
 #include "env/environment.h"
 
-namespace flox::node {
+namespace flox::cli {
 
 // Both connect anew for each call; Error(unavailable) names the socket if floxd does not answer.
 class PodResolver : public env::Resolver {
@@ -32,4 +32,4 @@ class PodRealiser : public env::Realiser {
   std::string socket_;
 };
 
-}  // namespace flox::node
+}  // namespace flox::cli

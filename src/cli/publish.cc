@@ -1,14 +1,16 @@
-// flox publish: what `flox build` made, or any store path, into the catalog.
+// flox publish: signs and publishes what `flox build` made, or any store path.
 #include "catalog/publish.h"
 
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/command_line/program.h"
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/publishing.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
@@ -38,7 +40,7 @@ std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
     if (!fs::exists(record))
       throw Error(ErrorKind::not_found,
                   fmt::format("'{}' has not been built in {}", name, directory.string()),
-                  fmt::format("run: flox build {}", name));
+                  fmt::format("Run 'flox build {}' first.", name));
     builds.push_back(in_context(record.string(), [&] {
       constexpr size_t most = 1 << 20;  // bytes
       return catalog::PackageBuild::from_json(
@@ -47,7 +49,7 @@ std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
   }
   if (builds.empty())
     throw Error(ErrorKind::invalid_input, "there is nothing to publish: the manifest has no [build] section",
-                "see: flox build --help");
+                "Run 'flox build --help' to see how packages are built.");
   return builds;
 }
 
@@ -55,8 +57,7 @@ catalog::PackageBuild of_store_path(const Options& options) {
   catalog::PackageBuild build = options.build;
   auto path = nix::StorePath::containing(options.store_path);
   if (build.name.empty() || build.version.empty())
-    throw Error(ErrorKind::invalid_input, "publishing a store path needs its name and version",
-                "add --name and --version");
+    fail_usage("publishing a store path needs its name and version", "Pass --name and --version.");
   build.system = env::current_system();
   build.outputs.emplace("out", path);
   return build;
@@ -77,18 +78,24 @@ void publish_all(const Options& options) {
 
 void add_publish(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("publish", "Publish built packages to the catalog, signed");
+  auto* command = app.add_subcommand("publish", "Sign built packages and publish them to the catalog");
   command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
-  command->add_option("-d,--dir", options->directory,
-                      "the directory that was built in (default: the current one)");
-  auto* path = command->add_option("--store-path", options->store_path, "publish this store path instead");
-  command->add_option("--name", options->build.name, "its name")->needs(path);
-  command->add_option("--version,--package-version", options->build.version, "its version")->needs(path);
-  command->add_option("--description", options->build.description, "its description")->needs(path);
-  command->add_option("--variant", options->build.variant, "the CPU level it needs, as x86-64-v3")
+  add_directory(*command, options->directory);
+  auto* path =
+      command->add_option("--store-path", options->store_path, "publish this store path, not a build");
+  command->add_option("--name", options->build.name, "name of the store path's package")->needs(path);
+  command
+      ->add_option("--version,--package-version", options->build.version,
+                   "version of the store path's package")
+      ->needs(path);
+  command->add_option("--description", options->build.description, "description of the store path's package")
+      ->needs(path);
+  command->add_option("--variant", options->build.variant, "CPU level that it needs, as x86-64-v3")
       ->needs(path);
   add_publish_options(*command, options->to);
-  command->footer("Example:\n  flox build && flox publish --signing-private-key ~/.config/flox/key");
+  command->footer(
+      "Examples:\n  flox build && flox publish --signing-private-key ~/.config/flox/key\n"
+      "  flox publish --store-path /nix/store/…-web --name web --version 1.0");
   command->callback([options] { publish_all(*options); });
 }
 

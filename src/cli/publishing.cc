@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/command_line/program.h"
 #include "base/data/secret.h"
 #include "base/error.h"
 #include "node/floxd/config.h"
@@ -15,12 +16,12 @@ PublishTo complete(PublishTo to, const Config& config) {
   if (to.catalog_url.empty()) to.catalog_url = config.catalog_url;
   if (to.key_file.empty()) to.key_file = config.signing_private_key;
   if (to.catalog_url.empty())
-    throw Error(ErrorKind::invalid_input, "publishing: no catalog is named",
-                "set FLOX_CATALOG_URL or pass --catalog URL");
+    throw Error(ErrorKind::invalid_input, "publishing: no catalog is configured",
+                "Set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml, or pass --catalog URL.");
   if (to.key_file.empty())
-    throw Error(ErrorKind::invalid_input, "publishing: no signing key is named",
-                "make one with: flox store keygen NAME --out FILE; then set FLOX_SIGNING_PRIVATE_KEY or pass "
-                "--signing-private-key FILE");
+    throw Error(ErrorKind::invalid_input, "publishing: no signing key is configured",
+                "Set FLOX_SIGNING_PRIVATE_KEY, or signing_private_key in /etc/flox/config.toml, or pass "
+                "--signing-private-key FILE. 'flox store keygen NAME --out FILE' makes a key.");
   return to;
 }
 
@@ -39,14 +40,14 @@ Secret token_of(const PublishTo& to, const Config& config) {
 }  // namespace
 
 void add_token_file(CLI::App& command, std::string& file) {
-  command.add_option("--token-file", file, "file with the catalog's token (FLOX_CATALOG_TOKEN_FILE)");
+  command.add_option("--token-file", file,
+                     "file (mode 600) with the token for the catalog (FLOX_CATALOG_TOKEN_FILE)");
   command
       .add_option_function<std::string>(
           "--token",
           [](const std::string&) {
-            throw Error(ErrorKind::invalid_input,
-                        "--token is no longer taken: every process of this machine can read arguments",
-                        "Write the token to a file with mode 600 and pass --token-file FILE.");
+            fail_usage("--token is not accepted: every process of this machine can read arguments",
+                       "Write the token to a file with mode 600 and pass --token-file FILE.");
           })
       ->group("");
 }
@@ -58,10 +59,10 @@ nix::SecretKey read_signing_key(const std::string& file) {
 }
 
 void add_publish_options(CLI::App& command, PublishTo& to) {
-  command.add_option("--catalog", to.catalog_url, "the catalog's URL (FLOX_CATALOG_URL)");
+  command.add_option("--catalog", to.catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
   add_token_file(command, to.token_file);
   command.add_option("--signing-private-key", to.key_file,
-                     "file with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+                     "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
 }
 
 Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) {}

@@ -1,20 +1,14 @@
-// flox search, flox show: what the catalog has.
-#include <fmt/ranges.h>
+// flox search: finds packages in the catalog.
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <set>
-#include <span>
 
 #include "base/error.h"
-#include "base/net/url.h"
 #include "base/printable.h"
-#include "catalog/client.h"
+#include "cli/catalog_access.h"
 #include "cli/commands.h"
-#include "nix/signature.h"
-#include "node/floxd/config.h"
-#include "store/cache/binary_cache.h"
+#include "env/environment.h"
 
 namespace flox::cli {
 namespace {
@@ -27,21 +21,10 @@ struct Options {
   bool all = false;
 };
 
-catalog::Client client() {
-  Config config = Config::load();
-  return catalog::Client(config.catalog_url);
-}
-
-void print_json(const std::vector<catalog::PackageBuild>& builds) {
-  nlohmann::json items = nlohmann::json::array();
-  for (const auto& build : builds) items.push_back(build.to_json());
-  fmt::print("{}\n", items.dump(2));
-}
-
 void search(const Options& options) {
-  auto builds = client().search(options.term, env::current_system());
+  auto builds = configured_catalog().search(options.term, env::current_system());
   if (options.json) return print_json(builds);
-  if (builds.empty()) fail(ErrorKind::not_found, "No packages matched this search term: '{}'", options.term);
+  if (builds.empty()) fail(ErrorKind::not_found, "no package matches '{}'", options.term);
   const size_t found = builds.size();
   if (!options.all && found > results_shown) builds.erase(builds.begin() + results_shown, builds.end());
   size_t width = 0;
@@ -49,98 +32,20 @@ void search(const Options& options) {
   for (const auto& build : builds)
     fmt::print("{:<{}}  {}\n", build.name, width, printable(build.description));
   if (builds.size() < found)
-    fmt::print(stderr, "\nShowing {} of {} results. Use `flox search {} --all` to see the full list.\n",
-               builds.size(), found, options.term);
-}
-
-// "x86_64-linux", or "x86_64-linux x86-64-v3" for a variant.
-std::string runs_on(const catalog::PackageBuild& build) {
-  return build.variant.empty() ? build.system : build.system + " " + printable(build.variant);
-}
-
-// Builds of one version, each on what it runs: "x86_64-linux, x86_64-linux x86-64-v3".
-std::string systems_of(std::span<const catalog::PackageBuild> builds) {
-  std::vector<std::string> systems;
-  for (const auto& build : builds) systems.push_back(runs_on(build));
-  std::ranges::sort(systems);
-  return fmt::format("{}", fmt::join(systems, ", "));
-}
-
-// Who signed the build's paths, as far as the configured keys can tell: the name that the catalog gives is
-// anybody's to choose, and so is a name in a signature.
-std::string signers_of(const catalog::PackageBuild& build, const catalog::Client& catalog) {
-  const nix::TrustedKeys keys(Config::load().trusted_keys);
-  const std::string claim =
-      build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
-  std::set<std::string> signers;
-  try {
-    const auto cache = store::BinaryCache::open(catalog.cache_url());
-    for (const auto& [output, path] : build.outputs) {
-      const auto narinfo = cache->query(path);
-      if (!narinfo) return "unknown: the catalog's cache does not have it" + claim;
-      const std::string signer = keys.signer_of(narinfo->info);
-      if (signer.empty()) return "by no key that you trust" + claim;
-      signers.insert(signer);
-    }
-  } catch (const Error& error) {
-    return fmt::format("unknown: {}{}", printable(error.what()), claim);
-  }
-  return fmt::format("{}", fmt::join(signers, ", "));
-}
-
-void show(const Options& options) {
-  catalog::Client catalog = client();
-  const auto builds = catalog.show(options.term);  // newest version first, at least one
-  if (options.json) return print_json(builds);
-  auto of_version = [&](size_t first) {
-    size_t end = first;
-    while (end < builds.size() && builds[end].version == builds[first].version) ++end;
-    return std::span(builds).subspan(first, end - first);
-  };
-  // What flox install takes: a release, unless there is none.
-  auto release =
-      std::ranges::find_if(builds, [](const auto& build) { return !catalog::is_pre_release(build.version); });
-  auto newest = of_version(release == builds.end() ? 0 : static_cast<size_t>(release - builds.begin()));
-  const auto& latest = newest.front();
-  std::vector<std::string> outputs;
-  for (const auto& [output, path] : latest.outputs)
-    outputs.push_back(output + "*");  // all are installed by default
-  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
-  fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
-  fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
-  fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
-  fmt::print("  License:  {}\n", or_unknown(latest.license));
-  fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
-  fmt::print("  Systems:  {}\n", systems_of(newest));
-  fmt::print("  Signed:   {}\n", signers_of(latest, catalog));
-  fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
-  if (newest.size() == builds.size()) return;
-  fmt::print("\n  Other versions:\n");
-  for (size_t i = 0; i < builds.size();) {
-    auto version = of_version(i);
-    i += version.size();
-    if (version.data() == newest.data()) continue;
-    std::string systems = systems_of(version);
-    fmt::print("    {}@{}{}\n", version[0].name, version[0].version,
-               systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems));
-  }
+    fmt::print(stderr, "\nShowing {} of {} results. Run 'flox search {} --all' to see all.\n", builds.size(),
+               found, options.term);
 }
 
 }  // namespace
 
 void add_search(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  auto* find = app.add_subcommand("search", "Find packages in the catalog");
-  find->add_option("TERM", options->term, "part of a name or description")->required();
-  find->add_flag("--json", options->json, "print JSON, all results");
-  find->add_flag("-a,--all", options->all, "print all results, not the first ten");
-  find->footer("Example:\n  flox search python");
-  find->callback([options] { search(*options); });
-  auto* details = app.add_subcommand("show", "Show a package's versions and who signed them");
-  details->add_option("PACKAGE", options->term, "its name")->required();
-  details->add_flag("--json", options->json, "print JSON, all builds, newest version first");
-  details->footer("Example:\n  flox show python3");
-  details->callback([options] { show(*options); });
+  auto* command = app.add_subcommand("search", "Find packages in the catalog");
+  command->add_option("TERM", options->term, "part of a name or description")->required();
+  command->add_flag("--json", options->json, "print JSON, all results");
+  command->add_flag("-a,--all", options->all, "print all results (default: the first 10)");
+  command->footer("Example:\n  flox search python");
+  command->callback([options] { search(*options); });
 }
 
 }  // namespace flox::cli

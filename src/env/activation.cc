@@ -63,7 +63,7 @@ std::string expand(const std::string& value, const Variables& variables, size_t 
     if (value[i] == '`' || (value[i] == '$' && i + 1 < value.size() && value[i + 1] == '('))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("the manifest's variable value '{}' runs a command", printable(value)),
-                  "set it in hook.on-activate instead");
+                  "Set it in hook.on-activate.");
     if (value[i] != '$') {
       result += value[i];
       continue;
@@ -88,7 +88,7 @@ class VariableSetter {
   VariableSetter(const std::map<std::string, std::string>& vars, Variables& variables)
       : vars_(vars), variables_(variables) {}
 
-  // Without recursion: chains are as long as strangers make them.
+  // Without recursion: untrusted input decides how long chains are.
   void run() {
     for (const auto& [name, unused] : vars_) {
       open(name);
@@ -238,7 +238,7 @@ std::string active_environments(const std::string& before, const ActivationReque
       json known = parse_json(before, "_FLOX_ACTIVE_ENVIRONMENTS", limits);
       if (known.is_array()) active = std::move(known);
     } catch (const Error& error) {
-      log::warning("{}: the environments that were active before are not kept in it", error.what());
+      log::warning("{}: it does not list the environments that were active before", error.what());
     }
   }
   active.insert(active.begin(), json::object({{"type", "dot-flox"},
@@ -328,7 +328,7 @@ void unshare_mounts() {
   gid_t gid = ::getegid();
   if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
     throw Error(ErrorKind::unavailable,
-                "making a mount namespace: this user may not, and user namespaces are off", "run as root");
+                "making a mount namespace: this user may not, and user namespaces are off", "Run as root.");
   std::ofstream("/proc/self/setgroups") << "deny";
   std::ofstream("/proc/self/uid_map") << uid << " " << uid << " 1";
   std::ofstream("/proc/self/gid_map") << gid << " " << gid << " 1";

@@ -101,7 +101,7 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
     fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
   if (fs::exists(dir / ".flox"))
     throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()),
-                "use it, or remove its .flox directory first");
+                "Use it, or remove its .flox directory first.");
   fs::create_directories(dir);
   // Made beside and renamed, so that a half-made environment is never seen.
   TempDir temporary(".flox-", dir);
@@ -119,7 +119,7 @@ Environment Environment::init(const fs::path& dir, std::string_view name) {
 Environment Environment::open(const fs::path& dir) {
   if (!has_environment(dir))
     throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
-                "make one there with: flox init");
+                "Run 'flox init' there to make one.");
   std::string name = fs::canonical(dir).filename().string();
   if (fs::exists(dir / ".flox/env.json")) {
     const std::string file = (dir / ".flox/env.json").string();
@@ -160,10 +160,10 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
     throw Error(ErrorKind::not_found,
                 fmt::format("no environment in {}, and several directly below it: {}", dir.string(),
                             fmt::join(names, ", ")),
-                "name one with: -d DIR");
+                "Pass the directory of one with -d DIR.");
   }
   throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
-              "make one there with: flox init");
+              "Run 'flox init' there to make one.");
 }
 
 std::string Environment::manifest_text() const {
@@ -228,7 +228,7 @@ Lockfile with_primary_version(const Lockfile& lock, std::string_view environment
     throw Error(ErrorKind::invalid_input,
                 fmt::format("FLOX_PACKAGE_VERSION={}: environment {} has no primary package", version,
                             environment_name),
-                fmt::format("name one of its packages '{}', or pin the version in its manifest", stem));
+                fmt::format("Name one of its packages '{}', or pin the version in its manifest.", stem));
   InstallDescriptor descriptor = manifest.install.at(primary);
   descriptor.version = version;
   Lockfile pinned = lock;

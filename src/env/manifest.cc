@@ -68,8 +68,8 @@ class Checker {
   void only(const toml::table& table, std::string_view name, const std::set<std::string_view>& known) const {
     for (const auto& [key, value] : table)
       if (!known.contains(key.str()))
-        complain(value, fmt::format("unknown key '{}' in {}; known are: {}", key.str(), name,
-                                    fmt::join(known, ", ")));
+        complain(value,
+                 fmt::format("unknown key '{}' in {}; known: {}", key.str(), name, fmt::join(known, ", ")));
   }
 
  private:
@@ -117,7 +117,7 @@ void check_profile(const Checker& check, const toml::table& scripts, std::string
       continue;
     }
     if (!profile_shells.contains(shell.str()))
-      check.complain(value, fmt::format("unknown shell '{}' in {}; known are: {}", printable(shell.str(), 60),
+      check.complain(value, fmt::format("unknown shell '{}' in {}; known: {}", printable(shell.str(), 60),
                                         name, fmt::join(profile_shells, ", ")));
     check.string(value, fmt::format("{} {}", name, shell.str()));
   }
@@ -254,7 +254,7 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
   for (const auto& [shell, script] : profile_table.items()) {
     if (shell == "deactivate" && !script.is_string()) continue;
     if (!profile_shells.contains(shell))
-      fail(ErrorKind::invalid_input, "the manifest's [profile]: unknown shell '{}'; known are: {}",
+      fail(ErrorKind::invalid_input, "the manifest's [profile]: unknown shell '{}'; known: {}",
            printable(shell, 60), fmt::join(profile_shells, ", "));
     if (script.is_string()) manifest.profile[shell] = outdent(script.get<std::string>());
   }
@@ -307,8 +307,8 @@ NamedPackage parse_package(const std::string& text) {
   named.install_id =
       last == std::string::npos ? named.descriptor.pkg_path : named.descriptor.pkg_path.substr(last + 1);
   if (named.install_id.empty() || (named.descriptor.version && named.descriptor.version->empty()))
-    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no package", text),
-                "write NAME or NAME@VERSION");
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not a package", text),
+                "Write NAME or NAME@VERSION.");
   return named;
 }
 

@@ -136,7 +136,7 @@ class Merger {
           .with_advice(
               "Another package has the same name, so the link would have to be followed. Links of "
               "packages are followed within their closure only: remove the package from the "
-              "environment, or ask its author to mend it.");
+              "environment, or ask its author to correct it.");
     }
   }
 
@@ -157,14 +157,14 @@ class Merger {
     throw Error(ErrorKind::conflict,
                 fmt::format("packages '{}' and '{}' both have the file {}", printable(first.install_id),
                             printable(second.install_id), shown(path)),
-                fmt::format("give one a lower priority number in the manifest, as in: {}.priority = 4",
+                fmt::format("Give one a lower priority number in the manifest, as {}.priority = 4.",
                             printable(first.install_id)));
   }
 
   [[noreturn]] static void refuse_reserved(const Part& part, std::string_view name) {
     const MergeSource& source = part.package->source;
     throw Error(ErrorKind::untrusted,
-                fmt::format("package '{}': {} has {}, a name that environments keep for themselves",
+                fmt::format("package '{}': {} has {}, a name that is reserved for environments",
                             printable(source.install_id), source.path.to_string(), name),
                 "Remove it from the environment. A built environment cannot be a package of another one: "
                 "install what it has instead.");

@@ -51,7 +51,7 @@ nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std:
   }
   if (sources.empty() && !lock.packages.empty())
     throw Error(ErrorKind::not_found, fmt::format("the environment has no packages for {}", system),
-                "add the system to options.systems and lock again");
+                "Add the system to options.systems and lock again.");
   const Manifest manifest = Manifest::from_json(lock.manifest);
 
   const WorkTree work(store.make_build_directory());

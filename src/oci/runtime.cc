@@ -168,7 +168,7 @@ std::vector<int> parse_pids(const std::string& text) {
   });
   std::vector<int> pids;
   if (list.is_null()) return pids;
-  if (!list.is_array()) fail(ErrorKind::internal, "the OCI runtime's list of processes is no list");
+  if (!list.is_array()) fail(ErrorKind::internal, "the OCI runtime's list of processes is not a list");
   for (const auto& pid : list)
     if (pid.is_number_unsigned() && pid.get<uint64_t>() <= INT_MAX) pids.push_back(pid.get<int>());
   return pids;

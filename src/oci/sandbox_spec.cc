@@ -5,6 +5,9 @@
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/foreign_error.h"
+
 namespace flox::oci {
 namespace {
 
@@ -128,7 +131,7 @@ std::optional<SandboxSpec> SandboxSpec::of(const RuntimeSpec& runtime_spec, std:
     }
     return result;
   } catch (const Json::exception& error) {
-    why = error.what();
+    why = message_of(error);
     return std::nullopt;
   }
 }

@@ -5,7 +5,7 @@
 #include "base/settings/explain.h"
 #include "base/settings/shared.h"
 #include "cli/variables.h"
-#include "kube/settings.h"
+#include "kube/commands/settings.h"
 #include "node/floxd/config.h"
 #include "server/settings.h"
 

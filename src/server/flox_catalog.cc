@@ -11,8 +11,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/command_line/program.h"
 #include "base/data/secret.h"
-#include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
 #include "base/net/server/metrics_page.h"
@@ -42,8 +43,8 @@ void raise_descriptor_limit(size_t connections) {
 
 std::shared_ptr<HttpTls> make_tls(const server::ServerSettings& options) {
   if (options.tls_cert.empty() != options.tls_key.empty())
-    throw Error(ErrorKind::invalid_input, "--tls-cert and --tls-key belong together",
-                "Pass both, or none for plain HTTP.");
+    fail_usage("flox-catalog: only one of --tls-cert and --tls-key is given",
+               "Pass both, or none for plain HTTP.");
   return options.tls_cert.empty() ? nullptr : std::make_shared<HttpTls>(options.tls_cert, options.tls_key);
 }
 
@@ -79,7 +80,7 @@ class Housekeeping {
       if (const size_t removed = cache.remove_orphans(); removed > 0)
         log::info("removed {} NARs that no narinfo names", removed);
     } catch (const std::exception& error) {
-      log::warning("looking for NARs that no narinfo names: {}", error.what());
+      log::warning("looking for NARs that no narinfo names: {}", message_of(error));
     }
   }
 
@@ -173,26 +174,24 @@ void serve(const server::ServerSettings& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{
-      "The catalog: packages, their versions, and the binary cache that serves them.\n\n"
-      "Example: flox-catalog --listen 0.0.0.0:8590 --data /var/lib/flox/catalog --token-file "
-      "/etc/flox/token\n"
-      "           --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key "
-      "/etc/flox/tls.key"};
-  server::ServerSettings options;
-  bool verbose = false;
-  app.set_version_flag("-V,--version", FLOX_VERSION);
-  add_setting_options(app, options);
-  app.add_flag("--verbose", verbose, "Log every request.");
-  try {
-    app.parse(argc, argv);
-    if (verbose) log::set_level(log::Level::debug);
-    serve(options);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : flox::exit_failure;
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
-  return 0;
+  return flox::run_program([&] {
+    CLI::App app{"The catalog: packages, their versions, and the binary cache that serves them.",
+                 "flox-catalog"};
+    app.footer(
+        "Examples:\n"
+        "  flox-catalog --data ./catalog\n"
+        "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
+        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n\n"
+        "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
+    server::ServerSettings options;
+    bool verbose = false;
+    app.set_version_flag("-V,--version", FLOX_VERSION);
+    add_setting_options(app, options);
+    app.add_flag("--verbose", verbose, "Log every request.");
+    return run_command_line(app, argc, argv, [&] {
+      if (verbose) log::set_level(log::Level::debug);
+      serve(options);
+      return 0;
+    });
+  });
 }

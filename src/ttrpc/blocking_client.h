@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/os/fd.h"
+#include "ttrpc/method.h"
 
 namespace flox::ttrpc {
 
@@ -21,6 +22,15 @@ class BlockingClient {
   // protocol.
   std::string call(std::string_view service, std::string_view method, std::string_view payload,
                    std::chrono::milliseconds timeout = std::chrono::milliseconds(0));
+  // The same by types: `client.call(node::v1::Node::Release, request)`.
+  template <typename RequestMessage, typename ResponseMessage>
+  ResponseMessage call(const Method<RequestMessage, ResponseMessage>& method, const RequestMessage& request,
+                       std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) {
+    ResponseMessage response;
+    parse_answer(call(method.service, method.name, request.SerializeAsString(), timeout), method.name,
+                 response);
+    return response;
+  }
 
  private:
   std::string path_;

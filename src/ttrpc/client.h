@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "ttrpc/method.h"
+
 namespace flox::ttrpc {
 
 // One coroutine at a time.
@@ -20,6 +22,16 @@ class Client {
   // As BlockingClient::call. A broken connection throws Error(unavailable); the next call connects anew.
   boost::asio::awaitable<std::string> call(std::string service, std::string method, std::string payload,
                                            std::chrono::milliseconds timeout);
+  // The same by types.
+  template <typename RequestMessage, typename ResponseMessage>
+  boost::asio::awaitable<ResponseMessage> call(Method<RequestMessage, ResponseMessage> method,
+                                               RequestMessage request, std::chrono::milliseconds timeout) {
+    const std::string answer =
+        co_await call(method.service, method.name, request.SerializeAsString(), timeout);
+    ResponseMessage response;
+    parse_answer(answer, method.name, response);
+    co_return response;
+  }
 
  private:
   struct State;

@@ -126,8 +126,8 @@ void Connection::accept_request(const FrameHeader& header, const std::string& pa
     return answer(header.stream, Code::resource_exhausted,
                   fmt::format("{} calls of this connection are under way: no more at once", limit));
   }
-  Request request{std::move(*envelope.mutable_payload()), peer_, caller_.identity,
-                  std::chrono::nanoseconds(envelope.timeout_nano())};
+  Request request{std::move(*envelope.mutable_payload()),
+                  {peer_, caller_.identity, std::chrono::nanoseconds(envelope.timeout_nano())}};
   ++calls_;
   asio::co_spawn(socket_.get_executor(),
                  run(method->second, std::move(request), header.stream, std::move(bytes)), asio::detached);

@@ -58,7 +58,7 @@ uint64_t ticks_now() {
 
 PeerProcess::PeerProcess(int socket, Way way) : peer_(peer_of(socket)) {
   const uint64_t begin = ticks_now();
-  if (peer_.pid <= 0) fail(ErrorKind::untrusted, "the peer is no process of this pid namespace");
+  if (peer_.pid <= 0) fail(ErrorKind::untrusted, "the client is not a process of this pid namespace");
   if (way == Way::best) pidfd_ = pidfd_of_socket(socket, peer_.pid);
   const bool by_number = !pidfd_;
   if (by_number) {

@@ -8,9 +8,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/os/fd.h"
 #include "ttrpc/limits.h"
+#include "ttrpc/method.h"
 #include "ttrpc/peer.h"
 #include "ttrpc/status.h"
 
@@ -22,15 +24,34 @@ struct Caller {
   std::any identity;  // for the handlers
 };
 
-struct Request {
-  std::string payload;                  // the method's message, serialised
+// What is known of a call besides its message.
+struct Call {
   Peer peer;                            // who connected; its number may be another process's by now
   std::any identity;                    // what ServerOptions::identify said of it, when it connected
   std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
 };
 
+struct Request {
+  std::string payload;  // the method's message, serialised
+  Call call;
+};
+
 // Answers with the serialised answer. What it throws becomes the call's status (status_of).
 using Handler = std::function<boost::asio::awaitable<std::string>(Request)>;
+
+// The handler of a method by types: `answer` takes the request's message and its Call, and gives an awaitable
+// of the response's message. A malformed request is INVALID_ARGUMENT.
+template <typename RequestMessage, typename ResponseMessage, typename Answer>
+Handler to_handler(const Method<RequestMessage, ResponseMessage>& method, Answer answer) {
+  return [name = method.name,
+          answer = std::move(answer)](Request request) -> boost::asio::awaitable<std::string> {
+    RequestMessage message;
+    parse_request(request.payload, name, message);
+    std::string().swap(request.payload);  // not held twice while the call runs
+    const ResponseMessage response = co_await answer(std::move(message), std::move(request.call));
+    co_return response.SerializeAsString();
+  };
+}
 
 struct ServerOptions {
   bool same_user_only = false;  // connections of other effective users or groups are closed at once
@@ -53,6 +74,11 @@ class Server {
 
   // Makes a method known, "flox.node.v1.Node" and "Prepare". Before the executor runs.
   void handle(const std::string& service, const std::string& method, Handler handler);
+  // The same by types (to_handler).
+  template <typename RequestMessage, typename ResponseMessage, typename Answer>
+  void handle(const Method<RequestMessage, ResponseMessage>& method, Answer answer) {
+    handle(method.service, method.name, to_handler(method, std::move(answer)));
+  }
   // Connections that are open now. Thread-safe.
   size_t connections() const;
   // Stops accepting and closes all connections; handlers under way run on. Thread-safe.

@@ -1,5 +1,7 @@
 #include "ttrpc/status.h"
 
+#include "base/foreign_error.h"
+
 namespace flox::ttrpc {
 namespace {
 
@@ -46,12 +48,11 @@ ErrorKind kind_of(Code code) {
 
 Status status_of(const std::exception& error) {
   if (const auto* status = dynamic_cast<const StatusError*>(&error)) return status->status();
-  if (const auto* ours = dynamic_cast<const Error*>(&error)) {
-    std::string message = ours->what();
-    if (!ours->advice().empty()) message += "\n" + ours->advice();
-    return {code_of(ours->kind()), std::move(message)};
-  }
-  return {Code::unknown, error.what()};
+  const Error ours = to_error(error);
+  std::string message = ours.what();
+  if (!ours.advice().empty()) message += "\n" + ours.advice();
+  const bool is_foreign = dynamic_cast<const Error*>(&error) == nullptr;
+  return {is_foreign ? Code::unknown : code_of(ours.kind()), std::move(message)};
 }
 
 Error error_of(const Status& status) {

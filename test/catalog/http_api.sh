@@ -46,7 +46,7 @@ equal "$(answer '.items[0].page.packages[0].version')" 1.2
 equal "$(resolve '{"attr_path":"web","systems":["x86_64-linux"],"version":"1.0","cpu_level":"x86-64-v4"}')" 200
 equal "$(answer '.items[0].page.packages[0].variant')" x86-64-v3
 equal "$(resolve '{"attr_path":"wep","systems":["x86_64-linux"]}')" 200
-equal "$(answer '.items[0].messages[0].context.advice')" "did you mean web?"
+equal "$(answer '.items[0].messages[0].context.advice')" "Did you mean web?"
 
 step "a bad request is the client's fault, and says which member"
 for bad in '[' '[]' '{"items":[1]}' '{"items":[{}]}'; do equal "$(ask POST /api/v1/catalog/resolve -d "$bad")" 400; done

@@ -15,8 +15,8 @@ step "packages are found by name and by part of it"
 contains "$(flox search hel)" "Says hello 1.0"
 contains "$(flox show hello)" "Signed:   demo-1"
 contains "$(flox show hello)" "Latest:   hello@1.0"
-refused "did you mean hello" flox show helo
-refused "No packages matched" flox search nothing-like-it
+refused "Did you mean hello" flox show helo
+refused "no package matches" flox search nothing-like-it
 refused "the catalog has no such package" flox show nothing-like-it
 
 step "real Nix copies from the cache, and checks our signature"
@@ -52,12 +52,12 @@ level=$([ "$(uname -m)" = x86_64 ] && echo x86-64-v2 || echo armv8-a)
 publish_path 1.1-rc1 "$level"
 contains "$(flox show hello)" "hello@1.1-rc1 ($(uname -m)-linux $level only)"
 contains "$(flox show hello)" "Latest:   hello@1.0"
-refused "is no CPU level" publish_path 1.2 avx2
+refused "is not a CPU level" publish_path 1.2 avx2
 
 step "a published version never changes"
 sed -i 's/Says/Tells/; s/echo \\"/echo \\"changed /; s/%s %s/changed %s %s/' "$WORLD/tools/hello-1.0/.flox/env/manifest.toml"
 flox --root "$LAPTOP_ROOT" build -d "$WORLD/tools/hello-1.0" --quiet
-refused "raise the version" flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
+refused "Raise the version" flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
 equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs.out')" "$path"
 
 step "a restart keeps what was published"

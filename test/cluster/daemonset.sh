@@ -20,7 +20,7 @@ victim=$(find "$WORLD/empty/nix/store" -name 'libz.so.1.*' | head -1)
 chmod u+w "$victim"
 echo more >>"$victim"
 mkdir "$WORLD/empty/other"
-refused "is not what the bundle says" chroot "$WORLD/empty" /opt/flox/bin/flox node unpack --to /other
+refused "does not have the hash that the bundle lists" chroot "$WORLD/empty" /opt/flox/bin/flox node unpack --to /other
 [ -z "$(ls -d "$WORLD"/empty/other/nix/store/*-flox-* 2>/dev/null)" ] || die "a damaged bundle was unpacked"
 rm -rf "$WORLD/empty"
 
@@ -72,7 +72,7 @@ on_node 1 flox node doctor
 
 step "taken back, once no pod uses it"
 chart upgrade --set uninstall=true >/dev/null
-refuses() { [[ $(kubectl get pods -n flox-system -o yaml) == *"run under our shim: default/greeter"* ]]; }
+refuses() { [[ $(kubectl get pods -n flox-system -o yaml) == *"use flox: default/greeter"* ]]; }
 wait_until 60 "the uninstaller's refusal" refuses
 kubectl delete pod greeter --timeout=30s >/dev/null
 wait_until 120 "the uninstaller" daemons flox-node-uninstall

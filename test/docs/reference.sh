@@ -18,11 +18,11 @@ requests=$(grep -oP '^\| `\K(GET|POST|PUT) [^`?]+' "$page")
 while read -r method address; do
   address=${address%,} address=${address/NAME/hello} address=${address/OWNER/acme} address=${address/…/}
   status=$(ask "$method" "$address" -H "Authorization: Bearer $token" -d '{}')
-  ! grep -q 'nothing is served at' "$dir/answer" || die "$method $address is not served ($status): $(cat "$dir/answer")"
+  ! grep -q 'there is no resource' "$dir/answer" || die "$method $address is not served ($status): $(cat "$dir/answer")"
 done <<<"$requests"
 step "and an address that is not in it is refused"
 ask GET /api/v1/nothing >/dev/null
-grep -q 'nothing is served at' "$dir/answer" || die "what the catalog says of an unknown address has changed: $(cat "$dir/answer")"
+grep -q 'there is no resource' "$dir/answer" || die "what the catalog says of an unknown address has changed: $(cat "$dir/answer")"
 
 step "every path that the catalog's API has in its source is in the page"
 for address in $(grep -ohP '"\K/(api/v1/[\w/]+|cache/|healthz|readyz|metrics)(?=")' "$PROJECT"/src/server/api/*.cc | sort -u); do

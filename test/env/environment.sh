@@ -55,7 +55,7 @@ refused "several directly below it: second, web" flox activate -- hello
 step "what is wrong is said, and nothing changes"
 cd web
 before=$(cat .flox/env/manifest.toml .flox/env/manifest.lock)
-refused "did you mean hello?" flox install helo
+refused "Did you mean hello?" flox install helo
 refused "published versions: 1.0, 0.9" flox install hello@3
 equal "$(cat .flox/env/manifest.toml .flox/env/manifest.lock)" "$before"
 FLOX_CATALOG_URL=http://127.0.0.1:1 refused "the catalog at http://127.0.0.1:1 cannot be reached" flox install other

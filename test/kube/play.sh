@@ -107,7 +107,7 @@ kube exec "$pod" -- id -G | grepq -w 2000 || die "not in the fsGroup"
 [ "$(kube exec "$pod" -- hostname)" = "$pod" ] || die "the host name is not the pod's"
 code=0; kube exec "$pod" -- sh -c 'exit 7' || code=$?
 [ $code = 7 ] || die "exec does not pass on the exit code: $code"
-expect_error "exec has no input and no terminal" kube exec -it "$pod" -- sh
+expect_error "gives a command neither input nor a terminal" kube exec -it "$pod" -- sh
 pid=$(ctr -n k8s.io task ls | awk -v id="$(pod_field '.[0].containers[0].id')" '$1 == id { print $2 }')
 memory=$(cat /sys/fs/cgroup/memory"$(awk -F: '$2 == "memory" { print $3 }' /proc/"$pid"/cgroup)"/memory.limit_in_bytes 2>/dev/null ||
   cat /sys/fs/cgroup"$(awk -F: '$1 == 0 { print $3 }' /proc/"$pid"/cgroup)"/memory.max)
@@ -156,7 +156,7 @@ pod_field '.[].containers[0].id' | grepq -x "$id" || die "the container did not 
 pod_field '.[].name' | grepq -x "$name" || die "the pod did not live on"
 
 step "down leaves nothing but the claim's data"
-expect_error "down needs to know what" kube down
+expect_error "no manifests are given" kube down
 kube down --all >/dev/null
 nothing_left
 [ "$(ls "$WORLD/kube/claims/shop/data" | wc -l)" -ge 2 ] || die "the claim's data is gone"

@@ -64,10 +64,10 @@ mkdir "$WORLD/web"
 contains "$(run_package acme/web e8 sh -c 'hello; echo $COLOUR')" $'hello 0.9\nred'
 contains "$(run_package acme/web:1 e9 sh -c 'hello; echo $COLOUR')" $'hello 0.9\nblue'
 refused "has no generation 3" run_package acme/web:3 e10 hello
-refused "is no generation" run_package acme/web:x e11 hello
+refused "is not a generation" run_package acme/web:x e11 hello
 (cd "$WORLD" && flox pull acme/web:1 -d pulled) >/dev/null
 contains "$(cat "$WORLD/pulled/.flox/env/manifest.toml")" blue
-refused "whose environment is it to be?" flox push -d "$WORLD/web"
+refused "no owner given" flox push -d "$WORLD/web"
 
 step "an unsigned or foreign path is refused, and nothing of it is left"
 publish_tool foreign 1.0

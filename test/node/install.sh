@@ -48,8 +48,8 @@ for release in 1.6 2.x; do
   said=$(on_machine "${installer[@]}" doctor) || code=$?
   equal $code 2
   contains "$said" "no [plugins."
-  contains "$said" "does not run imageless pods as it is"
-  refused "has set this node up" on_machine "${installer[@]}" uninstall
+  contains "$said" "does not run imageless pods yet"
+  refused "did not set this node up" on_machine "${installer[@]}" uninstall
   diff=$(on_machine "${installer[@]}" install "${install_options[@]}" --dry-run)
   contains "$diff" "+++ /etc/containerd/config.toml"
   contains "$diff" "runtimes.flox]"
@@ -89,7 +89,7 @@ YAML
   play play "$PROJECT/deploy/base/runtime-class.yaml" "$WORLD/pod.yaml"
   greeted() { [ "$(play logs greeter)" = "hello 1.0" ]; }
   wait_until 30 "the pod's greeting" greeted
-  refused "1 of this node's pods run under our shim: default/greeter" on_machine flox node uninstall
+  refused "1 of this node's pods use flox: default/greeter" on_machine flox node uninstall
   play down --all >/dev/null 2>&1
 
   step "containerd $release: taken back"
@@ -120,7 +120,7 @@ on_machine containerd config default | config
 check "containerd config default" --default-runtime
 { distribution_config; printf '%s\n' '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.flox]' '  runtime_type = "io.containerd.runc.v2"' \
   '  runtime_engine = "/usr/local/bin/containerd-shim-flox-v1"' '  runtime_root = ""'; } | config
-doctor_says 2 "names the shim in runtime_engine, as the guide has it: containerd 1.x does not load CRI with that, 2.x ignores it → flox node install puts it right"
+doctor_says 2 "names the shim in runtime_engine, as the guide has it: containerd 1.x does not load CRI with that, 2.x ignores it → Run 'flox node install' to correct it"
 check "the guide's snippet"
 { distribution_config; printf '%s\n' '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]' '  runtime_type = "io.containerd.runc.v2"' \
   '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]' '  SystemdCgroup = true'; } | config

@@ -47,7 +47,7 @@ equal "$(view_of hello c5 stat -c '%i %a %Y' "$hello/bin/hello")" "$(stat -c '%i
 
 step "a container that may change /nix changes its own view of it, and sees no more than that"
 mutable() { container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=closure --annotation flox.dev/nix-mutable=true docker.io/flox/empty:1.0.0 "$@"; }
-refused "this node lets no container change its /nix" mutable m0 hello
+refused "this node does not allow containers to change /nix" mutable m0 hello
 stop_server floxd
 FLOX_ALLOW_NIX_MUTABLE=true start_floxd
 equal "$(mutable m1 sh -c "hello; rm -r $hello; echo mine >/nix/store/mine; ls /nix/store | sort")" "hello 1.0
@@ -70,7 +70,7 @@ step "a node can insist; a pod cannot widen what it sees"
 stop_server floxd
 FLOX_STORE_VIEW=closure start_floxd
 case $(whole f1 ls /nix/store) in *secret*) die "the node's policy was not followed" ;; esac
-refused "this node shows each container its own closure only" \
+refused "containers of this node see only their own closure" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=node docker.io/flox/empty:1.0.0 f2 hello
 refused "It is node or closure" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=mine docker.io/flox/empty:1.0.0 f3 hello

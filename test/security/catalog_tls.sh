@@ -105,7 +105,7 @@ equal "$(CURL_CA_BUNDLE=$dir/second.crt curl -fs "$url/healthz")" ok
 wait $handshakes || die "a handshake has no deadline"
 
 step "options that do not go together are refused"
-refused "belong together" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --tls-cert "$dir/tls.crt"
+refused "only one of --tls-cert and --tls-key" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --tls-cert "$dir/tls.crt"
 refused "key values mismatch" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --tls-cert "$dir/first.crt" --tls-key "$dir/second.key"
 chmod 640 "$dir/second.key"
 refused "chmod 600" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --tls-cert "$dir/second.crt" --tls-key "$dir/second.key"

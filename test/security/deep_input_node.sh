@@ -59,10 +59,10 @@ stop_server floxd
 nested 1000000 '[' ']' >/var/lib/flox/containers.json
 start_floxd
 floxd_pid=$(cat "$WORLD/floxd.pid")
-contains "$(cat "$WORLD/logs/floxd.log")" "the containers that run are not known"
+contains "$(cat "$WORLD/logs/floxd.log")" "running containers are unknown"
 for text in '{"id": 1}' '[{"id": 1}]' '[1]' 'x' '[{"id":"a","pod_id":"a","pod_namespace":"a","pod_name":"a","name":"a","prepared_at":"x"}]'; do
   stop_server floxd
   echo "$text" >/var/lib/flox/containers.json
   start_floxd
-  contains "$(cat "$WORLD/logs/floxd.log")" "the containers that run are not known"
+  contains "$(cat "$WORLD/logs/floxd.log")" "running containers are unknown"
 done

@@ -206,7 +206,7 @@ for record in list.json object.json closed.json huge/file; do
   kill -TERM "$pid" 2>/dev/null || finding "floxd, containers.json = $record: ended by itself"
   wait "$pid" || code=$?
   [ $code = 0 ] || finding "floxd, containers.json = $record: exit code $code: $(tail -c 500 "$WORK/floxd.log")"
-  grep -E "containers.json$PLACE|$LIMIT" "$WORK/floxd.log" | grep -q 'are not known' || finding "floxd, containers.json = $record: nothing of it in the log: $(tail -c 500 "$WORK/floxd.log")"
+  grep -E "containers.json$PLACE|$LIMIT" "$WORK/floxd.log" | grep -q 'running containers are unknown' || finding "floxd, containers.json = $record: nothing of it in the log: $(tail -c 500 "$WORK/floxd.log")"
 done
 
 step "bundles of containerd"

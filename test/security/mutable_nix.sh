@@ -154,7 +154,7 @@ secret_is_safe
 
 step "where the node does not allow it, or floxd is too old to say, it is refused"
 RUNTIME_OPTIONS=(--runtime "$SHIM")
-refused "this node lets no container change its /nix" run_container --rm --annotation flox.dev/environment=strict/web \
+refused "this node does not allow containers to change /nix" run_container --rm --annotation flox.dev/environment=strict/web \
   --annotation flox.dev/nix-mutable=true strict true
 refused "floxd did not allow it" run_container --rm --annotation flox.dev/environment=old/web \
   --annotation flox.dev/nix-mutable=true old true

@@ -30,7 +30,7 @@ shim=$!
 runs() { [[ $(readlink "/proc/$shim/exe") == */containerd-shim-flox-v1 ]]; }
 wait_until 10 "the false shim" runs
 said=$(flox node uninstall 2>&1) && die "there was nothing to uninstall"
-contains "$said" "no flox node install has set this node up"
+contains "$said" "flox node install did not set this node up"
 
 step "the unit limits floxd and confines it"
 mkdir -p "$WORLD/target/etc/systemd/system"

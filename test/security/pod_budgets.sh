@@ -90,7 +90,7 @@ as_system() { pod_call modes Realise "lock_json=@$WORLD/empty.lock" system="$1" 
 contains "$(as_system "$NIX_SYSTEM" run)" "ok profile="
 contains "$(as_system "$NIX_SYSTEM" dev)" "ok profile="
 for i in 1 2 3; do
-  contains "$(as_system "$NIX_SYSTEM" "mode$i")" "known are run and dev"
+  contains "$(as_system "$NIX_SYSTEM" "mode$i")" "it is run or dev"
   contains "$(as_system "system$i" run)" "this node is $NIX_SYSTEM"
 done
 equal "$(ls /nix/var/nix/gcroots/flox/pod-modes | wc -l)" 2

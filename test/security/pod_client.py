@@ -19,13 +19,13 @@ import json
 import os
 import random
 import socket
-import struct
 import sys
 import time
 from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from node_call import METHODS, CODES, Client, decode, encode, field  # noqa: E402
+from node_call import METHODS, Client, encode  # noqa: E402
+from ttrpc_client import field, frame, status_of  # noqa: E402
 
 SYSTEM = os.uname().machine + "-linux"
 
@@ -65,7 +65,7 @@ def announce(path, count, size):
         client = socket.socket(socket.AF_UNIX)
         client.connect(path)
         try:
-            client.send(struct.pack(">IIBB", int(size), 1, 1, 0))
+            client.send(frame(1, b"", length=int(size)))
             connections.append(client)
         except OSError:
             client.close()
@@ -90,16 +90,14 @@ def burst(path, count, method):
     arguments = {"Resolve": [("install_id", "hello"), ("descriptor_json", '{"pkg-path": "hello"}'), ("system", SYSTEM)]}
     for _ in range(int(count)):
         client = Patient(path)
-        service, _, _ = METHODS[method]
-        client.send(service, method, encode(method, arguments.get(method, [])))
+        client.send(METHODS[method].service, method, encode(method, arguments.get(method, [])))
         clients.append(client)
     print("sent", flush=True)
     for client in clients:
         try:
-            size = struct.unpack(">IIBB", client.receive(10))[0]
-            status = dict(decode(dict(decode(client.receive(size))).get(1, b"")))
-            code = CODES.get(status.get(1, 0), "ok")
-            messages[code] = status.get(2, b"").decode().split("\n")[0]
+            code, message = status_of(client.receive())
+            code = code or "ok"
+            messages[code] = message.split("\n")[0]
         except (ConnectionError, OSError):
             code = "Closed"
         codes[code] += 1
@@ -129,11 +127,11 @@ def deaf(path, count):
     client = socket.socket(socket.AF_UNIX)
     client.connect(path)
     client.settimeout(2)
-    payload = field(1, METHODS["Resolve"][0]) + field(2, "No" * 20000)
+    payload = field(1, METHODS["Resolve"].service) + field(2, "No" * 20000)
     sent = 0
     try:
         for number in range(int(count)):
-            client.sendall(struct.pack(">IIBB", len(payload), 2 * number + 1, 1, 0) + payload)
+            client.sendall(frame(2 * number + 1, payload))
             sent += 1
     except OSError:
         pass
@@ -143,9 +141,9 @@ def deaf(path, count):
 def garbled(path, count):
     client = Patient(path)
     for number in range(int(count)):
-        client.send(METHODS["Realise"][0], b"\xff" if number % 2 else "Realise", field(1, b"\xff"))
-        status = dict(decode(dict(decode(client.receive(struct.unpack(">IIBB", client.receive(10))[0]))).get(1, b"")))
-    print(CODES.get(status.get(1, 0), "ok"), status.get(2, b"").decode())
+        client.send(METHODS["Realise"].service, b"\xff" if number % 2 else "Realise", field(1, b"\xff"))
+        code, message = status_of(client.receive())
+    print(code or "ok", message)
 
 
 def held(path, pid_file):

@@ -77,7 +77,7 @@ refused "this node forbids it" ctr -n k8s.io run --rm --runtime "$SHIM" --annota
 step "a pod's wish to see the whole store is refused where the node shows closures"
 stop_server floxd
 FLOX_STORE_VIEW=closure start_floxd
-contains "$(node_call Prepare container_id=x pod_id=x store_view=node)" "this node shows each container its own closure only"
+contains "$(node_call Prepare container_id=x pod_id=x store_view=node)" "containers of this node see only their own closure"
 step "nothing of the other package was fetched"
 present "$other" && die "a package that nobody allowed was fetched"
 true

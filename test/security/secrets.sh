@@ -133,10 +133,10 @@ for command in "search web" "show web"; do
   for control in $'\033' $'\007' $'\r' $'\u009b' $'\u202e'; do lacks "$OUTPUT" "$control"; done
 done
 catalog "$(build x '1.0\u001b[31m')"
-refused "no catalog" flox show web
+refused "not a catalog" flox show web
 lacks "$OUTPUT" $'\033'
 catalog "$(printf '[%.0s' {1..100000})"
-refused "no catalog" flox search web
+refused "not a catalog" flox search web
 for body in '{"items":[[]]}' '{"items":{}}' '[]' 'null' '{"items":[{"name":5}]}' 'x' '{"items":[{"name":"web","version":"1","system":"s","outputs":{"out":"x"}}]}' \
   "$(build "$(printf 'x%.0s' {1..5000})" 1.0)"; do
   catalog "$body"

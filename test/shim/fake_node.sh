@@ -1,4 +1,4 @@
-# A node whose floxd is a stand-in (src/shim/imageless/fake_floxd.cc): what a shim asks is in $ASKED, what it is answered goes by the
+# A node whose floxd is a stand-in (src/shim/testing/fake_floxd.cc): what a shim asks is in $ASKED, what it is answered goes by the
 # environment's name. Sourced after support.sh; the containers' root is empty from here on.
 FAKE=$BUILD_DIR/unit/fake_floxd
 [ -x "$FAKE" ] || skip "fake_floxd is not built"

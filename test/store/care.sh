@@ -53,7 +53,7 @@ kill -TERM "${STARTED[0]}" && wait "${STARTED[0]}" || die "the server does not s
 STARTED=()
 
 step "copy --to: compressions, listings, unsigned paths"
-refused "is not signed by anybody" flox --root "$WORK/unsigned" store copy --to "file://$WORK/x" "$(flox --root "$WORK/unsigned" store add "$WORK/base")"
+refused "has no signature" flox --root "$WORK/unsigned" store copy --to "file://$WORK/x" "$(flox --root "$WORK/unsigned" store add "$WORK/base")"
 for method in none xz zstd; do
   store copy --to "file://$WORK/cache-$method" --compression $method --listings "$APP" >/dev/null
   nix copy --from "file://$WORK/cache-$method" --to "$WORK/from-$method" --option trusted-public-keys "$KEY" "$APP" || die "Nix cannot copy from our $method cache"

@@ -4,7 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "ticket/backend/open.h"
 #include "ticket/generator/tickets.h"
 #include "ticket/package.h"
@@ -119,45 +119,43 @@ int run(int argc, char** argv) {
       "  AWS_ENDPOINT_URL=http://localhost:4566 ticket-generator --create-resources --count 200\n"
       "  ticket-generator --count 1000 --rate 20\n"
       "  ticket-generator --backend local:/var/tickets --create-resources --count 50");
-  app.set_version_flag("--version", "ticket-generator " + program_version());
+  app.set_version_flag("-V,--version", "ticket-generator " + program_version());
   Options options;
   app.add_option("--backend", options.backend, backend_help);
-  app.add_option("--count", options.count, "How many tickets")
+  app.add_option("--count", options.count, "number of tickets")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--rate", options.rate, "Tickets a second, at most; 0: as fast as it goes")
+  app.add_option("--rate", options.rate, "limit for tickets per second (default: 0, none)")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", options.seed,
-                 "The same seed makes the same tickets, ids included (default: random)");
+                 "seed: the same one makes the same tickets, with the same ids (default: random)");
   app.add_flag(
       "--create-resources", options.create_resources,
-      "First make the buckets, the queue, the table and the bucket's notification, where they are missing");
-  app.add_option("--visibility-timeout", options.visibility, "Of a queue that is made, in seconds")
+      "create the buckets, the queue, the table and the bucket's notification where they are missing");
+  app.add_option("--visibility-timeout", options.visibility,
+                 "visibility timeout in seconds of a queue that is created")
       ->check(CLI::Range(0L, 43200L))
       ->capture_default_str();
   app.add_option(
       "--dead-letter-queue", options.dead_letter_queue,
-      "With --create-resources: make this queue too and have the other one move messages there that were\n"
-      "received MAX_RECEIVES (5) times");
-  app.add_flag("--notify", options.notify,
-               "Send the bucket's event to the queue ourselves, for endpoints whose S3 does not");
-  app.add_flag("--dry-run", options.dry_run, "Print the tickets, one a line, and send nothing");
-  app.add_flag("--json", options.json, "Print the summary as JSON");
-  CLI11_PARSE(app, argc, argv);
-  if (!options.dead_letter_queue.empty() && !options.create_resources)
-    flox::fail(flox::ErrorKind::invalid_input, "--dead-letter-queue does nothing without --create-resources");
-  return generate(options);
+      "with --create-resources: create this queue too; messages that were received MAX_RECEIVES (5) times\n"
+      "move there");
+  app.add_flag("--notify", options.notify, "send the bucket's event to the queue, for an S3 that does not");
+  app.add_flag("--dry-run", options.dry_run, "print the tickets, one per line, and send nothing");
+  app.add_flag("--json", options.json, "print the summary as JSON");
+  return flox::run_command_line(app, argc, argv, [&] {
+    if (!options.dead_letter_queue.empty() && !options.create_resources)
+      flox::fail_usage("ticket-generator: --dead-letter-queue does nothing without --create-resources");
+    return generate(options);
+  });
 }
 
 }  // namespace
 }  // namespace ticket
 
 int main(int argc, char** argv) {
-  try {
+  return flox::run_program([&] {
     ticket::apply_package_defaults();
     return ticket::run(argc, argv);
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
+  });
 }

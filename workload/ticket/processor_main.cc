@@ -8,7 +8,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "base/os/fd.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
@@ -206,55 +206,54 @@ int run(int argc, char** argv) {
       "  ticket-processor --backend local:/var/tickets --until-empty --json\n"
       "  ticket-processor enrich ticket.json | jq .enrichment\n"
       "  MODEL_CACHE_DIR=/cache/models ticket-processor preload-models");
-  app.set_version_flag("--version", "ticket-processor " + program_version());
+  app.set_version_flag("-V,--version", "ticket-processor " + program_version());
   Options options;
   app.add_option("--backend", options.backend, backend_help);
-  app.add_flag("--once", options.limits.once, "Stop after one poll and its messages");
-  app.add_flag("--until-empty", options.limits.until_empty, "Stop after a poll that brought nothing");
+  app.add_flag("--once", options.limits.once, "stop after one poll and its messages");
+  app.add_flag("--until-empty", options.limits.until_empty, "stop after a poll without messages");
   app.add_option("--max-tickets", options.limits.max_tickets,
-                 "Stop after this many tickets; the rest goes back to the queue")
+                 "stop after this many tickets; the others return to the queue (default: no limit)")
       ->check(CLI::PositiveNumber);
-  app.add_flag("--json", options.json,
-               "At the end print a summary as JSON to stdout; the log goes to stderr then");
+  app.add_flag("--json", options.json, "print a summary as JSON at the end; the log goes to stderr");
   auto add_allow_missing = [&](CLI::App& to, const char* help) {
     to.add_flag("--allow-missing-models", options.allow_missing_models, help);
   };
   constexpr const char* without =
-      "Go without models that are not in the cache: the fields they would fill are absent, and every\n"
-      "ticket names the models that were missing (also: TICKET_ALLOW_MISSING_MODELS=true)";
+      "go without models that are not in the cache: their fields are absent, and every ticket names the\n"
+      "missing models (TICKET_ALLOW_MISSING_MODELS=true)";
   add_allow_missing(app, without);
   PreloadChoice preload;
-  auto* preload_command = app.add_subcommand(
-      "preload-models",
-      "Fetch the models' files from the Hugging Face Hub into MODEL_CACHE_DIR; what is there "
-      "already is not fetched again");
+  auto* preload_command =
+      app.add_subcommand("preload-models", "Fetch the missing files of the models from the Hugging Face Hub");
   preload_command->add_option(
       "MODEL", preload.models,
-      "Ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
+      "ids on the Hub (default: EMBEDDING_MODEL, CLASSIFIER_MODEL, SUMMARIZER_MODEL)");
   preload_command->add_flag("--check-content", preload.check_content,
-                            "Compare the hashes of files that are there already, not only their sizes");
-  preload_command->add_flag("--json", preload.json, "Print the result as JSON, and no progress");
+                            "compare hashes of files that are there already, not only sizes");
+  preload_command->add_flag("--json", preload.json, "print the result as JSON, and no progress");
   add_allow_missing(*preload_command,
-                    "Say which models cannot be had, and succeed (also: TICKET_ALLOW_MISSING_MODELS=true)");
+                    "print which models are not available, and succeed (TICKET_ALLOW_MISSING_MODELS=true)");
+  preload_command->footer(
+      "The files go to MODEL_CACHE_DIR.\n\nExample:\n  MODEL_CACHE_DIR=/cache/models ticket-processor "
+      "preload-models");
   std::vector<std::string> files;
-  auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets on disk");
+  auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets in files");
   add_allow_missing(*enrich_command, without);
-  enrich_command->add_option("FILE", files, "Raw tickets (JSON); - for standard input")->required();
-  CLI11_PARSE(app, argc, argv);
-  if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
-  if (app.got_subcommand("enrich")) return enrich_files(options, files);
-  return run_worker(options);
+  enrich_command->footer("Example:\n  ticket-processor enrich ticket.json | jq .enrichment");
+  enrich_command->add_option("FILE", files, "raw tickets (JSON); - for standard input")->required();
+  return flox::run_command_line(app, argc, argv, [&] {
+    if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
+    if (app.got_subcommand("enrich")) return enrich_files(options, files);
+    return run_worker(options);
+  });
 }
 
 }  // namespace
 }  // namespace ticket
 
 int main(int argc, char** argv) {
-  try {
+  return flox::run_program([&] {
     ticket::apply_package_defaults();
     return ticket::run(argc, argv);
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
+  });
 }

@@ -16,6 +16,7 @@
 
 #include "base/confined/confined_frame.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/memory.h"
 
 extern char** environ;
@@ -216,9 +217,7 @@ void work(Socket& socket, bool is_process) {
       if (is_process) ::_exit(0);  // its threads and memory go with it
     }
   } catch (const std::exception& error) {
-    const auto* known = dynamic_cast<const Error*>(&error);
-    socket.send(Kind::failed, 0,
-                confined::pack(known != nullptr ? *known : Error(ErrorKind::internal, error.what())));
+    socket.send(Kind::failed, 0, confined::pack(to_error(error)));
   }
 }
 
@@ -396,8 +395,7 @@ std::string ConfinedWorker::serve(const ConfinedRequest& request) {
         }
       } catch (const std::exception& error) {
         try {
-          socket.send(Kind::refusal, frame->number, confined::pack({ErrorKind::internal, error.what()}),
-                      deadline);
+          socket.send(Kind::refusal, frame->number, confined::pack(to_error(error)), deadline);
         } catch (const Error&) {
         }
       }

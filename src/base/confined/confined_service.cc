@@ -4,6 +4,7 @@
 
 #include "base/confined/confined_frame.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 
 namespace flox {
 namespace {
@@ -37,7 +38,7 @@ std::string answer_to(const ConfinedAnswer& answer, std::string_view question) {
   } catch (const std::bad_alloc&) {
     return '-' + confined::pack({ErrorKind::unavailable, "it needs more memory than it is allowed"});
   } catch (const std::exception& error) {
-    return '-' + confined::pack({ErrorKind::internal, error.what()});
+    return '-' + confined::pack(to_error(error));
   }
 }
 

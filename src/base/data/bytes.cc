@@ -44,7 +44,7 @@ std::string to_base64(std::string_view bytes) {
 std::string from_base64(std::string_view text) {
   if (text.empty()) return {};
   if (text.size() % 4 != 0)
-    fail(ErrorKind::invalid_input, "'{}' is not base64: its length is no multiple of 4", text);
+    fail(ErrorKind::invalid_input, "'{}' is not base64: its length is not a multiple of 4", text);
   std::string bytes(text.size() / 4 * 3, '\0');
   int length =
       EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),

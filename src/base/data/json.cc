@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/foreign_error.h"
+
 namespace flox {
 namespace {
 
@@ -177,7 +179,7 @@ Json parse(std::string_view text, std::string_view name, const JsonLimits& limit
   try {
     Json::sax_parse(text.begin(), text.end(), &builder);
   } catch (const nlohmann::detail::exception& error) {  // none is known: parse_error() has them all
-    fail(ErrorKind::invalid_input, "{}: {}", name, error.what());
+    throw to_error(error).with_context(name);
   }
   return result;
 }

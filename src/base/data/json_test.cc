@@ -3,23 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "testing/error_of.h"
+#include "testing/repeated.h"
+
 namespace flox {
 namespace {
 
-std::string error_of(std::string_view text, const JsonLimits& limits = {}) {
-  try {
-    parse_json(text, "lock", limits);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
-    return error.what();
-  }
-  return "accepted";
-}
-
-std::string repeated(std::string_view piece, size_t count) {
-  std::string result;
-  for (size_t i = 0; i < count; ++i) result += piece;
-  return result;
+std::string json_error(std::string_view text, const JsonLimits& limits = {}) {
+  return error_of([&] { parse_json(text, "lock", limits); });
 }
 
 TEST(Json, ReadsWhatTheLibraryReads) {
@@ -36,24 +27,24 @@ TEST(Json, KeepsTheOrderOfMembersWhereAsked) {
 }
 
 TEST(Json, SaysLineAndColumn) {
-  EXPECT_THAT(error_of("{\n  \"a\": nul\n}"), testing::StartsWith("lock:2:"));
-  EXPECT_EQ(error_of("[\n[[[1]]]]", {.depth = 3}), "lock:2:3: nested more than 3 levels deep");
-  EXPECT_EQ(error_of("{\"a\":1,\n \"b\":{\"a\":1},\n \"a\":2}"), "lock:3:5: 'a' stands twice");
-  EXPECT_EQ(error_of("[1,\n2,3]", {.values = 3}), "lock:2:2: more than 3 members and elements");
-  EXPECT_EQ(error_of("[1,12345]", {.number = 4}), "lock:1:4: a number of more than 4 characters");
-  EXPECT_EQ(error_of("12345", {.bytes = 4}), "lock: 5 bytes are over the limit of 4");
+  EXPECT_THAT(json_error("{\n  \"a\": nul\n}"), testing::StartsWith("lock:2:"));
+  EXPECT_EQ(json_error("[\n[[[1]]]]", {.depth = 3}), "lock:2:3: nested more than 3 levels deep");
+  EXPECT_EQ(json_error("{\"a\":1,\n \"b\":{\"a\":1},\n \"a\":2}"), "lock:3:5: 'a' stands twice");
+  EXPECT_EQ(json_error("[1,\n2,3]", {.values = 3}), "lock:2:2: more than 3 members and elements");
+  EXPECT_EQ(json_error("[1,12345]", {.number = 4}), "lock:1:4: a number of more than 4 characters");
+  EXPECT_EQ(json_error("12345", {.bytes = 4}), "lock: 5 bytes are over the limit of 4");
 }
 
 TEST(Json, RefusesWhatIsNoJson) {
   for (const char* text : {"", "{", "[1", "[1]]", "{\"a\"}", "nan", "1e999", "\"\xff\"", "\"\\ud800\"", "'a'",
                            "{} x", "\"a\nb\""})
-    EXPECT_THAT(error_of(text), testing::StartsWith("lock:1:")) << text;
+    EXPECT_THAT(json_error(text), testing::StartsWith("lock:1:")) << text;
 }
 
 TEST(Json, AMillionLevelsAreRefusedBeforeAnythingIsBuilt) {
-  EXPECT_EQ(error_of(repeated("[", 1'000'000)), "lock:1:65: nested more than 64 levels deep");
-  EXPECT_EQ(error_of(repeated("{\"a\":", 1'000'000)), "lock:1:321: nested more than 64 levels deep");
-  EXPECT_EQ(error_of("{\"metadata\":" + repeated("[{\"a\":", 500'000) + "1"),
+  EXPECT_EQ(json_error(repeated("[", 1'000'000)), "lock:1:65: nested more than 64 levels deep");
+  EXPECT_EQ(json_error(repeated("{\"a\":", 1'000'000)), "lock:1:321: nested more than 64 levels deep");
+  EXPECT_EQ(json_error("{\"metadata\":" + repeated("[{\"a\":", 500'000) + "1"),
             "lock:1:200: nested more than 64 levels deep");
 }
 

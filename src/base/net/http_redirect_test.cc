@@ -11,6 +11,7 @@
 #include "base/net/http_pool.h"
 #include "base/net/problem.h"
 #include "base/net/server/http_server.h"
+#include "testing/error_of.h"
 
 namespace flox {
 namespace {
@@ -84,15 +85,8 @@ std::string through_pool(HttpRequest request) {
   return all;
 }
 
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::untrusted) << error.what();
-    return error.what();
-  }
-  return "no error";
-}
+// The message of a redirect that is refused.
+std::string refusal_of(const std::function<void()>& call) { return error_of(call, ErrorKind::untrusted); }
 
 TEST(Redirect, within_an_origin_takes_everything_along) {
   Redirecting server;
@@ -140,10 +134,10 @@ TEST(Redirect, of_other_methods_is_an_answer) {
 
 TEST(Redirect, a_loop_ends) {
   Redirecting server;
-  EXPECT_THAT(error_of([&] { HttpClient().send({.url = server.url("/loop"), .max_body = limit}); }),
+  EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/loop"), .max_body = limit}); }),
               HasSubstr("redirects more than 5 times"));
   EXPECT_EQ(server.requests(), 6);
-  EXPECT_THAT(error_of([&] { through_pool({.url = server.url("/loop"), .max_body = limit}); }),
+  EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/loop"), .max_body = limit}); }),
               HasSubstr("redirects more than 5 times"));
 }
 
@@ -153,16 +147,16 @@ TEST(Redirect, to_link_local_addresses_and_with_a_login_is_refused) {
                              "http://2852039166/", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/",
                              "http://[fd00:ec2::254]/", "http://100.100.100.200/", "//169.254.169.254/x"}) {
     server.leads_to(target);
-    EXPECT_THAT(error_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); }),
+    EXPECT_THAT(refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); }),
                 HasSubstr("link-local"))
         << target;
-    EXPECT_THAT(error_of([&] { through_pool({.url = server.url("/to"), .max_body = limit}); }),
+    EXPECT_THAT(refusal_of([&] { through_pool({.url = server.url("/to"), .max_body = limit}); }),
                 HasSubstr("link-local"))
         << target;
   }
   server.leads_to("http://me:s3cret@127.0.0.1:1/");
   const std::string message =
-      error_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); });
+      refusal_of([&] { HttpClient().send({.url = server.url("/to"), .max_body = limit}); });
   EXPECT_THAT(message, HasSubstr("user or password"));
   EXPECT_THAT(message, Not(HasSubstr("s3cret")));
 }

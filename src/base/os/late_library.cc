@@ -10,7 +10,7 @@ LateLibrary::LateLibrary(const char* soname, const char* purpose, const char* pa
     : soname_(soname), handle_(::dlopen(soname, RTLD_NOW | RTLD_LOCAL)) {
   if (handle_ == nullptr)
     throw Error(ErrorKind::internal, fmt::format("loading {}, {}: {}", soname, purpose, ::dlerror()),
-                fmt::format("Install it: apt-get install {}", package));
+                fmt::format("Run 'apt-get install {}' to install it.", package));
 }
 
 void* LateLibrary::symbol(const char* name) const {

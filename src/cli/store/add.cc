@@ -1,8 +1,8 @@
-// flox store add: files and directories become paths of the store.
+// flox store add: copies files and directories into the store.
 #include <memory>
 #include <optional>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "cli/store/commands.h"
 
 namespace flox::cli {
@@ -25,7 +25,7 @@ std::string name_of(const std::filesystem::path& tree) {
 
 void add(const Options& options) {
   if (!options.name.empty() && options.trees.size() > 1)
-    fail(ErrorKind::invalid_input, "--name names one path, but there are {}", options.trees.size());
+    fail_usage(fmt::format("flox store add: --name names one path, and {} are given", options.trees.size()));
   store::LocalStore store = open_store(Config::load());
   const nix::StorePathSet candidates = options.scan ? store.valid_paths() : nix::StorePathSet();
   nlohmann::json json = nlohmann::json::array();
@@ -43,11 +43,11 @@ void add(const Options& options) {
 void add_store_add(CLI::App& store) {
   auto options = std::make_shared<Options>();
   auto* command = store.add_subcommand("add", "Copy files or directories into the store");
-  command->add_option("FILE", options->trees, "what to add")->required();
-  command->add_option("--name", options->name, "name in the store (default: the file's)");
-  command->add_flag("--scan", options->scan, "look for references to the paths of the store in it");
+  command->add_option("FILE", options->trees, "files or directories to add")->required();
+  command->add_option("--name", options->name, "name in the store (default: the name of FILE)");
+  command->add_flag("--scan", options->scan, "find references to other store paths in the files");
   command->add_option("--self", options->self,
-                      "32-character digest that stands for the new path itself in its files");
+                      "32-character digest that stands for the new path in its own files");
   add_json(*command, options->json);
   command->footer("Example:\n  flox store add ./site --name site-1.0 --scan");
   command->callback([options] { add(*options); });

@@ -1,7 +1,8 @@
-// flox store closure: paths and all that they refer to.
+// flox store closure: lists paths and all paths that they refer to.
 #include <algorithm>
 #include <memory>
 
+#include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/settings/units.h"
 #include "cli/store/commands.h"
@@ -25,7 +26,7 @@ Index index_of(const Graph& graph, const nix::StorePath& path) {
   const auto index = graph.find(path);
   if (!index)
     throw Error(ErrorKind::not_found, fmt::format("{} is not in the store", path.to_string()),
-                fmt::format("Fetch it: flox store realise {}", path.to_string()));
+                fmt::format("Run 'flox store realise {}' to fetch it.", path.to_string()));
   return *index;
 }
 
@@ -107,7 +108,7 @@ void print_why(const Graph& graph, const Options& options) {
   if (options.json) print_json(json);
 }
 
-// Without more wishes the database gives the closure's paths, and reads no other path's references.
+// Without options the database gives the closure's paths and reads no other path's references.
 void print_paths(const store::LocalStore& store, const Options& options) {
   std::string text;
   for (const nix::StorePath& path : store.closure(to_store_paths(options.paths)))
@@ -117,7 +118,7 @@ void print_paths(const store::LocalStore& store, const Options& options) {
 
 void show_closure(const Options& options) {
   if (options.paths.empty() && options.why.empty())
-    fail(ErrorKind::invalid_input, "no PATH is given, nor --why FROM TO");
+    fail_usage("flox store closure: neither PATH nor --why is given", "Pass store paths, or --why FROM TO.");
   const store::LocalStore store = open_store(Config::load());
   if (options.why.empty() && !options.tree && !options.sizes && !options.dot && !options.json)
     return print_paths(store, options);
@@ -145,16 +146,18 @@ void show_closure(const Options& options) {
 
 void add_store_closure(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("closure", "Paths and all that they refer to");
+  auto* command = store.add_subcommand("closure", "List paths and all paths that they refer to");
   add_paths(*command, options->paths);
-  auto* tree = command->add_flag("--tree", options->tree, "as a tree of references");
-  command->add_flag("--sizes", options->sizes, "with sizes: the largest first, or beside the tree");
-  auto* dot = command->add_flag("--dot", options->dot, "as a graph in Graphviz' language")->excludes(tree);
-  command->add_option("--why", options->why, "a shortest chain of references FROM one path TO another")
+  auto* tree = command->add_flag("--tree", options->tree, "print a tree of references");
+  command->add_flag("--sizes", options->sizes, "print sizes: the largest path first, or beside the tree");
+  auto* dot = command->add_flag("--dot", options->dot, "print a graph for Graphviz")->excludes(tree);
+  command
+      ->add_option("--why", options->why,
+                   "print a shortest chain of references from one path (FROM) to another (TO)")
       ->expected(2)
       ->excludes(tree)
       ->excludes(dot);
-  command->add_flag("--json", options->json, "print JSON: what the store knows of each path")
+  command->add_flag("--json", options->json, "print JSON with the information on each path")
       ->excludes(tree)
       ->excludes(dot);
   command->footer(

@@ -1,6 +1,7 @@
-// flox store copy: closures to and from a binary cache.
+// flox store copy: copies closures to and from a binary cache.
 #include <memory>
 
+#include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/net/url.h"
 #include "base/settings/units.h"
@@ -46,9 +47,9 @@ void copy_to(const Options& options, const Config& config) {
   const nix::StorePathSet closure = store.closure(paths);
   for (const nix::StorePath& path : closure)
     if (!key && info_of(store, path).signatures.empty())
-      throw Error(ErrorKind::untrusted, fmt::format("{} is not signed by anybody", path.to_string()),
-                  "Sign as you copy: --key FILE, or signing_private_key (flox config --explain). "
-                  "'flox store keygen' makes a key.");
+      throw Error(ErrorKind::untrusted, fmt::format("uploading: {} has no signature", path.to_string()),
+                  "Pass --key FILE, or set FLOX_SIGNING_PRIVATE_KEY, or signing_private_key in "
+                  "/etc/flox/config.toml. 'flox store keygen NAME --out FILE' makes a key.");
   ProgressLine line;
   store::UploadOptions how{
       .key = key ? &*key : nullptr, .compression = options.compression, .listings = options.listings};
@@ -63,7 +64,7 @@ void copy_to(const Options& options, const Config& config) {
                 {"paths_present", result.paths_present},
                 {"bytes_uploaded", result.bytes_uploaded}});
   else
-    fmt::print("{} paths uploaded ({:.1f} MB), {} were there\n", result.paths_uploaded,
+    fmt::print("{} paths uploaded ({:.1f} MB), {} already there\n", result.paths_uploaded,
                static_cast<double>(result.bytes_uploaded) / 1e6, result.paths_present);
 }
 
@@ -77,14 +78,14 @@ void copy_from(const Options& options, const Config& config) {
   if (options.json)
     print_json({{"paths_fetched", result.paths_fetched}, {"bytes_fetched", result.bytes_fetched}});
   else
-    fmt::print("{} paths fetched ({:.1f} MB), {} were there\n", result.paths_fetched,
+    fmt::print("{} paths fetched ({:.1f} MB), {} already there\n", result.paths_fetched,
                static_cast<double>(result.bytes_fetched) / 1e6, result.closure.size() - result.paths_fetched);
 }
 
 void copy(const Options& options) {
   const Config config = Config::load();
   if (options.to.empty() == options.from.empty())
-    fail(ErrorKind::invalid_input, "give either --to or --from, the URL of a binary cache");
+    fail_usage("flox store copy: pass either --to or --from", "Both take the URL of a binary cache.");
   options.to.empty() ? copy_from(options, config) : copy_to(options, config);
 }
 
@@ -92,23 +93,29 @@ void copy(const Options& options) {
 
 void add_store_copy(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("copy", "Copy closures to a binary cache, signed, or from one");
+  auto* command = store.add_subcommand("copy", "Copy closures to a binary cache, or from one");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);
-  auto* to = command->add_option("--to", options->to, "upload to this cache: http://, https:// or file:///");
-  auto* from = command->add_option("--from", options->from, "fetch from this cache")->excludes(to);
-  command->add_option("--key", options->key, "file with the secret key to sign with (signing_private_key)")
+  auto* to = command->add_option("--to", options->to,
+                                 "URL of the cache to upload to: http://, https:// or file:///");
+  auto* from = command->add_option("--from", options->from, "URL of the cache to fetch from")->excludes(to);
+  command
+      ->add_option("--key", options->key,
+                   "file (mode 600) with the secret key to sign with (default: signing_private_key of the "
+                   "configuration)")
       ->excludes(from);
   command
-      ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
+      ->add_option("--trusted-key", options->trusted_keys,
+                   "public key to trust in addition to the configured ones; repeatable")
       ->allow_extra_args(false)
       ->excludes(to);
-  command->add_option("--compression", options->compression.method, "zstd, xz or none")
+  command->add_option("--compression", options->compression.method, "compression method: zstd, xz or none")
       ->capture_default_str()
       ->excludes(from);
-  command->add_option("--level", options->compression.level, "of the compression (default: zstd 3, xz 6)")
+  command
+      ->add_option("--level", options->compression.level, "compression level (default: 3 for zstd, 6 for xz)")
       ->excludes(from);
-  command->add_flag("--listings", options->listings, "also write what is in each NAR, as DIGEST.ls")
+  command->add_flag("--listings", options->listings, "upload a list of the files in each NAR too (DIGEST.ls)")
       ->excludes(from);
   command->footer(
       "Examples:\n  flox store copy --to file:///srv/cache --key cache.key /nix/store/…-web\n"

@@ -1,4 +1,4 @@
-// flox store gc: removes what nothing uses.
+// flox store gc: removes the paths that no root reaches.
 #include "store/gc/gc.h"
 
 #include <memory>
@@ -52,24 +52,27 @@ void collect(const Options& options) {
   const store::GcResult result = store::collect_garbage(store, how);
   print(result, options);
   if (result.failures > 0)
-    throw Error(ErrorKind::unavailable, fmt::format("{} files could not be deleted", result.failures),
-                "The next collection tries again; the reasons stand above.");
+    throw Error(ErrorKind::unavailable,
+                fmt::format("collecting garbage: {} files could not be deleted", result.failures),
+                "Read the reasons above. The next collection tries again.");
 }
 
 }  // namespace
 
 void add_store_gc(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("gc", "Remove the paths that no root reaches (flox store roots)");
-  command->add_option("--max-freed", options->max_freed,
-                      "stop when so much is free again: 500M, 20G; the longest unused paths go first");
-  command->add_option("--keep-newer", options->keep_newer,
-                      "keep what was in use within this time, with all that it refers to: 12h, 30d");
-  command->add_flag("--dry-run", options->dry_run, "say what would go, change nothing");
-  command->add_flag("-q,--quiet", options->quiet, "do not list the paths");
+  auto* command = store.add_subcommand("gc", "Remove the paths that no garbage-collection root reaches");
+  command->add_option(
+      "--max-freed", options->max_freed,
+      "stop after freeing this size: 500M, 20G (default: no limit); longest unused paths first");
+  command->add_option(
+      "--keep-newer", options->keep_newer,
+      "keep paths that were in use within this time, and their closures: 12h, 30d (default: none)");
+  command->add_flag("--dry-run", options->dry_run, "print what would be removed, and remove nothing");
+  command->add_flag("-q,--quiet", options->quiet, "do not print the removed paths");
   add_json(*command, options->json);
   command->footer(
-      "Others may use the store meanwhile: Nix, floxd, other flox commands.\n\n"
+      "Nix, floxd and other flox commands may use the store at the same time. Roots: flox store roots.\n\n"
       "Examples:\n  flox store gc --keep-newer 30d\n  flox store gc --max-freed 20G --dry-run");
   command->callback([options] { collect(*options); });
 }

@@ -1,4 +1,4 @@
-// flox store info: what the store knows of paths.
+// flox store info: shows hash, size, references and signatures of paths.
 #include <memory>
 
 #include "base/settings/units.h"
@@ -38,7 +38,7 @@ void show_info(const Options& options) {
 
 void add_store_info(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("info", "What the store knows of paths");
+  auto* command = store.add_subcommand("info", "Show hash, size, references and signatures of paths");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);
   command->footer("Example:\n  flox store info --json /nix/store/…-web | jq '.[0].narSize'");

@@ -1,4 +1,4 @@
-// flox store optimise: equal files stored once.
+// flox store optimise: stores equal files once.
 #include "store/maintenance/optimise.h"
 
 #include <memory>
@@ -32,6 +32,7 @@ void add_store_optimise(CLI::App& store) {
   auto* command =
       store.add_subcommand("optimise", "Store equal files once, as hard links (compatible with Nix)");
   add_json(*command, *json);
+  command->footer("Example:\n  flox store optimise");
   command->callback([json] { optimise(*json); });
 }
 

@@ -1,4 +1,4 @@
-// flox store realise: what is missing of closures, from binary caches.
+// flox store realise: fetches the missing paths of closures from binary caches.
 #include "store/realise/realise.h"
 
 #include <memory>
@@ -53,22 +53,25 @@ void realise(const Options& options) {
 
 void add_store_realise(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("realise", "Fetch what is missing of closures from binary caches");
+  auto* command = store.add_subcommand("realise", "Fetch the missing paths of closures from binary caches");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);
-  command->add_option("--cache", options->caches, "caches to ask instead of the configured ones")
+  command
+      ->add_option("--cache", options->caches,
+                   "URL of a binary cache to use in place of the configured ones; repeatable")
       ->allow_extra_args(false);
   command
-      ->add_option("--trusted-key", options->trusted_keys, "public key to trust beside the configured ones")
+      ->add_option("--trusted-key", options->trusted_keys,
+                   "public key to trust in addition to the configured ones; repeatable")
       ->allow_extra_args(false);
   command->add_option(
       "--memory", options->memory,
-      "the most that what is on its way may take: 64M, 1G (256M unless told); below 218M files that were "
-      "compressed with the largest windows are refused");
+      "memory limit for downloads in flight: 64M, 1G (default: 256M); below 218M files that were compressed "
+      "with the largest windows are refused");
   command->add_flag(
       "--sync", options->sync,
-      "wait until all is on the disk; otherwise it gets there in time, and what a power failure "
-      "damages is noticed and fetched again");
+      "wait until all files are on the disk (default: the system writes them later, and what a power "
+      "failure damages is found and fetched again)");
   command->footer("Example:\n  flox store realise --cache https://cache.example.org /nix/store/…-web");
   command->callback([options] { realise(*options); });
 }

@@ -1,10 +1,9 @@
-// flox store roots, flox store leases: what keeps paths in the store.
+// flox store roots: lists the garbage-collection roots.
 #include "store/gc/roots.h"
 
 #include <memory>
 
 #include "cli/store/commands.h"
-#include "store/gc/lease.h"
 
 namespace flox::cli {
 namespace {
@@ -30,28 +29,17 @@ void show_roots(bool as_json) {
   if (as_json) print_json(json);
 }
 
-void show_leases(bool as_json) {
-  const store::LocalStore store = open_store(Config::load());
-  nlohmann::json json = nlohmann::json::array();
-  for (const store::Lease& lease : store::list_leases(store)) {
-    json.push_back({{"holder", lease.holder}, {"paths", to_json(lease.paths)}});
-    for (const nix::StorePath& path : lease.paths)
-      if (!as_json) fmt::print("{}  {}\n", lease.holder, path.to_string());
-  }
-  if (as_json) print_json(json);
-}
-
 }  // namespace
 
 void add_store_roots(CLI::App& store) {
   auto json = std::make_shared<bool>(false);
-  auto* roots = store.add_subcommand(
-      "roots", "What the collector begins from: links, processes at work, files that are open");
-  add_json(*roots, *json);
-  roots->callback([json] { show_roots(*json); });
-  auto* leases = store.add_subcommand("leases", "What running containers keep in the store");
-  add_json(*leases, *json);
-  leases->callback([json] { show_leases(*json); });
+  auto* command = store.add_subcommand("roots", "List garbage-collection roots");
+  add_json(*command, *json);
+  command->footer(
+      "Kinds: links below gcroots and profiles, temporary roots of running processes, files that are "
+      "open.\n\n"
+      "Example:\n  flox store roots --json | jq -r '.[] | select(.valid | not).source'");
+  command->callback([json] { show_roots(*json); });
 }
 
 }  // namespace flox::cli

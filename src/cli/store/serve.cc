@@ -1,4 +1,4 @@
-// flox store serve: a binary cache over the local store.
+// flox store serve: serves the local store as a binary cache.
 #include <csignal>
 #include <memory>
 
@@ -47,20 +47,26 @@ void serve(const Options& options) {
 
 void add_store_serve(CLI::App& store) {
   auto options = std::make_shared<Options>();
-  auto* command = store.add_subcommand("serve", "Serve the store as a binary cache, to Nix and to flox");
-  command->add_option("--listen", options->listen, "ADDRESS:PORT; port 0: the system chooses")
+  auto* command = store.add_subcommand("serve", "Serve the store as a binary cache for Nix and flox");
+  command
+      ->add_option("--listen", options->listen,
+                   "ADDRESS:PORT to listen at; with port 0 the system chooses one")
       ->capture_default_str();
-  command->add_option("--key", options->key, "file with a secret key to sign with (signing_private_key)");
-  command->add_option("--compression", options->compression, "none or zstd, while NARs are sent")
+  command->add_option(
+      "--key", options->key,
+      "file (mode 600) with the secret key to sign with (default: signing_private_key of the configuration)");
+  command->add_option("--compression", options->compression, "compression of NARs: none or zstd")
       ->check(CLI::IsMember({"none", "zstd"}))
       ->capture_default_str();
-  command->add_option("--priority", options->priority, "what nix-cache-info says; lower is asked first")
+  command
+      ->add_option("--priority", options->priority,
+                   "priority in nix-cache-info; clients ask caches with a lower one first")
       ->capture_default_str();
-  command->add_option("--port-file", options->port_file, "file to write the port to once it is served");
+  command->add_option("--port-file", options->port_file,
+                      "write the port to this file when the server is ready");
   command->footer(
-      "NARs are made as they are asked for. A broken transfer goes on where it stopped; one that is "
-      "compressed\n"
-      "begins again, so zstd is for slow networks. Stops at SIGINT or SIGTERM.\n\n"
+      "NARs are made on request. An interrupted transfer is continued without compression, and starts again\n"
+      "with it: use zstd on slow networks. SIGINT and SIGTERM stop the server.\n\n"
       "Example:\n  flox store serve --listen 0.0.0.0:5000 --key cache.key\n"
       "  nix copy --from http://HOST:5000 /nix/store/…-web");
   command->callback([options] { serve(*options); });

@@ -16,10 +16,8 @@ store::LocalStore open_store(const Config& config) {
 }
 
 CLI::Option* add_paths(CLI::App& command, std::vector<std::string>& paths) {
-  return command.add_option("PATH", paths, "store paths, or paths below them: /nix/store/…");
+  return command.add_option("PATH", paths, "store paths, or files in them: /nix/store/…");
 }
-
-void add_json(CLI::App& command, bool& json) { command.add_flag("--json", json, "print JSON"); }
 
 StorePathSet to_store_paths(const std::vector<std::string>& paths) {
   StorePathSet result;
@@ -31,8 +29,14 @@ PathInfo info_of(const store::LocalStore& store, const StorePath& path) {
   auto info = store.query(path);
   if (!info)
     throw Error(ErrorKind::not_found, fmt::format("{} is not in the store", path.to_string()),
-                fmt::format("Fetch it: flox store realise {}", path.to_string()));
+                fmt::format("Run 'flox store realise {}' to fetch it.", path.to_string()));
   return std::move(*info);
+}
+
+std::filesystem::path real_path_of(const store::LocalStore& store, const std::string& path) {
+  const StorePath base = StorePath::containing(path);
+  info_of(store, base);
+  return store.real_path(base) / std::filesystem::path(path).lexically_relative(base.to_string());
 }
 
 nlohmann::json to_json(const PathInfo& info) {

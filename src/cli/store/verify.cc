@@ -1,4 +1,4 @@
-// flox store verify: are the files what was registered? With --repair, make them so again.
+// flox store verify: compares files with their registered hashes, and repairs them.
 #include "store/maintenance/verify.h"
 
 #include <memory>
@@ -24,8 +24,8 @@ struct Outcome {
   std::string repaired;  // "yes", or why not; empty if nobody tried
 };
 
-std::vector<Outcome> mend(store::LocalStore& store, const std::vector<store::Damage>& damages,
-                          const Options& options, const Config& config) {
+std::vector<Outcome> repair_all(store::LocalStore& store, const std::vector<store::Damage>& damages,
+                                const Options& options, const Config& config) {
   std::vector<Outcome> outcomes;
   const std::vector<std::string> caches =
       options.repair && !damages.empty() ? caches_of(config, options.caches) : std::vector<std::string>();
@@ -75,15 +75,16 @@ void verify(const Options& options) {
                               bytes += nar_size;
                               line.show(fmt::format("{} paths, {}", checked, size_text(bytes)));
                             }});
-  const auto outcomes = mend(store, damages, options, config);
+  const auto outcomes = repair_all(store, damages, options, config);
   print(outcomes, checked, options);
   size_t left = 0;
   for (const Outcome& outcome : outcomes) left += outcome.repaired == "yes" ? 0 : 1;
   if (left == 0) return;
-  throw Error(ErrorKind::untrusted, fmt::format("{} of {} paths are damaged", left, checked),
-              options.repair ? "Name a cache that has them with --cache, or let Nix build them again: "
+  throw Error(ErrorKind::untrusted,
+              fmt::format("verifying the store: {} of {} paths are damaged", left, checked),
+              options.repair ? "Pass a cache that has them with --cache, or let Nix build them again: "
                                "nix-store --repair-path PATH"
-                             : "Fetch them again: flox store verify --repair");
+                             : "Run 'flox store verify --repair' to fetch them again.");
 }
 
 }  // namespace
@@ -91,17 +92,19 @@ void verify(const Options& options) {
 void add_store_verify(CLI::App& store) {
   auto options = std::make_shared<Options>();
   auto* command =
-      store.add_subcommand("verify", "Hash every path, or those given, and compare with what was registered");
+      store.add_subcommand("verify", "Compare the files of the store with their registered hashes");
   add_paths(*command, options->paths);
   add_json(*command, options->json);
-  command->add_flag("--no-contents", options->no_contents, "only see whether the paths are there");
+  command->add_flag("--no-contents", options->no_contents, "check only that the paths exist");
   auto* repair =
-      command->add_flag("--repair", options->repair, "fetch what is damaged again from binary caches");
-  command->add_option("--cache", options->caches, "caches to repair from instead of the configured ones")
+      command->add_flag("--repair", options->repair, "fetch damaged paths again from binary caches");
+  command
+      ->add_option("--cache", options->caches,
+                   "URL of a binary cache to use in place of the configured ones; repeatable")
       ->allow_extra_args(false)
       ->needs(repair);
   command->footer(
-      "Exits with 1 if something is damaged afterwards.\n\n"
+      "Checks the whole store unless paths are given. Exit code: 1 if paths are damaged afterwards.\n\n"
       "Example:\n  flox store verify --repair --cache https://cache.example.org");
   command->callback([options] { verify(*options); });
 }

@@ -1,4 +1,4 @@
-// logs: reading container logs in CRI's format, one or several pods, with following; and exec.
+// flox kube logs: prints what containers write, of one pod or several.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,16 +6,26 @@
 #include <cstdio>
 #include <deque>
 #include <fstream>
-#include <iostream>
+#include <memory>
+#include <optional>
 #include <thread>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
 #include "kube/commands/commands.h"
-#include "kube/cri/cri.h"
+#include "kube/commands/find_pods.h"
 #include "kube/pods/log_reader.h"
 
 namespace flox::kube {
 namespace {
+
+struct LogsOptions {
+  std::string target;     // a pod, pod/NAME, deployment/NAME or job/NAME; empty with a selector
+  std::string selector;   // "app=web,tier=front"
+  std::string container;  // empty: the first one
+  bool follow = false;
+  std::optional<size_t> tail;
+  bool timestamps = false;
+};
 
 constexpr auto poll_interval = std::chrono::milliseconds(100);
 
@@ -26,7 +36,7 @@ StringMap read_selector(const std::string& text) {
     const std::string part = text.substr(start, end - start);
     const size_t equals = part.find('=');
     if (equals == std::string::npos || equals == 0)
-      fail(ErrorKind::invalid_input, "selector {}: write NAME=VALUE,…", text);
+      fail(ErrorKind::invalid_input, "selector {}: it is not of the form NAME=VALUE,…", text);
     selector[part.substr(0, equals)] =
         part.substr(equals + 1 + (part.substr(equals).starts_with("==") ? 1 : 0));
     start = end + 1;
@@ -45,7 +55,7 @@ std::vector<PodStatus> chosen_pods(const Session& session, const LogsOptions& op
     });
     if (matches) pods.push_back(std::move(pod));
   }
-  if (pods.empty()) fail(ErrorKind::not_found, "no pod carries the labels {}", options.selector);
+  if (pods.empty()) fail(ErrorKind::not_found, "no pod has the labels {}", options.selector);
   return pods;
 }
 
@@ -116,8 +126,6 @@ bool still_to_come(const Session& session, const Follower& follower) {
   return false;
 }
 
-}  // namespace
-
 void logs(const Session& session, const LogsOptions& options) {
   const std::vector<PodStatus> pods = chosen_pods(session, options);
   std::vector<Follower> followers;
@@ -141,20 +149,33 @@ void logs(const Session& session, const LogsOptions& options) {
   }
 }
 
-int exec(const Session& session, const std::string& target, const std::string& container_name,
-         const std::vector<std::string>& command) {
-  const PodStatus pod = find_pod(session, target);
-  const ContainerStatus& container = find_container(pod, container_name);
-  if (container.state != RunState::running)
-    throw Error(
-        ErrorKind::unavailable,
-        fmt::format("container {} of pod {} does not run: {}", container.name, pod.name, status_word(pod)),
-        trouble(pod));
-  const ExecResult result =
-      connect_cri(session.settings.endpoint)->exec(container.id, command, std::chrono::seconds(0));
-  std::cout << result.out << std::flush;
-  std::cerr << result.err << std::flush;
-  return result.exit_code;
+}  // namespace
+
+void add_logs(CLI::App& app, const CommonOptions& common) {
+  struct Options {
+    LogsOptions logs;
+    std::vector<std::string> target;
+    long tail = -1;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("logs", "Print the logs of containers");
+  command->add_option("TARGET", options->target, "POD, deployment/NAME or job/NAME");
+  command->add_option("-l,--selector", options->logs.selector, "all pods with these labels: app=web,…");
+  command->add_option("-c,--container", options->logs.container, "container (default: the first one)");
+  command->add_flag("-f,--follow", options->logs.follow, "go on until the pod ends");
+  command->add_option("--tail", options->tail,
+                      "print only this many lines, the last ones (default: -1, all)");
+  command->add_flag("--timestamps", options->logs.timestamps, "print the time of each line");
+  command->footer(
+      "Examples:\n  flox kube logs -f deployment/ticket-processor --tail 50\n  flox kube logs -l app=web");
+  command->callback([options, &common] {
+    options->logs.target = join_target(options->target);
+    if (options->logs.target.empty() == options->logs.selector.empty())
+      fail_usage("flox kube logs: pass either a pod or a selector",
+                 "For example: flox kube logs deployment/NAME, or flox kube logs -l app=NAME.");
+    if (options->tail >= 0) options->logs.tail = static_cast<size_t>(options->tail);
+    logs(open_session(common), options->logs);
+  });
 }
 
 }  // namespace flox::kube

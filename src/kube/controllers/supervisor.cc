@@ -119,7 +119,7 @@ class Supervisor {
       write_status();
       if (idle() && end(supervisor_lock)) return true;
       if (wait()) {
-        log::info("stopped by a signal; the pods run on");
+        log::info("stopped by a signal; the pods go on running");
         return false;
       }
     }
@@ -351,9 +351,10 @@ void ensure_supervisor(const StateDir& state, const SupervisorSettings& settings
   if (supervisor_runs(state)) {
     const SupervisorSettings running = last_settings(state);
     if (running.endpoint != settings.endpoint)
-      throw Error(ErrorKind::conflict,
-                  fmt::format("pods of {} already run on {}", state.root().string(), running.endpoint),
-                  "Give that --runtime-endpoint, or another --state directory, or `down --all` first.");
+      throw Error(
+          ErrorKind::conflict,
+          fmt::format("the pods of {} run on {}", state.root().string(), running.endpoint),
+          "Pass that --runtime-endpoint or another --state directory, or run 'flox kube down --all' first.");
     return;
   }
   connect_cri(settings.endpoint)->version();  // what can go wrong most often is said here and not in a log
@@ -365,7 +366,7 @@ void ensure_supervisor(const StateDir& state, const SupervisorSettings& settings
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::unavailable,
                   "the supervisor does not start: " + last_lines(state.supervisor_log()),
-                  "Its log is " + state.supervisor_log().string());
+                  fmt::format("Read its log {}.", state.supervisor_log().string()));
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }

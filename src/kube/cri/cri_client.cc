@@ -356,7 +356,7 @@ class GrpcCri : public Cri {
       throw Error(
           ErrorKind::unavailable,
           fmt::format("{}no container runtime answers at {}: {}", prefix, endpoint_, status.error_message()),
-          "Is containerd running, with its CRI plugin on? Name another socket with --runtime-endpoint.");
+          "Check that containerd runs with its CRI plugin, or pass another socket with --runtime-endpoint.");
     if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED)
       throw Error(ErrorKind::unavailable,
                   fmt::format("{}the runtime at {} does not speak CRI v1: {}", prefix, endpoint_,
@@ -386,7 +386,7 @@ std::unique_ptr<Cri> connect_cri(const std::string& endpoint) {
   if (endpoint.starts_with("/")) return std::make_unique<GrpcCri>("unix:" + endpoint);
   throw Error(ErrorKind::invalid_input,
               fmt::format("runtime endpoint {}: not the address of a local socket", endpoint),
-              "Write it as unix:///run/containerd/containerd.sock");
+              "Write it as unix:///run/containerd/containerd.sock.");
 }
 
 }  // namespace flox::kube

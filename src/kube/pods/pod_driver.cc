@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "kube/pods/cgroup.h"
 #include "kube/pods/volumes.h"
 
@@ -81,7 +82,7 @@ milliseconds PodDriver::step() {
     report_.event(true, "FailedSync", with_advice(error));
     next_ = calm_interval;
   } catch (const std::exception& error) {
-    report_.event(true, "FailedSync", error.what());
+    report_.event(true, "FailedSync", message_of(error));
     next_ = calm_interval;
   }
   report_.publish();

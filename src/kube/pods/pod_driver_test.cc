@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "base/os/file.h"
-#include "kube/cri/fake_cri.h"
 #include "kube/reading/manifest.h"
+#include "kube/testing/fake_cri.h"
 
 namespace flox::kube {
 namespace {

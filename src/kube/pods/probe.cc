@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/net/curl_library.h"
 
 namespace flox::kube {
@@ -136,7 +137,7 @@ ProbeResult run_probe(const Probe& probe, const ProbeTarget& target, Cri& cri) {
     if (const auto* http = std::get_if<HttpAction>(&probe.action)) return probe_http(*http, probe, target);
     return probe_tcp(std::get<TcpAction>(probe.action), probe, target);
   } catch (const std::exception& error) {
-    return {false, error.what()};
+    return {false, message_of(error)};
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 
 namespace flox::kube {
@@ -48,11 +49,10 @@ void each_json(const Directory& directory, Read read) {
     if (!name.ends_with(".json")) continue;
     try {
       read(read_json(directory, name));
-    } catch (const Error& error) {
+    } catch (const std::exception& exception) {
+      const Error error = to_error(exception);
       if (error.kind() != ErrorKind::not_found)  // removed meanwhile
-        log::error("{}/{} is passed over: {}", directory.name(), name, error.what());
-    } catch (const json::exception& error) {
-      log::error("{}/{} is passed over: {}", directory.name(), name, error.what());
+        log::error("{}/{} is skipped: {}", directory.name(), name, error.what());
     }
   }
 }

@@ -182,8 +182,7 @@ std::vector<json> read_chain(const fs::path& directory, Chain& chain) {
       if (field != "apiVersion" && field != "kind" && field != "resources" && field != "patches")
         throw Error(ErrorKind::invalid_input,
                     fmt::format("{}: the field {} is not supported here", file.string(), field),
-                    fmt::format("Pipe it through kubectl: `kubectl kustomize {} | flox kube play -`",
-                                directory.string()));
+                    fmt::format("Run 'kubectl kustomize {} | flox kube play -'.", directory.string()));
     in_context(file.string(), [&] {
       for (const auto& resource : items_at(kustomization, "resources")) {
         if (!resource.is_string()) fail(ErrorKind::invalid_input, "resources: must be a list of paths");

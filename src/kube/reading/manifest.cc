@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "kube/reading/data_reader.h"
 #include "kube/reading/fields.h"
 #include "kube/reading/kinds.h"
@@ -37,7 +38,7 @@ json document_of(const YamlNode& node, const std::string& source) {
   try {
     return to_json(node);
   } catch (const std::range_error& error) {
-    ReadContext{source, "", nullptr}.reject(node, "", error.what());
+    ReadContext{source, "", nullptr}.reject(node, "", message_of(error));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "testing/error_of.h"
+#include "testing/repeated.h"
 
 namespace flox::kube {
 namespace {
@@ -17,20 +19,8 @@ json read(const std::string& text) {
   return documents.empty() ? json() : to_json(documents.front());
 }
 
-std::string error_of(const std::string& text, const YamlLimits& limits = {}) {
-  try {
-    load_documents(text, "f.yaml", limits);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
-    return error.what();
-  }
-  return "no error";
-}
-
-std::string repeat(const std::string& text, size_t times) {
-  std::string out;
-  for (size_t i = 0; i < times; ++i) out += text;
-  return out;
+std::string yaml_error(const std::string& text, const YamlLimits& limits = {}) {
+  return error_of([&] { load_documents(text, "f.yaml", limits); });
 }
 
 TEST(Yaml, merges_maps_by_the_merge_key) {
@@ -61,95 +51,95 @@ TEST(Yaml, a_quoted_merge_key_is_a_key) {
 }
 
 TEST(Yaml, refuses_to_merge_what_is_no_map) {
-  EXPECT_THAT(error_of("a: &a [1]\nb: {<<: *a}\n"), HasSubstr("takes a map or a list of maps"));
-  EXPECT_THAT(error_of("b:\n  <<: 3\n"), HasSubstr("f.yaml:2:7: a merge key"));
-  EXPECT_THAT(error_of("b:\n  <<: [3]\n"), HasSubstr("f.yaml:2:8: a merge key"));
-  EXPECT_THAT(error_of("a: &a {}\nb:\n  <<: *a\n  <<: *a\n"),
+  EXPECT_THAT(yaml_error("a: &a [1]\nb: {<<: *a}\n"), HasSubstr("takes a map or a list of maps"));
+  EXPECT_THAT(yaml_error("b:\n  <<: 3\n"), HasSubstr("f.yaml:2:7: a merge key"));
+  EXPECT_THAT(yaml_error("b:\n  <<: [3]\n"), HasSubstr("f.yaml:2:8: a merge key"));
+  EXPECT_THAT(yaml_error("a: &a {}\nb:\n  <<: *a\n  <<: *a\n"),
               HasSubstr("f.yaml:4:3: the merge key << is given twice"));
 }
 
 TEST(Yaml, refuses_a_field_given_twice) {
-  EXPECT_THAT(error_of("a: 1\nb: 2\n\"a\": 3\n"), HasSubstr("f.yaml:3:1: the field a is given twice"));
+  EXPECT_THAT(yaml_error("a: 1\nb: 2\n\"a\": 3\n"), HasSubstr("f.yaml:3:1: the field a is given twice"));
 }
 
 TEST(Yaml, refuses_keys_that_are_not_words) {
-  EXPECT_THAT(error_of("? [a, b]\n: c\n"), HasSubstr("f.yaml:1:3: a field's name must be a word"));
-  EXPECT_THAT(error_of("~: c\n"), HasSubstr("a field's name must be a word"));
+  EXPECT_THAT(yaml_error("? [a, b]\n: c\n"), HasSubstr("f.yaml:1:3: a field's name must be a word"));
+  EXPECT_THAT(yaml_error("~: c\n"), HasSubstr("a field's name must be a word"));
 }
 
 TEST(Yaml, takes_only_the_tags_of_jsons_values) {
   EXPECT_EQ(read("a: !!str 20\nb: !!int 20\nc: !!map {}\nd: !!seq []\n"),
             json::parse(R"({"a":"20","b":20,"c":{},"d":[]})"));
-  EXPECT_THAT(error_of("a:\n  b: !!binary aGVsbG8=\n"), HasSubstr("f.yaml:2:6: the tag"));
-  EXPECT_THAT(error_of("a: !own x\n"), HasSubstr("is not supported"));
-  EXPECT_THAT(error_of("a: !!set {b: }\n"), HasSubstr("is not supported"));
-  EXPECT_THAT(error_of("a: !!map [b]\n"), HasSubstr("is not supported"));
+  EXPECT_THAT(yaml_error("a:\n  b: !!binary aGVsbG8=\n"), HasSubstr("f.yaml:2:6: the tag"));
+  EXPECT_THAT(yaml_error("a: !own x\n"), HasSubstr("is not supported"));
+  EXPECT_THAT(yaml_error("a: !!set {b: }\n"), HasSubstr("is not supported"));
+  EXPECT_THAT(yaml_error("a: !!map [b]\n"), HasSubstr("is not supported"));
 }
 
 TEST(Yaml, counts_what_stands_behind_aliases_each_time) {
   std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 10; ++i)
     laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" +
-              repeat("*a" + std::to_string(i - 1) + ", ", 9) + "*a" + std::to_string(i - 1) + "]\n";
-  EXPECT_THAT(error_of(laughs), HasSubstr("f.yaml:6:"));
-  EXPECT_THAT(error_of(laughs), HasSubstr("those behind aliases counted each time"));
-  const std::string big = "a: &a " + std::string(1 << 20, 'x') + "\nb: [" + repeat("*a, ", 20) + "]\n";
-  EXPECT_THAT(error_of(big), HasSubstr("the texts take more than"));
+              repeated("*a" + std::to_string(i - 1) + ", ", 9) + "*a" + std::to_string(i - 1) + "]\n";
+  EXPECT_THAT(yaml_error(laughs), HasSubstr("f.yaml:6:"));
+  EXPECT_THAT(yaml_error(laughs), HasSubstr("those behind aliases counted each time"));
+  const std::string big = "a: &a " + std::string(1 << 20, 'x') + "\nb: [" + repeated("*a, ", 20) + "]\n";
+  EXPECT_THAT(yaml_error(big), HasSubstr("the texts take more than"));
 }
 
 TEST(Yaml, refuses_an_anchor_within_itself_and_one_that_is_not_there) {
-  EXPECT_THAT(error_of("a: &a [1, *a]\n"), HasSubstr("f.yaml:1:11: "));
-  EXPECT_THAT(error_of("a: *b\n"), HasSubstr("f.yaml:1:4: "));
-  EXPECT_THAT(error_of("a: &a 1\n---\nb: *a\n"), HasSubstr("f.yaml:3:4: "))
+  EXPECT_THAT(yaml_error("a: &a [1, *a]\n"), HasSubstr("f.yaml:1:11: "));
+  EXPECT_THAT(yaml_error("a: *b\n"), HasSubstr("f.yaml:1:4: "));
+  EXPECT_THAT(yaml_error("a: &a 1\n---\nb: *a\n"), HasSubstr("f.yaml:3:4: "))
       << "an anchor ends with its document";
 }
 
 TEST(Yaml, refuses_a_million_levels_of_every_kind_at_the_first_too_deep) {
   for (const std::string level : {"[", "{a: ", "[a, ", "{", "[{a: ", "{\"a\":", "[ # x\n"}) {
-    const std::string text = repeat(level, 4'000'000 / level.size());
-    EXPECT_THAT(error_of(text), HasSubstr("nested too deep")) << level;
-    EXPECT_THAT(error_of("a: \"\\\"[\"\nb: |\n  it's [\nc: '[''['\nd: [ " + text.substr(0, 3'900'000)),
+    const std::string text = repeated(level, 4'000'000 / level.size());
+    EXPECT_THAT(yaml_error(text), HasSubstr("nested too deep")) << level;
+    EXPECT_THAT(yaml_error("a: \"\\\"[\"\nb: |\n  it's [\nc: '[''['\nd: [ " + text.substr(0, 3'900'000)),
                 HasSubstr("nested too deep"))
         << level;
   }
   for (const std::string level : {"- ", "? ", "? - ", "- ? "})
-    EXPECT_THAT(error_of(repeat(level, 1'000'000)), HasSubstr("nested too deep")) << level;
+    EXPECT_THAT(yaml_error(repeated(level, 1'000'000)), HasSubstr("nested too deep")) << level;
   std::string stairs;
   for (int i = 0; i < 1000; ++i) stairs += std::string(i, ' ') + "a:\n";
-  EXPECT_THAT(error_of(stairs), HasSubstr("f.yaml:65:65: lists and maps are nested too deep"));
+  EXPECT_THAT(yaml_error(stairs), HasSubstr("f.yaml:65:65: lists and maps are nested too deep"));
 }
 
 TEST(Yaml, counts_the_levels_behind_an_alias) {
-  const std::string deep = repeat("[", 40) + repeat("]", 40);
-  EXPECT_EQ(error_of("- &a " + deep + "\n- " + deep + "\n"), "no error");
-  EXPECT_THAT(error_of("- &a " + deep + "\n- " + repeat("[", 30) + "*a" + repeat("]", 30) + "\n"),
+  const std::string deep = repeated("[", 40) + repeated("]", 40);
+  EXPECT_EQ(yaml_error("- &a " + deep + "\n- " + deep + "\n"), "no error");
+  EXPECT_THAT(yaml_error("- &a " + deep + "\n- " + repeated("[", 30) + "*a" + repeated("]", 30) + "\n"),
               HasSubstr("nested too deep"));
   EXPECT_THAT(
-      error_of("- &a " + deep + "\n- &b [[[[[[[[[[*a]]]]]]]]]]\n- [[[[[[[[[[[[[[[*b]]]]]]]]]]]]]]]\n"),
+      yaml_error("- &a " + deep + "\n- &b [[[[[[[[[[*a]]]]]]]]]]\n- [[[[[[[[[[[[[[[*b]]]]]]]]]]]]]]]\n"),
       HasSubstr("nested too deep"));
 }
 
 TEST(Yaml, limits_values_documents_and_scalars) {
-  EXPECT_THAT(error_of("[" + repeat("a,", 300'000) + "]"), HasSubstr("too many values"));
-  EXPECT_THAT(error_of(repeat("- a\n", 300'000)), HasSubstr("there are more than 200000 values"));
-  EXPECT_THAT(error_of(repeat("---\na\n", 1001)), HasSubstr("too many documents"));
-  EXPECT_THAT(error_of("a: " + std::string(2 << 20, 'x')), HasSubstr("too long for one value"));
-  EXPECT_THAT(error_of(std::string(5 << 20, '#')), HasSubstr("too large"));
+  EXPECT_THAT(yaml_error("[" + repeated("a,", 300'000) + "]"), HasSubstr("too many values"));
+  EXPECT_THAT(yaml_error(repeated("- a\n", 300'000)), HasSubstr("there are more than 200000 values"));
+  EXPECT_THAT(yaml_error(repeated("---\na\n", 1001)), HasSubstr("too many documents"));
+  EXPECT_THAT(yaml_error("a: " + std::string(2 << 20, 'x')), HasSubstr("too long for one value"));
+  EXPECT_THAT(yaml_error(std::string(5 << 20, '#')), HasSubstr("too large"));
 }
 
 TEST(Yaml, brackets_in_scripts_and_texts_are_no_levels) {
-  const std::string many = repeat("[", 200);
-  EXPECT_EQ(error_of("script: |\n  if [ a ]; then echo '" + many + "\n\n  fi\n  [[[ x\nnext: '" + many +
-                     "'\nlast: \"" + many + "\"\nplain: a" + many + "\n# " + many + "\nlist: [a" + "]\n"),
+  const std::string many = repeated("[", 200);
+  EXPECT_EQ(yaml_error("script: |\n  if [ a ]; then echo '" + many + "\n\n  fi\n  [[[ x\nnext: '" + many +
+                       "'\nlast: \"" + many + "\"\nplain: a" + many + "\n# " + many + "\nlist: [a" + "]\n"),
             "no error");
 }
 
 TEST(Yaml, refuses_text_that_is_not_utf8_or_hides_something) {
-  EXPECT_THAT(error_of("a: \xc0\xaf\n"), HasSubstr("f.yaml:1:4: the text is not UTF-8"));
-  EXPECT_THAT(error_of("a: \xed\xa0\x80\n"), HasSubstr("not UTF-8"));
-  EXPECT_THAT(error_of(std::string("a: b\n\x04\nhidden: true\n")),
+  EXPECT_THAT(yaml_error("a: \xc0\xaf\n"), HasSubstr("f.yaml:1:4: the text is not UTF-8"));
+  EXPECT_THAT(yaml_error("a: \xed\xa0\x80\n"), HasSubstr("not UTF-8"));
+  EXPECT_THAT(yaml_error(std::string("a: b\n\x04\nhidden: true\n")),
               HasSubstr("f.yaml:2:1: control characters"));
-  EXPECT_THAT(error_of("a: \"\\0\"\n"), HasSubstr("cannot hold a NUL"));
+  EXPECT_THAT(yaml_error("a: \"\\0\"\n"), HasSubstr("cannot hold a NUL"));
   EXPECT_EQ(read("a: \"\\t\"\n")["a"], "\t");
 }
 

@@ -17,6 +17,7 @@
 #include "base/confined/sandbox.h"
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
@@ -79,7 +80,7 @@ void examine_kernel(Subject subject) {
     subject.ok(fmt::format("Linux {}, with overlayfs", name.release));
   else
     subject.warn(fmt::format("Linux {}, without overlayfs so far", name.release),
-                 "modprobe overlay, unless containerd has another snapshotter");
+                 "Run 'modprobe overlay', unless containerd has another snapshotter.");
   // A call with a bad descriptor: whether it is known shows in the error.
   if (::syscall(SYS_open_tree, -1, "", 0) < 0 && errno == ENOSYS)
     subject.warn("no open_tree(2): views of single closures (store_view = \"closure\") cannot be made",
@@ -97,8 +98,8 @@ void examine_isolation(Subject subject, const Config& config) {
   if (config.isolation == IsolationPolicy::required)
     subject.error(
         what + ", and isolation is required: floxd does not start",
-        "use Linux 5.13 or later with Landlock (lsm=landlock,…), or set isolation = \"best-effort\" on a "
-        "node of one tenant");
+        "Use Linux 5.13 or later with Landlock (lsm=landlock,…), or set isolation = \"best-effort\" on a "
+        "node of one tenant.");
   else
     subject.warn(what, "use Linux 5.13 or later with Landlock (lsm=landlock,…)");
 }
@@ -106,7 +107,7 @@ void examine_isolation(Subject subject, const Config& config) {
 void examine_cgroups(Subject subject) {
   struct statfs info = {};
   if (::statfs("/sys/fs/cgroup", &info) != 0)
-    return subject.error("no cgroups at /sys/fs/cgroup", "mount them: no container runs without");
+    return subject.error("no cgroups at /sys/fs/cgroup", "Mount them: no container runs without cgroups.");
   const bool hybrid = fs::exists("/sys/fs/cgroup/unified");
   if (info.f_type == CGROUP2_SUPER_MAGIC)
     subject.ok("version 2");
@@ -122,7 +123,7 @@ void examine_oci_runtime(Subject subject) {
       found.push_back(program);
   if (found.empty())
     return subject.error("neither crun nor runc is in PATH",
-                         "install one of them: they start the containers");
+                         "Install one of them: they start the containers.");
   subject.ok(fmt::format("{}", fmt::join(found, ", ")));
 }
 
@@ -148,24 +149,24 @@ void examine_containerd(Subject subject, const DoctorOptions& options) {
   if (running_containerd())
     subject.ok(release + " runs");
   else
-    subject.warn(release + " does not run, or not in our sight",
-                 "start it; look at journalctl -u containerd");
+    subject.warn(release + " does not run, or this user cannot see it",
+                 "Start it, and read its log: journalctl -u containerd.");
   if (!fs::exists(containerd.config))
     return subject.error(
         fmt::format("{} is not there, so there is no handler flox", containerd.config.string()),
-        "flox node install writes it");
+        "Run 'flox node install' to write it.");
   const std::string text = read_file(containerd.config);
   if (containerd.k3s) {
     if (text.find("runtimes.flox]") == std::string::npos)
       subject.error(fmt::format("{} has no handler flox", containerd.config.string()),
-                    "flox node install adds it");
+                    "Run 'flox node install' to add it.");
     else
       subject.ok(fmt::format("{} has the handler flox", containerd.config.string()));
   } else {
     const std::vector<std::string> faults = handler_faults(containerd, text);
     for (const auto& fault : faults)
       subject.error(fmt::format("{}: {}", containerd.config.string(), fault),
-                    "flox node install puts it right; --dry-run shows how");
+                    "Run 'flox node install' to correct it; --dry-run shows how.");
     if (faults.empty()) subject.ok(fmt::format("{} has the handler flox", containerd.config.string()));
   }
   std::error_code error;
@@ -184,11 +185,11 @@ void examine_shim(Subject subject) {
   if (shim.empty())
     return subject.error(
         fmt::format("{} is in none of the directories in which containerd looks: {}", shim_name, path),
-        "flox node install puts it into /usr/local/bin");
+        "Run 'flox node install' to put it into /usr/local/bin.");
   const Outcome outcome = run({.argv = {shim, "-v"}});
   if (outcome.exit_code != 0)
     return subject.error(fmt::format("{} does not run: {}", shim.string(), outcome.err),
-                         "flox node install replaces it");
+                         "Run 'flox node install' to replace it.");
   subject.ok(fmt::format("{} runs", shim.string()));
 }
 
@@ -201,19 +202,19 @@ void examine_floxd(Subject subject, const Config& config) {
                    .max_body = BodyLimit(1 << 20)});
     if (!response.ok())
       return subject.error(fmt::format("is not ready: {}", response.body),
-                           "look at its log: journalctl -u floxd");
+                           "Read its log: journalctl -u floxd.");
     subject.ok(fmt::format("runs, with metrics at http://{}/metrics", config.metrics_address.to_string()));
   } catch (const Error& error) {
     return subject.error(
         fmt::format("does not answer at {}", config.metrics_address.to_string()),
-        "start it: systemctl start floxd. Pods that run do not notice, new ones wait for it");
+        "Start it: systemctl start floxd. Running pods are not affected, new ones wait for it.");
   }
   if (!fs::exists(config.node_socket))
-    subject.error(fmt::format("has no socket at {}, where the shim asks", config.node_socket.string()),
-                  "give floxd and the shim the same node_socket");
+    subject.error(fmt::format("has no socket at {}, where the shim connects", config.node_socket.string()),
+                  "Give floxd and the shim the same node_socket.");
   if (!config.registry_address)
     return subject.warn("serves no stub images (registry_address is empty)",
-                        "pods with imagePullPolicy Always need ghcr.io then");
+                        "Set registry_address, unless pods with imagePullPolicy Always can reach ghcr.io.");
   try {
     if (http.send({.url = "http://" + config.registry_address->to_string() + "/v2/",
                    .timeout = patience,
@@ -223,20 +224,20 @@ void examine_floxd(Subject subject, const Config& config) {
   } catch (const Error&) {
   }
   subject.error(fmt::format("serves no stub images at {}", config.registry_address->to_string()),
-                "pods with imagePullPolicy Always cannot start; restart floxd");
+                "Restart floxd: until then pods with imagePullPolicy Always cannot start.");
 }
 
 void examine_store(Subject subject, const Config& config) {
   if (!fs::exists(config.root / "nix/store"))
-    return subject.error(fmt::format("there is none below {}", config.root.string()),
-                         "start floxd, or run flox node install: they make it");
+    return subject.error(fmt::format("there is no store below {}", config.root.string()),
+                         "Start floxd, or run 'flox node install': both create it.");
   store::LocalStore store(config.root);
   subject.ok(fmt::format("{}: {} paths", store.store_directory().string(), store.valid_paths().size()));
   try {
     const nix::StorePath runtime = current_runtime(store);
     if (!store.is_valid(runtime) || !fs::exists(store.real_path(runtime) / "bin/flox"))
       subject.error(fmt::format("the runtime closure {} is damaged", runtime.to_string()),
-                    "make it anew: flox node runtime");
+                    "Run 'flox node runtime' to build it again.");
     else
       subject.ok(fmt::format("runtime closure {}", runtime.base_name()));
   } catch (const Error& error) {
@@ -249,7 +250,7 @@ void examine_store(Subject subject, const Config& config) {
   const std::string text = fmt::format("{:.1f} GB of {:.0f} GB are free", free / 1e9, total / 1e9);
   constexpr double little = 0.05, low = 2e9;
   if (free < low || free < little * total)
-    subject.warn(text, "what no pod uses can go: nix-store --gc");
+    subject.warn(text, "Run 'flox store gc' to remove what no pod uses.");
   else
     subject.ok(text);
 }
@@ -257,7 +258,7 @@ void examine_store(Subject subject, const Config& config) {
 void examine_caches(Subject subject, const Config& config) {
   const std::vector<std::string> caches = catalog::caches_of(config, config);
   if (caches.empty())
-    subject.error("no catalog and no cache is configured", "set catalog_url in /etc/flox/config.toml");
+    subject.error("no catalog and no cache is configured", "Set catalog_url in /etc/flox/config.toml.");
   for (const auto& cache : caches) {
     const std::string shown = printable_url(cache);
     if (!cache.starts_with("http")) continue;
@@ -268,10 +269,11 @@ void examine_caches(Subject subject, const Config& config) {
       if (answer.text)
         subject.ok(shown + " answers");
       else
-        subject.warn(shown + " answers, but has no nix-cache-info", "is it the address of a binary cache?");
+        subject.warn(shown + " answers, but has no nix-cache-info",
+                     "Check that this is the URL of a binary cache.");
     } catch (const Error& error) {
-      subject.warn(fmt::format("{} does not answer", shown),
-                   fmt::format("{}. What is in the store still runs", error.what()));
+      subject.warn(fmt::format("{} does not answer: {}", shown, error.what()),
+                   "Check its URL and its server. Pods whose packages are in the store still run.");
     }
   }
   try {
@@ -283,11 +285,11 @@ void examine_caches(Subject subject, const Config& config) {
     return subject.ok(fmt::format("{} trusted {}", config.trusted_keys.size(),
                                   config.trusted_keys.size() == 1 ? "key" : "keys"));
   if (config.trust_content_addressed)
-    subject.warn("no trusted keys: content-addressed paths of anybody are accepted",
-                 "name the publishers' keys in trusted_keys");
+    subject.warn("no trusted keys: content-addressed paths of everybody are accepted",
+                 "Set trusted_keys in /etc/flox/config.toml to the publishers' keys.");
   else
     subject.error("no trusted keys: nothing that is fetched will be accepted",
-                  "name the publishers' keys in trusted_keys");
+                  "Set trusted_keys in /etc/flox/config.toml to the publishers' keys.");
 }
 
 nlohmann::json ask_cluster(const std::string& kubeconfig, std::vector<std::string> arguments) {
@@ -305,10 +307,10 @@ void examine_cluster(Subject subject, const DoctorOptions& options) {
       subject.ok("RuntimeClass flox leads to the handler flox");
     else
       subject.error(fmt::format("RuntimeClass flox leads to the handler '{}'", handler),
-                    "delete it and kubectl apply -f deploy/base/runtime-class.yaml");
+                    "Delete it, and run 'kubectl apply -f deploy/base/runtime-class.yaml'.");
   } catch (const Error& error) {
     subject.error(fmt::format("no RuntimeClass flox: {}", error.what()),
-                  "kubectl apply -f deploy/base/runtime-class.yaml");
+                  "Run 'kubectl apply -f deploy/base/runtime-class.yaml'.");
   }
   try {
     const auto node = ask_cluster(options.kubeconfig, {"get", "node", options.node_name});
@@ -320,9 +322,10 @@ void examine_cluster(Subject subject, const DoctorOptions& options) {
       subject.ok(fmt::format("node {} has its labels", options.node_name));
     else
       subject.warn(fmt::format("node {} lacks labels: {}", options.node_name, fmt::join(missing, ", ")),
-                   "flox node label " + options.node_name);
+                   fmt::format("Run 'flox node label {}'.", options.node_name));
   } catch (const Error& error) {
-    subject.error(fmt::format("node {}: {}", options.node_name, error.what()), "name it with --node");
+    subject.error(fmt::format("node {}: {}", options.node_name, error.what()),
+                  "Pass the node's name with --node.");
   }
 }
 
@@ -333,10 +336,9 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   const auto examine = [&](const char* name, const std::function<void(Subject)>& check) {
     try {
       check(Subject(name, findings));
-    } catch (const Error& error) {
+    } catch (const std::exception& exception) {
+      const Error error = to_error(exception);
       Subject(name, findings).error(error.what(), error.advice());
-    } catch (const std::exception& error) {
-      Subject(name, findings).error(error.what(), "");
     }
   };
   examine("kernel", examine_kernel);

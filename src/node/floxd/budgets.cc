@@ -50,7 +50,7 @@ void Budgets::check_lock_size(std::string_view lock) {
   if (over(lock.size(), limits_.pod_lock_size.bytes))
     refuse(Budget::lock_size,
            "Make the environment smaller, or ask this node's operator for a larger pod_lock_size.",
-           "the lock has {} bytes: a pod's may have {} (pod_lock_size)", lock.size(),
+           "the lock has {} bytes, and the limit for a pod's lock is {} (pod_lock_size)", lock.size(),
            limits_.pod_lock_size.bytes);
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "store/gc/gc.h"
 
@@ -26,13 +27,13 @@ struct Disk {
 Disk disk_of(const store::LocalStore& store) {
   struct statvfs status {};
   if (::statvfs(store.store_directory().c_str(), &status) != 0)
-    fail_errno(errno, "asking how much is free below {}", store.store_directory().string());
+    fail_errno(errno, "reading the free space below {}", store.store_directory().string());
   return {.total = static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
           .free = static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
 }
 
 // For this thread and those that it starts: only what nobody else wants of CPU and disk.
-void be_modest() {
+void lower_priority() {
   constexpr int ioprio_who_process = 1;
   constexpr int ioprio_idle = 3 << 13;
   ::setpriority(PRIO_PROCESS, 0, 19);
@@ -54,7 +55,7 @@ Collector::~Collector() {
 }
 
 void Collector::run() {
-  be_modest();
+  lower_priority();
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, interval, [&] { return stop_; })) {
     lock.unlock();
@@ -62,7 +63,7 @@ void Collector::run() {
       look();
     } catch (const std::exception& error) {
       metrics_.collection_failed();
-      log::warning("{}", error.what());
+      log::warning("{}", message_of(error));
     }
     lock.lock();
   }
@@ -72,7 +73,7 @@ void Collector::look() {
   const Disk disk = disk_of(environments_.store());
   const uint64_t minimum = config_.gc_min_free.of(disk.total);
   if (disk.free >= minimum) return;
-  // Unless more has been used up since, there was nothing more to be had (Nix's rule too).
+  // Unless more space has been used since, nothing more can be freed (Nix's rule too).
   if (free_after_last_ != 0 && disk.free > free_after_last_ / 100 * 97) return;
   const uint64_t target = std::max(minimum, config_.gc_target_free.of(disk.total));
   log::info("{} of {} are free, under gc_min_free: collecting garbage", size_text(disk.free),
@@ -83,7 +84,7 @@ void Collector::look() {
 
 void Collector::collect(uint64_t bytes) {
   const auto start = std::chrono::steady_clock::now();
-  store::GcOptions options{.max_freed = bytes, .before_batch = [this] { return wait_for_turn(); }};
+  store::GcOptions options{.max_freed = bytes, .before_batch = [this] { return wait_for_realises(); }};
   if (config_.gc_keep_newer.count() > 0) options.keep_newer = config_.gc_keep_newer;
   // A store object of its own: the node's holds temporary roots.
   store::LocalStore store(environments_.store().root(), config_.store_lock_timeout);
@@ -94,8 +95,8 @@ void Collector::collect(uint64_t bytes) {
             size_text(result.bytes_freed), took.count(), result.paths_kept);
 }
 
-// Lets realisations go first, but not for ever: they may be what fills the disk. False at the end.
-bool Collector::wait_for_turn() {
+// Waits for running realises, up to a limit: they may be what fills the disk. False when floxd stops.
+bool Collector::wait_for_realises() {
   std::unique_lock lock(mutex_);
   const auto deadline = std::chrono::steady_clock::now() + longest_pause;
   while (!stop_ && environments_.busy() && std::chrono::steady_clock::now() < deadline)

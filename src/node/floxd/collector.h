@@ -1,5 +1,4 @@
-// What keeps the node's disk from filling up: garbage collection when little is free on the store's file
-// system.
+// Garbage collection by floxd, when little space is free on the store's file system.
 #pragma once
 
 #include <condition_variable>
@@ -12,9 +11,9 @@
 
 namespace flox::node {
 
-// Looks every few seconds, on a thread of its own with the lowest priority for CPU and disk. Below
-// gc_min_free it collects until gc_target_free, longest unused first; while environments are being realised
-// it pauses between its batches, unless the disk is about to be full.
+// Checks the free space every few seconds, in a thread with the lowest priority for CPU and disk. Below
+// gc_min_free it collects until gc_target_free, longest unused paths first. While environments are being
+// realised it pauses between its batches, unless the disk is almost full.
 class Collector {
  public:
   Collector(const Config& config, const Environments& environments, Metrics& metrics);
@@ -27,7 +26,7 @@ class Collector {
   void run();
   void look();
   void collect(uint64_t bytes);
-  bool wait_for_turn();
+  bool wait_for_realises();
 
   const Config& config_;
   const Environments& environments_;

@@ -90,7 +90,7 @@ Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
       by_id_.insert_or_assign(container.id, std::move(container));
     }
   } catch (const Error& error) {
-    log::warning("{}: the containers that run are not known", error.what());
+    log::warning("{}: running containers are unknown", error.what());
   }
 }
 

@@ -15,27 +15,27 @@
 namespace flox::node {
 namespace {
 
-// A container that starts keeps a thread. What was fetched stays, so the next attempt goes on from there.
+// A container that starts occupies a thread. Fetched paths stay, so the next attempt continues from there.
 constexpr auto container_time = std::chrono::hours(2);
 
 }  // namespace
 
-// One realise of a lock at a time for containers that start, and one for pods that ask; the others of the
-// same lock wait and then find everything there.
-class Environments::Turn {
+// One realise of a lock at a time for containers that start, and one for requests of pods; the others for the
+// same lock wait and then find all paths present.
+class Environments::SingleRealise {
  public:
   using Work = std::pair<Key, bool>;
-  Turn(Environments& owner, const Work& work) : owner_(owner), work_(work) {
+  SingleRealise(Environments& owner, const Work& work) : owner_(owner), work_(work) {
     std::unique_lock lock(owner_.mutex_);
     owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(work_); });
     owner_.under_way_.insert(work_);
   }
-  ~Turn() {
+  ~SingleRealise() {
     std::scoped_lock lock(owner_.mutex_);
     owner_.under_way_.erase(work_);
     owner_.finished_.notify_all();
   }
-  Turn(const Turn&) = delete;
+  SingleRealise(const SingleRealise&) = delete;
 
  private:
   Environments& owner_;
@@ -63,8 +63,8 @@ NamedLock Environments::lock_of(std::string_view reference) const {
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
           ErrorKind::not_found,
-          fmt::format("it is locked for {} only, and this node is {}", named.lock.packages[0].system, system),
-          "add the system to [options] systems in its manifest, and push it again");
+          fmt::format("it is locked for {}, and this node is {}", named.lock.packages[0].system, system),
+          "Add the system to [options] systems in its manifest, and push it again.");
     return named;
   }
   const auto [name, descriptor] = env::parse_package(std::string(reference));
@@ -96,7 +96,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  const Turn turn(*this, {key, of_pod.has_value()});
+  const SingleRealise single(*this, {key, of_pod.has_value()});
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);

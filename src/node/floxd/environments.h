@@ -1,4 +1,4 @@
-// What floxd does with an environment, whoever asks: resolve, realise, build the profile, lease.
+// Environments in floxd, for shims and pods: resolve, realise, build the profile, lease.
 #pragma once
 
 #include <condition_variable>
@@ -36,28 +36,29 @@ class Environments {
         fetchers_(store::variables_of_caches(config.caches)),
         catalog_(config, fetchers_) {}
 
-  // A name to store paths, by the catalog. Throws Error.
+  // Resolves a name to store paths with the catalog. Throws Error.
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) const;
-  // An environment that was pushed to the catalog, "owner/name[:generation]", or one of a single package,
-  // "name[@version]". Throws Error.
+  // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
+  // package, "name[@version]". Throws Error.
   NamedLock lock_of(std::string_view reference) const;
-  // The lock's profile, present in the store and leased to `holder`. Equal locks are realised once at a time.
-  // Asked by a pod, it may cost what is in `of_pod`, and no container that starts waits for it.
+  // The lock's profile, present in the store and leased to `holder`. Concurrent requests for equal locks are
+  // realised once. For a pod's request `of_pod` limits the cost, and containers that start do not wait for
+  // it.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder, const std::optional<store::RealiseLimits>& of_pod = {});
 
-  // Looks after what a stop of the machine may have damaged, before anybody asks (store::recover).
+  // Recovers the store after a stop of the machine; call before the first request (store::recover).
   void recover_store() const;
 
-  // Whether something is being fetched and built now.
+  // Whether an environment is being fetched or built now.
   bool busy() const;
   store::LocalStore& store() const noexcept { return store_; }
 
  private:
   using Key = Sha256Digest;  // of a lock, its system and its mode
-  class Turn;
-  // The profile of a lock that was realised before, leased; nothing if that must be done anew.
+  class SingleRealise;
+  // The profile of a lock that was realised before, leased; nothing if it must be realised again.
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
   const Config& config_;
   store::LocalStore& store_;

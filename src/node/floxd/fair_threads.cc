@@ -14,11 +14,10 @@ namespace asio = boost::asio;
 
 namespace {
 
-struct Result {
-  explicit Result(const asio::any_io_executor& executor)
+struct End {
+  explicit End(const asio::any_io_executor& executor)
       : done(executor, asio::steady_timer::time_point::max()) {}
 
-  std::string text;
   std::exception_ptr error;
   // Of the asker's, used on its executor only.
   asio::steady_timer done;
@@ -38,25 +37,23 @@ void FairThreads::post(const std::string& tenant, std::function<void()> work) {
   start_waiting();
 }
 
-asio::awaitable<std::string> FairThreads::run(std::string tenant, std::function<std::string()> work) {
+asio::awaitable<void> FairThreads::run_to_end(std::string tenant, std::function<void()> work) {
   auto executor = co_await asio::this_coro::executor;
-  auto result = std::make_shared<Result>(executor);
-  post(tenant, [result, work = std::move(work)]() mutable {
+  auto end = std::make_shared<End>(executor);
+  post(tenant, [end, work = std::move(work)]() mutable {
     try {
-      result->text = std::exchange(work, nullptr)();
+      std::exchange(work, nullptr)();
     } catch (...) {
-      result->error = std::current_exception();
+      end->error = std::current_exception();
     }
-    asio::post(result->done.get_executor(), [result] {
-      result->finished = true;
-      result->done.cancel();
+    asio::post(end->done.get_executor(), [end] {
+      end->finished = true;
+      end->done.cancel();
     });
   });
   boost::system::error_code ignored;
-  while (!result->finished)
-    co_await result->done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  if (result->error) std::rethrow_exception(result->error);
-  co_return std::move(result->text);
+  while (!end->finished) co_await end->done.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (end->error) std::rethrow_exception(end->error);
 }
 
 // Those with the fewest first.

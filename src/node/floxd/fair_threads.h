@@ -8,8 +8,11 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace flox::node {
 
@@ -22,10 +25,18 @@ class FairThreads {
 
   // Runs `work`, which throws nothing, in the tenant's turn; each one's in their order.
   void post(const std::string& tenant, std::function<void()> work);
-  // The same for a caller that waits: gives what `work` gives and throws what it throws.
-  boost::asio::awaitable<std::string> run(std::string tenant, std::function<std::string()> work);
+  // The same for a caller that waits: gives what `work` gives and throws what it throws. A caller may go
+  // before the work has ended.
+  template <typename Result>
+  boost::asio::awaitable<Result> run(std::string tenant, std::function<Result()> work) {
+    auto result = std::make_shared<std::optional<Result>>();
+    std::function<void()> keeping = [result, work = std::move(work)] { result->emplace(work()); };
+    co_await run_to_end(std::move(tenant), std::move(keeping));
+    co_return std::move(**result);
+  }
 
  private:
+  boost::asio::awaitable<void> run_to_end(std::string tenant, std::function<void()> work);
   struct Tenant {
     size_t running = 0;
     std::deque<std::function<void()>> waiting;

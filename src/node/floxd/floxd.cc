@@ -12,7 +12,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "base/error.h"
+#include "base/command_line/program.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
 #include "base/net/server/metrics_page.h"
@@ -27,6 +28,7 @@
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
+#include "protocol/node.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
 #include "ttrpc/server.h"
@@ -41,38 +43,29 @@ struct Options {
   std::string runtime;  // store path; empty: the root's own runtime closure
 };
 
-// A protocol method as a ttrpc handler: parsed, run on the pool (it blocks), serialised.
-template <typename Request, typename Method>
-ttrpc::Handler blocking(asio::thread_pool& pool, Method method) {
-  return [&pool, method](ttrpc::Request call) -> asio::awaitable<std::string> {
-    Request request;
-    if (!request.ParseFromString(call.payload)) fail(ErrorKind::invalid_input, "the request cannot be read");
-    auto work = [](Method run, Request message) -> asio::awaitable<std::string> {
-      co_return run(message).SerializeAsString();
-    };
-    co_return co_await asio::co_spawn(pool, work(method, request), asio::use_awaitable);
-  };
+// Calls block, so `pool` runs them.
+template <typename Request, typename Response>
+asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
+                                 Response (NodeService::*method)(const Request&), Request request) {
+  auto work = [](NodeService& service, Response (NodeService::*call)(const Request&),
+                 Request message) -> asio::awaitable<Response> { co_return (service.*call)(message); };
+  co_return co_await asio::co_spawn(pool, work(node, method, std::move(request)), asio::use_awaitable);
 }
 
-// Prepare: on the pool where the container brings no environment, else in its namespace's turn.
-ttrpc::Handler preparing(asio::thread_pool& pool, FairThreads& prepares, NodeService& node) {
-  const ttrpc::Handler at_once =
-      blocking<v1::PrepareRequest>(pool, [&node](const v1::PrepareRequest& r) { return node.prepare(r); });
-  return [&prepares, &node, at_once](ttrpc::Request call) -> asio::awaitable<std::string> {
-    auto request = std::make_shared<v1::PrepareRequest>();
-    const bool slow = request->ParseFromString(call.payload) && !request->environment().empty();
-    if (!slow) co_return co_await at_once(std::move(call));
-    std::function<std::string()> work = [&node, request] {
-      return node.prepare(*request).SerializeAsString();
-    };
-    std::string tenant = tenant_of({.id = request->container_id(),
-                                    .pod_id = request->pod_id(),
-                                    .pod_namespace = request->pod_namespace(),
-                                    .pod_name = {},
-                                    .name = {},
-                                    .view = {}});
-    co_return co_await prepares.run(std::move(tenant), std::move(work));
-  };
+// On the pool where the container brings no environment, else in its namespace's turn.
+asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
+                                             NodeService& node, v1::PrepareRequest message) {
+  if (message.environment().empty())
+    co_return co_await run_on(pool, node, &NodeService::prepare, std::move(message));
+  auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
+  std::function<v1::PrepareResponse()> work = [&node, request] { return node.prepare(*request); };
+  std::string tenant = tenant_of({.id = request->container_id(),
+                                  .pod_id = request->pod_id(),
+                                  .pod_namespace = request->pod_namespace(),
+                                  .pod_name = {},
+                                  .name = {},
+                                  .view = {}});
+  co_return co_await prepares.run(std::move(tenant), std::move(work));
 }
 
 // One floxd a store: a second one would end the first one's leases. Held until the program ends.
@@ -82,27 +75,27 @@ Fd only_one(const fs::path& state) {
     throw Error(ErrorKind::conflict,
                 fmt::format("another floxd serves the store below {}",
                             state.parent_path().parent_path().parent_path().string()),
-                "stop it first, or give this one another --root");
+                "Stop it first, or pass another --root.");
   return lock;
 }
 
-// From here on the store is read-only but for those who write to it, and what strangers send is read
-// elsewhere.
+// Makes the store read-only except for the functions that write to it, and confines the reading of untrusted
+// input from now on.
 void isolate(const Config& config) {
   const Isolation isolation = available_isolation();
   try {
     if (!isolation.complete() || !has_confined_processes())
-      fail(ErrorKind::unavailable, "the kernel cannot isolate what this node fetches with: there is {}",
+      fail(ErrorKind::unavailable, "the kernel cannot confine the fetcher: there is {}",
            isolation.to_string());
     store::guard_store(config.root);
   } catch (const Error& error) {
     if (config.isolation == IsolationPolicy::required)
       throw error.with_advice(
-          "run a kernel with Landlock (5.13) as root, or set isolation = \"best-effort\" in "
-          "/etc/flox/config.toml");
+          "Run a kernel with Landlock (5.13) as root, or set isolation = \"best-effort\" in "
+          "/etc/flox/config.toml.");
     log::warning("{}", error.what());
   }
-  log::info("fetchers are held by {}; the store is {} for floxd", isolation.to_string(),
+  log::info("fetchers are confined by {}; the store is {} for floxd", isolation.to_string(),
             store::store_is_guarded() ? "read-only" : "writable");
 }
 
@@ -120,7 +113,7 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       store.sync();
       return_freed_memory();
     } catch (const std::exception& error) {
-      log::warning("sweeping leases and views, syncing the store: {}", error.what());
+      log::warning("sweeping leases and views, syncing the store: {}", message_of(error));
     }
   }
 }
@@ -142,7 +135,7 @@ std::unique_ptr<HttpServer> serve_metrics(const AddressPort& place, const store:
       return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
-    throw Error(ErrorKind::not_found, "served are /metrics, /healthz and /readyz");
+    throw Error(ErrorKind::not_found, "there is no such page: use /metrics, /healthz or /readyz");
   });
 }
 
@@ -152,7 +145,7 @@ std::unique_ptr<HttpServer> serve_registry(const std::optional<AddressPort>& pla
   return serve_at(*place, [registry](const ServerRequest& request) { return registry->answer(request); });
 }
 
-void run(const Options& options) {
+void serve(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
   store::LocalStore store(config.root, config.store_lock_timeout);
@@ -181,10 +174,12 @@ void run(const Options& options) {
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  node_server.handle("flox.node.v1.Node", "Prepare", preparing(pool, prepares, node));
-  node_server.handle(
-      "flox.node.v1.Node", "Release",
-      blocking<v1::ReleaseRequest>(pool, [&](const v1::ReleaseRequest& r) { return node.release(r); }));
+  node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call) {
+    return prepare(pool, prepares, node, std::move(request));
+  });
+  node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
+    return run_on(pool, node, &NodeService::release, std::move(request));
+  });
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
@@ -207,6 +202,25 @@ void run(const Options& options) {
   pool.join();
 }
 
+int run(int argc, char** argv) {
+  CLI::App app{
+      "The node's daemon: realises environments into the shared store for shims and pods.\n\n"
+      "Every option can stand in /etc/flox/config.toml too: flox config --explain",
+      "floxd"};
+  app.footer(
+      "Example:\n  floxd --catalog-url http://catalog:8590 --trusted-key 'acme-1:…'\n\n"
+      "SIGTERM and SIGINT stop it. Running pods are not affected.");
+  Options options;
+  app.set_version_flag("-V,--version", FLOX_VERSION);
+  for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);
+  app.add_option("--runtime", options.runtime,
+                 "store path of the runtime closure (default: the one that flox node runtime built)");
+  return run_command_line(app, argc, argv, [&] {
+    serve(options);
+    return 0;
+  });
+}
+
 }  // namespace
 }  // namespace flox::node
 
@@ -215,22 +229,5 @@ int main(int argc, char** argv) {
   flox::node::add_catalog_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::share_arenas();
-  CLI::App app{
-      "The node's daemon: realises environments into the shared store for shims and pods.\n\n"
-      "Every option can stand in /etc/flox/config.toml too: flox config --explain"};
-  try {
-    flox::node::Options options;
-    app.set_version_flag("-V,--version", FLOX_VERSION);
-    for (const flox::SettingGroup* group : options.config.groups()) flox::add_setting_options(app, *group);
-    app.add_option("--runtime", options.runtime,
-                   "store path of the runtime closure (default: made by flox node runtime)");
-    app.parse(argc, argv);
-    flox::node::run(options);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : flox::exit_failure;
-  } catch (const std::exception& error) {
-    flox::print_error(error);
-    return flox::exit_failure;
-  }
-  return 0;
+  return flox::run_program([&] { return flox::node::run(argc, argv); });
 }

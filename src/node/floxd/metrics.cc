@@ -67,8 +67,9 @@ struct Metrics::Page {
                  "Whether fetchers are confined by Landlock and seccomp (isolation = \"required\").");
   Gauge& read_only =
       page.gauge("flox_store_read_only", "Whether the store is read-only for floxd but where it installs.");
-  Gauge& damaged = page.gauge("flox_store_damaged_paths",
-                              "Store paths that a stop of the machine has damaged and no cache could mend.");
+  Gauge& damaged =
+      page.gauge("flox_store_damaged_paths",
+                 "Store paths that a stop of the machine has damaged and no cache could repair.");
   Gauge& free_bytes = page.gauge("flox_store_free_bytes", "Bytes free on the store's file system.");
   UseGauges use{page, "flox_pods_use",
                 "What all pods together have of each budget: a number, or bytes of locks and disk."};

@@ -27,13 +27,13 @@ void be_behind_shims() {
 }  // namespace
 
 struct PodQueue::Job {
-  Job(std::string whose, std::function<std::string()> what, const asio::any_io_executor& executor,
+  Job(std::string whose, std::function<void()> what, const asio::any_io_executor& executor,
       asio::steady_timer::time_point deadline)
       : tenant(std::move(whose)), work(std::move(what)), done(executor, deadline) {}
 
   void run() {
     try {
-      result = work();
+      work();
     } catch (...) {
       error = std::current_exception();
     }
@@ -41,8 +41,7 @@ struct PodQueue::Job {
   }
 
   const std::string tenant;
-  std::function<std::string()> work;
-  std::string result;
+  std::function<void()> work;
   std::exception_ptr error;
   // Of the asker's, used on its executor only.
   asio::steady_timer done;
@@ -52,8 +51,7 @@ struct PodQueue::Job {
 PodQueue::PodQueue(const PodBudgets& limits, Metrics& metrics)
     : limits_(limits), metrics_(metrics), threads_(limits.pods_requests == 0 ? 64 : limits.pods_requests) {}
 
-asio::awaitable<std::string> PodQueue::run(std::string pod, std::string tenant,
-                                           std::function<std::string()> work) {
+asio::awaitable<void> PodQueue::run_to_end(std::string pod, std::string tenant, std::function<void()> work) {
   auto executor = co_await asio::this_coro::executor;
   const auto deadline = limits_.pod_request_time.count() == 0
                             ? asio::steady_timer::time_point::max()
@@ -73,7 +71,6 @@ asio::awaitable<std::string> PodQueue::run(std::string pod, std::string tenant,
                        limits_.pod_request_time.count());
   }
   if (job->error) std::rethrow_exception(job->error);
-  co_return std::move(job->result);
 }
 
 void PodQueue::add(const std::string& pod, const std::shared_ptr<Job>& job) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,13 +31,20 @@ class PodQueue {
   // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
   // after the time that a request may take. Work that has begun goes on then, and counts as the pod's until
   // its end.
-  boost::asio::awaitable<std::string> run(std::string pod, std::string tenant,
-                                          std::function<std::string()> work);
+  template <typename Result>
+  boost::asio::awaitable<Result> run(std::string pod, std::string tenant, std::function<Result()> work) {
+    auto result = std::make_shared<std::optional<Result>>();
+    std::function<void()> keeping = [result, work = std::move(work)] { result->emplace(work()); };
+    co_await run_to_end(std::move(pod), std::move(tenant), std::move(keeping));
+    co_return std::move(**result);
+  }
 
   // Requests at work or waiting: of all pods, and of the pod with most.
   std::pair<size_t, size_t> requests() const;
 
  private:
+  boost::asio::awaitable<void> run_to_end(std::string pod, std::string tenant, std::function<void()> work);
+
   struct Job;
   struct Pod {
     size_t running = 0;

@@ -4,8 +4,12 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "protocol/pod.ttrpc.h"
 
 namespace flox::node {
+
+namespace asio = boost::asio;
+
 namespace {
 
 Budget budget_of(ttrpc::Refusal refusal) {
@@ -51,19 +55,17 @@ ttrpc::ServerOptions options(const Config& config, const PodService& service, Me
 
 }  // namespace
 
-// A method of the service as a ttrpc handler: it blocks, so the queue's threads run it.
-template <typename Message, typename Method>
-void PodServer::handle(const char* name, Method method) {
+// Calls block, so the queue's threads run them; a call that takes too long is answered before its work ends.
+template <typename RequestMessage, typename ResponseMessage>
+void PodServer::handle(const ttrpc::Method<RequestMessage, ResponseMessage>& method,
+                       ResponseMessage (PodService::*answer)(const RequestMessage&, const Container&)) {
   server_.handle(
-      "flox.pod.v1.Pod", name, [this, method](ttrpc::Request call) -> boost::asio::awaitable<std::string> {
-        auto message = std::make_shared<Message>();
-        if (!message->ParseFromString(call.payload))
-          fail(ErrorKind::invalid_input, "the request cannot be read");
-        std::string().swap(call.payload);
+      method, [this, answer](RequestMessage request, ttrpc::Call call) -> asio::awaitable<ResponseMessage> {
+        auto message = std::make_shared<const RequestMessage>(std::move(request));
         auto container = std::any_cast<Container>(std::move(call.identity));
         std::string pod = pod_holder(container), tenant = tenant_of(container);
-        std::function<std::string()> work = [this, method, message, asking = std::move(container)] {
-          return (service_.*method)(*message, asking).SerializeAsString();
+        std::function<ResponseMessage()> work = [this, answer, message, asking = std::move(container)] {
+          return (service_.*answer)(*message, asking);
         };
         co_return co_await queue_.run(std::move(pod), std::move(tenant), std::move(work));
       });
@@ -75,9 +77,9 @@ PodServer::PodServer(const Config& config, PodService& service, Budgets& budgets
       server_(loop_.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666),
               options(config, service, metrics)),
       queue_(config, metrics) {
-  handle<v1::DefaultEnvironmentRequest>("DefaultEnvironment", &PodService::default_environment);
-  handle<v1::ResolveRequest>("Resolve", &PodService::resolve);
-  handle<v1::RealiseRequest>("Realise", &PodService::realise);
+  handle(pod::v1::Pod::DefaultEnvironment, &PodService::default_environment);
+  handle(pod::v1::Pod::Resolve, &PodService::resolve);
+  handle(pod::v1::Pod::Realise, &PodService::realise);
   thread_ = std::thread([this] { loop_.run(); });
 }
 

@@ -23,8 +23,9 @@ class PodServer {
   BudgetUse use() const;
 
  private:
-  template <typename Message, typename Method>
-  void handle(const char* name, Method method);
+  template <typename RequestMessage, typename ResponseMessage>
+  void handle(const ttrpc::Method<RequestMessage, ResponseMessage>& method,
+              ResponseMessage (PodService::*answer)(const RequestMessage&, const Container&));
 
   PodService& service_;
   const Budgets& budgets_;

@@ -27,7 +27,7 @@ void check_container_id(std::string_view id) {
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
                               printable(id, 60), taken),
-                  "give the container another id");
+                  "Give the container another id.");
 }
 
 env::Variables variables_of(const v1::PrepareRequest& request) {
@@ -44,7 +44,7 @@ env::Variables variables_of(const v1::PrepareRequest& request) {
 // Both become part of the environment, so each text would be another one.
 void check_mode(std::string_view mode) {
   if (mode != "run" && mode != "dev")
-    fail(ErrorKind::invalid_input, "activate-mode '{}': known are run and dev", printable(mode, 60));
+    fail(ErrorKind::invalid_input, "activate-mode '{}': it is run or dev", printable(mode, 60));
 }
 void check_system(std::string_view system) {
   if (system != env::current_system())
@@ -72,8 +72,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   metrics_.prepared();
   const bool own_view = wants_view(request);
   if (request.nix_mutable() && !config_.allow_nix_mutable)
-    throw Error(ErrorKind::untrusted, "nix-mutable: this node lets no container change its /nix",
-                "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true");
+    throw Error(ErrorKind::untrusted, "nix-mutable: this node does not allow containers to change /nix",
+                "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true.");
   Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
                       request.pod_name(),     request.container_name(), std::time(nullptr)};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
@@ -145,11 +145,10 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
 bool NodeService::wants_view(const v1::PrepareRequest& request) const {
   const std::string& wish = request.store_view();
   if (!wish.empty() && wish != "node" && wish != "closure")
-    fail(ErrorKind::invalid_input, "store-view '{}': known are node and closure", wish);
+    fail(ErrorKind::invalid_input, "store-view '{}': it is node or closure", wish);
   if (wish == "node" && config_.store_view == StoreView::closure)
-    throw Error(ErrorKind::untrusted,
-                "store-view 'node': this node shows each container its own closure only",
-                "remove the annotation flox.dev/store-view, or use a node with store_view = \"node\"");
+    throw Error(ErrorKind::untrusted, "store-view 'node': containers of this node see only their own closure",
+                "Remove the annotation flox.dev/store-view, or use a node with store_view = \"node\".");
   return wish.empty() ? config_.store_view == StoreView::closure : wish == "closure";
 }
 
@@ -174,7 +173,7 @@ Container PodService::identify(const ttrpc::PeerProcess& process) const {
     throw Error(
         ErrorKind::untrusted,
         fmt::format("process {} belongs to no container that this floxd has prepared", process.peer().pid),
-        "only pods with the flox runtime class may ask");
+        "Give the pod the runtime class flox: only such pods may ask.");
   return *container;
 }
 
@@ -189,8 +188,8 @@ void PodService::forbid(const Container& container) const {
   throw Error(ErrorKind::untrusted,
               fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace,
                           container.pod_name),
-              "name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
-              "in /etc/flox/config.toml");
+              "Name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
+              "in /etc/flox/config.toml.");
 }
 
 std::string PodService::default_of(const Container& container) const {
@@ -198,22 +197,23 @@ std::string PodService::default_of(const Container& container) const {
   return found == config_.namespace_environments.end() ? "" : found->second;
 }
 
-v1::DefaultEnvironmentResponse PodService::default_environment(
-    [[maybe_unused]] const v1::DefaultEnvironmentRequest& request, const Container& asking) {
+pod::v1::DefaultEnvironmentResponse PodService::default_environment(
+    [[maybe_unused]] const pod::v1::DefaultEnvironmentRequest& request, const Container& asking) {
   check_current(asking);
-  v1::DefaultEnvironmentResponse response;
+  pod::v1::DefaultEnvironmentResponse response;
   response.set_environment(default_of(asking));
   return response;
 }
 
-v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const Container& asking) {
+pod::v1::ResolveResponse PodService::resolve(const pod::v1::ResolveRequest& request,
+                                             const Container& asking) {
   check_current(asking);
   constexpr JsonLimits limits{.bytes = 16 << 10, .depth = 8, .values = 256};
   constexpr size_t longest_name = 256;
   if (request.install_id().size() > longest_name || request.system().size() > longest_name)
     fail(ErrorKind::invalid_input, "an install id or a system of more than {} bytes", longest_name);
   const auto descriptor_json = parse_json(request.descriptor_json(), "the descriptor", limits);
-  if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is no JSON object");
+  if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is not a JSON object");
   auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
   const env::InstallDescriptor& descriptor = manifest.install.at(request.install_id());
   // What the node gives the namespace itself, in whatever version, is not forbidden.
@@ -224,12 +224,13 @@ v1::ResolveResponse PodService::resolve(const v1::ResolveRequest& request, const
   auto package = environments_.resolve(request.install_id(), descriptor, request.system());
   if (!config_.pod_install)
     grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
-  v1::ResolveResponse response;
+  pod::v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
   return response;
 }
 
-v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const Container& asking) {
+pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& request,
+                                             const Container& asking) {
   check_current(asking);
   check_mode(request.mode());
   check_system(request.system());
@@ -240,7 +241,7 @@ v1::RealiseResponse PodService::realise(const v1::RealiseRequest& request, const
   env::Lockfile lock = env::Lockfile::parse(request.lock_json(), "the lock", limits);
   if (!config_.pod_install) lock = granted(asking, lock, request.system());
   const Budgets::Claim claim = budgets_.claim(pod, lock, request.mode());
-  v1::RealiseResponse response;
+  pod::v1::RealiseResponse response;
   try {
     // Leased to the pod: what its init container installs, its other containers run.
     const nix::StorePath profile =
@@ -302,7 +303,7 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   for (const auto& lease : leases) {
     std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
     if (alive(id)) continue;
-    log::info("lease of {} ended: nothing of it runs", lease.holder);
+    log::info("lease of {} ended: none of its processes runs", lease.holder);
     store::release_lease(store, lease.holder);
   }
   for (const auto& [id, container] : known)

@@ -1,4 +1,5 @@
-// The two protocols that floxd serves (node.proto): the node's, to shims, and the pod's, to the flox in pods.
+// The two protocols that floxd serves: the node's (node.proto), to shims, and the pod's (pod.proto), to the
+// flox in pods.
 #pragma once
 
 #include <string>
@@ -9,6 +10,7 @@
 #include "node/floxd/grants.h"
 #include "node/floxd/store_views.h"
 #include "protocol/node.pb.h"
+#include "protocol/pod.pb.h"
 #include "ttrpc/peer.h"
 
 namespace flox::node {
@@ -59,10 +61,10 @@ class PodService {
   // that this floxd has prepared.
   Container identify(const ttrpc::PeerProcess& process) const;
 
-  v1::DefaultEnvironmentResponse default_environment(const v1::DefaultEnvironmentRequest& request,
-                                                     const Container& asking);
-  v1::ResolveResponse resolve(const v1::ResolveRequest& request, const Container& asking);
-  v1::RealiseResponse realise(const v1::RealiseRequest& request, const Container& asking);
+  pod::v1::DefaultEnvironmentResponse default_environment(const pod::v1::DefaultEnvironmentRequest& request,
+                                                          const Container& asking);
+  pod::v1::ResolveResponse resolve(const pod::v1::ResolveRequest& request, const Container& asking);
+  pod::v1::RealiseResponse realise(const pod::v1::RealiseRequest& request, const Container& asking);
 
  private:
   void check_current(const Container& container) const;

@@ -116,7 +116,7 @@ void StoreViews::make(const std::string& name, const nix::StorePathSet& closure)
       throw Error(ErrorKind::unavailable,
                   fmt::format("mounting a view of {} store paths as an overlay: {}", closure.size(),
                               std::generic_category().message(error)),
-                  "does the kernel have overlayfs (modprobe overlay)? Else set store_view = \"node\".");
+                  "Run 'modprobe overlay', or set store_view = \"node\" in /etc/flox/config.toml.");
     }
   } catch (...) {
     remove(name);

@@ -65,8 +65,8 @@ void read_verified(const fs::path& tree, const nix::PathInfo& info, const ByteSi
   });
   if (hash.finish() != info.nar_hash)
     throw Error(ErrorKind::untrusted,
-                fmt::format("{} is not what the bundle says: its hash is another", tree.string()),
-                "unpack the bundle anew");
+                fmt::format("{} does not have the hash that the bundle lists", tree.string()),
+                "Unpack the bundle again.");
 }
 
 void keep(const store::LocalStore& store, const char* root, const nix::StorePath& path) {
@@ -128,7 +128,7 @@ std::optional<Bundle> find_bundle(const fs::path& root) {
 }
 
 void adopt_bundle(store::LocalStore& store, const Bundle& bundle) {
-  in_context("taking the bundle's paths into the store", [&] {
+  in_context("adding the bundle's paths to the store", [&] {
     std::vector<nix::PathInfo> infos;
     for (const auto& info : bundle.closure) {
       if (store.is_valid(info.path)) continue;

@@ -30,7 +30,7 @@ void put(const fs::path& path, const std::optional<FileState>& state) {
   write_file(path, state->content, state->mode);
   // After the ownership, which takes set-user-ID bits away.
   if (::chown(path.c_str(), state->uid, state->gid) != 0 || ::chmod(path.c_str(), state->mode) != 0)
-    fail_errno(errno, "giving {} its owner and mode", path.string());
+    fail_errno(errno, "setting the owner and mode of {}", path.string());
 }
 
 bool is_text(const std::optional<FileState>& state) {
@@ -71,10 +71,10 @@ std::optional<FileState> file_state(const fs::path& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
-    fail_errno(errno, "looking at {}", path.string());
+    fail_errno(errno, "reading {}", path.string());
   }
   if (!S_ISREG(info.st_mode))
-    fail(ErrorKind::conflict, "{} is there, but it is no regular file", path.string());
+    fail(ErrorKind::conflict, "{} is there, but it is not a regular file", path.string());
   return FileState{
       .content = read_file(path), .mode = info.st_mode & 07777U, .uid = info.st_uid, .gid = info.st_gid};
 }
@@ -178,7 +178,7 @@ ChangeSet ChangeRecord::reversion(const UndoEdits& undo_edits, bool force) const
       if (change.after == now)
         throw Error(ErrorKind::conflict,
                     fmt::format("{} has been changed since flox node install wrote it", path.string()),
-                    "look at it; --force puts back what stood there before the installation");
+                    "Read it. --force restores what it was before the installation.");
     }
     set.add(std::move(change));
   }

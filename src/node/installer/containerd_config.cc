@@ -96,7 +96,7 @@ std::string with_k3s_handler(const Containerd& containerd, std::string text, con
   if (options.default_runtime)
     throw Error(
         ErrorKind::invalid_input, "k3s chooses the default runtime itself",
-        "leave --default-runtime out, and write default-runtime: flox into /etc/rancher/k3s/config.yaml");
+        "Leave --default-runtime out, and write default-runtime: flox into /etc/rancher/k3s/config.yaml.");
   const TomlPath handler = runtimes(containerd.config_version) / "flox";
   if (text.find(toml_header(handler)) != std::string::npos) return text;
   if (text.empty()) text = "{{ template \"base\" . }}\n";
@@ -153,7 +153,7 @@ Containerd find_containerd(const fs::path& root, const std::optional<fs::path>& 
     std::tie(found.major, found.minor) = release(run_checked({.argv = {"containerd", "--version"}}));
   } catch (const Error& error) {
     throw error.with_context("looking for containerd")
-        .with_advice("install containerd 1.6 or later, or put it into PATH");
+        .with_advice("Install containerd 1.6 or later, or put it into PATH.");
   }
   found.config_version = found.major < 2 ? 2 : 3;
   std::optional<fs::path> named = config;
@@ -207,7 +207,7 @@ std::pair<std::string, fs::path> with_hosts_directory(const Containerd& containe
     throw Error(
         ErrorKind::conflict,
         fmt::format("{} configures registries with mirrors, which excludes a config_path", name),
-        fmt::format("move them into hosts.toml files (containerd's docs/hosts.md) and set config_path in {}",
+        fmt::format("Move them into hosts.toml files (containerd's docs/hosts.md) and set config_path in {}.",
                     toml_header(registry)));
   std::string directory = toml_value(text, registry / "config_path", name);
   if (directory.size() > 2) {

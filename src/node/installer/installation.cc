@@ -26,7 +26,7 @@ bool has_systemd(const fs::path& root) {
 
 // No mount namespace of the service's own (ProtectSystem, ProtectHome, PrivateTmp, ReadWritePaths and the
 // like make one): views of the store are mounts that containerd must see, and systemd lets none out of a
-// service's namespace. What floxd reads of strangers is confined by floxd itself.
+// service's namespace. floxd itself confines the reading of untrusted input.
 std::string unit(const fs::path& prefix) {
   return fmt::format(R"([Unit]
 Description=floxd: environments, store and stub images of imageless pods
@@ -83,7 +83,7 @@ void add_programs(InstallPlan& plan, const InstallOptions& options) {
     const fs::path source = options.programs / name;
     if (!fs::exists(source))
       throw Error(ErrorKind::not_found, fmt::format("{} is not there", source.string()),
-                  "run the flox that lies beside floxd and containerd-shim-flox-v1");
+                  "Run the flox that is in one directory with floxd and containerd-shim-flox-v1.");
     // A node whose programs are there already, by a package say, keeps them.
     if (std::error_code error; fs::equivalent(source, bin / name, error)) continue;
     plan.files.write(bin / name, read_file(source), 0755);

@@ -1,8 +1,16 @@
 #include "node/installer/labels.h"
 
+#include <unistd.h>
+
 #include "catalog/cpu_level.h"
 
 namespace flox::node {
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
 
 std::map<std::string, std::string> labels_of_this_machine() { return labels_for(catalog::cpu_level()); }
 

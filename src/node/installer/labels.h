@@ -1,4 +1,4 @@
-// The labels that Kubernetes should know of this machine.
+// The labels that tell Kubernetes what this machine can run.
 #pragma once
 
 #include <map>
@@ -6,6 +6,9 @@
 #include <string_view>
 
 namespace flox::node {
+
+// The name that a node has in its cluster unless somebody chose another one.
+std::string host_name();
 
 // flox.dev/runtime=installed, flox.dev/cpu-level, and for each CPU feature that package variants are made for
 // the guide's label (cpu.feature.node.kubernetes.io/AVX2) and Node Feature Discovery's

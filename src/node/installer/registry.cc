@@ -19,7 +19,7 @@ Wanted parse(const std::string& path) {
       reference == std::string::npos || reference == 0 ? reference : path.rfind('/', reference - 1);
   const size_t begin = root.size() + 1;
   if (!path.starts_with(std::string(root) + "/") || kind == std::string::npos || kind <= begin)
-    fail(ErrorKind::not_found, "{} is no path of a registry", path);
+    fail(ErrorKind::not_found, "{} is not a path of a registry", path);
   return {path.substr(begin, kind - begin), path.substr(kind + 1, reference - kind - 1),
           path.substr(reference + 1)};
 }
@@ -40,7 +40,7 @@ ServerResponse Registry::answer(const ServerRequest& request) const {
   else if (wanted.kind == "blobs" && wanted.reference.starts_with(algorithm))
     hex = wanted.reference.substr(algorithm.size());
   else
-    fail(ErrorKind::not_found, "{} is no path of a registry", request.path);
+    fail(ErrorKind::not_found, "{} is not a path of a registry", request.path);
   const auto blob = images_.blobs.find(hex);
   if (blob == images_.blobs.end()) fail(ErrorKind::not_found, "{} has no {}", wanted.name, wanted.reference);
   return {.content_type = wanted.kind == "manifests" ? oci::manifest_media_type : "application/octet-stream",
@@ -56,7 +56,7 @@ std::string Registry::manifest_of(const ServerRequest& request, const std::strin
   for (const auto& [image, hex] : images_.manifests)
     if (registry == request.query.end() ? image.ends_with(tail) : image == registry->second + tail)
       return hex;
-  fail(ErrorKind::not_found, "{}:{} is none of this node's stub images", name, reference);
+  fail(ErrorKind::not_found, "{}:{} is not one of this node's stub images", name, reference);
 }
 
 }  // namespace flox::node

@@ -15,7 +15,7 @@ fs::path host_program(const std::string& name, std::string_view debian_package) 
   for (fs::path directory : {"/bin", "/usr/bin"})
     if (fs::exists(directory / name)) return directory / name;
   throw Error(ErrorKind::not_found, fmt::format("{} is not on this machine", name),
-              fmt::format("install the Debian package {}", debian_package));
+              fmt::format("Install the Debian package {}.", debian_package));
 }
 
 fs::path root_link(const store::LocalStore& store) {
@@ -63,7 +63,7 @@ nix::StorePath current_runtime(const store::LocalStore& store) {
   if (error)
     throw Error(ErrorKind::not_found,
                 fmt::format("the store below {} has no runtime closure", store.root().string()),
-                fmt::format("make it with: flox --root {} node runtime", store.root().string()));
+                fmt::format("Run 'flox --root {} node runtime' to build it.", store.root().string()));
   return nix::StorePath::parse(target.string());
 }
 

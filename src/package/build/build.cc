@@ -53,7 +53,7 @@ class OutDirectory {
     struct stat held {
     }, there{};
     if (!lock_ || ::fstat(lock_.get(), &held) != 0 || held.st_uid != ::geteuid())
-      fail(ErrorKind::conflict, "it is somebody else's, but the build needs this place");
+      fail(ErrorKind::conflict, "it belongs to another user, and the build needs this directory");
     while (::flock(lock_.get(), LOCK_EX) != 0)
       if (errno != EINTR) fail_errno(errno, "locking it");
     return ::lstat(path_.c_str(), &there) == 0 && there.st_ino == held.st_ino && there.st_dev == held.st_dev;
@@ -176,7 +176,7 @@ void check_references(const store::LocalStore& store, const BuildRequest& reques
     if (all.contains(reference) && !allowed.contains(reference))
       throw Error(
           ErrorKind::invalid_input,
-          fmt::format("the result refers to {}, which is none of its runtime-packages",
+          fmt::format("the result refers to {}, which is not one of its runtime-packages",
                       reference.to_string()),
           "Add the package to runtime-packages, or keep the build from writing its path into the result.");
 }

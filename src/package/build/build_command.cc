@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
 
@@ -71,8 +72,8 @@ int run_build_command(const std::string& command, const CommandSetting& setting,
         fail_errno(errno, "redirecting");
       become_command(command, setting);
     } catch (const std::exception& error) {
-      [[maybe_unused]] ssize_t ignored =
-          ::write(trouble.write_end.get(), error.what(), std::strlen(error.what()));
+      const std::string message = message_of(error);
+      [[maybe_unused]] ssize_t ignored = ::write(trouble.write_end.get(), message.data(), message.size());
     }
     ::_exit(127);
   }

@@ -85,7 +85,7 @@ void for_each_entry(const fs::path& deb, const std::function<void(archive*, arch
   });
 }
 
-// Puts files at their places below a directory. Places are names of strangers: nothing on the way is
+// Puts files at their places below a directory. Names are untrusted: nothing on the way is
 // followed.
 class Placer {
  public:
@@ -126,7 +126,8 @@ class Placer {
       // Through a symbolic link, a file of this machine would be copied.
       const auto source = directory_.status(original);
       if (!source || !S_ISREG(source->st_mode))
-        fail(ErrorKind::invalid_input, "damaged package: {} is a hard link to {}, which is no file before it",
+        fail(ErrorKind::invalid_input,
+             "damaged package: {} is a hard link to {}, and no file before it has that name",
              printable(place), printable(original));
       make_parent(place);
       directory_.create_file(place, directory_.read_file(original, max_file), source->st_mode & 0777);

@@ -300,7 +300,7 @@ class Relocator {
     if (!extra_needed.empty()) needed.push_back(extra_needed);
     if (!after || after->interpreter != interpreter || after->search_path != search_path ||
         sorted(after->needed) != sorted(needed))
-      fail(ErrorKind::internal, "patchelf did not do what was asked ({})", fmt::join(argv, " "));
+      fail(ErrorKind::internal, "patchelf did not make the requested change ({})", fmt::join(argv, " "));
   }
 
   store::LocalStore& store_;

@@ -74,7 +74,7 @@ constexpr size_t largest_page = 1000;  // builds in one answer
 constexpr size_t most_pages = 1'000'000;
 
 [[noreturn]] void nothing_there(const ServerRequest& request) {
-  fail(ErrorKind::not_found, "nothing is served at {} {}", request.method.substr(0, 20),
+  fail(ErrorKind::not_found, "there is no resource {} {}", request.method.substr(0, 20),
        request.path.substr(0, 200));
 }
 
@@ -115,13 +115,13 @@ std::string now_rfc3339() {
   return text;
 }
 
-// Room in the data directory for a row; given back unless it is kept.
-class Room {
+// Reserved space in the data directory for a row; released unless it is kept.
+class Reservation {
  public:
-  Room(CacheFiles& cache, uint64_t bytes) : cache_(cache), bytes_(bytes) { cache_.reserve(bytes); }
-  Room(const Room&) = delete;
-  Room& operator=(const Room&) = delete;
-  ~Room() {
+  Reservation(CacheFiles& cache, uint64_t bytes) : cache_(cache), bytes_(bytes) { cache_.reserve(bytes); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation() {
     if (!is_kept_) cache_.release(bytes_);
   }
   void keep() const noexcept { is_kept_ = true; }
@@ -152,7 +152,7 @@ void Api::authorise(const ServerRequest& request) const {
   if (is_bearer) given.remove_prefix(scheme.size());
   if (!is_bearer || options_.token.empty() || !options_.token.equals(given))
     throw Error(ErrorKind::untrusted, "publishing needs the catalog's token",
-                "set FLOX_CATALOG_TOKEN, or pass --token-file FILE");
+                "Set FLOX_CATALOG_TOKEN, or pass --token-file FILE.");
 }
 
 void Api::admit(const ServerRequest& head) const {
@@ -311,16 +311,16 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
   if (build.name != name)
     fail(ErrorKind::invalid_input, "the record is of '{}', the address of '{}'", build.name, name);
   if (!catalog::is_known_variant(build.variant, build.system))
-    throw Error(
-        ErrorKind::invalid_input,
-        fmt::format("'variant': '{}' is no CPU level of {}", build.variant, build.system),
-        build.system == "aarch64-linux" ? "the level is armv8-a" : "levels are x86-64-v1 to x86-64-v4");
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("'variant': '{}' is not a CPU level of {}", build.variant, build.system),
+                build.system == "aarch64-linux" ? "Use armv8-a."
+                                                : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
   check_claims(build);
-  const Room room(cache_, request.body.size());
+  const Reservation reservation(cache_, request.body.size());
   build.published_at = now_rfc3339();
   const bool added = records_.add(build);
   if (added) {
-    room.keep();
+    reservation.keep();
     published_.Increment();
     log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
   }
@@ -339,7 +339,7 @@ ServerResponse Api::environment(const ServerRequest& request, const std::string&
     int64_t value = 0;
     const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), value);
     if (error != std::errc() || end != wanted.data() + wanted.size())
-      fail(ErrorKind::invalid_input, "'{}' is no generation", wanted.substr(0, 100));
+      fail(ErrorKind::invalid_input, "'{}' is not a generation", wanted.substr(0, 100));
     number = value;
   }
   const auto generation = environments_.find(owner, name, number);
@@ -347,9 +347,9 @@ ServerResponse Api::environment(const ServerRequest& request, const std::string&
     if (const auto latest = environments_.find(owner, name, std::nullopt))
       throw Error(ErrorKind::not_found,
                   fmt::format("environment {}/{} has no generation {}", owner, name, *number),
-                  fmt::format("the latest is {}", latest->number));
+                  fmt::format("Use a generation up to the latest, {}.", latest->number));
     throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
-                "push it: flox push --owner " + owner);
+                fmt::format("Run 'flox push --owner {}' to publish it.", owner));
   }
   return as_json({{"owner", owner},
                   {"name", name},
@@ -369,9 +369,9 @@ ServerResponse Api::push(const ServerRequest& request, const std::string& owner,
                         .manifest = body["manifest"],
                         .lock = env::Lockfile::parse(body["lock"].dump()),
                         .pushed_at = now_rfc3339()};
-  const Room room(cache_, request.body.size());
+  const Reservation reservation(cache_, request.body.size());
   const Generation pushed = environments_.push(owner, name, generation);
-  room.keep();
+  reservation.keep();
   log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
   return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
 }

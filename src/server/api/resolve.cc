@@ -39,7 +39,7 @@ const json& member(const json& object, const char* key) {
 std::string text(const json& object, const char* key, const char* otherwise = nullptr) {
   const json& value = member(object, key);
   if (value.is_null() && otherwise != nullptr) return otherwise;
-  if (!value.is_string()) fail(ErrorKind::invalid_input, "'{}' is missing or no text", key);
+  if (!value.is_string()) fail(ErrorKind::invalid_input, "'{}' is missing or not a string", key);
   const auto& result = value.get_ref<const std::string&>();
   if (result.size() > longest_text)
     fail(ErrorKind::invalid_input, "'{}' is over {} bytes", key, longest_text);
@@ -47,7 +47,7 @@ std::string text(const json& object, const char* key, const char* otherwise = nu
 }
 const json& list(const json& object, const char* key, size_t most) {
   const json& value = member(object, key);
-  if (!value.is_array()) fail(ErrorKind::invalid_input, "'{}' is missing or no list", key);
+  if (!value.is_array()) fail(ErrorKind::invalid_input, "'{}' is missing or not a list", key);
   if (value.size() > most) fail(ErrorKind::invalid_input, "'{}' has more than {} elements", key, most);
   return value;
 }
@@ -81,11 +81,12 @@ struct Wanted {
       fail(ErrorKind::invalid_input, "'allow_pre_releases' is neither true nor false");
     wanted.allow_pre_releases = allow.is_boolean() && allow.get<bool>();
     for (const auto& system : list(descriptor, "systems", most_systems)) {
-      if (!system.is_string()) fail(ErrorKind::invalid_input, "'systems' holds something that is no text");
+      if (!system.is_string())
+        fail(ErrorKind::invalid_input, "'systems' holds something that is not a string");
       const auto& name = system.get_ref<const std::string&>();
       if (!is_system(name))
-        throw Error(ErrorKind::invalid_input, "'systems' holds something that is no system",
-                    "systems are written x86_64-linux");
+        throw Error(ErrorKind::invalid_input, "'systems' holds something that is not a system",
+                    "Write systems as x86_64-linux.");
       if (std::ranges::find(wanted.systems, name) == wanted.systems.end()) wanted.systems.push_back(name);
     }
     return wanted;

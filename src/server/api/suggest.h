@@ -7,7 +7,7 @@
 
 namespace flox::server {
 
-// "did you mean web, web-ui?": up to three of the names that are a few typing errors away or contain the
+// "Did you mean web, web-ui?": up to three of the names that are a few typing errors away or contain the
 // name, the closest first. Where none is near: how to search.
 std::string advice_for_unknown(std::string_view name, const std::vector<std::string>& known_names);
 

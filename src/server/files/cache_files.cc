@@ -67,8 +67,8 @@ std::optional<std::filesystem::path> CacheFiles::find(std::string_view name) con
 
 void CacheFiles::reserve(uint64_t bytes) {
   const auto full = [&](std::string_view why) {
-    throw StatusError(507, ErrorKind::unavailable, fmt::format("the catalog takes no more: {}", why),
-                      "Ask its operator for room.");
+    throw StatusError(507, ErrorKind::unavailable, fmt::format("the catalog has no space left: {}", why),
+                      "Ask its operator for more space.");
   };
   struct statvfs status {};
   if (::fstatvfs(directory_.fd(), &status) == 0 &&
@@ -84,15 +84,16 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
   if (const auto nar = nix::NarFileName::parse(name))
     return std::make_shared<NarUpload>(*this, upload_name(), std::string(nar->compression));
   if (nix::digest_of_narinfo_name(name)) return std::make_shared<NarInfoUpload>();
-  throw Error(ErrorKind::invalid_input, fmt::format("'{}' is no file of a binary cache", name.substr(0, 200)),
-              "names are <digest>.narinfo and nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz]");
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("'{}' is not a file of a binary cache", name.substr(0, 200)),
+              "Use <digest>.narinfo or nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz].");
 }
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload) {
   if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(name, *nar);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
-  if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of no kind");
+  if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of an unknown kind");
   in_context(name, [&] { accept_narinfo(*digest, narinfo->text); });
 }
 
@@ -175,7 +176,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) co
     auto known = narinfo(path);
     if (!known)
       throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", path.to_string()),
-                  "upload the closure first, as flox publish does");
+                  "Upload the closure first, as flox publish does.");
     for (const auto& reference : known->info.references)
       if (seen.insert(reference).second) open.push_back(reference);
     result.push_back(std::move(*known));
@@ -190,7 +191,7 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
          given.info.path.to_string());
   if (given.info.signatures.empty())
     throw Error(ErrorKind::untrusted, "it bears no signature",
-                "publish with a key: flox publish --signing-private-key FILE");
+                "Pass a key: flox publish --signing-private-key FILE.");
   const bool any = given.info.signatures.size() > 1;
   given.info.signatures =
       keys_.empty() ? plausible_signatures(given.info.signatures) : keys_.valid_signatures(given.info);
@@ -220,7 +221,7 @@ bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
   if (known->info.fingerprint() != given.info.fingerprint())
     throw Error(ErrorKind::conflict,
                 fmt::format("{} is here already, with other content", known->info.path.to_string()),
-                "a store path never changes: what was built anew must have another path");
+                "Build it so that it gets another store path: a store path never changes.");
   if (known->url != given.url)
     throw Error(
         ErrorKind::conflict,

@@ -23,7 +23,7 @@ struct UnpacksToMore {};  // than that
 void NarInfoUpload::write(std::string_view piece) {
   if (text.size() + piece.size() > nix::max_narinfo_size)
     throw StatusError(413, ErrorKind::invalid_input,
-                      fmt::format("a narinfo of over {} bytes is none", nix::max_narinfo_size));
+                      fmt::format("the narinfo is over {} bytes", nix::max_narinfo_size));
   text.append(piece);
 }
 
@@ -66,7 +66,7 @@ void NarUpload::write(std::string_view piece) {
   if (size_ + piece.size() > cache_.limits_.max_upload)
     throw StatusError(413, ErrorKind::invalid_input,
                       fmt::format("the file is over {} bytes", cache_.limits_.max_upload),
-                      "flox-catalog --max-upload sets the limit.");
+                      "Ask the operator to raise the limit: flox-catalog --max-upload.");
   cache_.reserve(piece.size());
   size_ += piece.size();
   write_all(fd_.get(), piece);

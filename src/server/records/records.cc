@@ -63,7 +63,7 @@ bool Records::add(const PackageBuild& build) {
     throw Error(ErrorKind::conflict,
                 fmt::format("{} {} for {} is published already, with other content", build.name,
                             build.version, build.system),
-                "a published version never changes: raise the version");
+                "Raise the version: a published version never changes.");
   }
   sqlite::Query insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
   insert.bind(build.name)
@@ -149,7 +149,7 @@ void Records::set_signers(const std::string& keys,
   sqlite::Query(state_->db, "insert or replace into settings values ('keys', ?)").bind(keys).run();
   transaction.commit();
   if (!changed.empty())
-    log::info("the trusted keys are others: {} builds have another signer", changed.size());
+    log::info("the trusted keys have changed: {} builds have another signer", changed.size());
 }
 
 int64_t Records::count() const {

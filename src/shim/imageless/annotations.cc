@@ -82,7 +82,7 @@ std::string shown(std::string_view text) {
     }
   }
   throw Error(ErrorKind::invalid_input, fmt::format("unknown annotation {}{}", prefix, shown(name)),
-              nearest.empty() ? fmt::format("Known are {}.", all)
+              nearest.empty() ? fmt::format("Use one of {}.", all)
                               : fmt::format("Did you mean {}{}?", prefix, nearest));
 }
 

@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
-#include "protocol/node.pb.h"
+#include "protocol/node.ttrpc.h"
 #include "protocol/places.h"
 #include "shim/imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
@@ -187,13 +187,13 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   if (oci::get_variable(activation.after, "HOME").value_or("").empty() && !Rootfs(root).exists("/etc/passwd"))
     oci::set_variable(activation.after, "HOME", home_of(process.uid()));
 
-  std::string message = request_for(container_id, spec, process, activation.after).SerializeAsString();
+  auto request = request_for(container_id, spec, process, activation.after);
   ttrpc::Client client(executor_, node_socket_);
-  std::string answer;
+  node::v1::PrepareResponse response;
   limit = std::min(limit, prepare_limit);
   const auto begin = std::chrono::steady_clock::now();
   try {
-    answer = co_await client.call("flox.node.v1.Node", "Prepare", std::move(message), limit);
+    response = co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
     const bool late = std::chrono::steady_clock::now() - begin >= limit;
@@ -201,8 +201,6 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
         .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
                           : "Is floxd running on this node? `flox node status` tells.");
   }
-  node::v1::PrepareResponse response;
-  if (!response.ParseFromString(answer)) fail(ErrorKind::internal, "floxd's answer cannot be read");
   const bool mutable_nix = wants_mutable_nix(spec);
   check_answer(response, mutable_nix);
 
@@ -224,7 +222,7 @@ asio::awaitable<bool> Imageless::release(std::string container_id) {
   request.set_container_id(container_id);
   try {
     ttrpc::Client client(executor_, node_socket_);
-    co_await client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), release_limit);
+    co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
     co_return true;
   } catch (const Error& error) {
     diary("releasing the environment of {}: {}", container_id, error.what());

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/directory.h"
 
 namespace flox::shim {
@@ -33,7 +34,7 @@ void check_label(const std::string& label) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("_:.,-").find(c) != std::string_view::npos;
   });
-  if (!good) fail(ErrorKind::invalid_input, "the mount label \"{}\" is none of SELinux's", label);
+  if (!good) fail(ErrorKind::invalid_input, "the mount label \"{}\" is not one of SELinux's", label);
 }
 
 std::string context_option(const std::string& label) {
@@ -94,7 +95,7 @@ int build_tree(const MutableNix& wanted, const fs::path& place) {
     report.tree = build_tree(wanted, place);
   } catch (const std::exception& error) {
     report.error = errno == 0 ? EIO : errno;
-    std::strncpy(report.step, error.what(), sizeof report.step - 1);
+    std::strncpy(report.step, message_of(error).c_str(), sizeof report.step - 1);
   }
   const bool told = ::write(report_fd, &report, sizeof report) == sizeof report;
   if (!told && report.tree >= 0) ::close(report.tree);
@@ -115,7 +116,7 @@ Fd detached_tree(const MutableNix& wanted, const fs::path& place) {
   pipe.write_end.reset();
   Report report;
   if (read_some(pipe.read_end.get(), reinterpret_cast<char*>(&report), sizeof report) != sizeof report)
-    fail(ErrorKind::internal, "the process that makes it ended without a word");
+    fail(ErrorKind::internal, "the process that makes it ended without a report");
   Fd tree(report.tree);
   if (!tree && report.error == ENOSYS)
     throw Error(ErrorKind::unavailable, report.step, "A /nix that can be changed needs Linux 5.2.");

@@ -143,7 +143,7 @@ asio::awaitable<std::shared_ptr<Stdio::Sink>> Stdio::open_output(std::string pat
     if (writer) break;
     if (errno != ENXIO && errno != EINTR) fail_errno(errno, "opening {}", path);
     if (std::chrono::steady_clock::now() > deadline)
-      fail(ErrorKind::unavailable, "opening {}: nobody reads from it", path);
+      fail(ErrorKind::unavailable, "opening {}: it has no reader", path);
     co_await pause_for(Milliseconds(3));
   }
   sink->keeper = open_file(path, O_RDONLY | O_NONBLOCK);

@@ -43,7 +43,7 @@ CommandLine CommandLine::parse(const std::vector<std::string>& words) {
       *value->second = text;
     } else {
       throw Error(ErrorKind::invalid_input, fmt::format("unknown flag -{}", flag),
-                  "See containerd-shim-flox-v1 -help.");
+                  "Run 'containerd-shim-flox-v1 -help'.");
     }
   }
   if (at < words.size()) line.action = words[at++];
@@ -51,7 +51,8 @@ CommandLine CommandLine::parse(const std::vector<std::string>& words) {
     fail(ErrorKind::invalid_input, "unknown action \"{}\": it is start or delete", line.action);
   if (line.help || line.version || line.info) return line;
   if (line.namespace_name.empty())
-    throw Error(ErrorKind::invalid_input, "no -namespace given", "containerd runs this program; see -help.");
+    throw Error(ErrorKind::invalid_input, "no -namespace given",
+                "Run it with -help: containerd starts this program.");
   if (line.id.empty()) fail(ErrorKind::invalid_input, "no -id given");
   file_name(line.id, "the container's id");  // directories bear both
   file_name(line.namespace_name, "the namespace");

@@ -5,10 +5,11 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "oci/mount.h"
-#include "protocol/node.pb.h"
+#include "protocol/node.ttrpc.h"
 #include "shim/imageless/imageless.h"
 #include "shim/imageless/mutable_nix.h"
 #include "shim/launch/commands.h"
@@ -36,7 +37,7 @@ void attempt(const char* what, Step step) {
   try {
     step();
   } catch (const std::exception& error) {
-    std::string text = fmt::format("{}: {}\n", what, error.what());
+    std::string text = fmt::format("{}: {}\n", what, message_of(error));
     [[maybe_unused]] ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
   }
 }
@@ -55,7 +56,7 @@ void release_environment(const std::string& id, const fs::path& bundle) {
   node::v1::ReleaseRequest request;
   request.set_container_id(id);
   ttrpc::BlockingClient client(Imageless::default_socket());
-  client.call("flox.node.v1.Node", "Release", request.SerializeAsString(), std::chrono::milliseconds(1000));
+  client.call(node::v1::Node::Release, request, std::chrono::milliseconds(1000));
 }
 
 // A shim that was killed could not take its socket away.

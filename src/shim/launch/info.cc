@@ -12,7 +12,7 @@ namespace flox::shim {
 void print_info() {
   wire::Any given;
   if (!given.ParseFromString(read_standard_input()))
-    fail(ErrorKind::invalid_input, "standard input is no runtime options");
+    fail(ErrorKind::invalid_input, "standard input has no runtime options");
   RuntimeOptions options = RuntimeOptions::decode(given);
   wire::RuntimeInfo info;
   info.set_name("io.containerd.flox.v1");

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "shim/io/diary.h"
 #include "shim/launch/commands.h"
 #include "shim/task/task_service.h"
@@ -59,7 +60,7 @@ void serve_tasks(const CommandLine& line) {
   Fd listening(listening_descriptor);
   if (::fcntl(listening.get(), F_SETFD, FD_CLOEXEC) != 0)
     throw Error(ErrorKind::invalid_input, "no listening socket was passed as descriptor 3",
-                "containerd starts this program with the action start.");
+                "Use the action start, as containerd does.");
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGUSR1, SIG_IGN);               // asks the stock shim for a dump of its threads
   ::prctl(PR_SET_NAME, "containerd-shim");  // we were executed as /proc/self/exe
@@ -85,7 +86,7 @@ void serve_tasks(const CommandLine& line) {
       context.run();
       return;
     } catch (const std::exception& error) {
-      diary("unexpected: {}", error.what());  // one request's trouble must not end the pod's shim
+      diary("unexpected: {}", message_of(error));  // one request's trouble must not end the pod's shim
     }
   }
 }

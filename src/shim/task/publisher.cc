@@ -6,10 +6,13 @@
 
 #include "base/error.h"
 #include "shim/io/diary.h"
+#include "shim/protocol/events.ttrpc.h"
 #include "shim/protocol/time.h"
 
 namespace flox::shim {
 namespace {
+
+using containerd::services::events::ttrpc::v1::Events;
 
 constexpr size_t queue_limit = 2048;
 constexpr Milliseconds attempt_limit{5000};
@@ -34,7 +37,7 @@ void Publisher::enqueue(const char* topic, const char* type, std::string bytes) 
   envelope.set_topic(topic);
   envelope.mutable_event()->set_type_url(type);
   envelope.mutable_event()->set_value(std::move(bytes));
-  queue_.push_back(request.SerializeAsString());
+  queue_.push_back(std::move(request));
   if (queue_.size() > queue_limit) {
     diary("dropping the oldest of {} events that containerd did not take", queue_.size());
     queue_.pop_front();
@@ -46,14 +49,13 @@ void Publisher::enqueue(const char* topic, const char* type, std::string bytes) 
 
 asio::awaitable<void> Publisher::send_all() {
   while (!queue_.empty()) {
-    std::string request = std::move(queue_.front());
+    const wire::ForwardRequest request = std::move(queue_.front());
     queue_.pop_front();
     int refusals = 0;
     for (int attempt = 0;; ++attempt) {
       bool refused = false;
       try {
-        co_await client_->call("containerd.services.events.ttrpc.v1.Events", "Forward", request,
-                               attempt_limit);
+        co_await client_->call(Events::Forward, request, attempt_limit);
         break;
       } catch (const Error& error) {
         refused = error.kind() != ErrorKind::unavailable;

@@ -34,7 +34,7 @@ class Publisher {
   Executor executor_;
   std::unique_ptr<ttrpc::Client> client_;
   std::string namespace_;
-  std::deque<std::string> queue_;   // serialised ForwardRequests
+  std::deque<wire::ForwardRequest> queue_;
   std::shared_ptr<Event> drained_;  // set while nothing is queued or under way
 };
 

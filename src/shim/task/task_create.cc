@@ -2,6 +2,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "shim/cgroup/cgroup_migration.h"
 #include "shim/io/diary.h"
 #include "shim/runtime/oci_runtime.h"
@@ -72,7 +73,7 @@ asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
     begin_init();
     co_return true;
   } catch (const std::exception& error) {
-    trouble = error.what();
+    trouble = message_of(error);
   }
   diary("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
   co_await runtime_->remove(true);
@@ -84,7 +85,7 @@ asio::awaitable<void> Task::undo_create() {
   try {
     if (runtime_) co_await runtime_->remove(true);
   } catch (const std::exception& error) {
-    diary("undoing the creation of {}: {}", id_, error.what());
+    diary("undoing the creation of {}: {}", id_, message_of(error));
   }
   environment_.detach();
   root_.unmount();

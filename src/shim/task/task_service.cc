@@ -6,8 +6,11 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/os/directory.h"
 #include "shim/io/diary.h"
+#include "shim/protocol/task_v2.ttrpc.h"
+#include "shim/protocol/task_v3.ttrpc.h"
 #include "shim/protocol/time.h"
 #include "ttrpc/status.h"
 
@@ -29,124 +32,122 @@ template <typename Error>
 
 constexpr Milliseconds idle_limit{30'000};
 
-std::string nothing() { return wire::Empty().SerializeAsString(); }
+Milliseconds limit_of(const ttrpc::Call& call) {
+  return call.timeout.count() > 0 ? std::chrono::ceil<Milliseconds>(call.timeout) : Milliseconds::max();
+}
 
 }  // namespace
 
 TaskService::TaskService(World world, std::function<void()> shut_down)
     : world_(std::move(world)), shut_down_(std::move(shut_down)) {}
 
-// Registers a method whose body takes the parsed message (and the call's time limit) and gives the serialised
-// answer.
-template <typename RequestMessage, typename Body>
-void TaskService::method(ttrpc::Server& server, const char* name, Body body) {
-  ttrpc::Handler handler = [this, name, body](ttrpc::Request request) -> asio::awaitable<std::string> {
+// What every method has in common.
+ttrpc::Handler TaskService::guarded(const char* name, ttrpc::Handler handler) {
+  return [this, name, handler = std::move(handler)](ttrpc::Request request) -> asio::awaitable<std::string> {
     world_.idle_memory.note_activity();
-    RequestMessage message;
-    if (!message.ParseFromString(request.payload))
-      fail_status(Code::invalid_argument, "malformed {} request", name);
-    Milliseconds limit = Milliseconds::max();
-    if (request.timeout.count() > 0) limit = std::chrono::ceil<Milliseconds>(request.timeout);
     try {
-      std::string answer = co_await body(std::move(message), limit);
+      std::string answer = co_await handler(std::move(request));
       co_return answer;
     } catch (const ttrpc::StatusError& error) {
       diary_debug("{}: {}", name, error.what());
       throw;
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", name, error.what());
+      diary_debug("{}: {}", name, message_of(error));
       rethrow_for_containerd(error);
     }
   };
-  for (const char* service : {"containerd.task.v2.Task", "containerd.task.v3.Task"})
-    server.handle(service, name, handler);
+}
+
+// The same method of both versions. `body` takes the request's message and its Call.
+template <typename RequestMessage, typename ResponseMessage, typename Body>
+void TaskService::method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
+                         const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body) {
+  const ttrpc::Handler handler = guarded(v2.name, ttrpc::to_handler(v2, std::move(body)));
+  for (const auto& version : {v2, v3}) server.handle(version.service, version.name, handler);
 }
 
 void TaskService::serve(ttrpc::Server& server) {
   watch_idleness();
-  using Answer = asio::awaitable<std::string>;
-  method<wire::CreateTaskRequest>(server, "Create",
-                                  [this](wire::CreateTaskRequest request, Milliseconds limit) -> Answer {
-                                    return create(std::move(request), limit);
-                                  });
-  method<wire::ProcessRequest>(server, "Start", [this](wire::ProcessRequest request, Milliseconds) -> Answer {
-    std::shared_ptr<Task> task = find(request.id());
-    pid_t pid = co_await task->start(request.exec_id());
-    wire::StartResponse response;
-    response.set_pid(static_cast<uint32_t>(pid));
-    co_return response.SerializeAsString();
+  using V2 = containerd::task::v2::Task;
+  using V3 = containerd::task::v3::Task;
+  using ttrpc::Call;
+  using Nothing = asio::awaitable<wire::Empty>;
+  method(server, V2::Create, V3::Create, [this](wire::CreateTaskRequest request, Call call) {
+    return create(std::move(request), limit_of(call));
   });
-  method<wire::ProcessRequest>(
-      server, "Delete",
-      [this](wire::ProcessRequest request, Milliseconds) -> Answer { return remove(std::move(request)); });
-  method<wire::ExecProcessRequest>(server, "Exec",
-                                   [this](wire::ExecProcessRequest request, Milliseconds) -> Answer {
-                                     find(request.id())->add_exec(request);
-                                     co_return nothing();
-                                   });
-  method<wire::ResizePtyRequest>(server, "ResizePty",
-                                 [this](wire::ResizePtyRequest request, Milliseconds) -> Answer {
-                                   auto process = find(request.id())->process(request.exec_id());
-                                   if (has_ended(process->state()))
-                                     fail_status(Code::unknown, "cannot resize a stopped process");
-                                   process->stdio.resize(static_cast<uint16_t>(request.width()),
-                                                         static_cast<uint16_t>(request.height()));
-                                   co_return nothing();
-                                 });
-  method<wire::CloseIORequest>(server, "CloseIO",
-                               [this](wire::CloseIORequest request, Milliseconds) -> Answer {
-                                 auto process = find(request.id())->process(request.exec_id());
-                                 if (request.stdin()) process->stdio.close_stdin();
-                                 co_return nothing();
-                               });
-  method<wire::ProcessRequest>(server, "State", [this](wire::ProcessRequest request, Milliseconds) -> Answer {
-    co_return state(request).SerializeAsString();
+  method(server, V2::Start, V3::Start,
+         [this](wire::ProcessRequest request, Call) -> asio::awaitable<wire::StartResponse> {
+           std::shared_ptr<Task> task = find(request.id());
+           pid_t pid = co_await task->start(request.exec_id());
+           wire::StartResponse response;
+           response.set_pid(static_cast<uint32_t>(pid));
+           co_return response;
+         });
+  method(server, V2::Delete, V3::Delete,
+         [this](wire::ProcessRequest request, Call) { return remove(std::move(request)); });
+  method(server, V2::Exec, V3::Exec, [this](wire::ExecProcessRequest request, Call) -> Nothing {
+    find(request.id())->add_exec(request);
+    co_return wire::Empty();
   });
-  method<wire::KillRequest>(server, "Kill", [this](wire::KillRequest request, Milliseconds) -> Answer {
+  method(server, V2::ResizePty, V3::ResizePty, [this](wire::ResizePtyRequest request, Call) -> Nothing {
+    auto process = find(request.id())->process(request.exec_id());
+    if (has_ended(process->state())) fail_status(Code::unknown, "cannot resize a stopped process");
+    process->stdio.resize(static_cast<uint16_t>(request.width()), static_cast<uint16_t>(request.height()));
+    co_return wire::Empty();
+  });
+  method(server, V2::CloseIO, V3::CloseIO, [this](wire::CloseIORequest request, Call) -> Nothing {
+    auto process = find(request.id())->process(request.exec_id());
+    if (request.stdin()) process->stdio.close_stdin();
+    co_return wire::Empty();
+  });
+  method(server, V2::State, V3::State,
+         [this](wire::ProcessRequest request, Call) -> asio::awaitable<wire::StateResponse> {
+           co_return state(request);
+         });
+  method(server, V2::Kill, V3::Kill, [this](wire::KillRequest request, Call) -> Nothing {
     std::shared_ptr<Task> task = find(request.id());
     co_await task->kill(request.exec_id(), request.signal(), request.all());
-    co_return nothing();
+    co_return wire::Empty();
   });
-  method<wire::TaskRequest>(server, "Pause", [this](wire::TaskRequest request, Milliseconds) -> Answer {
+  method(server, V2::Pause, V3::Pause, [this](wire::TaskRequest request, Call) -> Nothing {
     std::shared_ptr<Task> task = find(request.id());
     co_await task->pause();
-    co_return nothing();
+    co_return wire::Empty();
   });
-  method<wire::TaskRequest>(server, "Resume", [this](wire::TaskRequest request, Milliseconds) -> Answer {
+  method(server, V2::Resume, V3::Resume, [this](wire::TaskRequest request, Call) -> Nothing {
     std::shared_ptr<Task> task = find(request.id());
     co_await task->resume();
-    co_return nothing();
+    co_return wire::Empty();
   });
-  method<wire::UpdateTaskRequest>(server, "Update",
-                                  [this](wire::UpdateTaskRequest request, Milliseconds) -> Answer {
-                                    std::shared_ptr<Task> task = find(request.id());
-                                    co_await task->update(request.resources().value());
-                                    co_return nothing();
-                                  });
-  method<wire::CheckpointTaskRequest>(server, "Checkpoint",
-                                      [this](wire::CheckpointTaskRequest request, Milliseconds) -> Answer {
-                                        std::shared_ptr<Task> task = find(request.id());
-                                        co_await task->checkpoint(std::move(request));
-                                        co_return nothing();
-                                      });
-  method<wire::TaskRequest>(server, "Pids", [this](wire::TaskRequest request, Milliseconds) -> Answer {
-    return pids(std::move(request));
+  method(server, V2::Update, V3::Update, [this](wire::UpdateTaskRequest request, Call) -> Nothing {
+    std::shared_ptr<Task> task = find(request.id());
+    co_await task->update(request.resources().value());
+    co_return wire::Empty();
   });
-  method<wire::ProcessRequest>(server, "Wait",
-                               [this](wire::ProcessRequest request, Milliseconds limit) -> Answer {
-                                 return wait(std::move(request), limit);
-                               });
-  method<wire::TaskRequest>(server, "Stats", [this](wire::TaskRequest request, Milliseconds) -> Answer {
-    wire::StatsResponse response;
-    *response.mutable_stats() = find(request.id())->stats();
-    co_return response.SerializeAsString();
+  method(server, V2::Checkpoint, V3::Checkpoint,
+         [this](wire::CheckpointTaskRequest request, Call) -> Nothing {
+           std::shared_ptr<Task> task = find(request.id());
+           co_await task->checkpoint(std::move(request));
+           co_return wire::Empty();
+         });
+  method(server, V2::Pids, V3::Pids,
+         [this](wire::TaskRequest request, Call) { return pids(std::move(request)); });
+  method(server, V2::Wait, V3::Wait, [this](wire::ProcessRequest request, Call call) {
+    return wait(std::move(request), limit_of(call));
   });
-  method<wire::TaskRequest>(server, "Connect", [this](wire::TaskRequest request, Milliseconds) -> Answer {
-    co_return connect(request).SerializeAsString();
-  });
-  method<wire::ShutdownRequest>(server, "Shutdown", [this](wire::ShutdownRequest, Milliseconds) -> Answer {
+  method(server, V2::Stats, V3::Stats,
+         [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::StatsResponse> {
+           wire::StatsResponse response;
+           *response.mutable_stats() = find(request.id())->stats();
+           co_return response;
+         });
+  method(server, V2::Connect, V3::Connect,
+         [this](wire::TaskRequest request, Call) -> asio::awaitable<wire::ConnectResponse> {
+           co_return connect(request);
+         });
+  method(server, V2::Shutdown, V3::Shutdown, [this](wire::ShutdownRequest, Call) -> Nothing {
     shut_down_if_idle();
-    co_return nothing();
+    co_return wire::Empty();
   });
 }
 
@@ -156,7 +157,8 @@ std::shared_ptr<Task> TaskService::find(const std::string& id) const {
   return found->second;
 }
 
-asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request, Milliseconds limit) {
+asio::awaitable<wire::CreateTaskResponse> TaskService::create(wire::CreateTaskRequest request,
+                                                              Milliseconds limit) {
   std::string id = request.id();
   if (!is_file_name(id)) fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
   if (tasks_.contains(id) || !creating_.insert(id).second)
@@ -175,20 +177,20 @@ asio::awaitable<std::string> TaskService::create(wire::CreateTaskRequest request
   tasks_[id] = task;
   wire::CreateTaskResponse response;
   response.set_pid(static_cast<uint32_t>(task->process("")->pid));
-  co_return response.SerializeAsString();
+  co_return response;
 }
 
-asio::awaitable<std::string> TaskService::remove(wire::ProcessRequest request) {
+asio::awaitable<wire::DeleteResponse> TaskService::remove(wire::ProcessRequest request) {
   std::shared_ptr<Task> task = find(request.id());
   wire::DeleteResponse response = co_await task->remove(request.exec_id());
   if (request.exec_id().empty()) {
     tasks_.erase(request.id());
     watch_idleness();
   }
-  co_return response.SerializeAsString();
+  co_return response;
 }
 
-asio::awaitable<std::string> TaskService::wait(wire::ProcessRequest request, Milliseconds limit) {
+asio::awaitable<wire::WaitResponse> TaskService::wait(wire::ProcessRequest request, Milliseconds limit) {
   auto process = find(request.id())->process(request.exec_id());
   if (!co_await process->finished.wait_for(limit))
     fail_status(Code::deadline_exceeded, "process {} still runs", process->id);
@@ -199,10 +201,10 @@ asio::awaitable<std::string> TaskService::wait(wire::ProcessRequest request, Mil
   } else {
     *response.mutable_exited_at() = never();
   }
-  co_return response.SerializeAsString();
+  co_return response;
 }
 
-asio::awaitable<std::string> TaskService::pids(wire::TaskRequest request) {
+asio::awaitable<wire::PidsResponse> TaskService::pids(wire::TaskRequest request) {
   std::shared_ptr<Task> task = find(request.id());
   auto list = co_await task->pids();
   wire::PidsResponse response;
@@ -215,7 +217,7 @@ asio::awaitable<std::string> TaskService::pids(wire::TaskRequest request) {
     info.mutable_info()->set_type_url("containerd.runc.v1.ProcessDetails");
     info.mutable_info()->set_value(details.SerializeAsString());
   }
-  co_return response.SerializeAsString();
+  co_return response;
 }
 
 wire::StateResponse TaskService::state(const wire::ProcessRequest& request) const {

@@ -1,5 +1,4 @@
-// The Task service: RPCs of containerd.task.v2.Task and containerd.task.v3.Task (the same messages) on the
-// tasks of this shim.
+// containerd's Task service, both versions of it (task_v2.proto, task_v3.proto), on the tasks of this shim.
 #pragma once
 
 #include <functional>
@@ -24,14 +23,16 @@ class TaskService {
   void serve(ttrpc::Server& server);
 
  private:
-  template <typename RequestMessage, typename Body>
-  void method(ttrpc::Server& server, const char* name, Body body);
+  ttrpc::Handler guarded(const char* name, ttrpc::Handler handler);
+  template <typename RequestMessage, typename ResponseMessage, typename Body>
+  void method(ttrpc::Server& server, const ttrpc::Method<RequestMessage, ResponseMessage>& v2,
+              const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body);
 
   std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
-  asio::awaitable<std::string> create(wire::CreateTaskRequest request, Milliseconds limit);
-  asio::awaitable<std::string> remove(wire::ProcessRequest request);
-  asio::awaitable<std::string> wait(wire::ProcessRequest request, Milliseconds limit);
-  asio::awaitable<std::string> pids(wire::TaskRequest request);
+  asio::awaitable<wire::CreateTaskResponse> create(wire::CreateTaskRequest request, Milliseconds limit);
+  asio::awaitable<wire::DeleteResponse> remove(wire::ProcessRequest request);
+  asio::awaitable<wire::WaitResponse> wait(wire::ProcessRequest request, Milliseconds limit);
+  asio::awaitable<wire::PidsResponse> pids(wire::TaskRequest request);
   wire::StateResponse state(const wire::ProcessRequest& request) const;
   wire::ConnectResponse connect(const wire::TaskRequest& request) const;
   void shut_down_if_idle();

@@ -44,11 +44,10 @@ void set(CacheUrl& url, const std::string& name, std::string value) {
   else if (name == "scheme")
     url.s3_scheme = std::move(value);
   else if (std::find(std::begin(ignored), std::end(ignored), name) == std::end(ignored))
-    throw Error(
-        ErrorKind::invalid_input,
-        fmt::format("'{}' is not a setting of a binary cache", printable(name, 100)),
-        "Known are priority, trusted-key, token-file and nar-url, and for s3:// region, endpoint, scheme "
-        "and profile.");
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("'{}' is not a setting of a binary cache", printable(name, 100)),
+                "Use priority, trusted-key, token-file or nar-url, and for s3:// region, endpoint, scheme "
+                "and profile.");
 }
 
 }  // namespace
@@ -59,7 +58,7 @@ CacheUrl CacheUrl::parse(std::string_view text) {
         ErrorKind::invalid_input,
         fmt::format("'{}' is not the URL of a binary cache",
                     text.find("://") == std::string_view::npos ? printable(text, 200) : printable_url(text)),
-        "It starts with http://, https://, s3:// or file:///.");
+        "Write a URL that starts with http://, https://, s3:// or file:///.");
   };
   CacheUrl url;
   const size_t question = text.find('?');

@@ -22,7 +22,7 @@ constexpr uint64_t xz_block = 16 << 20;
 int level_of(const Compression& compression, int usual, int lowest, int highest) {
   const int level = compression.level == 0 ? usual : compression.level;
   if (level < lowest || level > highest)
-    fail(ErrorKind::invalid_input, "{} has the levels {} to {}, but not {}", compression.method, lowest,
+    fail(ErrorKind::invalid_input, "{} has levels from {} to {}, and {} is given", compression.method, lowest,
          highest, level);
   return level;
 }
@@ -126,7 +126,7 @@ std::unique_ptr<Compressor> make_compressor(const Compression& compression, uint
   if (compression.method == "xz")
     return std::make_unique<Xz>(level_of(compression, xz_default_level, 1, 9), size, threads,
                                 std::move(sink));
-  fail(ErrorKind::invalid_input, "'{}' is no compression that we write; known are none, zstd and xz",
+  fail(ErrorKind::invalid_input, "'{}' is not a supported compression; supported: none, zstd and xz",
        compression.method);
 }
 

@@ -23,7 +23,7 @@ constexpr uint64_t whole_limit = 4 << 20;            // bytes of the result
 constexpr uint64_t xz_threads_memory = 64ULL << 20;  // what several threads make good use of
 
 [[noreturn]] void damaged(std::string_view kind, std::string_view why) {
-  fail(ErrorKind::invalid_input, "the file is not good {} data: {}", kind, why);
+  fail(ErrorKind::invalid_input, "the file has damaged {} data: {}", kind, why);
 }
 
 class None : public Decompressor {
@@ -298,7 +298,7 @@ std::unique_ptr<Decompressor> make_decompressor(std::string_view compression, By
   if (compression == "gzip") return std::make_unique<Gzip>(std::move(sink));
   if (compression == "br") return std::make_unique<Brotli>(std::move(sink), options.memory);
   fail(ErrorKind::invalid_input,
-       "compression '{}' is not supported; supported are none, zstd, xz, bzip2, gzip and br", compression);
+       "compression '{}' is not supported; supported: none, zstd, xz, bzip2, gzip and br", compression);
 }
 
 }  // namespace flox::store

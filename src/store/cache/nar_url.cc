@@ -17,7 +17,7 @@ constexpr size_t shown = 200;     // characters of a URL that is refused
   throw Error(
       ErrorKind::untrusted,
       fmt::format("narinfo: URL: '{}' {}", printable(url.substr(0, url.find('?')), shown), why),
-      "A cache may name files of its own only. If it keeps them elsewhere, say where with nar-url= in "
+      "A cache may name only files of its own. If it keeps them elsewhere, pass their URL with nar-url= in "
       "the cache's URL.");
 }
 
@@ -78,12 +78,12 @@ std::string resolve_nar_url(std::string_view base, std::string_view url,
     check_path(url, without_query(url));
     return std::string(base) + "/" + std::string(url);
   }
-  if (!url.starts_with("http://") && !url.starts_with("https://")) refuse(url, "is no HTTP URL");
+  if (!url.starts_with("http://") && !url.starts_with("https://")) refuse(url, "is not an HTTP URL");
   HttpUrl parsed;
   try {
     parsed = HttpUrl::parse(url);
   } catch (const Error&) {
-    refuse(url, "is no HTTP URL");
+    refuse(url, "is not an HTTP URL");
   }
   if (parsed.login) refuse(printable_url(url), "has a user or password");
   check_path(url, without_query(parsed.target).substr(1));

@@ -31,7 +31,7 @@ std::optional<aws::Credentials> find_credentials(const CacheUrl& url) {
     auto found = aws::credentials_in(aws::load_profile(url.profile));
     if (!found)
       throw Error(ErrorKind::not_found,
-                  fmt::format("cache {}: there are no keys of the profile '{}'", url.text, url.profile),
+                  fmt::format("cache {}: the profile '{}' has no keys", url.text, url.profile),
                   "Write them to ~/.aws/credentials, or leave profile= out of the URL.");
     return found;
   }

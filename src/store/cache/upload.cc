@@ -1,18 +1,11 @@
 #include "store/cache/upload.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 
 #include "base/error.h"
-#include "base/os/fd.h"
-#include "base/os/file.h"
-#include "nix/cache_layout.h"
-#include "nix/listing.h"
-#include "nix/nar.h"
+#include "store/cache/upload_path.h"
 #include "store/local/link_check.h"
 #include "store/local/parallel.h"
 #include "store/local/reference_order.h"
@@ -20,19 +13,13 @@
 namespace flox::store {
 namespace {
 
-[[noreturn]] void fail_changed(const PathInfo& info) {
-  throw Error(ErrorKind::untrusted,
-              fmt::format("{} is not what was registered: its files have changed", info.path.to_string()),
-              "The disk or a program has damaged the store: 'flox store verify --repair' mends what a cache "
-              "has.");
-}
-
 // What the cache lacks of a path: its narinfo, in a form that wants our signature, and perhaps the NAR.
 struct Upload {
   nix::NarInfo narinfo;
   bool with_nar = false;
 };
 
+// What the cache lacks, on several threads: all NARs, then the narinfos.
 class Uploader {
  public:
   Uploader(const LocalStore& store, BinaryCache& cache, const std::vector<PathInfo>& infos,
@@ -92,77 +79,26 @@ class Uploader {
   std::optional<Upload> missing_of(BinaryCache& cache, const PathInfo& info) {
     auto known = cache.query(info.path);
     if (!known && options_.links_stay_inside) require_links_inside(store_, info.path);
-    if (!known) return Upload{.narinfo = upload_nar(cache, info), .with_nar = true};
+    if (!known)
+      return Upload{
+          .narinfo = upload_nar(
+              store_, cache, info,
+              {.compression = options_.compression, .listing = options_.listings, .workers = workers_}),
+          .with_nar = true};
     if (known->info.fingerprint() != info.fingerprint())
       fail(ErrorKind::conflict, "the cache has {} with other contents", info.path.to_string());
     if (options_.key == nullptr || !ours_.signer_of(known->info).empty()) return std::nullopt;
     return Upload{.narinfo = std::move(*known), .with_nar = false};
   }
 
-  nix::NarInfo upload_nar(BinaryCache& cache, const PathInfo& info) {
-    const TempDir temporary("flox-upload-");
-    const fs::path path = temporary.path() / "nar";
-    nix::NarInfo narinfo{.info = info, .url = {}, .compression = options_.compression.method};
-    compress_nar(info, path, narinfo);
-    narinfo.url = nix::nar_file_name(*narinfo.file_hash, options_.compression.method);
-    put(cache, narinfo.url, path);
-    if (options_.listings) {
-      write_file(path, nix::list_tree(store_.real_path(info.path)).to_json());
-      put(cache, nix::listing_name(info.path), path);
-    }
-    return narinfo;
-  }
-
-  void compress_nar(const PathInfo& info, const fs::path& to, nix::NarInfo& narinfo) const {
-    const Fd fd = open_file(to, O_WRONLY | O_CREAT | O_EXCL);
-    Sha256 file_hash;
-    uint64_t file_size = 0;
-    const auto compressor =
-        make_compressor(options_.compression, info.nar_size, workers_, [&](std::string_view piece) {
-          write_all(fd.get(), piece);
-          file_hash.update(piece);
-          file_size += piece.size();
-        });
-    Sha256 hash;
-    uint64_t size = 0;
-    nix::write_nar(store_.real_path(info.path), [&](std::string_view piece) {
-      size += piece.size();
-      if (size > info.nar_size) fail_changed(info);
-      hash.update(piece);
-      compressor->feed(piece);
-    });
-    if (size != info.nar_size || hash.finish() != info.nar_hash) fail_changed(info);
-    compressor->finish();
-    narinfo.file_hash = file_hash.finish();
-    narinfo.file_size = file_size;
-  }
-
-  // In waves: a path's narinfo after all of those that it refers to.
+  // A path's narinfo after those of all that it refers to.
   void upload_narinfos() {
-    std::map<StorePath, size_t> depth;
-    std::vector<std::vector<size_t>> waves;
-    for (size_t i = 0; i < order_.size(); ++i) {
-      size_t own = 0;
-      for (const StorePath& reference : order_[i]->references)
-        if (const auto found = depth.find(reference); found != depth.end())
-          own = std::max(own, found->second + 1);
-      depth.emplace(order_[i]->path, own);
-      if (waves.size() <= own) waves.resize(own + 1);
-      if (uploads_[i]) waves[own].push_back(i);
+    for (std::vector<size_t>& wave : in_waves(order_)) {
+      std::erase_if(wave, [&](size_t i) { return !uploads_[i]; });
+      for_each(wave, [&](BinaryCache& cache, size_t i) {
+        upload_narinfo(cache, uploads_[i]->narinfo, options_.key);
+      });
     }
-    for (const std::vector<size_t>& wave : waves)
-      for_each(wave, [&](BinaryCache& cache, size_t i) { upload_narinfo(cache, uploads_[i]->narinfo); });
-  }
-
-  void upload_narinfo(BinaryCache& cache, nix::NarInfo& narinfo) const {
-    if (options_.key != nullptr) nix::sign(narinfo.info, *options_.key);
-    const TempDir temporary("flox-upload-");
-    write_file(temporary.path() / "narinfo", narinfo.to_string());
-    put(cache, nix::narinfo_name(narinfo.info.path), temporary.path() / "narinfo");
-  }
-
-  static void put(BinaryCache& cache, const std::string& name, const fs::path& file) {
-    cache.put(name, file, nix::media_type_of(name));
   }
 
   void report(const PathInfo& info) {

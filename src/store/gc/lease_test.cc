@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "base/os/process.h"
+#include "store/testing/nix_programs.h"
 
 namespace flox::store {
 namespace {
@@ -26,10 +26,7 @@ class LeaseTest : public testing::Test {
     return LocalStore(root()).add_tree(temp_.path() / name, name, {}).path;
   }
   void collect_garbage() const {
-    const Outcome outcome = run({.argv = {"nix-store", "--store", root().string(), "--gc"},
-                                 .env = {{"HOME", temp_.path()}, {"NIX_CONFIG", "build-users-group ="}},
-                                 .cwd = {},
-                                 .input = {}});
+    const Outcome outcome = run_nix({"nix-store", "--store", root().string(), "--gc"}, temp_.path());
     ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   }
   fs::path root() const { return temp_.path() / "root"; }

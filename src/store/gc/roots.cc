@@ -53,7 +53,7 @@ class PermanentRoots {
     fs::directory_iterator entries(directory, error);
     for (; !error && entries != fs::directory_iterator(); entries.increment(error)) look_at(*entries);
     if (error && error != std::errc::no_such_file_or_directory)
-      fail_errno(error.value(), "looking for GC roots in {}", directory.string());
+      fail_errno(error.value(), "reading the GC roots in {}", directory.string());
   }
 
   void look_at(const fs::directory_entry& entry) {

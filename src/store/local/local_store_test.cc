@@ -14,6 +14,8 @@
 #include "base/os/fd.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "store/testing/nix_programs.h"
+#include "testing/names_in.h"
 
 namespace flox::store {
 namespace {
@@ -29,12 +31,7 @@ class LocalStoreTest : public testing::Test {
   // Runs a Nix program on the store, away from the machine's own settings and caches.
   Outcome nix(std::vector<std::string> argv) const {
     argv.insert(argv.begin() + 1, {"--store", root().string()});
-    return run({.argv = argv,
-                .env = {{"HOME", temp_.path()},
-                        {"XDG_CACHE_HOME", temp_.path() / "cache"},
-                        {"NIX_CONFIG", "experimental-features = nix-command\nbuild-users-group ="}},
-                .cwd = {},
-                .input = {}});
+    return run_nix(std::move(argv), temp_.path());
   }
   fs::path root() const { return temp_.path() / "root"; }
   // A tree of one file, with the text.
@@ -43,12 +40,6 @@ class LocalStoreTest : public testing::Test {
     fs::create_directories(path / "bin");
     write_file(path / "bin/run", text, 0755);
     return path;
-  }
-  std::vector<std::string> names_in(const fs::path& directory) const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
-    std::ranges::sort(names);
-    return names;
   }
 
   TempDir temp_;

@@ -1,5 +1,6 @@
 #include "store/local/reference_order.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -49,6 +50,21 @@ std::vector<const PathInfo*> in_reference_order(const std::vector<PathInfo>& inf
     }
   }
   return order;
+}
+
+std::vector<std::vector<size_t>> in_waves(const std::vector<const PathInfo*>& order) {
+  std::map<StorePath, size_t> depth;
+  std::vector<std::vector<size_t>> waves;
+  for (size_t i = 0; i < order.size(); ++i) {
+    size_t own = 0;
+    for (const StorePath& reference : order[i]->references)
+      if (const auto found = depth.find(reference); found != depth.end())
+        own = std::max(own, found->second + 1);
+    depth.emplace(order[i]->path, own);
+    if (waves.size() <= own) waves.resize(own + 1);
+    waves[own].push_back(i);
+  }
+  return waves;
 }
 
 }  // namespace flox::store

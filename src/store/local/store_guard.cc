@@ -61,7 +61,7 @@ void guard_store(const std::filesystem::path& root) {
     // What is mounted here stays here.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
       if (errno == EINVAL)
-        fail(ErrorKind::unavailable, "this process lives in a chroot whose root is no mount");
+        fail(ErrorKind::unavailable, "this process lives in a chroot whose root is not a mount");
       fail_errno(errno, "making mounts private");
     }
     if (::mount(store.c_str(), store.c_str(), nullptr, MS_BIND, nullptr) != 0 ||

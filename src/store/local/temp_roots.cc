@@ -106,7 +106,7 @@ void TempRoots::add(const nix::StorePathSet& paths) {
     if (std::chrono::steady_clock::now() > deadline)
       throw Error(ErrorKind::unavailable,
                   fmt::format("{} is held by a garbage collector that does not answer", gc_lock.string()),
-                  "Wait until the collection is over, or look which process holds that file.");
+                  "Wait until the collection is over, or find the process that holds this file.");
     std::this_thread::sleep_for(collector_retry);
   }
   std::string text;

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/fd.h"
 #include "store/local/local_store.h"
@@ -189,7 +190,7 @@ void Trash::work() {
       in_context("deleting " + path.string(), [&] { deletion.remove(AT_FDCWD, path.c_str(), DT_UNKNOWN); });
     } catch (const std::exception& error) {
       ++failures_;
-      log::warning("{}", error.what());
+      log::warning("{}", message_of(error));
     }
     bytes_freed_ += deletion.freed();
     lock.lock();

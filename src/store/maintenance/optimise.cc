@@ -166,7 +166,7 @@ void optimise_one(Optimiser& optimiser, const fs::path& path) {
     optimiser.tree(path);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
-    log::warning("{}: passed over", error.what());
+    log::warning("{}: skipped", error.what());
   }
 }
 

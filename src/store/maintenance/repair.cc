@@ -68,7 +68,7 @@ void repair(LocalStore& store, const StorePath& path, const std::vector<std::str
   in_context(fmt::format("repairing {}", path.to_string()), [&] {
     if (caches.empty())
       throw Error(ErrorKind::not_found, "there is no binary cache to fetch it from",
-                  "Name one with --cache, or configure some: flox config --explain");
+                  "Pass one with --cache, or set caches in /etc/flox/config.toml.");
     store.add_temp_roots({path});
     const auto info = store.query(path);
     if (!info) fail(ErrorKind::not_found, "it is not in the store");
@@ -78,7 +78,7 @@ void repair(LocalStore& store, const StorePath& path, const std::vector<std::str
     try {
       run_fetcher(installer, {path}, options);
     } catch (const Error& error) {
-      throw error.with_advice("Nix can build it again: nix-store --repair-path");
+      throw error.with_advice("Let Nix build it again: nix-store --repair-path PATH.");
     }
     const fs::path tree = Staging(store).tree_of(*info);
     const Fd file_system = open_file(store.staging_directory(), O_RDONLY | O_DIRECTORY);

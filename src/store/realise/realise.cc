@@ -23,7 +23,7 @@ bool all_valid(const LocalStore& store, const nix::StorePathSet& paths) {
 
 RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options) {
   if (options.memory < least_realise_memory)
-    fail(ErrorKind::invalid_input, "{} MiB of memory are too little to realise with: allow at least {} MiB",
+    fail(ErrorKind::invalid_input, "realising with {} MiB of memory: at least {} MiB are needed",
          options.memory >> 20, least_realise_memory >> 20);
   store.add_temp_roots(paths);
   recover(store, options.caches);
@@ -44,7 +44,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
         break;
       } catch (const Error& error) {
         if (attempt == attempts || error.kind() != ErrorKind::not_found || !installer.is_complete()) throw;
-        log::debug("fetching again what was taken away: {}", error.what());
+        log::debug("fetching paths again that were collected meanwhile: {}", error.what());
       }
     }
   }

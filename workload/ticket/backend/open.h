@@ -17,7 +17,7 @@ std::string backend_name(const std::string& option);
 
 // The help text of --backend.
 inline constexpr const char* backend_help =
-    "Where queue, buckets and table are: aws (as the AWS_… variables say), or local:DIR, a directory that\n"
-    "any number of processes on this machine may share (default: $TICKET_BACKEND, else aws)";
+    "queue, buckets and table: aws (the AWS_… variables configure it), or local:DIR, a directory that any\n"
+    "number of processes on this machine may share (TICKET_BACKEND; default: aws)";
 
 }  // namespace ticket

@@ -34,7 +34,7 @@ Directory open_bucket(const fs::path& root, const std::string& bucket) {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     throw Error(ErrorKind::not_found, fmt::format("there is no bucket {} in {}", bucket, root.string()),
-                "ticket-generator --backend … --create-resources makes it.");
+                "Run 'ticket-generator --backend … --create-resources' to create it.");
   }
 }
 

@@ -27,7 +27,7 @@ Receipt parse_receipt(const std::string& text) {
   const char* end = text.data() + text.size();
   auto [dot, error] = std::from_chars(text.data(), end, receipt.number);
   if (error != std::errc() || dot == end || *dot != '.')
-    flox::fail(ErrorKind::invalid_input, "'{}' is no receipt of a local queue", text);
+    flox::fail(ErrorKind::invalid_input, "'{}' is not a receipt of a local queue", text);
   receipt.delivery.assign(dot + 1, end);
   return receipt;
 }
@@ -67,7 +67,7 @@ LocalQueue::Row LocalQueue::row(Database::Use& use) {
   auto found = use.statement("select visibility, dead_letter_queue, max_receives from queue where name = ?");
   if (!found.bind(name_).next())
     throw flox::Error(ErrorKind::not_found, "there is no queue " + name_,
-                      "ticket-generator --backend … --create-resources makes it.");
+                      "Run 'ticket-generator --backend … --create-resources' to create it.");
   return {std::chrono::seconds(found.number(0)), found.text(1), found.number(2)};
 }
 

@@ -13,7 +13,7 @@ namespace {
 void check_in(Database::Use& use, const std::string& name) {
   if (!use.statement("select 1 from item_table where name = ?").bind(name).next())
     throw flox::Error(flox::ErrorKind::not_found, "there is no table " + name,
-                      "ticket-generator --backend … --create-resources makes it.");
+                      "Run 'ticket-generator --backend … --create-resources' to create it.");
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory) {
   }
   throw flox::Error(ErrorKind::not_found,
                     fmt::format("{} has neither model.safetensors nor pytorch_model.bin", directory.string()),
-                    "ticket-processor preload-models fetches what is missing");
+                    "Run 'ticket-processor preload-models' to fetch what is missing.");
 }
 
 const Tensor& Checkpoint::at(std::string_view name, std::initializer_list<size_t> shape) const {

@@ -52,5 +52,5 @@ flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc 
 
 # Runs the models alone, for test/ticket/model_parity.sh and bench/ticket_models.sh.
 add_executable(model_run testing/model_run.cc)
-target_link_libraries(model_run PRIVATE ticket_compute)
+target_link_libraries(model_run PRIVATE ticket_compute flox_cli11)
 set_target_properties(model_run PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)

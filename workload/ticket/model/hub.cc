@@ -53,7 +53,8 @@ constexpr flox::JsonLimits listing_limits{.bytes = 16 << 20, .depth = 16, .value
 uint64_t size_of(const nlohmann::json& entry, const std::string& name) {
   auto size = entry.find("size");
   if (size == entry.end()) return 0;
-  if (!size->is_number_unsigned()) fail(ErrorKind::invalid_input, "the size of {} is no whole number", name);
+  if (!size->is_number_unsigned())
+    fail(ErrorKind::invalid_input, "the size of {} is not a whole number", name);
   return size->get<uint64_t>();
 }
 
@@ -142,9 +143,9 @@ HubModel Hub::model(const std::string& id, const std::string& revision) {
   try {
     const auto answer = flox::parse_json(response.body, "the answer", listing_limits);
     HubModel model{.id = id, .commit = flox::string_member(answer, "sha", "the answer")};
-    if (!is_hex(model.commit, 40)) fail(ErrorKind::invalid_input, "\"{}\" is no commit", model.commit);
+    if (!is_hex(model.commit, 40)) fail(ErrorKind::invalid_input, "\"{}\" is not a commit", model.commit);
     const auto& files = flox::member(answer, "siblings", "the answer");
-    if (!files.is_array()) fail(ErrorKind::invalid_input, "\"siblings\" is no list");
+    if (!files.is_array()) fail(ErrorKind::invalid_input, "\"siblings\" is not a list");
     for (const auto& entry : files) model.files.push_back(file_of(entry));
     return model;
   } catch (const Error& error) {

@@ -73,7 +73,7 @@ const Kernels& choose() {
   throw flox::Error(
       ErrorKind::unavailable,
       fmt::format("this program is built for {}, which this processor cannot run", known_levels()),
-      "the package ticket-processor, without -avx2 or -avx512, runs on every processor since 2009");
+      "Use the package ticket-processor, without -avx2 or -avx512: it runs on every processor since 2009.");
 }
 
 }  // namespace

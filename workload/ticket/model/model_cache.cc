@@ -131,9 +131,8 @@ fs::path find_model(std::string_view model_id, const std::vector<fs::path>& cach
   }
   throw flox::Error(flox::ErrorKind::not_found,
                     fmt::format("model {} is not on this machine; looked at:{}", model_id, looked_at),
-                    "\"ticket-processor preload-models\" fetches it into MODEL_CACHE_DIR; or point "
-                    "MODEL_CACHE_DIR or HF_HOME at a "
-                    "cache that has it.");
+                    "Run 'ticket-processor preload-models' to fetch it into MODEL_CACHE_DIR, or set "
+                    "MODEL_CACHE_DIR or HF_HOME to a cache that has it.");
 }
 
 }  // namespace ticket::model

@@ -52,7 +52,7 @@ std::string type_of(const json& object) { return value_or<std::string>(object, "
 
 int32_t checked_id(const json& value, std::string_view token) {
   if (!value.is_number_integer())
-    fail(ErrorKind::invalid_input, "the id of token \"{}\" is no whole number", token);
+    fail(ErrorKind::invalid_input, "the id of token \"{}\" is not a whole number", token);
   if (value.is_number_unsigned() ? value.get<uint64_t>() > static_cast<uint64_t>(max_token_id)
                                  : value.get<int64_t>() < 0 || value.get<int64_t>() > max_token_id)
     fail(ErrorKind::invalid_input, "the id of token \"{}\" is {}, not within 0 and {}", token, value.dump(),
@@ -62,7 +62,7 @@ int32_t checked_id(const json& value, std::string_view token) {
 
 void read_vocabulary(const json& object, TokenizerDescription& description) {
   if (!object.is_object() || object.empty())
-    fail(ErrorKind::invalid_input, "the vocabulary is no object with tokens");
+    fail(ErrorKind::invalid_input, "the vocabulary is not an object with tokens");
   description.vocabulary.reserve(object.size());
   for (const auto& [token, id] : object.items())
     description.vocabulary.emplace_back(token, checked_id(id, token));
@@ -79,7 +79,7 @@ int32_t id_of(const TokenizerDescription& description, std::string_view token) {
 
 void read_added_tokens(const json& list, TokenizerDescription& description) {
   if (list.is_null()) return;
-  if (!list.is_array()) fail(ErrorKind::invalid_input, "\"added_tokens\" is no list");
+  if (!list.is_array()) fail(ErrorKind::invalid_input, "\"added_tokens\" is not a list");
   for (const json& entry : list) {
     auto content = need<std::string>(entry, "content");
     if (content.empty()) fail(ErrorKind::invalid_input, "an added token is empty");
@@ -157,7 +157,7 @@ void read_word_piece(const json& root, TokenizerDescription& description) {
 }
 
 void read_merges(const json& list, TokenizerDescription& description) {
-  if (!list.is_array()) fail(ErrorKind::invalid_input, "\"merges\" is no list");
+  if (!list.is_array()) fail(ErrorKind::invalid_input, "\"merges\" is not a list");
   description.merges.reserve(list.size());
   for (const json& merge : list) {
     if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
@@ -167,7 +167,7 @@ void read_merges(const json& list, TokenizerDescription& description) {
     const auto* text = merge.get_ptr<const std::string*>();
     size_t blank = text == nullptr ? std::string::npos : text->find(' ');
     if (blank == std::string::npos)
-      fail(ErrorKind::invalid_input, "merge {} is no pair of tokens", description.merges.size());
+      fail(ErrorKind::invalid_input, "merge {} is not a pair of tokens", description.merges.size());
     description.merges.emplace_back(text->substr(0, blank), text->substr(blank + 1));
   }
 }
@@ -253,7 +253,7 @@ TokenizerDescription parse_byte_pair_files(std::string_view vocabulary_json, std
     if (line.empty() || line.starts_with("#version")) return;
     size_t blank = line.find(' ');
     if (blank == std::string_view::npos || blank == 0 || blank + 1 == line.size())
-      fail(ErrorKind::invalid_input, "merges.txt: line {} is no pair of tokens", number);
+      fail(ErrorKind::invalid_input, "merges.txt: line {} is not a pair of tokens", number);
     description.merges.emplace_back(line.substr(0, blank), line.substr(blank + 1));
   });
   return description;

@@ -202,7 +202,7 @@ TEST_F(TokenizerFiles, ErrorsNameTheFileAndTheReason) {
   EXPECT_THAT(message_of_loading(), HasSubstr("vocab.txt: the vocabulary has no token \"[SEP]\""));
   write_byte_pairs();
   write("merges.txt", "#version: 0.2\nt h\nth\n");
-  EXPECT_THAT(message_of_loading(), HasSubstr("merges.txt: line 3 is no pair of tokens"));
+  EXPECT_THAT(message_of_loading(), HasSubstr("merges.txt: line 3 is not a pair of tokens"));
   write("merges.txt", "t x\n");
   EXPECT_THAT(message_of_loading(),
               HasSubstr("merge 0 of \"t\" and \"x\": the vocabulary has no token \"tx\""));

@@ -7,6 +7,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/net/http_client.h"
 #include "ticket/event_log.h"
 #include "ticket/package.h"
@@ -86,14 +87,14 @@ void FailedMessages::end(const Message& message) noexcept {
     return;
   } catch (const std::exception& error) {
     log_event(Level::debug, "the record of a begun message could not be removed",
-              {{"message_id", message.id}, {"error", error.what()}});
+              {{"message_id", message.id}, {"error", flox::message_of(error)}});
   }
   // Without the permission to delete it is replaced.
   try {
     begin(message, -1);
   } catch (const std::exception& error) {
     log_event(Level::warning, "a message that ended still counts as begun",
-              {{"message_id", message.id}, {"error", error.what()}});
+              {{"message_id", message.id}, {"error", flox::message_of(error)}});
   }
 }
 

@@ -82,7 +82,7 @@ void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metr
     if (error.kind() != ErrorKind::not_found) throw;
     if (!settings.allow_missing)
       throw flox::Error(error.kind(), error.what(),
-                        error.advice() + " To go without it: --allow-missing-models.");
+                        error.advice() + " Or go without it: --allow-missing-models.");
     metrics.model_missing(id);
     log_event(Level::warning, "a model is missing: tickets go without what it would find",
               {{"model", id}, {"error", error.what()}, {"advice", error.advice()}});

@@ -64,7 +64,7 @@ bool TicketStore::store(const RawTicket& ticket, ordered_json enriched) {
       enriched = std::move(*existing);
       return;
     }
-    log_event(Level::warning, "replacing an object that is no enriched ticket",
+    log_event(Level::warning, "replacing an object that is not an enriched ticket",
               {{"ticket_id", ticket.ticket_id}, {"key", key}});
     store_.put(settings_.enriched_bucket, key, text);
   });

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "ticket/event_log.h"
 #include "ticket/worker/notification.h"
 
@@ -248,7 +249,7 @@ Worker::Delivery Worker::open(const Message& message) {
       delivery.jobs.push_back({.message = &message, .record = std::move(record)});
   } catch (const std::exception& error) {
     delivery.jobs.clear();
-    reject(delivery, "message", error.what());
+    reject(delivery, "message", flox::message_of(error));
   }
   return delivery;
 }
@@ -274,7 +275,7 @@ void Worker::attempt(Job& job, const Step& step) {
     reason = reason_of(error.kind()), job.problem = error.what();
   } catch (const std::exception& error) {  // memory that is not there, a library's complaint: of this ticket
     job.end(Outcome::rejected);
-    reason = reason_of(ErrorKind::internal), job.problem = error.what();
+    reason = reason_of(ErrorKind::internal), job.problem = flox::message_of(error);
   }
   ++summary_.failed;
   if (job.outcome == Outcome::failed) ++troubles_;
@@ -324,7 +325,7 @@ std::vector<EnrichedOrError> Worker::run_models(const std::vector<RawTicket>& ti
   } catch (const flox::Error& error) {
     problem = error;
   } catch (const std::exception& error) {
-    problem = flox::Error(ErrorKind::invalid_input, error.what());
+    problem = flox::Error(ErrorKind::invalid_input, flox::message_of(error));
   }
   if (tickets.size() == 1) return {{.enriched = {}, .error = problem}};
   std::vector<EnrichedOrError> results;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 
 namespace flox {
@@ -197,7 +198,7 @@ ServerResponse problem_of(const ServerRequest& request, const std::exception& th
     return problem(with_status->status(), to_string(error->kind()), error->what(), error->advice());
   if (error != nullptr && error->kind() != ErrorKind::internal && error->kind() != ErrorKind::unavailable)
     return problem(status_of(error->kind()), to_string(error->kind()), error->what(), error->advice());
-  log::error("{} {}: {}", request.method, request.path, thrown.what());
+  log::error("{} {}: {}", request.method, request.path, message_of(thrown));
   if (error != nullptr && error->kind() == ErrorKind::unavailable)
     return problem(503, to_string(error->kind()), "the server cannot do this now",
                    "Try again; the server's log says what is wrong.");

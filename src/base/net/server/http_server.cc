@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_session.h"
 
@@ -196,7 +197,7 @@ HttpServer::HttpServer(HttpServerOptions options, Handler handler)
     while (!io.stopped()) try {
         io.run();
       } catch (const std::exception& error) {
-        log::error("a connection failed: {}", error.what());
+        log::error("a connection failed: {}", message_of(error));
       }
   });
 }

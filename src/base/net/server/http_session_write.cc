@@ -4,6 +4,7 @@
 #include <boost/beast/http/chunk_encode.hpp>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_message.h"
 #include "base/net/server/http_session.h"
@@ -160,7 +161,7 @@ void HttpSession::answer(ServerResponse response) {
     if (file_) return send_head(file_end_, false);
     send_head(response_.body.size(), false);
   } catch (const std::exception& error) {
-    log::error("{} {}: {}", request_.method, request_.path, error.what());
+    log::error("{} {}: {}", request_.method, request_.path, message_of(error));
     close();
   }
 }
@@ -267,7 +268,7 @@ bool HttpSession::run_stream() {
         fail(ErrorKind::internal, "{} bytes were announced, but there are {}", *size, made);
       queue->end(true);
     } catch (const std::exception& failure) {
-      log::warning("GET {}: broken off: {}", path, failure.what());
+      log::warning("GET {}: broken off: {}", path, message_of(failure));
       queue->end(false);
     }
   });
@@ -282,7 +283,7 @@ void HttpService::start_pending_streams() {
     try {
       is_gone = is_gone || session->run_stream();
     } catch (const std::exception& error) {
-      log::error("beginning a transfer: {}", error.what());
+      log::error("beginning a transfer: {}", message_of(error));
       session->close();
       is_gone = true;
     }

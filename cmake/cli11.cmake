@@ -1,0 +1,25 @@
+# CLI11, compiled once. Debian's (2.1) has headers only, and each file that includes them compiles most of it again: of the
+# 7.6 s of processor time for src/cli/search.cc, 2.3 s. flox_cli11 has copies of the headers that begin with "#pragma
+# interface", so that g++ leaves members of their classes to the one source that says "#pragma implementation" (GCC manual,
+# "C++ Interface and Implementation Pragmas"). Other compilers ignore both and do without.
+find_path(CLI11_INCLUDE CLI/CLI.hpp REQUIRED)
+set(cli11 ${CMAKE_BINARY_DIR}/cli11)
+file(GLOB cli11_headers ${CLI11_INCLUDE}/CLI/*.hpp)
+set(cli11_source "")
+foreach(header ${cli11_headers})
+  get_filename_component(name ${header} NAME)
+  file(READ ${header} text)
+  set(text "#pragma interface\n${text}")
+  set(earlier "")
+  if(EXISTS ${cli11}/CLI/${name})
+    file(READ ${cli11}/CLI/${name} earlier)
+  endif()
+  if(NOT text STREQUAL earlier)
+    file(WRITE ${cli11}/CLI/${name} "${text}")
+  endif()
+  string(APPEND cli11_source "#pragma implementation \"${name}\"\n")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+endforeach()
+file(CONFIGURE OUTPUT ${cli11}/cli11.cc CONTENT "${cli11_source}#include <CLI/CLI.hpp>\n" @ONLY)
+add_library(flox_cli11 STATIC ${cli11}/cli11.cc)
+target_include_directories(flox_cli11 SYSTEM PUBLIC ${cli11})

@@ -1,0 +1,171 @@
+#include "base/command_line/program.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+
+#include "base/nearest.h"
+
+namespace flox {
+namespace {
+
+std::string full_name(const CLI::App& command) {
+  return command.get_parent() == nullptr ? command.get_name()
+                                         : full_name(*command.get_parent()) + " " + command.get_name();
+}
+
+// The command that the command line has come to: "gc" of "flox store gc --max-freed".
+const CLI::App& innermost(const CLI::App& app) {
+  const auto parsed = app.get_subcommands();
+  return parsed.empty() ? app : innermost(*parsed.back());
+}
+
+// Words that no command takes, outermost command first.
+std::vector<std::string> unknown_words(const CLI::App& app) {
+  std::vector<std::string> words = app.remaining();
+  std::erase(words, "--");
+  for (const CLI::App* command : app.get_subcommands())
+    for (std::string& word : unknown_words(*command)) words.push_back(std::move(word));
+  return words;
+}
+
+std::vector<std::string> commands_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::App* child : command.get_subcommands([](const CLI::App*) { return true; })) {
+    if (child->get_group().empty()) continue;
+    names.push_back(child->get_name());
+    for (const std::string& alias : child->get_aliases()) names.push_back(alias);
+  }
+  return names;
+}
+
+// The command's own options and those of the commands that it is part of.
+std::vector<std::string> options_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  if (command.get_parent() != nullptr) names = options_of(*command.get_parent());
+  for (const CLI::Option* option :
+       command.get_options([](const CLI::Option* each) { return !each->get_group().empty(); })) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+std::string with_nearest(const std::vector<std::string>& nearest, const std::string& advice) {
+  if (nearest.empty()) return advice;
+  return fmt::format("Did you mean {}? {}", fmt::join(nearest, " or "), advice);
+}
+
+// CLI11's sentence in our words.
+std::string in_our_words(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const auto parts = [&](std::string_view separator) {
+    const size_t at = text.find(separator);
+    return at == std::string::npos ? std::pair(text, std::string())
+                                   : std::pair(text.substr(0, at), text.substr(at + separator.size()));
+  };
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && text.ends_with(" is required"))
+    return parts(" is required").first + " is missing";
+  if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr)
+    return fmt::format("{} cannot be used together with {}", parts(" excludes ").first,
+                       parts(" excludes ").second);
+  if (dynamic_cast<const CLI::RequiresError*>(&error) != nullptr)
+    return fmt::format("{} needs {}", parts(" requires ").first, parts(" requires ").second);
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.ends_with(" missing"))
+    return parts(": ").first + " needs a value";
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr &&
+      text.starts_with("Could not convert: ")) {
+    const auto [name, value] = parts(" = ");
+    return fmt::format("{}: '{}' is not a number", name.substr(std::string("Could not convert: ").size()),
+                       value);
+  }
+  return text;
+}
+
+ExitError usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = innermost(app);
+  const std::string name = full_name(command);
+  const std::vector<std::string> words = unknown_words(app), commands = commands_of(command);
+  const std::string see_help =
+      fmt::format("Run '{} --help' to see its {}.", name,
+                  commands.empty() ? "arguments and options" : "commands and options");
+  const auto usage = [&](const std::string& what, const std::string& advice) {
+    return ExitError(exit_usage, Error(ErrorKind::invalid_input, fmt::format("{}: {}", name, what), advice));
+  };
+  if (!words.empty() && words[0].size() > 1 && words[0][0] == '-') {
+    const std::string option = words[0].substr(0, words[0].find('='));
+    return usage(fmt::format("unknown option '{}'", option),
+                 with_nearest(nearest_names(option, options_of(command)), see_help));
+  }
+  if (!words.empty() && !commands.empty())
+    return usage(fmt::format("unknown command '{}'", words[0]),
+                 with_nearest(nearest_names(words[0], commands), see_help));
+  if (!words.empty()) return usage(fmt::format("unexpected argument '{}'", words[0]), see_help);
+  if (!commands.empty() && command.get_require_subcommand_min() > 0 &&
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
+    return usage("no command given", see_help);
+  return usage(in_our_words(error), see_help);
+}
+
+// What was printed is out, or an error: a full disk, a closed descriptor.
+void finish_output() {
+  errno = 0;
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return;
+  if (errno != 0) fail_errno(errno, "writing to standard output");
+  throw Error(ErrorKind::unavailable, "writing to standard output: not everything could be written");
+}
+
+int print_and_choose_code(const std::exception& error) {
+  // fmt::print throws std::system_error when a buffer that is full cannot be written.
+  if (const auto* system = dynamic_cast<const std::system_error*>(&error); system && std::ferror(stdout) != 0)
+    print_error(Error(ErrorKind::unavailable,
+                      fmt::format("writing to standard output: {}", system->code().message())));
+  else
+    print_error(error);
+  const auto* with_code = dynamic_cast<const ExitError*>(&error);
+  return with_code == nullptr ? exit_failure : with_code->exit_code();
+}
+
+}  // namespace
+
+void fail_usage(std::string message, std::string advice) {
+  throw ExitError(exit_usage, Error(ErrorKind::invalid_input, std::move(message), std::move(advice)));
+}
+
+int run_program(const std::function<int()>& body) {
+  int code = 0;
+  try {
+    code = body();
+  } catch (const std::exception& error) {
+    code = print_and_choose_code(error);
+  }
+  try {
+    finish_output();
+  } catch (const Error& error) {
+    if (code == 0) print_error(error);
+    if (code == 0) code = exit_failure;
+  }
+  return code;
+}
+
+int run_command_line(CLI::App& app, std::vector<std::string> arguments, const std::function<int()>& work) {
+  std::ranges::reverse(arguments);  // as CLI11 takes them
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(app, error);
+  }
+  return work ? work() : 0;
+}
+
+int run_command_line(CLI::App& app, int argc, char** argv, const std::function<int()>& work) {
+  return run_command_line(app, std::vector<std::string>(argv + 1, argv + argc), work);
+}
+
+}  // namespace flox

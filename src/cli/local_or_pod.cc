@@ -1,0 +1,102 @@
+#include "cli/local_or_pod.h"
+
+#include <unistd.h>
+
+#include "base/data/sha256.h"
+#include "base/error.h"
+#include "base/os/file.h"
+#include "catalog/client.h"
+#include "catalog/settings.h"
+#include "cli/pod_client.h"
+#include "cli/variables.h"
+#include "env/profile.h"
+#include "nix/base32.h"
+#include "node/floxd/config.h"
+#include "store/local/local_store.h"
+#include "store/realise/realise.h"
+
+namespace flox::cli {
+namespace {
+
+std::string pod_socket() { return CliVariables::read().pod_socket; }
+
+store::RealiseOptions realise_options(const Config& config) {
+  return {.caches = catalog::caches_of(config, config),
+          .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+          .trust_content_addressed = config.trust_content_addressed};
+}
+
+// Realises into this machine's own store.
+class LocalRealiser : public env::Realiser {
+ public:
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode) override {
+    Config config = Config::load();
+    store::LocalStore store(config.root);
+    nix::StorePathSet paths;
+    for (const auto& package : lock.for_system(system))
+      for (const auto& path : package.store_paths()) paths.insert(path);
+    store::realise(store, paths, realise_options(config));
+    return env::build_profile(store, lock, system, mode).path;
+  }
+};
+
+// Keeps what the environment's run link names from the collector: a root named after the link.
+void keep(const fs::path& run_link, const nix::StorePath& profile) {
+  store::LocalStore store(Config::load().root);
+  fs::path roots = store.state_directory() / "gcroots/flox-environments";
+  fs::create_directories(roots);
+  fs::path root = roots / nix::to_base32(bytes_of(sha256(run_link.string())));
+  fs::path temporary = root.string() + "." + std::to_string(::getpid());
+  fs::create_symlink(profile.to_string(), temporary);
+  fs::rename(temporary, root);
+}
+
+// What the run link names, if it was built from this very lock and is still there.
+std::optional<nix::StorePath> already_present(const fs::path& run_link, const env::Lockfile& lock) {
+  std::error_code error;
+  fs::path target = fs::read_symlink(run_link, error);
+  if (error || !target.string().starts_with(nix::store_dir)) return std::nullopt;
+  auto path = nix::StorePath::parse(target.string());
+  store::LocalStore store(Config::load().root);
+  if (!store.is_valid(path)) return std::nullopt;
+  fs::path built_from = store.real_path(path) / "manifest.lock";
+  if (!fs::exists(built_from) || read_file(built_from) != lock.to_compact_string()) return std::nullopt;
+  return path;
+}
+
+}  // namespace
+
+bool in_pod() { return fs::exists(pod_socket()); }
+
+std::string namespace_default() { return default_environment(pod_socket()); }
+
+std::unique_ptr<env::Resolver> make_resolver() {
+  if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
+  Config config = Config::load();
+  return std::make_unique<catalog::Client>(config.catalog_url);
+}
+
+std::unique_ptr<env::Realiser> make_realiser() {
+  if (in_pod()) return std::make_unique<PodRealiser>(pod_socket());
+  return std::make_unique<LocalRealiser>();
+}
+
+nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
+                               const std::string& mode) {
+  std::string system = env::current_system();
+  fs::path run_link = environment.run_link(system, mode);
+  if (!in_pod())
+    if (auto present = already_present(run_link, lock)) return *present;
+  nix::StorePath profile = in_context(fmt::format("realising environment {}", environment.name()),
+                                      [&] { return make_realiser()->realise(lock, system, mode); });
+  try {
+    environment.set_run_link(system, mode, profile);
+  } catch (const std::exception&) {
+    // A read-only volume: the environment is activated from its store path.
+    return profile;
+  }
+  if (!in_pod()) keep(run_link, profile);
+  return profile;
+}
+
+}  // namespace flox::cli

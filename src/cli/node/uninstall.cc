@@ -1,0 +1,103 @@
+// flox node uninstall: removes flox from a node.
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "base/error.h"
+#include "base/net/http_client.h"
+#include "base/os/process.h"
+#include "cli/node/commands.h"
+#include "cli/node/install_steps.h"
+#include "node/floxd/config.h"
+#include "node/installer/bundle.h"
+#include "node/installer/stub_images.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void refuse_while_pods_run(bool force) {
+  const std::vector<std::string> pods = node::running_pods();
+  if (pods.empty() || force) return;
+  throw Error(
+      ErrorKind::conflict,
+      fmt::format("uninstalling: {} of this node's pods use flox: {}", pods.size(), fmt::join(pods, ", ")),
+      "Move them away first: kubectl cordon NODE, then kubectl drain NODE. With --force they keep running, "
+      "but cannot be started again.");
+}
+
+// Without systemd we cannot stop it ourselves, and it would go on giving leases.
+void refuse_while_floxd_runs(const Config& config) {
+  try {
+    HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/healthz",
+                       .timeout = std::chrono::seconds(2),
+                       .max_body = BodyLimit(1 << 20)});
+  } catch (const Error&) {
+    return;
+  }
+  throw Error(ErrorKind::conflict, "uninstalling: floxd still runs",
+              "Stop it with what started it, and run this again.");
+}
+
+// What floxd has written besides the store.
+void remove_state_of_floxd(const fs::path& root) {
+  for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
+    fs::remove(root / file);
+  std::error_code in_use;
+  fs::remove(root / "var/lib/flox", in_use);
+}
+
+void remove_images(const node::Containerd& containerd, const fs::path& programs) {
+  if (!containerd_answers(containerd)) return;
+  for (const auto& [image, manifest] : node::make_stub_images(programs / "flox-pause").manifests)
+    run({.argv = {"ctr", "--address", node::containerd_socket(containerd), "-n", "k8s.io", "images", "rm",
+                  image}});
+}
+
+void uninstall(const NodeOptions& options) {
+  const fs::path& root = options.install.root;
+  node::ChangeRecord record(node::installation_record(root));
+  if (record.empty() && options.if_installed) return print_done("Nothing is installed");
+  if (record.empty())
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format("uninstalling: flox node install did not set this node up: there is no record in {}",
+                    node::installation_record(root).string()));
+  const node::ChangeSet changes = record.reversion(node::undo_toml_edits, options.force);
+  if (options.dry_run) {
+    fmt::print("{}# {} files would be restored. Nothing was done.\n", changes.diff(),
+               changes.changes().size());
+    return;
+  }
+  if (root == "/") refuse_while_pods_run(options.force);
+  const node::Containerd containerd = node::find_containerd(root, options.install.containerd_config);
+  const bool systemd = root == "/" && fs::exists("/run/systemd/system");
+  if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd"}});
+  if (root == "/" && !systemd) refuse_while_floxd_runs(Config::load());
+  if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
+  const fs::path store_root = root == "/" ? Config::load().root : root;
+  record.revert(node::undo_toml_edits, options.force);
+  remove_state_of_floxd(store_root);
+  node::forget_bundle(root);
+  if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
+  for (const auto& change : changes.changes()) print_done(change.path.string());
+  if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
+  fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
+  print_done(fmt::format("The node is as it was before. Its store stays: {}", (store_root / "nix").string()));
+}
+
+}  // namespace
+
+void add_node_uninstall(CLI::App& node) {
+  auto options = std::make_shared<NodeOptions>();
+  auto* command = node.add_subcommand("uninstall", "Remove flox from this node and restore every file");
+  add_node_options(*command, *options);
+  command->add_flag("--force", options->force, "even if pods use flox, or the files were changed since");
+  command->add_flag("--if-installed", options->if_installed, "succeed where nothing is installed");
+  command->footer("Example:\n  flox node uninstall --dry-run");
+  command->callback([options] { uninstall(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,109 @@
+// flox show: a package's versions and who signed them.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <span>
+
+#include "base/error.h"
+#include "base/net/url.h"
+#include "base/printable.h"
+#include "cli/catalog_access.h"
+#include "cli/commands.h"
+#include "nix/signature.h"
+#include "node/floxd/config.h"
+#include "store/cache/binary_cache.h"
+
+namespace flox::cli {
+namespace {
+
+// "x86_64-linux", or "x86_64-linux x86-64-v3" for a variant.
+std::string runs_on(const catalog::PackageBuild& build) {
+  return build.variant.empty() ? build.system : build.system + " " + printable(build.variant);
+}
+
+// Builds of one version, each on what it runs: "x86_64-linux, x86_64-linux x86-64-v3".
+std::string systems_of(std::span<const catalog::PackageBuild> builds) {
+  std::vector<std::string> systems;
+  for (const auto& build : builds) systems.push_back(runs_on(build));
+  std::ranges::sort(systems);
+  return fmt::format("{}", fmt::join(systems, ", "));
+}
+
+// Who signed the build's paths, as far as the configured keys can tell: the name that the catalog gives is
+// anybody's to choose, and so is a name in a signature.
+std::string signers_of(const catalog::PackageBuild& build, const catalog::Client& catalog) {
+  const nix::TrustedKeys keys(Config::load().trusted_keys);
+  const std::string claim =
+      build.signer.empty() ? "" : fmt::format(" (the catalog says {})", printable(build.signer));
+  std::set<std::string> signers;
+  try {
+    const auto cache = store::BinaryCache::open(catalog.cache_url());
+    for (const auto& [output, path] : build.outputs) {
+      const auto narinfo = cache->query(path);
+      if (!narinfo) return "unknown: the catalog's cache does not have it" + claim;
+      const std::string signer = keys.signer_of(narinfo->info);
+      if (signer.empty()) return "by no key that you trust" + claim;
+      signers.insert(signer);
+    }
+  } catch (const Error& error) {
+    return fmt::format("unknown: {}{}", printable(error.what()), claim);
+  }
+  return fmt::format("{}", fmt::join(signers, ", "));
+}
+
+void show(const std::string& package, bool json) {
+  catalog::Client catalog = configured_catalog();
+  const auto builds = catalog.show(package);  // newest version first, at least one
+  if (json) return print_json(builds);
+  auto of_version = [&](size_t first) {
+    size_t end = first;
+    while (end < builds.size() && builds[end].version == builds[first].version) ++end;
+    return std::span(builds).subspan(first, end - first);
+  };
+  // What flox install takes: a release, unless there is none.
+  auto release =
+      std::ranges::find_if(builds, [](const auto& build) { return !catalog::is_pre_release(build.version); });
+  auto newest = of_version(release == builds.end() ? 0 : static_cast<size_t>(release - builds.begin()));
+  const auto& latest = newest.front();
+  std::vector<std::string> outputs;
+  for (const auto& [output, path] : latest.outputs)
+    outputs.push_back(output + "*");  // all are installed by default
+  auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
+  fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
+  fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
+  fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
+  fmt::print("  License:  {}\n", or_unknown(latest.license));
+  fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
+  fmt::print("  Systems:  {}\n", systems_of(newest));
+  fmt::print("  Signed:   {}\n", signers_of(latest, catalog));
+  fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
+  if (newest.size() == builds.size()) return;
+  fmt::print("\n  Other versions:\n");
+  for (size_t i = 0; i < builds.size();) {
+    auto version = of_version(i);
+    i += version.size();
+    if (version.data() == newest.data()) continue;
+    std::string systems = systems_of(version);
+    fmt::print("    {}@{}{}\n", version[0].name, version[0].version,
+               systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems));
+  }
+}
+
+}  // namespace
+
+void add_show(CLI::App& app) {
+  struct Options {
+    std::string package;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("show", "Show the versions of a package and who signed them");
+  command->add_option("PACKAGE", options->package, "name of the package")->required();
+  command->add_flag("--json", options->json, "print JSON, all builds, newest version first");
+  command->footer("Example:\n  flox show python3");
+  command->callback([options] { show(options->package, options->json); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,43 @@
+#include "package/debian/control.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace flox::package {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(Control, ReadsStanzasWithContinuationLines) {
+  auto stanzas =
+      parse_control("Package: a\nDescription: short\n long\n .\n\nPackage: b\nDepends:\n x,\n y\n");
+  ASSERT_EQ(stanzas.size(), 2u);
+  EXPECT_EQ(stanzas[0].at("Description"), "short\nlong\n.");
+  EXPECT_EQ(stanzas[1].at("Depends"), "\nx,\ny");
+}
+
+TEST(Control, RefusesALineThatIsNoField) {
+  EXPECT_THROW(parse_control("Package: a\nnonsense\n"), Error);
+  EXPECT_THROW(parse_control(" continues nothing\n"), Error);
+}
+
+TEST(Control, ReadsRelationsWithoutVersionsArchitecturesAndQualifiers) {
+  EXPECT_THAT(parse_relations(
+                  "libc6 (>= 2.35), debconf (>= 0.5) | debconf-2.0, python3:any, x [amd64] <!nocheck>,\n y"),
+              ElementsAre(ElementsAre("libc6"), ElementsAre("debconf", "debconf-2.0"), ElementsAre("python3"),
+                          ElementsAre("x"), ElementsAre("y")));
+  EXPECT_TRUE(parse_relations("").empty());
+}
+
+TEST(Control, TakesTheUpstreamPartOfAVersion) {
+  EXPECT_EQ(upstream_version("1:3.11.2-1+b1"), "3.11.2");
+  EXPECT_EQ(upstream_version("2.36-9+deb12u14"), "2.36");
+  EXPECT_EQ(upstream_version("1.2-rc1-4"), "1.2-rc1");
+  EXPECT_EQ(upstream_version("20230311"), "20230311");
+  EXPECT_EQ(upstream_version("2.1~beta3-1"), "2.1_beta3");  // '~' may not be in a store path
+}
+
+}  // namespace
+}  // namespace flox::package

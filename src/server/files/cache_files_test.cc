@@ -1,0 +1,215 @@
+#include "server/files/cache_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/os/file.h"
+#include "nix/cache_layout.h"
+#include "server/testing/uploads.h"
+
+namespace flox::server {
+namespace {
+
+TEST(CacheFiles, find_only_names_that_a_cache_has) {
+  TempDir dir;
+  const RegisteredKeys keys;
+  CacheFiles cache(dir.path() / "cache", keys);
+  write_file(dir.path() / "secret", "x");
+  EXPECT_TRUE(cache.find("nix-cache-info"));
+  for (const char* name : {"../secret", "nar/../../secret", "", "uploads", "/etc/passwd",
+                           "00000000000000000000000000000000.narinfo"})
+    EXPECT_FALSE(cache.find(name)) << name;
+}
+
+TEST_F(UploadTest, a_path_whose_nar_and_references_are_here_is_taken) {
+  upload('0', "library");
+  upload('1', "program", {path('0'), path('1')});
+  EXPECT_EQ(cache_.closure({path('1')}).size(), 2u);
+}
+
+TEST_F(UploadTest, what_does_not_prove_itself_is_refused) {
+  EXPECT_EQ(refusal([&] { accept("nar/" + std::string(52, '0') + ".nar", "x"); }), ErrorKind::untrusted);
+  nix::NarInfo narinfo = upload_nar('0', "library");
+  EXPECT_EQ(refusal([&] { put_narinfo(narinfo); }), ErrorKind::untrusted);
+  const auto changed = [&](auto&& change) {
+    nix::NarInfo copy = narinfo;
+    change(copy);
+    return refusal([&] { accept(copy); });
+  };
+  EXPECT_EQ(changed([](auto& n) { n.info.references = {path('5')}; }), ErrorKind::not_found);
+  EXPECT_EQ(changed([](auto& n) { n.file_size = 3; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.file_size = std::nullopt; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.file_hash = sha256("x"); }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.info.nar_hash = sha256("x"); }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.info.nar_size = 8; }), ErrorKind::untrusted);
+  EXPECT_EQ(changed([](auto& n) { n.compression = "zstd"; }), ErrorKind::invalid_input);
+  for (const char* url : {"http://elsewhere/", "http://169.254.169.254/", "../", "/"})
+    EXPECT_EQ(changed([&](auto& n) { n.url = url + n.url; }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { accept(std::string(32, '1') + ".narinfo", narinfo.to_string()); }),
+            ErrorKind::invalid_input);
+  for (const char* name : {"x", "../x", "nar/../x", "nix-cache-info"})
+    EXPECT_EQ(refusal([&] { accept(name, "x"); }), ErrorKind::invalid_input) << name;
+  EXPECT_FALSE(cache_.narinfo(path('0')));
+}
+
+TEST_F(UploadTest, a_compressed_nar_is_unpacked_to_see_that_it_is_what_its_narinfo_says) {
+  std::string content;
+  for (int i = 0; i < 300'000; ++i) content += std::to_string(i);
+  const nix::NarInfo narinfo = upload_zstd('0', content);
+  nix::NarInfo lying = narinfo;
+  lying.info.nar_hash = sha256("x");
+  EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
+  accept(narinfo);
+  EXPECT_TRUE(cache_.narinfo(path('0')));
+  // What a server that has been started since then does not know, it unpacks again.
+  CacheFiles later(dir_.path() / "cache", keys_);
+  nix::NarInfo second = narinfo;
+  second.info.path = path('1');
+  lying.info.path = path('1');
+  for (auto* one : {&lying, &second}) {
+    one->info.signatures = {key_.sign(one->info.fingerprint())};
+    const std::string name = std::string(32, '1') + ".narinfo";
+    const auto sink = later.begin(name);
+    sink->write(one->to_string());
+    if (one == &lying)
+      EXPECT_EQ(refusal([&] { later.accept(name, *sink); }), ErrorKind::untrusted);
+    else
+      later.accept(name, *sink);
+  }
+  EXPECT_TRUE(later.narinfo(path('1')));
+  EXPECT_EQ(refusal([&] { accept("nar/" + nix::to_base32(bytes_of(sha256("junk"))) + ".nar.zst", "junk"); }),
+            ErrorKind::invalid_input);
+}
+
+TEST_F(UploadTest, a_small_file_that_unpacks_to_much_is_unpacked_no_further_than_it_says) {
+  const nix::NarInfo narinfo = upload_zstd('0', std::string(200 << 20, '\0'));
+  EXPECT_LT(*narinfo.file_size, 1u << 20);
+  nix::NarInfo lying = narinfo;
+  lying.info.nar_size = 100;
+  EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
+  accept(narinfo);
+  EXPECT_TRUE(cache_.narinfo(path('0')));
+}
+
+TEST_F(UploadTest, a_published_path_gains_valid_signatures_and_nothing_else) {
+  nix::NarInfo narinfo = upload('0', "library");
+  accept(narinfo, other_);
+  EXPECT_EQ(signatures('0').size(), 2u);
+  accept(narinfo, other_);
+  EXPECT_EQ(signatures('0').size(), 2u);
+  nix::NarInfo changed = upload_nar('0', "changed library");
+  EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  // The same content at another place: nobody could fetch it if that went away.
+  changed = upload_zstd('0', "library");
+  EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  changed = narinfo;
+  changed.info.references = {path('0')};
+  EXPECT_EQ(refusal([&] { accept(changed); }), ErrorKind::conflict);
+  changed = narinfo;
+  changed.info.deriver = nix::StorePath::from_base_name(std::string(32, '9') + "-x.drv");
+  changed.info.content_address = nix::ContentAddress::of_nar({});
+  accept(changed);
+  EXPECT_FALSE(cache_.narinfo(path('0'))->info.deriver);
+  EXPECT_FALSE(cache_.narinfo(path('0'))->info.content_address);
+  EXPECT_EQ(cache_.narinfo(path('0'))->url, narinfo.url);
+  EXPECT_EQ(cache_.narinfo(path('0'))->info.nar_hash, narinfo.info.nar_hash);
+}
+
+TEST_F(UploadTest, a_signature_is_believed_for_its_key_and_not_for_its_name) {
+  nix::NarInfo narinfo = upload_nar('0', "library");
+  const nix::SecretKey forged = nix::SecretKey::generate("k");
+  EXPECT_EQ(refusal([&] { accept(narinfo, forged); }), ErrorKind::untrusted);
+  EXPECT_EQ(refusal([&] { accept(narinfo, nix::SecretKey::generate("stranger")); }), ErrorKind::untrusted);
+  narinfo.info.signatures = {key_.sign("something else"), "k:" + std::string(86, 'A') + "==", "k", ":", ""};
+  EXPECT_EQ(refusal([&] { put_narinfo(narinfo); }), ErrorKind::untrusted);
+  narinfo.info.signatures = {forged.sign(narinfo.info.fingerprint())};
+  accept(narinfo, key_);
+  EXPECT_THAT(signatures('0'), testing::ElementsAre(key_.sign(narinfo.info.fingerprint())));
+}
+
+TEST_F(UploadTest, signatures_do_not_pile_up_whether_keys_are_registered_or_not) {
+  nix::NarInfo narinfo = upload('0', "library");
+  for (int i = 0; i < 300; ++i)
+    narinfo.info.signatures.push_back(fmt::format("k{}:{}==", i, std::string(86, 'A')));
+  accept(narinfo);
+  EXPECT_EQ(signatures('0').size(), 1u);
+  narinfo.info.signatures.resize(300, "k:" + std::string(300, 'A'));
+  const std::string all = narinfo.to_string();
+  EXPECT_EQ(refusal([&] {
+              accept(std::string(32, '0') + ".narinfo", all + std::string(nix::max_narinfo_size, '\n'));
+            }),
+            ErrorKind::invalid_input);
+  EXPECT_EQ(plausible_signatures({}).size(), 0u);
+  std::vector<std::string> many;
+  for (int i = 0; i < 300; ++i)
+    for (int again = 0; again < 2; ++again)
+      many.push_back(fmt::format("k{}:{}==", i, std::string(86, again == 0 ? 'A' : 'B')));
+  EXPECT_EQ(plausible_signatures(many).size(), most_signatures);
+  EXPECT_THAT(plausible_signatures({"a:xx", "b", ":", "c:" + std::string(86, 'A') + "==", "c:again"}),
+              testing::SizeIs(1));
+}
+
+TEST_F(UploadTest, a_narinfo_does_not_grow_by_signatures_until_no_client_reads_it) {
+  const auto long_name = [](char c) { return std::string(nix::max_narinfo_size / 5 * 3, c); };
+  const nix::SecretKey first = nix::SecretKey::generate(long_name('a'));
+  const nix::SecretKey second = nix::SecretKey::generate(long_name('b'));
+  const RegisteredKeys keys({first.public_key().to_string(), second.public_key().to_string()});
+  nix::NarInfo narinfo = upload_nar('0', "library");
+  CacheFiles cache(dir_.path() / "cache", keys);
+  const auto put = [&](const nix::SecretKey& key) {
+    narinfo.info.signatures = {key.sign(narinfo.info.fingerprint())};
+    const std::string name = nix::narinfo_name(narinfo.info.path);
+    const auto sink = cache.begin(name);
+    sink->write(narinfo.to_string());
+    cache.accept(name, *sink);
+  };
+  put(first);
+  EXPECT_EQ(refusal([&] { put(second); }), ErrorKind::invalid_input);
+  EXPECT_THAT(cache.narinfo(path('0'))->info.signatures, testing::SizeIs(1));
+}
+
+TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
+  CacheFiles small(dir_.path() / "small", keys_, {.max_upload = 1000, .max_store_bytes = 2000});
+  const auto status_of = [&](std::string_view name, size_t size) {
+    try {
+      small.begin(name)->write(std::string(size, 'x'));
+    } catch (const StatusError& error) {
+      return error.status();
+    }
+    return 0;
+  };
+  const std::string nar = "nar/" + std::string(52, '0') + ".nar";
+  EXPECT_EQ(status_of(nar, 900), 0);
+  EXPECT_EQ(status_of(nar, 1001), 413);
+  EXPECT_EQ(status_of(std::string(32, '0') + ".narinfo", nix::max_narinfo_size + 1), 413);
+  auto held = small.begin(nar);
+  held->write(std::string(1000, 'x'));
+  EXPECT_EQ(status_of(nar, 999), 507);
+  held.reset();
+  // An upload that is given up leaves nothing, and room.
+  EXPECT_LT(small.used(), 2000u);
+  EXPECT_EQ(fs::directory_iterator(dir_.path() / "small/uploads"), fs::directory_iterator{});
+
+  const nix::NarInfo published = upload('0', "library");
+  const nix::NarInfo orphan = upload_nar('1', "orphan");
+  EXPECT_EQ(cache_.remove_orphans(), 0u);
+  for (const auto& url : {published.url, orphan.url})
+    fs::last_write_time(dir_.path() / "cache" / url,
+                        fs::file_time_type::clock::now() - std::chrono::hours(25));
+  const uint64_t before = cache_.used();
+  EXPECT_EQ(cache_.remove_orphans(), 1u);
+  EXPECT_EQ(cache_.used(), before - std::string("orphan").size());
+  EXPECT_TRUE(cache_.find(published.url));
+  EXPECT_FALSE(cache_.find(orphan.url));
+}
+
+TEST_F(UploadTest, a_closure_with_a_hole_is_none) {
+  nix::NarInfo library = upload('0', "library");
+  upload('1', "program", {path('0')});
+  fs::remove(dir_.path() / "cache" / library.url);
+  EXPECT_EQ(refusal([&] { cache_.closure({path('1')}); }), ErrorKind::invalid_input);
+}
+
+}  // namespace
+}  // namespace flox::server

@@ -1,0 +1,36 @@
+#include "server/records/records.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "server/testing/records.h"
+
+namespace flox::server {
+namespace {
+
+TEST_F(RecordsTest, a_published_version_never_changes) {
+  EXPECT_TRUE(records_.add(build("web", "1.0")));
+  EXPECT_FALSE(records_.add(build("web", "1.0")));
+  EXPECT_THROW(records_.add(build("web", "1.0", "", '1')), Error);
+  EXPECT_EQ(records_.count(), 1);
+}
+
+TEST_F(RecordsTest, search_can_be_for_one_system) {
+  records_.add(build("web", "1.0"));
+  EXPECT_EQ(records_.search("web", "x86_64-linux").size(), 1u);
+  EXPECT_TRUE(records_.search("web", "aarch64-linux").empty());
+}
+
+TEST_F(RecordsTest, search_looks_into_names_and_descriptions_and_takes_the_term_as_it_is) {
+  records_.add(build("web", "1.0"));
+  records_.add(build("web", "1.1"));
+  records_.add(build("other", "1.0"));
+  ASSERT_EQ(records_.search("WE").size(), 1u);
+  EXPECT_EQ(records_.search("WE")[0].version, "1.1");
+  EXPECT_EQ(records_.search("about").size(), 2u);
+  EXPECT_TRUE(records_.search("%").empty());
+  EXPECT_TRUE(records_.search("' or 1=1 --").empty());
+}
+
+}  // namespace
+}  // namespace flox::server

@@ -1,0 +1,42 @@
+// Records for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "base/os/file.h"
+#include "server/api/resolve.h"
+#include "server/records/records.h"
+
+namespace flox::server {
+
+inline catalog::PackageBuild build(std::string name, std::string version, std::string variant = "",
+                                   char digit = '0') {
+  catalog::PackageBuild made{.name = name,
+                             .version = version,
+                             .system = "x86_64-linux",
+                             .variant = variant,
+                             .description = "About " + name};
+  made.outputs.emplace("out", nix::StorePath::from_base_name(std::string(32, digit) + "-" + name));
+  return made;
+}
+
+class RecordsTest : public testing::Test {
+ protected:
+  nlohmann::json resolve_one(std::string name, std::string version, std::string level = "x86-64-v2") {
+    nlohmann::json wanted = {{"install_id", "i"},
+                             {"attr_path", name},
+                             {"version", version},
+                             {"systems", {"x86_64-linux"}},
+                             {"cpu_level", level}};
+    return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}},
+                   "http://c")["items"][0];
+  }
+  TempDir dir_;
+  Records records_{dir_.path() / "db"};
+};
+
+}  // namespace flox::server

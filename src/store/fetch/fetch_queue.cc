@@ -1,0 +1,91 @@
+#include "store/fetch/fetch_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "store/fetch/nar_fetcher.h"
+
+namespace flox::store {
+
+using nix::StorePath;
+
+namespace {
+
+constexpr auto busy_interval =
+    std::chrono::milliseconds(20);  // how often to ask whether others have fetched it
+constexpr size_t files_ahead = 48;  // fetched ahead at most
+
+}  // namespace
+
+FetchQueue::FetchQueue(uint64_t memory, CacheList& caches, InstallerLink& installer,
+                       std::vector<Substitute>& missing)
+    : memory_ahead_(memory / 4), caches_(caches), installer_(installer) {
+  // The largest first: what comes last should not keep one worker busy while the others are idle.
+  std::ranges::sort(missing, std::ranges::greater{},
+                    [](const Substitute& s) { return s.narinfo.info.nar_size; });
+  for (Substitute& substitute : missing) queue_.push_back(&substitute);
+}
+
+std::optional<FetchQueue::Item> FetchQueue::take(const std::function<void()>& before_waiting) {
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    look_ahead();
+    if (!ahead_.empty()) {
+      Item item = std::move(ahead_.front());
+      ahead_.pop_front();
+      return item;
+    }
+    if (queue_.empty()) return std::nullopt;
+    lock.unlock();
+    before_waiting();
+    std::this_thread::sleep_for(busy_interval);
+    lock.lock();
+  }
+  return std::nullopt;
+}
+
+void FetchQueue::look_ahead() {
+  if (queue_.empty() || ahead_.size() > files_ahead / 2 || reserved_ >= memory_ahead_) return;
+  std::vector<Substitute*> asked;
+  std::vector<StorePath> paths;
+  for (size_t left = files_ahead - ahead_.size(); left > 0 && !queue_.empty(); --left) {
+    asked.push_back(queue_.front());
+    paths.push_back(queue_.front()->narinfo.info.path);
+    queue_.pop_front();
+  }
+  const auto states = installer_.claim(paths);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (states[i] == v1::ClaimAnswer::BUSY) queue_.push_back(asked[i]);
+    if (states[i] != v1::ClaimAnswer::YOURS) continue;
+    Item item{.substitute = asked[i], .file = nullptr};
+    if (reserved_ < memory_ahead_) fetch_ahead(item);
+    ahead_.push_back(std::move(item));
+  }
+}
+
+void FetchQueue::fetch_ahead(Item& item) {
+  const nix::NarInfo& narinfo = item.substitute->narinfo;
+  BinaryCache& cache = caches_.at(item.substitute->cache);
+  const uint64_t size = announced_size(narinfo);
+  // A file ahead must fit its buffer: one that waits for room would block those behind it on a connection
+  // that they share, among them perhaps the one that the workers wait for.
+  if (!cache.is_remote() || size > small_file) return;
+  try {
+    item.file = cache.open_nar(narinfo, static_cast<size_t>(2 * size) + (1 << 20));
+    item.reserved = size;
+    reserved_ += size;
+  } catch (const Error& error) {  // it will come again when it is fetched
+    log::debug("fetching ahead: {}", error.what());
+  }
+}
+
+void FetchQueue::finish(const Item& item) {
+  const std::lock_guard lock(mutex_);
+  reserved_ -= item.reserved;
+}
+
+}  // namespace flox::store

@@ -1,0 +1,164 @@
+#include "store/fetch/nar_fetcher.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/os/file.h"
+
+namespace flox::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto progress_interval = std::chrono::milliseconds(100);
+
+// The most of a larger file that may wait for its decompressor, bytes, when `workers` fetch one each.
+size_t large_buffer(uint64_t memory, unsigned workers) {
+  return static_cast<size_t>(std::clamp<uint64_t>(memory / 8 / workers, 1 << 20, 8 << 20));
+}
+
+// As in_context(), for what also throws LocalFailure and Stopped.
+template <typename Work>
+void in_context_of(const std::string& cache, Work&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    throw error.with_context("cache " + cache);
+  }
+}
+
+// What is wrong with the data, the cache has to answer for.
+template <typename Work>
+void blamed(const BinaryCache& cache, Work&& work) {
+  try {
+    in_context_of(cache.url(), work);
+  } catch (const Error& error) {
+    // Malformed data cannot be what was signed.
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    throw Error(ErrorKind::untrusted, error.what(), error.advice());
+  }
+}
+
+ByteSink sink_of(NarUnpacking& unpacking) {
+  return [&](std::string_view piece) { unpacking.feed(piece); };
+}
+
+}  // namespace
+
+uint64_t announced_size(const nix::NarInfo& narinfo) {
+  return narinfo.file_size.value_or(narinfo.info.nar_size);
+}
+
+NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress)
+    : memory_(memory), workers_(workers), on_progress_(std::move(on_progress)), budget_(memory / 8 * 5) {}
+
+void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
+                       const fs::path& tree, Decompressors& decompressors) {
+  if (announced_size(narinfo) > small_file)
+    unpack_large(narinfo, cache, tree, decompressors);
+  else
+    unpack_small(narinfo, cache, std::move(ahead), tree, decompressors);
+}
+
+void NarFetcher::stop() {
+  stop_ = true;
+  budget_.close();
+}
+
+// A small file is read as a whole before it asks for memory, a large one is opened when it has it: while a
+// worker waits for memory, no transfer of its own is open that could fill its buffer and block, on a
+// connection that they share, the files of those who have the memory. It holds no other memory either; the
+// claim on the path keeps waiting only other processes, and those only when they have nothing else to do.
+// So whoever has memory comes to an end and gives it back.
+void NarFetcher::unpack_small(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> file,
+                              const fs::path& tree, Decompressors& decompressors) {
+  if (!file) file = cache.open_nar(narinfo, 2 * small_file);
+  std::string all;
+  all.reserve(std::min<uint64_t>(announced_size(narinfo), small_file));
+  for (std::string piece; read(*file, piece);) {
+    if (all.size() + piece.size() > 2 * small_file)
+      blamed(cache, [] { fail(ErrorKind::invalid_input, "the file is larger than announced"); });
+    all += piece;
+  }
+  file.reset();
+  with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
+    NarUnpacking unpacking(narinfo.info, tree);
+    Decompressor& decompressor =
+        decompressors.get(narinfo.compression, {.memory = memory}, sink_of(unpacking));
+    blamed(cache, [&] {
+      decompressor.whole(all, narinfo.info.nar_size);
+      unpacking.finish();
+    });
+  });
+}
+
+void NarFetcher::unpack_large(const nix::NarInfo& narinfo, BinaryCache& cache, const fs::path& tree,
+                              Decompressors& decompressors) {
+  with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
+    DecompressorOptions how{.memory = memory};
+    std::optional<MemoryBudget::Grant> more;  // for threads; without waiting, they are not needed
+    if (const uint64_t most = memory_for_threads(narinfo.compression); most > 0 && workers_ > 1) {
+      if (most > memory) more = budget_.try_take(most - memory);
+      how.memory = more ? most : memory;
+      how.threads = more || most <= memory ? workers_ : 1;
+    }
+    const auto file = cache.open_nar(narinfo, large_buffer(memory_, workers_));
+    NarUnpacking unpacking(narinfo.info, tree);
+    Decompressor& decompressor = decompressors.get(narinfo.compression, how, sink_of(unpacking));
+    for (std::string piece; read(*file, piece);) blamed(cache, [&] { decompressor.feed(piece); });
+    blamed(cache, [&] {
+      decompressor.finish();
+      unpacking.finish();
+    });
+    if (more) decompressors.clear();
+  });
+}
+
+// Calls `work` with what its decoder may use, from the beginning again if that was too little.
+template <typename Work>
+void NarFetcher::with_memory(const nix::NarInfo& narinfo, const fs::path& tree, Decompressors& decompressors,
+                             Work&& work) {
+  for (uint64_t memory = usual_decompressor_memory;;) {
+    const MemoryBudget::Grant grant = take_memory(memory, narinfo.info.nar_size, decompressors);
+    try {
+      work(memory);
+      if (memory > usual_decompressor_memory) decompressors.clear();
+      return;
+    } catch (const NeedsMemory& needed) {
+      decompressors.clear();
+      remove_tree(tree);
+      memory = needed.bytes;
+    } catch (...) {
+      decompressors.clear();
+      throw;
+    }
+  }
+}
+
+// What a decoder allocates and never touches, because its result is smaller, costs nothing.
+MemoryBudget::Grant NarFetcher::take_memory(uint64_t memory, uint64_t nar_size,
+                                            Decompressors& decompressors) {
+  const uint64_t bytes = std::min(memory, nar_size) + std::min(NarUnpacking::memory, nar_size);
+  auto grant = budget_.try_take(bytes);
+  if (!grant) {
+    decompressors.clear();  // their memory helps others on
+    grant = budget_.take(bytes);
+  }
+  if (!grant) throw Stopped();
+  return std::move(*grant);
+}
+
+bool NarFetcher::read(NarFile& file, std::string& piece) {
+  if (!file.read(piece)) return false;
+  if (stop_) throw Stopped();
+  bytes_fetched_ += piece.size();
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  if (auto last = last_progress_.load();
+      now - last > progress_interval && last_progress_.compare_exchange_strong(last, now))
+    on_progress_(bytes_fetched_);
+  return true;
+}
+
+}  // namespace flox::store
