@@ -9,7 +9,7 @@ export FLOX_NODE_SOCKET=$WORLD/run/node.sock
 start_floxd
 TICKET_ALLOW_MISSING_MODELS=true HF_HUB_OFFLINE=1 MODEL_CACHE_DIR=$WORLD/no-models METRICS_PORT=0 \
   start_server worker ticket-processor --backend "local:$WORLD/tickets"
-worker_port() { jq -re 'select(.message == "serving metrics").port' "$WORLD/logs/worker.log"; }
+worker_port() { jq -r 'select(.message == "serving metrics").port' "$WORLD/logs/worker.log" | grep .; }
 wait_until 30 "the worker to serve its metrics" worker_port
 # A ticket, so that what has labels only with a ticket is there.
 ticket-generator --backend "local:$WORLD/tickets" --create-resources --count 1 >/dev/null
