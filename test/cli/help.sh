@@ -20,7 +20,7 @@ examine() {
   while read -r words; do
     [[ $words == *[a-z]* ]] || fault "$*" "an option without a description: $words"
   done < <(awk '/^(Options|Positionals):/ { on = 1; next } /^$|^[A-Z]/ { on = 0 }
-                on && /^  -/ { line = $0; sub(/^  [^ ]+( [A-Z]+[^ ]*)*( \.\.\.| REQUIRED| x [0-9]+| (Needs|Excludes):.*)*/, "", line)
+                on && /^  -/ { line = $0; sub(/^  [^ ]+( [A-Z]+[^ ]*)*( \.\.\.| REQUIRED| x [0-9]+| (Needs|Excludes):( --?[a-z-]+)+)*/, "", line)
                                if (line ~ /^ *$/) { getline; line = $0 } print line }' <<<"$help")
   while read -r sub; do
     [ -z "$sub" ] || examine "$@" "$sub"

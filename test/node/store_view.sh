@@ -74,7 +74,7 @@ refused "containers of this node see only their own closure" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=node docker.io/flox/empty:1.0.0 f2 hello
 refused "It is node or closure" \
   container --annotation flox.dev/environment=hello --annotation flox.dev/store-view=mine docker.io/flox/empty:1.0.0 f3 hello
-refused "'everything' is neither node nor closure" env FLOX_STORE_VIEW=everything floxd --root "$NODE_ROOT"
+refused "'everything' is not node or closure" env FLOX_STORE_VIEW=everything floxd --root "$NODE_ROOT"
 
 step "what a pod installs is visible to the containers that it starts after"
 pod() {

@@ -19,7 +19,7 @@ refused "Did you mean flox.dev/store-view?" annotated $web flox.dev/store_view=c
 refused "Did you mean flox.dev/store-view?" annotated $web flox.dev/Store-View=closure -- tool
 refused "Did you mean flox.dev/nix-mutable?" annotated $web flox.dev/nix-mutabel=false -- tool
 refused "Did you mean flox.dev/environment?" annotated flox.dev/enviroment=acme/web -- tool
-refused "Known are flox.dev/activate-mode" annotated $web flox.dev/privileged=true -- tool
+refused "Use one of flox.dev/activate-mode" annotated $web flox.dev/privileged=true -- tool
 refused "unknown annotation flox.dev/environment.a/b" annotated $web flox.dev/environment.a/b=x -- tool
 refused "unknown annotation flox.dev/environment." annotated $web flox.dev/environment.=x -- tool
 

@@ -150,7 +150,7 @@ head -c 900K /dev/urandom >"$dir/first"
 equal "$(put "nar/$(base32_hash "$dir/first").nar" "$dir/first")" 201
 head -c 900K /dev/urandom >"$dir/second"
 equal "$(put "nar/$(base32_hash "$dir/second").nar" "$dir/second")" 507
-contains "$(answer .detail)" "takes no more"
+contains "$(answer .detail)" "has no space left"
 end=$((SECONDS + 20))
 until [ -z "$(find "$dir/data/cache/uploads" -type f)" ]; do [ $SECONDS -lt $end ] || die "an upload was left"; sleep 0.1; done
 step "a NAR that nobody published is removed in time"

@@ -54,7 +54,7 @@ exec 8>&-
 step "a lock that is too large is refused with the limit"
 said=$(client locks 1 300000)
 contains "$said" "ResourceExhausted 1"
-contains "$said" "a pod's may have 262144 (pod_lock_size)"
+contains "$said" "the limit for a pod's lock is 262144 (pod_lock_size)"
 counted lock_size
 contains "$(client locks 1 3000000)" "over the limit of"
 counted message

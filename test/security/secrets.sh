@@ -140,7 +140,7 @@ refused "not a catalog" flox search web
 for body in '{"items":[[]]}' '{"items":{}}' '[]' 'null' '{"items":[{"name":5}]}' 'x' '{"items":[{"name":"web","version":"1","system":"s","outputs":{"out":"x"}}]}' \
   "$(build "$(printf 'x%.0s' {1..5000})" 1.0)"; do
   catalog "$body"
-  refused "check FLOX_CATALOG_URL" flox search web
+  refused "Check FLOX_CATALOG_URL" flox search web
   lacks "$OUTPUT" "json.exception"
 done
 rules '{" /api/v1/catalog/search": {"body": "0123456789", "repeat": 2000000}}'

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 
 #include "base/nearest.h"
 
@@ -83,8 +84,19 @@ std::string in_our_words(const CLI::ParseError& error) {
   return text;
 }
 
+// The command at which the first of those words stands; where all is known, the innermost.
+const CLI::App& place_of_error(const CLI::App& app) {
+  for (const CLI::App* command = &app;;) {
+    if (std::ranges::any_of(command->remaining(), [](const std::string& word) { return word != "--"; }))
+      return *command;
+    const auto parsed = command->get_subcommands();
+    if (parsed.empty()) return innermost(app);
+    command = parsed.back();
+  }
+}
+
 ExitError usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = innermost(app);
+  const CLI::App& command = place_of_error(app);
   const std::string name = full_name(command);
   const std::vector<std::string> words = unknown_words(app), commands = commands_of(command);
   const std::string see_help =
@@ -157,7 +169,11 @@ int run_command_line(CLI::App& app, std::vector<std::string> arguments, const st
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::Success& request) {  // --help, --version
-    return app.exit(request);
+    // Through stdio: a stream of C++ forgets why it could not write.
+    std::ostringstream text;
+    const int code = app.exit(request, text, text);
+    std::fputs(text.str().c_str(), stdout);
+    return code;
   } catch (const CLI::ParseError& error) {
     throw usage_error(app, error);
   }

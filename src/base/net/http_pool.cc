@@ -31,6 +31,7 @@ class Holder : public HttpTransfer {
   }
   bool read(std::string& piece) override { return transfer_->read(piece); }
   HttpResponse response() override { return transfer_->response(); }
+  bool is_over() const override { return transfer_->is_over(); }
 
  private:
   PoolLoop& loop_;

@@ -39,6 +39,8 @@ class HttpTransfer {
   // Status and headers; the body if the status is not 2xx (its first 64 KiB). Waits for the end of the
   // exchange or the first piece. Throws as read() does.
   virtual HttpResponse response() = 0;
+  // Whether the exchange is over: neither of them waits any more.
+  virtual bool is_over() const = 0;
 };
 
 class HttpPool {

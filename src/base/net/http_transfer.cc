@@ -76,6 +76,11 @@ HttpResponse PoolTransfer::response() {
   return shown_;
 }
 
+bool PoolTransfer::is_over() const {
+  const std::lock_guard lock(mutex_);
+  return done_;
+}
+
 void PoolTransfer::abandon() {
   const std::lock_guard lock(mutex_);
   abandoned_ = true;

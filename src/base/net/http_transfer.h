@@ -42,6 +42,7 @@ class PoolTransfer {
   // The reader's side: thread-safe, as HttpTransfer says.
   bool read(std::string& piece);
   HttpResponse response();
+  bool is_over() const;
   void abandon();
   bool is_abandoned() const;
 

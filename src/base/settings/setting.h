@@ -73,6 +73,7 @@ class SettingGroup {
     setting.form = Type::form;
     setting.fallback = Type::text(fallback);
     setting.set = [&member, least = info.least, most = info.most](const std::vector<std::string>& texts) {
+      (void)least, (void)most;  // not every type has a range
       if constexpr (Type::form.list) {
         member = Type::parse(texts);
       } else {

@@ -31,6 +31,8 @@ class NarFile {
   virtual ~NarFile() = default;
   // Waits for the next piece; false at the end. Throws Error.
   virtual bool read(std::string& piece) = 0;
+  // Whether it does not wait any more: all of the file has arrived, or it failed.
+  virtual bool is_there() const = 0;
 };
 
 // One cache, by URL (CacheUrl). Thread-safe.

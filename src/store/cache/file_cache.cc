@@ -36,6 +36,7 @@ class OpenFile : public NarFile {
       return !piece.empty();
     });
   }
+  bool is_there() const override { return true; }
 
  private:
   Fd fd_;

@@ -110,6 +110,7 @@ class Download : public NarFile {
       return false;
     });
   }
+  bool is_there() const override { return transfer_->is_over(); }
 
  private:
   std::shared_ptr<HttpTransfer> transfer_;

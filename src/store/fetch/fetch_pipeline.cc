@@ -81,6 +81,8 @@ class Pipeline {
   void fetch(FetchQueue::Item& item, Worker& worker) {
     const Substitute& found = *item.substitute;
     guarded(found, [&] {
+      // What is done does not wait for the network: whoever takes over after us finds it staged.
+      if (caches_.at(found.cache).is_remote() && !(item.file && item.file->is_there())) hand_over(worker);
       Reasons reasons;
       const auto number = unpack(found.narinfo, found.cache, std::move(item.file), worker, reasons);
       if (!number) return fetch_elsewhere(found, worker, reasons);
