@@ -131,6 +131,8 @@ void check_manifest(const Checker& check, const toml::table& root) {
     check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
     check.complain(*version, "version must be 1");
+  for (const char* key : {"schema-version", "minimum-cli-version"})
+    if (const auto* node = root.get(key)) check.string(*node, key);
   for (const char* key : {"install", "vars", "hook", "profile", "build", "options"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());

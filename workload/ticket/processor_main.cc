@@ -192,12 +192,10 @@ int enrich_files(const Options& options, const std::vector<std::string>& files) 
 
 int run(int argc, char** argv) {
   CLI::App app(
-      "Enriches support tickets: takes messages from a queue, reads the raw tickets they name from a bucket, "
-      "and\n"
-      "stores the enriched tickets in another bucket and in a table: SQS, S3 and DynamoDB, or a directory.\n"
-      "Without a subcommand it is the worker and runs until it gets SIGTERM or SIGINT. Settings are "
-      "environment\n"
-      "variables: see docs/reference/ticket-workload.md.",
+      "Enriches support tickets with embeddings, sentiment and summaries.\n"
+      "Without a subcommand it is the worker: it takes messages from a queue until it gets SIGTERM or "
+      "SIGINT.\n"
+      "Settings are environment variables: see docs/reference/ticket-workload.md.",
       "ticket-processor");
   app.footer(
       "Examples:\n"

@@ -84,19 +84,8 @@ std::string in_our_words(const CLI::ParseError& error) {
   return text;
 }
 
-// The command at which the first of those words stands; where all is known, the innermost.
-const CLI::App& place_of_error(const CLI::App& app) {
-  for (const CLI::App* command = &app;;) {
-    if (std::ranges::any_of(command->remaining(), [](const std::string& word) { return word != "--"; }))
-      return *command;
-    const auto parsed = command->get_subcommands();
-    if (parsed.empty()) return innermost(app);
-    command = parsed.back();
-  }
-}
-
 ExitError usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = place_of_error(app);
+  const CLI::App& command = innermost(app);
   const std::string name = full_name(command);
   const std::vector<std::string> words = unknown_words(app), commands = commands_of(command);
   const std::string see_help =

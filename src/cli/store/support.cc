@@ -36,7 +36,8 @@ PathInfo info_of(const store::LocalStore& store, const StorePath& path) {
 std::filesystem::path real_path_of(const store::LocalStore& store, const std::string& path) {
   const StorePath base = StorePath::containing(path);
   info_of(store, base);
-  return store.real_path(base) / std::filesystem::path(path).lexically_relative(base.to_string());
+  const auto inside = std::filesystem::path(path).lexically_relative(base.to_string());
+  return inside == "." ? store.real_path(base) : store.real_path(base) / inside;  // a path may be a file
 }
 
 nlohmann::json to_json(const PathInfo& info) {
