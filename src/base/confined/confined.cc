@@ -198,27 +198,12 @@ void work(Socket& socket, bool is_process) {
     const ConfinedRequest request = unpack_start(start->text);
     const auto job = jobs().find(request.job);
     if (job == jobs().end()) fail(ErrorKind::internal, "there is no job '{}'", request.job);
-    std::string result;
-    {
-      Channel channel(socket, request, is_process);
-      try {
-        result = job->second(request.text, channel);
-      } catch (const Error& error) {
-        socket.send(Kind::failed, 0, confined::pack(error));
-        if (is_process) ::_exit(0);
-        return;
-      } catch (const std::bad_alloc&) {
-        socket.send(Kind::failed, 0,
-                    confined::pack({ErrorKind::unavailable, "it needs more memory than it is allowed"}));
-        if (is_process) ::_exit(0);
-        return;
-      }
-      socket.send(Kind::done, 0, result);
-      if (is_process) ::_exit(0);  // its threads and memory go with it
-    }
+    Channel channel(socket, request, is_process);
+    socket.send(Kind::done, 0, job->second(request.text, channel));
   } catch (const std::exception& error) {
-    socket.send(Kind::failed, 0, confined::pack(to_error(error)));
+    socket.send(Kind::failed, 0, confined::pack(confined::error_of_job(error)));
   }
+  if (is_process) ::_exit(0);  // its threads and memory go with it
 }
 
 std::string ending(int status) {
@@ -388,15 +373,10 @@ std::string ConfinedWorker::serve(const ConfinedRequest& request) {
       try {
         std::string answer = request.on_call ? request.on_call(frame->text) : std::string();
         socket.send(Kind::answer, frame->number, answer, deadline);
-      } catch (const Error& error) {
-        try {
-          socket.send(Kind::refusal, frame->number, confined::pack(error), deadline);
-        } catch (const Error&) {  // it has ended: who reads finds out
-        }
       } catch (const std::exception& error) {
         try {
           socket.send(Kind::refusal, frame->number, confined::pack(to_error(error)), deadline);
-        } catch (const Error&) {
+        } catch (const Error&) {  // it has ended: who reads finds out
         }
       }
     }

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
+
+#include "base/foreign_error.h"
 
 namespace flox::confined {
 namespace {
@@ -52,7 +55,7 @@ std::optional<Frame> Socket::receive(size_t limit,
   if (!read_exactly(head, sizeof head, deadline)) return std::nullopt;
   const uint32_t length = take(head);
   const auto kind = static_cast<uint8_t>(head[4]);
-  if (length < head_size - 4 || length > limit || kind < 1 || kind > static_cast<uint8_t>(Kind::isolation))
+  if (length < head_size - 4 || length > limit || kind < 1 || kind > static_cast<uint8_t>(Kind::failed))
     fail(ErrorKind::invalid_input, "a message of {} bytes and kind {} cannot be", length, kind);
   Frame frame{.kind = static_cast<Kind>(kind), .number = take(head + 5), .text = {}};
   for (size_t left = length - (head_size - 4); left > 0;) {
@@ -111,6 +114,13 @@ bool Socket::read_exactly(char* to, size_t size, const Deadline& deadline) {
 }
 
 void Socket::shut_down() noexcept { ::shutdown(fd_.get(), SHUT_RDWR); }
+
+Error error_of_job(const std::exception& exception) {
+  // Of its sandbox's memory, not of the machine's.
+  if (dynamic_cast<const std::bad_alloc*>(&exception) != nullptr)
+    return {ErrorKind::unavailable, "it needs more memory than it is allowed"};
+  return to_error(exception);
+}
 
 std::string pack(const Error& error) {
   std::string text(1, static_cast<char>(error.kind()));

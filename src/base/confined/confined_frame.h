@@ -13,7 +13,7 @@
 
 namespace flox::confined {
 
-enum class Kind : uint8_t { start = 1, call, answer, refusal, note, done, failed, isolation };
+enum class Kind : uint8_t { start = 1, call, answer, refusal, note, done, failed };
 
 struct Frame {
   Kind kind{};
@@ -51,6 +51,8 @@ class Socket {
   size_t taken_ = 0;     // bytes of it
 };
 
+// What an exception that leaves a job says to the starter.
+Error error_of_job(const std::exception& exception);
 // An error in a frame, and back. What cannot be read is an internal error.
 std::string pack(const Error& error);
 Error unpack_error(std::string_view text);

@@ -4,7 +4,6 @@
 
 #include "base/confined/confined_frame.h"
 #include "base/error.h"
-#include "base/foreign_error.h"
 
 namespace flox {
 namespace {
@@ -33,12 +32,8 @@ uint32_t take_number(std::string_view& message) {
 std::string answer_to(const ConfinedAnswer& answer, std::string_view question) {
   try {
     return '+' + answer(question);
-  } catch (const Error& error) {
-    return '-' + confined::pack(error);
-  } catch (const std::bad_alloc&) {
-    return '-' + confined::pack({ErrorKind::unavailable, "it needs more memory than it is allowed"});
   } catch (const std::exception& error) {
-    return '-' + confined::pack(to_error(error));
+    return '-' + confined::pack(confined::error_of_job(error));
   }
 }
 
@@ -135,11 +130,10 @@ void ConfinedService::run() {
     bool has_failed = false;
     try {
       serve_one_life();
-    } catch (const Error&) {  // who asks alone hears why
+    } catch (const std::exception&) {  // who asks alone hears why
       has_failed = true;
     }
     lock.lock();
-    worker_ = nullptr;
     // Those that came after the last thread had been sent home wait for the next life.
     if (has_failed) leave_unanswered(waiting_);
     for (auto& [number, asked] : asked_) asked.answer.set_exception(std::make_exception_ptr(Unanswered()));
@@ -150,11 +144,14 @@ void ConfinedService::run() {
 
 void ConfinedService::serve_one_life() {
   const auto worker = options_.start();
-  {
+  // Known to others while it lives, and not a moment longer: they may cancel it.
+  const auto announce = [this](ConfinedWorker* now) {
     const std::lock_guard lock(mutex_);
-    worker_ = worker.get();
-    if (stop_) return;
-  }
+    worker_ = now;
+    return !stop_;
+  };
+  const std::shared_ptr<void> forget(nullptr, [&](void*) { announce(nullptr); });
+  if (!announce(worker.get())) return;
   ConfinedRequest request = options_.request;
   request.handlers = options_.threads + 1;  // one always reads, and sees the process's end
   // Beyond the last question's: whoever asks keeps the time.
