@@ -134,6 +134,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void pause_transfer();
   void resume_transfer();
   bool charge(uint64_t bytes);
+  // Gives back what the request and its answer have of the memory.
+  void release_memory();
   void release_request();
 
   HttpService& service_;

@@ -288,6 +288,8 @@ void HttpSession::handle() {
 void HttpSession::refuse(ServerResponse response) {
   keep_alive_ = false;
   in_body_ = false;
+  std::string().swap(request_.body);  // others need not wait for its memory until the answer is out
+  release_memory();
   answer(std::move(response));
 }
 

@@ -124,10 +124,14 @@ bool HttpSession::charge(uint64_t bytes) {
   return true;
 }
 
-void HttpSession::release_request() {
+void HttpSession::release_memory() {
   service_.memory -= charged_;
   place_.peer().memory -= charged_;
   charged_ = 0;
+}
+
+void HttpSession::release_request() {
+  release_memory();
   if (is_waiting_) --service_.waiting;
   if (is_upload_) --service_.uploads;
   if (is_streaming_) {
