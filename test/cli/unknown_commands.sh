@@ -30,7 +30,7 @@ ends 2 flox list --jason
 says "flox list: unknown option '--jason'"
 says "Did you mean --json?"
 ends 2 flox --rot / list
-says "unknown option '--rot'"
+says "flox: unknown option '--rot'"
 says "Did you mean --root?"
 ends 2 flox store gc --max-free=1G
 says "flox store gc: unknown option '--max-free'"

@@ -57,7 +57,7 @@ long send_tickets(const Settings& settings, ObjectStore& store, Queue& queue, co
 
 void print_tickets(const Options& options, uint32_t seed) {
   TicketMaker maker(seed);
-  for (long i = 0; i < options.count; ++i) std::cout << to_json(maker.next(now_in_seconds())).dump() << '\n';
+  for (long i = 0; i < options.count; ++i) fmt::print("{}\n", to_json(maker.next(now_in_seconds())).dump());
 }
 
 void summarise(const Settings& settings, const Options& options, uint32_t seed, long sent, double seconds) {

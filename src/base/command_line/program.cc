@@ -84,10 +84,26 @@ std::string in_our_words(const CLI::ParseError& error) {
   return text;
 }
 
-ExitError usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App& command = innermost(app);
+// The command at whose place `word` stands: CLI11 hands what a command does not know on to those above it.
+const CLI::App& command_before(const std::string& word, const CLI::App& app,
+                               const std::vector<std::string>& arguments) {
+  const CLI::App* command = &app;
+  for (const std::string& argument : arguments) {
+    if (argument == word) break;
+    const auto parsed = command->get_subcommands();
+    const auto next =
+        std::ranges::find(parsed, argument, [](const CLI::App* sub) { return sub->get_name(); });
+    if (next != parsed.end()) command = *next;
+  }
+  return *command;
+}
+
+ExitError usage_error(const CLI::App& app, const CLI::ParseError& error,
+                      const std::vector<std::string>& arguments) {
+  const std::vector<std::string> words = unknown_words(app);
+  const CLI::App& command = words.empty() ? innermost(app) : command_before(words[0], app, arguments);
   const std::string name = full_name(command);
-  const std::vector<std::string> words = unknown_words(app), commands = commands_of(command);
+  const std::vector<std::string> commands = commands_of(command);
   const std::string see_help =
       fmt::format("Run '{} --help' to see its {}.", name,
                   commands.empty() ? "arguments and options" : "commands and options");
@@ -151,10 +167,10 @@ int run_program(const std::function<int()>& body) {
   return code;
 }
 
-int run_command_line(CLI::App& app, std::vector<std::string> arguments, const std::function<int()>& work) {
-  std::ranges::reverse(arguments);  // as CLI11 takes them
+int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
+                     const std::function<int()>& work) {
   try {
-    app.parse(std::move(arguments));
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 takes them
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::Success& request) {  // --help, --version
@@ -164,7 +180,7 @@ int run_command_line(CLI::App& app, std::vector<std::string> arguments, const st
     std::fputs(text.str().c_str(), stdout);
     return code;
   } catch (const CLI::ParseError& error) {
-    throw usage_error(app, error);
+    throw usage_error(app, error, arguments);
   }
   return work ? work() : 0;
 }

@@ -41,7 +41,7 @@ int run_program(const std::function<int()>& body);
 // --version. Throws ExitError(exit_usage) for a wrong command line: an unknown command or option, with the
 // names that are near, or a value that is missing. The names of `app` and of its subcommands are how messages
 // call them.
-int run_command_line(CLI::App& app, std::vector<std::string> arguments,
+int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
                      const std::function<int()>& work = {});
 int run_command_line(CLI::App& app, int argc, char** argv, const std::function<int()>& work = {});
 
