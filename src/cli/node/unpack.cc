@@ -1,6 +1,5 @@
 // flox node unpack: copies the bundle to the node.
 #include <fcntl.h>
-
 #include <fmt/format.h>
 
 #include <filesystem>

@@ -38,7 +38,7 @@ void make_directory(const fs::path& path) {
         fail_errno(error.value(), "making the directory {}", path.string());
       } catch (const Error& failure) {
         throw failure.with_advice(
-            "Name a store that you may write with --root, or ask as the user who owns it.");
+            "Pass a store that you may write with --root, or run this as the user who owns it.");
       }
     });
 }
@@ -86,7 +86,7 @@ void check_schema(const fs::path& file) {
     throw Error(ErrorKind::conflict,
                 fmt::format("the store's database has schema '{}', but only schema {} is supported", version,
                             schema_version),
-                "The store was made by another generation of Nix; use another --root.");
+                "Pass another --root: this store was made by another generation of Nix.");
 }
 
 // A directory of which one is not the owner's superuser can be moved only while it is writable.
@@ -220,7 +220,7 @@ struct LocalStore::State {
     try {
       database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
     } catch (const Error&) {
-      // A full disk has no room for SQLite's own files: that is what the ballast is for.
+      // A full disk has no space for SQLite's own files: that is what the reserved space is for.
       if (!is_full(state) || ::unlink((state / "db/reserved").c_str()) != 0) throw;
       database = std::make_unique<Database>(state / "db/db.sqlite", lock_timeout);
     }
@@ -284,7 +284,7 @@ void LocalStore::add_signatures(const StorePath& path, const std::vector<std::st
   state_->database->add_signatures(path, signatures);
 }
 
-void LocalStore::lay_ballast() const noexcept { reserve(state_->state); }
+void LocalStore::reserve_space() const noexcept { reserve(state_->state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 
@@ -298,12 +298,12 @@ void LocalStore::sync(std::chrono::seconds quiet) {
   state_->sync_up_to(next_id);
 }
 
-StorePathSet LocalStore::doubtful_paths() const {
-  const auto first = state_->mark.doubtful();
+StorePathSet LocalStore::unsynced_paths() const {
+  const auto first = state_->mark.first_unsynced();
   return first ? state_->database->since(*first) : StorePathSet();
 }
 
-void LocalStore::settle_doubts() { state_->sync_up_to(state_->database->next_id()); }
+void LocalStore::mark_synced() { state_->sync_up_to(state_->database->next_id()); }
 
 void LocalStore::install(const std::vector<ReadyTree>& trees) {
   const Writing writing;
