@@ -66,19 +66,15 @@ template <typename... Args>
   fail_errno(error_number, std::string_view(fmt::format(format, std::forward<Args>(args)...)));
 }
 
-// In words for people (foreign_error.h).
-std::string message_of(const std::exception& exception);
+Error to_error(const std::exception& exception);  // foreign_error.h
 
-// Runs `body`; an exception that leaves it gains `context` in front. Foreign exceptions become internal
-// Errors.
+// Runs `body`; an exception that leaves it gains `context` in front. Foreign exceptions become Errors.
 template <typename Body>
 decltype(auto) in_context(std::string_view context, Body&& body) {
   try {
     return std::forward<Body>(body)();
-  } catch (const Error& error) {
-    throw error.with_context(context);
   } catch (const std::exception& error) {
-    throw Error(ErrorKind::internal, fmt::format("{}: {}", context, message_of(error)));
+    throw to_error(error).with_context(context);
   }
 }
 

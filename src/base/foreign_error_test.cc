@@ -82,7 +82,7 @@ TEST(ToError, keeps_a_context_in_front) {
   const Error error =
       thrown_by([] { in_context("reading a", [] { (void)fs::file_size("/nonexistent/a"); }); });
   EXPECT_STREQ(error.what(), "reading a: cannot get file size /nonexistent/a: No such file or directory");
-  EXPECT_EQ(error.kind(), ErrorKind::internal);
+  EXPECT_EQ(error.kind(), ErrorKind::not_found);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // What daemons say: one line an event on stderr, "TIME LEVEL message". Command-line programs talk to people
 // through stdout and print_error instead. What would begin another line or an escape sequence is neutralised
-// (printable.h): events quote the text of strangers.
+// (printable.h): events quote untrusted text.
 #pragma once
 
 #include <fmt/format.h>

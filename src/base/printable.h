@@ -1,4 +1,4 @@
-// Text of strangers as it may stand in a message, a log or on a terminal.
+// Untrusted text in a form that is safe in a message, a log or on a terminal.
 #pragma once
 
 #include <cstddef>

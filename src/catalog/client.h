@@ -13,7 +13,7 @@
 namespace flox::catalog {
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
-// is no catalog, with FLOX_CATALOG_URL as advice. Answers are a stranger's: at most 16 MiB, 20,000 builds,
+// is not a catalog, with FLOX_CATALOG_URL as advice. Answers are untrusted: at most 16 MiB, 20,000 builds,
 // members of the right types; what of them stands in messages is one line of at most 300 characters.
 class Client : public env::Resolver {
  public:

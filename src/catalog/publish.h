@@ -12,8 +12,8 @@ struct Published {
   store::UploadResult upload;
 };
 
-// Uploads what the cache does not have yet; the record comes last, so that whoever sees it can have its
-// paths. Throws Error; nothing is recorded then.
+// Uploads what the cache does not have yet. Records the build last, so that every recorded path can be
+// fetched. Throws Error, and records nothing then.
 Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
                   store::BinaryCache& cache, const nix::SecretKey& key);
 

@@ -1,4 +1,5 @@
-// Publishing as several subcommands do it (publish, import deb --publish): options, key, one line a package.
+// Publishing as several subcommands do it (publish, import deb --publish): options, key, one line per
+// package.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,7 +11,7 @@
 
 namespace flox::cli {
 
-// Where to and as whom; what is empty comes from the configuration.
+// The catalog, the token and the key; what is empty comes from the configuration.
 struct PublishTo {
   std::string catalog_url;
   std::string token_file;

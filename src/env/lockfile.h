@@ -35,7 +35,7 @@ struct Lockfile {
   nlohmann::json manifest;  // the manifest that was locked
   std::vector<LockedPackage> packages;
 
-  // Of a lock that a person has on the disk; who takes locks from strangers gives smaller ones.
+  // For a lock on the disk of a user; callers with untrusted locks pass smaller limits.
   static constexpr JsonLimits file_limits{.bytes = 4 << 20, .depth = 64, .values = 400'000};
 
   // Reads version 1 locks of Flox 1.0 to 1.15. Throws Error(invalid_input) "NAME: …".

@@ -1,4 +1,4 @@
-// Work on bytes of strangers, done in a process of its own that can do nothing else (sandbox.h).
+// Work on untrusted bytes in a process of its own that can do nothing else (sandbox.h).
 //
 // A program that has such work is its own worker: it starts itself again (/proc/self/exe) with a first
 // argument that nobody types, and main() hands over to run_confined_job(). So there is no second program to
@@ -34,7 +34,7 @@ class ConfinedChannel {
   virtual std::string call(std::string_view message) = 0;
   // Tells the starter; there is no answer.
   virtual void note(std::string_view message) = 0;
-  // Confines the process for good. Call once, before the first byte of a stranger and before there are
+  // Confines the process for good. Call once, before the first untrusted byte and before there are
   // threads; what needs files that the sandbox does not show (keys of a cache) is opened before.
   virtual void confine() = 0;
 };

@@ -1,4 +1,4 @@
-// Takes from this process what it does not need, for good: the cell in which bytes of strangers are read.
+// Confines this process for good to what it needs for reading untrusted bytes.
 //
 // Four layers, each of which would do most of the work alone: no capabilities and no new privileges; Landlock
 // (files, TCP ports, signals, abstract sockets; landlock(7)); a list of the system calls that are allowed

@@ -29,7 +29,7 @@ class Secret {
 };
 
 // The text of a file of secrets without its final line break. Throws Error: untrusted, with the chmod that
-// mends it, if the file is not a regular file of this user's (or root's) or if group or others may read or
+// corrects it, if the file is not a regular file of this user's (or root's) or if group or others may read or
 // write it; not_found if it is missing; invalid_input if it is empty or over 64 KiB.
 Secret read_secret_file(const std::filesystem::path& path);
 

@@ -9,7 +9,7 @@
 namespace flox {
 
 // One line each, at most 300 characters, without control characters. All empty if the answer is no problem
-// document, or came from another server than was asked: what strangers write is not ours to repeat.
+// document, or came from another server than was asked: untrusted text is not repeated.
 struct Problem {
   std::string title;
   std::string detail;

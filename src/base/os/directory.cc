@@ -117,7 +117,7 @@ class Listing {
   std::unique_ptr<DIR, Close> stream_;
 };
 
-// Directories of a store are 0555, and those of strangers may have no mode at all: that stops all but root.
+// Directories of a store are 0555, and untrusted ones may have no mode at all: that stops all but root.
 void make_usable(int parent, const char* name) {
   if (::geteuid() == 0) return;
   const Fd fd(::openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

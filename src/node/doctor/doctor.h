@@ -1,4 +1,4 @@
-// What is right and wrong with this node, for people who are responsible for it. Looks, and changes nothing.
+// Checks of this node for its operators. Changes nothing.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,7 @@ struct DoctorOptions {
   std::string node_name;
 };
 
-// In the order in which a person would look. A check that cannot be made is a finding too; nothing is thrown.
+// In the order in which an operator would check. A check that fails to run is a finding too; throws nothing.
 std::vector<Finding> examine_node(const Config& config, const DoctorOptions& options);
 
 Severity worst(const std::vector<Finding>& findings);

@@ -1,7 +1,7 @@
-// The catalog, asked from a fetcher: floxd itself speaks no HTTP and no TLS to anybody outside the node, and
-// what the catalog answers is read where there is nothing to steal. One process answers what is asked within
-// half a minute, over connections that it keeps. What comes back is a lock, which is read once more, under
-// the limits of base/data/json.h.
+// Asking the catalog from a confined process: floxd itself speaks no HTTP and no TLS outside the node, and
+// the catalog's answers are parsed where there is nothing to steal. One process answers all requests of half
+// a minute, over connections that it keeps. Its result is a lock, which is parsed once more under the limits
+// of base/data/json.h.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace flox::node {
 
-// Makes the job known; for main(), before run_confined_job().
+// Registers the job; for main(), before run_confined_job().
 void add_catalog_job();
 
 // Thread-safe; calls block. All throw what catalog::Client throws, and unavailable if the fetcher died.

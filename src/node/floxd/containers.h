@@ -1,4 +1,4 @@
-// The containers that floxd has prepared: who they are, and which of them a peer process belongs to.
+// The containers that floxd has prepared, and which of them a client process belongs to.
 #pragma once
 
 #include <sys/types.h>
@@ -26,22 +26,25 @@ struct Container {
 
 // Whose leases and budgets a pod's are: "pod-ID".
 std::string pod_holder(const Container& container);
-// Who shares turns with others: the pods of a Kubernetes namespace together, elsewhere each for itself.
+// The tenant in scheduling: pods of one Kubernetes namespace are one tenant; without Kubernetes each pod is
+// one.
 std::string tenant_of(const Container& container);
 
-// Thread-safe. Kept in a file, so that a floxd that starts again knows the containers that run.
+// Thread-safe. Kept in a file, so that a restarted floxd knows the running containers.
 class Containers {
  public:
-  // A file that cannot be read is logged and passed over: what runs without being known loses its lease with
-  // the next sweep, and is prepared anew when it is started again.
+  // A file that cannot be read is logged and ignored: running containers that are unknown lose their leases
+  // with the next sweep, and are prepared again when they are restarted.
   explicit Containers(std::filesystem::path file);
 
-  // Known from now on, but not yet to a floxd that starts again: it is being prepared. Gives it its instance.
+  // Adds a container that is being prepared, in memory only: a restarted floxd does not know it. Sets its
+  // instance.
   void expect(Container& container);
   void add(const Container& container);
   // Forgets the container; gives what was known of it.
   std::optional<Container> remove(const std::string& id);
-  // The container to whose cgroups a process belongs, by its /proc/PID/cgroup. Nothing if it is none of ours.
+  // The container to whose cgroups a process belongs, by its /proc/PID/cgroup. Nothing if it is not one of
+  // these.
   std::optional<Container> of_cgroups(std::string_view cgroups) const;
   // Whether the container is still there, and no later one of its id.
   bool is_current(const Container& container) const;

@@ -1,5 +1,5 @@
 // Threads that tenants share. How long a piece of work takes is its tenant's choice (a large environment, a
-// slow cache), so nobody gets all the threads: whoever has as many as are free waits.
+// slow cache), so no tenant gets all the threads: a tenant that uses as many threads as are free waits.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,13 +20,13 @@ namespace flox::node {
 class FairThreads {
  public:
   explicit FairThreads(size_t threads) : free_(threads), threads_(threads) {}
-  // What runs is left alone, and waited for; what waits is forgotten.
+  // Waits for running work, and drops waiting work.
   ~FairThreads();
 
-  // Runs `work`, which throws nothing, in the tenant's turn; each one's in their order.
+  // Schedules `work`, which must not throw; the work of one tenant runs in the order of the calls.
   void post(const std::string& tenant, std::function<void()> work);
-  // The same for a caller that waits: gives what `work` gives and throws what it throws. A caller may go
-  // before the work has ended.
+  // The same for a coroutine that waits: returns what `work` returns and throws what it throws. The coroutine
+  // may end before the work does.
   template <typename Result>
   boost::asio::awaitable<Result> run(std::string tenant, std::function<Result()> work) {
     auto result = std::make_shared<std::optional<Result>>();

@@ -1,5 +1,5 @@
-// What the node itself has chosen for a pod, where pods may not choose (pod_install = false): the locks of
-// the environments that its containers were annotated with, and of the package that its namespace is given.
+// Environments that a pod may realise although pods may not install (pod_install = false): the locks of the
+// environments in its containers' annotations, and the package that the node gives its namespace.
 #pragma once
 
 #include <deque>

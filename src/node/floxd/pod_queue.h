@@ -1,6 +1,6 @@
-// The work that pods have asked for: on threads of its own, so many requests of one pod at once, the others
-// in the order in which they came, and the pods of one tenant never on all threads. What the shims ask for
-// never waits here.
+// The queue of pods' requests, with threads of its own: it limits concurrent requests per pod, keeps the
+// others in the order of arrival, and never gives all threads to one tenant. Requests of shims never wait
+// here.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -27,10 +27,10 @@ class PodQueue {
   // Both must outlive it.
   PodQueue(const PodBudgets& limits, Metrics& metrics);
 
-  // Runs `work` on a thread of the queue's and gives what it gives; throws what it throws. Throws a
+  // Runs `work` on a thread of the queue; returns what it returns and throws what it throws. Throws
   // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
-  // after the time that a request may take. Work that has begun goes on then, and counts as the pod's until
-  // its end.
+  // after the time limit of a request. Work that has begun continues then, and counts as the pod's until its
+  // end.
   template <typename Result>
   boost::asio::awaitable<Result> run(std::string pod, std::string tenant, std::function<Result()> work) {
     auto result = std::make_shared<std::optional<Result>>();

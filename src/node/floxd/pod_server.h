@@ -1,5 +1,5 @@
-// The pod socket: what pods ask, on a loop and threads of its own, so that however many they are and whatever
-// they send, a container's start does not wait for them.
+// The pod socket, with an event loop and threads of its own: the start of a container does not wait for
+// requests of pods, whatever they send.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -15,7 +15,7 @@
 
 namespace flox::node {
 
-// What the shim asks. Thread-safe; calls block. Errors are thrown.
+// The node protocol, for shims. Thread-safe; calls block. Throws Error.
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments,
@@ -44,9 +44,9 @@ class NodeService {
   Metrics& metrics_;
 };
 
-// What a pod asks, for the container that the connection belongs to (identify). Thread-safe; calls block.
-// Errors are thrown: untrusted where the container has ended, where a budget is used up, and where the node's
-// configuration forbids installing.
+// The pod protocol, for the container that the connection belongs to (identify). Thread-safe; calls block.
+// Throws Error: untrusted where the container has ended, a budget is used up, or the node's configuration
+// forbids installing.
 class PodService {
  public:
   PodService(const Config& config, Environments& environments, Containers& containers, Budgets& budgets,
@@ -82,10 +82,9 @@ class PodService {
   Grants& grants_;
 };
 
-// Ends the leases of pods and containers none of whose processes run any more, and what is known of such
-// pods.
+// Ends the leases of pods and containers without running processes, and forgets such pods.
 void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants);
-// Takes away the views of the store that no container uses.
+// Removes the views of the store that no container uses.
 void sweep_views(StoreViews& views, const Containers& containers);
 
 }  // namespace flox::node

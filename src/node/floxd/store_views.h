@@ -1,4 +1,4 @@
-// What a container sees of the store when it may see its own closure only (store-view "closure").
+// Views of the store for containers that may see only their own closure (store-view "closure").
 //
 // A view is one read-only overlay of two layers, whatever the number of paths. The upper layer holds an entry
 // for each path of the closure, below the directory "view"; each is a redirect (overlayfs.rst, "redirect_dir"
@@ -13,7 +13,7 @@
 // that a path was collected and fetched anew.
 //
 // A tree of bind mounts does the same and reads a little faster, but 400 mounts stand in each container's and
-// the node's mount tables, and take 0.2 MB of kernel memory a container (bench/store_view.sh).
+// the node's mount tables, and take 0.2 MB of kernel memory per container (bench/store_view.sh).
 #pragma once
 
 #include <chrono>
@@ -45,7 +45,7 @@ class StoreViews {
   // a path is not valid, unavailable if the kernel refuses the overlay.
   View show(const nix::StorePathSet& roots);
 
-  // Takes away the views that are not among `used` and were not asked for in the last `grace`.
+  // Removes the views that are not in `used` and were not requested within the last `grace`.
   void sweep(const std::set<std::string>& used, std::chrono::seconds grace);
 
  private:

@@ -1,5 +1,5 @@
-// Changes to the files of a machine that are made as a whole or not at all, and taken back byte for byte
-// later, also by another run of the program: what stood there before is kept in a directory.
+// Changes to files of a machine that are made all together or not at all, and reverted byte for byte later,
+// also by another run of the program: the original files are kept in a directory.
 #pragma once
 
 #include <sys/types.h>

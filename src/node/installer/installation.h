@@ -1,5 +1,4 @@
-// A node set up for imageless pods: which files that takes on this machine, and taking it back. Planning
-// changes nothing.
+// Plans the installation on a node: which files of this machine change. Planning changes nothing.
 #pragma once
 
 #include <optional>
@@ -41,7 +40,8 @@ InstallPlan plan_installation(const InstallOptions& options);
 // Where the record of an installation is.
 fs::path installation_record(const fs::path& root);
 
-// The containers that run under our shim on this machine, as "NAMESPACE/POD" or by their ids; each once.
+// The containers of this machine that run under containerd-shim-flox-v1, as "NAMESPACE/POD" or by their ids;
+// each once.
 std::vector<std::string> running_pods();
 
 // How the containerd that k3s brings differs from others, for the programs that talk to it.

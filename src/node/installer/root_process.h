@@ -1,5 +1,5 @@
-// Which of the machine's processes an installer may believe: root's own, by what they run, never by their
-// names, which anybody can give his programs.
+// Finds processes of root by the file that they execute, not by their names, which every user can give his
+// programs.
 #pragma once
 
 #include <sys/types.h>

@@ -1,5 +1,6 @@
-// The images that imageless pods name: containerd must know an image for every container, so these exist and
-// hold nothing. Made by us: imported locally, or served by floxd on loopback. No other registry is asked.
+// The images that imageless pods name: containerd needs an image for every container, so these exist and are
+// empty. We make them ourselves; they are imported locally or served by floxd on loopback, never pulled from
+// a registry.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Tells people on stderr what a command does: one line a step, with the seconds since its start.
+// Tells people on stderr what a command does: one line per step, with the seconds since its start.
 #pragma once
 
 #include <fmt/format.h>

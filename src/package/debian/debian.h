@@ -1,4 +1,4 @@
-// The Debian packages that this machine can have: what apt knows, and what is installed.
+// The Debian packages that are available to this machine: those that apt knows and those that are installed.
 #pragma once
 
 #include <filesystem>
@@ -30,10 +30,10 @@ struct DebianPackage {
 
 struct DebianOptions {
   fs::path download_cache;                             // empty: $XDG_CACHE_HOME/flox/debs
-  std::function<void(std::string_view line)> on_step;  // one line a step, for people; may be empty
+  std::function<void(std::string_view line)> on_step;  // one line per step, for people; may be empty
 };
 
-// Asks apt and dpkg through their commands, and remembers the answers: make one a command. One thread at a
+// Asks apt and dpkg through their commands, and remembers the answers: make one per command. One thread at a
 // time.
 //
 // A package's files come from its .deb, in the version that apt would install: from the download cache,
@@ -53,7 +53,8 @@ class Debian {
 
   // Reads the descriptions of many packages in one go.
   void load(const std::set<std::string>& names);
-  // Obtains the files of many packages in one go. Throws Error(unavailable) naming those that cannot be had.
+  // Obtains the files of many packages in one go. Throws Error(unavailable) naming those that are not
+  // available.
   void obtain(const std::set<std::string>& names);
   // Places (deb_file.h) of its files and links. Obtains the package.
   const std::vector<std::string>& files(const std::string& name);

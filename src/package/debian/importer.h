@@ -14,7 +14,7 @@
 
 namespace flox::package {
 
-// Remembers what it imported; make one a command. One thread at a time. The results depend only on the
+// Remembers what it imported; make one per command. One thread at a time. The results depend only on the
 // content of the .debs (and the rules in this folder), so what was imported once from the same .deb is found
 // again by its hash, in ROOT/nix/var/flox/imports.
 class Importer {

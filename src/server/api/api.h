@@ -23,11 +23,10 @@ struct ApiOptions {
 // Thread-safe.
 class Api {
  public:
-  // All must outlive it. Who signed the builds that are recorded is found anew if other keys are registered.
+  // The references must outlive it. Finds the signers of recorded builds again if other keys are registered.
   Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
       ApiOptions options);
-  // Refuses by its head a request for which there is nothing, or that may not change what it asks to change
-  // (HttpServerOptions::admit).
+  // Refuses by its head a request for an unknown resource or without permission (HttpServerOptions::admit).
   void admit(const ServerRequest& head) const;
   // Where the body of a PUT goes (HttpServerOptions::begin_upload).
   std::shared_ptr<UploadSink> begin_upload(const ServerRequest& head);
@@ -35,8 +34,8 @@ class Api {
 
  private:
   std::string base_url(const ServerRequest& request) const;
-  // Who signed all outputs, as people are told: the name of a registered key that did, or that nobody known
-  // did.
+  // The signer of all outputs, for people: the name of a registered key, or that no registered key signed
+  // them.
   std::string signer_of(const catalog::PackageBuild& build, const std::vector<nix::NarInfo>& outputs) const;
   std::string signer_of(const catalog::PackageBuild& build) const;
   void check_claims(catalog::PackageBuild& build) const;

@@ -1,7 +1,7 @@
 // The binary cache that the catalog serves: files below DATA/cache, checked before they become visible.
 //
-// What is published stays as it is: a NAR is named by its own hash, and of a path whose narinfo is here an
-// upload can add valid signatures and nothing else.
+// Published files never change: a NAR is named by its own hash, and an upload of an existing narinfo can only
+// add valid signatures.
 #pragma once
 
 #include <atomic>
@@ -41,11 +41,11 @@ class CacheFiles {
   // `keys` must outlive it. Throws Error.
   CacheFiles(std::filesystem::path directory, const RegisteredKeys& keys, CacheLimits limits = {});
 
-  // The file of that name if there is one. Names that no cache has ("../x", "a/b") are simply not found.
+  // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
   std::optional<std::filesystem::path> find(std::string_view name) const;
 
-  // Takes what is uploaded under that name while it arrives. Throws Error(invalid_input) for a name that no
-  // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no room.
+  // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
+  // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
   std::shared_ptr<UploadSink> begin(std::string_view name);
   // Makes a complete upload of begin() visible. A NAR must be named by its own SHA-256; a narinfo must parse,
   // be signed by a registered key (any, if there are none), name a NAR that is here with the stated hash and
@@ -54,7 +54,7 @@ class CacheFiles {
   // not_found, conflict). Uploading the same again is fine.
   void accept(std::string_view name, UploadSink& upload);
 
-  // What is known of a path; nothing if its narinfo or its NAR is not here, or the narinfo is damaged.
+  // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
   // here.

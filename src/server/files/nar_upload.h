@@ -20,7 +20,7 @@ class NarInfoUpload : public UploadSink {
   std::string text;  // at most nix::max_narinfo_size
 };
 
-// A NAR file, in a file of its own that nobody sees.
+// A NAR file, in a temporary file.
 class NarUpload : public UploadSink {
  public:
   NarUpload(CacheFiles& cache, std::string name, std::string compression);

@@ -1,4 +1,4 @@
-// The catalog's records: one row a published build, in SQLite.
+// The catalog's records: one row per published build, in SQLite.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +22,7 @@ class Records {
   // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
   // name, version, system and variant is there with other outputs.
   bool add(const catalog::PackageBuild& build);
-  // What is recorded under the same name, version, system and variant.
+  // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
@@ -31,7 +31,8 @@ class Records {
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
   // Names of all packages, sorted; the same list until one is added.
   std::shared_ptr<const std::vector<std::string>> names() const;
-  // Sets every build's signer anew if `keys` is not the text of the last time: who is believed has changed.
+  // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have
+  // changed.
   void set_signers(const std::string& keys,
                    const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;

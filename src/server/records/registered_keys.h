@@ -1,4 +1,4 @@
-// The public keys whose signatures the catalog believes, and of which packages.
+// The public keys that the catalog trusts, and the packages that each may sign.
 #pragma once
 
 #include <map>

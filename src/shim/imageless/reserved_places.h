@@ -7,11 +7,11 @@
 
 namespace flox::shim {
 
-// Throws Error(conflict) if a mount or a device of the spec (volumes, tmpfs, the lot) stands at or below a
-// reserved place, or on "/": by its text in any spelling, or because a link of the root leads there. A mount
-// above ("/run") is fine: what is ours is mounted after all others, and lies on top (RuntimeSpec::add_mount).
-// For that reason it does not matter either where a link inside a volume would lead a mount that is nested in
-// that volume.
+// Throws Error(conflict) if a mount or a device of the spec (a volume, a tmpfs, any other) stands at or below
+// a reserved place, or on "/": by its text in any spelling, or because a link of the root leads there. A
+// mount above ("/run") is fine: what is ours is mounted after all others, and lies on top
+// (RuntimeSpec::add_mount). For that reason it does not matter either where a link inside a volume would lead
+// a mount that is nested in that volume.
 void check_places(const oci::RuntimeSpec& spec, const Rootfs& root);
 
 }  // namespace flox::shim

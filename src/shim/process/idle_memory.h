@@ -1,4 +1,4 @@
-// What an idle shim gives back. There is one a pod, and it has nothing to do nearly always.
+// What an idle shim gives back. There is one shim per pod, and it is idle nearly always.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>

@@ -1,4 +1,4 @@
-// Where a narinfo says that its NAR file is. The narinfo is a stranger's text until its signature is checked,
+// Where a narinfo says that its NAR file is. The narinfo is untrusted until its signature is checked,
 // and the URL is not signed: it may name a file of the cache, and nothing else.
 #pragma once  // Fuzzed by fuzz/nar_url.cc.
 

@@ -24,7 +24,7 @@ struct UploadOptions {
   // What is published is checked; copying a store, with what others built, is not the place to judge them.
   bool links_stay_inside = false;
   bool listings = false;  // also write DIGEST.ls, what is in each NAR and where
-  unsigned workers = 0;   // 0: one a core
+  unsigned workers = 0;   // 0: one per core
   std::function<void(const UploadProgress&)> on_progress;  // from any worker, one call at a time
 };
 

@@ -43,7 +43,7 @@ struct RealiseOptions {
   // Also accept an unsigned path whose content address proves it (Nix's rule). Off, every fetched path needs
   // a signature: a content address says what the bytes are, not who published them.
   bool trust_content_addressed = false;
-  unsigned workers = 0;  // 0: one a core
+  unsigned workers = 0;  // 0: one per core
   // Bytes for what is on its way, whatever the closure and however many workers: a quarter for small files
   // that are fetched ahead, an eighth for the beginnings of large ones, the rest for decoders and what they
   // give. Workers wait for each other where it does not suffice for all; a file that needs more by itself is

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "store/gc/collector_turn.h"
+#include "store/gc/gc_lock.h"
 #include "store/gc/last_use.h"
 #include "store/gc/roots.h"
 #include "store/local/parallel.h"
@@ -102,7 +102,7 @@ class Collection {
   Collection(LocalStore& store, const GcOptions& options)
       : store_(store),
         options_(options),
-        turn_(std::in_place, store),
+        gc_lock_(std::in_place, store),
         temporary_(read_temporary()),
         graph_(store.references()),  // after the temporary roots: who has finished by now is in it
         marks_(store, graph_, options),
@@ -114,10 +114,10 @@ class Collection {
     ::unlink((store_.state_directory() / "db/reserved").c_str());  // room for SQLite on a full disk
     remove_litter();
     remove_paths();
-    turn_.reset();  // what is in the trash is nobody's
+    gc_lock_.reset();  // what is in the trash is nobody's
     trash_.drain();
     remove_links();
-    store_.lay_ballast();
+    store_.reserve_space();
     result_.bytes_freed = trash_.bytes_freed();
     result_.failures += trash_.failures();
     result_.paths_kept = graph_.size() - result_.removed.size();
@@ -134,7 +134,7 @@ class Collection {
   bool enough() const { return options_.max_freed && trash_.bytes_freed() >= *options_.max_freed; }
 
   bool is_temporary_root(std::string_view digest) const {
-    return temporary_.contains(std::string(digest)) || turn_->is_announced(digest);
+    return temporary_.contains(std::string(digest)) || gc_lock_->is_announced(digest);
   }
 
   // What stands in the store directory and is no valid path: trees that were never registered, locks of dead
@@ -143,7 +143,7 @@ class Collection {
     for (const std::string& name : entries_of(store_.store_directory())) {
       const std::string_view digest = std::string_view(name).substr(0, nix::digest_length);
       if (is_in_graph(digest, name)) continue;
-      const auto lock = turn_->hold();
+      const auto lock = gc_lock_->hold();
       if (is_temporary_root(digest) || store_.is_registered(name) || is_somebodys(name)) continue;
       if (!trash_.take(store_.store_directory() / name)) ++result_.failures;
       ++result_.litter;
@@ -174,7 +174,7 @@ class Collection {
     const std::vector<Index> dead = marks_.dead();
     for (size_t next = 0; next < dead.size() && !enough();) {
       if (options_.before_batch && !options_.before_batch()) return;
-      turn_->let_others_talk(longest_courtesy);
+      gc_lock_->wait_for_announcements(longest_courtesy);
       next = remove_batch(dead, next);
       if (options_.max_freed) trash_.drain();  // how much that gave decides about the next
     }
@@ -182,8 +182,8 @@ class Collection {
 
   // Gives the position after the batch.
   size_t remove_batch(const std::vector<Index>& dead, size_t next) {
-    const auto lock = turn_->hold();
-    for (const std::string& digest : turn_->take_news()) marks_.keep(digest);
+    const auto lock = gc_lock_->hold();
+    for (const std::string& digest : gc_lock_->take_new_announcements()) marks_.keep(digest);
     std::vector<StorePath> batch;
     uint64_t bytes = 0;
     for (; next < dead.size() && batch.size() < batch_size; ++next) {
@@ -216,7 +216,7 @@ class Collection {
 
   LocalStore& store_;
   const GcOptions& options_;
-  std::optional<CollectorTurn> turn_;
+  std::optional<GcLock> gc_lock_;
   std::unordered_set<std::string> temporary_;
   ReferenceGraph graph_;
   Marks marks_;

@@ -1,5 +1,5 @@
-// Garbage collection: removes the paths that no root reaches. Nix's protocol since 2.5
-// (docs/formats/store-locks.md), so that Nix and we may use, add and collect at the same time on one store.
+// Garbage collection: removes the paths that no root reaches. Uses Nix's protocol since 2.5
+// (docs/formats/store-locks.md): Nix and flox may use, add and collect paths of one store at the same time.
 #pragma once
 
 #include <chrono>
@@ -14,14 +14,14 @@
 namespace flox::store {
 
 struct GcOptions {
-  // Stop when so many bytes on the disk are free again; the longest unused paths go first.
+  // Stop after freeing this many bytes on the disk; the longest unused paths go first.
   std::optional<uint64_t> max_freed;
-  // What was in use (or registered) since then stays, with all that it refers to.
+  // Keep paths that were in use or registered within this time, and their closures.
   std::optional<std::chrono::seconds> keep_newer;
-  bool dry_run = false;  // say what would go, change nothing
-  unsigned workers = 0;  // threads that delete files while they do not wait for the disk; 0: one a core
-  // Called before each batch of deletions, with no lock held but the collector's: the place to wait while
-  // something more urgent is under way. False ends the collection.
+  bool dry_run = false;  // report what would be removed, change nothing
+  unsigned workers = 0;  // threads that delete files while they do not wait for the disk; 0: one per core
+  // Called before each batch of deletions, while only the GC lock is held: it may wait while more urgent work
+  // runs. False ends the collection.
   std::function<bool()> before_batch;
 };
 
@@ -35,11 +35,11 @@ struct GcResult {
   size_t paths_kept = 0;
 };
 
-// Marks from the permanent, temporary and runtime roots; then, referrers first and in batches: the database
-// row goes, the tree moves to the trash by one rename, and threads delete it. Killed at any point it leaves
-// no valid path without its files; the next collection takes the rest away. A path that is announced
-// meanwhile stays, with its closure, unless it is gone already. Others wait for a batch at most (some
-// milliseconds). Throws Error if it cannot begin, or if a root cannot be read.
+// Marks from the permanent, temporary and runtime roots. Then, referrers first and in batches, removes the
+// database row, moves the tree to the trash by one rename, and deletes it in threads. A process that is
+// killed at any point leaves no valid path without its files; the next collection removes the rest. A path
+// that a client announces meanwhile stays, with its closure, unless it is gone already. Other processes wait
+// for one batch at most (some milliseconds). Throws Error if it cannot begin, or if a root cannot be read.
 GcResult collect_garbage(LocalStore& store, const GcOptions& options = {});
 
 }  // namespace flox::store

@@ -18,7 +18,7 @@
 #include "base/os/fd.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
-#include "store/gc/collector_turn.h"
+#include "store/gc/gc_lock.h"
 #include "store/gc/last_use.h"
 #include "store/gc/lease.h"
 #include "store/gc/roots.h"
@@ -309,7 +309,7 @@ TEST_F(GcTest, nobody_who_reads_no_answers_keeps_the_collector) {
       fail_errno(errno, "connecting");
     return fd;
   };
-  const auto turn = std::make_unique<CollectorTurn>(store);
+  const auto gc_lock = std::make_unique<GcLock>(store);
   EXPECT_EQ(fs::status(socket).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   const Fd deaf = connect();
   const std::string line = "/nix/store/" + std::string(32, '0') + "-x\n";

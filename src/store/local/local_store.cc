@@ -126,7 +126,7 @@ void LocalStore::add_signatures(const StorePath& path, const std::vector<std::st
   state_->database->add_signatures(path, signatures);
 }
 
-void LocalStore::lay_ballast() const noexcept { reserve_space(state_->layout.state); }
+void LocalStore::reserve_space() const noexcept { store::reserve_space(state_->layout.state); }
 
 void LocalStore::add_temp_roots(const StorePathSet& paths) const { state_->temp_roots->add(paths); }
 
@@ -140,12 +140,12 @@ void LocalStore::sync(std::chrono::seconds quiet) {
   state_->sync_up_to(next_id);
 }
 
-StorePathSet LocalStore::doubtful_paths() const {
-  const auto first = state_->mark.doubtful();
+StorePathSet LocalStore::unsynced_paths() const {
+  const auto first = state_->mark.first_unsynced();
   return first ? state_->database->since(*first) : StorePathSet();
 }
 
-void LocalStore::settle_doubts() { state_->sync_up_to(state_->database->next_id()); }
+void LocalStore::mark_synced() { state_->sync_up_to(state_->database->next_id()); }
 
 void LocalStore::install(const std::vector<ReadyTree>& trees) {
   const Writing writing;

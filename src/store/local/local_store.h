@@ -38,22 +38,22 @@ class LocalStore {
 
   const fs::path& root() const noexcept;
   std::chrono::milliseconds lock_timeout() const noexcept;
-  fs::path store_directory() const;    // ROOT/nix/store
-  fs::path state_directory() const;    // ROOT/nix/var/nix
-  fs::path scratch_directory() const;  // for temporary trees: on the store's file system, and
-                                       // out of the collector's sight
-  fs::path trash_directory() const;    // for what is not part of the store any more: the same
-  fs::path staging_directory() const;  // for complete trees that wait for being installed: the same
+  fs::path store_directory() const;  // ROOT/nix/store
+  fs::path state_directory() const;  // ROOT/nix/var/nix
+  // On the store's file system, and left alone by the collector:
+  fs::path scratch_directory() const;               // for temporary trees
+  fs::path trash_directory() const;                 // for removed trees until they are deleted
+  fs::path staging_directory() const;               // for complete trees until they are installed
   fs::path real_path(const StorePath& path) const;  // where its files are
 
   // Nothing if the path is not valid.
   std::optional<PathInfo> query(const StorePath& path) const;
   bool is_valid(const StorePath& path) const;
-  // Whether the database has a row for this entry of the store's directory, which need not be a path of ours.
+  // Whether the database has a row for this entry of the store's directory, which need not be a store path.
   bool is_registered(std::string_view base_name) const;
-  // Without the rows of others that are no paths of ours; they and their files are left alone.
+  // Without rows of other programs that are not store paths; these and their files are left alone.
   StorePathSet valid_paths() const;
-  // The valid path whose digest begins so.
+  // The valid path whose digest begins with this.
   std::optional<StorePath> find(std::string_view digest) const;
   // All valid paths and their references, of one moment.
   ReferenceGraph references() const;
@@ -88,21 +88,22 @@ class LocalStore {
   // this object does when it goes. What a killed process left is removed by the next one that asks for one.
   fs::path make_build_directory();
 
-  // Waits until all that is valid now is on the disk, and marks that. Does nothing if that is known already,
-  // if what was valid before the machine stopped has not been looked at yet, or if something became valid
-  // less than `quiet` ago.
+  // Waits until the files of all valid paths are on the disk, and records that. Does nothing if that is
+  // recorded already, if unsynced paths of before the machine's stop are not verified yet, or if a path
+  // became valid less than `quiet` ago.
   void sync(std::chrono::seconds quiet = {});
-  // The valid paths that may be damaged, because the machine has stopped since they were registered, perhaps
-  // before they were on the disk. Nearly always none; recover() (recovery.h) deals with them. About 10 us.
-  StorePathSet doubtful_paths() const;
-  // They have been looked at: waits until all that is valid is on the disk, and marks that.
-  void settle_doubts();
+  // The valid paths that may be damaged, because the machine stopped after they were registered and perhaps
+  // before their files were on the disk. Nearly always none; recover() (recovery.h) repairs them. About 10
+  // us.
+  StorePathSet unsynced_paths() const;
+  // After their verification: waits until the files of all valid paths are on the disk, and records that.
+  void mark_synced();
 
-  // Lays down the ballast that a collector removes first: a full disk leaves SQLite no room to forget paths
+  // Reserves space on the disk that a collector frees first: on a full disk SQLite could not remove rows
   // otherwise. Does nothing if the disk is full.
-  void lay_ballast() const noexcept;
+  void reserve_space() const noexcept;
 
-  // Keeps the collector off these paths until this object goes (Nix's temp roots,
+  // Protects these paths from collection for the lifetime of this object (Nix's temporary roots,
   // docs/formats/store-locks.md). Call before checking validity.
   void add_temp_roots(const StorePathSet& paths) const;
 

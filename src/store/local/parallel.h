@@ -11,7 +11,7 @@ namespace flox::store {
 void run_workers(unsigned count, const std::function<void(unsigned)>& body,
                  const std::function<void()>& on_failure = {});
 
-// 0 means one worker a core.
+// 0 means one worker per core.
 unsigned worker_count(unsigned wanted);
 
 }  // namespace flox::store

@@ -9,7 +9,7 @@
 
 namespace flox::store {
 
-// Held until the object goes; the lock file goes with it. Whoever needs several takes them in sorted order.
+// Held for the lifetime of the object, which removes the lock file. Take several in sorted order.
 // After taking one, check the path's validity again: its last holder may just have made it.
 class PathLock {
  public:

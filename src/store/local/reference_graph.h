@@ -1,5 +1,5 @@
-// All valid paths and their references in memory, as they were at one moment: what questions about more than
-// a few paths are answered from. Reading 28,000 references takes 20 ms; asking for each takes a second.
+// All valid paths and their references in memory, as they were at one moment: used for questions about more
+// than a few paths. Reading 28,000 references takes 20 ms; asking for each takes a second.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// The store is read-only for the process that owns it, except where it says that it writes to the store.
+// Makes the store read-only for the process that owns it, except inside a Writing scope.
 //
 // A mount namespace belongs to a thread, not to a process. floxd enters one of its own before it has threads,
 // in which the store's directory is mounted read-only; the few functions that install, collect, repair or
 // optimise go back to the machine's namespace for as long as they take (Writing). So whatever else writes to
-// a path in the store, by a link or a name of a stranger, gets EROFS from the kernel. The views that
+// a path in the store, by an untrusted link or name, gets EROFS from the kernel. The views that
 // containers get (node/store_views) are mounted in the machine's namespace the same way, where shims see
 // them.
 #pragma once

@@ -24,7 +24,7 @@ std::optional<int64_t> SyncMark::pending() const {
   return mark && mark->of_this_boot ? std::optional(mark->first_row) : std::nullopt;
 }
 
-std::optional<int64_t> SyncMark::doubtful() const {
+std::optional<int64_t> SyncMark::first_unsynced() const {
   const auto mark = read();
   return mark && !mark->of_this_boot ? std::optional(mark->first_row) : std::nullopt;
 }

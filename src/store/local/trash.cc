@@ -68,12 +68,12 @@ class TreeDeletion {
     struct stat status {};
     if (::fstat(fd, &status) == 0) freed_ += static_cast<uint64_t>(status.st_blocks) * block;
     // Entries go while they are read; a file system that loses its place over that is read again.
-    for (int round = 0;; ++round) {
+    for (int attempt = 0;; ++attempt) {
       while (const dirent* entry = ::readdir(stream.get()))
         if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
           remove(fd, entry->d_name, entry->d_type);
       if (::unlinkat(parent, name, AT_REMOVEDIR) == 0) return;
-      if (errno != ENOTEMPTY || round == 3) return check(errno, name);
+      if (errno != ENOTEMPTY || attempt == 3) return check(errno, name);
       ::rewinddir(stream.get());
     }
   }
@@ -90,7 +90,7 @@ class TreeDeletion {
 
 Trash::Trash(const LocalStore& store, unsigned workers)
     : directory_(store.trash_directory()), prefix_(fmt::format("{}-", ::getpid())), workers_(workers) {
-  fs::create_directories(directory_);  // on a mount of its own a collector of Nix's takes it for litter
+  fs::create_directories(directory_);  // on a mount of its own, Nix's collector would remove it
   for (const auto& left : fs::directory_iterator(directory_)) queue_.push_back(left.path());
   const std::lock_guard lock(mutex_);
   begin_window();
@@ -131,13 +131,13 @@ void Trash::enqueue(fs::path path) {
     const std::lock_guard lock(mutex_);
     if (queue_.empty() && busy_ == 0) begin_window();
     queue_.push_back(std::move(path));
-    note_hunger();
+    note_idle_workers();
   }
   more_.notify_one();
 }
 
 bool Trash::hand_over(int parent, const char* name) {
-  if (!hungry_) return false;
+  if (!has_idle_worker_) return false;
   fs::path to = fresh_name();
   [[maybe_unused]] const int unlocked =
       ::geteuid() != 0 ? ::fchmodat(parent, name, 0700, 0) : 0;  // as in take()
@@ -146,7 +146,7 @@ bool Trash::hand_over(int parent, const char* name) {
   return true;
 }
 
-void Trash::note_hunger() { hungry_ = queue_.size() < waiting_; }
+void Trash::note_idle_workers() { has_idle_worker_ = queue_.size() < waiting_; }
 
 void Trash::drain() {
   std::unique_lock lock(mutex_);
@@ -176,10 +176,10 @@ void Trash::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
     ++waiting_;
-    note_hunger();
+    note_idle_workers();
     more_.wait(lock, [&] { return stop_ || !queue_.empty(); });
     --waiting_;
-    note_hunger();
+    note_idle_workers();
     if (queue_.empty()) return;
     const fs::path path = std::move(queue_.front());
     queue_.pop_front();

@@ -1,5 +1,5 @@
-// Where trees go that are no part of the store any more: moved away by one rename, so that their names are
-// free at once, and deleted by threads of its own, several of them in one tree where it is the last.
+// Trees that are removed from the store: each is moved away by one rename, so that its name is free at once,
+// and then deleted by threads, several of them in one tree if it is the last.
 #pragma once
 
 #include <atomic>
@@ -16,22 +16,22 @@ namespace flox::store {
 
 class LocalStore;
 
-// What a killed process left in the directory is deleted by the next one.
+// The next process deletes what a killed one left in the directory.
 class Trash {
  public:
-  // `workers` threads delete. While the process keeps less than half of so many cores busy, because they wait
-  // for the disk (one that discards each file's blocks at once, say), there are more and more, 16 at most.
+  // `workers` threads delete. While they keep less than half of as many cores busy, because they wait for the
+  // disk, threads are added, up to 16.
   Trash(const LocalStore& store, unsigned workers);
-  // Deletes what is left first.
+  // Deletes what is left.
   ~Trash();
   Trash(const Trash&) = delete;
   Trash& operator=(const Trash&) = delete;
 
-  // Takes a file or tree; it need not exist. False if it cannot be moved, which is logged.
+  // Moves a file or tree here; it need not exist. False if it cannot be moved, which is logged.
   bool take(const std::filesystem::path& path);
   // Waits until all that was taken is deleted.
   void drain();
-  // Bytes on the disk that have been given back so far: files that other paths share do not count.
+  // Bytes freed on the disk so far: files that other paths share do not count.
   uint64_t bytes_freed() const noexcept { return bytes_freed_; }
   // Trees that could not be deleted; the reasons are logged, and the next collection tries again.
   uint64_t failures() const noexcept { return failures_; }
@@ -40,17 +40,17 @@ class Trash {
   void work();
   void enqueue(std::filesystem::path path);
   std::filesystem::path fresh_name();
-  // Moves a directory out of the tree that it is being deleted with, if another thread has nothing to do.
+  // Gives a subdirectory of the tree being deleted to an idle worker, if there is one.
   bool hand_over(int parent, const char* name);
-  void note_hunger();
+  void note_idle_workers();
   // With the mutex held:
   void begin_window();
-  void add_threads();  // if those that there are mostly wait
+  void add_threads();  // if the existing ones mostly wait
 
   std::filesystem::path directory_;
   std::string prefix_;  // no other process's names begin so
   std::atomic<uint64_t> taken_ = 0;
-  std::atomic<bool> hungry_ = false;  // a thread waits for something to delete
+  std::atomic<bool> has_idle_worker_ = false;  // a thread waits for something to delete
   std::mutex mutex_;
   std::condition_variable more_;  // something is in the queue, or it is time to stop
   std::condition_variable done_;  // nothing is left

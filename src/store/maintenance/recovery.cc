@@ -14,8 +14,8 @@
 namespace flox::store {
 namespace {
 
-// What could not be mended, one base name a line. Another process may write it at the same time: the last one
-// wins, and what it did not know is found by verifying.
+// The paths that could not be repaired, one base name per line. Another process may write it at the same
+// time: the last one wins, and what it did not know is found by verifying.
 class DamagedPaths {
  public:
   explicit DamagedPaths(const LocalStore& store) : file_(store.state_directory() / "flox/damaged") {}
@@ -29,7 +29,7 @@ class DamagedPaths {
       try {
         if (end > start) paths.insert(StorePath::from_base_name(text.substr(start, end - start)));
       } catch (const Error& error) {
-        log::warning("{}: a line is passed over: {}", file_.string(), printable(error.what()));
+        log::warning("{}: a line is skipped: {}", file_.string(), printable(error.what()));
       }
       start = end + 1;
     }
@@ -57,32 +57,32 @@ StorePathSet still_valid(const LocalStore& store, const StorePathSet& paths) {
   return valid;
 }
 
-struct Unmended {
+struct Unrepaired {
   Damage damage;
   Error why;
 };
 
-// Of these paths, all valid, those that are damaged and stay so.
-std::vector<Unmended> mend(LocalStore& store, const StorePathSet& paths,
-                           const std::vector<std::string>& caches) {
-  std::vector<Unmended> unmended;
-  if (paths.empty()) return unmended;
+// Verifies these valid paths and repairs the damaged ones; gives those that stay damaged.
+std::vector<Unrepaired> repair_all(LocalStore& store, const StorePathSet& paths,
+                                   const std::vector<std::string>& caches) {
+  std::vector<Unrepaired> unrepaired;
+  if (paths.empty()) return unrepaired;
   for (const Damage& damage : verify(store, {.paths = paths})) {
     try {
       repair(store, damage.path, caches);
       log::warning("{} was damaged when the machine stopped ({}): fetched again", damage.path.to_string(),
                    damage.problem);
     } catch (const Error& error) {
-      unmended.push_back({damage, error});
+      unrepaired.push_back({damage, error});
     }
   }
-  return unmended;
+  return unrepaired;
 }
 
-// Makes those invalid that no sound path refers to: what was made here, a profile perhaps, can be made again.
-StorePathSet forget(LocalStore& store, const std::vector<Unmended>& unmended) {
+// Makes the paths invalid to which no sound path refers: a profile, for example, can be built again.
+StorePathSet forget(LocalStore& store, const std::vector<Unrepaired>& unrepaired) {
   std::vector<PathInfo> infos;
-  for (const Unmended& path : unmended)
+  for (const Unrepaired& path : unrepaired)
     if (auto info = store.query(path.damage.path)) infos.push_back(std::move(*info));
   std::vector<StorePath> referrers_first;
   for (const PathInfo* info : in_reference_order(infos) | std::views::reverse)
@@ -94,16 +94,15 @@ StorePathSet forget(LocalStore& store, const std::vector<Unmended>& unmended) {
 }  // namespace
 
 void recover(LocalStore& store, const std::vector<std::string>& caches) {
-  const StorePathSet doubtful = still_valid(store, store.doubtful_paths());
-  if (doubtful.empty()) return;
-  in_context("looking after the store since the machine's last stop", [&] {
-    log::info("the machine has stopped since {} paths became valid: comparing them with what was registered",
-              doubtful.size());
-    const std::vector<Unmended> unmended = mend(store, doubtful, caches);
-    const StorePathSet forgotten = forget(store, unmended);
+  const StorePathSet unsynced = still_valid(store, store.unsynced_paths());
+  if (unsynced.empty()) return;
+  in_context("recovering the store after the machine's last stop", [&] {
+    log::info("the machine has stopped since {} paths became valid: verifying them", unsynced.size());
+    const std::vector<Unrepaired> unrepaired = repair_all(store, unsynced, caches);
+    const StorePathSet forgotten = forget(store, unrepaired);
     const DamagedPaths damaged(store);
     StorePathSet known = damaged.read();
-    for (const Unmended& path : unmended) {
+    for (const Unrepaired& path : unrepaired) {
       const std::string text = path.damage.path.to_string();
       if (forgotten.contains(path.damage.path)) {
         log::warning("{} was damaged when the machine stopped ({}): it is not valid any more", text,
@@ -115,7 +114,7 @@ void recover(LocalStore& store, const std::vector<std::string>& caches) {
       known.insert(path.damage.path);
     }
     damaged.write(known);
-    store.settle_doubts();
+    store.mark_synced();
   });
 }
 
@@ -128,12 +127,12 @@ void require_sound(LocalStore& store, const StorePathSet& paths, const std::vect
   for (const StorePath& path : known)
     if (paths.contains(path)) asked.insert(path);
   if (asked.empty()) return;
-  const std::vector<Unmended> unmended = mend(store, still_valid(store, asked), caches);
+  const std::vector<Unrepaired> unrepaired = repair_all(store, still_valid(store, asked), caches);
   for (const StorePath& path : asked) known.erase(path);
-  for (const Unmended& path : unmended) known.insert(path.damage.path);
+  for (const Unrepaired& path : unrepaired) known.insert(path.damage.path);
   damaged.write(known);
-  if (unmended.empty()) return;
-  const Unmended& first = unmended.front();
+  if (unrepaired.empty()) return;
+  const Unrepaired& first = unrepaired.front();
   throw Error(ErrorKind::conflict,
               fmt::format("{} is damaged since the machine stopped ({}): {}", first.damage.path.to_string(),
                           first.damage.problem, first.why.what()),

@@ -1,5 +1,5 @@
-// After the machine has stopped too soon: paths became valid before their files were on the disk
-// (sync_mark.h), so each of them is compared with what was registered, and fetched again if it is damaged.
+// Recovery after the machine stopped before the files of new paths were on the disk (sync_mark.h): verifies
+// each of these paths and repairs the damaged ones.
 #pragma once
 
 #include <string>
@@ -9,17 +9,17 @@
 
 namespace flox::store {
 
-// Looks at the paths that may be damaged since the machine stopped, and mends those that are with what the
-// caches have. One that no cache can mend becomes invalid, if no sound path refers to it; else it is
-// remembered (STATE/flox/damaged). All is logged. Does nothing, quickly, if there are none. Throws Error if
-// it cannot do its work, not for damage.
+// Verifies the unsynced paths of before the stop and repairs the damaged ones from the caches. A path that no
+// cache can repair becomes invalid if no sound path refers to it; otherwise it is recorded in
+// STATE/flox/damaged. Logs all of this. Returns at once if there are no unsynced paths. Throws Error if it
+// cannot verify, not for damage.
 void recover(LocalStore& store, const std::vector<std::string>& caches);
 
-// The paths that are remembered as damaged. Nearly always none.
+// The paths that are recorded as damaged. Nearly always none.
 StorePathSet damaged_paths(const LocalStore& store);
 
-// Throws Error(conflict) if one of the paths is remembered as damaged and still is, and the caches cannot
-// mend it.
+// Throws Error(conflict) if one of the paths is recorded as damaged, still is, and the caches cannot repair
+// it.
 void require_sound(LocalStore& store, const StorePathSet& paths, const std::vector<std::string>& caches);
 
 }  // namespace flox::store

@@ -60,13 +60,13 @@ class RecoveryTest : public testing::Test {
 
 TEST_F(RecoveryTest, nothing_is_in_doubt_while_the_machine_runs) {
   const LocalStore store(root_);
-  EXPECT_THAT(store.doubtful_paths(), IsEmpty());
+  EXPECT_THAT(store.unsynced_paths(), IsEmpty());
 }
 
 TEST_F(RecoveryTest, what_was_not_synced_before_a_stop_is_in_doubt) {
   start_again();
   const LocalStore store(root_);
-  EXPECT_THAT(store.doubtful_paths(), testing::UnorderedElementsAre(*lib_, *app_, *leaf_));
+  EXPECT_THAT(store.unsynced_paths(), testing::UnorderedElementsAre(*lib_, *app_, *leaf_));
 }
 
 TEST_F(RecoveryTest, what_was_synced_is_not_in_doubt) {
@@ -74,7 +74,7 @@ TEST_F(RecoveryTest, what_was_synced_is_not_in_doubt) {
   store.sync();
   const StorePath later = add(store, "later", "added after the sync", {});
   start_again();
-  EXPECT_THAT(store.doubtful_paths(), ElementsAre(later));
+  EXPECT_THAT(store.unsynced_paths(), ElementsAre(later));
 }
 
 TEST_F(RecoveryTest, a_sync_is_not_repeated_when_nothing_is_new) {
@@ -94,18 +94,18 @@ TEST_F(RecoveryTest, a_sync_can_wait_until_nothing_was_added_for_a_while) {
   EXPECT_NE(read_file(mark_), before);
 }
 
-TEST_F(RecoveryTest, a_sync_does_not_settle_doubts) {
+TEST_F(RecoveryTest, a_sync_does_not_mark_synced) {
   start_again();
   LocalStore store(root_);
   store.sync();
-  EXPECT_EQ(store.doubtful_paths().size(), 3U);
+  EXPECT_EQ(store.unsynced_paths().size(), 3U);
 }
 
 TEST_F(RecoveryTest, a_mark_that_cannot_be_read_vouches_for_nothing) {
   LocalStore store(root_);
   store.sync();
   write_file(mark_, "garbage");
-  EXPECT_EQ(store.doubtful_paths().size(), 3U);
+  EXPECT_EQ(store.unsynced_paths().size(), 3U);
 }
 
 TEST_F(RecoveryTest, a_damaged_path_is_fetched_again) {
@@ -114,7 +114,7 @@ TEST_F(RecoveryTest, a_damaged_path_is_fetched_again) {
   LocalStore store(root_);
   recover(store, {cache_});
   EXPECT_EQ(text_of(*lib_), "a library");
-  EXPECT_THAT(store.doubtful_paths(), IsEmpty());
+  EXPECT_THAT(store.unsynced_paths(), IsEmpty());
 }
 
 TEST_F(RecoveryTest, realising_mends_what_it_needs) {

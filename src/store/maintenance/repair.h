@@ -1,4 +1,4 @@
-// Mending damaged paths of the store with what binary caches have.
+// Repairing damaged paths of the store from binary caches.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace flox::store {
 
-// Fetches the valid path again from the first of the caches that gives the NAR that was registered, and puts
-// it in the place of what is there by one rename: whoever has the damaged files open keeps them. What the
-// store has registered is what is trusted, whoever signed it. Links of .links that the damaged files share
-// are dropped. Throws Error naming each cache and what it said.
+// Fetches the valid path again from the first cache that has the registered NAR, and replaces the damaged
+// tree by one rename: processes that have the damaged files open keep them. The registered hash is trusted,
+// whoever signed it. Removes the links of .links that the damaged files share. Throws Error naming each cache
+// and what it answered.
 void repair(LocalStore& store, const StorePath& path, const std::vector<std::string>& caches);
 
 }  // namespace flox::store

@@ -1,6 +1,6 @@
 // A small HTTP/1.1 server for flox-catalog, flox store serve, floxd's metrics and the workload's metrics.
 //
-// Whoever connects is a stranger: everything of a request is bounded before it is kept, memory grows as bytes
+// Clients are untrusted: every part of a request is bounded before it is kept, memory grows as bytes
 // arrive, and a client that is slow costs a small object and no thread. One thread moves bytes; handlers run
 // on threads of their own, uploads and streams on others again, so that neither keeps the rest waiting.
 #pragma once

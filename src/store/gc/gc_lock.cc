@@ -1,4 +1,4 @@
-#include "store/gc/collector_turn.h"
+#include "store/gc/gc_lock.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -28,7 +28,7 @@ constexpr size_t most_clients = 256;
 constexpr auto quiet = std::chrono::milliseconds(20);
 
 // Listens at DIRECTORY/socket, through the directory's descriptor: its path may be longer than a socket's
-// address can hold. For the store's owner alone, as gc.lock is: who cannot take that has nothing to announce.
+// address can hold. Only the store's owner may use it, as gc.lock: other users have nothing to announce.
 Fd listen_in(const fs::path& directory) {
   const Fd parent = open_file(directory, O_PATH | O_DIRECTORY);
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -43,12 +43,13 @@ Fd listen_in(const fs::path& directory) {
   return fd;
 }
 
-// Somebody who announces paths.
+// A client that announces paths.
 struct Client {
   Fd fd;
   std::string input;  // what came after the last whole line
 
-  // Reads what there is and answers each line; false once the client is gone or talks nonsense.
+  // Reads what there is and answers each line; false when the client is gone or sends a line that is too
+  // long.
   bool serve(const std::function<void(std::string_view)>& announce) {
     char buffer[4096];
     const ssize_t size = ::recv(fd.get(), buffer, sizeof buffer, MSG_DONTWAIT);
@@ -61,7 +62,7 @@ struct Client {
       answers += '1';
     }
     if (input.size() > max_line) return false;
-    // Nor is anybody waited for: who reads no answers is gone.
+    // A client that reads no answers is not waited for.
     return answers.empty() || ::send(fd.get(), answers.data(), answers.size(), MSG_NOSIGNAL) ==
                                   static_cast<ssize_t>(answers.size());
   }
@@ -69,8 +70,8 @@ struct Client {
 
 }  // namespace
 
-// The thread that answers.
-class CollectorTurn::Listener {
+// The thread that answers clients.
+class GcLock::Listener {
  public:
   Listener(fs::path directory, std::function<void(std::string_view)> announce)
       : directory_(std::move(directory)),
@@ -115,31 +116,31 @@ class CollectorTurn::Listener {
   std::thread thread_;
 };
 
-CollectorTurn::CollectorTurn(const LocalStore& store) {
+GcLock::GcLock(const LocalStore& store) {
   const fs::path file = store.state_directory() / "gc.lock";
   lock_ = open_file(file, O_RDWR | O_CREAT, 0600);
   if (!lock_file(lock_.get(), LOCK_EX, false, file)) {
-    log::debug("waiting for {}: another collector is at work", file.string());
+    log::debug("waiting for {}: another collector holds it", file.string());
     lock_file(lock_.get(), LOCK_EX, true, file);
   }
   listener_ = std::make_unique<Listener>(store.state_directory() / "gc-socket",
                                          [this](std::string_view line) { announce(line); });
 }
 
-CollectorTurn::~CollectorTurn() = default;
+GcLock::~GcLock() = default;
 
-void CollectorTurn::announce(std::string_view line) {
+void GcLock::announce(std::string_view line) {
   const std::lock_guard lock(mutex_);
   last_announcement_ = std::chrono::steady_clock::now();
   try {
     std::string digest(StorePath::parse(line).digest());
-    if (announced_.insert(digest).second) news_.push_back(std::move(digest));
-  } catch (const Error& error) {  // what is no store path cannot be collected either
+    if (announced_.insert(digest).second) new_announcements_.push_back(std::move(digest));
+  } catch (const Error& error) {  // only store paths are collected
     log::warning("announced to the collector: {}", error.what());
   }
 }
 
-void CollectorTurn::let_others_talk(std::chrono::milliseconds limit) {
+void GcLock::wait_for_announcements(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
   for (;;) {
     const auto now = std::chrono::steady_clock::now();
