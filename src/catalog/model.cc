@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "catalog/environment_name.h"
 
 namespace flox::catalog {
 namespace {
@@ -121,6 +122,7 @@ json PackageBuild::to_json() const {
   json paths = json::object();
   for (const auto& [output, path] : outputs) paths[output] = path.to_string();
   return {{"name", name},
+          {"owner", owner},
           {"version", version},
           {"system", system},
           {"variant", variant},
@@ -137,6 +139,8 @@ PackageBuild PackageBuild::from_json(const json& document) {
   PackageBuild build;
   build.name = required(document, "name");
   check_name(build.name, "name", 128);
+  build.owner = optional_text(document, "owner", max_short);
+  if (!build.owner.empty()) check_owner(build.owner);
   build.version = required(document, "version");
   check_name(build.version, "version", 128);
   build.system = required(document, "system");
