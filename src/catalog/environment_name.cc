@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "base/printable.h"
 
 namespace flox::catalog {
 namespace {
@@ -24,13 +23,6 @@ bool is_part(std::string_view part) {
 
 std::string EnvironmentName::to_string() const {
   return generation ? fmt::format("{}/{}:{}", owner, name, *generation) : fmt::format("{}/{}", owner, name);
-}
-
-void check_owner(std::string_view owner) {
-  if (!is_part(owner))
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("'{}' is not the name of an owner", printable(owner, 64)),
-                "Write at most 64 letters, digits, '.', '_' and '-', a letter or digit first.");
 }
 
 void check_environment_name(std::string_view owner, std::string_view name) {

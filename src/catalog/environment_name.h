@@ -18,8 +18,6 @@ struct EnvironmentName {
 inline bool is_environment_name(std::string_view text) { return text.find('/') != std::string_view::npos; }
 // Throws Error(invalid_input), saying what is wrong.
 EnvironmentName parse_environment_name(std::string_view text);
-// [A-Za-z0-9._-]{1,64}, and begins with a letter or a digit. Throws Error(invalid_input).
-void check_owner(std::string_view owner);
 // Both are [A-Za-z0-9._-]{1,64}, and begin with a letter or a digit. Throws Error(invalid_input).
 void check_environment_name(std::string_view owner, std::string_view name);
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
-#include "catalog/environment_name.h"
+#include "trust/metadata.h"
 
 namespace flox::catalog {
 namespace {
@@ -140,7 +140,7 @@ PackageBuild PackageBuild::from_json(const json& document) {
   build.name = required(document, "name");
   check_name(build.name, "name", 128);
   build.owner = optional_text(document, "owner", max_short);
-  if (!build.owner.empty()) check_owner(build.owner);
+  if (!build.owner.empty()) trust::check_owner(build.owner);
   build.version = required(document, "version");
   check_name(build.version, "version", 128);
   build.system = required(document, "system");
@@ -169,6 +169,16 @@ PackageBuild PackageBuild::from_json(const json& document) {
                                              [&] { return nix::StorePath::parse(path.get<std::string>()); }));
   }
   return build;
+}
+
+trust::PackageRecord record_of(const PackageBuild& build) {
+  trust::PackageRecord record{.name = build.name,
+                              .version = build.version,
+                              .system = build.system,
+                              .variant = build.variant,
+                              .outputs = {}};
+  for (const auto& [output, path] : build.outputs) record.outputs.emplace(output, path.to_string());
+  return record;
 }
 
 int compare_versions(std::string_view a, std::string_view b) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nix/store_path.h"
+#include "trust/verifier.h"
 
 namespace flox::catalog {
 
@@ -28,6 +29,9 @@ struct PackageBuild {
   nlohmann::json to_json() const;
   static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member
 };
+
+// What an owner signs of a build.
+trust::PackageRecord record_of(const PackageBuild& build);
 
 // Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1", "1.1.1w" > "1.1.1", "1.0-1+deb12u2" > "1.0-1",
 // and as dpkg has it, "1.0~x" < "1.0". A total order, except that separators do not count ("1.0" and "1-0"

@@ -143,9 +143,14 @@ void serve(const server::ServerSettings& options) {
   fs::create_directories(options.data);
   server::Records records(options.data / "catalog.sqlite");
   server::EnvironmentRecords environments(options.data / "environments.sqlite");
+  server::TrustRecords trust_records(options.data / "trust.sqlite");
+  server::TrustService trust(
+      trust_records, records, environments,
+      {.online_key = server::read_or_make_online_key(options.data / "online.key"),
+       .timestamp_life = options.timestamp_life});
   server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
-  server::Api api(records, environments, cache, keys,
+  server::Api api(records, environments, trust, cache, keys,
                   {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()

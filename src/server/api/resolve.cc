@@ -140,7 +140,8 @@ json locked_package(const PackageBuild& build, const std::string& install_id, co
 // One request: what it has looked up already, and how much the answer has grown.
 class Resolver {
  public:
-  Resolver(const Records& records, const std::string& base_url) : records_(records), base_url_(base_url) {}
+  Resolver(const Records& records, const std::string& base_url, OwnedPackages& owned)
+      : records_(records), base_url_(base_url), owned_(owned) {}
 
   void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
     const catalog::VersionConstraint constraint(wanted.constraint);
@@ -148,9 +149,10 @@ class Resolver {
     for (const auto& system : wanted.systems) {
       spend(builds.size() * std::max<size_t>(1, constraint.size()));
       const catalog::Wish wish{system, wanted.cpu_level, wanted.allow_pre_releases};
-      if (const PackageBuild* found = catalog::choose(builds, wish, constraint))
+      if (const PackageBuild* found = catalog::choose(builds, wish, constraint)) {
         packages.push_back(counted(locked_package(*found, wanted.install_id, group, base_url_)));
-      else
+        if (!found->owner.empty()) owned_.emplace(found->name, found->owner);
+      } else
         messages.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
     }
   }
@@ -219,6 +221,7 @@ class Resolver {
 
   const Records& records_;
   const std::string& base_url_;
+  OwnedPackages& owned_;
   std::map<std::string, std::vector<PackageBuild>> builds_;
   size_t size_ = 0;
   size_t work_ = 0;
@@ -228,9 +231,9 @@ class Resolver {
 
 }  // namespace
 
-json resolve(const Records& records, const json& request, const std::string& base_url) {
+json resolve(const Records& records, const json& request, const std::string& base_url, OwnedPackages& owned) {
   json answer = {{"items", json::array()}};
-  Resolver resolver(records, base_url);
+  Resolver resolver(records, base_url, owned);
   size_t descriptors = 0;
   for (const auto& item : list(request, "items", most_items)) {
     json packages = json::array();

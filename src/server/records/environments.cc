@@ -48,9 +48,12 @@ Generation EnvironmentRecords::push(const std::string& owner, const std::string&
   // Another catalog may serve the same file.
   sqlite::Transaction transaction(state_->db);
   const auto latest = state_->find(owner, name, std::nullopt);
-  if (latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock &&
-      (!signed_by || state_->name_files.find(owner, signed_by->name, latest->number)))
-    return *latest;
+  if (latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock) {
+    if (!signed_by) return *latest;
+    // The same request once more, whose answer was lost. Another signature makes another generation.
+    const auto known = state_->name_files.find(owner, signed_by->name, latest->number);
+    if (known && known->document == signed_by->document) return *latest;
+  }
   generation.number = latest ? latest->number + 1 : 1;
   if (signed_by && signed_by->version != generation.number)
     throw Error(ErrorKind::conflict,

@@ -29,7 +29,7 @@ NameFiles::NameFiles(sqlite::Connection& database) : database_(database) { datab
 void NameFiles::add(const StoredNameFile& file, OlderNameFiles older) {
   const auto latest = find(file.owner, file.name);
   const int64_t next = latest ? latest->version + 1 : 1;
-  if (file.version != next)
+  if (older == OlderNameFiles::drop ? file.version != next : file.version < next)
     throw Error(ErrorKind::conflict,
                 fmt::format("the name file of {} of {} has version {}, and the next is {}: somebody else has "
                             "published meanwhile",

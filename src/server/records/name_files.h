@@ -28,6 +28,8 @@ struct NameState {
   std::string sha256;  // of the document, in base 16
 };
 
+// Of a package the latest name file lists all builds, so older ones go, and versions have no gap. Of an
+// environment each is of a generation; generations from before there was an owner have none.
 enum class OlderNameFiles { keep, drop };
 
 // The table, in that database, which must outlive it. One thread at a time, as the connection.
@@ -36,8 +38,8 @@ class NameFiles {
   // Makes the tables if they are missing.
   explicit NameFiles(sqlite::Connection& database);
 
-  // Adds it; the caller has a transaction. Throws Error(conflict) unless its version is the latest one's and
-  // one, or 1.
+  // Adds it; the caller has a transaction. Throws Error(conflict) unless its version is one more than the
+  // latest one's (the first is 1), or, where older ones are kept, higher.
   void add(const StoredNameFile& file, OlderNameFiles older);
   // The latest, or that of the version.
   std::optional<StoredNameFile> find(std::string_view owner, std::string_view name,

@@ -46,12 +46,16 @@ struct Records::State {
     query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
     return query.next() ? std::optional(build_of(query.text(0))) : std::nullopt;
   }
-  // The builds of the package's owner if it has one; else all.
-  std::vector<PackageBuild> builds(std::string_view name) const {
+  std::vector<PackageBuild> all_builds(std::string_view name) const {
     sqlite::Query query(db, "select record from builds where name = ?");
     query.bind(name);
     std::vector<PackageBuild> result;
     while (query.next()) result.push_back(build_of(query.text(0)));
+    return result;
+  }
+  // The builds of the package's owner if it has one; else all.
+  std::vector<PackageBuild> builds(std::string_view name) const {
+    std::vector<PackageBuild> result = all_builds(name);
     if (std::ranges::any_of(result, [](const auto& build) { return !build.owner.empty(); }))
       std::erase_if(result, [](const auto& build) { return build.owner.empty(); });
     return result;
@@ -73,8 +77,27 @@ struct Records::State {
             ? fmt::format("Publish it with --owner {} and a key that {} has delegated it to.", owner, owner)
             : "Publish under another name.");
   }
-  void insert(const PackageBuild& build, std::string_view statement) const {
-    sqlite::Query insert(db, statement);
+  // What the name file lists is its owner's from now on, and the rest nobody's.
+  void set_owner(const SignedBuilds& signed_by, const std::string& package) const {
+    std::map<std::string, std::string> missing = signed_by.listed;
+    for (PackageBuild& build : all_builds(package)) {
+      const trust::PackageRecord record = catalog::record_of(build);
+      const auto listed = missing.find(record.target_path());
+      const bool is_signed = listed != missing.end() && listed->second == record.to_target().sha256;
+      if (is_signed) missing.erase(listed);
+      const std::string owner = is_signed ? signed_by.file.owner : "";
+      if (build.owner == owner) continue;
+      build.owner = owner;
+      replace(build);
+    }
+    if (missing.empty()) return;
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the name file lists {}, and the catalog has no such build of {}",
+                            missing.begin()->first, package),
+                "Publish builds one by one: each name file adds one that the catalog has been given with it.");
+  }
+  void replace(const PackageBuild& build) const {
+    sqlite::Query insert(db, "insert or replace into builds values (?, ?, ?, ?, ?)");
     insert.bind(build.name)
         .bind(build.version)
         .bind(build.system)
@@ -95,7 +118,7 @@ Records::Records(const std::filesystem::path& file) : state_(std::make_unique<St
 }
 Records::~Records() = default;
 
-bool Records::add(const PackageBuild& build, const std::optional<StoredNameFile>& signed_by) {
+bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
   std::scoped_lock lock(state_->mutex);
   sqlite::Transaction transaction(state_->db);
   state_->check_owner(build, signed_by.has_value());
@@ -106,15 +129,11 @@ bool Records::add(const PackageBuild& build, const std::optional<StoredNameFile>
                             build.version, build.system),
                 "Raise the version: a published version never changes.");
   if (recorded && !signed_by) return false;
-  // Of a build that was nobody's, what its owner has signed counts.
-  if (!recorded || recorded->owner.empty())
-    state_->insert(build, "insert or replace into builds values (?, ?, ?, ?, ?)");
-  else if (!recorded->same_claims(build))
-    throw Error(ErrorKind::conflict,
-                fmt::format("{} {} for {} is published already, with another description or license",
-                            build.name, build.version, build.system),
-                "Raise the version: a published version never changes.");
-  if (signed_by) state_->name_files->add(*signed_by, OlderNameFiles::drop);
+  if (!recorded) state_->replace(build);
+  if (signed_by) {
+    state_->set_owner(*signed_by, build.name);
+    state_->name_files->add(signed_by->file, OlderNameFiles::drop);
+  }
   transaction.commit();
   state_->names.reset();
   return !recorded;
@@ -138,8 +157,10 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
                       "select record from builds where (?2 = '' or system = ?2) and "
                       "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
   query.bind(term).bind(system);
-  // A release goes before what only leads up to one, as in resolving.
+  // A release goes before what only leads up to one, as in resolving; of a package that has an owner, what it
+  // has signed counts.
   auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    if (a.owner.empty() != b.owner.empty()) return b.owner.empty();
     bool early_a = catalog::is_pre_release(a.version);
     bool early_b = catalog::is_pre_release(b.version);
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,12 @@
 
 namespace flox::server {
 
+// A package's name file, and what it lists: SHA-256 by target path (trust::Target).
+struct SignedBuilds {
+  StoredNameFile file;
+  std::map<std::string, std::string> listed;
+};
+
 // Thread-safe.
 class Records {
  public:
@@ -22,10 +29,11 @@ class Records {
 
   // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
   // name, version, system and variant is there with other outputs.
-  // `signed_by` is the package's name file that lists the build: both become visible, or neither. An owner who
-  // publishes a package of nobody's makes it its own; builds that nobody signed are then no longer found.
-  // Throws Error(untrusted) for a package of another owner, or of an owner without its name file.
-  bool add(const catalog::PackageBuild& build, const std::optional<StoredNameFile>& signed_by = {});
+  // `signed_by` is the package's name file that lists the build: both become visible, or neither. Builds that
+  // it does not list are no longer found: those of nobody's from before the package had an owner, and those
+  // that the owner has given up. Throws Error(untrusted) for a package of another owner, or of an owner
+  // without its name file; invalid_input if that lists what is not recorded.
+  bool add(const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {});
   // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
