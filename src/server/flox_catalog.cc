@@ -126,6 +126,8 @@ void serve(const server::ServerSettings& options) {
                      ? Secret()
                      : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
   const server::RegisteredKeys keys(options.trusted_keys);
+  if (options.timestamp_life < std::chrono::seconds(2))
+    fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
   const server::CacheLimits limits{.max_upload = options.max_upload.bytes,
                                    .max_store_bytes = options.max_store_bytes.bytes,
                                    .orphan_age = options.orphan_age};

@@ -28,13 +28,11 @@ struct ServerSettings : SettingGroup {
            "may "
            "sign: names, or patterns with *; all if there are none. Repeat it for further keys. Without one "
            "nothing is verified."});
-  std::chrono::hours timestamp_life = declare(
+  std::chrono::seconds timestamp_life = declare(
       timestamp_life,
       {.option = "--timestamp-life",
-       .help = "Time for which nodes take the catalog's word that nothing newer was published: hours, or 36h, "
-               "7d. It is given anew at each change, and when half of the time is over.",
-       .least = 1,
-       .most = 24 * 365},
+       .help = "Time for which nodes take the catalog's word that nothing newer was published. It is given "
+               "anew at each change, and when half of the time is over."},
       std::chrono::hours(24));
   std::filesystem::path tls_cert =
       declare(tls_cert,

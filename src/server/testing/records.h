@@ -32,12 +32,12 @@ class RecordsTest : public testing::Test {
                              {"version", version},
                              {"systems", {"x86_64-linux"}},
                              {"cpu_level", level}};
-    OwnedPackages owned;
     return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}}, "http://c",
-                   owned)["items"][0];
+                   owned_)["items"][0];
   }
   TempDir dir_;
   Records records_{dir_.path() / "db"};
+  OwnedPackages owned_;
 };
 
 }  // namespace flox::server
