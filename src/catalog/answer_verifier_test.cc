@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
-#include "catalog/testing/signed_owner.h"
+#include "trust/testing/owner.h"
 
 namespace flox::catalog {
 namespace {
@@ -34,15 +34,16 @@ class AnswerVerifierTest : public testing::Test {
   }
   void trust_owner() {
     trust::TrustStore store(settings_.trust_dir, settings_.trust_state_dir);
-    store.accept(owner_.name(), {owner_.root()});
+    store.accept(owner_.owner, {owner_.root_text()});
   }
   AnswerVerifier verifier() {
     return AnswerVerifier(settings_, {.root = [](const std::string&, uint64_t) { return std::nullopt; },
-                                      .warn = [&](const std::string& text) { warnings_.push_back(text); }});
+                                      .warn = [&](const std::string& text) { warnings_.push_back(text); },
+                                      .clock = [&] { return owner_.now; }});
   }
   // What the catalog answers, and what the owner has signed.
   Resolved answer(const PackageBuild& given, const std::vector<PackageBuild>& builds,
-                  const std::optional<std::string>& yanked = {}) const {
+                  const std::optional<std::string>& yanked = {}) {
     json entry = {{"attr_path", given.name},
                   {"install_id", "w"},
                   {"version", given.version},
@@ -56,8 +57,8 @@ class AnswerVerifierTest : public testing::Test {
       if (&one == &builds.back()) target.yanked = yanked;
       targets.emplace(record_of(one).target_path(), target);
     }
-    return {.package = env::LockedPackage::from_json(entry),
-            .evidence = owner_.evidence(owner_.name_file("packages/web", 1, targets))};
+    owner_.publish("packages/web", targets);
+    return {.package = env::LockedPackage::from_json(entry), .evidence = owner_.evidence("packages/web")};
   }
   Origin check(const Resolved& given, std::optional<std::string> version = {}) {
     return verifier().check(given, "w", {.pkg_path = "web", .version = std::move(version)}, "x86_64-linux");
@@ -72,21 +73,26 @@ class AnswerVerifierTest : public testing::Test {
     ADD_FAILURE() << "not refused";
     return {};
   }
-  Pushed pushed(const std::string& manifest = "m", int64_t generation = 1) const {
+  Pushed pushed(const std::string& manifest = "m", int64_t generation = 1) {
     Pushed environment{.generation = generation, .manifest = manifest, .lock = {}, .evidence = {}};
     environment.lock.manifest = json::object();
-    const trust::EnvironmentRecord record{.owner = owner_.name(),
+    const trust::EnvironmentRecord record{.owner = owner_.owner,
                                           .name = "web",
                                           .generation = static_cast<uint64_t>(generation),
                                           .manifest = manifest,
                                           .lock = environment.lock.to_string()};
-    environment.evidence = owner_.evidence(
-        owner_.name_file("environments/web", record.generation, record.to_targets()));
+    trust::NameFile file;
+    owner_.head(file);
+    file.name = "environments/web";
+    file.version = record.generation;
+    file.targets = record.to_targets();
+    owner_.put(file, trust::testing::signed_by(file, {owner_.signing_key}));
+    environment.evidence = owner_.evidence("environments/web");
     return environment;
   }
 
   TempDir dir_;
-  SignedOwner owner_;
+  trust::testing::TestOwner owner_;
   trust::TrustSettings settings_;
   std::vector<std::string> warnings_;
 };

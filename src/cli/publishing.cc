@@ -33,12 +33,11 @@ void leave_no_core() noexcept {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-Secret token_of(const PublishTo& to, const Config& config) {
-  return to.token_file.empty() ? config.token()
-                               : in_context("--token-file", [&] { return read_secret_file(to.token_file); });
-}
-
 }  // namespace
+
+Secret token_of(const std::string& file, const Config& config) {
+  return file.empty() ? config.token() : in_context("--token-file", [&] { return read_secret_file(file); });
+}
 
 void add_token_file(CLI::App& command, std::string& file) {
   command.add_option("--token-file", file,
@@ -101,8 +100,8 @@ Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) 
 
 Publisher::Publisher(const PublishTo& given, const Config& config)
     : key_(read_signing_key(complete(given, config).key_file)),
-      client_(complete(given, config).catalog_url, token_of(given, config)),
-      cache_(store::BinaryCache::open(client_.cache_url(), token_of(given, config))),
+      client_(complete(given, config).catalog_url, token_of(given.token_file, config)),
+      cache_(store::BinaryCache::open(client_.cache_url(), token_of(given.token_file, config))),
       signing_(config, given.owner, given.metadata_keys, given.key_file, client_),
       start_over_(given.start_over) {}
 

@@ -27,6 +27,8 @@ void add_publish_options(CLI::App& command, PublishTo& to);
 
 // The option --token-file, and --token, which is refused: every process of the machine sees arguments.
 void add_token_file(CLI::App& command, std::string& file);
+// From that file, or as configured.
+Secret token_of(const std::string& file, const Config& config);
 // The key in a file that only its owner may read. This process leaves no core behind from here on. Throws
 // Error naming the file.
 nix::SecretKey read_signing_key(const std::string& file);

@@ -42,7 +42,7 @@ class TrustService {
   // Files as they were put. Throw Error(not_found).
   std::string root(const std::string& owner, std::optional<int64_t> version = {}) const;
   std::string targets(const std::string& owner) const;
-  // Puts the next version. Throw Error: invalid_input for what is no such file or of another owner, or a root
+  // Puts the next version, of targets any later one. Throw Error: invalid_input for what is no such file or of another owner, or a root
   // that does not name the online key; untrusted if it is not signed as it must be, or expired; conflict if it
   // is not the next version.
   void put_root(const std::string& owner, const std::string& text);

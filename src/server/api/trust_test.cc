@@ -1,25 +1,42 @@
 #include "server/api/trust.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "base/os/file.h"
-#include "catalog/testing/signed_owner.h"
 #include "server/testing/records.h"
+#include "trust/testing/owner.h"
 
 namespace flox::server {
 namespace {
 
-using catalog::SignedOwner;
-using testing::HasSubstr;
+using trust::testing::signed_by;
+using trust::testing::TestOwner;
 
 class TrustTest : public RecordsTest {
  protected:
-  TrustTest() { owner_.online = online_; }
   void begin() {
-    trust_.put_root("acme", owner_.root());
-    trust_.put_targets("acme", owner_.targets());
+    trust_.put_root("acme", owner_.root_text());
+    trust_.put_targets("acme", targets(1));
+  }
+  std::string root(uint64_t version) const {
+    trust::Root root = owner_.root;
+    root.version = version;
+    return signed_by(root, {owner_.root_key});
+  }
+  std::string targets(uint64_t version) const {
+    trust::Targets targets = owner_.targets;
+    targets.version = version;
+    return signed_by(targets, {owner_.targets_key});
+  }
+  trust::NameFile name_file_of(const std::string& name, uint64_t version,
+                               std::map<std::string, trust::Target> targets) const {
+    trust::NameFile file;
+    owner_.head(file);
+    file.name = name;
+    file.version = version;
+    file.targets = std::move(targets);
+    return file;
   }
   // A build of the owner's, and the name file that lists these.
   catalog::PackageBuild owned(const std::string& version, char digit = '0') const {
@@ -31,7 +48,7 @@ class TrustTest : public RecordsTest {
     std::map<std::string, trust::Target> targets;
     for (const auto& one : builds)
       targets.emplace(catalog::record_of(one).target_path(), catalog::record_of(one).to_target());
-    return SignedOwner::sign(owner_.name_file("packages/web", version, targets), owner_.publisher);
+    return signed_by(name_file_of("packages/web", version, targets), {owner_.signing_key});
   }
   void publish(const catalog::PackageBuild& one, const std::string& file) {
     records_.add(one, trust_.check_build(one, file));
@@ -47,15 +64,14 @@ class TrustTest : public RecordsTest {
                                           .lock = generation.lock.to_string()};
     const auto file = trust_.check_generation(
         "acme", "web", generation,
-        SignedOwner::sign(owner_.name_file("environments/web", version, record.to_targets()),
-                          owner_.publisher));
+        signed_by(name_file_of("environments/web", version, record.to_targets()), {owner_.signing_key}));
     environments_.push("acme", "web", generation, file);
     return file;
   }
   // As a node would.
   trust::Verifier node() {
-    store_.accept("acme", {owner_.root()});
-    return trust::Verifier(store_);
+    store_.accept("acme", {owner_.root_text()});
+    return trust::Verifier(store_, [this] { return now_; });
   }
   template <typename Call>
   ErrorKind refusal(Call&& call) {
@@ -70,12 +86,11 @@ class TrustTest : public RecordsTest {
 
   EnvironmentRecords environments_{dir_.path() / "environments"};
   TrustRecords trust_records_{dir_.path() / "trust"};
-  nix::SecretKey online_ = nix::SecretKey::generate("catalog");
-  trust::Time now_ = trust::now();
+  TestOwner owner_;
+  trust::Time now_ = owner_.now;
   TrustService trust_{trust_records_, records_, environments_,
-                      {.online_key = online_, .clock = [this] { return now_; }}};
+                      {.online_key = owner_.online_key, .clock = [this] { return now_; }}};
   trust::TrustStore store_{dir_.path() / "roots", dir_.path() / "state"};
-  SignedOwner owner_;
 };
 
 TEST_F(TrustTest, what_is_published_is_verified_by_a_node_and_stays_so) {
@@ -113,7 +128,7 @@ TEST_F(TrustTest, a_timestamp_is_kept_until_something_changes_or_half_of_its_lif
   const uint64_t first = version(trust_);
   EXPECT_EQ(version(trust_), first);
   const TrustService restarted(trust_records_, records_, environments_,
-                               {.online_key = online_, .clock = [this] { return now_; }});
+                               {.online_key = owner_.online_key, .clock = [this] { return now_; }});
   EXPECT_EQ(version(restarted), first);
   publish(owned("1.1"), name_file({owned("1.0"), owned("1.1")}, 2));
   EXPECT_EQ(version(trust_), first + 1);
@@ -124,35 +139,37 @@ TEST_F(TrustTest, a_timestamp_is_kept_until_something_changes_or_half_of_its_lif
 }
 
 TEST_F(TrustTest, a_root_names_the_online_key_and_follows_the_one_before) {
-  owner_.online = nix::SecretKey::generate("other");
-  EXPECT_EQ(refusal([&] { trust_.put_root("acme", owner_.root()); }), ErrorKind::invalid_input);
-  owner_.online = online_;
-  EXPECT_EQ(refusal([&] { trust_.put_root("beta", owner_.root()); }), ErrorKind::invalid_input);
+  TestOwner thief;  // of the same name, with other keys
+  EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root_text()); }), ErrorKind::invalid_input);
+  EXPECT_EQ(refusal([&] { trust_.put_root("beta", owner_.root_text()); }), ErrorKind::invalid_input);
   EXPECT_EQ(refusal([&] { trust_.targets("acme"); }), ErrorKind::not_found);
   begin();
-  trust_.put_root("acme", owner_.root());  // the same again
-  EXPECT_EQ(refusal([&] { trust_.put_root("acme", owner_.root(3)); }), ErrorKind::conflict);
-  trust_.put_root("acme", owner_.root(2));
-  EXPECT_EQ(trust_.root("acme", 1), owner_.root(1));
-  SignedOwner thief;
-  thief.online = online_;
-  EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root(3)); }), ErrorKind::untrusted);
-  EXPECT_EQ(refusal([&] { trust_.put_targets("acme", thief.targets(2)); }), ErrorKind::untrusted);
-  EXPECT_EQ(refusal([&] { trust_.put_targets("acme", owner_.targets(3)); }), ErrorKind::conflict);
+  trust_.put_root("acme", owner_.root_text());  // the same again
+  EXPECT_EQ(refusal([&] { trust_.put_root("acme", root(3)); }), ErrorKind::conflict);
+  trust_.put_root("acme", root(2));
+  EXPECT_EQ(trust_.root("acme", 1), owner_.root_text());
+  thief.root.timestamp = trust::testing::add_role(thief.root.keys, {owner_.online_key});
+  thief.root.version = 3;
+  EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root_text()); }), ErrorKind::untrusted);
+  thief.targets.version = 2;
+  EXPECT_EQ(refusal([&] { trust_.put_targets("acme", signed_by(thief.targets, {thief.targets_key})); }),
+            ErrorKind::untrusted);
+  trust_.put_targets("acme", targets(3));
+  EXPECT_EQ(refusal([&] { trust_.put_targets("acme", targets(2)); }), ErrorKind::conflict);
 }
 
 TEST_F(TrustTest, a_publication_that_a_node_would_refuse_is_refused) {
   begin();
-  SignedOwner thief;
-  const auto by = [&](const nix::SecretKey& key, uint64_t version, std::map<std::string, trust::Target> targets) {
-    return SignedOwner::sign(owner_.name_file("packages/web", version, std::move(targets)), key);
+  const auto by = [&](const nix::SecretKey& key, uint64_t version,
+                      std::map<std::string, trust::Target> targets) {
+    return signed_by(name_file_of("packages/web", version, std::move(targets)), {key});
   };
   const trust::PackageRecord record = catalog::record_of(owned("1.0"));
   EXPECT_EQ(refusal([&] {
-              publish(owned("1.0"), by(thief.publisher, 1, {{record.target_path(), record.to_target()}}));
+              publish(owned("1.0"), by(owner_.online_key, 1, {{record.target_path(), record.to_target()}}));
             }),
             ErrorKind::untrusted);
-  EXPECT_EQ(refusal([&] { publish(owned("1.0"), by(owner_.publisher, 1, {})); }), ErrorKind::invalid_input);
+  EXPECT_EQ(refusal([&] { publish(owned("1.0"), by(owner_.signing_key, 1, {})); }), ErrorKind::invalid_input);
   EXPECT_EQ(refusal([&] { publish(owned("1.0"), name_file({owned("1.0")}, 2)); }), ErrorKind::conflict);
   EXPECT_TRUE(records_.builds("web").empty());
   publish(owned("1.0"), name_file({owned("1.0")}, 1));
@@ -163,7 +180,7 @@ TEST_F(TrustTest, a_publication_that_a_node_would_refuse_is_refused) {
             ErrorKind::conflict);
   EXPECT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(refusal([&] { records_.add(build("web", "2.0")); }), ErrorKind::untrusted);
-  owner_.expires = now_ - std::chrono::hours(1);
+  now_ += std::chrono::days(366);
   EXPECT_EQ(refusal([&] { publish(owned("1.1"), name_file({owned("1.0"), owned("1.1")}, 2)); }),
             ErrorKind::untrusted);
 }
@@ -189,7 +206,7 @@ TEST_F(TrustTest, names_of_which_nothing_is_signed_have_evidence_of_that_the_own
   const auto evidence = trust_.evidence("acme", "packages/web");
   ASSERT_TRUE(evidence.has_value());
   EXPECT_EQ(evidence->name_file, "");
-  EXPECT_EQ(evidence->targets, owner_.targets());
+  EXPECT_EQ(evidence->targets, targets(1));
   EXPECT_FALSE(trust_.evidence("acme", "environments/web", 1).has_value());
   EXPECT_TRUE(trust_.has_root("acme"));
   EXPECT_FALSE(trust_.has_root("beta"));

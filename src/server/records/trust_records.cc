@@ -35,16 +35,17 @@ struct TrustRecords::State {
     auto found = newest(owner, role);
     return found.version == 0 ? std::nullopt : std::optional(std::move(found.document));
   }
-  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document,
-           bool keep_older) {
+  // Of roots every version is there and stays; of the others the newest.
+  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document) {
+    const bool is_root = role == "root";
     const std::scoped_lock lock(mutex);
     sqlite::Transaction transaction(db);
     const int64_t next = newest(owner, role).version + 1;
-    if (version != next)
+    if (is_root ? version != next : version < next)
       throw Error(ErrorKind::conflict,
                   fmt::format("{}.json of {} has version {}, and the next is {}", role, owner, version, next),
                   "Read the present one again, and sign its next version.");
-    if (!keep_older)
+    if (!is_root)
       sqlite::Query(db, "delete from metadata where owner = ? and role = ?").bind(owner).bind(role).run();
     sqlite::Query(db, "insert into metadata values (?, ?, ?, ?)")
         .bind(owner)
@@ -92,15 +93,15 @@ std::optional<StoredTimestamp> TrustRecords::timestamp(std::string_view owner) c
 }
 
 void TrustRecords::put_root(std::string_view owner, int64_t version, std::string_view document) {
-  state_->put(owner, "root", version, document, true);
+  state_->put(owner, "root", version, document);
 }
 
 void TrustRecords::put_targets(std::string_view owner, int64_t version, std::string_view document) {
-  state_->put(owner, "targets", version, document, false);
+  state_->put(owner, "targets", version, document);
 }
 
 void TrustRecords::put_timestamp(std::string_view owner, const StoredTimestamp& timestamp) {
-  state_->put(owner, "timestamp", timestamp.version, timestamp.document, false);
+  state_->put(owner, "timestamp", timestamp.version, timestamp.document);
 }
 
 int64_t TrustRecords::count_owners() const {

@@ -32,8 +32,8 @@ class TrustRecords {
   std::optional<std::string> root(std::string_view owner, std::optional<int64_t> version = {}) const;
   std::optional<std::string> targets(std::string_view owner) const;
   std::optional<StoredTimestamp> timestamp(std::string_view owner) const;
-  // Each throws Error(conflict) unless its version is one more than that of the newest, which is 0 if there is
-  // none. All roots stay; of the others the newest.
+  // Each throws Error(conflict) unless its version is higher than that of the newest, which is 0 if there is
+  // none, and for a root unless it is one more. All roots stay; of the others the newest.
   void put_root(std::string_view owner, int64_t version, std::string_view document);
   void put_targets(std::string_view owner, int64_t version, std::string_view document);
   void put_timestamp(std::string_view owner, const StoredTimestamp& timestamp);
