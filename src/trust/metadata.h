@@ -16,16 +16,14 @@
 #include <vector>
 
 #include "base/data/json.h"
-#include "nix/signature.h"
+#include "trust/keys.h"
+#include "trust/metadata_time.h"
+#include "trust/names.h"
 
 namespace flox::trust {
 
-// Seconds, UTC.
-using Time = std::chrono::sys_seconds;
-Time now() noexcept;
-// "2027-01-31T12:00:00Z". Throws Error(invalid_input).
-Time parse_time(std::string_view text);
-std::string time_text(Time time);
+// The version of The Update Framework's specification that we write. Others of 1.x are read.
+inline constexpr std::string_view written_spec_version = "1.0.31";
 
 // How long metadata is valid unless somebody says otherwise.
 inline constexpr std::chrono::days default_root_life{365};
@@ -44,37 +42,15 @@ inline constexpr size_t most_paths = 256;       // patterns of one delegation
 inline constexpr size_t most_signatures = 64;   // of one file
 inline constexpr size_t most_targets = 20'000;  // builds of one package
 
-// An Ed25519 key.
-struct Key {
-  std::string name;   // for people; may be empty: [A-Za-z0-9._-]{1,64}. No part of the id, and proves nothing
-  std::string bytes;  // 32
-
-  static Key of(const nix::PublicKey& key);
-  // SHA-256 in hexadecimal of the canonical JSON of keytype, keyval and scheme.
-  std::string id() const;
-  nlohmann::json to_json() const;
-  bool operator==(const Key&) const = default;
-};
-using Keys = std::map<std::string, Key>;  // by id
-
-// Who may sign, and how many of them must. Key ids in the order in which they were written.
-struct Role {
-  std::vector<std::string> keyids;
-  uint64_t threshold = 1;  // from 1 to the number of keys
-  bool operator==(const Role&) const = default;
-};
-
 // What all metadata says. `owner` binds a file to its repository, so that a key that two owners delegate to
 // signs for one of them at a time; it is ours, and a reader of TUF keeps it as a member that it does not
 // know.
 struct Header {
-  std::string owner;     // check_owner()
-  uint64_t version = 1;  // from 1 to 2^53
-  Time expires;          // valid before, not at, this time
+  std::string owner;                                             // check_owner()
+  uint64_t version = 1;                                          // from 1 to 2^53
+  Time expires;                                                  // valid before, not at, this time
+  std::string spec_version = std::string(written_spec_version);  // kept as it was read
 };
-// [A-Za-z0-9._-]{1,64}, and begins with a letter or a digit: as in names of environments. Throws
-// Error(invalid_input).
-void check_owner(std::string_view owner);
 
 struct Root : Header {
   static constexpr std::string_view type = "root";
@@ -87,7 +63,7 @@ struct Root : Header {
 };
 
 struct DelegatedRole : Role {
-  std::string name;                // [A-Za-z0-9._-]{1,64}, not that of a top-level role
+  std::string name;                // check_label(), not that of a top-level role
   std::vector<std::string> paths;  // patterns (check_pattern) of names
   bool terminating = false;        // where it matches and the signatures do not suffice, no later role counts
 
@@ -126,15 +102,6 @@ struct NameFile : Header {
   static NameFile from_json(const nlohmann::json& json);
 };
 
-// "packages/NAME" and "environments/NAME".
-std::string package_name(std::string_view package);
-std::string environment_name(std::string_view environment);
-// Throws Error(invalid_input) for what is neither of both.
-void check_name(std::string_view name);
-// Letters, digits, '.', '_', '+', '-', and '*' and '?', which do not cross '/'. Throws Error(invalid_input).
-void check_pattern(std::string_view pattern);
-bool matches(std::string_view pattern, std::string_view name);
-
 // What an owner's repository is at one time, signed by the catalog's online key.
 struct Timestamp : Header {
   static constexpr std::string_view type = "timestamp";
@@ -146,12 +113,6 @@ struct Timestamp : Header {
 
   nlohmann::json to_json() const;
   static Timestamp from_json(const nlohmann::json& json);
-};
-
-struct MetadataSignature {
-  std::string keyid;
-  std::string bytes;  // 64
-  bool operator==(const MetadataSignature&) const = default;
 };
 
 // One file: T is Root, Targets, NameFile or Timestamp.
@@ -175,15 +136,6 @@ enum class MetadataKind { root, targets, name_file, timestamp };
 // Throws Error(invalid_input) for what is no signed metadata. Within the limits of a name file.
 MetadataKind kind_of_metadata(std::string_view text, std::string_view name);
 
-// The role's keys that validly signed the message, in the role's order.
-std::vector<std::string> valid_signers(std::string_view message,
-                                       const std::vector<MetadataSignature>& signatures, const Keys& keys,
-                                       const Role& role);
-// The same. Throws Error(untrusted) "WHAT: N of the M signatures that role ROLE needs are valid …" for less
-// than the threshold.
-std::vector<std::string> require_signers(std::string_view message,
-                                         const std::vector<MetadataSignature>& signatures, const Keys& keys,
-                                         const Role& role, std::string_view role_name, std::string_view what);
 // Throws Error(untrusted) with both times if the file has expired.
 void require_current(const Header& header, Time now, std::string_view what);
 

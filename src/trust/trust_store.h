@@ -1,16 +1,18 @@
 // Which owners are trusted on this machine, and what of theirs was seen.
 //
-//   TRUST_DIR/OWNER/root.json    the root that somebody has accepted: the anchor
-//   TRUST_DIR/OWNER/packages     patterns of the packages that the owner may say, one a line
-//   STATE_DIR/OWNER/anchor       SHA-256 of the anchor that the rest of the directory belongs to
-//   STATE_DIR/OWNER/root.json    the newest root that the anchor's chain has led to
-//   STATE_DIR/OWNER/seen         versions of timestamp.json and targets.json
-//   STATE_DIR/OWNER/names/…      the version of each name's newest file that was seen
+//   TRUST_DIR/OWNER/root.json   the root that somebody has accepted: the anchor
+//   TRUST_DIR/OWNER/packages    patterns of the packages that the owner may say, one per line
+//   STATE_DIR/OWNER/root.json   the newest root that the anchor's chain has led to
+//   STATE_DIR/OWNER/seen.json   versions of timestamp.json and targets.json, and the anchor that the
+//   directory
+//                               belongs to, by its fingerprint
+//   STATE_DIR/OWNER/names/…     the version of each name's newest file that was seen
 //
-// Once the anchor is replaced, what was seen under the old one counts no more (a compromised key may have
-// signed any version). All files are written whole or not at all; writers hold an flock on
-// STATE_DIR/OWNER/lock, or, to change the anchor, on TRUST_DIR/lock. Reading writes nothing.
-#pragma once
+// Once the anchor is replaced by one of another chain, what was seen under the old one counts no more: a
+// compromised key may have signed any version. All files are written whole or not at all; writers hold an
+// flock on STATE_DIR/OWNER/lock, and to change the anchor on TRUST_DIR/lock before. Reading writes nothing,
+// and refuses what others than this user and root could have written.
+#pragma once  // Not fuzzed: the files are this user's own; the texts in them are read by trust/metadata.h.
 
 #include <filesystem>
 #include <optional>
@@ -44,11 +46,19 @@ class TrustStore {
   // Throws Error(untrusted) with advice if the owner is not trusted, or not for this package.
   void require_package(std::string_view owner, std::string_view package) const;
 
-  // The root in force: the newest that the anchor's chain has led to. Its own signatures are verified; its
+  // The root in force: the newest that the anchor's chain has led to. It was verified when it was kept; its
   // expiry is the caller's to look at. Throws Error(untrusted), with advice, if the owner is not trusted.
   Signed<Root> root(std::string_view owner) const;
   // Its version, or 0 if the owner is not trusted: the catalog is asked for the chain above it.
   uint64_t root_version(std::string_view owner) const;
+
+  // All that verifying an answer about a name needs, in one reading. Throws Error(untrusted) as root() does.
+  struct Known {
+    Signed<Root> root;
+    Seen seen;
+    uint64_t name_version = 0;  // of the name's newest file that was seen; 0: none
+  };
+  Known known(std::string_view owner, std::string_view name) const;
 
   // Installs the anchor. A root that is there may be replaced by one of its chain that is not older: `chain`
   // has the roots from there up to, and with, the new one. Throws Error: untrusted if the new one is not
@@ -56,8 +66,6 @@ class TrustStore {
   // new one. `packages` are patterns; without any, those that are there stay, or "*".
   void accept(std::string_view owner, const std::vector<std::string>& chain,
               const std::vector<std::string>& packages = {});
-  // Removes anchor and state. False if the owner was not trusted.
-  bool forget(std::string_view owner);
   std::vector<std::string> package_patterns(std::string_view owner) const;
 
   // Follows the chain of roots that stands above the one in force, each signed by the keys of the one before
@@ -67,7 +75,6 @@ class TrustStore {
                            bool keep = true);
 
   Seen seen(std::string_view owner) const;
-  uint64_t seen_name(std::string_view owner, std::string_view name) const;
   // What is lower than what was seen already is left as it is: of two that race the higher one stays.
   void remember(std::string_view owner, const Seen& seen, std::string_view name, uint64_t name_version);
 
