@@ -55,6 +55,23 @@ std::optional<std::string> read_own_file(const Directory& directory, std::string
   return directory.read_file(name, limit);
 }
 
+std::optional<std::string> read_note(const Directory& directory, std::string_view path) {
+  const auto status = directory.status(path);
+  if (!status) return std::nullopt;
+  if (!S_ISLNK(status->st_mode) || (status->st_uid != ::geteuid() && status->st_uid != 0))
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} is not a link of this user's", path_of(directory, path)),
+                "Remove it, if you know who made it.");
+  return directory.read_link(path);
+}
+
+void write_note(const Directory& directory, std::string_view path, std::string_view text) {
+  const std::string temporary = fmt::format("{}.new", path.substr(0, path.rfind('/') + 1));
+  directory.remove(temporary);  // of a writer that was killed
+  directory.make_link(temporary, text);
+  directory.rename(temporary, directory, path);
+}
+
 Directory make_own_directory(const fs::path& path, unsigned mode) {
   std::vector<fs::path> missing;
   for (fs::path at = path; !at.empty() && !fs::exists(fs::symlink_status(at)); at = at.parent_path())

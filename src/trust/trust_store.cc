@@ -1,6 +1,7 @@
 #include "trust/trust_store.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/data/bytes.h"
@@ -16,10 +17,11 @@ namespace {
 constexpr size_t most_owners = 10'000;
 constexpr size_t most_patterns_bytes = 64 << 10;
 constexpr size_t most_anchors = 64;
-constexpr JsonLimits seen_limits{.bytes = 16 << 10, .depth = 3, .values = 200};
-constexpr size_t longest_number = 32;  // bytes
+constexpr JsonLimits anchors_limits{.bytes = 16 << 10, .depth = 3, .values = 200};
 constexpr const char* root_file = "root.json";
-constexpr const char* seen_file = "seen.json";
+constexpr const char* anchors_file = "anchors.json";
+constexpr const char* seen_note = "seen";
+constexpr const char* names_directory = "names";
 constexpr const char* packages_file = "packages";
 
 [[noreturn]] void fail_unknown_owner(std::string_view owner, const std::filesystem::path& directory) {
@@ -31,35 +33,41 @@ constexpr const char* packages_file = "packages";
                           owner));
 }
 
-// What is kept beside an anchor.
-struct State {
-  std::vector<std::string> anchors;  // fingerprints of one chain
-  Seen seen;
+std::string anchors_text(const std::vector<std::string>& anchors) {
+  return nlohmann::json{{"anchors", anchors}}.dump() + "\n";
+}
 
-  static State parse(std::string_view text, std::string_view name) {
-    const nlohmann::json document = parse_json(text, name, seen_limits);
-    return in_context(name, [&] {
-      Members members(document);
-      State state{
-          .anchors = members.texts("anchors", most_anchors),
-          .seen = {.timestamp = members.number("timestamp", 0), .targets = members.number("targets", 0)}};
-      members.end();
-      return state;
-    });
-  }
-  std::string to_string() const {
-    return nlohmann::json{{"anchors", anchors}, {"timestamp", seen.timestamp}, {"targets", seen.targets}}
-               .dump() +
-           "\n";
-  }
-  bool belongs_to(const std::string& anchor) const {
-    return std::ranges::find(anchors, anchor) != anchors.end();
-  }
-};
+std::vector<std::string> anchors_of(std::string_view text, const std::string& name) {
+  const nlohmann::json document = parse_json(text, name, anchors_limits);
+  return in_context(name, [&] {
+    Members members(document);
+    std::vector<std::string> anchors = members.texts("anchors", most_anchors);
+    members.end();
+    return anchors;
+  });
+}
 
-std::string name_file_of(std::string_view name) {
+// Numbers with a space between them, from a note.
+template <size_t count>
+std::array<uint64_t, count> numbers_in(const std::optional<std::string>& note, const std::string& name) {
+  std::array<uint64_t, count> numbers{};
+  if (!note) return numbers;
+  const char* at = note->data();
+  const char* const end = at + note->size();
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0 && at != end && *at == ' ') ++at;
+    const auto [next, error] = std::from_chars(at, end, numbers[i]);
+    if (error != std::errc() || (i + 1 == count && next != end))
+      throw Error(ErrorKind::internal, fmt::format("{} has no versions", name),
+                  "Remove it: the catalog's next answer writes it anew.");
+    at = next;
+  }
+  return numbers;
+}
+
+std::string note_of(std::string_view name) {
   check_name(name);
-  return fmt::format("names/{}", name);
+  return fmt::format("{}/{}", names_directory, name);
 }
 
 Signed<Root> parse_root(const std::string& text, std::string_view owner, const std::string& name) {
@@ -78,7 +86,8 @@ void require_own_signatures(const Signed<Root>& root) {
 struct OwnerFiles {
   std::optional<Directory> trusted, kept;
   std::optional<Signed<Root>> anchor;
-  State state;  // empty unless it belongs to the anchor
+  std::vector<std::string> anchors;  // empty: what is kept does not belong to the anchor
+  Seen seen;
   std::optional<Signed<Root>> newer;
 
   OwnerFiles(const std::filesystem::path& trust_directory, const std::filesystem::path& state_directory,
@@ -91,28 +100,23 @@ struct OwnerFiles {
     if (!text) return;
     anchor = parse_root(*text, owner, fmt::format("{}/{}", trusted->name(), root_file));
     if (!kept) return;
-    const auto seen = read_own_file(*kept, seen_file, seen_limits.bytes);
-    if (!seen) return;
-    State read = State::parse(*seen, fmt::format("{}/{}", kept->name(), seen_file));
-    if (!read.belongs_to(fingerprint_of(*anchor))) return;
-    state = std::move(read);
+    const auto known = read_own_file(*kept, anchors_file, anchors_limits.bytes);
+    if (!known) return;
+    auto read = anchors_of(*known, fmt::format("{}/{}", kept->name(), anchors_file));
+    if (std::ranges::find(read, fingerprint_of(*anchor)) == read.end()) return;
+    anchors = std::move(read);
+    const auto versions =
+        numbers_in<2>(read_note(*kept, seen_note), fmt::format("{}/{}", kept->name(), seen_note));
+    seen = {.timestamp = versions[0], .targets = versions[1]};
     if (const auto chained = read_own_file(*kept, root_file, root_limits.bytes))
       newer = parse_root(*chained, owner, fmt::format("{}/{}", kept->name(), root_file));
   }
 
   // Of the name's file; 0: none was seen.
   uint64_t seen_version(std::string_view name) const {
-    const std::string file = name_file_of(name);
-    if (state.anchors.empty()) return 0;
-    const auto text = read_own_file(*kept, file, longest_number);
-    if (!text) return 0;
-    uint64_t version = 0;
-    const char* const text_end = text->data() + text->size();
-    const auto [end, error] = std::from_chars(text->data(), text_end, version);
-    if (error != std::errc() || std::string_view(end, text_end) != "\n")
-      throw Error(ErrorKind::internal, fmt::format("{}/{} is not a version", kept->name(), file),
-                  "Remove the file: the next answer of the catalog writes it anew.");
-    return version;
+    const std::string note = note_of(name);
+    if (anchors.empty()) return 0;
+    return numbers_in<1>(read_note(*kept, note), fmt::format("{}/{}", kept->name(), note))[0];
   }
 
   const Signed<Root>& root() const {
@@ -132,15 +136,15 @@ struct LockedState {
         lock(path / "lock", FileLock::Mode::exclusive),
         files(trust_directory, state_directory, owner) {
     if (!files.anchor) fail_unknown_owner(owner, trust_directory);
-    if (files.state.anchors.empty()) {
-      files.kept->remove("names");
-      files.kept->remove(root_file);
-    }
+    if (!files.anchors.empty()) return;
+    for (const char* old : {names_directory, seen_note, root_file}) files.kept->remove(old);
+    add_anchor(fingerprint_of(*files.anchor));
   }
-  void write() {
-    if (const std::string own = fingerprint_of(*files.anchor); !files.state.belongs_to(own))
-      files.state.anchors.push_back(own);
-    files.kept->write_file(seen_file, files.state.to_string());
+  void add_anchor(const std::string& fingerprint) {
+    if (std::ranges::find(files.anchors, fingerprint) != files.anchors.end()) return;
+    files.anchors.push_back(fingerprint);
+    if (files.anchors.size() > most_anchors) files.anchors.erase(files.anchors.begin());
+    files.kept->write_file(anchors_file, anchors_text(files.anchors));
   }
 };
 
@@ -284,10 +288,7 @@ void TrustStore::accept(std::string_view owner, const std::vector<std::string>& 
         refuse(error.what());
       }
     // Written before the anchor: both belong to one chain, so that what was seen stays seen.
-    state->files.state.anchors.push_back(fingerprint_of(accepted));
-    if (state->files.state.anchors.size() > most_anchors)
-      state->files.state.anchors.erase(state->files.state.anchors.begin());
-    state->write();
+    state->add_anchor(fingerprint_of(accepted));
   }
   const Directory directory = all.make_directory(owner);
   if (!packages.empty()) {
@@ -315,33 +316,32 @@ Signed<Root> TrustStore::update_root(std::string_view owner, const std::vector<s
   if (!keep || newest.content.version == before.content.version) return newest;
   LockedState state(trust_directory_, state_directory_, owner);
   newest = follow(state.files.root());  // of two that race the newest stays
-  state.write();
   state.files.kept->write_file(root_file, newest.to_string());
   return newest;
 }
 
 Seen TrustStore::seen(std::string_view owner) const {
-  return OwnerFiles(trust_directory_, state_directory_, owner).state.seen;
+  return OwnerFiles(trust_directory_, state_directory_, owner).seen;
 }
 
 TrustStore::Known TrustStore::known(std::string_view owner, std::string_view name) const {
   const OwnerFiles files(trust_directory_, state_directory_, owner);
   if (!files.anchor) fail_unknown_owner(owner, trust_directory_);
-  return {.root = files.root(), .seen = files.state.seen, .name_version = files.seen_version(name)};
+  return {.root = files.root(), .seen = files.seen, .name_version = files.seen_version(name)};
 }
 
 void TrustStore::remember(std::string_view owner, const Seen& seen, std::string_view name,
                           uint64_t name_version) {
-  const std::string file = name_file_of(name);
+  const std::string note = note_of(name);
   LockedState state(trust_directory_, state_directory_, owner);
-  const Seen before = state.files.state.seen;
-  Seen& after = state.files.state.seen;
-  after = {.timestamp = std::max(before.timestamp, seen.timestamp),
-           .targets = std::max(before.targets, seen.targets)};
-  if (after != before || state.files.state.anchors.empty()) state.write();
+  const Directory& kept = *state.files.kept;
+  const Seen before = state.files.seen;
+  const Seen after{.timestamp = std::max(before.timestamp, seen.timestamp),
+                   .targets = std::max(before.targets, seen.targets)};
+  if (after != before) write_note(kept, seen_note, fmt::format("{} {}", after.timestamp, after.targets));
   if (state.files.seen_version(name) >= name_version) return;
-  state.files.kept->make_directory(file.substr(0, file.rfind('/')));
-  state.files.kept->write_file(file, fmt::format("{}\n", name_version));
+  kept.make_directory(note.substr(0, note.rfind('/')));
+  write_note(kept, note, fmt::format("{}", name_version));
 }
 
 }  // namespace flox::trust

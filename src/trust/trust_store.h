@@ -2,11 +2,11 @@
 //
 //   TRUST_DIR/OWNER/root.json   the root that somebody has accepted: the anchor
 //   TRUST_DIR/OWNER/packages    patterns of the packages that the owner may say, one per line
-//   STATE_DIR/OWNER/root.json   the newest root that the anchor's chain has led to
-//   STATE_DIR/OWNER/seen.json   versions of timestamp.json and targets.json, and the anchor that the
-//   directory
-//                               belongs to, by its fingerprint
-//   STATE_DIR/OWNER/names/…     the version of each name's newest file that was seen
+//   STATE_DIR/OWNER/anchors.json   the anchor that the directory belongs to, and those before it, by
+//   fingerprint STATE_DIR/OWNER/root.json      the newest root that the anchor's chain has led to
+//   STATE_DIR/OWNER/seen           "TIMESTAMP TARGETS": the versions of the two files that were seen
+//   (read_note) STATE_DIR/OWNER/names/…        the version of each name's newest file that was seen
+//   (read_note)
 //
 // Once the anchor is replaced by one of another chain, what was seen under the old one counts no more: a
 // compromised key may have signed any version. All files are written whole or not at all; writers hold an

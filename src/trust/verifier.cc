@@ -9,6 +9,7 @@
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "trust/delegation.h"
 
 namespace flox::trust {
 namespace {
@@ -67,37 +68,12 @@ void require_not_older(uint64_t version, uint64_t seen, std::string_view what) {
       "back what is new.");
 }
 
-// The first role that covers the name and whose threshold has signed the file.
-SignedName find_signers(Signed<NameFile> file, const Targets& targets) {
-  const std::string what = fmt::format("{} of {}", file.content.name, targets.owner);
-  std::optional<Error> refusal;
-  for (const DelegatedRole& role : targets.roles) {
-    if (!role.covers(file.content.name)) continue;
-    try {
-      SignedName result{.file = {}, .role = role.name, .signers = {}};
-      for (const std::string& id :
-           require_signers(file.message, file.signatures, targets.keys, role, role.name, what))
-        result.signers.push_back({.keyid = id, .name = targets.keys.at(id).name});
-      result.file = std::move(file);
-      return result;
-    } catch (const Error& error) {
-      if (!refusal) refusal = error;  // the first is the one that is meant most
-    }
-    if (role.terminating) break;
-  }
-  const auto with_advice = [&](Error error) {
-    return std::move(error).with_advice(
-        fmt::format("Run 'flox trust show {}' to see who may sign what; the owner adds keys with 'flox trust "
-                    "add-key'.",
-                    targets.owner));
-  };
-  if (refusal) throw with_advice(*refusal);
-  std::vector<std::string> by;
-  for (const MetadataSignature& signature : file.signatures)
-    by.push_back(describe_key(signature.keyid, targets.keys));
-  throw with_advice(Error(ErrorKind::untrusted,
-                          fmt::format("{}: no role of the owner covers this name; it is signed by {}", what,
-                                      by.empty() ? "nobody" : fmt::format("{}", fmt::join(by, ", ")))));
+SignedName with_signers(Signed<NameFile> file, const Targets& targets) {
+  const Delegation delegation = require_delegation(targets, file);
+  SignedName result{.file = std::move(file), .role = delegation.role, .signers = {}};
+  for (const std::string& id : delegation.keyids)
+    result.signers.push_back({.keyid = id, .name = targets.keys.at(id).name});
+  return result;
 }
 
 constexpr size_t most_owners_kept = 64;
@@ -170,7 +146,7 @@ struct Verifier::State {
     const auto found = names.get(hash_of(bytes_of(by_targets), evidence.name_file), [&] {
       auto file = Signed<NameFile>::parse(evidence.name_file, fmt::format("the file of {}", name));
       require_owner(file, owner, file.content.name);
-      return find_signers(std::move(file), delegations);
+      return with_signers(std::move(file), delegations);
     });
     const NameFile& file = found->file.content;
     require_same(file, evidence.name_file, name, leaf, generation);

@@ -16,6 +16,8 @@ using testing::key;
 using testing::signed_by;
 using testing::TestOwner;
 
+constexpr const char* not_delegated =
+    "the name file of packages/hello is not signed by keys that acme has delegated it to";
 constexpr const char* path = "2.12/x86_64-linux/any";
 
 class VerifierTest : public ::testing::Test {
@@ -36,6 +38,14 @@ class VerifierTest : public ::testing::Test {
   Provenance verify(const Evidence& given) { return verifier.verify_package(given, hello()); }
   std::string refused(const Evidence& given, ErrorKind kind = ErrorKind::untrusted) {
     return error_of([&] { verify(given); }, kind);
+  }
+  std::string advice(const Evidence& given) {
+    try {
+      verify(given);
+      return "no error";
+    } catch (const Error& error) {
+      return error.advice();
+    }
   }
   EnvironmentRecord web(uint64_t generation, bool latest = true) {
     return {.owner = "acme",
@@ -98,11 +108,8 @@ TEST_F(VerifierTest, RefusesWhatNobodyWhoMayHasSigned) {
     owner.publish("packages/hello", {{path, hello().to_target()}}, std::move(keys));
     return refused(evidence());
   };
-  EXPECT_NE(publish_with({key("alice-1")})
-                .find("0 of the 1 signatures that role publishers needs; it lacks one of alice-1"),
-            std::string::npos);
-  EXPECT_NE(publish_with({owner.online_key, owner.targets_key, owner.root_key}).find("0 of the 1 signatures"),
-            std::string::npos);
+  EXPECT_EQ(publish_with({key("alice-1")}), not_delegated);
+  EXPECT_EQ(publish_with({owner.online_key, owner.targets_key, owner.root_key}), not_delegated);
   EXPECT_EQ(publish_with({owner.signing_key}), "no error");
 }
 
@@ -111,13 +118,10 @@ TEST_F(VerifierTest, LetsAKeySignWithinItsPatternOnly) {
   owner.targets.roles[0].paths = {"packages/o*"};
   owner.delegate("web", {"packages/web-*"}, {bob});
   ++owner.targets.version;
-  const std::string message = refused(evidence());
-  EXPECT_NE(message.find(
-                "packages/hello of acme: no role of the owner covers this name; it is signed by alice-1 ("),
-            std::string::npos)
-      << message;
+  EXPECT_EQ(refused(evidence()), not_delegated);
+  EXPECT_EQ(advice(evidence()), "acme has delegated this name to nobody: flox trust add-key does.");
   owner.publish("packages/hello", {{path, hello().to_target()}}, {bob});
-  EXPECT_NE(refused(evidence()).find("no role of the owner covers this name"), std::string::npos);
+  EXPECT_EQ(refused(evidence()), not_delegated);
 }
 
 TEST_F(VerifierTest, WantsTheThresholdOfARole) {
@@ -125,8 +129,8 @@ TEST_F(VerifierTest, WantsTheThresholdOfARole) {
   owner.targets.roles.clear();
   owner.delegate("two", {"packages/*"}, {owner.signing_key, bob}, 2);
   ++owner.targets.version;
-  EXPECT_NE(refused(evidence()).find("1 of the 2 signatures that role two needs, by alice-1"),
-            std::string::npos);
+  EXPECT_EQ(refused(evidence()), not_delegated);
+  EXPECT_EQ(advice(evidence()), "It may be signed by 2 of alice-1, bob-1 (role two).");
   owner.publish("packages/hello", {{path, hello().to_target()}}, {owner.signing_key, bob});
   EXPECT_EQ(verify(evidence()).signers.size(), 2);
 }
@@ -139,7 +143,8 @@ TEST_F(VerifierTest, TriesRolesInTheirOrderUpToATerminatingOne) {
   EXPECT_EQ(verify(evidence()).role, "publishers") << "bob's role does not keep it for itself";
   owner.targets.roles[0].terminating = true;
   ++owner.targets.version;
-  EXPECT_NE(refused(evidence()).find("role hello needs"), std::string::npos);
+  EXPECT_EQ(refused(evidence()), not_delegated);
+  EXPECT_EQ(advice(evidence()), "It may be signed by bob-1 (role hello).");
   owner.publish("packages/hello", {{path, hello().to_target()}}, {bob});
   EXPECT_EQ(verify(evidence()).role, "hello");
 }
@@ -151,8 +156,7 @@ TEST_F(VerifierTest, CountsARevokedKeyNoMore) {
   owner.delegate("publishers", {"packages/*"}, {key("alice-2")});
   ++owner.targets.version;
   ++owner.timestamp.version;
-  EXPECT_NE(refused(evidence()).find("it lacks one of alice-2"), std::string::npos)
-      << "also what was verified before";
+  EXPECT_EQ(refused(evidence()), not_delegated) << "also what was verified before";
 }
 
 TEST_F(VerifierTest, RefusesWhatHasExpired) {

@@ -80,12 +80,13 @@ fresh
 refuses "timestamp.json of acme: version 7 expired at" expired-timestamp
 says "Check this machine's clock"
 refuses "packages/hello of acme: version 3 expired at" expired-name
-refuses "1 of the 2 signatures that role publishers needs" threshold
-says "flox trust show acme"
-refuses "no role of the owner covers this name" outside-pattern
+refuses "is not signed by keys that acme has delegated it to" threshold
+says "It may be signed by 2 of"
+refuses "is not signed by keys that acme has delegated it to" outside-pattern
+says "acme has delegated this name to nobody: flox trust add-key does."
 refuses "root of version 1 needs" broken-chain
 takes
-refuses "0 of the 1 signatures that role publishers needs" revoked
+refuses "is not signed by keys that acme has delegated it to" revoked
 
 step "what is older than what was seen is refused, also by the next process"
 takes newer
