@@ -23,9 +23,10 @@ std::string advice_to_trust(const std::string& owner) {
 }
 
 [[noreturn]] void refuse(std::string why) {
-  throw Error(ErrorKind::untrusted, std::move(why),
-              "Something between this machine and the owner has changed the answer, or the catalog is broken: "
-              "tell its operator.");
+  throw Error(
+      ErrorKind::untrusted, std::move(why),
+      "Something between this machine and the owner has changed the answer, or the catalog is broken: "
+      "tell its operator.");
 }
 
 // The builds that the owner has signed, as the catalog chooses among them. Yanked ones count only for who
@@ -58,13 +59,13 @@ std::string variant_of(const env::LockedPackage& package) {
 }
 
 std::string build_name(std::string_view version, std::string_view variant) {
-  return variant.empty() ? printable(version) : fmt::format("{} ({})", printable(version), printable(variant));
+  return variant.empty() ? printable(version)
+                         : fmt::format("{} ({})", printable(version), printable(variant));
 }
 
 // All outputs are installed: an answer that leaves one out would be another package.
 bool installs_all_outputs(const env::LockedPackage& package) {
-  return package.outputs_to_install.empty() ||
-         std::ranges::all_of(package.outputs, [&](const auto& output) {
+  return package.outputs_to_install.empty() || std::ranges::all_of(package.outputs, [&](const auto& output) {
            return std::ranges::find(package.outputs_to_install, output.first) !=
                   package.outputs_to_install.end();
          });
@@ -106,8 +107,7 @@ Origin AnswerVerifier::unsigned_answer(const std::string& what, const std::strin
 Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id,
                              const env::InstallDescriptor& descriptor, std::string_view system) {
   const std::string what = fmt::format("package '{}'", printable(descriptor.pkg_path));
-  if (!answer.evidence)
-    return unsigned_answer(what, "no owner has signed it", advice_for_unsigned);
+  if (!answer.evidence) return unsigned_answer(what, "no owner has signed it", advice_for_unsigned);
   if (!store_.trusts(answer.evidence->owner))
     return unsigned_answer(what, fmt::format("its owner {} is not trusted here", answer.evidence->owner),
                            advice_to_trust(answer.evidence->owner));
@@ -116,9 +116,8 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
     const auto [file, provenance] = verifier_.verify_package_file(evidence, descriptor.pkg_path);
     const env::LockedPackage& package = answer.package;
     const std::vector<PackageBuild> builds = signed_builds(file, descriptor.pkg_path, descriptor.version);
-    const PackageBuild* chosen =
-        choose(builds, {.system = std::string(system), .cpu_level = cpu_level()},
-               VersionConstraint(descriptor.version.value_or("")));
+    const PackageBuild* chosen = choose(builds, {.system = std::string(system), .cpu_level = cpu_level()},
+                                        VersionConstraint(descriptor.version.value_or("")));
     const std::string given = build_name(package.version, variant_of(package));
     if (chosen == nullptr)
       refuse(fmt::format("the catalog answers version {}, and nothing that {} has signed satisfies", given,
@@ -126,8 +125,7 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
     if (package.install_id != install_id || package.attr_path != descriptor.pkg_path ||
         package.system != system || package.version != chosen->version ||
         variant_of(package) != chosen->variant)
-      refuse(
-             fmt::format("the catalog answers {} version {} for {}, and {} has signed version {} for {}",
+      refuse(fmt::format("the catalog answers {} version {} for {}, and {} has signed version {} for {}",
                          printable(package.attr_path), given, printable(package.system), evidence.owner,
                          build_name(chosen->version, chosen->variant), chosen->system));
     if (package.outputs != chosen->outputs || !installs_all_outputs(package))
@@ -152,8 +150,8 @@ Origin AnswerVerifier::check(const Pushed& answer, const EnvironmentName& name) 
                            advice_for_unsigned);
   return in_context(what, [&] {
     const trust::Evidence evidence = with_newer_roots(*answer.evidence, store_, options_.root);
-    return Origin(verifier_.verify_environment(evidence,
-                                               {.owner = name.owner,
+    return Origin(
+        verifier_.verify_environment(evidence, {.owner = name.owner,
                                                 .name = name.name,
                                                 .generation = static_cast<uint64_t>(answer.generation),
                                                 .manifest = answer.manifest,

@@ -45,8 +45,8 @@ class AnswerVerifier {
   // That the package is what the descriptor chooses, on this machine's CPU, among the builds that the owner
   // has signed. Throws Error(untrusted), with advice, if it is not, or if nobody has signed it and
   // allow_unsigned is not set. What a trusted owner has signed wrongly passes with allow_unsigned neither.
-  Origin check(const Resolved& answer, std::string_view install_id,
-               const env::InstallDescriptor& descriptor, std::string_view system);
+  Origin check(const Resolved& answer, std::string_view install_id, const env::InstallDescriptor& descriptor,
+               std::string_view system);
   // The same for an environment: it is the generation that was asked for, or the latest.
   Origin check(const Pushed& answer, const EnvironmentName& name);
 

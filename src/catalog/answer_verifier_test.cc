@@ -107,7 +107,8 @@ TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_passes_and_says_whose
   EXPECT_TRUE(warnings_.empty());
 }
 
-TEST_F(AnswerVerifierTest, what_nobody_has_signed_or_nobody_trusts_is_refused_unless_that_is_allowed_and_said) {
+TEST_F(AnswerVerifierTest,
+       what_nobody_has_signed_or_nobody_trusts_is_refused_unless_that_is_allowed_and_said) {
   Resolved bare = answer(build("1.0"), {build("1.0")});
   EXPECT_THAT(refusal([&] { check(bare); }), HasSubstr("its owner acme is not trusted here"));
   bare.evidence.reset();
@@ -140,9 +141,11 @@ TEST_F(AnswerVerifierTest, what_a_trusted_owner_has_signed_otherwise_is_refused_
 TEST_F(AnswerVerifierTest, an_older_version_is_no_answer_unless_it_is_asked_for) {
   trust_owner();
   const std::vector<PackageBuild> builds = {build("1.0"), build("2.0", other)};
-  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds)); }), HasSubstr("acme has signed version 2.0"));
+  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds)); }),
+              HasSubstr("acme has signed version 2.0"));
   EXPECT_TRUE(check(answer(build("1.0"), builds), "1.0").has_value());
-  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds), "^3"); }), HasSubstr("nothing that acme has signed"));
+  EXPECT_THAT(refusal([&] { check(answer(build("1.0"), builds), "^3"); }),
+              HasSubstr("nothing that acme has signed"));
 }
 
 TEST_F(AnswerVerifierTest, another_package_another_id_and_a_missing_output_are_refused) {
@@ -172,7 +175,8 @@ TEST_F(AnswerVerifierTest, an_environment_is_the_generation_that_was_asked_for) 
   EXPECT_THAT(
       refusal([&] { verifier().check(pushed("m", 2), {.owner = "acme", .name = "web", .generation = 1}); }),
       HasSubstr("answers generation 2"));
-  EXPECT_TRUE(verifier().check(pushed("m", 2), {.owner = "acme", .name = "web", .generation = 2}).has_value());
+  EXPECT_TRUE(
+      verifier().check(pushed("m", 2), {.owner = "acme", .name = "web", .generation = 2}).has_value());
   EXPECT_THAT(
       refusal([&] { verifier().check(pushed("m", 1), {.owner = "acme", .name = "web", .generation = {}}); }),
       HasSubstr("seen here before"));

@@ -19,8 +19,8 @@ struct Wish {
 bool goes_before(const PackageBuild& a, const PackageBuild& b);
 
 // Of the builds of one package, in that order: the newest version that the constraint admits, and of it the
-// best variant that the CPU can run. Versions that lead up to a release are taken only if they are allowed, or
-// nothing else satisfies. Null: none.
+// best variant that the CPU can run. Versions that lead up to a release are taken only if they are allowed,
+// or nothing else satisfies. Null: none.
 const PackageBuild* choose(const std::vector<PackageBuild>& builds, const Wish& wish,
                            const VersionConstraint& constraint);
 

@@ -235,9 +235,10 @@ void Client::publish(const PackageBuild& build, const std::string& name_file) {
 }
 
 nix::PublicKey Client::online_key() {
-  return state_->ask(get(fmt::format("{}/online-key", trust_path)), "the catalog's online key", [](const json& answer) {
-    return nix::PublicKey::parse(string_member(answer, "public_key", answer_name));
-  });
+  return state_->ask(get(fmt::format("{}/online-key", trust_path)), "the catalog's online key",
+                     [](const json& answer) {
+                       return nix::PublicKey::parse(string_member(answer, "public_key", answer_name));
+                     });
 }
 
 std::optional<std::string> Client::trust_file(const std::string& path) {

@@ -67,8 +67,8 @@ class Client {
   // root.json of that version, or the newest; targets.json, as the catalog has them. Nothing: it has none.
   std::optional<std::string> root(std::string_view owner, std::optional<uint64_t> version = {});
   std::optional<std::string> targets(std::string_view owner);
-  // What is signed of that name ("packages/web"). Without a name file if the name is new; nothing if the owner
-  // has no root there.
+  // What is signed of that name ("packages/web"). Without a name file if the name is new; nothing if the
+  // owner has no root there.
   std::optional<trust::Evidence> evidence(std::string_view owner, std::string_view name);
   // Throws Error(untrusted) if the token or the file is refused, conflict if its version is not the next.
   void put_root(std::string_view owner, const std::string& text);

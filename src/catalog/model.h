@@ -14,7 +14,7 @@ namespace flox::catalog {
 
 // One published build: a row of the catalog.
 struct PackageBuild {
-  std::string name;  // attr_path, [A-Za-z0-9._+-]{1,128}
+  std::string name;   // attr_path, [A-Za-z0-9._+-]{1,128}
   std::string owner;  // whose keys sign it (docs/explanation/provenance.md); empty: nobody's
   std::string version;
   std::string system;       // x86_64-linux, aarch64-linux

@@ -43,8 +43,8 @@ MetadataSigner::MetadataSigner(std::string owner, const Signers& signers, trust:
     : owner_(std::move(owner)), signers_(signers), store_(store), client_(client), verifier_(store) {
   if (!store_.trusts(owner_))
     throw Error(ErrorKind::untrusted, fmt::format("signing for {}: its root is not trusted here", owner_),
-                fmt::format("Run 'flox trust init {}' if {} is new, or 'flox trust accept {}'.", owner_, owner_,
-                            owner_));
+                fmt::format("Run 'flox trust init {}' if {} is new, or 'flox trust accept {}'.", owner_,
+                            owner_, owner_));
 }
 
 MetadataSigner::Present MetadataSigner::present(const std::string& name) {
@@ -120,7 +120,8 @@ bool MetadataSigner::is_signed(const EnvironmentName& name, const Pushed& latest
   if (!latest.evidence) return false;
   try {
     Present now = present(trust::environment_name(name.name));
-    verifier_.verify_environment(now.evidence, record_of(name, latest.generation, latest.manifest, latest.lock));
+    verifier_.verify_environment(now.evidence,
+                                 record_of(name, latest.generation, latest.manifest, latest.lock));
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::untrusted) throw;

@@ -35,8 +35,8 @@ class MetadataSigner {
   // Whether that is what the catalog has, signed by keys that count today.
   bool is_signed(const EnvironmentName& name, const Pushed& latest);
   // The name file of the environment's generation.
-  NameFile sign_generation(const std::string& environment, int64_t generation,
-                              const std::string& manifest, const env::Lockfile& lock);
+  NameFile sign_generation(const std::string& environment, int64_t generation, const std::string& manifest,
+                           const env::Lockfile& lock);
 
  private:
   struct Present {

@@ -19,7 +19,8 @@ void warn_on_stderr(const std::string& warning) { fmt::print(stderr, "! {}\n", w
 
 std::unique_ptr<catalog::VerifiedCatalog> verified_catalog(Secret token) {
   const Config config = Config::load();
-  return std::make_unique<catalog::VerifiedCatalog>(config.catalog_url, std::move(token), config, warn_on_stderr);
+  return std::make_unique<catalog::VerifiedCatalog>(config.catalog_url, std::move(token), config,
+                                                    warn_on_stderr);
 }
 
 void print_json(const std::vector<catalog::PackageBuild>& builds) {

@@ -11,6 +11,7 @@
 #include "catalog/publish.h"
 #include "catalog/signing.h"
 #include "node/floxd/config.h"
+#include "trust/trust_store.h"
 
 namespace flox::cli {
 

@@ -146,10 +146,9 @@ void serve(const server::ServerSettings& options) {
   server::Records records(options.data / "catalog.sqlite");
   server::EnvironmentRecords environments(options.data / "environments.sqlite");
   server::TrustRecords trust_records(options.data / "trust.sqlite");
-  server::TrustService trust(
-      trust_records, records, environments,
-      {.online_key = server::read_or_make_online_key(options.data / "online.key"),
-       .timestamp_life = options.timestamp_life});
+  server::TrustService trust(trust_records, records, environments,
+                             {.online_key = server::read_or_make_online_key(options.data / "online.key"),
+                              .timestamp_life = options.timestamp_life});
   server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
   server::Api api(records, environments, trust, cache, keys,

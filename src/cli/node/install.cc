@@ -127,7 +127,8 @@ void add_node_install(CLI::App& node) {
       [options](const std::vector<std::string>& roots) {
         for (const std::string& root : roots)
           if (!root.empty())
-            options->install.trusted_roots.push_back(root.starts_with('{') ? root : read_file(root, most_root));
+            options->install.trusted_roots.push_back(root.starts_with('{') ? root
+                                                                           : read_file(root, most_root));
       },
       "root.json of an owner to trust on the node, a file or its text; repeatable");
   command->add_flag("--allow-unsigned", options->install.allow_unsigned,

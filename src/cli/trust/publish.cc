@@ -19,7 +19,8 @@ uint64_t version_of_root(const std::optional<std::string>& text) {
   return text ? trust::Signed<trust::Root>::parse(*text, "root.json of the catalog").content.version : 0;
 }
 uint64_t version_of_targets(const std::optional<std::string>& text) {
-  return text ? trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog").content.version : 0;
+  return text ? trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog").content.version
+              : 0;
 }
 
 void publish(const Options& options) {

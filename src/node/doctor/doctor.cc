@@ -298,8 +298,8 @@ void examine_trust(Subject subject, const Config& config) {
   const std::vector<std::string> owners = store.owners();
   for (const std::string& owner : owners) try {
       const auto root = store.root(owner);
-      const std::string text = fmt::format("{}: root.json version {}, expires {}", owner, root.content.version,
-                                           trust::time_text(root.content.expires));
+      const std::string text = fmt::format("{}: root.json version {}, expires {}", owner,
+                                           root.content.version, trust::time_text(root.content.expires));
       if (root.content.expires <= trust::now())
         subject.error(text + ": nothing of this owner is accepted any more",
                       fmt::format("Ask {} to renew its root: flox trust rotate.", owner));

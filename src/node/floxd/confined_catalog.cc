@@ -29,9 +29,8 @@ std::optional<trust::Evidence> evidence_of(const json& answer) {
 json environment_answer(catalog::Client& client, const json& question) {
   const auto pushed = client.environment(
       catalog::parse_environment_name(string_member(question, "environment", "the question")));
-  json answer = {{"generation", pushed.generation},
-                 {"manifest", pushed.manifest},
-                 {"lock", pushed.lock.to_string()}};
+  json answer = {
+      {"generation", pushed.generation}, {"manifest", pushed.manifest}, {"lock", pushed.lock.to_string()}};
   put_evidence(answer, pushed.evidence);
   return answer;
 }
@@ -44,8 +43,7 @@ json package_answer(catalog::Client& client, const json& question) {
                                     .priority = question.at("priority").get<int>(),
                                     .store_path = {}};
   if (question.contains("version")) descriptor.version = string_member(question, "version", "the question");
-  const auto resolved =
-      client.resolve(id, descriptor, string_member(question, "system", "the question"));
+  const auto resolved = client.resolve(id, descriptor, string_member(question, "system", "the question"));
   env::Lockfile lock{.manifest = json::object(), .packages = {resolved.package}};
   json answer = {{"lock", lock.to_string()}};
   put_evidence(answer, resolved.evidence);
@@ -53,8 +51,8 @@ json package_answer(catalog::Client& client, const json& question) {
 }
 
 json root_answer(catalog::Client& client, const json& question) {
-  const auto root = client.root(string_member(question, "root_of", "the question"),
-                                question.at("version").get<uint64_t>());
+  const auto root =
+      client.root(string_member(question, "root_of", "the question"), question.at("version").get<uint64_t>());
   return root ? json{{"root", *root}} : json::object();
 }
 
@@ -101,9 +99,9 @@ void add_catalog_job() { add_confined_job(job_name, answer_all); }
 
 ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetchers)
     : service_(service_options(config, fetchers)),
-      verifier_(config, {.root = [this](const std::string& owner,
-                                        uint64_t version) { return root(owner, version); },
-                         .warn = [](const std::string& warning) { log::warning("{}", warning); }}) {}
+      verifier_(config,
+                {.root = [this](const std::string& owner, uint64_t version) { return root(owner, version); },
+                 .warn = [](const std::string& warning) { log::warning("{}", warning); }}) {}
 
 ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
                                                   const env::InstallDescriptor& descriptor,

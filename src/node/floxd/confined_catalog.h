@@ -1,7 +1,8 @@
 // Asking the catalog from a confined process: floxd itself speaks no HTTP and no TLS outside the node, and
 // the catalog's answers are parsed where there is nothing to steal. One process answers all requests of half
 // a minute, over connections that it keeps. Its result is parsed once more here, under the limits of
-// base/data/json.h, and verified here: whoever takes the process over can show nothing that no owner has signed.
+// base/data/json.h, and verified here: whoever takes the process over can show nothing that no owner has
+// signed.
 #pragma once
 
 #include <string>

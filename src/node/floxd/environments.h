@@ -40,7 +40,7 @@ class Environments {
   // Resolves a name to store paths with the catalog. Throws Error, untrusted if no trusted owner has signed
   // that.
   ConfinedCatalog::Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                             std::string_view system) const;
+                                   std::string_view system) const;
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
   // package, "name[@version]". Throws Error, as above.
   NamedLock lock_of(std::string_view reference) const;

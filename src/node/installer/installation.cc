@@ -132,11 +132,13 @@ void add_trust(InstallPlan& plan, const InstallOptions& options) {
     trust::require_signers(root.message, root.signatures, root.content.keys, root.content.root, "root",
                            "--trusted-root");
     is_any = true;
-    if (!of_node.trusts(root.content.owner)) plan.files.write(directory / root.content.owner / "root.json", text);
+    if (!of_node.trusts(root.content.owner))
+      plan.files.write(directory / root.content.owner / "root.json", text);
   }
   if (!is_any && !options.allow_unsigned)
     plan.warnings.push_back(
-        "no owner is trusted on this node, so that it runs nothing: run 'flox trust accept OWNER' as root, or "
+        "no owner is trusted on this node, so that it runs nothing: run 'flox trust accept OWNER' as root, "
+        "or "
         "pass --trust-from DIR with your own trust directory (~/.config/flox/trust)");
 }
 

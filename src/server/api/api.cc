@@ -206,8 +206,10 @@ void Api::authorise(const ServerRequest& request) const {
 void Api::admit(const ServerRequest& head) const {
   const std::string& path = head.path;
   const bool reading = is_reading(head);
-  for (const auto& [prefix, method] :
-       {std::pair{cache_path, "PUT"}, {packages_path, "POST"}, {environments_path, "POST"}, {trust_path, "PUT"}})
+  for (const auto& [prefix, method] : {std::pair{cache_path, "PUT"},
+                                       {packages_path, "POST"},
+                                       {environments_path, "POST"},
+                                       {trust_path, "PUT"}})
     if (path.starts_with(prefix)) {
       if (reading) return;
       authorise(head);
@@ -299,8 +301,7 @@ ServerResponse Api::handle(const ServerRequest& request) {
   const std::string& path = request.path;
   if (path.starts_with(cache_path))
     return cache_file(request, std::string_view(path).substr(cache_path.size()));
-  if (path == "/api/v1/catalog/resolve" && request.method == "POST")
-    return resolve(request);
+  if (path == "/api/v1/catalog/resolve" && request.method == "POST") return resolve(request);
   if (path == "/api/v1/catalog/search" && is_reading(request)) return search(request);
   if (path.starts_with(packages_path)) return packages(request, path.substr(packages_path.size()));
   if (path.starts_with(environments_path)) return environment(request, path.substr(environments_path.size()));
@@ -432,8 +433,7 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
   std::optional<SignedBuilds> signed_by;
   if (build.owner.empty() != name_file.empty())
     fail(ErrorKind::invalid_input, "a build with an 'owner' needs its 'name_file', and one without has none");
-  if (!build.owner.empty())
-    counting_refusals([&] { signed_by = trust_.check_build(build, name_file); });
+  if (!build.owner.empty()) counting_refusals([&] { signed_by = trust_.check_build(build, name_file); });
   const Reservation reservation(cache_, request.body.size());
   build.published_at = now_rfc3339();
   const bool added = counting_refusals([&] { return records_.add(build, signed_by); });
@@ -441,8 +441,8 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
   if (added) {
     reservation.keep();
     published_.Increment();
-    log::info("published {} {} for {}, signed by {}, {}", build.name, build.version, build.system, build.signer,
-              build.owner.empty() ? "of nobody" : "of " + build.owner);
+    log::info("published {} {} for {}, signed by {}, {}", build.name, build.version, build.system,
+              build.signer, build.owner.empty() ? "of nobody" : "of " + build.owner);
   }
   return as_json(records_.find(build).value_or(build).to_json(), added ? 201 : 200);
 }
@@ -501,10 +501,11 @@ ServerResponse Api::push(const ServerRequest& request, const std::string& owner,
     if (!name_file.empty())
       signed_by = trust_.check_generation(owner, name, generation, name_file);
     else if (trust_.has_root(owner))
-      throw Error(ErrorKind::untrusted, fmt::format("{} signs its environments, and this is not signed", owner),
-                  fmt::format("Trust {} on this machine ('flox trust accept {}'), and push with a key that it "
-                              "has delegated environments/{} to.",
-                              owner, owner, name));
+      throw Error(
+          ErrorKind::untrusted, fmt::format("{} signs its environments, and this is not signed", owner),
+          fmt::format("Trust {} on this machine ('flox trust accept {}'), and push with a key that it "
+                      "has delegated environments/{} to.",
+                      owner, owner, name));
   });
   const Reservation reservation(cache_, request.body.size());
   const Generation pushed = environments_.push(owner, name, generation, signed_by);

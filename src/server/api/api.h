@@ -70,9 +70,9 @@ class Api {
   MetricsPage::Counter& nars_served_ = page_.counter("flox_catalog_nars_served_total", "NAR files served.");
   MetricsPage::Counter& uploads_refused_ =
       page_.counter("flox_catalog_uploads_refused_total", "Uploads that were refused.");
-  MetricsPage::Counter& metadata_refused_ =
-      page_.counter("flox_catalog_metadata_refused_total",
-                    "Publications and metadata that were refused because they are not signed as they must be.");
+  MetricsPage::Counter& metadata_refused_ = page_.counter(
+      "flox_catalog_metadata_refused_total",
+      "Publications and metadata that were refused because they are not signed as they must be.");
 };
 
 }  // namespace flox::server

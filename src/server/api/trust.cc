@@ -24,7 +24,8 @@ void check_header(const trust::Signed<T>& file, const std::string& owner, std::s
 
 void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
   const std::string id = trust::Key::of(key).id();
-  if (root.timestamp.threshold == 1 && std::ranges::find(root.timestamp.keyids, id) != root.timestamp.keyids.end())
+  if (root.timestamp.threshold == 1 &&
+      std::ranges::find(root.timestamp.keyids, id) != root.timestamp.keyids.end())
     return;
   throw Error(ErrorKind::invalid_input,
               "root.json: its role timestamp does not name this catalog's online key, with threshold 1",
@@ -107,8 +108,8 @@ void TrustService::put_root(const std::string& owner, const std::string& text) {
     const auto current = trust::Signed<trust::Root>::parse(*present, "root.json");
     if (next.content.version != current.content.version + 1)
       throw Error(ErrorKind::conflict,
-                  fmt::format("root.json of {} has version {}, and the next is {}", owner, next.content.version,
-                              current.content.version + 1),
+                  fmt::format("root.json of {} has version {}, and the next is {}", owner,
+                              next.content.version, current.content.version + 1),
                   "Read the present one again, and sign its next version.");
     trust::require_next_root(current, next);
   } else {
@@ -133,7 +134,8 @@ void TrustService::put_targets(const std::string& owner, const std::string& text
   published(owner);
 }
 
-trust::Signed<trust::NameFile> TrustService::check_name_file(const std::string& owner, const std::string& name,
+trust::Signed<trust::NameFile> TrustService::check_name_file(const std::string& owner,
+                                                             const std::string& name,
                                                              const std::string& text) const {
   const trust::Targets targets = current_targets(owner);
   auto file = trust::Signed<trust::NameFile>::parse(text, "the name file");
@@ -145,7 +147,8 @@ trust::Signed<trust::NameFile> TrustService::check_name_file(const std::string& 
   return file;
 }
 
-SignedBuilds TrustService::check_build(const catalog::PackageBuild& build, const std::string& name_file) const {
+SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
+                                       const std::string& name_file) const {
   const std::string name = trust::package_name(build.name);
   const auto file = check_name_file(build.owner, name, name_file);
   const trust::PackageRecord record = catalog::record_of(build);
@@ -217,8 +220,7 @@ void TrustService::sign_timestamp(const std::string& owner, OwnerState& state) c
   for (int attempt = 1;; ++attempt) try {
       trust::Timestamp wanted;
       wanted.owner = owner;
-      wanted.root_version =
-          trust::Signed<trust::Root>::parse(root(owner), "root.json").content.version;
+      wanted.root_version = trust::Signed<trust::Root>::parse(root(owner), "root.json").content.version;
       wanted.targets_version =
           trust::Signed<trust::Targets>::parse(state.targets, "targets.json").content.version;
       wanted.merkle_root = state.tree.root();
@@ -241,7 +243,8 @@ void TrustService::sign_timestamp(const std::string& owner, OwnerState& state) c
       file.add(signer->sign(file.message, {{key.id(), key}}).value());
       state.timestamp = file.to_string();
       state.renewal = wanted.expires - renew_before;
-      trust_.put_timestamp(owner, {.version = static_cast<int64_t>(wanted.version), .document = state.timestamp});
+      trust_.put_timestamp(owner,
+                           {.version = static_cast<int64_t>(wanted.version), .document = state.timestamp});
       break;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::conflict || attempt == most_attempts) throw;
@@ -267,7 +270,8 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
     const auto leaf = state->tree.leaves().find(name);
     if (leaf == state->tree.leaves().end())
       return generation ? std::nullopt : std::optional(std::move(evidence));
-    auto file = is_package ? packages_.name_file(owner, name) : environments_.name_file(owner, name, generation);
+    auto file =
+        is_package ? packages_.name_file(owner, name) : environments_.name_file(owner, name, generation);
     if (generation && !file) return std::nullopt;
     if (!generation && (!file || file->version != static_cast<int64_t>(leaf->second.version))) {
       if (attempt < most_attempts) continue;  // the next one came between the tree and this

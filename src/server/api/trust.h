@@ -42,9 +42,9 @@ class TrustService {
   // Files as they were put. Throw Error(not_found).
   std::string root(const std::string& owner, std::optional<int64_t> version = {}) const;
   std::string targets(const std::string& owner) const;
-  // Puts the next version, of targets any later one. Throw Error: invalid_input for what is no such file or of another owner, or a root
-  // that does not name the online key; untrusted if it is not signed as it must be, or expired; conflict if it
-  // is not the next version.
+  // Puts the next version, of targets any later one. Throw Error: invalid_input for what is no such file or
+  // of another owner, or a root that does not name the online key; untrusted if it is not signed as it must
+  // be, or expired; conflict if it is not the next version.
   void put_root(const std::string& owner, const std::string& text);
   void put_targets(const std::string& owner, const std::string& text);
 
@@ -57,8 +57,8 @@ class TrustService {
                                   const Generation& generation, const std::string& name_file) const;
 
   // What goes with an answer about the name (packages/… or environments/…); of an environment in that
-  // generation, or the latest. Without a name file if nothing of that name is signed; nothing if the owner has
-  // no root or has signed no such generation.
+  // generation, or the latest. Without a name file if nothing of that name is signed; nothing if the owner
+  // has no root or has signed no such generation.
   std::optional<trust::Evidence> evidence(const std::string& owner, const std::string& name,
                                           std::optional<int64_t> generation = {}) const;
   // Signs a timestamp over what was just published. Without it the next question for evidence does.

@@ -88,7 +88,9 @@ class TrustTest : public RecordsTest {
   TrustRecords trust_records_{dir_.path() / "trust"};
   TestOwner owner_;
   trust::Time now_ = owner_.now;
-  TrustService trust_{trust_records_, records_, environments_,
+  TrustService trust_{trust_records_,
+                      records_,
+                      environments_,
                       {.online_key = owner_.online_key, .clock = [this] { return now_; }}};
   trust::TrustStore store_{dir_.path() / "roots", dir_.path() / "state"};
 };
@@ -99,8 +101,8 @@ TEST_F(TrustTest, what_is_published_is_verified_by_a_node_and_stays_so) {
   publish(owned("1.0"), name_file({owned("1.0")}, 1));
   publish(owned("1.1", '1'), name_file({owned("1.0"), owned("1.1", '1')}, 2));
   push("one", 1);
-  const auto provenance =
-      verifier.verify_package(*trust_.evidence("acme", "packages/web"), catalog::record_of(owned("1.1", '1')));
+  const auto provenance = verifier.verify_package(*trust_.evidence("acme", "packages/web"),
+                                                  catalog::record_of(owned("1.1", '1')));
   EXPECT_EQ(provenance.version, 2U);
   push("two", 2);
   const auto environment = [&](int64_t generation, bool latest, const std::string& manifest) {
@@ -174,14 +176,18 @@ TEST_F(TrustTest, a_publication_that_a_node_would_refuse_is_refused) {
   EXPECT_TRUE(records_.builds("web").empty());
   publish(owned("1.0"), name_file({owned("1.0")}, 1));
   // What is not published cannot be listed, and other content is not what was published.
-  EXPECT_EQ(refusal([&] { publish(owned("1.1"), name_file({owned("1.1"), owned("7.0")}, 2)); }),
+  EXPECT_EQ(refusal([&] {
+              publish(owned("1.1"), name_file({owned("1.1"), owned("7.0")}, 2));
+            }),
             ErrorKind::invalid_input);
   EXPECT_EQ(refusal([&] { publish(owned("1.0", '1'), name_file({owned("1.0", '1')}, 2)); }),
             ErrorKind::conflict);
   EXPECT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(refusal([&] { records_.add(build("web", "2.0")); }), ErrorKind::untrusted);
   now_ += std::chrono::days(366);
-  EXPECT_EQ(refusal([&] { publish(owned("1.1"), name_file({owned("1.0"), owned("1.1")}, 2)); }),
+  EXPECT_EQ(refusal([&] {
+              publish(owned("1.1"), name_file({owned("1.0"), owned("1.1")}, 2));
+            }),
             ErrorKind::untrusted);
 }
 

@@ -16,10 +16,8 @@ constexpr const char* schema = R"(
 )";
 
 StoredNameFile file_of(const sqlite::Query& query) {
-  return {.owner = query.text(0),
-          .name = query.text(1),
-          .version = query.number(2),
-          .document = query.text(3)};
+  return {
+      .owner = query.text(0), .name = query.text(1), .version = query.number(2), .document = query.text(3)};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "catalog/choice.h"
 #include "server/records/database.h"
+#include "trust/verifier.h"
 
 namespace flox::server {
 namespace {
@@ -91,10 +92,11 @@ struct Records::State {
       replace(build);
     }
     if (missing.empty()) return;
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("the name file lists {}, and the catalog has no such build of {}",
-                            missing.begin()->first, package),
-                "Publish builds one by one: each name file adds one that the catalog has been given with it.");
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("the name file lists {}, and the catalog has no such build of {}", missing.begin()->first,
+                    package),
+        "Publish builds one by one: each name file adds one that the catalog has been given with it.");
   }
   void replace(const PackageBuild& build) const {
     sqlite::Query insert(db, "insert or replace into builds values (?, ?, ?, ?, ?)");

@@ -24,9 +24,10 @@ struct TrustRecords::State {
 
   // Version 0 and no document: there is none.
   StoredTimestamp newest(std::string_view owner, std::string_view role) const {
-    sqlite::Query query(db,
-                        "select version, document from metadata where owner = ? and role = ? order by version "
-                        "desc limit 1");
+    sqlite::Query query(
+        db,
+        "select version, document from metadata where owner = ? and role = ? order by version "
+        "desc limit 1");
     query.bind(owner).bind(role);
     return query.next() ? StoredTimestamp{query.number(0), query.text(1)} : StoredTimestamp{};
   }
@@ -67,8 +68,9 @@ TrustRecords::Versions TrustRecords::versions(std::string_view owner) const {
   Versions versions;
   while (query.next()) {
     const std::string_view role = query.view(0);
-    (role == "root" ? versions.root : role == "targets" ? versions.targets : versions.timestamp) =
-        query.number(1);
+    (role == "root"      ? versions.root
+     : role == "targets" ? versions.targets
+                         : versions.timestamp) = query.number(1);
   }
   return versions;
 }

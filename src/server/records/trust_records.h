@@ -1,5 +1,5 @@
-// Signed metadata of the catalog's owners: roots, targets, and the timestamps that the catalog itself signs, in
-// SQLite (docs/explanation/provenance.md). Name files stand beside what they speak of (name_files.h).
+// Signed metadata of the catalog's owners: roots, targets, and the timestamps that the catalog itself signs,
+// in SQLite (docs/explanation/provenance.md). Name files stand beside what they speak of (name_files.h).
 #pragma once
 
 #include <cstdint>
