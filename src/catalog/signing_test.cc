@@ -140,7 +140,7 @@ TEST_F(SigningTest, who_lacks_the_right_is_told_whom_to_ask) {
   auto acme = signer();
   const Error error = refusal([&] { publish_signed(acme, client_, build("1.0")); });
   EXPECT_EQ(error.kind(), ErrorKind::untrusted);
-  EXPECT_THAT(error.what(), HasSubstr("acme has not delegated packages/web to mallory-1"));
+  EXPECT_THAT(error.what(), HasSubstr("acme has not delegated packages/web to key 'mallory-1'"));
   EXPECT_THAT(error.advice(), HasSubstr("alice-1"));
 }
 

@@ -102,7 +102,7 @@ equal "$(pod acme/web)" "hello 1.0"
 step "a key signs what was delegated to it, and nothing else"
 OTHER_FILE=$WORLD/other.key
 OTHER=$(flox store keygen other-1 --out "$OTHER_FILE")
-refused "acme has not delegated packages/hello to other-1" env FLOX_METADATA_KEYS="$OTHER_FILE" \
+refused "acme has not delegated packages/hello to key 'other-1'" env FLOX_METADATA_KEYS="$OTHER_FILE" \
   flox --root "$LAPTOP_ROOT" publish --store-path "$busybox" --name hello --version 3.0
 flox trust add-key acme others "$OTHER" --paths 'packages/other-*'
 flox trust publish acme

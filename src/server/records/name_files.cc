@@ -8,7 +8,7 @@ namespace flox::server {
 namespace {
 
 // The owner '' of name_changes is all of them.
-constexpr const char* schema = R"(
+constexpr const char* name_file_schema = R"(
   create table if not exists name_files (
     owner text not null, name text not null, version integer not null, sha256 text not null,
     document text not null, primary key (owner, name, version));
@@ -22,7 +22,7 @@ StoredNameFile file_of(const sqlite::Query& query) {
 
 }  // namespace
 
-NameFiles::NameFiles(sqlite::Connection& database) : database_(database) { database_.execute(schema); }
+NameFiles::NameFiles(sqlite::Connection& database) : database_(database) { database_.execute(name_file_schema); }
 
 void NameFiles::add(const StoredNameFile& file, OlderNameFiles older) {
   const auto latest = find(file.owner, file.name);

@@ -9,7 +9,7 @@
 namespace flox::server {
 namespace {
 
-constexpr const char* schema = R"(
+constexpr const char* metadata_schema = R"(
   create table if not exists metadata (
     owner text not null, role text not null, version integer not null, document text not null,
     primary key (owner, role, version));
@@ -18,7 +18,7 @@ constexpr const char* schema = R"(
 }  // namespace
 
 struct TrustRecords::State {
-  explicit State(const std::filesystem::path& file) : db(open_database(file)) { db.execute(schema); }
+  explicit State(const std::filesystem::path& file) : db(open_database(file)) { db.execute(metadata_schema); }
   sqlite::Connection db;
   mutable std::mutex mutex;
 
