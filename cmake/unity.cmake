@@ -1,0 +1,56 @@
+# Several sources compiled as one: their headers are read once. On two cores all that the demo runs takes FIGURE with it and
+# FIGURE without (docs/measurements/build.md).
+#
+# target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most six in one, so
+# that a changed source compiles few others again. Names in unnamed namespaces must then differ within a folder. Presets with
+# sanitizers, and the fuzz targets, compile each source by itself, so a header that is missing is found there. CMake's own
+# UNITY_BUILD writes absolute paths into these files, with which ccache finds nothing in another checkout.
+option(FLOX_UNITY "Compile several sources as one" ON)
+function(target_unity_sources target)
+  if(NOT FLOX_UNITY)
+    target_sources(${target} PRIVATE ${ARGN})
+    return()
+  endif()
+  set(most 6)
+  set(folders "")
+  foreach(source ${ARGN})
+    if(source MATCHES "^\\$<")  # objects of another target
+      target_sources(${target} PRIVATE ${source})
+      continue()
+    endif()
+    get_filename_component(path ${source} ABSOLUTE)
+    file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${path})
+    get_filename_component(folder ${path} DIRECTORY)
+    string(MAKE_C_IDENTIFIER ${folder} folder)
+    list(APPEND folders ${folder})
+    list(APPEND in_${folder} ${path})
+  endforeach()
+  list(REMOVE_DUPLICATES folders)
+  set(units "")
+  foreach(folder ${folders})
+    list(LENGTH in_${folder} left)
+    math(EXPR files "(${left} + ${most} - 1) / ${most}")
+    set(number 0)
+    while(left GREATER 0)
+      # As many in each, so that no last one has one source and the others six.
+      math(EXPR size "(${left} + ${files} - ${number} - 1) / (${files} - ${number})")
+      list(SUBLIST in_${folder} 0 ${size} unit)
+      if(size LESS left)
+        list(SUBLIST in_${folder} ${size} -1 in_${folder})
+      else()
+        set(in_${folder} "")
+      endif()
+      list(TRANSFORM unit REPLACE "(.+)" "#include \"\\1\"\n")
+      string(JOIN "" text ${unit})
+      set(file ${CMAKE_BINARY_DIR}/unity/${target}/${folder}_${number}.cc)
+      file(CONFIGURE OUTPUT ${file} CONTENT "${text}" @ONLY)
+      list(APPEND units ${file})
+      math(EXPR number "${number} + 1")
+      list(LENGTH in_${folder} left)
+    endwhile()
+  endforeach()
+  target_sources(${target} PRIVATE ${units})
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  # A coroutine that has a local type of its source's would be right to be warned of in a header only.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endfunction()
