@@ -1,5 +1,4 @@
-# Several sources compiled as one: their headers are read once. On two cores all that the demo runs takes FIGURE with it and
-# FIGURE without (docs/measurements/build.md).
+# Several sources compiled as one: their headers are read once (docs/measurements/build.md).
 #
 # target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most six in one, so
 # that a changed source compiles few others again. Names in unnamed namespaces must then differ within a folder. Presets with
@@ -51,6 +50,6 @@ function(target_unity_sources target)
   endforeach()
   target_sources(${target} PRIVATE ${units})
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
-  # A coroutine that has a local type of its source's would be right to be warned of in a header only.
+  # A coroutine that has a local type of its source's is right; the warning is meant for headers.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endfunction()
