@@ -12,12 +12,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct PushOptions {
   std::string directory = ".", owner;
   std::vector<std::string> metadata_keys;
 };
 
-void push(const Options& options) {
+void push(const PushOptions& options) {
   const Config config = Config::load();
   const std::string owner = options.owner.empty() ? config.owner : options.owner;
   if (owner.empty())
@@ -41,7 +41,7 @@ void push(const Options& options) {
 }  // namespace
 
 void add_push(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PushOptions>();
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
   add_owner_options(*command, options->owner, options->metadata_keys);
