@@ -140,7 +140,8 @@ MetadataSigner::NameFile MetadataSigner::sign_generation(const std::string& envi
   file.version = record.generation;
   file.expires = trust::now() + trust::default_name_file_life;
   file.targets = record.to_targets();
-  return sign(present(file.name).targets, std::move(file));
+  const trust::Targets targets = present(file.name).targets;
+  return sign(targets, std::move(file));
 }
 
 int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentName& name,

@@ -5,7 +5,8 @@
 
 Hands requests on, and changes JSON answers as the file DIRECTORY/attack says, which is read at each request:
 
-  (nothing)    as they are; answers about environments and packages are kept in DIRECTORY/kept.json
+  (nothing)    as they are
+  keep         as they are; those about environments and packages are kept in DIRECTORY/kept.json
   hook         an environment's lock gets a hook, the rest stays
   hook-bare    the same, and what was signed is left out
   path PATH    a resolved package's outputs are PATH
@@ -38,12 +39,13 @@ def attack():
 def changed(key, answer):
     how = attack()
     if not how:
+        return answer
+    if how[0] == "keep":
         with lock:
             answers = kept()
             answers[key] = answer
             json.dump(answers, open(kept_file, "w"))
-        return answer
-    if how[0].startswith("hook") and "lock" in answer:
+    elif how[0].startswith("hook") and "lock" in answer:
         answer["lock"]["manifest"]["hook"] = {"on-activate": HOOK}
         answer["manifest"] += "\n"
         if how[0] == "hook-bare":

@@ -122,10 +122,10 @@ equal "$(publish_record "$(jq -c --arg f "$skipping" '.name_file = $f' <<<"$reco
 contains "$(curl -fs "$CATALOG_URL/metrics")" "flox_catalog_metadata_refused_total 1"
 
 step "what was seen does not go back: an old answer is not taken again, though it was signed once"
-attack ""
-rm -f "$WORLD/proxy/kept.json"
+attack keep
 equal "$(pod acme/web)" "hello 1.0"
-equal "$(pod hello)" "hello 1.0"  # both are kept by the proxy
+equal "$(pod hello)" "hello 1.0"
+attack ""
 sed -i 's/^\[vars\]/[vars]\nWHAT = "new"/' "$WORLD/env-acme/.flox/env/manifest.toml"
 flox push -d "$WORLD/env-acme"
 equal "$(pod acme/web)" "hello 1.0"
@@ -140,8 +140,7 @@ step "a catalog whose word is held back is not believed for ever"
 stop_server catalog
 restart_catalog --timestamp-life 3s
 start_node_of false
-rm -f "$WORLD/proxy/kept.json"
-attack ""
+attack keep
 equal "$(pod acme/web)" "hello 1.0"
 attack replay
 held_back() { ! pod acme/web >"$WORLD/said" 2>&1; }
