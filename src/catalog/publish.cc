@@ -4,17 +4,20 @@
 
 namespace flox::catalog {
 
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
-                  store::BinaryCache& cache, const nix::SecretKey& key) {
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   return in_context(fmt::format("publishing {} {}", build.name, build.version), [&] {
     nix::StorePathSet roots;
     for (const auto& [output, path] : build.outputs) roots.insert(path);
     nix::StorePathSet closure = store.closure(roots);
     Published published;
-    published.upload = store::upload_closure(store, cache, closure, key);
-    build.signer = key.name;
+    published.upload = store::upload_closure(store, with.cache, closure, with.key);
+    build.signer = with.key.name;
     build.closure_size = store.closure_size(closure);
-    client.publish(build);
+    build.owner = with.signer == nullptr ? "" : with.signer->owner();
+    if (with.signer == nullptr)
+      with.client.publish(build);
+    else
+      publish_signed(*with.signer, with.client, build, with.start_over);
     published.build = std::move(build);
     return published;
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "catalog/client.h"
+#include "catalog/signing.h"
 #include "store/cache/upload.h"
 #include "store/local/local_store.h"
 
@@ -12,9 +13,17 @@ struct Published {
   store::UploadResult upload;
 };
 
+// Where it goes, and who signs it; all must outlive the call.
+struct PublishWith {
+  Client& client;
+  store::BinaryCache& cache;
+  const nix::SecretKey& key;         // signs store paths
+  MetadataSigner* signer = nullptr;  // signs that the name is these paths; null: the package is nobody's
+  bool start_over = false;           // MetadataSigner::sign_build
+};
+
 // Uploads what the cache does not have yet. Records the build last, so that every recorded path can be
 // fetched. Throws Error, and records nothing then.
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
-                  store::BinaryCache& cache, const nix::SecretKey& key);
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with);
 
 }  // namespace flox::catalog

@@ -5,8 +5,8 @@
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/file.h"
-#include "catalog/client.h"
 #include "catalog/settings.h"
+#include "cli/catalog_access.h"
 #include "cli/pod_client.h"
 #include "cli/variables.h"
 #include "env/profile.h"
@@ -72,8 +72,7 @@ std::string namespace_default() { return default_environment(pod_socket()); }
 
 std::unique_ptr<env::Resolver> make_resolver() {
   if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
-  Config config = Config::load();
-  return std::make_unique<catalog::Client>(config.catalog_url);
+  return verified_catalog();
 }
 
 std::unique_ptr<env::Realiser> make_realiser() {

@@ -126,6 +126,8 @@ void serve(const server::ServerSettings& options) {
                      ? Secret()
                      : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
   const server::RegisteredKeys keys(options.trusted_keys);
+  if (options.timestamp_life < std::chrono::seconds(2))
+    fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
   const server::CacheLimits limits{.max_upload = options.max_upload.bytes,
                                    .max_store_bytes = options.max_store_bytes.bytes,
                                    .orphan_age = options.orphan_age};
@@ -143,9 +145,13 @@ void serve(const server::ServerSettings& options) {
   fs::create_directories(options.data);
   server::Records records(options.data / "catalog.sqlite");
   server::EnvironmentRecords environments(options.data / "environments.sqlite");
+  server::TrustRecords trust_records(options.data / "trust.sqlite");
+  server::TrustService trust(trust_records, records, environments,
+                             {.online_key = server::read_or_make_online_key(options.data / "online.key"),
+                              .timestamp_life = options.timestamp_life});
   server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
-  server::Api api(records, environments, cache, keys,
+  server::Api api(records, environments, trust, cache, keys,
                   {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()

@@ -52,17 +52,22 @@ void check_system(std::string_view system) {
          env::current_system());
 }
 
-// Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION).
+// Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION), and logs whose it is.
 class CatalogResolver : public env::Resolver {
  public:
-  explicit CatalogResolver(const Environments& environments) : environments_(environments) {}
+  CatalogResolver(const Environments& environments, std::string pod)
+      : environments_(environments), pod_(std::move(pod)) {}
   env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override {
-    return environments_.resolve(id, descriptor, system);
+    auto [package, origin] = environments_.resolve(id, descriptor, system);
+    log::info("{}: package {} {}: {}", pod_, printable(package.attr_path), printable(package.version),
+              catalog::to_string(origin));
+    return std::move(package);
   }
 
  private:
   const Environments& environments_;
+  std::string pod_;
 };
 
 }  // namespace
@@ -110,12 +115,14 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    auto [name, lock] = environments_.lock_of(request.environment());
+    const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
+    auto [name, lock, origin] = environments_.lock_of(request.environment());
     if (auto version = variables.find("FLOX_PACKAGE_VERSION");
         version != variables.end() && !version->second.empty()) {
-      CatalogResolver resolver(environments_);
+      CatalogResolver resolver(environments_, pod);
       lock = env::with_primary_version(lock, name, version->second, system, resolver);
     }
+    log::info("{}: environment {}: {}", pod, request.environment(), catalog::to_string(origin));
     nix::StorePath profile = environments_.realise(lock, system, mode, request.container_id());
     grants_.add(pod_holder(container), lock);
     fs::path files = environments_.store().real_path(profile);
@@ -221,7 +228,9 @@ pod::v1::ResolveResponse PodService::resolve(const pod::v1::ResolveRequest& requ
   if (!config_.pod_install &&
       (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
     forbid(asking);
-  auto package = environments_.resolve(request.install_id(), descriptor, request.system());
+  const auto [package, origin] = environments_.resolve(request.install_id(), descriptor, request.system());
+  log::info("pod {}/{}: package {} {}: {}", asking.pod_namespace, asking.pod_name,
+            printable(package.attr_path), printable(package.version), catalog::to_string(origin));
   if (!config_.pod_install)
     grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
   pod::v1::ResolveResponse response;

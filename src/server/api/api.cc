@@ -63,15 +63,25 @@ size_t number_of(const ServerRequest& request, const char* key, size_t otherwise
   return number;
 }
 
+int64_t whole_number(std::string_view text, std::string_view what) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    fail(ErrorKind::invalid_input, "'{}' is not {}", text.substr(0, 100), what);
+  return value;
+}
+
 bool is_reading(const ServerRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 constexpr std::string_view packages_path = "/api/v1/catalog/packages/";
 constexpr std::string_view environments_path = "/api/v1/environments/";
+constexpr std::string_view trust_path = "/api/v1/trust/";
 constexpr std::string_view cache_path = "/cache/";
 constexpr size_t most_outputs = 32;    // of a build
 constexpr size_t longest_term = 255;   // bytes, searched for
 constexpr size_t largest_page = 1000;  // builds in one answer
 constexpr size_t most_pages = 1'000'000;
+constexpr size_t largest_evidence = 8 << 20;  // bytes, of one answer
 
 [[noreturn]] void nothing_there(const ServerRequest& request) {
   fail(ErrorKind::not_found, "there is no resource {} {}", request.method.substr(0, 20),
@@ -90,6 +100,7 @@ void check_sizes(const json& record) {
                                   {"variant", 64},
                                   {"description", 4000},
                                   {"license", 255},
+                                  {"owner", 64},
                                   {"signer", 255}}) {
     const auto value = record.find(key);
     if (value == record.end() || !value->is_string()) continue;
@@ -115,6 +126,29 @@ std::string now_rfc3339() {
   return text;
 }
 
+// A small text that is put: signed metadata.
+class TextUpload : public UploadSink {
+ public:
+  void write(std::string_view piece) override {
+    constexpr size_t most = 1 << 20;
+    if (text_.size() + piece.size() > most)
+      throw StatusError(413, ErrorKind::invalid_input, fmt::format("the file has more than {} bytes", most));
+    text_ += piece;
+  }
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// Evidence for an answer, by name.
+json evidence_member(const std::optional<trust::Evidence>& evidence, const std::string& name) {
+  return evidence && !evidence->name_file.empty() ? json{{name, evidence->to_json()}} : json::object();
+}
+
+// A text member of a request that may be absent.
+std::string name_file_of(const json& body) { return optional_string(body, "name_file", "the request"); }
+
 // Reserved space in the data directory for a row; released unless it is kept.
 class Reservation {
  public:
@@ -134,14 +168,28 @@ class Reservation {
 
 }  // namespace
 
-Api::Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
-         ApiOptions options)
+Api::Api(Records& records, EnvironmentRecords& environments, TrustService& trust, CacheFiles& cache,
+         const RegisteredKeys& keys, ApiOptions options)
     : records_(records),
       environments_(environments),
+      trust_(trust),
       cache_(cache),
       keys_(keys),
       options_(std::move(options)) {
   records_.set_signers(keys_.fingerprint(), [&](const PackageBuild& build) { return signer_of(build); });
+}
+
+template <typename Work>
+auto Api::counting_refusals(Work&& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::untrusted) {
+      metadata_refused_.Increment();
+      log::warning("refused: {}", error.what());
+    }
+    throw;
+  }
 }
 
 void Api::authorise(const ServerRequest& request) const {
@@ -158,8 +206,10 @@ void Api::authorise(const ServerRequest& request) const {
 void Api::admit(const ServerRequest& head) const {
   const std::string& path = head.path;
   const bool reading = is_reading(head);
-  for (const auto& [prefix, method] :
-       {std::pair{cache_path, "PUT"}, {packages_path, "POST"}, {environments_path, "POST"}})
+  for (const auto& [prefix, method] : {std::pair{cache_path, "PUT"},
+                                       {packages_path, "POST"},
+                                       {environments_path, "POST"},
+                                       {trust_path, "PUT"}})
     if (path.starts_with(prefix)) {
       if (reading) return;
       authorise(head);
@@ -174,6 +224,7 @@ void Api::admit(const ServerRequest& head) const {
 }
 
 std::shared_ptr<UploadSink> Api::begin_upload(const ServerRequest& head) {
+  if (head.path.starts_with(trust_path)) return std::make_shared<TextUpload>();
   if (!head.path.starts_with(cache_path)) nothing_there(head);
   return cache_.begin(std::string_view(head.path).substr(cache_path.size()));
 }
@@ -250,11 +301,11 @@ ServerResponse Api::handle(const ServerRequest& request) {
   const std::string& path = request.path;
   if (path.starts_with(cache_path))
     return cache_file(request, std::string_view(path).substr(cache_path.size()));
-  if (path == "/api/v1/catalog/resolve" && request.method == "POST")
-    return as_json(resolve(records_, parse_body(request), base_url(request)));
+  if (path == "/api/v1/catalog/resolve" && request.method == "POST") return resolve(request);
   if (path == "/api/v1/catalog/search" && is_reading(request)) return search(request);
   if (path.starts_with(packages_path)) return packages(request, path.substr(packages_path.size()));
   if (path.starts_with(environments_path)) return environment(request, path.substr(environments_path.size()));
+  if (path.starts_with(trust_path)) return trust(request, std::string_view(path).substr(trust_path.size()));
   if (path == "/metrics" && is_reading(request)) return metrics();
   if (path == "/healthz" && is_reading(request)) return {.body = "ok\n"};
   if (path == "/readyz" && is_reading(request)) {
@@ -271,6 +322,68 @@ ServerResponse Api::search(const ServerRequest& request) {
     fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
   return as_json(page_of(records_.search(term, system), number_of(request, "page", 1, most_pages),
                          number_of(request, "page_size", largest_page, largest_page)));
+}
+
+ServerResponse Api::resolve(const ServerRequest& request) {
+  const json body = parse_body(request);
+  constexpr int most_attempts = 5;  // somebody publishes while we read
+  for (int attempt = 1;; ++attempt) {
+    const int64_t changes = trust_.changes();
+    OwnedPackages owned;
+    json answer = server::resolve(records_, body, base_url(request), owned);
+    size_t size = 0;
+    for (const auto& [package, owner] : owned) {
+      const std::string name = trust::package_name(package);
+      const auto evidence = trust_.evidence(owner, name);
+      if (!evidence || evidence->name_file.empty()) continue;
+      size += evidence->name_file.size() + evidence->targets.size();
+      if (size > largest_evidence)
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("the answer's signed metadata would be over {} bytes", largest_evidence),
+                    "Resolve fewer packages at once.");
+      answer["evidence"][name] = evidence->to_json();
+    }
+    if (trust_.changes() == changes || attempt == most_attempts) return as_json(answer);
+  }
+}
+
+ServerResponse Api::trust(const ServerRequest& request, std::string_view path) {
+  const auto file = [](std::string text) {
+    return ServerResponse{.content_type = "application/json", .body = std::move(text)};
+  };
+  if (path == "online-key" && is_reading(request)) {
+    const nix::PublicKey key = trust_.online_key();
+    return as_json({{"public_key", key.to_string()}, {"keyid", trust::Key::of(key).id()}});
+  }
+  const size_t slash = path.find('/');
+  const std::string owner(path.substr(0, slash));
+  const std::string_view what = slash == std::string_view::npos ? "" : path.substr(slash + 1);
+  trust::check_owner(owner);
+  if (request.method == "PUT" && (what == "root" || what == "targets")) {
+    authorise(request);
+    const auto upload = std::dynamic_pointer_cast<TextUpload>(request.upload);
+    const std::string& text = upload ? upload->text() : request.body;
+    counting_refusals([&] {
+      if (what == "root")
+        trust_.put_root(owner, text);
+      else
+        trust_.put_targets(owner, text);
+    });
+    return as_json(json::object(), 201);
+  }
+  if (!is_reading(request)) nothing_there(request);
+  if (what == "root") return file(trust_.root(owner));
+  if (what == "targets") return file(trust_.targets(owner));
+  if (what == "evidence") {
+    const std::string name = query_of(request, "name");
+    trust::check_name(name);
+    if (const auto evidence = trust_.evidence(owner, name)) return as_json(evidence->to_json());
+    trust_.targets(owner);  // says what is missing
+    nothing_there(request);
+  }
+  if (what.starts_with("root/"))
+    return file(trust_.root(owner, whole_number(what.substr(5), "the version of root.json")));
+  nothing_there(request);
 }
 
 ServerResponse Api::packages(const ServerRequest& request, std::string name) {
@@ -316,13 +429,20 @@ ServerResponse Api::add_build(const ServerRequest& request, const std::string& n
                 build.system == "aarch64-linux" ? "Use armv8-a."
                                                 : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
   check_claims(build);
+  const std::string name_file = name_file_of(record);
+  std::optional<SignedBuilds> signed_by;
+  if (build.owner.empty() != name_file.empty())
+    fail(ErrorKind::invalid_input, "a build with an 'owner' needs its 'name_file', and one without has none");
+  if (!build.owner.empty()) counting_refusals([&] { signed_by = trust_.check_build(build, name_file); });
   const Reservation reservation(cache_, request.body.size());
   build.published_at = now_rfc3339();
-  const bool added = records_.add(build);
+  const bool added = counting_refusals([&] { return records_.add(build, signed_by); });
+  if (signed_by) trust_.published(build.owner);
   if (added) {
     reservation.keep();
     published_.Increment();
-    log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
+    log::info("published {} {} for {}, signed by {}, {}", build.name, build.version, build.system,
+              build.signer, build.owner.empty() ? "of nobody" : "of " + build.owner);
   }
   return as_json(records_.find(build).value_or(build).to_json(), added ? 201 : 200);
 }
@@ -336,13 +456,18 @@ ServerResponse Api::environment(const ServerRequest& request, const std::string&
   if (!is_reading(request)) nothing_there(request);
   std::optional<int64_t> number;
   if (const std::string wanted = query_of(request, "generation"); !wanted.empty()) {
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), value);
-    if (error != std::errc() || end != wanted.data() + wanted.size())
-      fail(ErrorKind::invalid_input, "'{}' is not a generation", wanted.substr(0, 100));
-    number = value;
+    number = whole_number(wanted, "a generation");
   }
-  const auto generation = environments_.find(owner, name, number);
+  const std::string signed_name = trust::environment_name(name);
+  std::optional<Generation> generation;
+  std::optional<trust::Evidence> evidence;
+  constexpr int most_attempts = 5;  // somebody pushes while we read
+  for (int attempt = 1; attempt <= most_attempts; ++attempt) {
+    const int64_t changes = trust_.changes();
+    generation = environments_.find(owner, name, number);
+    evidence = generation ? trust_.evidence(owner, signed_name, number) : std::nullopt;
+    if (trust_.changes() == changes) break;
+  }
   if (!generation) {
     if (const auto latest = environments_.find(owner, name, std::nullopt))
       throw Error(ErrorKind::not_found,
@@ -356,7 +481,8 @@ ServerResponse Api::environment(const ServerRequest& request, const std::string&
                   {"generation", generation->number},
                   {"pushed_at", generation->pushed_at},
                   {"manifest", generation->manifest},
-                  {"lock", parse_json(generation->lock.to_string(), "the lock")}});
+                  {"lock", parse_json(generation->lock.to_string(), "the lock")},
+                  {"evidence", evidence_member(evidence, signed_name)}});
 }
 
 ServerResponse Api::push(const ServerRequest& request, const std::string& owner, const std::string& name) {
@@ -369,9 +495,22 @@ ServerResponse Api::push(const ServerRequest& request, const std::string& owner,
                         .manifest = body["manifest"],
                         .lock = env::Lockfile::parse(body["lock"].dump()),
                         .pushed_at = now_rfc3339()};
+  const std::string name_file = name_file_of(body);
+  std::optional<StoredNameFile> signed_by;
+  counting_refusals([&] {
+    if (!name_file.empty())
+      signed_by = trust_.check_generation(owner, name, generation, name_file);
+    else if (trust_.has_root(owner))
+      throw Error(
+          ErrorKind::untrusted, fmt::format("{} signs its environments, and this is not signed", owner),
+          fmt::format("Trust {} on this machine ('flox trust accept {}'), and push with a key that it "
+                      "has delegated environments/{} to.",
+                      owner, owner, name));
+  });
   const Reservation reservation(cache_, request.body.size());
-  const Generation pushed = environments_.push(owner, name, generation);
+  const Generation pushed = environments_.push(owner, name, generation, signed_by);
   reservation.keep();
+  if (signed_by) trust_.published(owner);
   log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
   return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
 }

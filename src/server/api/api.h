@@ -7,6 +7,7 @@
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
 #include "base/net/server/metrics_page.h"
+#include "server/api/trust.h"
 #include "server/files/cache_files.h"
 #include "server/records/environments.h"
 #include "server/records/records.h"
@@ -24,8 +25,8 @@ struct ApiOptions {
 class Api {
  public:
   // The references must outlive it. Finds the signers of recorded builds again if other keys are registered.
-  Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
-      ApiOptions options);
+  Api(Records& records, EnvironmentRecords& environments, TrustService& trust, CacheFiles& cache,
+      const RegisteredKeys& keys, ApiOptions options);
   // Refuses by its head a request for an unknown resource or without permission (HttpServerOptions::admit).
   void admit(const ServerRequest& head) const;
   // Where the body of a PUT goes (HttpServerOptions::begin_upload).
@@ -45,11 +46,17 @@ class Api {
   ServerResponse add_build(const ServerRequest& request, const std::string& name);
   ServerResponse environment(const ServerRequest& request, const std::string& reference);
   ServerResponse push(const ServerRequest& request, const std::string& owner, const std::string& name);
+  ServerResponse resolve(const ServerRequest& request);
+  ServerResponse trust(const ServerRequest& request, std::string_view path);
   ServerResponse metrics();
   void authorise(const ServerRequest& request) const;
+  // Counts and logs what `work` refuses as untrusted.
+  template <typename Work>
+  auto counting_refusals(Work&& work);
 
   Records& records_;
   EnvironmentRecords& environments_;
+  TrustService& trust_;
   CacheFiles& cache_;
   const RegisteredKeys& keys_;
   ApiOptions options_;
@@ -63,6 +70,9 @@ class Api {
   MetricsPage::Counter& nars_served_ = page_.counter("flox_catalog_nars_served_total", "NAR files served.");
   MetricsPage::Counter& uploads_refused_ =
       page_.counter("flox_catalog_uploads_refused_total", "Uploads that were refused.");
+  MetricsPage::Counter& metadata_refused_ = page_.counter(
+      "flox_catalog_metadata_refused_total",
+      "Publications and metadata that were refused because they are not signed as they must be.");
 };
 
 }  // namespace flox::server

@@ -28,7 +28,9 @@ class ApiTest : public UploadTest {
   }
   Records records_{dir_.path() / "db"};
   EnvironmentRecords environments_{dir_.path() / "environments"};
-  Api api_{records_, environments_, cache_, keys_, {.token = Secret("secret")}};
+  TrustRecords trust_records_{dir_.path() / "trust"};
+  TrustService trust_{trust_records_, records_, environments_, {.online_key = nix::SecretKey::generate("c")}};
+  Api api_{records_, environments_, trust_, cache_, keys_, {.token = Secret("secret")}};
 };
 
 TEST_F(ApiTest, keeps_every_generation_of_an_environment) {

@@ -10,6 +10,7 @@ namespace flox::server {
 struct EnvironmentRecords::State {
   explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
   sqlite::Connection db;
+  NameFiles name_files{db};
   mutable std::mutex mutex;
 
   std::optional<Generation> find(const std::string& owner, const std::string& name,
@@ -40,25 +41,38 @@ EnvironmentRecords::EnvironmentRecords(const std::filesystem::path& file)
 }
 EnvironmentRecords::~EnvironmentRecords() = default;
 
-Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
-                                    Generation generation) {
+Generation EnvironmentRecords::push(const std::string& owner, const std::string& name, Generation generation,
+                                    const std::optional<StoredNameFile>& signed_by) {
   std::scoped_lock guard(state_->mutex);
   const std::string lock = generation.lock.to_string();
-  // Another catalog may serve the same file: the number is taken and written in one statement, and looked up
-  // after.
-  if (const auto latest = state_->find(owner, name, std::nullopt);
-      latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock)
-    return *latest;
-  sqlite::Query insert(
-      state_->db,
-      "insert into environments (owner, name, number, manifest, lock, pushed_at) select ?1, ?2, "
-      "coalesce(max(number), 0) + 1, ?3, ?4, ?5 from environments where owner = ?1 and name = "
-      "?2 returning number");
-  insert.bind(owner).bind(name).bind(generation.manifest).bind(lock).bind(generation.pushed_at);
-  if (!insert.next())
-    fail(ErrorKind::internal, "the catalog's database gave no number for {}/{}", owner, name);
-  generation.number = insert.number(0);
-  insert.next();
+  // Another catalog may serve the same file.
+  sqlite::Transaction transaction(state_->db);
+  const auto latest = state_->find(owner, name, std::nullopt);
+  if (latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock) {
+    if (!signed_by) return *latest;
+    // The same request once more, whose answer was lost. Another signature makes another generation.
+    const auto known = state_->name_files.find(owner, signed_by->name, latest->number);
+    if (known && known->document == signed_by->document) return *latest;
+  }
+  generation.number = latest ? latest->number + 1 : 1;
+  if (signed_by && signed_by->version != generation.number)
+    throw Error(ErrorKind::conflict,
+                fmt::format("{}/{}: the next generation is {}, and the name file is of {}: somebody else has "
+                            "pushed meanwhile",
+                            owner, name, generation.number, signed_by->version),
+                "Read the latest generation again, and sign the next one.");
+  sqlite::Query(state_->db,
+                "insert into environments (owner, name, number, manifest, lock, pushed_at) values (?, ?, ?, "
+                "?, ?, ?)")
+      .bind(owner)
+      .bind(name)
+      .bind(generation.number)
+      .bind(generation.manifest)
+      .bind(lock)
+      .bind(generation.pushed_at)
+      .run();
+  if (signed_by) state_->name_files.add(*signed_by, OlderNameFiles::keep);
+  transaction.commit();
   return generation;
 }
 
@@ -66,6 +80,22 @@ std::optional<Generation> EnvironmentRecords::find(const std::string& owner, con
                                                    std::optional<int64_t> number) const {
   std::scoped_lock guard(state_->mutex);
   return state_->find(owner, name, number);
+}
+
+std::optional<StoredNameFile> EnvironmentRecords::name_file(std::string_view owner, std::string_view name,
+                                                            std::optional<int64_t> version) const {
+  std::scoped_lock guard(state_->mutex);
+  return state_->name_files.find(owner, name, version);
+}
+
+std::vector<NameState> EnvironmentRecords::name_states(std::string_view owner) const {
+  std::scoped_lock guard(state_->mutex);
+  return state_->name_files.latest(owner);
+}
+
+int64_t EnvironmentRecords::name_changes(std::string_view owner) const {
+  std::scoped_lock guard(state_->mutex);
+  return state_->name_files.changes(owner);
 }
 
 }  // namespace flox::server

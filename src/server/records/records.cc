@@ -7,7 +7,9 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "catalog/choice.h"
 #include "server/records/database.h"
+#include "trust/verifier.h"
 
 namespace flox::server {
 namespace {
@@ -31,6 +33,7 @@ PackageBuild build_of(const std::string& record) {
 struct Records::State {
   explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
   sqlite::Connection db;
+  std::optional<NameFiles> name_files;  // made once the database is known to be of this version
   mutable std::mutex mutex;
   mutable std::shared_ptr<const std::vector<std::string>> names;  // null: to be read
   int64_t version() const {
@@ -44,6 +47,66 @@ struct Records::State {
     query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
     return query.next() ? std::optional(build_of(query.text(0))) : std::nullopt;
   }
+  std::vector<PackageBuild> all_builds(std::string_view name) const {
+    sqlite::Query query(db, "select record from builds where name = ?");
+    query.bind(name);
+    std::vector<PackageBuild> result;
+    while (query.next()) result.push_back(build_of(query.text(0)));
+    return result;
+  }
+  // The builds of the package's owner if it has one; else all.
+  std::vector<PackageBuild> builds(std::string_view name) const {
+    std::vector<PackageBuild> result = all_builds(name);
+    if (std::ranges::any_of(result, [](const auto& build) { return !build.owner.empty(); }))
+      std::erase_if(result, [](const auto& build) { return build.owner.empty(); });
+    return result;
+  }
+  std::string owner_of(std::string_view name) const {
+    sqlite::Query query(
+        db, "select max(coalesce(record ->> 'owner', '')) from builds where name = ?");  // '' is least
+    query.bind(name);
+    return query.next() ? query.text(0) : "";
+  }
+  void check_owner(const PackageBuild& build, bool is_signed) const {
+    if (build.owner.empty() == is_signed)
+      fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
+    const std::string owner = owner_of(build.name);
+    if (owner == build.owner || owner.empty()) return;
+    throw Error(
+        ErrorKind::untrusted, fmt::format("package {} is {}'s", build.name, owner),
+        build.owner.empty()
+            ? fmt::format("Publish it with --owner {} and a key that {} has delegated it to.", owner, owner)
+            : "Publish under another name.");
+  }
+  // What the name file lists is its owner's from now on, and the rest nobody's.
+  void set_owner(const SignedBuilds& signed_by, const std::string& package) const {
+    std::map<std::string, std::string> missing = signed_by.listed;
+    for (PackageBuild& build : all_builds(package)) {
+      const trust::PackageRecord record = catalog::record_of(build);
+      const auto listed = missing.find(record.target_path());
+      const bool is_signed = listed != missing.end() && listed->second == record.to_target().sha256;
+      if (is_signed) missing.erase(listed);
+      const std::string owner = is_signed ? signed_by.file.owner : "";
+      if (build.owner == owner) continue;
+      build.owner = owner;
+      replace(build);
+    }
+    if (missing.empty()) return;
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("the name file lists {}, and the catalog has no such build of {}", missing.begin()->first,
+                    package),
+        "Publish builds one by one: each name file adds one that the catalog has been given with it.");
+  }
+  void replace(const PackageBuild& build) const {
+    sqlite::Query insert(db, "insert or replace into builds values (?, ?, ?, ?, ?)");
+    insert.bind(build.name)
+        .bind(build.version)
+        .bind(build.system)
+        .bind(build.variant)
+        .bind(build.to_json().dump());
+    insert.run();
+  }
 };
 
 Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
@@ -52,28 +115,30 @@ Records::Records(const std::filesystem::path& file) : state_(std::make_unique<St
   sqlite::Transaction transaction(state_->db);
   if (version == 0) state_->db.execute(schema);
   state_->db.execute("create table if not exists settings (name text primary key, value text not null)");
+  state_->name_files.emplace(state_->db);
   transaction.commit();
 }
 Records::~Records() = default;
 
-bool Records::add(const PackageBuild& build) {
+bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
   std::scoped_lock lock(state_->mutex);
-  if (auto recorded = state_->find(build)) {
-    if (recorded->outputs == build.outputs) return false;
+  sqlite::Transaction transaction(state_->db);
+  state_->check_owner(build, signed_by.has_value());
+  const auto recorded = state_->find(build);
+  if (recorded && recorded->outputs != build.outputs)
     throw Error(ErrorKind::conflict,
                 fmt::format("{} {} for {} is published already, with other content", build.name,
                             build.version, build.system),
                 "Raise the version: a published version never changes.");
+  if (recorded && !signed_by) return false;
+  if (!recorded) state_->replace(build);
+  if (signed_by) {
+    state_->set_owner(*signed_by, build.name);
+    state_->name_files->add(signed_by->file, OlderNameFiles::drop);
   }
-  sqlite::Query insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
-  insert.bind(build.name)
-      .bind(build.version)
-      .bind(build.system)
-      .bind(build.variant)
-      .bind(build.to_json().dump());
-  insert.run();
+  transaction.commit();
   state_->names.reset();
-  return true;
+  return !recorded;
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
@@ -83,13 +148,8 @@ std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
   std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db, "select record from builds where name = ?");
-  query.bind(name);
-  std::vector<PackageBuild> result;
-  while (query.next()) result.push_back(build_of(query.text(0)));
-  std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
-    return catalog::compare_versions(a.version, b.version) > 0;
-  });
+  std::vector<PackageBuild> result = state_->builds(name);
+  std::ranges::sort(result, catalog::goes_before);
   return result;
 }
 
@@ -99,8 +159,10 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
                       "select record from builds where (?2 = '' or system = ?2) and "
                       "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
   query.bind(term).bind(system);
-  // A release goes before what only leads up to one, as in resolving.
+  // A release goes before what only leads up to one, as in resolving; of a package that has an owner, what it
+  // has signed counts.
   auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    if (a.owner.empty() != b.owner.empty()) return b.owner.empty();
     bool early_a = catalog::is_pre_release(a.version);
     bool early_b = catalog::is_pre_release(b.version);
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
@@ -157,6 +219,26 @@ int64_t Records::count() const {
   sqlite::Query query(state_->db, "select count(*) from builds");
   query.next();
   return query.number(0);
+}
+
+std::string Records::owner_of(std::string_view name) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->owner_of(name);
+}
+
+std::optional<StoredNameFile> Records::name_file(std::string_view owner, std::string_view name) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->name_files->find(owner, name);
+}
+
+std::vector<NameState> Records::name_states(std::string_view owner) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->name_files->latest(owner);
+}
+
+int64_t Records::name_changes(std::string_view owner) const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->name_files->changes(owner);
 }
 
 }  // namespace flox::server

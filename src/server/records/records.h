@@ -3,14 +3,22 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "catalog/model.h"
+#include "server/records/name_files.h"
 
 namespace flox::server {
+
+// A package's name file, and what it lists: SHA-256 by target path (trust::Target).
+struct SignedBuilds {
+  StoredNameFile file;
+  std::map<std::string, std::string> listed;
+};
 
 // Thread-safe.
 class Records {
@@ -21,10 +29,14 @@ class Records {
 
   // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
   // name, version, system and variant is there with other outputs.
-  bool add(const catalog::PackageBuild& build);
+  // `signed_by` is the package's name file that lists the build: both become visible, or neither. Builds that
+  // it does not list are no longer found: those of nobody's from before the package had an owner, and those
+  // that the owner has given up. Throws Error(untrusted) for a package of another owner, or of an owner
+  // without its name file; invalid_input if that lists what is not recorded.
+  bool add(const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {});
   // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
-  // All builds of a package, newest version first; empty if it is unknown.
+  // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
   // Newest build of each package whose name or description contains the term (case-insensitive), by name;
   // only builds for that system if one is given.
@@ -36,6 +48,14 @@ class Records {
   void set_signers(const std::string& keys,
                    const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;
+
+  // The owner of a package; empty: it is nobody's, or unknown.
+  std::string owner_of(std::string_view name) const;
+  // The name files of packages: the latest of that name, of all names of the owner, and their changes
+  // (NameFiles).
+  std::optional<StoredNameFile> name_file(std::string_view owner, std::string_view name) const;
+  std::vector<NameState> name_states(std::string_view owner) const;
+  int64_t name_changes(std::string_view owner = {}) const;
 
  private:
   struct State;

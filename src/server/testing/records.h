@@ -32,11 +32,12 @@ class RecordsTest : public testing::Test {
                              {"version", version},
                              {"systems", {"x86_64-linux"}},
                              {"cpu_level", level}};
-    return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}},
-                   "http://c")["items"][0];
+    return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}}, "http://c",
+                   owned_)["items"][0];
   }
   TempDir dir_;
   Records records_{dir_.path() / "db"};
+  OwnedPackages owned_;
 };
 
 }  // namespace flox::server
