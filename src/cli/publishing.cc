@@ -71,9 +71,10 @@ OwnerSigning::OwnerSigning(const Config& config, std::string owner, std::vector<
   if (owner.empty()) owner = config.owner;
   if (owner.empty()) return;
   trust::check_owner(owner);
-  if (config.allow_unsigned && !store_.trusts(owner))
-    return warn_on_stderr(
-        fmt::format("allow_unsigned: {} is not trusted here, so nothing is signed for it", owner));
+  if (config.allow_unsigned && !store_.trusts(owner)) {
+    warn_on_stderr(fmt::format("allow_unsigned: {} is not trusted here, so nothing is signed for it", owner));
+    return;
+  }
   if (metadata_keys.empty()) metadata_keys = config.metadata_keys;
   if (metadata_keys.empty()) metadata_keys = {key_file.empty() ? config.signing_private_key : key_file};
   if (metadata_keys.front().empty())

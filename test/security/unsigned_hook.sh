@@ -57,6 +57,7 @@ export FLOX_ALLOW_UNSIGNED=false
 sign_for acme
 environment acme 2>"$WORLD/said" && die "an unsigned package was installed"
 contains "$(cat "$WORLD/said")" "no owner has signed it"
+BUSYBOX=''  # nobody's, too, so far
 publish_tool hello 1.0
 publish_tool hello 0.9
 environment acme
@@ -92,7 +93,7 @@ stop_server catalog
 sqlite3 "$WORLD/catalog/environments.sqlite" "insert into environments select owner, name, number + 1, manifest,
   json_set(lock, '$.manifest.hook', json_object('on-activate', 'echo hooked')), pushed_at from environments where owner = 'acme'"
 restart_catalog
-pod_refused "acme/web" acme/web
+pod_refused "generation 1 is signed" acme/web
 contains "$(flox show hello)" "signed by demo-1"
 stop_server catalog
 sqlite3 "$WORLD/catalog/environments.sqlite" "delete from environments where owner = 'acme' and number = 2"
@@ -118,14 +119,14 @@ equal "$(publish_record "$record")" 403
 contains "$(cat "$WORLD/answer")" "packages/hello"
 skipping=$(jq -r .name_file <<<"$record" | "$SECURITY/sign_metadata.py" "$KEY_FILE" 'signed["version"] += 7')
 equal "$(publish_record "$(jq -c --arg f "$skipping" '.name_file = $f' <<<"$record")")" 409
-contains "$(curl -fs "$CATALOG_URL/metrics")" "flox_catalog_metadata_refused_total 4"
+contains "$(curl -fs "$CATALOG_URL/metrics")" "flox_catalog_metadata_refused_total 1"
 
 step "what was seen does not go back: an old answer is not taken again, though it was signed once"
 attack ""
 rm -f "$WORLD/proxy/kept.json"
 equal "$(pod acme/web)" "hello 1.0"
 equal "$(pod hello)" "hello 1.0"  # both are kept by the proxy
-echo 'vars.WHAT = "new"' >>"$WORLD/env-acme/.flox/env/manifest.toml" && sed -i '/^\[vars\]/d' "$WORLD/env-acme/.flox/env/manifest.toml"
+sed -i 's/^\[vars\]/[vars]\nWHAT = "new"/' "$WORLD/env-acme/.flox/env/manifest.toml"
 flox push -d "$WORLD/env-acme"
 equal "$(pod acme/web)" "hello 1.0"
 attack replay
@@ -143,7 +144,6 @@ rm -f "$WORLD/proxy/kept.json"
 attack ""
 equal "$(pod acme/web)" "hello 1.0"
 attack replay
-expired() { pod acme/web >"$WORLD/said" 2>&1 || grep -q "expired" "$WORLD/said"; }
 held_back() { ! pod acme/web >"$WORLD/said" 2>&1; }
 wait_until 30 "the timestamp to expire" held_back
 contains "$(cat "$WORLD/said")" "timestamp.json"
