@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # An owner's root through the catalog: its online key goes into the root, the root goes to the catalog, and another machine takes
 # it from there, by the fingerprint that the owner tells, and later all that follow it.
+# builds: flox flox-catalog
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 export HOME=$dir FLOX_CATALOG_TOKEN_FILE=$dir/token FLOX_TRUST_DIR=$dir/trust FLOX_TRUST_STATE_DIR=$dir/state
