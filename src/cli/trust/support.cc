@@ -74,7 +74,8 @@ trust::Key public_key_of(const std::string& text) {
 }
 
 trust::Key catalog_key(const std::string& text, const Config& config) {
-  return text.empty() ? trust::Key::of(catalog::Client(config.catalog_url).online_key()) : public_key_of(text);
+  return text.empty() ? trust::Key::of(catalog::Client(config.catalog_url).online_key())
+                      : public_key_of(text);
 }
 
 void report(const trust::ChangeOutcome& outcome, const std::string& owner) {
