@@ -22,7 +22,9 @@ StoredNameFile file_of(const sqlite::Query& query) {
 
 }  // namespace
 
-NameFiles::NameFiles(sqlite::Connection& database) : database_(database) { database_.execute(name_file_schema); }
+NameFiles::NameFiles(sqlite::Connection& database) : database_(database) {
+  database_.execute(name_file_schema);
+}
 
 void NameFiles::add(const StoredNameFile& file, OlderNameFiles older) {
   const auto latest = find(file.owner, file.name);
