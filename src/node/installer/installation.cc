@@ -115,11 +115,11 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
 // newer one, and its patterns the operator's.
 void add_trust(InstallPlan& plan, const InstallOptions& options) {
   const fs::path directory = options.root / "etc/flox/trust";
-  const trust::TrustStore of_node(directory, options.root / "var/lib/flox/trust");
-  const trust::TrustStore of_user(options.trust_from, {});
+  const fs::path state = options.root / "var/lib/flox/trust";
+  const trust::TrustStore of_node(directory, state);
   bool is_any = !of_node.owners().empty();
   if (!options.trust_from.empty())
-    for (const std::string& owner : of_user.owners()) {
+    for (const std::string& owner : trust::TrustStore(options.trust_from, state).owners()) {
       is_any = true;
       if (of_node.trusts(owner)) continue;
       for (const char* name : {"root.json", "packages"})

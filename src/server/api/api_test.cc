@@ -107,12 +107,12 @@ TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
   const RegisteredKeys none;
   CacheFiles cache(dir_.path() / "cache", none);
-  const Api development(records_, environments_, cache, none, {});
+  const Api development(records_, environments_, trust_, cache, none, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
   const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
-  const Api with_impostor(records_, environments_, cache, impostor, {});
+  const Api with_impostor(records_, environments_, trust_, cache, impostor, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
-  const Api again(records_, environments_, cache, keys_, {});
+  const Api again(records_, environments_, trust_, cache, keys_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
 }
 
@@ -148,7 +148,7 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   for (const char* method : {"PUT", "DELETE", "POST"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
-  Api read_only(records_, environments_, cache_, keys_, {});
+  Api read_only(records_, environments_, trust_, cache_, keys_, {});
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});
