@@ -62,7 +62,7 @@ TEST(Provenance, ThatIsNoneIsRefused) {
   refused(good, "slsa.dev/provenance/v1", "slsa.dev/provenance/v0.2");
   refused(good, "\"subject\":[", "\"subject\":[{},");
   refused(good, "/nix/store/", "/etc/");
-  refused(good, "\"sha256\":\"", "\"sha256\":\"00");
+  refused(good, "\"subject\":[{\"digest\":{\"sha256\":\"", "\"subject\":[{\"digest\":{\"sha256\":\"00");
   refused(good, "\"resolvedDependencies\":[", "\"resolvedDependencies\":[1,");
   EXPECT_NE(error_of([] { Provenance::parse("{}"); }), "no error");
 }
