@@ -20,7 +20,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct SbomOptions {
   TargetOptions target;
   std::string format = "spdx";
   std::string created;
@@ -50,7 +50,7 @@ trust::Bill bill_of(const store::LocalStore& store, const Config& config, const 
   return trust::bill_of(store, target.name, target.roots, target.declared);
 }
 
-void print_bill(const Options& options) {
+void print_bill(const SbomOptions& options) {
   const std::string created = created_at(options.created);
   const Config config = Config::load();
   const store::LocalStore store(config.root, config.store_lock_timeout);
@@ -69,11 +69,11 @@ void print_difference(const std::string& before, const std::string& after, bool 
 }
 
 void add_diff(CLI::App& sbom) {
-  struct Difference {
+  struct SbomDiffOptions {
     std::string before, after;
     bool json = false;
   };
-  auto options = std::make_shared<Difference>();
+  auto options = std::make_shared<SbomDiffOptions>();
   auto* command = sbom.add_subcommand("diff", "Show what differs between the closures of two targets");
   command->add_option("BEFORE", options->before, "as TARGET of flox sbom, or pod:NAMESPACE/NAME")->required();
   command->add_option("AFTER", options->after, "likewise")->required();
@@ -86,7 +86,7 @@ void add_diff(CLI::App& sbom) {
 }  // namespace
 
 void add_sbom(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SbomOptions>();
   auto* command = app.add_subcommand("sbom", "Print a software bill of materials of a closure");
   add_target_options(*command, options->target);
   command

@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t longest_text = 200;  // characters of what others wrote
 
-struct Options {
+struct VerifyCommandOptions {
   VerifyOptions verify;
   bool all = false;
   bool json = false;
@@ -174,7 +174,7 @@ void print_result(const Verification& verification) {
              unproven, packages);
 }
 
-void verify(const Options& options) {
+void verify_and_print(const VerifyCommandOptions& options) {
   const Verification verification = verify_target(options.verify);
   if (options.json) {
     fmt::print("{}\n", verification.to_json().dump(2));
@@ -196,7 +196,7 @@ void verify(const Options& options) {
 }  // namespace
 
 void add_verify(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VerifyCommandOptions>();
   auto* command =
       app.add_subcommand("verify", "Show who signed a closure and what its packages were built from");
   add_target_options(*command, options->verify.target);
@@ -216,7 +216,7 @@ void add_verify(CLI::App& app) {
       "  flox verify --pod shop/web-7d9c\n"
       "  flox verify acme/web --require-provenance\n"
       "  flox verify /nix/store/…-web --json | jq '.paths[] | select(.signers == [])'");
-  command->callback([options] { verify(*options); });
+  command->callback([options] { verify_and_print(*options); });
 }
 
 }  // namespace flox::cli

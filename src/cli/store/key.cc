@@ -10,13 +10,13 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreKeyOptions {
   std::string file;
   std::string key;
   bool pem = false;
 };
 
-nix::PublicKey key_of(const Options& options) {
+nix::PublicKey key_of(const StoreKeyOptions& options) {
   if (!options.key.empty()) return nix::PublicKey::parse(options.key);
   const std::string file = options.file.empty() ? Config::load().signing_private_key : options.file;
   if (file.empty())
@@ -25,7 +25,7 @@ nix::PublicKey key_of(const Options& options) {
   return read_signing_key(file).public_key();
 }
 
-void print_key(const Options& options) {
+void print_key(const StoreKeyOptions& options) {
   const nix::PublicKey key = key_of(options);
   fmt::print("{}", options.pem ? trust::to_pem(key) : key.to_string() + "\n");
 }
@@ -33,7 +33,7 @@ void print_key(const Options& options) {
 }  // namespace
 
 void add_store_key(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreKeyOptions>();
   auto* command = store.add_subcommand("key", "Print the public key of a secret key");
   auto* file = command->add_option(
       "--key", options->file,

@@ -81,7 +81,7 @@ std::optional<std::string> gnu_license(std::string_view name) {
 }
 
 // Empty: SPDX has none that we know.
-std::string license_of(std::string_view name) {
+std::string spdx_license(std::string_view name) {
   const std::string key = lower(name);
   if (const auto found = other_names().find(key); found != other_names().end()) return found->second;
   if (auto gnu = gnu_license(key)) return std::move(*gnu);
@@ -173,7 +173,7 @@ class Synopsis {
 
   std::string one() {
     if (at_ == words_.size()) return {};
-    std::string name = license_of(words_[at_++]);
+    std::string name = spdx_license(words_[at_++]);
     if (name.empty() || !take("with")) return name;
     if (at_ == words_.size()) return {};
     const std::string exception = exception_of(words_[at_++]);
@@ -192,7 +192,7 @@ class Synopsis {
 };
 
 // Of a field, whatever the case of its name.
-std::optional<std::string_view> field(const Stanza& stanza, std::string_view name) {
+std::optional<std::string_view> field_of(const Stanza& stanza, std::string_view name) {
   for (const auto& [key, value] : stanza)
     if (lower(key) == name) return value;
   return std::nullopt;
@@ -215,12 +215,12 @@ std::string parse_copyright(std::string_view text) {
     return {};
   }
   if (stanzas.empty()) return {};
-  const auto format = field(stanzas.front(), "format");
+  const auto format = field_of(stanzas.front(), "format");
   if (!format || format->find("copyright-format") == std::string_view::npos) return {};
   std::vector<std::string> licenses;
   for (const Stanza& stanza : stanzas) {
-    if (!field(stanza, "files")) continue;
-    const std::string_view license = field(stanza, "license").value_or("");
+    if (!field_of(stanza, "files")) continue;
+    const std::string_view license = field_of(stanza, "license").value_or("");
     std::string expression = license_expression(license.substr(0, license.find('\n')));
     if (expression.empty()) return {};
     if (std::ranges::find(licenses, expression) != licenses.end()) continue;

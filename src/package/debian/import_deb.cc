@@ -19,7 +19,7 @@ void add_root(const store::LocalStore& store, const std::string& name, const nix
 }
 
 // The licence that the import wrote into the path, unless it is too long for a record of the catalog.
-std::string license_of(const store::LocalStore& store, const nix::StorePath& path) {
+std::string recorded_license(const store::LocalStore& store, const nix::StorePath& path) {
   constexpr size_t longest = 255;  // bytes (catalog/model.h)
   const Directory files(store.real_path(path));
   const auto packages =
@@ -55,7 +55,7 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
     imported.build.version = upstream_version(package.version);
     imported.build.system = system_of_this_machine();
     imported.build.description = package.description;
-    imported.build.license = license_of(store, path);
+    imported.build.license = recorded_license(store, path);
     imported.build.outputs.emplace("out", path);
     imported.build.closure_size = store.closure_size(store.closure({path}));
     imported.from_installed = debian.all_from_installed();

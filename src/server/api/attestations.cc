@@ -6,7 +6,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "nix/cache_layout.h"
 #include "nix/store_path.h"
+#include "server/api/answers.h"
+#include "server/api/resources.h"
 #include "trust/attestation/envelope.h"
 #include "trust/attestation/provenance.h"
 
@@ -44,7 +47,8 @@ std::shared_ptr<UploadSink> Attestations::begin(std::string_view digest) {
   return std::make_shared<EnvelopeSink>();
 }
 
-AttestationRecord Attestations::checked(std::string_view digest, std::string text) const {
+AttestationRecord Attestations::checked(std::string_view digest, std::string text,
+                                        const CacheAccess& access) const {
   const trust::Envelope envelope = trust::Envelope::parse(text);
   if (envelope.payload_type != trust::statement_type)
     fail(ErrorKind::invalid_input, "the attestation's 'payloadType' is not {}", trust::statement_type);
@@ -56,7 +60,7 @@ AttestationRecord Attestations::checked(std::string_view digest, std::string tex
     fail(ErrorKind::invalid_input, "the attestation is of {}, the address of {}", provenance.path.to_string(),
          digest);
   const auto narinfo = cache_.narinfo(provenance.path);
-  if (!narinfo)
+  if (!narinfo || !access.may_read(nix::narinfo_name(digest)))
     fail(ErrorKind::not_found, "{} is not in the cache; it must be uploaded first",
          provenance.path.to_string());
   if (narinfo->info.nar_hash != provenance.nar_hash)
@@ -77,29 +81,27 @@ AttestationRecord Attestations::checked(std::string_view digest, std::string tex
   return {.key = signature.key_name, .envelope = std::move(text)};
 }
 
-ServerResponse Attestations::put(std::string_view digest, UploadSink& upload) {
+ServerResponse Attestations::put(std::string_view digest, UploadSink& upload, const CacheAccess& access) {
   check_digest(digest);
   auto* sink = dynamic_cast<EnvelopeSink*>(&upload);
   if (sink == nullptr) fail(ErrorKind::internal, "an attestation came to another resource's sink");
-  const AttestationRecord record = checked(digest, sink->take());
-  cache_.reserve(record.envelope.size());
-  bool added = false;
-  try {
-    added = records_.add(digest, record);
-  } catch (...) {
-    cache_.release(record.envelope.size());
-    throw;
+  const AttestationRecord record = checked(digest, sink->take(), access);
+  const Reservation reservation(cache_, record.envelope.size());
+  const bool added = records_.add(digest, record);
+  if (added) {
+    reservation.keep();
+    log::info("{} has attested {}", record.key, digest);
   }
-  if (!added) cache_.release(record.envelope.size());
-  if (added) log::info("{} has attested {}", record.key, digest);
   return {.status = added ? 201 : 200,
           .content_type = "application/json",
           .body = json{{"digest", digest}, {"key", record.key}}.dump() + "\n"};
 }
 
-ServerResponse Attestations::get(std::string_view digest, std::string_view key) const {
+ServerResponse Attestations::get(std::string_view digest, std::string_view key,
+                                 const CacheAccess& access) const {
   check_digest(digest);
-  const auto records = records_.find(digest);
+  std::vector<AttestationRecord> records;
+  if (access.may_read(nix::narinfo_name(digest))) records = records_.find(digest);
   if (!key.empty()) {
     const auto found = std::ranges::find(records, key, &AttestationRecord::key);
     if (found == records.end())
@@ -113,7 +115,7 @@ ServerResponse Attestations::get(std::string_view digest, std::string_view key) 
   return {.content_type = "application/json", .body = json{{"attestations", std::move(list)}}.dump() + "\n"};
 }
 
-json Attestations::among(const json& request) const {
+json Attestations::among(const json& request, const CacheAccess& access) const {
   const json& digests = member(request, "digests", "the request");
   if (!digests.is_array() || digests.size() > most_digests)
     fail(ErrorKind::invalid_input, "'digests' is not a list of at most {}", most_digests);
@@ -123,7 +125,28 @@ json Attestations::among(const json& request) const {
     check_digest(digest.get_ref<const std::string&>());
     wanted.insert(digest.get<std::string>());
   }
-  return {{"digests", records_.among(wanted)}};
+  std::set<std::string> found = records_.among(wanted);
+  std::erase_if(found,
+                [&](const std::string& digest) { return !access.may_read(nix::narinfo_name(digest)); });
+  return {{"digests", std::move(found)}};
+}
+
+void add_attestation_routes(Router& router, ApiContext& context) {
+  const std::string path = "/api/v1/attestations/{digest}";
+  const auto access = [&](const Call& call) {
+    return Visibility::CallersCache(context.accounts.visibility, call.caller());
+  };
+  const auto attestations = [&] { return Attestations(context.attestations, context.cache, context.keys); };
+  router.add("GET", path, Scope::anyone, no_body(), [=](const Call& call) {
+    return attestations().get(call.parameter("digest"), call.query("key"), access(call));
+  });
+  router.add("PUT", path, Scope::publish,
+             upload_body([](const Call& call) { return Attestations::begin(call.parameter("digest")); }),
+             [=](const Call& call) {
+               return attestations().put(call.parameter("digest"), *call.request().upload, access(call));
+             });
+  router.add("POST", "/api/v1/attestations", Scope::anyone, json_body(),
+             [=](const Call& call) { return as_json(attestations().among(call.json(), access(call))); });
 }
 
 }  // namespace flox::server

@@ -7,13 +7,14 @@
 #include <string_view>
 
 #include "base/net/server/http_server.h"
+#include "server/files/cache_access.h"
 #include "server/files/cache_files.h"
 #include "server/records/attestations.h"
 #include "server/records/registered_keys.h"
 
 namespace flox::server {
 
-// Thread-safe.
+// Thread-safe. Of paths whose narinfo may not be read all is as if it were not there.
 class Attestations {
  public:
   // The references must outlive it.
@@ -27,15 +28,15 @@ class Attestations {
   // the path with this digest, which the cache has with the same NAR hash. Who has attested it must have
   // signed the path, too, with a registered key (any, if there are none). Throws Error (invalid_input,
   // untrusted, not_found, conflict).
-  ServerResponse put(std::string_view digest, UploadSink& upload);
+  ServerResponse put(std::string_view digest, UploadSink& upload, const CacheAccess& access);
   // All attestations of the path; with `key` the one of that key, as it was uploaded. Throws
   // Error(not_found).
-  ServerResponse get(std::string_view digest, std::string_view key) const;
+  ServerResponse get(std::string_view digest, std::string_view key, const CacheAccess& access) const;
   // {"digests": […]} → those of them that have attestations. Throws Error(invalid_input).
-  nlohmann::json among(const nlohmann::json& request) const;
+  nlohmann::json among(const nlohmann::json& request, const CacheAccess& access) const;
 
  private:
-  AttestationRecord checked(std::string_view digest, std::string text) const;
+  AttestationRecord checked(std::string_view digest, std::string text, const CacheAccess& access) const;
 
   AttestationRecords& records_;
   CacheFiles& cache_;

@@ -24,7 +24,7 @@ class AttestationsTest : public UploadTest {
   int put(char digit, const std::string& text) {
     const auto sink = Attestations::begin(digest(digit));
     for (size_t at = 0; at < text.size(); at += 100) sink->write(text.substr(at, 100));
-    return attestations_.put(digest(digit), *sink).status;
+    return attestations_.put(digest(digit), *sink, open_access).status;
   }
 
   AttestationRecords records_{dir_.path() / "attestations"};
@@ -39,8 +39,8 @@ TEST_F(AttestationsTest, who_signed_a_path_can_attest_it_once) {
   trust::Provenance other = provenance('0', "web");
   other.builder = "urn:y";
   EXPECT_EQ(refusal([&] { put('0', signed_by(key_, other)); }), ErrorKind::conflict);
-  EXPECT_EQ(attestations_.get(digest('0'), "k").body, text);
-  const json list = parse_json(attestations_.get(digest('0'), "").body, "answer");
+  EXPECT_EQ(attestations_.get(digest('0'), "k", open_access).body, text);
+  const json list = parse_json(attestations_.get(digest('0'), "", open_access).body, "answer");
   EXPECT_EQ(list["attestations"][0]["envelope"], text);
 }
 
@@ -51,7 +51,7 @@ TEST_F(AttestationsTest, a_stranger_a_forger_and_a_key_that_did_not_sign_the_pat
     EXPECT_EQ(refusal([&] { put('0', signed_by(*key, provenance('0', "web"))); }), ErrorKind::untrusted);
   EXPECT_EQ(refusal([&] { put('0', signed_by(nix::SecretKey::generate("x"), provenance('0', "web"))); }),
             ErrorKind::untrusted);
-  EXPECT_EQ(refusal([&] { attestations_.get(digest('0'), ""); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { attestations_.get(digest('0'), "", open_access); }), ErrorKind::not_found);
 }
 
 TEST_F(AttestationsTest, of_another_path_or_other_contents_is_refused) {
@@ -84,11 +84,27 @@ TEST_F(AttestationsTest, is_bounded_and_needs_a_digest) {
 TEST_F(AttestationsTest, tells_which_paths_have_any) {
   upload('0', "web");
   put('0', signed_by(key_, provenance('0', "web")));
-  EXPECT_EQ(attestations_.among({{"digests", {digest('0'), digest('1')}}}),
+  EXPECT_EQ(attestations_.among({{"digests", {digest('0'), digest('1')}}}, open_access),
             json({{"digests", {digest('0')}}}));
   for (const json& bad :
        {json::object(), json({{"digests", 1}}), json({{"digests", {1}}}), json({{"digests", {"x"}}})})
-    EXPECT_EQ(refusal([&] { attestations_.among(bad); }), ErrorKind::invalid_input);
+    EXPECT_EQ(refusal([&] { attestations_.among(bad, open_access); }), ErrorKind::invalid_input);
+}
+
+TEST_F(AttestationsTest, of_a_path_that_may_not_be_read_is_not_there) {
+  class NoAccess : public CacheAccess {
+    bool may_read(const std::string&) const override { return false; }
+    void grant(const std::string&, bool) const override {}
+  };
+  upload('0', "web");
+  put('0', signed_by(key_, provenance('0', "web")));
+  EXPECT_EQ(refusal([&] { attestations_.get(digest('0'), "", NoAccess()); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { attestations_.get(digest('0'), "k", NoAccess()); }), ErrorKind::not_found);
+  EXPECT_EQ(attestations_.among({{"digests", {digest('0')}}}, NoAccess()),
+            json({{"digests", json::array()}}));
+  const auto sink = Attestations::begin(digest('0'));
+  sink->write(signed_by(key_, provenance('0', "web")));
+  EXPECT_EQ(refusal([&] { attestations_.put(digest('0'), *sink, NoAccess()); }), ErrorKind::not_found);
 }
 
 }  // namespace
