@@ -18,6 +18,8 @@ void add_build(CLI::App& app);
 void add_publish(CLI::App& app);
 void add_push(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_sbom(CLI::App& app);
+void add_verify(CLI::App& app);
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);

@@ -45,6 +45,8 @@ int run(int argc, char** argv) {
   add_publish(app);
   add_push(app);
   add_pull(app);
+  add_sbom(app);
+  add_verify(app);
   add_store(app);
   add_node(app);
   add_kube(app);
