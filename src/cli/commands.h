@@ -21,6 +21,7 @@ void add_pull(CLI::App& app);
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);
+void add_policy(CLI::App& app);
 void add_config(CLI::App& app);
 
 }  // namespace flox::cli
