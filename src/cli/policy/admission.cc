@@ -12,11 +12,11 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct AdmissionOptions {
   std::string file, name = "flox-policy";
 };
 
-void print_admission(const Options& options) {
+void print_admission(const AdmissionOptions& options) {
   if (!kube::is_dns_subdomain(options.name))
     fail_usage(fmt::format("--name {}: it cannot be the name of a Kubernetes object", options.name),
                "Use lower-case letters, digits, '-' and '.'.");
@@ -31,7 +31,7 @@ void print_admission(const Options& options) {
 }  // namespace
 
 void add_policy_admission(CLI::App& policy) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<AdmissionOptions>();
   auto* command =
       policy.add_subcommand("admission", "Print the policy as a ValidatingAdmissionPolicy and its binding");
   add_policy_file(*command, options->file);

@@ -10,11 +10,11 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct ExplainOptions {
   std::string file, pod_namespace;
 };
 
-void explain(const Options& options) {
+void print_explanation(const ExplainOptions& options) {
   const Config config = Config::load();
   std::optional<std::string> pod_namespace;
   if (!options.pod_namespace.empty()) pod_namespace = options.pod_namespace;
@@ -24,13 +24,13 @@ void explain(const Options& options) {
 }  // namespace
 
 void add_policy_explain(CLI::App& policy) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExplainOptions>();
   auto* command = policy.add_subcommand("explain", "Show the node's policy in plain words");
   add_policy_file(*command, options->file);
   command->add_option("-n,--namespace", options->pod_namespace,
                       "only what is for pods of this namespace (default: all rules)");
   command->footer("Example:\n  flox policy explain --namespace shop");
-  command->callback([options] { explain(*options); });
+  command->callback([options] { print_explanation(*options); });
 }
 
 }  // namespace flox::cli

@@ -19,7 +19,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TestOptions {
   std::vector<std::string> files;
   std::string policy_file;
   std::string pod_namespace = "default", service_account = "default";
@@ -30,7 +30,7 @@ struct Options {
 };
 
 // One container, or what a case asks for.
-struct Result {
+struct TestResult {
   std::string pod, container, asked;
   policy::Verdict verdict;
 };
@@ -87,14 +87,16 @@ Wish wish_of(const kube::Container& container, const oci::RuntimeSpec& spec, con
 }
 
 void test_pod(const policy::Policy& policy, const Config& config, const kube::Object& object,
-              const kube::StringMap& annotations, const kube::PodSpec& spec, std::vector<Result>& results) {
+              const kube::StringMap& annotations, const kube::PodSpec& spec,
+              std::vector<TestResult>& results) {
   const policy::Subject subject{
       .pod_namespace = object.metadata.namespace_,
       .service_account = spec.service_account.empty() ? "default" : spec.service_account};
   for (const auto* containers : {&spec.init_containers, &spec.containers})
     for (const kube::Container& container : *containers) {
       const oci::RuntimeSpec runtime_spec = spec_of(container, annotations);
-      Result result{.pod = to_string(object.key()), .container = container.name, .asked = {}, .verdict = {}};
+      TestResult result{
+          .pod = to_string(object.key()), .container = container.name, .asked = {}, .verdict = {}};
       in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
         shim::check_annotations(runtime_spec);
         if (!shim::is_imageless(runtime_spec)) {
@@ -110,13 +112,14 @@ void test_pod(const policy::Policy& policy, const Config& config, const kube::Ob
     }
 }
 
-std::vector<Result> test_files(const policy::Policy& policy, const Config& config, const Options& options) {
+std::vector<TestResult> test_files(const policy::Policy& policy, const Config& config,
+                                   const TestOptions& options) {
   std::vector<std::string> notes;
   const kube::ReadOptions reading{
       .default_namespace = options.pod_namespace,
       .ignored_kinds = {"NetworkPolicy", "ResourceQuota", "LimitRange", "ValidatingAdmissionPolicy",
                         "ValidatingAdmissionPolicyBinding"}};
-  std::vector<Result> results;
+  std::vector<TestResult> results;
   for (const kube::Manifest& manifest : kube::read_input(options.files, {}, reading, notes)) {
     const kube::Object& object = manifest.object;
     for (const char* kind : {"StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "ReplicationController"})
@@ -136,7 +139,7 @@ std::vector<Result> test_files(const policy::Policy& policy, const Config& confi
   return results;
 }
 
-Result test_case(const policy::Policy& policy, const Config& config, const Options& options) {
+TestResult test_case(const policy::Policy& policy, const Config& config, const TestOptions& options) {
   Wish wish{.start = {.subject = {.pod_namespace = options.pod_namespace, .service_account = {}},
                       .environment = {},
                       .store_view = {},
@@ -155,10 +158,10 @@ Result test_case(const policy::Policy& policy, const Config& config, const Optio
                               .provenance = {}};
   if (wish.start.environment)
     wish.start.environment->provenance = {.owner = options.owner, .signers = options.signers};
-  Result result{.pod = wish.start.subject.to_string(),
-                .container = {},
-                .asked = wish.start.environment ? wish.start.environment->to_string() : "no environment",
-                .verdict = {}};
+  TestResult result{.pod = wish.start.subject.to_string(),
+                    .container = {},
+                    .asked = wish.start.environment ? wish.start.environment->to_string() : "no environment",
+                    .verdict = {}};
   if (options.install) result.verdict = policy::decide_install(policy, wish.start.subject);
   if (result.verdict.allowed)
     result.verdict =
@@ -168,8 +171,8 @@ Result test_case(const policy::Policy& policy, const Config& config, const Optio
   return result;
 }
 
-void print(const std::vector<Result>& results) {
-  for (const Result& result : results) {
+void print(const std::vector<TestResult>& results) {
+  for (const TestResult& result : results) {
     const policy::Verdict& verdict = result.verdict;
     const std::string where =
         result.container.empty() ? result.pod : fmt::format("{}, container {}", result.pod, result.container);
@@ -182,9 +185,9 @@ void print(const std::vector<Result>& results) {
   }
 }
 
-void print_json(const std::vector<Result>& results) {
+void print_json(const std::vector<TestResult>& results) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const Result& result : results)
+  for (const TestResult& result : results)
     list.push_back({{"pod", result.pod},
                     {"container", result.container},
                     {"asked", result.asked},
@@ -195,7 +198,7 @@ void print_json(const std::vector<Result>& results) {
   fmt::print("{}\n", list.dump(2));
 }
 
-void run_tests(const Options& options) {
+void run_tests(const TestOptions& options) {
   const bool has_case = !options.environment.empty() || !options.store_path.empty() || options.install ||
                         options.nix_mutable || !options.store_view.empty();
   if (options.files.empty() != has_case)
@@ -203,22 +206,23 @@ void run_tests(const Options& options) {
                "Name a manifest, or say what the pod asks for with options such as --environment.");
   const Config config = Config::load();
   const policy::Policy policy = read_policy_of(config, options.policy_file);
-  const std::vector<Result> results = options.files.empty() ? std::vector{test_case(policy, config, options)}
-                                                            : test_files(policy, config, options);
+  const std::vector<TestResult> results = options.files.empty()
+                                              ? std::vector{test_case(policy, config, options)}
+                                              : test_files(policy, config, options);
   if (config.catalog_url.empty() && policy.has_rules())
     fmt::print(stderr, "No catalog is configured: versions, and what environments hold, are not tested.\n");
   if (options.json)
     print_json(results);
   else
     print(results);
-  for (const Result& result : results)
+  for (const TestResult& result : results)
     if (!result.verdict.allowed) throw CLI::RuntimeError(exit_failure);
 }
 
 }  // namespace
 
 void add_policy_test(CLI::App& policy) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TestOptions>();
   auto* command = policy.add_subcommand(
       "test", "Say for each container, or for a case, whether the policy allows it and by which rule");
   command->add_option("FILE", options->files,

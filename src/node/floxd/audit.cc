@@ -17,11 +17,11 @@
 namespace flox::node {
 namespace {
 
-constexpr size_t most_waiting = 4096;   // lines
-constexpr size_t longest = 16 << 10;    // bytes of one
-constexpr int journal_patience = 1000;  // milliseconds
+constexpr size_t most_waiting_lines = 4096;  // lines
+constexpr size_t longest_line = 16 << 10;    // bytes of one
+constexpr int journal_patience = 1000;       // milliseconds
 
-std::filesystem::path file_of(const std::string& setting) {
+std::filesystem::path audit_file_of(const std::string& setting) {
   if (setting.empty() || setting == "journald") return {};
   if (!std::filesystem::path(setting).is_absolute())
     throw Error(ErrorKind::invalid_input,
@@ -33,7 +33,7 @@ std::filesystem::path file_of(const std::string& setting) {
 }  // namespace
 
 AuditLog::AuditLog(const PolicySettings& settings, Metrics& metrics, std::filesystem::path journal)
-    : file_(file_of(settings.audit)),
+    : file_(audit_file_of(settings.audit)),
       journal_(std::move(journal)),
       largest_(settings.audit_size.bytes),
       files_(settings.audit_files),
@@ -55,7 +55,7 @@ void AuditLog::write(std::string line) {
   if (!is_on()) return;
   {
     const std::scoped_lock lock(mutex_);
-    if (waiting_.size() < most_waiting && line.size() < longest) {
+    if (waiting_.size() < most_waiting_lines && line.size() < longest_line) {
       waiting_.push_back(std::move(line));
       changed_.notify_one();
       return;

@@ -8,9 +8,9 @@ namespace flox::node {
 namespace {
 
 constexpr size_t most_known = 20'000;
-constexpr size_t longest = 256;  // bytes of a name or a version that is asked for
+constexpr size_t longest_name = 256;  // bytes of a name or a version that is asked for
 
-std::string entry_of(const env::LockedPackage& package, const nix::StorePath& path) {
+std::string known_entry(const env::LockedPackage& package, const nix::StorePath& path) {
   return fmt::format("{} {} {}", package.attr_path, package.version, path.base_name());
 }
 
@@ -19,19 +19,19 @@ std::string entry_of(const env::LockedPackage& package, const nix::StorePath& pa
 void PackageNames::remember(const env::LockedPackage& package) {
   const std::scoped_lock lock(mutex_);
   if (known_.size() >= most_known) known_.clear();
-  for (const auto& [output, path] : package.outputs) known_.insert(entry_of(package, path));
+  for (const auto& [output, path] : package.outputs) known_.insert(known_entry(package, path));
 }
 
 bool PackageNames::knows(const env::LockedPackage& package) const {
   const std::scoped_lock lock(mutex_);
   return std::ranges::all_of(package.store_paths(), [&](const nix::StorePath& path) {
-    return known_.contains(entry_of(package, path));
+    return known_.contains(known_entry(package, path));
   });
 }
 
 std::vector<policy::Asked> PackageNames::asked_with(const env::LockedPackage& package) {
-  const bool nameable = !package.attr_path.empty() && package.attr_path.size() <= longest &&
-                        !package.version.empty() && package.version.size() <= longest &&
+  const bool nameable = !package.attr_path.empty() && package.attr_path.size() <= longest_name &&
+                        !package.version.empty() && package.version.size() <= longest_name &&
                         !package.store_paths().empty();
   if (nameable && !knows(package)) try {
       const env::LockedPackage answer = environments_.resolve(
