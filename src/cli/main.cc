@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   add_kube(app);
   add_auth(app);
   add_owner(app);
+  add_policy(app);
   add_config(app);
   return run_command_line(app, argc, argv);
 }

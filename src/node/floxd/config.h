@@ -15,6 +15,7 @@ struct Config : store::StoreSettings,
                 store::FetchSettings,
                 catalog::CatalogSettings,
                 node::FloxdSettings,
+                node::PolicySettings,
                 node::GcSettings,
                 node::PodBudgets {
   // The defaults.
@@ -22,7 +23,7 @@ struct Config : store::StoreSettings,
   // Reads the file and the variables. Throws Error as read_settings() does.
   static Config load() { return Config(Load{}); }
 
-  std::array<SettingGroup*, 6> groups();
+  std::array<SettingGroup*, 7> groups();
 
  private:
   struct Load {};
