@@ -26,6 +26,7 @@ void add_kube(CLI::App& app);
 void add_auth(CLI::App& app);
 void add_owner(CLI::App& app);
 void add_policy(CLI::App& app);
+void add_trust(CLI::App& app);
 void add_config(CLI::App& app);
 
 }  // namespace flox::cli

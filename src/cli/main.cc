@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   add_auth(app);
   add_owner(app);
   add_policy(app);
+  add_trust(app);
   add_config(app);
   return run_command_line(app, argc, argv);
 }
