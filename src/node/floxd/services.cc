@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/os/directory.h"
 #include "base/printable.h"
-#include "env/activation.h"
 #include "env/environment.h"
 #include "store/gc/lease.h"
 
@@ -160,16 +159,16 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    const auto [name, lock] = lock_for(request, variables, asked);
-    const nix::StorePath profile = asked.within_limits([&, &locked = lock] {
-      return environments_.realise(locked, system, mode, request.container_id(),
+    const NamedLock named = lock_for(request, variables, asked);
+    const nix::StorePath profile = asked.within_limits([&] {
+      return environments_.realise(named.lock, system, mode, request.container_id(),
                                    {.of_pod = false,
                                     .limits = asked.limits(Environments::limits_of_container()),
                                     .check_closure = asked.closure_check()});
     });
-    grants_.add(pod_holder(container), lock);
+    grants_.add(pod_holder(container), named.lock);
     fs::path files = environments_.store().real_path(profile);
-    env::Activation activation = env::activate({.name = name,
+    env::Activation activation = env::activate({.name = named.name,
                                                 .profile_link = profile.to_string(),
                                                 .profile = files,
                                                 .project = {},

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "env/activation.h"
 #include "node/floxd/budgets.h"
 #include "node/floxd/containers.h"
 #include "node/floxd/environments.h"
