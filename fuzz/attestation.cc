@@ -18,11 +18,11 @@ const nix::SecretKey& fixed_key() {
 
 void read_statement(std::string_view text) {
   accepts([&] {
-    const trust::Provenance provenance = trust::Provenance::parse(text);
+    const trust::BuildProvenance provenance = trust::BuildProvenance::parse(text);
     const std::string written = provenance.to_string();
-    require(trust::Provenance::parse(written).to_string() == written,
+    require(trust::BuildProvenance::parse(written).to_string() == written,
             "a statement that was read is written as it was");
-    require(provenance.inputs.size() <= trust::Provenance::most_inputs, "its inputs are bounded");
+    require(provenance.inputs.size() <= trust::BuildProvenance::most_inputs, "its inputs are bounded");
   });
 }
 

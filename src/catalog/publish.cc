@@ -7,7 +7,7 @@ namespace flox::catalog {
 
 Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
                   store::BinaryCache& cache, const nix::SecretKey& key,
-                  const std::optional<trust::Provenance>& provenance) {
+                  const std::optional<trust::BuildProvenance>& provenance) {
   return in_context(fmt::format("publishing {} {}", build.name, build.version), [&] {
     nix::StorePathSet roots;
     for (const auto& [output, path] : build.outputs) roots.insert(path);

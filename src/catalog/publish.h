@@ -29,6 +29,6 @@ struct Published {
 // path all can be fetched. Throws Error, and records nothing then.
 Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
                   store::BinaryCache& cache, const nix::SecretKey& key,
-                  const std::optional<trust::Provenance>& provenance = std::nullopt);
+                  const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
 
 }  // namespace flox::catalog

@@ -74,7 +74,7 @@ Publisher::Publisher(const PublishTo& given, const Config& config)
       cache_(store::BinaryCache::open(client_.cache_url(), token_of(given, config))) {}
 
 void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build,
-                        const std::optional<trust::Provenance>& provenance) {
+                        const std::optional<trust::BuildProvenance>& provenance) {
   catalog::Published published = catalog::publish(store, build, client_, *cache_, key_, provenance);
   fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
              build.name, build.version, build.system, published.upload.paths_uploaded,

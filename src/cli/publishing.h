@@ -33,7 +33,7 @@ class Publisher {
   explicit Publisher(const PublishTo& to);
   // Publishes, with the provenance if there is one, and says so on stderr.
   void publish(const store::LocalStore& store, const catalog::PackageBuild& build,
-               const std::optional<trust::Provenance>& provenance = std::nullopt);
+               const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
 
  private:
   Publisher(const PublishTo& to, const Config& config);

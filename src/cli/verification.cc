@@ -48,7 +48,7 @@ void check_attestations(const Config& config, const trust::PublicKeys& keys, con
   }
 }
 
-json to_json(const trust::Provenance& provenance, const std::string& signer) {
+json to_json(const trust::BuildProvenance& provenance, const std::string& signer) {
   json inputs = json::array();
   for (const trust::BuildInput& input : provenance.inputs) {
     json one = {{"name", input.name}, {"digests", input.digests}};
@@ -82,7 +82,7 @@ json to_json(const VerifiedPath& path) {
 
 }  // namespace
 
-const trust::Provenance* VerifiedPath::provenance() const {
+const trust::BuildProvenance* VerifiedPath::provenance() const {
   for (const trust::AttestationCheck& check : attestations)
     if (check.provenance) return &*check.provenance;
   return nullptr;

@@ -20,7 +20,7 @@ struct VerifiedPath {
   std::vector<trust::AttestationCheck> attestations;
   std::vector<std::string> problems;  // what does not hold, one line each
 
-  const trust::Provenance* provenance() const;
+  const trust::BuildProvenance* provenance() const;
 };
 
 struct Verification {

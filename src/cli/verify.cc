@@ -61,7 +61,7 @@ std::string digest_of(const trust::BuildInput& input, const char* algorithm) {
 }
 
 // Where the sources came from: "git+https://… at 0123…, with changes; files 4567…".
-std::string sources_of(const trust::Provenance& provenance) {
+std::string sources_of(const trust::BuildProvenance& provenance) {
   const trust::BuildInput* source = provenance.input("source");
   if (source == nullptr) return "not stated";
   std::vector<std::string> parts;
@@ -78,7 +78,7 @@ std::string sources_of(const trust::Provenance& provenance) {
   return short_text(fmt::format("{}", fmt::join(parts, "; ")));
 }
 
-std::string inputs_of(const trust::Provenance& provenance) {
+std::string inputs_of(const trust::BuildProvenance& provenance) {
   size_t store_paths = 0;
   std::vector<std::string> parts;
   for (const trust::BuildInput& input : provenance.inputs) {
@@ -101,7 +101,7 @@ std::vector<std::string> details_of(const VerifiedPath& path, const Verification
   std::vector<std::string> lines{"path        " + path.component.path.to_string()};
   for (const std::string& problem : path.problems) lines.push_back("✘ " + problem);
   lines.push_back("signed by   " + signed_by(path));
-  if (const trust::Provenance* provenance = path.provenance()) {
+  if (const trust::BuildProvenance* provenance = path.provenance()) {
     const auto check =
         std::ranges::find_if(path.attestations, [](const auto& one) { return !one.signer.empty(); });
     lines.push_back("provenance  signed by " + check->signer);

@@ -27,7 +27,7 @@ std::string this_host() {
   return result;
 }
 
-void add_file(trust::Provenance& provenance, const Directory& project, const std::string& name) {
+void add_file(trust::BuildProvenance& provenance, const Directory& project, const std::string& name) {
   const std::string place = ".flox/env/" + name;
   if (!project.exists(place)) return;
   provenance.inputs.push_back(
@@ -37,7 +37,7 @@ void add_file(trust::Provenance& provenance, const Directory& project, const std
        .notes = {}});
 }
 
-void add_path(trust::Provenance& provenance, const store::LocalStore& store, const nix::StorePath& path,
+void add_path(trust::BuildProvenance& provenance, const store::LocalStore& store, const nix::StorePath& path,
               const char* role) {
   const auto info = store.query(path);
   if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
@@ -53,14 +53,14 @@ std::string file_of(const std::string& name) {
 
 }  // namespace
 
-trust::Provenance describe_build(const store::LocalStore& store, const BuildRequest& request,
-                                 const catalog::PackageBuild& build,
-                                 const BuildCircumstances& circumstances) {
+trust::BuildProvenance describe_build(const store::LocalStore& store, const BuildRequest& request,
+                                      const catalog::PackageBuild& build,
+                                      const BuildCircumstances& circumstances) {
   return in_context("recording the provenance of " + build.name, [&] {
     const nix::StorePath& path = build.outputs.at("out");
     const auto info = store.query(path);
     if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
-    trust::Provenance provenance{.path = path, .nar_hash = info->nar_hash};
+    trust::BuildProvenance provenance{.path = path, .nar_hash = info->nar_hash};
     provenance.package = build.name;
     provenance.version = build.version;
     provenance.system = build.system;
@@ -80,26 +80,27 @@ trust::Provenance describe_build(const store::LocalStore& store, const BuildRequ
     for (const nix::StorePath& reference : info->references)
       if (reference != path && !packages.contains(reference))
         add_path(provenance, store, reference, "runtime");
-    if (provenance.inputs.size() > trust::Provenance::most_inputs)
+    if (provenance.inputs.size() > trust::BuildProvenance::most_inputs)
       fail(ErrorKind::invalid_input, "it has {} inputs; provenance holds {}", provenance.inputs.size(),
-           trust::Provenance::most_inputs);
+           trust::BuildProvenance::most_inputs);
     return provenance;
   });
 }
 
 void leave_provenance(const std::filesystem::path& project, const std::string& name,
-                      const trust::Provenance& provenance) {
+                      const trust::BuildProvenance& provenance) {
   Directory(project).write_file(file_of(name), provenance.to_string() + "\n");
 }
 
-std::optional<trust::Provenance> find_provenance(const store::LocalStore& store,
-                                                 const std::filesystem::path& project,
-                                                 const catalog::PackageBuild& build) {
+std::optional<trust::BuildProvenance> find_provenance(const store::LocalStore& store,
+                                                      const std::filesystem::path& project,
+                                                      const catalog::PackageBuild& build) {
   const std::string file = file_of(build.name);
   const Directory directory(project);
   if (!directory.exists(file)) return std::nullopt;
   return in_context((project / file).string(), [&] {
-    trust::Provenance provenance = trust::Provenance::parse(directory.read_file(file, max_statement));
+    trust::BuildProvenance provenance =
+        trust::BuildProvenance::parse(directory.read_file(file, max_statement));
     const auto output = build.outputs.find("out");
     const auto info = store.query(provenance.path);
     if (output == build.outputs.end() || output->second != provenance.path || !info ||

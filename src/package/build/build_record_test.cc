@@ -40,7 +40,7 @@ TEST_F(BuildRecordTest, NamesTheResultAndEachOfItsInputs) {
   const auto web = add("web-1.0", "web", {library});
   const BuildRequest request{
       .project = project_, .name = "web", .descriptor = {.command = "make"}, .packages = {compiler}};
-  const trust::Provenance provenance = describe_build(
+  const trust::BuildProvenance provenance = describe_build(
       store_, request, build(web),
       {.sources = look_at_sources(project_), .variables = {{"A", "b"}}, .builder = "https://ci"});
   EXPECT_EQ(provenance.path, web);

@@ -55,7 +55,7 @@ AttestationRecord Attestations::checked(std::string_view digest, std::string tex
   if (envelope.signatures.size() != 1 || envelope.signatures.front().key_name.empty())
     fail(ErrorKind::invalid_input, "the attestation needs one signature, with a 'keyid'");
   const auto& signature = envelope.signatures.front();
-  const trust::Provenance provenance = trust::Provenance::parse(envelope.payload);
+  const trust::BuildProvenance provenance = trust::BuildProvenance::parse(envelope.payload);
   if (provenance.path.digest() != digest)
     fail(ErrorKind::invalid_input, "the attestation is of {}, the address of {}", provenance.path.to_string(),
          digest);

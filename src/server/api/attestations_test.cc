@@ -15,10 +15,10 @@ using nlohmann::json;
 class AttestationsTest : public UploadTest {
  protected:
   static std::string digest(char digit) { return std::string(32, digit); }
-  static trust::Provenance provenance(char digit, const std::string& content) {
+  static trust::BuildProvenance provenance(char digit, const std::string& content) {
     return {.path = path(digit), .nar_hash = sha256(content), .package = "web", .builder = "urn:x"};
   }
-  static std::string signed_by(const nix::SecretKey& key, const trust::Provenance& statement) {
+  static std::string signed_by(const nix::SecretKey& key, const trust::BuildProvenance& statement) {
     return trust::sign(std::string(trust::statement_type), statement.to_string(), key).to_string();
   }
   int put(char digit, const std::string& text) {
@@ -36,7 +36,7 @@ TEST_F(AttestationsTest, who_signed_a_path_can_attest_it_once) {
   const std::string text = signed_by(key_, provenance('0', "web"));
   EXPECT_EQ(put('0', text), 201);
   EXPECT_EQ(put('0', text), 200);
-  trust::Provenance other = provenance('0', "web");
+  trust::BuildProvenance other = provenance('0', "web");
   other.builder = "urn:y";
   EXPECT_EQ(refusal([&] { put('0', signed_by(key_, other)); }), ErrorKind::conflict);
   EXPECT_EQ(attestations_.get(digest('0'), "k", open_access).body, text);

@@ -8,11 +8,11 @@ namespace {
 
 constexpr size_t longest_name = 100;  // characters, for people
 
-Provenance checked(const Envelope& envelope, const nix::PathInfo& info) {
+BuildProvenance checked(const Envelope& envelope, const nix::PathInfo& info) {
   if (envelope.payload_type != statement_type)
     fail(ErrorKind::invalid_input, "it holds '{}', not a statement",
          printable(envelope.payload_type, longest_name));
-  Provenance provenance = Provenance::parse(envelope.payload);
+  BuildProvenance provenance = BuildProvenance::parse(envelope.payload);
   if (provenance.path != info.path)
     fail(ErrorKind::untrusted, "it is of another path, {}", provenance.path.to_string());
   if (provenance.nar_hash != info.nar_hash)

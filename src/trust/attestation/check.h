@@ -24,9 +24,9 @@ struct SignatureCheck {
 SignatureCheck check_signatures(const nix::PathInfo& info, const PublicKeys& keys);
 
 struct AttestationCheck {
-  std::string signer;                    // the trusted key; empty if it does not hold
-  std::string problem;                   // why it does not hold; empty if it does
-  std::optional<Provenance> provenance;  // only if it holds
+  std::string signer;                         // the trusted key; empty if it does not hold
+  std::string problem;                        // why it does not hold; empty if it does
+  std::optional<BuildProvenance> provenance;  // only if it holds
 };
 // Of an envelope's text from anybody: it is signed by a trusted key, and its statement is of this path with
 // this NAR hash.

@@ -15,7 +15,7 @@ using testing::IsEmpty;
 class CheckTest : public testing::Test {
  protected:
   std::string attested(const nix::PathInfo& info, const nix::SecretKey& key) const {
-    const Provenance provenance{.path = info.path, .nar_hash = info.nar_hash, .builder = "urn:x"};
+    const BuildProvenance provenance{.path = info.path, .nar_hash = info.nar_hash, .builder = "urn:x"};
     return sign(std::string(statement_type), provenance.to_string(), key).to_string();
   }
 

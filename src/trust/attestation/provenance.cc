@@ -58,12 +58,12 @@ json to_json(const BuildInput& input) {
 }
 
 // The one subject, as a path without anything else known.
-Provenance with_subject(const json& statement) {
+BuildProvenance with_subject(const json& statement) {
   const json& subjects = member(statement, "subject", name);
   if (!subjects.is_array() || subjects.size() != 1)
     fail(ErrorKind::invalid_input, "{}: 'subject' is not a list of one", name);
   const json& subject = subjects.front();
-  Provenance result{.path = nix::StorePath::parse(string_member(subject, "name", name))};
+  BuildProvenance result{.path = nix::StorePath::parse(string_member(subject, "name", name))};
   const std::string hash = from_hex(string_member(member(subject, "digest", name), "sha256", name));
   if (hash.size() != result.nar_hash.size())
     fail(ErrorKind::invalid_input, "{}: the subject's sha256 has {} bytes", name, hash.size());
@@ -73,11 +73,11 @@ Provenance with_subject(const json& statement) {
 
 }  // namespace
 
-Provenance Provenance::parse(std::string_view text) {
+BuildProvenance BuildProvenance::parse(std::string_view text) {
   const json statement = parse_json(text, name, {.bytes = max_envelope, .depth = 32, .values = 50'000});
   require(statement, "_type", in_toto_statement);
   require(statement, "predicateType", slsa_provenance);
-  Provenance result = with_subject(statement);
+  BuildProvenance result = with_subject(statement);
   const json predicate = object_member(statement, "predicate");
   const json definition = object_member(predicate, "buildDefinition");
   const json details = object_member(predicate, "runDetails");
@@ -105,7 +105,7 @@ Provenance Provenance::parse(std::string_view text) {
   return result;
 }
 
-std::string Provenance::to_string() const {
+std::string BuildProvenance::to_string() const {
   json dependencies = json::array();
   for (const BuildInput& input : inputs) dependencies.push_back(to_json(input));
   const json external = {
@@ -124,7 +124,7 @@ std::string Provenance::to_string() const {
   return statement.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-const BuildInput* Provenance::input(std::string_view wanted) const noexcept {
+const BuildInput* BuildProvenance::input(std::string_view wanted) const noexcept {
   const auto found = std::ranges::find(inputs, wanted, &BuildInput::name);
   return found == inputs.end() ? nullptr : &*found;
 }

@@ -27,7 +27,7 @@ struct BuildInput {
   bool operator==(const BuildInput&) const = default;
 };
 
-struct Provenance {
+struct BuildProvenance {
   nix::StorePath path;  // the statement's one subject
   Sha256Digest nar_hash{};
   std::string build_type{flox_build_type};
@@ -44,7 +44,7 @@ struct Provenance {
   // Reads the statement of any builder: what SLSA has and is not here is passed over, as it asks of its
   // readers, and what another builder does not say is empty. Throws Error(invalid_input) for what is no
   // statement of one store path, or no SLSA provenance.
-  static Provenance parse(std::string_view statement);
+  static BuildProvenance parse(std::string_view statement);
   std::string to_string() const;  // the statement, one line
 
   // The input of that name; null if there is none.

@@ -7,7 +7,7 @@
 namespace flox::trust {
 namespace {
 
-Provenance example() {
+BuildProvenance example() {
   return {.path = nix::StorePath::parse("/nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-web-1.0"),
           .nar_hash = sha256("web"),
           .package = "web",
@@ -27,9 +27,9 @@ Provenance example() {
           .finished_at = "2026-11-29T08:00:01Z"};
 }
 
-TEST(Provenance, IsReadAsItWasWritten) {
-  const Provenance built = example();
-  const Provenance again = Provenance::parse(built.to_string());
+TEST(BuildProvenance, IsReadAsItWasWritten) {
+  const BuildProvenance built = example();
+  const BuildProvenance again = BuildProvenance::parse(built.to_string());
   EXPECT_EQ(again.to_string(), built.to_string());
   EXPECT_EQ(again.path, built.path);
   EXPECT_EQ(again.nar_hash, built.nar_hash);
@@ -39,8 +39,8 @@ TEST(Provenance, IsReadAsItWasWritten) {
   EXPECT_EQ(again.input("nothing"), nullptr);
 }
 
-TEST(Provenance, OfAnotherBuilderIsReadAsFarAsItGoes) {
-  const Provenance other = Provenance::parse(
+TEST(BuildProvenance, OfAnotherBuilderIsReadAsFarAsItGoes) {
+  const BuildProvenance other = BuildProvenance::parse(
       R"({"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"/nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-x",
       "digest":{"sha256":"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","sha512":"0"}}],
       "predicateType":"https://slsa.dev/provenance/v1","more":1,"predicate":{"buildDefinition":
@@ -50,12 +50,12 @@ TEST(Provenance, OfAnotherBuilderIsReadAsFarAsItGoes) {
   EXPECT_TRUE(other.inputs.empty());
 }
 
-TEST(Provenance, ThatIsNoneIsRefused) {
+TEST(BuildProvenance, ThatIsNoneIsRefused) {
   auto refused = [](std::string text, const std::string& part, const std::string& other) {
     const size_t at = text.find(part);
     ASSERT_NE(at, std::string::npos) << part;
     text.replace(at, part.size(), other);
-    EXPECT_NE(error_of([&] { Provenance::parse(text); }), "no error") << other;
+    EXPECT_NE(error_of([&] { BuildProvenance::parse(text); }), "no error") << other;
   };
   const std::string good = example().to_string();
   refused(good, "in-toto.io/Statement/v1", "in-toto.io/Statement/v2");
@@ -64,7 +64,7 @@ TEST(Provenance, ThatIsNoneIsRefused) {
   refused(good, "/nix/store/", "/etc/");
   refused(good, "\"subject\":[{\"digest\":{\"sha256\":\"", "\"subject\":[{\"digest\":{\"sha256\":\"00");
   refused(good, "\"resolvedDependencies\":[", "\"resolvedDependencies\":[1,");
-  EXPECT_NE(error_of([] { Provenance::parse("{}"); }), "no error");
+  EXPECT_NE(error_of([] { BuildProvenance::parse("{}"); }), "no error");
 }
 
 }  // namespace
