@@ -15,6 +15,8 @@
 #include "cli/options.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
+#include "package/build/build_record.h"
+#include "package/build/sources.h"
 #include "package/build/steps.h"
 
 namespace flox::cli {
@@ -22,12 +24,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct BuildOptions {
   std::vector<std::string> names;
   std::string directory = ".";
   bool check = false;
   bool json = false;
   bool quiet = false;
+  std::string builder;
 };
 
 // What the environment's packages add to a build: their paths, and the variables of its activation.
@@ -97,7 +100,7 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
       "it.");
 }
 
-void build(Options options) {
+void build(BuildOptions options) {
   package::Steps steps(options.quiet);
   auto environment = env::Environment::open(fs::weakly_canonical(options.directory));
   env::Manifest manifest = environment.manifest();
@@ -115,6 +118,9 @@ void build(Options options) {
     }
   store::LocalStore store(Config::load().root);
   BuildEnvironment around = enter_environment(store, environment, steps);
+  package::BuildCircumstances circumstances{.sources = package::look_at_sources(environment.directory()),
+                                            .variables = manifest.vars,
+                                            .builder = options.builder};
   nlohmann::json json = nlohmann::json::array();
   for (const auto& name : options.names) {
     const auto& descriptor = manifest.build.at(name);
@@ -126,8 +132,11 @@ void build(Options options) {
                                   .runtime_packages = runtime_packages(around, descriptor, name),
                                   .debian = {.on_step = steps}};
     steps(fmt::format("building {}", name));
+    circumstances.started_at = std::time(nullptr);
     catalog::PackageBuild result = package::build_package(store, request);
     if (options.check) check_again(store, request, result, steps);
+    package::leave_provenance(environment.directory(), name,
+                              package::describe_build(store, request, result, circumstances));
     package::leave_result(store, environment.directory(), result);
     steps(fmt::format("built {} {}: {}", name, result.version, result.outputs.at("out").to_string()));
     json.push_back(result.to_json());
@@ -140,16 +149,20 @@ void build(Options options) {
 
 void add_build(CLI::App& app) {
   auto* command = app.add_subcommand("build", "Build the packages of the manifest's [build] section");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BuildOptions>();
   command->add_option("NAME", options->names, "packages to build (default: all)");
   add_directory(*command, options->directory);
   command->add_flag("--check", options->check, "build twice and fail if the results differ");
   command->add_flag("--json", options->json, "print what was built as JSON");
   command->add_flag("-q,--quiet", options->quiet, "print no progress");
+  command->add_option("--builder", options->builder,
+                      "URI that the provenance names as the builder (default: of this host)");
   command->footer(
       "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
       "empty directory, and makes a store path of what the command leaves there. Writes result-NAME (a link\n"
-      "to the files), result-NAME.json (for flox publish) and result-NAME.log (the command's output).\n\n"
+      "to the files), result-NAME.json and result-NAME.provenance.json (for flox publish) and "
+      "result-NAME.log\n"
+      "(the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");

@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustAcceptOptions {
   std::string owner, fingerprint;
   std::vector<std::string> files, packages;
 };
@@ -23,7 +23,7 @@ void describe(const trust::Root& root, const char* name, const trust::Role& role
   fmt::print("  {:<10} {} of {}\n", name, role.threshold, fmt::join(keys, ", "));
 }
 
-void accept(const Options& options) {
+void accept(const TrustAcceptOptions& options) {
   const Config config = Config::load();
   trust::TrustStore store = open_trust(config);
   std::vector<std::string> chain;
@@ -51,7 +51,7 @@ void accept(const Options& options) {
 }  // namespace
 
 void add_trust_accept(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustAcceptOptions>();
   auto* command = trust.add_subcommand("accept", "Trust an owner on this machine");
   add_owner(*command, options->owner);
   command

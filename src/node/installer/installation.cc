@@ -16,7 +16,6 @@
 namespace flox::node {
 namespace {
 
-constexpr const char* shim_name = "containerd-shim-flox-v1";
 constexpr const char* unit_path = "etc/systemd/system/floxd.service";
 constexpr const char* k3s_registries = "etc/rancher/k3s/registries.yaml";
 
@@ -36,6 +35,8 @@ Before=containerd.service k3s.service k3s-agent.service
 
 [Service]
 ExecStart={}/bin/floxd
+# Reads the policy again.
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
 # The views of the store that pods see are mounts: they must outlive floxd.

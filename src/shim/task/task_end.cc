@@ -37,7 +37,7 @@ asio::awaitable<void> Task::watch_exec(std::shared_ptr<TaskProcess> process) {
 
 void Task::spawn_watch_init() {
   asio::co_spawn(
-      world_.executor, [self = shared_from_this()] { return self->watch_init(); }, asio::detached);
+      context_.executor, [self = shared_from_this()] { return self->watch_init(); }, asio::detached);
 }
 
 // The exit of init is told last: after that of all execs, and not before Start has told the start.
