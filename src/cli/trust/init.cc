@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/trust/commands.h"
+#include "nix/signature.h"
 #include "trust/key_changes.h"
 
 namespace flox::cli {
