@@ -420,6 +420,25 @@ TEST_F(ApiTest, whoever_publishes_for_several_owners_says_for_which) {
   EXPECT_FALSE(can_read(token_of("beta"), "/cache/" + nix::narinfo_name(path('1'))));
 }
 
+TEST_F(ApiTest, whoever_reads_what_is_private_to_one_owner_does_not_publish_it_for_another) {
+  make_owner("acme", true);
+  make_owner("beta");
+  accounts_.owners.put_member("acme", {.user = "ada@example.com", .role = Role::read});
+  accounts_.owners.put_member("beta", {.user = "ada@example.com", .role = Role::publish});
+  Token token{.user = "ada@example.com", .role = Role::admin};
+  const std::string ada = accounts_.identity.create(token).reveal();
+  upload_as(token_of("acme"), '0', "library");
+  const std::string narinfo = "/cache/" + nix::narinfo_name(path('0'));
+  EXPECT_TRUE(can_read(ada, narinfo));
+  EXPECT_EQ(refusal([&] { post(record(), ada); }), ErrorKind::untrusted);
+  EXPECT_FALSE(accounts_.holdings.find(Kind::package, "web"));
+  nlohmann::json owned = record();
+  owned["owner"] = "beta";
+  EXPECT_EQ(refusal([&] { post(owned, "secret"); }), ErrorKind::untrusted)
+      << "nor does the operator by mistake";
+  EXPECT_FALSE(can_read("", narinfo));
+}
+
 TEST_F(ApiTest, an_expired_token_still_reads_what_is_public_and_says_why_it_reads_no_more) {
   Token token{.owner = "acme", .role = Role::publish, .expires_at = 1};
   const Secret secret = accounts_.identity.create(token);
