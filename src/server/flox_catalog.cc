@@ -171,8 +171,9 @@ void serve(const server::ServerSettings& options) {
   server::EnvironmentRecords environments(options.data / "environments.sqlite");
   server::CacheFiles cache(options.data / "cache", keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
+  server::AttestationRecords attestations(options.data / "attestations.sqlite");
   server::Accounts accounts(options.data / "accounts.sqlite", std::move(wanted));
-  server::Api api(records, environments, cache, keys, accounts,
+  server::Api api(records, environments, attestations, cache, keys, accounts,
                   {.public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()

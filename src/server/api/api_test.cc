@@ -30,6 +30,7 @@ class ApiTest : public UploadTest {
   }
   Records records_{dir_.path() / "db"};
   EnvironmentRecords environments_{dir_.path() / "environments"};
+  AttestationRecords attestations_{dir_.path() / "attestations"};
   // What is asked with a token, as a document; null for an answer without one.
   nlohmann::json ask(const std::string& method, const std::string& path, const std::string& token,
                      const nlohmann::json& body = nullptr) {
@@ -75,7 +76,7 @@ class ApiTest : public UploadTest {
   }
 
   Accounts accounts_{dir_.path() / "accounts", {.operator_token = Secret("secret")}};
-  Api api_{records_, environments_, cache_, keys_, accounts_, {}};
+  Api api_{records_, environments_, attestations_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(ApiTest, keeps_every_generation_of_an_environment) {
@@ -152,12 +153,12 @@ TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
   const RegisteredKeys none;
   CacheFiles cache(dir_.path() / "cache", none);
-  const Api development(records_, environments_, cache, none, accounts_, {});
+  const Api development(records_, environments_, attestations_, cache, none, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
   const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
-  const Api with_impostor(records_, environments_, cache, impostor, accounts_, {});
+  const Api with_impostor(records_, environments_, attestations_, cache, impostor, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
-  const Api again(records_, environments_, cache, keys_, accounts_, {});
+  const Api again(records_, environments_, attestations_, cache, keys_, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
 }
 
@@ -194,7 +195,7 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
   Accounts without_operator(dir_.path() / "accounts", {});
-  Api read_only(records_, environments_, cache_, keys_, without_operator, {});
+  Api read_only(records_, environments_, attestations_, cache_, keys_, without_operator, {});
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});
