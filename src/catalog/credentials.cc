@@ -16,9 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr JsonLimits limits{.bytes = 64 << 10, .depth = 4, .values = 2000, .number = 20};
+constexpr JsonLimits file_limits{.bytes = 64 << 10, .depth = 4, .values = 2000, .number = 20};
 
-std::string key_of(std::string url) {
+std::string catalog_key(std::string url) {
   url = split_login(url).first;
   while (url.ends_with('/')) url.pop_back();
   return url;
@@ -53,7 +53,7 @@ Credentials Credentials::load(const fs::path& file) {
     throw;
   }
   const std::string name = file.string();
-  const json document = parse_json(text.reveal(), name, limits);
+  const json document = parse_json(text.reveal(), name, file_limits);
   const json& catalogs = member(document, "catalogs", name);
   if (!catalogs.is_object()) fail(ErrorKind::invalid_input, "{}: 'catalogs' is not an object", name);
   for (const auto& [url, entry] : catalogs.items())
@@ -64,7 +64,7 @@ Credentials Credentials::load(const fs::path& file) {
 }
 
 const Credential* Credentials::find(const std::string& url) const {
-  const auto found = by_url_.find(key_of(url));
+  const auto found = by_url_.find(catalog_key(url));
   return found == by_url_.end() ? nullptr : &found->second;
 }
 
@@ -81,7 +81,7 @@ void Credentials::put(const fs::path& file, const std::string& url, const Creden
   make_directory(file.parent_path());
   const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
   Credentials all = load(file);
-  all.by_url_[key_of(url)] = credential;
+  all.by_url_[catalog_key(url)] = credential;
   all.save(file);
 }
 
@@ -89,7 +89,7 @@ bool Credentials::remove(const fs::path& file, const std::string& url) {
   if (!fs::exists(file)) return false;
   const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
   Credentials all = load(file);
-  if (all.by_url_.erase(key_of(url)) == 0) return false;
+  if (all.by_url_.erase(catalog_key(url)) == 0) return false;
   all.save(file);
   return true;
 }

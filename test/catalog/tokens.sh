@@ -28,7 +28,7 @@ equal "$(operate auth token list --json | jq -r '.[0].created_by')" operator
 [ "$(operate auth token list --json | jq -r '.[0].last_used_at')" != "" ] || die "its use was not noted"
 
 step "bad wishes are refused"
-refused "is not in" operate auth token create --owner acme --scope all
+refused "not in" operate auth token create --owner acme --scope all
 refused "no such owner" operate auth token create --owner nobody --scope read
 refused "for an owner" operate auth token create --scope read
 refused "this token may not make tokens" env FLOX_CATALOG_TOKEN="$made" flox auth token create --owner acme --scope read
@@ -68,9 +68,9 @@ step "an expired token is refused; what is public can be read with it all the sa
 third=$(operate auth token create --owner acme --scope publish 2>/dev/null)
 stop_catalog
 python3 - "$dir/data/accounts.sqlite" "${third%_*}" <<'PY'
-import sqlite3, sys
+import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1])
-db.execute("update tokens set expires_at = 1000 where id = ?", [sys.argv[2]])
+db.execute("update tokens set expires_at = ? where id = ?", [int(time.time()) - 60, sys.argv[2]])
 db.commit()
 PY
 start_catalog

@@ -17,12 +17,12 @@ namespace {
 using nlohmann::json;
 
 constexpr BodyLimit largest_answer(256 << 10);
-constexpr JsonLimits limits{.bytes = 256 << 10, .depth = 8, .values = 5000, .number = 20};
+constexpr JsonLimits answer_limits{.bytes = 256 << 10, .depth = 8, .values = 5000, .number = 20};
 constexpr const char* answer_name = "the issuer's answer";
 constexpr const char* grant_type = "urn:ietf:params:oauth:grant-type:device_code";
 constexpr int64_t longest_wait = 3600;  // seconds for the user, whatever the issuer says
 constexpr int64_t longest_pause = 60;
-constexpr size_t longest_shown = 300;  // characters
+constexpr size_t longest_told = 300;  // characters
 
 // Passwords and tokens go there.
 void check_endpoint(const std::string& url) {
@@ -48,7 +48,7 @@ json configuration_of(HttpClient& http, const std::string& issuer) {
   const HttpResponse response =
       http.send({.url = url + "/.well-known/openid-configuration", .max_body = largest_answer});
   if (!response.ok()) fail(ErrorKind::unavailable, "it answered {}", response.status);
-  json configuration = parse_json(response.body, answer_name, limits);
+  json configuration = parse_json(response.body, answer_name, answer_limits);
   if (string_member(configuration, "issuer", answer_name) != issuer)
     fail(ErrorKind::untrusted, "its configuration is that of another issuer");
   return configuration;
@@ -63,7 +63,7 @@ int64_t seconds_in(const json& answer, const char* key, int64_t otherwise, int64
 json answer_of(HttpClient& http, const std::string& url, const Form& form, bool& ok) {
   const HttpResponse response = http.send(form_request(url, form, largest_answer));
   ok = response.ok();
-  json answer = parse_json(response.body, answer_name, limits);
+  json answer = parse_json(response.body, answer_name, answer_limits);
   if (!answer.is_object()) fail(ErrorKind::unavailable, "{} is not an object", answer_name);
   return answer;
 }
@@ -73,8 +73,8 @@ json answer_of(HttpClient& http, const std::string& url, const Form& form, bool&
   if (error == "access_denied") fail(ErrorKind::untrusted, "the login was refused");
   if (error == "expired_token")
     throw Error(ErrorKind::unavailable, "nobody entered the code in time", "Run 'flox auth login' again.");
-  fail(ErrorKind::unavailable, "the issuer answered '{}' {}", printable(error, longest_shown),
-       printable(optional_string(answer, "error_description", answer_name), longest_shown));
+  fail(ErrorKind::unavailable, "the issuer answered '{}' {}", printable(error, longest_told),
+       printable(optional_string(answer, "error_description", answer_name), longest_told));
 }
 
 }  // namespace
@@ -90,10 +90,10 @@ Secret log_in_at(const DeviceLogin& login, const std::function<void(const Device
                   {{"client_id", Secret(login.client_id)}, {"scope", Secret(login.scope)}}, ok);
     if (!ok) fail_with(device);
     const Secret device_code(string_member(device, "device_code", answer_name));
-    show({.url = printable(string_member(device, "verification_uri", answer_name), longest_shown),
-          .code = printable(string_member(device, "user_code", answer_name), longest_shown),
+    show({.url = printable(string_member(device, "verification_uri", answer_name), longest_told),
+          .code = printable(string_member(device, "user_code", answer_name), longest_told),
           .complete_url =
-              printable(optional_string(device, "verification_uri_complete", answer_name), longest_shown)});
+              printable(optional_string(device, "verification_uri_complete", answer_name), longest_told)});
     const auto end = std::chrono::steady_clock::now() +
                      std::chrono::seconds(seconds_in(device, "expires_in", longest_wait, longest_wait));
     int64_t pause = seconds_in(device, "interval", 5, longest_pause);

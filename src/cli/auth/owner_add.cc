@@ -9,12 +9,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct NewMemberOptions {
   CatalogOptions catalog;
   std::string owner, user, role;
 };
 
-void add(const Options& options) {
+void add_member(const NewMemberOptions& options) {
   const auto member = client_of(options.catalog)
                           .ask("POST", fmt::format("/api/v1/owners/{}/members", segment(options.owner)),
                                {{"user", options.user}, {"role", options.role}}, "adding the member");
@@ -24,7 +24,7 @@ void add(const Options& options) {
 }  // namespace
 
 void add_owner_add(CLI::App& owner) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NewMemberOptions>();
   auto* command =
       owner.add_subcommand("add", "Make a user a member of an owner, or change the member's role");
   add_catalog_options(*command, options->catalog);
@@ -34,7 +34,7 @@ void add_owner_add(CLI::App& owner) {
       ->required()
       ->check(CLI::IsMember({"read", "publish", "admin"}));
   command->footer("Example:\n  flox owner add acme ada@example.com --role publish");
-  command->callback([options] { add(*options); });
+  command->callback([options] { add_member(*options); });
 }
 
 }  // namespace flox::cli

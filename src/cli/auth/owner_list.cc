@@ -9,12 +9,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct OwnerListOptions {
   CatalogOptions catalog;
   bool json = false;
 };
 
-void list(const Options& options) {
+void list_owners(const OwnerListOptions& options) {
   const auto answer = client_of(options.catalog).ask("GET", "/api/v1/owners", nullptr, "listing owners");
   if (options.json) return fmt::print("{}\n", items_in(answer, "items").dump(2));
   for (const auto& owner : items_in(answer, "items"))
@@ -25,12 +25,12 @@ void list(const Options& options) {
 }  // namespace
 
 void add_owner_list(CLI::App& owner) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<OwnerListOptions>();
   auto* command = owner.add_subcommand("list", "List the owners that you are a member of");
   add_catalog_options(*command, options->catalog);
   command->add_flag("--json", options->json, "print JSON");
   command->footer("Example:\n  flox owner list");
-  command->callback([options] { list(*options); });
+  command->callback([options] { list_owners(*options); });
 }
 
 }  // namespace flox::cli

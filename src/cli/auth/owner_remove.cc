@@ -9,12 +9,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct RemoveOptions {
   CatalogOptions catalog;
   std::string owner, user;
 };
 
-void remove(const Options& options) {
+void remove_member(const RemoveOptions& options) {
   client_of(options.catalog)
       .ask("DELETE",
            fmt::format("/api/v1/owners/{}/members/{}", segment(options.owner), segment(options.user)),
@@ -28,13 +28,13 @@ void remove(const Options& options) {
 }  // namespace
 
 void add_owner_remove(CLI::App& owner) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RemoveOptions>();
   auto* command = owner.add_subcommand("remove", "Remove a member of an owner");
   add_catalog_options(*command, options->catalog);
   command->add_option("OWNER", options->owner, "name of the owner")->required();
   command->add_option("USER", options->user, "the member")->required();
   command->footer("Example:\n  flox owner remove acme ada@example.com");
-  command->callback([options] { remove(*options); });
+  command->callback([options] { remove_member(*options); });
 }
 
 }  // namespace flox::cli

@@ -10,12 +10,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct VisibilityOptions {
   CatalogOptions catalog;
   std::string owner, package, environment, visibility;
 };
 
-void set(const Options& options) {
+void set_visibility(const VisibilityOptions& options) {
   if (options.package.empty() == options.environment.empty())
     fail_usage("flox owner visibility: name one package or one environment",
                "Pass --package NAME or --environment NAME.");
@@ -33,7 +33,7 @@ void set(const Options& options) {
 }  // namespace
 
 void add_owner_visibility(CLI::App& owner) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<VisibilityOptions>();
   auto* command = owner.add_subcommand("visibility", "Make a package or an environment public or private");
   add_catalog_options(*command, options->catalog);
   command->add_option("OWNER", options->owner, "name of the owner")->required();
@@ -43,7 +43,7 @@ void add_owner_visibility(CLI::App& owner) {
   command->add_option("--package", options->package, "the package");
   command->add_option("--environment", options->environment, "the environment's name, without the owner");
   command->footer("Example:\n  flox owner visibility acme private --environment web");
-  command->callback([options] { set(*options); });
+  command->callback([options] { set_visibility(*options); });
 }
 
 }  // namespace flox::cli

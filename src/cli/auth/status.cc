@@ -11,12 +11,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StatusOptions {
   CatalogOptions catalog;
   bool json = false;
 };
 
-void status(const Options& options) {
+void show_status(const StatusOptions& options) {
   const std::string url = url_of(options.catalog);
   const Secret token = token_of(options.catalog);
   if (token.empty())
@@ -38,13 +38,13 @@ void status(const Options& options) {
 }  // namespace
 
 void add_auth_status(CLI::App& auth) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StatusOptions>();
   auto* command =
       auth.add_subcommand("status", "Show as whom the catalog knows you, and what your token allows");
   add_catalog_options(*command, options->catalog);
   command->add_flag("--json", options->json, "print JSON");
   command->footer("Example:\n  flox auth status");
-  command->callback([options] { status(*options); });
+  command->callback([options] { show_status(*options); });
 }
 
 }  // namespace flox::cli

@@ -10,14 +10,14 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct NewTokenOptions {
   CatalogOptions catalog;
   std::string owner, scope, description;
   int days = 90;
   bool json = false;
 };
 
-void create(const Options& options) {
+void create_token(const NewTokenOptions& options) {
   nlohmann::json body = {
       {"scope", options.scope}, {"days", options.days}, {"description", options.description}};
   if (!options.owner.empty()) body["owner"] = options.owner;
@@ -31,7 +31,7 @@ void create(const Options& options) {
 }  // namespace
 
 void add_auth_token_create(CLI::App& token) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NewTokenOptions>();
   auto* command = token.add_subcommand("create", "Create a token of the catalog, and print it once");
   add_catalog_options(*command, options->catalog);
   command->add_option("-o,--owner", options->owner,
@@ -45,7 +45,7 @@ void add_auth_token_create(CLI::App& token) {
   command->add_flag("--json", options->json, "print JSON");
   command->footer(
       "Example:\n  (umask 077; flox auth token create --owner acme --scope publish --days 30 > token)");
-  command->callback([options] { create(*options); });
+  command->callback([options] { create_token(*options); });
 }
 
 }  // namespace flox::cli

@@ -10,7 +10,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TokenListOptions {
   CatalogOptions catalog;
   std::string owner;
   bool json = false;
@@ -21,7 +21,7 @@ std::string state_of(const nlohmann::json& token) {
   return "expires " + text_in(token, "expires_at");
 }
 
-void list(const Options& options) {
+void list_tokens(const TokenListOptions& options) {
   const std::string path =
       "/api/v1/auth/tokens" + (options.owner.empty() ? "" : "?owner=" + url_encode(options.owner));
   const auto answer = client_of(options.catalog).ask("GET", path, nullptr, "listing tokens");
@@ -38,13 +38,13 @@ void list(const Options& options) {
 }  // namespace
 
 void add_auth_token_list(CLI::App& token) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TokenListOptions>();
   auto* command = token.add_subcommand("list", "List your tokens of the catalog, or those of an owner");
   add_catalog_options(*command, options->catalog);
   command->add_option("-o,--owner", options->owner, "owner whose tokens to list, which its admins may");
   command->add_flag("--json", options->json, "print JSON");
   command->footer("Example:\n  flox auth token list --owner acme");
-  command->callback([options] { list(*options); });
+  command->callback([options] { list_tokens(*options); });
 }
 
 }  // namespace flox::cli

@@ -9,12 +9,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct RevokeOptions {
   CatalogOptions catalog;
   std::string id;
 };
 
-void revoke(const Options& options) {
+void revoke_token(const RevokeOptions& options) {
   const auto token =
       client_of(options.catalog)
           .ask("DELETE", "/api/v1/auth/tokens/" + segment(options.id), nullptr, "revoking the token");
@@ -24,13 +24,13 @@ void revoke(const Options& options) {
 }  // namespace
 
 void add_auth_token_revoke(CLI::App& token) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RevokeOptions>();
   auto* command = token.add_subcommand("revoke", "Revoke a token of the catalog");
   add_catalog_options(*command, options->catalog);
   command->add_option("ID", options->id, "the token's beginning, as 'flox auth token list' shows it")
       ->required();
   command->footer("Example:\n  flox auth token revoke flox_0123456789ab");
-  command->callback([options] { revoke(*options); });
+  command->callback([options] { revoke_token(*options); });
 }
 
 }  // namespace flox::cli

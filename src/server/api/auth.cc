@@ -111,17 +111,17 @@ ServerResponse who_am_i(ApiContext& context, const Call& call) {
 }
 
 // What a token is to be, as its maker asks for it. Throws Error(invalid_input).
-struct Wanted {
+struct WantedToken {
   std::string owner, description;
   Role role = Role::read;
   int64_t days = usual_days;
 
-  static Wanted from(const json& body) {
+  static WantedToken from(const json& body) {
     if (!body.is_object()) fail(ErrorKind::invalid_input, "the body is not an object");
     for (const auto& [key, value] : body.items())
       if (key != "owner" && key != "scope" && key != "description" && key != "days")
         fail(ErrorKind::invalid_input, "the body has an unknown member '{}'", key.substr(0, 100));
-    Wanted wanted;
+    WantedToken wanted;
     wanted.owner = optional_string(body, "owner", "the body");
     wanted.description = optional_string(body, "description", "the body");
     if (wanted.description.size() > longest_description ||
@@ -143,7 +143,7 @@ struct Wanted {
 // their own for it, which do not.
 ServerResponse create_token(ApiContext& context, const Call& call) {
   const Caller& caller = call.caller();
-  const Wanted wanted = Wanted::from(call.json());
+  const WantedToken wanted = WantedToken::from(call.json());
   // Else a token that is stolen or for an hour could be made one for a year.
   if (caller.limit != Role::admin)
     throw Refusal("scope", "this token may not make tokens", "Run 'flox auth login' and try again.");

@@ -55,7 +55,12 @@ struct ApiContext {
         cache(its_cache),
         keys(its_keys),
         accounts(its_accounts),
-        options(std::move(its_options)) {}
+        options(std::move(its_options)) {
+    // Zero until something is refused: an alert on an increase sees the first, too.
+    for (const char* reason :
+         {"no_token", "unknown_token", "expired_token", "revoked_token", "other_owner", "scope", "exchange"})
+      metrics.refused.Add({{"reason", reason}});
+  }
 };
 
 // Reserved space in the data directory for a row; released unless it is kept.

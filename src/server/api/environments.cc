@@ -14,13 +14,13 @@ namespace {
 
 using nlohmann::json;
 
-struct Name {
+struct EnvironmentKey {
   std::string owner, name;
 };
 
 // Throws Error(invalid_input) for what cannot be one.
-Name name_of(const Call& call) {
-  Name name{.owner = call.parameter("owner"), .name = call.parameter("name")};
+EnvironmentKey key_of(const Call& call) {
+  EnvironmentKey name{.owner = call.parameter("owner"), .name = call.parameter("name")};
   catalog::check_environment_name(name.owner, name.name);
   return name;
 }
@@ -35,8 +35,8 @@ std::optional<int64_t> generation_of(const Call& call) {
   return value;
 }
 
-ServerResponse show(ApiContext& context, const Call& call) {
-  const auto [owner, name] = name_of(call);
+ServerResponse show_environment(ApiContext& context, const Call& call) {
+  const auto [owner, name] = key_of(call);
   const std::optional<int64_t> number = generation_of(call);
   const bool may_see =
       context.accounts.visibility.may_see(call.caller(), Kind::environment, owner + "/" + name);
@@ -57,8 +57,8 @@ ServerResponse show(ApiContext& context, const Call& call) {
                   {"lock", parse_json(generation->lock.to_string(), "the lock")}});
 }
 
-ServerResponse push(ApiContext& context, const Call& call) {
-  const auto [owner, name] = name_of(call);
+ServerResponse push_environment(ApiContext& context, const Call& call) {
+  const auto [owner, name] = key_of(call);
   const json body = call.json();
   if (!body.is_object() || !body.contains("lock") || !body.contains("manifest") ||
       !body["manifest"].is_string())
@@ -94,9 +94,9 @@ ServerResponse refuse_name(const Call& call) {
 
 void add_environment_routes(Router& router, ApiContext& context) {
   router.add("GET", "/api/v1/environments/{owner}/{name}", Scope::anyone, no_body(),
-             [&](const Call& call) { return show(context, call); });
+             [&](const Call& call) { return show_environment(context, call); });
   router.add("POST", "/api/v1/environments/{owner}/{name}", Scope::publish, json_body(),
-             [&](const Call& call) { return push(context, call); });
+             [&](const Call& call) { return push_environment(context, call); });
   router.add("GET", "/api/v1/environments/{path...}", Scope::anyone, no_body(), refuse_name);
   router.add("POST", "/api/v1/environments/{path...}", Scope::publish, json_body(), refuse_name);
 }

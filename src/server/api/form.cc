@@ -6,7 +6,7 @@
 namespace flox::server {
 namespace {
 
-constexpr size_t most_members = 32;
+constexpr size_t most_form_members = 32;
 
 std::string decoded(std::string_view text) {
   auto result = decode_url_part(text, true);
@@ -26,8 +26,8 @@ std::map<std::string, std::string> parse_form(std::string_view text) {
     const std::string name = decoded(member.substr(0, equals));
     const std::string value =
         equals == std::string_view::npos ? std::string() : decoded(member.substr(equals + 1));
-    if (members.size() == most_members)
-      fail(ErrorKind::invalid_input, "the form has over {} members", most_members);
+    if (members.size() == most_form_members)
+      fail(ErrorKind::invalid_input, "the form has over {} members", most_form_members);
     if (!members.emplace(name, value).second) fail(ErrorKind::invalid_input, "the form has a member twice");
   }
   return members;

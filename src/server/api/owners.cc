@@ -19,7 +19,7 @@ constexpr size_t longest_user = 255;  // bytes
 constexpr size_t most_members = 10'000;
 
 bool flag_in(const json& body, const char* key) {
-  const json& value = member(body, key, body_name);
+  const json& value = flox::member(body, key, body_name);
   if (!value.is_boolean()) fail(ErrorKind::invalid_input, "'{}' is neither true nor false", key);
   return value.get<bool>();
 }
@@ -34,7 +34,7 @@ json to_json(const Owner& owner) {
   return {{"name", owner.name}, {"private", owner.is_private}, {"created_at", owner.created_at}};
 }
 
-ServerResponse list(ApiContext& context, const Call& call) {
+ServerResponse list_owners(ApiContext& context, const Call& call) {
   json items = json::array();
   for (const auto& owner : context.accounts.owners.list())
     if (call.caller().may(Role::read, owner.name)) {
@@ -44,7 +44,7 @@ ServerResponse list(ApiContext& context, const Call& call) {
   return as_json({{"items", std::move(items)}});
 }
 
-ServerResponse create(ApiContext& context, const Call& call) {
+ServerResponse create_owner(ApiContext& context, const Call& call) {
   const json body = call.json();
   const Owner owner{.name = string_member(body, "name", body_name),
                     .is_private = flag_in(body, "private"),
@@ -57,7 +57,7 @@ ServerResponse create(ApiContext& context, const Call& call) {
   return as_json(to_json(owner), 201);
 }
 
-ServerResponse show(ApiContext& context, const Call& call) {
+ServerResponse show_owner(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("owner");
   // Whoever is no member learns no more than that there is nothing to see.
   if (!call.caller().may(Role::read, name))
@@ -147,11 +147,11 @@ ServerResponse set_environment(ApiContext& context, const Call& call) {
 
 void add_owner_routes(Router& router, ApiContext& context) {
   router.add("GET", "/api/v1/owners", Scope::any_token, no_body(),
-             [&](const Call& call) { return list(context, call); });
+             [&](const Call& call) { return list_owners(context, call); });
   router.add("POST", "/api/v1/owners", Scope::operate, json_body(16 << 10),
-             [&](const Call& call) { return create(context, call); });
+             [&](const Call& call) { return create_owner(context, call); });
   router.add("GET", "/api/v1/owners/{owner}", Scope::any_token, no_body(),
-             [&](const Call& call) { return show(context, call); });
+             [&](const Call& call) { return show_owner(context, call); });
   router.add("POST", "/api/v1/owners/{owner}/members", Scope::admin, json_body(16 << 10),
              [&](const Call& call) { return put_member(context, call); });
   router.add("DELETE", "/api/v1/owners/{owner}/members/{user}", Scope::admin, no_body(),

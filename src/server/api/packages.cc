@@ -69,7 +69,7 @@ VisibleRecords visible(ApiContext& context, const Call& call) {
   return {context.records, context.accounts.visibility.hidden_from(call.caller(), Kind::package)};
 }
 
-ServerResponse search(ApiContext& context, const Call& call) {
+ServerResponse search_packages(ApiContext& context, const Call& call) {
   const std::string term = call.query("search_term");
   const std::string system = call.query("system");
   if (term.size() > longest_term || system.size() > longest_term)
@@ -77,7 +77,7 @@ ServerResponse search(ApiContext& context, const Call& call) {
   return page_of(visible(context, call).search(term, system), call);
 }
 
-ServerResponse show(ApiContext& context, const Call& call) {
+ServerResponse show_package(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("name");
   const VisibleRecords records = visible(context, call);
   const auto builds = records.builds(name);
@@ -131,9 +131,9 @@ void add_package_routes(Router& router, ApiContext& context) {
     return as_json(resolve(visible(context, call), call.json(), base_url(context, call.request())));
   });
   router.add("GET", "/api/v1/catalog/search", Scope::anyone, no_body(),
-             [&](const Call& call) { return search(context, call); });
+             [&](const Call& call) { return search_packages(context, call); });
   router.add("GET", "/api/v1/catalog/packages/{name}", Scope::anyone, no_body(),
-             [&](const Call& call) { return show(context, call); });
+             [&](const Call& call) { return show_package(context, call); });
   router.add("POST", "/api/v1/catalog/packages/{name}/builds", Scope::publish, json_body(),
              [&](const Call& call) { return add_build(context, call); });
 }

@@ -11,7 +11,7 @@ namespace flox::server {
 namespace {
 
 constexpr unsigned most_of_strangers = 10;  // lines a second
-constexpr size_t longest_text = 1000;       // bytes of a request that stand in a line
+constexpr size_t longest_quoted = 1000;     // bytes of a request that stand in a line
 
 }  // namespace
 
@@ -38,15 +38,15 @@ void Audit::write(const ServerRequest& request, const Entry& entry) {
                {"who", entry.who},
                {"token", entry.token},
                {"action", entry.action},
-               {"what", request.path.substr(0, longest_text)},
+               {"what", request.path.substr(0, longest_quoted)},
                {"from", request.peer},
                {"result", entry.reason.empty() ? "done" : "refused"},
                {"status", entry.status}};
   // What a proxy says, or whoever pretends to be one.
   if (const auto claimed = request.headers.find("x-forwarded-for"); claimed != request.headers.end())
-    line["forwarded_for"] = claimed->second.substr(0, longest_text);
+    line["forwarded_for"] = claimed->second.substr(0, longest_quoted);
   if (!entry.reason.empty()) line["reason"] = entry.reason;
-  if (!entry.detail.empty()) line["detail"] = entry.detail.substr(0, longest_text);
+  if (!entry.detail.empty()) line["detail"] = entry.detail.substr(0, longest_quoted);
   {
     const std::scoped_lock lock(mutex_);
     if (omitted_ > 0) line["omitted"] = std::exchange(omitted_, 0);

@@ -7,7 +7,7 @@
 namespace flox::server {
 namespace {
 
-constexpr const char* schema = R"(
+constexpr const char* reader_schema = R"(
   create table if not exists cache_readers (
     name text not null, reader text not null,  -- '' is everyone
     primary key (name, reader));
@@ -48,7 +48,7 @@ struct CacheReaders::State {
 };
 
 CacheReaders::CacheReaders(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  state_->db.execute(schema);
+  state_->db.execute(reader_schema);
 }
 CacheReaders::~CacheReaders() = default;
 

@@ -8,7 +8,7 @@
 namespace flox::server {
 namespace {
 
-constexpr const char* schema = R"(
+constexpr const char* holding_schema = R"(
   create table if not exists holdings (
     kind text not null, name text not null, owner text not null, is_private bigint not null, since text not null,
     primary key (kind, name));
@@ -33,7 +33,7 @@ struct Holdings::State {
 };
 
 Holdings::Holdings(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  state_->db.execute(schema);
+  state_->db.execute(holding_schema);
 }
 Holdings::~Holdings() = default;
 

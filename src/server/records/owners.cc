@@ -7,7 +7,7 @@
 namespace flox::server {
 namespace {
 
-constexpr const char* schema = R"(
+constexpr const char* owner_schema = R"(
   create table if not exists owners (
     name text not null primary key, is_private bigint not null, created_at text not null);
   create table if not exists members (
@@ -15,7 +15,7 @@ constexpr const char* schema = R"(
   create index if not exists members_by_name on members (member);
 )";
 
-Role known(std::string_view text) { return role_of(text).value_or(Role::none); }
+Role known_role(std::string_view text) { return role_of(text).value_or(Role::none); }
 
 Owner owner_in(const sqlite::Query& query) {
   return {.name = query.text(0), .is_private = query.number(1) != 0, .created_at = query.text(2)};
@@ -30,7 +30,7 @@ struct OwnerRecords::State {
 };
 
 OwnerRecords::OwnerRecords(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  state_->db.execute(schema);
+  state_->db.execute(owner_schema);
 }
 OwnerRecords::~OwnerRecords() = default;
 
@@ -79,7 +79,7 @@ std::vector<Member> OwnerRecords::members(const std::string& owner) const {
   sqlite::Query query(state_->db, "select member, role from members where owner = ? order by member");
   query.bind(owner);
   std::vector<Member> result;
-  while (query.next()) result.push_back({.user = query.text(0), .role = known(query.view(1))});
+  while (query.next()) result.push_back({.user = query.text(0), .role = known_role(query.view(1))});
   return result;
 }
 
@@ -88,7 +88,7 @@ std::map<std::string, Role> OwnerRecords::roles(const std::string& user) const {
   sqlite::Query query(state_->db, "select owner, role from members where member = ?");
   query.bind(user);
   std::map<std::string, Role> result;
-  while (query.next()) result.emplace(query.text(0), known(query.view(1)));
+  while (query.next()) result.emplace(query.text(0), known_role(query.view(1)));
   return result;
 }
 

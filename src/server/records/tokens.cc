@@ -18,7 +18,7 @@ constexpr size_t id_bytes = 6;
 constexpr size_t secret_bytes = 32;
 constexpr size_t token_size = prefix.size() + 2 * id_bytes + 1 + 2 * secret_bytes;
 
-constexpr const char* schema = R"(
+constexpr const char* token_schema = R"(
   create table if not exists tokens (
     hash text not null primary key,  -- SHA-256 of the token, hexadecimal
     id text not null unique, member text not null, owner text not null, role text not null, description text not null,
@@ -65,7 +65,7 @@ struct TokenRecords::State {
 };
 
 TokenRecords::TokenRecords(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  state_->db.execute(schema);
+  state_->db.execute(token_schema);
 }
 TokenRecords::~TokenRecords() = default;
 
@@ -133,5 +133,7 @@ int TokenRecords::remove_expired(int64_t before) {
   sqlite::Query remove(state_->db, "delete from tokens where expires_at <> 0 and expires_at < ?");
   return remove.bind(before).run();
 }
+
+#undef COLUMNS
 
 }  // namespace flox::server
