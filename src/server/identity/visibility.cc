@@ -27,7 +27,7 @@ std::string own_owner(const Caller& caller) {
   throw Error(ErrorKind::invalid_input,
               fmt::format("it is not clear which owner the package is for: this token publishes for {}",
                           fmt::join(owners, ", ")),
-              "Name the owner: flox publish --owner OWNER.");
+              "Use a token for one owner: flox auth token create --owner OWNER --scope publish.");
 }
 
 [[noreturn]] void refuse_package(const std::string& name) {
