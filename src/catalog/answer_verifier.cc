@@ -161,18 +161,25 @@ Origin AnswerVerifier::check(const Pushed& answer, const EnvironmentName& name) 
 }
 
 VerifiedCatalog::VerifiedCatalog(std::string url, Secret token, const trust::TrustSettings& settings,
-                                 std::function<void(const std::string&)> warn)
+                                 std::function<void(const std::string&)> warn, bool remember)
     : client_(std::move(url), std::move(token)),
       verifier_(settings, {.root = [this](const std::string& owner,
                                           uint64_t version) { return client_.root(owner, version); },
-                           .warn = std::move(warn)}) {}
+                           .warn = std::move(warn),
+                           .remember = remember}) {}
 
 env::LockedPackage VerifiedCatalog::resolve(std::string_view install_id,
                                             const env::InstallDescriptor& descriptor,
                                             std::string_view system) {
+  return package(install_id, descriptor, system).package;
+}
+
+VerifiedCatalog::Package VerifiedCatalog::package(std::string_view install_id,
+                                                  const env::InstallDescriptor& descriptor,
+                                                  std::string_view system) {
   Resolved answer = client_.resolve(install_id, descriptor, system);
-  verifier_.check(answer, install_id, descriptor, system);
-  return std::move(answer.package);
+  Origin origin = verifier_.check(answer, install_id, descriptor, system);
+  return {.package = std::move(answer.package), .origin = std::move(origin)};
 }
 
 VerifiedCatalog::Environment VerifiedCatalog::environment(const EnvironmentName& name) {

@@ -65,12 +65,19 @@ class AnswerVerifier {
 // The catalog as those use it who act on its answers: each is verified.
 class VerifiedCatalog : public env::Resolver {
  public:
-  // `url` and `token` as Client has them, `warn` as above.
+  // `url` and `token` as Client has them, `warn` and `remember` as above.
   VerifiedCatalog(std::string url, Secret token, const trust::TrustSettings& settings,
-                  std::function<void(const std::string&)> warn);
+                  std::function<void(const std::string&)> warn, bool remember = true);
 
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override;
+  struct Package {
+    env::LockedPackage package;
+    Origin origin;
+  };
+  // The same, and who says so.
+  Package package(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                  std::string_view system);
   struct Environment {
     Pushed pushed;
     Origin origin;

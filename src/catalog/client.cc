@@ -6,6 +6,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/foreign_error.h"
+#include "base/net/form.h"
 #include "base/net/http_client.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
@@ -114,6 +115,19 @@ HttpRequest post(std::string path, const json& body) {
           .max_body = max_answer};
 }
 
+constexpr const char* attestations_path = "/api/v1/attestations";
+constexpr size_t most_digests = 5'000;    // of one question
+constexpr size_t most_attestations = 16;  // of a path
+
+std::vector<std::string> envelopes_of(const json& answer) {
+  const json& items = list(answer, "attestations");
+  if (items.size() > most_attestations)
+    fail(ErrorKind::invalid_input, "{}: it has more than {} attestations", answer_name, most_attestations);
+  std::vector<std::string> envelopes;
+  for (const json& item : items) envelopes.push_back(string_member(item, "envelope", answer_name));
+  return envelopes;
+}
+
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
 }  // namespace
@@ -130,6 +144,9 @@ struct Client::State {
       throw Error(ErrorKind::invalid_input, "no catalog is configured",
                   "Set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml.");
     request.url = url + request.url;
+    // A login may be a proxy's, for which a token is none: where reading needs both, the login's password is
+    // the token.
+    if (!login && request.bearer.empty()) request.bearer = token;
     request.login = login;
     try {
       return http.send(request);
@@ -225,6 +242,18 @@ int64_t Client::push(const EnvironmentName& name, const std::string& manifest, c
                      [](const json& answer) { return number(answer, "generation"); });
 }
 
+json Client::ask(const std::string& method, const std::string& path, const json& body,
+                 std::string_view what) {
+  HttpRequest request = body.is_null() ? get(path) : post(path, body);
+  request.method = method;
+  request.bearer = state_->token;
+  return state_->ask(std::move(request), what, [](const json& answer) { return answer; });
+}
+
+json Client::ask_with_form(const std::string& path, const Form& form, std::string_view what) {
+  return state_->ask(form_request(path, form, max_answer), what, [](const json& answer) { return answer; });
+}
+
 void Client::publish(const PackageBuild& build, const std::string& name_file) {
   json body = build.to_json();
   if (!name_file.empty()) body["name_file"] = name_file;
@@ -284,6 +313,49 @@ void Client::put_root(std::string_view owner, const std::string& text) {
 
 void Client::put_targets(std::string_view owner, const std::string& text) {
   put_trust_file(owner, "targets", text);
+}
+
+bool Client::attest(const nix::StorePath& path, const std::string& envelope) {
+  HttpRequest request{.method = "PUT",
+                      .url = fmt::format("{}/{}", attestations_path, path.digest()),
+                      .headers = {{"Content-Type", "application/vnd.dsse.envelope.v1+json"}},
+                      .body = envelope,
+                      .max_body = max_answer};
+  request.bearer = state_->token;
+  HttpResponse response = state_->send(std::move(request));
+  if (response.status == 409) return false;
+  if (!response.ok()) fail_with(response, fmt::format("attesting {}", path.to_string()));
+  return true;
+}
+
+nix::StorePathSet Client::attested(const nix::StorePathSet& paths) {
+  nix::StorePathSet result;
+  for (auto path = paths.begin(); path != paths.end();) {
+    json digests = json::array();
+    std::map<std::string, nix::StorePath, std::less<>> asked;
+    for (; path != paths.end() && asked.size() < most_digests; ++path) {
+      digests.push_back(path->digest());
+      asked.emplace(path->digest(), *path);
+    }
+    state_->ask(post(attestations_path, {{"digests", std::move(digests)}}), "asking for attestations",
+                [&](const json& answer) {
+                  for (const json& digest : list(answer, "digests"))
+                    if (const auto known = asked.find(digest.is_string() ? digest.get<std::string>() : "");
+                        known != asked.end())
+                      result.insert(known->second);
+                });
+  }
+  return result;
+}
+
+std::vector<std::string> Client::attestations(const nix::StorePath& path) {
+  try {
+    return state_->ask(get(fmt::format("{}/{}", attestations_path, path.digest())),
+                       fmt::format("the attestations of {}", path.to_string()), envelopes_of);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return {};
+  }
 }
 
 }  // namespace flox::catalog

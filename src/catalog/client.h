@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/data/secret.h"
+#include "base/net/form.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
@@ -35,7 +38,8 @@ struct Pushed {
 class Client {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
-  // is read here. `token` for publishing, may be empty. Throws Error(invalid_input) for what is no URL.
+  // is read here. `token` may be empty: then only what is public can be read. Throws Error(invalid_input) for
+  // what is no URL.
   explicit Client(std::string url, Secret token = {});
   ~Client();
 
@@ -57,6 +61,12 @@ class Client {
   // is refused, conflict if somebody has pushed meanwhile.
   int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
                const std::string& name_file = {});
+  // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
+  // document; `what` is what errors begin with.
+  nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
+                     std::string_view what);
+  // The same with a form (application/x-www-form-urlencoded), without the token.
+  nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);
   // Records a build whose closure the cache already has; `name_file` is its package's, signed, that lists it,
   // if it has an owner. Throws Error(conflict) if this version exists with other store paths or somebody has
   // published meanwhile, untrusted if the token or the name file is refused.
@@ -73,6 +83,15 @@ class Client {
   // Throws Error(untrusted) if the token or the file is refused, conflict if its version is not the next.
   void put_root(std::string_view owner, const std::string& text);
   void put_targets(std::string_view owner, const std::string& text);
+
+  // Keeps an attestation of a path that the cache has (trust/attestation/envelope.h); false, and nothing
+  // changes, if its key has attested the path otherwise before. Throws Error(untrusted) if the token or the
+  // signature is refused.
+  bool attest(const nix::StorePath& path, const std::string& envelope);
+  // Those of the paths that have attestations. Throws Error(not_found) if the catalog keeps none at all.
+  nix::StorePathSet attested(const nix::StorePathSet& paths);
+  // The envelopes of a path, untrusted, as text; empty if there is none.
+  std::vector<std::string> attestations(const nix::StorePath& path);
 
  private:
   std::optional<std::string> trust_file(const std::string& path);

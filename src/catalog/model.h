@@ -15,7 +15,7 @@ namespace flox::catalog {
 // One published build: a row of the catalog.
 struct PackageBuild {
   std::string name;   // attr_path, [A-Za-z0-9._+-]{1,128}
-  std::string owner;  // whose keys sign it (docs/explanation/provenance.md); empty: nobody's
+  std::string owner;  // who signs what it is (docs/explanation/provenance.md); empty: nobody
   std::string version;
   std::string system;       // x86_64-linux, aarch64-linux
   std::string variant;      // microarchitecture level (x86-64-v3, …) or empty: any CPU; up to 64 bytes

@@ -1,6 +1,7 @@
 #include "catalog/publish.h"
 
 #include "base/error.h"
+#include "trust/attestation/envelope.h"
 
 namespace flox::catalog {
 
@@ -13,6 +14,13 @@ Published publish(const store::LocalStore& store, PackageBuild build, const Publ
     published.upload = store::upload_closure(store, with.cache, closure, with.key);
     build.signer = with.key.name;
     build.closure_size = store.closure_size(closure);
+    if (with.provenance) {
+      const trust::Envelope envelope =
+          trust::sign(std::string(trust::statement_type), with.provenance->to_string(), with.key);
+      published.attested = with.client.attest(with.provenance->path, envelope.to_string())
+                               ? Attested::now
+                               : Attested::otherwise;
+    }
     build.owner = with.signer == nullptr ? "" : with.signer->owner();
     if (with.signer == nullptr)
       with.client.publish(build);

@@ -35,8 +35,9 @@ void leave_no_core() noexcept {
 
 }  // namespace
 
-Secret token_of(const std::string& file, const Config& config) {
-  return file.empty() ? config.token() : in_context("--token-file", [&] { return read_secret_file(file); });
+Secret token_of(const std::string& file, const std::string& catalog_url, const Config& config) {
+  return file.empty() ? config.token_for(catalog_url)
+                      : in_context("--token-file", [&] { return read_secret_file(file); });
 }
 
 void add_token_file(CLI::App& command, std::string& file) {
@@ -101,14 +102,22 @@ Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) 
 
 Publisher::Publisher(const PublishTo& given, const Config& config)
     : key_(read_signing_key(complete(given, config).key_file)),
-      client_(complete(given, config).catalog_url, token_of(given.token_file, config)),
-      cache_(store::BinaryCache::open(client_.cache_url(), token_of(given.token_file, config))),
+      client_(complete(given, config).catalog_url,
+              token_of(given.token_file, complete(given, config).catalog_url, config)),
+      cache_(store::BinaryCache::open(
+          client_.cache_url(), token_of(given.token_file, complete(given, config).catalog_url, config))),
       signing_(config, given.owner, given.metadata_keys, given.key_file, client_),
       start_over_(given.start_over) {}
 
-void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build) {
-  const catalog::Published published =
-      catalog::publish(store, build, {client_, *cache_, key_, signing_.get(), start_over_});
+void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build,
+                        const std::optional<trust::BuildProvenance>& provenance) {
+  const catalog::Published published = catalog::publish(store, build,
+                                                        {.client = client_,
+                                                         .cache = *cache_,
+                                                         .key = key_,
+                                                         .signer = signing_.get(),
+                                                         .start_over = start_over_,
+                                                         .provenance = provenance});
   fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
              build.name, build.version, build.system, published.upload.paths_uploaded,
              static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
@@ -117,6 +126,10 @@ void Publisher::publish(const store::LocalStore& store, const catalog::PackageBu
   else
     fmt::print(stderr, "! {} is nobody's: only nodes with allow_unsigned take it. Pass --owner to sign it.\n",
                build.name);
+  if (published.attested == catalog::Attested::now)
+    fmt::print(stderr, "  with provenance, signed by {}\n", key_.name);
+  if (published.attested == catalog::Attested::otherwise)
+    fmt::print(stderr, "  {} has attested this path before; that provenance stays\n", key_.name);
 }
 
 }  // namespace flox::cli

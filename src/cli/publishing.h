@@ -28,8 +28,8 @@ void add_publish_options(CLI::App& command, PublishTo& to);
 
 // The option --token-file, and --token, which is refused: every process of the machine sees arguments.
 void add_token_file(CLI::App& command, std::string& file);
-// From that file, or as configured.
-Secret token_of(const std::string& file, const Config& config);
+// From that file, or as configured for that catalog.
+Secret token_of(const std::string& file, const std::string& catalog_url, const Config& config);
 // The key in a file that only its owner may read. This process leaves no core behind from here on. Throws
 // Error naming the file.
 nix::SecretKey read_signing_key(const std::string& file);
@@ -62,8 +62,9 @@ class Publisher {
   // Throws Error(invalid_input) with advice if there is no catalog or no key, untrusted if others may use the
   // files that hold the key or the token.
   explicit Publisher(const PublishTo& to);
-  // Publishes and says so on stderr.
-  void publish(const store::LocalStore& store, const catalog::PackageBuild& build);
+  // Publishes, with the provenance if there is one, and says so on stderr.
+  void publish(const store::LocalStore& store, const catalog::PackageBuild& build,
+               const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
 
  private:
   Publisher(const PublishTo& to, const Config& config);

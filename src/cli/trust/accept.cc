@@ -7,13 +7,13 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/os/file.h"
-#include "catalog/client.h"
+#include "cli/catalog_access.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustAcceptOptions {
   std::string owner, fingerprint;
   std::vector<std::string> files, packages;
   bool from_catalog = false;
@@ -24,7 +24,7 @@ constexpr uint64_t most_roots = 1'000;
 
 // The roots above the one that is trusted here, or the newest alone.
 std::vector<std::string> roots_of_catalog(const std::string& owner, uint64_t trusted, const Config& config) {
-  catalog::Client catalog(config.catalog_url);
+  catalog::Client catalog(config.catalog_url, readable_token(config));
   const auto newest = catalog.root(owner);
   if (!newest) fail(ErrorKind::not_found, "the catalog has no root of {}", owner);
   const uint64_t version =
@@ -49,7 +49,7 @@ void describe(const trust::Root& root, const char* name, const trust::Role& role
   fmt::print("  {:<10} {} of {}\n", name, role.threshold, fmt::join(keys, ", "));
 }
 
-void accept(const Options& options) {
+void accept(const TrustAcceptOptions& options) {
   if (options.from_catalog == !options.files.empty())
     fail_usage("pass either FILE or --from-catalog", "Run 'flox trust accept --help' to see its options.");
   if (options.from_catalog && options.fingerprint.empty())
@@ -85,7 +85,7 @@ void accept(const Options& options) {
 }  // namespace
 
 void add_trust_accept(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustAcceptOptions>();
   auto* command = trust.add_subcommand("accept", "Trust an owner on this machine");
   add_owner(*command, options->owner);
   command->add_option("FILE", options->files,

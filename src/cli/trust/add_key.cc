@@ -7,14 +7,14 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustAddKeyOptions {
   std::string owner, role, key, life;
   std::vector<std::string> paths, signers;
   uint64_t threshold = 0;
   bool terminating = false;
 };
 
-void add(const Options& options) {
+void add(const TrustAddKeyOptions& options) {
   trust::TrustStore store = open_trust(Config::load());
   trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::change);
   repository.require_no_pending();
@@ -31,7 +31,7 @@ void add(const Options& options) {
 }  // namespace
 
 void add_trust_add_key(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustAddKeyOptions>();
   auto* command = trust.add_subcommand("add-key", "Delegate names to a key");
   add_owner(*command, options->owner);
   command

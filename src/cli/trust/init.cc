@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustInitOptions {
   std::string owner, catalog_key, role = "publishers", life;
   std::vector<std::string> signing_keys, paths{"*"}, root_keys, signers;
   uint64_t threshold = 1;
@@ -26,7 +26,7 @@ trust::Role role_of(trust::Keys& keys, const std::vector<trust::Key>& members, u
   return role;
 }
 
-std::vector<trust::Key> signing_keys_of(const Options& options, const Config& config) {
+std::vector<trust::Key> signing_keys_of(const TrustInitOptions& options, const Config& config) {
   std::vector<std::string> texts = options.signing_keys;
   if (texts.empty() && !config.signing_private_key.empty()) texts.push_back(config.signing_private_key);
   if (texts.empty())
@@ -39,7 +39,7 @@ std::vector<trust::Key> signing_keys_of(const Options& options, const Config& co
   return keys;
 }
 
-void init(const Options& options) {
+void init(const TrustInitOptions& options) {
   const Config config = Config::load();
   trust::check_owner(options.owner);
   const std::vector<trust::Key> signing_keys = signing_keys_of(options, config);
@@ -86,7 +86,7 @@ void init(const Options& options) {
 }  // namespace
 
 void add_trust_init(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustInitOptions>();
   auto* command =
       trust.add_subcommand("init", "Begin the signed metadata of an owner and print its fingerprint");
   add_owner(*command, options->owner);

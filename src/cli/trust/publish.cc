@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustPublishOptions {
   std::string owner, catalog_url, token_file;
 };
 
@@ -23,12 +23,12 @@ uint64_t version_of_targets(const std::optional<std::string>& text) {
               : 0;
 }
 
-void publish(const Options& options) {
+void publish(const TrustPublishOptions& options) {
   const Config config = Config::load();
   trust::TrustStore store = open_trust(config);
   const trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::read);
-  catalog::Client client(options.catalog_url.empty() ? config.catalog_url : options.catalog_url,
-                         token_of(options.token_file, config));
+  const std::string url = options.catalog_url.empty() ? config.catalog_url : options.catalog_url;
+  catalog::Client client(url, token_of(options.token_file, url, config));
   const uint64_t root = version_of_root(client.root(options.owner));
   const uint64_t targets = version_of_targets(client.targets(options.owner));
   const trust::Signed<trust::Root>& newest = repository.root();
@@ -50,7 +50,7 @@ void publish(const Options& options) {
 }  // namespace
 
 void add_trust_publish(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustPublishOptions>();
   auto* command = trust.add_subcommand("publish", "Hand the owner's root and targets to the catalog");
   add_owner(*command, options->owner);
   command->add_option("--catalog", options->catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");

@@ -6,12 +6,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustRenewOptions {
   std::string owner, life;
   std::vector<std::string> signers;
 };
 
-void renew(const Options& options) {
+void renew(const TrustRenewOptions& options) {
   trust::TrustStore store = open_trust(Config::load());
   trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::change);
   repository.require_no_pending();
@@ -26,7 +26,7 @@ void renew(const Options& options) {
 }  // namespace
 
 void add_trust_renew(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustRenewOptions>();
   auto* command = trust.add_subcommand("renew", "Sign root and targets anew, with a later expiry");
   add_owner(*command, options->owner);
   add_life(*command, options->life);

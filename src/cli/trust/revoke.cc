@@ -11,12 +11,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustRevokeOptions {
   std::string owner, key, life;
   std::vector<std::string> signers;
 };
 
-void revoke(const Options& options) {
+void revoke(const TrustRevokeOptions& options) {
   trust::TrustStore store = open_trust(Config::load());
   trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::change);
   repository.require_no_pending();
@@ -47,7 +47,7 @@ void revoke(const Options& options) {
 }  // namespace
 
 void add_trust_revoke(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustRevokeOptions>();
   auto* command = trust.add_subcommand("revoke", "Take a key out of every role");
   add_owner(*command, options->owner);
   command->add_option("KEY", options->key, "the key, by name, or by 8 or more digits of its id")->required();

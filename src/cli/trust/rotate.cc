@@ -10,13 +10,13 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustRotateOptions {
   std::string owner, role, old_key, new_key, life;
   std::vector<std::string> signers;
 };
 
 // The key to replace: the one that is named, or the only one of the role.
-std::string old_key_of(const Options& options, const trust::Role& role, const trust::Keys& keys) {
+std::string old_key_of(const TrustRotateOptions& options, const trust::Role& role, const trust::Keys& keys) {
   if (options.old_key.empty()) {
     if (role.keyids.size() == 1) return role.keyids.front();
     throw Error(
@@ -48,7 +48,7 @@ class KeptKey {
   bool needed_ = false;
 };
 
-void rotate(const Options& options) {
+void rotate(const TrustRotateOptions& options) {
   const Config config = Config::load();
   trust::TrustStore store = open_trust(config);
   trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::change);
@@ -98,7 +98,7 @@ void rotate(const Options& options) {
 }  // namespace
 
 void add_trust_rotate(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustRotateOptions>();
   auto* command = trust.add_subcommand("rotate", "Replace a key of a role by a new one");
   add_owner(*command, options->owner);
   command

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Options {
+struct TrustShowOptions {
   std::string owner;
   bool json = false;
 };
@@ -126,7 +126,7 @@ void print(const json& owner) {
                file["lacking"].empty() ? "" : "; it lacks " + list_text(file["lacking"]));
 }
 
-void show(const Options& options) {
+void show(const TrustShowOptions& options) {
   trust::TrustStore store = open_trust(Config::load());
   const std::vector<std::string> owners =
       options.owner.empty() ? store.owners() : std::vector<std::string>{options.owner};
@@ -143,7 +143,7 @@ void show(const Options& options) {
 }  // namespace
 
 void add_trust_show(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustShowOptions>();
   auto* command = trust.add_subcommand("show", "Show who is trusted, and who may sign what");
   command->add_option("OWNER", options->owner,
                       "the organisation or team (default: all that are trusted here)");

@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct TrustSignOptions {
   std::string file, delegations;
   std::vector<std::string> signers;
 };
@@ -22,7 +22,8 @@ struct Known {
   std::optional<trust::OwnerRepository> repository;
   trust::Signers signers;
 
-  Known(const std::string& owner, const Options& options, const Config& config) : store(open_trust(config)) {
+  Known(const std::string& owner, const TrustSignOptions& options, const Config& config)
+      : store(open_trust(config)) {
     trust::check_owner(owner);
     if (trust::OwnerRepository::exists(store, owner))
       repository.emplace(store, owner, trust::OwnerRepository::Use::change);
@@ -47,7 +48,8 @@ void require_added(size_t added, const std::string& what, const std::vector<std:
 
 // Writes the file with its new signature; then the owner's repository takes it over, if it waits there.
 template <typename T>
-void write(Known& known, const trust::Signed<T>& file, trust::SigningState state, const Options& options) {
+void write(Known& known, const trust::Signed<T>& file, trust::SigningState state,
+           const TrustSignOptions& options) {
   const std::string owner = file.content.owner;
   state.path = options.file;
   write_file_synced(options.file, file.to_string());
@@ -62,7 +64,7 @@ void write(Known& known, const trust::Signed<T>& file, trust::SigningState state
   report(outcome, owner);
 }
 
-void sign_root(const std::string& text, const Options& options, const Config& config) {
+void sign_root(const std::string& text, const TrustSignOptions& options, const Config& config) {
   auto root = trust::Signed<trust::Root>::parse(text, options.file);
   const std::string& owner = root.content.owner;
   const uint64_t version = root.content.version;
@@ -88,7 +90,7 @@ trust::Root root_of(const Known& known, const std::string& owner) {
   return known.repository ? known.repository->next_root() : known.store.root(owner).content;
 }
 
-void sign_targets(const std::string& text, const Options& options, const Config& config) {
+void sign_targets(const std::string& text, const TrustSignOptions& options, const Config& config) {
   auto targets = trust::Signed<trust::Targets>::parse(text, options.file);
   Known known(targets.content.owner, options, config);
   const trust::Root root = root_of(known, targets.content.owner);
@@ -97,7 +99,7 @@ void sign_targets(const std::string& text, const Options& options, const Config&
   write(known, targets, trust::signing_state(targets, root), options);
 }
 
-trust::Targets delegations_of(const Known& known, const std::string& owner, const Options& options) {
+trust::Targets delegations_of(const Known& known, const std::string& owner, const TrustSignOptions& options) {
   if (options.delegations.empty()) {
     if (known.repository) return known.repository->targets().content;
     throw Error(ErrorKind::invalid_input, fmt::format("who may sign for {} is not known here", owner),
@@ -111,7 +113,7 @@ trust::Targets delegations_of(const Known& known, const std::string& owner, cons
   return targets.content;
 }
 
-void sign_name_file(const std::string& text, const Options& options, const Config& config) {
+void sign_name_file(const std::string& text, const TrustSignOptions& options, const Config& config) {
   auto file = trust::Signed<trust::NameFile>::parse(text, options.file);
   const std::string what = fmt::format("{} of {}", file.content.name, file.content.owner);
   Known known(file.content.owner, options, config);
@@ -127,7 +129,7 @@ void sign_name_file(const std::string& text, const Options& options, const Confi
              file.content.version, options.file);
 }
 
-void sign(const Options& options) {
+void sign(const TrustSignOptions& options) {
   const Config config = Config::load();
   const std::string text = read_file(options.file, trust::name_file_limits.bytes);
   switch (trust::kind_of_metadata(text, options.file)) {
@@ -146,7 +148,7 @@ void sign(const Options& options) {
 }  // namespace
 
 void add_trust_sign(CLI::App& trust) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrustSignOptions>();
   auto* command = trust.add_subcommand("sign", "Add a signature to a metadata file");
   command->add_option("FILE", options->file, "file that still lacks signatures; it is replaced")->required();
   command->add_option(

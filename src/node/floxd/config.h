@@ -17,6 +17,7 @@ struct Config : store::StoreSettings,
                 catalog::CatalogSettings,
                 trust::TrustSettings,
                 node::FloxdSettings,
+                node::PolicySettings,
                 node::GcSettings,
                 node::PodBudgets {
   // The defaults.
@@ -24,7 +25,7 @@ struct Config : store::StoreSettings,
   // Reads the file and the variables. Throws Error as read_settings() does.
   static Config load() { return Config(Load{}); }
 
-  std::array<SettingGroup*, 7> groups();
+  std::array<SettingGroup*, 8> groups();
 
  private:
   struct Load {};

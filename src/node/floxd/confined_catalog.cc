@@ -131,7 +131,7 @@ ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::Environ
                          .lock = env::Lockfile::parse(string_member(answer, "lock", answer_name)),
                          .evidence = evidence_of(answer)};
   catalog::Origin origin = verifier_.check(pushed, name);
-  return {.lock = std::move(pushed.lock), .origin = std::move(origin)};
+  return {.generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
 }
 
 std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint64_t version) const {

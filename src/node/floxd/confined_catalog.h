@@ -32,6 +32,7 @@ class ConfinedCatalog {
   Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                   std::string_view system) const;
   struct Environment {
+    int64_t generation = 0;
     env::Lockfile lock;
     catalog::Origin origin;
   };

@@ -140,7 +140,7 @@ json locked_package(const PackageBuild& build, const std::string& install_id, co
 // One request: what it has looked up already, and how much the answer has grown.
 class Resolver {
  public:
-  Resolver(const Records& records, const std::string& base_url, OwnedPackages& owned)
+  Resolver(const VisibleRecords& records, const std::string& base_url, OwnedPackages& owned)
       : records_(records), base_url_(base_url), owned_(owned) {}
 
   void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
@@ -219,7 +219,7 @@ class Resolver {
                    fmt::format("published versions: {}", fmt::join(versions, ", ")));
   }
 
-  const Records& records_;
+  const VisibleRecords& records_;
   const std::string& base_url_;
   OwnedPackages& owned_;
   std::map<std::string, std::vector<PackageBuild>> builds_;
@@ -231,7 +231,8 @@ class Resolver {
 
 }  // namespace
 
-json resolve(const Records& records, const json& request, const std::string& base_url, OwnedPackages& owned) {
+json resolve(const VisibleRecords& records, const json& request, const std::string& base_url,
+             OwnedPackages& owned) {
   json answer = {{"items", json::array()}};
   Resolver resolver(records, base_url, owned);
   size_t descriptors = 0;

@@ -32,10 +32,6 @@ void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
               fmt::format("Name the key {}: GET /api/v1/trust/online-key.", key.to_string()));
 }
 
-std::string not_there(const std::string& owner) {
-  return fmt::format("Run 'flox trust init {}' to publish its root.", owner);
-}
-
 }  // namespace
 
 nix::SecretKey read_or_make_online_key(const std::filesystem::path& file) {
@@ -63,23 +59,26 @@ TrustService::TrustService(TrustRecords& trust, const Records& packages,
     : trust_(trust), packages_(packages), environments_(environments), options_(std::move(options)) {}
 TrustService::~TrustService() = default;
 
+Error TrustService::missing(const std::string& owner, std::string_view file, std::optional<int64_t> version) {
+  if (version)
+    return Error(ErrorKind::not_found,
+                 fmt::format("the catalog has no {} of {} in version {}", file, owner, *version));
+  return Error(
+      ErrorKind::not_found, fmt::format("the catalog has no {} of {}", file, owner),
+      fmt::format("Run 'flox trust init {}' and 'flox trust publish {}' to publish it.", owner, owner));
+}
+
 std::string TrustService::root(const std::string& owner, std::optional<int64_t> version) const {
   trust::check_owner(owner);
   auto text = trust_.root(owner, version);
-  if (!text)
-    throw Error(ErrorKind::not_found,
-                version ? fmt::format("the catalog has no root.json of {} in version {}", owner, *version)
-                        : fmt::format("the catalog has no root.json of {}", owner),
-                version ? "" : not_there(owner));
+  if (!text) throw missing(owner, "root.json", version);
   return std::move(*text);
 }
 
 std::string TrustService::targets(const std::string& owner) const {
   trust::check_owner(owner);
   auto text = trust_.targets(owner);
-  if (!text)
-    throw Error(ErrorKind::not_found, fmt::format("the catalog has no targets.json of {}", owner),
-                not_there(owner));
+  if (!text) throw missing(owner, "targets.json");
   return std::move(*text);
 }
 

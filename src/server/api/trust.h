@@ -10,7 +10,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/error.h"
 #include "catalog/model.h"
 #include "nix/signature.h"
 #include "server/records/environments.h"
@@ -39,6 +41,8 @@ class TrustService {
 
   nix::PublicKey online_key() const { return options_.online_key.public_key(); }
 
+  // What is said of a file that is not there.
+  static Error missing(const std::string& owner, std::string_view file, std::optional<int64_t> version = {});
   // Files as they were put. Throw Error(not_found).
   std::string root(const std::string& owner, std::optional<int64_t> version = {}) const;
   std::string targets(const std::string& owner) const;

@@ -89,15 +89,15 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
               "Use <digest>.narinfo or nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz].");
 }
 
-void CacheFiles::accept(std::string_view name, UploadSink& upload) {
-  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(name, *nar);
+void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
+  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(name, *nar, access);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
   if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of an unknown kind");
-  in_context(name, [&] { accept_narinfo(*digest, narinfo->text); });
+  in_context(name, [&] { accept_narinfo(*digest, narinfo->text, access); });
 }
 
-void CacheFiles::accept_nar(std::string_view name, NarUpload& upload) {
+void CacheFiles::accept_nar(std::string_view name, NarUpload& upload, const CacheAccess& access) {
   const int fd = upload.fd();
   if (const Sha256Digest actual = upload.file_hash(); actual != nix::NarFileName::parse(name)->file_hash)
     fail(ErrorKind::untrusted, "{}: the content's hash is {}, not what its name says", name,
@@ -109,6 +109,7 @@ void CacheFiles::accept_nar(std::string_view name, NarUpload& upload) {
     if (contents_.size() >= most_contents) contents_.clear();
     contents_.insert_or_assign(std::string(name), *content);
   }
+  access.grant(std::string(name), !nars_.exists(file));
   // The same bytes, by their hash. Its age begins anew, so that its narinfo can follow.
   if (nars_.exists(file) && ::utimensat(nars_.fd(), file.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) return;
   keep(fd, upload.file_name(), nars_, file);
@@ -166,7 +167,8 @@ std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) cons
   return known && known->info.path == path ? std::move(known) : std::nullopt;
 }
 
-std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) const {
+std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
+                                              const CacheAccess& access) const {
   std::vector<nix::NarInfo> result;
   nix::StorePathSet seen = paths;
   std::vector<nix::StorePath> open(paths.begin(), paths.end());
@@ -174,7 +176,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) co
     const nix::StorePath path = open.back();
     open.pop_back();
     auto known = narinfo(path);
-    if (!known)
+    if (!known || !access.may_read(nix::narinfo_name(path)))
       throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", path.to_string()),
                   "Upload the closure first, as flox publish does.");
     for (const auto& reference : known->info.references)
@@ -184,7 +186,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) co
   return result;
 }
 
-void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text) {
+void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access) {
   nix::NarInfo given = nix::NarInfo::parse(text);
   if (given.info.path.digest() != digest)
     fail(ErrorKind::invalid_input, "it describes {}, another path than its name says",
@@ -202,19 +204,26 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
                     : fmt::format("{} a valid signature of a registered key ({})",
                                   any ? "none of its signatures is" : "its signature is not", keys_.names()),
                 "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
-  if (merge(digest, given)) return;
-  check_narinfo(digest, given);
+  if (merge(digest, given, access)) return;
+  check_narinfo(digest, given, access);
   const std::scoped_lock lock(mutex_);
   if (narinfo_of(digest))  // somebody was quicker
     throw StatusError(409, ErrorKind::conflict,
                       fmt::format("{} is here already", given.info.path.to_string()),
                       "Publish again: it will be found.");
+  access.grant(nix::narinfo_name(digest), true);
   write(given);
   contents_.erase(given.url);
 }
 
 // Adds the signatures to a path that is here; false if it is not.
-bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
+bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access) {
+  const std::string name = nix::narinfo_name(digest);
+  if (!access.may_read(name)) {
+    // Somebody else's: whoever has the content gets it, compressed as it is here.
+    if (!narinfo_of(digest)) return false;
+    check_narinfo(digest, given, access);
+  }
   const std::scoped_lock lock(mutex_);
   auto known = narinfo_of(digest);
   if (!known) return false;
@@ -222,13 +231,17 @@ bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
     throw Error(ErrorKind::conflict,
                 fmt::format("{} is here already, with other content", known->info.path.to_string()),
                 "Build it so that it gets another store path: a store path never changes.");
-  if (known->url != given.url)
+  if (!access.may_read(name)) {
+    access.grant(name, false);
+    access.grant(known->url, false);
+  } else if (known->url != given.url) {
     throw Error(
         ErrorKind::conflict,
         fmt::format("{} is here already, as {}", known->info.path.to_string(), known->url),
         "Only signatures can be added to a published path: publish again, and its file will be found.");
-  if (known->compression != given.compression || known->file_hash != given.file_hash ||
-      known->file_size != given.file_size)
+  }
+  if (known->url == given.url && (known->compression != given.compression ||
+                                  known->file_hash != given.file_hash || known->file_size != given.file_size))
     fail(ErrorKind::untrusted, "its Compression, FileHash or FileSize is not that of {}", known->url);
   const std::vector<std::string> before = known->info.signatures;
   // Those that are there come first, so that a flood cannot displace them.
@@ -241,9 +254,10 @@ bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given) {
   return true;
 }
 
-void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given) {
+void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,
+                               const CacheAccess& access) {
   const auto name = nix::NarFileName::parse(given.url);
-  if (!name || !find(given.url))
+  if (!name || !find(given.url) || !access.may_read(given.url))
     fail(ErrorKind::not_found, "its NAR {} is not here; it must be uploaded first", given.url.substr(0, 200));
   if (name->compression != given.compression)
     fail(ErrorKind::invalid_input, "its Compression is '{}', the name of its NAR says {}",
@@ -256,7 +270,8 @@ void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& give
   if (given.file_hash != name->file_hash || given.file_size != static_cast<uint64_t>(status.st_size))
     fail(ErrorKind::untrusted, "its FileHash or FileSize is not that of {}", given.url);
   for (const auto& reference : given.info.references)
-    if (reference.digest() != digest && !narinfo(reference))
+    if (reference.digest() != digest &&
+        (!narinfo(reference) || !access.may_read(nix::narinfo_name(reference))))
       fail(ErrorKind::not_found, "its reference {} is not here; it must be uploaded first",
            reference.to_string());
   const NarContent content = content_of(given, fd.get());
@@ -305,7 +320,7 @@ NarContent CacheFiles::content_of(const nix::NarInfo& given, int fd) {
   return unpack(store::decompressor_memory_limit);
 }
 
-size_t CacheFiles::remove_orphans() {
+size_t CacheFiles::remove_orphans(const std::function<void(const std::string& name)>& told) {
   std::set<std::string, std::less<>> named;
   for (const auto& name : directory_.names(most_files)) {
     if (!nix::digest_of_narinfo_name(name)) continue;
@@ -329,6 +344,7 @@ size_t CacheFiles::remove_orphans() {
     used_ -= static_cast<uint64_t>(nars_.status(file)->st_size);
     nars_.remove(file);
     contents_.erase(url);
+    if (told) told(url);
     ++removed;
   }
   return removed;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "base/net/server/http_server.h"
 #include "base/os/directory.h"
 #include "nix/narinfo.h"
+#include "server/files/cache_access.h"
 #include "server/records/registered_keys.h"
 
 namespace flox::server {
@@ -51,31 +53,33 @@ class CacheFiles {
   // be signed by a registered key (any, if there are none), name a NAR that is here with the stated hash and
   // size, compressed and not, have all its references here, and say of a path that is here already just what
   // is known of it (it may add signatures: those that are there stay). Throws Error(invalid_input, untrusted,
-  // not_found, conflict). Uploading the same again is fine.
-  void accept(std::string_view name, UploadSink& upload);
+  // not_found, conflict). Uploading the same again is fine. What the uploader may not read is not here, for
+  // it.
+  void accept(std::string_view name, UploadSink& upload, const CacheAccess& access = open_access);
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
-  // here.
-  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths) const;
+  // here, or may not be read.
+  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths,
+                                    const CacheAccess& access = open_access) const;
 
   // Counts bytes that are about to be kept, here or in a database beside. Throws StatusError(507).
   void reserve(uint64_t bytes);
   void release(uint64_t bytes) noexcept { used_ -= bytes; }
   uint64_t used() const noexcept { return used_; }
 
-  // Removes NARs that no narinfo has named for orphan_age. How many.
-  size_t remove_orphans();
+  // Removes NARs that no narinfo has named for orphan_age, and tells their names. How many.
+  size_t remove_orphans(const std::function<void(const std::string& name)>& told = {});
 
  private:
   friend class NarUpload;
   std::optional<nix::NarInfo> narinfo_of(std::string_view digest) const;
-  void accept_nar(std::string_view name, NarUpload& upload);
-  void accept_narinfo(std::string_view digest, const std::string& text);
-  void check_narinfo(std::string_view digest, const nix::NarInfo& given);
+  void accept_nar(std::string_view name, NarUpload& upload, const CacheAccess& access);
+  void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
+  void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   NarContent content_of(const nix::NarInfo& given, int fd);
-  bool merge(std::string_view digest, const nix::NarInfo& given);
+  bool merge(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   void write(const nix::NarInfo& narinfo);
   void keep(int fd, const std::string& upload, const Directory& directory, const std::string& name);
   std::string upload_name();

@@ -141,6 +141,17 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
   return !recorded;
 }
 
+void Records::disown(std::string_view name) {
+  std::scoped_lock lock(state_->mutex);
+  sqlite::Transaction transaction(state_->db);
+  for (PackageBuild& build : state_->all_builds(name)) {
+    if (build.owner.empty()) continue;
+    build.owner.clear();
+    state_->replace(build);
+  }
+  transaction.commit();
+}
+
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
   std::scoped_lock lock(state_->mutex);
   return state_->find(like);

@@ -31,9 +31,11 @@ class Records {
   // name, version, system and variant is there with other outputs.
   // `signed_by` is the package's name file that lists the build: both become visible, or neither. Builds that
   // it does not list are no longer found: those of nobody's from before the package had an owner, and those
-  // that the owner has given up. Throws Error(untrusted) for a package of another owner, or of an owner
-  // without its name file; invalid_input if that lists what is not recorded.
+  // that the owner has given up. Throws Error(untrusted) for a package that another owner signs, or
+  // that is signed, without its name file; invalid_input if that lists what is not recorded.
   bool add(const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {});
+  // The package has another owner now: what the present one has signed of it does not count any more.
+  void disown(std::string_view name);
   // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
@@ -49,7 +51,7 @@ class Records {
                    const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;
 
-  // The owner of a package; empty: it is nobody's, or unknown.
+  // Who signs the package's builds; empty: nobody, or it is unknown. Whose it is Holdings has.
   std::string owner_of(std::string_view name) const;
   // The name files of packages: the latest of that name, of all names of the owner, and their changes
   // (NameFiles).

@@ -8,6 +8,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/wildcard.h"
 
 namespace flox::server {
 namespace {
@@ -25,30 +26,6 @@ std::vector<std::string> words_of(std::string_view text) {
   return words;
 }
 
-// '*' stands for any characters. Takes time by the product of the lengths, not more.
-bool matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0;
-  size_t t = 0;
-  size_t star = std::string_view::npos;
-  size_t retry = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      retry = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++retry;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
-
 }  // namespace
 
 RegisteredKeys::RegisteredKeys(const std::vector<std::string>& texts) {
@@ -57,6 +34,7 @@ RegisteredKeys::RegisteredKeys(const std::vector<std::string>& texts) {
     if (words.empty()) fail(ErrorKind::invalid_input, "a trusted key is empty");
     const nix::PublicKey key = nix::PublicKey::parse(words.front());
     Key entry;
+    entry.key = key;
     entry.verifier.add(key);
     entry.packages.assign(words.begin() + 1, words.end());
     if (!keys_.emplace(key.name, std::move(entry)).second)
@@ -88,12 +66,19 @@ std::vector<std::string> RegisteredKeys::valid_signatures(const nix::PathInfo& i
   return valid;
 }
 
+bool RegisteredKeys::verifies(std::string_view key, std::string_view message,
+                              std::string_view signature) const {
+  const auto found = keys_.find(key);
+  return found != keys_.end() && nix::verifies(found->second.key, message, signature);
+}
+
 bool RegisteredKeys::may_sign(std::string_view key, std::string_view package) const {
   const auto found = keys_.find(key);
   if (found == keys_.end()) return false;
   const auto& packages = found->second.packages;
-  return packages.empty() ||
-         std::ranges::any_of(packages, [&](const auto& pattern) { return matches(pattern, package); });
+  return packages.empty() || std::ranges::any_of(packages, [&](const auto& pattern) {
+           return matches_wildcard(pattern, package);
+         });
 }
 
 std::string RegisteredKeys::names() const {

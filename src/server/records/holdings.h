@@ -1,0 +1,45 @@
+// Whose each package and environment is, and whether only its owner's members may see it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace flox::server {
+
+enum class Kind { package, environment };
+
+struct Holding {
+  std::string owner;  // empty: the operator's
+  bool is_private = false;
+  std::string since;  // RFC 3339, UTC
+};
+
+// Thread-safe. A package is known by its name, an environment by OWNER/NAME.
+class Holdings {
+ public:
+  // Opens or makes the database file. Throws Error.
+  explicit Holdings(const std::filesystem::path& file);
+  ~Holdings();
+
+  // Nothing: nobody has claimed it.
+  std::optional<Holding> find(Kind kind, const std::string& name) const;
+  // The first claim counts, of two at the same time just one. Whose it is now.
+  Holding claim(Kind kind, const std::string& name, const Holding& holding);
+  // Gives it to another owner, or changes who sees it; it need not have been claimed.
+  void put(Kind kind, const std::string& name, const Holding& holding);
+  // Gives it from one owner to another; false, and nothing changes, if it is not that one's any more.
+  bool give(Kind kind, const std::string& name, const std::string& from, const std::string& to);
+  // Whether something of the owner may be seen by everyone.
+  bool has_public(const std::string& owner) const;
+  // What is private, but for what belongs to one of these owners.
+  std::set<std::string> hidden(Kind kind, const std::set<std::string>& readable) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flox::server
