@@ -86,7 +86,7 @@ equal "$(thief_pushes acme)" 403
 contains "$(cat "$WORLD/answer")" "acme signs its environments"
 record=$(jq -nc --arg p "$busybox" --arg s "$NIX_SYSTEM" '{name: "hello", version: "2.0", system: $s, signer: "demo-1", outputs: {out: $p}}')
 equal "$(curl -sS -o "$WORLD/answer" -w '%{http_code}' -X POST -H "Authorization: Bearer $FLOX_CATALOG_TOKEN" -d "$record" "$CATALOG_URL/api/v1/catalog/packages/hello/builds")" 403
-contains "$(cat "$WORLD/answer")" "package hello is acme's"
+contains "$(cat "$WORLD/answer")" "acme signs its packages, and this is not signed"
 equal "$(flox show hello --json | jq -r '.[0].version')" "1.0"
 # Not even with the catalog's database.
 stop_server catalog
