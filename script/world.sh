@@ -8,7 +8,8 @@
 #   in_net COMMAND…      runs a command in the node's network
 #   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images.
 #                        Debian's containerd, or the 2.x one in the directory $FLOX_TEST_CONTAINERD (script/containerd2)
-#   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY; a further publisher's public key may stand in $OTHER_KEY
+#   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY; a further publisher's public key may stand in $OTHER_KEY,
+#                        further options of flox-catalog in the list CATALOG_OPTIONS
 #   start_floxd          store root $NODE_ROOT; catalog and key as above
 #   start_aws            $AWS_ENDPOINT_URL (moto's server), reachable from pods
 #
@@ -159,7 +160,7 @@ start_catalog() {
   KEY_FILE=$WORLD/signing.key
   PUBLIC_KEY=$(flox store keygen demo-1 --out "$KEY_FILE")
   (umask 077 && head -c 24 /dev/urandom | base64 >"$WORLD/token")
-  start_server catalog flox-catalog --listen 127.0.0.1:0 --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port"
+  start_server catalog flox-catalog --listen 127.0.0.1:0 --data "$WORLD/catalog" ${CATALOG_OPTIONS[@]+"${CATALOG_OPTIONS[@]}"} --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port"
   wait_until 10 "flox-catalog to listen" test -s "$WORLD/catalog.port"
   CATALOG_URL=http://127.0.0.1:$(cat "$WORLD/catalog.port")
   export KEY_FILE PUBLIC_KEY CATALOG_URL

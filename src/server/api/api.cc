@@ -124,7 +124,10 @@ class Reservation {
   ~Reservation() {
     if (!is_kept_) cache_.release(bytes_);
   }
-  void keep() const noexcept { is_kept_ = true; }
+  void keep() const noexcept {
+    cache_.keep(bytes_);
+    is_kept_ = true;
+  }
 
  private:
   CacheFiles& cache_;
@@ -257,11 +260,27 @@ ServerResponse Api::handle(const ServerRequest& request) {
   if (path.starts_with(environments_path)) return environment(request, path.substr(environments_path.size()));
   if (path == "/metrics" && is_reading(request)) return metrics();
   if (path == "/healthz" && is_reading(request)) return {.body = "ok\n"};
-  if (path == "/readyz" && is_reading(request)) {
-    records_.count();  // throws if the database cannot be read
-    return {.body = "ok\n"};
-  }
+  if (path == "/readyz" && is_reading(request)) return ready();
   nothing_there(request);
+}
+
+// 503 with Retry-After unless both answer; the lines say which.
+ServerResponse Api::ready() {
+  ServerResponse response;
+  const auto look = [&](const char* what, const std::function<void()>& check) {
+    try {
+      check();
+      response.body += fmt::format("{}: ok\n", what);
+    } catch (const Error& error) {
+      log::warning("not ready: {}", error.what());
+      response.status = 503;
+      response.headers["Retry-After"] = "1";
+      response.body += fmt::format("{}: unavailable\n", what);
+    }
+  };
+  look("database", [&] { records_.check(); });
+  look("files", [&] { cache_.check(); });
+  return response;
 }
 
 ServerResponse Api::search(const ServerRequest& request) {
@@ -299,8 +318,21 @@ ServerResponse Api::cache_file(const ServerRequest& request, std::string_view na
   if (!is_reading(request)) nothing_there(request);
   auto file = cache_.find(name);
   if (!file) fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
-  if (request.method == "GET" && name.starts_with("nar/")) nars_served_.Increment();
-  return {.content_type = std::string(nix::media_type_of(name)), .body_file = *file};
+  const bool is_nar = name.starts_with(nix::nar_directory);
+  if (request.method == "GET" && is_nar) nars_served_.Increment();
+  ServerResponse response{.content_type = std::string(nix::media_type_of(name))};
+  if (file->file) {
+    response.body_file = std::move(*file->file);
+  } else if (request.method == "GET" && is_nar && !file->url.empty()) {
+    // Only NARs: a narinfo is so small that a second request would cost more than it.
+    response.status = 307;
+    response.headers["Location"] = std::move(file->url);
+    response.headers["Cache-Control"] = "no-store";  // the address is good for an hour
+  } else {
+    response.stream = std::move(file->stream);
+    response.stream_size = file->size;
+  }
+  return response;
 }
 
 ServerResponse Api::add_build(const ServerRequest& request, const std::string& name) {

@@ -45,6 +45,7 @@ class Api {
   ServerResponse add_build(const ServerRequest& request, const std::string& name);
   ServerResponse environment(const ServerRequest& request, const std::string& reference);
   ServerResponse push(const ServerRequest& request, const std::string& owner, const std::string& name);
+  ServerResponse ready();
   ServerResponse metrics();
   void authorise(const ServerRequest& request) const;
 

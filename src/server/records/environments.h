@@ -1,12 +1,11 @@
-// The catalog's environments: OWNER/NAME, each a row of generations that are never changed, in SQLite.
+// The catalog's environments: OWNER/NAME, each a row of generations that are never changed.
 #pragma once
 
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "env/lockfile.h"
+#include "server/database/database.h"
 
 namespace flox::server {
 
@@ -20,9 +19,8 @@ struct Generation {
 // Thread-safe.
 class EnvironmentRecords {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit EnvironmentRecords(const std::filesystem::path& file);
-  ~EnvironmentRecords();
+  // The database (records/database.h) must outlive it.
+  explicit EnvironmentRecords(Database& database) : database_(database) {}
 
   // Adds the next generation and gives it, unless the latest has the same manifest and lock: then that one.
   // `number` is set here.
@@ -32,8 +30,7 @@ class EnvironmentRecords {
                                  std::optional<int64_t> number) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 }  // namespace flox::server

@@ -2,91 +2,74 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
+#include <tuple>
 
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "server/records/database.h"
+#include "server/records/schema.h"
 
 namespace flox::server {
 namespace {
 
 using catalog::PackageBuild;
 
-constexpr const char* schema = R"(
-  create table if not exists builds (
-    name text not null, version text not null, system text not null, variant text not null,
-    record text not null,  -- PackageBuild as JSON
-    primary key (name, version, system, variant));
-  pragma user_version = 1;
-)";
-
-PackageBuild build_of(const std::string& record) {
+PackageBuild build_of(std::string_view record) {
   return PackageBuild::from_json(parse_json(record, "a record of the catalog"));
 }
 
+std::optional<PackageBuild> find_in(Session& session, const PackageBuild& like) {
+  const auto found = session.row<std::string>(
+      "select record from builds where name = $1 and version = $2 and system = $3 and variant = $4",
+      {like.name, like.version, like.system, like.variant});
+  return found ? std::optional(build_of(std::get<0>(*found))) : std::nullopt;
+}
+
+// A pattern of "like … escape '!'" for a text that contains the term as it is.
+std::string pattern_of(std::string_view term) {
+  std::string pattern = "%";
+  for (const char c : term) {
+    if (c == '%' || c == '_' || c == '!') pattern += '!';
+    pattern += c;
+  }
+  return pattern + "%";
+}
+
+// Counts the names of packages: whoever remembers them compares it.
+constexpr const char* bump_names =
+    "insert into settings (name, value) values ('names', '1') on conflict (name) do update set "
+    "value = cast(cast(settings.value as bigint) + 1 as text)";
+
 }  // namespace
 
-struct Records::State {
-  explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
-  sqlite::Connection db;
-  mutable std::mutex mutex;
-  mutable std::shared_ptr<const std::vector<std::string>> names;  // null: to be read
-  int64_t version() const {
-    sqlite::Query query(db, "pragma user_version");
-    query.next();
-    return query.number(0);
-  }
-  std::optional<PackageBuild> find(const PackageBuild& like) const {
-    sqlite::Query query(
-        db, "select record from builds where name = ? and version = ? and system = ? and variant = ?");
-    query.bind(like.name).bind(like.version).bind(like.system).bind(like.variant);
-    return query.next() ? std::optional(build_of(query.text(0))) : std::nullopt;
-  }
-};
-
-Records::Records(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  const int64_t version = state_->version();
-  if (version > 1) fail(ErrorKind::conflict, "{} was written by a newer flox-catalog", file.string());
-  sqlite::Transaction transaction(state_->db);
-  if (version == 0) state_->db.execute(schema);
-  state_->db.execute("create table if not exists settings (name text primary key, value text not null)");
-  transaction.commit();
-}
-Records::~Records() = default;
-
 bool Records::add(const PackageBuild& build) {
-  std::scoped_lock lock(state_->mutex);
-  if (auto recorded = state_->find(build)) {
-    if (recorded->outputs == build.outputs) return false;
-    throw Error(ErrorKind::conflict,
-                fmt::format("{} {} for {} is published already, with other content", build.name,
-                            build.version, build.system),
-                "Raise the version: a published version never changes.");
-  }
-  sqlite::Query insert(state_->db, "insert into builds values (?, ?, ?, ?, ?)");
-  insert.bind(build.name)
-      .bind(build.version)
-      .bind(build.system)
-      .bind(build.variant)
-      .bind(build.to_json().dump());
-  insert.run();
-  state_->names.reset();
-  return true;
+  const std::string record = build.to_json().dump();
+  return database_.write([&](Session& session) {
+    if (const auto recorded = find_in(session, build)) {
+      if (recorded->outputs == build.outputs) return false;
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{} {} for {} is published already, with other content", build.name,
+                              build.version, build.system),
+                  "Raise the version: a published version never changes.");
+    }
+    const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
+    session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
+                {build.name, build.version, build.system, build.variant, record});
+    add_description(session, build.name, build.description);
+    if (is_new) session.run(bump_names);
+    return true;
+  });
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
-  std::scoped_lock lock(state_->mutex);
-  return state_->find(like);
+  return database_.transact(Access::statement, [&](Session& session) { return find_in(session, like); });
 }
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
-  std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db, "select record from builds where name = ?");
-  query.bind(name);
   std::vector<PackageBuild> result;
-  while (query.next()) result.push_back(build_of(query.text(0)));
+  for (const auto& [record] :
+       database_.rows<std::string>("select record from builds where name = $1", {name}))
+    result.push_back(build_of(record));
   std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
     return catalog::compare_versions(a.version, b.version) > 0;
   });
@@ -94,69 +77,91 @@ std::vector<PackageBuild> Records::builds(std::string_view name) const {
 }
 
 std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db,
-                      "select record from builds where (?2 = '' or system = ?2) and "
-                      "(instr(lower(name), lower(?1)) or instr(lower(record ->> 'description'), lower(?1)))");
-  query.bind(term).bind(system);
   // A release goes before what only leads up to one, as in resolving.
-  auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
-    bool early_a = catalog::is_pre_release(a.version);
-    bool early_b = catalog::is_pre_release(b.version);
+  const auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    const bool early_a = catalog::is_pre_release(a.version);
+    const bool early_b = catalog::is_pre_release(b.version);
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
   };
+  const std::string searched = lower_case(term);
+  const std::string pattern = pattern_of(searched);
   std::map<std::string, PackageBuild> newest;
-  while (query.next()) {
-    PackageBuild build = build_of(query.text(0));
-    auto [it, added] = newest.try_emplace(build.name, build);
-    if (!added && goes_before(build, it->second)) it->second = std::move(build);
-  }
+  database_.transact(Access::statement, [&](Session& session) {
+    newest.clear();
+    session.each(
+        "select record from builds where ($2 = '' or system = $2) and name in "
+        "(select name from descriptions where searched like $1 escape '!')",
+        {pattern, system}, [&](const Row& row) {
+          PackageBuild build = build_of(row.text(0));
+          // Another version of the package may be described otherwise.
+          if (searched_text(build.name, build.description).find(searched) == std::string::npos) return;
+          const auto [it, added] = newest.try_emplace(build.name, build);
+          if (!added && goes_before(build, it->second)) it->second = std::move(build);
+        });
+  });
   std::vector<PackageBuild> result;
   for (auto& [name, build] : newest) result.push_back(std::move(build));
   return result;
 }
 
 std::shared_ptr<const std::vector<std::string>> Records::names() const {
-  std::scoped_lock lock(state_->mutex);
-  if (state_->names) return state_->names;
-  sqlite::Query query(state_->db, "select distinct name from builds order by name");
+  const auto revision = database_.row<std::string>("select value from settings where name = 'names'");
+  const std::string now = revision ? std::get<0>(*revision) : "";
+  {
+    const std::scoped_lock lock(mutex_);
+    if (names_ && names_revision_ == now) return names_;
+  }
   auto result = std::make_shared<std::vector<std::string>>();
-  while (query.next()) result->push_back(query.text(0));
-  return state_->names = std::move(result);
+  for (auto& [name] : database_.rows<std::string>("select distinct name from builds order by name"))
+    result->push_back(std::move(name));
+  const std::scoped_lock lock(mutex_);
+  names_revision_ = now;
+  return names_ = std::move(result);
 }
 
 void Records::set_signers(const std::string& keys,
                           const std::function<std::string(const PackageBuild&)>& signer_of) {
-  std::scoped_lock lock(state_->mutex);
-  sqlite::Transaction transaction(state_->db);
-  {
-    sqlite::Query known(state_->db, "select value from settings where name = 'keys'");
-    if (known.next() && known.text(0) == keys) return;
-  }
-  std::vector<std::pair<int64_t, std::string>> changed;
-  {
-    sqlite::Query query(state_->db, "select rowid, record from builds");
-    while (query.next()) {
-      PackageBuild build = build_of(query.text(1));
+  constexpr int64_t page = 500;
+  const auto known = database_.row<std::string>("select value from settings where name = 'keys'");
+  if (known && std::get<0>(*known) == keys) return;
+  size_t changed = 0;
+  std::string last_name, last_version, last_system, last_variant;
+  for (;;) {
+    const auto records = database_.rows<std::string, std::string, std::string, std::string, std::string>(
+        "select name, version, system, variant, record from builds where (name, version, system, variant) > "
+        "($1, $2, $3, $4) "
+        "order by name, version, system, variant limit $5",
+        {last_name, last_version, last_system, last_variant, page});
+    std::vector<std::pair<PackageBuild, std::string>> others;  // with the record as it was
+    for (const auto& row : records) {
+      std::string record;
+      std::tie(last_name, last_version, last_system, last_variant, record) = row;
+      PackageBuild build = build_of(record);
       std::string signer = signer_of(build);
       if (signer == build.signer) continue;
       build.signer = std::move(signer);
-      changed.emplace_back(query.number(0), build.to_json().dump());
+      others.emplace_back(std::move(build), std::move(record));
     }
+    if (!others.empty())
+      database_.write([&](Session& session) {
+        for (const auto& [build, record] : others)
+          session.run(
+              "update builds set record = $5 where name = $1 and version = $2 and system = $3 and "
+              "variant = $4 and record = $6",
+              {build.name, build.version, build.system, build.variant, build.to_json().dump(), record});
+      });
+    changed += others.size();
+    if (records.size() < page) break;
   }
-  const sqlite::Statement update(state_->db, "update builds set record = ?2 where rowid = ?1");
-  for (const auto& [row, record] : changed) update.use().bind(row).bind(record).run();
-  sqlite::Query(state_->db, "insert or replace into settings values ('keys', ?)").bind(keys).run();
-  transaction.commit();
-  if (!changed.empty())
-    log::info("the trusted keys have changed: {} builds have another signer", changed.size());
+  database_.write([&](Session& session) {
+    session.run(
+        "insert into settings (name, value) values ('keys', $1) on conflict (name) do update set "
+        "value = excluded.value",
+        {keys});
+  });
+  if (changed > 0) log::info("the trusted keys have changed: {} builds have another signer", changed);
 }
 
-int64_t Records::count() const {
-  std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db, "select count(*) from builds");
-  query.next();
-  return query.number(0);
-}
+int64_t Records::count() const { return std::get<0>(*database_.row<int64_t>("select count(*) from builds")); }
 
 }  // namespace flox::server
