@@ -104,7 +104,7 @@ sql() {
   if [ "$BACKEND" = shared ]; then PG_DATABASE=catalog psql_admin -Atc "$1"; else sqlite3 "$data/catalog.sqlite" "$1"; fi
 }
 lose_file() {
-  if [ "$BACKEND" = shared ]; then curl -fs -o /dev/null -X DELETE "$S3_URL/bucket/cache/$1"; else rm "$data/cache/$1"; fi
+  if [ "$BACKEND" = shared ]; then curl -fs -o /dev/null -X DELETE --aws-sigv4 aws:amz:eu-central-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "$S3_URL/bucket/cache/$1"; else rm "$data/cache/$1"; fi
 }
 spooled() {
   find "$data/$([ "$BACKEND" = shared ] || echo cache/)uploads" -type f | wc -l
