@@ -1,9 +1,15 @@
 # Helpers for the layers' CMakeLists.txt.
 
-# A static library flox_NAME from SOURCES; LIBS are linked publicly.
+# A static library flox_NAME from SOURCES; LIBS are linked publicly. UNITY: its sources are compiled several at a time
+# (unity.cmake), so a program that needs one of them gets the others of its file, too.
 function(flox_library name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
-  add_library(flox_${name} STATIC ${A_SOURCES})
+  cmake_parse_arguments(A "UNITY" "" "SOURCES;LIBS" ${ARGN})
+  add_library(flox_${name} STATIC)
+  if(A_UNITY)
+    target_unity_sources(flox_${name} ${A_SOURCES})
+  else()
+    target_sources(flox_${name} PRIVATE ${A_SOURCES})
+  endif()
   target_link_libraries(flox_${name} PUBLIC ${A_LIBS})
 endfunction()
 

@@ -4,8 +4,8 @@ PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PROJECT
 BUILD_DIR=${FLOX_BUILD_DIR:-$PROJECT/build}
 export PATH="$BUILD_DIR/bin:$PATH"
-# A clone elsewhere on the machine finds what another one has compiled.
-export CCACHE_BASEDIR=$PROJECT CCACHE_NOHASHDIR=true
+# A clone elsewhere on the machine finds what another one has compiled. What must be compiled is not preprocessed before.
+export CCACHE_BASEDIR=$PROJECT CCACHE_NOHASHDIR=true CCACHE_DEPEND=true
 
 # step TEXT: says what happens next, with the seconds since the script began.
 step() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }

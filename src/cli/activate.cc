@@ -22,7 +22,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct ActivateOptions {
   std::string directory = ".";
   std::string mode;
   std::string shell_command;
@@ -95,7 +95,7 @@ struct Prepared {
   fs::path profile;  // as seen inside: /nix/store/…
 };
 
-Prepared prepare(const Options& options) {
+Prepared prepare(const ActivateOptions& options) {
   env::Environment environment = environment_to_activate(options.directory);
   std::string mode = options.mode.empty() ? environment.manifest().activate_mode : options.mode;
   if (mode != "dev" && mode != "run")
@@ -224,7 +224,7 @@ void print_script(const Prepared& prepared) {
   fmt::print("{}{}\n", hook_text(prepared), profile_text(prepared));
 }
 
-void activate(const Options& options) {
+void activate(const ActivateOptions& options) {
   Prepared prepared = prepare(options);
   if (!options.command.empty())
     run_command(prepared, options.command);
@@ -239,7 +239,7 @@ void activate(const Options& options) {
 }  // namespace
 
 void add_activate(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ActivateOptions>();
   auto* command =
       app.add_subcommand("activate", "Run a command or a shell in an environment")->alias("develop");
   add_directory(*command, options->directory);

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct BuildOptions {
   std::vector<std::string> names;
   std::string directory = ".";
   bool check = false;
@@ -97,7 +97,7 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
       "it.");
 }
 
-void build(Options options) {
+void build(BuildOptions options) {
   package::Steps steps(options.quiet);
   auto environment = env::Environment::open(fs::weakly_canonical(options.directory));
   env::Manifest manifest = environment.manifest();
@@ -140,7 +140,7 @@ void build(Options options) {
 
 void add_build(CLI::App& app) {
   auto* command = app.add_subcommand("build", "Build the packages of the manifest's [build] section");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BuildOptions>();
   command->add_option("NAME", options->names, "packages to build (default: all)");
   add_directory(*command, options->directory);
   command->add_flag("--check", options->check, "build twice and fail if the results differ");

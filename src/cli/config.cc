@@ -14,7 +14,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct ConfigOptions {
   bool explain = false;
   bool json = false;
 };
@@ -47,7 +47,7 @@ void print(std::span<SettingGroup* const> groups, bool as_json) {
 void add_config(CLI::App& app) {
   auto* command = app.add_subcommand("config", "Show the settings in force, or explain every setting");
   command->footer("Examples:\n  flox config\n  flox config --explain | less");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConfigOptions>();
   auto* explain =
       command->add_flag("--explain", options->explain, "every setting: meaning, type, default, variable");
   command->add_flag("--json", options->json, "print JSON")->excludes(explain);

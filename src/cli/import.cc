@@ -14,7 +14,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct ImportOptions {
   std::vector<std::string> names;
   bool json = false;
   bool quiet = false;
@@ -22,7 +22,7 @@ struct Options {
   PublishTo publish_to;
 };
 
-void import_debs(const Options& options) {
+void import_debs(const ImportOptions& options) {
   package::Steps steps(options.quiet);
   std::optional<Publisher> publisher;
   if (options.publish) publisher.emplace(options.publish_to);  // before the work: a key may be missing
@@ -49,7 +49,7 @@ void add_import(CLI::App& app) {
   import->require_subcommand(1);
   import->footer("Example:\n  flox import deb python3 --publish");
   auto* deb = import->add_subcommand("deb", "Import Debian packages into the store");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ImportOptions>();
   deb->add_option("NAME", options->names, "names of Debian packages, as apt has them")->required();
   deb->add_flag("--json", options->json, "print what was imported as JSON");
   deb->add_flag("--publish", options->publish, "sign what was imported and publish it to the catalog");

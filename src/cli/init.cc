@@ -11,14 +11,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InitOptions {
   std::string new_directory;
   std::string directory = ".";
   std::string name;
   bool bare = true;
 };
 
-void init(const Options& options) {
+void init(const InitOptions& options) {
   fs::path directory = fs::absolute(options.directory);
   if (!options.new_directory.empty()) directory /= options.new_directory;
   std::string name = !options.name.empty() ? options.name : directory.lexically_normal().filename().string();
@@ -35,7 +35,7 @@ void init(const Options& options) {
 
 void add_init(CLI::App& app) {
   auto* command = app.add_subcommand("init", "Create an environment in a directory")->alias("create");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitOptions>();
   command->add_option("NEW_DIRECTORY", options->new_directory,
                       "create this directory and the environment in it");
   command->add_option("-d,--dir", options->directory,

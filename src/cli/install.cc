@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InstallOptions {
   std::vector<std::string> packages;
   std::string directory = ".";
   std::string install_id;
@@ -23,7 +23,7 @@ struct Options {
 
 // The environment to install into. In a pod without one, a new one named after the package: the guide's
 // variants run a bare `flox install ticket-processor-avx2`.
-env::Environment environment_for(const Options& options, const std::string& first_id) {
+env::Environment environment_for(const InstallOptions& options, const std::string& first_id) {
   try {
     return env::Environment::find(options.directory);
   } catch (const Error& error) {
@@ -35,7 +35,7 @@ env::Environment environment_for(const Options& options, const std::string& firs
   }
 }
 
-void install(const Options& options) {
+void install(const InstallOptions& options) {
   if (!options.install_id.empty() && options.packages.size() != 1)
     fail_usage("--id names one package, and several are given", "Install them one by one.");
   std::vector<env::NamedPackage> wanted;
@@ -69,7 +69,7 @@ void install(const Options& options) {
 }  // namespace
 
 void add_install(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InstallOptions>();
   auto* command = app.add_subcommand("install", "Add packages to an environment")->alias("i");
   command->add_option("PACKAGE", options->packages, "NAME, NAME@VERSION or a store path")->required();
   add_directory(*command, options->directory);

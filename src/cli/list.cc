@@ -12,14 +12,14 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct ListOptions {
   std::string directory = ".";
   bool names = false;
   bool config = false;
   bool json = false;
 };
 
-void list(const Options& options) {
+void list(const ListOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   if (options.config) {
     fmt::print("{}", printable_lines(environment.manifest_text()));
@@ -46,7 +46,7 @@ void list(const Options& options) {
 }  // namespace
 
 void add_list(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ListOptions>();
   auto* command = app.add_subcommand("list", "List the packages of an environment")->alias("l");
   add_directory(*command, options->directory);
   auto* names = command->add_flag("-n,--name", options->names, "print install ids only");

@@ -18,7 +18,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct PublishOptions {
   std::vector<std::string> names;
   std::string directory = ".";
   std::string store_path;
@@ -27,7 +27,7 @@ struct Options {
 };
 
 // Builds left by flox build: result-NAME.json beside the manifest. Without names, all of them.
-std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
+std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options) {
   fs::path directory = fs::absolute(options.directory);
   std::vector<std::string> names = options.names;
   if (names.empty()) {
@@ -53,7 +53,7 @@ std::vector<catalog::PackageBuild> left_by_build(const Options& options) {
   return builds;
 }
 
-catalog::PackageBuild of_store_path(const Options& options) {
+catalog::PackageBuild of_store_path(const PublishOptions& options) {
   catalog::PackageBuild build = options.build;
   auto path = nix::StorePath::containing(options.store_path);
   if (build.name.empty() || build.version.empty())
@@ -63,7 +63,7 @@ catalog::PackageBuild of_store_path(const Options& options) {
   return build;
 }
 
-void publish_all(const Options& options) {
+void publish_all(const PublishOptions& options) {
   std::vector<catalog::PackageBuild> builds;
   if (!options.store_path.empty())
     builds.push_back(of_store_path(options));
@@ -77,7 +77,7 @@ void publish_all(const Options& options) {
 }  // namespace
 
 void add_publish(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PublishOptions>();
   auto* command = app.add_subcommand("publish", "Sign built packages and publish them to the catalog");
   command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
   add_directory(*command, options->directory);

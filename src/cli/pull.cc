@@ -27,10 +27,10 @@ void pull(const std::string& reference, std::string directory) {
 }  // namespace
 
 void add_pull(CLI::App& app) {
-  struct Options {
+  struct PullOptions {
     std::string reference, directory;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PullOptions>();
   auto* command = app.add_subcommand("pull", "Check out an environment from the catalog");
   command->add_option("ENVIRONMENT", options->reference, "OWNER/NAME, or OWNER/NAME:GENERATION")->required();
   command->add_option("-d,--dir", options->directory, "directory to create (default: NAME)");

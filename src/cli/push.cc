@@ -30,10 +30,10 @@ void push(const std::string& directory, std::string owner) {
 }  // namespace
 
 void add_push(CLI::App& app) {
-  struct Options {
+  struct PushOptions {
     std::string directory = ".", owner;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PushOptions>();
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
   command->add_option("-o,--owner", options->owner, "owner of the environment (FLOX_OWNER)");

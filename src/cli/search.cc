@@ -15,13 +15,13 @@ namespace {
 
 constexpr size_t results_shown = 10;  // as many as Flox shows, unless all are asked for
 
-struct Options {
+struct SearchOptions {
   std::string term;
   bool json = false;
   bool all = false;
 };
 
-void search(const Options& options) {
+void search(const SearchOptions& options) {
   auto builds = configured_catalog().search(options.term, env::current_system());
   if (options.json) return print_json(builds);
   if (builds.empty()) fail(ErrorKind::not_found, "no package matches '{}'", options.term);
@@ -39,7 +39,7 @@ void search(const Options& options) {
 }  // namespace
 
 void add_search(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SearchOptions>();
   auto* command = app.add_subcommand("search", "Find packages in the catalog");
   command->add_option("TERM", options->term, "part of a name or description")->required();
   command->add_flag("--json", options->json, "print JSON, all results");

@@ -94,11 +94,11 @@ void show(const std::string& package, bool json) {
 }  // namespace
 
 void add_show(CLI::App& app) {
-  struct Options {
+  struct ShowOptions {
     std::string package;
     bool json = false;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowOptions>();
   auto* command = app.add_subcommand("show", "Show the versions of a package and who signed them");
   command->add_option("PACKAGE", options->package, "name of the package")->required();
   command->add_flag("--json", options->json, "print JSON, all builds, newest version first");

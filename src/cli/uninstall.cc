@@ -11,12 +11,12 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct UninstallOptions {
   std::vector<std::string> ids;
   std::string directory = ".";
 };
 
-void uninstall(const Options& options) {
+void uninstall(const UninstallOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   env::Manifest manifest = environment.manifest();
   std::string text = environment.manifest_text();
@@ -36,7 +36,7 @@ void uninstall(const Options& options) {
 }  // namespace
 
 void add_uninstall(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<UninstallOptions>();
   auto* command =
       app.add_subcommand("uninstall", "Remove packages from an environment")->alias("rm")->alias("remove");
   command->add_option("ID", options->ids, "install ids, as flox list shows them")->required();

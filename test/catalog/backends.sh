@@ -6,13 +6,14 @@
 #   start_backend DIR          starts what it needs, below DIR; CATALOG_OPTIONS has flox-catalog's options
 #   stop_backend               stops it
 #   start_postgres, stop_postgres [SIGNAL], start_s3, stop_s3    one of them, started again over the same data
+#   start_s3_proxy [careless]  test/catalog/s3_proxy.py in front of S3: $S3_PROXY, $backend_dir/proxy.log
 #   sql STATEMENT              asks the database of $BACKEND
 #   lose_file NAME             takes a file of the cache away behind the catalog's back
 #   spooled                    how many uploads are on their way
 #
 # PostgreSQL runs as an unprivileged user, with ICU's English order of texts, a password over TCP and none at its socket.
 CATALOG_OPTIONS=()
-postgres= s3=
+postgres= s3= s3_proxy=
 PG_BIN=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1 || true)
 
 each_backend() {
@@ -51,6 +52,8 @@ start_backend() {
   CATALOG_OPTIONS=(--database "$database_url" --database-password-file "$backend_dir/password" --files "s3://bucket/cache?endpoint=$S3_URL&region=eu-central-1")
 }
 stop_backend() {
+  [ -z "$s3_proxy" ] || { kill "$s3_proxy" && wait "$s3_proxy" || true; }
+  s3_proxy=
   stop_postgres
   stop_s3
 }
@@ -98,6 +101,14 @@ start_s3() {
 stop_s3() {
   [ -z "$s3" ] || { kill -CONT "$s3" 2>/dev/null; bash "$PROJECT/test/ticket/moto.sh" stop "$backend_dir/moto.pid"; }
   s3=
+}
+
+start_s3_proxy() {
+  python3 "$PROJECT/test/catalog/s3_proxy.py" "$s3_port" "$backend_dir/proxy.port" "$backend_dir/proxy.log" "$@" &
+  s3_proxy=$!
+  local end=$((SECONDS + 20))
+  until [ -s "$backend_dir/proxy.port" ]; do [ $SECONDS -lt $end ] && kill -0 $s3_proxy || die "the proxy did not start"; sleep 0.05; done
+  S3_PROXY=http://127.0.0.1:$(cat "$backend_dir/proxy.port")
 }
 
 sql() {

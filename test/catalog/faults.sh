@@ -119,34 +119,9 @@ equal "$(record web "$(build 3.0)")" 201
 
 step "a server that ignores conditions is not used: two catalogs could lose each other's signatures"
 stop_catalog
-python3 - "$s3_port" "$dir/careless.port" <<'PY' &
-import http.client, http.server, sys
-class Careless(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        to = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
-        to.request(self.command, self.path, body, {k: v for k, v in self.headers.items() if k.lower() not in ("if-match", "if-none-match")})
-        answer = to.getresponse()
-        data = answer.read()
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() in ("etag", "content-type"): self.send_header(name, value)
-        self.send_header("Content-Length", answer.getheader("Content-Length") if self.command == "HEAD" else str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do
-    def log_message(self, *_): pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Careless)
-open(sys.argv[2], "w").write(f"{server.server_port}\n")
-server.serve_forever()
-PY
-careless=$!
-trap 'kill $careless 2>/dev/null; stop_catalog; stop_backend; rm -rf "$dir"' EXIT
-end=$((SECONDS + 20))
-until [ -s "$dir/careless.port" ]; do [ $SECONDS -lt $end ] || die "the careless server did not start"; sleep 0.05; done
+start_s3_proxy careless
 refused "the server ignores If-None-Match" flox-catalog --listen 127.0.0.1:0 --data "$data" --database "$database_url" --database-password-file "$backend_dir/password" \
-  --files "s3://bucket/cache?endpoint=http://127.0.0.1:$(cat "$dir/careless.port")"
+  --files "s3://bucket/cache?endpoint=$S3_PROXY"
 
 step "a wrong password, a database that is not there and a bucket that is not there are said at the start"
 (umask 077 && echo wrong >"$dir/wrong")

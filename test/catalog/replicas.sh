@@ -5,13 +5,17 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 only_shared
-keys=(--trusted-key "$(make_key key-1)" --trusted-key "$(make_key key-2)")
+public_key=$(make_key key-1)
+keys=(--trusted-key "$public_key" --trusted-key "$(make_key key-2)")
 start_backend "$dir/backend"
+start_s3_proxy  # in front of the second one's bucket
 
 # Two catalogs, started at once on an empty database. here and there choose which one is asked.
 start_replica() {  # NUMBER
   rm -f "$dir/port-$1"
-  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${CATALOG_OPTIONS[@]}" "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
+  local options=("${CATALOG_OPTIONS[@]}")
+  [ "$1" = 1 ] || options=("${options[@]/endpoint=$S3_URL/endpoint=$S3_PROXY}")
+  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${options[@]}" "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
   replica[$1]=$!
 }
 replica=()
@@ -45,11 +49,22 @@ equal "$(record web "$(build 1.0)")" 200
 equal "$(ask GET "/cache/$nar")" 307
 curl -fsL "$url/cache/$nar" | cmp - "$dir/nar"
 
-step "the bucket is not told the catalog's token, nor the catalog's other headers"
-curl -fsL -v -H "Authorization: Bearer $token" -o /dev/null "$url/cache/$nar" 2>"$dir/headers" || die "not fetched"
-location=$(sed -n 's/^< Location: //p' "$dir/headers" | tr -d '\r')
-contains "$location" "$S3_URL/bucket/cache/$nar?X-Amz-Algorithm=AWS4-HMAC-SHA256"
-FLOX_CATALOG_TOKEN=$token flox --root "$dir/laptop" store realise --substituter "$url/cache" --trusted-key "$(cat "$dir/key-1.pub")" "$path" >"$dir/realised" 2>&1 || true
+step "flox and Nix follow the redirect, and the bucket is not told the catalog's token nor its own keys"
+there
+head -c 100 /dev/zero >"$dir/file"
+# A real NAR, and a path that both can read.
+mkdir -p "$dir/laptop" "$dir/home"
+real=$(HOME=$dir/home flox --root "$dir/laptop" store add --name file "$dir/file")
+HOME=$dir/home FLOX_CATALOG_TOKEN=$token flox --root "$dir/laptop" store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$real" >"$dir/copied" 2>&1 || die "$(cat "$dir/copied")"
+: >"$backend_dir/proxy.log"
+HOME=$dir/home FLOX_CATALOG_TOKEN=$token flox --root "$dir/node" store realise --cache "$url/cache?token-file=$dir/token" --trusted-key "$public_key" "$real" >"$dir/realised" 2>&1 || die "$(cat "$dir/realised")"
+cmp "$dir/file" "$dir/node$real"
+NIX_CONFIG="experimental-features = nix-command" HOME=$dir/home XDG_CACHE_HOME=$dir/home nix copy --from "$url/cache" --to "$dir/nix" --option trusted-public-keys "$public_key" "$real"
+cmp "$dir/file" "$dir/nix$real"
+jq -sc '[.[] | select(.path | contains("X-Amz-Signature="))]' "$backend_dir/proxy.log" >"$dir/redirected"
+equal "$(jq length "$dir/redirected")" 2
+equal "$(jq '[.[] | select(.headers | has("authorization") or has("x-amz-security-token"))] | length' "$dir/redirected")" 0
+if grep -qF "$token" "$backend_dir/proxy.log"; then die "the bucket was told the catalog's token"; fi
 
 step "the names of packages that one has in memory are those that the other publishes"
 here

@@ -9,8 +9,6 @@ namespace flox {
 
 // Takes the next piece of a stream; pieces are never empty. May throw to stop the stream.
 using ByteSink = std::function<void(std::string_view)>;
-// Fills at most `size` bytes and says how many; 0 is the end of the stream.
-using ByteSource = std::function<size_t(char* buffer, size_t size)>;
 
 std::string to_hex(std::string_view bytes);      // lower case
 std::string from_hex(std::string_view text);     // throws Error(invalid_input)

@@ -45,10 +45,10 @@ void write(const std::string& output, const std::string& image, const std::strin
 }  // namespace
 
 void add_node_bundle(CLI::App& node) {
-  struct Options {
+  struct NodeBundleOptions {
     std::string output, image, name = "flox.dev/node:" FLOX_VERSION;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NodeBundleOptions>();
   auto* command = node.add_subcommand("bundle", "Write all that a node needs into one archive or image");
   command->add_option("--output", options->output, "archive to write (tar)");
   command->add_option("--image", options->image, "OCI image to write (tar), for deploy/node");

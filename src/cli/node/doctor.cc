@@ -60,11 +60,11 @@ void examine(const node::DoctorOptions& options, bool as_json) {
 }  // namespace
 
 void add_node_doctor(CLI::App& node) {
-  struct Options {
+  struct NodeDoctorOptions {
     node::DoctorOptions doctor{.containerd_config = {}, .kubeconfig = {}, .node_name = node::host_name()};
     bool json = false;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NodeDoctorOptions>();
   auto* command = node.add_subcommand("doctor", "Check this node and say how to fix what is wrong");
   command->add_option("--containerd-config", options->doctor.containerd_config,
                       "configuration file of containerd (default: the one that containerd uses)");

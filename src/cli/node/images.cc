@@ -19,10 +19,10 @@ void write_images(const std::string& output, std::string pause) {
 }  // namespace
 
 void add_node_images(CLI::App& node) {
-  struct Options {
+  struct NodeImagesOptions {
     std::string output, pause;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NodeImagesOptions>();
   auto* command = node.add_subcommand("images", "Write the stub images that imageless pods name");
   command->add_option("--output", options->output, "archive to write (tar)")->required();
   command->add_option("--pause", options->pause, "pause program (default: flox-pause beside flox)");

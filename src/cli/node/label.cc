@@ -33,11 +33,11 @@ void label(const std::string& name, const std::string& kubeconfig, bool print_on
 }  // namespace
 
 void add_node_label(CLI::App& node) {
-  struct Options {
+  struct NodeLabelOptions {
     std::string name = node::host_name(), kubeconfig;
     bool print = false;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NodeLabelOptions>();
   auto* command = node.add_subcommand("label", "Label this node in the cluster: runtime and CPU level");
   command->add_option("NODE", options->name, "name of the node in the cluster")->capture_default_str();
   command->add_option("--kubeconfig", options->kubeconfig, "kubeconfig of the cluster (default: kubectl's)");

@@ -8,7 +8,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreAddOptions {
   std::vector<std::string> trees;
   std::string name;
   std::string self;
@@ -23,7 +23,7 @@ std::string name_of(const std::filesystem::path& tree) {
   return path.filename();
 }
 
-void add(const Options& options) {
+void add(const StoreAddOptions& options) {
   if (!options.name.empty() && options.trees.size() > 1)
     fail_usage(fmt::format("flox store add: --name names one path, and {} are given", options.trees.size()));
   store::LocalStore store = open_store(Config::load());
@@ -41,7 +41,7 @@ void add(const Options& options) {
 }  // namespace
 
 void add_store_add(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreAddOptions>();
   auto* command = store.add_subcommand("add", "Copy files or directories into the store");
   command->add_option("FILE", options->trees, "files or directories to add")->required();
   command->add_option("--name", options->name, "name in the store (default: the name of FILE)");

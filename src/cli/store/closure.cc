@@ -13,7 +13,7 @@ namespace {
 using Graph = store::ReferenceGraph;
 using Index = Graph::Index;
 
-struct Options {
+struct StoreClosureOptions {
   std::vector<std::string> paths;
   bool tree = false;
   bool sizes = false;
@@ -91,7 +91,7 @@ void print_sizes(const Graph& graph, const std::vector<Index>& closure) {
   fmt::print("{:>12}  in {} paths\n", size_text(size_of(graph, closure)), closure.size());
 }
 
-void print_why(const Graph& graph, const Options& options) {
+void print_why(const Graph& graph, const StoreClosureOptions& options) {
   const nix::StorePath from = nix::StorePath::containing(options.why[0]);
   const nix::StorePath to = nix::StorePath::containing(options.why[1]);
   const std::vector<Index> chain = graph.chain(index_of(graph, from), index_of(graph, to));
@@ -109,14 +109,14 @@ void print_why(const Graph& graph, const Options& options) {
 }
 
 // Without options the database gives the closure's paths and reads no other path's references.
-void print_paths(const store::LocalStore& store, const Options& options) {
+void print_paths(const store::LocalStore& store, const StoreClosureOptions& options) {
   std::string text;
   for (const nix::StorePath& path : store.closure(to_store_paths(options.paths)))
     text.append(path.to_string()).push_back('\n');
   fmt::print("{}", text);
 }
 
-void show_closure(const Options& options) {
+void show_closure(const StoreClosureOptions& options) {
   if (options.paths.empty() && options.why.empty())
     fail_usage("flox store closure: neither PATH nor --why is given", "Pass store paths, or --why FROM TO.");
   const store::LocalStore store = open_store(Config::load());
@@ -145,7 +145,7 @@ void show_closure(const Options& options) {
 }  // namespace
 
 void add_store_closure(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreClosureOptions>();
   auto* command = store.add_subcommand("closure", "List paths and all paths that they refer to");
   add_paths(*command, options->paths);
   auto* tree = command->add_flag("--tree", options->tree, "print a tree of references");

@@ -13,7 +13,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreCopyOptions {
   std::vector<std::string> paths;
   std::string to;
   std::string from;
@@ -35,7 +35,7 @@ bool is_at_catalog(const std::string& url, const Config& config) {
   return cache.origin() == catalog.origin() && (cache.target + "/").starts_with(directory);
 }
 
-void copy_to(const Options& options, const Config& config) {
+void copy_to(const StoreCopyOptions& options, const Config& config) {
   const std::string key_file = options.key.empty() ? config.signing_private_key : options.key;
   std::optional<nix::SecretKey> key;
   if (!key_file.empty()) key = read_signing_key(key_file);
@@ -68,7 +68,7 @@ void copy_to(const Options& options, const Config& config) {
                static_cast<double>(result.bytes_uploaded) / 1e6, result.paths_present);
 }
 
-void copy_from(const Options& options, const Config& config) {
+void copy_from(const StoreCopyOptions& options, const Config& config) {
   store::RealiseOptions how{.caches = {options.from},
                             .trusted_keys = nix::TrustedKeys(config.trusted_keys),
                             .trust_content_addressed = config.trust_content_addressed};
@@ -82,7 +82,7 @@ void copy_from(const Options& options, const Config& config) {
                static_cast<double>(result.bytes_fetched) / 1e6, result.closure.size() - result.paths_fetched);
 }
 
-void copy(const Options& options) {
+void copy(const StoreCopyOptions& options) {
   const Config config = Config::load();
   if (options.to.empty() == options.from.empty())
     fail_usage("flox store copy: pass either --to or --from", "Both take the URL of a binary cache.");
@@ -92,7 +92,7 @@ void copy(const Options& options) {
 }  // namespace
 
 void add_store_copy(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreCopyOptions>();
   auto* command = store.add_subcommand("copy", "Copy closures to a binary cache, or from one");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);

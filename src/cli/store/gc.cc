@@ -10,7 +10,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreGcOptions {
   std::string max_freed;
   std::string keep_newer;
   bool dry_run = false;
@@ -18,7 +18,7 @@ struct Options {
   bool json = false;
 };
 
-void print(const store::GcResult& result, const Options& options) {
+void print(const store::GcResult& result, const StoreGcOptions& options) {
   if (options.json) {
     nlohmann::json removed = nlohmann::json::array();
     for (const nix::StorePath& path : result.removed) removed.push_back(path.to_string());
@@ -42,7 +42,7 @@ void print(const store::GcResult& result, const Options& options) {
                result.paths_kept);
 }
 
-void collect(const Options& options) {
+void collect(const StoreGcOptions& options) {
   store::GcOptions how{.dry_run = options.dry_run};
   if (!options.max_freed.empty())
     how.max_freed = in_context("--max-freed", [&] { return parse_size(options.max_freed); });
@@ -60,7 +60,7 @@ void collect(const Options& options) {
 }  // namespace
 
 void add_store_gc(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreGcOptions>();
   auto* command = store.add_subcommand("gc", "Remove the paths that no garbage-collection root reaches");
   command->add_option(
       "--max-freed", options->max_freed,

@@ -8,7 +8,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreInfoOptions {
   std::vector<std::string> paths;
   bool json = false;
 };
@@ -24,7 +24,7 @@ void print_info(const nix::PathInfo& info) {
     fmt::print("  signed by   {}\n", nix::key_name_of(signature));
 }
 
-void show_info(const Options& options) {
+void show_info(const StoreInfoOptions& options) {
   const store::LocalStore store = open_store(Config::load());
   nlohmann::json json = nlohmann::json::array();
   for (const nix::StorePath& path : to_store_paths(options.paths)) {
@@ -37,7 +37,7 @@ void show_info(const Options& options) {
 }  // namespace
 
 void add_store_info(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreInfoOptions>();
   auto* command = store.add_subcommand("info", "Show hash, size, references and signatures of paths");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);

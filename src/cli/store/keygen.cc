@@ -28,10 +28,10 @@ void make_key(const std::string& name, const std::string& file) {
 }  // namespace
 
 void add_store_keygen(CLI::App& store) {
-  struct Options {
+  struct StoreKeygenOptions {
     std::string name, file;
   };
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreKeygenOptions>();
   auto* command = store.add_subcommand("keygen", "Make a key pair and print the public key");
   command->add_option("NAME", options->name, "name of the key, as cache.example.org-1")->required();
   command->add_option("--out", options->file, "file for the secret key (created with mode 600)")->required();

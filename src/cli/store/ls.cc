@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct StoreLsOptions {
   std::string path;
   bool recursive = false;
   bool long_form = false;
@@ -31,14 +31,14 @@ void print_line(const nix::Listing& listing, const std::string& name, bool long_
              listing.type == Type::symlink ? " -> " + listing.target : "");
 }
 
-void print_tree(const nix::Listing& listing, const std::string& prefix, const Options& options) {
+void print_tree(const nix::Listing& listing, const std::string& prefix, const StoreLsOptions& options) {
   for (const auto& [name, child] : listing.entries) {
     print_line(child, prefix + name, options.long_form);
     if (options.recursive) print_tree(child, prefix + name + "/", options);
   }
 }
 
-void list(const Options& options) {
+void list(const StoreLsOptions& options) {
   const store::LocalStore store = open_store(Config::load());
   const fs::path real = real_path_of(store, options.path);
   if (fs::symlink_status(real).type() == fs::file_type::not_found)
@@ -55,7 +55,7 @@ void list(const Options& options) {
 }  // namespace
 
 void add_store_ls(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreLsOptions>();
   auto* command = store.add_subcommand("ls", "List the files of a store path");
   command->add_option("PATH", options->path, "/nix/store/…, or a directory in it")->required();
   command->add_flag("-R,--recursive", options->recursive, "list subdirectories too");

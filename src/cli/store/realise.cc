@@ -10,7 +10,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreRealiseOptions {
   std::vector<std::string> paths;
   std::vector<std::string> caches;
   std::vector<std::string> trusted_keys;
@@ -19,7 +19,7 @@ struct Options {
   bool json = false;
 };
 
-void realise(const Options& options) {
+void realise(const StoreRealiseOptions& options) {
   const Config config = Config::load();
   ProgressLine line;
   store::RealiseOptions how{.caches = caches_of(config, options.caches),
@@ -52,7 +52,7 @@ void realise(const Options& options) {
 }  // namespace
 
 void add_store_realise(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreRealiseOptions>();
   auto* command = store.add_subcommand("realise", "Fetch the missing paths of closures from binary caches");
   add_paths(*command, options->paths)->required();
   add_json(*command, options->json);

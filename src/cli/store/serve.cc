@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreServeOptions {
   std::string listen = "127.0.0.1:5000";
   std::string key;
   std::string port_file;
@@ -19,7 +19,7 @@ struct Options {
   int priority = 30;
 };
 
-void serve(const Options& options) {
+void serve(const StoreServeOptions& options) {
   const Config config = Config::load();
   const AddressPort listen = in_context("--listen", [&] { return AddressPort::parse(options.listen); });
   store::CacheServerOptions how{
@@ -46,7 +46,7 @@ void serve(const Options& options) {
 }  // namespace
 
 void add_store_serve(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreServeOptions>();
   auto* command = store.add_subcommand("serve", "Serve the store as a binary cache for Nix and flox");
   command
       ->add_option("--listen", options->listen,

@@ -9,13 +9,13 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreSignOptions {
   std::vector<std::string> paths;
   std::string key;
   bool recursive = false;
 };
 
-void sign(const Options& options) {
+void sign(const StoreSignOptions& options) {
   const Config config = Config::load();
   const std::string file = options.key.empty() ? config.signing_private_key : options.key;
   if (file.empty())
@@ -36,7 +36,7 @@ void sign(const Options& options) {
 }  // namespace
 
 void add_store_sign(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreSignOptions>();
   auto* command = store.add_subcommand("sign", "Sign paths in the store");
   add_paths(*command, options->paths)->required();
   command->add_option(

@@ -11,7 +11,7 @@
 namespace flox::cli {
 namespace {
 
-struct Options {
+struct StoreVerifyOptions {
   std::vector<std::string> paths;
   std::vector<std::string> caches;
   bool no_contents = false;
@@ -25,7 +25,7 @@ struct Outcome {
 };
 
 std::vector<Outcome> repair_all(store::LocalStore& store, const std::vector<store::Damage>& damages,
-                                const Options& options, const Config& config) {
+                                const StoreVerifyOptions& options, const Config& config) {
   std::vector<Outcome> outcomes;
   const std::vector<std::string> caches =
       options.repair && !damages.empty() ? caches_of(config, options.caches) : std::vector<std::string>();
@@ -44,7 +44,7 @@ std::vector<Outcome> repair_all(store::LocalStore& store, const std::vector<stor
   return outcomes;
 }
 
-void print(const std::vector<Outcome>& outcomes, size_t checked, const Options& options) {
+void print(const std::vector<Outcome>& outcomes, size_t checked, const StoreVerifyOptions& options) {
   nlohmann::json json = {{"checked", checked}, {"damaged", nlohmann::json::array()}};
   for (const auto& [damage, repaired] : outcomes) {
     nlohmann::json entry = {{"path", damage.path.to_string()}, {"problem", damage.problem}};
@@ -61,7 +61,7 @@ void print(const std::vector<Outcome>& outcomes, size_t checked, const Options& 
     fmt::print("{} paths, all {}\n", checked, options.no_contents ? "there" : "as they were registered");
 }
 
-void verify(const Options& options) {
+void verify(const StoreVerifyOptions& options) {
   const Config config = Config::load();
   store::LocalStore store = open_store(config);
   ProgressLine line;
@@ -90,7 +90,7 @@ void verify(const Options& options) {
 }  // namespace
 
 void add_store_verify(CLI::App& store) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<StoreVerifyOptions>();
   auto* command =
       store.add_subcommand("verify", "Compare the files of the store with their registered hashes");
   add_paths(*command, options->paths);

@@ -9,13 +9,13 @@ namespace {
 
 constexpr int64_t biggest_id = 2147483647;
 
-constexpr FieldRule container_rules[] = {
+constexpr FieldRule container_security_rules[] = {
     {"procMount", Treatment::refused, "only Default is supported here", "Default"},
     {"seLinuxOptions", Treatment::refused, "SELinux labels are not supported here"},
     {"windowsOptions", Treatment::refused, "pods run on Linux here"},
 };
 
-constexpr FieldRule pod_rules[] = {
+constexpr FieldRule pod_security_rules[] = {
     {"seLinuxOptions", Treatment::refused, "SELinux labels are not supported here"},
     {"seLinuxChangePolicy", Treatment::silent},
     {"supplementalGroupsPolicy", Treatment::refused, "only Merge is supported here", "Merge"},
@@ -93,7 +93,7 @@ std::pair<std::string, std::string> read_sysctl(Fields& fields) {
 }  // namespace
 
 SecurityContext read_security(Fields& container) {
-  return container.map("securityContext", read_container_security, container_rules);
+  return container.map("securityContext", read_container_security, container_security_rules);
 }
 
 void read_pod_security(Fields& pod, PodSpec& spec) {
@@ -110,7 +110,7 @@ void read_pod_security(Fields& pod, PodSpec& spec) {
         spec.seccomp = read_profile(fields, "seccompProfile");
         spec.apparmor = read_profile(fields, "appArmorProfile");
       },
-      pod_rules);
+      pod_security_rules);
 }
 
 void check_profile_annotations(Fields& metadata, const StringMap& annotations) {

@@ -35,7 +35,6 @@
 namespace flox::node {
 namespace {
 
-constexpr const char* shim_name = "containerd-shim-flox-v1";
 constexpr std::chrono::seconds patience{5};
 
 // The findings of one subject.

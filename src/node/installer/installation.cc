@@ -16,7 +16,6 @@
 namespace flox::node {
 namespace {
 
-constexpr const char* shim_name = "containerd-shim-flox-v1";
 constexpr const char* unit_path = "etc/systemd/system/floxd.service";
 constexpr const char* k3s_registries = "etc/rancher/k3s/registries.yaml";
 

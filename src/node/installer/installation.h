@@ -11,6 +11,9 @@
 
 namespace flox::node {
 
+// The shim's program, which containerd finds by this name.
+inline constexpr const char* shim_name = "containerd-shim-flox-v1";
+
 struct InstallOptions {
   fs::path root = "/";  // another one: for a file system that is being put together
   fs::path prefix = "/usr/local";

@@ -22,11 +22,6 @@ bool in_library_section(const DebianPackage& package) {
   return section == "libs" || section == "oldlibs";
 }
 
-bool is_default_library_directory(std::string_view directory) {
-  return directory == "lib" || directory == "lib64" ||
-         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu"));
-}
-
 // Directory of the place that `soname` has in a sorted list of places, the loader's default ones first.
 std::optional<std::string> directory_of(const std::string& soname, const std::vector<std::string>& places) {
   std::optional<std::string> result;

@@ -20,12 +20,6 @@ namespace {
 
 constexpr size_t max_script = size_t{64} << 20;  // bytes, of which the first line changes
 
-bool is_default_library_directory(std::string_view directory) {
-  return directory == "lib" || directory == "lib64" ||
-         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu") &&
-          directory.find('/', 4) == std::string_view::npos);
-}
-
 void append_once(std::vector<std::string>& list, std::string entry) {
   if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(std::move(entry));
 }
@@ -315,6 +309,12 @@ class Relocator {
 };
 
 }  // namespace
+
+bool is_default_library_directory(std::string_view directory) {
+  return directory == "lib" || directory == "lib64" ||
+         (directory.starts_with("lib/") && directory.ends_with("-linux-gnu") &&
+          directory.find('/', 4) == std::string_view::npos);
+}
 
 std::string placeholder_digest(std::string_view text) {
   Sha256Digest digest = sha256(fmt::format("flox placeholder {}", text));

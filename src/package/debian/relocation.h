@@ -16,6 +16,9 @@ namespace flox::package {
 
 namespace fs = std::filesystem;
 
+// Whether the loader looks there by itself: "lib", "lib64", "lib/x86_64-linux-gnu". Below a package's /usr.
+bool is_default_library_directory(std::string_view directory);
+
 // A file or directory in a store path; `place` is relative to it ("lib/x86_64-linux-gnu", "bin/sh").
 struct Provider {
   nix::StorePath path;

@@ -16,7 +16,6 @@
 namespace flox::server {
 namespace {
 
-constexpr size_t most_files = 10'000'000;
 constexpr uint64_t nar_size_ratio = 4;  // a NAR's largest size, by that of its file
 constexpr int most_attempts = 20;       // to write a narinfo that others write at the same time
 constexpr size_t narinfos_at_once = 500;
@@ -27,7 +26,7 @@ constexpr int priority = 30;  // of this cache among others
 
 CacheFiles::CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits)
     : store_(store), nars_(nars), keys_(keys), limits_(limits) {
-  for (const auto& name : store_.spool().names(most_files)) store_.spool().remove(name);
+  for (const auto& name : store_.spool().names(most_files_listed)) store_.spool().remove(name);
   store_.prepare(std::string(nix::cache_info_name),
                  nix::CacheInfo{.want_mass_query = true, .priority = priority}.to_string());
   const auto size = store_.size();

@@ -179,7 +179,7 @@ TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
   NarRecords nars(*database);
   const TestStore test_store(dir_.path() / "small");
   const auto store = test_store.open();
-  CacheFiles small(*store, nars, keys_, {.max_upload = 1000, .max_store_bytes = 2000});
+  CacheFiles small(*store, nars, keys_, {.max_upload = 1000, .max_store_bytes = 2000, .database_bytes = 100});
   const auto status_of = [&](std::string_view name, size_t size) {
     try {
       small.begin(name)->write(std::string(size, 'x'));

@@ -14,15 +14,8 @@
 namespace flox::server {
 namespace {
 
-constexpr size_t most_files = 10'000'000;
-
 void sync(int fd, const std::string& what) {
   if (::fsync(fd) != 0) fail_errno(errno, "writing {} to disk", what);
-}
-
-Directory made(const std::filesystem::path& path) {
-  fs::create_directories(path);
-  return Directory(path);
 }
 
 std::optional<ObjectStatus> status_in(const Directory& directory, std::string_view name) {
@@ -38,7 +31,7 @@ std::string version_of(const std::string& text) { return to_hex(bytes_of(sha256(
 
 DirectoryStore::DirectoryStore(std::filesystem::path path)
     : path_(std::move(path)),
-      directory_(made(path_)),
+      directory_(open_or_make(path_)),
       nars_(directory_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1))),
       uploads_(directory_.make_directory("uploads")) {}
 
@@ -106,12 +99,12 @@ bool DirectoryStore::replace(const std::string& name, const std::string& text, c
 void DirectoryStore::remove(const std::string& name) { directory_.remove(name); }
 
 void DirectoryStore::list_nars(const Listed& take) const {
-  for (const auto& name : nars_.names(most_files))
+  for (const auto& name : nars_.names(most_files_listed))
     if (const auto status = status_in(nars_, name)) take(std::string(nix::nar_directory) + name, *status);
 }
 
 void DirectoryStore::list_narinfos(const Listed& take) const {
-  for (const auto& name : directory_.names(most_files))
+  for (const auto& name : directory_.names(most_files_listed))
     if (nix::digest_of_narinfo_name(name))
       if (const auto status = status_in(directory_, name)) take(name, *status);
 }

@@ -1,6 +1,13 @@
 #include "server/files/object_store.h"
 
+#include "base/os/file.h"
+
 namespace flox::server {
+
+Directory open_or_make(const std::filesystem::path& path) {
+  fs::create_directories(path);
+  return Directory(path);
+}
 
 std::vector<std::optional<ObjectStatus>> ObjectStore::statuses(const std::vector<std::string>& names) const {
   std::vector<std::optional<ObjectStatus>> result;

@@ -47,6 +47,11 @@ struct SpooledFile {
   Sha256Digest hash{};
 };
 
+inline constexpr size_t most_files_listed = 10'000'000;  // in a directory
+
+// Makes the directory and those above it if they are missing. Throws Error.
+Directory open_or_make(const std::filesystem::path& path);
+
 // Thread-safe, also against other processes that use the same store. An object appears whole. Names are those
 // of a binary cache (nix/cache_layout.h). Errors: unavailable if the store cannot be reached or is full.
 class ObjectStore {

@@ -71,15 +71,10 @@ store::CacheUrl parsed(const std::string& url) {
   });
 }
 
-Directory made(const std::filesystem::path& path) {
-  fs::create_directories(path);
-  return Directory(path);
-}
-
 }  // namespace
 
 S3Store::S3Store(const std::string& url, const std::filesystem::path& spool, bool presign)
-    : spool_path_(spool), spool_(made(spool)), presign_(presign) {
+    : spool_path_(spool), spool_(open_or_make(spool)), presign_(presign) {
   // Each start empties its spool.
   if (::flock(spool_.fd(), LOCK_EX | LOCK_NB) != 0)
     throw Error(ErrorKind::conflict, fmt::format("another flox-catalog uses {}", spool.string()),

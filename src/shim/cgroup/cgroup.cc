@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "shim/cgroup/stats.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 
 namespace flox::shim {
 namespace {
@@ -125,7 +125,7 @@ void enable_controllers(const fs::path& root, const fs::path& directory) {
       parent /= name;
     }
   } catch (const Error& error) {  // read-only, or gone
-    diary_debug("controllers of {}: {}", directory.string(), error.what());
+    log_debug("controllers of {}: {}", directory.string(), error.what());
   }
 }
 

@@ -11,7 +11,7 @@
 #include "shim/imageless/mutable_nix.h"
 #include "shim/imageless/reserved_places.h"
 #include "shim/imageless/rootfs.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "ttrpc/client.h"
 
 namespace flox::shim {
@@ -225,7 +225,7 @@ asio::awaitable<bool> Imageless::release(std::string container_id) {
     co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
     co_return true;
   } catch (const Error& error) {
-    diary("releasing the environment of {}: {}", container_id, error.what());
+    log_warning("releasing the environment of {}: {}", container_id, error.what());
     co_return false;
   }
 }

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/foreign_error.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "shim/launch/commands.h"
 #include "shim/task/task_service.h"
 
@@ -56,7 +56,7 @@ class Shutdown {
 }  // namespace
 
 void serve_tasks(const CommandLine& line) {
-  open_diary(line.id, line.debug);
+  open_log(line.id, line.debug);
   Fd listening(listening_descriptor);
   if (::fcntl(listening.get(), F_SETFD, FD_CLOEXEC) != 0)
     throw Error(ErrorKind::invalid_input, "no listening socket was passed as descriptor 3",
@@ -72,8 +72,9 @@ void serve_tasks(const CommandLine& line) {
   Imageless imageless(context.get_executor(), Imageless::default_socket());
   Shutdown shutdown(context, publisher, line.socket);
   IdleMemory idle_memory(context.get_executor());
-  World world{context.get_executor(), children, publisher, imageless, idle_memory, line.namespace_name};
-  TaskService service(world, [&shutdown] { shutdown.begin(); });
+  const TaskContext shared{context.get_executor(), children, publisher, imageless, idle_memory,
+                           line.namespace_name};
+  TaskService service(shared, [&shutdown] { shutdown.begin(); });
   ttrpc::Server server(context.get_executor(), std::move(listening), {.same_user_only = true});
   service.serve(server);
 
@@ -86,7 +87,7 @@ void serve_tasks(const CommandLine& line) {
       context.run();
       return;
     } catch (const std::exception& error) {
-      diary("unexpected: {}", message_of(error));  // one request's trouble must not end the pod's shim
+      log_warning("unexpected: {}", message_of(error));  // one request's trouble must not end the pod's shim
     }
   }
 }

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "ttrpc/status.h"
 
 namespace flox::shim {
@@ -65,7 +65,7 @@ std::unique_ptr<PauseRuntime> PauseRuntime::for_sandbox(const oci::RuntimeSpec& 
   std::string why;
   std::optional<oci::SandboxSpec> plain = oci::SandboxSpec::of(spec, why);
   if (!plain) {
-    diary_debug("the OCI runtime makes this container: {}", why);
+    log_debug("the OCI runtime makes this container: {}", why);
     return nullptr;
   }
   return std::unique_ptr<PauseRuntime>(new PauseRuntime(executor, std::move(*plain), bundle));

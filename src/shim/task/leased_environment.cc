@@ -6,7 +6,7 @@
 #include "base/os/directory.h"
 #include "shim/imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 
 namespace flox::shim {
 
@@ -27,7 +27,7 @@ void LeasedEnvironment::detach() const {
   try {
     detach_mutable_nix(bundle_);
   } catch (const Error& error) {
-    diary("taking away the /nix of {}: {}", id_, error.what());
+    log_warning("taking away the /nix of {}: {}", id_, error.what());
   }
 }
 

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "shim/protocol/events.ttrpc.h"
 #include "shim/protocol/time.h"
 
@@ -39,7 +39,7 @@ void Publisher::enqueue(const char* topic, const char* type, std::string bytes) 
   envelope.mutable_event()->set_value(std::move(bytes));
   queue_.push_back(std::move(request));
   if (queue_.size() > queue_limit) {
-    diary("dropping the oldest of {} events that containerd did not take", queue_.size());
+    log_warning("dropping the oldest of {} events that containerd did not take", queue_.size());
     queue_.pop_front();
   }
   if (!drained_->is_set()) return;  // the sender is at work
@@ -59,7 +59,7 @@ asio::awaitable<void> Publisher::send_all() {
         break;
       } catch (const Error& error) {
         refused = error.kind() != ErrorKind::unavailable;
-        if (attempt > 0) diary("sending an event to containerd: {}", error.what());
+        if (attempt > 0) log_warning("sending an event to containerd: {}", error.what());
       }
       if (refused && ++refusals == refusals_limit) break;
       // The first failure is most often a connection that broke while idle; after that containerd is away.

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "oci/mount.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 
 namespace flox::shim {
 
@@ -23,7 +23,7 @@ void RootMount::unmount() {
   try {
     oci::unmount_all(bundle_ / "rootfs");
   } catch (const Error& error) {
-    diary("unmounting {}: {}", (bundle_ / "rootfs").string(), error.what());
+    log_warning("unmounting {}: {}", (bundle_ / "rootfs").string(), error.what());
   }
 }
 

@@ -22,21 +22,22 @@ StdioPaths stdio_of(const wire::CreateTaskRequest& request) {
 
 }  // namespace
 
-Task::Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options)
-    : world_(std::move(world)),
+Task::Task(TaskContext context, const wire::CreateTaskRequest& request, RuntimeOptions options)
+    : context_(std::move(context)),
       id_(request.id()),
       bundle_(request.bundle()),
       options_(std::move(options)),
       root_(bundle_),
-      environment_(world_.imageless, id_, bundle_),
-      events_(world_.publisher, id_),
+      environment_(context_.imageless, id_, bundle_),
+      events_(context_.publisher, id_),
       init_(std::make_shared<TaskProcess>(id_, stdio_owner(), stdio_of(request))),
-      active_execs_(world_.executor) {
+      active_execs_(context_.executor) {
   if (!request.checkpoint().empty()) restore_from_ = restore_of(request, options_);
 }
 
 Stdio::Owner Task::stdio_owner() const {
-  return {world_.executor, world_.children, world_.namespace_name, id_, options_.io_uid, options_.io_gid};
+  return {context_.executor, context_.children, context_.namespace_name, id_,
+          options_.io_uid,   options_.io_gid};
 }
 
 std::shared_ptr<TaskProcess> Task::process(const std::string& exec_id) const {

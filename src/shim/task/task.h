@@ -31,7 +31,7 @@
 namespace flox::shim {
 
 // What all tasks of the shim share.
-struct World {
+struct TaskContext {
   Executor executor;
   Children& children;
   Publisher& publisher;
@@ -45,7 +45,7 @@ class Task : public std::enable_shared_from_this<Task> {
   // Mounts the root, prepares an imageless container, and makes it. Publishes TaskCreate. On failure all is
   // undone. A container that is restored from a checkpoint is made by start().
   // `limit` is how long the client waits: what is made later than that is undone, for nobody will ask for it.
-  static asio::awaitable<std::shared_ptr<Task>> create(World world, wire::CreateTaskRequest request,
+  static asio::awaitable<std::shared_ptr<Task>> create(TaskContext context, wire::CreateTaskRequest request,
                                                        Milliseconds limit);
 
   const std::string& id() const noexcept { return id_; }
@@ -69,7 +69,7 @@ class Task : public std::enable_shared_from_this<Task> {
   asio::awaitable<wire::DeleteResponse> remove(std::string exec_id);
 
  private:
-  Task(World world, const wire::CreateTaskRequest& request, RuntimeOptions options);
+  Task(TaskContext context, const wire::CreateTaskRequest& request, RuntimeOptions options);
   Stdio::Owner stdio_owner() const;
 
   // task_create.cc
@@ -97,7 +97,7 @@ class Task : public std::enable_shared_from_this<Task> {
 
   void happens(PauseEvent event) { pause_ = follow(pause_life, pause_, event, id_); }
 
-  World world_;
+  TaskContext context_;
   std::string id_;
   std::string bundle_;
   RuntimeOptions options_;

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "shim/cgroup/cgroup_migration.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "shim/runtime/oci_runtime.h"
 #include "shim/runtime/pause_runtime.h"
 #include "shim/task/task.h"
@@ -15,10 +15,10 @@ namespace flox::shim {
 using ttrpc::Code;
 using ttrpc::fail_status;
 
-asio::awaitable<std::shared_ptr<Task>> Task::create(World world, wire::CreateTaskRequest request,
+asio::awaitable<std::shared_ptr<Task>> Task::create(TaskContext context, wire::CreateTaskRequest request,
                                                     Milliseconds limit) {
   RuntimeOptions options = RuntimeOptions::decode(request.options());
-  std::shared_ptr<Task> task(new Task(world, request, std::move(options)));
+  std::shared_ptr<Task> task(new Task(context, request, std::move(options)));
   std::exception_ptr failure;
   try {
     co_await task->create_init(request, limit);
@@ -45,14 +45,14 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   own_pid_namespace_ = spec.has_own_pid_namespace();
   const bool sandbox = co_await create_sandbox(spec);
   if (sandbox) co_return;
-  runtime_ = std::make_unique<OciRuntime>(world_.children, options_, world_.namespace_name, id_, bundle_);
+  runtime_ = std::make_unique<OciRuntime>(context_.children, options_, context_.namespace_name, id_, bundle_);
   root_.mount(request);
   co_await environment_.prepare(spec, limit);
   co_await init_->stdio.open();
   if (restore_from_) co_return;
-  Children::ReapingRecord record(world_.children);
+  Children::ReapingRecord record(context_.children);
   const pid_t pid = co_await runtime_->create(init_->stdio, left());
-  init_->adopt(world_.children, pid);
+  init_->adopt(context_.children, pid);
   begin_init();
   environment_.detach();  // the container has its own mount of it
   if (left() < Milliseconds::zero())
@@ -63,19 +63,19 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
 asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
   const StdioPaths& streams = init_->stdio.paths();
   if (restore_from_ || streams.terminal || !(streams.in + streams.out + streams.err).empty()) co_return false;
-  runtime_ = PauseRuntime::for_sandbox(spec, options_, world_.executor, bundle_);
+  runtime_ = PauseRuntime::for_sandbox(spec, options_, context_.executor, bundle_);
   if (!runtime_) co_return false;
-  Children::ReapingRecord record(world_.children);
+  Children::ReapingRecord record(context_.children);
   std::string trouble;
   try {
     const pid_t pid = co_await runtime_->create(init_->stdio, Milliseconds::max());
-    init_->adopt(world_.children, pid);
+    init_->adopt(context_.children, pid);
     begin_init();
     co_return true;
   } catch (const std::exception& error) {
     trouble = message_of(error);
   }
-  diary("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
+  log_warning("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
   co_await runtime_->remove(true);
   co_return false;
 }
@@ -85,7 +85,7 @@ asio::awaitable<void> Task::undo_create() {
   try {
     if (runtime_) co_await runtime_->remove(true);
   } catch (const std::exception& error) {
-    diary("undoing the creation of {}: {}", id_, message_of(error));
+    log_warning("undoing the creation of {}: {}", id_, message_of(error));
   }
   environment_.detach();
   root_.unmount();
@@ -98,7 +98,7 @@ void Task::begin_init() {
     cgroup_ = Cgroup::of_process(init_->pid);
     cgroup_->enable_controllers();
   } catch (const Error& error) {  // it is gone already
-    diary_debug("no cgroup of {}: {}", id_, error.what());
+    log_debug("no cgroup of {}: {}", id_, error.what());
   }
   watch_memory();
 }
@@ -106,9 +106,9 @@ void Task::begin_init() {
 void Task::watch_memory() {
   if (!cgroup_) return;
   try {
-    oom_ = std::make_unique<OomWatch>(world_.executor, *cgroup_, [this] { events_.out_of_memory(); });
+    oom_ = std::make_unique<OomWatch>(context_.executor, *cgroup_, [this] { events_.out_of_memory(); });
   } catch (const Error& error) {
-    diary("cannot watch {} for memory shortage: {}", id_, error.what());
+    log_warning("cannot watch {} for memory shortage: {}", id_, error.what());
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/foreign_error.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "shim/protocol/time.h"
 #include "shim/task/task.h"
 #include "ttrpc/status.h"
@@ -37,7 +37,7 @@ asio::awaitable<void> Task::watch_exec(std::shared_ptr<TaskProcess> process) {
 
 void Task::spawn_watch_init() {
   asio::co_spawn(
-      world_.executor, [self = shared_from_this()] { return self->watch_init(); }, asio::detached);
+      context_.executor, [self = shared_from_this()] { return self->watch_init(); }, asio::detached);
 }
 
 // The exit of init is told last: after that of all execs, and not before Start has told the start.
@@ -57,7 +57,7 @@ asio::awaitable<void> Task::end_others() {
     try {
       co_await runtime_->kill(SIGKILL, true);
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", id_, message_of(error));
+      log_debug("{}: {}", id_, message_of(error));
     }
   }
   if (pause_ != PauseState::paused) co_return;
@@ -65,7 +65,7 @@ asio::awaitable<void> Task::end_others() {
   try {
     co_await runtime_->resume();
   } catch (const std::exception& error) {
-    diary_debug("{}: {}", id_, message_of(error));
+    log_debug("{}: {}", id_, message_of(error));
   }
 }
 

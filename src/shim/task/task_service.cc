@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/os/directory.h"
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 #include "shim/protocol/task_v2.ttrpc.h"
 #include "shim/protocol/task_v3.ttrpc.h"
 #include "shim/protocol/time.h"
@@ -38,21 +38,21 @@ Milliseconds limit_of(const ttrpc::Call& call) {
 
 }  // namespace
 
-TaskService::TaskService(World world, std::function<void()> shut_down)
-    : world_(std::move(world)), shut_down_(std::move(shut_down)) {}
+TaskService::TaskService(TaskContext context, std::function<void()> shut_down)
+    : context_(std::move(context)), shut_down_(std::move(shut_down)) {}
 
 // What every method has in common.
 ttrpc::Handler TaskService::guarded(const char* name, ttrpc::Handler handler) {
   return [this, name, handler = std::move(handler)](ttrpc::Request request) -> asio::awaitable<std::string> {
-    world_.idle_memory.note_activity();
+    context_.idle_memory.note_activity();
     try {
       std::string answer = co_await handler(std::move(request));
       co_return answer;
     } catch (const ttrpc::StatusError& error) {
-      diary_debug("{}: {}", name, error.what());
+      log_debug("{}: {}", name, error.what());
       throw;
     } catch (const std::exception& error) {
-      diary_debug("{}: {}", name, message_of(error));
+      log_debug("{}: {}", name, message_of(error));
       rethrow_for_containerd(error);
     }
   };
@@ -173,7 +173,7 @@ asio::awaitable<wire::CreateTaskResponse> TaskService::create(wire::CreateTaskRe
       service.watch_idleness();
     }
   } reservation{*this, id};
-  std::shared_ptr<Task> task = co_await Task::create(world_, std::move(request), limit);
+  std::shared_ptr<Task> task = co_await Task::create(context_, std::move(request), limit);
   tasks_[id] = task;
   wire::CreateTaskResponse response;
   response.set_pid(static_cast<uint32_t>(task->process("")->pid));
@@ -258,13 +258,13 @@ void TaskService::watch_idleness() {
   if (!idle() || !shut_down_) return;
   auto wait = [this, creates = creates_]() -> asio::awaitable<void> {
     co_await pause_for(idle_limit);
-    world_.idle_memory.note_activity();  // this was some, and left pages behind
+    context_.idle_memory.note_activity();  // this was some, and left pages behind
     if (creates_ != creates || !idle() || !shut_down_) co_return;
-    diary("no task for {} s: containerd has forgotten this shim, which ends",
-          idle_limit / Milliseconds(1000));
+    log_warning("no task for {} s: containerd has forgotten this shim, which ends",
+                idle_limit / Milliseconds(1000));
     shut_down_if_idle();
   };
-  asio::co_spawn(world_.executor, std::move(wait), asio::detached);
+  asio::co_spawn(context_.executor, std::move(wait), asio::detached);
 }
 
 }  // namespace flox::shim

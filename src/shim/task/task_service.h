@@ -18,7 +18,7 @@ class TaskService {
   // `idle_limit`, for then containerd has forgotten this shim. It asks for a task at once, and to shut down
   // after the last; but killed in the middle of a create, or unable to write down where we listen (a full
   // disk), it does not.
-  TaskService(World world, std::function<void()> shut_down);
+  TaskService(TaskContext context, std::function<void()> shut_down);
   // Makes all methods of both versions known to the server, which must not outlive this object.
   void serve(ttrpc::Server& server);
 
@@ -40,7 +40,7 @@ class TaskService {
   // Begins to wait for `idle_limit`, if there is no task now.
   void watch_idleness();
 
-  World world_;
+  TaskContext context_;
   std::function<void()> shut_down_;
   std::map<std::string, std::shared_ptr<Task>> tasks_;
   std::set<std::string> creating_;

@@ -50,9 +50,9 @@ asio::awaitable<void> Task::start_init() {
 }
 
 asio::awaitable<void> Task::restore_init() {
-  Children::ReapingRecord record(world_.children);
+  Children::ReapingRecord record(context_.children);
   const pid_t pid = co_await runtime_->restore(init_->stdio, *restore_from_);
-  init_->adopt(world_.children, pid);
+  init_->adopt(context_.children, pid);
   spawn_watch_init();  // first: also a process whose terminal does not come is one that runs
   begin_init();
 }
@@ -95,15 +95,15 @@ asio::awaitable<void> Task::start_exec(std::shared_ptr<TaskProcess> process) {
   process->happens(ProcessEvent::started);
   events_.exec_started(*process);
   asio::co_spawn(
-      world_.executor, [self = shared_from_this(), process] { return self->watch_exec(process); },
+      context_.executor, [self = shared_from_this(), process] { return self->watch_exec(process); },
       asio::detached);
 }
 
 asio::awaitable<void> Task::launch_exec(std::shared_ptr<TaskProcess> process) {
   co_await process->stdio.open();
-  Children::ReapingRecord record(world_.children);
+  Children::ReapingRecord record(context_.children);
   const pid_t pid = co_await runtime_->exec(process->id, *process->spec, process->stdio);
-  process->adopt(world_.children, pid);
+  process->adopt(context_.children, pid);
   process->stdio.begin();
 }
 

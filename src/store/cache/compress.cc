@@ -10,7 +10,7 @@
 namespace flox::store {
 namespace {
 
-constexpr size_t buffer_size = 256 * 1024;
+constexpr size_t compressed_piece = 256 * 1024;
 constexpr int zstd_default_level = 3;
 constexpr int xz_default_level = 6;
 // From here on a NAR is worth threads of its own; below, other NARs keep the cores busy.
@@ -37,9 +37,9 @@ class Plain : public Compressor {
   ByteSink sink_;
 };
 
-class Zstd : public Compressor {
+class ZstdCompressor : public Compressor {
  public:
-  Zstd(int level, uint64_t size, unsigned threads, ByteSink sink)
+  ZstdCompressor(int level, uint64_t size, unsigned threads, ByteSink sink)
       : sink_(std::move(sink)), context_(ZSTD_createCCtx(), &ZSTD_freeCCtx) {
     if (!context_) fail(ErrorKind::internal, "out of memory for zstd");
     set(ZSTD_c_compressionLevel, level);
@@ -70,12 +70,12 @@ class Zstd : public Compressor {
 
   ByteSink sink_;
   std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context_;
-  std::string buffer_ = std::string(buffer_size, '\0');
+  std::string buffer_ = std::string(compressed_piece, '\0');
 };
 
-class Xz : public Compressor {
+class XzCompressor : public Compressor {
  public:
-  Xz(int level, uint64_t size, unsigned threads, ByteSink sink) : sink_(std::move(sink)) {
+  XzCompressor(int level, uint64_t size, unsigned threads, ByteSink sink) : sink_(std::move(sink)) {
     lzma_ret code = LZMA_OK;
     if (threads > 1 && size >= large) {
       lzma_mt options{};
@@ -89,9 +89,9 @@ class Xz : public Compressor {
     }
     if (code != LZMA_OK) fail(ErrorKind::internal, "xz: cannot begin (code {})", static_cast<int>(code));
   }
-  Xz(const Xz&) = delete;
-  Xz& operator=(const Xz&) = delete;
-  ~Xz() override { lzma_end(&stream_); }
+  XzCompressor(const XzCompressor&) = delete;
+  XzCompressor& operator=(const XzCompressor&) = delete;
+  ~XzCompressor() override { lzma_end(&stream_); }
   void feed(std::string_view piece) override { step(piece, LZMA_RUN); }
   void finish() override { step({}, LZMA_FINISH); }
 
@@ -112,7 +112,7 @@ class Xz : public Compressor {
 
   ByteSink sink_;
   lzma_stream stream_ = LZMA_STREAM_INIT;
-  std::string buffer_ = std::string(buffer_size, '\0');
+  std::string buffer_ = std::string(compressed_piece, '\0');
 };
 
 }  // namespace
@@ -121,11 +121,11 @@ std::unique_ptr<Compressor> make_compressor(const Compression& compression, uint
                                             ByteSink sink) {
   if (compression.method == "none") return std::make_unique<Plain>(std::move(sink));
   if (compression.method == "zstd")
-    return std::make_unique<Zstd>(level_of(compression, zstd_default_level, 1, ZSTD_maxCLevel()), size,
-                                  threads, std::move(sink));
+    return std::make_unique<ZstdCompressor>(level_of(compression, zstd_default_level, 1, ZSTD_maxCLevel()),
+                                            size, threads, std::move(sink));
   if (compression.method == "xz")
-    return std::make_unique<Xz>(level_of(compression, xz_default_level, 1, 9), size, threads,
-                                std::move(sink));
+    return std::make_unique<XzCompressor>(level_of(compression, xz_default_level, 1, 9), size, threads,
+                                          std::move(sink));
   fail(ErrorKind::invalid_input, "'{}' is not a supported compression; supported: none, zstd and xz",
        compression.method);
 }

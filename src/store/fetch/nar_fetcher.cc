@@ -6,13 +6,12 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "store/fetch/progress.h"
 
 namespace flox::store {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr auto progress_interval = std::chrono::milliseconds(100);
 
 // The most of a larger file that may wait for its decompressor, bytes, when `workers` fetch one each.
 size_t large_buffer(uint64_t memory, unsigned workers) {

@@ -6,7 +6,6 @@
 namespace flox::store {
 namespace {
 
-constexpr auto progress_interval = std::chrono::milliseconds(100);
 constexpr double rate_memory = 3;  // seconds
 
 }  // namespace

@@ -9,6 +9,9 @@
 
 namespace flox::store {
 
+// Time between two reports.
+inline constexpr auto progress_interval = std::chrono::milliseconds(100);
+
 // Thread-safe.
 class Progress {
  public:

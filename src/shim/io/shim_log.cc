@@ -1,4 +1,4 @@
-#include "shim/io/diary.h"
+#include "shim/io/shim_log.h"
 
 #include <unistd.h>
 
@@ -26,12 +26,12 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-void open_diary(std::string id, bool debug) {
+void open_log(std::string id, bool debug) {
   shim_id = std::move(id);
   debug_wanted = debug;
 }
 
-void write_diary(const char* level, std::string_view message) {
+void write_log(const char* level, std::string_view message) {
   if (!debug_wanted && std::string_view(level) == "debug") return;
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);

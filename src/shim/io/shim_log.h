@@ -10,17 +10,17 @@
 namespace flox::shim {
 
 // "time=… level=… msg=… id=…" in the form of containerd's own log.
-void write_diary(const char* level, std::string_view message);
+void write_log(const char* level, std::string_view message);
 // Lines of level debug are written only if `debug`; every line carries the id.
-void open_diary(std::string id, bool debug);
+void open_log(std::string id, bool debug);
 
 template <typename... Args>
-void diary(fmt::format_string<Args...> format, Args&&... args) {
-  write_diary("warning", fmt::format(format, std::forward<Args>(args)...));
+void log_warning(fmt::format_string<Args...> format, Args&&... args) {
+  write_log("warning", fmt::format(format, std::forward<Args>(args)...));
 }
 template <typename... Args>
-void diary_debug(fmt::format_string<Args...> format, Args&&... args) {
-  write_diary("debug", fmt::format(format, std::forward<Args>(args)...));
+void log_debug(fmt::format_string<Args...> format, Args&&... args) {
+  write_log("debug", fmt::format(format, std::forward<Args>(args)...));
 }
 
 }  // namespace flox::shim
