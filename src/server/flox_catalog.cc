@@ -113,11 +113,12 @@ std::unique_ptr<server::Database> open_database(const server::ServerSettings& op
 }
 
 std::unique_ptr<server::ObjectStore> open_files(const server::ServerSettings& options) {
+  const server::Presign presign = server::presign_of(options.presign);
   if (options.files.empty()) return std::make_unique<server::DirectoryStore>(options.data / "cache");
   if (options.database.empty())
     fail_usage("flox-catalog: --files needs --database, which catalogs that share a bucket share, too",
                "Pass --database postgresql://USER@HOST/DATABASE.");
-  return std::make_unique<server::S3Store>(options.files, options.data / "uploads", options.presign);
+  return std::make_unique<server::S3Store>(options.files, options.data / "uploads", presign);
 }
 
 // The files of --data itself.

@@ -35,13 +35,13 @@ struct ServerSettings : SettingGroup {
                "s3://BUCKET/PREFIX?region=R, and for other servers than Amazon's endpoint=URL. Any number "
                "of catalogs that share a --database may share it.",
        .is_url = true});
-  bool presign = declare(
+  std::string presign = declare(
       presign,
       {.option = "--presign",
        .help =
-           "Redirect clients that fetch a NAR to a URL of the bucket of --files, which is good for an hour; "
-           "false: send all through the catalog."},
-      true);
+           "Redirect clients that fetch a NAR to a URL of the bucket of --files, which is good for an hour: "
+           "always, never (all goes through the catalog), or auto: if the bucket is at port 443 or 80."},
+      "auto");
   std::filesystem::path token_file = declare(
       token_file,
       {.option = "--token-file",

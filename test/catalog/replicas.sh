@@ -15,7 +15,7 @@ start_replica() {  # NUMBER
   rm -f "$dir/port-$1"
   local options=("${CATALOG_OPTIONS[@]}")
   [ "$1" = 1 ] || options=("${options[@]/endpoint=$S3_URL/endpoint=$S3_PROXY}")
-  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${options[@]}" "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
+  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${options[@]}" --presign always "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
   replica[$1]=$!
 }
 replica=()
@@ -57,7 +57,7 @@ mkdir -p "$dir/laptop" "$dir/home"
 real=$(HOME=$dir/home flox --root "$dir/laptop" store add --name file "$dir/file")
 HOME=$dir/home FLOX_CATALOG_TOKEN=$token flox --root "$dir/laptop" store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$real" >"$dir/copied" 2>&1 || die "$(cat "$dir/copied")"
 : >"$backend_dir/proxy.log"
-HOME=$dir/home FLOX_CATALOG_TOKEN=$token flox --root "$dir/node" store realise --cache "$url/cache?token-file=$dir/token" --trusted-key "$public_key" "$real" >"$dir/realised" 2>&1 || die "$(cat "$dir/realised")"
+HOME=$dir/home FLOX_CATALOG_TOKEN=$token flox --root "$dir/node" store realise --cache "$url/cache?token-file=$dir/token&nar-url=$S3_PROXY/bucket/cache/nar" --trusted-key "$public_key" "$real" >"$dir/realised" 2>&1 || die "$(cat "$dir/realised")"
 cmp "$dir/file" "$dir/node$real"
 NIX_CONFIG="experimental-features = nix-command" HOME=$dir/home XDG_CACHE_HOME=$dir/home nix copy --from "$url/cache" --to "$dir/nix" --option trusted-public-keys "$public_key" "$real"
 cmp "$dir/file" "$dir/nix$real"
@@ -140,6 +140,7 @@ await 1
 equal "$(find "$dir/data-1/uploads" -type f | wc -l)" 0
 
 step "what cannot be shared is refused"
+refused "'sometimes' is not known" flox-catalog --listen 127.0.0.1:0 --data "$dir/data-3" --presign sometimes
 refused "--database" flox-catalog --listen 127.0.0.1:0 --data "$dir/data-3" --files s3://bucket/cache
 refused "another flox-catalog uses" flox-catalog --listen 127.0.0.1:0 --data "$dir/data-1" "${CATALOG_OPTIONS[@]}"
 refused "not a setting of a bucket" flox-catalog --listen 127.0.0.1:0 --data "$dir/data-3" --database "$database_url" --database-password-file "$backend_dir/password" --files 's3://bucket?priority=3'

@@ -181,7 +181,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
   }
   EXPECT_EQ(get(api_, nix::narinfo_name(path('0'))).status, 200);
   EXPECT_EQ(nix::NarInfo::parse(body(get(api_, nix::narinfo_name(path('0'))))).url, narinfo.url);
-  const auto plain = test_store_.open(false);
+  const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
   Api without(records_, environments_, cache, keys_, {});
   EXPECT_EQ(get(without, narinfo.url).status, 200);

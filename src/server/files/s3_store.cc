@@ -73,8 +73,17 @@ store::CacheUrl parsed(const std::string& url) {
 
 }  // namespace
 
-S3Store::S3Store(const std::string& url, const std::filesystem::path& spool, bool presign)
-    : spool_path_(spool), spool_(open_or_make(spool)), presign_(presign) {
+Presign presign_of(std::string_view text) {
+  for (const auto& [name, presign] : {std::pair<std::string_view, Presign>{"auto", Presign::automatic},
+                                      {"always", Presign::always},
+                                      {"never", Presign::never}})
+    if (text == name) return presign;
+  throw Error(ErrorKind::invalid_input, fmt::format("--presign: '{}' is not known", text),
+              "Use auto, always or never.");
+}
+
+S3Store::S3Store(const std::string& url, const std::filesystem::path& spool, Presign presign)
+    : spool_path_(spool), spool_(open_or_make(spool)) {
   // Each start empties its spool.
   if (::flock(spool_.fd(), LOCK_EX | LOCK_NB) != 0)
     throw Error(ErrorKind::conflict, fmt::format("another flox-catalog uses {}", spool.string()),
@@ -87,6 +96,8 @@ S3Store::S3Store(const std::string& url, const std::filesystem::path& spool, boo
   if (!bucket_.credentials)
     throw Error(ErrorKind::not_found, fmt::format("{}: there are no keys to write to it", name_),
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile: profile=NAME.");
+  const uint16_t port = HttpUrl::parse(bucket_.base_url).port;
+  presign_ = presign == Presign::always || (presign == Presign::automatic && (port == 443 || port == 80));
 }
 
 std::string S3Store::url_of(const std::string& name, std::string_view query) const {

@@ -16,13 +16,19 @@
 
 namespace flox::server {
 
+// Whether clients are sent to the bucket itself for a NAR. automatic: if it is at port 443 or 80, which every
+// client may connect to: flox's own fetcher is confined to those and to the ports that its settings name.
+enum class Presign { automatic, always, never };
+// Throws Error(invalid_input) for another text than "auto", "always" and "never".
+Presign presign_of(std::string_view text);
+
 class S3Store : public ObjectStore {
  public:
   // `url` is s3://BUCKET[/PREFIX][?region=…&endpoint=…&scheme=…&profile=…]. `spool` is made if it is missing,
-  // and this object's alone: Error(conflict) if another process has it. `presign`: serve() gives URLs of the
-  // bucket. Asks nothing yet. Throws Error(invalid_input) for another URL, not_found without keys, and as
-  // store::find_s3_bucket() does.
-  S3Store(const std::string& url, const std::filesystem::path& spool, bool presign);
+  // and this object's alone: Error(conflict) if another process has it. `presign`: whether serve() gives
+  // URLs of the bucket. Asks nothing yet. Throws Error(invalid_input) for another URL, not_found without
+  // keys, and as store::find_s3_bucket() does.
+  S3Store(const std::string& url, const std::filesystem::path& spool, Presign presign);
 
   std::string name() const override { return name_; }
   const Directory& spool() const override { return spool_; }
@@ -60,7 +66,7 @@ class S3Store : public ObjectStore {
   store::S3Bucket bucket_;
   std::filesystem::path spool_path_;
   Directory spool_;
-  bool presign_;
+  bool presign_ = false;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<HttpClient>> clients_;  // idle, with their connections
 };

@@ -24,7 +24,7 @@ class TestStore {
 
   static bool in_bucket() { return std::getenv("FLOX_TEST_S3") != nullptr; }
   // Opened as a catalog does; any number of times.
-  std::unique_ptr<ObjectStore> open(bool presign = true) const {
+  std::unique_ptr<ObjectStore> open(Presign presign = Presign::always) const {
     if (!in_bucket()) return std::make_unique<DirectoryStore>(directory_);
     static int opened = 0;
     // The variable has NAME where the prefix is to stand.
