@@ -20,6 +20,8 @@ comes_again() {
 }
 authorised=(-H "Authorization: Bearer $token")
 
+hanging=()
+
 if [ "$BACKEND" = local ]; then
   [ "$(id -u)" = 0 ] || { echo "a small file system needs root to be mounted"; exit 77; }
   [ -n "${IN_NAMESPACE:-}" ] || exec env IN_NAMESPACE=1 unshare -m "$0" "$@"
@@ -99,6 +101,15 @@ done
 wait $publisher || die "the publisher failed"
 equal "$(sql "select count(*) from builds where version like '2.%'")" 60
 
+step "S3 hangs: whoever needs it gets 503, and nobody else waits for that"
+kill -STOP "$s3"
+for i in {1..8}; do curl -s -m 60 -o /dev/null -w '%{http_code}\n' "$url/cache/$digest.narinfo" >"$dir/hanging-$i" & hanging[i]=$!; done
+for i in {1..8}; do wait "${hanging[i]}" || die "request $i got no answer"; equal "$(cat "$dir/hanging-$i")" 503; done
+equal "$(ask GET /api/v1/catalog/packages/web)" 200
+kill -CONT "$s3"
+await_ready
+equal "$(ask GET "/cache/$digest.narinfo")" 200
+
 step "S3 is away: 503, and /readyz says so"
 stop_s3
 comes_again 503 GET "/cache/$digest.narinfo"
@@ -112,7 +123,8 @@ equal "$(spooled)" 0
 
 step "an empty bucket comes back: what is missing is said to be missing, and can be published again"
 start_s3
-equal "$(ask GET "/cache/$digest.narinfo")" 404
+end=$((SECONDS + 20))
+until [ "$(ask GET "/cache/$digest.narinfo")" = 404 ]; do [ $SECONDS -lt $end ] || die "it does not recover: $(cat "$dir/answer")"; sleep 0.1; done
 equal "$(put "$nar" "$dir/nar")" 201
 equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
 equal "$(record web "$(build 3.0)")" 201

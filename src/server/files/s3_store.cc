@@ -18,12 +18,13 @@
 namespace flox::server {
 namespace {
 
-constexpr int attempts = 3;
-constexpr auto first_pause = std::chrono::milliseconds(100);  // then four times as long
-constexpr uint64_t part_size = 8 << 20;                       // bytes, in memory for each upload
-constexpr uint64_t most_parts = 10'000;                       // S3's limit
-constexpr uint64_t largest_answer = 4 << 20;                  // of S3's own documents
-constexpr size_t at_once = 32;                                // requests of one call
+constexpr int attempts = 2;
+constexpr auto first_pause = std::chrono::milliseconds(200);
+constexpr uint64_t part_size = 8 << 20;       // bytes, in memory for each upload
+constexpr uint64_t most_parts = 10'000;       // S3's limit
+constexpr uint64_t largest_answer = 4 << 20;  // of S3's own documents
+constexpr size_t at_once = 32;                // requests of one call
+constexpr auto longest_stall = std::chrono::seconds(10);
 constexpr auto presigned_for = std::chrono::hours(1);
 
 bool may_pass(int status) { return status == 408 || status == 429 || status >= 500; }
@@ -109,8 +110,30 @@ HttpRequest S3Store::request(std::string method, std::string url, uint64_t most)
           .url = std::move(url),
           .timeout = std::chrono::milliseconds(0),  // a large file takes as long as it moves
           .connect_timeout = std::chrono::seconds(5),
-          .stall_timeout = std::chrono::seconds(20),
+          .stall_timeout = longest_stall,
           .max_body = BodyLimit(most)};
+}
+
+// A server that does not answer keeps a thread waiting, of which there are few: for as long as that took,
+// others do not try.
+template <typename Exchange>
+auto S3Store::guarded(Exchange&& exchange) const {
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    const std::scoped_lock lock(mutex_);
+    if (begin < down_until_) fail(ErrorKind::unavailable, "{}: it did not answer a moment ago", name_);
+  }
+  try {
+    return exchange();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) {
+      const auto end = std::chrono::steady_clock::now();
+      const std::scoped_lock lock(mutex_);
+      down_until_ =
+          std::max(down_until_, end + std::min<std::chrono::nanoseconds>(end - begin, longest_stall));
+    }
+    throw error.with_context(name_);
+  }
 }
 
 // Every attempt is signed anew: a signature holds for fifteen minutes.
@@ -124,19 +147,21 @@ HttpResponse S3Store::send(HttpRequest request, const std::string& body_hash) co
     }
   }
   if (!client) client = std::make_unique<HttpClient>();
-  HttpResponse response;
-  auto pause = first_pause;
-  for (int attempt = 1;; ++attempt, pause *= 4) {
-    HttpRequest signed_request = request;
-    aws::sign(signed_request, *bucket_.credentials, bucket_.scope, Clock::now(), body_hash);
-    try {
-      response = client->send(signed_request);
-      if (attempt == attempts || !may_pass(response.status)) break;
-    } catch (const Error& error) {
-      if (attempt == attempts || error.kind() != ErrorKind::unavailable) throw error.with_context(name_);
+  HttpResponse response = guarded([&] {
+    for (int attempt = 1;; ++attempt) {
+      HttpRequest signed_request = request;
+      aws::sign(signed_request, *bucket_.credentials, bucket_.scope, Clock::now(), body_hash);
+      const auto begin = std::chrono::steady_clock::now();
+      try {
+        HttpResponse answer = client->send(signed_request);
+        if (attempt == attempts || !may_pass(answer.status)) return answer;
+      } catch (const Error& error) {
+        const bool was_slow = std::chrono::steady_clock::now() - begin > longest_stall / 2;
+        if (attempt == attempts || was_slow || error.kind() != ErrorKind::unavailable) throw;
+      }
+      std::this_thread::sleep_for(first_pause);
     }
-    std::this_thread::sleep_for(pause);
-  }
+  });
   const std::scoped_lock lock(mutex_);
   clients_.push_back(std::move(client));
   return response;
@@ -194,7 +219,7 @@ std::vector<std::optional<ObjectStatus>> S3Store::statuses(const std::vector<std
     for (size_t i = first; i < end; ++i)
       transfers.push_back(start(request("HEAD", url_of(names[i]), 0), 1 << 10));
     for (size_t i = first; i < end; ++i) {
-      const HttpResponse response = in_context(name_, [&] { return transfers[i - first]->response(); });
+      const HttpResponse response = guarded([&] { return transfers[i - first]->response(); });
       if (response.status == 404) continue;
       if (!response.ok()) fail_answer(request("HEAD", url_of(names[i]), 0), response);
       result[i] = status_of(response);
@@ -213,7 +238,7 @@ std::vector<std::optional<SmallObject>> S3Store::read_all(const std::vector<std:
       transfers.push_back(start(request("GET", url_of(names[i]), most), 64 << 10));
     for (size_t i = first; i < end; ++i) {
       SmallObject object;
-      const HttpResponse response = in_context(name_, [&] {
+      const HttpResponse response = guarded([&] {
         for (std::string piece; transfers[i - first]->read(piece);) object.text += piece;
         return transfers[i - first]->response();
       });
@@ -230,7 +255,7 @@ void S3Store::stream(const std::string& name, const ByteSink& sink) const {
   const HttpRequest get = request("GET", url_of(name), UINT64_MAX);
   const auto transfer = start(get, 1 << 20);
   std::string piece;
-  while (in_context(name_, [&] { return transfer->read(piece); })) sink(piece);
+  while (guarded([&] { return transfer->read(piece); })) sink(piece);
   const HttpResponse response = transfer->response();
   if (response.status == 404) fail(ErrorKind::not_found, "{} has no {}", name_, name);
   if (!response.ok()) fail_answer(get, response);

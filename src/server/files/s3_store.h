@@ -56,6 +56,8 @@ class S3Store : public ObjectStore {
   std::string url_of(const std::string& name, std::string_view query = {}) const;
   HttpRequest request(std::string method, std::string url, uint64_t most) const;
   HttpResponse send(HttpRequest request, const std::string& body_hash = {}) const;
+  template <typename Exchange>
+  auto guarded(Exchange&& exchange) const;
   std::shared_ptr<HttpTransfer> start(HttpRequest request, size_t buffer) const;
   void put_in_parts(const std::string& name, const SpooledFile& file);
   void list(const std::string& query, const Listed& take) const;
@@ -69,6 +71,7 @@ class S3Store : public ObjectStore {
   bool presign_ = false;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<HttpClient>> clients_;  // idle, with their connections
+  mutable std::chrono::steady_clock::time_point down_until_{};
 };
 
 }  // namespace flox::server
