@@ -41,6 +41,7 @@ refused "no pg_hba.conf entry" start
 
 step "a server on another machine must show one unless the URL says otherwise"
 with "${plain/127.0.0.1/db.example}?hostaddr=127.0.0.1"
+unset NIX_SSL_CERT_FILE
 export SSL_CERT_FILE=$dir/other.crt
 refused "certificate verify failed" start
 export SSL_CERT_FILE=$dir/server.crt
