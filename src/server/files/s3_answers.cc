@@ -83,8 +83,9 @@ std::optional<std::chrono::system_clock::time_point> parse_s3_time(std::string_v
       !read_number(text.substr(14, 2), minute) || !read_number(text.substr(17, 2), second))
     return std::nullopt;
   const auto date = std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
-  if (year < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-      second > 60)
+  // The clock counts nanoseconds, from 1677 to 2262.
+  if (year < 1970 || year > 2200 || !date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+      second < 0 || second > 60)
     return std::nullopt;
   return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
          std::chrono::seconds(second);
