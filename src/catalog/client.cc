@@ -6,6 +6,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/foreign_error.h"
+#include "base/net/form.h"
 #include "base/net/http_client.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
@@ -120,6 +121,9 @@ struct Client::State {
       throw Error(ErrorKind::invalid_input, "no catalog is configured",
                   "Set FLOX_CATALOG_URL, or catalog_url in /etc/flox/config.toml.");
     request.url = url + request.url;
+    // A login may be a proxy's, for which a token is none: where reading needs both, the login's password is
+    // the token.
+    if (!login && request.bearer.empty()) request.bearer = token;
     request.login = login;
     try {
       return http.send(request);
@@ -208,6 +212,18 @@ int64_t Client::push(const EnvironmentName& name, const std::string& manifest, c
   request.bearer = state_->token;
   return state_->ask(std::move(request), fmt::format("pushing environment '{}'", name.to_string()),
                      [](const json& answer) { return number(answer, "generation"); });
+}
+
+json Client::ask(const std::string& method, const std::string& path, const json& body,
+                 std::string_view what) {
+  HttpRequest request = body.is_null() ? get(path) : post(path, body);
+  request.method = method;
+  request.bearer = state_->token;
+  return state_->ask(std::move(request), what, [](const json& answer) { return answer; });
+}
+
+json Client::ask_with_form(const std::string& path, const Form& form, std::string_view what) {
+  return state_->ask(form_request(path, form, max_answer), what, [](const json& answer) { return answer; });
 }
 
 void Client::publish(const PackageBuild& build) {

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/data/secret.h"
+#include "base/net/form.h"
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
@@ -18,7 +21,8 @@ namespace flox::catalog {
 class Client : public env::Resolver {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
-  // is read here. `token` for publishing, may be empty. Throws Error(invalid_input) for what is no URL.
+  // is read here. `token` may be empty: then only what is public can be read. Throws Error(invalid_input) for
+  // what is no URL.
   explicit Client(std::string url, Secret token = {});
   ~Client() override;
 
@@ -44,6 +48,12 @@ class Client : public env::Resolver {
   // Pushes its next generation, and gives the number; the latest one's if nothing has changed. Throws
   // Error(untrusted) if the token is refused.
   int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock);
+  // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
+  // document; `what` is what errors begin with.
+  nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
+                     std::string_view what);
+  // The same with a form (application/x-www-form-urlencoded), without the token.
+  nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);
   // Records a build whose closure the cache already has. Throws Error(conflict) if this version exists with
   // other store paths, untrusted if the token is refused.
   void publish(const PackageBuild& build);

@@ -1,12 +1,24 @@
 #include "catalog/settings.h"
 
+#include <cstdlib>
+
 #include "base/error.h"
+#include "catalog/credentials.h"
 
 namespace flox::catalog {
 
-Secret CatalogSettings::token() const {
-  if (!catalog_token.empty() || catalog_token_file.empty()) return catalog_token;
-  return in_context("catalog_token_file", [&] { return read_secret_file(catalog_token_file); });
+Secret CatalogSettings::token_for(const std::string& url) const {
+  if (!catalog_token.empty()) return catalog_token;
+  if (!catalog_token_file.empty())
+    return in_context("catalog_token_file", [&] { return read_secret_file(catalog_token_file); });
+  return url.empty() ? Secret() : stored_token(url);
+}
+
+Secret stored_token(const std::string& catalog_url) {
+  if (std::getenv("HOME") == nullptr && std::getenv("XDG_CONFIG_HOME") == nullptr) return {};
+  const Credentials all = Credentials::load(Credentials::default_file());
+  const Credential* found = all.find(catalog_url);
+  return found == nullptr ? Secret() : found->token;
 }
 
 std::string cache_url_of(std::string_view catalog_url) {

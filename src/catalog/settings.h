@@ -27,11 +27,17 @@ struct CatalogSettings : SettingGroup {
            "File with the secret key to sign with, which only its owner may read: flox publish, flox store "
            "copy, sign and serve."});
 
-  // The token, from its file, which is read at each call, if it is not at hand; empty if there is none.
+  // The token; or that of its file, which is read at each call; or the one with which the user has logged in
+  // to this catalog (credentials.h). Empty if there is none.
   // Throws Error (read_secret_file).
-  Secret token() const;
+  Secret token() const { return token_for(catalog_url); }
+  // The same for the catalog at another URL.
+  Secret token_for(const std::string& url) const;
 };
 
+// The token with which the user has logged in to that catalog; empty if there is none. Throws Error
+// (Credentials::load).
+Secret stored_token(const std::string& catalog_url);
 // The binary cache of the catalog at that URL.
 std::string cache_url_of(std::string_view catalog_url);
 // Where store paths are fetched from, in this order: the catalog's cache, if there is a catalog, and the

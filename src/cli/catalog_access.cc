@@ -4,15 +4,58 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "base/log.h"
+#include "base/net/http_client.h"
+#include "base/net/netrc.h"
+#include "base/net/url.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
+namespace {
 
-catalog::Client configured_catalog() { return catalog::Client(Config::load().catalog_url); }
+// Whoever has logged in fetches as that user, unless there is a login for the server already. The catalog
+// looks at the password only.
+std::string with_login(const std::string& catalog_url) {
+  try {
+    const HttpUrl url = HttpUrl::parse(catalog_url);
+    if (url.login || netrc_login(url)) return catalog_url;
+    const Secret token = catalog::stored_token(catalog_url);
+    if (token.empty()) return catalog_url;
+    const size_t host = catalog_url.find("://") + 3;
+    return catalog_url.substr(0, host) + "token:" + url_encode(token.reveal()) + "@" +
+           catalog_url.substr(host);
+  } catch (const Error& error) {  // whoever opens the cache says it
+    log::debug("fetching without the token: {}", error.what());
+    return catalog_url;
+  }
+}
+
+}  // namespace
+
+catalog::Client configured_catalog() {
+  const Config config = Config::load();
+  return catalog::Client(config.catalog_url, readable_token(config));
+}
 
 catalog::Client configured_catalog_with_token() {
   const Config config = Config::load();
   return catalog::Client(config.catalog_url, config.token());
+}
+
+Secret readable_token(const Config& config) {
+  try {
+    return config.token();
+  } catch (const Error& error) {  // a file of root's, say: what is public can be read without
+    log::debug("reading without the token: {}", error.what());
+    return {};
+  }
+}
+
+std::vector<std::string> readable_caches(const Config& config) {
+  std::vector<std::string> caches = catalog::caches_of(config, config);
+  if (!config.catalog_url.empty()) caches.at(0) = catalog::cache_url_of(with_login(config.catalog_url));
+  return caches;
 }
 
 void print_json(const std::vector<catalog::PackageBuild>& builds) {

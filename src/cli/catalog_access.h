@@ -4,13 +4,22 @@
 #include <vector>
 
 #include "catalog/client.h"
+#include "catalog/settings.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 
-// Without the token, which reading packages does not need. Errors come with the first request.
+// With the configured token if it can be read, which what is public does not need. Errors come with the first
+// request.
 catalog::Client configured_catalog();
 // With the configured token, for environments. Throws Error if its file cannot be used.
 catalog::Client configured_catalog_with_token();
+
+// The configured token; empty if there is none, or its file cannot be used.
+Secret readable_token(const Config& config);
+
+// Where store paths are fetched from (catalog::caches_of), the catalog's cache as the user who has logged in.
+std::vector<std::string> readable_caches(const Config& config);
 
 // A JSON list on standard output.
 void print_json(const std::vector<catalog::PackageBuild>& builds);

@@ -21,6 +21,8 @@ void add_pull(CLI::App& app);
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);
+void add_auth(CLI::App& app);
+void add_owner(CLI::App& app);
 void add_config(CLI::App& app);
 
 }  // namespace flox::cli

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "catalog/client.h"
-#include "catalog/settings.h"
+#include "cli/catalog_access.h"
 #include "cli/pod_client.h"
 #include "cli/variables.h"
 #include "env/profile.h"
@@ -21,7 +21,7 @@ namespace {
 std::string pod_socket() { return CliVariables::read().pod_socket; }
 
 store::RealiseOptions realise_options(const Config& config) {
-  return {.caches = catalog::caches_of(config, config),
+  return {.caches = readable_caches(config),
           .trusted_keys = nix::TrustedKeys(config.trusted_keys),
           .trust_content_addressed = config.trust_content_addressed};
 }
@@ -73,7 +73,7 @@ std::string namespace_default() { return default_environment(pod_socket()); }
 std::unique_ptr<env::Resolver> make_resolver() {
   if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
   Config config = Config::load();
-  return std::make_unique<catalog::Client>(config.catalog_url);
+  return std::make_unique<catalog::Client>(config.catalog_url, readable_token(config));
 }
 
 std::unique_ptr<env::Realiser> make_realiser() {

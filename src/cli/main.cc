@@ -48,6 +48,8 @@ int run(int argc, char** argv) {
   add_store(app);
   add_node(app);
   add_kube(app);
+  add_auth(app);
+  add_owner(app);
   add_config(app);
   return run_command_line(app, argc, argv);
 }

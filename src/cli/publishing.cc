@@ -33,8 +33,9 @@ void leave_no_core() noexcept {
 }
 
 Secret token_of(const PublishTo& to, const Config& config) {
-  return to.token_file.empty() ? config.token()
-                               : in_context("--token-file", [&] { return read_secret_file(to.token_file); });
+  return to.token_file.empty()
+             ? config.token_for(to.catalog_url.empty() ? config.catalog_url : to.catalog_url)
+             : in_context("--token-file", [&] { return read_secret_file(to.token_file); });
 }
 
 }  // namespace

@@ -24,6 +24,8 @@
 #include "server/api/api.h"
 #include "server/files/directory_store.h"
 #include "server/files/s3_store.h"
+#include "server/identity/accounts.h"
+#include "server/records/clock.h"
 #include "server/records/database.h"
 #include "server/settings.h"
 
@@ -52,10 +54,11 @@ std::shared_ptr<HttpTls> make_tls(const server::ServerSettings& options) {
   return options.tls_cert.empty() ? nullptr : std::make_shared<HttpTls>(options.tls_cert, options.tls_key);
 }
 
-// What is done now and then, beside serving: NARs that nobody published, memory that nobody uses.
+// What is done now and then, beside serving: NARs that nobody published, old tokens, memory that nobody uses.
 class Housekeeping {
  public:
-  explicit Housekeeping(server::CacheFiles& cache) : thread_([this, &cache] { run(cache); }) {}
+  Housekeeping(server::CacheFiles& cache, server::Accounts& accounts)
+      : thread_([this, &cache, &accounts] { run(cache, accounts); }) {}
   Housekeeping(const Housekeeping&) = delete;
   Housekeeping& operator=(const Housekeeping&) = delete;
   ~Housekeeping() {
@@ -70,22 +73,25 @@ class Housekeeping {
  private:
   static constexpr auto pause = std::chrono::seconds(10);
   static constexpr int pauses_between_sweeps = 360;
+  static constexpr int64_t expired_tokens_stay = 30 * 24 * 60 * 60;  // seconds, for those who look for them
 
-  void run(server::CacheFiles& cache) {
+  void run(server::CacheFiles& cache, server::Accounts& accounts) {
     for (int pauses = 0;; ++pauses) {
-      if (pauses % pauses_between_sweeps == 0) sweep(cache);
+      if (pauses % pauses_between_sweeps == 0) sweep(cache, accounts);
       count(cache);
       return_freed_memory();
       std::unique_lock lock(mutex_);
       if (changed_.wait_for(lock, pause, [&] { return is_over_; })) return;
     }
   }
-  static void sweep(server::CacheFiles& cache) {
+  static void sweep(server::CacheFiles& cache, server::Accounts& accounts) {
     try {
-      if (const size_t removed = cache.remove_orphans(); removed > 0)
-        log::info("removed {} NARs that no narinfo names", removed);
+      const size_t removed = cache.remove_orphans(
+          server::Clock::now(), [&](const std::string& name) { accounts.readers.forget(name); });
+      if (removed > 0) log::info("removed {} NARs that no narinfo names", removed);
+      accounts.tokens.remove_expired(server::unix_time() - expired_tokens_stay);
     } catch (const std::exception& error) {
-      log::warning("looking for NARs that no narinfo names: {}", message_of(error));
+      log::warning("looking for what is not needed any more: {}", message_of(error));
     }
   }
 
@@ -133,8 +139,9 @@ void say_what_is_on(const server::ServerSettings& options, uint16_t port, const 
                     const server::ObjectStore& files, const server::RegisteredKeys& keys) {
   log::info("listening on {}://{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
             options.listen.with_port(port), options.data.string(),
-            options.token_file.empty() ? "; read-only: no --token-file" : "");
+            options.token_file.empty() ? "; no --token-file: there is no operator's token" : "");
   log::info("the database: {}; the files: {}", database.name(), files.name());
+  if (!options.oidc_issuer.empty()) log::info("people log in at {}", printable_url(options.oidc_issuer));
   if (keys.empty())
     log::warning(
         "development mode: no --trusted-key is registered, so signatures are not verified, and every build "
@@ -160,11 +167,30 @@ void wait_for_end(const sigset_t& signals, HttpTls* tls) {
   }
 }
 
+server::AccountOptions account_options(const server::ServerSettings& options) {
+  if (options.oidc_issuer.empty() != options.oidc_client_id.empty())
+    fail_usage("flox-catalog: only one of --oidc-issuer and --oidc-client-id is given",
+               "Pass both, or none.");
+  server::AccountOptions accounts{
+      .login = {.issuer = options.oidc_issuer,
+                .client_id = options.oidc_client_id,
+                .user_claim = options.oidc_user_claim},
+      .audit_log = options.audit_log.empty() ? options.data / "audit.log" : options.audit_log,
+      .audit_log_bytes = options.audit_log_size.bytes,
+      .audit_log_files = static_cast<unsigned>(options.audit_log_files)};
+  if (!options.token_file.empty())
+    accounts.operator_token =
+        in_context("--token-file", [&] { return read_secret_file(options.token_file); });
+  if (!options.oidc_rules.empty())
+    accounts.rules = in_context("--oidc-rules", [&] {
+      return server::parse_exchange_rules(read_file(options.oidc_rules, 1 << 20),
+                                          options.oidc_rules.string());
+    });
+  return accounts;
+}
+
 void serve(const server::ServerSettings& options) {
-  // Without a token nobody may change anything.
-  Secret token = options.token_file.empty()
-                     ? Secret()
-                     : in_context("--token-file", [&] { return read_secret_file(options.token_file); });
+  server::AccountOptions wanted = account_options(options);
   const server::RegisteredKeys keys(options.trusted_keys);
   server::CacheLimits limits{.max_upload = options.max_upload.bytes,
                              .max_store_bytes = options.max_store_bytes.bytes,
@@ -189,8 +215,9 @@ void serve(const server::ServerSettings& options) {
   server::NarRecords nars(*database);
   server::CacheFiles cache(*files, nars, keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
-  server::Api api(records, environments, cache, keys,
-                  {.token = std::move(token), .public_url = options.public_url, .further_metrics = [&] {
+  server::Accounts accounts(*database, std::move(wanted));
+  server::Api api(records, environments, cache, keys, accounts,
+                  {.public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()
                                             : metrics_text(http->counters(), "flox_catalog_http_");
@@ -209,7 +236,7 @@ void serve(const server::ServerSettings& options) {
                      .transport = tls},
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
-  const Housekeeping housekeeping(cache);
+  const Housekeeping housekeeping(cache, accounts);
   say_what_is_on(options, server.port(), *database, *files, keys);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
   wait_for_end(signals, tls.get());

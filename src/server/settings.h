@@ -45,8 +45,9 @@ struct ServerSettings : SettingGroup {
   std::filesystem::path token_file = declare(
       token_file,
       {.option = "--token-file",
-       .help = "File (mode 0600) with the token that publishers must show; without one the catalog is "
-               "read-only."});
+       .help =
+           "File (mode 0600) with the operator's token, which may do everything: publish, and make owners. "
+           "Without one, only tokens that the catalog gave out change anything."});
   std::vector<std::string> trusted_keys = declare(
       trusted_keys,
       {.option = "--trusted-key",
@@ -80,6 +81,34 @@ struct ServerSettings : SettingGroup {
        .least = 1,
        .most = 24 * 365},
       std::chrono::hours(24));
+  std::string oidc_issuer = declare(
+      oidc_issuer, {.option = "--oidc-issuer",
+                    .help = "URL of the OpenID Connect issuer at which people log in: flox auth login.",
+                    .is_url = true});
+  std::string oidc_client_id =
+      declare(oidc_client_id, {.option = "--oidc-client-id",
+                               .help = "The client that flox is at that issuer; its tokens must be for it."});
+  std::string oidc_user_claim = declare(
+      oidc_user_claim,
+      {.option = "--oidc-user-claim", .help = "Claim of the issuer's tokens that names the user."}, "email");
+  std::filesystem::path oidc_rules = declare(
+      oidc_rules,
+      {.option = "--oidc-rules",
+       .help = "TOML file that says which workloads' tokens are exchanged for which owner's: CI jobs, "
+               "Kubernetes service accounts."});
+  std::filesystem::path audit_log =
+      declare(audit_log, {.option = "--audit-log",
+                          .help = "File for a line about each change and each refused change; without it: "
+                                  "audit.log in the data directory."});
+  Size audit_log_size = declare(
+      audit_log_size,
+      {.option = "--audit-log-size", .help = "Size at which the audit log is begun anew.", .least = 1 << 12},
+      {64ULL << 20});
+  size_t audit_log_files = declare(audit_log_files,
+                                   {.option = "--audit-log-files",
+                                    .help = "How many older files of the audit log are kept.",
+                                    .most = 1000},
+                                   8);
   size_t max_connections = declare(
       max_connections,
       {.option = "--max-connections",

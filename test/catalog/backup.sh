@@ -31,6 +31,14 @@ for page in s3.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix
 PY
   fi
 }
+# Who may read the files that came meanwhile.
+backup_readers() {
+  if [ "$BACKEND" = local ]; then
+    sqlite3 "$data/catalog.sqlite" ".dump cache_readers" >"$dir/saved/cache_readers.sql"
+  else
+    PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/pg_dump" -Fc -t cache_readers -d "$database_url" -f "$dir/saved/cache_readers.dump"
+  fi
+}
 lose_everything() {
   stop_catalog KILL || true
   rm -rf "$data"
@@ -44,9 +52,11 @@ restore() {
   if [ "$BACKEND" = local ]; then
     cp "$dir/saved/catalog.sqlite" "$data/"
     cp -r "$dir/saved/cache" "$data/"
+    (echo 'drop table cache_readers;'; cat "$dir/saved/cache_readers.sql") | sqlite3 -bail "$data/catalog.sqlite"
   else
     "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
     PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/pg_restore" --no-owner -d "$database_url" "$dir/saved/catalog.dump"
+    PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/pg_restore" --no-owner --clean -d "$database_url" "$dir/saved/cache_readers.dump"
     bucket "$dir/saved/cache" <<'PY'
 import boto3, os, sys
 s3 = boto3.client("s3", endpoint_url=sys.argv[1])
@@ -72,7 +82,16 @@ backup_database
 narinfo key-1 >"$dir/narinfo-1"
 equal "$(put "$digest.narinfo" "$dir/narinfo-1")" 201
 equal "$(record web "$(build 1.1)")" 201
+# A private file, which is to stay so.
+equal "$(ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"acme","private":true}')" 201
+equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"acme","scope":"publish"}')" 201
+acme=$(answer .token)
+head -c 5000 /dev/urandom >"$dir/private"
+private=nar/$(base32_hash "$dir/private").nar
+equal "$(ask PUT "/cache/$private" -H "Authorization: Bearer $acme" --upload-file "$dir/private")" 201
+equal "$(ask GET "/cache/$private")" 404
 backup_files
+backup_readers
 
 step "all is lost, and restored"
 lose_everything
@@ -82,6 +101,10 @@ equal "$(ask GET /readyz)" 200
 equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(answer '[.items[] | .version + " " + .signer] | join(", ")')" "1.0 key-1"
 curl -fsL "$url/cache/$first" | cmp - "$dir/nar-0"
+
+step "a private file that is newer than the backup of the database is not public"
+equal "$(ask GET "/cache/$private")" 404
+equal "$(ask GET "/cache/$private" -H "Authorization: Bearer $token")" 200
 
 step "what the database's backup lacks is published again"
 equal "$(ask GET "/cache/$digest.narinfo")" 200

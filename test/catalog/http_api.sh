@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The catalog's HTTP API as docs/reference/catalog-api.md has it: shapes, refusals, and a server that a bad request, a killed
 # upload or a stranger does no harm. No store and no packages: what is uploaded is made here.
+# prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 each_backend "$@"

@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t max_url = 8192;  // bytes
 
-std::string lower(std::string_view text) {
+std::string lower_case(std::string_view text) {
   std::string result(text);
   std::ranges::transform(result, result.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -117,7 +117,7 @@ HttpUrl HttpUrl::parse(std::string_view url) {
   const auto authority = authority_of(url);
   if (!authority) refuse("it has no scheme");
   HttpUrl result;
-  result.scheme = lower(url.substr(0, authority->begin - 3));
+  result.scheme = lower_case(url.substr(0, authority->begin - 3));
   if (result.scheme != "http" && result.scheme != "https") refuse("its scheme is neither http nor https");
   std::string_view host = url.substr(authority->begin, authority->end - authority->begin);
   if (authority->at != std::string_view::npos) {
@@ -141,7 +141,7 @@ HttpUrl HttpUrl::parse(std::string_view url) {
   } else if (!std::ranges::all_of(host, may_be_in_name)) {
     refuse("its host has characters that a name cannot have");
   }
-  result.host = lower(host);
+  result.host = lower_case(host);
   if (result.host.empty()) refuse("it names no host");
   const std::string_view rest = url.substr(authority->end);
   result.target = rest.substr(0, rest.find('#'));

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "catalog/settings.h"
+#include "cli/catalog_access.h"
 #include "cli/store/commands.h"
 
 namespace flox::cli {
@@ -59,7 +59,7 @@ nlohmann::json to_json(const StorePathSet& paths) {
 void print_json(const nlohmann::json& json) { fmt::print("{}\n", json.dump(2)); }
 
 std::vector<std::string> caches_of(const Config& config, const std::vector<std::string>& named) {
-  return named.empty() ? catalog::caches_of(config, config) : named;
+  return named.empty() ? readable_caches(config) : named;
 }
 
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) != 0) {}

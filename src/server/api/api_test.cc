@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "nix/base32.h"
 #include "nix/cache_layout.h"
 #include "server/records/records.h"
 #include "server/testing/uploads.h"
@@ -30,7 +31,52 @@ class ApiTest : public UploadTest {
   }
   Records records_{*database_};
   EnvironmentRecords environments_{*database_};
-  Api api_{records_, environments_, cache_, keys_, {.token = Secret("secret")}};
+  // What is asked with a token, as a document; null for an answer without one.
+  nlohmann::json ask(const std::string& method, const std::string& path, const std::string& token,
+                     const nlohmann::json& body = nullptr) {
+    ServerRequest request{.method = method, .path = path, .body = body.is_null() ? "" : body.dump()};
+    if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
+    api_.admit(request);
+    const std::string answer = api_.handle(request).body;
+    return answer.starts_with('{') ? nlohmann::json::parse(answer) : nlohmann::json();
+  }
+  std::string token_of(const std::string& owner, const std::string& scope = "publish") {
+    return ask("POST", "/api/v1/auth/tokens", "secret", {{"owner", owner}, {"scope", scope}}).at("token");
+  }
+  void make_owner(const std::string& name, bool is_private = false) {
+    ask("POST", "/api/v1/owners", "secret", {{"name", name}, {"private", is_private}});
+  }
+  // Uploads the NAR and the narinfo of a path as the owner of the token.
+  void upload_as(const std::string& token, char digit, const std::string& content) {
+    nix::NarInfo narinfo{
+        .info = {.path = path(digit), .nar_hash = sha256(content), .nar_size = content.size()}};
+    narinfo.file_hash = narinfo.info.nar_hash;
+    narinfo.file_size = content.size();
+    narinfo.url = "nar/" + nix::to_base32(bytes_of(*narinfo.file_hash)) + ".nar";
+    narinfo.info.signatures = {key_.sign(narinfo.info.fingerprint())};
+    put_as(token, narinfo.url, content);
+    put_as(token, nix::narinfo_name(narinfo.info.path), narinfo.to_string());
+  }
+  void put_as(const std::string& token, const std::string& name, const std::string& content) {
+    ServerRequest request{
+        .method = "PUT", .path = "/cache/" + name, .headers = {{"authorization", "Bearer " + token}}};
+    api_.admit(request);
+    request.upload = api_.begin_upload(request);
+    request.upload->write(content);
+    api_.handle(request);
+  }
+  bool can_read(const std::string& token, const std::string& path) {
+    try {
+      ask("GET", path, token);
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::not_found);
+      return false;
+    }
+  }
+
+  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
+  Api api_{records_, environments_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(ApiTest, keeps_every_generation_of_an_environment) {
@@ -107,12 +153,12 @@ TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
   const RegisteredKeys none;
   CacheFiles cache(*store_, nars_, none);
-  const Api development(records_, environments_, cache, none, {});
+  const Api development(records_, environments_, cache, none, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
   const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
-  const Api with_impostor(records_, environments_, cache, impostor, {});
+  const Api with_impostor(records_, environments_, cache, impostor, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
-  const Api again(records_, environments_, cache, keys_, {});
+  const Api again(records_, environments_, cache, keys_, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
 }
 
@@ -148,7 +194,8 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   for (const char* method : {"PUT", "DELETE", "POST"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
-  Api read_only(records_, environments_, cache_, keys_, {});
+  Accounts without_operator(*database_, {});
+  Api read_only(records_, environments_, cache_, keys_, without_operator, {});
   EXPECT_EQ(
       refusal([&] {
         read_only.admit({.method = "PUT", .path = "/cache/x", .headers = {{"authorization", "Bearer "}}});
@@ -183,7 +230,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
   EXPECT_EQ(nix::NarInfo::parse(body(get(api_, nix::narinfo_name(path('0'))))).url, narinfo.url);
   const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
-  Api without(records_, environments_, cache, keys_, {});
+  Api without(records_, environments_, cache, keys_, accounts_, {});
   EXPECT_EQ(get(without, narinfo.url).status, 200);
   EXPECT_EQ(body(get(without, narinfo.url)), "library");
   const std::string missing = "nar/" + std::string(52, '0') + ".nar";
@@ -211,6 +258,200 @@ TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::not_found);
     EXPECT_EQ(error.advice(), "Did you mean web?");
+  }
+}
+
+TEST_F(ApiTest, an_owners_token_publishes_for_it_alone) {
+  make_owner("acme");
+  make_owner("beta");
+  const std::string acme = token_of("acme");
+  const std::string beta = token_of("beta");
+  upload('0', "library");
+  EXPECT_EQ(post(record(), acme).status, 201);
+  EXPECT_EQ(post(record(), acme).status, 200);
+  nlohmann::json next = record();
+  next["version"] = "2.0";
+  EXPECT_EQ(refusal([&] { post(next, beta); }), ErrorKind::untrusted);
+  EXPECT_EQ(refusal([&] { post(next, token_of("acme", "read")); }), ErrorKind::untrusted);
+  next["owner"] = "beta";
+  EXPECT_EQ(refusal([&] { post(next, acme); }), ErrorKind::untrusted);
+  const nlohmann::json environment = {
+      {"manifest", "x"},
+      {"lock",
+       {{"lockfile-version", 1}, {"manifest", {{"text", "x"}}}, {"packages", nlohmann::json::array()}}}};
+  EXPECT_EQ(refusal([&] { ask("POST", "/api/v1/environments/acme/web", beta, environment); }),
+            ErrorKind::untrusted);
+  EXPECT_EQ(ask("POST", "/api/v1/environments/acme/web", acme, environment).at("generation"), 1);
+  const std::string metrics = api_.handle({.method = "GET", .path = "/metrics"}).body;
+  EXPECT_NE(metrics.find("flox_catalog_refused_total{reason=\"other_owner\"} 3"), std::string::npos)
+      << metrics;
+  EXPECT_NE(metrics.find("flox_catalog_refused_total{reason=\"scope\"} 1"), std::string::npos);
+}
+
+TEST_F(ApiTest, what_was_published_before_there_were_owners_is_the_operators_until_it_is_given_away) {
+  make_owner("acme");
+  const std::string acme = token_of("acme");
+  upload('0', "library");
+  records_.add(catalog::PackageBuild::from_json(record()));
+  nlohmann::json next = record();
+  next["version"] = "2.0";
+  EXPECT_EQ(refusal([&] { post(next, acme); }), ErrorKind::untrusted);
+  EXPECT_EQ(post(next, "secret").status, 201);
+  ask("POST", "/api/v1/owners/acme/packages/web", "secret", {{"private", false}});
+  next["version"] = "3.0";
+  EXPECT_EQ(post(next, acme).status, 201);
+}
+
+TEST_F(ApiTest, what_is_private_is_not_there_for_others_and_neither_are_its_files) {
+  make_owner("acme", true);
+  make_owner("beta");
+  const std::string acme = token_of("acme");
+  const std::string beta = token_of("beta");
+  upload_as(acme, '0', "library");
+  const std::string narinfo = "/cache/" + nix::narinfo_name(path('0'));
+  const std::string nar = "/cache/" + cache_.narinfo(path('0'))->url;
+  post(record(), acme);
+  for (const std::string& hidden : std::vector<std::string>{narinfo, nar, "/api/v1/catalog/packages/web"}) {
+    EXPECT_TRUE(can_read(acme, hidden)) << hidden;
+    EXPECT_TRUE(can_read("secret", hidden)) << hidden;
+    EXPECT_FALSE(can_read(beta, hidden)) << hidden;
+    EXPECT_FALSE(can_read("", hidden)) << hidden;
+  }
+  EXPECT_EQ(ask("GET", "/api/v1/catalog/search", "").at("total_count"), 0);
+  EXPECT_EQ(ask("GET", "/api/v1/catalog/search", acme).at("total_count"), 1);
+  const nlohmann::json wanted = {
+      {"items", {{{"descriptors", {{{"attr_path", "web"}, {"systems", {"x86_64-linux"}}}}}}}}};
+  EXPECT_EQ(
+      ask("POST", "/api/v1/catalog/resolve", "", wanted)["items"][0]["messages"][0]["context"]["advice"],
+      "Run 'flox search TERM' to see what there is.");
+  EXPECT_TRUE(ask("POST", "/api/v1/catalog/resolve", acme, wanted)["items"][0]["page"]["complete"]);
+  // Nobody else publishes what is made of it, or gets it by its narinfo alone.
+  nlohmann::json copy = record();
+  copy["name"] = "copy";
+  ServerRequest request{.method = "POST",
+                        .path = "/api/v1/catalog/packages/copy/builds",
+                        .headers = {{"authorization", "Bearer " + beta}},
+                        .body = copy.dump()};
+  EXPECT_EQ(refusal([&] { api_.handle(request); }), ErrorKind::invalid_input);
+  const std::string text = cache_.narinfo(path('0'))->to_string();
+  EXPECT_EQ(refusal([&] { put_as(beta, nix::narinfo_name(path('0')), text); }), ErrorKind::not_found);
+  EXPECT_FALSE(can_read(beta, narinfo));
+  // Whoever has the content may have it here, too.
+  upload_as(beta, '0', "library");
+  EXPECT_TRUE(can_read(beta, narinfo));
+  EXPECT_TRUE(can_read(beta, nar));
+}
+
+TEST_F(ApiTest, what_a_public_thing_needs_is_public_and_stays_so) {
+  make_owner("acme", true);
+  const std::string acme = token_of("acme", "admin");
+  upload_as(acme, '0', "library");
+  post(record(), acme);
+  const std::string narinfo = "/cache/" + nix::narinfo_name(path('0'));
+  EXPECT_FALSE(can_read("", narinfo));
+  ask("POST", "/api/v1/owners/acme/packages/web", acme, {{"private", false}});
+  EXPECT_TRUE(can_read("", narinfo));
+  EXPECT_TRUE(can_read("", "/api/v1/catalog/packages/web"));
+  ask("POST", "/api/v1/owners/acme/packages/web", acme, {{"private", true}});
+  EXPECT_FALSE(can_read("", "/api/v1/catalog/packages/web"));
+  EXPECT_TRUE(can_read("", narinfo));
+}
+
+TEST_F(ApiTest, a_public_environment_gives_away_no_path_of_others) {
+  make_owner("acme", true);
+  make_owner("beta");
+  upload_as(token_of("acme"), '0', "library");
+  const nlohmann::json environment = {{"manifest", "x"},
+                                      {"lock",
+                                       {{"lockfile-version", 1},
+                                        {"manifest", {{"text", "x"}}},
+                                        {"packages",
+                                         {{{"attr_path", "web"},
+                                           {"install_id", "web"},
+                                           {"version", "1"},
+                                           {"system", "x86_64-linux"},
+                                           {"outputs", {{"out", path('0').to_string()}}}}}}}}};
+  const std::string beta = token_of("beta", "admin");
+  ask("POST", "/api/v1/environments/beta/web", beta, environment);
+  ask("POST", "/api/v1/owners/beta/environments/web", beta, {{"private", false}});
+  EXPECT_FALSE(can_read(beta, "/cache/" + nix::narinfo_name(path('0'))));
+  EXPECT_FALSE(can_read("", "/cache/" + nix::narinfo_name(path('0'))));
+}
+
+TEST_F(ApiTest, tokens_are_made_listed_and_revoked_by_whom_they_concern) {
+  make_owner("acme");
+  make_owner("beta");
+  const std::string admin = token_of("acme", "admin");
+  const std::string publish = token_of("acme");
+  EXPECT_EQ(refusal([&] {
+              ask("POST", "/api/v1/auth/tokens", publish, {{"owner", "acme"}, {"scope", "read"}});
+            }),
+            ErrorKind::untrusted);
+  EXPECT_EQ(refusal([&] {
+              ask("POST", "/api/v1/auth/tokens", admin, {{"owner", "beta"}, {"scope", "read"}});
+            }),
+            ErrorKind::untrusted);
+  const auto made =
+      ask("POST", "/api/v1/auth/tokens", admin, {{"owner", "acme"}, {"scope", "read"}, {"days", 1}});
+  const auto listed = ask("GET", "/api/v1/auth/tokens", "secret").at("items");
+  EXPECT_EQ(listed.size(), 3u);
+  EXPECT_EQ(listed.dump().find(made.at("token").get<std::string>()), std::string::npos);
+  const std::string path = "/api/v1/auth/tokens/" + made.at("id").get<std::string>();
+  EXPECT_EQ(refusal([&] { ask("DELETE", path, token_of("beta", "admin")); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { ask("DELETE", path, publish); }), ErrorKind::not_found);
+  EXPECT_NE(ask("DELETE", path, admin).at("revoked_at"), "");
+  EXPECT_EQ(refusal([&] { ask("GET", "/api/v1/auth/whoami", made.at("token")); }), ErrorKind::untrusted);
+  for (const nlohmann::json& bad :
+       std::vector<nlohmann::json>{{{"owner", "acme"}},
+                                   {{"owner", "acme"}, {"scope", "all"}},
+                                   {{"owner", "acme"}, {"scope", "read"}, {"days", 0}},
+                                   {{"owner", "acme"}, {"scope", "read"}, {"days", 1000}},
+                                   {{"owner", "acme"}, {"scope", "read"}, {"x", 1}},
+                                   {{"owner", "acme"}, {"scope", "read"}, {"description", "a\nb"}},
+                                   nlohmann::json::array()})
+    EXPECT_EQ(refusal([&] { ask("POST", "/api/v1/auth/tokens", admin, bad); }), ErrorKind::invalid_input)
+        << bad;
+}
+
+TEST_F(ApiTest, only_the_operator_makes_owners_and_only_members_see_them) {
+  make_owner("acme");
+  EXPECT_EQ(refusal([&] { make_owner("acme"); }), ErrorKind::conflict);
+  EXPECT_EQ(refusal([&] { make_owner("a/b"); }), ErrorKind::invalid_input);
+  const std::string admin = token_of("acme", "admin");
+  EXPECT_EQ(refusal([&] {
+              ask("POST", "/api/v1/owners", admin, {{"name", "x"}, {"private", false}});
+            }),
+            ErrorKind::untrusted);
+  ask("POST", "/api/v1/owners/acme/members", admin, {{"user", "ada@example.com"}, {"role", "publish"}});
+  EXPECT_EQ(ask("GET", "/api/v1/owners/acme", admin).at("members").size(), 1u);
+  make_owner("beta");
+  EXPECT_EQ(refusal([&] { ask("GET", "/api/v1/owners/acme", token_of("beta", "admin")); }),
+            ErrorKind::not_found);
+  EXPECT_EQ(
+      refusal([&] {
+        ask("POST", "/api/v1/owners/acme/members", token_of("acme"), {{"user", "eve"}, {"role", "admin"}});
+      }),
+      ErrorKind::untrusted);
+  for (const char* user : {"", "@eve", "e ve", "e\nve"})
+    EXPECT_EQ(refusal([&] {
+                ask("POST", "/api/v1/owners/acme/members", admin, {{"user", user}, {"role", "read"}});
+              }),
+              ErrorKind::invalid_input)
+        << user;
+  ask("DELETE", "/api/v1/owners/acme/members/ada@example.com", admin);
+  EXPECT_EQ(refusal([&] { ask("DELETE", "/api/v1/owners/acme/members/ada@example.com", admin); }),
+            ErrorKind::not_found);
+}
+
+TEST_F(ApiTest, an_expired_token_still_reads_what_is_public_and_says_why_it_reads_no_more) {
+  Token token{.owner = "acme", .role = Role::publish, .expires_at = 1};
+  const Secret secret = accounts_.identity.create(token);
+  EXPECT_NO_THROW(ask("GET", "/cache/nix-cache-info", secret.reveal()));
+  try {
+    ask("GET", "/api/v1/environments/acme/web", secret.reveal());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has expired"), std::string::npos);
   }
 }
 

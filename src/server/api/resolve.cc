@@ -160,7 +160,8 @@ std::optional<PackageBuild> best(const std::vector<PackageBuild>& builds, const 
 // One request: what it has looked up already, and how much the answer has grown.
 class Resolver {
  public:
-  Resolver(const Records& records, const std::string& base_url) : records_(records), base_url_(base_url) {}
+  Resolver(const VisibleRecords& records, const std::string& base_url)
+      : records_(records), base_url_(base_url) {}
 
   void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
     const catalog::VersionConstraint constraint(wanted.constraint);
@@ -236,7 +237,7 @@ class Resolver {
                    fmt::format("published versions: {}", fmt::join(versions, ", ")));
   }
 
-  const Records& records_;
+  const VisibleRecords& records_;
   const std::string& base_url_;
   std::map<std::string, std::vector<PackageBuild>> builds_;
   size_t size_ = 0;
@@ -247,7 +248,7 @@ class Resolver {
 
 }  // namespace
 
-json resolve(const Records& records, const json& request, const std::string& base_url) {
+json resolve(const VisibleRecords& records, const json& request, const std::string& base_url) {
   json answer = {{"items", json::array()}};
   Resolver resolver(records, base_url);
   size_t descriptors = 0;

@@ -4,13 +4,14 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "server/records/records.h"
+#include "server/api/visible_records.h"
 
 namespace flox::server {
 
 // `request` and the answer as docs/reference/catalog-api.md has them. `base_url` becomes the packages'
 // locked_url. Throws Error(invalid_input) for a malformed request; a package that is not there is a message
 // in the answer.
-nlohmann::json resolve(const Records& records, const nlohmann::json& request, const std::string& base_url);
+nlohmann::json resolve(const VisibleRecords& records, const nlohmann::json& request,
+                       const std::string& base_url);
 
 }  // namespace flox::server

@@ -81,15 +81,15 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
               "Use <digest>.narinfo or nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz].");
 }
 
-void CacheFiles::accept(std::string_view name, UploadSink& upload) {
-  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(std::string(name), *nar);
+void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
+  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(std::string(name), *nar, access);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
   if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of an unknown kind");
-  in_context(name, [&] { accept_narinfo(*digest, narinfo->text); });
+  in_context(name, [&] { accept_narinfo(*digest, narinfo->text, access); });
 }
 
-void CacheFiles::accept_nar(const std::string& name, NarUpload& upload) {
+void CacheFiles::accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access) {
   const Sha256Digest hash = upload.file_hash();
   const SpooledFile file = upload.spooled(hash);
   if (hash != nix::NarFileName::parse(name)->file_hash)
@@ -98,8 +98,10 @@ void CacheFiles::accept_nar(const std::string& name, NarUpload& upload) {
   const auto content = in_context(name, [&] { return upload.content(); });
   // From here on no catalog takes it for an orphan, so that its narinfo can follow.
   nars_.use(name, Clock::now());
-  // The same bytes, by their hash.
-  if (!store_.status(name)) upload.kept(store_.put(name, file));
+  const bool is_new = !store_.status(name);
+  access.grant(name, is_new);
+  // Else the same bytes, by their hash.
+  if (is_new) upload.kept(store_.put(name, file));
   nars_.set_content(name, file.size, content);
 }
 
@@ -175,7 +177,8 @@ std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) cons
   return narinfos({path}).front();
 }
 
-std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) const {
+std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
+                                              const CacheAccess& access) const {
   std::vector<nix::NarInfo> result;
   nix::StorePathSet seen = paths;
   std::vector<nix::StorePath> open(paths.begin(), paths.end());
@@ -186,7 +189,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) co
     open.erase(open.end() - static_cast<ptrdiff_t>(count), open.end());
     auto found = narinfos(now);
     for (size_t i = 0; i < count; ++i) {
-      if (!found[i])
+      if (!found[i] || !access.may_read(nix::narinfo_name(now[i])))
         throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", now[i].to_string()),
                     "Upload the closure first, as flox publish does.");
       for (const auto& reference : found[i]->info.references)
@@ -197,7 +200,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths) co
   return result;
 }
 
-void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text) {
+void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access) {
   nix::NarInfo given = nix::NarInfo::parse(text);
   if (given.info.path.digest() != digest)
     fail(ErrorKind::invalid_input, "it describes {}, another path than its name says",
@@ -215,33 +218,44 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
                     : fmt::format("{} a valid signature of a registered key ({})",
                                   any ? "none of its signatures is" : "its signature is not", keys_.names()),
                 "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
+  const std::string name = nix::narinfo_name(digest);
   bool is_checked = false;
   for (int attempt = 0; attempt < most_attempts; ++attempt) {
     const Known before = known({std::string(digest)}).front();
     if (before.narinfo) {
-      const auto wanted = merged(*before.narinfo, given);
+      if (!access.may_read(name)) {
+        // Somebody else's: whoever has the content gets it, compressed as it is here.
+        check_narinfo(digest, given, access);
+      }
+      const auto wanted = merged(*before.narinfo, given, access);
       if (!wanted || write(*wanted, before)) return;
       continue;  // another one has added a signature meanwhile: it must not be lost
     }
-    if (!is_checked) check_narinfo(digest, given);
+    if (!is_checked) check_narinfo(digest, given, access);
     is_checked = true;
+    access.grant(name, true);
     if (write(given, before)) return;
   }
   fail(ErrorKind::unavailable, "others write it all the time");
 }
 
 // What is known of a path that is here, with the given signatures; nothing if it has them all.
-std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const nix::NarInfo& given) const {
+std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const nix::NarInfo& given,
+                                               const CacheAccess& access) const {
   if (known.info.fingerprint() != given.info.fingerprint())
     throw Error(ErrorKind::conflict,
                 fmt::format("{} is here already, with other content", known.info.path.to_string()),
                 "Build it so that it gets another store path: a store path never changes.");
-  if (known.url != given.url)
+  if (const std::string name = nix::narinfo_name(known.info.path); !access.may_read(name)) {
+    access.grant(name, false);
+    access.grant(known.url, false);
+  } else if (known.url != given.url) {
     throw Error(
         ErrorKind::conflict, fmt::format("{} is here already, as {}", known.info.path.to_string(), known.url),
         "Only signatures can be added to a published path: publish again, and its file will be found.");
-  if (known.compression != given.compression || known.file_hash != given.file_hash ||
-      known.file_size != given.file_size)
+  }
+  if (known.url == given.url && (known.compression != given.compression ||
+                                 known.file_hash != given.file_hash || known.file_size != given.file_size))
     fail(ErrorKind::untrusted, "its Compression, FileHash or FileSize is not that of {}", known.url);
   nix::NarInfo result = known;
   // Those that are there come first, so that a flood cannot displace them.
@@ -251,9 +265,10 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
   return signatures == known.info.signatures ? std::nullopt : std::optional(std::move(result));
 }
 
-void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given) {
+void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,
+                               const CacheAccess& access) {
   const auto name = nix::NarFileName::parse(given.url);
-  if (!name)
+  if (!name || !access.may_read(given.url))
     fail(ErrorKind::not_found, "its NAR {} is not here; it must be uploaded first", given.url.substr(0, 200));
   if (name->compression != given.compression)
     fail(ErrorKind::invalid_input, "its Compression is '{}', the name of its NAR says {}",
@@ -273,7 +288,7 @@ void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& give
     if (reference.digest() != digest) references.push_back(reference);
   const auto found = narinfos(references);
   for (size_t i = 0; i < references.size(); ++i)
-    if (!found[i])
+    if (!found[i] || !access.may_read(nix::narinfo_name(references[i])))
       fail(ErrorKind::not_found, "its reference {} is not here; it must be uploaded first",
            references[i].to_string());
   const NarContent content = known ? *known : content_of(given, status->size);
@@ -337,7 +352,8 @@ std::vector<std::string> CacheFiles::orphans(Clock::time_point before) {
   return {old.begin(), old.end()};
 }
 
-size_t CacheFiles::remove_orphans(Clock::time_point now) {
+size_t CacheFiles::remove_orphans(Clock::time_point now,
+                                  const std::function<void(const std::string& name)>& told) {
   const Clock::time_point before = now - limits_.orphan_age;
   size_t removed = 0;
   for (const auto& name : orphans(before)) {
@@ -346,6 +362,7 @@ size_t CacheFiles::remove_orphans(Clock::time_point now) {
     const auto status = store_.status(name);
     store_.remove(name);
     nars_.end_removal(name);
+    if (told) told(name);
     if (status) forget(status->size);
     ++removed;
   }

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "base/net/server/http_server.h"
 #include "nix/narinfo.h"
+#include "server/files/cache_access.h"
 #include "server/files/object_store.h"
 #include "server/records/nars.h"
 #include "server/records/registered_keys.h"
@@ -47,14 +49,16 @@ class CacheFiles {
   // be signed by a registered key (any, if there are none), name a NAR that is here with the stated hash and
   // size, compressed and not, have all its references here, and say of a path that is here already just what
   // is known of it (it may add signatures: those that are there stay). Throws Error(invalid_input, untrusted,
-  // not_found, conflict). Uploading the same again is fine.
-  void accept(std::string_view name, UploadSink& upload);
+  // not_found, conflict). Uploading the same again is fine. What the uploader may not read is not here, for
+  // it.
+  void accept(std::string_view name, UploadSink& upload, const CacheAccess& access = open_access);
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
-  // here.
-  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths) const;
+  // here, or may not be read.
+  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths,
+                                    const CacheAccess& access = open_access) const;
 
   // Bytes that are about to be kept, here or in a database beside: reserved first, then kept or released.
   // reserve() throws StatusError(507).
@@ -67,8 +71,9 @@ class CacheFiles {
   // Throws Error(unavailable) if the store does not answer.
   void check() const { store_.check(); }
 
-  // Removes NARs that no narinfo has named for orphan_age before `now`. How many.
-  size_t remove_orphans(Clock::time_point now = Clock::now());
+  // Removes NARs that no narinfo has named for orphan_age before `now`, and tells their names. How many.
+  size_t remove_orphans(Clock::time_point now = Clock::now(),
+                        const std::function<void(const std::string& name)>& told = {});
 
  private:
   friend class NarUpload;
@@ -80,11 +85,12 @@ class CacheFiles {
   };
   std::vector<Known> known(const std::vector<std::string>& digests) const;
   std::vector<std::optional<nix::NarInfo>> narinfos(const std::vector<nix::StorePath>& paths) const;
-  void accept_nar(const std::string& name, NarUpload& upload);
-  void accept_narinfo(std::string_view digest, const std::string& text);
-  void check_narinfo(std::string_view digest, const nix::NarInfo& given);
+  void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);
+  void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
+  void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   NarContent content_of(const nix::NarInfo& given, uint64_t file_size);
-  std::optional<nix::NarInfo> merged(const nix::NarInfo& known, const nix::NarInfo& given) const;
+  std::optional<nix::NarInfo> merged(const nix::NarInfo& known, const nix::NarInfo& given,
+                                     const CacheAccess& access) const;
   bool write(const nix::NarInfo& narinfo, const Known& before);
   void forget(uint64_t bytes) noexcept;
   std::vector<std::string> orphans(Clock::time_point before);

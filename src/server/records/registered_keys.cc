@@ -8,6 +8,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/wildcard.h"
 
 namespace flox::server {
 namespace {
@@ -23,30 +24,6 @@ std::vector<std::string> words_of(std::string_view text) {
     text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
   }
   return words;
-}
-
-// '*' stands for any characters. Takes time by the product of the lengths, not more.
-bool matches(std::string_view pattern, std::string_view text) {
-  size_t p = 0;
-  size_t t = 0;
-  size_t star = std::string_view::npos;
-  size_t retry = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      retry = t;
-    } else if (p < pattern.size() && pattern[p] == text[t]) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++retry;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
 }
 
 }  // namespace
@@ -92,8 +69,9 @@ bool RegisteredKeys::may_sign(std::string_view key, std::string_view package) co
   const auto found = keys_.find(key);
   if (found == keys_.end()) return false;
   const auto& packages = found->second.packages;
-  return packages.empty() ||
-         std::ranges::any_of(packages, [&](const auto& pattern) { return matches(pattern, package); });
+  return packages.empty() || std::ranges::any_of(packages, [&](const auto& pattern) {
+           return matches_wildcard(pattern, package);
+         });
 }
 
 std::string RegisteredKeys::names() const {

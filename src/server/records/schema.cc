@@ -58,6 +58,23 @@ std::span<const Migration> catalog_schema() {
           going_since bigint not null, is_named bigint not null,
           nar_hash text not null, nar_size bigint not null);
       )"},
+      {4, "owners, members, tokens, and who may see what", R"(
+        create table owners (name text primary key, is_private bigint not null, created_at text not null);
+        create table members (
+          owner text not null, member text not null, role text not null, primary key (owner, member));
+        create index members_by_name on members (member);
+        create table tokens (
+          hash text primary key, id text not null unique, member text not null, owner text not null,
+          role text not null, description text not null, created_at bigint not null, created_by text not null,
+          expires_at bigint not null, last_used_at bigint not null, revoked_at bigint not null);
+        create index tokens_by_member on tokens (member);
+        create index tokens_by_owner on tokens (owner);
+        create table holdings (
+          kind text not null, name text not null, owner text not null, is_private bigint not null,
+          since text not null, primary key (kind, name));
+        create index holdings_private on holdings (kind, is_private);
+        create table cache_readers (name text not null, reader text not null, primary key (name, reader));
+      )"},
   };
   return all;
 }

@@ -193,6 +193,11 @@ ServerResponse problem(int status, std::string_view title, std::string_view deta
   return response;
 }
 
+int status_of(const Error& error) noexcept {
+  const auto* with_status = dynamic_cast<const StatusError*>(&error);
+  return with_status != nullptr ? with_status->status() : status_of(error.kind());
+}
+
 ServerResponse problem_of(const ServerRequest& request, const std::exception& thrown) {
   const auto* error = dynamic_cast<const Error*>(&thrown);
   if (const auto* with_status = dynamic_cast<const StatusError*>(&thrown))

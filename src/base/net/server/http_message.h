@@ -23,6 +23,8 @@ ServerRequest request_of(const HttpHead& head, const HttpServerOptions& options)
 // RFC 9457. `detail` and `advice` are cut to 1,000 bytes each: an answer never repeats a whole request.
 ServerResponse problem(int status, std::string_view title, std::string_view detail,
                        std::string_view advice = "");
+// The status with which it is answered.
+int status_of(const Error& error) noexcept;
 // The answer to what was thrown. What went wrong inside is logged and not told.
 ServerResponse problem_of(const ServerRequest& request, const std::exception& error);
 

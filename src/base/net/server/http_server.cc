@@ -144,7 +144,7 @@ void HttpServer::State::accepted(tcp::socket socket) {
     return;
   auto transport = service.options.transport ? service.options.transport->make(std::move(socket))
                                              : make_plain_transport(std::move(socket));
-  std::make_shared<HttpSession>(service, std::move(transport), peer)->start();
+  std::make_shared<HttpSession>(service, std::move(transport), peer, remote.address().to_string())->start();
 }
 
 // Mostly too few descriptors: one is freed by who waits longest, and a pause lets it be so.

@@ -108,6 +108,7 @@ void HttpSession::head_complete() {
   knows_chunks_ = parser_->get().version() >= 11;
   try {
     request_ = request_of(parser_->get(), options_);
+    request_.peer = address_;
     if (!admit()) return;
   } catch (const std::exception& error) {
     return refuse(error);

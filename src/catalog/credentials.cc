@@ -1,0 +1,97 @@
+#include "catalog/credentials.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "base/net/url.h"
+#include "base/os/file.h"
+
+namespace flox::catalog {
+namespace {
+
+using nlohmann::json;
+
+constexpr JsonLimits file_limits{.bytes = 64 << 10, .depth = 4, .values = 2000, .number = 20};
+
+std::string catalog_key(std::string url) {
+  url = split_login(url).first;
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+// The directory is its user's alone, as the file is.
+void make_directory(const fs::path& directory) {
+  fs::create_directories(directory.parent_path());
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    fail_errno(errno, "making {}", directory.string());
+}
+
+}  // namespace
+
+fs::path Credentials::default_file() {
+  if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config == '/')
+    return fs::path(config) / "flox" / "credentials.json";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".config" / "flox" / "credentials.json";
+  throw Error(ErrorKind::not_found,
+              "there is no place for credentials: neither XDG_CONFIG_HOME nor HOME is set",
+              "Set HOME, or use FLOX_CATALOG_TOKEN.");
+}
+
+Credentials Credentials::load(const fs::path& file) {
+  Credentials result;
+  Secret text;
+  try {
+    text = read_secret_file(file);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return result;
+    throw;
+  }
+  const std::string name = file.string();
+  const json document = parse_json(text.reveal(), name, file_limits);
+  const json& catalogs = member(document, "catalogs", name);
+  if (!catalogs.is_object()) fail(ErrorKind::invalid_input, "{}: 'catalogs' is not an object", name);
+  for (const auto& [url, entry] : catalogs.items())
+    result.by_url_[url] = {.token = Secret(string_member(entry, "token", name)),
+                           .user = optional_string(entry, "user", name),
+                           .expires_at = optional_string(entry, "expires_at", name)};
+  return result;
+}
+
+const Credential* Credentials::find(const std::string& url) const {
+  const auto found = by_url_.find(catalog_key(url));
+  return found == by_url_.end() ? nullptr : &found->second;
+}
+
+void Credentials::save(const fs::path& file) const {
+  json catalogs = json::object();
+  for (const auto& [url, credential] : by_url_)
+    catalogs[url] = {{"token", credential.token.reveal()},
+                     {"user", credential.user},
+                     {"expires_at", credential.expires_at}};
+  write_file_synced(file, json({{"catalogs", std::move(catalogs)}}).dump(2) + "\n", 0600);
+}
+
+void Credentials::put(const fs::path& file, const std::string& url, const Credential& credential) {
+  make_directory(file.parent_path());
+  const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
+  Credentials all = load(file);
+  all.by_url_[catalog_key(url)] = credential;
+  all.save(file);
+}
+
+bool Credentials::remove(const fs::path& file, const std::string& url) {
+  if (!fs::exists(file)) return false;
+  const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
+  Credentials all = load(file);
+  if (all.by_url_.erase(catalog_key(url)) == 0) return false;
+  all.save(file);
+  return true;
+}
+
+}  // namespace flox::catalog

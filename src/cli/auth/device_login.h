@@ -1,0 +1,28 @@
+// Logging in at an OpenID Connect issuer from a terminal: the device authorization grant (RFC 8628). The user
+// opens a page in any browser, on any machine, and enters a code.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/data/secret.h"
+
+namespace flox::cli {
+
+struct DeviceLogin {
+  std::string issuer;     // https, or http on the loopback interface
+  std::string client_id;  // which has no secret
+  std::string scope;      // "openid email"
+};
+
+// What the user is asked to do. `complete_url` has the code in it; empty: the issuer gave none.
+struct DeviceCode {
+  std::string url, code, complete_url;
+};
+
+// Gives the ID token. Waits for the user, as long as the issuer does. Throws Error: untrusted if the user or
+// the issuer refuses, unavailable if the code expires or the issuer cannot be reached.
+Secret log_in_at(const DeviceLogin& login, const std::function<void(const DeviceCode&)>& show);
+
+}  // namespace flox::cli

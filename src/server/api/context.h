@@ -1,0 +1,82 @@
+// What the API's resources share.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/net/server/metrics_page.h"
+#include "server/files/cache_files.h"
+#include "server/identity/accounts.h"
+#include "server/records/environments.h"
+#include "server/records/records.h"
+#include "server/records/registered_keys.h"
+
+namespace flox::server {
+
+struct ApiOptions {
+  std::string public_url;  // how clients reach the catalog; empty: as their Host field says
+  std::function<std::string()> further_metrics = [] { return std::string(); };  // Prometheus' text format
+};
+
+struct ApiMetrics {
+  MetricsPage page;
+  MetricsPage::Gauge& builds = page.gauge("flox_catalog_builds", "Builds of packages that are recorded.");
+  MetricsPage::Gauge& store_bytes =
+      page.gauge("flox_catalog_store_bytes", "Bytes of the binary cache's files.");
+  MetricsPage::Counter& requests = page.counter("flox_catalog_requests_total", "Requests.");
+  MetricsPage::Counter& published = page.counter("flox_catalog_published_total", "Builds published.");
+  MetricsPage::Counter& nars_served = page.counter("flox_catalog_nars_served_total", "NAR files served.");
+  MetricsPage::Family<MetricsPage::Counter>& refused = page.counters(
+      "flox_catalog_refused_total", "Requests that were refused for want of permission, by reason.");
+  MetricsPage::Gauge& audit_failures =
+      page.gauge("flox_catalog_audit_failures", "Lines that could not be written to the audit log.");
+  MetricsPage::Counter& uploads_refused =
+      page.counter("flox_catalog_uploads_refused_total", "Uploads that were refused.");
+};
+
+// The references must outlive it.
+struct ApiContext {
+  Records& records;
+  EnvironmentRecords& environments;
+  CacheFiles& cache;
+  const RegisteredKeys& keys;
+  Accounts& accounts;
+  ApiOptions options;
+  ApiMetrics metrics{};
+
+  ApiContext(Records& its_records, EnvironmentRecords& its_environments, CacheFiles& its_cache,
+             const RegisteredKeys& its_keys, Accounts& its_accounts, ApiOptions its_options)
+      : records(its_records),
+        environments(its_environments),
+        cache(its_cache),
+        keys(its_keys),
+        accounts(its_accounts),
+        options(std::move(its_options)) {
+    // Zero until something is refused: an alert on an increase sees the first, too.
+    for (const char* reason :
+         {"no_token", "unknown_token", "expired_token", "revoked_token", "other_owner", "scope", "exchange"})
+      metrics.refused.Add({{"reason", reason}});
+  }
+};
+
+// Reserved space in the data directory for a row; released unless it is kept.
+class Reservation {
+ public:
+  Reservation(CacheFiles& cache, uint64_t bytes) : cache_(cache), bytes_(bytes) { cache_.reserve(bytes); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  ~Reservation() {
+    if (!is_kept_) cache_.release(bytes_);
+  }
+  void keep() const noexcept {
+    cache_.keep(bytes_);
+    is_kept_ = true;
+  }
+
+ private:
+  CacheFiles& cache_;
+  uint64_t bytes_;
+  mutable bool is_kept_ = false;
+};
+
+}  // namespace flox::server

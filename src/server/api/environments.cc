@@ -1,0 +1,104 @@
+// Environments and their generations: /api/v1/environments/OWNER/NAME.
+#include <charconv>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "catalog/environment_name.h"
+#include "server/api/answers.h"
+#include "server/api/resources.h"
+#include "server/records/clock.h"
+
+namespace flox::server {
+namespace {
+
+using nlohmann::json;
+
+struct EnvironmentKey {
+  std::string owner, name;
+};
+
+// Throws Error(invalid_input) for what cannot be one.
+EnvironmentKey key_of(const Call& call) {
+  EnvironmentKey name{.owner = call.parameter("owner"), .name = call.parameter("name")};
+  catalog::check_environment_name(name.owner, name.name);
+  return name;
+}
+
+std::optional<int64_t> generation_of(const Call& call) {
+  const std::string wanted = call.query("generation");
+  if (wanted.empty()) return std::nullopt;
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), value);
+  if (error != std::errc() || end != wanted.data() + wanted.size())
+    fail(ErrorKind::invalid_input, "'{}' is not a generation", wanted.substr(0, 100));
+  return value;
+}
+
+ServerResponse show_environment(ApiContext& context, const Call& call) {
+  const auto [owner, name] = key_of(call);
+  const std::optional<int64_t> number = generation_of(call);
+  const bool may_see =
+      context.accounts.visibility.may_see(call.caller(), Kind::environment, owner + "/" + name);
+  const auto generation = may_see ? context.environments.find(owner, name, number) : std::nullopt;
+  if (!generation) {
+    if (const auto latest = may_see ? context.environments.find(owner, name, std::nullopt) : std::nullopt)
+      throw Error(ErrorKind::not_found,
+                  fmt::format("environment {}/{} has no generation {}", owner, name, *number),
+                  fmt::format("Use a generation up to the latest, {}.", latest->number));
+    throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
+                fmt::format("Run 'flox push --owner {}' to publish it.", owner));
+  }
+  return as_json({{"owner", owner},
+                  {"name", name},
+                  {"generation", generation->number},
+                  {"pushed_at", generation->pushed_at},
+                  {"manifest", generation->manifest},
+                  {"lock", parse_json(generation->lock.to_string(), "the lock")}});
+}
+
+ServerResponse push_environment(ApiContext& context, const Call& call) {
+  const auto [owner, name] = key_of(call);
+  const json body = call.json();
+  if (!body.is_object() || !body.contains("lock") || !body.contains("manifest") ||
+      !body["manifest"].is_string())
+    fail(ErrorKind::invalid_input, "the body needs 'manifest', a text, and 'lock', an object");
+  Generation generation{.number = 0,
+                        .manifest = body["manifest"],
+                        .lock = env::Lockfile::parse(body["lock"].dump()),
+                        .pushed_at = now_rfc3339()};
+  const Reservation reservation(context.cache, call.request().body.size());
+  Visibility& visibility = context.accounts.visibility;
+  const Holding holding = visibility.claim_environment(
+      owner, name, context.environments.find(owner, name, std::nullopt).has_value());
+  // What is here, and may be read, comes along; the rest is from other caches.
+  const Visibility::CallersCache access(visibility, call.caller());
+  for (const auto& package : generation.lock.packages)
+    publish_files_of(context, holding, package.store_paths(), access);
+  const Generation pushed = context.environments.push(owner, name, generation);
+  reservation.keep();
+  log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
+  return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
+}
+
+// A path below that has no owner and name in it: says what a name is.
+ServerResponse refuse_name(const Call& call) {
+  const std::string path = call.parameter("path");
+  const size_t slash = path.find('/');
+  catalog::check_environment_name(path.substr(0, slash),
+                                  slash == std::string::npos ? "" : path.substr(slash + 1));
+  nothing_there(call.request());
+}
+
+}  // namespace
+
+void add_environment_routes(Router& router, ApiContext& context) {
+  router.add("GET", "/api/v1/environments/{owner}/{name}", Scope::anyone, no_body(),
+             [&](const Call& call) { return show_environment(context, call); });
+  router.add("POST", "/api/v1/environments/{owner}/{name}", Scope::publish, json_body(),
+             [&](const Call& call) { return push_environment(context, call); });
+  router.add("GET", "/api/v1/environments/{path...}", Scope::anyone, no_body(), refuse_name);
+  router.add("POST", "/api/v1/environments/{path...}", Scope::publish, json_body(), refuse_name);
+}
+
+}  // namespace flox::server

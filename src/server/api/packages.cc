@@ -1,0 +1,141 @@
+// Packages and their builds: searching, showing, resolving, publishing.
+#include <algorithm>
+#include <cctype>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "catalog/cpu_level.h"
+#include "catalog/environment_name.h"
+#include "server/api/answers.h"
+#include "server/api/resolve.h"
+#include "server/api/resources.h"
+#include "server/api/signers.h"
+#include "server/api/suggest.h"
+#include "server/api/visible_records.h"
+#include "server/records/clock.h"
+
+namespace flox::server {
+namespace {
+
+using catalog::PackageBuild;
+using nlohmann::json;
+
+constexpr size_t most_outputs = 32;   // of a build
+constexpr size_t longest_term = 255;  // bytes, searched for
+
+// What a record's members may be, before anything is made of them.
+void check_sizes(const json& record) {
+  if (!record.is_object()) fail(ErrorKind::invalid_input, "a package build must be a JSON object");
+  const auto outputs = record.find("outputs");
+  if (outputs != record.end() && outputs->size() > most_outputs)
+    fail(ErrorKind::invalid_input, "'outputs' has more than {} members", most_outputs);
+  for (const auto& [key, most] : {std::pair<const char*, size_t>{"name", 255},
+                                  {"version", 255},
+                                  {"system", 64},
+                                  {"variant", 64},
+                                  {"description", 4000},
+                                  {"license", 255},
+                                  {"signer", 255}}) {
+    const auto value = record.find(key);
+    if (value == record.end() || !value->is_string()) continue;
+    const auto& text = value->get_ref<const std::string&>();
+    if (text.size() > most) fail(ErrorKind::invalid_input, "'{}' is over {} bytes", key, most);
+    // A terminal would obey them.
+    if (std::ranges::any_of(
+            text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F; }))
+      fail(ErrorKind::invalid_input, "'{}' has control characters", key);
+  }
+}
+
+bool is_host(std::string_view text) {
+  return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) || std::string_view(".-_:[]").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+// As clients reach us. What their Host field says goes into their own answers only.
+std::string base_url(const ApiContext& context, const ServerRequest& request) {
+  if (!context.options.public_url.empty()) return context.options.public_url;
+  const auto host = request.headers.find("host");
+  const auto scheme = request.headers.find("x-forwarded-proto");
+  if (host != request.headers.end() && !is_host(host->second))
+    fail(ErrorKind::invalid_input, "the Host field is not a host");
+  return fmt::format("{}://{}",
+                     scheme != request.headers.end() && scheme->second == "https" ? "https" : "http",
+                     host == request.headers.end() ? "catalog" : host->second);
+}
+
+VisibleRecords visible(ApiContext& context, const Call& call) {
+  return {context.records, context.accounts.visibility.hidden_from(call.caller(), Kind::package)};
+}
+
+ServerResponse search_packages(ApiContext& context, const Call& call) {
+  const std::string term = call.query("search_term");
+  const std::string system = call.query("system");
+  if (term.size() > longest_term || system.size() > longest_term)
+    fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
+  return page_of(visible(context, call).search(term, system), call);
+}
+
+ServerResponse show_package(ApiContext& context, const Call& call) {
+  const std::string name = call.parameter("name");
+  const VisibleRecords records = visible(context, call);
+  const auto builds = records.builds(name);
+  if (builds.empty())
+    throw Error(ErrorKind::not_found, "the catalog has no such package",
+                advice_for_unknown(name, *records.names()));
+  return page_of(builds, call);
+}
+
+// The owner that the publisher names; empty if it names none.
+std::string owner_in(const json& record) {
+  std::string owner = optional_string(record, "owner", "the record");
+  if (!owner.empty()) catalog::check_environment_name(owner, "any");
+  return owner;
+}
+
+ServerResponse add_build(ApiContext& context, const Call& call) {
+  const std::string name = call.parameter("name");
+  const json record = call.json();
+  check_sizes(record);
+  PackageBuild build = PackageBuild::from_json(record);
+  if (build.name != name)
+    fail(ErrorKind::invalid_input, "the record is of '{}', the address of '{}'", build.name, name);
+  if (!catalog::is_known_variant(build.variant, build.system))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("'variant': '{}' is not a CPU level of {}", build.variant, build.system),
+                build.system == "aarch64-linux" ? "Use armv8-a."
+                                                : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
+  Visibility& visibility = context.accounts.visibility;
+  const Holding holding =
+      visibility.package_for(call.caller(), name, owner_in(record), !context.records.builds(name).empty());
+  const Visibility::CallersCache access(visibility, call.caller());
+  const auto closure = check_claims(build, context.cache, context.keys, access);
+  const Reservation reservation(context.cache, call.request().body.size());
+  build.published_at = now_rfc3339();
+  visibility.claim_package(name, holding);
+  visibility.publish_files(holding, closure);
+  const bool added = context.records.add(build);
+  if (added) {
+    reservation.keep();
+    context.metrics.published.Increment();
+    log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
+  }
+  return as_json(context.records.find(build).value_or(build).to_json(), added ? 201 : 200);
+}
+
+}  // namespace
+
+void add_package_routes(Router& router, ApiContext& context) {
+  router.add("POST", "/api/v1/catalog/resolve", Scope::anyone, json_body(), [&](const Call& call) {
+    return as_json(resolve(visible(context, call), call.json(), base_url(context, call.request())));
+  });
+  router.add("GET", "/api/v1/catalog/search", Scope::anyone, no_body(),
+             [&](const Call& call) { return search_packages(context, call); });
+  router.add("GET", "/api/v1/catalog/packages/{name}", Scope::anyone, no_body(),
+             [&](const Call& call) { return show_package(context, call); });
+  router.add("POST", "/api/v1/catalog/packages/{name}/builds", Scope::publish, json_body(),
+             [&](const Call& call) { return add_build(context, call); });
+}
+
+}  // namespace flox::server

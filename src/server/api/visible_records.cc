@@ -1,0 +1,25 @@
+#include "server/api/visible_records.h"
+
+namespace flox::server {
+
+std::vector<catalog::PackageBuild> VisibleRecords::builds(const std::string& name) const {
+  if (hidden_.contains(name)) return {};
+  return records_.builds(name);
+}
+
+std::vector<catalog::PackageBuild> VisibleRecords::search(std::string_view term,
+                                                          std::string_view system) const {
+  auto found = records_.search(term, system);
+  if (!hidden_.empty()) std::erase_if(found, [&](const auto& build) { return hidden_.contains(build.name); });
+  return found;
+}
+
+std::shared_ptr<const std::vector<std::string>> VisibleRecords::names() const {
+  auto all = records_.names();
+  if (hidden_.empty()) return all;
+  auto names = std::make_shared<std::vector<std::string>>(*all);
+  std::erase_if(*names, [&](const auto& name) { return hidden_.contains(name); });
+  return names;
+}
+
+}  // namespace flox::server

@@ -1,0 +1,115 @@
+#include "server/identity/visibility.h"
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "nix/cache_layout.h"
+#include "server/records/clock.h"
+
+namespace flox::server {
+namespace {
+
+std::vector<std::string> files_of(const std::vector<nix::NarInfo>& closure) {
+  std::vector<std::string> names;
+  names.reserve(2 * closure.size());
+  for (const auto& narinfo : closure) {
+    names.push_back(nix::narinfo_name(narinfo.info.path));
+    names.push_back(narinfo.url);
+  }
+  return names;
+}
+
+// For which owner a caller publishes that names none.
+std::string own_owner(const Caller& caller) {
+  if (caller.is_operator) return {};
+  const auto owners = caller.owners(Role::publish);
+  if (owners.size() == 1) return *owners.begin();
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("it is not clear which owner the package is for: this token publishes for {}",
+                          fmt::join(owners, ", ")),
+              "Name the owner: flox publish --owner OWNER.");
+}
+
+[[noreturn]] void refuse_package(const std::string& name) {
+  throw Refusal("other_owner", fmt::format("package {} belongs to another owner", name),
+                "Publish it under another name, or ask the catalog's operator whose it is.");
+}
+
+}  // namespace
+
+bool Visibility::is_private(const std::string& owner) const {
+  const auto found = owners_.find(owner);
+  return found && found->is_private;
+}
+
+bool Visibility::may_see(const Caller& caller, Kind kind, const std::string& name) const {
+  const auto holding = holdings_.find(kind, name);
+  return !holding || !holding->is_private || caller.may(Role::read, holding->owner);
+}
+
+std::set<std::string> Visibility::hidden_from(const Caller& caller, Kind kind) const {
+  return caller.is_operator ? std::set<std::string>() : holdings_.hidden(kind, caller.owners(Role::read));
+}
+
+Holding Visibility::package_for(const Caller& caller, const std::string& name, const std::string& wanted,
+                                bool is_published) const {
+  if (const auto holding = holdings_.find(Kind::package, name)) {
+    const bool is_its =
+        holding->owner.empty() ? caller.is_operator : caller.may(Role::publish, holding->owner);
+    if (!is_its || (!wanted.empty() && wanted != holding->owner)) refuse_package(name);
+    return *holding;
+  }
+  if (is_published) {
+    if (!caller.is_operator) refuse_package(name);
+    return {.owner = {}, .is_private = false, .since = now_rfc3339()};
+  }
+  const std::string owner = wanted.empty() ? own_owner(caller) : wanted;
+  if (!owner.empty() && !caller.may(Role::publish, owner))
+    throw Refusal("other_owner", fmt::format("this token may not publish for {}", owner),
+                  "Ask an admin of the owner: flox owner add.");
+  if (!owner.empty() && !owners_.find(owner))
+    throw Error(ErrorKind::not_found, fmt::format("the catalog has no owner {}", owner),
+                "The catalog's operator makes owners: flox owner create OWNER.");
+  return {.owner = owner, .is_private = is_private(owner), .since = now_rfc3339()};
+}
+
+void Visibility::claim_package(const std::string& name, const Holding& holding) {
+  // The operator's own packages are claimed, too, so that nobody else claims them.
+  if (holdings_.claim(Kind::package, name, holding).owner != holding.owner) refuse_package(name);
+}
+
+Holding Visibility::claim_environment(const std::string& owner, const std::string& name, bool is_published) {
+  return holdings_.claim(
+      Kind::environment, owner + "/" + name,
+      {.owner = owner, .is_private = !is_published && is_private(owner), .since = now_rfc3339()});
+}
+
+void Visibility::publish_files(const Holding& holding, const std::vector<nix::NarInfo>& closure) {
+  if (holding.is_private)
+    readers_.add(files_of(closure), holding.owner);
+  else
+    readers_.make_public(files_of(closure));
+}
+
+Visibility::CallersCache::CallersCache(const Visibility& visibility, const Caller& caller)
+    : readers_(visibility.readers_), is_operator_(caller.is_operator), names_(caller.owners(Role::read)) {
+  const auto owners = caller.owners(Role::publish);
+  if (!caller.user.empty()) names_.insert("@" + caller.user);
+  if (is_operator_ || (owners.size() == 1 && !visibility.is_private(*owners.begin()))) return;
+  uploader_ = owners.size() == 1 ? *owners.begin() : "@" + caller.user;
+}
+
+bool Visibility::CallersCache::may_read(const std::string& name) const {
+  return is_operator_ || readers_.may_read(name, names_);
+}
+
+void Visibility::CallersCache::grant(const std::string& name, bool is_new) const {
+  if (uploader_.empty())
+    readers_.make_public({name});
+  else if (is_new)
+    readers_.restrict_to(name, uploader_);
+  else
+    readers_.add({name}, uploader_);
+}
+
+}  // namespace flox::server

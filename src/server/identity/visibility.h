@@ -1,0 +1,67 @@
+// What a caller may see, and whose a package or an environment is. What a caller may not see is answered like
+// what is not there.
+//
+// Who may read a file of the cache: whoever uploaded it, until something that needs it is published; then
+// whoever may see that. A file is public once something public needs it, and stays so.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "nix/narinfo.h"
+#include "server/files/cache_access.h"
+#include "server/identity/caller.h"
+#include "server/records/cache_readers.h"
+#include "server/records/holdings.h"
+#include "server/records/owners.h"
+
+namespace flox::server {
+
+// Thread-safe.
+class Visibility {
+ public:
+  // The records must outlive it.
+  Visibility(OwnerRecords& owners, Holdings& holdings, CacheReaders& readers)
+      : owners_(owners), holdings_(holdings), readers_(readers) {}
+
+  bool may_see(const Caller& caller, Kind kind, const std::string& name) const;
+  // The names that the caller may not see.
+  std::set<std::string> hidden_from(const Caller& caller, Kind kind) const;
+
+  // Whose a package is or becomes when the caller publishes it; nothing is written yet. `wanted` is the owner
+  // that the publisher names; empty: the package's, or the one for which the caller publishes.
+  // `is_published`: it was here before there were owners. Throws Refusal if it is another owner's,
+  // Error(invalid_input) if it is not clear for which owner the caller publishes.
+  Holding package_for(const Caller& caller, const std::string& name, const std::string& wanted,
+                      bool is_published) const;
+  // Claims it, if that is not done yet. Throws Refusal if another owner was quicker.
+  void claim_package(const std::string& name, const Holding& holding);
+  // The first push claims an environment; only who may publish for the owner gets here.
+  Holding claim_environment(const std::string& owner, const std::string& name, bool is_published);
+  // A published thing needs the files: who may see it may read them.
+  void publish_files(const Holding& holding, const std::vector<nix::NarInfo>& closure);
+
+  // The cache as the caller may use it. The caller must outlive it.
+  class CallersCache : public CacheAccess {
+   public:
+    CallersCache(const Visibility& visibility, const Caller& caller);
+    bool may_read(const std::string& name) const override;
+    void grant(const std::string& name, bool is_new) const override;
+
+   private:
+    CacheReaders& readers_;
+    bool is_operator_;
+    std::set<std::string> names_;  // as which the caller reads
+    std::string uploader_;         // as which it uploads; empty: for everyone
+  };
+
+ private:
+  bool is_private(const std::string& owner) const;
+
+  OwnerRecords& owners_;
+  Holdings& holdings_;
+  CacheReaders& readers_;
+};
+
+}  // namespace flox::server

@@ -1,0 +1,37 @@
+// Who may read a file of the binary cache: everyone, unless it is only in private things.
+//
+// A narinfo or NAR may have readers: the owners that uploaded it, or that published something private with it
+// in its closure; a person who uploaded it before publishing is "@USER". What has no readers is everyone's.
+// What was everyone's once stays so.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/database/database.h"
+
+namespace flox::server {
+
+// Thread-safe.
+class CacheReaders {
+ public:
+  // The database (records/database.h) must outlive it.
+  explicit CacheReaders(Database& database) : database_(database) {}
+
+  // Whether one of the readers may, or everyone.
+  bool may_read(const std::string& name, const std::set<std::string>& readers) const;
+  // Adds a reader to files that have some already.
+  void add(const std::vector<std::string>& names, const std::string& reader);
+  // The first reader of a file that is not in the cache yet, or one more.
+  void restrict_to(const std::string& name, const std::string& reader);
+  // Lets everyone read the files, all or none.
+  void make_public(const std::vector<std::string>& names);
+  // The file is in the cache no more.
+  void forget(const std::string& name);
+
+ private:
+  Database& database_;
+};
+
+}  // namespace flox::server

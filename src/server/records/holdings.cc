@@ -1,0 +1,49 @@
+#include "server/records/holdings.h"
+
+namespace flox::server {
+namespace {
+
+constexpr std::string_view text_of(Kind kind) { return kind == Kind::package ? "package" : "environment"; }
+
+std::optional<Holding> holding_in(Session& session, Kind kind, const std::string& name) {
+  const auto found = session.row<std::string, int64_t, std::string>(
+      "select owner, is_private, since from holdings where kind = $1 and name = $2", {text_of(kind), name});
+  if (!found) return std::nullopt;
+  return Holding{
+      .owner = std::get<0>(*found), .is_private = std::get<1>(*found) != 0, .since = std::get<2>(*found)};
+}
+
+}  // namespace
+
+std::optional<Holding> Holdings::find(Kind kind, const std::string& name) const {
+  return database_.transact(Access::statement,
+                            [&](Session& session) { return holding_in(session, kind, name); });
+}
+
+Holding Holdings::claim(Kind kind, const std::string& name, const Holding& holding) {
+  return database_.write([&](Session& session) {
+    if (const auto known = holding_in(session, kind, name)) return *known;
+    session.run("insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5)",
+                {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
+    return holding;
+  });
+}
+
+void Holdings::put(Kind kind, const std::string& name, const Holding& holding) {
+  database_.write([&](Session& session) {
+    session.run(
+        "insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5) "
+        "on conflict (kind, name) do update set owner = excluded.owner, is_private = excluded.is_private",
+        {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
+  });
+}
+
+std::set<std::string> Holdings::hidden(Kind kind, const std::set<std::string>& readable) const {
+  std::set<std::string> result;
+  for (auto& [name, owner] : database_.rows<std::string, std::string>(
+           "select name, owner from holdings where kind = $1 and is_private = 1", {text_of(kind)}))
+    if (!readable.contains(owner)) result.insert(std::move(name));
+  return result;
+}
+
+}  // namespace flox::server

@@ -1,0 +1,39 @@
+// Whose each package and environment is, and whether only its owner's members may see it.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "server/database/database.h"
+
+namespace flox::server {
+
+enum class Kind { package, environment };
+
+struct Holding {
+  std::string owner;  // empty: the operator's
+  bool is_private = false;
+  std::string since;  // RFC 3339, UTC
+};
+
+// Thread-safe. A package is known by its name, an environment by OWNER/NAME.
+class Holdings {
+ public:
+  // The database (records/database.h) must outlive it.
+  explicit Holdings(Database& database) : database_(database) {}
+
+  // Nothing: nobody has claimed it.
+  std::optional<Holding> find(Kind kind, const std::string& name) const;
+  // The first claim counts, of two at the same time just one. Whose it is now.
+  Holding claim(Kind kind, const std::string& name, const Holding& holding);
+  // Gives it to another owner, or changes who sees it; it need not have been claimed.
+  void put(Kind kind, const std::string& name, const Holding& holding);
+  // What is private, but for what belongs to one of these owners.
+  std::set<std::string> hidden(Kind kind, const std::set<std::string>& readable) const;
+
+ private:
+  Database& database_;
+};
+
+}  // namespace flox::server

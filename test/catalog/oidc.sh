@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Logging in at a real OpenID Connect issuer (oidc-provider), and exchanging workloads' tokens, with the issuer's own tokens and with
+# forged ones.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/support.sh"
+
+packages=$("$PROJECT/script/test-issuer" 2>"$dir/why") || { cat "$dir/why" >&2; exit 77; }
+operator=$token
+export HOME=$dir/home XDG_CONFIG_HOME=
+mkdir "$HOME"
+unset FLOX_CATALOG_TOKEN FLOX_CATALOG_TOKEN_FILE
+node=
+end() { stop_catalog; [ -z "$node" ] || kill "$node" 2>/dev/null || true; rm -rf "$dir"; }
+trap end EXIT
+
+start_issuer() {
+  node "$PROJECT/test/catalog/issuer/issuer.mjs" "$packages" >"$dir/issuer" 2>>"$dir/issuer.log" &
+  node=$!
+  wait_until 30 "the issuer to listen" grep -q '^http://' "$dir/issuer"
+  issuer=$(head -1 "$dir/issuer")
+}
+start_issuer
+cat >"$dir/rules.toml" <<TOML
+[[rule]]
+issuer = "$issuer"
+audience = "flox-catalog"
+subject = "c*"
+owner = "acme"
+minutes = 5
+claims = { client_id = "ci" }
+TOML
+oidc=(--oidc-issuer "$issuer" --oidc-client-id flox --oidc-rules "$dir/rules.toml")
+start_catalog "${oidc[@]}"
+export FLOX_CATALOG_URL=$url
+operate() { FLOX_CATALOG_TOKEN=$operator flox "$@"; }
+push() { ask POST "/api/v1/environments/acme/web" -H "Authorization: Bearer $1" -d '{"manifest":"x","lock":{"lockfile-version":1,"manifest":{},"packages":[]}}'; }
+# log_in_as LOGIN: flox auth login, and somebody who opens the page.
+log_in_as() {
+  flox auth login 2>"$dir/login" &
+  local login=$!
+  wait_until 30 "the login's page" grep -q '^Open http' "$dir/login"
+  python3 "$PROJECT/test/catalog/issuer/approve.py" "$(sed -n 's/^Open \(http[^ ]*\) .*/\1/p' "$dir/login")" "$1"
+  wait $login
+}
+exchange() {
+  ask POST /api/v1/auth/exchange -d grant_type=urn:ietf:params:oauth:grant-type:token-exchange \
+    -d "subject_token_type=urn:ietf:params:oauth:token-type:${2:-jwt}" --data-urlencode "subject_token=$1"
+}
+jwt_for() { curl -fs "$issuer/token" -u ci:ci-secret -d grant_type=client_credentials -d "resource=urn:$1" -d scope=publish | jq -r .access_token; }
+
+step "a person logs in, and may nothing yet"
+log_in_as ada
+contains "$(cat "$dir/login")" "as ada@example.com until"
+contains "$(flox auth status)" "ada@example.com"
+mkdir "$dir/web" && cd "$dir/web"
+flox init
+refused "this token may not publish for acme" flox push --owner acme
+
+step "an admin makes the person a member, who then publishes"
+operate owner create acme
+operate owner add acme ada@example.com --role publish
+flox push --owner acme
+contains "$(operate owner members acme)" "publish  ada@example.com"
+refused "this token may not manage acme" flox owner add acme eve@example.com --role admin
+mine=$(flox auth token create --owner acme --scope publish --days 1 2>/dev/null)
+equal "$(push "$mine")" 201
+
+step "when the membership ends, so does what the person's tokens may"
+operate owner remove acme ada@example.com
+equal "$(push "$mine")" 403
+refused "this token may not publish for acme" flox push --owner acme
+
+step "whose address the issuer has not verified does not log in"
+! log_in_as unverified || die "was logged in"
+contains "$(cat "$dir/login")" "has not verified the email address"
+
+step "a workload's token is exchanged for minutes, by the rules"
+jwt=$(jwt_for catalog)
+equal "$(exchange "$jwt")" 200
+equal "$(answer '[.token_type, .scope, .owner] | join(" ")')" "Bearer publish acme"
+[ "$(answer .expires_in)" -le 300 ] || die "lasts $(answer .expires_in) s"
+workload=$(answer .access_token)
+equal "$(push "$workload")" 201
+equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $workload" -d '{"owner":"acme","scope":"publish"}')" 403
+equal "$(jq -r "select(.token == \"${workload%_*}\" and (.action | contains(\"exchange\"))) | .who" "$dir/data/audit.log")" acme
+
+step "it logs nobody in, and a person's token is no workload's"
+equal "$(exchange "$jwt" id_token)" 403
+
+step "forged tokens are refused, logged and counted"
+# forge CLAIM=VALUE… : the token with another header or claims, signed by a key of ours; KEY=VALUE with "header." for the header.
+forge() {
+  python3 - "$jwt" "$@" <<'PY'
+import base64, json, subprocess, sys, tempfile
+decode = lambda text: json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+header, claims, signature = sys.argv[1].split(".")
+header, claims, keep = decode(header), decode(claims), False
+for change in sys.argv[2:]:
+    key, value = change.split("=", 1)
+    if key == "keep":
+        keep = True
+    elif key.startswith("header."):
+        header[key[7:]] = value
+    else:
+        claims[key] = json.loads(value)
+text = encode(json.dumps(header).encode()) + "." + encode(json.dumps(claims).encode())
+if header["alg"] == "none":
+    print(text + ".")
+elif keep:
+    print(text + "." + signature)
+else:
+    with tempfile.TemporaryDirectory() as place:
+        subprocess.run(["openssl", "genrsa", "-out", place + "/key", "2048"], check=True, capture_output=True)
+        open(place + "/text", "w").write(text)
+        made = subprocess.run(["openssl", "dgst", "-sha256", "-sign", place + "/key", place + "/text"], check=True, capture_output=True)
+        print(text + "." + encode(made.stdout))
+PY
+}
+before=$(jq -c 'select(.reason == "exchange")' "$dir/data/audit.log" | wc -l)
+refuse_exchange() {
+  equal "$(exchange "$2")" 403
+  contains "$(answer .detail)" "$1"
+}
+refuse_exchange "signature is not valid" "$(forge)"
+refuse_exchange "signature is not valid" "$(forge keep= 'jti="another"')"
+refuse_exchange "'alg' is not taken" "$(forge header.alg=none)"
+refuse_exchange "'alg' is not taken" "$(forge header.alg=HS256 keep=)"
+refuse_exchange "its key is not one of its issuer's" "$(forge header.kid=other)"
+refuse_exchange "it has expired" "$(forge exp=1000000000)"
+refuse_exchange "it is not valid yet" "$(forge nbf=4000000000 exp=4000000001)"
+refuse_exchange "no rule admits" "$(forge 'aud="other"')"
+refuse_exchange "no rule admits" "$(forge 'iss="http://127.0.0.1:1"')"
+refuse_exchange "no rule admits" "$(forge 'client_id="evil"')"
+refuse_exchange "over 16384 bytes" "$(head -c 20000 /dev/zero | tr '\0' a)"
+refuse_exchange "the token's claims:1:" "$(forge "deep=$(printf '[%.0s' {1..50})$(printf ']%.0s' {1..50})")"
+refuse_exchange "not a signed JSON Web Token" "a.b"
+refuse_exchange "no rule admits" "$(jwt_for other | sed 's/^$/none/')" || true
+counted=$(curl -fs "$url/metrics" | awk '$1 == "flox_catalog_refused_total{reason=\"exchange\"}" { print $2 }')
+after=$(jq -c 'select(.reason == "exchange")' "$dir/data/audit.log" | wc -l)
+[ $((after - before)) -ge 13 ] && [ "$counted" -ge 13 ] || die "$((after - before)) lines, $counted counted"
+! grep -qF "$(cut -d. -f3 <<<"$jwt")" "$dir/data/audit.log" "$dir/log" || die "a token stands in a log"
+equal "$(ask POST /api/v1/auth/exchange -d grant_type=password)" 400
+
+step "an issuer that is away: keys that are known go on, a catalog that knows none says so, and serves all the same"
+kill $node; wait $node || true
+node=
+equal "$(exchange "$jwt")" 200
+stop_catalog
+start_catalog "${oidc[@]}"
+equal "$(exchange "$jwt")" 503
+equal "$(push "$workload")" 201
+equal "$(ask GET /api/v1/environments/acme/web)" 200
+
+step "rules that cannot be meant are refused at the start, with their place"
+printf '[[rule]]\nissuer = "http://ci.example.com"\n' >"$dir/bad.toml"
+refused "bad.toml:2:" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --oidc-rules "$dir/bad.toml"
+refused "only one of --oidc-issuer and --oidc-client-id" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --oidc-issuer "$issuer"
