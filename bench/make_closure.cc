@@ -1,6 +1,7 @@
 // Makes closures of known shape for benchmarks, in the store at ROOT, and prints the path that refers to all
 // others.
 //   make_closure ROOT COUNT                 COUNT paths of one small file each
+//   make_closure ROOT packages COUNT        the same, each with a package file (docs/formats/package.md)
 //   make_closure ROOT debian COUNT BYTES    COUNT paths: the files of installed Debian packages, one path a
 //   package, and
 //                                           one path of about BYTES bytes, of the largest files below /usr
@@ -15,6 +16,8 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "store/local/local_store.h"
+#include "trust/sbom/package_file.h"
+#include "trust/sbom/purl.h"
 
 namespace {
 
@@ -23,6 +26,17 @@ using namespace flox;
 constexpr uint64_t largest_package =
     40'000'000;                 // bytes: larger ones are left out, but for the one large path
 constexpr int references = 12;  // of each path, to those before it
+
+void write_package_file(const fs::path& tree, const std::string& number) {
+  const std::string name = "part-" + number;
+  const trust::PackageFile file{.packages = {{.name = name,
+                                              .version = "1.0-" + number,
+                                              .purl = trust::debian_purl(name, "1.0-" + number, "amd64"),
+                                              .license = "MIT",
+                                              .source = name}}};
+  fs::create_directories((tree / trust::package_file_place).parent_path());
+  write_file(tree / trust::package_file_place, file.to_string());
+}
 
 class Closure {
  public:
@@ -38,11 +52,12 @@ class Closure {
         paths_.end() - static_cast<long>(std::min<size_t>(references, paths_.size())), paths_.end());
     paths_.push_back(store_.add_tree(tree, name, candidates).path);
   }
-  void add_whole() {
+  void add_whole(bool with_package_file) {
     std::string text;
     for (const nix::StorePath& path : paths_) text += path.to_string() + "\n";
     const fs::path tree = fresh_tree();
     write_file(tree / "references", text);
+    if (with_package_file) write_package_file(tree, "whole");
     paths_.push_back(store_.add_tree(tree, "whole-1.0", {paths_.begin(), paths_.end()}).path);
   }
   fs::path fresh_tree() {
@@ -122,10 +137,11 @@ void make_debian(Closure& closure, size_t count, uint64_t bytes) {
   }
 }
 
-void make_tiny(Closure& closure, size_t count) {
+void make_tiny(Closure& closure, size_t count, bool packages) {
   while (closure.size() + 1 < count) {
     const fs::path tree = closure.fresh_tree();
     const std::string number = std::to_string(closure.size() + 1);
+    if (packages) write_package_file(tree, number);
     write_file(tree / "share" / ("part-" + number), number + "\n");
     closure.add(tree, "part-" + number);
   }
@@ -135,17 +151,22 @@ void make_tiny(Closure& closure, size_t count) {
 
 int main(int argc, char** argv) {
   const std::string kind = argc > 2 ? argv[2] : "";
-  if (argc != (kind == "debian" ? 5 : 3)) {
-    std::fputs("usage: make_closure ROOT COUNT\n       make_closure ROOT debian COUNT BYTES\n", stderr);
+  if (argc != (kind == "debian" ? 5 : kind == "packages" ? 4 : 3)) {
+    std::fputs(
+        "usage: make_closure ROOT COUNT\n       make_closure ROOT packages COUNT\n       make_closure ROOT "
+        "debian COUNT BYTES\n",
+        stderr);
     return 2;
   }
   try {
     Closure closure(argv[1]);
     if (kind == "debian")
       make_debian(closure, std::stoul(argv[3]), std::stoull(argv[4]));
+    else if (kind == "packages")
+      make_tiny(closure, std::stoul(argv[3]), true);
     else
-      make_tiny(closure, std::stoul(kind));
-    closure.add_whole();
+      make_tiny(closure, std::stoul(kind), false);
+    closure.add_whole(kind == "packages");
     closure.print();
     return 0;
   } catch (const std::exception& error) {

@@ -21,7 +21,7 @@ made_once() {
 # make_venv REQUIREMENTS PIP_OPTION… DIRECTORY: an environment with the packages that a file pins.
 make_venv() {
   local requirements=$1 options=("${@:2:$#-2}") directory=${!#}
-  step "installing $(grep -c '^[^#]' "$requirements") packages from PyPI into $directory"
+  step "installing $(grep -c '^[^# ]' "$requirements") packages from PyPI into $directory"
   /usr/bin/python3 -m venv "$directory"
   "$directory/bin/pip" install --quiet --disable-pip-version-check "${options[@]}" -r "$requirements" ||
     die "what ${requirements#"$PROJECT"/} asks for cannot be had from PyPI"

@@ -86,11 +86,11 @@ def main():
         others = "".join(content for file, content in files.items()
                          if is_of_programs(file) and file not in (header, header[:-2] + ".cc"))
         for kind, name in sorted(readers):
-            full = f"{kind}::{name}" if kind else name
+            full = rf"{kind}(?:<\w+>)?::{name}" if kind else name  # a template's member is called with its type
             # In its own source it stands once more than it is called: where it is defined.
             definitions = sum(other == name for _, other in readers)
             if not re.search(rf"\b{full}\b", others) and len(re.findall(rf"\b{name}\(", own)) <= definitions:
-                complaints.append(f"{header}: no program calls {full}")
+                complaints.append(f"{header}: no program calls {kind}{'::' if kind else ''}{name}")
     for target in sorted(targets):
         if target not in named:
             complaints.append(f"{target}: no header says that it is fuzzed by this")

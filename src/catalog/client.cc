@@ -105,6 +105,19 @@ HttpRequest post(std::string path, const json& body) {
           .max_body = max_answer};
 }
 
+constexpr const char* attestations_path = "/api/v1/attestations";
+constexpr size_t most_digests = 5'000;    // of one question
+constexpr size_t most_attestations = 16;  // of a path
+
+std::vector<std::string> envelopes_of(const json& answer) {
+  const json& items = list(answer, "attestations");
+  if (items.size() > most_attestations)
+    fail(ErrorKind::invalid_input, "{}: it has more than {} attestations", answer_name, most_attestations);
+  std::vector<std::string> envelopes;
+  for (const json& item : items) envelopes.push_back(string_member(item, "envelope", answer_name));
+  return envelopes;
+}
+
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
 }  // namespace
@@ -232,6 +245,49 @@ void Client::publish(const PackageBuild& build) {
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
   if (!response.ok()) fail_with(response, "recording it in the catalog");
+}
+
+bool Client::attest(const nix::StorePath& path, const std::string& envelope) {
+  HttpRequest request{.method = "PUT",
+                      .url = fmt::format("{}/{}", attestations_path, path.digest()),
+                      .headers = {{"Content-Type", "application/vnd.dsse.envelope.v1+json"}},
+                      .body = envelope,
+                      .max_body = max_answer};
+  request.bearer = state_->token;
+  HttpResponse response = state_->send(std::move(request));
+  if (response.status == 409) return false;
+  if (!response.ok()) fail_with(response, fmt::format("attesting {}", path.to_string()));
+  return true;
+}
+
+nix::StorePathSet Client::attested(const nix::StorePathSet& paths) {
+  nix::StorePathSet result;
+  for (auto path = paths.begin(); path != paths.end();) {
+    json digests = json::array();
+    std::map<std::string, nix::StorePath, std::less<>> asked;
+    for (; path != paths.end() && asked.size() < most_digests; ++path) {
+      digests.push_back(path->digest());
+      asked.emplace(path->digest(), *path);
+    }
+    state_->ask(post(attestations_path, {{"digests", std::move(digests)}}), "asking for attestations",
+                [&](const json& answer) {
+                  for (const json& digest : list(answer, "digests"))
+                    if (const auto known = asked.find(digest.is_string() ? digest.get<std::string>() : "");
+                        known != asked.end())
+                      result.insert(known->second);
+                });
+  }
+  return result;
+}
+
+std::vector<std::string> Client::attestations(const nix::StorePath& path) {
+  try {
+    return state_->ask(get(fmt::format("{}/{}", attestations_path, path.digest())),
+                       fmt::format("the attestations of {}", path.to_string()), envelopes_of);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return {};
+  }
 }
 
 }  // namespace flox::catalog

@@ -58,6 +58,15 @@ class Client : public env::Resolver {
   // other store paths, untrusted if the token is refused.
   void publish(const PackageBuild& build);
 
+  // Keeps an attestation of a path that the cache has (trust/attestation/envelope.h); false, and nothing
+  // changes, if its key has attested the path otherwise before. Throws Error(untrusted) if the token or the
+  // signature is refused.
+  bool attest(const nix::StorePath& path, const std::string& envelope);
+  // Those of the paths that have attestations. Throws Error(not_found) if the catalog keeps none at all.
+  nix::StorePathSet attested(const nix::StorePathSet& paths);
+  // The envelopes of a path, untrusted, as text; empty if there is none.
+  std::vector<std::string> attestations(const nix::StorePath& path);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

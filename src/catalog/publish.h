@@ -1,20 +1,34 @@
 // Publishing: a build's closure to the binary cache, signed, then its record to the catalog.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "catalog/client.h"
 #include "store/cache/upload.h"
 #include "store/local/local_store.h"
+#include "trust/attestation/provenance.h"
 
 namespace flox::catalog {
+
+// What became of the provenance of a build.
+enum class Attested {
+  none,       // it has no provenance
+  now,        // it was signed, and the catalog has it
+  otherwise,  // the key has attested the path before, otherwise: that stays
+};
 
 struct Published {
   PackageBuild build;  // as recorded: with signer and closure size
   store::UploadResult upload;
+  Attested attested = Attested::none;
 };
 
-// Uploads what the cache does not have yet. Records the build last, so that every recorded path can be
-// fetched. Throws Error, and records nothing then.
+// Uploads what the cache does not have yet, then the statement on how it was built, if there is one
+// (trust/attestation/provenance.h), signed with the key. Records the build last, so that of every recorded
+// path all can be fetched. Throws Error, and records nothing then.
 Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
-                  store::BinaryCache& cache, const nix::SecretKey& key);
+                  store::BinaryCache& cache, const nix::SecretKey& key,
+                  const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
 
 }  // namespace flox::catalog

@@ -15,6 +15,8 @@
 #include "cli/options.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
+#include "package/build/build_record.h"
+#include "package/build/sources.h"
 #include "package/build/steps.h"
 
 namespace flox::cli {
@@ -28,6 +30,7 @@ struct BuildOptions {
   bool check = false;
   bool json = false;
   bool quiet = false;
+  std::string builder;
 };
 
 // What the environment's packages add to a build: their paths, and the variables of its activation.
@@ -115,6 +118,9 @@ void build(BuildOptions options) {
     }
   store::LocalStore store(Config::load().root);
   BuildEnvironment around = enter_environment(store, environment, steps);
+  package::BuildCircumstances circumstances{.sources = package::look_at_sources(environment.directory()),
+                                            .variables = manifest.vars,
+                                            .builder = options.builder};
   nlohmann::json json = nlohmann::json::array();
   for (const auto& name : options.names) {
     const auto& descriptor = manifest.build.at(name);
@@ -126,8 +132,11 @@ void build(BuildOptions options) {
                                   .runtime_packages = runtime_packages(around, descriptor, name),
                                   .debian = {.on_step = steps}};
     steps(fmt::format("building {}", name));
+    circumstances.started_at = std::time(nullptr);
     catalog::PackageBuild result = package::build_package(store, request);
     if (options.check) check_again(store, request, result, steps);
+    package::leave_provenance(environment.directory(), name,
+                              package::describe_build(store, request, result, circumstances));
     package::leave_result(store, environment.directory(), result);
     steps(fmt::format("built {} {}: {}", name, result.version, result.outputs.at("out").to_string()));
     json.push_back(result.to_json());
@@ -146,10 +155,14 @@ void add_build(CLI::App& app) {
   command->add_flag("--check", options->check, "build twice and fail if the results differ");
   command->add_flag("--json", options->json, "print what was built as JSON");
   command->add_flag("-q,--quiet", options->quiet, "print no progress");
+  command->add_option("--builder", options->builder,
+                      "URI that the provenance names as the builder (default: of this host)");
   command->footer(
       "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
       "empty directory, and makes a store path of what the command leaves there. Writes result-NAME (a link\n"
-      "to the files), result-NAME.json (for flox publish) and result-NAME.log (the command's output).\n\n"
+      "to the files), result-NAME.json and result-NAME.provenance.json (for flox publish) and "
+      "result-NAME.log\n"
+      "(the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");

@@ -18,11 +18,15 @@ void add_build(CLI::App& app);
 void add_publish(CLI::App& app);
 void add_push(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_sbom(CLI::App& app);
+void add_verify(CLI::App& app);
 void add_store(CLI::App& app);
 void add_node(CLI::App& app);
 void add_kube(CLI::App& app);
 void add_auth(CLI::App& app);
 void add_owner(CLI::App& app);
+void add_policy(CLI::App& app);
+void add_trust(CLI::App& app);
 void add_config(CLI::App& app);
 
 }  // namespace flox::cli

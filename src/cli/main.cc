@@ -45,11 +45,15 @@ int run(int argc, char** argv) {
   add_publish(app);
   add_push(app);
   add_pull(app);
+  add_sbom(app);
+  add_verify(app);
   add_store(app);
   add_node(app);
   add_kube(app);
   add_auth(app);
   add_owner(app);
+  add_policy(app);
+  add_trust(app);
   add_config(app);
   return run_command_line(app, argc, argv);
 }

@@ -14,6 +14,7 @@
 #include "cli/publishing.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
+#include "package/build/build_record.h"
 
 namespace flox::cli {
 namespace {
@@ -71,7 +72,13 @@ void publish_all(const PublishOptions& options) {
     builds = left_by_build(options);
   store::LocalStore store(Config::load().root);
   Publisher publisher(options.to);
-  for (const auto& build : builds) publisher.publish(store, build);
+  for (const auto& build : builds) {
+    const auto provenance = options.store_path.empty()
+                                ? package::find_provenance(store, fs::absolute(options.directory), build)
+                                : std::nullopt;
+    publisher.publish(store, build, provenance);
+    if (!provenance) fmt::print(stderr, "  without provenance: flox build recorded none of it\n");
+  }
 }
 
 }  // namespace

@@ -73,11 +73,16 @@ Publisher::Publisher(const PublishTo& given, const Config& config)
       client_(complete(given, config).catalog_url, token_of(given, config)),
       cache_(store::BinaryCache::open(client_.cache_url(), token_of(given, config))) {}
 
-void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build) {
-  catalog::Published published = catalog::publish(store, build, client_, *cache_, key_);
+void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build,
+                        const std::optional<trust::BuildProvenance>& provenance) {
+  catalog::Published published = catalog::publish(store, build, client_, *cache_, key_, provenance);
   fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
              build.name, build.version, build.system, published.upload.paths_uploaded,
              static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
+  if (published.attested == catalog::Attested::now)
+    fmt::print(stderr, "  with provenance, signed by {}\n", key_.name);
+  if (published.attested == catalog::Attested::otherwise)
+    fmt::print(stderr, "  {} has attested this path before; that provenance stays\n", key_.name);
 }
 
 }  // namespace flox::cli

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "catalog/publish.h"
@@ -30,8 +31,9 @@ class Publisher {
   // Throws Error(invalid_input) with advice if there is no catalog or no key, untrusted if others may use the
   // files that hold the key or the token.
   explicit Publisher(const PublishTo& to);
-  // Publishes and says so on stderr.
-  void publish(const store::LocalStore& store, const catalog::PackageBuild& build);
+  // Publishes, with the provenance if there is one, and says so on stderr.
+  void publish(const store::LocalStore& store, const catalog::PackageBuild& build,
+               const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
 
  private:
   Publisher(const PublishTo& to, const Config& config);

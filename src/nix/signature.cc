@@ -53,18 +53,6 @@ NamedBytes parse_named(std::string_view text, std::string_view what, size_t size
   return result;
 }
 
-// Whether `signature` is the key's for the message.
-bool verify(const PublicKey& key, std::string_view message, std::string_view signature) {
-  const Key pkey(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(key.bytes), key.bytes.size()),
-      EVP_PKEY_free);
-  const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  if (!pkey || !context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, pkey.get()) != 1)
-    return false;
-  return EVP_DigestVerify(context.get(), unsigned_bytes(signature), signature.size(), unsigned_bytes(message),
-                          message.size()) == 1;
-}
-
 std::string raw_public_key(EVP_PKEY* key) {
   std::string bytes(public_size, '\0');
   size_t size = bytes.size();
@@ -99,6 +87,17 @@ PublicKey PublicKey::parse(std::string_view text) {
 }
 
 std::string PublicKey::to_string() const { return name + ":" + to_base64(bytes); }
+
+bool verifies(const PublicKey& key, std::string_view message, std::string_view signature) {
+  const Key pkey(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(key.bytes), key.bytes.size()),
+      EVP_PKEY_free);
+  const Context context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  if (!pkey || !context || EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, pkey.get()) != 1)
+    return false;
+  return EVP_DigestVerify(context.get(), unsigned_bytes(signature), signature.size(), unsigned_bytes(message),
+                          message.size()) == 1;
+}
 
 SecretKey SecretKey::parse(std::string_view text) {
   NamedBytes parts = parse_named(text, "secret key", seed_size + public_size);
@@ -156,7 +155,7 @@ std::string TrustedKeys::signer_of(const PathInfo& info) const {
     const auto key = keys_.find(key_name_of(text));
     if (key == keys_.end()) continue;
     const auto signature = Signature::parse(text);  // nothing: another line may hold one
-    if (signature && verify(key->second, message, signature->bytes)) return key->first;
+    if (signature && verifies(key->second, message, signature->bytes)) return key->first;
   }
   return {};
 }

@@ -30,6 +30,9 @@ struct PublicKey {
   std::string to_string() const;
 };
 
+// Whether `signature` (64 bytes) is the key's for the message. False for one of another size.
+bool verifies(const PublicKey& key, std::string_view message, std::string_view signature);
+
 // "name:base64(seed || public)".
 struct SecretKey {
   std::string name;

@@ -181,6 +181,15 @@ std::vector<std::string> RuntimeSpec::places() const {
   return result;
 }
 
+std::string RuntimeSpec::mount_source(std::string_view destination) const {
+  std::string source;
+  const Json* mounts = find(*document_, "mounts");
+  if (mounts == nullptr || !mounts->is_array()) return source;
+  for (const Json& mount : *mounts)
+    if (string_at(mount, "destination") == destination) source = string_at(mount, "source");
+  return source;
+}
+
 std::vector<std::pair<std::string, std::string>> RuntimeSpec::annotations(std::string_view prefix) const {
   std::vector<std::pair<std::string, std::string>> result;
   const Json* annotations = find(*document_, "annotations");

@@ -92,6 +92,9 @@ class RuntimeSpec {
   // Where the spec has something made in the root: the destinations of its mounts and the paths of its
   // devices, as they stand.
   std::vector<std::string> places() const;
+  // The source of the mount at this destination; of several the last, which lies on top; empty if there is
+  // none.
+  std::string mount_source(std::string_view destination) const;
   // Names and values of the annotations whose names begin so. Throws Error(invalid_input) for a value that is
   // no string.
   std::vector<std::pair<std::string, std::string>> annotations(std::string_view prefix) const;

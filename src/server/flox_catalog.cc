@@ -215,8 +215,9 @@ void serve(const server::ServerSettings& options) {
   server::NarRecords nars(*database);
   server::CacheFiles cache(*files, nars, keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
+  server::AttestationRecords attestations(*database);
   server::Accounts accounts(*database, std::move(wanted));
-  server::Api api(records, environments, cache, keys, accounts,
+  server::Api api(records, environments, attestations, cache, keys, accounts,
                   {.public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()

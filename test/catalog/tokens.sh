@@ -30,7 +30,7 @@ equal "$(operate auth token list --json | jq -r '.[0].created_by')" operator
 [ "$(operate auth token list --json | jq -r '.[0].last_used_at')" != "" ] || die "its use was not noted"
 
 step "bad wishes are refused"
-refused "is not in" operate auth token create --owner acme --scope all
+refused "not in" operate auth token create --owner acme --scope all
 refused "no such owner" operate auth token create --owner nobody --scope read
 refused "for an owner" operate auth token create --scope read
 refused "this token may not make tokens" env FLOX_CATALOG_TOKEN="$made" flox auth token create --owner acme --scope read
@@ -69,7 +69,7 @@ refused "you are not logged in" flox auth logout
 step "an expired token is refused; what is public can be read with it all the same"
 third=$(operate auth token create --owner acme --scope publish 2>/dev/null)
 stop_catalog
-sql "update tokens set expires_at = 1000 where id = '${third%_*}'"
+sql "update tokens set expires_at = $(($(date +%s) - 60)) where id = '${third%_*}'"
 start_catalog
 export FLOX_CATALOG_URL=$url
 equal "$(push "$third")" 403

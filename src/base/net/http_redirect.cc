@@ -12,13 +12,6 @@
 namespace flox {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 std::string variable(std::initializer_list<const char*> names) {
   for (const char* name : names)
     if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
@@ -48,7 +41,7 @@ bool is_within(const std::string& range, const std::string& host) {
 }
 
 bool is_exempt(const std::string& host) {
-  std::string list = lower(variable({"no_proxy", "NO_PROXY"}));
+  std::string list = lower_case(variable({"no_proxy", "NO_PROXY"}));
   std::ranges::replace(list, ',', ' ');
   std::string_view rest = list;
   while (!rest.empty()) {
@@ -71,7 +64,7 @@ bool is_redirect(long status) {
 
 // What says which part of a file is wanted is no secret and must go along.
 bool may_leave(const std::string& header) {
-  const std::string name = lower(header);
+  const std::string name = lower_case(header);
   return name == "range" || name == "if-range";
 }
 

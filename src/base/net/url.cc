@@ -17,13 +17,6 @@ namespace {
 
 constexpr size_t max_url = 8192;  // bytes
 
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 uint16_t default_port(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
 // unreserved and sub-delims (RFC 3986, appendix A)
@@ -106,6 +99,13 @@ Network network_of_v6(const in6_addr& address) noexcept {
 }
 
 }  // namespace
+
+std::string lower_case(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
 
 HttpUrl HttpUrl::parse(std::string_view url) {
   const auto refuse = [](std::string_view why) {

@@ -22,6 +22,25 @@ namespace {
 
 constexpr const char* secret_variables[] = {"FLOX_CATALOG_TOKEN"};
 
+// write(2) to a pipe whose reader may have gone: EPIPE, and no signal, whatever the program does with that
+// one.
+ssize_t write_to_pipe(int fd, std::string_view data) {
+  sigset_t pipe, before, pending;
+  ::sigemptyset(&pipe);
+  ::sigaddset(&pipe, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  ::sigpending(&pending);
+  const ssize_t written = ::write(fd, data.data(), data.size());
+  const int error = errno;
+  if (written < 0 && error == EPIPE && !::sigismember(&pending, SIGPIPE)) {
+    const timespec now{};
+    ::sigtimedwait(&pipe, nullptr, &now);  // takes the one that this thread has just got
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return written;
+}
+
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& extra) {
   std::map<std::string, std::string> variables = environment_for_children();
   for (const auto& [name, value] : extra) variables[name] = value;
@@ -151,7 +170,7 @@ Outcome run(const Command& command) {
     drain(entries[0], out.read_end, outcome.out);
     drain(entries[1], err.read_end, outcome.err);
     if (in.write_end && entries[2].revents != 0) {
-      ssize_t written = ::write(in.write_end.get(), input.data(), input.size());
+      const ssize_t written = write_to_pipe(in.write_end.get(), input);
       if (written > 0) input.remove_prefix(static_cast<size_t>(written));
       if (input.empty() || (written < 0 && errno != EAGAIN && errno != EINTR)) in.write_end.reset();
     }

@@ -18,6 +18,10 @@ TEST(Process, captures_both_outputs_and_the_exit_code) {
   EXPECT_EQ(outcome.err, "err\n");
 }
 
+TEST(Process, one_that_does_not_read_what_it_is_given_does_not_end_the_caller) {
+  EXPECT_EQ(run({.argv = {"true"}, .input = std::string(1 << 20, 'x')}).exit_code, 0);
+}
+
 TEST(Process, a_program_that_does_not_exist_is_an_error_that_names_it) {
   try {
     run({.argv = {"no-such-program"}});

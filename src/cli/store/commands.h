@@ -28,6 +28,7 @@ void add_store_roots(CLI::App& store);
 void add_store_leases(CLI::App& store);
 void add_store_gc(CLI::App& store);
 void add_store_keygen(CLI::App& store);
+void add_store_key(CLI::App& store);
 void add_store_sign(CLI::App& store);
 void add_store_serve(CLI::App& store);
 

@@ -21,6 +21,7 @@ void add_store(CLI::App& app) {
   add_store_leases(*store);
   add_store_gc(*store);
   add_store_keygen(*store);
+  add_store_key(*store);
   add_store_sign(*store);
   add_store_serve(*store);
 }

@@ -25,6 +25,7 @@
 #include "catalog/settings.h"
 #include "nix/cache_layout.h"
 #include "nix/signature.h"
+#include "node/doctor/policy_check.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
 #include "node/installer/labels.h"
@@ -226,6 +227,19 @@ void examine_floxd(Subject subject, const Config& config) {
                 "Restart floxd: until then pods with imagePullPolicy Always cannot start.");
 }
 
+// What floxd says of itself; empty if it does not answer, which examine_floxd has said.
+std::string metrics_of(const Config& config) {
+  try {
+    const HttpResponse response =
+        HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/metrics",
+                           .timeout = patience,
+                           .max_body = BodyLimit(4 << 20)});
+    return response.ok() ? response.body : "";
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void examine_store(Subject subject, const Config& config) {
   if (!fs::exists(config.root / "nix/store"))
     return subject.error(fmt::format("there is no store below {}", config.root.string()),
@@ -347,6 +361,9 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("containerd", [&](Subject subject) { examine_containerd(subject, options); });
   examine("shim", examine_shim);
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
+  examine("policy", [&](const Subject&) {
+    for (Finding& finding : check_policy(config, metrics_of(config))) findings.push_back(std::move(finding));
+  });
   examine("store", [&](Subject subject) { examine_store(subject, config); });
   examine("caches", [&](Subject subject) { examine_caches(subject, config); });
   if (!options.kubeconfig.empty())

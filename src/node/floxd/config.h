@@ -8,13 +8,16 @@
 #include "node/floxd/settings.h"
 #include "store/fetch/settings.h"
 #include "store/local/settings.h"
+#include "trust/settings.h"
 
 namespace flox {
 
 struct Config : store::StoreSettings,
                 store::FetchSettings,
                 catalog::CatalogSettings,
+                trust::TrustSettings,
                 node::FloxdSettings,
+                node::PolicySettings,
                 node::GcSettings,
                 node::PodBudgets {
   // The defaults.
@@ -22,7 +25,7 @@ struct Config : store::StoreSettings,
   // Reads the file and the variables. Throws Error as read_settings() does.
   static Config load() { return Config(Load{}); }
 
-  std::array<SettingGroup*, 6> groups();
+  std::array<SettingGroup*, 8> groups();
 
  private:
   struct Load {};

@@ -53,7 +53,8 @@ json to_json(const Container& c) {
           {"pod_name", c.pod_name},
           {"name", c.name},
           {"prepared_at", c.prepared_at},
-          {"view", c.view}};
+          {"view", c.view},
+          {"service_account", c.service_account}};
 }
 
 Container from_json(const json& entry, const std::string& name) {
@@ -66,7 +67,8 @@ Container from_json(const json& entry, const std::string& name) {
           .pod_name = string_member(entry, "pod_name", name),
           .name = string_member(entry, "name", name),
           .prepared_at = prepared_at.get<int64_t>(),
-          .view = optional_string(entry, "view", name)};
+          .view = optional_string(entry, "view", name),
+          .service_account = optional_string(entry, "service_account", name)};
 }
 
 }  // namespace

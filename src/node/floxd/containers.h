@@ -19,9 +19,10 @@ struct Container {
   std::string pod_namespace;  // Kubernetes namespace
   std::string pod_name;
   std::string name;
-  int64_t prepared_at = 0;  // Unix seconds
-  std::string view;         // of the store (StoreViews); empty: it sees the whole store
-  uint64_t instance = 0;    // tells it from an earlier container of its id; not kept in the file
+  int64_t prepared_at = 0;      // Unix seconds
+  std::string view;             // of the store (StoreViews); empty: it sees the whole store
+  std::string service_account;  // empty: it is not known
+  uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
 };
 
 // Whose leases and budgets a pod's are: "pod-ID".

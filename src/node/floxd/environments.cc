@@ -86,24 +86,36 @@ std::optional<nix::StorePath> Environments::lease_known(const Key& key, std::str
   return profile;
 }
 
-nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
-                                     std::string_view mode, std::string_view holder,
-                                     const std::optional<store::RealiseLimits>& of_pod) {
-  auto start = std::chrono::steady_clock::now();
-  // A digest, whatever the lock's size.
-  const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
-  if (auto profile = lease_known(key, holder)) {
-    metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    return *profile;
+bool Environments::passes(const Terms& terms, const nix::StorePathSet& paths) const {
+  if (!terms.check_closure) return true;
+  try {
+    terms.check_closure(store_, store_.closure(paths));
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return false;
   }
-  const SingleRealise single(*this, {key, of_pod.has_value()});
+}
+
+store::RealiseLimits Environments::limits_of_container() { return {.time = container_time}; }
+
+nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
+                                     std::string_view mode, std::string_view holder, const Terms& terms) {
+  auto start = std::chrono::steady_clock::now();
   nix::StorePathSet paths;
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) paths.insert(path);
+  // A digest, whatever the lock's size.
+  const Key key = sha256(fmt::format("{} {} {}", system, mode, lock.to_compact_string()));
+  if (auto profile = passes(terms, paths) ? lease_known(key, holder) : std::nullopt) {
+    metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return *profile;
+  }
+  const SingleRealise single(*this, {key, terms.of_pod});
   store::RealiseOptions options{.caches = catalog::caches_of(config_, config_),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed,
-                                .limits = of_pod.value_or(store::RealiseLimits{.time = container_time}),
+                                .limits = terms.limits,
                                 .isolation = config_.isolation,
                                 .fetchers = &fetchers_};
   try {
@@ -112,6 +124,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     store::LocalStore store(store_.root(), store_.lock_timeout());
     store::RealiseResult result = store::realise(store, paths, options);
     if (result.paths_fetched > 0) return_freed_memory();
+    if (terms.check_closure) terms.check_closure(store, result.closure);
     nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
     store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;

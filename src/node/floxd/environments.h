@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,11 +43,20 @@ class Environments {
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
   // package, "name[@version]". Throws Error.
   NamedLock lock_of(std::string_view reference) const;
+  // How a lock is realised.
+  struct Terms {
+    bool of_pod = false;  // it is a pod's request: containers that start do not wait for it
+    store::RealiseLimits limits;
+    // Called with the closure of the lock's packages when it is present, before the lease; throws to refuse
+    // it. May be empty.
+    std::function<void(const store::LocalStore&, const nix::StorePathSet&)> check_closure;
+  };
+  // The limits of a container that starts.
+  static store::RealiseLimits limits_of_container();
   // The lock's profile, present in the store and leased to `holder`. Concurrent requests for equal locks are
-  // realised once. For a pod's request `of_pod` limits the cost, and containers that start do not wait for
-  // it.
+  // realised once.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
-                         std::string_view holder, const std::optional<store::RealiseLimits>& of_pod = {});
+                         std::string_view holder, const Terms& terms);
 
   // Recovers the store after a stop of the machine; call before the first request (store::recover).
   void recover_store() const;
@@ -60,6 +70,8 @@ class Environments {
   class SingleRealise;
   // The profile of a lock that was realised before, leased; nothing if it must be realised again.
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
+  // Whether the closure is present, and fulfils what is asked of it; throws if it does not.
+  bool passes(const Terms& terms, const nix::StorePathSet& paths) const;
   const Config& config_;
   store::LocalStore& store_;
   Metrics& metrics_;

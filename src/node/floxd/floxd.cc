@@ -25,6 +25,7 @@
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/services.h"
+#include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
@@ -99,15 +100,16 @@ void isolate(const Config& config) {
             store::store_is_guarded() ? "read-only" : "writable");
 }
 
-// Removes what ended containers leave, and sees that what became valid gets to the disk.
-// Gives memory back after a burst of work.
+// Removes what ended containers leave, and sees that what became valid gets to the disk. Looks whether the
+// policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
-                                     Budgets& budgets, Grants& grants) {
+                                     Budgets& budgets, Grants& grants, PodPolicy& policy) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     try {
+      policy.look_again();
       sweep_leases(store, containers, budgets, grants);
       sweep_views(views, containers);
       store.sync();
@@ -156,14 +158,15 @@ void serve(const Options& options) {
   std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
 
   Metrics metrics;
+  PodPolicy policy(config, metrics);
   Environments environments(config, store, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");
   StoreViews views(store, config.node_socket.parent_path() / "views");
   Budgets budgets(config, store, metrics);
   Grants grants;
-  NodeService node(config, runtime, environments, containers, views, grants, metrics);
-  PodService pod(config, environments, containers, budgets, grants);
+  NodeService node(config, runtime, environments, containers, views, grants, policy, metrics);
+  PodService pod(config, environments, containers, budgets, grants, policy);
 
   asio::io_context loop;
   // What takes no time to speak of: it never waits behind an environment that is being fetched.
@@ -184,7 +187,8 @@ void serve(const Options& options) {
   const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   const Collector collector(config, environments, metrics);
-  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants), [](std::exception_ptr) {});
+  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants, policy),
+                 [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address.to_string(),
@@ -196,6 +200,13 @@ void serve(const Options& options) {
     log::info("stopping: {}", strsignal(signal));
     loop.stop();
   });
+  asio::signal_set hangups(loop, SIGHUP);
+  std::function<void(boost::system::error_code, int)> reload = [&](boost::system::error_code error, int) {
+    if (error) return;
+    policy.look_again(true);
+    hangups.async_wait(reload);
+  };
+  hangups.async_wait(reload);
   loop.run();
   // What is being realised now is left to the next floxd: a store has no half paths.
   pool.stop();
@@ -209,7 +220,7 @@ int run(int argc, char** argv) {
       "floxd"};
   app.footer(
       "Example:\n  floxd --catalog-url http://catalog:8590 --trusted-key 'acme-1:…'\n\n"
-      "SIGTERM and SIGINT stop it. Running pods are not affected.");
+      "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy again.");
   Options options;
   app.set_version_flag("-V,--version", FLOX_VERSION);
   for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);

@@ -61,6 +61,15 @@ struct Metrics::Page {
       page.counter("flox_gc_bytes_freed_total", "Bytes on the disk that collecting garbage freed.");
   std::vector<Counter*> refusals;  // by budget
 
+  Counter* allowed = nullptr;
+  Counter* denied = nullptr;
+  Counter& audit_lost =
+      page.counter("flox_audit_lost_total", "Lines of the audit log that could not be written.");
+  Gauge& rules = page.gauge("flox_policy_rules", "Rules of the policy that are in force; 0: no policy.");
+  Gauge& stale =
+      page.gauge("flox_policy_stale",
+                 "Whether the policy's file has changed and could not be read: an older one is in force.");
+
   Gauge& leases = page.gauge("flox_leases", "Containers and pods that hold a lease.");
   Gauge& isolation =
       page.gauge("flox_isolation_complete",
@@ -81,6 +90,10 @@ struct Metrics::Page {
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
+    auto& decisions =
+        page.counters("flox_policy_decisions_total", "Requests of pods that were decided, by decision.");
+    allowed = &decisions.Add({{"decision", "allowed"}});
+    denied = &decisions.Add({{"decision", "denied"}});
     auto& refused = page.counters("flox_pod_refusals_total",
                                   "What pods, and processes of no pod, were refused, by reason.");
     for (size_t reason = 0; reason < budget_count; ++reason)
@@ -109,6 +122,13 @@ void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(ki
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
 void Metrics::prepared() { page_->prepares.Increment(); }
 void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
+
+void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
+void Metrics::audit_lost() { page_->audit_lost.Increment(); }
+void Metrics::policy_in_force(size_t rules, bool stale) {
+  page_->rules.Set(static_cast<double>(rules));
+  page_->stale.Set(stale ? 1 : 0);
+}
 
 const char* to_string(Budget budget) noexcept {
   switch (budget) {

@@ -21,7 +21,7 @@ enum class Budget {
   locks,         // bytes of their locks
   disk,          // bytes of their closures
   time,          // of one request
-  policy,        // pod_install = false
+  policy,        // a rule, or pod_install = false
 };
 inline constexpr size_t budget_count = 11;
 const char* to_string(Budget budget) noexcept;
@@ -51,6 +51,12 @@ class Metrics {
   void prepared();
   // A pod, or a process outside any pod, was refused something.
   void refused(Budget reason);
+  // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.
+  void decided(bool allowed);
+  // How many rules are in force, and whether the file on the disk is another one that could not be read.
+  void policy_in_force(size_t rules, bool stale);
+  // A line of the audit log could not be written.
+  void audit_lost();
   // Counters, and the gauges as they stand in the store and with the pods now.
   std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
 

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/os/directory.h"
 #include "base/printable.h"
-#include "env/activation.h"
 #include "env/environment.h"
 #include "store/gc/lease.h"
 
@@ -15,9 +14,6 @@ namespace flox::node {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A container without processes is given this long to start one before its lease may be swept, seconds.
-constexpr int64_t start_grace = 600;
 
 // A container's lease bears its id, and those of pods and views stand beside it: it may be none of theirs.
 void check_container_id(std::string_view id) {
@@ -65,19 +61,52 @@ class CatalogResolver : public env::Resolver {
   const Environments& environments_;
 };
 
+// What the container's request is to the policy.
+policy::Start start_of(const v1::PrepareRequest& request, const Container& container) {
+  policy::Start start{.subject = subject_of(container),
+                      .environment = {},
+                      .store_view = {},
+                      .nix_mutable = request.nix_mutable()};
+  const std::string& view = request.store_view();
+  if (!view.empty() && view != "node" && view != "closure")
+    fail(ErrorKind::invalid_input, "store-view '{}': it is node or closure", printable(view, 60));
+  if (!view.empty()) start.store_view = view == "node" ? StoreView::node : StoreView::closure;
+  if (!request.environment().empty())
+    start.environment = in_context(fmt::format("environment '{}'", request.environment()),
+                                   [&] { return policy::asked_for(request.environment()); });
+  return start;
+}
+
 }  // namespace
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   check_container_id(request.container_id());
   metrics_.prepared();
-  const bool own_view = wants_view(request);
-  if (request.nix_mutable() && !config_.allow_nix_mutable)
-    throw Error(ErrorKind::untrusted, "nix-mutable: this node does not allow containers to change /nix",
-                "Remove the annotation flox.dev/nix-mutable, or use a node with allow_nix_mutable = true.");
-  Container container{request.container_id(), request.pod_id(),         request.pod_namespace(),
-                      request.pod_name(),     request.container_name(), std::time(nullptr)};
+  const std::string account = policy_.service_account(
+      {request.pod_namespace(), request.pod_name(), request.pod_uid()}, request.service_account_token());
+  Container container{.id = request.container_id(),
+                      .pod_id = request.pod_id(),
+                      .pod_namespace = request.pod_namespace(),
+                      .pod_name = request.pod_name(),
+                      .name = request.container_name(),
+                      .prepared_at = std::time(nullptr),
+                      .view = {},
+                      .service_account = account};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
   store::check_holder(pod_holder(container));
+  PodRequest asked(policy_, container, "start");
+  try {
+    asked.require_start(start_of(request, container));
+    return prepare(request, container, asked);
+  } catch (const std::exception& error) {
+    asked.failed(error);
+    throw;
+  }
+}
+
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Container& container,
+                                         PodRequest& asked) {
+  const bool own_view = asked.terms().store_view == StoreView::closure || request.store_view() == "closure";
   containers_.expect(container);
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());
@@ -85,7 +114,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
-    if (!request.environment().empty()) activate(request, container, response);
+    if (!request.environment().empty()) activate(request, container, asked, response);
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -97,29 +126,49 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
     store::release_lease(environments_.store(), request.container_id());
     throw;
   }
+  if (response.profile().empty())
+    asked.allowed();
+  else
+    asked.allowed(environments_.store(), nix::StorePath::parse(response.profile()));
   log::info("prepared container {} of pod {}/{}{}", request.container_name(), request.pod_namespace(),
             request.pod_name(),
             request.environment().empty() ? "" : ": environment " + request.environment());
   return response;
 }
 
-void NodeService::activate(const v1::PrepareRequest& request, const Container& container,
+NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
+                                PodRequest& asked) const {
+  NamedLock named = environments_.lock_of(request.environment());
+  const env::Lockfile published = named.lock;
+  if (auto version = variables.find("FLOX_PACKAGE_VERSION");
+      version != variables.end() && !version->second.empty()) {
+    CatalogResolver resolver(environments_);
+    named.lock =
+        env::with_primary_version(published, named.name, version->second, env::current_system(), resolver);
+  }
+  policy::Asked wanted = policy::asked_for(request.environment());
+  wanted.answered = true;
+  asked.require_lock(wanted, published, named.lock);
+  return named;
+}
+
+void NodeService::activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
                            v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    auto [name, lock] = environments_.lock_of(request.environment());
-    if (auto version = variables.find("FLOX_PACKAGE_VERSION");
-        version != variables.end() && !version->second.empty()) {
-      CatalogResolver resolver(environments_);
-      lock = env::with_primary_version(lock, name, version->second, system, resolver);
-    }
-    nix::StorePath profile = environments_.realise(lock, system, mode, request.container_id());
-    grants_.add(pod_holder(container), lock);
+    const NamedLock named = lock_for(request, variables, asked);
+    const nix::StorePath profile = asked.within_limits([&] {
+      return environments_.realise(named.lock, system, mode, request.container_id(),
+                                   {.of_pod = false,
+                                    .limits = asked.limits(Environments::limits_of_container()),
+                                    .check_closure = asked.closure_check()});
+    });
+    grants_.add(pod_holder(container), named.lock);
     fs::path files = environments_.store().real_path(profile);
-    env::Activation activation = env::activate({.name = name,
+    env::Activation activation = env::activate({.name = named.name,
                                                 .profile_link = profile.to_string(),
                                                 .profile = files,
                                                 .project = {},
@@ -140,16 +189,6 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     }
     for (auto& arg : args) response.add_args(std::move(arg));
   });
-}
-
-bool NodeService::wants_view(const v1::PrepareRequest& request) const {
-  const std::string& wish = request.store_view();
-  if (!wish.empty() && wish != "node" && wish != "closure")
-    fail(ErrorKind::invalid_input, "store-view '{}': it is node or closure", wish);
-  if (wish == "node" && config_.store_view == StoreView::closure)
-    throw Error(ErrorKind::untrusted, "store-view 'node': containers of this node see only their own closure",
-                "Remove the annotation flox.dev/store-view, or use a node with store_view = \"node\".");
-  return wish.empty() ? config_.store_view == StoreView::closure : wish == "closure";
 }
 
 nix::StorePathSet NodeService::roots_of(const Container& container,
@@ -183,13 +222,24 @@ void PodService::check_current(const Container& container) const {
   fail(ErrorKind::untrusted, "container {}, which made this connection, has ended", container.id);
 }
 
-void PodService::forbid(const Container& container) const {
-  budgets_.refused(Budget::policy);
-  throw Error(ErrorKind::untrusted,
-              fmt::format("pod {}/{} may not install packages: this node forbids it", container.pod_namespace,
-                          container.pod_name),
-              "Name the environment in the annotation flox.dev/environment, or ask for pod_install = true "
-              "in /etc/flox/config.toml.");
+void PodService::require_install(const Container& container, PodRequest& asked) const {
+  in_context(fmt::format("pod {}/{} may not install packages", container.pod_namespace, container.pod_name),
+             [&] { asked.require_install(); });
+}
+
+template <typename Response, typename Request>
+Response PodService::decided(const Request& request, const Container& asking, std::string_view event,
+                             Response (PodService::*call)(const Request&, const Container&, PodRequest&)) {
+  check_current(asking);
+  PodRequest asked(policy_, asking, event);
+  try {
+    asked.require_standing();
+    return (this->*call)(request, asking, asked);
+  } catch (const std::exception& error) {
+    asked.failed(error);
+    if (asked.denied()) budgets_.refused(Budget::policy);
+    throw;
+  }
 }
 
 std::string PodService::default_of(const Container& container) const {
@@ -207,7 +257,16 @@ pod::v1::DefaultEnvironmentResponse PodService::default_environment(
 
 pod::v1::ResolveResponse PodService::resolve(const pod::v1::ResolveRequest& request,
                                              const Container& asking) {
-  check_current(asking);
+  return decided(request, asking, "resolve", &PodService::resolve_decided);
+}
+
+pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& request,
+                                             const Container& asking) {
+  return decided(request, asking, "realise", &PodService::realise_decided);
+}
+
+pod::v1::ResolveResponse PodService::resolve_decided(const pod::v1::ResolveRequest& request,
+                                                     const Container& asking, PodRequest& asked) {
   constexpr JsonLimits limits{.bytes = 16 << 10, .depth = 8, .values = 256};
   constexpr size_t longest_name = 256;
   if (request.install_id().size() > longest_name || request.system().size() > longest_name)
@@ -216,22 +275,27 @@ pod::v1::ResolveResponse PodService::resolve(const pod::v1::ResolveRequest& requ
   if (!descriptor_json.is_object()) fail(ErrorKind::invalid_input, "the descriptor is not a JSON object");
   auto manifest = env::Manifest::from_json({{"install", {{request.install_id(), descriptor_json}}}});
   const env::InstallDescriptor& descriptor = manifest.install.at(request.install_id());
-  // What the node gives the namespace itself, in whatever version, is not forbidden.
+  // What the node gives the namespace itself, in whatever version, is allowed, unless something denies it.
   const std::string own = default_of(asking);
-  if (!config_.pod_install &&
-      (own.empty() || env::parse_package(own).descriptor.pkg_path != descriptor.pkg_path))
-    forbid(asking);
+  const bool given = !own.empty() && env::parse_package(own).descriptor.pkg_path == descriptor.pkg_path;
+  if (!given) require_install(asking, asked);
   auto package = environments_.resolve(request.install_id(), descriptor, request.system());
-  if (!config_.pod_install)
-    grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
+  policy::Asked wanted = policy::asked_of(package);
+  wanted.name = descriptor.pkg_path;
+  if (given)
+    asked.require_part(wanted);
+  else
+    asked.require(wanted);
+  if (given) grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
+  names_.remember(package);
+  asked.allowed();
   pod::v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
   return response;
 }
 
-pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& request,
-                                             const Container& asking) {
-  check_current(asking);
+pod::v1::RealiseResponse PodService::realise_decided(const pod::v1::RealiseRequest& request,
+                                                     const Container& asking, PodRequest& asked) {
   check_mode(request.mode());
   check_system(request.system());
   const std::string pod = pod_holder(asking);
@@ -239,14 +303,19 @@ pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& requ
   // Tighter than what a lock may be in general: no environment that people make comes near.
   constexpr JsonLimits limits{.bytes = 4 << 20, .depth = 32, .values = 64 << 10};
   env::Lockfile lock = env::Lockfile::parse(request.lock_json(), "the lock", limits);
-  if (!config_.pod_install) lock = granted(asking, lock, request.system());
+  lock = allowed_lock(asking, lock, request.system(), asked);
   const Budgets::Claim claim = budgets_.claim(pod, lock, request.mode());
   pod::v1::RealiseResponse response;
   try {
     // Leased to the pod: what its init container installs, its other containers run.
-    const nix::StorePath profile =
-        environments_.realise(lock, request.system(), request.mode(), pod, budgets_.left(pod));
+    const nix::StorePath profile = asked.within_limits([&] {
+      return environments_.realise(lock, request.system(), request.mode(), pod,
+                                   {.of_pod = true,
+                                    .limits = asked.limits(budgets_.left(pod)),
+                                    .check_closure = asked.closure_check()});
+    });
     budgets_.realised(pod, profile, lock, request.mode());
+    asked.allowed(environments_.store(), profile);
     response.set_profile(profile.to_string());
   } catch (...) {
     budgets_.failed(pod, lock, request.system());
@@ -257,13 +326,32 @@ pod::v1::RealiseResponse PodService::realise(const pod::v1::RealiseRequest& requ
   return response;
 }
 
-env::Lockfile PodService::granted(const Container& container, const env::Lockfile& wanted,
-                                  std::string_view system) {
+std::optional<env::Lockfile> PodService::granted(const Container& container, const env::Lockfile& wanted,
+                                                 std::string_view system) {
   const std::string pod = pod_holder(container);
-  if (auto grant = grants_.find(pod, wanted, system)) return *grant;
+  if (auto grant = grants_.find(pod, wanted, system)) return grant;
   recall_grants(container);
-  if (auto grant = grants_.find(pod, wanted, system)) return *grant;
-  forbid(container);
+  return grants_.find(pod, wanted, system);
+}
+
+env::Lockfile PodService::allowed_lock(const Container& container, const env::Lockfile& wanted,
+                                       std::string_view system, PodRequest& asked) {
+  if (asked.terms().install && !asked.names_count()) return wanted;
+  if (auto grant = granted(container, wanted, system)) {
+    for (const auto& package : grant->for_system(system)) asked.require_part(policy::asked_of(package));
+    return *std::move(grant);
+  }
+  require_install(container, asked);
+  constexpr size_t most = 256;  // each may be a question to the catalog
+  const auto packages = wanted.for_system(system);
+  if (packages.size() > most)
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("the lock has {} packages: with a policy a pod's may have {}", packages.size(), most),
+        "Publish the environment, and name it in the annotation flox.dev/environment.");
+  for (const auto& package : packages)
+    for (const policy::Asked& part : names_.asked_with(package)) asked.require(part);
+  return wanted;
 }
 
 void PodService::recall_grants(const Container& container) {
@@ -279,48 +367,6 @@ void PodService::recall_grants(const Container& container) {
         log::warning("the lock of {}: {}", profile.base_name(), error.what());
       }
   }
-}
-
-void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants) {
-  std::set<std::string> ids;
-  auto known = containers.all();
-  auto leases = store::list_leases(store);
-  std::erase_if(leases, [](const auto& lease) { return lease.holder.starts_with(view_holder_prefix); });
-  for (const auto& lease : leases)
-    ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
-  for (const auto& [id, container] : known) ids.insert(id);
-  std::set<std::string> pods = budgets.pods();
-  pods.merge(grants.pods());
-  for (const auto& pod : pods) ids.insert(pod.substr(4));
-  for (const auto& [id, container] : known) ids.insert(container.pod_id);
-  ids.erase("");
-  if (ids.empty()) return;
-  std::set<std::string> running = ids_of_running_processes(ids);
-  std::set<std::string> young;
-  for (const auto& [id, container] : known)
-    if (container.prepared_at + start_grace > std::time(nullptr)) young.insert({id, container.pod_id});
-  auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
-  for (const auto& lease : leases) {
-    std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
-    if (alive(id)) continue;
-    log::info("lease of {} ended: none of its processes runs", lease.holder);
-    store::release_lease(store, lease.holder);
-  }
-  for (const auto& [id, container] : known)
-    if (!alive(id)) containers.remove(id);
-  for (const auto& pod : pods) {
-    if (alive(pod.substr(4))) continue;
-    budgets.forget(pod);
-    grants.forget(pod);
-  }
-}
-
-void sweep_views(StoreViews& views, const Containers& containers) {
-  constexpr std::chrono::minutes grace{10};  // the next container of a Deployment finds its view
-  std::set<std::string> used;
-  const auto known = containers.all();
-  for (const auto& [id, container] : known) used.insert(container.view);
-  views.sweep(used, grace);
 }
 
 }  // namespace flox::node

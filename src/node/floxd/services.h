@@ -4,10 +4,13 @@
 
 #include <string>
 
+#include "env/activation.h"
 #include "node/floxd/budgets.h"
 #include "node/floxd/containers.h"
 #include "node/floxd/environments.h"
 #include "node/floxd/grants.h"
+#include "node/floxd/package_names.h"
+#include "node/floxd/pod_policy.h"
 #include "node/floxd/store_views.h"
 #include "protocol/node.pb.h"
 #include "protocol/pod.pb.h"
@@ -19,20 +22,26 @@ namespace flox::node {
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments,
-              Containers& containers, StoreViews& views, Grants& grants, Metrics& metrics)
+              Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy, Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
         containers_(containers),
         views_(views),
         grants_(grants),
+        policy_(policy),
         metrics_(metrics) {}
   v1::PrepareResponse prepare(const v1::PrepareRequest& request);
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 
  private:
-  void activate(const v1::PrepareRequest& request, const Container& container, v1::PrepareResponse& response);
-  bool wants_view(const v1::PrepareRequest& request) const;
+  // Decided by the policy: `asked`.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, Container& container, PodRequest& asked);
+  void activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
+                v1::PrepareResponse& response);
+  // The lock of what the container names, which the policy allows.
+  NamedLock lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
+                     PodRequest& asked) const;
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
   nix::StorePathSet roots_of(const Container& container, const v1::PrepareResponse& response) const;
   const Config& config_;
@@ -41,6 +50,7 @@ class NodeService {
   Containers& containers_;
   StoreViews& views_;
   Grants& grants_;
+  PodPolicy& policy_;
   Metrics& metrics_;
 };
 
@@ -50,12 +60,14 @@ class NodeService {
 class PodService {
  public:
   PodService(const Config& config, Environments& environments, Containers& containers, Budgets& budgets,
-             Grants& grants)
+             Grants& grants, PodPolicy& policy)
       : config_(config),
         environments_(environments),
         containers_(containers),
         budgets_(budgets),
-        grants_(grants) {}
+        grants_(grants),
+        policy_(policy),
+        names_(environments) {}
 
   // The container in which the process runs that has connected; an untrusted Error for one of no container
   // that this floxd has prepared.
@@ -68,23 +80,33 @@ class PodService {
 
  private:
   void check_current(const Container& container) const;
-  // The node's policy for the namespace; empty if there is none.
+  // The environment that the node gives the namespace; empty if there is none.
   std::string default_of(const Container& container) const;
-  // What the pod gets where it may not install: what the node has chosen for it, or an Error.
-  env::Lockfile granted(const Container& container, const env::Lockfile& wanted, std::string_view system);
+  pod::v1::ResolveResponse resolve_decided(const pod::v1::ResolveRequest& request, const Container& asking,
+                                           PodRequest& asked);
+  pod::v1::RealiseResponse realise_decided(const pod::v1::RealiseRequest& request, const Container& asking,
+                                           PodRequest& asked);
+  // Runs one of these with its request. A denial counts among the refusals.
+  template <typename Response, typename Request>
+  Response decided(const Request& request, const Container& asking, std::string_view event,
+                   Response (PodService::*call)(const Request&, const Container&, PodRequest&));
+  // What the node has chosen for the pod and equals what it wants, if anything.
+  std::optional<env::Lockfile> granted(const Container& container, const env::Lockfile& wanted,
+                                       std::string_view system);
+  // The lock that the pod may realise: what the node has chosen for it, or what the policy allows.
+  env::Lockfile allowed_lock(const Container& container, const env::Lockfile& wanted, std::string_view system,
+                             PodRequest& asked);
   // The locks with which the pod's containers were started, for a floxd that has started since.
   void recall_grants(const Container& container);
-  [[noreturn]] void forbid(const Container& container) const;
+  // Whether the pod may install; an Error otherwise.
+  void require_install(const Container& container, PodRequest& asked) const;
   const Config& config_;
   Environments& environments_;
   Containers& containers_;
   Budgets& budgets_;
   Grants& grants_;
+  PodPolicy& policy_;
+  PackageNames names_;
 };
-
-// Ends the leases of pods and containers without running processes, and forgets such pods.
-void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants);
-// Removes the views of the store that no container uses.
-void sweep_views(StoreViews& views, const Containers& containers);
 
 }  // namespace flox::node

@@ -5,12 +5,12 @@
 
 #include "base/confined/sandbox.h"
 #include "base/settings/setting.h"
+#include "node/policy/store_view.h"
 #include "protocol/places.h"
 
 namespace flox::node {
 
-// What a container sees of the store.
-enum class StoreView { node, closure };
+using policy::StoreView;
 
 }  // namespace flox::node
 
@@ -87,6 +87,40 @@ struct FloxdSettings : SettingGroup {
       {.key = "namespace_environments",
        .help = "NAMESPACE=PACKAGE[@VERSION]: the environment that flox activate takes in that Kubernetes "
                "namespace's pods if they bring none."});
+};
+
+// Who may run what, and where floxd writes what it decided (docs/reference/policy.md).
+struct PolicySettings : SettingGroup {
+  PolicySettings() : SettingGroup("Policy of the node") {}
+
+  std::filesystem::path policy = declare(
+      policy,
+      {.key = "policy",
+       .option = "--policy",
+       .help = "Rules that say which pods may have what. Empty: /etc/flox/policy.toml if it is there."},
+      "");
+  std::vector<std::string> service_account_keys = declare(
+      service_account_keys,
+      {.key = "service_account_keys",
+       .help = "Files with the public keys of the tokens that the cluster mounts into pods. Without them no "
+               "pod's service account is known."});
+  std::string audit =
+      declare(audit,
+              {.key = "audit",
+               .help = "Where floxd writes what pods were allowed and denied, as lines of JSON: journald, or "
+                       "the path of a file; empty: nowhere."},
+              "");
+  Size audit_size =
+      declare(audit_size,
+              {.key = "audit_size",
+               .help = "The audit file is set aside as FILE.1 when it has this size, and FILE.1 as FILE.2."},
+              {16 << 20});
+  size_t audit_files = declare(audit_files,
+                               {.key = "audit_files",
+                                .help = "How many audit files are kept, with the current one.",
+                                .least = 1,
+                                .most = 100},
+                               4);
 };
 
 // When floxd collects garbage (store/gc).

@@ -35,6 +35,8 @@ Before=containerd.service k3s.service k3s-agent.service
 
 [Service]
 ExecStart={}/bin/floxd
+# Reads the policy again.
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 RestartSec=1
 # The views of the store that pods see are mounts: they must outlive floxd.

@@ -27,7 +27,8 @@ using Archive = std::unique_ptr<archive, decltype(&::archive_read_free)>;
 // Debian's largest packages stay below these by far; a bomb would go on.
 constexpr size_t max_file = size_t{4} << 30;  // bytes
 constexpr size_t max_entries = 1'000'000;
-constexpr size_t max_package = size_t{16} << 30;  // bytes of all files
+constexpr size_t max_copyright_file = size_t{16} << 20;  // bytes
+constexpr size_t max_package = size_t{16} << 30;         // bytes of all files
 
 std::string read_entry(archive* from, size_t limit = max_file) {
   std::string content;
@@ -163,6 +164,19 @@ class Placer {
 
 }  // namespace
 
+namespace {
+
+// "share/doc/NAME/copyright"
+bool is_copyright(std::string_view place) {
+  constexpr std::string_view before = "share/doc/", after = "/copyright";
+  if (!place.starts_with(before) || !place.ends_with(after) || place.size() <= before.size() + after.size())
+    return false;
+  return place.substr(before.size(), place.size() - before.size() - after.size()).find('/') ==
+         std::string_view::npos;
+}
+
+}  // namespace
+
 std::optional<std::string> layout_path(std::string_view debian_path) {
   std::string path = (fs::path("/") / fs::path(debian_path)).lexically_normal().string();
   path.erase(0, path.find_first_not_of('/'));
@@ -191,11 +205,15 @@ std::vector<std::string> list_deb(const fs::path& deb) {
   return result;
 }
 
-void unpack_deb(const fs::path& deb, const fs::path& directory) {
+std::string unpack_deb(const fs::path& deb, const fs::path& directory) {
   Placer placer(directory);
+  std::string copyright;
   size_t bytes = 0;
   for_each_entry(deb, [&](archive* data, archive_entry* entry) {
     auto place = layout_path(path_of(entry));
+    if (place && copyright.empty() && is_copyright(*place) &&
+        libarchive().entry_filetype(entry) == AE_IFREG && libarchive().entry_hardlink(entry) == nullptr)
+      copyright = read_entry(data, max_copyright_file);
     if (!place || left_out(*place)) return;
     if (const char* original = libarchive().entry_hardlink(entry)) {
       if (auto original_place = layout_path(original)) placer.hard_link(*place, *original_place);
@@ -208,13 +226,18 @@ void unpack_deb(const fs::path& deb, const fs::path& directory) {
       placer.file(*place, content, libarchive().entry_perm(entry));
     }
   });
+  return copyright;
 }
 
-void copy_installed(const std::vector<std::string>& files, const fs::path& directory) {
+std::string copy_installed(const std::vector<std::string>& files, const fs::path& directory) {
   Placer placer(directory);
+  std::string copyright;
   for (const auto& path : files) {
     auto place = layout_path(path);
     struct stat status {};
+    if (place && copyright.empty() && is_copyright(*place) && ::lstat(path.c_str(), &status) == 0 &&
+        S_ISREG(status.st_mode))
+      copyright = read_file(path, max_copyright_file);
     if (!place || left_out(*place) || ::lstat(path.c_str(), &status) != 0) continue;
     if (S_ISLNK(status.st_mode)) {
       placer.link(*place, path, fs::read_symlink(path).string());
@@ -222,6 +245,7 @@ void copy_installed(const std::vector<std::string>& files, const fs::path& direc
       placer.file(*place, read_file(path, max_file), status.st_mode);
     }
   }
+  return copyright;
 }
 
 }  // namespace flox::package

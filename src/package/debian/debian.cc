@@ -42,6 +42,7 @@ DebianPackage package_of(const Stanza& stanza) {
   DebianPackage package;
   package.name = field(stanza, "Package");
   package.version = field(stanza, "Version");
+  package.architecture = field(stanza, "Architecture");
   std::string source = field(stanza, "Source");  // "NAME (VERSION)" if its version is another one
   package.source = source.empty() ? package.name : source.substr(0, source.find(' '));
   package.section = field(stanza, "Section");
@@ -240,13 +241,10 @@ const std::vector<std::string>& Debian::files(const std::string& name) {
   return files;
 }
 
-void Debian::unpack(const std::string& name, const fs::path& directory) {
+std::string Debian::unpack(const std::string& name, const fs::path& directory) {
   obtain({name});
-  if (debs_.contains(name)) {
-    unpack_deb(debs_[name], directory);
-  } else {
-    copy_installed(installed_copies_[name], directory);
-  }
+  return debs_.contains(name) ? unpack_deb(debs_[name], directory)
+                              : copy_installed(installed_copies_[name], directory);
 }
 
 std::vector<std::string> Debian::all_from_installed() const {

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 
 struct DebianPackage {
   std::string name;
-  std::string version;  // Debian's own, with epoch and revision
-  std::string source;   // the source package that it is built from
+  std::string version;       // Debian's own, with epoch and revision
+  std::string architecture;  // "amd64", "all"
+  std::string source;        // the source package that it is built from
   std::string section;
   std::string priority;
   std::string description;  // first line
@@ -58,7 +59,8 @@ class Debian {
   void obtain(const std::set<std::string>& names);
   // Places (deb_file.h) of its files and links. Obtains the package.
   const std::vector<std::string>& files(const std::string& name);
-  void unpack(const std::string& name, const fs::path& directory);
+  // Gives the text of its copyright file, empty if it has none of its own.
+  std::string unpack(const std::string& name, const fs::path& directory);
   // Of those obtained so far: were the installed files used, for want of a mirror?
   bool from_installed(const std::string& name) const { return installed_copies_.contains(name); }
 

@@ -1,8 +1,10 @@
 #include "package/debian/import_deb.h"
 
 #include "base/error.h"
+#include "base/os/directory.h"
 #include "base/os/file.h"
 #include "package/debian/importer.h"
+#include "trust/sbom/package_file.h"
 
 namespace flox::package {
 namespace {
@@ -14,6 +16,15 @@ void add_root(const store::LocalStore& store, const std::string& name, const nix
   TempDir work(".new-", roots);
   fs::create_symlink(path.to_string(), work.path() / "link");
   fs::rename(work.path() / "link", roots / name);
+}
+
+// The licence that the import wrote into the path, unless it is too long for a record of the catalog.
+std::string recorded_license(const store::LocalStore& store, const nix::StorePath& path) {
+  constexpr size_t longest = 255;  // bytes (catalog/model.h)
+  const Directory files(store.real_path(path));
+  const auto packages =
+      trust::PackageFile::parse(files.read_file(trust::package_file_place, trust::max_package_file)).packages;
+  return packages.front().license.size() <= longest ? packages.front().license : "";
 }
 
 }  // namespace
@@ -44,6 +55,7 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
     imported.build.version = upstream_version(package.version);
     imported.build.system = system_of_this_machine();
     imported.build.description = package.description;
+    imported.build.license = recorded_license(store, path);
     imported.build.outputs.emplace("out", path);
     imported.build.closure_size = store.closure_size(store.closure({path}));
     imported.from_installed = debian.all_from_installed();

@@ -7,15 +7,19 @@
 #include "base/data/bytes.h"
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "package/debian/copyright.h"
 #include "package/debian/package_rules.h"
+#include "trust/sbom/package_file.h"
+#include "trust/sbom/purl.h"
 
 namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 4;
+constexpr int import_format = 5;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -51,6 +55,14 @@ bool is_part_of_tree(const DebianPackage& dependency, const DebianPackage& depen
 
 std::string store_name(const DebianPackage& package) {
   return package.name + "-" + upstream_version(package.version);
+}
+
+trust::PackageEntry entry_of(const DebianPackage& package, std::string_view copyright) {
+  return {.name = package.name,
+          .version = package.version,
+          .purl = trust::debian_purl(package.name, package.version, package.architecture),
+          .license = parse_copyright(copyright),
+          .source = package.source};
 }
 
 // What a Debian package finds around it: the libraries of the packages that it depends on.
@@ -236,8 +248,15 @@ nix::StorePath Importer::import_tree(const std::string& name, const std::vector<
   BuildDirectory work(store_);
   fs::path tree = work.path() / "tree";
   fs::create_directory(tree);
-  for (const auto& package : merged) debian_.unpack(package, tree);
+  trust::PackageFile packages;
+  for (const auto& package : merged) {
+    const std::string copyright = debian_.unpack(package, tree);
+    packages.packages.push_back(entry_of(debian_.package(package), copyright));
+  }
   apply_package_rules(name, tree);
+  const Directory root(tree);
+  root.make_directory(fs::path(trust::package_file_place).parent_path().string());
+  root.write_file(trust::package_file_place, packages.to_string());
   DebianSurroundings surroundings(*this, name, around);
   return relocate(store_,
                   {.directory = tree,

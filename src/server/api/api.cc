@@ -65,15 +65,16 @@ bool is_change(const ServerRequest& request, const Route* route) {
 
 }  // namespace
 
-Api::Api(Records& records, EnvironmentRecords& environments, CacheFiles& cache, const RegisteredKeys& keys,
-         Accounts& accounts, ApiOptions options)
-    : context_(records, environments, cache, keys, accounts, std::move(options)),
+Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations,
+         CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts, ApiOptions options)
+    : context_(records, environments, attestations, cache, keys, accounts, std::move(options)),
       router_([this](const Call& call) { return authorise(call); }) {
   records.set_signers(keys.fingerprint(),
                       [&](const catalog::PackageBuild& build) { return signer_of(build, cache, keys); });
   add_package_routes(router_, context_);
   add_environment_routes(router_, context_);
   add_cache_routes(router_, context_);
+  add_attestation_routes(router_, context_);
   add_auth_routes(router_, context_);
   add_owner_routes(router_, context_);
   add_health_routes(router_, context_);

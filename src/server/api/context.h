@@ -7,6 +7,7 @@
 #include "base/net/server/metrics_page.h"
 #include "server/files/cache_files.h"
 #include "server/identity/accounts.h"
+#include "server/records/attestations.h"
 #include "server/records/environments.h"
 #include "server/records/records.h"
 #include "server/records/registered_keys.h"
@@ -38,16 +39,19 @@ struct ApiMetrics {
 struct ApiContext {
   Records& records;
   EnvironmentRecords& environments;
+  AttestationRecords& attestations;
   CacheFiles& cache;
   const RegisteredKeys& keys;
   Accounts& accounts;
   ApiOptions options;
   ApiMetrics metrics{};
 
-  ApiContext(Records& its_records, EnvironmentRecords& its_environments, CacheFiles& its_cache,
-             const RegisteredKeys& its_keys, Accounts& its_accounts, ApiOptions its_options)
+  ApiContext(Records& its_records, EnvironmentRecords& its_environments, AttestationRecords& its_attestations,
+             CacheFiles& its_cache, const RegisteredKeys& its_keys, Accounts& its_accounts,
+             ApiOptions its_options)
       : records(its_records),
         environments(its_environments),
+        attestations(its_attestations),
         cache(its_cache),
         keys(its_keys),
         accounts(its_accounts),

@@ -15,6 +15,7 @@ void publish_files_of(ApiContext& context, const Holding& holding, const nix::St
 void add_package_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);
 void add_cache_routes(Router& router, ApiContext& context);
+void add_attestation_routes(Router& router, ApiContext& context);
 void add_auth_routes(Router& router, ApiContext& context);
 void add_owner_routes(Router& router, ApiContext& context);
 void add_health_routes(Router& router, ApiContext& context);

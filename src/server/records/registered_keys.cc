@@ -34,6 +34,7 @@ RegisteredKeys::RegisteredKeys(const std::vector<std::string>& texts) {
     if (words.empty()) fail(ErrorKind::invalid_input, "a trusted key is empty");
     const nix::PublicKey key = nix::PublicKey::parse(words.front());
     Key entry;
+    entry.key = key;
     entry.verifier.add(key);
     entry.packages.assign(words.begin() + 1, words.end());
     if (!keys_.emplace(key.name, std::move(entry)).second)
@@ -63,6 +64,12 @@ std::vector<std::string> RegisteredKeys::valid_signatures(const nix::PathInfo& i
     valid.push_back(signature);
   }
   return valid;
+}
+
+bool RegisteredKeys::verifies(std::string_view key, std::string_view message,
+                              std::string_view signature) const {
+  const auto found = keys_.find(key);
+  return found != keys_.end() && nix::verifies(found->second.key, message, signature);
 }
 
 bool RegisteredKeys::may_sign(std::string_view key, std::string_view package) const {

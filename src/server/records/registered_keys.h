@@ -22,6 +22,8 @@ class RegisteredKeys {
   bool empty() const noexcept { return keys_.empty(); }
   // Of the path's signatures those that are valid and of a registered key, one per key.
   std::vector<std::string> valid_signatures(const nix::PathInfo& info) const;
+  // Whether the signature of the message is valid and of the registered key of that name.
+  bool verifies(std::string_view key, std::string_view message, std::string_view signature) const;
   // May the key of that name sign this package?
   bool may_sign(std::string_view key, std::string_view package) const;
   // "demo-1, ops-1"
@@ -31,6 +33,7 @@ class RegisteredKeys {
 
  private:
   struct Key {
+    nix::PublicKey key;
     nix::TrustedKeys verifier;
     std::vector<std::string> packages;  // empty: all
   };

@@ -75,6 +75,10 @@ std::span<const Migration> catalog_schema() {
         create index holdings_private on holdings (kind, is_private);
         create table cache_readers (name text not null, reader text not null, primary key (name, reader));
       )"},
+      {5, "attestations", R"(
+        create table attestations (
+          digest text not null, key text not null, envelope text not null, primary key (digest, key));
+      )"},
   };
   return all;
 }

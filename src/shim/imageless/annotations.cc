@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <numeric>
 #include <vector>
 
@@ -137,6 +138,22 @@ void check_value(std::string_view name, const std::string& value) {
   }
 }
 
+// "docker.io/flox/empty:1.0.0@sha256:…" is flox/empty.
+bool is_stub_image(std::string image) {
+  image = image.substr(0, image.find('@'));
+  if (size_t colon = image.rfind(':');
+      colon != std::string::npos && image.find('/', colon) == std::string::npos)
+    image.resize(colon);
+  for (const char* prefix : {"docker.io/", "index.docker.io/"})
+    if (image.starts_with(prefix)) image.erase(0, std::string_view(prefix).size());
+  return image == "ghcr.io/flox/flox" || image == "flox/empty" || image == "flox/flox";
+}
+
+bool runs_flox(const oci::RuntimeSpec& spec) {
+  std::vector<std::string> args = spec.process().args();
+  return !args.empty() && std::filesystem::path(args[0]).filename() == "flox";
+}
+
 }  // namespace
 
 void check_annotations(const oci::RuntimeSpec& spec) {
@@ -178,6 +195,13 @@ bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotatio
   if (!name.empty())
     for_each_name(spec.annotation(annotation), [&](std::string_view word) { found = found || word == name; });
   return found;
+}
+
+bool is_imageless(const oci::RuntimeSpec& spec) {
+  if (is_sandbox(spec)) return false;
+  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
+  return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
+         runs_flox(spec);
 }
 
 }  // namespace flox::shim

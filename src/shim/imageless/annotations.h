@@ -1,4 +1,5 @@
-// The annotations flox.dev/* of a pod, which the pod's author writes: which there are, and what they may say.
+// The annotations flox.dev/* of a pod, which the pod's author writes: which there are, what they may say, and
+// which containers are ours by them.
 #pragma once
 
 #include <string>
@@ -27,5 +28,9 @@ std::string container_name(const oci::RuntimeSpec& spec);
 std::string environment_of(const oci::RuntimeSpec& spec);
 // Whether the annotation, names with commas between, lists the container. "a, b" names "b".
 bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotation, std::string_view name);
+
+// Ours are containers with annotation flox.dev/environment (or flox.dev/environment.CONTAINER), of a stub
+// image, or whose command is flox; not sandboxes, and not those that flox.dev/skip-containers lists.
+bool is_imageless(const oci::RuntimeSpec& spec);
 
 }  // namespace flox::shim

@@ -5,9 +5,9 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/os/directory.h"
 #include "protocol/node.ttrpc.h"
 #include "protocol/places.h"
-#include "shim/imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
 #include "shim/imageless/reserved_places.h"
 #include "shim/imageless/rootfs.h"
@@ -20,22 +20,6 @@ namespace {
 constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
 constexpr Milliseconds release_limit{2000};
 constexpr std::string_view fallback_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-// "docker.io/flox/empty:1.0.0@sha256:…" is flox/empty.
-bool is_stub_image(std::string image) {
-  image = image.substr(0, image.find('@'));
-  if (size_t colon = image.rfind(':');
-      colon != std::string::npos && image.find('/', colon) == std::string::npos)
-    image.resize(colon);
-  for (const char* prefix : {"docker.io/", "index.docker.io/"})
-    if (image.starts_with(prefix)) image.erase(0, std::string_view(prefix).size());
-  return image == "ghcr.io/flox/flox" || image == "flox/empty" || image == "flox/flox";
-}
-
-bool runs_flox(const oci::RuntimeSpec& spec) {
-  std::vector<std::string> args = spec.process().args();
-  return !args.empty() && fs::path(args[0]).filename() == "flox";
-}
 
 bool on_path(std::string_view path, std::string_view directory) {
   for (size_t at = 0; at <= path.size();) {
@@ -53,6 +37,22 @@ void ensure_path(oci::Environment& environment) {
   for (const char* directory : {"/usr/bin", "/bin"})
     if (!on_path(path, directory)) path += std::string(":") + directory;
   oci::set_variable(environment, "PATH", path);
+}
+
+// The token of the pod's service account, as the kubelet mounts it: DIRECTORY/token is a link to
+// ..data/token, and ..data one to a directory beside it. Whatever else may stand there is no token; floxd
+// believes it only if the API server has signed it.
+std::string service_account_token(const oci::RuntimeSpec& spec) {
+  constexpr size_t most = 16 << 10;
+  const std::string source = spec.mount_source("/var/run/secrets/kubernetes.io/serviceaccount");
+  if (source.empty()) return {};
+  try {
+    const Directory directory(source);
+    return directory.read_file(directory.read_link("..data") + "/token", most);
+  } catch (const Error& error) {
+    log_warning("the service account's token: {}", error.what());
+    return {};
+  }
 }
 
 bool wants_mutable_nix(const oci::RuntimeSpec& spec) {
@@ -83,6 +83,8 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_gid(process.gid());
   request.set_store_view(spec.annotation("flox.dev/store-view"));
   request.set_nix_mutable(wants_mutable_nix(spec));
+  request.set_pod_uid(spec.annotation("io.kubernetes.cri.sandbox-uid"));
+  request.set_service_account_token(service_account_token(spec));
   return request;
 }
 
@@ -143,13 +145,6 @@ std::optional<std::string_view> value_in(const Values& values, std::string_view 
 }
 
 }  // namespace
-
-bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (is_sandbox(spec)) return false;
-  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
-  return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
-         runs_flox(spec);
-}
 
 oci::Environment Activation::merged(const oci::Environment& exec) const {
   oci::Environment result;

@@ -1,5 +1,5 @@
-// Containers that name an environment instead of an image: which ones they are, and what is done to them
-// before the OCI runtime sees them.
+// Containers that name an environment instead of an image (annotations.h says which ones they are): what is
+// done to them before the OCI runtime sees them.
 #pragma once
 
 #include <filesystem>
@@ -7,15 +7,12 @@
 #include <string>
 
 #include "oci/runtime_spec.h"
+#include "shim/imageless/annotations.h"
 #include "shim/process/waiting.h"
 
 namespace flox::shim {
 
 namespace fs = std::filesystem;
-
-// Ours are containers with annotation flox.dev/environment (or flox.dev/environment.CONTAINER), of a stub
-// image, or whose command is flox; not sandboxes, and not those that flox.dev/skip-containers lists.
-bool is_imageless(const oci::RuntimeSpec& spec);
 
 // What a container's later execs need to run inside its activation, too.
 struct Activation {

@@ -1,5 +1,6 @@
 // An OpenID Connect issuer: oidc-provider as it is, with its development pages, where any login and password will do. People
-// are LOGIN@example.com; the client "ci" gets JSON Web Tokens for the audience "flox-catalog". Prints its URL.
+// are LOGIN@example.com; the client "ci" gets JSON Web Tokens, for the audience AUDIENCE if it asks for
+// the resource urn:AUDIENCE. Prints its URL.
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
@@ -39,7 +40,12 @@ const provider = new Provider(issuer, {
     clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({ scope: 'publish', audience: 'flox-catalog', accessTokenFormat: 'jwt', accessTokenTTL: 600 }),
+      getResourceServerInfo: (_, resource) => ({
+        scope: 'publish',
+        audience: resource.slice('urn:'.length),
+        accessTokenFormat: 'jwt',
+        accessTokenTTL: 600,
+      }),
     },
   },
 })

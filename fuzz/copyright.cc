@@ -1,0 +1,16 @@
+// debian/copyright, which comes with a package.
+#include "package/debian/copyright.h"
+
+#include "fuzz.h"
+#include "trust/sbom/license.h"
+
+namespace flox::fuzz {
+
+void one(std::string_view input) {
+  for (const std::string& expression :
+       {package::parse_copyright(expanded(input)), package::license_expression(input)})
+    require(expression.empty() || trust::is_license_expression(expression),
+            "what is found is an SPDX expression");
+}
+
+}  // namespace flox::fuzz

@@ -1,0 +1,60 @@
+#include "node/floxd/sweep.h"
+
+#include <ctime>
+#include <set>
+#include <string>
+
+#include "base/log.h"
+#include "store/gc/lease.h"
+
+namespace flox::node {
+namespace {
+
+// A container without processes is given this long to start one before its lease may be swept, seconds.
+constexpr int64_t start_grace = 600;
+
+}  // namespace
+
+void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants) {
+  std::set<std::string> ids;
+  auto known = containers.all();
+  auto leases = store::list_leases(store);
+  std::erase_if(leases, [](const auto& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  for (const auto& lease : leases)
+    ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
+  for (const auto& [id, container] : known) ids.insert(id);
+  std::set<std::string> pods = budgets.pods();
+  pods.merge(grants.pods());
+  for (const auto& pod : pods) ids.insert(pod.substr(4));
+  for (const auto& [id, container] : known) ids.insert(container.pod_id);
+  ids.erase("");
+  if (ids.empty()) return;
+  std::set<std::string> running = ids_of_running_processes(ids);
+  std::set<std::string> young;
+  for (const auto& [id, container] : known)
+    if (container.prepared_at + start_grace > std::time(nullptr)) young.insert({id, container.pod_id});
+  auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
+  for (const auto& lease : leases) {
+    std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
+    if (alive(id)) continue;
+    log::info("lease of {} ended: none of its processes runs", lease.holder);
+    store::release_lease(store, lease.holder);
+  }
+  for (const auto& [id, container] : known)
+    if (!alive(id)) containers.remove(id);
+  for (const auto& pod : pods) {
+    if (alive(pod.substr(4))) continue;
+    budgets.forget(pod);
+    grants.forget(pod);
+  }
+}
+
+void sweep_views(StoreViews& views, const Containers& containers) {
+  constexpr std::chrono::minutes grace{10};  // the next container of a Deployment finds its view
+  std::set<std::string> used;
+  const auto known = containers.all();
+  for (const auto& [id, container] : known) used.insert(container.view);
+  views.sweep(used, grace);
+}
+
+}  // namespace flox::node

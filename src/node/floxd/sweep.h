@@ -1,0 +1,17 @@
+// What ended containers leave behind, removed every few seconds.
+#pragma once
+
+#include "node/floxd/budgets.h"
+#include "node/floxd/containers.h"
+#include "node/floxd/grants.h"
+#include "node/floxd/store_views.h"
+#include "store/local/local_store.h"
+
+namespace flox::node {
+
+// Ends the leases of pods and containers without running processes, and forgets such pods.
+void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants);
+// Removes the views of the store that no container uses.
+void sweep_views(StoreViews& views, const Containers& containers);
+
+}  // namespace flox::node

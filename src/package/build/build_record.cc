@@ -1,0 +1,115 @@
+#include "package/build/build_record.h"
+
+#include <fmt/chrono.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
+#include "base/error.h"
+#include "base/os/directory.h"
+
+namespace flox::package {
+namespace {
+
+constexpr size_t max_manifest = 4 << 20;   // bytes
+constexpr size_t max_statement = 1 << 20;  // bytes
+
+std::string time_text(std::time_t time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(time)); }
+
+std::string this_host() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  std::string result = "urn:flox-imageless:builder:";
+  for (const char c : std::string_view(name.data()))
+    result += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' ? c : '-';
+  return result;
+}
+
+void add_file(trust::BuildProvenance& provenance, const Directory& project, const std::string& name) {
+  const std::string place = ".flox/env/" + name;
+  if (!project.exists(place)) return;
+  provenance.inputs.push_back(
+      {.name = name,
+       .uri = {},
+       .digests = {{"sha256", to_hex(bytes_of(sha256(project.read_file(place, max_manifest))))}},
+       .notes = {}});
+}
+
+void add_path(trust::BuildProvenance& provenance, const store::LocalStore& store, const nix::StorePath& path,
+              const char* role) {
+  const auto info = store.query(path);
+  if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
+  provenance.inputs.push_back({.name = path.to_string(),
+                               .uri = {},
+                               .digests = {{"sha256", to_hex(bytes_of(info->nar_hash))}},
+                               .notes = {{"role", role}}});
+}
+
+std::string file_of(const std::string& name) {
+  return file_name("result-" + name + ".provenance.json", "build");
+}
+
+}  // namespace
+
+trust::BuildProvenance describe_build(const store::LocalStore& store, const BuildRequest& request,
+                                      const catalog::PackageBuild& build,
+                                      const BuildCircumstances& circumstances) {
+  return in_context("recording the provenance of " + build.name, [&] {
+    const nix::StorePath& path = build.outputs.at("out");
+    const auto info = store.query(path);
+    if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
+    trust::BuildProvenance provenance{.path = path, .nar_hash = info->nar_hash};
+    provenance.package = build.name;
+    provenance.version = build.version;
+    provenance.system = build.system;
+    provenance.command = request.descriptor.command;
+    provenance.variables = circumstances.variables;
+    provenance.sandbox = "none";
+    provenance.builder = circumstances.builder.empty() ? this_host() : circumstances.builder;
+    provenance.builder_version = FLOX_VERSION;
+    provenance.started_at = time_text(circumstances.started_at);
+    provenance.finished_at = time_text(std::time(nullptr));
+    provenance.inputs.push_back(circumstances.sources);
+    const Directory project(request.project);
+    add_file(provenance, project, "manifest.toml");
+    add_file(provenance, project, "manifest.lock");
+    const nix::StorePathSet packages(request.packages.begin(), request.packages.end());
+    for (const nix::StorePath& package : packages) add_path(provenance, store, package, "build");
+    for (const nix::StorePath& reference : info->references)
+      if (reference != path && !packages.contains(reference))
+        add_path(provenance, store, reference, "runtime");
+    if (provenance.inputs.size() > trust::BuildProvenance::most_inputs)
+      fail(ErrorKind::invalid_input, "it has {} inputs; provenance holds {}", provenance.inputs.size(),
+           trust::BuildProvenance::most_inputs);
+    return provenance;
+  });
+}
+
+void leave_provenance(const std::filesystem::path& project, const std::string& name,
+                      const trust::BuildProvenance& provenance) {
+  Directory(project).write_file(file_of(name), provenance.to_string() + "\n");
+}
+
+std::optional<trust::BuildProvenance> find_provenance(const store::LocalStore& store,
+                                                      const std::filesystem::path& project,
+                                                      const catalog::PackageBuild& build) {
+  const std::string file = file_of(build.name);
+  const Directory directory(project);
+  if (!directory.exists(file)) return std::nullopt;
+  return in_context((project / file).string(), [&] {
+    trust::BuildProvenance provenance =
+        trust::BuildProvenance::parse(directory.read_file(file, max_statement));
+    const auto output = build.outputs.find("out");
+    const auto info = store.query(provenance.path);
+    if (output == build.outputs.end() || output->second != provenance.path || !info ||
+        info->nar_hash != provenance.nar_hash)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("it is the provenance of another build, {}", provenance.path.to_string()),
+                  fmt::format("Run 'flox build {}' again.", build.name));
+    return std::optional(std::move(provenance));
+  });
+}
+
+}  // namespace flox::package

@@ -1,0 +1,148 @@
+#include "package/build/sources.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <vector>
+
+#include "base/data/bytes.h"
+#include "base/data/secret.h"
+#include "base/data/sha256.h"
+#include "base/error.h"
+#include "base/os/directory.h"
+#include "base/os/process.h"
+#include "base/printable.h"
+
+namespace flox::package {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t most_files = 1'000'000;
+constexpr size_t longest_url = 1000;  // bytes
+
+// git must neither ask nor write (the index, say), whatever the repository's configuration.
+Outcome git(const fs::path& project, std::vector<std::string> arguments) {
+  std::vector<std::string> argv{"git", "-c", "core.fsmonitor=false"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  try {
+    return run({.argv = std::move(argv),
+                .env = {{"GIT_OPTIONAL_LOCKS", "0"}, {"GIT_TERMINAL_PROMPT", "0"}, {"LC_ALL", "C.UTF-8"}},
+                .cwd = project.string(),
+                .input = {}});
+  } catch (const Error&) {  // there is no git
+    return {.exit_code = 127, .out = {}, .err = {}};
+  }
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+bool is_of_flox(std::string_view place) {
+  return place.starts_with("result-") || place.starts_with(".flox/run/") ||
+         place.starts_with(".flox/cache/") || place.starts_with(".flox/log/");
+}
+
+std::vector<std::string> split_zero(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\0'), text.size());
+    names.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+
+std::vector<std::string> all_files(const fs::path& project) {
+  std::vector<std::string> names;
+  for (auto entry = fs::recursive_directory_iterator(project); entry != fs::recursive_directory_iterator();
+       ++entry) {
+    const std::string place = entry->path().lexically_relative(project).string();
+    const bool is_directory = entry->symlink_status().type() == fs::file_type::directory;
+    if (is_directory && (place == ".git" || is_of_flox(place + "/"))) {
+      entry.disable_recursion_pending();
+      continue;
+    }
+    if (!is_directory) names.push_back(place);
+    if (names.size() > most_files) fail(ErrorKind::invalid_input, "it has more than {} files", most_files);
+  }
+  return names;
+}
+
+// Of a file's bytes, or of a link's target. Empty for what is neither, or gone.
+std::string hash_of(const Directory& project, const std::string& place) {
+  const auto status = project.status(place);
+  if (!status) return {};
+  Sha256 hash;
+  if (S_ISLNK(status->st_mode)) {
+    hash.update(project.read_link(place));
+  } else if (S_ISREG(status->st_mode)) {
+    const Fd file = project.open(place, O_RDONLY | O_NONBLOCK);
+    std::array<char, 1 << 16> buffer;
+    while (const size_t got = read_some(file.get(), buffer.data(), buffer.size()))
+      hash.update(std::string_view(buffer.data(), got));
+  } else {
+    return {};
+  }
+  return to_hex(bytes_of(hash.finish()));
+}
+
+// An editor may remove a file while we look.
+std::string hash_if_there(const Directory& project, const std::string& place) {
+  try {
+    return hash_of(project, place);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return {};
+  }
+}
+
+// "https://ann:secret@host/x" → "git+https://host/x", "git@host:x" → "git+ssh://host/x", "/x" →
+// "git+file:///x".
+std::string uri_of(const std::string& remote) {
+  if (remote.size() > longest_url) return {};
+  if (remote.find("://") != std::string::npos) return "git+" + printable_url(remote);
+  if (remote.starts_with('/')) return "git+file://" + printable(remote);
+  const size_t colon = remote.find(':');
+  if (colon == std::string::npos) return {};
+  const std::string host = remote.substr(0, colon);
+  return "git+ssh://" + printable(host.substr(host.rfind('@') + 1) + "/" + remote.substr(colon + 1));
+}
+
+std::string tree_hash(const fs::path& path, std::vector<std::string> names) {
+  std::ranges::sort(names);
+  const Directory project(path);
+  Sha256 lines;
+  for (const std::string& place : names)
+    if (!is_of_flox(place))
+      if (const std::string hash = hash_if_there(project, place); !hash.empty())
+        lines.update(fmt::format("{}  {}\n", hash, place));
+  return to_hex(bytes_of(lines.finish()));
+}
+
+}  // namespace
+
+trust::BuildInput look_at_sources(const fs::path& project) {
+  return in_context("looking at the sources in " + project.string(), [&] {
+    trust::BuildInput sources{.name = "source", .uri = {}, .digests = {}, .notes = {}};
+    const Outcome listed = git(project, {"ls-files", "-z", "--cached", "--others", "--exclude-standard"});
+    if (listed.exit_code != 0 || listed.out.empty()) {  // no work tree, or git ignores this directory
+      sources.digests["dirHash1"] = tree_hash(project, all_files(project));
+      return sources;
+    }
+    sources.digests["dirHash1"] = tree_hash(project, split_zero(listed.out));
+    const Outcome commit = git(project, {"rev-parse", "--verify", "--quiet", "HEAD"});
+    if (commit.exit_code == 0) sources.digests["gitCommit"] = first_line(commit.out);
+    const Outcome changed = git(project, {"status", "--porcelain", "-z", "--", ".", ":(exclude)result-*"});
+    sources.notes["dirty"] = changed.exit_code == 0 && changed.out.empty() ? "false" : "true";
+    // A password in it is nobody else's business.
+    if (const Outcome url = git(project, {"config", "--get", "remote.origin.url"}); url.exit_code == 0) {
+      sources.uri = uri_of(first_line(url.out));
+    }
+    return sources;
+  });
+}
+
+}  // namespace flox::package

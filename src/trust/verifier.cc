@@ -1,0 +1,259 @@
+#include "trust/verifier.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/data/bytes.h"
+#include "base/data/sha256.h"
+#include "base/error.h"
+#include "base/printable.h"
+#include "trust/delegation.h"
+
+namespace flox::trust {
+namespace {
+
+// What was verified once, by the hash of all that decided it. Emptied when it is full: what is asked for
+// often comes back at once.
+template <typename T>
+class Verified {
+ public:
+  template <typename Make>
+  std::shared_ptr<const T> get(const Sha256Digest& key, Make&& make) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = entries_.find(key); found != entries_.end()) return found->second;
+    }
+    auto made = std::make_shared<const T>(make());
+    const std::lock_guard lock(mutex_);
+    if (entries_.size() >= most_) entries_.clear();
+    return entries_.emplace(key, std::move(made)).first->second;
+  }
+  explicit Verified(size_t most) : most_(most) {}
+
+ private:
+  const size_t most_;
+  std::mutex mutex_;
+  std::map<Sha256Digest, std::shared_ptr<const T>> entries_;
+};
+
+// The hash of a text that is judged by what `by` is the hash of.
+Sha256Digest hash_of(std::string_view by, std::string_view text) {
+  Sha256 hash;
+  hash.update(by);
+  hash.update(text);
+  return hash.finish();
+}
+
+// A name's file, and the role that answers for it.
+struct SignedName {
+  Signed<NameFile> file;
+  std::string role;
+  std::vector<SignerName> signers;
+};
+
+template <typename T>
+void require_owner(const Signed<T>& file, std::string_view owner, std::string_view what) {
+  if (file.content.owner != owner)
+    fail(ErrorKind::untrusted, "{}: it is of the owner '{}', not of '{}'", what, file.content.owner, owner);
+}
+
+void require_not_older(uint64_t version, uint64_t seen, std::string_view what) {
+  if (version >= seen) return;
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("{}: version {} is older than version {}, which was seen here before", what, version, seen),
+      "Find out why the catalog goes back: it may have been restored from a backup, or somebody holds "
+      "back what is new.");
+}
+
+SignedName with_signers(Signed<NameFile> file, const Targets& targets) {
+  const Delegation delegation = require_delegation(targets, file);
+  SignedName result{.file = std::move(file), .role = delegation.role, .signers = {}};
+  for (const std::string& id : delegation.keyids)
+    result.signers.push_back({.keyid = id, .name = targets.keys.at(id).name});
+  return result;
+}
+
+constexpr size_t most_owners_kept = 64;
+constexpr size_t most_names_kept = 2'000;
+
+}  // namespace
+
+struct Verifier::State {
+  TrustStore& store;
+  const Clock clock;
+  const bool remember;
+  Verified<Signed<Targets>> targets{most_owners_kept};
+  Verified<Signed<Timestamp>> timestamps{most_owners_kept};
+  Verified<SignedName> names{most_names_kept};
+
+  struct Result {
+    std::shared_ptr<const SignedName> name;
+    Time expires;
+    Provenance provenance() const {
+      const NameFile& file = name->file.content;
+      return {.owner = file.owner,
+              .name = file.name,
+              .version = file.version,
+              .role = name->role,
+              .signers = name->signers,
+              .expires = expires,
+              .yanked = {}};
+    }
+  };
+
+  // All but whether the answer is what the file says. `generation`: one that was asked for by its number.
+  Result verify(const Evidence& evidence, const std::string& name, std::optional<uint64_t> generation) {
+    const std::string& owner = evidence.owner;
+    const Time at = clock();
+    TrustStore::Known known = store.known(owner, name);
+    if (!evidence.roots.empty()) known.root = store.update_root(owner, evidence.roots, at, remember);
+    const Root& root = known.root.content;
+    require_current(root, at, "root.json");
+
+    const Sha256Digest by_root = sha256(known.root.message);
+    const Sha256Digest by_targets = hash_of(bytes_of(by_root), evidence.targets);
+    const auto targets_file = targets.get(by_targets, [&] {
+      return verified_by<Targets>(evidence.targets, "targets.json", owner, known.root, root.targets);
+    });
+    const auto timestamp_file = timestamps.get(hash_of(bytes_of(by_root), evidence.timestamp), [&] {
+      return verified_by<Timestamp>(evidence.timestamp, "timestamp.json", owner, known.root, root.timestamp);
+    });
+    const Targets& delegations = targets_file->content;
+    const Timestamp& stamp = timestamp_file->content;
+    require_current(delegations, at, "targets.json");
+    require_not_older(delegations.version, known.seen.targets, fmt::format("targets.json of {}", owner));
+    require_current(stamp, at, "timestamp.json");
+    require_not_older(stamp.version, known.seen.timestamp, fmt::format("timestamp.json of {}", owner));
+    require_not_older(stamp.root_version, root.version,
+                      fmt::format("root.json of {} in the timestamp", owner));
+    if (stamp.root_version > root.version)
+      throw Error(
+          ErrorKind::unavailable,
+          fmt::format(
+              "root.json of {}: the timestamp names version {}, and the catalog has sent none above {}",
+              owner, stamp.root_version, root.version),
+          "Try again; if it stays so, ask whoever runs the catalog.");
+    if (stamp.targets_version != delegations.version)
+      fail(ErrorKind::untrusted,
+           "targets.json of {}: version {} is not version {}, which the timestamp names", owner,
+           delegations.version, stamp.targets_version);
+
+    const Leaf leaf = verified_leaf(evidence, name, stamp);
+    require_not_older(leaf.version, known.name_version, fmt::format("{} of {}", name, owner));
+    const auto found = names.get(hash_of(bytes_of(by_targets), evidence.name_file), [&] {
+      auto file = Signed<NameFile>::parse(evidence.name_file, fmt::format("the file of {}", name));
+      require_owner(file, owner, file.content.name);
+      return with_signers(std::move(file), delegations);
+    });
+    const NameFile& file = found->file.content;
+    require_same(file, evidence.name_file, name, leaf, generation);
+    require_current(file, at, name);
+
+    const Seen seen{.timestamp = stamp.version, .targets = delegations.version};
+    if (remember && (seen != known.seen || leaf.version != known.name_version))
+      store.remember(owner, seen, name, leaf.version);
+    return {.name = found, .expires = std::min({stamp.expires, delegations.expires, file.expires})};
+  }
+
+ private:
+  template <typename T>
+  static Signed<T> verified_by(const std::string& text, const char* what, const std::string& owner,
+                               const Signed<Root>& root, const Role& role) {
+    auto file = Signed<T>::parse(text, what);
+    require_owner(file, owner, what);
+    require_signers(file.message, file.signatures, root.content.keys, role, T::type,
+                    fmt::format("{} of {} version {}", what, owner, file.content.version));
+    return file;
+  }
+
+  static Leaf verified_leaf(const Evidence& evidence, const std::string& name, const Timestamp& stamp) {
+    const Proof proof = Proof::parse(evidence.proof, fmt::format("the proof of {}", name));
+    if (proof.leaf.name != name)
+      fail(ErrorKind::untrusted, "the catalog has sent a proof of {} instead of {}", proof.leaf.name, name);
+    proof.verify(stamp.merkle_root, stamp.merkle_leaves);
+    return proof.leaf;
+  }
+
+  // The file is that name's, and the newest or the one that was asked for.
+  static void require_same(const NameFile& file, const std::string& text, const std::string& name,
+                           const Leaf& leaf, std::optional<uint64_t> generation) {
+    const std::string what = fmt::format("{} of {}", name, file.owner);
+    if (file.name != name)
+      fail(ErrorKind::untrusted, "{}: the catalog has sent the file of {} instead", what, file.name);
+    if (generation && file.version != *generation)
+      fail(ErrorKind::untrusted, "{}: the catalog has sent generation {} instead of {}", what, file.version,
+           *generation);
+    if (file.version > leaf.version || (!generation && file.version != leaf.version))
+      fail(ErrorKind::untrusted, "{}: the catalog has sent version {}, and the newest is {}", what,
+           file.version, leaf.version);
+    if (file.version == leaf.version && to_hex(bytes_of(sha256(text))) != leaf.sha256)
+      fail(ErrorKind::untrusted, "{}: its file is not the one that the timestamp names for version {}", what,
+           file.version);
+  }
+};
+
+std::string Provenance::to_string() const {
+  std::vector<std::string> by;
+  for (const SignerName& signer : signers)
+    by.push_back(signer.name.empty() ? signer.keyid.substr(0, 8)
+                                     : fmt::format("{} ({})", signer.name, signer.keyid.substr(0, 8)));
+  return printable(fmt::format("{} version {}, signed by {} (role {} of {})", name, version,
+                               fmt::join(by, ", "), role, owner));
+}
+
+Verifier::Verifier(TrustStore& store, Clock clock, bool remember)
+    : state_(new State{.store = store, .clock = std::move(clock), .remember = remember}) {}
+Verifier::~Verifier() = default;
+
+VerifiedPackage Verifier::verify_package_file(const Evidence& evidence, std::string_view package) {
+  state_->store.require_package(evidence.owner, package);
+  const auto result = state_->verify(evidence, package_name(package), std::nullopt);
+  return {.file = result.name->file.content, .provenance = result.provenance()};
+}
+
+Provenance Verifier::verify_package(const Evidence& evidence, const PackageRecord& record) {
+  state_->store.require_package(evidence.owner, record.name);
+  const auto result = state_->verify(evidence, package_name(record.name), std::nullopt);
+  const auto& targets = result.name->file.content.targets;
+  const auto found = targets.find(record.target_path());
+  if (found == targets.end())
+    fail(ErrorKind::untrusted, "{} {} for {}: {} has signed no such build", record.name,
+         printable(record.version), printable(record.target_path()), evidence.owner);
+  const Target expected = record.to_target();
+  if (found->second.length != expected.length || found->second.sha256 != expected.sha256 ||
+      found->second.outputs != expected.outputs)
+    fail(ErrorKind::untrusted, "{} {}: the catalog's answer is not what {} has signed for {}", record.name,
+         printable(record.version), evidence.owner, printable(record.target_path()));
+  Provenance provenance = result.provenance();
+  provenance.yanked = found->second.yanked;
+  return provenance;
+}
+
+Provenance Verifier::verify_environment(const Evidence& evidence, const EnvironmentRecord& record) {
+  if (evidence.owner != record.owner)
+    fail(ErrorKind::untrusted, "environment {}/{}: the catalog has sent what '{}' has signed", record.owner,
+         record.name, evidence.owner);
+  const auto result = state_->verify(evidence, environment_name(record.name),
+                                     record.latest ? std::nullopt : std::optional(record.generation));
+  const NameFile& file = result.name->file.content;
+  if (file.version != record.generation)
+    fail(ErrorKind::untrusted,
+         "environment {}/{}: the answer is called generation {}, and generation {} is signed", record.owner,
+         record.name, record.generation, file.version);
+  for (const auto& [path, expected] : record.to_targets()) {
+    const auto found = file.targets.find(path);
+    if (found == file.targets.end() || found->second.length != expected.length ||
+        found->second.sha256 != expected.sha256)
+      fail(ErrorKind::untrusted, "environment {}/{} generation {}: its {} is not what {} has signed",
+           record.owner, record.name, record.generation, path, record.owner);
+  }
+  Provenance provenance = result.provenance();
+  const auto manifest = file.targets.find("manifest.toml");
+  provenance.yanked = manifest->second.yanked;
+  return provenance;
+}
+
+}  // namespace flox::trust

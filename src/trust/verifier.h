@@ -1,0 +1,112 @@
+// Whether a catalog's answer is what its owner has signed.
+//
+// In this order: the chain of roots from the one that is trusted here; targets.json; timestamp.json
+// (signature, expiry, not older than what was seen); the proof that the name is in the timestamp's tree; the
+// name's file (signed by a threshold of a role whose pattern covers the name, not expired, not older than
+// what was seen); then that the answer is what that file says.
+#pragma once  // Fuzzed by fuzz/signed_metadata.cc.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trust/merkle.h"
+#include "trust/metadata.h"
+#include "trust/trust_store.h"
+
+namespace flox::trust {
+
+// What a catalog sends with an answer. The texts are files as the catalog keeps them, byte by byte.
+struct Evidence {
+  std::string owner;
+  std::vector<std::string> roots;  // root.json of the versions above the client's, ascending; usually none
+  std::string targets;
+  std::string timestamp;
+  std::string proof;  // of the name's newest file, also with an older generation of an environment
+  std::string name_file;
+
+  nlohmann::json to_json() const;
+  // Checks the members' types and sizes only, at most 64 roots. Throws Error(invalid_input).
+  static Evidence from_json(const nlohmann::json& json);
+};
+
+// What one build of a package resolves to.
+struct PackageRecord {
+  std::string name, version, system;
+  std::string variant;                         // empty: any CPU
+  std::map<std::string, std::string> outputs;  // "out" → /nix/store/…
+
+  // VERSION/SYSTEM/VARIANT, "any" for no variant.
+  std::string target_path() const;
+  // Canonical JSON of all five: what length and hash of the target are of.
+  std::string canonical() const;
+  // The target for it.
+  Target to_target() const;
+};
+
+// One generation of an environment.
+struct EnvironmentRecord {
+  std::string owner, name;
+  uint64_t generation = 0;
+  std::string manifest, lock;  // the texts that were signed, byte by byte
+  bool latest = true;          // whether the newest was asked for, or this generation by its number
+
+  std::map<std::string, Target> to_targets() const;  // manifest.toml, manifest.lock
+};
+
+struct SignerName {
+  std::string keyid;
+  std::string name;  // as the metadata has it; may be empty
+};
+
+// Who says so.
+struct Provenance {
+  std::string owner;
+  std::string name;                 // "packages/hello"
+  uint64_t version = 0;             // of the name's file
+  std::string role;                 // the delegated role
+  std::vector<SignerName> signers;  // at least the role's threshold
+  Time expires;                     // of what expires first: timestamp, targets or the name's file
+  std::optional<std::string>
+      yanked;  // the reason: whoever asked for this very version gets it with a warning
+
+  // "packages/hello version 3, signed by alice-1 (role packages of acme)". One printable line.
+  std::string to_string() const;
+};
+
+// A package's file, verified.
+struct VerifiedPackage {
+  NameFile file;
+  Provenance provenance;
+};
+
+// Thread-safe. Files that were verified once are remembered by their hash for the object's life, so that of
+// an answer only what is new costs signatures. Every call throws Error(untrusted) that names what failed and,
+// where somebody can do something about it, says what; unavailable if the catalog's evidence lacks roots that
+// its timestamp names; invalid_input for what is no metadata.
+class Verifier {
+ public:
+  using Clock = std::function<Time()>;
+  // The store must outlive it. With `remember` false, the versions that were seen and newer roots are not
+  // written down: for commands that only read.
+  explicit Verifier(TrustStore& store, Clock clock = now, bool remember = true);
+  ~Verifier();
+
+  // The whole file of a package, for who chooses among its builds.
+  VerifiedPackage verify_package_file(const Evidence& evidence, std::string_view package);
+  // That the record is exactly what the package's file says. The owner is the evidence's, who must be trusted
+  // for the package.
+  Provenance verify_package(const Evidence& evidence, const PackageRecord& record);
+  // That the environment is exactly what its file says; the evidence must be of its owner.
+  Provenance verify_environment(const Evidence& evidence, const EnvironmentRecord& record);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flox::trust
