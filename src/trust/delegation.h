@@ -1,4 +1,5 @@
-// Which delegated role answers for a name file: for who verifies it, who stores it and who is about to sign it.
+// Which delegated role answers for a name file: for who verifies it, who stores it and who is about to sign
+// it.
 #pragma once
 
 #include <string>
@@ -17,8 +18,8 @@ struct Delegation {
   std::string role;
   std::vector<std::string> keyids;  // that validly signed, at least the role's threshold
 };
-// The first of these roles with a threshold of valid signatures. Throws Error(untrusted), with who may sign as
-// advice, if there is none.
+// The first of these roles with a threshold of valid signatures. Throws Error(untrusted), with who may sign
+// as advice, if there is none.
 Delegation require_delegation(const Targets& targets, const Signed<NameFile>& file);
 
 // "alice-1 or bob-1 (role web)", for people; key ids in short for keys without a name. Empty: nobody may sign

@@ -66,8 +66,8 @@ std::optional<std::string> read_note(const Directory& directory, std::string_vie
 }
 
 void write_note(const Directory& directory, std::string_view path, std::string_view text) {
-  const std::string temporary = fmt::format("{}.new", path.substr(0, path.rfind('/') + 1));
-  directory.remove(temporary);  // of a writer that was killed
+  const std::string temporary = fmt::format("{}~new", path.substr(0, path.rfind('/') + 1));
+  directory.remove(temporary);  // of a writer that was killed; no name of anything has a "~"
   directory.make_link(temporary, text);
   directory.rename(temporary, directory, path);
 }

@@ -42,10 +42,10 @@ TEST(OwnFiles, KeepNotesInLinks) {
   made.make_directory("sub");
   EXPECT_EQ(read_note(made, "sub/note"), std::nullopt);
   write_note(made, "sub/note", "7 2");
-  fs::create_symlink("left behind", dir.path() / "a/sub/.new");
+  fs::create_symlink("left behind", dir.path() / "a/sub/~new");
   write_note(made, "sub/note", "8 2");
   EXPECT_EQ(read_note(made, "sub/note"), "8 2");
-  EXPECT_FALSE(made.exists("sub/.new"));
+  EXPECT_FALSE(made.exists("sub/~new"));
   made.write_file("file", "8 2");
   EXPECT_NE(error_of([&] { read_note(made, "file"); }, ErrorKind::untrusted), "no error");
 }

@@ -146,9 +146,18 @@ struct LockedState {
     if (files.anchors.size() > most_anchors) files.anchors.erase(files.anchors.begin());
     files.kept->write_file(anchors_file, anchors_text(files.anchors));
   }
+  void write_seen(const Seen& seen) const {
+    write_note(*files.kept, seen_note, fmt::format("{} {}", seen.timestamp, seen.targets));
+  }
 };
 
 }  // namespace
+
+Seen seen_after(Seen seen, const Root& before, const Root& after) {
+  if (before.timestamp.keyids != after.timestamp.keyids) seen.timestamp = 0;
+  if (before.targets.keyids != after.targets.keyids) seen.targets = 0;
+  return seen;
+}
 
 std::string fingerprint_of(const Signed<Root>& root) { return to_hex(bytes_of(sha256(root.message))); }
 
@@ -289,6 +298,8 @@ void TrustStore::accept(std::string_view owner, const std::vector<std::string>& 
       }
     // Written before the anchor: both belong to one chain, so that what was seen stays seen.
     state->add_anchor(fingerprint_of(accepted));
+    if (const Seen seen = seen_after(state->files.seen, old, accepted.content); seen != state->files.seen)
+      state->write_seen(seen);
   }
   const Directory directory = all.make_directory(owner);
   if (!packages.empty()) {
@@ -316,7 +327,10 @@ Signed<Root> TrustStore::update_root(std::string_view owner, const std::vector<s
   if (!keep || newest.content.version == before.content.version) return newest;
   LockedState state(trust_directory_, state_directory_, owner);
   newest = follow(state.files.root());  // of two that race the newest stays
-  state.files.kept->write_file(root_file, newest.to_string());
+  const Directory& kept = *state.files.kept;
+  const Seen seen = seen_after(state.files.seen, state.files.root().content, newest.content);
+  if (seen != state.files.seen) state.write_seen(seen);
+  kept.write_file(root_file, newest.to_string());
   return newest;
 }
 
@@ -338,7 +352,7 @@ void TrustStore::remember(std::string_view owner, const Seen& seen, std::string_
   const Seen before = state.files.seen;
   const Seen after{.timestamp = std::max(before.timestamp, seen.timestamp),
                    .targets = std::max(before.targets, seen.targets)};
-  if (after != before) write_note(kept, seen_note, fmt::format("{} {}", after.timestamp, after.targets));
+  if (after != before) state.write_seen(after);
   if (state.files.seen_version(name) >= name_version) return;
   kept.make_directory(note.substr(0, note.rfind('/')));
   write_note(kept, note, fmt::format("{}", name_version));

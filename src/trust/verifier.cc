@@ -109,7 +109,11 @@ struct Verifier::State {
     const std::string& owner = evidence.owner;
     const Time at = clock();
     TrustStore::Known known = store.known(owner, name);
-    if (!evidence.roots.empty()) known.root = store.update_root(owner, evidence.roots, at, remember);
+    if (!evidence.roots.empty()) {
+      Signed<Root> newest = store.update_root(owner, evidence.roots, at, remember);
+      known.seen = seen_after(known.seen, known.root.content, newest.content);
+      known.root = std::move(newest);
+    }
     const Root& root = known.root.content;
     require_current(root, at, "root.json");
 
@@ -153,8 +157,9 @@ struct Verifier::State {
     require_current(file, at, name);
 
     const Seen seen{.timestamp = stamp.version, .targets = delegations.version};
-    if (remember && (seen != known.seen || leaf.version != known.name_version))
-      store.remember(owner, seen, name, leaf.version);
+    // Of the file, not of the leaf: a version that only the online key has signed is none.
+    if (remember && (seen != known.seen || file.version > known.name_version))
+      store.remember(owner, seen, name, file.version);
     return {.name = found, .expires = std::min({stamp.expires, delegations.expires, file.expires})};
   }
 

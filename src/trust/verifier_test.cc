@@ -246,6 +246,7 @@ TEST_F(VerifierTest, RefusesKeysOfOtherRoles) {
 }
 
 TEST_F(VerifierTest, FollowsTheChainThatTheCatalogSends) {
+  verify(evidence());
   const nix::SecretKey before = owner.root_key;
   owner.root_key = key("root-2");
   owner.online_key = key("catalog-2");
@@ -254,6 +255,10 @@ TEST_F(VerifierTest, FollowsTheChainThatTheCatalogSends) {
   owner.root.targets = add_role(owner.root.keys, {owner.targets_key});
   owner.root.snapshot = owner.root.timestamp = add_role(owner.root.keys, {owner.online_key});
   owner.root.version = 2;
+  // Who had the old key may have signed a version that is never reached: with a new key they are counted
+  // anew.
+  EXPECT_EQ(store.seen("acme").timestamp, owner.timestamp.version);
+  owner.timestamp.version = 1;
   Evidence next = evidence();
   EXPECT_NE(refused(next).find("0 of the 1 signatures that role timestamp needs"), std::string::npos)
       << "the key is new";
@@ -262,6 +267,7 @@ TEST_F(VerifierTest, FollowsTheChainThatTheCatalogSends) {
   next.roots = {signed_by(owner.root, {before, owner.root_key})};
   EXPECT_EQ(verify(next).version, 1);
   EXPECT_EQ(store.root_version("acme"), 2);
+  EXPECT_EQ(store.seen("acme").timestamp, 1);
   next.roots.clear();
   EXPECT_EQ(verify(next).version, 1);
 }
@@ -323,6 +329,19 @@ TEST_F(VerifierTest, VerifiesEnvironmentsAndTheirGenerations) {
   EXPECT_EQ(verifier.verify_environment(older, web(1, false)).version, 1) << "this one was asked for";
   EXPECT_EQ(refused(latest, web(1, false)),
             "environments/web of acme: the catalog has sent generation 2 instead of 1");
+}
+
+TEST_F(VerifierTest, RemembersNoVersionThatOnlyTheOnlineKeyHasSigned) {
+  push(1);
+  const std::string first = owner.name_files["environments/web"];
+  push(2);
+  Leaf leaf = owner.tree.leaves().at("environments/web");
+  leaf.version = 1'000'000;
+  owner.tree.put(leaf);
+  Evidence older = owner.evidence("environments/web");
+  older.name_file = first;
+  verifier.verify_environment(older, web(1, false));
+  EXPECT_EQ(store.known("acme", "environments/web").name_version, 1);
 }
 
 TEST_F(VerifierTest, SaysThatAVersionIsYanked) {

@@ -21,9 +21,9 @@ one=$(tool 1.0 first)
 two=$(tool 2.0 "second, with more")
 XDG_CACHE_HOME=$debs flox import deb zstd --json -q >"$WORK/zstd.json" 2>"$WORK/import.log" || die "$(cat "$WORK/import.log")"
 zstd=$(jq -r '.[0].outputs.out' "$WORK/zstd.json")
-mkdir -p "$WORK/web/.flox/env"
+mkdir "$WORK/web"
 cd "$WORK/web"
-flox init -n web 2>/dev/null || true
+flox init -n web 2>/dev/null
 cat >.flox/env/manifest.toml <<TOML
 schema-version = "1.10.0"
 [install]
@@ -84,7 +84,10 @@ equal "$(jq -r '.packages[] | select(.name == "tool").versionInfo' web.spdx.json
 step "the same closure gives the same bytes, on another day and in another store; a time is said"
 cmp web.spdx.json <(flox sbom) || die "another document the second time"
 cp -r "$WORK/web" "$WORK/elsewhere"
-cmp web.cdx.json <(cd "$WORK/elsewhere" && flox sbom --format cyclonedx) || die "another document in another directory"
+key=$(flox store keygen test-1 --out "$WORK/key")
+flox store copy --to "file://$WORK/cache" --key "$WORK/key" "$one" "$zstd" >/dev/null 2>&1
+flox --root "$WORK/other" store realise --cache "file://$WORK/cache" --trusted-key "$key" "$one" "$zstd" >/dev/null
+cmp web.cdx.json <(cd "$WORK/elsewhere" && FLOX_ROOT=$WORK/other flox sbom --format cyclonedx) || die "another document elsewhere"
 equal "$(jq -r .creationInfo.created web.spdx.json)" 1970-01-01T00:00:01Z
 equal "$(flox sbom --created 1800000000 | jq -r .creationInfo.created)" 2027-01-15T08:00:00Z
 equal "$(SOURCE_DATE_EPOCH=1800000000 flox sbom --format cyclonedx | jq -r .metadata.timestamp)" 2027-01-15T08:00:00Z

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # flox trust: each command whole or not at all, and a message that says what to do.
+# builds: flox
 . "$(dirname "$0")/support.sh"
 equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 export FLOX_TRUST_DIR=$WORK/trust FLOX_TRUST_STATE_DIR=$WORK/state

@@ -80,12 +80,19 @@ wait_until 60 "the pod's event" event_says shop human "rule 'shop' (/etc/flox/po
 pod shop hidden 'flox.dev/environment: hello' 'serviceAccountName: robot
   automountServiceAccountToken: false' | kubectl apply -f - >/dev/null
 wait_until 60 "the pod's event" event_says shop hidden "rule 'robot' (/etc/flox/policy.toml:1) is for service accounts, and the pod's is not known"
+step "flox policy test reads a pod as the cluster has it"
+on_node 1 cat /etc/flox/policy.toml >"$WORLD/policy.toml"
+contains "$(kubectl get pod -n shop robot -o yaml | flox policy test --policy "$WORLD/policy.toml" - 2>/dev/null)" "allowed  Pod shop/robot, container main: package hello: rule 'robot'"
+for name in human hidden; do
+  why=$(kubectl get pod -n shop $name -o yaml | { flox policy test --policy "$WORLD/policy.toml" --json - 2>/dev/null || true; } | jq -r '.[0].why')
+  why=${why/"$WORLD"//etc/flox}
+  event_says shop $name "$why" || die "the event of $name does not say: $why"
+done
 kubectl delete pods --all -n shop --wait=false >/dev/null
 kubectl delete pods --all -n lab --wait=false >/dev/null
 kubectl delete pods --all -n closed --wait=false >/dev/null
 
 step "the API server takes the same rules as a ValidatingAdmissionPolicy"
-on_node 1 cat /etc/flox/policy.toml >"$WORLD/policy.toml"
 flox policy admission --policy "$WORLD/policy.toml" >"$WORLD/admission.yaml"
 kubectl apply -f "$WORLD/admission.yaml" >&2
 # tried NAMESPACE ANNOTATIONS [FIELDS]: whether the API server would take such a pod.

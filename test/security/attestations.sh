@@ -129,7 +129,8 @@ case $(put "$hello" "$WORLD/flipped") in 400 | 403) ;; *) die "a flipped byte wa
 head -c 600000 /dev/zero | tr '\0' ' ' >"$WORLD/large"
 equal "$(put "$hello" "$WORLD/large")" 413
 equal "$(curl -s -o /dev/null -w '%{http_code}' -X PUT --data-binary "@$WORLD/hello.att.json" "$CATALOG_URL/api/v1/attestations/$(digest_of "$hello")")" 403
-equal "$(curl -s -o /dev/null -w '%{http_code}' "$CATALOG_URL/api/v1/attestations/..%2f..%2fetc")" 400
+equal "$(curl -s -o /dev/null -w '%{http_code}' "$CATALOG_URL/api/v1/attestations/..%2f..%2fetc")" 404
+equal "$(curl -s -o /dev/null -w '%{http_code}' "$CATALOG_URL/api/v1/attestations/nonsense")" 400
 cmp "$WORLD/hello.att.json" <(get "$hello") || die "the attestation has changed"
 
 step "a catalog that is broken into convinces nobody"

@@ -291,6 +291,11 @@ contains "$said" "allowed  Pod shop/web, container good: package hello: rule 'sh
 contains "$said" "denied   Pod shop/web, container old: package hello: rule 'shop' ($POLICY:1) does not allow package hello@0.9"
 contains "$said" "denied   Pod shop/web, container bad: package other: rule 'never' ($POLICY:5) denies package other to namespace 'shop'"
 contains "$said" "container plain: an ordinary image"
+jq -n '{apiVersion: "batch/v1", kind: "CronJob", metadata: {name: "nightly"}, spec: {jobTemplate: {spec: {template: {metadata: {annotations: {"flox.dev/environment": "other"}},
+  spec: {containers: [{name: "main", image: "flox/empty:1.0.0"}]}}}}}}' >"$WORLD/cronjob.json"
+refused "denied   CronJob shop/nightly, container main: package other" flox policy test -n shop "$WORLD/cronjob.json"
+refused "there is no pod" flox policy test <(echo '{"kind": "ConfigMap"}')
+refused "Did you mean flox.dev/environment?" flox policy test - < <(sed 's|flox.dev/environment.good|flox.dev/enviroment|' "$WORLD/pod.yaml")
 equal "$(try shop environment=hello -- hello)" "hello 1.0"
 for reference in hello@0.9 other; do
   why=$(flox policy test --namespace shop --unknown-account --environment $reference --json 2>/dev/null || true)

@@ -2,8 +2,9 @@
 # Signed metadata as python-tuf has it: each file that flox trust makes is one that python-tuf reads, keeps and verifies; and what
 # python-tuf signs we verify, unless it is expired, rolled back, signed by too few, by a key outside its pattern or by a revoked one,
 # or its chain of roots is broken.
+# builds: flox verify_evidence
+venv=$("$(dirname "$0")/../../script/tuf-venv") || { echo "python-tuf is not available: PyPI cannot be reached"; exit 77; }
 . "$(dirname "$0")/../cli/support.sh"
-venv=$("$PROJECT/script/tuf-venv") || { echo "python-tuf is not available: PyPI cannot be reached"; exit 77; }
 oracle() { "$venv/bin/python" "$PROJECT/test/security/tuf/owner.py" "$@"; }
 equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 export FLOX_TRUST_DIR=$WORK/trust FLOX_TRUST_STATE_DIR=$WORK/state

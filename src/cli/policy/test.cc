@@ -9,8 +9,8 @@
 #include "catalog/client.h"
 #include "cli/options.h"
 #include "cli/policy/commands.h"
+#include "cli/policy/manifest_pods.h"
 #include "env/environment.h"
-#include "kube/reading/input.h"
 #include "nix/store_path.h"
 #include "node/policy/decision.h"
 #include "oci/runtime_spec.h"
@@ -66,75 +66,52 @@ policy::Verdict decide(const policy::Policy& policy, const Config& config, const
 }
 
 // What of a container the shim would read in its runtime spec.
-oci::RuntimeSpec spec_of(const kube::Container& container, const kube::StringMap& annotations) {
-  nlohmann::json document = {{"annotations", annotations}, {"process", {{"args", container.command}}}};
+oci::RuntimeSpec spec_of(const ManifestContainer& container, const ManifestPod& pod) {
+  nlohmann::json document = {{"annotations", pod.annotations}, {"process", {{"args", container.args}}}};
   document["annotations"]["io.kubernetes.cri.container-name"] = container.name;
   document["annotations"]["io.kubernetes.cri.image-name"] = container.image;
-  return oci::RuntimeSpec::parse(document.dump());
+  return oci::RuntimeSpec::parse(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-Wish wish_of(const kube::Container& container, const oci::RuntimeSpec& spec, const policy::Subject& subject) {
-  Wish wish{.start = {.subject = subject, .environment = {}, .store_view = {}, .nix_mutable = false},
+Wish wish_of(const ManifestContainer& container, const oci::RuntimeSpec& spec, const ManifestPod& pod) {
+  Wish wish{.start = {.subject = {.pod_namespace = pod.pod_namespace, .service_account = pod.service_account},
+                      .environment = {},
+                      .store_view = {},
+                      .nix_mutable = spec.annotation(shim::mutable_annotation) == "true"},
             .environment = shim::environment_of(spec),
-            .version = {}};
+            .version = container.package_version};
   if (!wish.environment.empty()) wish.start.environment = policy::asked_for(wish.environment);
   if (const std::string view = spec.annotation("flox.dev/store-view"); !view.empty())
     wish.start.store_view = view == "node" ? policy::StoreView::node : policy::StoreView::closure;
-  wish.start.nix_mutable = spec.annotation(shim::mutable_annotation) == "true";
-  for (const kube::EnvVar& variable : container.env)
-    if (variable.name == "FLOX_PACKAGE_VERSION") wish.version = variable.value;
   return wish;
 }
 
-void test_pod(const policy::Policy& policy, const Config& config, const kube::Object& object,
-              const kube::StringMap& annotations, const kube::PodSpec& spec,
-              std::vector<TestResult>& results) {
-  const policy::Subject subject{
-      .pod_namespace = object.metadata.namespace_,
-      .service_account = spec.service_account.empty() ? "default" : spec.service_account};
-  for (const auto* containers : {&spec.init_containers, &spec.containers})
-    for (const kube::Container& container : *containers) {
-      const oci::RuntimeSpec runtime_spec = spec_of(container, annotations);
-      TestResult result{
-          .pod = to_string(object.key()), .container = container.name, .asked = {}, .verdict = {}};
-      in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
-        shim::check_annotations(runtime_spec);
-        if (!shim::is_imageless(runtime_spec)) {
-          result.asked =
-              fmt::format("an ordinary image, which the policy does not concern: {}", container.image);
-        } else {
-          const Wish wish = wish_of(container, runtime_spec, subject);
-          result.asked = wish.start.environment ? wish.start.environment->to_string() : "no environment";
-          result.verdict = decide(policy, config, wish);
-        }
-      });
-      results.push_back(std::move(result));
+TestResult test_container(const policy::Policy& policy, const Config& config, const ManifestPod& pod,
+                          const ManifestContainer& container) {
+  const oci::RuntimeSpec spec = spec_of(container, pod);
+  TestResult result{.pod = pod.called, .container = container.name, .asked = {}, .verdict = {}};
+  in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
+    shim::check_annotations(spec);
+    if (!shim::is_imageless(spec)) {
+      result.asked = fmt::format("an ordinary image, which the policy does not concern: {}", container.image);
+      return;
     }
+    const Wish wish = wish_of(container, spec, pod);
+    result.asked = wish.start.environment ? wish.start.environment->to_string() : "no environment";
+    if (container.version_from_elsewhere)
+      result.asked += " (FLOX_PACKAGE_VERSION comes from elsewhere and is not tested)";
+    result.verdict = decide(policy, config, wish);
+  });
+  return result;
 }
 
 std::vector<TestResult> test_files(const policy::Policy& policy, const Config& config,
                                    const TestOptions& options) {
-  std::vector<std::string> notes;
-  const kube::ReadOptions reading{
-      .default_namespace = options.pod_namespace,
-      .ignored_kinds = {"NetworkPolicy", "ResourceQuota", "LimitRange", "ValidatingAdmissionPolicy",
-                        "ValidatingAdmissionPolicyBinding"}};
   std::vector<TestResult> results;
-  for (const kube::Manifest& manifest : kube::read_input(options.files, {}, reading, notes)) {
-    const kube::Object& object = manifest.object;
-    for (const char* kind : {"StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "ReplicationController"})
-      if (object.kind == kind)
-        throw Error(ErrorKind::invalid_input,
-                    fmt::format("{}: its pods cannot be tested", to_string(object.key())),
-                    "Give its template as a Pod.");
-    if (const auto* pod = std::get_if<kube::Pod>(&object.body))
-      test_pod(policy, config, object, object.metadata.annotations, pod->spec, results);
-    if (const auto* deployment = std::get_if<kube::Deployment>(&object.body))
-      test_pod(policy, config, object, deployment->pod_template.annotations, deployment->pod_template.spec,
-               results);
-    if (const auto* job = std::get_if<kube::Job>(&object.body))
-      test_pod(policy, config, object, job->pod_template.annotations, job->pod_template.spec, results);
-  }
+  for (const kube::InputDocument& document : kube::read_input_documents(options.files))
+    if (const auto pod = pod_of(document, options.pod_namespace))
+      for (const ManifestContainer& container : pod->containers)
+        results.push_back(test_container(policy, config, *pod, container));
   if (results.empty()) fail(ErrorKind::not_found, "there is no pod in the manifests");
   return results;
 }
@@ -226,7 +203,7 @@ void add_policy_test(CLI::App& policy) {
   auto* command = policy.add_subcommand(
       "test", "Say for each container, or for a case, whether the policy allows it and by which rule");
   command->add_option("FILE", options->files,
-                      "manifests of Pods, Deployments and Jobs: files, directories, or - for standard input");
+                      "manifests with pods or pod templates: files, directories, or - for standard input");
   add_policy_file(*command, options->policy_file);
   command->add_option("-n,--namespace", options->pod_namespace,
                       "namespace of the pod, where the manifest has none (default: default)");

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/trust/commands.h"
+#include "nix/signature.h"
 #include "trust/key_changes.h"
 
 namespace flox::cli {
@@ -41,6 +42,7 @@ std::vector<trust::Key> signing_keys_of(const TrustInitOptions& options, const C
 void init(const TrustInitOptions& options) {
   const Config config = Config::load();
   trust::check_owner(options.owner);
+  const std::vector<trust::Key> signing_keys = signing_keys_of(options, config);
   trust::TrustStore store = open_trust(config);
   const std::vector<nix::SecretKey> made = {nix::SecretKey::generate("root-1"),
                                             nix::SecretKey::generate("targets-1")};
@@ -63,7 +65,7 @@ void init(const TrustInitOptions& options) {
   trust::Targets targets;
   targets.owner = options.owner;
   targets.expires = expiry(options.life, trust::default_targets_life);
-  for (const trust::Key& key : signing_keys_of(options, config))
+  for (const trust::Key& key : signing_keys)
     trust::add_key(targets, {.role = options.role, .key = key, .paths = options.paths});
 
   trust::Signers signers = open_signers(options.signers);

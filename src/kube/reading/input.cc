@@ -80,6 +80,15 @@ std::vector<Manifest> read_input(const std::vector<std::string>& files,
   return manifests;
 }
 
+std::vector<InputDocument> read_input_documents(const std::vector<std::string>& files) {
+  std::vector<InputDocument> documents;
+  each_text(files, [&](const std::string& text, const std::string& source) {
+    for (auto& document : read_documents(text, source)) documents.push_back({std::move(document), source});
+  });
+  if (documents.empty()) fail(ErrorKind::invalid_input, "{}", nothing_found);
+  return documents;
+}
+
 std::vector<ObjectKey> read_input_keys(const std::vector<std::string>& files,
                                        const std::vector<std::string>& kustomizations,
                                        const std::string& default_namespace) {

@@ -14,6 +14,13 @@ namespace flox::kube {
 std::vector<Manifest> read_input(const std::vector<std::string>& files,
                                  const std::vector<std::string>& kustomizations, const ReadOptions& options,
                                  std::vector<std::string>& notes);
+// The documents, `List` objects taken apart, each with what it was read from. No field of theirs is looked
+// at.
+struct InputDocument {
+  nlohmann::json json;
+  std::string source;
+};
+std::vector<InputDocument> read_input_documents(const std::vector<std::string>& files);
 // Only what the objects are called, whatever else they say.
 std::vector<ObjectKey> read_input_keys(const std::vector<std::string>& files,
                                        const std::vector<std::string>& kustomizations,

@@ -444,6 +444,45 @@ TEST_F(ApiTest, only_the_operator_makes_owners_and_only_members_see_them) {
             ErrorKind::not_found);
 }
 
+TEST_F(ApiTest, whoever_publishes_for_several_owners_says_for_which) {
+  make_owner("acme");
+  make_owner("beta");
+  for (const char* owner : {"acme", "beta"})
+    accounts_.owners.put_member(owner, {.user = "ada@example.com", .role = Role::publish});
+  Token token{.user = "ada@example.com", .role = Role::admin};
+  const std::string ada = accounts_.identity.create(token).reveal();
+  upload_as(ada, '0', "library");
+  EXPECT_EQ(refusal([&] { post(record(), ada); }), ErrorKind::invalid_input);
+  nlohmann::json owned = record();
+  owned["owner"] = "beta";
+  EXPECT_EQ(post(owned, ada).status, 201);
+  EXPECT_EQ(post(record(), ada).status, 200);
+  EXPECT_EQ(accounts_.holdings.find(Kind::package, "web")->owner, "beta");
+  // Before it was published, the file was its uploader's alone.
+  upload_as(ada, '1', "other");
+  EXPECT_TRUE(can_read(ada, "/cache/" + nix::narinfo_name(path('1'))));
+  EXPECT_FALSE(can_read(token_of("beta"), "/cache/" + nix::narinfo_name(path('1'))));
+}
+
+TEST_F(ApiTest, whoever_reads_what_is_private_to_one_owner_does_not_publish_it_for_another) {
+  make_owner("acme", true);
+  make_owner("beta");
+  accounts_.owners.put_member("acme", {.user = "ada@example.com", .role = Role::read});
+  accounts_.owners.put_member("beta", {.user = "ada@example.com", .role = Role::publish});
+  Token token{.user = "ada@example.com", .role = Role::admin};
+  const std::string ada = accounts_.identity.create(token).reveal();
+  upload_as(token_of("acme"), '0', "library");
+  const std::string narinfo = "/cache/" + nix::narinfo_name(path('0'));
+  EXPECT_TRUE(can_read(ada, narinfo));
+  EXPECT_EQ(refusal([&] { post(record(), ada); }), ErrorKind::untrusted);
+  EXPECT_FALSE(accounts_.holdings.find(Kind::package, "web"));
+  nlohmann::json owned = record();
+  owned["owner"] = "beta";
+  EXPECT_EQ(refusal([&] { post(owned, "secret"); }), ErrorKind::untrusted)
+      << "nor does the operator by mistake";
+  EXPECT_FALSE(can_read("", narinfo));
+}
+
 TEST_F(ApiTest, an_expired_token_still_reads_what_is_public_and_says_why_it_reads_no_more) {
   Token token{.owner = "acme", .role = Role::publish, .expires_at = 1};
   const Secret secret = accounts_.identity.create(token);

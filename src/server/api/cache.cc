@@ -42,12 +42,14 @@ ServerResponse upload(ApiContext& context, const Call& call) {
 
 }  // namespace
 
-void publish_files_of(ApiContext& context, const Holding& holding, const nix::StorePathSet& paths,
-                      const CacheAccess& access) {
+void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
+                      const nix::StorePathSet& paths) {
+  const Visibility::CallersCache access(context.accounts.visibility, caller);
   nix::StorePathSet here;
   for (const auto& path : paths)
     if (context.cache.narinfo(path) && access.may_read(nix::narinfo_name(path))) here.insert(path);
-  if (!here.empty()) context.accounts.visibility.publish_files(holding, context.cache.closure(here, access));
+  if (!here.empty())
+    context.accounts.visibility.publish_files(caller, holding, context.cache.closure(here, access));
 }
 
 void add_cache_routes(Router& router, ApiContext& context) {

@@ -72,9 +72,8 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   const Holding holding = visibility.claim_environment(
       owner, name, context.environments.find(owner, name, std::nullopt).has_value());
   // What is here, and may be read, comes along; the rest is from other caches.
-  const Visibility::CallersCache access(visibility, call.caller());
   for (const auto& package : generation.lock.packages)
-    publish_files_of(context, holding, package.store_paths(), access);
+    publish_files_of(context, call.caller(), holding, package.store_paths());
   const Generation pushed = context.environments.push(owner, name, generation);
   reservation.keep();
   log::info("environment {}/{} is at generation {}", owner, name, pushed.number);

@@ -114,8 +114,7 @@ ServerResponse set_package(ApiContext& context, const Call& call) {
   nix::StorePathSet paths;
   for (const auto& build : builds)
     for (const auto& [output, path] : build.outputs) paths.insert(path);
-  publish_files_of(context, holding, paths,
-                   Visibility::CallersCache(context.accounts.visibility, call.caller()));
+  publish_files_of(context, call.caller(), holding, paths);
   context.accounts.holdings.put(Kind::package, name, holding);
   log::info("{}: package {} of {} is {}", call.caller().name(), name, owner.name,
             is_private ? "private" : "public");
@@ -131,10 +130,9 @@ ServerResponse set_environment(ApiContext& context, const Call& call) {
     throw Error(ErrorKind::not_found,
                 fmt::format("{} has no environment {}", owner.name, name.substr(0, 200)), "Push it first.");
   const Holding holding{.owner = owner.name, .is_private = is_private, .since = now_rfc3339()};
-  const Visibility::CallersCache access(context.accounts.visibility, call.caller());
   for (int64_t number = generation->number;;) {
     for (const auto& package : generation->lock.packages)
-      publish_files_of(context, holding, package.store_paths(), access);
+      publish_files_of(context, call.caller(), holding, package.store_paths());
     if (--number < 1 || !(generation = context.environments.find(owner.name, name, number))) break;
   }
   context.accounts.holdings.put(Kind::environment, owner.name + "/" + name, holding);

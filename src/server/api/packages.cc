@@ -113,8 +113,9 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
   const auto closure = check_claims(build, context.cache, context.keys, access);
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
+  visibility.check_files(call.caller(), holding, closure);
   visibility.claim_package(name, holding);
-  visibility.publish_files(holding, closure);
+  visibility.publish_files(call.caller(), holding, closure);
   const bool added = context.records.add(build);
   if (added) {
     reservation.keep();

@@ -9,8 +9,8 @@ namespace flox::server {
 
 // Lets who may see the thing read what the paths need, as far as it is in the cache and the caller may read
 // it.
-void publish_files_of(ApiContext& context, const Holding& holding, const nix::StorePathSet& paths,
-                      const CacheAccess& access);
+void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
+                      const nix::StorePathSet& paths);
 
 void add_package_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);

@@ -27,7 +27,7 @@ std::string own_owner(const Caller& caller) {
   throw Error(ErrorKind::invalid_input,
               fmt::format("it is not clear which owner the package is for: this token publishes for {}",
                           fmt::join(owners, ", ")),
-              "Name the owner: flox publish --owner OWNER.");
+              "Use a token for one owner: flox auth token create --owner OWNER --scope publish.");
 }
 
 [[noreturn]] void refuse_package(const std::string& name) {
@@ -84,7 +84,20 @@ Holding Visibility::claim_environment(const std::string& owner, const std::strin
       {.owner = owner, .is_private = !is_published && is_private(owner), .since = now_rfc3339()});
 }
 
-void Visibility::publish_files(const Holding& holding, const std::vector<nix::NarInfo>& closure) {
+void Visibility::check_files(const Caller& caller, const Holding& holding,
+                             const std::vector<nix::NarInfo>& closure) const {
+  std::set<std::string> own = {holding.owner};
+  if (!caller.user.empty()) own.insert("@" + caller.user);
+  for (const auto& narinfo : closure)
+    if (!readers_.may_read(nix::narinfo_name(narinfo.info.path), own) || !readers_.may_read(narinfo.url, own))
+      throw Refusal("other_owner",
+                    fmt::format("{} is private to another owner", narinfo.info.path.to_string()),
+                    "Let that owner make it public, or publish this.");
+}
+
+void Visibility::publish_files(const Caller& caller, const Holding& holding,
+                               const std::vector<nix::NarInfo>& closure) {
+  check_files(caller, holding, closure);
   if (holding.is_private)
     readers_.add(files_of(closure), holding.owner);
   else

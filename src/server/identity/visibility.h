@@ -39,8 +39,12 @@ class Visibility {
   void claim_package(const std::string& name, const Holding& holding);
   // The first push claims an environment; only who may publish for the owner gets here.
   Holding claim_environment(const std::string& owner, const std::string& name, bool is_published);
-  // A published thing needs the files: who may see it may read them.
-  void publish_files(const Holding& holding, const std::vector<nix::NarInfo>& closure);
+  // Throws Refusal if one of the files is private to others than the thing's owner and the caller: that the
+  // caller may read them is no reason to show them to others.
+  void check_files(const Caller& caller, const Holding& holding,
+                   const std::vector<nix::NarInfo>& closure) const;
+  // A published thing needs the files: who may see it may read them. Checks them first.
+  void publish_files(const Caller& caller, const Holding& holding, const std::vector<nix::NarInfo>& closure);
 
   // The cache as the caller may use it. The caller must outlive it.
   class CallersCache : public CacheAccess {
