@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
-#include "testing/error_of.h"
 #include "server/testing/database.h"
+#include "testing/error_of.h"
 
 namespace flox::server {
 namespace {
