@@ -8,7 +8,8 @@
 #   in_net COMMAND…      runs a command in the node's network
 #   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images.
 #                        Debian's containerd, or the 2.x one in the directory $FLOX_TEST_CONTAINERD (script/containerd2)
-#   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY; a further publisher's public key may stand in $OTHER_KEY.
+#   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY; a further publisher's public key may stand in $OTHER_KEY,
+#                        further options of flox-catalog in the list CATALOG_OPTIONS.
 #                        What is published is signed for the owner demo, whom laptop and node trust; with
 #                        FLOX_ALLOW_UNSIGNED=true nobody signs metadata and nobody asks for it
 #   restart_catalog      the same, at the same address, after stop_server catalog
@@ -175,7 +176,7 @@ start_catalog() {
   [ "${FLOX_ALLOW_UNSIGNED:-}" = true ] || sign_for demo
 }
 serve_catalog_at() {  # ADDRESS [OPTION of flox-catalog…]
-  start_server catalog flox-catalog --listen "$1" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port" "${@:2}"
+  start_server catalog flox-catalog --listen "$1" --data "$WORLD/catalog" ${CATALOG_OPTIONS[@]+"${CATALOG_OPTIONS[@]}"} --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port" "${@:2}"
 }
 restart_catalog() {  # [OPTION of flox-catalog…]
   serve_catalog_at "${CATALOG_URL#http://}" "$@"

@@ -20,9 +20,13 @@
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
+#include "base/settings/read.h"
 #include "server/api/api.h"
+#include "server/files/directory_store.h"
+#include "server/files/s3_store.h"
 #include "server/identity/accounts.h"
 #include "server/records/clock.h"
+#include "server/records/database.h"
 #include "server/settings.h"
 
 namespace {
@@ -74,6 +78,7 @@ class Housekeeping {
   void run(server::CacheFiles& cache, server::Accounts& accounts) {
     for (int pauses = 0;; ++pauses) {
       if (pauses % pauses_between_sweeps == 0) sweep(cache, accounts);
+      count(cache);
       return_freed_memory();
       std::unique_lock lock(mutex_);
       if (changed_.wait_for(lock, pause, [&] { return is_over_; })) return;
@@ -81,12 +86,20 @@ class Housekeeping {
   }
   static void sweep(server::CacheFiles& cache, server::Accounts& accounts) {
     try {
-      const size_t removed =
-          cache.remove_orphans([&](const std::string& name) { accounts.readers.forget(name); });
+      const size_t removed = cache.remove_orphans(
+          server::Clock::now(), [&](const std::string& name) { accounts.readers.forget(name); });
       if (removed > 0) log::info("removed {} NARs that no narinfo names", removed);
       accounts.tokens.remove_expired(server::unix_time() - expired_tokens_stay);
     } catch (const std::exception& error) {
       log::warning("looking for what is not needed any more: {}", message_of(error));
+    }
+  }
+
+  static void count(server::CacheFiles& cache) {
+    try {
+      cache.count_again();
+    } catch (const std::exception& error) {
+      log::warning("counting what is in the cache: {}", message_of(error));
     }
   }
 
@@ -96,11 +109,38 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the others
 };
 
-void say_what_is_on(const server::ServerSettings& options, uint16_t port,
-                    const server::RegisteredKeys& keys) {
+std::unique_ptr<server::Database> open_database(const server::ServerSettings& options) {
+  if (options.database.empty()) return server::open_database(options.data);
+  return server::open_database(
+      options.database, options.database_password_file.empty()
+                            ? options.database_password
+                            : in_context("--database-password-file",
+                                         [&] { return read_secret_file(options.database_password_file); }));
+}
+
+std::unique_ptr<server::ObjectStore> open_files(const server::ServerSettings& options) {
+  const server::Presign presign = server::presign_of(options.presign);
+  if (options.files.empty()) return std::make_unique<server::DirectoryStore>(options.data / "cache");
+  if (options.database.empty())
+    fail_usage("flox-catalog: --files needs --database, which catalogs that share a bucket share, too",
+               "Pass --database postgresql://USER@HOST/DATABASE.");
+  return std::make_unique<server::S3Store>(options.files, options.data / "uploads", presign);
+}
+
+// The files of --data itself.
+uint64_t database_bytes(const server::ServerSettings& options) {
+  uint64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(options.data))
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  return bytes;
+}
+
+void say_what_is_on(const server::ServerSettings& options, uint16_t port, const server::Database& database,
+                    const server::ObjectStore& files, const server::RegisteredKeys& keys) {
   log::info("listening on {}://{}, data in {}{}", options.tls_cert.empty() ? "http" : "https",
             options.listen.with_port(port), options.data.string(),
             options.token_file.empty() ? "; no --token-file: there is no operator's token" : "");
+  log::info("the database: {}; the files: {}", database.name(), files.name());
   if (!options.oidc_issuer.empty()) log::info("people log in at {}", printable_url(options.oidc_issuer));
   if (keys.empty())
     log::warning(
@@ -154,9 +194,9 @@ void serve(const server::ServerSettings& options) {
   const server::RegisteredKeys keys(options.trusted_keys);
   if (options.timestamp_life < std::chrono::seconds(2))
     fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
-  const server::CacheLimits limits{.max_upload = options.max_upload.bytes,
-                                   .max_store_bytes = options.max_store_bytes.bytes,
-                                   .orphan_age = options.orphan_age};
+  server::CacheLimits limits{.max_upload = options.max_upload.bytes,
+                             .max_store_bytes = options.max_store_bytes.bytes,
+                             .orphan_age = options.orphan_age};
   const std::shared_ptr<HttpTls> tls = make_tls(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
@@ -169,16 +209,22 @@ void serve(const server::ServerSettings& options) {
   std::signal(SIGPIPE, SIG_IGN);
 
   fs::create_directories(options.data);
-  server::Records records(options.data / "catalog.sqlite");
-  server::EnvironmentRecords environments(options.data / "environments.sqlite");
-  server::TrustRecords trust_records(options.data / "trust.sqlite");
-  server::TrustService trust(trust_records, records, environments,
-                             {.online_key = server::read_or_make_online_key(options.data / "online.key"),
-                              .timestamp_life = options.timestamp_life});
-  server::CacheFiles cache(options.data / "cache", keys, limits);
+  const std::unique_ptr<server::Database> database = open_database(options);
+  server::Records records(*database);
+  server::EnvironmentRecords environments(*database);
+  const std::unique_ptr<server::ObjectStore> files = open_files(options);
+  limits.database_bytes = database_bytes(options);
+  server::NarRecords nars(*database);
+  server::CacheFiles cache(*files, nars, keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
-  server::AttestationRecords attestations(options.data / "attestations.sqlite");
-  server::Accounts accounts(options.data / "accounts.sqlite", std::move(wanted));
+  server::AttestationRecords attestations(*database);
+  server::Accounts accounts(*database, std::move(wanted));
+  server::TrustRecords trust_records(*database);
+  const server::NameFiles name_files(*database);
+  const fs::path online_key = options.online_key.empty() ? options.data / "online.key" : options.online_key;
+  server::TrustService trust(
+      trust_records, name_files,
+      {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
   server::Api api(records, environments, attestations, trust, cache, keys, accounts,
                   {.public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
@@ -200,7 +246,7 @@ void serve(const server::ServerSettings& options) {
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
   const Housekeeping housekeeping(cache, accounts);
-  say_what_is_on(options, server.port(), keys);
+  say_what_is_on(options, server.port(), *database, *files, keys);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
   wait_for_end(signals, tls.get());
 }
@@ -220,6 +266,8 @@ int main(int argc, char** argv) {
     server::ServerSettings options;
     bool verbose = false;
     app.set_version_flag("-V,--version", FLOX_VERSION);
+    SettingGroup* const groups[] = {&options};
+    read_variables(groups);
     add_setting_options(app, options);
     app.add_flag("--verbose", verbose, "Log every request.");
     return run_command_line(app, argc, argv, [&] {

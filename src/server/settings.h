@@ -15,6 +15,33 @@ struct ServerSettings : SettingGroup {
   std::filesystem::path data =
       declare(data, {.option = "--data", .help = "Directory of the database and the cache's files."},
               "/var/lib/flox/catalog");
+  std::string database = declare(
+      database,
+      {.variable = "FLOX_CATALOG_DATABASE",
+       .option = "--database",
+       .help = "Database to use instead of a file of --data: postgresql://USER@HOST/DATABASE. Any number of "
+               "catalogs may share it.",
+       .is_url = true});
+  std::filesystem::path database_password_file = declare(
+      database_password_file,
+      {.option = "--database-password-file", .help = "File (mode 0600) with the password for --database."});
+  Secret database_password = declare(
+      database_password, {.variable = "FLOX_CATALOG_DATABASE_PASSWORD",
+                          .help = "The password for --database, if there is no --database-password-file."});
+  std::string files = declare(
+      files,
+      {.option = "--files",
+       .help = "Bucket of S3 for the cache's files instead of a directory of --data: "
+               "s3://BUCKET/PREFIX?region=R, and for other servers than Amazon's endpoint=URL. Any number "
+               "of catalogs that share a --database may share it.",
+       .is_url = true});
+  std::string presign = declare(
+      presign,
+      {.option = "--presign",
+       .help =
+           "Redirect clients that fetch a NAR to a URL of the bucket of --files, which is good for an hour: "
+           "always, never (all goes through the catalog), or auto: if the bucket is at port 443 or 80."},
+      "auto");
   std::filesystem::path token_file = declare(
       token_file,
       {.option = "--token-file",
@@ -35,6 +62,11 @@ struct ServerSettings : SettingGroup {
        .help = "Time for which nodes take the catalog's word that nothing newer was published. It is given "
                "anew at each change, and when half of the time is over."},
       std::chrono::hours(24));
+  std::filesystem::path online_key = declare(
+      online_key, {.option = "--online-key",
+                   .help = "File (mode 0600) with the key that signs timestamps, made if it is missing; "
+                           "without it: online.key "
+                           "in the data directory. Catalogs that share a --database need the same one."});
   std::filesystem::path tls_cert =
       declare(tls_cert,
               {.option = "--tls-cert", .help = "PEM file: serve HTTPS with this certificate and its chain."});

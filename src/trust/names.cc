@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/wildcard.h"
 
 namespace flox::trust {
 namespace {
@@ -57,24 +58,7 @@ void check_pattern(std::string_view pattern) {
 }
 
 bool matches(std::string_view pattern, std::string_view name) noexcept {
-  // The classical loop for '*': on a mismatch the last star takes one character more, if that is not '/'.
-  size_t p = 0, n = 0, star = std::string_view::npos, taken = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      taken = n;
-    } else if (p < pattern.size() && (pattern[p] == name[n] || (pattern[p] == '?' && name[n] != '/'))) {
-      ++p;
-      ++n;
-    } else if (star != std::string_view::npos && name[taken] != '/') {
-      p = star + 1;
-      n = ++taken;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  return matches_path_pattern(pattern, name);
 }
 
 }  // namespace flox::trust

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Who may publish what: owners, their members and tokens; what another owner's token is refused, logged and counted; what is
 # private is not there for others; database files of the release before there were owners open as they are.
+# prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
+each_backend "$@"
 
 operator=$token
 key=$(make_key key-1)
@@ -16,6 +18,7 @@ push() { ask POST "/api/v1/environments/$1" -H "Authorization: Bearer $token" -d
 get() { ask GET "$1" -H "Authorization: Bearer $token"; }
 
 step "database files of the release before open, and what they have is the operator's"
+if [ "$BACKEND" = local ]; then
 mkdir -p "$dir/data"
 python3 - "$dir/data" <<'PY'
 import json, sqlite3, sys
@@ -33,7 +36,14 @@ environments.execute("""create table environments (owner text not null, name tex
 environments.execute("insert into environments values ('acme', 'old', 1, 'x', '{\"lockfile-version\":1,\"manifest\":{},\"packages\":[]}', '2026-01-01T00:00:00Z')")
 environments.commit()
 PY
+fi
 start_catalog --trusted-key "$key"
+if [ "$BACKEND" = shared ]; then
+  # No release had PostgreSQL: its rows as the first migration would have found them.
+  record='{"name":"old","version":"1.0","system":"x86_64-linux","variant":"","description":"An old one","license":"","outputs":{"out":"/nix/store/22222222222222222222222222222222-old"},"signer":"","closure_size":5,"published_at":"2026-01-01T00:00:00Z"}'
+  sql "insert into builds (name, version, system, variant, record) values ('old', '1.0', 'x86_64-linux', '', '$record')"
+  sql "insert into environments (owner, name, number, manifest, lock, pushed_at) values ('acme', 'old', 1, 'x', '{\"lockfile-version\":1,\"manifest\":{},\"packages\":[]}', '2026-01-01T00:00:00Z')"
+fi
 equal "$(ask GET /api/v1/catalog/packages/old)" 200
 equal "$(ask GET /api/v1/environments/acme/old)" 200
 

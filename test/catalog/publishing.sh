@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # The catalog: what is published is found, by flox and by real Nix; what does not prove itself is refused; a restart
 # keeps everything.
+# prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/backends.sh"
+each_backend "$@"
 enter_world "$@"
+start_backend "$WORLD/backend"
 start_catalog
 publish_tool hello 1.0
 path=$(flox show hello --json | jq -r '.[0].outputs.out')
@@ -37,7 +41,7 @@ equal "$(put "$digest.narinfo" "$WORLD/unsigned" "$token")" 403
 answered "no signature"
 sed 's/^FileSize: .*/FileSize: 7/' "$WORLD/narinfo" >"$WORLD/lying"
 equal "$(put "$digest.narinfo" "$WORLD/lying" "$token")" 403
-curl -fs "$CATALOG_URL/cache/$nar" | sed 's/a/b/' >"$WORLD/tampered"
+curl -fsL "$CATALOG_URL/cache/$nar" | sed 's/a/b/' >"$WORLD/tampered"
 equal "$(put "$nar" "$WORLD/tampered" "$token")" 403
 answered "not what its name says"
 for name in ../../etc/passwd nar/../x.narinfo nar/%2e%2e%2fx .hidden; do
@@ -63,7 +67,7 @@ equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs
 step "a restart keeps what was published"
 stop_server catalog
 rm "$WORLD/catalog.port"
-start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --trusted-key "$PUBLIC_KEY" --port-file "$WORLD/catalog.port"
+start_server catalog flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" "${CATALOG_OPTIONS[@]}" --trusted-key "$PUBLIC_KEY" --port-file "$WORLD/catalog.port"
 wait_until 10 "flox-catalog to listen again" test -s "$WORLD/catalog.port"
 equal "$(flox show hello --json | jq -r '.[] | select(.version == "1.0").outputs.out')" "$path"
 step "without a token file it is read-only"

@@ -1,5 +1,8 @@
 # A catalog without a store: what is uploaded is made here. Sourced after lib.sh by tests of flox-catalog, never run.
 #
+# On top of test/catalog/backends.sh: a script that begins with each_backend "$@" runs on both backends, others on SQLite and a
+# directory.
+#
 #   start_catalog [OPTIONS…]   a fresh or restarted catalog over $dir/data; $url, $catalog (its pid), $dir/log
 #   stop_catalog [SIGNAL]      its exit code in $code
 #   ask METHOD PATH [CURL…]    gives the status; the answer is in $dir/answer, a member of it: answer .detail
@@ -7,7 +10,9 @@
 #   make_key NAME              key $dir/NAME, gives its public key
 #   make_path DIGIT [NAME]     a NAR of random bytes, uploaded: $path $digest $hash $nar
 #   narinfo [KEY FILE…]        the narinfo of that path, signed
+. "$PROJECT/test/catalog/backends.sh"
 dir=$(mktemp -d)
+data=$dir/data
 catalog=
 token=sesame
 (umask 077 && echo $token >"$dir/token")
@@ -16,12 +21,13 @@ stop_catalog() {
   [ -z "$catalog" ] || { kill "-${1:-TERM}" "$catalog" && wait "$catalog" || code=$?; }
   catalog=
 }
-trap 'stop_catalog; rm -rf "$dir"' EXIT
+trap 'stop_catalog; stop_backend; rm -rf "$dir"' EXIT
 trap 'exit 1' TERM INT
 
 start_catalog() {
+  [ -n "${backend_dir:-}" ] || start_backend "$dir/backend"
   rm -f "$dir/port"
-  flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
+  flox-catalog --listen 127.0.0.1:0 --data "$data" "${CATALOG_OPTIONS[@]}" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
   catalog=$!
   local end=$((SECONDS + 20))
   until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] && kill -0 $catalog || die "flox-catalog did not start: $(cat "$dir/log")"; sleep 0.05; done

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Tokens of the catalog: made, shown once, hashed at rest, listed, expired, revoked; logging in with one and out again.
+# prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
+each_backend "$@"
 
 operator=$token
 export HOME=$dir/home XDG_CONFIG_HOME=
@@ -67,12 +69,7 @@ refused "you are not logged in" flox auth logout
 step "an expired token is refused; what is public can be read with it all the same"
 third=$(operate auth token create --owner acme --scope publish 2>/dev/null)
 stop_catalog
-python3 - "$dir/data/accounts.sqlite" "${third%_*}" <<'PY'
-import sqlite3, sys, time
-db = sqlite3.connect(sys.argv[1])
-db.execute("update tokens set expires_at = ? where id = ?", [int(time.time()) - 60, sys.argv[2]])
-db.commit()
-PY
+sql "update tokens set expires_at = $(($(date +%s) - 60)) where id = '${third%_*}'"
 start_catalog
 export FLOX_CATALOG_URL=$url
 equal "$(push "$third")" 403
@@ -89,7 +86,7 @@ equal "$(jq -r 'select(.reason == "revoked_token") | .reason' "$dir/data/audit.l
 step "without an operator's token there is none; tokens that were given out go on"
 stop_catalog
 rm -f "$dir/port"
-flox-catalog --listen 127.0.0.1:0 --data "$dir/data" --port-file "$dir/port" 2>>"$dir/log" &
+flox-catalog --listen 127.0.0.1:0 --data "$data" "${CATALOG_OPTIONS[@]}" --port-file "$dir/port" 2>>"$dir/log" &
 catalog=$!
 wait_until 20 "flox-catalog to listen" test -s "$dir/port"
 url=http://127.0.0.1:$(cat "$dir/port")

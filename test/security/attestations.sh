@@ -134,7 +134,7 @@ equal "$(curl -s -o /dev/null -w '%{http_code}' "$CATALOG_URL/api/v1/attestation
 cmp "$WORLD/hello.att.json" <(get "$hello") || die "the attestation has changed"
 
 step "a catalog that is broken into convinces nobody"
-database=$WORLD/catalog/attestations.sqlite
+database=$WORLD/catalog/catalog.sqlite
 broken_into() {  # broken_into FILE TEXT: with that as hello's attestation, who verifies says TEXT
   sqlite3 "$database" "update attestations set envelope = cast(readfile('$1') as text) where digest = '$(digest_of "$hello")'"
   refused "$2" node verify --pod shop/web

@@ -90,13 +90,13 @@ contains "$(cat "$WORLD/answer")" "acme signs its packages, and this is not sign
 equal "$(flox show hello --json | jq -r '.[0].version')" "1.0"
 # Not even with the catalog's database.
 stop_server catalog
-sqlite3 "$WORLD/catalog/environments.sqlite" "insert into environments select owner, name, number + 1, manifest,
+sqlite3 "$WORLD/catalog/catalog.sqlite" "insert into environments select owner, name, number + 1, manifest,
   json_set(lock, '$.manifest.hook', json_object('on-activate', 'echo hooked')), pushed_at from environments where owner = 'acme'"
 restart_catalog
 pod_refused "generation 1 is signed" acme/web
 contains "$(flox show hello)" "signed by demo-1"
 stop_server catalog
-sqlite3 "$WORLD/catalog/environments.sqlite" "delete from environments where owner = 'acme' and number = 2"
+sqlite3 "$WORLD/catalog/catalog.sqlite" "delete from environments where owner = 'acme' and number = 2"
 restart_catalog
 equal "$(pod acme/web)" "hello 1.0"
 

@@ -24,7 +24,7 @@ RotatingFile::RotatingFile(std::filesystem::path path, uint64_t max_bytes, unsig
 }
 
 void RotatingFile::open() {
-  fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!fd_) fail_errno(errno, "opening {}", path_.string());
   struct stat status {};
   if (::fstat(fd_.get(), &status) != 0) fail_errno(errno, "opening {}", path_.string());
@@ -44,17 +44,30 @@ void RotatingFile::rotate() {
   open();
 }
 
+// Another name, or none, stands for what an operator has moved away.
+bool RotatingFile::is_moved() const {
+  struct stat open_one {
+  }, named{};
+  return ::fstat(fd_.get(), &open_one) != 0 || ::lstat(path_.c_str(), &named) != 0 ||
+         named.st_ino != open_one.st_ino || named.st_dev != open_one.st_dev;
+}
+
 void RotatingFile::add(std::string_view line) {
   const std::string text = std::string(line) + "\n";
   const std::scoped_lock lock(mutex_);
-  if (size_ > 0 && size_ + text.size() > max_bytes_) rotate();
-  for (size_t at = 0; at < text.size();) {
-    const ssize_t count = ::write(fd_.get(), text.data() + at, text.size() - at);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_errno(errno, "writing {}", path_.string());
-    at += static_cast<size_t>(count);
-    size_ += static_cast<uint64_t>(count);
+  if (is_moved()) open();
+  if (max_bytes_ != 0 && size_ > 0 && size_ + text.size() > max_bytes_) rotate();
+  ssize_t count = 0;
+  do count = ::write(fd_.get(), text.data(), text.size());
+  while (count < 0 && errno == EINTR);
+  if (count == static_cast<ssize_t>(text.size())) {
+    size_ += text.size();
+    return;
   }
+  const int error = count < 0 ? errno : ENOSPC;
+  if (count > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0)
+    fail_errno(errno, "writing {}", path_.string());
+  fail_errno(error, "writing {}", path_.string());
 }
 
 }  // namespace flox

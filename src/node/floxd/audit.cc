@@ -1,11 +1,8 @@
 #include "node/floxd/audit.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -77,7 +74,7 @@ void AuditLog::run() {
         if (file_.empty())
           write_to_journal(line);
         else
-          write_to_file(line + "\n");
+          write_to_file(line);
         losing_ = false;
       } catch (const std::exception& error) {
         lose(message_of(error));
@@ -86,67 +83,38 @@ void AuditLog::run() {
 }
 
 void AuditLog::lose(const std::string& why) {
-  open_.reset();
+  open_file_.reset();
+  open_journal_.reset();
   metrics_.audit_lost();
   if (!losing_) log::error("the audit log loses lines (flox_audit_lost_total counts them): {}", why);
   losing_ = true;
 }
 
 void AuditLog::write_to_file(const std::string& line) {
-  if (!open_) {
+  if (!open_file_) {
     std::filesystem::create_directories(file_.parent_path());
-    open_ = open_file(file_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+    open_file_.emplace(file_, largest_, static_cast<unsigned>(files_ - 1));
   }
-  struct stat status {};
-  if (::fstat(open_.get(), &status) != 0) fail_errno(errno, "examining {}", file_.string());
-  if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "{} is not a file", file_.string());
-  // Another name, or none, stands for what an operator has moved away.
-  struct stat named {};
-  const bool moved = ::lstat(file_.c_str(), &named) != 0 || named.st_ino != status.st_ino;
-  const auto size = static_cast<uint64_t>(status.st_size);
-  if (moved || (largest_ != 0 && size > 0 && size + line.size() > largest_)) {
-    open_.reset();
-    if (!moved) set_aside();
-    return write_to_file(line);
-  }
-  const ssize_t written = ::write(open_.get(), line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size())) return;
-  const int error = written < 0 ? errno : ENOSPC;
-  // No half line stays.
-  if (written > 0 && ::ftruncate(open_.get(), status.st_size) != 0)
-    fail_errno(errno, "writing {}", file_.string());
-  fail_errno(error, "writing {}", file_.string());
-}
-
-void AuditLog::set_aside() {
-  const auto numbered = [&](size_t number) { return fmt::format("{}.{}", file_.string(), number); };
-  if (files_ == 1) {
-    std::filesystem::remove(file_);
-    return;
-  }
-  for (size_t number = files_ - 1; number > 1; --number)
-    if (std::filesystem::exists(numbered(number - 1)))
-      std::filesystem::rename(numbered(number - 1), numbered(number));
-  std::filesystem::rename(file_, numbered(1));
+  open_file_->add(line);
 }
 
 // https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
 void AuditLog::write_to_journal(const std::string& line) {
-  if (!open_) {
-    open_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!open_) fail_errno(errno, "making a socket");
+  if (!open_journal_) {
+    open_journal_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!open_journal_) fail_errno(errno, "making a socket");
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     const std::string path = journal_.string();
     if (path.size() >= sizeof address.sun_path) fail(ErrorKind::invalid_input, "{}: too long", path);
     path.copy(address.sun_path, path.size());
-    if (::connect(open_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    if (::connect(open_journal_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       fail_errno(errno, "connecting to the journal at {}", path);
   }
   const std::string message = "PRIORITY=6\nSYSLOG_IDENTIFIER=flox-audit\nMESSAGE=" + line + "\n";
   for (bool again = true;; again = false) {
-    if (::send(open_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return;
+    if (::send(open_journal_.get(), message.data(), message.size(), MSG_NOSIGNAL) >= 0) return;
     if (errno != EAGAIN || !again) fail_errno(errno, "writing to the journal");
-    pollfd ready{.fd = open_.get(), .events = POLLOUT, .revents = 0};
+    pollfd ready{.fd = open_journal_.get(), .events = POLLOUT, .revents = 0};
     ::poll(&ready, 1, journal_patience);
   }
 }

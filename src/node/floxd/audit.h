@@ -9,10 +9,12 @@
 #include <deque>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/os/fd.h"
+#include "base/os/rotating_file.h"
 #include "node/floxd/metrics.h"
 #include "node/floxd/settings.h"
 
@@ -37,7 +39,6 @@ class AuditLog {
   void run();
   void write_to_file(const std::string& line);
   void write_to_journal(const std::string& line);
-  void set_aside();
   void lose(const std::string& why);
 
   const std::filesystem::path file_;     // empty: the journal
@@ -45,7 +46,8 @@ class AuditLog {
   const uint64_t largest_;               // bytes
   const size_t files_;
   Metrics& metrics_;
-  Fd open_;
+  std::optional<RotatingFile> open_file_;
+  Fd open_journal_;
   bool losing_ = false;  // and the log says so
 
   std::mutex mutex_;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/wildcard.h"
 
 namespace flox::policy {
 namespace {
@@ -24,27 +25,7 @@ Pattern::Pattern(std::string text) : text_(std::move(text)) {
 
 bool Pattern::is_literal() const noexcept { return std::ranges::none_of(text_, is_wildcard); }
 
-// Both have the same number of '/', or they do not match; so a star that cannot grow ends the search.
-bool Pattern::matches(std::string_view name) const noexcept {
-  size_t at = 0, read = 0;
-  size_t star = std::string::npos, star_read = 0;
-  while (read < name.size()) {
-    if (at < text_.size() && text_[at] == '*') {
-      star = at++;
-      star_read = read;
-    } else if (at < text_.size() && (text_[at] == name[read] || (text_[at] == '?' && name[read] != '/'))) {
-      ++at;
-      ++read;
-    } else if (star != std::string::npos && name[star_read] != '/') {
-      at = star + 1;
-      read = ++star_read;
-    } else {
-      return false;
-    }
-  }
-  while (at < text_.size() && text_[at] == '*') ++at;
-  return at == text_.size();
-}
+bool Pattern::matches(std::string_view name) const noexcept { return matches_path_pattern(text_, name); }
 
 std::string Pattern::regular_expression() const {
   std::string result;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/os/file.h"
 #include "nix/base32.h"
 #include "nix/cache_layout.h"
 #include "server/records/records.h"
@@ -28,9 +29,9 @@ class ApiTest : public UploadTest {
             {"signer", "k"},
             {"outputs", {{"out", path(digit).to_string()}}}};
   }
-  Records records_{dir_.path() / "db"};
-  EnvironmentRecords environments_{dir_.path() / "environments"};
-  AttestationRecords attestations_{dir_.path() / "attestations"};
+  Records records_{*database_};
+  EnvironmentRecords environments_{*database_};
+  AttestationRecords attestations_{*database_};
   // What is asked with a token, as a document; null for an answer without one.
   nlohmann::json ask(const std::string& method, const std::string& path, const std::string& token,
                      const nlohmann::json& body = nullptr) {
@@ -75,9 +76,10 @@ class ApiTest : public UploadTest {
     }
   }
 
-  Accounts accounts_{dir_.path() / "accounts", {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{dir_.path() / "trust"};
-  TrustService trust_{trust_records_, records_, environments_, {.online_key = nix::SecretKey::generate("c")}};
+  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
+  TrustRecords trust_records_{*database_};
+  NameFiles name_files_{*database_};
+  TrustService trust_{trust_records_, name_files_, {.online_key = nix::SecretKey::generate("c")}};
   Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
 };
 
@@ -154,7 +156,7 @@ TEST_F(ApiTest, who_signed_is_told_by_the_keys_that_are_registered_now) {
   post(record());
   EXPECT_EQ(records_.builds("web")[0].signer, "k");
   const RegisteredKeys none;
-  CacheFiles cache(dir_.path() / "cache", none);
+  CacheFiles cache(*store_, nars_, none);
   const Api development(records_, environments_, attestations_, trust_, cache, none, accounts_, {});
   EXPECT_EQ(records_.builds("web")[0].signer, "not verified (claims k)");
   const RegisteredKeys impostor({nix::SecretKey::generate("k").public_key().to_string()});
@@ -196,7 +198,7 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   for (const char* method : {"PUT", "DELETE", "POST"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = method, .path = "/cache/nix-cache-info"}); }),
               ErrorKind::untrusted);
-  Accounts without_operator(dir_.path() / "accounts", {});
+  Accounts without_operator(*database_, {});
   Api read_only(records_, environments_, attestations_, trust_, cache_, keys_, without_operator, {});
   EXPECT_EQ(
       refusal([&] {
@@ -207,6 +209,48 @@ TEST_F(ApiTest, without_the_token_nothing_is_changed_and_everything_read) {
   EXPECT_NO_THROW(api_.admit({.method = "POST", .path = "/api/v1/catalog/resolve"}));
   for (const char* there : {"/", "/healthz", "/metrics", "/api/v1/catalog/search", "/cach"})
     EXPECT_EQ(refusal([&] { api_.admit({.method = "POST", .path = there}); }), ErrorKind::not_found) << there;
+}
+
+TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) {
+  const nix::NarInfo narinfo = upload('0', "library");
+  const auto get = [&](Api& api, const std::string& name, const char* method = "GET") {
+    return api.handle({.method = method, .path = "/cache/" + name});
+  };
+  const auto body = [](const ServerResponse& response) {
+    if (response.body_file) return read_file(*response.body_file);
+    std::string text;
+    response.stream([&](std::string_view piece) { text += piece; });
+    EXPECT_EQ(response.stream_size, text.size());
+    return text;
+  };
+  const ServerResponse nar = get(api_, narinfo.url);
+  EXPECT_EQ(nar.status, TestStore::in_bucket() ? 307 : 200);
+  if (TestStore::in_bucket()) {
+    EXPECT_NE(nar.headers.at("Location").find("X-Amz-Signature="), std::string::npos);
+    EXPECT_EQ(get(api_, narinfo.url, "HEAD").status, 200);
+    EXPECT_EQ(get(api_, narinfo.url, "HEAD").stream_size, 7u);
+  }
+  EXPECT_EQ(get(api_, nix::narinfo_name(path('0'))).status, 200);
+  EXPECT_EQ(nix::NarInfo::parse(body(get(api_, nix::narinfo_name(path('0'))))).url, narinfo.url);
+  const auto plain = test_store_.open(Presign::automatic);
+  CacheFiles cache(*plain, nars_, keys_);
+  Api without(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});
+  EXPECT_EQ(get(without, narinfo.url).status, 200);
+  EXPECT_EQ(body(get(without, narinfo.url)), "library");
+  const std::string missing = "nar/" + std::string(52, '0') + ".nar";
+  EXPECT_EQ(refusal([&] { get(api_, missing); }), ErrorKind::not_found);
+}
+
+TEST_F(ApiTest, is_ready_as_long_as_the_database_and_the_files_are) {
+  EXPECT_EQ(api_.handle({.method = "GET", .path = "/readyz"}).body, "database: ok\nfiles: ok\n");
+  if (TestStore::in_bucket())
+    store_->remove(std::string(nix::cache_info_name));
+  else
+    fs::rename(dir_.path() / "cache/nar", dir_.path() / "cache/elsewhere");
+  const ServerResponse answer = api_.handle({.method = "GET", .path = "/readyz"});
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body, "database: ok\nfiles: unavailable\n");
+  EXPECT_TRUE(answer.headers.contains("Retry-After"));
 }
 
 TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {

@@ -27,7 +27,7 @@ class AttestationsTest : public UploadTest {
     return attestations_.put(digest(digit), *sink, open_access).status;
   }
 
-  AttestationRecords records_{dir_.path() / "attestations"};
+  AttestationRecords records_{*database_};
   Attestations attestations_{records_, cache_, keys_};
 };
 

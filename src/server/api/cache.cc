@@ -11,9 +11,22 @@ ServerResponse download(ApiContext& context, const Call& call) {
   auto file = context.cache.find(name);
   if (!file || !Visibility::CallersCache(context.accounts.visibility, call.caller()).may_read(name))
     fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
-  if (call.request().method == "GET" && name.starts_with(nix::nar_directory))
-    context.metrics.nars_served.Increment();
-  return {.content_type = std::string(nix::media_type_of(name)), .body_file = *file};
+  const bool is_get = call.request().method == "GET";
+  const bool is_nar = name.starts_with(nix::nar_directory);
+  if (is_get && is_nar) context.metrics.nars_served.Increment();
+  ServerResponse response{.content_type = std::string(nix::media_type_of(name))};
+  if (file->file) {
+    response.body_file = std::move(*file->file);
+  } else if (is_get && is_nar && !file->url.empty()) {
+    // Only NARs: a narinfo is so small that a second request would cost more than it.
+    response.status = 307;
+    response.headers["Location"] = std::move(file->url);
+    response.headers["Cache-Control"] = "no-store";  // the address is good for an hour
+  } else {
+    response.stream = std::move(file->stream);
+    response.stream_size = file->size;
+  }
+  return response;
 }
 
 ServerResponse upload(ApiContext& context, const Call& call) {

@@ -94,7 +94,10 @@ class Reservation {
   ~Reservation() {
     if (!is_kept_) cache_.release(bytes_);
   }
-  void keep() const noexcept { is_kept_ = true; }
+  void keep() const noexcept {
+    cache_.keep(bytes_);
+    is_kept_ = true;
+  }
 
  private:
   CacheFiles& cache_;

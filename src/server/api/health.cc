@@ -1,12 +1,28 @@
 // Whether the server is well, and what it counts.
+#include "base/error.h"
+#include "base/log.h"
 #include "server/api/resources.h"
 
 namespace flox::server {
 namespace {
 
+// 503 with Retry-After unless both answer; the lines say which.
 ServerResponse ready(ApiContext& context) {
-  context.records.count();  // throws if the database cannot be read
-  return {.body = "ok\n"};
+  ServerResponse response;
+  const auto look = [&](const char* what, const std::function<void()>& check) {
+    try {
+      check();
+      response.body += fmt::format("{}: ok\n", what);
+    } catch (const Error& error) {
+      log::warning("not ready: {}", error.what());
+      response.status = 503;
+      response.headers["Retry-After"] = "1";
+      response.body += fmt::format("{}: unavailable\n", what);
+    }
+  };
+  look("database", [&] { context.records.check(); });
+  look("files", [&] { context.cache.check(); });
+  return response;
 }
 
 ServerResponse metrics(ApiContext& context) {

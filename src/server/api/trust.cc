@@ -46,17 +46,16 @@ nix::SecretKey read_or_make_online_key(const std::filesystem::path& file) {
 // What is computed of one owner's files. One thread at a time has it.
 struct TrustService::OwnerState {
   std::mutex mutex;
-  int64_t package_changes = -1, environment_changes = -1;  // of which the tree is
-  TrustRecords::Versions versions;                         // of what follows
+  int64_t changes = -1;             // of which the tree is
+  TrustRecords::Versions versions;  // of what follows
   trust::MerkleTree tree;
   std::string targets;
   std::string timestamp;
   trust::Time renewal{};  // of the timestamp, well before it expires
 };
 
-TrustService::TrustService(TrustRecords& trust, const Records& packages,
-                           const EnvironmentRecords& environments, TrustOptions options)
-    : trust_(trust), packages_(packages), environments_(environments), options_(std::move(options)) {}
+TrustService::TrustService(TrustRecords& trust, const NameFiles& name_files, TrustOptions options)
+    : trust_(trust), name_files_(name_files), options_(std::move(options)) {}
 TrustService::~TrustService() = default;
 
 Error TrustService::missing(const std::string& owner, std::string_view file, std::optional<int64_t> version) {
@@ -191,21 +190,16 @@ std::shared_ptr<TrustService::OwnerState> TrustService::state_of(const std::stri
 
 void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state) const {
   const TrustRecords::Versions versions = trust_.versions(owner);
-  const int64_t package_changes = packages_.name_changes(owner);
-  const int64_t environment_changes = environments_.name_changes(owner);
-  if (versions == state.versions && package_changes == state.package_changes &&
-      environment_changes == state.environment_changes && options_.clock() < state.renewal)
-    return;
-  // The counts were read before what they count: what changes meanwhile is read once more.
-  for (const auto& names : {packages_.name_states(owner), environments_.name_states(owner)})
-    for (const NameState& name : names) {
-      trust::Leaf leaf{
-          .name = name.name, .version = static_cast<uint64_t>(name.version), .sha256 = name.sha256};
-      const auto known = state.tree.leaves().find(name.name);
-      if (known == state.tree.leaves().end() || known->second != leaf) state.tree.put(std::move(leaf));
-    }
-  state.package_changes = package_changes;
-  state.environment_changes = environment_changes;
+  const int64_t changes = name_files_.changes(owner);
+  if (versions == state.versions && changes == state.changes && options_.clock() < state.renewal) return;
+  // The count was read before what it counts: what changes meanwhile is read once more.
+  for (const NameState& name : name_files_.latest(owner)) {
+    trust::Leaf leaf{
+        .name = name.name, .version = static_cast<uint64_t>(name.version), .sha256 = name.sha256};
+    const auto known = state.tree.leaves().find(name.name);
+    if (known == state.tree.leaves().end() || known->second != leaf) state.tree.put(std::move(leaf));
+  }
+  state.changes = changes;
   state.targets = targets(owner);
   sign_timestamp(owner, state);
 }
@@ -269,8 +263,7 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
     const auto leaf = state->tree.leaves().find(name);
     if (leaf == state->tree.leaves().end())
       return generation ? std::nullopt : std::optional(std::move(evidence));
-    auto file =
-        is_package ? packages_.name_file(owner, name) : environments_.name_file(owner, name, generation);
+    auto file = name_files_.find(owner, name, is_package ? std::nullopt : generation);
     if (generation && !file) return std::nullopt;
     if (!generation && (!file || file->version != static_cast<int64_t>(leaf->second.version))) {
       if (attempt < most_attempts) continue;  // the next one came between the tree and this
@@ -289,6 +282,6 @@ void TrustService::published(const std::string& owner) const {
   bring_up_to_date(owner, *state);
 }
 
-int64_t TrustService::changes() const { return packages_.name_changes() + environments_.name_changes(); }
+int64_t TrustService::changes() const { return name_files_.changes(); }
 
 }  // namespace flox::server

@@ -35,8 +35,7 @@ nix::SecretKey read_or_make_online_key(const std::filesystem::path& file);
 class TrustService {
  public:
   // The references must outlive it.
-  TrustService(TrustRecords& trust, const Records& packages, const EnvironmentRecords& environments,
-               TrustOptions options);
+  TrustService(TrustRecords& trust, const NameFiles& name_files, TrustOptions options);
   ~TrustService();
 
   nix::PublicKey online_key() const { return options_.online_key.public_key(); }
@@ -82,8 +81,7 @@ class TrustService {
   void sign_timestamp(const std::string& owner, OwnerState& state) const;
 
   TrustRecords& trust_;
-  const Records& packages_;
-  const EnvironmentRecords& environments_;
+  const NameFiles& name_files_;
   TrustOptions options_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::shared_ptr<OwnerState>> states_;

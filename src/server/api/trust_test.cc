@@ -84,14 +84,13 @@ class TrustTest : public RecordsTest {
     return ErrorKind::internal;
   }
 
-  EnvironmentRecords environments_{dir_.path() / "environments"};
-  TrustRecords trust_records_{dir_.path() / "trust"};
+  EnvironmentRecords environments_{*database_};
+  TrustRecords trust_records_{*database_};
+  NameFiles name_files_{*database_};
   TestOwner owner_;
   trust::Time now_ = owner_.now;
-  TrustService trust_{trust_records_,
-                      records_,
-                      environments_,
-                      {.online_key = owner_.online_key, .clock = [this] { return now_; }}};
+  TrustService trust_{
+      trust_records_, name_files_, {.online_key = owner_.online_key, .clock = [this] { return now_; }}};
   trust::TrustStore store_{dir_.path() / "roots", dir_.path() / "state"};
 };
 
@@ -129,7 +128,7 @@ TEST_F(TrustTest, a_timestamp_is_kept_until_something_changes_or_half_of_its_lif
   };
   const uint64_t first = version(trust_);
   EXPECT_EQ(version(trust_), first);
-  const TrustService restarted(trust_records_, records_, environments_,
+  const TrustService restarted(trust_records_, name_files_,
                                {.online_key = owner_.online_key, .clock = [this] { return now_; }});
   EXPECT_EQ(version(restarted), first);
   publish(owned("1.1"), name_file({owned("1.0"), owned("1.1")}, 2));

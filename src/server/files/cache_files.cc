@@ -1,17 +1,13 @@
 #include "server/files/cache_files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/os/file.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "server/files/nar_upload.h"
@@ -20,49 +16,33 @@
 namespace flox::server {
 namespace {
 
-constexpr size_t most_contents = 10'000;  // remembered from uploads until their narinfos come
-constexpr size_t most_files = 10'000'000;
 constexpr uint64_t nar_size_ratio = 4;  // a NAR's largest size, by that of its file
+constexpr int most_attempts = 20;       // to write a narinfo that others write at the same time
+constexpr size_t narinfos_at_once = 500;
 
 constexpr int priority = 30;  // of this cache among others
 
-void sync(int fd, const std::string& what) {
-  if (::fsync(fd) != 0) fail_errno(errno, "writing {} to disk", what);
-}
-
-uint64_t size_of(const Directory& directory) {
-  uint64_t size = 0;
-  for (const auto& name : directory.names(most_files))
-    if (const auto status = directory.status(name); status && S_ISREG(status->st_mode))
-      size += static_cast<uint64_t>(status->st_size);
-  return size;
-}
-
-Directory made(const std::filesystem::path& path) {
-  fs::create_directories(path);
-  return Directory(path);
-}
-
 }  // namespace
 
-CacheFiles::CacheFiles(std::filesystem::path directory, const RegisteredKeys& keys, CacheLimits limits)
-    : path_(std::move(directory)),
-      keys_(keys),
-      limits_(limits),
-      directory_(made(path_)),
-      nars_(directory_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1))),
-      uploads_(directory_.make_directory("uploads")) {
-  for (const auto& name : uploads_.names(most_files)) uploads_.remove(name);  // what a killed server left
-  directory_.write_file(nix::cache_info_name,
-                        nix::CacheInfo{.want_mass_query = true, .priority = priority}.to_string());
-  used_ = size_of(directory_) + size_of(nars_) + size_of(Directory(fs::absolute(path_).parent_path()));
+CacheFiles::CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits)
+    : store_(store), nars_(nars), keys_(keys), limits_(limits) {
+  for (const auto& name : store_.spool().names(most_files_listed)) store_.spool().remove(name);
+  store_.prepare(std::string(nix::cache_info_name),
+                 nix::CacheInfo{.want_mass_query = true, .priority = priority}.to_string());
+  const auto size = store_.size();
+  used_ = (size ? *size : nars_.bytes()) + limits_.database_bytes;
 }
 
-std::optional<std::filesystem::path> CacheFiles::find(std::string_view name) const {
+// A directory is counted at the start only: what another catalog on this machine adds fills the same file
+// system.
+void CacheFiles::count_again() {
+  if (store_.is_shared()) used_ = nars_.bytes() + limits_.database_bytes;
+}
+
+std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   if (name != nix::cache_info_name && !nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
     return std::nullopt;
-  const auto status = directory_.status(name);
-  return status && S_ISREG(status->st_mode) ? std::optional(path_ / name) : std::nullopt;
+  return store_.serve(std::string(name));
 }
 
 void CacheFiles::reserve(uint64_t bytes) {
@@ -71,13 +51,25 @@ void CacheFiles::reserve(uint64_t bytes) {
                       "Ask its operator for more space.");
   };
   struct statvfs status {};
-  if (::fstatvfs(directory_.fd(), &status) == 0 &&
+  if (::fstatvfs(store_.spool().fd(), &status) == 0 &&
       static_cast<uint64_t>(status.f_bavail) * status.f_frsize < limits_.keep_free + bytes)
     full("its file system is full");
-  const uint64_t before = used_.fetch_add(bytes);
+  const uint64_t before = reserved_.fetch_add(bytes) + used_;
   if (limits_.max_store_bytes == 0 || before + bytes <= limits_.max_store_bytes) return;
-  used_ -= bytes;
+  reserved_ -= bytes;
   full("it has as many bytes as it may");
+}
+
+void CacheFiles::keep(uint64_t bytes) noexcept {
+  used_ += bytes;
+  reserved_ -= bytes;
+}
+
+// What another catalog has added and this one not counted yet can be more than was counted.
+void CacheFiles::forget(uint64_t bytes) noexcept {
+  uint64_t used = used_;
+  while (!used_.compare_exchange_weak(used, used - std::min(used, bytes))) {
+  }
 }
 
 std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
@@ -90,81 +82,99 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
 }
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
-  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(name, *nar, access);
+  if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(std::string(name), *nar, access);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
   if (!digest || narinfo == nullptr) fail(ErrorKind::internal, "an upload of an unknown kind");
   in_context(name, [&] { accept_narinfo(*digest, narinfo->text, access); });
 }
 
-void CacheFiles::accept_nar(std::string_view name, NarUpload& upload, const CacheAccess& access) {
-  const int fd = upload.fd();
-  if (const Sha256Digest actual = upload.file_hash(); actual != nix::NarFileName::parse(name)->file_hash)
+void CacheFiles::accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access) {
+  const Sha256Digest hash = upload.file_hash();
+  const SpooledFile file = upload.spooled(hash);
+  if (hash != nix::NarFileName::parse(name)->file_hash)
     fail(ErrorKind::untrusted, "{}: the content's hash is {}, not what its name says", name,
-         nix::hash_text(actual));
+         nix::hash_text(hash));
   const auto content = in_context(name, [&] { return upload.content(); });
-  const std::string file(name.substr(nix::nar_directory.size()));
-  const std::scoped_lock lock(mutex_);
-  if (content) {
-    if (contents_.size() >= most_contents) contents_.clear();
-    contents_.insert_or_assign(std::string(name), *content);
-  }
-  access.grant(std::string(name), !nars_.exists(file));
-  // The same bytes, by their hash. Its age begins anew, so that its narinfo can follow.
-  if (nars_.exists(file) && ::utimensat(nars_.fd(), file.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) return;
-  keep(fd, upload.file_name(), nars_, file);
-  upload.kept();
-}
-
-// Gives an uploaded file its name: the content is on disk before the name is, and the name before we say so.
-void CacheFiles::keep(int fd, const std::string& upload, const Directory& directory,
-                      const std::string& name) {
-  sync(fd, name);
-  uploads_.rename(upload, directory, name);
-  sync(directory.fd(), name);
+  // From here on no catalog takes it for an orphan, so that its narinfo can follow.
+  nars_.use(name, Clock::now());
+  const bool is_new = !store_.status(name);
+  access.grant(name, is_new);
+  // Else the same bytes, by their hash.
+  if (is_new) upload.kept(store_.put(name, file));
+  nars_.set_content(name, file.size, content);
 }
 
 std::string CacheFiles::upload_name() { return fmt::format("upload-{}-{}", ::getpid(), ++upload_number_); }
 
-void CacheFiles::write(const nix::NarInfo& narinfo) {
-  const std::string name = nix::narinfo_name(narinfo.info.path);
+// False if another one has written it meanwhile.
+bool CacheFiles::write(const nix::NarInfo& narinfo, const Known& before) {
   const std::string text = narinfo.to_string();
   if (text.size() > nix::max_narinfo_size)
     throw StatusError(
         413, ErrorKind::invalid_input,
         fmt::format("with its signatures it would have {} bytes, and no client reads more than {}",
                     text.size(), nix::max_narinfo_size));
-  const auto before = directory_.status(name);
-  const uint64_t old_size = before ? static_cast<uint64_t>(before->st_size) : 0;
   reserve(text.size());
-  const std::string upload = upload_name();
+  bool written = false;
   try {
-    const Fd fd = uploads_.open(upload, O_RDWR | O_CREAT | O_EXCL, 0644);
-    write_all(fd.get(), text);
-    keep(fd.get(), upload, directory_, name);
+    written = store_.replace(nix::narinfo_name(narinfo.info.path), text, before.version);
   } catch (const Error&) {
     release(text.size());
-    uploads_.remove(upload);
     throw;
   }
-  release(old_size);
+  if (!written) {
+    release(text.size());
+    return false;
+  }
+  keep(text.size());
+  forget(before.size);
+  return true;
 }
 
-std::optional<nix::NarInfo> CacheFiles::narinfo_of(std::string_view digest) const {
-  const std::string name = nix::narinfo_name(digest);
-  if (!find(name)) return std::nullopt;
-  try {
-    nix::NarInfo known = nix::NarInfo::parse(directory_.read_file(name, nix::max_narinfo_size));
-    return find(known.url) ? std::optional(std::move(known)) : std::nullopt;
-  } catch (const Error& error) {
-    log::warning("{}: {}", name, error.what());
-    return std::nullopt;
+// What is there of the paths with these digests. A narinfo that is damaged, or whose NAR is missing, is of no
+// use: it may be written anew.
+std::vector<CacheFiles::Known> CacheFiles::known(const std::vector<std::string>& digests) const {
+  std::vector<Known> result(digests.size());
+  std::vector<std::string> names, urls;
+  for (const auto& digest : digests) names.push_back(nix::narinfo_name(digest));
+  std::vector<size_t> places;  // of the NARs that are looked for
+  const auto objects = store_.read_all(names, nix::max_narinfo_size);
+  for (size_t i = 0; i < digests.size(); ++i) {
+    if (!objects[i]) continue;
+    result[i].version = objects[i]->version;
+    result[i].size = objects[i]->text.size();
+    try {
+      nix::NarInfo narinfo = nix::NarInfo::parse(objects[i]->text);
+      if (!nix::NarFileName::parse(narinfo.url)) continue;
+      urls.push_back(narinfo.url);
+      places.push_back(i);
+      result[i].narinfo = std::move(narinfo);
+    } catch (const Error& error) {
+      log::warning("{}: {}", names[i], error.what());
+    }
   }
+  const auto nars = store_.statuses(urls);
+  for (size_t i = 0; i < places.size(); ++i)
+    if (!nars[i]) result[places[i]].narinfo.reset();
+  return result;
+}
+
+std::vector<std::optional<nix::NarInfo>> CacheFiles::narinfos(
+    const std::vector<nix::StorePath>& paths) const {
+  std::vector<std::string> digests;
+  for (const auto& path : paths) digests.emplace_back(path.digest());
+  std::vector<std::optional<nix::NarInfo>> result;
+  auto all = known(digests);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    auto& narinfo = all[i].narinfo;
+    result.push_back(narinfo && narinfo->info.path == paths[i] ? std::move(narinfo) : std::nullopt);
+  }
+  return result;
 }
 
 std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) const {
-  auto known = narinfo_of(path.digest());
-  return known && known->info.path == path ? std::move(known) : std::nullopt;
+  return narinfos({path}).front();
 }
 
 std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
@@ -173,15 +183,19 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
   nix::StorePathSet seen = paths;
   std::vector<nix::StorePath> open(paths.begin(), paths.end());
   while (!open.empty()) {
-    const nix::StorePath path = open.back();
-    open.pop_back();
-    auto known = narinfo(path);
-    if (!known || !access.may_read(nix::narinfo_name(path)))
-      throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", path.to_string()),
-                  "Upload the closure first, as flox publish does.");
-    for (const auto& reference : known->info.references)
-      if (seen.insert(reference).second) open.push_back(reference);
-    result.push_back(std::move(*known));
+    // As many at once as memory allows, for a store behind a network.
+    const size_t count = std::min(open.size(), narinfos_at_once);
+    const std::vector<nix::StorePath> now(open.end() - static_cast<ptrdiff_t>(count), open.end());
+    open.erase(open.end() - static_cast<ptrdiff_t>(count), open.end());
+    auto found = narinfos(now);
+    for (size_t i = 0; i < count; ++i) {
+      if (!found[i] || !access.may_read(nix::narinfo_name(now[i])))
+        throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", now[i].to_string()),
+                    "Upload the closure first, as flox publish does.");
+      for (const auto& reference : found[i]->info.references)
+        if (seen.insert(reference).second) open.push_back(reference);
+      result.push_back(std::move(*found[i]));
+    }
   }
   return result;
 }
@@ -204,87 +218,86 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
                     : fmt::format("{} a valid signature of a registered key ({})",
                                   any ? "none of its signatures is" : "its signature is not", keys_.names()),
                 "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
-  if (merge(digest, given, access)) return;
-  check_narinfo(digest, given, access);
-  const std::scoped_lock lock(mutex_);
-  if (narinfo_of(digest))  // somebody was quicker
-    throw StatusError(409, ErrorKind::conflict,
-                      fmt::format("{} is here already", given.info.path.to_string()),
-                      "Publish again: it will be found.");
-  access.grant(nix::narinfo_name(digest), true);
-  write(given);
-  contents_.erase(given.url);
+  const std::string name = nix::narinfo_name(digest);
+  bool is_checked = false;
+  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    const Known before = known({std::string(digest)}).front();
+    if (before.narinfo) {
+      if (!access.may_read(name)) {
+        // Somebody else's: whoever has the content gets it, compressed as it is here.
+        check_narinfo(digest, given, access);
+      }
+      const auto wanted = merged(*before.narinfo, given, access);
+      if (!wanted || write(*wanted, before)) return;
+      continue;  // another one has added a signature meanwhile: it must not be lost
+    }
+    if (!is_checked) check_narinfo(digest, given, access);
+    is_checked = true;
+    access.grant(name, true);
+    if (write(given, before)) return;
+  }
+  fail(ErrorKind::unavailable, "others write it all the time");
 }
 
-// Adds the signatures to a path that is here; false if it is not.
-bool CacheFiles::merge(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access) {
-  const std::string name = nix::narinfo_name(digest);
-  if (!access.may_read(name)) {
-    // Somebody else's: whoever has the content gets it, compressed as it is here.
-    if (!narinfo_of(digest)) return false;
-    check_narinfo(digest, given, access);
-  }
-  const std::scoped_lock lock(mutex_);
-  auto known = narinfo_of(digest);
-  if (!known) return false;
-  if (known->info.fingerprint() != given.info.fingerprint())
+// What is known of a path that is here, with the given signatures; nothing if it has them all.
+std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const nix::NarInfo& given,
+                                               const CacheAccess& access) const {
+  if (known.info.fingerprint() != given.info.fingerprint())
     throw Error(ErrorKind::conflict,
-                fmt::format("{} is here already, with other content", known->info.path.to_string()),
+                fmt::format("{} is here already, with other content", known.info.path.to_string()),
                 "Build it so that it gets another store path: a store path never changes.");
-  if (!access.may_read(name)) {
+  if (const std::string name = nix::narinfo_name(known.info.path); !access.may_read(name)) {
     access.grant(name, false);
-    access.grant(known->url, false);
-  } else if (known->url != given.url) {
+    access.grant(known.url, false);
+  } else if (known.url != given.url) {
     throw Error(
-        ErrorKind::conflict,
-        fmt::format("{} is here already, as {}", known->info.path.to_string(), known->url),
+        ErrorKind::conflict, fmt::format("{} is here already, as {}", known.info.path.to_string(), known.url),
         "Only signatures can be added to a published path: publish again, and its file will be found.");
   }
-  if (known->url == given.url && (known->compression != given.compression ||
-                                  known->file_hash != given.file_hash || known->file_size != given.file_size))
-    fail(ErrorKind::untrusted, "its Compression, FileHash or FileSize is not that of {}", known->url);
-  const std::vector<std::string> before = known->info.signatures;
+  if (known.url == given.url && (known.compression != given.compression ||
+                                 known.file_hash != given.file_hash || known.file_size != given.file_size))
+    fail(ErrorKind::untrusted, "its Compression, FileHash or FileSize is not that of {}", known.url);
+  nix::NarInfo result = known;
   // Those that are there come first, so that a flood cannot displace them.
-  std::vector<std::string> signatures = before;
+  auto& signatures = result.info.signatures;
   signatures.insert(signatures.end(), given.info.signatures.begin(), given.info.signatures.end());
-  known->info.signatures = signatures;
-  known->info.signatures =
-      keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(known->info);
-  if (known->info.signatures != before) write(*known);
-  return true;
+  signatures = keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(result.info);
+  return signatures == known.info.signatures ? std::nullopt : std::optional(std::move(result));
 }
 
 void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,
                                const CacheAccess& access) {
   const auto name = nix::NarFileName::parse(given.url);
-  if (!name || !find(given.url) || !access.may_read(given.url))
+  if (!name || !access.may_read(given.url))
     fail(ErrorKind::not_found, "its NAR {} is not here; it must be uploaded first", given.url.substr(0, 200));
   if (name->compression != given.compression)
     fail(ErrorKind::invalid_input, "its Compression is '{}', the name of its NAR says {}",
          given.compression.substr(0, 100), name->compression);
-  const std::string file = given.url.substr(nix::nar_directory.size());
-  const Fd fd = nars_.open(file, O_RDONLY);
-  ::futimens(fd.get(), nullptr);  // no orphan while it is looked at
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining {}", file);
-  if (given.file_hash != name->file_hash || given.file_size != static_cast<uint64_t>(status.st_size))
+  std::optional<NarContent> known;
+  const auto status = [&] {
+    auto found = store_.status(given.url);
+    if (!found) return found;
+    known = nars_.use(given.url, Clock::now());  // no orphan from here on
+    return store_.status(given.url);             // nor one that went a moment ago
+  }();
+  if (!status) fail(ErrorKind::not_found, "its NAR {} is not here; it must be uploaded first", given.url);
+  if (given.file_hash != name->file_hash || given.file_size != status->size)
     fail(ErrorKind::untrusted, "its FileHash or FileSize is not that of {}", given.url);
+  std::vector<nix::StorePath> references;
   for (const auto& reference : given.info.references)
-    if (reference.digest() != digest &&
-        (!narinfo(reference) || !access.may_read(nix::narinfo_name(reference))))
+    if (reference.digest() != digest) references.push_back(reference);
+  const auto found = narinfos(references);
+  for (size_t i = 0; i < references.size(); ++i)
+    if (!found[i] || !access.may_read(nix::narinfo_name(references[i])))
       fail(ErrorKind::not_found, "its reference {} is not here; it must be uploaded first",
-           reference.to_string());
-  const NarContent content = content_of(given, fd.get());
+           references[i].to_string());
+  const NarContent content = known ? *known : content_of(given, status->size);
   if (content.hash != given.info.nar_hash || content.size != given.info.nar_size)
     fail(ErrorKind::untrusted, "its NarHash or NarSize is not that of what {} unpacks to", given.url);
 }
 
-// From its upload, or by unpacking the file, as far as it is to unpack to.
-NarContent CacheFiles::content_of(const nix::NarInfo& given, int fd) {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto known = contents_.find(given.url); known != contents_.end()) return known->second;
-  }
+// By unpacking the file, as far as it is to unpack to.
+NarContent CacheFiles::content_of(const nix::NarInfo& given, uint64_t file_size) {
   if (given.info.nar_size > nar_size_ratio * limits_.max_upload)
     fail(ErrorKind::invalid_input, "its NarSize is over {} bytes", nar_size_ratio * limits_.max_upload);
   const auto unpack = [&](uint64_t memory) {
@@ -299,17 +312,10 @@ NarContent CacheFiles::content_of(const nix::NarInfo& given, int fd) {
           hash.update(piece);
         },
         {.memory = memory});
-    std::string buffer(128 * 1024, '\0');
-    for (uint64_t at = 0;;) {
-      const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail_errno(errno, "reading {}", given.url);
-      if (count == 0) break;
-      at += static_cast<uint64_t>(count);
-      decompressor->feed({buffer.data(), static_cast<size_t>(count)});
-    }
+    store_.stream(given.url, [&](std::string_view piece) { decompressor->feed(piece); });
     decompressor->finish();
     content.hash = hash.finish();
+    nars_.set_content(given.url, file_size, content);
     return content;
   };
   try {
@@ -320,31 +326,44 @@ NarContent CacheFiles::content_of(const nix::NarInfo& given, int fd) {
   return unpack(store::decompressor_memory_limit);
 }
 
-size_t CacheFiles::remove_orphans(const std::function<void(const std::string& name)>& told) {
-  std::set<std::string, std::less<>> named;
-  for (const auto& name : directory_.names(most_files)) {
-    if (!nix::digest_of_narinfo_name(name)) continue;
-    const Fd fd = directory_.open(name, O_RDONLY);
-    std::string text(nix::max_narinfo_size, '\0');
-    text.resize(read_some(fd.get(), text.data(), text.size()));
-    // A narinfo that is damaged elsewhere names its NAR, too.
-    if (const std::string_view url = nix::NarInfo::url_in(text); !url.empty()) named.emplace(url);
+// The NARs that are as old as orphans and that no narinfo names. Narinfos are read only if there are NARs
+// that none was known to name: over a network that is a request for each.
+std::vector<std::string> CacheFiles::orphans(Clock::time_point before) {
+  const auto known = nars_.named();
+  std::set<std::string, std::less<>> old;
+  store_.list_nars([&](const std::string& name, const ObjectStatus& status) {
+    if (status.modified < before && nix::NarFileName::parse(name) && !known.contains(name)) old.insert(name);
+  });
+  if (old.empty()) return {};
+  std::vector<std::string> narinfos, named;
+  store_.list_narinfos([&](const std::string& name, const ObjectStatus&) { narinfos.push_back(name); });
+  for (size_t first = 0; first < narinfos.size(); first += narinfos_at_once) {
+    const size_t end = std::min(first + narinfos_at_once, narinfos.size());
+    const std::vector<std::string> names(narinfos.begin() + static_cast<ptrdiff_t>(first),
+                                         narinfos.begin() + static_cast<ptrdiff_t>(end));
+    for (const auto& object : store_.read_all(names, nix::max_narinfo_size)) {
+      if (!object) continue;
+      // A narinfo that is damaged elsewhere names its NAR, too.
+      const std::string url(nix::NarInfo::url_in(object->text));
+      if (old.erase(url) > 0) named.push_back(url);
+    }
   }
-  const auto is_old = [&](const std::string& file) {
-    const auto status = nars_.status(file);
-    return status && S_ISREG(status->st_mode) &&
-           status->st_mtime < ::time(nullptr) - std::chrono::seconds(limits_.orphan_age).count();
-  };
+  nars_.set_named(named);
+  return {old.begin(), old.end()};
+}
+
+size_t CacheFiles::remove_orphans(Clock::time_point now,
+                                  const std::function<void(const std::string& name)>& told) {
+  const Clock::time_point before = now - limits_.orphan_age;
   size_t removed = 0;
-  for (const auto& file : nars_.names(most_files)) {
-    const std::string url = std::string(nix::nar_directory) + file;
-    if (named.contains(url) || !is_old(file)) continue;
-    const std::scoped_lock lock(mutex_);
-    if (!is_old(file)) continue;  // its narinfo has just come
-    used_ -= static_cast<uint64_t>(nars_.status(file)->st_size);
-    nars_.remove(file);
-    contents_.erase(url);
-    if (told) told(url);
+  for (const auto& name : orphans(before)) {
+    // Its narinfo may have come since: whoever publishes it has used it.
+    if (!nars_.begin_removal(name, before, now)) continue;
+    const auto status = store_.status(name);
+    store_.remove(name);
+    nars_.end_removal(name);
+    if (told) told(name);
+    if (status) forget(status->size);
     ++removed;
   }
   return removed;

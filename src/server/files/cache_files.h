@@ -1,4 +1,4 @@
-// The binary cache that the catalog serves: files below DATA/cache, checked before they become visible.
+// The binary cache that the catalog serves: files in an object store, checked before they become visible.
 //
 // Published files never change: a NAR is named by its own hash, and an upload of an existing narinfo can only
 // add valid signatures.
@@ -6,45 +6,41 @@
 
 #include <atomic>
 #include <chrono>
-#include <filesystem>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/net/server/http_server.h"
-#include "base/os/directory.h"
 #include "nix/narinfo.h"
 #include "server/files/cache_access.h"
+#include "server/files/object_store.h"
+#include "server/records/nars.h"
 #include "server/records/registered_keys.h"
 
 namespace flox::server {
 
 struct CacheLimits {
   uint64_t max_upload = 16ULL << 30;  // bytes of one NAR file
-  uint64_t max_store_bytes = 0;       // of all files below DATA; 0: what the file system holds
-  uint64_t keep_free = 256ULL << 20;  // bytes that the file system keeps free
+  uint64_t max_store_bytes = 0;       // of all files and the database; 0: what the store holds
+  uint64_t database_bytes = 0;        // what the database has at the start, if that counts
+  uint64_t keep_free = 256ULL << 20;  // bytes that the file system of the spool keeps free
   std::chrono::hours orphan_age{24};  // a NAR that no narinfo names is removed after so long
-};
-
-// What a NAR file holds once it is decompressed.
-struct NarContent {
-  Sha256Digest hash{};
-  uint64_t size = 0;
 };
 
 class NarUpload;
 
-// Thread-safe: a file appears by one rename.
+// Thread-safe, also against other catalogs with the same store and database: nothing that they must know
+// stays in this process.
 class CacheFiles {
  public:
-  // `keys` must outlive it. Throws Error.
-  CacheFiles(std::filesystem::path directory, const RegisteredKeys& keys, CacheLimits limits = {});
+  // The references must outlive it. Removes from the store's spool what an earlier process left. Throws
+  // Error.
+  CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits = {});
 
   // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
-  std::optional<std::filesystem::path> find(std::string_view name) const;
+  std::optional<ServedObject> find(std::string_view name) const;
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
@@ -64,36 +60,51 @@ class CacheFiles {
   std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths,
                                     const CacheAccess& access = open_access) const;
 
-  // Counts bytes that are about to be kept, here or in a database beside. Throws StatusError(507).
+  // Bytes that are about to be kept, here or in a database beside: reserved first, then kept or released.
+  // reserve() throws StatusError(507).
   void reserve(uint64_t bytes);
-  void release(uint64_t bytes) noexcept { used_ -= bytes; }
-  uint64_t used() const noexcept { return used_; }
+  void keep(uint64_t bytes) noexcept;
+  void release(uint64_t bytes) noexcept { reserved_ -= bytes; }
+  uint64_t used() const noexcept { return used_ + reserved_; }
+  // Counts what other catalogs have added to the store. Throws Error(unavailable).
+  void count_again();
+  // Throws Error(unavailable) if the store does not answer.
+  void check() const { store_.check(); }
 
-  // Removes NARs that no narinfo has named for orphan_age, and tells their names. How many.
-  size_t remove_orphans(const std::function<void(const std::string& name)>& told = {});
+  // Removes NARs that no narinfo has named for orphan_age before `now`, and tells their names. How many.
+  size_t remove_orphans(Clock::time_point now = Clock::now(),
+                        const std::function<void(const std::string& name)>& told = {});
 
  private:
   friend class NarUpload;
-  std::optional<nix::NarInfo> narinfo_of(std::string_view digest) const;
-  void accept_nar(std::string_view name, NarUpload& upload, const CacheAccess& access);
+  // A narinfo that is there, and what it says if that is of use.
+  struct Known {
+    std::string version;
+    uint64_t size = 0;
+    std::optional<nix::NarInfo> narinfo;
+  };
+  std::vector<Known> known(const std::vector<std::string>& digests) const;
+  std::vector<std::optional<nix::NarInfo>> narinfos(const std::vector<nix::StorePath>& paths) const;
+  void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);
   void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
   void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
-  NarContent content_of(const nix::NarInfo& given, int fd);
-  bool merge(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
-  void write(const nix::NarInfo& narinfo);
-  void keep(int fd, const std::string& upload, const Directory& directory, const std::string& name);
+  NarContent content_of(const nix::NarInfo& given, uint64_t file_size);
+  std::optional<nix::NarInfo> merged(const nix::NarInfo& known, const nix::NarInfo& given,
+                                     const CacheAccess& access) const;
+  bool write(const nix::NarInfo& narinfo, const Known& before);
+  void forget(uint64_t bytes) noexcept;
+  std::vector<std::string> orphans(Clock::time_point before);
   std::string upload_name();
 
-  std::filesystem::path path_;
+  ObjectStore& store_;
+  NarRecords& nars_;
   const RegisteredKeys& keys_;
   CacheLimits limits_;
-  Directory directory_, nars_, uploads_;
-  std::atomic<uint64_t> used_{0};  // bytes below DATA
+  std::atomic<uint64_t> used_{0};      // bytes of all files, and of what lies beside them
+  std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};
   std::atomic<int> unpacking_{0};  // uploads that are decompressed while they arrive
   std::mutex memory_mutex_;        // one unusually large decompressor at a time
-  std::mutex mutex_;               // between reading what is known of a path and replacing it
-  std::map<std::string, NarContent, std::less<>> contents_;  // by file name; of files that are here
 };
 
 }  // namespace flox::server

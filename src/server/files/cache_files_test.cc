@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/error.h"
 #include "base/os/file.h"
 #include "nix/cache_layout.h"
@@ -11,15 +13,12 @@
 namespace flox::server {
 namespace {
 
-TEST(CacheFiles, find_only_names_that_a_cache_has) {
-  TempDir dir;
-  const RegisteredKeys keys;
-  CacheFiles cache(dir.path() / "cache", keys);
-  write_file(dir.path() / "secret", "x");
-  EXPECT_TRUE(cache.find("nix-cache-info"));
+TEST_F(UploadTest, finds_only_names_that_a_cache_has) {
+  write_file(dir_.path() / "secret", "x");
+  EXPECT_TRUE(cache_.find("nix-cache-info"));
   for (const char* name : {"../secret", "nar/../../secret", "", "uploads", "/etc/passwd",
                            "00000000000000000000000000000000.narinfo"})
-    EXPECT_FALSE(cache.find(name)) << name;
+    EXPECT_FALSE(cache_.find(name)) << name;
 }
 
 TEST_F(UploadTest, a_path_whose_nar_and_references_are_here_is_taken) {
@@ -62,8 +61,12 @@ TEST_F(UploadTest, a_compressed_nar_is_unpacked_to_see_that_it_is_what_its_narin
   EXPECT_EQ(refusal([&] { accept(lying); }), ErrorKind::untrusted);
   accept(narinfo);
   EXPECT_TRUE(cache_.narinfo(path('0')));
-  // What a server that has been started since then does not know, it unpacks again.
-  CacheFiles later(dir_.path() / "cache", keys_);
+  // What the database does not know, because it was restored, is unpacked again.
+  const TempDir restored;
+  const TestDatabase restored_database(restored.path());
+  const auto database = restored_database.open();
+  NarRecords nars(*database);
+  CacheFiles later(*store_, nars, keys_);
   nix::NarInfo second = narinfo;
   second.info.path = path('1');
   lying.info.path = path('1');
@@ -156,7 +159,7 @@ TEST_F(UploadTest, a_narinfo_does_not_grow_by_signatures_until_no_client_reads_i
   const nix::SecretKey second = nix::SecretKey::generate(long_name('b'));
   const RegisteredKeys keys({first.public_key().to_string(), second.public_key().to_string()});
   nix::NarInfo narinfo = upload_nar('0', "library");
-  CacheFiles cache(dir_.path() / "cache", keys);
+  CacheFiles cache(*store_, nars_, keys);
   const auto put = [&](const nix::SecretKey& key) {
     narinfo.info.signatures = {key.sign(narinfo.info.fingerprint())};
     const std::string name = nix::narinfo_name(narinfo.info.path);
@@ -170,7 +173,13 @@ TEST_F(UploadTest, a_narinfo_does_not_grow_by_signatures_until_no_client_reads_i
 }
 
 TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
-  CacheFiles small(dir_.path() / "small", keys_, {.max_upload = 1000, .max_store_bytes = 2000});
+  const TempDir other;
+  const TestDatabase other_database(other.path());
+  const auto database = other_database.open();
+  NarRecords nars(*database);
+  const TestStore test_store(dir_.path() / "small");
+  const auto store = test_store.open();
+  CacheFiles small(*store, nars, keys_, {.max_upload = 1000, .max_store_bytes = 2000, .database_bytes = 100});
   const auto status_of = [&](std::string_view name, size_t size) {
     try {
       small.begin(name)->write(std::string(size, 'x'));
@@ -188,26 +197,90 @@ TEST_F(UploadTest, what_is_uploaded_has_limits_and_what_nobody_publishes_goes) {
   EXPECT_EQ(status_of(nar, 999), 507);
   held.reset();
   // An upload that is given up leaves nothing, and room.
-  EXPECT_LT(small.used(), 2000u);
-  EXPECT_EQ(fs::directory_iterator(dir_.path() / "small/uploads"), fs::directory_iterator{});
+  EXPECT_LT(small.used(), 1000u);
+  EXPECT_TRUE(store->spool().names().empty());
 
   const nix::NarInfo published = upload('0', "library");
   const nix::NarInfo orphan = upload_nar('1', "orphan");
   EXPECT_EQ(cache_.remove_orphans(), 0u);
-  for (const auto& url : {published.url, orphan.url})
-    fs::last_write_time(dir_.path() / "cache" / url,
-                        fs::file_time_type::clock::now() - std::chrono::hours(25));
+  const auto later = Clock::now() + std::chrono::hours(25);
   const uint64_t before = cache_.used();
-  EXPECT_EQ(cache_.remove_orphans(), 1u);
+  EXPECT_EQ(cache_.remove_orphans(later), 1u);
   EXPECT_EQ(cache_.used(), before - std::string("orphan").size());
   EXPECT_TRUE(cache_.find(published.url));
   EXPECT_FALSE(cache_.find(orphan.url));
+  EXPECT_TRUE(store_->spool().names().empty());
+}
+
+// Another catalog with the same database and store.
+class SharedCacheTest : public UploadTest {
+ protected:
+  std::unique_ptr<Database> other_database_ = test_database_.open();
+  NarRecords other_nars_{*other_database_};
+  std::unique_ptr<ObjectStore> other_store_ = test_store_.open();
+  CacheFiles other_cache_{*other_store_, other_nars_, keys_};
+
+  void accept_there(nix::NarInfo narinfo, const nix::SecretKey& key) {
+    narinfo.info.signatures = {key.sign(narinfo.info.fingerprint())};
+    const std::string name = nix::narinfo_name(narinfo.info.path);
+    const auto sink = other_cache_.begin(name);
+    sink->write(narinfo.to_string());
+    other_cache_.accept(name, *sink);
+  }
+};
+
+TEST_F(SharedCacheTest, two_catalogs_that_add_signatures_at_once_lose_none) {
+  for (const char digit : {'0', '1', '2', '3', '4', '5', '6', '7'}) {
+    const nix::NarInfo narinfo = upload_nar(digit, std::string("library ") + digit);
+    std::thread there([&] { accept_there(narinfo, other_); });
+    accept(narinfo, key_);
+    there.join();
+    EXPECT_EQ(signatures(digit).size(), 2u);
+    EXPECT_EQ(other_cache_.narinfo(path(digit))->info.signatures.size(), 2u);
+  }
+}
+
+TEST_F(SharedCacheTest, what_one_receives_the_other_publishes_and_serves) {
+  const nix::NarInfo narinfo = upload_nar('0', "library");
+  accept_there(narinfo, key_);
+  EXPECT_TRUE(cache_.narinfo(path('0')));
+  EXPECT_TRUE(cache_.find(narinfo.url));
+}
+
+TEST_F(SharedCacheTest, what_one_publishes_the_other_does_not_take_for_an_orphan) {
+  const nix::NarInfo narinfo = upload_nar('0', "library");
+  const nix::NarInfo orphan = upload_nar('1', "orphan");
+  // It was uploaded long ago, as the other one sees it, and its narinfo comes now.
+  const auto later = Clock::now() + std::chrono::hours(25);
+  nars_.use(narinfo.url, later);
+  EXPECT_EQ(other_cache_.remove_orphans(later), 1u);
+  accept(narinfo);
+  EXPECT_EQ(other_cache_.remove_orphans(later + std::chrono::hours(100)), 0u);
+  EXPECT_TRUE(other_cache_.find(narinfo.url));
+  EXPECT_FALSE(other_cache_.find(orphan.url));
+}
+
+TEST_F(SharedCacheTest, a_nar_that_the_database_does_not_know_is_kept_if_a_narinfo_names_it) {
+  const nix::NarInfo narinfo = upload('0', "library");
+  nars_.end_removal(narinfo.url);  // as in a database that was restored
+  EXPECT_EQ(other_cache_.remove_orphans(Clock::now() + std::chrono::hours(25)), 0u);
+  EXPECT_TRUE(other_cache_.find(narinfo.url));
+  EXPECT_TRUE(nars_.named().contains(narinfo.url));
+}
+
+TEST_F(UploadTest, a_file_over_the_size_of_one_request_arrives_whole) {
+  std::string content(S3Store::largest_put + 5, 'x');
+  for (size_t i = 0; i < content.size(); i += 4096) content[i] = static_cast<char>(i / 4096);
+  const nix::NarInfo narinfo = upload('0', content);
+  Sha256 hash;
+  store_->stream(narinfo.url, [&](std::string_view piece) { hash.update(piece); });
+  EXPECT_EQ(hash.finish(), sha256(content));
 }
 
 TEST_F(UploadTest, a_closure_with_a_hole_is_none) {
   nix::NarInfo library = upload('0', "library");
   upload('1', "program", {path('0')});
-  fs::remove(dir_.path() / "cache" / library.url);
+  store_->remove(library.url);
   EXPECT_EQ(refusal([&] { cache_.closure({path('1')}); }), ErrorKind::invalid_input);
 }
 

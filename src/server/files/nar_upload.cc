@@ -32,16 +32,15 @@ NarUpload::NarUpload(CacheFiles& cache, std::string name, std::string compressio
 
 NarUpload::~NarUpload() {
   if (decompressor_) --cache_.unpacking_;
-  if (is_kept_) return;
-  cache_.release(size_);
+  if (!is_kept_) cache_.release(size_);
   try {
-    if (fd_) cache_.uploads_.remove(file_name_);
+    if (fd_ && !is_moved_) cache_.store_.spool().remove(file_name_);
   } catch (const Error&) {  // the next start removes it
   }
 }
 
 void NarUpload::open() {
-  fd_ = cache_.uploads_.open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  fd_ = cache_.store_.spool().open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
   if (++cache_.unpacking_ > most_unpacking) {
     --cache_.unpacking_;
     return;
@@ -56,9 +55,9 @@ void NarUpload::open() {
                                            {.memory = store::usual_decompressor_memory});
 }
 
-int NarUpload::fd() {
+SpooledFile NarUpload::spooled(const Sha256Digest& hash) {
   if (!fd_) open();
-  return fd_.get();
+  return {.name = file_name_, .fd = fd_.get(), .size = size_, .hash = hash};
 }
 
 void NarUpload::write(std::string_view piece) {
@@ -72,6 +71,12 @@ void NarUpload::write(std::string_view piece) {
   write_all(fd_.get(), piece);
   hash_.update(piece);
   if (decompressor_) unpack(piece);
+}
+
+void NarUpload::kept(bool moved) noexcept {
+  is_kept_ = true;
+  is_moved_ = moved;
+  cache_.keep(size_);
 }
 
 void NarUpload::unpack(std::string_view piece) {

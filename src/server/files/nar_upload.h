@@ -33,10 +33,10 @@ class NarUpload : public UploadSink {
   Sha256Digest file_hash() { return hash_.finish(); }
   // What it unpacks to, if that was found while it arrived. Throws Error(invalid_input) if it is damaged.
   std::optional<NarContent> content();
-  int fd();
-  const std::string& file_name() const noexcept { return file_name_; }
-  // The file has another name now, and its bytes stay counted.
-  void kept() noexcept { is_kept_ = true; }
+  // What was received, with `hash` of file_hash().
+  SpooledFile spooled(const Sha256Digest& hash);
+  // Its bytes stay counted; `moved`: the file has another name now.
+  void kept(bool moved) noexcept;
 
  private:
   void open();
@@ -44,9 +44,10 @@ class NarUpload : public UploadSink {
 
   CacheFiles& cache_;
   std::string compression_;
-  std::string file_name_;  // below uploads/
+  std::string file_name_;  // in the store's spool
   Fd fd_;
   bool is_kept_ = false;
+  bool is_moved_ = false;
   Sha256 hash_;
   uint64_t size_ = 0;
   std::unique_ptr<store::Decompressor> decompressor_;

@@ -1,4 +1,4 @@
-// All that says who may do what, in one database file.
+// All that says who may do what, in the catalog's database.
 #pragma once
 
 #include <filesystem>
@@ -28,8 +28,8 @@ struct AccountOptions {
 
 // Thread-safe.
 struct Accounts {
-  // Opens or makes the database file. Throws Error.
-  Accounts(const std::filesystem::path& database, AccountOptions options)
+  // The database (records/database.h) must outlive it. Throws Error.
+  Accounts(Database& database, AccountOptions options)
       : owners(database),
         tokens(database),
         holdings(database),

@@ -4,6 +4,7 @@
 
 #include "base/os/file.h"
 #include "server/records/clock.h"
+#include "server/testing/database.h"
 #include "server/testing/json_web_tokens.h"
 
 namespace flox::server {
@@ -47,8 +48,10 @@ class ExchangeTest : public testing::Test {
 
   TempDir dir_;
   TestKey key_{"ES256"};
-  OwnerRecords owners_{dir_.path() / "db"};
-  TokenRecords tokens_{dir_.path() / "db"};
+  TestDatabase test_database_{dir_.path()};
+  std::unique_ptr<Database> database_ = test_database_.open();
+  OwnerRecords owners_{*database_};
+  TokenRecords tokens_{*database_};
   Identity identity_{Secret("operator"), owners_, tokens_};
   std::optional<Exchange> exchange_;
 };

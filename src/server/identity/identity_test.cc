@@ -5,6 +5,7 @@
 #include "base/data/bytes.h"
 #include "base/os/file.h"
 #include "server/records/clock.h"
+#include "server/testing/database.h"
 
 namespace flox::server {
 namespace {
@@ -18,8 +19,10 @@ class IdentityTest : public testing::Test {
   std::shared_ptr<const Caller> caller(const Secret& token) { return caller("Bearer " + token.reveal()); }
 
   TempDir dir_;
-  OwnerRecords owners_{dir_.path() / "db"};
-  TokenRecords tokens_{dir_.path() / "db"};
+  TestDatabase test_database_{dir_.path()};
+  std::unique_ptr<Database> database_ = test_database_.open();
+  OwnerRecords owners_{*database_};
+  TokenRecords tokens_{*database_};
   Identity identity_{Secret("sesame"), owners_, tokens_};
 };
 

@@ -1,12 +1,12 @@
-// The catalog's attestations: of each store path, at most one of each key, as they were uploaded, in SQLite.
+// The catalog's attestations: of each store path, at most one of each key, as they were uploaded.
 #pragma once
 
-#include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "server/database/database.h"
 
 namespace flox::server {
 
@@ -20,9 +20,8 @@ class AttestationRecords {
  public:
   static constexpr size_t most_of_a_path = 16;
 
-  // Opens or makes the database file. Throws Error.
-  explicit AttestationRecords(const std::filesystem::path& file);
-  ~AttestationRecords();
+  // The database (records/database.h) must outlive it.
+  explicit AttestationRecords(Database& database) : database_(database) {}
 
   // Adds one for the path with this digest; true if it is new, false if the very same is there. Throws
   // Error(conflict) if that key has another one, or if there are most_of_a_path.
@@ -33,8 +32,7 @@ class AttestationRecords {
   std::set<std::string> among(const std::set<std::string>& digests) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 }  // namespace flox::server

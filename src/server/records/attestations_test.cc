@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "server/testing/database.h"
 #include "testing/error_of.h"
 
 namespace flox::server {
@@ -12,7 +13,9 @@ namespace {
 class AttestationRecordsTest : public testing::Test {
  protected:
   TempDir dir_;
-  AttestationRecords records_{dir_.path() / "db"};
+  TestDatabase test_database_{dir_.path()};
+  std::unique_ptr<Database> database_ = test_database_.open();
+  AttestationRecords records_{*database_};
 };
 
 TEST_F(AttestationRecordsTest, what_a_key_has_attested_never_changes) {
@@ -23,7 +26,7 @@ TEST_F(AttestationRecordsTest, what_a_key_has_attested_never_changes) {
   EXPECT_TRUE(records_.add("a", {.key = "l", .envelope = "2"}));
   ASSERT_EQ(records_.find("a").size(), 2u);
   EXPECT_EQ(records_.find("a")[0].envelope, "1");
-  EXPECT_TRUE(AttestationRecords(dir_.path() / "db").find("b").empty());
+  EXPECT_TRUE(AttestationRecords(*test_database_.open()).find("b").empty());
 }
 
 TEST_F(AttestationRecordsTest, a_path_has_a_bounded_number) {

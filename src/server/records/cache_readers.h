@@ -5,20 +5,19 @@
 // What was everyone's once stays so.
 #pragma once
 
-#include <filesystem>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "server/database/database.h"
 
 namespace flox::server {
 
 // Thread-safe.
 class CacheReaders {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit CacheReaders(const std::filesystem::path& file);
-  ~CacheReaders();
+  // The database (records/database.h) must outlive it.
+  explicit CacheReaders(Database& database) : database_(database) {}
 
   // Whether one of the readers may, or everyone.
   bool may_read(const std::string& name, const std::set<std::string>& readers) const;
@@ -32,8 +31,7 @@ class CacheReaders {
   void forget(const std::string& name);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 }  // namespace flox::server

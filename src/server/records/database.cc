@@ -1,9 +1,69 @@
 #include "server/records/database.h"
 
-namespace flox::server {
+#include "base/data/sqlite.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "server/database/migrations.h"
+#include "server/database/postgres_database.h"
+#include "server/database/sqlite_database.h"
+#include "server/records/schema.h"
 
-sqlite::Connection open_database(const std::filesystem::path& file) {
-  return {file, {.name = "the catalog's database", .pragmas = "pragma synchronous = full"}};
+namespace flox::server {
+namespace {
+
+// The generations of release 0.1's own file. A crash on the way is made good by the next start: what is there
+// already is passed over.
+void merge_environments(Database& database, const std::filesystem::path& file) {
+  size_t merged = 0;
+  {
+    sqlite::Connection old(
+        file,
+        {.name = file.filename().string(),
+         .lock_timeout = std::chrono::seconds(1),
+         .locked_advice = "Stop the flox-catalog of release 0.1 first: its environments are merged into "
+                          "catalog.sqlite."});
+    old.execute("pragma journal_mode = delete");  // fails while another process has the file open
+    database.write([&](Session& session) {
+      merged = 0;
+      sqlite::Query query(old, "select owner, name, number, manifest, lock, pushed_at from environments");
+      while (query.next()) {
+        const Values values{query.view(0), query.view(1), query.number(2),
+                            query.view(3), query.view(4), query.view(5)};
+        const int64_t added = session.run(
+            "insert into environments (owner, name, number, manifest, lock, pushed_at) "
+            "values ($1, $2, $3, $4, $5, $6) on conflict (owner, name, number) do nothing",
+            values);
+        merged += static_cast<size_t>(added);
+        if (added == 0 &&
+            !session.row<int64_t>("select 1 from environments where owner = $1 and name = $2 and number = $3 "
+                                  "and manifest = $4 and lock = $5 and pushed_at = $6",
+                                  values))
+          throw Error(ErrorKind::conflict,
+                      fmt::format("{}: generation {} of {}/{} is another one than in catalog.sqlite",
+                                  file.string(), query.number(2), query.text(0), query.text(1)),
+                      "Restore both files from the same backup, or move the older one away.");
+      }
+    });
+  }
+  fs::rename(file, file.string() + ".merged");
+  log::info(
+      "{} generations of environments were merged into catalog.sqlite; the file they were in is {}.merged",
+      merged, file.string());
+}
+
+}  // namespace
+
+std::unique_ptr<Database> open_database(const std::filesystem::path& directory) {
+  auto database = open_sqlite(directory / "catalog.sqlite");
+  migrate(*database, catalog_schema());
+  if (const auto old = directory / "environments.sqlite"; fs::exists(old)) merge_environments(*database, old);
+  return database;
+}
+
+std::unique_ptr<Database> open_database(const std::string& url, const Secret& password) {
+  auto database = open_postgres(url, password);
+  migrate(*database, catalog_schema());
+  return database;
 }
 
 }  // namespace flox::server

@@ -1,14 +1,21 @@
-// The catalog's SQLite files.
+// Opens the catalog's database with the tables of this release.
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <string>
 
-#include "base/data/sqlite.h"
+#include "base/data/secret.h"
+#include "server/database/database.h"
 
 namespace flox::server {
 
-// Opens or makes the file. What was published stays published: commits are on the disk when they return.
-// Throws Error.
-sqlite::Connection open_database(const std::filesystem::path& file);
+// In SQLite, the file DIRECTORY/catalog.sqlite, which is made if it is missing. What release 0.1 had in
+// environments.sqlite beside it is merged into it, in one transaction; that file is then called
+// environments.sqlite.merged. Throws Error: unavailable while a process of release 0.1 has it open.
+std::unique_ptr<Database> open_database(const std::filesystem::path& directory);
+
+// On a server of PostgreSQL (server/database/postgres_database.h).
+std::unique_ptr<Database> open_database(const std::string& url, const Secret& password);
 
 }  // namespace flox::server

@@ -1,92 +1,60 @@
 #include "server/records/holdings.h"
 
-#include <mutex>
-
-#include "base/error.h"
-#include "server/records/database.h"
-
 namespace flox::server {
 namespace {
 
-constexpr const char* holding_schema = R"(
-  create table if not exists holdings (
-    kind text not null, name text not null, owner text not null, is_private bigint not null, since text not null,
-    primary key (kind, name));
-  create index if not exists holdings_private on holdings (kind, is_private);
-)";
-
 constexpr std::string_view text_of(Kind kind) { return kind == Kind::package ? "package" : "environment"; }
+
+std::optional<Holding> holding_in(Session& session, Kind kind, const std::string& name) {
+  const auto found = session.row<std::string, int64_t, std::string>(
+      "select owner, is_private, since from holdings where kind = $1 and name = $2", {text_of(kind), name});
+  if (!found) return std::nullopt;
+  return Holding{
+      .owner = std::get<0>(*found), .is_private = std::get<1>(*found) != 0, .since = std::get<2>(*found)};
+}
 
 }  // namespace
 
-struct Holdings::State {
-  explicit State(const std::filesystem::path& file) : db(open_database(file)) {}
-  sqlite::Connection db;
-  mutable std::mutex mutex;
-
-  std::optional<Holding> find(Kind kind, const std::string& name) const {
-    sqlite::Query query(db, "select owner, is_private, since from holdings where kind = ? and name = ?");
-    query.bind(text_of(kind)).bind(name);
-    if (!query.next()) return std::nullopt;
-    return Holding{.owner = query.text(0), .is_private = query.number(1) != 0, .since = query.text(2)};
-  }
-};
-
-Holdings::Holdings(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
-  state_->db.execute(holding_schema);
-}
-Holdings::~Holdings() = default;
-
 std::optional<Holding> Holdings::find(Kind kind, const std::string& name) const {
-  const std::scoped_lock lock(state_->mutex);
-  return state_->find(kind, name);
+  return database_.transact(Access::statement,
+                            [&](Session& session) { return holding_in(session, kind, name); });
 }
 
 Holding Holdings::claim(Kind kind, const std::string& name, const Holding& holding) {
-  const std::scoped_lock lock(state_->mutex);
-  // Another catalog may serve the same file: written first, then looked up.
-  sqlite::Query insert(
-      state_->db,
-      "insert into holdings (kind, name, owner, is_private, since) values (?, ?, ?, ?, ?) on "
-      "conflict (kind, name) do nothing");
-  insert.bind(text_of(kind)).bind(name).bind(holding.owner).bind(int64_t{holding.is_private});
-  insert.bind(holding.since).run();
-  if (auto found = state_->find(kind, name)) return *found;
-  fail(ErrorKind::internal, "the catalog's database has no claim of {} {}", text_of(kind), name);
+  return database_.write([&](Session& session) {
+    if (const auto known = holding_in(session, kind, name)) return *known;
+    session.run("insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5)",
+                {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
+    return holding;
+  });
 }
 
 void Holdings::put(Kind kind, const std::string& name, const Holding& holding) {
-  const std::scoped_lock lock(state_->mutex);
-  sqlite::Query insert(
-      state_->db,
-      "insert into holdings (kind, name, owner, is_private, since) values (?, ?, ?, ?, ?) on conflict (kind, "
-      "name) do update set owner = excluded.owner, is_private = excluded.is_private");
-  insert.bind(text_of(kind)).bind(name).bind(holding.owner).bind(int64_t{holding.is_private});
-  insert.bind(holding.since).run();
+  database_.write([&](Session& session) {
+    session.run(
+        "insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5) "
+        "on conflict (kind, name) do update set owner = excluded.owner, is_private = excluded.is_private",
+        {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
+  });
 }
 
 bool Holdings::give(Kind kind, const std::string& name, const std::string& from, const std::string& to) {
-  const std::scoped_lock lock(state_->mutex);
-  sqlite::Query update(
-      state_->db, "update holdings set owner = ? where kind = ? and name = ? and owner = ? returning owner");
-  update.bind(to).bind(text_of(kind)).bind(name).bind(from);
-  return update.next();
+  return database_.write([&](Session& session) {
+    return session.run("update holdings set owner = $1 where kind = $2 and name = $3 and owner = $4",
+                       {to, text_of(kind), name, from}) == 1;
+  });
 }
 
 bool Holdings::has_public(const std::string& owner) const {
-  const std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db, "select 1 from holdings where owner = ? and is_private = 0 limit 1");
-  query.bind(owner);
-  return query.next();
+  return database_.row<int64_t>("select 1 from holdings where owner = $1 and is_private = 0 limit 1", {owner})
+      .has_value();
 }
 
 std::set<std::string> Holdings::hidden(Kind kind, const std::set<std::string>& readable) const {
-  const std::scoped_lock lock(state_->mutex);
-  sqlite::Query query(state_->db, "select name, owner from holdings where kind = ? and is_private = 1");
-  query.bind(text_of(kind));
   std::set<std::string> result;
-  while (query.next())
-    if (!readable.contains(query.text(1))) result.insert(query.text(0));
+  for (auto& [name, owner] : database_.rows<std::string, std::string>(
+           "select name, owner from holdings where kind = $1 and is_private = 1", {text_of(kind)}))
+    if (!readable.contains(owner)) result.insert(std::move(name));
   return result;
 }
 

@@ -1,11 +1,11 @@
 // Whose each package and environment is, and whether only its owner's members may see it.
 #pragma once
 
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+
+#include "server/database/database.h"
 
 namespace flox::server {
 
@@ -20,9 +20,8 @@ struct Holding {
 // Thread-safe. A package is known by its name, an environment by OWNER/NAME.
 class Holdings {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit Holdings(const std::filesystem::path& file);
-  ~Holdings();
+  // The database (records/database.h) must outlive it.
+  explicit Holdings(Database& database) : database_(database) {}
 
   // Nothing: nobody has claimed it.
   std::optional<Holding> find(Kind kind, const std::string& name) const;
@@ -38,8 +37,7 @@ class Holdings {
   std::set<std::string> hidden(Kind kind, const std::set<std::string>& readable) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 }  // namespace flox::server

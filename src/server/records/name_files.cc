@@ -5,29 +5,9 @@
 #include "base/error.h"
 
 namespace flox::server {
-namespace {
 
-// The owner '' of name_changes is all of them.
-constexpr const char* name_file_schema = R"(
-  create table if not exists name_files (
-    owner text not null, name text not null, version integer not null, sha256 text not null,
-    document text not null, primary key (owner, name, version));
-  create table if not exists name_changes (owner text primary key, count integer not null);
-)";
-
-StoredNameFile file_of(const sqlite::Query& query) {
-  return {
-      .owner = query.text(0), .name = query.text(1), .version = query.number(2), .document = query.text(3)};
-}
-
-}  // namespace
-
-NameFiles::NameFiles(sqlite::Connection& database) : database_(database) {
-  database_.execute(name_file_schema);
-}
-
-void NameFiles::add(const StoredNameFile& file, OlderNameFiles older) {
-  const auto latest = find(file.owner, file.name);
+void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older) {
+  const auto latest = find_name_file(session, file.owner, file.name);
   const int64_t next = latest ? latest->version + 1 : 1;
   if (older == OlderNameFiles::drop ? file.version != next : file.version < next)
     throw Error(ErrorKind::conflict,
@@ -36,58 +16,55 @@ void NameFiles::add(const StoredNameFile& file, OlderNameFiles older) {
                             file.name, file.owner, file.version, next),
                 "Read the present name file again, and sign its next version.");
   if (older == OlderNameFiles::drop)
-    sqlite::Query(database_, "delete from name_files where owner = ? and name = ?")
-        .bind(file.owner)
-        .bind(file.name)
-        .run();
-  sqlite::Query(database_, "insert into name_files values (?, ?, ?, ?, ?)")
-      .bind(file.owner)
-      .bind(file.name)
-      .bind(file.version)
-      .bind(to_hex(bytes_of(sha256(file.document))))
-      .bind(file.document)
-      .run();
-  const sqlite::Statement count(database_,
-                                "insert into name_changes values (?, 1) on conflict (owner) do update set "
-                                "count = count + 1");
+    session.run("delete from name_files where owner = $1 and name = $2", {file.owner, file.name});
+  const std::string sha256_text = to_hex(bytes_of(sha256(file.document)));
+  session.run("insert into name_files (owner, name, version, sha256, document) values ($1, $2, $3, $4, $5)",
+              {file.owner, file.name, file.version, sha256_text, file.document});
+  // The owner '' is all of them.
   for (const std::string_view owner : {std::string_view(file.owner), std::string_view()})
-    count.use().bind(owner).run();
+    session.run(
+        "insert into name_changes (owner, changes) values ($1, 1) on conflict (owner) do update set "
+        "changes = name_changes.changes + 1",
+        {owner});
+}
+
+std::optional<StoredNameFile> find_name_file(Session& session, std::string_view owner, std::string_view name,
+                                             std::optional<int64_t> version) {
+  auto found = version ? session.row<int64_t, std::string>(
+                             "select version, document from name_files where owner = $1 and name = $2 and "
+                             "version = $3",
+                             {owner, name, *version})
+                       : session.row<int64_t, std::string>(
+                             "select version, document from name_files where owner = $1 and name = $2 order "
+                             "by version desc limit 1",
+                             {owner, name});
+  if (!found) return std::nullopt;
+  return StoredNameFile{.owner = std::string(owner),
+                        .name = std::string(name),
+                        .version = std::get<0>(*found),
+                        .document = std::move(std::get<1>(*found))};
 }
 
 std::optional<StoredNameFile> NameFiles::find(std::string_view owner, std::string_view name,
                                               std::optional<int64_t> version) const {
-  sqlite::Query query(database_,
-                      version ? "select owner, name, version, document from name_files where owner = ? and "
-                                "name = ? and version = ?"
-                              : "select owner, name, version, document from name_files where owner = ? and "
-                                "name = ? order by version desc limit 1");
-  query.bind(owner).bind(name);
-  if (version) query.bind(*version);
-  return query.next() ? std::optional(file_of(query)) : std::nullopt;
+  return database_.transact(Access::statement,
+                            [&](Session& session) { return find_name_file(session, owner, name, version); });
 }
 
 std::vector<NameState> NameFiles::latest(std::string_view owner) const {
-  sqlite::Query query(database_,
-                      "select name, max(version), sha256 from name_files where owner = ? group by name order "
-                      "by name");  // max: SQLite takes the other columns from that row
-  query.bind(owner);
   std::vector<NameState> states;
-  while (query.next())
-    states.push_back({.name = query.text(0), .version = query.number(1), .sha256 = query.text(2)});
+  for (auto& [name, version, sha256] : database_.rows<std::string, int64_t, std::string>(
+           "select name, version, sha256 from name_files as it where owner = $1 and version = (select "
+           "max(version) from name_files as each_one where each_one.owner = it.owner and each_one.name = "
+           "it.name) order by name",
+           {owner}))
+    states.push_back({.name = std::move(name), .version = version, .sha256 = std::move(sha256)});
   return states;
 }
 
-std::vector<std::string> NameFiles::owners() const {
-  sqlite::Query query(database_, "select owner from name_changes where owner <> '' order by owner");
-  std::vector<std::string> owners;
-  while (query.next()) owners.push_back(query.text(0));
-  return owners;
-}
-
 int64_t NameFiles::changes(std::string_view owner) const {
-  sqlite::Query query(database_, "select count from name_changes where owner = ?");
-  query.bind(owner);
-  return query.next() ? query.number(0) : 0;
+  const auto found = database_.row<int64_t>("select changes from name_changes where owner = $1", {owner});
+  return found ? std::get<0>(*found) : 0;
 }
 
 }  // namespace flox::server

@@ -1,6 +1,6 @@
 // Signed name files (docs/explanation/provenance.md), in the database of what they speak of, so that a record
-// and the name file that lists it become visible in one transaction. Each database that has the table counts
-// its changes: who keeps something that is computed from name files sees by that whether it is of today.
+// and the name file that lists it become visible in one transaction. Their changes are counted: who keeps
+// something that is computed from name files sees by that whether it is of today.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/data/sqlite.h"
+#include "server/database/database.h"
 
 namespace flox::server {
 
@@ -32,27 +32,30 @@ struct NameState {
 // environment each is of a generation; generations from before there was an owner have none.
 enum class OlderNameFiles { keep, drop };
 
-// The table, in that database, which must outlive it. One thread at a time, as the connection.
+// Adds it, in the transaction of what it speaks of. Throws Error(conflict) unless its version is one more
+// than the latest one's (the first is 1), or, where older ones are kept, higher.
+void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older);
+// The latest, or that of the version.
+std::optional<StoredNameFile> find_name_file(Session& session, std::string_view owner, std::string_view name,
+                                             std::optional<int64_t> version = {});
+
+// Thread-safe.
 class NameFiles {
  public:
-  // Makes the tables if they are missing.
-  explicit NameFiles(sqlite::Connection& database);
+  // The database (records/database.h) must outlive it.
+  explicit NameFiles(Database& database) : database_(database) {}
 
-  // Adds it; the caller has a transaction. Throws Error(conflict) unless its version is one more than the
-  // latest one's (the first is 1), or, where older ones are kept, higher.
-  void add(const StoredNameFile& file, OlderNameFiles older);
-  // The latest, or that of the version.
+  // As find_name_file.
   std::optional<StoredNameFile> find(std::string_view owner, std::string_view name,
                                      std::optional<int64_t> version = {}) const;
   // The latest of each name of the owner, by name.
   std::vector<NameState> latest(std::string_view owner) const;
-  std::vector<std::string> owners() const;
   // Number of changes so far: of the owner's name files; of all.
   int64_t changes(std::string_view owner) const;
   int64_t changes() const { return changes(""); }
 
  private:
-  sqlite::Connection& database_;
+  Database& database_;
 };
 
 }  // namespace flox::server

@@ -1,13 +1,12 @@
 // The owners of packages and environments (organisations, teams), and their members.
 #pragma once
 
-#include <filesystem>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "server/database/database.h"
 #include "server/records/role.h"
 
 namespace flox::server {
@@ -26,9 +25,8 @@ struct Member {
 // Thread-safe.
 class OwnerRecords {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit OwnerRecords(const std::filesystem::path& file);
-  ~OwnerRecords();
+  // The database (records/database.h) must outlive it.
+  explicit OwnerRecords(Database& database) : database_(database) {}
 
   // False if there is an owner of that name: nothing changes then.
   bool create(const Owner& owner);
@@ -43,8 +41,7 @@ class OwnerRecords {
   std::map<std::string, Role> roles(const std::string& user) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 }  // namespace flox::server

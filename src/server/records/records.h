@@ -1,15 +1,16 @@
-// The catalog's records: one row per published build, in SQLite.
+// The catalog's records: one row per published build.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "catalog/model.h"
+#include "server/database/database.h"
 #include "server/records/name_files.h"
 
 namespace flox::server {
@@ -23,9 +24,8 @@ struct SignedBuilds {
 // Thread-safe.
 class Records {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit Records(const std::filesystem::path& file);
-  ~Records();
+  // The database (records/database.h) must outlive it. Others may use it at the same time.
+  explicit Records(Database& database) : database_(database) {}
 
   // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
   // name, version, system and variant is there with other outputs.
@@ -43,25 +43,24 @@ class Records {
   // Newest build of each package whose name or description contains the term (case-insensitive), by name;
   // only builds for that system if one is given.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
-  // Names of all packages, sorted; the same list until one is added.
+  // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
   // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have
-  // changed.
+  // changed. Interrupted, it is done again by the next call.
   void set_signers(const std::string& keys,
                    const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;
+  // Throws Error(unavailable) if the database does not answer.
+  void check() const { database_.check(); }
 
   // Who signs the package's builds; empty: nobody, or it is unknown. Whose it is Holdings has.
   std::string owner_of(std::string_view name) const;
-  // The name files of packages: the latest of that name, of all names of the owner, and their changes
-  // (NameFiles).
-  std::optional<StoredNameFile> name_file(std::string_view owner, std::string_view name) const;
-  std::vector<NameState> name_states(std::string_view owner) const;
-  int64_t name_changes(std::string_view owner = {}) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
+  mutable std::mutex mutex_;  // of what follows
+  mutable std::shared_ptr<const std::vector<std::string>> names_;
+  mutable std::string names_revision_;  // the database's when they were read
 };
 
 }  // namespace flox::server

@@ -7,13 +7,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/data/secret.h"
+#include "server/database/database.h"
 #include "server/records/role.h"
 
 namespace flox::server {
@@ -35,9 +34,8 @@ struct Token {
 // Thread-safe.
 class TokenRecords {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit TokenRecords(const std::filesystem::path& file);
-  ~TokenRecords();
+  // The database (records/database.h) must outlive it.
+  explicit TokenRecords(Database& database) : database_(database) {}
 
   // Makes a token and records it; sets its id. The token is in no other place than the result.
   Secret create(Token& token);
@@ -53,8 +51,7 @@ class TokenRecords {
   int remove_expired(int64_t before);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  Database& database_;
 };
 
 // Whether it looks like a token of ours: whoever brings another text costs no look-up.

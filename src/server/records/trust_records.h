@@ -1,13 +1,13 @@
 // Signed metadata of the catalog's owners: roots, targets, and the timestamps that the catalog itself signs,
-// in SQLite (docs/explanation/provenance.md). Name files stand beside what they speak of (name_files.h).
+// (docs/explanation/provenance.md). Name files stand beside what they speak of (name_files.h).
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "server/database/database.h"
 
 namespace flox::server {
 
@@ -19,9 +19,8 @@ struct StoredTimestamp {
 // Thread-safe. Keeps texts; what they say is the caller's to check.
 class TrustRecords {
  public:
-  // Opens or makes the database file. Throws Error.
-  explicit TrustRecords(const std::filesystem::path& file);
-  ~TrustRecords();
+  // The database (records/database.h) must outlive it.
+  explicit TrustRecords(Database& database) : database_(database) {}
 
   struct Versions {
     int64_t root = 0, targets = 0, timestamp = 0;  // the newest; 0: none
@@ -37,11 +36,13 @@ class TrustRecords {
   void put_root(std::string_view owner, int64_t version, std::string_view document);
   void put_targets(std::string_view owner, int64_t version, std::string_view document);
   void put_timestamp(std::string_view owner, const StoredTimestamp& timestamp);
-  int64_t count_owners() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::optional<StoredTimestamp> newest(std::string_view owner, std::string_view role) const;
+  std::optional<std::string> text_of_newest(std::string_view owner, std::string_view role) const;
+  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document);
+
+  Database& database_;
 };
 
 }  // namespace flox::server

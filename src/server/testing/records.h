@@ -10,6 +10,7 @@
 #include "base/os/file.h"
 #include "server/api/resolve.h"
 #include "server/records/records.h"
+#include "server/testing/database.h"
 
 namespace flox::server {
 
@@ -36,7 +37,9 @@ class RecordsTest : public testing::Test {
                    owned_)["items"][0];
   }
   TempDir dir_;
-  Records records_{dir_.path() / "db"};
+  TestDatabase test_database_{dir_.path()};
+  std::unique_ptr<Database> database_ = test_database_.open();
+  Records records_{*database_};
   OwnedPackages owned_;
 };
 

@@ -14,6 +14,8 @@
 #include "nix/base32.h"
 #include "server/files/cache_files.h"
 #include "server/records/registered_keys.h"
+#include "server/testing/database.h"
+#include "server/testing/stores.h"
 #include "store/cache/compress.h"
 
 namespace flox::server {
@@ -83,7 +85,12 @@ class UploadTest : public testing::Test {
   nix::SecretKey key_ = nix::SecretKey::generate("k");
   nix::SecretKey other_ = nix::SecretKey::generate("other");
   RegisteredKeys keys_{{key_.public_key().to_string(), other_.public_key().to_string() + " tool-* libweb"}};
-  CacheFiles cache_{dir_.path() / "cache", keys_};
+  TestDatabase test_database_{dir_.path()};
+  std::unique_ptr<Database> database_ = test_database_.open();
+  NarRecords nars_{*database_};
+  TestStore test_store_{dir_.path() / "cache"};
+  std::unique_ptr<ObjectStore> store_ = test_store_.open();
+  CacheFiles cache_{*store_, nars_, keys_};
 };
 
 }  // namespace flox::server

@@ -15,15 +15,15 @@ std::string region_of(const CacheUrl& url) {
 }
 
 // At an endpoint of one's own the bucket is in the path, at AWS in the host's name.
-std::string base_of(const CacheUrl& url) {
-  if (url.endpoint.empty()) return fmt::format("https://{}.s3.{}.amazonaws.com", url.rest, region_of(url));
+std::string base_of(const CacheUrl& url, const std::string& bucket) {
+  if (url.endpoint.empty()) return fmt::format("https://{}.s3.{}.amazonaws.com", bucket, region_of(url));
   const bool whole = url.endpoint.find("://") != std::string::npos;
   std::string endpoint = whole ? url.endpoint : url.s3_scheme + "://" + url.endpoint;
   while (endpoint.ends_with('/')) endpoint.pop_back();
   if (in_context("cache " + url.text + ": endpoint", [&] { return HttpUrl::parse(endpoint); }).login)
     fail(ErrorKind::invalid_input, "cache {}: endpoint: it has a user or password, which S3 does not know",
          url.text);
-  return endpoint + "/" + url.rest;
+  return endpoint + "/" + bucket;
 }
 
 std::optional<aws::Credentials> find_credentials(const CacheUrl& url) {
@@ -41,19 +41,24 @@ std::optional<aws::Credentials> find_credentials(const CacheUrl& url) {
 
 }  // namespace
 
-S3Cache::S3Cache(CacheUrl url) : S3Cache(url, find_credentials(url)) {}
+S3Bucket find_s3_bucket(const CacheUrl& url, const std::string& bucket) {
+  return {.base_url = base_of(url, bucket),
+          .scope = {.region = region_of(url), .service = "s3"},
+          .credentials = find_credentials(url)};
+}
 
-S3Cache::S3Cache(CacheUrl url, std::optional<aws::Credentials> credentials)
-    : HttpCache(url, base_of(url)),
-      credentials_(std::move(credentials)),
-      scope_{.region = region_of(url), .service = "s3"} {}
+S3Cache::S3Cache(CacheUrl url) : S3Cache(url, find_s3_bucket(url, url.rest)) {}
+
+S3Cache::S3Cache(CacheUrl url, S3Bucket bucket)
+    : HttpCache(url, bucket.base_url), bucket_(std::move(bucket)) {}
 
 std::unique_ptr<BinaryCache> S3Cache::clone() const {
-  return std::unique_ptr<BinaryCache>(new S3Cache(settings(), credentials_));
+  return std::unique_ptr<BinaryCache>(new S3Cache(settings(), bucket_));
 }
 
 void S3Cache::authorise(HttpRequest& request) const {
-  if (credentials_) aws::sign(request, *credentials_, scope_, std::chrono::system_clock::now());
+  if (bucket_.credentials)
+    aws::sign(request, *bucket_.credentials, bucket_.scope, std::chrono::system_clock::now());
 }
 
 }  // namespace flox::store

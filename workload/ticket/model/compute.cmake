@@ -41,11 +41,13 @@ endforeach()
 
 ticket_library(compute
   SOURCES model/beam_search.cc model/bert_encoder.cc model/checkpoint.cc model/decoder.cc model/encoder.cc
-          model/kernels.cc model/linear.cc model/mapped_file.cc model/matrix.cc model/model_config.cc model/pickle.cc
+          model/linear.cc model/mapped_file.cc model/matrix.cc model/model_config.cc model/pickle.cc
           model/precision.cc model/safetensors.cc model/sentence_encoder.cc model/sentiment_classifier.cc
           model/summarizer.cc model/tensor.cc model/thread_pool.cc model/torch_file.cc model/zip_directory.cc
           ${kernel_objects}
   LIBS ticket_common ticket_text)
+# By itself: the programs for one level of processor bring a choice of their own.
+target_sources(ticket_compute PRIVATE model/kernels.cc)
 target_compile_definitions(ticket_compute PRIVATE ${kernel_definitions})
 
 flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc LIBS ticket_compute)

@@ -111,28 +111,60 @@ std::string canonical_request(const HttpRequest& request, const Scope& scope, co
   return text + "\n" + signed_names(headers) + "\n" + body_hash;
 }
 
-void sign(HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when) {
-  auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(when);
-  std::string stamp =
-      fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
-  std::string day = stamp.substr(0, 8);
-  std::string body_hash = hex(hash_of_body(request));
+namespace {
+
+std::string stamp_of(Time when) {
+  const auto seconds = std::chrono::time_point_cast<std::chrono::seconds>(when);
+  return fmt::format("{:%Y%m%dT%H%M%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+std::string scope_text(const std::string& stamp, const Scope& scope) {
+  return stamp.substr(0, 8) + "/" + scope.region + "/" + scope.service + "/aws4_request";
+}
+
+std::string signature_of(const std::string& canonical, const std::string& stamp,
+                         const Credentials& credentials, const Scope& scope) {
+  const std::string to_sign =
+      "AWS4-HMAC-SHA256\n" + stamp + "\n" + scope_text(stamp, scope) + "\n" + hex(sha256(canonical));
+  Sha256Digest key = hmac_sha256("AWS4" + credentials.secret_key.reveal(), stamp.substr(0, 8));
+  for (const std::string& part : {scope.region, scope.service, std::string("aws4_request")})
+    key = hmac_sha256(bytes_of(key), part);
+  return hex(hmac_sha256(bytes_of(key), to_sign));
+}
+
+}  // namespace
+
+void sign(HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when,
+          std::string body_hash) {
+  const std::string stamp = stamp_of(when);
+  if (body_hash.empty()) body_hash = hex(hash_of_body(request));
   request.headers.emplace_back("X-Amz-Date", stamp);
   if (scope.service == "s3") request.headers.emplace_back("X-Amz-Content-Sha256", body_hash);
   if (!credentials.session_token.empty())
     request.headers.emplace_back("X-Amz-Security-Token", credentials.session_token.reveal());
-
-  std::string credential_scope = day + "/" + scope.region + "/" + scope.service + "/aws4_request";
-  std::string to_sign = "AWS4-HMAC-SHA256\n" + stamp + "\n" + credential_scope + "\n" +
-                        hex(sha256(canonical_request(request, scope, body_hash)));
-  Sha256Digest key = hmac_sha256("AWS4" + credentials.secret_key.reveal(), day);
-  for (const std::string& part : {scope.region, scope.service, std::string("aws4_request")})
-    key = hmac_sha256(bytes_of(key), part);
-  std::string signature = hex(hmac_sha256(bytes_of(key), to_sign));
+  const std::string signature =
+      signature_of(canonical_request(request, scope, body_hash), stamp, credentials, scope);
   request.headers.emplace_back(
       "Authorization",
       fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}", credentials.access_key,
-                  credential_scope, signed_names(canonical_headers(request)), signature));
+                  scope_text(stamp, scope), signed_names(canonical_headers(request)), signature));
+}
+
+std::string presign(std::string_view url, const Credentials& credentials, const Scope& scope, Time when,
+                    std::chrono::seconds valid) {
+  if (url.find_first_of("?#") != std::string_view::npos)
+    fail(ErrorKind::invalid_input, "signing a URL: '{}' has a query", printable_url(url));
+  const std::string stamp = stamp_of(when);
+  std::string query =
+      fmt::format("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={}&X-Amz-Expires={}",
+                  url_encode(credentials.access_key + "/" + scope_text(stamp, scope)), stamp, valid.count());
+  if (!credentials.session_token.empty())
+    query += "&X-Amz-Security-Token=" + url_encode(credentials.session_token.reveal());
+  query += "&X-Amz-SignedHeaders=host";
+  const HttpRequest request{.url = fmt::format("{}?{}", url, query), .max_body = BodyLimit(0)};
+  const std::string signature =
+      signature_of(canonical_request(request, scope, "UNSIGNED-PAYLOAD"), stamp, credentials, scope);
+  return request.url + "&X-Amz-Signature=" + signature;
 }
 
 }  // namespace flox::aws

@@ -32,7 +32,15 @@ struct Scope {
 std::string canonical_request(const HttpRequest& request, const Scope& scope, const std::string& body_hash);
 
 // Adds X-Amz-Date, X-Amz-Content-Sha256 (S3 only), X-Amz-Security-Token (if there is one) and Authorization.
-// `request` must have an absolute URL. Throws flox::Error(invalid_input) if it has not.
-void sign(HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when);
+// `request` must have an absolute URL. `body_hash` is the body's SHA-256 in hex, if it is known; the body is
+// hashed otherwise. Throws flox::Error(invalid_input) if the URL is not absolute.
+void sign(HttpRequest& request, const Credentials& credentials, const Scope& scope, Time when,
+          std::string body_hash = {});
+
+// A URL by which anybody can GET the object of S3 at `url` until `when` + `valid` (a week at most), without a
+// key. `url` is absolute, its path percent-encoded, without a query. Format: S3 API reference,
+// "Authenticating Requests: Using Query Parameters". Throws flox::Error(invalid_input) for another URL.
+std::string presign(std::string_view url, const Credentials& credentials, const Scope& scope, Time when,
+                    std::chrono::seconds valid);
 
 }  // namespace flox::aws

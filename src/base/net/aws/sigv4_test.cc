@@ -5,6 +5,7 @@
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
+#include "base/error.h"
 
 namespace flox::aws {
 namespace {
@@ -102,6 +103,22 @@ TEST(SigV4, SignsTheHostWithoutTheSchemesOwnPort) {
   };
   EXPECT_THAT(text("https://example.org:443/a"), HasSubstr("host:example.org\n"));
   EXPECT_THAT(text("http://example.org:4566/a"), HasSubstr("host:example.org:4566\n"));
+}
+
+// The example of "Authenticating Requests: Using Query Parameters" in the S3 API reference.
+TEST(SigV4, PresignsTheS3ExampleForADay) {
+  const Credentials credentials{.access_key = "AKIAIOSFODNN7EXAMPLE",
+                                .secret_key = Secret("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")};
+  const Scope scope{.region = "us-east-1", .service = "s3"};
+  const std::string url = "https://examplebucket.s3.amazonaws.com/test.txt";
+  EXPECT_EQ(presign(url, credentials, scope, utc(2013, 5, 24), std::chrono::hours(24)),
+            url +
+                "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+                "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+                "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+                "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+  EXPECT_THROW(presign(url + "?versionId=1", credentials, scope, utc(2013, 5, 24), std::chrono::hours(1)),
+               Error);
 }
 
 }  // namespace

@@ -189,6 +189,7 @@ ServerResponse problem(int status, std::string_view title, std::string_view deta
       .content_type = "application/problem+json",
       .body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
   if (status == 503) response.headers["Retry-After"] = "1";
+  if (status == 507) response.headers["Retry-After"] = "60";  // somebody must make room first
   return response;
 }
 

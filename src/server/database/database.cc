@@ -1,0 +1,111 @@
+#include "server/database/database.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "base/foreign_error.h"
+#include "base/log.h"
+
+namespace flox::server {
+namespace {
+
+constexpr int most_attempts = 20;
+constexpr auto longest_wait = std::chrono::seconds(10);  // for a connection that others have
+
+// Two that collided should not do so again.
+void pause_before(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const int most = std::min(1 << std::min(attempt, 6), 50);  // milliseconds
+  std::this_thread::sleep_for(
+      std::chrono::microseconds(std::uniform_int_distribution<int>(100, most * 1000)(random)));
+}
+
+}  // namespace
+
+// A connection that goes back when this goes.
+class Database::Lease {
+ public:
+  explicit Lease(Database& database) : database_(database), connection_(database.take()) {}
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() { database_.give_back(std::move(connection_)); }
+  Connection& operator*() const noexcept { return *connection_; }
+  Connection* operator->() const noexcept { return connection_.get(); }
+
+ private:
+  Database& database_;
+  std::unique_ptr<Connection> connection_;
+};
+
+void Database::run_transaction(Access access, const std::function<void(Session&)>& work) {
+  for (int attempt = 1;; ++attempt) {
+    {
+      const Lease connection(*this);
+      try {
+        connection->begin(access);
+        work(*connection);
+        connection->commit();
+        return;
+      } catch (const std::exception& error) {
+        const bool again = connection->is_lost() && attempt < most_attempts;
+        connection->rollback();
+        if (!again) throw;
+        log::debug("{}: running a transaction again: {}", name(), message_of(error));
+      }
+    }
+    pause_before(attempt);
+  }
+}
+
+std::unique_ptr<Database::Connection> Database::take() {
+  {
+    std::unique_lock lock(mutex_);
+    const bool there = given_back_.wait_for(lock, longest_wait,
+                                            [&] { return !idle_.empty() || count_ < most_connections_; });
+    if (!there) fail(ErrorKind::unavailable, "{}: all {} connections are in use", name(), most_connections_);
+    if (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      return connection;
+    }
+    ++count_;
+  }
+  try {
+    return connect();
+  } catch (...) {
+    {
+      const std::lock_guard lock(mutex_);
+      --count_;
+    }
+    given_back_.notify_one();
+    throw;
+  }
+}
+
+void Database::give_back(std::unique_ptr<Connection> connection) noexcept {
+  std::vector<std::unique_ptr<Connection>> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    if (connection->is_broken()) {
+      // The server went away, so the others have broken, too.
+      closed.swap(idle_);
+      closed.push_back(std::move(connection));
+      count_ -= closed.size();
+    } else {
+      idle_.push_back(std::move(connection));
+    }
+  }
+  given_back_.notify_one();
+}
+
+void Database::check() { row<int64_t>("select 1"); }
+
+void check_values(const Values& values) {
+  for (const auto& value : values)
+    if (const auto* text = std::get_if<std::string_view>(&value);
+        text != nullptr && text->find('\0') != std::string_view::npos)
+      fail(ErrorKind::invalid_input, "a text has a NUL character, which cannot be recorded");
+}
+
+}  // namespace flox::server

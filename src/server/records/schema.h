@@ -1,0 +1,20 @@
+// The tables of the catalog's database, from release 0.1 on. A new table is a new migration at the end of the
+// list in schema.cc; one that a release had is never changed. docs/formats/catalog-database.md describes what
+// comes of them all.
+#pragma once
+
+#include <span>
+
+#include "server/database/migrations.h"
+
+namespace flox::server {
+
+std::span<const Migration> catalog_schema();
+
+// What follows is for records.cc. Searching takes A to Z for a to z.
+std::string lower_case(std::string_view text);
+// What `descriptions` has of a build: its name and description as searching compares them.
+std::string searched_text(std::string_view name, std::string_view description);
+void add_description(Session& session, std::string_view name, std::string_view description);
+
+}  // namespace flox::server
