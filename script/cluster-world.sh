@@ -271,11 +271,12 @@ serve_catalog() {
   wait_until 10 "the catalog in the cluster's network" in_net curl -fs "$CLUSTER_CATALOG_URL/readyz"
 }
 
+allow_unsigned_option() { [ "${FLOX_ALLOW_UNSIGNED:-}" != true ] || echo --allow-unsigned; }
 install_node() {
   local n=$1
   shift
   on_node "$n" "$BUILD_DIR/bin/flox" node install --catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" \
-    --sandbox-image flox.dev/pause:1.0.0 "$@" >"$WORLD/logs/node-$n-install.log" 2>&1 ||
+    --sandbox-image flox.dev/pause:1.0.0 --trust-from "$FLOX_TRUST_DIR" $(allow_unsigned_option) "$@" >"$WORLD/logs/node-$n-install.log" 2>&1 ||
     { cat "$WORLD/logs/node-$n-install.log" >&2; die "flox node install failed on node-$n"; }
   start_on_node "$n" floxd floxd
   wait_until 20 "floxd of node-$n" on_node "$n" curl -fs http://127.0.0.1:9808/readyz

@@ -9,7 +9,11 @@
 #   start_containerd     $CONTAINERD_ADDRESS; handlers runc and flox; images of the node imported by import_images.
 #                        Debian's containerd, or the 2.x one in the directory $FLOX_TEST_CONTAINERD (script/containerd2)
 #   start_catalog        $CATALOG_URL, signing key $KEY_FILE, public key $PUBLIC_KEY; a further publisher's public key may stand in $OTHER_KEY,
-#                        further options of flox-catalog in the list CATALOG_OPTIONS
+#                        further options of flox-catalog in the list CATALOG_OPTIONS.
+#                        What is published is signed for the owner demo, whom laptop and node trust; with
+#                        FLOX_ALLOW_UNSIGNED=true nobody signs metadata and nobody asks for it
+#   restart_catalog      the same, at the same address, after stop_server catalog
+#   sign_for OWNER       what is published from now on is signed for this owner, who is new
 #   start_floxd          store root $NODE_ROOT; catalog and key as above
 #   start_aws            $AWS_ENDPOINT_URL (moto's server), reachable from pods
 #
@@ -160,7 +164,7 @@ start_catalog() {
   KEY_FILE=$WORLD/signing.key
   PUBLIC_KEY=$(flox store keygen demo-1 --out "$KEY_FILE")
   (umask 077 && head -c 24 /dev/urandom | base64 >"$WORLD/token")
-  start_server catalog flox-catalog --listen 127.0.0.1:0 --data "$WORLD/catalog" ${CATALOG_OPTIONS[@]+"${CATALOG_OPTIONS[@]}"} --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port"
+  serve_catalog_at 127.0.0.1:0
   wait_until 10 "flox-catalog to listen" test -s "$WORLD/catalog.port"
   CATALOG_URL=http://127.0.0.1:$(cat "$WORLD/catalog.port")
   export KEY_FILE PUBLIC_KEY CATALOG_URL
@@ -168,6 +172,20 @@ start_catalog() {
   FLOX_CATALOG_TOKEN=$(cat "$WORLD/token")
   export FLOX_CATALOG_TOKEN
   wait_until 10 "flox-catalog to be ready" curl -fs "$CATALOG_URL/readyz"
+  export FLOX_TRUST_DIR=$WORLD/trust FLOX_TRUST_STATE_DIR=$WORLD/trust-state
+  [ "${FLOX_ALLOW_UNSIGNED:-}" = true ] || sign_for demo
+}
+serve_catalog_at() {  # ADDRESS [OPTION of flox-catalog…]
+  start_server catalog flox-catalog --listen "$1" --data "$WORLD/catalog" ${CATALOG_OPTIONS[@]+"${CATALOG_OPTIONS[@]}"} --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" ${OTHER_KEY:+--trusted-key "$OTHER_KEY"} --port-file "$WORLD/catalog.port" "${@:2}"
+}
+restart_catalog() {  # [OPTION of flox-catalog…]
+  serve_catalog_at "${CATALOG_URL#http://}" "$@"
+  wait_until 10 "flox-catalog to be ready again" curl -fs "$CATALOG_URL/readyz"
+}
+sign_for() {
+  flox trust init "$1" >"$WORLD/$1.fingerprint" 2>"$WORLD/logs/trust-$1.log" || { cat "$WORLD/logs/trust-$1.log" >&2; die "flox trust init $1 failed"; }
+  flox trust publish "$1" 2>>"$WORLD/logs/trust-$1.log" || { cat "$WORLD/logs/trust-$1.log" >&2; die "flox trust publish $1 failed"; }
+  export FLOX_OWNER=$1
 }
 
 start_floxd() {
@@ -179,7 +197,7 @@ start_floxd() {
   METRICS_ADDRESS=127.0.0.1:$((20000 + RANDOM % 10000))
   export FLOX_METRICS_ADDRESS=$METRICS_ADDRESS
   start_server floxd floxd --root "$NODE_ROOT" --node-socket "$FLOX_NODE_SOCKET" --pod-socket-dir "$WORLD/run/pod" \
-    --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --metrics "$METRICS_ADDRESS" --registry ""
+    --catalog-url "$CATALOG_URL" --trusted-key "$PUBLIC_KEY" --trust-state-dir "$WORLD/node-trust-state" --metrics "$METRICS_ADDRESS" --registry ""
   wait_until 20 "floxd to be ready" curl -fs "http://$METRICS_ADDRESS/readyz"
 }
 

@@ -1,6 +1,8 @@
 # What the behaviour tests share, on top of script/lib.sh and script/world.sh. Sourced, never run.
 . "$(dirname "${BASH_SOURCE[0]}")/../script/lib.sh"
 . "$PROJECT/script/world.sh"
+# Catalogs of worlds whose subject is not who signs what. A test of that says false before it starts its catalog.
+export FLOX_ALLOW_UNSIGNED=${FLOX_ALLOW_UNSIGNED:-true}
 
 # refused TEXT COMMAND…: the command must fail, and say TEXT.
 refused() {

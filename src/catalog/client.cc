@@ -21,6 +21,7 @@ using nlohmann::json;
 
 constexpr BodyLimit max_answer(16 << 20);
 constexpr const char* answer_name = "the catalog's answer";
+constexpr const char* trust_path = "/api/v1/trust";
 constexpr size_t longest_message = 300;  // characters
 constexpr size_t most_builds = 20'000;   // in one answer
 
@@ -95,6 +96,15 @@ env::LockedPackage locked_of(const json& answer, std::string_view what, int prio
   throw Error(ErrorKind::not_found,
               fmt::format("{}: {}", what, why.empty() ? "the catalog cannot resolve it" : why),
               message.is_object() ? text(message.value("context", json()), "advice") : "");
+}
+
+// The evidence of a name, if the answer has any.
+std::optional<trust::Evidence> evidence_of(const json& answer, const std::string& name) {
+  const auto all = answer.find("evidence");
+  if (all == answer.end() || all->is_null()) return std::nullopt;
+  if (!all->is_object()) fail(ErrorKind::invalid_input, "{}: 'evidence' is not an object", answer_name);
+  const auto found = all->find(name);
+  return found == all->end() ? std::nullopt : std::optional(trust::Evidence::from_json(*found));
 }
 
 HttpRequest post(std::string path, const json& body) {
@@ -182,8 +192,8 @@ Client::~Client() = default;
 
 std::string Client::cache_url() const { return cache_url_of(state_->given); }
 
-env::LockedPackage Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                                   std::string_view system) {
+Resolved Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                         std::string_view system) {
   std::string what =
       fmt::format("package '{}'{}", descriptor.pkg_path, descriptor.version ? " " + *descriptor.version : "");
   json wanted = {{"install_id", install_id},
@@ -192,8 +202,10 @@ env::LockedPackage Client::resolve(std::string_view install_id, const env::Insta
                  {"cpu_level", cpu_level()}};
   if (descriptor.version) wanted["version"] = *descriptor.version;
   json body = {{"items", {{{"name", descriptor.pkg_group}, {"descriptors", {wanted}}}}}};
-  return state_->ask(post("/api/v1/catalog/resolve", body), what,
-                     [&](const json& answer) { return locked_of(answer, what, descriptor.priority); });
+  return state_->ask(post("/api/v1/catalog/resolve", body), what, [&](const json& answer) {
+    return Resolved{locked_of(answer, what, descriptor.priority),
+                    evidence_of(answer, trust::package_name(descriptor.pkg_path))};
+  });
 }
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
@@ -209,19 +221,22 @@ std::vector<PackageBuild> Client::search(std::string_view term, std::string_view
   return state_->ask(get(path), fmt::format("searching '{}'", term), builds_of);
 }
 
-Client::Pushed Client::environment(const EnvironmentName& name) {
+Pushed Client::environment(const EnvironmentName& name) {
   std::string path = fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
   if (name.generation) path += fmt::format("?generation={}", *name.generation);
-  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [](const json& answer) {
+  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [&](const json& answer) {
     return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
-                  env::Lockfile::parse(member(answer, "lock", answer_name).dump())};
+                  env::Lockfile::parse(member(answer, "lock", answer_name).dump()),
+                  evidence_of(answer, trust::environment_name(name.name))};
   });
 }
 
-int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock) {
+int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
+                     const std::string& name_file) {
+  json body = {{"manifest", manifest}, {"lock", parse_json(lock.to_string(), "the lock")}};
+  if (!name_file.empty()) body["name_file"] = name_file;
   HttpRequest request =
-      post(fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name)),
-           {{"manifest", manifest}, {"lock", parse_json(lock.to_string(), "the lock")}});
+      post(fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name)), body);
   request.bearer = state_->token;
   return state_->ask(std::move(request), fmt::format("pushing environment '{}'", name.to_string()),
                      [](const json& answer) { return number(answer, "generation"); });
@@ -239,12 +254,65 @@ json Client::ask_with_form(const std::string& path, const Form& form, std::strin
   return state_->ask(form_request(path, form, max_answer), what, [](const json& answer) { return answer; });
 }
 
-void Client::publish(const PackageBuild& build) {
-  HttpRequest request =
-      post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", build.to_json());
+void Client::publish(const PackageBuild& build, const std::string& name_file) {
+  json body = build.to_json();
+  if (!name_file.empty()) body["name_file"] = name_file;
+  HttpRequest request = post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", body);
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
   if (!response.ok()) fail_with(response, "recording it in the catalog");
+}
+
+nix::PublicKey Client::online_key() {
+  return state_->ask(get(fmt::format("{}/online-key", trust_path)), "the catalog's online key",
+                     [](const json& answer) {
+                       return nix::PublicKey::parse(string_member(answer, "public_key", answer_name));
+                     });
+}
+
+std::optional<std::string> Client::trust_file(const std::string& path) {
+  HttpResponse response = state_->send(get(std::string(trust_path) + path));
+  if (response.status == 404) return std::nullopt;
+  if (!response.ok()) fail_with(response, "signed metadata of the catalog");
+  return std::move(response.body);
+}
+
+std::optional<std::string> Client::root(std::string_view owner, std::optional<uint64_t> version) {
+  return trust_file(version ? fmt::format("/{}/root/{}", url_encode(owner), *version)
+                            : fmt::format("/{}/root", url_encode(owner)));
+}
+
+std::optional<std::string> Client::targets(std::string_view owner) {
+  return trust_file(fmt::format("/{}/targets", url_encode(owner)));
+}
+
+std::optional<trust::Evidence> Client::evidence(std::string_view owner, std::string_view name) {
+  const auto text = trust_file(fmt::format("/{}/evidence?name={}", url_encode(owner), url_encode(name)));
+  if (!text) return std::nullopt;
+  try {
+    return trust::Evidence::from_json(parse_json(*text, answer_name));
+  } catch (const Error& error) {
+    state_->refuse_answer(fmt::format("what {} has signed of {}", owner, name), error.what());
+  }
+}
+
+void Client::put_trust_file(std::string_view owner, const char* file, const std::string& text) {
+  HttpRequest request{.method = "PUT",
+                      .url = fmt::format("{}/{}/{}", trust_path, url_encode(owner), file),
+                      .headers = {{"Content-Type", "application/json"}},
+                      .body = text,
+                      .max_body = max_answer};
+  request.bearer = state_->token;
+  const HttpResponse response = state_->send(std::move(request));
+  if (!response.ok()) fail_with(response, fmt::format("publishing {} of {}", file, owner));
+}
+
+void Client::put_root(std::string_view owner, const std::string& text) {
+  put_trust_file(owner, "root", text);
+}
+
+void Client::put_targets(std::string_view owner, const std::string& text) {
+  put_trust_file(owner, "targets", text);
 }
 
 bool Client::attest(const nix::StorePath& path, const std::string& envelope) {

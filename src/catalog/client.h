@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,51 +13,76 @@
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
+#include "trust/verifier.h"
 
 namespace flox::catalog {
+
+// A package as the catalog resolves it, with what its owner has signed of it. Nothing of it is verified: see
+// AnswerVerifier.
+struct Resolved {
+  env::LockedPackage package;
+  std::optional<trust::Evidence> evidence;  // none: nobody's package
+};
+
+// An environment that was pushed, in a generation; the same.
+struct Pushed {
+  int64_t generation = 0;
+  std::string manifest;  // manifest.toml
+  env::Lockfile lock;
+  std::optional<trust::Evidence> evidence;
+};
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
 // is not a catalog, with FLOX_CATALOG_URL as advice. Answers are untrusted: at most 16 MiB, 20,000 builds,
 // members of the right types; what of them stands in messages is one line of at most 300 characters.
-class Client : public env::Resolver {
+class Client {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
   // is read here. `token` may be empty: then only what is public can be read. Throws Error(invalid_input) for
   // what is no URL.
   explicit Client(std::string url, Secret token = {});
-  ~Client() override;
+  ~Client();
 
   // URL of the binary cache that the catalog serves, for BinaryCache::open: a login in the configured URL is
   // in this one, too.
   std::string cache_url() const;
 
-  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                             std::string_view system) override;
+  Resolved resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                   std::string_view system);
   // All builds of a package, newest version first. Throws Error(not_found).
   std::vector<PackageBuild> show(std::string_view name);
   // Newest build of each package whose name or description contains the term; only builds for that system if
   // one is given.
   std::vector<PackageBuild> search(std::string_view term, std::string_view system = {});
-  // An environment that was pushed, in a generation.
-  struct Pushed {
-    int64_t generation = 0;
-    std::string manifest;  // manifest.toml
-    env::Lockfile lock;
-  };
   // Throws Error(not_found).
   Pushed environment(const EnvironmentName& name);
-  // Pushes its next generation, and gives the number; the latest one's if nothing has changed. Throws
-  // Error(untrusted) if the token is refused.
-  int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock);
+  // Pushes its next generation, and gives the number; the latest one's if nothing has changed. `name_file` is
+  // the generation's, signed; empty: it is not signed. Throws Error(untrusted) if the token or the name file
+  // is refused, conflict if somebody has pushed meanwhile.
+  int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
+               const std::string& name_file = {});
   // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
   // document; `what` is what errors begin with.
   nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
                      std::string_view what);
   // The same with a form (application/x-www-form-urlencoded), without the token.
   nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);
-  // Records a build whose closure the cache already has. Throws Error(conflict) if this version exists with
-  // other store paths, untrusted if the token is refused.
-  void publish(const PackageBuild& build);
+  // Records a build whose closure the cache already has; `name_file` is its package's, signed, that lists it,
+  // if it has an owner. Throws Error(conflict) if this version exists with other store paths or somebody has
+  // published meanwhile, untrusted if the token or the name file is refused.
+  void publish(const PackageBuild& build, const std::string& name_file = {});
+
+  // The key with which this catalog signs timestamps: for an owner's root.
+  nix::PublicKey online_key();
+  // root.json of that version, or the newest; targets.json, as the catalog has them. Nothing: it has none.
+  std::optional<std::string> root(std::string_view owner, std::optional<uint64_t> version = {});
+  std::optional<std::string> targets(std::string_view owner);
+  // What is signed of that name ("packages/web"). Without a name file if the name is new; nothing if the
+  // owner has no root there.
+  std::optional<trust::Evidence> evidence(std::string_view owner, std::string_view name);
+  // Throws Error(untrusted) if the token or the file is refused, conflict if its version is not the next.
+  void put_root(std::string_view owner, const std::string& text);
+  void put_targets(std::string_view owner, const std::string& text);
 
   // Keeps an attestation of a path that the cache has (trust/attestation/envelope.h); false, and nothing
   // changes, if its key has attested the path otherwise before. Throws Error(untrusted) if the token or the
@@ -68,6 +94,8 @@ class Client : public env::Resolver {
   std::vector<std::string> attestations(const nix::StorePath& path);
 
  private:
+  std::optional<std::string> trust_file(const std::string& path);
+  void put_trust_file(std::string_view owner, const char* file, const std::string& text);
   struct State;
   std::unique_ptr<State> state_;
 };

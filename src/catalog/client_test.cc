@@ -58,7 +58,9 @@ TEST(Client, resolves_to_a_locked_package_with_the_descriptors_priority) {
                   {"priority", 5}};
   Answering catalog(200, answer_with({{"complete", true}, {"packages", {package}}}).dump());
   env::LockedPackage locked =
-      catalog.client().resolve("w", {.pkg_path = "web", .version = "^1", .priority = 3}, "x86_64-linux");
+      catalog.client()
+          .resolve("w", {.pkg_path = "web", .version = "^1", .priority = 3}, "x86_64-linux")
+          .package;
   EXPECT_EQ(locked.version, "1.0");
   EXPECT_EQ(locked.priority, 3);
   EXPECT_EQ(locked.json["priority"], 3);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "trust/metadata.h"
 
 namespace flox::catalog {
 namespace {
@@ -121,6 +122,7 @@ json PackageBuild::to_json() const {
   json paths = json::object();
   for (const auto& [output, path] : outputs) paths[output] = path.to_string();
   return {{"name", name},
+          {"owner", owner},
           {"version", version},
           {"system", system},
           {"variant", variant},
@@ -137,6 +139,8 @@ PackageBuild PackageBuild::from_json(const json& document) {
   PackageBuild build;
   build.name = required(document, "name");
   check_name(build.name, "name", 128);
+  build.owner = optional_text(document, "owner", max_short);
+  if (!build.owner.empty()) trust::check_owner(build.owner);
   build.version = required(document, "version");
   check_name(build.version, "version", 128);
   build.system = required(document, "system");
@@ -165,6 +169,16 @@ PackageBuild PackageBuild::from_json(const json& document) {
                                              [&] { return nix::StorePath::parse(path.get<std::string>()); }));
   }
   return build;
+}
+
+trust::PackageRecord record_of(const PackageBuild& build) {
+  trust::PackageRecord record{.name = build.name,
+                              .version = build.version,
+                              .system = build.system,
+                              .variant = build.variant,
+                              .outputs = {}};
+  for (const auto& [output, path] : build.outputs) record.outputs.emplace(output, path.to_string());
+  return record;
 }
 
 int compare_versions(std::string_view a, std::string_view b) {

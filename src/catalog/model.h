@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "nix/store_path.h"
+#include "trust/verifier.h"
 
 namespace flox::catalog {
 
 // One published build: a row of the catalog.
 struct PackageBuild {
-  std::string name;  // attr_path, [A-Za-z0-9._+-]{1,128}
+  std::string name;   // attr_path, [A-Za-z0-9._+-]{1,128}
+  std::string owner;  // who signs what it is (docs/explanation/provenance.md); empty: nobody
   std::string version;
   std::string system;       // x86_64-linux, aarch64-linux
   std::string variant;      // microarchitecture level (x86-64-v3, …) or empty: any CPU; up to 64 bytes
@@ -27,6 +29,9 @@ struct PackageBuild {
   nlohmann::json to_json() const;
   static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member
 };
+
+// What an owner signs of a build.
+trust::PackageRecord record_of(const PackageBuild& build);
 
 // Natural version order: "1.10" > "1.9", "1.0" > "1.0-rc1", "1.1.1w" > "1.1.1", "1.0-1+deb12u2" > "1.0-1",
 // and as dpkg has it, "1.0~x" < "1.0". A total order, except that separators do not count ("1.0" and "1-0"

@@ -5,24 +5,27 @@
 
 namespace flox::catalog {
 
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
-                  store::BinaryCache& cache, const nix::SecretKey& key,
-                  const std::optional<trust::BuildProvenance>& provenance) {
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   return in_context(fmt::format("publishing {} {}", build.name, build.version), [&] {
     nix::StorePathSet roots;
     for (const auto& [output, path] : build.outputs) roots.insert(path);
     nix::StorePathSet closure = store.closure(roots);
     Published published;
-    published.upload = store::upload_closure(store, cache, closure, key);
-    build.signer = key.name;
+    published.upload = store::upload_closure(store, with.cache, closure, with.key);
+    build.signer = with.key.name;
     build.closure_size = store.closure_size(closure);
-    if (provenance) {
+    if (with.provenance) {
       const trust::Envelope envelope =
-          trust::sign(std::string(trust::statement_type), provenance->to_string(), key);
-      published.attested =
-          client.attest(provenance->path, envelope.to_string()) ? Attested::now : Attested::otherwise;
+          trust::sign(std::string(trust::statement_type), with.provenance->to_string(), with.key);
+      published.attested = with.client.attest(with.provenance->path, envelope.to_string())
+                               ? Attested::now
+                               : Attested::otherwise;
     }
-    client.publish(build);
+    build.owner = with.signer == nullptr ? "" : with.signer->owner();
+    if (with.signer == nullptr)
+      with.client.publish(build);
+    else
+      publish_signed(*with.signer, with.client, build, with.start_over);
     published.build = std::move(build);
     return published;
   });

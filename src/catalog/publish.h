@@ -5,6 +5,7 @@
 #include <string>
 
 #include "catalog/client.h"
+#include "catalog/signing.h"
 #include "store/cache/upload.h"
 #include "store/local/local_store.h"
 #include "trust/attestation/provenance.h"
@@ -24,11 +25,19 @@ struct Published {
   Attested attested = Attested::none;
 };
 
-// Uploads what the cache does not have yet, then the statement on how it was built, if there is one
-// (trust/attestation/provenance.h), signed with the key. Records the build last, so that of every recorded
-// path all can be fetched. Throws Error, and records nothing then.
-Published publish(const store::LocalStore& store, PackageBuild build, Client& client,
-                  store::BinaryCache& cache, const nix::SecretKey& key,
-                  const std::optional<trust::BuildProvenance>& provenance = std::nullopt);
+// Where it goes, and who signs it; all must outlive the call.
+struct PublishWith {
+  Client& client;
+  store::BinaryCache& cache;
+  const nix::SecretKey& key;         // signs store paths, and the provenance
+  MetadataSigner* signer = nullptr;  // signs that the name is these paths; null: nobody does
+  bool start_over = false;           // MetadataSigner::sign_build
+  // How the build came about (trust/attestation/provenance.h); nothing: it is not known.
+  std::optional<trust::BuildProvenance> provenance = std::nullopt;
+};
+
+// Uploads what the cache does not have yet, then the statement on how it was built, if there is one. Records
+// the build last, so that of every recorded path all can be fetched. Throws Error, and records nothing then.
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with);
 
 }  // namespace flox::catalog

@@ -26,6 +26,15 @@ struct CatalogSettings : SettingGroup {
        .help =
            "File with the secret key to sign with, which only its owner may read: flox publish, flox store "
            "copy, sign and serve."});
+  std::string owner = declare(
+      owner, {.key = "owner",
+              .help = "Owner of what flox push and flox publish publish (--owner); it signs what that is "
+                      "(flox trust). Packages without an owner are nobody's, and nodes refuse them."});
+  std::vector<std::string> metadata_keys =
+      declare(metadata_keys,
+              {.key = "metadata_keys",
+               .help = "Who signs for the owner: files with secret keys, which only their owner may read, or "
+                       "exec:COMMAND for a program that signs. Without it: signing_private_key."});
 
   // The token; or that of its file, which is read at each call; or the one with which the user has logged in
   // to this catalog (credentials.h). Empty if there is none.

@@ -43,6 +43,14 @@ catalog::Client configured_catalog_with_token() {
   return catalog::Client(config.catalog_url, config.token());
 }
 
+void warn_on_stderr(const std::string& warning) { fmt::print(stderr, "! {}\n", warning); }
+
+std::unique_ptr<catalog::VerifiedCatalog> verified_catalog(Secret token, bool remember) {
+  const Config config = Config::load();
+  return std::make_unique<catalog::VerifiedCatalog>(config.catalog_url, std::move(token), config,
+                                                    warn_on_stderr, remember);
+}
+
 Secret readable_token(const Config& config) {
   try {
     return config.token();

@@ -41,7 +41,7 @@ ClosureTarget of_directory(const std::string& directory) {
 
 ClosureTarget of_catalog(const std::string& text) {
   const catalog::EnvironmentName name = catalog::parse_environment_name(text);
-  const auto pushed = configured_catalog_with_token().environment(name);
+  const auto pushed = verified_catalog(Config::load().token(), false)->environment(name).pushed;
   ClosureTarget target{.name = fmt::format("environment {}/{}:{}", name.owner, name.name, pushed.generation)};
   add_lock(target, pushed.lock);
   return target;
@@ -49,8 +49,8 @@ ClosureTarget of_catalog(const std::string& text) {
 
 ClosureTarget of_package(const std::string& text) {
   const env::NamedPackage named = env::parse_package(text);
-  const env::LockedPackage package =
-      configured_catalog().resolve(named.install_id, named.descriptor, env::current_system());
+  const env::LockedPackage package = verified_catalog(readable_token(Config::load()), false)
+                                         ->resolve(named.install_id, named.descriptor, env::current_system());
   ClosureTarget target{.name = fmt::format("package {} {}", package.attr_path, package.version)};
   add_lock(target, {.manifest = {}, .packages = {package}});
   return target;

@@ -32,8 +32,8 @@ struct ClosureTarget {
   std::vector<Leased> containers;    // of a pod
 };
 
-// Asks the catalog for packages and for environments of it. Changes nothing. Throws Error: not_found with
-// advice for what does not exist or is not in this store.
+// Asks the catalog for packages and for environments of it, whose answers are verified. Changes nothing.
+// Throws Error: not_found with advice for what does not exist or is not in this store.
 ClosureTarget find_target(const store::LocalStore& store, const Config& config, const TargetOptions& options);
 
 }  // namespace flox::cli

@@ -5,7 +5,6 @@
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/file.h"
-#include "catalog/client.h"
 #include "cli/catalog_access.h"
 #include "cli/pod_client.h"
 #include "cli/variables.h"
@@ -72,8 +71,7 @@ std::string namespace_default() { return default_environment(pod_socket()); }
 
 std::unique_ptr<env::Resolver> make_resolver() {
   if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
-  Config config = Config::load();
-  return std::make_unique<catalog::Client>(config.catalog_url, readable_token(config));
+  return verified_catalog(readable_token(Config::load()));
 }
 
 std::unique_ptr<env::Realiser> make_realiser() {

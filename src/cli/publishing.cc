@@ -6,6 +6,7 @@
 #include "base/command_line/program.h"
 #include "base/data/secret.h"
 #include "base/error.h"
+#include "cli/catalog_access.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -32,13 +33,12 @@ void leave_no_core() noexcept {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-Secret token_of(const PublishTo& to, const Config& config) {
-  return to.token_file.empty()
-             ? config.token_for(to.catalog_url.empty() ? config.catalog_url : to.catalog_url)
-             : in_context("--token-file", [&] { return read_secret_file(to.token_file); });
-}
-
 }  // namespace
+
+Secret token_of(const std::string& file, const std::string& catalog_url, const Config& config) {
+  return file.empty() ? config.token_for(catalog_url)
+                      : in_context("--token-file", [&] { return read_secret_file(file); });
+}
 
 void add_token_file(CLI::App& command, std::string& file) {
   command.add_option("--token-file", file,
@@ -59,26 +59,73 @@ nix::SecretKey read_signing_key(const std::string& file) {
                     [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
 }
 
+void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys) {
+  command.add_option("-o,--owner", owner, "owner who signs it (FLOX_OWNER)");
+  command.add_option("--metadata-key", metadata_keys,
+                     "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
+                     "(FLOX_METADATA_KEYS; default: the signing key)");
+}
+
+OwnerSigning::OwnerSigning(const Config& config, std::string owner, std::vector<std::string> metadata_keys,
+                           const std::string& key_file, catalog::Client& client)
+    : store_(config.trust_directory(), config.trust_state_directory()) {
+  if (owner.empty()) owner = config.owner;
+  if (owner.empty()) return;
+  trust::check_owner(owner);
+  if (config.allow_unsigned && !store_.trusts(owner)) {
+    warn_on_stderr(fmt::format("allow_unsigned: {} is not trusted here, so nothing is signed for it", owner));
+    return;
+  }
+  if (metadata_keys.empty()) metadata_keys = config.metadata_keys;
+  if (metadata_keys.empty()) metadata_keys = {key_file.empty() ? config.signing_private_key : key_file};
+  if (metadata_keys.front().empty())
+    throw Error(ErrorKind::invalid_input, fmt::format("signing for {}: no key is configured", owner),
+                "Pass --metadata-key FILE, or set metadata_keys or signing_private_key in "
+                "/etc/flox/config.toml.");
+  for (const std::string& key : metadata_keys)
+    signers_.push_back(in_context("the metadata key " + key, [&] { return trust::Signer::open(key); }));
+  signer_.emplace(owner, signers_, store_, client);
+}
+
 void add_publish_options(CLI::App& command, PublishTo& to) {
   command.add_option("--catalog", to.catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
   add_token_file(command, to.token_file);
   command.add_option("--signing-private-key", to.key_file,
                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+  add_owner_options(command, to.owner, to.metadata_keys);
+  command.add_flag("--start-over", to.start_over,
+                   "sign anew without what is signed of the package so far: its key was revoked, or it has "
+                   "expired");
 }
 
 Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) {}
 
 Publisher::Publisher(const PublishTo& given, const Config& config)
     : key_(read_signing_key(complete(given, config).key_file)),
-      client_(complete(given, config).catalog_url, token_of(given, config)),
-      cache_(store::BinaryCache::open(client_.cache_url(), token_of(given, config))) {}
+      client_(complete(given, config).catalog_url,
+              token_of(given.token_file, complete(given, config).catalog_url, config)),
+      cache_(store::BinaryCache::open(
+          client_.cache_url(), token_of(given.token_file, complete(given, config).catalog_url, config))),
+      signing_(config, given.owner, given.metadata_keys, given.key_file, client_),
+      start_over_(given.start_over) {}
 
 void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build,
                         const std::optional<trust::BuildProvenance>& provenance) {
-  catalog::Published published = catalog::publish(store, build, client_, *cache_, key_, provenance);
+  const catalog::Published published = catalog::publish(store, build,
+                                                        {.client = client_,
+                                                         .cache = *cache_,
+                                                         .key = key_,
+                                                         .signer = signing_.get(),
+                                                         .start_over = start_over_,
+                                                         .provenance = provenance});
   fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
              build.name, build.version, build.system, published.upload.paths_uploaded,
              static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
+  if (!published.build.owner.empty())
+    fmt::print(stderr, "  signed for {}\n", published.build.owner);
+  else
+    fmt::print(stderr, "! {} is nobody's: only nodes with allow_unsigned take it. Pass --owner to sign it.\n",
+               build.name);
   if (published.attested == catalog::Attested::now)
     fmt::print(stderr, "  with provenance, signed by {}\n", key_.name);
   if (published.attested == catalog::Attested::otherwise)

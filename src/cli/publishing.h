@@ -6,25 +6,56 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "catalog/publish.h"
+#include "catalog/signing.h"
 #include "node/floxd/config.h"
+#include "trust/trust_store.h"
 
 namespace flox::cli {
 
-// The catalog, the token and the key; what is empty comes from the configuration.
+// The catalog, the token, the key and the owner; what is empty comes from the configuration.
 struct PublishTo {
   std::string catalog_url;
   std::string token_file;
   std::string key_file;
+  std::string owner;
+  std::vector<std::string> metadata_keys;
+  bool start_over = false;
 };
 void add_publish_options(CLI::App& command, PublishTo& to);
 
 // The option --token-file, and --token, which is refused: every process of the machine sees arguments.
 void add_token_file(CLI::App& command, std::string& file);
+// From that file, or as configured for that catalog.
+Secret token_of(const std::string& file, const std::string& catalog_url, const Config& config);
 // The key in a file that only its owner may read. This process leaves no core behind from here on. Throws
 // Error naming the file.
 nix::SecretKey read_signing_key(const std::string& file);
+
+// --owner and --metadata-key.
+void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys);
+
+// Signs what is published for an owner.
+class OwnerSigning {
+ public:
+  // What is empty comes from the configuration; `key_file` signs if no metadata keys are given.
+  OwnerSigning(const Config& config, std::string owner, std::vector<std::string> metadata_keys,
+               const std::string& key_file, catalog::Client& client);
+
+  OwnerSigning(const OwnerSigning&) = delete;  // the signer refers to the rest
+  OwnerSigning& operator=(const OwnerSigning&) = delete;
+
+  // Null if there is no owner, or if the owner is not trusted here and allow_unsigned is set; then a
+  // warning says so. Throws Error(untrusted), with advice, if the owner is not trusted.
+  catalog::MetadataSigner* get() noexcept { return signer_ ? &*signer_ : nullptr; }
+
+ private:
+  trust::TrustStore store_;
+  catalog::MetadataSigner::Signers signers_;
+  std::optional<catalog::MetadataSigner> signer_;
+};
 
 class Publisher {
  public:
@@ -41,6 +72,8 @@ class Publisher {
   nix::SecretKey key_;
   catalog::Client client_;
   std::unique_ptr<store::BinaryCache> cache_;
+  OwnerSigning signing_;
+  bool start_over_;
 };
 
 }  // namespace flox::cli

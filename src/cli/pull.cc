@@ -5,6 +5,7 @@
 #include "cli/catalog_access.h"
 #include "cli/commands.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
@@ -13,15 +14,15 @@ namespace fs = std::filesystem;
 
 void pull(const std::string& reference, std::string directory) {
   const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
-  const auto pushed = configured_catalog_with_token().environment(name);
+  const auto [pushed, origin] = verified_catalog(Config::load().token())->environment(name);
   if (directory.empty()) directory = name.name;
   fs::create_directories(directory);
   env::Environment environment = env::Environment::init(directory, name.name);
   const fs::path files = environment.directory() / ".flox/env";
   write_file(files / "manifest.toml", pushed.manifest);
   write_file(files / "manifest.lock", pushed.lock.to_string());
-  fmt::print("✔ {}/{}, generation {}, is in {}\n", name.owner, name.name, pushed.generation,
-             environment.directory().string());
+  fmt::print("✔ {}/{}, generation {}, is in {}: {}\n", name.owner, name.name, pushed.generation,
+             environment.directory().string(), catalog::to_string(origin));
 }
 
 }  // namespace

@@ -2,43 +2,51 @@
 #include <memory>
 
 #include "base/error.h"
-#include "cli/catalog_access.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
-#include "cli/variables.h"
+#include "cli/publishing.h"
 #include "env/environment.h"
+#include "node/floxd/config.h"
 
 namespace flox::cli {
 namespace {
 
-void push(const std::string& directory, std::string owner) {
-  if (owner.empty()) owner = CliVariables::read().owner;
+struct PushOptions {
+  std::string directory = ".", owner;
+  std::vector<std::string> metadata_keys;
+};
+
+void push(const PushOptions& options) {
+  const Config config = Config::load();
+  const std::string owner = options.owner.empty() ? config.owner : options.owner;
   if (owner.empty())
     throw Error(ErrorKind::invalid_input, "publishing the environment: no owner given",
                 "Pass --owner or set FLOX_OWNER.");
-  env::Environment environment = env::Environment::find(directory);
+  env::Environment environment = env::Environment::find(options.directory);
   const catalog::EnvironmentName name{.owner = owner, .name = environment.name(), .generation = {}};
   catalog::check_environment_name(name.owner, name.name);
   auto resolver = make_resolver();
   const env::Lockfile lock = environment.lock(*resolver);
-  const int64_t generation = configured_catalog_with_token().push(name, environment.manifest_text(), lock);
-  fmt::print("✔ {} is at generation {}. In a pod: flox.dev/environment: {}\n", name.to_string(), generation,
-             name.to_string());
+  catalog::Client client(config.catalog_url, config.token());
+  OwnerSigning signing(config, owner, options.metadata_keys, {}, client);
+  const std::string manifest = environment.manifest_text();
+  const int64_t generation = signing.get() == nullptr
+                                 ? client.push(name, manifest, lock)
+                                 : catalog::push_signed(*signing.get(), client, name, manifest, lock);
+  fmt::print("✔ {} is at generation {}{}. In a pod: flox.dev/environment: {}\n", name.to_string(), generation,
+             signing.get() == nullptr ? "" : fmt::format(", signed for {}", owner), name.to_string());
 }
 
 }  // namespace
 
 void add_push(CLI::App& app) {
-  struct PushOptions {
-    std::string directory = ".", owner;
-  };
   auto options = std::make_shared<PushOptions>();
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
-  command->add_option("-o,--owner", options->owner, "owner of the environment (FLOX_OWNER)");
+  add_owner_options(*command, options->owner, options->metadata_keys);
   command->footer("Example:\n  flox push --owner acme");
-  command->callback([options] { push(options->directory, options->owner); });
+  command->callback([options] { push(*options); });
 }
 
 }  // namespace flox::cli

@@ -53,6 +53,27 @@ std::string signers_of(const catalog::PackageBuild& build, const catalog::Client
   return fmt::format("{}", fmt::join(signers, ", "));
 }
 
+// Whose the package is, as far as this machine trusts its owner.
+std::string owner_of(const catalog::PackageBuild& build, catalog::Client& catalog) {
+  if (build.owner.empty()) return "nobody: only nodes with allow_unsigned take it";
+  try {
+    const Config config = Config::load();
+    trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
+    const auto evidence = catalog.evidence(build.owner, trust::package_name(build.name));
+    if (!evidence) return build.owner + ", which has signed nothing of it";
+    trust::Verifier verifier(store, trust::now, false);
+    return verifier
+        .verify_package(catalog::with_newer_roots(*evidence, store,
+                                                  [&](const std::string& owner, uint64_t version) {
+                                                    return catalog.root(owner, version);
+                                                  }),
+                        catalog::record_of(build))
+        .to_string();
+  } catch (const Error& error) {
+    return fmt::format("{}, not verified: {}", printable(build.owner), printable(error.what()));
+  }
+}
+
 void show(const std::string& package, bool json) {
   catalog::Client catalog = configured_catalog();
   const auto builds = catalog.show(package);  // newest version first, at least one
@@ -73,6 +94,7 @@ void show(const std::string& package, bool json) {
   auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
   fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
   fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
+  fmt::print("  Owner:    {}\n", owner_of(latest, catalog));
   fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
   fmt::print("  License:  {}\n", or_unknown(latest.license));
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));

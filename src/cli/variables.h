@@ -10,9 +10,6 @@ struct CliVariables : SettingGroup {
   CliVariables() : SettingGroup("Variables of flox") {}
   static CliVariables read() { return CliVariables(Read{}); }
 
-  std::string owner = declare(
-      owner,
-      {.variable = "FLOX_OWNER", .help = "Owner of the environments that flox push publishes (--owner)."});
   std::string package_version =
       declare(package_version,
               {.variable = "FLOX_PACKAGE_VERSION",

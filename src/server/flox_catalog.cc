@@ -192,6 +192,8 @@ server::AccountOptions account_options(const server::ServerSettings& options) {
 void serve(const server::ServerSettings& options) {
   server::AccountOptions wanted = account_options(options);
   const server::RegisteredKeys keys(options.trusted_keys);
+  if (options.timestamp_life < std::chrono::seconds(2))
+    fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
   server::CacheLimits limits{.max_upload = options.max_upload.bytes,
                              .max_store_bytes = options.max_store_bytes.bytes,
                              .orphan_age = options.orphan_age};
@@ -217,7 +219,13 @@ void serve(const server::ServerSettings& options) {
   std::atomic<const HttpServer*> serving{nullptr};
   server::AttestationRecords attestations(*database);
   server::Accounts accounts(*database, std::move(wanted));
-  server::Api api(records, environments, attestations, cache, keys, accounts,
+  server::TrustRecords trust_records(*database);
+  const server::NameFiles name_files(*database);
+  const fs::path online_key = options.online_key.empty() ? options.data / "online.key" : options.online_key;
+  server::TrustService trust(
+      trust_records, name_files,
+      {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
+  server::Api api(records, environments, attestations, trust, cache, keys, accounts,
                   {.public_url = options.public_url, .further_metrics = [&] {
                      const HttpServer* http = serving;
                      return http == nullptr ? std::string()

@@ -56,6 +56,17 @@ struct ServerSettings : SettingGroup {
            "may "
            "sign: names, or patterns with *; all if there are none. Repeat it for further keys. Without one "
            "nothing is verified."});
+  std::chrono::seconds timestamp_life = declare(
+      timestamp_life,
+      {.option = "--timestamp-life",
+       .help = "Time for which nodes take the catalog's word that nothing newer was published. It is given "
+               "anew at each change, and when half of the time is over."},
+      std::chrono::hours(24));
+  std::filesystem::path online_key = declare(
+      online_key, {.option = "--online-key",
+                   .help = "File (mode 0600) with the key that signs timestamps, made if it is missing; "
+                           "without it: online.key "
+                           "in the data directory. Catalogs that share a --database need the same one."});
   std::filesystem::path tls_cert =
       declare(tls_cert,
               {.option = "--tls-cert", .help = "PEM file: serve HTTPS with this certificate and its chain."});

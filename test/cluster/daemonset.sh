@@ -3,6 +3,7 @@
 # it back; the node's files are then as they were. deploy/node has the same without Helm.
 # prepare: kubernetes
 . "$(dirname "$0")/support.sh"
+export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes
 enter_world "$@"
 
@@ -37,7 +38,7 @@ on_node 1 ctr -n k8s.io images import "$WORLD/node.tar" >/dev/null
 BEFORE=$(files)
 
 step "installed by the DaemonSet"
-values=(-n flox-system --set-string "catalogUrl=$CLUSTER_CATALOG_URL" --set-string "trustedKey=$PUBLIC_KEY")
+values=(-n flox-system --set-string "catalogUrl=$CLUSTER_CATALOG_URL" --set-string "trustedKey=$PUBLIC_KEY" --set-file "trustedRoot=$FLOX_TRUST_DIR/demo/root.json")
 chart() { in_net helm "$@" flox "$PROJECT/deploy/charts/flox" "${values[@]}"; }
 refused "image.digest pins the nodes' image" chart template
 DIGEST=sha256:$(printf '%064d' 7)

@@ -5,6 +5,7 @@
 # prepare: containerd2
 . "$(dirname "$0")/../shim/suites.sh"
 . "$PROJECT/script/cluster-world.sh"
+export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || need_containerd2
 enter_world "$@"
 
@@ -32,7 +33,7 @@ start_catalog
 publish_tool hello 1.0
 make_network
 serve_catalog
-install_options=(--catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" --sandbox-image flox.dev/pause:1.0.0)
+install_options=(--catalog-url "$CLUSTER_CATALOG_URL" --trusted-key "$PUBLIC_KEY" --trust-from "$FLOX_TRUST_DIR" --sandbox-image flox.dev/pause:1.0.0)
 
 for release in 1.6 2.x; do
   step "containerd $release: a machine without flox"

@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t most_root = 256 << 10;  // bytes
+
 void import_images(const node::Containerd& containerd, const fs::path& programs) {
   if (!containerd_answers(containerd))
     return print_to_do(
@@ -61,6 +63,7 @@ void install(NodeOptions options) {
   node::InstallOptions& wanted = options.install;
   wanted.programs = fs::read_symlink("/proc/self/exe").parent_path();
   wanted.registry_address = config.registry_address;
+  if (wanted.trust_from.empty()) wanted.trust_from = config.trust_directory();
   const node::InstallPlan plan = node::plan_installation(wanted);
   const fs::path store_root = wanted.root == "/" ? config.root : wanted.root;
 
@@ -117,6 +120,19 @@ void add_node_install(CLI::App& node) {
                       "URL of the catalog, written to /etc/flox/config.toml");
   command->add_option("--trusted-key", options->install.trusted_keys,
                       "public key to trust, written to /etc/flox/config.toml; repeatable");
+  command->add_option("--trust-from", options->install.trust_from,
+                      "directory of owners to trust on the node, too (default: your own, trust_dir)");
+  command->add_option_function<std::vector<std::string>>(
+      "--trusted-root",
+      [options](const std::vector<std::string>& roots) {
+        for (const std::string& root : roots)
+          if (!root.empty())
+            options->install.trusted_roots.push_back(root.starts_with('{') ? root
+                                                                           : read_file(root, most_root));
+      },
+      "root.json of an owner to trust on the node, a file or its text; repeatable");
+  command->add_flag("--allow-unsigned", options->install.allow_unsigned,
+                    "write allow_unsigned = true to /etc/flox/config.toml: for development only");
   command->add_option("--namespace-environment", options->install.namespace_environments,
                       "NAMESPACE=PACKAGE: environment of that namespace's pods that bring none, written to "
                       "/etc/flox/config.toml; repeatable");

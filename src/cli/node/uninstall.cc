@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/net/http_client.h"
+#include "base/os/file.h"
 #include "base/os/process.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
@@ -42,7 +43,19 @@ void refuse_while_floxd_runs(const Config& config) {
 }
 
 // What floxd has written besides the store.
+// What was seen of owners whom the node trusts no more. The others were trusted before the installation.
+void forget_owners(const fs::path& root) {
+  const fs::path seen = root / "var/lib/flox/trust";
+  if (!fs::exists(seen)) return;
+  for (const auto& entry : fs::directory_iterator(seen))
+    if (!fs::exists(root / "etc/flox/trust" / entry.path().filename() / "root.json"))
+      remove_tree(entry.path());
+  std::error_code in_use;
+  fs::remove(seen, in_use);
+}
+
 void remove_state_of_floxd(const fs::path& root) {
+  forget_owners(root);
   for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
     fs::remove(root / file);
   std::error_code in_use;

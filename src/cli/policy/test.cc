@@ -6,7 +6,8 @@
 
 #include "base/command_line/program.h"
 #include "base/settings/units.h"
-#include "catalog/client.h"
+#include "catalog/answer_verifier.h"
+#include "cli/catalog_access.h"
 #include "cli/options.h"
 #include "cli/policy/commands.h"
 #include "cli/policy/manifest_pods.h"
@@ -42,7 +43,25 @@ struct Wish {
   std::string version;      // FLOX_PACKAGE_VERSION
 };
 
-// Decides as floxd does. With a catalog the versions are known, and what environments hold.
+// Packages of the catalog, and what is proved of them.
+class ProvedPackages : public env::Resolver {
+ public:
+  explicit ProvedPackages(catalog::VerifiedCatalog& catalog) : catalog_(catalog) {}
+  env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override {
+    auto [package, origin] = catalog_.package(id, descriptor, system);
+    proved_[package.attr_path] = policy::provenance_of(origin);
+    return std::move(package);
+  }
+  const policy::PackageProvenances& proved() const noexcept { return proved_; }
+
+ private:
+  catalog::VerifiedCatalog& catalog_;
+  policy::PackageProvenances proved_;
+};
+
+// Decides as floxd does. With a catalog the versions are known, what environments hold, and who has signed
+// it.
 policy::Verdict decide(const policy::Policy& policy, const Config& config, const Wish& wish) {
   const policy::Verdict verdict = policy::decide_start(policy, wish.start);
   if (!wish.start.environment || (!verdict.allowed && !verdict.undecided)) return verdict;
@@ -50,19 +69,25 @@ policy::Verdict decide(const policy::Policy& policy, const Config& config, const
   policy::Asked wanted = *wish.start.environment;
   wanted.answered = true;
   const std::string system = env::current_system();
-  catalog::Client client(config.catalog_url);
   env::Lockfile published, lock;
+  const auto catalog = verified_catalog(readable_token(config), false);
+  ProvedPackages resolver(*catalog);
+  const bool is_given = !wanted.provenance.owner.empty() || !wanted.provenance.signers.empty();
   if (wanted.kind == policy::Asked::Kind::environment) {
     const auto name = catalog::parse_environment_name(wish.environment);
-    lock = published = client.environment(name).lock;
+    const auto [pushed, origin] = catalog->environment(name);
+    wanted.version = std::to_string(pushed.generation);
+    if (!is_given) wanted.provenance = policy::provenance_of(origin);
+    lock = published = pushed.lock;
     if (!wish.version.empty())
-      lock = env::with_primary_version(published, name.name, wish.version, system, client);
+      lock = env::with_primary_version(published, name.name, wish.version, system, resolver);
   } else {
     env::NamedPackage package = env::parse_package(wish.environment);
     if (!wish.version.empty()) package.descriptor.version = wish.version;
-    lock.packages.push_back(client.resolve(package.install_id, package.descriptor, system));
+    lock.packages.push_back(resolver.resolve(package.install_id, package.descriptor, system));
   }
-  return policy::decide_lock(policy, wish.start.subject, wanted, published, lock, system);
+  return policy::decide_lock(policy, wish.start.subject, wanted, published, lock, system,
+                             is_given ? policy::PackageProvenances() : resolver.proved());
 }
 
 // What of a container the shim would read in its runtime spec.

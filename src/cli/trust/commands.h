@@ -20,6 +20,7 @@ void add_trust_renew(CLI::App& trust);
 void add_trust_sign(CLI::App& trust);
 void add_trust_show(CLI::App& trust);
 void add_trust_accept(CLI::App& trust);
+void add_trust_publish(CLI::App& trust);
 
 // Who is trusted, where the configuration says. Throws Error if it does not say where.
 trust::TrustStore open_trust(const Config& config);

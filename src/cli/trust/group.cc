@@ -9,9 +9,9 @@ void add_trust(CLI::App& app) {
   trust->require_subcommand(1);
   trust->footer(
       "Examples:\n"
-      "  flox trust init acme --catalog-key catalog-1:MCow…=\n"
+      "  flox trust init acme\n"
       "  flox trust add-key acme web web-1:MCow…= --paths 'web-*'\n"
-      "  flox trust accept acme root.json --fingerprint 3f2a…");
+      "  flox trust accept acme --from-catalog --fingerprint 3f2a…");
   add_trust_init(*trust);
   add_trust_add_key(*trust);
   add_trust_rotate(*trust);
@@ -20,6 +20,7 @@ void add_trust(CLI::App& app) {
   add_trust_sign(*trust);
   add_trust_show(*trust);
   add_trust_accept(*trust);
+  add_trust_publish(*trust);
 }
 
 }  // namespace flox::cli

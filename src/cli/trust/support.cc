@@ -73,11 +73,9 @@ trust::Key public_key_of(const std::string& text) {
   return trust::Key::of(read_signing_key(text).public_key());
 }
 
-trust::Key catalog_key(const std::string& text, const Config&) {
-  if (text.empty())
-    throw Error(ErrorKind::invalid_input, "no key of the catalog is given",
-                "Ask whoever runs the catalog for its public key, and pass it with --catalog-key KEY.");
-  return public_key_of(text);
+trust::Key catalog_key(const std::string& text, const Config& config) {
+  return text.empty() ? trust::Key::of(catalog::Client(config.catalog_url).online_key())
+                      : public_key_of(text);
 }
 
 void report(const trust::ChangeOutcome& outcome, const std::string& owner) {

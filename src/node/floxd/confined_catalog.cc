@@ -2,6 +2,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "catalog/client.h"
 
 namespace flox::node {
@@ -14,13 +15,27 @@ constexpr uint64_t memory = 512ULL << 20;  // bytes: libraries and stacks, and a
 constexpr auto time_limit = std::chrono::seconds(90);
 constexpr unsigned threads = 4;
 
-// In the fetcher: the question is ours, the answer the catalog's.
-std::string answer(catalog::Client& client, std::string_view text) {
-  const json question = parse_json(text, "the question");
-  if (question.contains("environment"))
-    return client
-        .environment(catalog::parse_environment_name(string_member(question, "environment", "the question")))
-        .lock.to_string();
+// What the fetcher writes, floxd reads.
+constexpr const char* answer_name = "the fetcher's answer";
+
+void put_evidence(json& answer, const std::optional<trust::Evidence>& evidence) {
+  if (evidence) answer["evidence"] = evidence->to_json();
+}
+std::optional<trust::Evidence> evidence_of(const json& answer) {
+  const auto found = answer.find("evidence");
+  return found == answer.end() ? std::nullopt : std::optional(trust::Evidence::from_json(*found));
+}
+
+json environment_answer(catalog::Client& client, const json& question) {
+  const auto pushed = client.environment(
+      catalog::parse_environment_name(string_member(question, "environment", "the question")));
+  json answer = {
+      {"generation", pushed.generation}, {"manifest", pushed.manifest}, {"lock", pushed.lock.to_string()}};
+  put_evidence(answer, pushed.evidence);
+  return answer;
+}
+
+json package_answer(catalog::Client& client, const json& question) {
   const std::string id = string_member(question, "install_id", "the question");
   env::InstallDescriptor descriptor{.pkg_path = string_member(question, "pkg_path", "the question"),
                                     .version = {},
@@ -28,9 +43,26 @@ std::string answer(catalog::Client& client, std::string_view text) {
                                     .priority = question.at("priority").get<int>(),
                                     .store_path = {}};
   if (question.contains("version")) descriptor.version = string_member(question, "version", "the question");
-  env::Lockfile lock{.manifest = json::object(), .packages = {}};
-  lock.packages.push_back(client.resolve(id, descriptor, string_member(question, "system", "the question")));
-  return lock.to_string();
+  const auto resolved = client.resolve(id, descriptor, string_member(question, "system", "the question"));
+  env::Lockfile lock{.manifest = json::object(), .packages = {resolved.package}};
+  json answer = {{"lock", lock.to_string()}};
+  put_evidence(answer, resolved.evidence);
+  return answer;
+}
+
+json root_answer(catalog::Client& client, const json& question) {
+  const auto root =
+      client.root(string_member(question, "root_of", "the question"), question.at("version").get<uint64_t>());
+  return root ? json{{"root", *root}} : json::object();
+}
+
+// In the fetcher: the question is ours, the answer the catalog's.
+std::string answer(catalog::Client& client, std::string_view text) {
+  const json question = parse_json(text, "the question");
+  const json answer = question.contains("environment") ? environment_answer(client, question)
+                      : question.contains("root_of")   ? root_answer(client, question)
+                                                       : package_answer(client, question);
+  return answer.dump();
 }
 
 std::string answer_all(std::string_view url, ConfinedChannel& channel) {
@@ -66,29 +98,49 @@ ConfinedService::Options service_options(const Config& config, store::FetcherPoo
 void add_catalog_job() { add_confined_job(job_name, answer_all); }
 
 ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetchers)
-    : service_(service_options(config, fetchers)) {}
+    : service_(service_options(config, fetchers)),
+      verifier_(config,
+                {.root = [this](const std::string& owner, uint64_t version) { return root(owner, version); },
+                 .warn = [](const std::string& warning) { log::warning("{}", warning); }}) {}
 
-env::LockedPackage ConfinedCatalog::resolve(std::string_view install_id,
-                                            const env::InstallDescriptor& descriptor,
-                                            std::string_view system) const {
+ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
+                                                  const env::InstallDescriptor& descriptor,
+                                                  std::string_view system) const {
   json question = {{"install_id", install_id},
                    {"pkg_path", descriptor.pkg_path},
                    {"pkg_group", descriptor.pkg_group},
                    {"priority", descriptor.priority},
                    {"system", system}};
   if (descriptor.version) question["version"] = *descriptor.version;
-  env::Lockfile lock = ask(question);
+  const json answer = ask(question);
+  env::Lockfile lock = env::Lockfile::parse(string_member(answer, "lock", answer_name));
   if (lock.packages.size() != 1)
     fail(ErrorKind::internal, "the fetcher gave {} packages", lock.packages.size());
-  return std::move(lock.packages[0]);
+  catalog::Resolved resolved{.package = std::move(lock.packages[0]), .evidence = evidence_of(answer)};
+  catalog::Origin origin = verifier_.check(resolved, install_id, descriptor, system);
+  return {.package = std::move(resolved.package), .origin = std::move(origin)};
 }
 
-env::Lockfile ConfinedCatalog::environment(const catalog::EnvironmentName& name) const {
-  return ask({{"environment", name.to_string()}});
+ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name) const {
+  const json answer = ask({{"environment", name.to_string()}});
+  const json& generation = member(answer, "generation", answer_name);
+  if (!generation.is_number_integer())
+    fail(ErrorKind::internal, "{}: 'generation' is not a number", answer_name);
+  catalog::Pushed pushed{.generation = generation.get<int64_t>(),
+                         .manifest = string_member(answer, "manifest", answer_name),
+                         .lock = env::Lockfile::parse(string_member(answer, "lock", answer_name)),
+                         .evidence = evidence_of(answer)};
+  catalog::Origin origin = verifier_.check(pushed, name);
+  return {.generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
 }
 
-env::Lockfile ConfinedCatalog::ask(const json& question) const {
-  return env::Lockfile::parse(service_.ask(question.dump(-1, ' ', false, json::error_handler_t::replace)));
+std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint64_t version) const {
+  const json answer = ask({{"root_of", owner}, {"version", version}});
+  return answer.contains("root") ? std::optional(string_member(answer, "root", answer_name)) : std::nullopt;
+}
+
+json ConfinedCatalog::ask(const json& question) const {
+  return parse_json(service_.ask(question.dump(-1, ' ', false, json::error_handler_t::replace)), answer_name);
 }
 
 }  // namespace flox::node

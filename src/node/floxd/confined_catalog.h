@@ -1,12 +1,14 @@
 // Asking the catalog from a confined process: floxd itself speaks no HTTP and no TLS outside the node, and
 // the catalog's answers are parsed where there is nothing to steal. One process answers all requests of half
-// a minute, over connections that it keeps. Its result is a lock, which is parsed once more under the limits
-// of base/data/json.h.
+// a minute, over connections that it keeps. Its result is parsed once more here, under the limits of
+// base/data/json.h, and verified here: whoever takes the process over can show nothing that no owner has
+// signed.
 #pragma once
 
 #include <string>
 
 #include "base/confined/confined_service.h"
+#include "catalog/answer_verifier.h"
 #include "catalog/environment_name.h"
 #include "env/lockfile.h"
 #include "node/floxd/config.h"
@@ -17,18 +19,30 @@ namespace flox::node {
 // Registers the job; for main(), before run_confined_job().
 void add_catalog_job();
 
-// Thread-safe; calls block. All throw what catalog::Client throws, and unavailable if the fetcher died.
+// Thread-safe; calls block. All throw what catalog::Client throws, untrusted for what no trusted owner has
+// signed (catalog::AnswerVerifier), and unavailable if the fetcher died.
 class ConfinedCatalog {
  public:
   ConfinedCatalog(const Config& config, store::FetcherPool& fetchers);
 
-  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                             std::string_view system) const;
-  env::Lockfile environment(const catalog::EnvironmentName& name) const;
+  struct Package {
+    env::LockedPackage package;
+    catalog::Origin origin;
+  };
+  Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                  std::string_view system) const;
+  struct Environment {
+    int64_t generation = 0;
+    env::Lockfile lock;
+    catalog::Origin origin;
+  };
+  Environment environment(const catalog::EnvironmentName& name) const;
 
  private:
-  env::Lockfile ask(const nlohmann::json& question) const;
+  nlohmann::json ask(const nlohmann::json& question) const;
+  std::optional<std::string> root(const std::string& owner, uint64_t version) const;
   mutable ConfinedService service_;
+  mutable catalog::AnswerVerifier verifier_;
 };
 
 }  // namespace flox::node

@@ -49,9 +49,9 @@ bool Environments::busy() const {
   return !under_way_.empty();
 }
 
-env::LockedPackage Environments::resolve(std::string_view install_id,
-                                         const env::InstallDescriptor& descriptor,
-                                         std::string_view system) const {
+ConfinedCatalog::Package Environments::resolve(std::string_view install_id,
+                                               const env::InstallDescriptor& descriptor,
+                                               std::string_view system) const {
   return catalog_.resolve(install_id, descriptor, system);
 }
 
@@ -59,7 +59,8 @@ NamedLock Environments::lock_of(std::string_view reference) const {
   const std::string system = env::current_system();
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
-    NamedLock named{name.name, catalog_.environment(name)};
+    auto [generation, lock, origin] = catalog_.environment(name);
+    NamedLock named{name.name, std::move(lock), std::move(origin), generation};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
           ErrorKind::not_found,
@@ -70,9 +71,10 @@ NamedLock Environments::lock_of(std::string_view reference) const {
   const auto [name, descriptor] = env::parse_package(std::string(reference));
   nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
   if (descriptor.version) entry["version"] = *descriptor.version;
-  NamedLock named{name, {}};
+  auto [package, origin] = resolve(name, descriptor, system);
+  NamedLock named{name, {}, std::move(origin)};
   named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
-  named.lock.packages.push_back(resolve(name, descriptor, system));
+  named.lock.packages.push_back(std::move(package));
   return named;
 }
 

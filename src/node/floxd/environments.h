@@ -25,6 +25,8 @@ namespace flox::node {
 struct NamedLock {
   std::string name;  // of the environment
   env::Lockfile lock;
+  catalog::Origin origin;
+  std::optional<int64_t> generation = {};  // of a published environment
 };
 
 // Thread-safe.
@@ -37,11 +39,12 @@ class Environments {
         fetchers_(store::variables_of_caches(config.caches)),
         catalog_(config, fetchers_) {}
 
-  // Resolves a name to store paths with the catalog. Throws Error.
-  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                             std::string_view system) const;
+  // Resolves a name to store paths with the catalog. Throws Error, untrusted if no trusted owner has signed
+  // that.
+  ConfinedCatalog::Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                                   std::string_view system) const;
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
-  // package, "name[@version]". Throws Error.
+  // package, "name[@version]". Throws Error, as above.
   NamedLock lock_of(std::string_view reference) const;
   // How a lock is realised.
   struct Terms {

@@ -2,8 +2,10 @@
 // called as the catalog calls it.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,18 +20,29 @@ class PackageNames {
  public:
   explicit PackageNames(const Environments& environments) : environments_(environments) {}
 
-  // What the catalog has answered: this version of the package is these paths. That never changes.
-  void remember(const env::LockedPackage& package);
+  // What the catalog has answered: this version of the package is these paths, and who has signed that. The
+  // paths never change.
+  void remember(const env::LockedPackage& package, const policy::Provenance& provenance);
   // What the pod asks for with this element of its lock: the package that it says, if the catalog says the
   // same, or else the bare store paths. Asks the catalog at most once. Throws Error(unavailable) if it does
   // not answer.
   std::vector<policy::Asked> asked_with(const env::LockedPackage& package);
+  // What is proved of the package, if it is what its lock calls it. As above.
+  policy::Provenance provenance_of(const env::LockedPackage& package);
 
  private:
-  bool knows(const env::LockedPackage& package) const;
+  using Clock = std::chrono::steady_clock;
+  struct Known {
+    policy::Provenance provenance;
+    Clock::time_point checked_at;
+  };
+  // Nothing if it is not known by all of its paths.
+  std::optional<Known> known(const env::LockedPackage& package) const;
+  // What is proved of the package; nothing if it is not what its lock calls it.
+  std::optional<policy::Provenance> look_up(const env::LockedPackage& package);
   const Environments& environments_;
   mutable std::mutex mutex_;
-  std::set<std::string> known_;  // "NAME VERSION PATH"
+  std::map<std::string, Known> known_;  // by "NAME VERSION PATH"
 };
 
 }  // namespace flox::node

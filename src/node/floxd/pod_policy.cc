@@ -123,13 +123,17 @@ void PodRequest::require(const policy::Asked& asked) {
 }
 
 void PodRequest::require_lock(const policy::Asked& wanted, const env::Lockfile& published,
-                              const env::Lockfile& lock) {
+                              const env::Lockfile& lock, const policy::PackageProvenances& chosen) {
   const std::string system = env::current_system();
   asked_.clear();
   if (wanted.kind != policy::Asked::Kind::package) asked_.push_back(wanted);
   if (wanted.kind == policy::Asked::Kind::package)
-    for (const auto& package : lock.for_system(system)) asked_.push_back(policy::asked_of(package));
-  check(policy::decide_lock(*policy_, subject_, wanted, published, lock, system));
+    for (const auto& package : lock.for_system(system)) {
+      const auto proved = chosen.find(package.attr_path);
+      asked_.push_back(
+          policy::asked_of(package, proved == chosen.end() ? wanted.provenance : proved->second));
+    }
+  check(policy::decide_lock(*policy_, subject_, wanted, published, lock, system, chosen));
 }
 
 void PodRequest::require_part(const policy::Asked& asked) {

@@ -51,12 +51,16 @@ class PodRequest {
   const policy::Terms& terms() const noexcept { return standing_.terms; }
   // There is a policy, so names count.
   bool names_count() const noexcept { return policy_->has_rules(); }
+  // Some [[deny]] names owners, so whose each part is counts.
+  bool owners_count() const noexcept { return policy::denies_owners(*policy_); }
 
   // For a container that starts, before the catalog is asked; what its answer decides, require_lock does.
   void require_start(const policy::Start& start);
   void require(const policy::Asked& asked);
   // The lock of what the container names, as it was published and as it is to be realised.
-  void require_lock(const policy::Asked& wanted, const env::Lockfile& published, const env::Lockfile& lock);
+  // `chosen` is what is proved of packages whose version the pod has chosen.
+  void require_lock(const policy::Asked& wanted, const env::Lockfile& published, const env::Lockfile& lock,
+                    const policy::PackageProvenances& chosen);
   // Nothing denies it: what comes as a part of something that is allowed.
   void require_part(const policy::Asked& asked);
   void require_install();

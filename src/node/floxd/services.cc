@@ -48,17 +48,26 @@ void check_system(std::string_view system) {
          env::current_system());
 }
 
-// Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION).
+// Pins the single package of an annotated environment (FLOX_PACKAGE_VERSION), logs whose it is, and keeps
+// what is proved of it.
 class CatalogResolver : public env::Resolver {
  public:
-  explicit CatalogResolver(const Environments& environments) : environments_(environments) {}
+  CatalogResolver(const Environments& environments, std::string pod)
+      : environments_(environments), pod_(std::move(pod)) {}
   env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override {
-    return environments_.resolve(id, descriptor, system);
+    auto [package, origin] = environments_.resolve(id, descriptor, system);
+    log::info("{}: package {} {}: {}", pod_, printable(package.attr_path), printable(package.version),
+              catalog::to_string(origin));
+    chosen_[package.attr_path] = policy::provenance_of(origin);
+    return std::move(package);
   }
+  const policy::PackageProvenances& chosen() const noexcept { return chosen_; }
 
  private:
   const Environments& environments_;
+  std::string pod_;
+  policy::PackageProvenances chosen_;
 };
 
 // What the container's request is to the policy.
@@ -139,16 +148,19 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
 NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
                                 PodRequest& asked) const {
   NamedLock named = environments_.lock_of(request.environment());
+  const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
+  log::info("{}: environment {}: {}", pod, request.environment(), catalog::to_string(named.origin));
   const env::Lockfile published = named.lock;
+  CatalogResolver resolver(environments_, pod);
   if (auto version = variables.find("FLOX_PACKAGE_VERSION");
-      version != variables.end() && !version->second.empty()) {
-    CatalogResolver resolver(environments_);
+      version != variables.end() && !version->second.empty())
     named.lock =
         env::with_primary_version(published, named.name, version->second, env::current_system(), resolver);
-  }
   policy::Asked wanted = policy::asked_for(request.environment());
   wanted.answered = true;
-  asked.require_lock(wanted, published, named.lock);
+  wanted.provenance = policy::provenance_of(named.origin);
+  if (named.generation) wanted.version = std::to_string(*named.generation);
+  asked.require_lock(wanted, published, named.lock, resolver.chosen());
   return named;
 }
 
@@ -279,15 +291,17 @@ pod::v1::ResolveResponse PodService::resolve_decided(const pod::v1::ResolveReque
   const std::string own = default_of(asking);
   const bool given = !own.empty() && env::parse_package(own).descriptor.pkg_path == descriptor.pkg_path;
   if (!given) require_install(asking, asked);
-  auto package = environments_.resolve(request.install_id(), descriptor, request.system());
-  policy::Asked wanted = policy::asked_of(package);
+  const auto [package, origin] = environments_.resolve(request.install_id(), descriptor, request.system());
+  log::info("pod {}/{}: package {} {}: {}", asking.pod_namespace, asking.pod_name,
+            printable(package.attr_path), printable(package.version), catalog::to_string(origin));
+  policy::Asked wanted = policy::asked_of(package, policy::provenance_of(origin));
   wanted.name = descriptor.pkg_path;
   if (given)
     asked.require_part(wanted);
   else
     asked.require(wanted);
   if (given) grants_.add_package(pod_holder(asking), env::parse_package(own).install_id, package);
-  names_.remember(package);
+  names_.remember(package, wanted.provenance);
   asked.allowed();
   pod::v1::ResolveResponse response;
   response.set_package_json(package.json.dump());
@@ -338,7 +352,9 @@ env::Lockfile PodService::allowed_lock(const Container& container, const env::Lo
                                        std::string_view system, PodRequest& asked) {
   if (asked.terms().install && !asked.names_count()) return wanted;
   if (auto grant = granted(container, wanted, system)) {
-    for (const auto& package : grant->for_system(system)) asked.require_part(policy::asked_of(package));
+    for (const auto& package : grant->for_system(system))
+      asked.require_part(policy::asked_of(
+          package, asked.owners_count() ? names_.provenance_of(package) : policy::Provenance()));
     return *std::move(grant);
   }
   require_install(container, asked);

@@ -12,6 +12,7 @@
 #include "base/os/file.h"
 #include "node/installer/root_process.h"
 #include "node/installer/stub_images.h"
+#include "trust/trust_store.h"
 
 namespace flox::node {
 namespace {
@@ -101,6 +102,7 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
   if (!options.namespace_environments.empty())
     values.emplace_back("namespace_environments",
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
+  if (options.allow_unsigned) values.emplace_back("allow_unsigned", "true");
   if (values.empty()) return;
   const fs::path file = options.root / "etc/flox/config.toml";
   const std::string text = set_toml_values(content_of(file), {}, values, file.string());
@@ -109,6 +111,36 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
                       !toml_value(text, {"catalog_token"}, file.string()).empty();
   plan.files.write(file, text, secret ? 0600 : 0);
   plan.floxd_changed |= plan.files.touches(file);
+}
+
+// The owners whom the installing user trusts. What the node has of an owner stays as it is: its root may be a
+// newer one, and its patterns the operator's.
+void add_trust(InstallPlan& plan, const InstallOptions& options) {
+  const fs::path directory = options.root / "etc/flox/trust";
+  const fs::path state = options.root / "var/lib/flox/trust";
+  const trust::TrustStore of_node(directory, state);
+  bool is_any = !of_node.owners().empty();
+  if (!options.trust_from.empty())
+    for (const std::string& owner : trust::TrustStore(options.trust_from, state).owners()) {
+      is_any = true;
+      if (of_node.trusts(owner)) continue;
+      for (const char* name : {"root.json", "packages"})
+        if (const fs::path file = options.trust_from / owner / name; fs::exists(file))
+          plan.files.write(directory / owner / name, read_file(file));
+    }
+  for (const std::string& text : options.trusted_roots) {
+    const auto root = trust::Signed<trust::Root>::parse(text, "--trusted-root");
+    trust::require_signers(root.message, root.signatures, root.content.keys, root.content.root, "root",
+                           "--trusted-root");
+    is_any = true;
+    if (!of_node.trusts(root.content.owner))
+      plan.files.write(directory / root.content.owner / "root.json", text);
+  }
+  if (!is_any && !options.allow_unsigned)
+    plan.warnings.push_back(
+        "no owner is trusted on this node, so that it runs nothing: run 'flox trust accept OWNER' as root, "
+        "or "
+        "pass --trust-from DIR with your own trust directory (~/.config/flox/trust)");
 }
 
 std::set<std::string> stub_registries(const InstallOptions& options) {
@@ -210,6 +242,7 @@ InstallPlan plan_installation(const InstallOptions& options) {
     plan.systemd = has_systemd(options.root);
     add_programs(plan, options);
     add_settings(plan, options);
+    add_trust(plan, options);
     if (plan.systemd && options.service) {
       plan.files.write(options.root / unit_path, unit(options.prefix));
       plan.floxd_changed |= plan.files.touches(options.root / unit_path);

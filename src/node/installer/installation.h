@@ -25,7 +25,10 @@ struct InstallOptions {
   std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is
   std::vector<std::string> trusted_keys;            // the same
   std::vector<std::string> namespace_environments;  // the same
-  std::optional<AddressPort> registry_address;      // where floxd serves the stub images; none: nowhere
+  fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
+  std::vector<std::string> trusted_roots;  // further owners' root.json, as texts
+  bool allow_unsigned = false;             // for /etc/flox/config.toml, if it is set
+  std::optional<AddressPort> registry_address;  // where floxd serves the stub images; none: nowhere
 };
 
 struct InstallPlan {

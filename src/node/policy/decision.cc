@@ -73,6 +73,10 @@ std::string called(const Policy& policy, const Rule& rule) {
   return fmt::format("rule '{}' ({})", rule.name, policy.place_of(rule));
 }
 
+bool is_key_id(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 Verdict granted(const Policy& policy, const Rule* rule) {
   Verdict verdict;
   if (rule == nullptr) return verdict;
@@ -264,25 +268,42 @@ Verdict decide(const Policy& policy, const Subject& subject, const Asked& asked)
   return verdict;
 }
 
-Asked asked_of(const env::LockedPackage& package) {
-  return {
-      .kind = Asked::Kind::package, .name = package.attr_path, .version = package.version, .provenance = {}};
+Provenance provenance_of(const catalog::Origin& origin) {
+  if (!origin) return {};
+  Provenance provenance{.owner = origin->owner, .signers = {}};
+  for (const trust::SignerName& signer : origin->signers) {
+    provenance.signers.push_back(signer.keyid);
+    // An owner names its keys as it likes, also as another's id.
+    if (!signer.name.empty() && !is_key_id(signer.name)) provenance.signers.push_back(signer.name);
+  }
+  return provenance;
+}
+
+Asked asked_of(const env::LockedPackage& package, Provenance provenance) {
+  return {.kind = Asked::Kind::package,
+          .name = package.attr_path,
+          .version = package.version,
+          .provenance = std::move(provenance)};
 }
 
 Verdict decide_lock(const Policy& policy, const Subject& subject, const Asked& wanted,
-                    const env::Lockfile& published, const env::Lockfile& lock, std::string_view system) {
+                    const env::Lockfile& published, const env::Lockfile& lock, std::string_view system,
+                    const PackageProvenances& chosen) {
   const bool is_package = wanted.kind == Asked::Kind::package;
   Verdict verdict = is_package ? standing_of(policy, subject).verdict : decide(policy, subject, wanted);
   if (!verdict.allowed) return verdict;
   std::set<std::pair<std::string, std::string>> known;
   for (const auto& package : published.packages) known.insert({package.attr_path, package.version});
   for (const auto& package : lock.for_system(system)) {
-    Asked part = asked_of(package);
+    Asked part = asked_of(package, wanted.provenance);
     if (!is_package && known.contains({package.attr_path, package.version})) {
       if (Verdict denial = decide_part(policy, subject, part); !denial.allowed) return denial;
       continue;
     }
-    if (is_package && part.name == wanted.name) part.provenance = wanted.provenance;
+    if (const auto proved = chosen.find(package.attr_path); proved != chosen.end())
+      part.provenance = proved->second;
+    else if (!is_package || part.name != wanted.name)
+      part.provenance = {};
     verdict = decide(policy, subject, part);
     if (!verdict.allowed) return verdict;
   }
@@ -301,6 +322,10 @@ Verdict decide_size(const Policy& policy, const Subject& subject, uint64_t bytes
 bool looks_into_closures(const Policy& policy) {
   return std::ranges::any_of(policy.denies,
                              [](const Deny& rule) { return !rule.things.store_paths.empty(); });
+}
+
+bool denies_owners(const Policy& policy) {
+  return std::ranges::any_of(policy.denies, [](const Deny& rule) { return !rule.things.owners.empty(); });
 }
 
 Verdict decide_closure(const Policy& policy, const Subject& subject, const nix::StorePathSet& closure) {

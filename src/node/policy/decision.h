@@ -4,11 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "catalog/answer_verifier.h"
 #include "env/lockfile.h"
 #include "nix/store_path.h"
 #include "node/policy/rules.h"
@@ -26,8 +29,12 @@ struct Subject {
 // then a rule that asks for a signer or an owner's package denies.
 struct Provenance {
   std::string owner;
-  std::vector<std::string> signers;  // names or ids of keys
+  std::vector<std::string> signers;  // names and ids of keys
 };
+// What the verified metadata of an answer prove; nothing of one that nobody has signed.
+Provenance provenance_of(const catalog::Origin& origin);
+// By the name of the package.
+using PackageProvenances = std::map<std::string, Provenance, std::less<>>;
 
 // What a pod asks for.
 struct Asked {
@@ -79,17 +86,22 @@ Verdict decide(const Policy& policy, const Subject& subject, const Asked& asked)
 Verdict decide_part(const Policy& policy, const Subject& subject, const Asked& asked);
 // Whether a container may start with the lock of what it names. A package must be allowed in its version. Of
 // an environment that is allowed nothing may be denied; what is not in its lock as it was `published` is a
-// version that the pod has chosen (FLOX_PACKAGE_VERSION), and must be allowed as the package that it is.
+// version that the pod has chosen (FLOX_PACKAGE_VERSION), and must be allowed as the package that it is;
+// `chosen` has what is proved of it. The rest is as the environment's owner has signed it, who answers for
+// it.
 Verdict decide_lock(const Policy& policy, const Subject& subject, const Asked& wanted,
-                    const env::Lockfile& published, const env::Lockfile& lock, std::string_view system);
-// The package as the catalog has named it.
-Asked asked_of(const env::LockedPackage& package);
+                    const env::Lockfile& published, const env::Lockfile& lock, std::string_view system,
+                    const PackageProvenances& chosen = {});
+// The package as the catalog has named it, and what is proved of it.
+Asked asked_of(const env::LockedPackage& package, Provenance provenance = {});
 // Whether a closure of this size is within the pod's limit.
 Verdict decide_size(const Policy& policy, const Subject& subject, uint64_t bytes);
 // Whether no [[deny]] names one of the store paths.
 Verdict decide_closure(const Policy& policy, const Subject& subject, const nix::StorePathSet& closure);
 // Whether some [[deny]] names store paths: only then decide_closure can deny.
 bool looks_into_closures(const Policy& policy);
+// Whether some [[deny]] names owners: only then the owner of a part counts.
+bool denies_owners(const Policy& policy);
 // Whether the pod may install packages itself.
 Verdict decide_install(const Policy& policy, const Subject& subject);
 

@@ -277,6 +277,46 @@ TEST(PolicyDecisionTest, OfAnAllowedEnvironmentNothingMayBeDeniedAndAChosenVersi
             "");
 }
 
+TEST(PolicyDecisionTest, WhatAnEnvironmentsOwnerHasSignedIsThatOwnersAndAChosenVersionIsWhoseItIs) {
+  const Policy policy = policy_of(R"([[deny]]
+name = "no"
+owners = ["evil"]
+[[allow]]
+name = "shop"
+namespaces = ["shop"]
+owners = ["acme"]
+signers = ["alice-*"]
+)");
+  const env::Lockfile web = lock_of({{"web", "1"}, {"curl", "8"}}),
+                      old = lock_of({{"web", "0.9"}, {"curl", "8"}});
+  const auto decided = [&](const Asked& asked, const env::Lockfile& lock, const PackageProvenances& chosen) {
+    return why(decide_lock(policy, pod("shop"), asked, web, lock, "x86_64-linux", chosen));
+  };
+  const Asked signed_one = signed_by(environment("acme/web"), "acme", {"alice-1"});
+  EXPECT_EQ(decided(signed_one, web, {}), "");
+  EXPECT_THAT(decided(environment("acme/web"), web, {}), HasSubstr("has no verified one"));
+  EXPECT_THAT(decided(signed_by(environment("acme/web"), "acme", {"bob-1"}), web, {}),
+              HasSubstr("is signed by bob-1"));
+  EXPECT_EQ(decided(signed_one, old, {{"web", {.owner = "acme", .signers = {"alice-2"}}}}), "");
+  EXPECT_THAT(decided(signed_one, old, {{"web", {.owner = "acme", .signers = {"bob-1"}}}}),
+              HasSubstr("is signed by bob-1"));
+  EXPECT_THAT(decided(signed_one, old, {{"web", {.owner = "evil", .signers = {"alice-1"}}}}),
+              HasSubstr("rule 'no'"));
+  EXPECT_NE(decided(signed_one, old, {}), "");
+}
+
+TEST(PolicyDecisionTest, AKeysNameThatLooksLikeAnIdIsNotOne) {
+  const std::string id(64, 'a'), other(64, 'b');
+  trust::Provenance verified;
+  verified.owner = "acme";
+  verified.signers = {
+      {.keyid = id, .name = "alice-1"}, {.keyid = id, .name = other}, {.keyid = id, .name = ""}};
+  const Provenance provenance = provenance_of(verified);
+  EXPECT_EQ(provenance.owner, "acme");
+  EXPECT_EQ(provenance.signers, (std::vector<std::string>{id, "alice-1", id, id}));
+  EXPECT_EQ(provenance_of(std::nullopt).owner, "");
+}
+
 // Whatever rules are added: behind the others no [[allow]] changes what a pod gets that has a rule already,
 // and none anywhere allows what a [[deny]] names.
 TEST(PolicyDecisionTest, AnotherAllowNeverAllowsWhatADenyNames) {

@@ -66,8 +66,9 @@ bool is_change(const ServerRequest& request, const Route* route) {
 }  // namespace
 
 Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations,
-         CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts, ApiOptions options)
-    : context_(records, environments, attestations, cache, keys, accounts, std::move(options)),
+         TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts,
+         ApiOptions options)
+    : context_(records, environments, attestations, trust, cache, keys, accounts, std::move(options)),
       router_([this](const Call& call) { return authorise(call); }) {
   records.set_signers(keys.fingerprint(),
                       [&](const catalog::PackageBuild& build) { return signer_of(build, cache, keys); });
@@ -75,6 +76,7 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
   add_environment_routes(router_, context_);
   add_cache_routes(router_, context_);
   add_attestation_routes(router_, context_);
+  add_trust_routes(router_, context_);
   add_auth_routes(router_, context_);
   add_owner_routes(router_, context_);
   add_health_routes(router_, context_);

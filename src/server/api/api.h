@@ -13,8 +13,9 @@ namespace flox::server {
 class Api {
  public:
   // The references must outlive it. Finds the signers of recorded builds again if other keys are registered.
-  Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations, CacheFiles& cache,
-      const RegisteredKeys& keys, Accounts& accounts, ApiOptions options);
+  Api(Records& records, EnvironmentRecords& environments, AttestationRecords& attestations,
+      TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts,
+      ApiOptions options);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
   // Refuses by its head a request for an unknown resource or without permission (HttpServerOptions::admit).

@@ -10,6 +10,7 @@
 #include "nix/store_path.h"
 #include "server/api/answers.h"
 #include "server/api/resources.h"
+#include "server/api/text_upload.h"
 #include "trust/attestation/envelope.h"
 #include "trust/attestation/provenance.h"
 
@@ -26,25 +27,18 @@ void check_digest(std::string_view digest) {
     fail(ErrorKind::invalid_input, "'{}' is not the digest of a store path", printable(digest, 60));
 }
 
-class EnvelopeSink : public UploadSink {
- public:
-  void write(std::string_view piece) override {
-    if (text_.size() + piece.size() > trust::max_envelope)
-      throw StatusError(413, ErrorKind::invalid_input,
-                        fmt::format("the attestation is over {} bytes", trust::max_envelope));
-    text_ += piece;
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
+[[noreturn]] void refuse_signer(const nix::StorePath& path) {
+  throw Error(ErrorKind::untrusted,
+              fmt::format("the attestation bears no valid signature of a registered key that has signed {}",
+                          path.to_string()),
+              "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
+}
 
 }  // namespace
 
 std::shared_ptr<UploadSink> Attestations::begin(std::string_view digest) {
   check_digest(digest);
-  return std::make_shared<EnvelopeSink>();
+  return std::make_shared<TextUpload>("the attestation", trust::max_envelope);
 }
 
 AttestationRecord Attestations::checked(std::string_view digest, std::string text,
@@ -59,33 +53,28 @@ AttestationRecord Attestations::checked(std::string_view digest, std::string tex
   if (provenance.path.digest() != digest)
     fail(ErrorKind::invalid_input, "the attestation is of {}, the address of {}", provenance.path.to_string(),
          digest);
+  // Before the cache is asked: what somebody has changed on the way is refused as that.
+  if (!keys_.empty() &&
+      !keys_.verifies(signature.key_name, trust::signed_bytes(envelope.payload_type, envelope.payload),
+                      signature.bytes))
+    refuse_signer(provenance.path);
   const auto narinfo = cache_.narinfo(provenance.path);
   if (!narinfo || !access.may_read(nix::narinfo_name(digest)))
     fail(ErrorKind::not_found, "{} is not in the cache; it must be uploaded first",
          provenance.path.to_string());
   if (narinfo->info.nar_hash != provenance.nar_hash)
     fail(ErrorKind::untrusted, "the attestation is of other contents of {}", provenance.path.to_string());
-  if (!keys_.empty()) {
-    const auto signers = keys_.valid_signatures(narinfo->info);
-    const bool has_signed = std::ranges::any_of(
-        signers, [&](const std::string& one) { return nix::key_name_of(one) == signature.key_name; });
-    if (!has_signed ||
-        !keys_.verifies(signature.key_name, trust::signed_bytes(envelope.payload_type, envelope.payload),
-                        signature.bytes))
-      throw Error(
-          ErrorKind::untrusted,
-          fmt::format("the attestation bears no valid signature of a registered key that has signed {}",
-                      provenance.path.to_string()),
-          "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
-  }
+  const auto signers = keys_.valid_signatures(narinfo->info);
+  if (!keys_.empty() && std::ranges::none_of(signers, [&](const std::string& one) {
+        return nix::key_name_of(one) == signature.key_name;
+      }))
+    refuse_signer(provenance.path);
   return {.key = signature.key_name, .envelope = std::move(text)};
 }
 
 ServerResponse Attestations::put(std::string_view digest, UploadSink& upload, const CacheAccess& access) {
   check_digest(digest);
-  auto* sink = dynamic_cast<EnvelopeSink*>(&upload);
-  if (sink == nullptr) fail(ErrorKind::internal, "an attestation came to another resource's sink");
-  const AttestationRecord record = checked(digest, sink->take(), access);
+  const AttestationRecord record = checked(digest, TextUpload::text_of(upload), access);
   const Reservation reservation(cache_, record.envelope.size());
   const bool added = records_.add(digest, record);
   if (added) {

@@ -4,7 +4,10 @@
 #include <functional>
 #include <string>
 
+#include "base/error.h"
+#include "base/log.h"
 #include "base/net/server/metrics_page.h"
+#include "server/api/trust.h"
 #include "server/files/cache_files.h"
 #include "server/identity/accounts.h"
 #include "server/records/attestations.h"
@@ -33,6 +36,9 @@ struct ApiMetrics {
       page.gauge("flox_catalog_audit_failures", "Lines that could not be written to the audit log.");
   MetricsPage::Counter& uploads_refused =
       page.counter("flox_catalog_uploads_refused_total", "Uploads that were refused.");
+  MetricsPage::Counter& metadata_refused = page.counter(
+      "flox_catalog_metadata_refused_total",
+      "Publications and metadata that were refused because they are not signed as they must be.");
 };
 
 // The references must outlive it.
@@ -40,6 +46,7 @@ struct ApiContext {
   Records& records;
   EnvironmentRecords& environments;
   AttestationRecords& attestations;
+  TrustService& trust;
   CacheFiles& cache;
   const RegisteredKeys& keys;
   Accounts& accounts;
@@ -47,11 +54,12 @@ struct ApiContext {
   ApiMetrics metrics{};
 
   ApiContext(Records& its_records, EnvironmentRecords& its_environments, AttestationRecords& its_attestations,
-             CacheFiles& its_cache, const RegisteredKeys& its_keys, Accounts& its_accounts,
-             ApiOptions its_options)
+             TrustService& its_trust, CacheFiles& its_cache, const RegisteredKeys& its_keys,
+             Accounts& its_accounts, ApiOptions its_options)
       : records(its_records),
         environments(its_environments),
         attestations(its_attestations),
+        trust(its_trust),
         cache(its_cache),
         keys(its_keys),
         accounts(its_accounts),
@@ -62,6 +70,20 @@ struct ApiContext {
       metrics.refused.Add({{"reason", reason}});
   }
 };
+
+// Counts and logs what `work` refuses as not signed as it must be.
+template <typename Work>
+auto counting_refusals(ApiContext& context, Work&& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::untrusted) {
+      context.metrics.metadata_refused.Increment();
+      log::warning("refused: {}", error.what());
+    }
+    throw;
+  }
+}
 
 // Reserved space in the data directory for a row; released unless it is kept.
 class Reservation {

@@ -35,12 +35,34 @@ std::optional<int64_t> generation_of(const Call& call) {
   return value;
 }
 
+// A generation, and what its owner has signed of it.
+struct FoundGeneration {
+  std::optional<Generation> generation;
+  std::optional<trust::Evidence> evidence;
+};
+
+FoundGeneration found_of(const ApiContext& context, const EnvironmentKey& key,
+                         std::optional<int64_t> number) {
+  constexpr int most_attempts = 5;  // somebody pushes while we read
+  FoundGeneration found;
+  for (int attempt = 1; attempt <= most_attempts; ++attempt) {
+    const int64_t changes = context.trust.changes();
+    found.generation = context.environments.find(key.owner, key.name, number);
+    found.evidence = found.generation
+                         ? context.trust.evidence(key.owner, trust::environment_name(key.name), number)
+                         : std::nullopt;
+    if (context.trust.changes() == changes) break;
+  }
+  if (found.evidence && found.evidence->name_file.empty()) found.evidence.reset();
+  return found;
+}
+
 ServerResponse show_environment(ApiContext& context, const Call& call) {
   const auto [owner, name] = key_of(call);
   const std::optional<int64_t> number = generation_of(call);
   const bool may_see =
       context.accounts.visibility.may_see(call.caller(), Kind::environment, owner + "/" + name);
-  const auto generation = may_see ? context.environments.find(owner, name, number) : std::nullopt;
+  const auto [generation, evidence] = may_see ? found_of(context, {owner, name}, number) : FoundGeneration();
   if (!generation) {
     if (const auto latest = may_see ? context.environments.find(owner, name, std::nullopt) : std::nullopt)
       throw Error(ErrorKind::not_found,
@@ -49,12 +71,29 @@ ServerResponse show_environment(ApiContext& context, const Call& call) {
     throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
                 fmt::format("Run 'flox push --owner {}' to publish it.", owner));
   }
+  json signed_by = json::object();
+  if (evidence) signed_by[trust::environment_name(name)] = evidence->to_json();
   return as_json({{"owner", owner},
                   {"name", name},
                   {"generation", generation->number},
                   {"pushed_at", generation->pushed_at},
                   {"manifest", generation->manifest},
-                  {"lock", parse_json(generation->lock.to_string(), "the lock")}});
+                  {"lock", parse_json(generation->lock.to_string(), "the lock")},
+                  {"evidence", std::move(signed_by)}});
+}
+
+// What the owner has signed of the generation; nothing if it signs nothing.
+std::optional<StoredNameFile> check_generation(ApiContext& context, const EnvironmentKey& key,
+                                               const Generation& generation, const std::string& name_file) {
+  return counting_refusals(context, [&]() -> std::optional<StoredNameFile> {
+    if (!name_file.empty()) return context.trust.check_generation(key.owner, key.name, generation, name_file);
+    if (!context.trust.has_root(key.owner)) return std::nullopt;
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} signs its environments, and this is not signed", key.owner),
+                fmt::format("Trust {} on this machine ('flox trust accept {}'), and push with a key that it "
+                            "has delegated environments/{} to.",
+                            key.owner, key.owner, key.name));
+  });
 }
 
 ServerResponse push_environment(ApiContext& context, const Call& call) {
@@ -67,6 +106,8 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
                         .manifest = body["manifest"],
                         .lock = env::Lockfile::parse(body["lock"].dump()),
                         .pushed_at = now_rfc3339()};
+  const auto signed_by =
+      check_generation(context, {owner, name}, generation, optional_string(body, "name_file", "the body"));
   const Reservation reservation(context.cache, call.request().body.size());
   Visibility& visibility = context.accounts.visibility;
   const Holding holding = visibility.claim_environment(
@@ -74,8 +115,9 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   // What is here, and may be read, comes along; the rest is from other caches.
   for (const auto& package : generation.lock.packages)
     publish_files_of(context, call.caller(), holding, package.store_paths());
-  const Generation pushed = context.environments.push(owner, name, generation);
+  const Generation pushed = context.environments.push(owner, name, generation, signed_by);
   reservation.keep();
+  if (signed_by) context.trust.published(owner);
   log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
   return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
 }

@@ -116,6 +116,8 @@ ServerResponse set_package(ApiContext& context, const Call& call) {
     for (const auto& [output, path] : build.outputs) paths.insert(path);
   publish_files_of(context, call.caller(), holding, paths);
   context.accounts.holdings.put(Kind::package, name, holding);
+  if (const std::string signer = context.records.owner_of(name); !signer.empty() && signer != owner.name)
+    context.records.disown(name);
   log::info("{}: package {} of {} is {}", call.caller().name(), name, owner.name,
             is_private ? "private" : "public");
   return as_json({{"owner", owner.name}, {"package", name}, {"private", is_private}});

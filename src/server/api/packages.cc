@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/cpu_level.h"
-#include "catalog/environment_name.h"
 #include "server/api/answers.h"
 #include "server/api/resolve.h"
 #include "server/api/resources.h"
@@ -20,8 +19,9 @@ namespace {
 using catalog::PackageBuild;
 using nlohmann::json;
 
-constexpr size_t most_outputs = 32;   // of a build
-constexpr size_t longest_term = 255;  // bytes, searched for
+constexpr size_t most_outputs = 32;           // of a build
+constexpr size_t longest_term = 255;          // bytes, searched for
+constexpr size_t largest_evidence = 8 << 20;  // bytes, of one answer
 
 // What a record's members may be, before anything is made of them.
 void check_sizes(const json& record) {
@@ -35,6 +35,7 @@ void check_sizes(const json& record) {
                                   {"variant", 64},
                                   {"description", 4000},
                                   {"license", 255},
+                                  {"owner", 64},
                                   {"signer", 255}}) {
     const auto value = record.find(key);
     if (value == record.end() || !value->is_string()) continue;
@@ -87,11 +88,47 @@ ServerResponse show_package(ApiContext& context, const Call& call) {
   return page_of(builds, call);
 }
 
-// The owner that the publisher names; empty if it names none.
-std::string owner_in(const json& record) {
-  std::string owner = optional_string(record, "owner", "the record");
-  if (!owner.empty()) catalog::check_environment_name(owner, "any");
-  return owner;
+ServerResponse resolve_packages(ApiContext& context, const Call& call) {
+  const json body = call.json();
+  constexpr int most_attempts = 5;  // somebody publishes while we read
+  for (int attempt = 1;; ++attempt) {
+    const int64_t changes = context.trust.changes();
+    OwnedPackages owned;
+    json answer = resolve(visible(context, call), body, base_url(context, call.request()), owned);
+    size_t size = 0;
+    for (const auto& [package, owner] : owned) {
+      const std::string name = trust::package_name(package);
+      const auto evidence = context.trust.evidence(owner, name);
+      if (!evidence || evidence->name_file.empty()) continue;
+      size += evidence->name_file.size() + evidence->targets.size();
+      if (size > largest_evidence)
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("the answer's signed metadata would be over {} bytes", largest_evidence),
+                    "Resolve fewer packages at once.");
+      answer["evidence"][name] = evidence->to_json();
+    }
+    if (context.trust.changes() == changes || attempt == most_attempts) return as_json(answer);
+  }
+}
+
+// What the package's owner has signed of the build, whose owner becomes that; nothing if it is not signed.
+std::optional<SignedBuilds> check_build(ApiContext& context, PackageBuild& build, const Holding& holding,
+                                        const std::string& name_file) {
+  build.owner.clear();
+  return counting_refusals(context, [&]() -> std::optional<SignedBuilds> {
+    if (name_file.empty()) {
+      if (holding.owner.empty() || !context.trust.has_root(holding.owner)) return std::nullopt;
+      throw Error(
+          ErrorKind::untrusted, fmt::format("{} signs its packages, and this is not signed", holding.owner),
+          fmt::format("Trust {} on this machine ('flox trust accept {}'), and publish with --owner {} "
+                      "and a key that it has delegated packages/{} to.",
+                      holding.owner, holding.owner, holding.owner, build.name));
+    }
+    if (holding.owner.empty())
+      throw Error(ErrorKind::invalid_input, "the record has a 'name_file' and no owner", "Name its 'owner'.");
+    build.owner = holding.owner;
+    return context.trust.check_build(build, name_file);
+  });
 }
 
 ServerResponse add_build(ApiContext& context, const Call& call) {
@@ -108,19 +145,23 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
                                                 : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
   Visibility& visibility = context.accounts.visibility;
   const Holding holding =
-      visibility.package_for(call.caller(), name, owner_in(record), !context.records.builds(name).empty());
+      visibility.package_for(call.caller(), name, build.owner, !context.records.builds(name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
   const auto closure = check_claims(build, context.cache, context.keys, access);
+  const auto signed_by =
+      check_build(context, build, holding, optional_string(record, "name_file", "the record"));
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
   visibility.check_files(call.caller(), holding, closure);
-  visibility.claim_package(name, holding);
+  visibility.claim_package(call.caller(), name, holding);
   visibility.publish_files(call.caller(), holding, closure);
-  const bool added = context.records.add(build);
+  const bool added = counting_refusals(context, [&] { return context.records.add(build, signed_by); });
+  if (signed_by) context.trust.published(build.owner);
   if (added) {
     reservation.keep();
     context.metrics.published.Increment();
-    log::info("published {} {} for {}, signed by {}", build.name, build.version, build.system, build.signer);
+    log::info("published {} {} for {}, signed by {}, {}", build.name, build.version, build.system,
+              build.signer, build.owner.empty() ? "its name by nobody" : "its name for " + build.owner);
   }
   return as_json(context.records.find(build).value_or(build).to_json(), added ? 201 : 200);
 }
@@ -128,9 +169,8 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
 }  // namespace
 
 void add_package_routes(Router& router, ApiContext& context) {
-  router.add("POST", "/api/v1/catalog/resolve", Scope::anyone, json_body(), [&](const Call& call) {
-    return as_json(resolve(visible(context, call), call.json(), base_url(context, call.request())));
-  });
+  router.add("POST", "/api/v1/catalog/resolve", Scope::anyone, json_body(),
+             [&](const Call& call) { return resolve_packages(context, call); });
   router.add("GET", "/api/v1/catalog/search", Scope::anyone, no_body(),
              [&](const Call& call) { return search_packages(context, call); });
   router.add("GET", "/api/v1/catalog/packages/{name}", Scope::anyone, no_body(),

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "catalog/cpu_level.h"
+#include "catalog/choice.h"
 #include "server/api/suggest.h"
 
 namespace flox::server {
@@ -137,40 +137,22 @@ json locked_package(const PackageBuild& build, const std::string& install_id, co
   return package;
 }
 
-// The newest version that satisfies, and of it the best variant that the CPU can run. Versions that lead up
-// to a release are taken only if they are allowed, or nothing else satisfies.
-std::optional<PackageBuild> best(const std::vector<PackageBuild>& builds, const Wanted& wanted,
-                                 const catalog::VersionConstraint& constraint, std::string_view system) {
-  auto among = [&](bool pre_releases) {
-    std::optional<PackageBuild> found;
-    for (const auto& build : builds) {  // newest first
-      int rank = catalog::variant_rank(build.variant, wanted.cpu_level);
-      if (build.system != system || rank < 0 || !constraint.admits(build.version)) continue;
-      if (!pre_releases && catalog::is_pre_release(build.version)) continue;
-      if (!found ||
-          (found->version == build.version && rank > catalog::variant_rank(found->variant, wanted.cpu_level)))
-        found = build;
-    }
-    return found;
-  };
-  auto found = among(wanted.allow_pre_releases);
-  return found || wanted.allow_pre_releases ? found : among(true);
-}
-
 // One request: what it has looked up already, and how much the answer has grown.
 class Resolver {
  public:
-  Resolver(const VisibleRecords& records, const std::string& base_url)
-      : records_(records), base_url_(base_url) {}
+  Resolver(const VisibleRecords& records, const std::string& base_url, OwnedPackages& owned)
+      : records_(records), base_url_(base_url), owned_(owned) {}
 
   void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
     const catalog::VersionConstraint constraint(wanted.constraint);
     const auto& builds = builds_of(wanted.name);
     for (const auto& system : wanted.systems) {
       spend(builds.size() * std::max<size_t>(1, constraint.size()));
-      if (auto found = best(builds, wanted, constraint, system))
+      const catalog::Wish wish{system, wanted.cpu_level, wanted.allow_pre_releases};
+      if (const PackageBuild* found = catalog::choose(builds, wish, constraint)) {
         packages.push_back(counted(locked_package(*found, wanted.install_id, group, base_url_)));
-      else
+        if (!found->owner.empty()) owned_.emplace(found->name, found->owner);
+      } else
         messages.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
     }
   }
@@ -239,6 +221,7 @@ class Resolver {
 
   const VisibleRecords& records_;
   const std::string& base_url_;
+  OwnedPackages& owned_;
   std::map<std::string, std::vector<PackageBuild>> builds_;
   size_t size_ = 0;
   size_t work_ = 0;
@@ -248,9 +231,10 @@ class Resolver {
 
 }  // namespace
 
-json resolve(const VisibleRecords& records, const json& request, const std::string& base_url) {
+json resolve(const VisibleRecords& records, const json& request, const std::string& base_url,
+             OwnedPackages& owned) {
   json answer = {{"items", json::array()}};
-  Resolver resolver(records, base_url);
+  Resolver resolver(records, base_url, owned);
   size_t descriptors = 0;
   for (const auto& item : list(request, "items", most_items)) {
     json packages = json::array();

@@ -73,7 +73,7 @@ TEST_F(RecordsTest, a_malformed_request_is_refused_by_the_member_at_fault) {
     descriptor.update(members);
     return nlohmann::json{{"items", {{{"descriptors", {descriptor}}}}}};
   };
-  EXPECT_NO_THROW(resolve(records_, web(nlohmann::json::object()), "http://c"));
+  EXPECT_NO_THROW(resolve(records_, web(nlohmann::json::object()), "http://c", owned_));
   using Case = std::pair<nlohmann::json, const char*>;
   for (const auto& [request, culprit] : {Case{nlohmann::json::array(), "items"},
                                          {{{"items", 1}}, "items"},
@@ -85,7 +85,7 @@ TEST_F(RecordsTest, a_malformed_request_is_refused_by_the_member_at_fault) {
                                          {web({{"cpu_level", true}}), "cpu_level"},
                                          {web({{"allow_pre_releases", "yes"}}), "allow_pre_releases"}}) {
     try {
-      resolve(records_, request, "http://c");
+      resolve(records_, request, "http://c", owned_);
       FAIL() << request;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::invalid_input) << request;
@@ -103,7 +103,7 @@ TEST_F(RecordsTest, a_request_and_its_answer_have_limits) {
   };
   const auto refusal = [&](const nlohmann::json& request) -> std::string {
     try {
-      resolve(records_, request, "http://c");
+      resolve(records_, request, "http://c", owned_);
     } catch (const Error& error) {
       return error.what();
     }

@@ -16,6 +16,7 @@ void add_package_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);
 void add_cache_routes(Router& router, ApiContext& context);
 void add_attestation_routes(Router& router, ApiContext& context);
+void add_trust_routes(Router& router, ApiContext& context);
 void add_auth_routes(Router& router, ApiContext& context);
 void add_owner_routes(Router& router, ApiContext& context);
 void add_health_routes(Router& router, ApiContext& context);

@@ -42,9 +42,19 @@ bool Visibility::is_private(const std::string& owner) const {
   return found && found->is_private;
 }
 
+void Visibility::require_owner(const std::string& owner) const {
+  if (!owners_.find(owner))
+    throw Error(ErrorKind::not_found, fmt::format("the catalog has no owner {}", owner),
+                "The catalog's operator makes owners: flox owner create OWNER.");
+}
+
 bool Visibility::may_see(const Caller& caller, Kind kind, const std::string& name) const {
   const auto holding = holdings_.find(kind, name);
   return !holding || !holding->is_private || caller.may(Role::read, holding->owner);
+}
+
+bool Visibility::may_see_owner(const Caller& caller, const std::string& owner) const {
+  return !is_private(owner) || caller.may(Role::read, owner) || holdings_.has_public(owner);
 }
 
 std::set<std::string> Visibility::hidden_from(const Caller& caller, Kind kind) const {
@@ -53,29 +63,34 @@ std::set<std::string> Visibility::hidden_from(const Caller& caller, Kind kind) c
 
 Holding Visibility::package_for(const Caller& caller, const std::string& name, const std::string& wanted,
                                 bool is_published) const {
-  if (const auto holding = holdings_.find(Kind::package, name)) {
+  auto holding = holdings_.find(Kind::package, name);
+  // What was here before there were owners is the operator's, and public.
+  if (!holding && is_published) holding = Holding{.owner = {}, .is_private = false, .since = now_rfc3339()};
+  if (holding) {
+    const bool is_given = holding->owner.empty() && caller.is_operator && !wanted.empty();
+    if (is_given) {
+      require_owner(wanted);
+      holding->owner = wanted;
+    }
     const bool is_its =
         holding->owner.empty() ? caller.is_operator : caller.may(Role::publish, holding->owner);
     if (!is_its || (!wanted.empty() && wanted != holding->owner)) refuse_package(name);
-    return *holding;
-  }
-  if (is_published) {
-    if (!caller.is_operator) refuse_package(name);
-    return {.owner = {}, .is_private = false, .since = now_rfc3339()};
+    return *std::move(holding);
   }
   const std::string owner = wanted.empty() ? own_owner(caller) : wanted;
   if (!owner.empty() && !caller.may(Role::publish, owner))
     throw Refusal("other_owner", fmt::format("this token may not publish for {}", owner),
                   "Ask an admin of the owner: flox owner add.");
-  if (!owner.empty() && !owners_.find(owner))
-    throw Error(ErrorKind::not_found, fmt::format("the catalog has no owner {}", owner),
-                "The catalog's operator makes owners: flox owner create OWNER.");
+  if (!owner.empty()) require_owner(owner);
   return {.owner = owner, .is_private = is_private(owner), .since = now_rfc3339()};
 }
 
-void Visibility::claim_package(const std::string& name, const Holding& holding) {
+void Visibility::claim_package(const Caller& caller, const std::string& name, const Holding& holding) {
   // The operator's own packages are claimed, too, so that nobody else claims them.
-  if (holdings_.claim(Kind::package, name, holding).owner != holding.owner) refuse_package(name);
+  const std::string owner = holdings_.claim(Kind::package, name, holding).owner;
+  if (owner == holding.owner) return;
+  const bool is_given = owner.empty() && caller.is_operator;
+  if (!is_given || !holdings_.give(Kind::package, name, owner, holding.owner)) refuse_package(name);
 }
 
 Holding Visibility::claim_environment(const std::string& owner, const std::string& name, bool is_published) {

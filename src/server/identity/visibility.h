@@ -26,17 +26,21 @@ class Visibility {
       : owners_(owners), holdings_(holdings), readers_(readers) {}
 
   bool may_see(const Caller& caller, Kind kind, const std::string& name) const;
+  // Whether an owner's signed metadata may be seen: not if it is private and has published nothing that
+  // everyone may see.
+  bool may_see_owner(const Caller& caller, const std::string& owner) const;
   // The names that the caller may not see.
   std::set<std::string> hidden_from(const Caller& caller, Kind kind) const;
 
   // Whose a package is or becomes when the caller publishes it; nothing is written yet. `wanted` is the owner
-  // that the publisher names; empty: the package's, or the one for which the caller publishes.
+  // that the publisher names; empty: the package's, or the one for which the caller publishes. The operator
+  // gives a package of its own to an owner by publishing it for that one.
   // `is_published`: it was here before there were owners. Throws Refusal if it is another owner's,
   // Error(invalid_input) if it is not clear for which owner the caller publishes.
   Holding package_for(const Caller& caller, const std::string& name, const std::string& wanted,
                       bool is_published) const;
   // Claims it, if that is not done yet. Throws Refusal if another owner was quicker.
-  void claim_package(const std::string& name, const Holding& holding);
+  void claim_package(const Caller& caller, const std::string& name, const Holding& holding);
   // The first push claims an environment; only who may publish for the owner gets here.
   Holding claim_environment(const std::string& owner, const std::string& name, bool is_published);
   // Throws Refusal if one of the files is private to others than the thing's owner and the caller: that the
@@ -62,6 +66,8 @@ class Visibility {
 
  private:
   bool is_private(const std::string& owner) const;
+  // Throws Error(not_found), with advice.
+  void require_owner(const std::string& owner) const;
 
   OwnerRecords& owners_;
   Holdings& holdings_;

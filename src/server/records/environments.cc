@@ -27,16 +27,30 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 }  // namespace
 
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
-                                    Generation generation) {
-  const std::string lock = generation.lock.to_string();
+                                    const Generation& pushed,
+                                    const std::optional<StoredNameFile>& signed_by) {
+  const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
     const auto latest = find_in(session, owner, name, std::nullopt);
-    if (latest && latest->manifest == generation.manifest && latest->lock.to_string() == lock) return *latest;
+    if (latest && latest->manifest == pushed.manifest && latest->lock.to_string() == lock) {
+      if (!signed_by) return *latest;
+      // The same request once more, whose answer was lost. Another signature makes another generation.
+      const auto known = find_name_file(session, owner, signed_by->name, latest->number);
+      if (known && known->document == signed_by->document) return *latest;
+    }
+    Generation generation = pushed;
     generation.number = latest ? latest->number + 1 : 1;
+    if (signed_by && signed_by->version != generation.number)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{}/{}: the next generation is {}, and the name file is of {}: somebody else "
+                              "has pushed meanwhile",
+                              owner, name, generation.number, signed_by->version),
+                  "Read the latest generation again, and sign the next one.");
     session.run(
         "insert into environments (owner, name, number, manifest, lock, pushed_at) "
         "values ($1, $2, $3, $4, $5, $6)",
         {owner, name, generation.number, generation.manifest, lock, generation.pushed_at});
+    if (signed_by) add_name_file(session, *signed_by, OlderNameFiles::keep);
     return generation;
   });
 }

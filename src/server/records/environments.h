@@ -6,6 +6,7 @@
 
 #include "env/lockfile.h"
 #include "server/database/database.h"
+#include "server/records/name_files.h"
 
 namespace flox::server {
 
@@ -24,7 +25,11 @@ class EnvironmentRecords {
 
   // Adds the next generation and gives it, unless the latest has the same manifest and lock: then that one.
   // `number` is set here.
-  Generation push(const std::string& owner, const std::string& name, Generation generation);
+  // `signed_by` is the name file of that generation: both become visible, or neither. The latest is then
+  // given again only for the very same name file. Throws Error(conflict) if the next generation has another
+  // number than its version.
+  Generation push(const std::string& owner, const std::string& name, const Generation& generation,
+                  const std::optional<StoredNameFile>& signed_by = {});
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;

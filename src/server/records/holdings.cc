@@ -38,6 +38,18 @@ void Holdings::put(Kind kind, const std::string& name, const Holding& holding) {
   });
 }
 
+bool Holdings::give(Kind kind, const std::string& name, const std::string& from, const std::string& to) {
+  return database_.write([&](Session& session) {
+    return session.run("update holdings set owner = $1 where kind = $2 and name = $3 and owner = $4",
+                       {to, text_of(kind), name, from}) == 1;
+  });
+}
+
+bool Holdings::has_public(const std::string& owner) const {
+  return database_.row<int64_t>("select 1 from holdings where owner = $1 and is_private = 0 limit 1", {owner})
+      .has_value();
+}
+
 std::set<std::string> Holdings::hidden(Kind kind, const std::set<std::string>& readable) const {
   std::set<std::string> result;
   for (auto& [name, owner] : database_.rows<std::string, std::string>(

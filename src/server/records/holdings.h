@@ -29,6 +29,10 @@ class Holdings {
   Holding claim(Kind kind, const std::string& name, const Holding& holding);
   // Gives it to another owner, or changes who sees it; it need not have been claimed.
   void put(Kind kind, const std::string& name, const Holding& holding);
+  // Gives it from one owner to another; false, and nothing changes, if it is not that one's any more.
+  bool give(Kind kind, const std::string& name, const std::string& from, const std::string& to);
+  // Whether something of the owner may be seen by everyone.
+  bool has_public(const std::string& owner) const;
   // What is private, but for what belongs to one of these owners.
   std::set<std::string> hidden(Kind kind, const std::set<std::string>& readable) const;
 

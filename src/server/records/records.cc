@@ -7,7 +7,9 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "catalog/choice.h"
 #include "server/records/schema.h"
+#include "trust/verifier.h"
 
 namespace flox::server {
 namespace {
@@ -23,6 +25,61 @@ std::optional<PackageBuild> find_in(Session& session, const PackageBuild& like) 
       "select record from builds where name = $1 and version = $2 and system = $3 and variant = $4",
       {like.name, like.version, like.system, like.variant});
   return found ? std::optional(build_of(std::get<0>(*found))) : std::nullopt;
+}
+
+bool is_signed(const PackageBuild& build) { return !build.owner.empty(); }
+
+std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
+  std::vector<PackageBuild> builds;
+  for (const auto& [record] : session.rows<std::string>("select record from builds where name = $1", {name}))
+    builds.push_back(build_of(record));
+  return builds;
+}
+
+void replace(Session& session, const PackageBuild& build) {
+  const std::string record = build.to_json().dump();
+  session.run(
+      "update builds set record = $5 where name = $1 and version = $2 and system = $3 and variant = $4",
+      {build.name, build.version, build.system, build.variant, record});
+}
+
+// Who signs the package's builds; empty: nobody.
+std::string signer_in(Session& session, std::string_view name) {
+  const auto builds = all_builds(session, name);
+  const auto found = std::ranges::find_if(builds, is_signed);
+  return found == builds.end() ? "" : found->owner;
+}
+
+void check_owner(Session& session, const PackageBuild& build, bool has_name_file) {
+  if (is_signed(build) != has_name_file)
+    fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
+  const std::string owner = signer_in(session, build.name);
+  if (owner == build.owner || owner.empty()) return;
+  throw Error(
+      ErrorKind::untrusted, fmt::format("package {} is {}'s", build.name, owner),
+      is_signed(build)
+          ? "Publish under another name."
+          : fmt::format("Publish it with --owner {} and a key that {} has delegated it to.", owner, owner));
+}
+
+// What the name file lists is its owner's from now on, and the rest nobody's.
+void set_owner(Session& session, const SignedBuilds& signed_by, const std::string& package) {
+  std::map<std::string, std::string> missing = signed_by.listed;
+  for (PackageBuild& build : all_builds(session, package)) {
+    const trust::PackageRecord record = catalog::record_of(build);
+    const auto listed = missing.find(record.target_path());
+    const bool is_listed = listed != missing.end() && listed->second == record.to_target().sha256;
+    if (is_listed) missing.erase(listed);
+    const std::string owner = is_listed ? signed_by.file.owner : "";
+    if (build.owner == owner) continue;
+    build.owner = owner;
+    replace(session, build);
+  }
+  if (missing.empty()) return;
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("the name file lists {}, and the catalog has no such build of {}",
+                          missing.begin()->first, package),
+              "Publish builds one by one: each name file adds one that the catalog has been given with it.");
 }
 
 // A pattern of "like … escape '!'" for a text that contains the term as it is.
@@ -42,22 +99,38 @@ constexpr const char* bump_names =
 
 }  // namespace
 
-bool Records::add(const PackageBuild& build) {
+bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
   const std::string record = build.to_json().dump();
   return database_.write([&](Session& session) {
-    if (const auto recorded = find_in(session, build)) {
-      if (recorded->outputs == build.outputs) return false;
+    check_owner(session, build, signed_by.has_value());
+    const auto recorded = find_in(session, build);
+    if (recorded && recorded->outputs != build.outputs)
       throw Error(ErrorKind::conflict,
                   fmt::format("{} {} for {} is published already, with other content", build.name,
                               build.version, build.system),
                   "Raise the version: a published version never changes.");
+    if (!recorded) {
+      const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
+      session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
+                  {build.name, build.version, build.system, build.variant, record});
+      add_description(session, build.name, build.description);
+      if (is_new) session.run(bump_names);
     }
-    const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
-    session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
-                {build.name, build.version, build.system, build.variant, record});
-    add_description(session, build.name, build.description);
-    if (is_new) session.run(bump_names);
-    return true;
+    if (signed_by) {
+      set_owner(session, *signed_by, build.name);
+      add_name_file(session, signed_by->file, OlderNameFiles::drop);
+    }
+    return !recorded;
+  });
+}
+
+void Records::disown(std::string_view name) {
+  database_.write([&](Session& session) {
+    for (PackageBuild& build : all_builds(session, name)) {
+      if (build.owner.empty()) continue;
+      build.owner.clear();
+      replace(session, build);
+    }
   });
 }
 
@@ -66,19 +139,20 @@ std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
 }
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
-  std::vector<PackageBuild> result;
-  for (const auto& [record] :
-       database_.rows<std::string>("select record from builds where name = $1", {name}))
-    result.push_back(build_of(record));
-  std::ranges::stable_sort(result, [](const auto& a, const auto& b) {
-    return catalog::compare_versions(a.version, b.version) > 0;
-  });
+  std::vector<PackageBuild> result =
+      database_.transact(Access::statement, [&](Session& session) { return all_builds(session, name); });
+  // If somebody signs it, what is signed.
+  if (std::ranges::any_of(result, is_signed))
+    std::erase_if(result, [](const auto& build) { return !is_signed(build); });
+  std::ranges::stable_sort(result, catalog::goes_before);
   return result;
 }
 
 std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  // A release goes before what only leads up to one, as in resolving.
+  // A release goes before what only leads up to one, as in resolving; of a package that somebody signs, what
+  // is signed counts.
   const auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
+    if (is_signed(a) != is_signed(b)) return is_signed(a);
     const bool early_a = catalog::is_pre_release(a.version);
     const bool early_b = catalog::is_pre_release(b.version);
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
@@ -163,5 +237,9 @@ void Records::set_signers(const std::string& keys,
 }
 
 int64_t Records::count() const { return std::get<0>(*database_.row<int64_t>("select count(*) from builds")); }
+
+std::string Records::owner_of(std::string_view name) const {
+  return database_.transact(Access::statement, [&](Session& session) { return signer_in(session, name); });
+}
 
 }  // namespace flox::server

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -10,8 +11,15 @@
 
 #include "catalog/model.h"
 #include "server/database/database.h"
+#include "server/records/name_files.h"
 
 namespace flox::server {
+
+// A package's name file, and what it lists: SHA-256 by target path (trust::Target).
+struct SignedBuilds {
+  StoredNameFile file;
+  std::map<std::string, std::string> listed;
+};
 
 // Thread-safe.
 class Records {
@@ -21,10 +29,16 @@ class Records {
 
   // Adds a build; true if it is new, false if the very same is there. Throws Error(conflict) if the same
   // name, version, system and variant is there with other outputs.
-  bool add(const catalog::PackageBuild& build);
+  // `signed_by` is the package's name file that lists the build: both become visible, or neither. Builds that
+  // it does not list are no longer found: those of nobody's from before the package had an owner, and those
+  // that the owner has given up. Throws Error(untrusted) for a package that another owner signs, or
+  // that is signed, without its name file; invalid_input if that lists what is not recorded.
+  bool add(const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {});
+  // The package has another owner now: what the present one has signed of it does not count any more.
+  void disown(std::string_view name);
   // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
-  // All builds of a package, newest version first; empty if it is unknown.
+  // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
   // Newest build of each package whose name or description contains the term (case-insensitive), by name;
   // only builds for that system if one is given.
@@ -38,6 +52,9 @@ class Records {
   int64_t count() const;
   // Throws Error(unavailable) if the database does not answer.
   void check() const { database_.check(); }
+
+  // Who signs the package's builds; empty: nobody, or it is unknown. Whose it is Holdings has.
+  std::string owner_of(std::string_view name) const;
 
  private:
   Database& database_;

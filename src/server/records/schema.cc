@@ -79,6 +79,15 @@ std::span<const Migration> catalog_schema() {
         create table attestations (
           digest text not null, key text not null, envelope text not null, primary key (digest, key));
       )"},
+      {6, "signed metadata", R"(
+        create table metadata (
+          owner text not null, role text not null, version bigint not null, document text not null,
+          primary key (owner, role, version));
+        create table name_files (
+          owner text not null, name text not null, version bigint not null, sha256 text not null,
+          document text not null, primary key (owner, name, version));
+        create table name_changes (owner text primary key, changes bigint not null);
+      )"},
   };
   return all;
 }

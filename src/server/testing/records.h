@@ -33,13 +33,14 @@ class RecordsTest : public testing::Test {
                              {"version", version},
                              {"systems", {"x86_64-linux"}},
                              {"cpu_level", level}};
-    return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}},
-                   "http://c")["items"][0];
+    return resolve(records_, {{"items", {{{"name", "toplevel"}, {"descriptors", {wanted}}}}}}, "http://c",
+                   owned_)["items"][0];
   }
   TempDir dir_;
   TestDatabase test_database_{dir_.path()};
   std::unique_ptr<Database> database_ = test_database_.open();
   Records records_{*database_};
+  OwnedPackages owned_;
 };
 
 }  // namespace flox::server

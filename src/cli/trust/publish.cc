@@ -1,0 +1,62 @@
+// flox trust publish: hands root.json and targets.json to the catalog.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "catalog/client.h"
+#include "cli/publishing.h"
+#include "cli/trust/commands.h"
+
+namespace flox::cli {
+namespace {
+
+struct TrustPublishOptions {
+  std::string owner, catalog_url, token_file;
+};
+
+uint64_t version_of_root(const std::optional<std::string>& text) {
+  return text ? trust::Signed<trust::Root>::parse(*text, "root.json of the catalog").content.version : 0;
+}
+uint64_t version_of_targets(const std::optional<std::string>& text) {
+  return text ? trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog").content.version
+              : 0;
+}
+
+void publish(const TrustPublishOptions& options) {
+  const Config config = Config::load();
+  trust::TrustStore store = open_trust(config);
+  const trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::read);
+  const std::string url = options.catalog_url.empty() ? config.catalog_url : options.catalog_url;
+  catalog::Client client(url, token_of(options.token_file, url, config));
+  const uint64_t root = version_of_root(client.root(options.owner));
+  const uint64_t targets = version_of_targets(client.targets(options.owner));
+  const trust::Signed<trust::Root>& newest = repository.root();
+  if (root > newest.content.version || targets > repository.targets().content.version)
+    throw Error(ErrorKind::conflict,
+                fmt::format("the catalog has newer files of {} than this machine", options.owner),
+                "Publish from the machine where they were changed, or copy its directory of the owner here.");
+  for (const auto& next : repository.roots())
+    if (next.content.version > root) client.put_root(options.owner, next.to_string());
+  if (repository.targets().content.version > targets)
+    client.put_targets(options.owner, repository.targets().to_string());
+  if (root == newest.content.version && targets == repository.targets().content.version)
+    fmt::print(stderr, "The catalog has the newest files of {}\n", options.owner);
+  else
+    fmt::print(stderr, "✔ The catalog has root.json version {} and targets.json version {} of {}\n",
+               newest.content.version, repository.targets().content.version, options.owner);
+}
+
+}  // namespace
+
+void add_trust_publish(CLI::App& trust) {
+  auto options = std::make_shared<TrustPublishOptions>();
+  auto* command = trust.add_subcommand("publish", "Hand the owner's root and targets to the catalog");
+  add_owner(*command, options->owner);
+  command->add_option("--catalog", options->catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
+  add_token_file(*command, options->token_file);
+  command->footer("Example:\n  flox trust publish acme");
+  command->callback([options] { publish(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,287 @@
+#include "server/api/trust.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/data/secret.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "trust/delegation.h"
+#include "trust/signer.h"
+
+namespace flox::server {
+namespace {
+
+// Another catalog on the same databases may have been quicker each time.
+constexpr int most_attempts = 10;
+
+template <typename T>
+void check_header(const trust::Signed<T>& file, const std::string& owner, std::string_view what) {
+  if (file.content.owner != owner)
+    fail(ErrorKind::invalid_input, "{} is of {}, not of {}", what, file.content.owner, owner);
+}
+
+void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
+  const std::string id = trust::Key::of(key).id();
+  if (root.timestamp.threshold == 1 &&
+      std::ranges::find(root.timestamp.keyids, id) != root.timestamp.keyids.end())
+    return;
+  throw Error(ErrorKind::invalid_input,
+              "root.json: its role timestamp does not name this catalog's online key, with threshold 1",
+              fmt::format("Name the key {}: GET /api/v1/trust/online-key.", key.to_string()));
+}
+
+}  // namespace
+
+nix::SecretKey read_or_make_online_key(const std::filesystem::path& file) {
+  return in_context("the online key " + file.string(), [&] {
+    const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);  // of several that start, one
+    if (!fs::exists(file))
+      write_file_synced(file, nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+    return nix::SecretKey::parse(read_secret_file(file).reveal());
+  });
+}
+
+// What is computed of one owner's files. One thread at a time has it.
+struct TrustService::OwnerState {
+  std::mutex mutex;
+  int64_t changes = -1;             // of which the tree is
+  TrustRecords::Versions versions;  // of what follows
+  trust::MerkleTree tree;
+  std::string targets;
+  std::string timestamp;
+  trust::Time renewal{};  // of the timestamp, well before it expires
+};
+
+TrustService::TrustService(TrustRecords& trust, const NameFiles& name_files, TrustOptions options)
+    : trust_(trust), name_files_(name_files), options_(std::move(options)) {}
+TrustService::~TrustService() = default;
+
+Error TrustService::missing(const std::string& owner, std::string_view file, std::optional<int64_t> version) {
+  if (version)
+    return Error(ErrorKind::not_found,
+                 fmt::format("the catalog has no {} of {} in version {}", file, owner, *version));
+  return Error(
+      ErrorKind::not_found, fmt::format("the catalog has no {} of {}", file, owner),
+      fmt::format("Run 'flox trust init {}' and 'flox trust publish {}' to publish it.", owner, owner));
+}
+
+std::string TrustService::root(const std::string& owner, std::optional<int64_t> version) const {
+  trust::check_owner(owner);
+  auto text = trust_.root(owner, version);
+  if (!text) throw missing(owner, "root.json", version);
+  return std::move(*text);
+}
+
+std::string TrustService::targets(const std::string& owner) const {
+  trust::check_owner(owner);
+  auto text = trust_.targets(owner);
+  if (!text) throw missing(owner, "targets.json");
+  return std::move(*text);
+}
+
+bool TrustService::has_root(const std::string& owner) const { return trust_.versions(owner).root > 0; }
+
+trust::Root TrustService::current_root(const std::string& owner) const {
+  auto file = trust::Signed<trust::Root>::parse(root(owner), "root.json");
+  trust::require_current(file.content, options_.clock(), "root.json");
+  return std::move(file.content);
+}
+
+trust::Targets TrustService::current_targets(const std::string& owner) const {
+  const trust::Root root = current_root(owner);
+  auto file = trust::Signed<trust::Targets>::parse(targets(owner), "targets.json");
+  trust::require_signers(file.message, file.signatures, root.keys, root.targets, "targets", "targets.json");
+  trust::require_current(file.content, options_.clock(), "targets.json");
+  return std::move(file.content);
+}
+
+void TrustService::put_root(const std::string& owner, const std::string& text) {
+  trust::check_owner(owner);
+  const auto next = trust::Signed<trust::Root>::parse(text, "root.json");
+  check_header(next, owner, "root.json");
+  if (const auto present = trust_.root(owner)) {
+    if (*present == text) return;  // once more, because the answer was lost
+    const auto current = trust::Signed<trust::Root>::parse(*present, "root.json");
+    if (next.content.version != current.content.version + 1)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("root.json of {} has version {}, and the next is {}", owner,
+                              next.content.version, current.content.version + 1),
+                  "Read the present one again, and sign its next version.");
+    trust::require_next_root(current, next);
+  } else {
+    trust::require_signers(next.message, next.signatures, next.content.keys, next.content.root, "root",
+                           "root.json");
+  }
+  trust::require_current(next.content, options_.clock(), "root.json");
+  require_online_key(next.content, online_key());
+  trust_.put_root(owner, static_cast<int64_t>(next.content.version), text);
+  log::info("root.json of {} is at version {}", owner, next.content.version);
+}
+
+void TrustService::put_targets(const std::string& owner, const std::string& text) {
+  const trust::Root root = current_root(owner);
+  const auto next = trust::Signed<trust::Targets>::parse(text, "targets.json");
+  check_header(next, owner, "targets.json");
+  if (const auto present = trust_.targets(owner); present && *present == text) return;
+  trust::require_signers(next.message, next.signatures, root.keys, root.targets, "targets", "targets.json");
+  trust::require_current(next.content, options_.clock(), "targets.json");
+  trust_.put_targets(owner, static_cast<int64_t>(next.content.version), text);
+  log::info("targets.json of {} is at version {}", owner, next.content.version);
+  published(owner);
+}
+
+trust::Signed<trust::NameFile> TrustService::check_name_file(const std::string& owner,
+                                                             const std::string& name,
+                                                             const std::string& text) const {
+  const trust::Targets targets = current_targets(owner);
+  auto file = trust::Signed<trust::NameFile>::parse(text, "the name file");
+  check_header(file, owner, "the name file");
+  if (file.content.name != name)
+    fail(ErrorKind::invalid_input, "the name file is of {}, not of {}", file.content.name, name);
+  trust::require_delegation(targets, file);
+  trust::require_current(file.content, options_.clock(), "the name file");
+  return file;
+}
+
+SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
+                                       const std::string& name_file) const {
+  const std::string name = trust::package_name(build.name);
+  const auto file = check_name_file(build.owner, name, name_file);
+  const trust::PackageRecord record = catalog::record_of(build);
+  const auto target = file.content.targets.find(record.target_path());
+  if (target == file.content.targets.end() || target->second.sha256 != record.to_target().sha256)
+    fail(ErrorKind::invalid_input, "the name file does not list {} as it is published with it",
+         record.target_path());
+  SignedBuilds result{.file = {.owner = build.owner,
+                               .name = name,
+                               .version = static_cast<int64_t>(file.content.version),
+                               .document = name_file},
+                      .listed = {}};
+  for (const auto& [path, listed] : file.content.targets) result.listed.emplace(path, listed.sha256);
+  return result;
+}
+
+StoredNameFile TrustService::check_generation(const std::string& owner, const std::string& environment,
+                                              const Generation& generation,
+                                              const std::string& name_file) const {
+  const std::string name = trust::environment_name(environment);
+  const auto file = check_name_file(owner, name, name_file);
+  const trust::EnvironmentRecord record{.owner = owner,
+                                        .name = environment,
+                                        .generation = file.content.version,
+                                        .manifest = generation.manifest,
+                                        .lock = generation.lock.to_string()};
+  if (file.content.targets != record.to_targets())
+    fail(ErrorKind::invalid_input, "the name file is of another manifest or lock than is pushed with it");
+  return {.owner = owner,
+          .name = name,
+          .version = static_cast<int64_t>(file.content.version),
+          .document = name_file};
+}
+
+std::shared_ptr<TrustService::OwnerState> TrustService::state_of(const std::string& owner) const {
+  const std::scoped_lock lock(mutex_);
+  auto& state = states_[owner];
+  if (!state) state = std::make_shared<OwnerState>();
+  return state;
+}
+
+void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state) const {
+  const TrustRecords::Versions versions = trust_.versions(owner);
+  const int64_t changes = name_files_.changes(owner);
+  if (versions == state.versions && changes == state.changes && options_.clock() < state.renewal) return;
+  // The count was read before what it counts: what changes meanwhile is read once more.
+  for (const NameState& name : name_files_.latest(owner)) {
+    trust::Leaf leaf{
+        .name = name.name, .version = static_cast<uint64_t>(name.version), .sha256 = name.sha256};
+    const auto known = state.tree.leaves().find(name.name);
+    if (known == state.tree.leaves().end() || known->second != leaf) state.tree.put(std::move(leaf));
+  }
+  state.changes = changes;
+  state.targets = targets(owner);
+  sign_timestamp(owner, state);
+}
+
+// Or takes the one that is there, if it says the same and is young enough: a restart changes nothing.
+void TrustService::sign_timestamp(const std::string& owner, OwnerState& state) const {
+  const trust::Time now = options_.clock();
+  const auto renew_before = options_.timestamp_life / 2;  // expiry
+  const auto signer = trust::Signer::of(options_.online_key);
+  const trust::Key key = trust::Key::of(online_key());
+  for (int attempt = 1;; ++attempt) try {
+      trust::Timestamp wanted;
+      wanted.owner = owner;
+      wanted.root_version = trust::Signed<trust::Root>::parse(root(owner), "root.json").content.version;
+      wanted.targets_version =
+          trust::Signed<trust::Targets>::parse(state.targets, "targets.json").content.version;
+      wanted.merkle_root = state.tree.root();
+      wanted.merkle_leaves = state.tree.size();
+      const auto present = trust_.timestamp(owner);
+      if (present) {
+        auto file = trust::Signed<trust::Timestamp>::parse(present->document, "timestamp.json");
+        wanted.version = file.content.version;
+        wanted.expires = file.content.expires;
+        if (file.content.to_json() == wanted.to_json() && wanted.expires - renew_before > now &&
+            wanted.expires <= now + options_.timestamp_life) {
+          state.timestamp = present->document;
+          state.renewal = wanted.expires - renew_before;
+          break;
+        }
+        ++wanted.version;
+      }
+      wanted.expires = now + options_.timestamp_life;
+      auto file = trust::Signed<trust::Timestamp>::of(wanted);
+      file.add(signer->sign(file.message, {{key.id(), key}}).value());
+      state.timestamp = file.to_string();
+      state.renewal = wanted.expires - renew_before;
+      trust_.put_timestamp(owner,
+                           {.version = static_cast<int64_t>(wanted.version), .document = state.timestamp});
+      break;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict || attempt == most_attempts) throw;
+    }
+  state.versions = trust_.versions(owner);
+}
+
+std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, const std::string& name,
+                                                      std::optional<int64_t> generation) const {
+  const TrustRecords::Versions versions = trust_.versions(owner);
+  if (versions.root == 0 || versions.targets == 0) return std::nullopt;
+  const std::shared_ptr<OwnerState> state = state_of(owner);
+  const bool is_package = name.starts_with(trust::package_name(""));
+  for (int attempt = 1;; ++attempt) {
+    const std::scoped_lock lock(state->mutex);
+    bring_up_to_date(owner, *state);
+    trust::Evidence evidence{.owner = owner,
+                             .roots = {},
+                             .targets = state->targets,
+                             .timestamp = state->timestamp,
+                             .proof = {},
+                             .name_file = {}};
+    const auto leaf = state->tree.leaves().find(name);
+    if (leaf == state->tree.leaves().end())
+      return generation ? std::nullopt : std::optional(std::move(evidence));
+    auto file = name_files_.find(owner, name, is_package ? std::nullopt : generation);
+    if (generation && !file) return std::nullopt;
+    if (!generation && (!file || file->version != static_cast<int64_t>(leaf->second.version))) {
+      if (attempt < most_attempts) continue;  // the next one came between the tree and this
+      fail(ErrorKind::unavailable, "{} of {} changes all the time", name, owner);
+    }
+    evidence.proof = state->tree.proof(name).to_string();
+    evidence.name_file = std::move(file->document);
+    return evidence;
+  }
+}
+
+void TrustService::published(const std::string& owner) const {
+  if (trust_.versions(owner).targets == 0) return;
+  const std::shared_ptr<OwnerState> state = state_of(owner);
+  const std::scoped_lock lock(state->mutex);
+  bring_up_to_date(owner, *state);
+}
+
+int64_t TrustService::changes() const { return name_files_.changes(); }
+
+}  // namespace flox::server

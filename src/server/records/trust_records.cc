@@ -1,0 +1,80 @@
+#include "server/records/trust_records.h"
+
+#include "base/error.h"
+
+namespace flox::server {
+namespace {
+
+std::optional<StoredTimestamp> newest_in(Session& session, std::string_view owner, std::string_view role) {
+  auto found = session.row<int64_t, std::string>(
+      "select version, document from metadata where owner = $1 and role = $2 order by version desc limit 1",
+      {owner, role});
+  if (!found) return std::nullopt;
+  return StoredTimestamp{.version = std::get<0>(*found), .document = std::move(std::get<1>(*found))};
+}
+
+}  // namespace
+
+std::optional<StoredTimestamp> TrustRecords::newest(std::string_view owner, std::string_view role) const {
+  return database_.transact(Access::statement,
+                            [&](Session& session) { return newest_in(session, owner, role); });
+}
+
+// Of roots every version is there and stays; of the others the newest.
+void TrustRecords::put(std::string_view owner, std::string_view role, int64_t version,
+                       std::string_view document) {
+  const bool is_root = role == "root";
+  database_.write([&](Session& session) {
+    const auto present = newest_in(session, owner, role);
+    const int64_t next = present ? present->version + 1 : 1;
+    if (is_root ? version != next : version < next)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{}.json of {} has version {}, and the next is {}", role, owner, version, next),
+                  "Read the present one again, and sign its next version.");
+    if (!is_root) session.run("delete from metadata where owner = $1 and role = $2", {owner, role});
+    session.run("insert into metadata (owner, role, version, document) values ($1, $2, $3, $4)",
+                {owner, role, version, document});
+  });
+}
+
+TrustRecords::Versions TrustRecords::versions(std::string_view owner) const {
+  Versions versions;
+  for (const auto& [role, version] : database_.rows<std::string, int64_t>(
+           "select role, max(version) from metadata where owner = $1 group by role", {owner}))
+    (role == "root" ? versions.root : role == "targets" ? versions.targets : versions.timestamp) = version;
+  return versions;
+}
+
+std::optional<std::string> TrustRecords::root(std::string_view owner, std::optional<int64_t> version) const {
+  if (!version) return text_of_newest(owner, "root");
+  auto found = database_.row<std::string>(
+      "select document from metadata where owner = $1 and role = 'root' and version = $2", {owner, *version});
+  return found ? std::optional(std::move(std::get<0>(*found))) : std::nullopt;
+}
+
+std::optional<std::string> TrustRecords::targets(std::string_view owner) const {
+  return text_of_newest(owner, "targets");
+}
+
+std::optional<std::string> TrustRecords::text_of_newest(std::string_view owner, std::string_view role) const {
+  auto found = newest(owner, role);
+  return found ? std::optional(std::move(found->document)) : std::nullopt;
+}
+
+std::optional<StoredTimestamp> TrustRecords::timestamp(std::string_view owner) const {
+  return newest(owner, "timestamp");
+}
+
+void TrustRecords::put_root(std::string_view owner, int64_t version, std::string_view document) {
+  put(owner, "root", version, document);
+}
+
+void TrustRecords::put_targets(std::string_view owner, int64_t version, std::string_view document) {
+  put(owner, "targets", version, document);
+}
+
+void TrustRecords::put_timestamp(std::string_view owner, const StoredTimestamp& timestamp) {
+  put(owner, "timestamp", timestamp.version, timestamp.document);
+}
+
+}  // namespace flox::server

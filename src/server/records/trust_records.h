@@ -1,0 +1,48 @@
+// Signed metadata of the catalog's owners: roots, targets, and the timestamps that the catalog itself signs,
+// (docs/explanation/provenance.md). Name files stand beside what they speak of (name_files.h).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/database/database.h"
+
+namespace flox::server {
+
+struct StoredTimestamp {
+  int64_t version = 0;
+  std::string document;
+};
+
+// Thread-safe. Keeps texts; what they say is the caller's to check.
+class TrustRecords {
+ public:
+  // The database (records/database.h) must outlive it.
+  explicit TrustRecords(Database& database) : database_(database) {}
+
+  struct Versions {
+    int64_t root = 0, targets = 0, timestamp = 0;  // the newest; 0: none
+    bool operator==(const Versions&) const = default;
+  };
+  Versions versions(std::string_view owner) const;
+  // root.json of that version, or the newest.
+  std::optional<std::string> root(std::string_view owner, std::optional<int64_t> version = {}) const;
+  std::optional<std::string> targets(std::string_view owner) const;
+  std::optional<StoredTimestamp> timestamp(std::string_view owner) const;
+  // Each throws Error(conflict) unless its version is higher than that of the newest, which is 0 if there is
+  // none, and for a root unless it is one more. All roots stay; of the others the newest.
+  void put_root(std::string_view owner, int64_t version, std::string_view document);
+  void put_targets(std::string_view owner, int64_t version, std::string_view document);
+  void put_timestamp(std::string_view owner, const StoredTimestamp& timestamp);
+
+ private:
+  std::optional<StoredTimestamp> newest(std::string_view owner, std::string_view role) const;
+  std::optional<std::string> text_of_newest(std::string_view owner, std::string_view role) const;
+  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document);
+
+  Database& database_;
+};
+
+}  // namespace flox::server

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# An owner's root through the catalog: its online key goes into the root, the root goes to the catalog, and another machine takes
+# it from there, by the fingerprint that the owner tells, and later all that follow it.
+# builds: flox flox-catalog
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/support.sh"
+export HOME=$dir FLOX_CATALOG_TOKEN_FILE=$dir/token FLOX_TRUST_DIR=$dir/trust FLOX_TRUST_STATE_DIR=$dir/state
+umask 077
+make_key alice-1 >"$dir/alice.pub"
+start_catalog
+export FLOX_CATALOG_URL=$url
+on_node() { env FLOX_TRUST_DIR="$dir/node" FLOX_TRUST_STATE_DIR="$dir/node-state" "$@"; }
+version_on_node() { on_node flox trust show acme --json | jq .root.version; }
+
+step "the catalog's online key is asked for"
+fingerprint=$(flox trust init acme --signing-key "$dir/alice.pub" 2>"$dir/said")
+equal "$(flox trust show acme --json | jq -r '.roles[] | select(.role == "timestamp") | .keys[0].id | length')" 64
+refused "the catalog has no root of acme" on_node flox trust accept acme --from-catalog --fingerprint "$fingerprint"
+flox trust publish acme 2>"$dir/said"
+
+step "a root from the catalog needs the fingerprint that its owner tells"
+refused "--from-catalog needs --fingerprint" on_node flox trust accept acme --from-catalog
+refused "pass either FILE or --from-catalog" on_node flox trust accept acme
+refused "Ask the owner which one is right" on_node flox trust accept acme --from-catalog --fingerprint "$(printf '0%.0s' {1..64})"
+refused "Pass all 64 digits" on_node flox trust accept acme --from-catalog --fingerprint "${fingerprint:0:12}"
+[ ! -e "$dir/node" ] || die "a refused root left something"
+on_node flox trust accept acme --from-catalog --fingerprint "$fingerprint" >"$dir/said"
+contains "$(cat "$dir/said")" "acme is trusted: root.json version 1"
+equal "$(version_on_node)" 1
+
+step "later roots follow by their chain"
+flox trust rotate acme root 2>"$dir/said"
+flox trust rotate acme targets 2>"$dir/said"
+flox trust publish acme 2>"$dir/said"
+newest=$(flox trust show acme --json | jq -r .fingerprint)
+refused "Ask the owner which one is right" on_node flox trust accept acme --from-catalog --fingerprint "$fingerprint"
+on_node flox trust accept acme --from-catalog --fingerprint "$newest" >"$dir/said"
+equal "$(version_on_node)" 3
+
+step "without a catalog, what is missing is said"
+stop_catalog
+refused "cannot be reached" flox trust init other --signing-key "$dir/alice.pub"
+FLOX_CATALOG_URL="" refused "FLOX_CATALOG_URL" flox trust init other --signing-key "$dir/alice.pub"
+[ ! -e "$dir/trust/other" ] || die "a failed init left something"
