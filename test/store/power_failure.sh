@@ -71,6 +71,6 @@ step "in a bare chroot nobody can tell boots apart: what was realised there is l
 without_proc() { unshare --mount bash -c 'mount -t tmpfs none /proc && exec "$@"' _ "$@"; }
 bare() { without_proc flox --root "$WORK/bare" store realise --cache "file://$WORK/cache" --trusted-key "$KEY" "$WHOLE" 2>&1; }
 bare >/dev/null
-contains "$(bare)" "comparing them"
+contains "$(bare)" "verifying them"
 case $(bare) in *comparing*) die "what had been looked at was compared again" ;; esac
 clean "$WORK/bare"
