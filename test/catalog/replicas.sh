@@ -15,7 +15,7 @@ start_replica() {  # NUMBER
   rm -f "$dir/port-$1"
   local options=("${CATALOG_OPTIONS[@]}")
   [ "$1" = 1 ] || options=("${options[@]/endpoint=$S3_URL/endpoint=$S3_PROXY}")
-  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${options[@]}" --presign always "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
+  flox-catalog --listen 127.0.0.1:0 --data "$dir/data-$1" "${options[@]}" --online-key "$dir/online.key" --presign always "${keys[@]}" --token-file "$dir/token" --port-file "$dir/port-$1" 2>>"$dir/log-$1" &
   replica[$1]=$!
 }
 replica=()
@@ -65,6 +65,26 @@ jq -sc '[.[] | select(.path | contains("X-Amz-Signature="))]' "$backend_dir/prox
 equal "$(jq length "$dir/redirected")" 2
 equal "$(jq '[.[] | select(.headers | has("authorization") or has("x-amz-security-token"))] | length' "$dir/redirected")" 0
 if grep -qF "$token" "$backend_dir/proxy.log"; then die "the bucket was told the catalog's token"; fi
+
+step "both sign timestamps with one key: what one publishes for an owner, a machine verifies with the other"
+signing() {
+  env HOME="$dir/home" FLOX_ALLOW_UNSIGNED=false FLOX_TRUST_DIR="$dir/trust" FLOX_TRUST_STATE_DIR="$dir/trust-state" FLOX_CATALOG_URL="$url" \
+    FLOX_CATALOG_TOKEN="$token" FLOX_SIGNING_PRIVATE_KEY="$dir/key-1" FLOX_TRUSTED_KEYS="$public_key" "$@"
+}
+online_key() { curl -fs "$url/api/v1/trust/online-key" | jq -r .public_key; }
+here
+first=$(online_key)
+signing flox trust init signers 2>"$dir/said"
+signing flox trust publish signers 2>>"$dir/said"
+there
+equal "$(online_key)" "$first"
+signing flox --root "$dir/laptop" publish --owner signers --store-path "$real" --name signed --version 1.0 2>>"$dir/said" || die "$(cat "$dir/said")"
+here
+signing flox --root "$dir/laptop" publish --owner signers --store-path "$real" --name signed --version 1.1 2>>"$dir/said" || die "$(cat "$dir/said")"
+for side in here there; do
+  $side
+  contains "$(signing flox show signed)" "packages/signed version 2, signed by key-1"
+done
 
 step "the names of packages that one has in memory are those that the other publishes"
 here

@@ -55,7 +55,16 @@ struct TrustService::OwnerState {
 };
 
 TrustService::TrustService(TrustRecords& trust, const NameFiles& name_files, TrustOptions options)
-    : trust_(trust), name_files_(name_files), options_(std::move(options)) {}
+    : trust_(trust), name_files_(name_files), options_(std::move(options)) {
+  const std::string key = online_key().to_string();
+  if (const std::string known = trust_.exchange_online_key(key); !known.empty() && known != key)
+    log::warning(
+        "timestamps were signed by {} so far, and this catalog signs by {}: nodes refuse that until each "
+        "owner "
+        "has named it (flox trust rotate OWNER timestamp). Catalogs that share a database need the same "
+        "--online-key",
+        known, key);
+}
 TrustService::~TrustService() = default;
 
 Error TrustService::missing(const std::string& owner, std::string_view file, std::optional<int64_t> version) {

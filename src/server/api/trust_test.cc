@@ -217,6 +217,13 @@ TEST_F(TrustTest, names_of_which_nothing_is_signed_have_evidence_of_that_the_own
   EXPECT_FALSE(trust_.has_root("beta"));
 }
 
+TEST_F(TrustTest, a_catalog_that_signs_with_another_key_than_before_knows_it) {
+  const std::string first = owner_.online_key.public_key().to_string();
+  EXPECT_EQ(trust_records_.exchange_online_key(first), first);  // as the service has noted it
+  const TrustService other(trust_records_, name_files_, {.online_key = owner_.signing_key});
+  EXPECT_EQ(trust_records_.exchange_online_key(first), owner_.signing_key.public_key().to_string());
+}
+
 TEST_F(TrustTest, the_online_key_is_made_once_and_is_its_owners_alone) {
   const fs::path file = dir_.path() / "online.key";
   const std::string made = read_or_make_online_key(file).public_key().to_string();

@@ -73,6 +73,17 @@ void TrustRecords::put_targets(std::string_view owner, int64_t version, std::str
   put(owner, "targets", version, document);
 }
 
+std::string TrustRecords::exchange_online_key(std::string_view public_key) {
+  return database_.write([&](Session& session) {
+    const auto known = session.row<std::string>("select value from settings where name = 'online_key'");
+    session.run(
+        "insert into settings (name, value) values ('online_key', $1) on conflict (name) do update set "
+        "value = excluded.value",
+        {public_key});
+    return known ? std::get<0>(*known) : std::string();
+  });
+}
+
 void TrustRecords::put_timestamp(std::string_view owner, const StoredTimestamp& timestamp) {
   put(owner, "timestamp", timestamp.version, timestamp.document);
 }

@@ -35,6 +35,8 @@ class TrustRecords {
   // none, and for a root unless it is one more. All roots stay; of the others the newest.
   void put_root(std::string_view owner, int64_t version, std::string_view document);
   void put_targets(std::string_view owner, int64_t version, std::string_view document);
+  // Notes the key that signs timestamps from now on; gives the one that did so far, empty if none has.
+  std::string exchange_online_key(std::string_view public_key);
   void put_timestamp(std::string_view owner, const StoredTimestamp& timestamp);
 
  private:
