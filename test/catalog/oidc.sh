@@ -36,6 +36,7 @@ operate() { FLOX_CATALOG_TOKEN=$operator flox "$@"; }
 push() { ask POST "/api/v1/environments/acme/web" -H "Authorization: Bearer $1" -d '{"manifest":"x","lock":{"lockfile-version":1,"manifest":{},"packages":[]}}'; }
 # log_in_as LOGIN: flox auth login, and somebody who opens the page.
 log_in_as() {
+  rm -f "$dir/login"  # the page of the login before
   flox auth login 2>"$dir/login" &
   local login=$!
   wait_until 30 "the login's page" grep -q '^Open http' "$dir/login"
