@@ -177,7 +177,9 @@ int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
     // Through stdio: a stream of C++ forgets why it could not write.
     std::ostringstream text;
     const int code = app.exit(request, text, text);
-    std::fputs(text.str().c_str(), stdout);
+    errno = 0;
+    if (std::fputs(text.str().c_str(), stdout) == EOF && errno != 0)
+      fail_errno(errno, "writing to standard output");
     return code;
   } catch (const CLI::ParseError& error) {
     throw usage_error(app, error, arguments);
