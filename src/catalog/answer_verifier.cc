@@ -113,9 +113,10 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
                            advice_to_trust(answer.evidence->owner));
   return in_context(what, [&] {
     const trust::Evidence evidence = with_newer_roots(*answer.evidence, store_, options_.root);
-    const auto [file, provenance] = verifier_.verify_package_file(evidence, descriptor.pkg_path);
+    const trust::VerifiedPackage verified = verifier_.verify_package_file(evidence, descriptor.pkg_path);
     const env::LockedPackage& package = answer.package;
-    const std::vector<PackageBuild> builds = signed_builds(file, descriptor.pkg_path, descriptor.version);
+    const std::vector<PackageBuild> builds =
+        signed_builds(verified.file, descriptor.pkg_path, descriptor.version);
     const PackageBuild* chosen = choose(builds, {.system = std::string(system), .cpu_level = cpu_level()},
                                         VersionConstraint(descriptor.version.value_or("")));
     const std::string given = build_name(package.version, variant_of(package));
@@ -130,7 +131,7 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
                          build_name(chosen->version, chosen->variant), chosen->system));
     if (package.outputs != chosen->outputs || !installs_all_outputs(package))
       refuse(fmt::format("version {} has other store paths than {} has signed", given, evidence.owner));
-    trust::Provenance origin = verifier_.verify_package(evidence, record_of(*chosen));
+    trust::Provenance origin = verified.of(record_of(*chosen));
     if (origin.yanked)
       options_.warn(fmt::format("{} {} was withdrawn by {}: {}", what, given, evidence.owner,
                                 printable(*origin.yanked)));

@@ -219,22 +219,23 @@ VerifiedPackage Verifier::verify_package_file(const Evidence& evidence, std::str
   return {.file = result.name->file.content, .provenance = result.provenance()};
 }
 
-Provenance Verifier::verify_package(const Evidence& evidence, const PackageRecord& record) {
-  state_->store.require_package(evidence.owner, record.name);
-  const auto result = state_->verify(evidence, package_name(record.name), std::nullopt);
-  const auto& targets = result.name->file.content.targets;
-  const auto found = targets.find(record.target_path());
-  if (found == targets.end())
+Provenance VerifiedPackage::of(const PackageRecord& record) const {
+  const auto found = file.targets.find(record.target_path());
+  if (found == file.targets.end())
     fail(ErrorKind::untrusted, "{} {} for {}: {} has signed no such build", record.name,
-         printable(record.version), printable(record.target_path()), evidence.owner);
+         printable(record.version), printable(record.target_path()), file.owner);
   const Target expected = record.to_target();
   if (found->second.length != expected.length || found->second.sha256 != expected.sha256 ||
       found->second.outputs != expected.outputs)
     fail(ErrorKind::untrusted, "{} {}: the catalog's answer is not what {} has signed for {}", record.name,
-         printable(record.version), evidence.owner, printable(record.target_path()));
-  Provenance provenance = result.provenance();
-  provenance.yanked = found->second.yanked;
-  return provenance;
+         printable(record.version), file.owner, printable(record.target_path()));
+  Provenance result = provenance;
+  result.yanked = found->second.yanked;
+  return result;
+}
+
+Provenance Verifier::verify_package(const Evidence& evidence, const PackageRecord& record) {
+  return verify_package_file(evidence, record.name).of(record);
 }
 
 Provenance Verifier::verify_environment(const Evidence& evidence, const EnvironmentRecord& record) {

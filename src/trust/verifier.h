@@ -82,6 +82,10 @@ struct Provenance {
 struct VerifiedPackage {
   NameFile file;
   Provenance provenance;
+
+  // Whose a build of the package is, with `yanked` as the file says. Throws Error(untrusted) unless the record
+  // is exactly what the file says.
+  Provenance of(const PackageRecord& record) const;
 };
 
 // Thread-safe. Files that were verified once are remembered by their hash for the object's life, so that of
@@ -98,8 +102,8 @@ class Verifier {
 
   // The whole file of a package, for who chooses among its builds.
   VerifiedPackage verify_package_file(const Evidence& evidence, std::string_view package);
-  // That the record is exactly what the package's file says. The owner is the evidence's, who must be trusted
-  // for the package.
+  // The same for one build of it (VerifiedPackage::of). The owner is the evidence's, who must be trusted for
+  // the package.
   Provenance verify_package(const Evidence& evidence, const PackageRecord& record);
   // That the environment is exactly what its file says; the evidence must be of its owner.
   Provenance verify_environment(const Evidence& evidence, const EnvironmentRecord& record);
