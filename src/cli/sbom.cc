@@ -1,5 +1,4 @@
 // flox sbom: what an environment, a package or a pod consists of, as a software bill of materials.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -10,6 +9,7 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/rfc3339.h"
 #include "cli/closure_target.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -42,7 +42,7 @@ std::string created_at(const std::string& given) {
                              given.empty() ? "SOURCE_DATE_EPOCH" : "--created", printable(text, 60)),
                  "Write seconds, as 'date +%s' prints them.");
   }
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+  return rfc3339(seconds);
 }
 
 trust::Bill bill_of(const store::LocalStore& store, const Config& config, const TargetOptions& options) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/rfc3339.h"
 
 namespace flox::trust {
 
@@ -29,13 +30,6 @@ Time parse_time(std::string_view text) {
   fail(ErrorKind::invalid_input, "'{}' is not a time as 2027-01-31T12:00:00Z", printable(text, 100));
 }
 
-std::string time_text(Time time) {
-  const auto day_start = floor<days>(time);
-  const year_month_day date(day_start);
-  const hh_mm_ss clock(time - day_start);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-}
+std::string time_text(Time time) { return rfc3339(time.time_since_epoch().count()); }
 
 }  // namespace flox::trust

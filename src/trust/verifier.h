@@ -83,8 +83,8 @@ struct VerifiedPackage {
   NameFile file;
   Provenance provenance;
 
-  // Whose a build of the package is, with `yanked` as the file says. Throws Error(untrusted) unless the record
-  // is exactly what the file says.
+  // Whose a build of the package is, with `yanked` as the file says. Throws Error(untrusted) unless the
+  // record is exactly what the file says.
   Provenance of(const PackageRecord& record) const;
 };
 

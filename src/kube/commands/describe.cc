@@ -1,9 +1,9 @@
 // flox kube describe: all that is known of a pod.
 #include <fmt/format.h>
 
-#include <ctime>
 #include <memory>
 
+#include "base/rfc3339.h"
 #include "kube/commands/commands.h"
 #include "kube/commands/find_pods.h"
 #include "kube/commands/table.h"
@@ -11,15 +11,7 @@
 namespace flox::kube {
 namespace {
 
-std::string time_text(UnixTime time) {
-  if (time <= 0) return "never";
-  char text[64];
-  const std::time_t seconds = time;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
+std::string time_text(UnixTime time) { return time <= 0 ? "never" : rfc3339(time); }
 
 void print_map(const char* title, const StringMap& map) {
   bool first = true;

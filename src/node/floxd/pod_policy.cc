@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "base/settings/units.h"
 
 namespace flox::node {
@@ -19,18 +20,6 @@ policy::Defaults defaults_of(const Config& config) {
   return {.install = config.pod_install,
           .nix_mutable = config.allow_nix_mutable,
           .store_view = config.store_view};
-}
-
-// RFC 3339 with milliseconds, UTC.
-std::string now_text() {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, milliseconds);
 }
 
 }  // namespace
@@ -79,10 +68,15 @@ PodRequest::~PodRequest() {
   owner_.metrics_.decided(outcome_ != "denied");
   if (!owner_.audit_.is_on()) return;
   try {
-    nlohmann::ordered_json line = {{"time", now_text()},           {"event", event_},
-                                   {"decision", outcome_},         {"namespace", container_.pod_namespace},
-                                   {"pod", container_.pod_name},   {"pod_id", container_.pod_id},
-                                   {"container", container_.name}, {"service_account", nullptr}};
+    nlohmann::ordered_json line = {
+        {"time", rfc3339(std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()))},
+        {"event", event_},
+        {"decision", outcome_},
+        {"namespace", container_.pod_namespace},
+        {"pod", container_.pod_name},
+        {"pod_id", container_.pod_id},
+        {"container", container_.name},
+        {"service_account", nullptr}};
     if (subject_.service_account) line["service_account"] = *subject_.service_account;
     nlohmann::ordered_json asked = nlohmann::ordered_json::array(), signers = asked;
     for (const policy::Asked& each : asked_) {

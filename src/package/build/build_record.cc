@@ -1,6 +1,5 @@
 #include "package/build/build_record.h"
 
-#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,14 +8,13 @@
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/rfc3339.h"
 
 namespace flox::package {
 namespace {
 
 constexpr size_t max_manifest = 4 << 20;   // bytes
 constexpr size_t max_statement = 1 << 20;  // bytes
-
-std::string time_text(std::time_t time) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(time)); }
 
 std::string this_host() {
   std::array<char, 256> name{};
@@ -69,8 +67,8 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     provenance.sandbox = "none";
     provenance.builder = circumstances.builder.empty() ? this_host() : circumstances.builder;
     provenance.builder_version = FLOX_VERSION;
-    provenance.started_at = time_text(circumstances.started_at);
-    provenance.finished_at = time_text(std::time(nullptr));
+    provenance.started_at = rfc3339(circumstances.started_at);
+    provenance.finished_at = rfc3339(std::time(nullptr));
     provenance.inputs.push_back(circumstances.sources);
     const Directory project(request.project);
     add_file(provenance, project, "manifest.toml");

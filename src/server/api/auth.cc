@@ -39,11 +39,11 @@ json to_json(const Token& token) {
           {"owner", token.owner},
           {"scope", to_text(token.role)},
           {"description", token.description},
-          {"created_at", rfc3339(token.created_at)},
+          {"created_at", recorded_time(token.created_at)},
           {"created_by", token.created_by},
-          {"expires_at", rfc3339(token.expires_at)},
-          {"last_used_at", rfc3339(token.last_used_at)},
-          {"revoked_at", rfc3339(token.revoked_at)}};
+          {"expires_at", recorded_time(token.expires_at)},
+          {"last_used_at", recorded_time(token.last_used_at)},
+          {"revoked_at", recorded_time(token.revoked_at)}};
 }
 
 ServerResponse show_login(ApiContext& context, const Call&) {
@@ -107,7 +107,7 @@ ServerResponse who_am_i(ApiContext& context, const Call& call) {
                   {"token", caller.token},
                   {"scope", to_text(caller.limit)},
                   {"owners", std::move(owners)},
-                  {"expires_at", token ? rfc3339(token->expires_at) : ""}});
+                  {"expires_at", token ? recorded_time(token->expires_at) : ""}});
 }
 
 // What a token is to be, as its maker asks for it. Throws Error(invalid_input).
