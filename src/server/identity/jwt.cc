@@ -2,7 +2,6 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
@@ -11,6 +10,7 @@
 
 #include "base/data/base64url.h"
 #include "base/data/json.h"
+#include "base/data/jws.h"
 #include "base/error.h"
 
 namespace flox::server {
@@ -31,7 +31,6 @@ constexpr size_t ed25519_size = 32;
 constexpr const char* token_name = "the token";
 constexpr const char* keys_name = "the issuer's keys";
 
-using PKey = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
 using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
 using Builder = std::unique_ptr<OSSL_PARAM_BLD, decltype(&OSSL_PARAM_BLD_free)>;
@@ -65,23 +64,23 @@ std::vector<std::string> audiences_in(const json& claims) {
   return result;
 }
 
-json object_of(std::string_view part, const char* what, const JsonLimits& limits) {
-  const json object = parse_json(in_context(what, [&] { return from_base64url(part); }), what, limits);
+json object_of(std::string_view text, const char* what, const JsonLimits& limits) {
+  const json object = parse_json(text, what, limits);
   if (!object.is_object()) fail(ErrorKind::invalid_input, "{} is not an object", what);
   return object;
 }
 
-PKey key_from(const char* type, OSSL_PARAM* parameters) {
+EvpKey key_from(const char* type, OSSL_PARAM* parameters) {
   const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr), EVP_PKEY_CTX_free);
   EVP_PKEY* made = nullptr;
   if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
-    return {nullptr, EVP_PKEY_free};
-  return {made, EVP_PKEY_free};
+    return {};
+  return EvpKey(made);
 }
 
 // RFC 7518, section 6.3.1.
-PKey rsa_key(const json& key) {
+EvpKey rsa_key(const json& key) {
   const std::string modulus = from_base64url(string_member(key, "n", keys_name));
   const std::string exponent = from_base64url(string_member(key, "e", keys_name));
   if (modulus.size() > most_rsa_bits / 8 || exponent.size() > 8)
@@ -95,13 +94,13 @@ PKey rsa_key(const json& key) {
   const Builder builder(OSSL_PARAM_BLD_new(), OSSL_PARAM_BLD_free);
   if (!builder || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1)
-    return {nullptr, EVP_PKEY_free};
+    return {};
   const Params parameters(OSSL_PARAM_BLD_to_param(builder.get()), OSSL_PARAM_free);
   return key_from("RSA", parameters.get());
 }
 
 // RFC 7518, section 6.2.1.
-PKey p256_key(const json& key) {
+EvpKey p256_key(const json& key) {
   const std::string x = from_base64url(string_member(key, "x", keys_name));
   const std::string y = from_base64url(string_member(key, "y", keys_name));
   if (x.size() != coordinate_size || y.size() != coordinate_size)
@@ -116,40 +115,17 @@ PKey p256_key(const json& key) {
 }
 
 // RFC 8037, section 2.
-PKey ed25519_key(const json& key) {
+EvpKey ed25519_key(const json& key) {
   const std::string x = from_base64url(string_member(key, "x", keys_name));
   if (x.size() != ed25519_size) fail(ErrorKind::invalid_input, "it is not of {} bytes", ed25519_size);
-  return {EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(x), x.size()), EVP_PKEY_free};
-}
-
-// The two numbers of an ES256 signature (RFC 7518, section 3.4) as OpenSSL has them; empty if it is none.
-std::string der_signature(std::string_view signature) {
-  if (signature.size() != 2 * coordinate_size) return {};
-  const std::unique_ptr<ECDSA_SIG, decltype(&ECDSA_SIG_free)> parts(ECDSA_SIG_new(), ECDSA_SIG_free);
-  BIGNUM* r = BN_bin2bn(unsigned_bytes(signature), coordinate_size, nullptr);
-  BIGNUM* s = BN_bin2bn(unsigned_bytes(signature.substr(coordinate_size)), coordinate_size, nullptr);
-  if (!parts || r == nullptr || s == nullptr || ECDSA_SIG_set0(parts.get(), r, s) != 1) {
-    BN_free(r);
-    BN_free(s);
-    return {};
-  }
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(parts.get(), &der);
-  std::string result(reinterpret_cast<char*>(der), size > 0 ? static_cast<size_t>(size) : 0);
-  OPENSSL_free(der);
-  return result;
+  return EvpKey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, unsigned_bytes(x), x.size()));
 }
 
 }  // namespace
 
 Jwt Jwt::parse(std::string_view token) {
-  if (token.size() > longest_token)
-    fail(ErrorKind::invalid_input, "{} is over {} bytes", token_name, longest_token);
-  const size_t first = token.find('.');
-  const size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
-    fail(ErrorKind::invalid_input, "{} is not a signed JSON Web Token", token_name);
-  const json header = object_of(token.substr(0, first), "the token's header", header_limits);
+  CompactJws parts = CompactJws::parse(token, longest_token, token_name);
+  const json header = object_of(parts.header, "the token's header", header_limits);
   Jwt result;
   result.algorithm = string_member(header, "alg", token_name);
   if (result.algorithm != "RS256" && result.algorithm != "ES256" && result.algorithm != "EdDSA")
@@ -158,23 +134,22 @@ Jwt Jwt::parse(std::string_view token) {
   if (header.contains("crit"))
     fail(ErrorKind::invalid_input, "{} has critical extensions, which are not known here", token_name);
   result.key_id = optional_string(header, "kid", token_name);
-  result.claims = object_of(token.substr(first + 1, second - first - 1), "the token's claims", claims_limits);
+  result.claims = object_of(parts.payload, "the token's claims", claims_limits);
   result.issuer = string_member(result.claims, "iss", token_name);
   result.subject = string_member(result.claims, "sub", token_name);
   result.audiences = audiences_in(result.claims);
   result.expires_at = time_in(result.claims, "exp");
   if (result.expires_at == 0) fail(ErrorKind::invalid_input, "{} has no 'exp'", token_name);
   result.not_before = time_in(result.claims, "nbf");
-  result.signed_text = token.substr(0, second);
-  result.signature =
-      in_context("the token's signature", [&] { return from_base64url(token.substr(second + 1)); });
+  result.signed_text = std::move(parts.signed_text);
+  result.signature = std::move(parts.signature);
   return result;
 }
 
 struct JsonWebKeys::Key {
   std::string id;
   std::string algorithm;
-  PKey key{nullptr, EVP_PKEY_free};
+  EvpKey key;
 };
 
 JsonWebKeys::JsonWebKeys() = default;
@@ -224,14 +199,7 @@ bool JsonWebKeys::has_key_for(const Jwt& token) const { return key_for(token) !=
 
 bool JsonWebKeys::verify(const Jwt& token) const {
   const Key* key = key_for(token);
-  if (key == nullptr) return false;
-  const std::string signature = token.algorithm == "ES256" ? der_signature(token.signature) : token.signature;
-  if (signature.empty()) return false;
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  const EVP_MD* digest = token.algorithm == "EdDSA" ? nullptr : EVP_sha256();
-  return context && EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key->key.get()) == 1 &&
-         EVP_DigestVerify(context.get(), unsigned_bytes(signature), signature.size(),
-                          unsigned_bytes(token.signed_text), token.signed_text.size()) == 1;
+  return key != nullptr && verifies(key->key.get(), token.algorithm, token.signed_text, token.signature);
 }
 
 }  // namespace flox::server
