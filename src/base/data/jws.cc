@@ -40,7 +40,8 @@ std::string der_signature(std::string_view signature) {
 void EvpKeyFree::operator()(evp_pkey_st* key) const noexcept { EVP_PKEY_free(key); }
 
 CompactJws CompactJws::parse(std::string_view token, size_t longest, std::string_view what) {
-  if (token.size() > longest) fail(ErrorKind::invalid_input, "{} has more than {} bytes", what, longest);
+  if (token.size() > longest)
+    fail(ErrorKind::invalid_input, "{} is over {} bytes, more than is read", what, longest);
   const size_t first = token.find('.');
   const size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
   if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos)
