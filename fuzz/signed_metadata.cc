@@ -5,6 +5,7 @@
 #include "trust/canonical_json.h"
 #include "trust/metadata.h"
 #include "trust/metadata_header.h"
+#include "trust/name_tree.h"
 #include "trust/verifier.h"
 
 namespace flox::fuzz {
@@ -51,6 +52,17 @@ void read_proof(std::string_view input) {
   for (const uint64_t leaves : {uint64_t{0}, uint64_t{1}, proof.index + 1, uint64_t{1} << 52})
     require(!accepts([&] { proof.verify(std::string(64, '0'), leaves); }, {ErrorKind::untrusted}),
             "nothing has the hash 0");
+}
+
+void read_name_tree(std::string_view input) {
+  NameTree names;
+  if (!accepts([&] { names = NameTree::parse(input, "input"); })) return;
+  require(NameTree::parse(names.to_string(), "again").to_string() == names.to_string(),
+          "a tree of names has one text");
+  MerkleTree tree;
+  if (!accepts([&] { tree = MerkleTree(names.entries); })) return;
+  const std::string root = tree.root();
+  for (const auto& [name, leaf] : tree.leaves()) tree.proof(name).verify(root, tree.size());
 }
 
 void read_evidence(std::string_view input) {

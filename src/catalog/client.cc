@@ -1,5 +1,7 @@
 #include "catalog/client.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -23,7 +25,8 @@ constexpr BodyLimit max_answer(16 << 20);
 constexpr const char* answer_name = "the catalog's answer";
 constexpr const char* trust_path = "/api/v1/trust";
 constexpr size_t longest_message = 300;  // characters
-constexpr size_t most_builds = 20'000;   // in one answer
+constexpr size_t most_builds = 20'000;   // in one answer, and of one package
+constexpr size_t builds_of_a_page = 1'000;
 
 // A member that is text, or nothing; one line, since people get to read it.
 std::string text(const json& object, const char* key) {
@@ -210,7 +213,16 @@ Resolved Client::resolve(std::string_view install_id, const env::InstallDescript
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
   std::string what = fmt::format("package '{}'", name);
-  auto builds = state_->ask(get("/api/v1/catalog/packages/" + url_encode(name)), what, builds_of);
+  std::vector<PackageBuild> builds;
+  for (int page = 1;; ++page) {
+    auto some = state_->ask(get(fmt::format("/api/v1/catalog/packages/{}?page={}", url_encode(name), page)),
+                            what, builds_of);
+    const bool is_last = some.size() < builds_of_a_page;
+    std::ranges::move(some, std::back_inserter(builds));
+    if (builds.size() > most_builds)
+      state_->refuse_answer(what, fmt::format("it has more than {} builds", most_builds));
+    if (is_last) break;
+  }
   if (builds.empty()) fail(ErrorKind::not_found, "{}: the catalog has no build of it", what);
   return builds;
 }
@@ -227,7 +239,8 @@ Pushed Client::environment(const EnvironmentName& name) {
   return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [&](const json& answer) {
     return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
                   env::Lockfile::parse(member(answer, "lock", answer_name).dump()),
-                  evidence_of(answer, trust::environment_name(name.name))};
+                  evidence_of(answer, trust::environment_name(name.name)),
+                  optional_string(answer, "pushed_at", answer_name)};
   });
 }
 
@@ -293,6 +306,16 @@ std::optional<trust::Evidence> Client::evidence(std::string_view owner, std::str
     return trust::Evidence::from_json(parse_json(*text, answer_name));
   } catch (const Error& error) {
     state_->refuse_answer(fmt::format("what {} has signed of {}", owner, name), error.what());
+  }
+}
+
+std::optional<trust::NameTree> Client::names(std::string_view owner) {
+  const auto text = trust_file(fmt::format("/{}/names", url_encode(owner)));
+  if (!text) return std::nullopt;
+  try {
+    return trust::NameTree::parse(*text, answer_name);
+  } catch (const Error& error) {
+    state_->refuse_answer(fmt::format("the names of {}", owner), error.what());
   }
 }
 

@@ -13,6 +13,7 @@
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
+#include "trust/name_tree.h"
 #include "trust/verifier.h"
 
 namespace flox::catalog {
@@ -30,6 +31,7 @@ struct Pushed {
   std::string manifest;  // manifest.toml
   env::Lockfile lock;
   std::optional<trust::Evidence> evidence;
+  std::string pushed_at;  // RFC 3339, as the catalog says
 };
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
@@ -80,6 +82,8 @@ class Client {
   // What is signed of that name ("packages/web"). Without a name file if the name is new; nothing if the
   // owner has no root there.
   std::optional<trust::Evidence> evidence(std::string_view owner, std::string_view name);
+  // All names of the owner that may be seen, with its timestamp, not verified; nothing as above.
+  std::optional<trust::NameTree> names(std::string_view owner);
   // Throws Error(untrusted) if the token or the file is refused, conflict if its version is not the next.
   void put_root(std::string_view owner, const std::string& text);
   void put_targets(std::string_view owner, const std::string& text);

@@ -22,12 +22,11 @@
 #include "base/settings/options.h"
 #include "base/settings/read.h"
 #include "server/api/api.h"
-#include "server/files/directory_store.h"
-#include "server/files/s3_store.h"
+#include "server/commands.h"
 #include "server/identity/accounts.h"
 #include "server/records/clock.h"
-#include "server/records/database.h"
 #include "server/settings.h"
+#include "server/storage.h"
 
 namespace {
 
@@ -109,24 +108,6 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the others
 };
 
-std::unique_ptr<server::Database> open_database(const server::ServerSettings& options) {
-  if (options.database.empty()) return server::open_database(options.data);
-  return server::open_database(
-      options.database, options.database_password_file.empty()
-                            ? options.database_password
-                            : in_context("--database-password-file",
-                                         [&] { return read_secret_file(options.database_password_file); }));
-}
-
-std::unique_ptr<server::ObjectStore> open_files(const server::ServerSettings& options) {
-  const server::Presign presign = server::presign_of(options.presign);
-  if (options.files.empty()) return std::make_unique<server::DirectoryStore>(options.data / "cache");
-  if (options.database.empty())
-    fail_usage("flox-catalog: --files needs --database, which catalogs that share a bucket share, too",
-               "Pass --database postgresql://USER@HOST/DATABASE.");
-  return std::make_unique<server::S3Store>(options.files, options.data / "uploads", presign);
-}
-
 // The files of --data itself.
 uint64_t database_bytes(const server::ServerSettings& options) {
   uint64_t bytes = 0;
@@ -194,9 +175,7 @@ void serve(const server::ServerSettings& options) {
   const server::RegisteredKeys keys(options.trusted_keys);
   if (options.timestamp_life < std::chrono::seconds(2))
     fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
-  server::CacheLimits limits{.max_upload = options.max_upload.bytes,
-                             .max_store_bytes = options.max_store_bytes.bytes,
-                             .orphan_age = options.orphan_age};
+  server::CacheLimits limits = server::cache_limits(options);
   const std::shared_ptr<HttpTls> tls = make_tls(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
@@ -209,10 +188,10 @@ void serve(const server::ServerSettings& options) {
   std::signal(SIGPIPE, SIG_IGN);
 
   fs::create_directories(options.data);
-  const std::unique_ptr<server::Database> database = open_database(options);
+  const std::unique_ptr<server::Database> database = server::open_storage_database(options);
   server::Records records(*database);
   server::EnvironmentRecords environments(*database);
-  const std::unique_ptr<server::ObjectStore> files = open_files(options);
+  const std::unique_ptr<server::ObjectStore> files = server::open_storage_files(options, server::Use::serve);
   limits.database_bytes = database_bytes(options);
   server::NarRecords nars(*database);
   server::CacheFiles cache(*files, nars, keys, limits);
@@ -261,7 +240,8 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  flox-catalog --data ./catalog\n"
         "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
-        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n\n"
+        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n"
+        "  flox-catalog --data ./catalog export ./backup\n\n"
         "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
     server::ServerSettings options;
     bool verbose = false;
@@ -270,9 +250,14 @@ int main(int argc, char** argv) {
     read_variables(groups);
     add_setting_options(app, options);
     app.add_flag("--verbose", verbose, "Log every request.");
+    std::function<void()> work = [&] { serve(options); };
+    server::add_export_command(app, options, work);
+    server::add_import_command(app, options, work);
+    server::add_mirror_command(app, options, work);
+    server::add_copy_command(app, options, work);
     return run_command_line(app, argc, argv, [&] {
       if (verbose) log::set_level(log::Level::debug);
-      serve(options);
+      work();
       return 0;
     });
   });

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -104,7 +103,6 @@ class CacheFiles {
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};
   std::atomic<int> unpacking_{0};  // uploads that are decompressed while they arrive
-  std::mutex memory_mutex_;        // one unusually large decompressor at a time
 };
 
 }  // namespace flox::server
