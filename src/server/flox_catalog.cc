@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
-#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -26,6 +24,7 @@
 #include "server/identity/accounts.h"
 #include "server/records/clock.h"
 #include "server/settings.h"
+#include "server/stop_signals.h"
 #include "server/storage.h"
 
 namespace {
@@ -132,22 +131,6 @@ void say_what_is_on(const server::ServerSettings& options, uint16_t port, const 
     log::info("signatures are verified with the trusted keys {}", keys.names());
 }
 
-// Until SIGTERM or SIGINT; SIGHUP reads the certificate again.
-void wait_for_end(const sigset_t& signals, HttpTls* tls) {
-  for (;;) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal != SIGHUP) return log::info("stopping: {}", strsignal(signal));
-    if (tls == nullptr) continue;
-    try {
-      tls->reload();
-      log::info("the TLS certificate and key were read again");
-    } catch (const Error& error) {
-      log::error("the old TLS certificate stays in use: {}. {}", error.what(), error.advice());
-    }
-  }
-}
-
 server::AccountOptions account_options(const server::ServerSettings& options) {
   if (options.oidc_issuer.empty() != options.oidc_client_id.empty())
     fail_usage("flox-catalog: only one of --oidc-issuer and --oidc-client-id is given",
@@ -180,12 +163,7 @@ void serve(const server::ServerSettings& options) {
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
 
-  // Blocked before any thread starts, so that only sigwait sees them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  const server::StopSignals signals;  // before any thread starts
 
   fs::create_directories(options.data);
   const std::unique_ptr<server::Database> database = server::open_storage_database(options);
@@ -196,6 +174,7 @@ void serve(const server::ServerSettings& options) {
   server::NarRecords nars(*database);
   server::CacheFiles cache(*files, nars, keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
+  std::atomic<bool> is_stopping{false};
   server::AttestationRecords attestations(*database);
   server::Accounts accounts(*database, std::move(wanted));
   server::TrustRecords trust_records(*database);
@@ -205,11 +184,14 @@ void serve(const server::ServerSettings& options) {
       trust_records, name_files,
       {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
   server::Api api(records, environments, attestations, trust, cache, keys, accounts,
-                  {.public_url = options.public_url, .further_metrics = [&] {
-                     const HttpServer* http = serving;
-                     return http == nullptr ? std::string()
-                                            : metrics_text(http->counters(), "flox_catalog_http_");
-                   }});
+                  {.public_url = options.public_url,
+                   .further_metrics =
+                       [&] {
+                         const HttpServer* http = serving;
+                         return http == nullptr ? std::string()
+                                                : metrics_text(http->counters(), "flox_catalog_http_");
+                       },
+                   .is_stopping = [&] { return is_stopping.load(); }});
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,
                      .threads = 4,
@@ -227,7 +209,9 @@ void serve(const server::ServerSettings& options) {
   const Housekeeping housekeeping(cache, accounts);
   say_what_is_on(options, server.port(), *database, *files, keys);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
-  wait_for_end(signals, tls.get());
+  signals.wait(tls.get());
+  is_stopping = true;
+  signals.end(server, options.stop_delay, options.stop_timeout);
 }
 
 }  // namespace
@@ -242,7 +226,9 @@ int main(int argc, char** argv) {
         "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
         "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n"
         "  flox-catalog --data ./catalog export ./backup\n\n"
-        "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
+        "SIGTERM and SIGINT stop it once requests in progress are answered, a second one at once. SIGHUP "
+        "reads the TLS\n"
+        "certificate and key again, which happens by itself, too, within a minute after they are replaced.");
     server::ServerSettings options;
     bool verbose = false;
     app.set_version_flag("-V,--version", FLOX_VERSION);

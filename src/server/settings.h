@@ -120,6 +120,18 @@ struct ServerSettings : SettingGroup {
                                     .help = "How many older files of the audit log are kept.",
                                     .most = 1000},
                                    8);
+  std::chrono::seconds stop_delay = declare(
+      stop_delay,
+      {.option = "--stop-delay",
+       .help =
+           "Time after SIGTERM in which /readyz answers 503 and everything else is served as before, so that "
+           "load balancers send clients elsewhere."},
+      std::chrono::seconds(0));
+  std::chrono::seconds stop_timeout =
+      declare(stop_timeout,
+              {.option = "--stop-timeout",
+               .help = "Time after that in which transfers and requests in progress may end."},
+              std::chrono::seconds(20));
   size_t max_connections = declare(
       max_connections,
       {.option = "--max-connections",

@@ -20,10 +20,13 @@ namespace flox::server {
 struct ApiOptions {
   std::string public_url;  // how clients reach the catalog; empty: as their Host field says
   std::function<std::string()> further_metrics = [] { return std::string(); };  // Prometheus' text format
+  std::function<bool()> is_stopping = [] { return false; };  // no more clients should be sent here
 };
 
 struct ApiMetrics {
   MetricsPage page;
+  MetricsPage::Family<MetricsPage::Gauge>& ready =
+      page.gauges("flox_catalog_ready", "1 if this part answered when it was last asked.");
   MetricsPage::Gauge& builds = page.gauge("flox_catalog_builds", "Builds of packages that are recorded.");
   MetricsPage::Gauge& store_bytes =
       page.gauge("flox_catalog_store_bytes", "Bytes of the binary cache's files.");

@@ -36,9 +36,11 @@ void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
 
 nix::SecretKey read_or_make_online_key(const std::filesystem::path& file) {
   return in_context("the online key " + file.string(), [&] {
-    const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);  // of several that start, one
-    if (!fs::exists(file))
-      write_file_synced(file, nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+    if (!fs::exists(file)) {  // one that is there may lie where nothing can be written
+      const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);  // of several that start, one
+      if (!fs::exists(file))
+        write_file_synced(file, nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+    }
     return nix::SecretKey::parse(read_secret_file(file).reveal());
   });
 }

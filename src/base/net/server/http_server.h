@@ -126,6 +126,14 @@ class HttpServer {
   uint16_t port() const noexcept;
   const HttpServerCounters& counters() const noexcept;
 
+  // Its end, so that no client notices: begin_drain(), time for load balancers to send clients elsewhere,
+  // drain(). From now on each answer is its connection's last ("Connection: close"); all else goes on.
+  void begin_drain();
+  // Listens no more, closes connections that wait for their next request, and waits for `patience` at most
+  // until the others have had their answers. Returns how many connections are open still; it may be called
+  // again.
+  size_t drain(std::chrono::milliseconds patience);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -46,6 +46,7 @@ class FileSink : public UploadSink {
 }  // namespace
 
 void HttpSession::start() {
+  is_between_requests_ = true;
   deadline_ = Clock::now() + options_.header_deadline;
   place_.wait(Waiting::for_request);
   transport_->handshake([self = shared_from_this()](ErrorCode error) {
@@ -65,6 +66,7 @@ void HttpSession::next_request() {
   place_.wait(Waiting::for_request);
   // The head's deadline begins with its first byte.
   const bool is_idle = in_.size() == 0;
+  is_between_requests_ = is_idle;
   deadline_ = Clock::now() + (is_idle ? options_.idle_deadline : options_.header_deadline);
   if (!is_idle) return parse_head();
   in_.shrink_to_fit();
@@ -79,6 +81,7 @@ void HttpSession::receive(size_t most) {
 }
 
 void HttpSession::received(std::string_view bytes) {
+  is_between_requests_ = false;
   if (in_body_)
     progress(bytes.size());
   else if (in_.size() == 0)
@@ -104,6 +107,7 @@ void HttpSession::parse_head() {
 }
 
 void HttpSession::head_complete() {
+  had_request_ = true;
   keep_alive_ = parser_->keep_alive() && parser_->get().version() >= 11;
   knows_chunks_ = parser_->get().version() >= 11;
   try {
