@@ -17,6 +17,7 @@
 #include "cli/variables.h"
 #include "env/activation.h"
 #include "env/environment.h"
+#include "env/manifest_edit.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {

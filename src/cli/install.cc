@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/quoted_list.h"
 #include "env/environment.h"
+#include "env/manifest_edit.h"
 
 namespace flox::cli {
 namespace {

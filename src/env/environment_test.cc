@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "env/activation.h"
+#include "env/manifest_edit.h"
 #include "env/profile.h"
 
 namespace flox::env {

@@ -194,37 +194,6 @@ InstallDescriptor descriptor_from(const json& entry) {
   return descriptor;
 }
 
-// JSON's escapes are TOML's too; only DEL needs one there and not here.
-std::string toml_string(std::string_view text) {
-  std::string result;
-  try {
-    result = nlohmann::json(text).dump();
-  } catch (const nlohmann::json::type_error&) {
-    throw Error(ErrorKind::invalid_input, "writing manifest.toml: a name or version is not UTF-8");
-  }
-  for (size_t at = 0; (at = result.find('\x7f', at)) != std::string::npos;) result.replace(at, 1, "\\u007f");
-  return result;
-}
-
-std::string toml_key(std::string_view key) {
-  bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_';
-  });
-  return bare ? std::string(key) : toml_string(key);
-}
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  std::istringstream stream{std::string(text)};
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const auto& line : lines) text += line + "\n";
-  return text;
-}
-
 }  // namespace
 
 Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name) {
@@ -312,49 +281,6 @@ NamedPackage parse_package(const std::string& text) {
     throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not a package", text),
                 "Write NAME or NAME@VERSION.");
   return named;
-}
-
-std::string with_install(std::string_view text, std::string_view install_id,
-                         const InstallDescriptor& descriptor) {
-  std::vector<std::string> lines = lines_of(without_install(text, install_id));
-  std::string key = toml_key(install_id);
-  std::vector<std::string> added;
-  if (descriptor.store_path)
-    added.push_back(fmt::format("{}.store-path = {}", key, toml_string(*descriptor.store_path)));
-  else
-    added.push_back(fmt::format("{}.pkg-path = {}", key, toml_string(descriptor.pkg_path)));
-  if (descriptor.version)
-    added.push_back(fmt::format("{}.version = {}", key, toml_string(*descriptor.version)));
-  auto table =
-      std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("[install]"); });
-  if (table == lines.end()) {
-    lines.push_back("");
-    lines.push_back("[install]");
-    table = lines.end() - 1;
-  }
-  // Behind the table's last entry.
-  auto end =
-      std::find_if(table + 1, lines.end(), [](const std::string& line) { return line.starts_with('['); });
-  while (end != table + 1 && ((end - 1)->empty() || (end - 1)->starts_with('#'))) --end;
-  lines.insert(end, added.begin(), added.end());
-  return joined(lines);
-}
-
-std::string without_install(std::string_view text, std::string_view install_id) {
-  std::vector<std::string> result;
-  std::string key = toml_key(install_id);
-  bool inside = false;
-  bool own_table = false;
-  for (const auto& line : lines_of(text)) {
-    if (line.starts_with('[')) {
-      inside = line.starts_with("[install]");
-      own_table = line.starts_with(fmt::format("[install.{}]", key));
-    }
-    bool entry = inside && line.starts_with(key) && line.size() > key.size() &&
-                 std::string_view(".= ").find(line[key.size()]) != std::string_view::npos;
-    if (!entry && !own_table) result.push_back(line);
-  }
-  return joined(result);
 }
 
 std::string current_system() {

@@ -58,10 +58,6 @@ NamedPackage parse_package(const std::string& text);
 
 // The text of a new environment's manifest.
 std::string initial_manifest();
-// The text with one [install] entry added or replaced; everything else, comments too, stays as it is.
-std::string with_install(std::string_view toml, std::string_view install_id,
-                         const InstallDescriptor& descriptor);
-std::string without_install(std::string_view toml, std::string_view install_id);
 
 // "x86_64-linux" or "aarch64-linux", of the machine this runs on.
 std::string current_system();
