@@ -75,8 +75,6 @@ start_catalog "${keys[@]}"
 mkdir "$dir/saved"
 fill_catalog
 trusted_by_node
-look >"$dir/look"
-curl -s "$url/api/v1/trust/online-key" >"$dir/online-key"
 make_path 0
 narinfo key-1 >"$dir/narinfo-0"
 equal "$(put "$digest.narinfo" "$dir/narinfo-0")" 201
@@ -84,6 +82,8 @@ equal "$(record web "$(build 1.0)")" 201
 first=$nar
 cp "$dir/nar" "$dir/nar-0"
 make_path 1
+look >"$dir/look"
+curl -s "$url/api/v1/trust/online-key" >"$dir/online-key"
 step "the database is backed up, then something is published, then the files are backed up"
 backup_database
 install -m 600 "$data/online.key" "$dir/saved/"
@@ -91,12 +91,12 @@ narinfo key-1 >"$dir/narinfo-1"
 equal "$(put "$digest.narinfo" "$dir/narinfo-1")" 201
 equal "$(record web "$(build 1.1)")" 201
 # A private file, which is to stay so.
-equal "$(ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"acme","private":true}')" 201
-equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"acme","scope":"publish"}')" 201
-acme=$(answer .token)
+equal "$(ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"hideout","private":true}')" 201
+equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"hideout","scope":"publish"}')" 201
+hideout=$(answer .token)
 head -c 5000 /dev/urandom >"$dir/private"
 private=nar/$(base32_hash "$dir/private").nar
-equal "$(ask PUT "/cache/$private" -H "Authorization: Bearer $acme" --upload-file "$dir/private")" 201
+equal "$(ask PUT "/cache/$private" -H "Authorization: Bearer $hideout" --upload-file "$dir/private")" 201
 equal "$(ask GET "/cache/$private")" 404
 backup_files
 backup_readers
