@@ -117,6 +117,15 @@ wait $publisher
 mirrored acme >"$dir/said-2"
 equal "$(at "$mirror" ask GET /api/v1/catalog/packages/moving-8)" 200
 
+step "a mirror is moved like any catalog"
+flox-catalog export "$dir/export" --data "$dir/mirrored" "${at_mirror[@]}" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+flox-catalog import "$dir/export" --data "$dir/moved" "${keys[@]}" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+stop_second
+start_mirror "$dir/moved"
+at "$mirror" trusted_by_node
+stop_second
+start_mirror "$dir/mirrored" "${at_mirror[@]}"
+
 step "an older state, and what was changed on the way, is refused, and what is mirrored stays"
 flox-catalog export "$dir/old" --data "$data" >"$dir/said"
 publish_file hello 1.5 --owner acme
