@@ -78,7 +78,7 @@ void read_evidence(std::string_view input) {
 }  // namespace
 
 void one(std::string_view input) {
-  switch (take_byte(input) % 7) {
+  switch (take_byte(input) % 8) {
     case 0:
       return read_as<Root>(input);
     case 1:
@@ -91,6 +91,8 @@ void one(std::string_view input) {
       return read_proof(input);
     case 5:
       return read_evidence(input);
+    case 6:
+      return read_name_tree(input);
     default:
       accepts([&] { kind_of_metadata(input, "input"); });
   }

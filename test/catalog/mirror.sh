@@ -34,7 +34,7 @@ start_mirror "$dir/mirrored" "${at_mirror[@]}"
 mirror_from() {  # URL NAME…
   flox-catalog mirror "$@" --data "$dir/mirrored" "${at_mirror[@]}" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/operator-state"
 }
-mirrored() { mirror_from "$first" "$@" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"; cat "$dir/said"; }
+mirrored() { mirror_from "$first" "$@" >"$dir/told" 2>&1 || die "$(cat "$dir/told")"; cat "$dir/told"; }
 
 step "the operator must trust the owner, and name the keys of store paths"
 refused "flox trust accept acme" mirror_from "$first" acme
@@ -66,7 +66,9 @@ at "$mirror" trusted_by_node
 step "nobody publishes for a mirrored owner"
 laptop uninstall -d "$dir/env" hello >"$dir/said" 2>&1
 refused "is mirrored here from another catalog" at "$mirror" laptop push -d "$dir/env" --owner acme
-FLOX_CATALOG_URL=$mirror refused "is mirrored here from another catalog" flox trust publish acme
+curl -s "$mirror/api/v1/trust/acme/root" >"$dir/root"
+equal "$(at "$mirror" ask PUT /api/v1/trust/acme/root -H "Authorization: Bearer $token" --data-binary "@$dir/root")" 409
+contains "$(answer .detail)" "is mirrored here from another catalog"
 refused "publishes to this catalog itself" flox-catalog mirror "$mirror" acme --data "$data" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/operator-state"
 
 step "a new root and other keys go along"
@@ -75,7 +77,7 @@ publish_file hello 1.3 --owner acme
 mirrored acme >"$dir/said"
 at "$mirror" trusted_by_node
 equal "$(curl -s "$mirror/api/v1/trust/acme/root" | jq .signed.version)" 3
-curl -s "$first/api/v1/trust/acme/root/1" | cmp - <(curl -s "$mirror/api/v1/trust/acme/root/1")
+cmp <(curl -s "$first/api/v1/trust/acme/root/1") <(curl -s "$mirror/api/v1/trust/acme/root/1")
 
 step "some names only: what is not mirrored is not there, what is mirrored is kept up to date"
 mkdir "$dir/some"
@@ -115,6 +117,15 @@ wait $publisher
 mirrored acme >"$dir/said-2"
 equal "$(at "$mirror" ask GET /api/v1/catalog/packages/moving-8)" 200
 
+step "a mirror is moved like any catalog"
+flox-catalog export "$dir/export" --data "$dir/mirrored" "${at_mirror[@]}" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+flox-catalog import "$dir/export" --data "$dir/moved" "${keys[@]}" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+stop_second
+start_mirror "$dir/moved"
+at "$mirror" trusted_by_node
+stop_second
+start_mirror "$dir/mirrored" "${at_mirror[@]}"
+
 step "an older state, and what was changed on the way, is refused, and what is mirrored stays"
 flox-catalog export "$dir/old" --data "$data" >"$dir/said"
 publish_file hello 1.5 --owner acme
@@ -133,7 +144,7 @@ start_catalog "${keys[@]}"
 flox-catalog mirror "$url" acme --data "$dir/fresh" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/fresh-state" >"$dir/said" 2>&1 && die "a build that nobody signed was mirrored"
 [ "$(sqlite3 "$dir/fresh/catalog.sqlite" 'select (select count(*) from builds) + (select count(*) from metadata)')" = 0 ] || die "a part was mirrored"
 curl -s "$mirror/api/v1/catalog/packages/hello" | jq -S . | diff "$dir/before" - || die "what was mirrored has changed"
-refused "bears no valid signature" flox-catalog mirror "$mirror" acme/packages/hello --data "$dir/other-keys" --trusted-key "$(make_key other-1)" \
+refused "not a valid signature of a registered key" flox-catalog mirror "$mirror" acme/packages/hello --data "$dir/other-keys" --trusted-key "$(make_key other-1)" \
   --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/other-state"
 
 step "store paths from any cache: by name, by list, and what environments need"
@@ -144,7 +155,7 @@ contains "$(copied "file://$dir/cache" "$(cat "$dir/extra")" 2>/dev/null)" "copi
 contains "$(copied "file://$dir/cache" --paths-from "$dir/extra" 2>/dev/null)" "1 were there"
 equal "$(at "$mirror" ask GET "/cache/$(basename "$(cat "$dir/extra")" | cut -c1-32).narinfo")" 200
 refused "is not in" copied "file://$dir/cache" "/nix/store/$(printf '0%.0s' {1..32})-none"
-refused "bears no valid signature" flox-catalog copy "file://$dir/cache" "$(cat "$dir/extra")" --data "$dir/nobody" --trusted-key "$(make_key other-2)"
+refused "not a valid signature of a registered key" flox-catalog copy "file://$dir/cache" "$(cat "$dir/extra")" --data "$dir/nobody" --trusted-key "$(make_key other-2)"
 step "an environment's paths of another cache"
 laptop store add --name foreign "$dir/tree" >"$dir/foreign"
 laptop store copy --to "file://$dir/cache" --key "$dir/key-1" "$(cat "$dir/foreign")" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"

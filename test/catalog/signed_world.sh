@@ -5,6 +5,8 @@
 #                     a nobody's package; a private owner with a package. Needs a running catalog with key-1
 #   look              all that clients see of the running catalog, as one text: compare two
 #   trusted_by_node   the package and the environment as a machine takes them that trusts acme's root, and nothing else
+# What the tests themselves need stays where it is.
+export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 export HOME=$dir FLOX_CATALOG_TOKEN_FILE=$dir/token FLOX_TRUST_DIR=$dir/trust FLOX_TRUST_STATE_DIR=$dir/state FLOX_ALLOW_UNSIGNED=false
 export FLOX_SIGNING_PRIVATE_KEY=$dir/key-1
 laptop() { FLOX_CATALOG_URL=$url flox --root "$dir/laptop" "$@"; }

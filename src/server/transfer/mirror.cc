@@ -42,7 +42,10 @@ class OwnerMirror {
         read();
         break;
       } catch (const Moved&) {
-        if (reading == most_readings) fail(ErrorKind::unavailable, "{} publishes all the time", wish_.owner);
+        if (reading == most_readings)
+          throw Error(ErrorKind::unavailable,
+                      fmt::format("the catalog's answers about {} do not fit together", wish_.owner),
+                      "Try again later: somebody publishes there all the time, or it holds something back.");
       }
     copy();
     write_mirrored(into_.database, mirrored_);
@@ -82,6 +85,10 @@ class OwnerMirror {
     evidence_ = catalog::with_newer_roots(
         std::move(evidence_), from_.trust,
         [&](const std::string& owner, uint64_t root) { return from_.client.root(owner, root); });
+    if (!evidence_.roots.empty()) {
+      from_.trust.update_root(wish_.owner, evidence_.roots, trust::now());
+      evidence_.roots.clear();  // once is enough
+    }
     read_roots(stamp.root_version);
     mirrored_.targets = {static_cast<int64_t>(version), evidence_.targets};
     mirrored_.names = {static_cast<int64_t>(stamp.version), names->to_string()};

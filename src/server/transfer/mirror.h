@@ -5,7 +5,7 @@
 // whole tree of names that it is over, so that it makes for what it mirrors the same proofs. Nodes verify a
 // mirror's answers like the first catalog's; they refuse them once the timestamp has expired, so a mirror has
 // to be run more often than timestamps live.
-#pragma once
+#pragma once  // Not fuzzed: of a command line; the names in it are checked by trust/names.h.
 
 #include <cstdint>
 #include <string>
