@@ -25,6 +25,7 @@
 #include "server/files/directory_store.h"
 #include "server/files/s3_store.h"
 #include "server/identity/accounts.h"
+#include "server/pages/pages.h"
 #include "server/records/clock.h"
 #include "server/records/database.h"
 #include "server/settings.h"
@@ -231,6 +232,7 @@ void serve(const server::ServerSettings& options) {
                      return http == nullptr ? std::string()
                                             : metrics_text(http->counters(), "flox_catalog_http_");
                    }});
+  api.add(server::add_pages);
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,
                      .threads = 4,
