@@ -12,11 +12,12 @@ std::vector<FacetValue> most_frequent(const std::map<std::string, size_t>& count
   for (const auto& [value, count] : counts)
     if (!value.empty()) values.push_back({.value = value, .count = count});
   std::ranges::stable_sort(values, std::greater(), &FacetValue::count);
-  const auto found = std::ranges::find(values, chosen, &FacetValue::value);
-  if (!chosen.empty() && found == values.end()) {
-    values.insert(values.begin(), {.value = chosen, .count = 0});
-  } else if (found - values.begin() >= static_cast<ptrdiff_t>(most)) {
-    std::rotate(values.begin(), found, found + 1);
+  if (!chosen.empty()) {
+    const auto found = std::ranges::find(values, chosen, &FacetValue::value);
+    if (found == values.end())
+      values.insert(values.begin(), {.value = chosen, .count = 0});
+    else if (found - values.begin() >= static_cast<ptrdiff_t>(most))
+      std::rotate(values.begin(), found, found + 1);
   }
   if (values.size() > most) values.resize(most);
   return values;

@@ -50,7 +50,8 @@ p { margin: 0 0 .8rem; max-width: 68ch; }
 .lead { font-size: 1.125rem; color: var(--soft); overflow-wrap: anywhere; white-space: pre-line; }
 .soft, .fact { color: var(--soft); }
 .small { font-size: .875rem; }
-code, pre, .path { font-family: var(--mono); font-size: .875em; font-feature-settings: normal; }
+code, pre, .path { font-family: var(--mono); font-size: .875em; font-feature-settings: normal;
+  font-variant-ligatures: none; }
 .path { overflow-wrap: anywhere; }
 time, .number { font-variant-numeric: tabular-nums; }
 section { margin-top: clamp(2.25rem, 5vw, 3.25rem); }
