@@ -22,6 +22,7 @@
 #include "server/api/api.h"
 #include "server/commands.h"
 #include "server/identity/accounts.h"
+#include "server/pages/pages.h"
 #include "server/records/clock.h"
 #include "server/settings.h"
 #include "server/stop_signals.h"
@@ -192,6 +193,7 @@ void serve(const server::ServerSettings& options) {
                                                 : metrics_text(http->counters(), "flox_catalog_http_");
                        },
                    .is_stopping = [&] { return is_stopping.load(); }});
+  api.add(server::add_pages);
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,
                      .threads = 4,

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 
-packages=$("$PROJECT/script/test-issuer" 2>"$dir/why") || { cat "$dir/why" >&2; exit 77; }
+packages=$("$PROJECT/script/test-packages" test/catalog/issuer 2>"$dir/why") || { cat "$dir/why" >&2; exit 77; }
 operator=$token
 export HOME=$dir/home XDG_CONFIG_HOME=
 mkdir "$HOME"

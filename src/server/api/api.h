@@ -18,6 +18,9 @@ class Api {
       ApiOptions options);
   Api(const Api&) = delete;
   Api& operator=(const Api&) = delete;
+  // Adds further routes, as for pages: before the first request. What they need of the API is the context,
+  // which lives as long as it.
+  void add(const std::function<void(Router&, ApiContext&)>& add_routes) { add_routes(router_, context_); }
   // Refuses by its head a request for an unknown resource or without permission (HttpServerOptions::admit).
   void admit(const ServerRequest& head);
   // Where the body of a PUT goes (HttpServerOptions::begin_upload).

@@ -151,23 +151,50 @@ void TrustService::put_targets(const std::string& owner, const std::string& text
   published(owner);
 }
 
-trust::Signed<trust::NameFile> TrustService::check_name_file(const std::string& owner,
-                                                             const std::string& name,
-                                                             const std::string& text) const {
-  refuse_mirrored(owner);
+struct TrustService::CheckedNameFile : trust::Signed<trust::NameFile> {
+  std::string role;
+  std::vector<std::string> signers;  // for people
+};
+
+TrustService::CheckedNameFile TrustService::check_name_file(const std::string& owner, const std::string& name,
+                                                            const std::string& text) const {
   const trust::Targets targets = current_targets(owner);
-  auto file = trust::Signed<trust::NameFile>::parse(text, "the name file");
+  CheckedNameFile file{trust::Signed<trust::NameFile>::parse(text, "the name file"), {}, {}};
   check_header(file, owner, "the name file");
   if (file.content.name != name)
     fail(ErrorKind::invalid_input, "the name file is of {}, not of {}", file.content.name, name);
-  trust::require_delegation(targets, file);
+  trust::Delegation by = trust::require_delegation(targets, file);
   trust::require_current(file.content, options_.clock(), "the name file");
+  file.role = std::move(by.role);
+  for (const std::string& id : by.keyids) file.signers.push_back(trust::describe_key(id, targets.keys));
   return file;
+}
+
+std::optional<Standing> TrustService::standing(const std::string& owner, const std::string& name,
+                                               std::optional<int64_t> version) const {
+  const auto stored = name_files_.find(owner, name, version);
+  if (!stored) return std::nullopt;
+  Standing standing;
+  try {
+    CheckedNameFile file = check_name_file(owner, name, stored->document);
+    if (trust_.versions(owner).names == 0)  // a mirrored owner's timestamps are its first catalog's
+      require_online_key(current_root(owner), online_key());
+    standing = {.file = std::move(file.content),
+                .role = std::move(file.role),
+                .signers = std::move(file.signers),
+                .problem = {}};
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
+    standing.file = trust::Signed<trust::NameFile>::parse(stored->document, "the name file").content;
+    standing.problem = error.what();
+  }
+  return standing;
 }
 
 SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
                                        const std::string& name_file) const {
   const std::string name = trust::package_name(build.name);
+  refuse_mirrored(build.owner);
   const auto file = check_name_file(build.owner, name, name_file);
   const trust::PackageRecord record = catalog::record_of(build);
   const auto target = file.content.targets.find(record.target_path());
@@ -187,6 +214,7 @@ StoredNameFile TrustService::check_generation(const std::string& owner, const st
                                               const Generation& generation,
                                               const std::string& name_file) const {
   const std::string name = trust::environment_name(environment);
+  refuse_mirrored(owner);
   const auto file = check_name_file(owner, name, name_file);
   const trust::EnvironmentRecord record{.owner = owner,
                                         .name = environment,

@@ -25,6 +25,14 @@
 
 namespace flox::server {
 
+// What is signed of a name, and whether a node that trusts its owner would take it now.
+struct Standing {
+  trust::NameFile file;
+  std::string role;                  // empty if it does not stand
+  std::vector<std::string> signers;  // keys for people (trust::describe_key)
+  std::string problem;               // why a node would refuse it; empty: it stands
+};
+
 struct TrustOptions {
   nix::SecretKey online_key;  // signs timestamps
   std::chrono::seconds timestamp_life = trust::default_timestamp_life;
@@ -71,6 +79,10 @@ class TrustService {
   // (trust/name_tree.h). Of those that are not `visible` the hash only. Throws Error(not_found).
   trust::NameTree names(const std::string& owner,
                         const std::function<bool(const std::string& name)>& visible) const;
+  // Of the latest name file, or of that of an environment's generation; nothing if there is none. Writes
+  // nothing. Throws Error if the records cannot be read.
+  std::optional<Standing> standing(const std::string& owner, const std::string& name,
+                                   std::optional<int64_t> version = {}) const;
   // Signs a timestamp over what was just published. Without it the next question for evidence does.
   void published(const std::string& owner) const;
   // Changes of name files so far: what was read between two equal numbers is of one moment.
@@ -81,8 +93,9 @@ class TrustService {
   // The owner's files as a node would accept them now. Throw Error.
   trust::Root current_root(const std::string& owner) const;
   trust::Targets current_targets(const std::string& owner) const;
-  trust::Signed<trust::NameFile> check_name_file(const std::string& owner, const std::string& name,
-                                                 const std::string& text) const;
+  struct CheckedNameFile;
+  CheckedNameFile check_name_file(const std::string& owner, const std::string& name,
+                                  const std::string& text) const;
   std::shared_ptr<OwnerState> state_of(const std::string& owner) const;
   void refuse_mirrored(const std::string& owner) const;
   void bring_up_to_date(const std::string& owner, OwnerState& state) const;

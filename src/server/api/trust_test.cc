@@ -239,5 +239,33 @@ TEST_F(TrustTest, an_online_key_that_is_there_is_read_and_nothing_is_written_bes
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1);
 }
 
+TEST_F(TrustTest, how_a_name_stands_is_what_a_node_would_say) {
+  EXPECT_FALSE(trust_.standing("acme", "packages/web"));
+  begin();
+  publish(owned("1.0"), name_file({owned("1.0")}, 1));
+  const auto standing = trust_.standing("acme", "packages/web");
+  ASSERT_TRUE(standing);
+  EXPECT_EQ(standing->problem, "");
+  EXPECT_EQ(standing->file.version, 1U);
+  ASSERT_EQ(standing->signers.size(), 1U);
+  EXPECT_FALSE(standing->role.empty());
+  push("one", 1);
+  EXPECT_EQ(trust_.standing("acme", "environments/web", 1)->problem, "");
+  EXPECT_FALSE(trust_.standing("acme", "environments/web", 2));
+
+  // The key is revoked, then all has expired.
+  trust::Targets without = owner_.targets;
+  without.version = 2;
+  without.roles.clear();
+  trust_.put_targets("acme", signed_by(without, {owner_.targets_key}));
+  const auto revoked = trust_.standing("acme", "packages/web");
+  ASSERT_TRUE(revoked);
+  EXPECT_NE(revoked->problem, "");
+  EXPECT_EQ(revoked->file.version, 1U);
+  EXPECT_TRUE(revoked->signers.empty());
+  now_ += std::chrono::days(10'000);
+  EXPECT_NE(trust_.standing("acme", "packages/web")->problem.find("expired"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace flox::server

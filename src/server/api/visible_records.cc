@@ -14,6 +14,12 @@ std::vector<catalog::PackageBuild> VisibleRecords::search(std::string_view term,
   return found;
 }
 
+std::map<std::string, std::set<std::string>> VisibleRecords::systems(std::string_view term) const {
+  auto found = records_.systems(term);
+  for (const auto& name : hidden_) found.erase(name);
+  return found;
+}
+
 std::shared_ptr<const std::vector<std::string>> VisibleRecords::names() const {
   auto all = records_.names();
   if (hidden_.empty()) return all;

@@ -1,6 +1,7 @@
 // The packages that a caller may see: what is hidden is as if it were not there.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@ class VisibleRecords {
   // As Records has them.
   std::vector<catalog::PackageBuild> builds(const std::string& name) const;
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system) const;
+  std::map<std::string, std::set<std::string>> systems(std::string_view term) const;
   std::shared_ptr<const std::vector<std::string>> names() const;
 
  private:

@@ -177,8 +177,8 @@ std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) cons
   return narinfos({path}).front();
 }
 
-std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
-                                              const CacheAccess& access) const {
+std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths, const CacheAccess& access,
+                                              size_t most) const {
   std::vector<nix::NarInfo> result;
   nix::StorePathSet seen = paths;
   std::vector<nix::StorePath> open(paths.begin(), paths.end());
@@ -194,6 +194,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths,
                     "Upload the closure first, as flox publish does.");
       for (const auto& reference : found[i]->info.references)
         if (seen.insert(reference).second) open.push_back(reference);
+      if (seen.size() > most) fail(ErrorKind::invalid_input, "the closure has over {} paths", most);
       result.push_back(std::move(*found[i]));
     }
   }

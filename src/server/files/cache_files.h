@@ -55,9 +55,9 @@ class CacheFiles {
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
-  // here, or may not be read.
-  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths,
-                                    const CacheAccess& access = open_access) const;
+  // here, or may not be read, and for a closure of over `most` paths.
+  std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths, const CacheAccess& access = open_access,
+                                    size_t most = static_cast<size_t>(-1)) const;
 
   // Bytes that are about to be kept, here or in a database beside: reserved first, then kept or released.
   // reserve() throws StatusError(507).

@@ -61,4 +61,26 @@ std::optional<Generation> EnvironmentRecords::find(const std::string& owner, con
                             [&](Session& session) { return find_in(session, owner, name, number); });
 }
 
+std::vector<EnvironmentSummary> EnvironmentRecords::list(const std::string& owner) const {
+  std::vector<EnvironmentSummary> result;
+  for (auto& [of, name, latest] : database_.rows<std::string, std::string, int64_t>(
+           "select owner, name, max(number) from environments where $1 = '' or owner = $1 "
+           "group by owner, name order by owner, name",
+           {owner}))
+    result.push_back({.owner = std::move(of), .name = std::move(name), .latest = latest});
+  return result;
+}
+
+std::vector<GenerationSummary> EnvironmentRecords::generations(const std::string& owner,
+                                                               const std::string& name, size_t most,
+                                                               int64_t newest) const {
+  std::vector<GenerationSummary> result;
+  for (auto& [number, pushed_at] : database_.rows<int64_t, std::string>(
+           "select number, pushed_at from environments where owner = $1 and name = $2 and number <= $3 "
+           "order by number desc limit $4",
+           {owner, name, newest, static_cast<int64_t>(most)}))
+    result.push_back({.number = number, .pushed_at = std::move(pushed_at)});
+  return result;
+}
+
 }  // namespace flox::server

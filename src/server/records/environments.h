@@ -1,14 +1,28 @@
 // The catalog's environments: OWNER/NAME, each a row of generations that are never changed.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "env/lockfile.h"
 #include "server/database/database.h"
 #include "server/records/name_files.h"
 
 namespace flox::server {
+
+// Of an environment that the catalog has.
+struct EnvironmentSummary {
+  std::string owner, name;
+  int64_t latest = 0;  // number of its latest generation
+};
+
+struct GenerationSummary {
+  int64_t number = 0;
+  std::string pushed_at;  // RFC 3339, UTC
+};
 
 struct Generation {
   int64_t number = 0;    // 1, 2, …
@@ -33,6 +47,12 @@ class EnvironmentRecords {
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;
+
+  // All environments, or the owner's, by owner and name.
+  std::vector<EnvironmentSummary> list(const std::string& owner = "") const;
+  // At most so many generations, those up to `newest`, newest first.
+  std::vector<GenerationSummary> generations(const std::string& owner, const std::string& name, size_t most,
+                                             int64_t newest = std::numeric_limits<int64_t>::max()) const;
 
  private:
   Database& database_;

@@ -50,6 +50,14 @@ bool Holdings::has_public(const std::string& owner) const {
       .has_value();
 }
 
+std::vector<std::string> Holdings::owned(Kind kind, const std::string& owner) const {
+  std::vector<std::string> result;
+  for (auto& [name] : database_.rows<std::string>(
+           "select name from holdings where kind = $1 and owner = $2 order by name", {text_of(kind), owner}))
+    result.push_back(std::move(name));
+  return result;
+}
+
 std::set<std::string> Holdings::hidden(Kind kind, const std::set<std::string>& readable) const {
   std::set<std::string> result;
   for (auto& [name, owner] : database_.rows<std::string, std::string>(

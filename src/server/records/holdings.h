@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/database/database.h"
 
@@ -33,6 +34,8 @@ class Holdings {
   bool give(Kind kind, const std::string& name, const std::string& from, const std::string& to);
   // Whether something of the owner may be seen by everyone.
   bool has_public(const std::string& owner) const;
+  // The names of what belongs to the owner, sorted.
+  std::vector<std::string> owned(Kind kind, const std::string& owner) const;
   // What is private, but for what belongs to one of these owners.
   std::set<std::string> hidden(Kind kind, const std::set<std::string>& readable) const;
 

@@ -173,6 +173,17 @@ std::vector<PackageBuild> Records::search(std::string_view term, std::string_vie
   return result;
 }
 
+std::map<std::string, std::set<std::string>> Records::systems(std::string_view term) const {
+  std::map<std::string, std::set<std::string>> result;
+  const std::string pattern = pattern_of(lower_case(term));
+  for (auto& [name, system] : database_.rows<std::string, std::string>(
+           "select distinct name, system from builds where name in "
+           "(select name from descriptions where searched like $1 escape '!')",
+           {pattern}))
+    result[std::move(name)].insert(std::move(system));
+  return result;
+}
+
 std::shared_ptr<const std::vector<std::string>> Records::names() const {
   const auto revision = database_.row<std::string>("select value from settings where name = 'names'");
   const std::string now = revision ? std::get<0>(*revision) : "";

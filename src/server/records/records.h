@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ class Records {
   // Newest build of each package whose name or description contains the term (case-insensitive), by name;
   // only builds for that system if one is given.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
+  // The systems that a package with that name or description has builds for, by package.
+  std::map<std::string, std::set<std::string>> systems(std::string_view term) const;
   // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
   // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have

@@ -1,5 +1,7 @@
 #include "trust/sbom/bill.h"
 
+#include <algorithm>
+
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
@@ -26,6 +28,18 @@ PackageEntry from_name(const nix::StorePath& path) {
   auto [name, version] = split_name(path.name());
   std::string purl = store_path_purl(name, version, path.base_name());
   return {.name = std::move(name), .version = std::move(version), .purl = std::move(purl)};
+}
+
+Component component_of(nix::PathInfo info) {
+  Component component{.path = info.path, .nar_hash = info.nar_hash, .nar_size = info.nar_size};
+  component.references = std::move(info.references);
+  component.references.erase(component.path);
+  return component;
+}
+
+PackageEntry declared_or_named(const nix::StorePath& path, const DeclaredPackages& declared) {
+  const auto known = declared.find(path);
+  return known != declared.end() ? known->second : from_name(path);
 }
 
 // Nothing if the path has none, or if it is warned of.
@@ -74,19 +88,28 @@ Bill bill_of(const store::LocalStore& store, std::string name, const nix::StoreP
   for (const nix::StorePath& path : closure) {
     auto info = store.query(path);
     if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
-    Component component{.path = path, .nar_hash = info->nar_hash, .nar_size = info->nar_size};
-    component.references = std::move(info->references);
-    component.references.erase(path);
+    Component component = component_of(std::move(*info));
     std::vector<PackageEntry> packages = read_package_file(files, path);
     if (!packages.empty()) {
       component.package = std::move(packages.front());
       component.merged.assign(std::make_move_iterator(packages.begin() + 1),
                               std::make_move_iterator(packages.end()));
-    } else if (const auto known = declared.find(path); known != declared.end()) {
-      component.package = known->second;
     } else {
-      component.package = from_name(path);
+      component.package = declared_or_named(path, declared);
     }
+    bill.components.push_back(std::move(component));
+  }
+  return bill;
+}
+
+Bill bill_of(std::string name, const nix::StorePathSet& roots, std::vector<nix::PathInfo> closure,
+             const DeclaredPackages& declared) {
+  Bill bill{.name = printable(name, longest_name), .roots = roots, .components = {}};
+  std::ranges::sort(closure, {}, &nix::PathInfo::path);
+  bill.components.reserve(closure.size());
+  for (nix::PathInfo& info : closure) {
+    Component component = component_of(std::move(info));
+    component.package = declared_or_named(component.path, declared);
     bill.components.push_back(std::move(component));
   }
   return bill;

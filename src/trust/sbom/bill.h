@@ -42,6 +42,11 @@ DeclaredPackages packages_of(const env::Lockfile& lock, std::string_view system)
 Bill bill_of(const store::LocalStore& store, std::string name, const nix::StorePathSet& roots,
              const DeclaredPackages& declared = {});
 
+// The same of a closure that is elsewhere, as a binary cache describes it: `closure` is all of it. Package
+// files are not read.
+Bill bill_of(std::string name, const nix::StorePathSet& roots, std::vector<nix::PathInfo> closure,
+             const DeclaredPackages& declared = {});
+
 // The same for the same bill and time on any machine: the identity of its documents. As text a UUID (RFC
 // 9562, version 8).
 std::string document_uuid(const Bill& bill, std::string_view created);

@@ -142,5 +142,18 @@ TEST_F(BillTest, DiffersByPackagePathAndBytes) {
   EXPECT_TRUE(difference(bill_of(store_, "a", {same}), bill_of(store_, "a", {same})).empty());
 }
 
+TEST_F(BillTest, OfAClosureElsewhereIsTheSameButForWhatStandsInTheFiles) {
+  const auto library = add("libx-1.2.3", "x");
+  const auto web = add("web-2.0", "web", {library});
+  std::vector<nix::PathInfo> infos;
+  for (const nix::StorePath& path : store_.closure({web})) infos.push_back(*store_.query(path));
+  std::ranges::reverse(infos);
+  const Bill there = bill_of("web", {web}, infos);
+  EXPECT_EQ(to_spdx(there, created), to_spdx(bill_of(store_, "web", {web}), created));
+  EXPECT_TRUE(difference(there, bill_of(store_, "web", {web})).empty());
+  const DeclaredPackages declared{{library, {.name = "x", .version = "9", .purl = "pkg:generic/x@9"}}};
+  EXPECT_EQ(component(bill_of("web", {web}, infos, declared), library).package.version, "9");
+}
+
 }  // namespace
 }  // namespace flox::trust

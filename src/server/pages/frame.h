@@ -1,0 +1,35 @@
+// The frame around every page, and the fields that its answer has.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "server/api/context.h"
+#include "server/api/router.h"
+#include "server/pages/html.h"
+
+namespace flox::server {
+
+enum class Section { none, packages, environments, status };
+
+struct WebPage {
+  std::string title;  // of the window; the page's own heading is in `main`
+  Section section = Section::none;
+  Html main;
+  int status = 200;
+};
+
+// The page as a document. What depends on who asks is kept by no shared cache.
+ServerResponse answer(const WebPage& page, const Call& call);
+// Runs `make`; what it throws becomes a page for people with the status of its kind. What went wrong inside
+// is logged and not told.
+ServerResponse answer(const Call& call, const std::function<WebPage()>& make);
+// Adds what every answer to a browser has, an ETag among them; becomes 304 where the browser has it already.
+ServerResponse for_browsers(ServerResponse response, const Call& call);
+
+// The style sheet and the icon: files whose names change with their contents.
+void add_asset_routes(Router& router);
+Address style_address();
+Address icon_address();
+
+}  // namespace flox::server

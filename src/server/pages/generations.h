@@ -1,0 +1,21 @@
+// Which environment and generation a page is about.
+#pragma once
+
+#include <string>
+
+#include "server/pages/context.h"
+
+namespace flox::server {
+
+struct EnvironmentAddress {
+  std::string owner, name;
+  std::string text() const { return owner + "/" + name; }
+};
+
+// Of the path. Throws Error: invalid_input for what is no such name, not_found if the caller may not see it.
+EnvironmentAddress environment_of(const PagesContext& pages, const Call& call);
+// The generation that a member of the query names; the latest for an empty one. Throws Error(not_found).
+Generation generation_of(const PagesContext& pages, const EnvironmentAddress& environment,
+                         const std::string& number);
+
+}  // namespace flox::server
