@@ -19,6 +19,7 @@
 #include "base/os/memory.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
+#include "catalog/readiness.h"
 #include "server/api/api.h"
 #include "server/commands.h"
 #include "server/identity/accounts.h"
@@ -216,6 +217,20 @@ void serve(const server::ServerSettings& options) {
   signals.end(server, options.stop_delay, options.stop_timeout);
 }
 
+// Of another flox-catalog, as a probe or `helm test` asks: its image or package has this program, and no
+// other.
+int require_ready(const std::string& url) {
+  const catalog::Readiness readiness = catalog::ask_readiness(url, std::chrono::seconds(20));
+  if (!readiness.is_ready())
+    throw Error(ErrorKind::unavailable,
+                readiness.away.empty()
+                    ? fmt::format("{} answers /readyz with {}", printable_url(url), readiness.status)
+                    : fmt::format("{} is not ready: {}", printable_url(url), readiness.away),
+                "Read its log, which says why.");
+  fmt::print("{} is ready\n", printable_url(url));
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -233,17 +248,23 @@ int main(int argc, char** argv) {
         "certificate and key again, which happens by itself, too, within a minute after they are replaced.");
     server::ServerSettings options;
     bool verbose = false;
+    std::string check;
     app.set_version_flag("-V,--version", FLOX_VERSION);
     SettingGroup* const groups[] = {&options};
     read_variables(groups);
     add_setting_options(app, options);
     app.add_flag("--verbose", verbose, "Log every request.");
+    app.add_option(
+           "--check", check,
+           "Serve nothing: ask the catalog at this URL whether it is ready, and exit with 0 if it is.")
+        ->type_name("URL");
     std::function<void()> work = [&] { serve(options); };
     server::add_export_command(app, options, work);
     server::add_import_command(app, options, work);
     server::add_mirror_command(app, options, work);
     server::add_copy_command(app, options, work);
     return run_command_line(app, argc, argv, [&] {
+      if (!check.empty()) return require_ready(check);
       if (verbose) log::set_level(log::Level::debug);
       work();
       return 0;

@@ -9,7 +9,7 @@
 namespace flox::server {
 namespace {
 
-constexpr auto between_looks = std::chrono::seconds(10);  // at the certificate's files
+constexpr auto between_looks = std::chrono::seconds(5);  // at the certificate's files
 constexpr auto between_signals = std::chrono::milliseconds(100);
 
 template <typename Read>

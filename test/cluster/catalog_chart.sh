@@ -26,7 +26,7 @@ refused "'/database/url'" templates "${sqlite[@]}" "${shared[@]}" --set database
 refused "trustedKeys says whose signatures" templates
 refused "networkPolicy lets nobody connect" templates --set 'trustedKeys={acme-1:abc=}'
 refused "bucket.url says where the files are" templates "${sqlite[@]}" "${shared[@]}" --set bucket.url=
-refused "networkPolicy.database says where it is" templates "${sqlite[@]}" "${shared[@]}" --set-json 'networkPolicy.database.cidrs=[]'
+refused "networkPolicy.database says where it is" templates "${sqlite[@]}" "${shared[@]}" --set networkPolicy.database.cidrs=null
 refused "image.name has flox-catalog" templates "${sqlite[@]}" --set environment=
 refused "image.digest pins" templates "${sqlite[@]}" "${image[@]}" --set image.digest=
 refused "'catalogURL' not allowed" in_net helm template flox "$PROJECT/deploy/charts/flox" --set catalogURL=http://c
@@ -73,7 +73,7 @@ values=(--set "trustedKeys={$CHART_KEY}" --set tls.secretName=catalog-tls --set 
 chart install --wait --timeout 3m >"$WORLD/notes"
 contains "$(cat "$WORLD/notes")" "https://flox-catalog.$NAMESPACE:8590"
 in_net helm test -n "$NAMESPACE" flox-catalog --timeout 2m >/dev/null || die "helm test failed: $(kubectl logs -n "$NAMESPACE" flox-catalog-ready)"
-contains "$(kubectl logs -n "$NAMESPACE" flox-catalog-ready)" "database: ok"
+contains "$(kubectl logs -n "$NAMESPACE" flox-catalog-ready)" "https://flox-catalog:8590 is ready"
 name_on_node 1
 pod=$(catalog_pods)
 # in_pod COMMAND…: with what the pod has.

@@ -43,6 +43,10 @@ name_on_node 1
 for address in $(catalog_pods '{.items[*].status.podIP}'); do in_net curl -fsk "https://$address:8590/api/v1/trust/online-key" | jq -r .public_key; done >"$WORLD/online-keys"
 equal "$(sort -u "$WORLD/online-keys" | wc -l) $(wc -l <"$WORLD/online-keys")" "1 2"
 
+# What the load met, before what the cluster says.
+eval "cluster_$(declare -f show_trouble)"
+show_trouble() { jq -c . "$WORLD/result" >&2 || true; tail -n 4 "$WORLD"/logs/{publisher,load}.log >&2 || true; cluster_show_trouble; }
+
 step "load: resolving, narinfos, NARs, and a publisher that does not stop"
 head -c 3M /dev/urandom >"$WORLD/file"
 path=$(flox --root "$LAPTOP_ROOT" store add --name file "$WORLD/file")
