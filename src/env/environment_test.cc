@@ -14,14 +14,17 @@ namespace {
 
 using testing::HasSubstr;
 
-// A catalog of the packages that it is given, each at the versions given.
+// A catalog of the packages that it is given, each at the versions given, for this machine's system alone
+// unless told otherwise.
 class FakeResolver : public Resolver {
  public:
   std::map<std::string, std::map<std::string, nix::StorePath>> packages;
+  std::set<std::string, std::less<>> systems_there = {current_system()};
   int asked = 0;
 
   LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor,
                         std::string_view system) override {
+    if (!systems_there.contains(system)) fail(ErrorKind::not_found, "no package for {}", system);
     ++asked;
     auto package = packages.find(descriptor.pkg_path);
     if (package == packages.end()) fail(ErrorKind::not_found, "no package {}", descriptor.pkg_path);
