@@ -31,9 +31,27 @@ json to_json(const toml::node& node) {
   if (const auto* number = node.as_integer()) return number->get();
   if (const auto* number = node.as_floating_point()) return number->get();
   if (const auto* flag = node.as_boolean()) return flag->get();
+  // A date or a time, as TOML writes it.
   std::ostringstream text;
-  text << node.source().begin.line;
+  node.visit([&](const auto& value) {
+    using Node = std::decay_t<decltype(value)>;
+    if constexpr (toml::is_date<Node> || toml::is_time<Node> || toml::is_date_time<Node>) text << value.get();
+  });
   return text.str();
+}
+
+std::map<std::string, std::string> places_of(const toml::table& root, std::string_view file) {
+  std::map<std::string, std::string> places;
+  auto add = [&](const std::string& name, const toml::key& key) {
+    const auto& at = key.source().begin;
+    places[name] = fmt::format("{}:{}:{}", file, at.line, at.column);
+  };
+  for (const auto& [key, value] : root) {
+    add(std::string(key.str()), key);
+    if (key.str() != "install" || !value.is_table()) continue;
+    for (const auto& [id, entry] : *value.as_table()) add("install." + std::string(id.str()), id);
+  }
+  return places;
 }
 
 // The shells that [profile] may name. Each becomes the name of a file.
@@ -131,8 +149,11 @@ void check_manifest(const Checker& check, const toml::table& root) {
     check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
     check.complain(*version, "version must be 1");
-  for (const char* key : {"schema-version", "minimum-cli-version"})
-    if (const auto* node = root.get(key)) check.string(*node, key);
+  if (const auto* node = root.get("schema-version")) check.string(*node, "schema-version");
+  if (const auto* node = root.get("minimum-cli-version"); node != nullptr && node->is_table())
+    check.only(*node->as_table(), "minimum-cli-version", {"version", "reason"});
+  else if (node != nullptr)
+    check.string(*node, "minimum-cli-version");
   for (const char* key : {"install", "vars", "hook", "profile", "build", "options"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());
@@ -191,6 +212,7 @@ InstallDescriptor descriptor_from(const json& entry) {
   if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer())
     descriptor.priority = it->get<int>();
   if (entry.contains("store-path")) descriptor.store_path = text_of(entry, "store-path");
+  if (entry.contains("flake")) descriptor.flake = text_of(entry, "flake");
   return descriptor;
 }
 
@@ -199,7 +221,9 @@ InstallDescriptor descriptor_from(const json& entry) {
 Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name) {
   const toml::table root = parse_toml(toml_text, file_name);
   check_manifest(Checker(file_name), root);
-  return from_json(to_json(root));
+  Manifest manifest = from_json(to_json(root));
+  manifest.places = places_of(root, file_name);
+  return manifest;
 }
 
 Manifest Manifest::from_json(const nlohmann::json& document) {
@@ -281,6 +305,12 @@ NamedPackage parse_package(const std::string& text) {
     throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not a package", text),
                 "Write NAME or NAME@VERSION.");
   return named;
+}
+
+const std::vector<std::string>& default_systems() {
+  static const std::vector<std::string> systems = {"aarch64-darwin", "aarch64-linux", "x86_64-darwin",
+                                                   "x86_64-linux"};
+  return systems;
 }
 
 std::string current_system() {
