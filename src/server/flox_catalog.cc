@@ -17,10 +17,12 @@
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
 #include "base/net/server/metrics_page.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
+#include "base/trace/exporter.h"
 #include "server/api/api.h"
 #include "server/files/directory_store.h"
 #include "server/files/s3_store.h"
@@ -189,6 +191,37 @@ server::AccountOptions account_options(const server::ServerSettings& options) {
   return accounts;
 }
 
+server::RateLimit rate_limit(const server::ServerSettings& options, size_t per_second) {
+  return {.per_second = per_second, .burst = std::chrono::seconds(options.rate_burst)};
+}
+
+std::shared_ptr<const TrustedProxies> trusted_proxies(const server::ServerSettings& options) {
+  if (options.trusted_proxies.empty()) return nullptr;
+  return in_context("--trusted-proxy",
+                    [&] { return std::make_shared<const TrustedProxies>(options.trusted_proxies); });
+}
+
+std::unique_ptr<trace::Exporter> span_exporter(const server::ServerSettings& options) {
+  if (options.traces_to.empty()) return nullptr;
+  return std::make_unique<trace::Exporter>(
+      trace::ExportOptions{.url = options.traces_to,
+                           .service = "flox-catalog",
+                           .version = FLOX_VERSION,
+                           .percent = static_cast<unsigned>(options.trace_percent)});
+}
+
+std::string further_metrics(const HttpServer* http, const trace::Exporter* spans) {
+  MetricsPage page;
+  const auto count = [&](const char* name, const char* help, uint64_t value) {
+    page.counter(name, help).Increment(static_cast<double>(value));
+  };
+  count("flox_catalog_spans_exported_total", "Spans that the collector of traces took.",
+        spans == nullptr ? 0 : spans->counters().exported.load());
+  count("flox_catalog_spans_dropped_total", "Spans that were lost: no collector took them.",
+        spans == nullptr ? 0 : spans->counters().dropped.load());
+  return (http == nullptr ? "" : metrics_text(http->counters(), "flox_catalog_http_")) + page.text();
+}
+
 void serve(const server::ServerSettings& options) {
   server::AccountOptions wanted = account_options(options);
   const server::RegisteredKeys keys(options.trusted_keys);
@@ -198,6 +231,7 @@ void serve(const server::ServerSettings& options) {
                              .max_store_bytes = options.max_store_bytes.bytes,
                              .orphan_age = options.orphan_age};
   const std::shared_ptr<HttpTls> tls = make_tls(options);
+  const auto proxies = trusted_proxies(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
 
@@ -208,6 +242,7 @@ void serve(const server::ServerSettings& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  const auto spans = span_exporter(options);
   fs::create_directories(options.data);
   const std::unique_ptr<server::Database> database = open_database(options);
   server::Records records(*database);
@@ -226,11 +261,11 @@ void serve(const server::ServerSettings& options) {
       trust_records, name_files,
       {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
   server::Api api(records, environments, attestations, trust, cache, keys, accounts,
-                  {.public_url = options.public_url, .further_metrics = [&] {
-                     const HttpServer* http = serving;
-                     return http == nullptr ? std::string()
-                                            : metrics_text(http->counters(), "flox_catalog_http_");
-                   }});
+                  {.token_limit = rate_limit(options, options.rate_limit),
+                   .address_limit = rate_limit(options, options.anonymous_rate_limit),
+                   .spans = spans.get(),
+                   .public_url = options.public_url,
+                   .further_metrics = [&] { return further_metrics(serving, spans.get()); }});
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,
                      .threads = 4,
@@ -242,7 +277,8 @@ void serve(const server::ServerSettings& options) {
                      .max_connections = options.max_connections,
                      .max_connections_per_peer = options.max_connections_per_peer,
                      .max_memory = 24 << 20,
-                     .transport = tls},
+                     .transport = tls,
+                     .trusted_proxies = proxies},
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
   const Housekeeping housekeeping(cache, accounts);

@@ -1,10 +1,25 @@
 // The binary cache: /cache/FILE.
 #include "base/error.h"
+#include "base/os/file.h"
 #include "nix/cache_layout.h"
+#include "nix/narinfo.h"
+#include "server/api/conditional.h"
 #include "server/api/resources.h"
 
 namespace flox::server {
 namespace {
+
+// A narinfo or nix-cache-info, whole: so small that one packet answers, with an entity tag.
+std::string small_text(const ServedObject& object) {
+  if (object.file) return read_file(*object.file, nix::max_narinfo_size);
+  std::string text;
+  object.stream([&](std::string_view piece) {
+    if (text.size() + piece.size() > nix::max_narinfo_size)
+      fail(ErrorKind::internal, "a narinfo is over {} bytes", nix::max_narinfo_size);
+    text += piece;
+  });
+  return text;
+}
 
 ServerResponse download(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("file");
@@ -15,11 +30,18 @@ ServerResponse download(ApiContext& context, const Call& call) {
   const bool is_nar = name.starts_with(nix::nar_directory);
   if (is_get && is_nar) context.metrics.nars_served.Increment();
   ServerResponse response{.content_type = std::string(nix::media_type_of(name))};
+  if (!is_nar) {
+    response.body = small_text(*file);
+    return response;
+  }
+  response.headers["Cache-Control"] = immutable_for(call.request());
+  response.headers["ETag"] = '"' + name.substr(nix::nar_directory.size()) + '"';  // named by its own hash
   if (file->file) {
     response.body_file = std::move(*file->file);
-  } else if (is_get && is_nar && !file->url.empty()) {
+  } else if (is_get && !file->url.empty()) {
     // Only NARs: a narinfo is so small that a second request would cost more than it.
     response.status = 307;
+    response.headers.erase("ETag");
     response.headers["Location"] = std::move(file->url);
     response.headers["Cache-Control"] = "no-store";  // the address is good for an hour
   } else {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/net/server/http_message.h"
 #include "base/net/server/http_session.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 
 namespace flox {
@@ -108,7 +109,8 @@ void HttpSession::head_complete() {
   knows_chunks_ = parser_->get().version() >= 11;
   try {
     request_ = request_of(parser_->get(), options_);
-    request_.peer = address_;
+    request_.peer =
+        options_.trusted_proxies ? options_.trusted_proxies->client_of(address_, request_.headers) : address_;
     if (!admit()) return;
   } catch (const std::exception& error) {
     return refuse(error);
