@@ -28,7 +28,8 @@ constexpr const char* answer_name = "the catalog's answer";
 constexpr const char* trust_path = "/api/v1/trust";
 constexpr size_t longest_message = 300;   // characters
 constexpr size_t most_elements = 20'000;  // of a list
-constexpr size_t page_size = 1000;        // of them in one answer
+constexpr size_t most_pages = 100;
+constexpr size_t page_size = 1000;  // of them in one answer
 
 // A member that is text, or nothing; one line, since people get to read it.
 std::string text(const json& object, const char* key) {
@@ -180,7 +181,8 @@ struct Client::State {
   void all_pages(const std::string& path, std::string_view what, Take&& take) {
     std::string next;
     size_t count = 0;
-    do {
+    for (size_t page = 0; page == 0 || !next.empty(); ++page) {
+      if (page == most_pages) refuse_answer(what, fmt::format("a list has more than {} pages", most_pages));
       const std::string from = next.empty() ? "" : "&cursor=" + url_encode(next);
       const char separator = path.find('?') == std::string::npos ? '?' : '&';
       next = ask(get(fmt::format("{}{}page_size={}{}", path, separator, page_size, from)), what,
@@ -195,7 +197,7 @@ struct Client::State {
                      fail(ErrorKind::invalid_input, "{}: a page is empty, and not the last", answer_name);
                    return cursor;
                  });
-    } while (!next.empty());
+    }
   }
   std::vector<PackageBuild> all_builds(const std::string& path, std::string_view what) {
     std::vector<PackageBuild> builds;

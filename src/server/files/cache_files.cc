@@ -47,6 +47,13 @@ std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   return store_.serve(std::string(name));
 }
 
+std::optional<std::string> CacheFiles::text_of(std::string_view name) const {
+  if (name != nix::cache_info_name && !nix::digest_of_narinfo_name(name)) return std::nullopt;
+  const trace::Span span("files read", trace::Kind::client);
+  auto object = store_.read(std::string(name), nix::max_narinfo_size);
+  return object ? std::optional(std::move(object->text)) : std::nullopt;
+}
+
 void CacheFiles::reserve(uint64_t bytes) {
   const auto full = [&](std::string_view why) {
     throw StatusError(507, ErrorKind::unavailable, fmt::format("the catalog has no space left: {}", why),

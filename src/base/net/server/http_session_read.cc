@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/net/server/http_message.h"
 #include "base/net/server/http_session.h"
+#include "base/net/server/retry_later.h"
 #include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 
@@ -297,7 +298,10 @@ void HttpSession::refuse(ServerResponse response) {
 }
 
 void HttpSession::refuse(const std::exception& error) {
-  if (dynamic_cast<const StatusError*>(&error) != nullptr) ++service_.counters.bad_requests_total;
+  // Too many good requests are none that are bad.
+  if (dynamic_cast<const StatusError*>(&error) != nullptr &&
+      dynamic_cast<const RetryLater*>(&error) == nullptr)
+    ++service_.counters.bad_requests_total;
   refuse(problem_of(request_, error));
 }
 
