@@ -84,7 +84,7 @@ equal "$(answer .next)" null
 call 200 GET '/api/v1/catalog/packages/web?page_size=1&page=2'
 call 400 GET '/api/v1/catalog/packages/web?cursor=x'
 call 404 GET /api/v1/catalog/packages/wep
-equal "$(flox show web --json | jq -r 'length')" "$(flox show web --json | jq -r 'length')"
+equal "$(flox show web --json | jq length)" 3
 call_json 200 POST /api/v1/catalog/resolve '{"items":[{"name":"toplevel","descriptors":[{"install_id":"web","attr_path":"web","systems":["x86_64-linux","aarch64-linux"]},{"attr_path":"wep","systems":["x86_64-linux"]}]}]}'
 call_json 400 POST /api/v1/catalog/resolve '{"items":1}'
 
@@ -147,7 +147,10 @@ flox trust init acme --signing-key "$key" >"$dir/fingerprint" 2>"$dir/said"
 flox trust publish acme 2>"$dir/said"
 for file in root root/1 targets 'evidence?name=packages/web'; do call 200 GET "/api/v1/trust/acme/$file"; done
 call 400 GET /api/v1/trust/acme/root/one
-call 409 PUT /api/v1/trust/acme/root -H 'Content-Type: application/json' --data-binary "@$(ls "$FLOX_TRUST_DIR"/acme/repository/1.root.json)"
+put_root() { call "$1" PUT /api/v1/trust/acme/root -H 'Content-Type: application/json' --data-binary "@$2"; }
+put_root 201 "$FLOX_TRUST_DIR/acme/repository/1.root.json"  # the same once more
+echo '{}' >"$dir/none"
+put_root 400 "$dir/none"
 
 step "attestations"
 make_path 1 tool
@@ -157,7 +160,6 @@ equal "$(put $digest.narinfo "$dir/narinfo")" 201
 attestation() { call "$1" PUT "/api/v1/attestations/$digest" -H 'Content-Type: application/vnd.dsse.envelope.v1+json' --data-binary "@$2"; }
 attestation 201 "$dir/attestation"
 attestation 200 "$dir/attestation"
-echo '{}' >"$dir/none"
 attestation 400 "$dir/none"
 call 200 GET "/api/v1/attestations/$digest"
 call 200 GET "/api/v1/attestations/$digest?key=key-1"
@@ -171,7 +173,7 @@ jq -r '.paths | to_entries[] | .key as $path | .value | keys[] | ascii_upcase + 
 jq -r '.seen | keys[]' "$dir/report" | sort >"$dir/called"
 equal "$(comm -23 "$dir/operations" "$dir/called")" ""
 # Those whose every answer was a refusal were not really called.
-equal "$(jq -r '.seen | to_entries[] | select(.value | all(. >= 400)) | .key' "$dir/report" | grep -v 'environments/{owner}$' | grep -v ' null$' | grep -v None)" ""
+equal "$(jq -r '.seen | to_entries[] | select(.value | all(. >= 400)) | .key' "$dir/report" | grep -v -e 'environments/{owner}$' -e ' None$')" ""
 
 step "a fuzzer finds no answer that the document does not have, and no 5xx"
 fuzz() {
