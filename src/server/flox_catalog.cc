@@ -15,10 +15,12 @@
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
 #include "base/net/server/metrics_page.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
+#include "base/trace/exporter.h"
 #include "catalog/readiness.h"
 #include "server/api/api.h"
 #include "server/commands.h"
@@ -155,6 +157,37 @@ server::AccountOptions account_options(const server::ServerSettings& options) {
   return accounts;
 }
 
+server::RateLimit rate_limit(const server::ServerSettings& options, size_t per_second) {
+  return {.per_second = per_second, .burst = std::chrono::seconds(options.rate_burst)};
+}
+
+std::shared_ptr<const TrustedProxies> trusted_proxies(const server::ServerSettings& options) {
+  if (options.trusted_proxies.empty()) return nullptr;
+  return in_context("--trusted-proxy",
+                    [&] { return std::make_shared<const TrustedProxies>(options.trusted_proxies); });
+}
+
+std::unique_ptr<trace::Exporter> span_exporter(const server::ServerSettings& options) {
+  if (options.traces_to.empty()) return nullptr;
+  return std::make_unique<trace::Exporter>(
+      trace::ExportOptions{.url = options.traces_to,
+                           .service = "flox-catalog",
+                           .version = FLOX_VERSION,
+                           .percent = static_cast<unsigned>(options.trace_percent)});
+}
+
+std::string further_metrics(const HttpServer* http, const trace::Exporter* spans) {
+  MetricsPage page;
+  const auto count = [&](const char* name, const char* help, uint64_t value) {
+    page.counter(name, help).Increment(static_cast<double>(value));
+  };
+  count("flox_catalog_spans_exported_total", "Spans that the collector of traces took.",
+        spans == nullptr ? 0 : spans->counters().exported.load());
+  count("flox_catalog_spans_dropped_total", "Spans that were lost: no collector took them.",
+        spans == nullptr ? 0 : spans->counters().dropped.load());
+  return (http == nullptr ? "" : metrics_text(http->counters(), "flox_catalog_http_")) + page.text();
+}
+
 void serve(const server::ServerSettings& options) {
   server::AccountOptions wanted = account_options(options);
   const server::RegisteredKeys keys(options.trusted_keys);
@@ -162,11 +195,13 @@ void serve(const server::ServerSettings& options) {
     fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
   server::CacheLimits limits = server::cache_limits(options);
   const std::shared_ptr<HttpTls> tls = make_tls(options);
+  const auto proxies = trusted_proxies(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
 
   const server::StopSignals signals;  // before any thread starts
 
+  const auto spans = span_exporter(options);
   fs::create_directories(options.data);
   const std::unique_ptr<server::Database> database = server::open_storage_database(options);
   server::Records records(*database);
@@ -186,13 +221,11 @@ void serve(const server::ServerSettings& options) {
       trust_records, name_files,
       {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
   server::Api api(records, environments, attestations, trust, cache, keys, accounts,
-                  {.public_url = options.public_url,
-                   .further_metrics =
-                       [&] {
-                         const HttpServer* http = serving;
-                         return http == nullptr ? std::string()
-                                                : metrics_text(http->counters(), "flox_catalog_http_");
-                       },
+                  {.token_limit = rate_limit(options, options.rate_limit),
+                   .address_limit = rate_limit(options, options.anonymous_rate_limit),
+                   .spans = spans.get(),
+                   .public_url = options.public_url,
+                   .further_metrics = [&] { return further_metrics(serving, spans.get()); },
                    .is_stopping = [&] { return is_stopping.load(); }});
   api.add(server::add_pages);
   HttpServer server({.address = options.listen.address,
@@ -206,7 +239,8 @@ void serve(const server::ServerSettings& options) {
                      .max_connections = options.max_connections,
                      .max_connections_per_peer = options.max_connections_per_peer,
                      .max_memory = 24 << 20,
-                     .transport = tls},
+                     .transport = tls,
+                     .trusted_proxies = proxies},
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
   const Housekeeping housekeeping(cache, accounts);

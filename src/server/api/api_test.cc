@@ -233,7 +233,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
     EXPECT_EQ(get(api_, narinfo.url, "HEAD").stream_size, 7u);
   }
   EXPECT_EQ(get(api_, nix::narinfo_name(path('0'))).status, 200);
-  EXPECT_EQ(nix::NarInfo::parse(body(get(api_, nix::narinfo_name(path('0'))))).url, narinfo.url);
+  EXPECT_EQ(nix::NarInfo::parse(get(api_, nix::narinfo_name(path('0'))).body).url, narinfo.url);
   const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
   Api without(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});

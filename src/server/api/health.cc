@@ -6,6 +6,8 @@
 namespace flox::server {
 namespace {
 
+const std::map<std::string, std::string> of_this_moment = {{"Cache-Control", "no-store"}};
+
 // Asks a part whether it works. The gauge says what it answered last; a change is logged, with the reason.
 bool is_ready(ApiContext& context, const char* part, const std::function<void()>& check) {
   auto& gauge = context.metrics.ready.Add({{"part", part}}, 1);
@@ -29,7 +31,7 @@ bool are_files_ready(ApiContext& context) {
 
 // 503 with Retry-After unless both answer and no end is near; the lines say which.
 ServerResponse ready(ApiContext& context) {
-  ServerResponse response;
+  ServerResponse response{.headers = of_this_moment};
   const auto line = [&](const char* what, const char* state, bool good) {
     response.body += fmt::format("{}: {}\n", what, state);
     if (good) return;
@@ -51,14 +53,15 @@ ServerResponse metrics(ApiContext& context) {
   context.metrics.store_bytes.Set(static_cast<double>(context.cache.used()));
   context.metrics.audit_failures.Set(static_cast<double>(context.accounts.audit.failures()));
   return {.content_type = MetricsPage::content_type,
-          .body = context.metrics.page.text() + context.options.further_metrics()};
+          .body = context.metrics.page.text() + context.options.further_metrics(),
+          .headers = of_this_moment};
 }
 
 }  // namespace
 
 void add_health_routes(Router& router, ApiContext& context) {
   router.add("GET", "/healthz", Scope::anyone, no_body(),
-             [](const Call&) { return ServerResponse{.body = "ok\n"}; });
+             [](const Call&) { return ServerResponse{.body = "ok\n", .headers = of_this_moment}; });
   router.add("GET", "/readyz", Scope::anyone, no_body(), [&](const Call&) { return ready(context); });
   router.add("GET", "/metrics", Scope::anyone, no_body(), [&](const Call&) { return metrics(context); });
 }

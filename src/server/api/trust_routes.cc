@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "server/api/answers.h"
+#include "server/api/conditional.h"
 #include "server/api/resources.h"
 #include "server/api/text_upload.h"
 #include "server/records/clock.h"
@@ -113,7 +114,10 @@ void add_trust_routes(Router& router, ApiContext& context) {
   });
   router.add("GET", path + "/root/{version}", Scope::anyone, no_body(), [&](const Call& call) {
     const int64_t version = version_of(call);
-    return metadata_file(context.trust.root(owner_to_read(context, call, "root.json", version), version));
+    ServerResponse response =
+        metadata_file(context.trust.root(owner_to_read(context, call, "root.json", version), version));
+    response.headers["Cache-Control"] = immutable_for(call.request());
+    return response;
   });
   router.add("GET", path + "/targets", Scope::anyone, no_body(), [&](const Call& call) {
     return metadata_file(context.trust.targets(owner_to_read(context, call, "targets.json")));

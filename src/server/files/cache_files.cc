@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trace/span.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "server/files/nar_content.h"
@@ -42,7 +43,15 @@ void CacheFiles::count_again() {
 std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   if (name != nix::cache_info_name && !nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
     return std::nullopt;
+  const trace::Span span("files find", trace::Kind::client);
   return store_.serve(std::string(name));
+}
+
+std::optional<std::string> CacheFiles::text_of(std::string_view name) const {
+  if (name != nix::cache_info_name && !nix::digest_of_narinfo_name(name)) return std::nullopt;
+  const trace::Span span("files read", trace::Kind::client);
+  auto object = store_.read(std::string(name), nix::max_narinfo_size);
+  return object ? std::optional(std::move(object->text)) : std::nullopt;
 }
 
 void CacheFiles::reserve(uint64_t bytes) {
@@ -82,6 +91,7 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
 }
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
+  const trace::Span span("files accept", trace::Kind::client);
   if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(std::string(name), *nar, access);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);

@@ -41,6 +41,9 @@ class CacheFiles {
   // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
   std::optional<ServedObject> find(std::string_view name) const;
 
+  // The same of a narinfo or nix-cache-info, whole.
+  std::optional<std::string> text_of(std::string_view name) const;
+
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
   std::shared_ptr<UploadSink> begin(std::string_view name);

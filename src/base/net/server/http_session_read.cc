@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/net/server/http_message.h"
 #include "base/net/server/http_session.h"
+#include "base/net/server/retry_later.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 
 namespace flox {
@@ -112,7 +114,8 @@ void HttpSession::head_complete() {
   knows_chunks_ = parser_->get().version() >= 11;
   try {
     request_ = request_of(parser_->get(), options_);
-    request_.peer = address_;
+    request_.peer =
+        options_.trusted_proxies ? options_.trusted_proxies->client_of(address_, request_.headers) : address_;
     if (!admit()) return;
   } catch (const std::exception& error) {
     return refuse(error);
@@ -299,7 +302,10 @@ void HttpSession::refuse(ServerResponse response) {
 }
 
 void HttpSession::refuse(const std::exception& error) {
-  if (dynamic_cast<const StatusError*>(&error) != nullptr) ++service_.counters.bad_requests_total;
+  // Too many good requests are none that are bad.
+  if (dynamic_cast<const StatusError*>(&error) != nullptr &&
+      dynamic_cast<const RetryLater*>(&error) == nullptr)
+    ++service_.counters.bad_requests_total;
   refuse(problem_of(request_, error));
 }
 
