@@ -30,7 +30,7 @@ TEST_F(TablesTest, of_the_schema_are_carried_whole_or_left_out_on_purpose) {
       const Table* table = find_table((*found)[1].str());
       if (table == nullptr) continue;
       const std::string columns = (*found)[2];
-      const std::regex column("([a-z_]+) (?:text|bigint)");
+      const std::regex column("([a-z0-9_]+) (?:text|bigint)");
       EXPECT_EQ(
           std::distance(std::sregex_iterator(columns.begin(), columns.end(), column), std::sregex_iterator()),
           static_cast<ptrdiff_t>(table->columns.size()))
