@@ -78,7 +78,7 @@ void add_mirror_command(CLI::App& app, const ServerSettings& settings, std::func
       "Nodes\n"
       "refuse a mirror's answers once the owner's timestamp has expired (a day): run it every few hours.\n\n"
       "Example:\n"
-      "  flox-catalog mirror https://catalog.example.org acme/packages/web* acme/environments/* \\\n"
+      "  flox-catalog mirror https://catalog.example.org 'acme/packages/web*' 'acme/environments/*' \\\n"
       "    --data /var/lib/flox/catalog --trusted-key \"$(cat acme-1.pub)\"");
   const auto options = std::make_shared<MirrorCommand>();
   SettingGroup* const groups[] = {&options->trust};

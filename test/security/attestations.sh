@@ -105,8 +105,12 @@ equal "$(jq -r '.containers[0] | .container + " " + .id' "$WORLD/verified")" "ma
 equal "$(node sbom --pod shop/web | jq -r '[.packages[] | select(.name == "hello")] | length')" 1
 
 step "what is unsigned or has no provenance is said, and refused only where somebody asks for it"
-contains "$(laptop verify busybox-static)" "provenance  none"
-refused "it has no provenance" laptop verify busybox-static --require-provenance
+mkdir -p "$WORLD/bare/share" && echo bare >"$WORLD/bare/share/bare"
+laptop publish --store-path "$(laptop store add --name bare "$WORLD/bare")" --name bare --version 1.0 >"$WORLD/logs/bare.log" 2>&1 || die "$(cat "$WORLD/logs/bare.log")"
+contains "$(cat "$WORLD/logs/bare.log")" "without provenance"
+contains "$(laptop verify bare)" "provenance  none"
+refused "it has no provenance" laptop verify bare --require-provenance
+laptop verify busybox-static --require-provenance >/dev/null
 unsigned=$(echo unsigned >"$WORLD/unsigned" && laptop store add "$WORLD/unsigned")
 contains "$(laptop verify "$unsigned")" "no trusted key"
 refused "no trusted key has signed it" laptop verify "$unsigned" --require-signatures
