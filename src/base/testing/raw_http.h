@@ -19,7 +19,11 @@ namespace flox {
 
 class Raw {
  public:
-  explicit Raw(const HttpServer& server) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  // `receive_buffer`: bytes that the kernel takes for the client; 0: as it likes.
+  explicit Raw(const HttpServer& server, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (receive_buffer > 0)
+      ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(server.port()), .sin_addr = {}};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)

@@ -85,6 +85,7 @@ struct HttpServer::State {
   bool make_room(HttpSession* session);
   void sweep();
   void stop_listening();
+  void end_idle();
 
   std::mutex mutex;
   std::condition_variable gone;  // the last connection, after stop_listening()
@@ -191,6 +192,7 @@ void HttpServer::State::sweep() {
       ++service.counters.timed_out_total;
       session->close();
     }
+    if (service.is_ending) end_idle();
     sweep();
   });
 }
@@ -210,6 +212,10 @@ void HttpServer::State::stop_listening() {
     }
     acceptor.close(ignored);
   }
+  end_idle();
+}
+
+void HttpServer::State::end_idle() {
   std::vector<HttpSession*> open;
   service.connections.for_each_waiting([&](HttpSession* session) { open.push_back(session); });
   for (HttpSession* session : open) session->server_ends();

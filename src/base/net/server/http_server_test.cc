@@ -378,6 +378,23 @@ TEST(HttpServerDrain, answers_who_has_connected_already_and_does_not_wait_for_th
   EXPECT_EQ(silent.hear(), "");
 }
 
+TEST(HttpServerDrain, waits_until_a_slow_reader_has_got_what_the_kernel_keeps_for_it) {
+  const std::string body(100'000, 'x');
+  HttpServer server({}, [&](const ServerRequest&) { return ServerResponse{.body = body}; });
+  Raw kept(server, 4096);
+  kept.say(plain_get);
+  ASSERT_TRUE(kept.readable(20'000));  // it has the beginning
+  server.begin_drain();
+  Raw last(server, 4096);
+  last.say(plain_get);
+  ASSERT_TRUE(last.readable(20'000));
+  EXPECT_EQ(server.drain(std::chrono::milliseconds(50)), 2u);
+  EXPECT_THAT(kept.hear(), EndsWith(body));  // until the connection ends: once it has everything
+  EXPECT_THAT(last.hear(), EndsWith(body));
+  last.hang_up();
+  EXPECT_EQ(server.drain(long_enough), 0u);
+}
+
 TEST(HttpServerDrain, gives_up_a_client_that_never_ends_its_request_when_patience_is_over) {
   HttpServer server({}, echo);
   Raw sending(server);

@@ -156,6 +156,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool is_closed_ = false;
   bool is_between_requests_ = false;
   bool had_request_ = false;
+  bool is_finishing_ = false;  // all was sent, and nothing follows
 
   boost::beast::flat_buffer in_;  // received, not parsed
   std::optional<Parser> parser_;

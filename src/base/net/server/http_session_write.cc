@@ -83,7 +83,7 @@ void HttpSession::close() {
 }
 
 bool HttpSession::is_late(Clock::time_point now) const {
-  if (now > deadline_) return true;
+  if (now > deadline_) return !(is_finishing_ && service_.is_draining && transport_->has_output());
   if (!in_transfer_) return false;
   const auto elapsed =
       std::chrono::duration_cast<std::chrono::seconds>(now - transfer_began_ - options_.stall_deadline);
@@ -323,19 +323,21 @@ void HttpSession::answered() {
 }
 
 // Who has just connected is about to ask; who has asked before has an answer, which let it know that others
-// may follow. A request that has arrived, though it was not read, is answered.
+// may follow. A request that has arrived, though it was not read, is answered, and a slow reader gets the
+// whole of its answer.
 void HttpSession::server_ends() {
   if (!is_between_requests_ || is_closed_) return;
   if (!had_request_) {
     deadline_ = std::min(deadline_, Clock::now() + first_words);
     return;
   }
-  if (!transport_->has_input()) close();
+  if (!transport_->has_input() && !transport_->has_output()) close();
 }
 
 void HttpSession::finish() {
   release_request();
   in_transfer_ = false;
+  is_finishing_ = true;
   deadline_ = Clock::now() + last_words;
   place_.wait(Waiting::for_request);
   transport_->finish([self = shared_from_this()](ErrorCode) { self->close(); });

@@ -1,5 +1,7 @@
 #include "base/net/server/http_transport.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -102,6 +104,11 @@ void HttpTransport::drain(Done done) {
 bool HttpTransport::has_input() {
   ErrorCode ignored;
   return socket_.available(ignored) > 0;
+}
+
+bool HttpTransport::has_output() {
+  int bytes = 0;
+  return ::ioctl(socket_.native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 void HttpTransport::close() {

@@ -35,6 +35,9 @@ class HttpTransport {
   virtual void finish(Done done) { drain(std::move(done)); }
   // Whether the peer has sent what was not received yet.
   bool has_input();
+  // Whether the kernel still has bytes that the peer has not got: they are lost if the network namespace
+  // goes, as a pod's does with its process.
+  bool has_output();
   // Ends it at once; operations in progress fail.
   void close();
 
