@@ -1,6 +1,6 @@
 # Several sources compiled as one: their headers are read once (docs/measurements/build.md).
 #
-# target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most six in one, so
+# target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most sixteen in one, so
 # that a changed source compiles few others again. Names in unnamed namespaces must then differ within a folder. Presets with
 # sanitizers, and the fuzz targets, compile each source by itself, so a header that is missing is found there. CMake's own
 # UNITY_BUILD writes absolute paths into these files, with which ccache finds nothing in another checkout.
@@ -10,7 +10,7 @@ function(target_unity_sources target)
     target_sources(${target} PRIVATE ${ARGN})
     return()
   endif()
-  set(most 6)
+  set(most 16)
   set(folders "")
   foreach(source ${ARGN})
     if(source MATCHES "^\\$<")  # objects of another target

@@ -1,6 +1,7 @@
 // manifest.lock, which comes with a published environment.
 #include "env/lockfile.h"
 
+#include "env/lock_text.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
@@ -16,6 +17,9 @@ void one(std::string_view input) {
     require(again.packages[i].store_paths() == lock.packages[i].store_paths() &&
                 again.packages[i].priority == lock.packages[i].priority,
             "a package is the same after it was written");
+  const std::string in_its_order = env::lock_text(lock, input);
+  require(env::Lockfile::parse(in_its_order).to_string() == text, "its own order changes nothing");
+  require(env::lock_text(lock, in_its_order) == in_its_order, "a layout that was taken over stays");
   accepts([&] { env::Manifest::from_json(lock.manifest); });
 }
 

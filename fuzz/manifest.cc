@@ -1,6 +1,5 @@
 // manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
-#include "env/manifest.h"
-
+#include "env/manifest_edit.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {

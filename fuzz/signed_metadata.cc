@@ -5,6 +5,7 @@
 #include "trust/canonical_json.h"
 #include "trust/metadata.h"
 #include "trust/metadata_header.h"
+#include "trust/name_tree.h"
 #include "trust/verifier.h"
 
 namespace flox::fuzz {
@@ -53,6 +54,17 @@ void read_proof(std::string_view input) {
             "nothing has the hash 0");
 }
 
+void read_name_tree(std::string_view input) {
+  NameTree names;
+  if (!accepts([&] { names = NameTree::parse(input, "input"); })) return;
+  require(NameTree::parse(names.to_string(), "again").to_string() == names.to_string(),
+          "a tree of names has one text");
+  MerkleTree tree;
+  if (!accepts([&] { tree = MerkleTree(names.entries); })) return;
+  const std::string root = tree.root();
+  for (const auto& [name, leaf] : tree.leaves()) tree.proof(name).verify(root, tree.size());
+}
+
 void read_evidence(std::string_view input) {
   nlohmann::json document;
   if (!accepts(
@@ -66,7 +78,7 @@ void read_evidence(std::string_view input) {
 }  // namespace
 
 void one(std::string_view input) {
-  switch (take_byte(input) % 7) {
+  switch (take_byte(input) % 8) {
     case 0:
       return read_as<Root>(input);
     case 1:
@@ -79,6 +91,8 @@ void one(std::string_view input) {
       return read_proof(input);
     case 5:
       return read_evidence(input);
+    case 6:
+      return read_name_tree(input);
     default:
       accepts([&] { kind_of_metadata(input, "input"); });
   }

@@ -1,5 +1,8 @@
 #include "catalog/client.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -10,8 +13,11 @@
 #include "base/net/http_client.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
+#include "base/net/retry_after.h"
 #include "base/printable.h"
+#include "base/trace/context.h"
 #include "catalog/cpu_level.h"
+#include "catalog/known_answers.h"
 #include "catalog/settings.h"
 
 namespace flox::catalog {
@@ -22,8 +28,10 @@ using nlohmann::json;
 constexpr BodyLimit max_answer(16 << 20);
 constexpr const char* answer_name = "the catalog's answer";
 constexpr const char* trust_path = "/api/v1/trust";
-constexpr size_t longest_message = 300;  // characters
-constexpr size_t most_builds = 20'000;   // in one answer
+constexpr size_t longest_message = 300;   // characters
+constexpr size_t most_elements = 20'000;  // of a list
+constexpr size_t most_pages = 100;
+constexpr size_t page_size = 1000;  // of them in one answer
 
 // A member that is text, or nothing; one line, since people get to read it.
 std::string text(const json& object, const char* key) {
@@ -40,6 +48,7 @@ std::string text(const json& object, const char* key) {
   ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
                    : response.status == 409                           ? ErrorKind::conflict
                    : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
+                   : response.status == 429                           ? ErrorKind::unavailable
                    : response.status < 500                            ? ErrorKind::invalid_input
                                                                       : ErrorKind::unavailable;
   if (problem.detail.empty())
@@ -60,16 +69,6 @@ int64_t number(const json& object, const char* key) {
   if (!found.is_number_integer())
     fail(ErrorKind::invalid_input, "{}: '{}' is not a number", answer_name, key);
   return found.get<int64_t>();
-}
-
-std::vector<PackageBuild> builds_of(const json& answer) {
-  const json& items = list(answer, "items");
-  if (items.size() > most_builds)
-    fail(ErrorKind::invalid_input, "{}: it has more than {} builds", answer_name, most_builds);
-  std::vector<PackageBuild> builds;
-  builds.reserve(items.size());
-  for (const auto& item : items) builds.push_back(PackageBuild::from_json(item));
-  return builds;
 }
 
 // Its first element, which there must be.
@@ -130,6 +129,12 @@ std::vector<std::string> envelopes_of(const json& answer) {
 
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
+// The trace that this program is a part of: its caller's, as OpenTelemetry's tools pass it on.
+std::optional<trace::Context> caller_trace() {
+  const char* const text = std::getenv("TRACEPARENT");
+  return text == nullptr ? std::nullopt : trace::parse_traceparent(text);
+}
+
 }  // namespace
 
 struct Client::State {
@@ -138,6 +143,7 @@ struct Client::State {
   std::optional<Login> login;
   Secret token;
   HttpClient http;
+  KnownAnswers known;
 
   HttpResponse send(HttpRequest request) {
     if (url.empty())
@@ -148,8 +154,11 @@ struct Client::State {
     // the token.
     if (!login && request.bearer.empty()) request.bearer = token;
     request.login = login;
+    known.ask_for_changes(request);
+    if (const auto context = caller_trace())
+      request.headers.emplace_back("traceparent", context->to_string());
     try {
-      return http.send(request);
+      return known.answer_to(request, send_patiently(http, request));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::unavailable) throw error.with_context("asking the catalog");
       throw error.with_context(fmt::format("the catalog at {} cannot be reached", printable_url(url)))
@@ -168,6 +177,34 @@ struct Client::State {
       if (error.kind() != ErrorKind::invalid_input) throw;
       refuse_answer(what, error.what());
     }
+  }
+  // Gives each element of a list to `take`, page by page.
+  template <typename Take>
+  void all_pages(const std::string& path, std::string_view what, Take&& take) {
+    std::string next;
+    size_t count = 0;
+    for (size_t page = 0; page == 0 || !next.empty(); ++page) {
+      if (page == most_pages) refuse_answer(what, fmt::format("a list has more than {} pages", most_pages));
+      const std::string from = next.empty() ? "" : "&cursor=" + url_encode(next);
+      const char separator = path.find('?') == std::string::npos ? '?' : '&';
+      next = ask(get(fmt::format("{}{}page_size={}{}", path, separator, page_size, from)), what,
+                 [&](const json& answer) {
+                   const json& items = list(answer, "items");
+                   if ((count += items.size()) > most_elements)
+                     fail(ErrorKind::invalid_input, "{}: it has more than {} elements", answer_name,
+                          most_elements);
+                   for (const auto& item : items) take(item);
+                   std::string cursor = optional_string(answer, "next", answer_name);
+                   if (!cursor.empty() && items.empty())
+                     fail(ErrorKind::invalid_input, "{}: a page is empty, and not the last", answer_name);
+                   return cursor;
+                 });
+    }
+  }
+  std::vector<PackageBuild> all_builds(const std::string& path, std::string_view what) {
+    std::vector<PackageBuild> builds;
+    all_pages(path, what, [&](const json& item) { builds.push_back(PackageBuild::from_json(item)); });
+    return builds;
   }
   [[noreturn]] void refuse_answer(std::string_view what, std::string_view why) const {
     throw Error(ErrorKind::unavailable,
@@ -210,7 +247,7 @@ Resolved Client::resolve(std::string_view install_id, const env::InstallDescript
 
 std::vector<PackageBuild> Client::show(std::string_view name) {
   std::string what = fmt::format("package '{}'", name);
-  auto builds = state_->ask(get("/api/v1/catalog/packages/" + url_encode(name)), what, builds_of);
+  auto builds = state_->all_builds("/api/v1/catalog/packages/" + url_encode(name), what);
   if (builds.empty()) fail(ErrorKind::not_found, "{}: the catalog has no build of it", what);
   return builds;
 }
@@ -218,7 +255,7 @@ std::vector<PackageBuild> Client::show(std::string_view name) {
 std::vector<PackageBuild> Client::search(std::string_view term, std::string_view system) {
   std::string path = "/api/v1/catalog/search?search_term=" + url_encode(term);
   if (!system.empty()) path += "&system=" + url_encode(system);
-  return state_->ask(get(path), fmt::format("searching '{}'", term), builds_of);
+  return state_->all_builds(path, fmt::format("searching '{}'", term));
 }
 
 Pushed Client::environment(const EnvironmentName& name) {
@@ -227,7 +264,8 @@ Pushed Client::environment(const EnvironmentName& name) {
   return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [&](const json& answer) {
     return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
                   env::Lockfile::parse(member(answer, "lock", answer_name).dump()),
-                  evidence_of(answer, trust::environment_name(name.name))};
+                  evidence_of(answer, trust::environment_name(name.name)),
+                  optional_string(answer, "pushed_at", answer_name)};
   });
 }
 
@@ -248,6 +286,12 @@ json Client::ask(const std::string& method, const std::string& path, const json&
   request.method = method;
   request.bearer = state_->token;
   return state_->ask(std::move(request), what, [](const json& answer) { return answer; });
+}
+
+json Client::ask_all(const std::string& path, std::string_view what) {
+  json items = json::array();
+  state_->all_pages(path, what, [&](const json& item) { items.push_back(item); });
+  return items;
 }
 
 json Client::ask_with_form(const std::string& path, const Form& form, std::string_view what) {
@@ -293,6 +337,16 @@ std::optional<trust::Evidence> Client::evidence(std::string_view owner, std::str
     return trust::Evidence::from_json(parse_json(*text, answer_name));
   } catch (const Error& error) {
     state_->refuse_answer(fmt::format("what {} has signed of {}", owner, name), error.what());
+  }
+}
+
+std::optional<trust::NameTree> Client::names(std::string_view owner) {
+  const auto text = trust_file(fmt::format("/{}/names", url_encode(owner)));
+  if (!text) return std::nullopt;
+  try {
+    return trust::NameTree::parse(*text, answer_name);
+  } catch (const Error& error) {
+    state_->refuse_answer(fmt::format("the names of {}", owner), error.what());
   }
 }
 

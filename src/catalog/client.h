@@ -13,6 +13,7 @@
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
+#include "trust/name_tree.h"
 #include "trust/verifier.h"
 
 namespace flox::catalog {
@@ -30,11 +31,13 @@ struct Pushed {
   std::string manifest;  // manifest.toml
   env::Lockfile lock;
   std::optional<trust::Evidence> evidence;
+  std::string pushed_at;  // RFC 3339, as the catalog says
 };
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
-// is not a catalog, with FLOX_CATALOG_URL as advice. Answers are untrusted: at most 16 MiB, 20,000 builds,
-// members of the right types; what of them stands in messages is one line of at most 300 characters.
+// is not a catalog, with FLOX_CATALOG_URL as advice. A catalog that is too busy is waited for, half a minute
+// at most; what is known and has not changed is not sent again. Answers are untrusted: at most 16 MiB, 20,000
+// builds, members of the right types; what of them stands in messages is one line of at most 300 characters.
 class Client {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
@@ -65,7 +68,9 @@ class Client {
   // document; `what` is what errors begin with.
   nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
                      std::string_view what);
-  // The same with a form (application/x-www-form-urlencoded), without the token.
+  // The elements of such a list, of all its pages: at most 20,000.
+  nlohmann::json ask_all(const std::string& path, std::string_view what);
+  // The same as ask() with a form (application/x-www-form-urlencoded), without the token.
   nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);
   // Records a build whose closure the cache already has; `name_file` is its package's, signed, that lists it,
   // if it has an owner. Throws Error(conflict) if this version exists with other store paths or somebody has
@@ -80,6 +85,8 @@ class Client {
   // What is signed of that name ("packages/web"). Without a name file if the name is new; nothing if the
   // owner has no root there.
   std::optional<trust::Evidence> evidence(std::string_view owner, std::string_view name);
+  // All names of the owner that may be seen, with its timestamp, not verified; nothing as above.
+  std::optional<trust::NameTree> names(std::string_view owner);
   // Throws Error(untrusted) if the token or the file is refused, conflict if its version is not the next.
   void put_root(std::string_view owner, const std::string& text);
   void put_targets(std::string_view owner, const std::string& text);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/error.h"
 #include "base/net/server/http_server.h"
 
@@ -97,6 +99,65 @@ TEST(Client, encodes_what_it_asks_for) {
   EXPECT_EQ(catalog.last().query.at("system"), "x86_64-linux");
   EXPECT_EQ(error_of([&] { catalog.client().show("a/../b?c"); }).kind(), ErrorKind::not_found);
   EXPECT_EQ(catalog.last().path, "/api/v1/catalog/packages/a/../b?c");
+}
+
+// A catalog with so many builds, of which it shows two in an answer.
+class Paged {
+ public:
+  explicit Paged(int builds) : builds_(builds) {}
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", server_.port()); }
+  int requests() const { return requests_; }
+
+ private:
+  ServerResponse answer(const ServerRequest& request) {
+    ++requests_;
+    const auto cursor = request.query.find("cursor");
+    const int begin = cursor == request.query.end() ? 0 : std::stoi(cursor->second);
+    json document = {{"items", json::array()}};
+    for (int i = begin; i < std::min(begin + 2, builds_); ++i)
+      document["items"].push_back(
+          {{"name", "web"},
+           {"version", std::to_string(i)},
+           {"system", "x86_64-linux"},
+           {"outputs", {{"out", "/nix/store/00000000000000000000000000000000-web"}}}});
+    if (begin + 2 < builds_) document["next"] = std::to_string(begin + 2);
+    return {.content_type = "application/json", .body = document.dump()};
+  }
+  int builds_;
+  std::atomic<int> requests_{0};
+  HttpServer server_{{}, [this](const ServerRequest& request) { return answer(request); }};
+};
+
+TEST(Client, reads_a_list_to_its_end_and_no_further_than_a_list_may_be) {
+  Paged catalog(7);
+  EXPECT_EQ(Client(catalog.url()).show("web").size(), 7U);
+  EXPECT_EQ(catalog.requests(), 4);
+  EXPECT_EQ(Client(catalog.url()).ask_all("/api/v1/owners?x=y", "listing").size(), 7U);
+  Paged endless(1'000'000);
+  EXPECT_THAT(error_of([&] { Client(endless.url()).search("web"); }).what(),
+              HasSubstr("more than 100 pages"));
+  EXPECT_EQ(endless.requests(), 100);
+}
+
+TEST(Client, what_has_not_changed_is_not_sent_again) {
+  std::atomic<int> sent{0};
+  HttpServer server({}, [&](const ServerRequest& request) {
+    const auto known = request.headers.find("if-none-match");
+    if (known != request.headers.end() && known->second == "\"1\"") return ServerResponse{.status = 304};
+    ++sent;
+    return ServerResponse{
+        .content_type = "application/json", .body = R"({"signed": "root"})", .headers = {{"ETag", "\"1\""}}};
+  });
+  Client client(fmt::format("http://127.0.0.1:{}", server.port()));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.root("acme"), R"({"signed": "root"})");
+  EXPECT_EQ(sent, 1);
+}
+
+TEST(Client, a_catalog_that_is_too_busy_is_unavailable_and_says_until_when) {
+  Answering busy(429, R"({"detail": "too many requests", "advice": "Try again in 60 s."})");
+  const Error error = error_of([&] { busy.client().search("x"); });
+  EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  EXPECT_EQ(error.advice(), "Try again in 60 s.");
 }
 
 TEST(Client, tells_a_catalog_from_anything_else_that_answers) {

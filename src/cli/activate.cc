@@ -17,6 +17,7 @@
 #include "cli/variables.h"
 #include "env/activation.h"
 #include "env/environment.h"
+#include "env/manifest_edit.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -51,8 +52,8 @@ fs::path cache_directory(const env::Environment& environment) {
 }
 
 // The lock to activate: the environment's own, or with its primary package at $FLOX_PACKAGE_VERSION.
-env::Lockfile lock_to_activate(env::Environment& environment, env::Resolver& resolver) {
-  env::Lockfile lock = environment.lock(resolver);
+env::Lockfile lock_to_activate(const env::Environment& environment, env::Resolver& resolver) {
+  env::Lockfile lock = lock_to_read(environment, resolver);
   const std::string version = CliVariables::read().package_version;
   if (version.empty()) return lock;
   fmt::print(stderr, "ℹ FLOX_PACKAGE_VERSION: environment '{}' at version {}\n", environment.name(), version);
@@ -101,7 +102,8 @@ Prepared prepare(const ActivateOptions& options) {
   if (mode != "dev" && mode != "run")
     fail(ErrorKind::invalid_input, "activation mode '{}': it is dev or run", mode);
   auto resolver = make_resolver();
-  nix::StorePath profile = present_profile(environment, lock_to_activate(environment, *resolver), mode);
+  nix::StorePath profile =
+      present_profile(environment, lock_to_activate(environment, *resolver), mode, "flox activate");
 
   fs::path cwd = fs::current_path();
   if (!in_pod()) env::enter_store(Config::load().root);

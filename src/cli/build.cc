@@ -50,8 +50,8 @@ BuildEnvironment enter_environment(store::LocalStore& store, env::Environment& e
     return result;
   }
   const std::string system = env::current_system(), mode = "dev";
-  env::Lockfile lock = environment.lock(*make_resolver());
-  nix::StorePath profile = present_profile(environment, lock, mode);
+  env::Lockfile lock = lock_to_read(environment, *make_resolver());
+  nix::StorePath profile = present_profile_alone(environment, lock, mode);
   steps(fmt::format("environment {} is present", environment.name()));
   for (const auto& package : lock.for_system(system))
     for (const auto& path : package.store_paths()) {
@@ -116,6 +116,8 @@ void build(BuildOptions options) {
       throw Error(ErrorKind::not_found, fmt::format("the manifest has no [build.{}]", name),
                   fmt::format("Pass one of: {}.", fmt::join(known, ", ")));
     }
+  // Two builds at once would write to one result-NAME.
+  const env::EnvironmentLock turn = environment.exclusive(changing(environment, "flox build"));
   store::LocalStore store(Config::load().root);
   BuildEnvironment around = enter_environment(store, environment, steps);
   package::BuildCircumstances circumstances{.sources = package::look_at_sources(environment.directory()),

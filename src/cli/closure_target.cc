@@ -30,10 +30,10 @@ void add_lock(ClosureTarget& target, const env::Lockfile& lock) {
 ClosureTarget of_directory(const std::string& directory) {
   const env::Environment environment = env::Environment::find(directory);
   const auto lock = environment.lockfile();
-  if (!lock || lock->manifest != environment.manifest().json)
+  if (!lock || !env::locks(*lock, environment.manifest()))
     throw Error(ErrorKind::not_found,
                 fmt::format("environment {} is not locked as its manifest is now", environment.name()),
-                "Run 'flox list' in its directory to lock it.");
+                "Run 'flox lock' in its directory.");
   ClosureTarget target{.name = "environment " + environment.name()};
   add_lock(target, *lock);
   return target;

@@ -9,6 +9,9 @@ namespace flox::cli {
 void add_init(CLI::App& app);
 void add_install(CLI::App& app);
 void add_uninstall(CLI::App& app);
+void add_edit(CLI::App& app);
+void add_upgrade(CLI::App& app);
+void add_lock(CLI::App& app);
 void add_list(CLI::App& app);
 void add_activate(CLI::App& app);
 void add_search(CLI::App& app);

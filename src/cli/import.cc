@@ -30,7 +30,7 @@ void import_debs(const ImportOptions& options) {
   nlohmann::json json = nlohmann::json::array();
   for (const auto& package : package::import_deb(store, options.names, {.on_step = steps})) {
     const auto& build = package.build;
-    if (publisher) publisher->publish(store, build);
+    if (publisher) publisher->publish(store, build, package.provenance);
     if (options.json) {
       json.push_back(build.to_json());
       json.back()["from_installed"] = package.from_installed;

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/quoted_list.h"
 #include "env/environment.h"
+#include "env/manifest_edit.h"
 
 namespace flox::cli {
 namespace {
@@ -35,6 +36,40 @@ env::Environment environment_for(const InstallOptions& options, const std::strin
   }
 }
 
+// The systems for which there is such a package, if the manifest names some for which there is none.
+std::vector<std::string> narrowed_systems(const env::NamedPackage& package, const env::Manifest& manifest,
+                                          env::Resolver& resolver) {
+  const auto entry = manifest.install.find(package.install_id);
+  const bool has_systems = entry != manifest.install.end() && !entry->second.systems.empty();
+  if (has_systems || manifest.systems.empty()) return {};
+  const auto [asked, found] =
+      env::systems_of_package(package.install_id, package.descriptor, manifest, resolver);
+  if (found.size() == asked.size()) return {};
+  fmt::print(stderr, "! '{}' is installed for {} only: there is none for the other systems\n",
+             package.install_id, fmt::join(found, ", "));
+  return found;
+}
+
+// The manifest with the packages, whose install ids go to one of the lists.
+std::string with_packages(std::string text, const std::vector<env::NamedPackage>& wanted,
+                          env::Resolver& resolver, std::vector<std::string>& installed,
+                          std::vector<std::string>& present) {
+  const env::Manifest manifest = env::Manifest::parse(text, "manifest.toml");
+  for (const auto& package : wanted) {
+    const auto& [id, descriptor] = package;
+    const auto it = manifest.install.find(id);
+    const bool same = it != manifest.install.end() && it->second.pkg_path == descriptor.pkg_path &&
+                      it->second.version == descriptor.version &&
+                      it->second.store_path == descriptor.store_path;
+    (same ? present : installed).push_back(id);
+    if (same) continue;
+    env::InstallDescriptor narrowed = descriptor;
+    narrowed.systems = narrowed_systems(package, manifest, resolver);
+    text = env::with_install(text, id, narrowed);
+  }
+  return text;
+}
+
 void install(const InstallOptions& options) {
   if (!options.install_id.empty() && options.packages.size() != 1)
     fail_usage("--id names one package, and several are given", "Install them one by one.");
@@ -42,22 +77,12 @@ void install(const InstallOptions& options) {
   for (const auto& text : options.packages) wanted.push_back(env::parse_package(text));
   if (!options.install_id.empty()) wanted[0].install_id = options.install_id;
   env::Environment environment = environment_for(options, wanted[0].install_id);
-  env::Manifest manifest = environment.manifest();
-
-  std::string text = environment.manifest_text();
-  std::vector<std::string> installed;
-  std::vector<std::string> present;
-  for (const auto& [id, descriptor] : wanted) {
-    auto it = manifest.install.find(id);
-    bool same = it != manifest.install.end() && it->second.pkg_path == descriptor.pkg_path &&
-                it->second.version == descriptor.version && it->second.store_path == descriptor.store_path;
-    (same ? present : installed).push_back(id);
-    if (!same) text = env::with_install(text, id, descriptor);
-  }
   auto resolver = make_resolver();
+  std::vector<std::string> installed, present;
   in_context(fmt::format("installing into environment '{}'", environment.name()), [&] {
-    env::Lockfile lock = installed.empty() ? environment.lock(*resolver) : environment.edit(text, *resolver);
-    present_profile(environment, lock, environment.manifest().activate_mode);
+    environment.edit(
+        [&](const std::string& text) { return with_packages(text, wanted, *resolver, installed, present); },
+        *resolver, changing(environment, "flox install"));
   });
   if (!present.empty())
     fmt::print(stderr, "! {} already installed to environment '{}'\n", quoted_list(present),

@@ -26,7 +26,7 @@ void list(const ListOptions& options) {
     return;
   }
   auto resolver = make_resolver();
-  auto packages = environment.lock(*resolver).for_system(env::current_system());
+  auto packages = lock_to_read(environment, *resolver).for_system(env::current_system());
   nlohmann::json items = nlohmann::json::array();
   for (const auto& package : packages) {
     if (options.json)

@@ -4,6 +4,7 @@
 
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/os/file.h"
 #include "cli/catalog_access.h"
 #include "cli/pod_client.h"
@@ -63,6 +64,12 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
   return path;
 }
 
+env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
+  return [name = environment.name()](const std::string& holder) {
+    fmt::print(stderr, "ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
+  };
+}
+
 }  // namespace
 
 bool in_pod() { return fs::exists(pod_socket()); }
@@ -79,8 +86,8 @@ std::unique_ptr<env::Realiser> make_realiser() {
   return std::make_unique<LocalRealiser>();
 }
 
-nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
-                               const std::string& mode) {
+nix::StorePath present_profile_alone(const env::Environment& environment, const env::Lockfile& lock,
+                                     const std::string& mode) {
   std::string system = env::current_system();
   fs::path run_link = environment.run_link(system, mode);
   if (!in_pod())
@@ -95,6 +102,46 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
   }
   if (!in_pod()) keep(run_link, profile);
   return profile;
+}
+
+nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
+                               const std::string& mode, const std::string& doing) {
+  if (in_pod()) return present_profile_alone(environment, lock, mode);
+  if (auto present = already_present(environment.run_link(env::current_system(), mode), lock))
+    return *present;
+  std::optional<env::EnvironmentLock> turn;
+  try {
+    turn.emplace(environment.exclusive({.doing = doing, .waiting = say_waiting(environment)}));
+  } catch (const Error& error) {
+    // A directory that cannot be written to: nothing is written to it either.
+    log::debug("building without the environment's lock: {}", error.what());
+  }
+  return present_profile_alone(environment, lock, mode);
+}
+
+env::ChangeContext changing(const env::Environment& environment, const std::string& doing) {
+  return {.doing = doing,
+          .waiting = say_waiting(environment),
+          .prepare =
+              [environment](const env::Lockfile& lock) {
+                // An environment may be for other systems alone.
+                if (!lock.packages.empty() && lock.for_system(env::current_system()).empty()) return;
+                present_profile_alone(environment, lock,
+                                      env::Manifest::from_json(lock.manifest).activate_mode);
+              },
+          .anew = {}};
+}
+
+env::Lockfile lock_to_read(const env::Environment& environment, env::Resolver& resolver) {
+  bool is_written = false;
+  env::Lockfile lock = environment.current_lock(resolver, &is_written);
+  if (!is_written && !lock.packages.empty())
+    fmt::print(
+        stderr,
+        "ℹ manifest.lock of environment '{}' was not made for its manifest.toml: packages are as resolved "
+        "now. Run 'flox lock' to write them down.\n",
+        environment.name());
+  return lock;
 }
 
 }  // namespace flox::cli

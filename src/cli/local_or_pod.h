@@ -20,8 +20,19 @@ std::unique_ptr<env::Resolver> make_resolver();
 std::unique_ptr<env::Realiser> make_realiser();
 
 // The environment's profile for this system, present and linked from .flox/run where that can be written. A
-// laptop that has it already asks nobody; a pod always asks floxd, which keeps the lease. Throws Error.
+// laptop that has it already asks nobody; a pod always asks floxd, which keeps the lease. Two commands that
+// build the same environment do so one after the other: `doing` is this one. Throws Error.
 nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
-                               const std::string& mode);
+                               const std::string& mode, const std::string& doing);
+// The same for who has the environment to itself already.
+nix::StorePath present_profile_alone(const env::Environment& environment, const env::Lockfile& lock,
+                                     const std::string& mode);
+
+// For a command that changes the environment: it says for whom it waits, and makes the packages and the
+// profile present before anything is written.
+env::ChangeContext changing(const env::Environment& environment, const std::string& doing);
+
+// The lock for a command that only reads; says on stderr if it is not the one on disk.
+env::Lockfile lock_to_read(const env::Environment& environment, env::Resolver& resolver);
 
 }  // namespace flox::cli

@@ -36,6 +36,9 @@ int run(int argc, char** argv) {
   add_init(app);
   add_install(app);
   add_uninstall(app);
+  add_edit(app);
+  add_upgrade(app);
+  add_lock(app);
   add_list(app);
   add_activate(app);
   add_search(app);

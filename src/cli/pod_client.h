@@ -14,6 +14,8 @@ class PodResolver : public env::Resolver {
   explicit PodResolver(std::string socket) : socket_(std::move(socket)) {}
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override;
+  // An environment in a pod is for the pod.
+  std::vector<std::string> systems() const override { return {env::current_system()}; }
 
  private:
   std::string socket_;

@@ -27,7 +27,7 @@ void push(const PushOptions& options) {
   const catalog::EnvironmentName name{.owner = owner, .name = environment.name(), .generation = {}};
   catalog::check_environment_name(name.owner, name.name);
   auto resolver = make_resolver();
-  const env::Lockfile lock = environment.lock(*resolver);
+  const env::Lockfile lock = environment.lock(*resolver, {.doing = "flox push"});
   catalog::Client client(config.catalog_url, config.token());
   OwnerSigning signing(config, owner, options.metadata_keys, {}, client);
   const std::string manifest = environment.manifest_text();

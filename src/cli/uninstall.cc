@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/quoted_list.h"
 #include "env/environment.h"
+#include "env/manifest_edit.h"
 
 namespace flox::cli {
 namespace {
@@ -16,19 +17,34 @@ struct UninstallOptions {
   std::string directory = ".";
 };
 
-void uninstall(const UninstallOptions& options) {
-  env::Environment environment = env::Environment::find(options.directory);
-  env::Manifest manifest = environment.manifest();
-  std::string text = environment.manifest_text();
-  for (const auto& id : options.ids) {
+std::string without_packages(std::string text, const std::vector<std::string>& ids,
+                             const env::Environment& environment) {
+  const env::Manifest manifest = env::Manifest::parse(text, "manifest.toml");
+  for (const auto& id : ids) {
     if (!manifest.install.contains(id))
       throw Error(ErrorKind::not_found,
                   fmt::format("'{}' is not installed in environment '{}'", id, environment.name()),
                   "Run 'flox list' to see what is installed.");
     text = env::without_install(text, id);
   }
+  return text;
+}
+
+void uninstall(const UninstallOptions& options) {
+  env::Environment environment = env::Environment::find(options.directory);
   auto resolver = make_resolver();
-  environment.edit(text, *resolver);
+  env::ChangeContext context = changing(environment, "flox uninstall");
+  context.prepare = [build = std::move(context.prepare)](const env::Lockfile& lock) {
+    try {
+      build(lock);
+    } catch (const Error& error) {
+      // What was missing before is missing after; nothing that is left can be newly missing.
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::unavailable) throw;
+      fmt::print(stderr, "! the environment cannot be activated now, as before: {}\n", error.what());
+    }
+  };
+  environment.edit([&](const std::string& text) { return without_packages(text, options.ids, environment); },
+                   *resolver, context);
   fmt::print(stderr, "━ {} uninstalled from environment '{}'\n", quoted_list(options.ids),
              environment.name());
 }

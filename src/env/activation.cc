@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <fstream>
 #include <functional>
@@ -18,6 +17,7 @@
 #include "base/log.h"
 #include "base/os/directory.h"
 #include "base/printable.h"
+#include "env/expansion.h"
 #include "store/local/store_tree.h"
 
 namespace flox::env {
@@ -44,41 +44,6 @@ void prepend(Variables& variables, const std::string& name, const std::string& e
     if (part != entry && !part.empty()) rest += ":" + std::string(part);
   }
   variables[name] = entry + rest;
-}
-
-bool is_name_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-
-// $NAME, ${NAME} and backslash escapes, as bash reads them inside double quotes. At most `limit` bytes.
-std::string expand(const std::string& value, const Variables& variables, size_t limit) {
-  std::string result;
-  for (size_t i = 0;; ++i) {
-    if (result.size() > limit)
-      fail(ErrorKind::invalid_input, "a value of the manifest's variables has more than {} bytes", limit);
-    if (i >= value.size()) return result;
-    if (value[i] == '\\' && i + 1 < value.size() &&
-        std::string_view("$`\"\\").find(value[i + 1]) != std::string_view::npos) {
-      result += value[++i];
-      continue;
-    }
-    if (value[i] == '`' || (value[i] == '$' && i + 1 < value.size() && value[i + 1] == '('))
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("the manifest's variable value '{}' runs a command", printable(value)),
-                  "Set it in hook.on-activate.");
-    if (value[i] != '$') {
-      result += value[i];
-      continue;
-    }
-    bool braces = i + 1 < value.size() && value[i + 1] == '{';
-    size_t start = i + (braces ? 2 : 1);
-    size_t end = start;
-    while (end < value.size() && is_name_character(value[end])) ++end;
-    if (end == start) {
-      result += '$';
-      continue;
-    }
-    result += get(variables, value.substr(start, end - start));
-    i = braces && end < value.size() ? end : end - 1;
-  }
 }
 
 // Values may name other manifest variables: those they name come first. A value can double with each name in
@@ -123,22 +88,14 @@ class VariableSetter {
       fail(ErrorKind::invalid_input, "the manifest's variables refer to each other in a circle at '{}'",
            printable(name));
     state = State::open;
-    pending_.push_back({.name = name, .needs = names_in(vars_.at(name), name)});
+    pending_.push_back({.name = name, .needs = needs_of(name)});
   }
 
   // The manifest's other variables that the value names, the first one last.
-  std::vector<std::string> names_in(std::string_view value, std::string_view own) const {
-    std::vector<std::string> names;
-    for (size_t at = value.find('$'); at != std::string_view::npos; at = value.find('$', at + 1)) {
-      std::string_view rest = value.substr(at + 1);
-      if (rest.starts_with('{')) rest.remove_prefix(1);
-      size_t end = 0;
-      while (end < rest.size() && is_name_character(rest[end])) ++end;
-      std::string name(rest.substr(0, end));
-      if (name != own && vars_.contains(name)) names.push_back(std::move(name));
-    }
-    std::ranges::sort(names, std::ranges::greater{});
-    names.erase(std::ranges::unique(names).begin(), names.end());
+  std::vector<std::string> needs_of(const std::string& name) const {
+    std::vector<std::string> names = names_in(vars_.at(name));
+    std::erase_if(names, [&](const auto& other) { return other == name || !vars_.contains(other); });
+    std::ranges::reverse(names);
     return names;
   }
 

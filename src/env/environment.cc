@@ -12,30 +12,13 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/printable.h"
+#include "env/environment_files.h"
+#include "env/lock_text.h"
 
 namespace flox::env {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t max_manifest = 4 << 20;  // bytes
-
-// A file of an environment, which may have come with somebody's repository: no device, no end of it.
-std::string read_bounded(const fs::path& path, size_t limit) {
-  return in_context("reading " + path.string(), [&] {
-    const Fd fd = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "examining it");
-    if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "it is not a regular file");
-    std::string content;
-    std::string piece(64 << 10, '\0');
-    while (const size_t count = read_some(fd.get(), piece.data(), piece.size())) {
-      content.append(piece, 0, count);
-      if (content.size() > limit) fail(ErrorKind::invalid_input, "it has more than {} bytes", limit);
-    }
-    return content;
-  });
-}
 
 // What an environment writes stays below its .flox, which may have come with somebody's repository: the
 // directory itself may be a link to another place of the user's, what is in it leads nowhere else.
@@ -47,51 +30,20 @@ bool has_environment(const fs::path& dir) {
          fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
 }
 
-// Does the locked package still answer the descriptor? Priority and systems do not matter
-// (docs/formats/manifest.md).
-bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id,
-             const json& wanted) {
-  const auto installed = old_manifest.find("install");
-  if (installed == old_manifest.end() || !installed->is_object() || !wanted.is_object()) return false;
-  const json old = installed->value(std::string(id), json());
-  if (!old.is_object()) return false;
-  auto same = [&](const char* key) { return old.value(key, json()) == wanted.value(key, json()); };
-  return package.install_id == id && same("pkg-path") && same("version") && same("pkg-group") &&
-         same("store-path");
+constexpr size_t max_pointer = 64 << 10;  // bytes
+
+std::optional<Lockfile> parsed_lock(const EnvironmentFiles& files, const fs::path& dir) {
+  if (!files.lock) return std::nullopt;
+  return Lockfile::parse(*files.lock, (dir / ".flox/env/manifest.lock").string());
 }
 
-LockedPackage store_path_package(std::string_view id, const InstallDescriptor& descriptor,
-                                 std::string_view system) {
-  json entry = {{"install_id", id},
-                {"store_path", *descriptor.store_path},
-                {"system", system},
-                {"priority", descriptor.priority}};
-  return LockedPackage::from_json(std::move(entry));
-}
-
-Lockfile resolve_all(const Manifest& manifest, const std::optional<Lockfile>& old, Resolver& resolver) {
-  Lockfile lock{.manifest = manifest.json};
-  std::vector<std::string> systems =
-      manifest.systems.empty() ? std::vector{current_system()} : manifest.systems;
-  for (const auto& [id, descriptor] : manifest.install) {
-    const auto& wanted = descriptor.systems.empty() ? systems : descriptor.systems;
-    for (const auto& system : wanted) {
-      const json& json_descriptor = manifest.json["install"][id];
-      auto kept = !old ? nullptr : [&]() -> const LockedPackage* {
-        for (const auto& package : old->packages)
-          if (package.system == system && answers(package, old->manifest, id, json_descriptor))
-            return &package;
-        return nullptr;
-      }();
-      LockedPackage package = kept != nullptr         ? *kept
-                              : descriptor.store_path ? store_path_package(id, descriptor, system)
-                                                      : resolver.resolve(id, descriptor, system);
-      package.priority = descriptor.priority;
-      package.json["priority"] = descriptor.priority;
-      lock.packages.push_back(std::move(package));
-    }
+// Nothing for a manifest that is damaged, which an edit may mend.
+std::optional<Manifest> parsed_if_good(const std::string& text, const std::string& path) {
+  try {
+    return Manifest::parse(text, path);
+  } catch (const Error&) {
+    return std::nullopt;
   }
-  return lock;
 }
 
 }  // namespace
@@ -123,8 +75,8 @@ Environment Environment::open(const fs::path& dir) {
   std::string name = fs::canonical(dir).filename().string();
   if (fs::exists(dir / ".flox/env.json")) {
     const std::string file = (dir / ".flox/env.json").string();
-    const json pointer =
-        parse_json(read_bounded(file, 64 << 10), file, {.bytes = 64 << 10, .depth = 16, .values = 1000});
+    const json pointer = parse_json(read_environment_file(file, max_pointer), file,
+                                    {.bytes = max_pointer, .depth = 16, .values = 1000});
     name = string_member(pointer, "name", file);
     // It becomes part of the names of links in .flox/run.
     if (!is_file_name(name) || name.size() > 200 || printable(name) != name)
@@ -166,36 +118,63 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
               "Run 'flox init' there to make one.");
 }
 
-std::string Environment::manifest_text() const {
-  return read_bounded(directory_ / ".flox/env/manifest.toml", max_manifest);
-}
-Manifest Environment::manifest() const {
-  return Manifest::parse(manifest_text(), (directory_ / ".flox/env/manifest.toml").string());
-}
-
+std::string Environment::manifest_path() const { return (directory_ / ".flox/env/manifest.toml").string(); }
+std::string Environment::manifest_text() const { return read_environment_files(directory_).manifest; }
+Manifest Environment::manifest() const { return Manifest::parse(manifest_text(), manifest_path()); }
 std::optional<Lockfile> Environment::lockfile() const {
-  fs::path path = directory_ / ".flox/env/manifest.lock";
-  if (!fs::exists(path)) return std::nullopt;
-  return Lockfile::parse(read_bounded(path, Lockfile::file_limits.bytes), path.string());
+  return parsed_lock(read_environment_files(directory_), directory_);
 }
 
-Lockfile Environment::lock(Resolver& resolver) {
-  Manifest wanted = manifest();
-  std::optional<Lockfile> old = lockfile();
-  if (old && old->manifest == wanted.json) return *old;
-  Lockfile lock = resolve_all(wanted, old, resolver);
-  files_of(directory_).write_file("env/manifest.lock", lock.to_string());
+Lockfile Environment::current_lock(Resolver& resolver, bool* is_written) const {
+  const EnvironmentFiles files = read_environment_files(directory_);
+  const std::optional<Manifest> wanted = Manifest::parse(files.manifest, manifest_path());
+  const std::optional<Lockfile> old = parsed_lock(files, directory_);
+  const bool current = old && locks(*old, *wanted);
+  if (is_written != nullptr) *is_written = current;
+  if (current) return *old;
+  const std::optional<Manifest> unknown;  // the one that was locked may be another
+  return make_lock(
+      {.wanted = *wanted, .old_lock = old, .old_manifest = unknown, .only_system = current_system()},
+      resolver);
+}
+
+EnvironmentLock Environment::exclusive(const ChangeContext& context) const {
+  return EnvironmentLock(files_of(directory_), context.doing, context.waiting);
+}
+
+Lockfile Environment::edit(const Change& change, Resolver& resolver, const ChangeContext& context) const {
+  const Directory directory = files_of(directory_);
+  directory.subdirectory("env");  // a link there is refused before anything is made
+  const EnvironmentLock turn = exclusive(context);
+  const EnvironmentFiles before = read_environment_files(directory_);
+  const std::string text = change(before.manifest);
+  const Manifest wanted = Manifest::parse(text, manifest_path());
+  const std::optional<Lockfile> old = parsed_lock(before, directory_);
+  const std::optional<Manifest> old_manifest = parsed_if_good(before.manifest, manifest_path());
+  Lockfile lock = make_lock(
+      {.wanted = wanted, .old_lock = old, .old_manifest = old_manifest, .anew = context.anew}, resolver);
+  if (context.prepare) context.prepare(lock);
+  const bool same_lock = old && lock.to_compact_string() == old->to_compact_string();
+  const EnvironmentFiles after{.manifest = text,
+                               .lock = same_lock ? before.lock : lock_text(lock, before.lock.value_or(""))};
+  if (context.only_try || after == before) return lock;
+  // An editor does not know of the lock.
+  if (read_environment_files(directory_) != before)
+    throw Error(ErrorKind::conflict,
+                fmt::format("changing the environment in {}: somebody else has written its files meanwhile",
+                            directory_.string()),
+                "Nothing was changed. Run the command again.");
+  replace_environment_files(directory, after.manifest, *after.lock);
   return lock;
 }
 
-Lockfile Environment::edit(const std::string& new_text, Resolver& resolver) {
-  Manifest wanted = Manifest::parse(new_text, (directory_ / ".flox/env/manifest.toml").string());
-  Lockfile lock = resolve_all(wanted, lockfile(), resolver);
-  // The lock first: with an old manifest a new lock is only out of date and made again.
-  const Directory files = files_of(directory_);
-  files.write_file("env/manifest.lock", lock.to_string());
-  files.write_file("env/manifest.toml", new_text);
-  return lock;
+Lockfile Environment::edit(const std::string& new_text, Resolver& resolver,
+                           const ChangeContext& context) const {
+  return edit([&](const std::string&) { return new_text; }, resolver, context);
+}
+
+Lockfile Environment::lock(Resolver& resolver, const ChangeContext& context) const {
+  return edit([](const std::string& text) { return text; }, resolver, context);
 }
 
 fs::path Environment::run_link(std::string_view system, std::string_view mode) const {

@@ -8,20 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "env/environment_lock.h"
 #include "env/lockfile.h"
+#include "env/locking.h"
 #include "env/manifest.h"
 
 namespace flox::env {
-
-// Names to store paths. The laptop asks the catalog; a pod asks floxd.
-class Resolver {
- public:
-  virtual ~Resolver() = default;
-  // Best match for the descriptor on this system (and this CPU). Throws Error(not_found) naming what is
-  // unknown (with the closest names or the versions there are as advice), unavailable if nobody answers.
-  virtual LockedPackage resolve(std::string_view install_id, const InstallDescriptor& descriptor,
-                                std::string_view system) = 0;
-};
 
 // Store paths to files. The laptop realises into its own store; a pod asks floxd.
 class Realiser {
@@ -29,6 +21,17 @@ class Realiser {
   virtual ~Realiser() = default;
   // Makes the environment present and returns its profile (see profile.h), leased to whoever asks.
   virtual nix::StorePath realise(const Lockfile& lock, std::string_view system, std::string_view mode) = 0;
+};
+
+// How a command changes an environment.
+struct ChangeContext {
+  std::string doing = "flox";        // the command, for those who wait for its end
+  EnvironmentLock::Waiting waiting;  // called if another one has to be waited for
+  // Makes what the new lock says present. Called before anything is written; if it throws, nothing is.
+  std::function<void(const Lockfile&)> prepare;
+  std::function<bool(const std::string& install_id)>
+      anew;               // resolve it though it is locked; by default nothing
+  bool only_try = false;  // write nothing
 };
 
 class Environment {
@@ -49,18 +52,29 @@ class Environment {
   std::string manifest_text() const;
   std::optional<Lockfile> lockfile() const;
 
-  // The lock for the present manifest: as on disk if it matches, otherwise resolved anew (what is locked
-  // already stays at its version) and written.
-  Lockfile lock(Resolver& resolver);
-  // Replaces manifest and lock together: both or neither. Throws Error and changes nothing if it cannot be
-  // locked.
-  Lockfile edit(const std::string& new_manifest_text, Resolver& resolver);
+  // The lock for the manifest as it is, and nothing is written: the one on disk if it was made for it;
+  // otherwise what is locked and still wanted, with the rest resolved for this machine's system. `is_written`
+  // says which.
+  Lockfile current_lock(Resolver& resolver, bool* is_written = nullptr) const;
+
+  // Commands that change the environment do so one after the other, each as a whole: it takes the
+  // environment's lock, reads, resolves, prepares, and replaces manifest and lock together
+  // (environment_files.h). Whatever stops it before leaves both as they were. All throw Error.
+  using Change = std::function<std::string(const std::string& manifest_text)>;
+  Lockfile edit(const Change& change, Resolver& resolver, const ChangeContext& context = {}) const;
+  Lockfile edit(const std::string& new_manifest_text, Resolver& resolver,
+                const ChangeContext& context = {}) const;
+  // With the manifest as it is.
+  Lockfile lock(Resolver& resolver, const ChangeContext& context = {}) const;
+  // Keeps others from changing the environment while somebody builds it or from it.
+  EnvironmentLock exclusive(const ChangeContext& context) const;
 
   // .flox/run/<system>.<name>-<mode>, the link to the built profile.
   fs::path run_link(std::string_view system, std::string_view mode) const;
   void set_run_link(std::string_view system, std::string_view mode, const nix::StorePath& profile) const;
 
  private:
+  std::string manifest_path() const;
   Environment(fs::path directory, std::string name)
       : directory_(std::move(directory)), name_(std::move(name)) {}
   fs::path directory_;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "env/activation.h"
+#include "env/manifest_edit.h"
 #include "env/profile.h"
 
 namespace flox::env {
@@ -13,14 +14,17 @@ namespace {
 
 using testing::HasSubstr;
 
-// A catalog of the packages that it is given, each at the versions given.
+// A catalog of the packages that it is given, each at the versions given, for this machine's system alone
+// unless told otherwise.
 class FakeResolver : public Resolver {
  public:
   std::map<std::string, std::map<std::string, nix::StorePath>> packages;
+  std::set<std::string, std::less<>> systems_there = {current_system()};
   int asked = 0;
 
   LockedPackage resolve(std::string_view id, const InstallDescriptor& descriptor,
                         std::string_view system) override {
+    if (!systems_there.contains(system)) fail(ErrorKind::not_found, "no package for {}", system);
     ++asked;
     auto package = packages.find(descriptor.pkg_path);
     if (package == packages.end()) fail(ErrorKind::not_found, "no package {}", descriptor.pkg_path);
@@ -169,6 +173,45 @@ TEST_F(EnvironmentTest, a_file_that_two_packages_have_is_a_conflict_unless_a_pri
   nix::PathInfo profile = build_profile(store_, lock, current_system(), "run");
   EXPECT_EQ(fs::read_symlink(store_.real_path(profile.path) / "bin/x"),
             lock.packages[1].outputs.at("out").to_string() + "/bin/x");
+}
+
+TEST_F(EnvironmentTest, a_file_that_is_the_same_in_two_packages_is_no_conflict) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"share/licence", "MIT"}, {"bin/a", "a"}}));
+  resolver_.packages["b"].emplace("1", add("b-1", {{"share/licence", "MIT"}, {"bin/b", "b"}}));
+  Lockfile lock = make("a.pkg-path = \"a\"\nb.pkg-path = \"b\"\n").lock(resolver_);
+  const fs::path profile = store_.real_path(build_profile(store_, lock, current_system(), "run").path);
+  EXPECT_TRUE(fs::read_symlink(profile / "share/licence").string().ends_with("-a-1/share/licence"));
+  EXPECT_THROW(build_profile(store_, lock, current_system(), "run", {.compared = 2}), Error);
+}
+
+TEST_F(EnvironmentTest, all_conflicts_are_named_at_once) {
+  resolver_.packages["a"].emplace("1", add("a-1", {{"bin/x", "a"}, {"bin/y", "a"}}));
+  resolver_.packages["b"].emplace("1", add("b-1", {{"bin/x", "b"}, {"bin/y", "same size but other"}}));
+  resolver_.packages["c"].emplace("1", add("c-1", {{"bin/y", "c"}}));
+  Lockfile lock = make("a.pkg-path = 'a'\nb.pkg-path = 'b'\nc.pkg-path = 'c'\n").lock(resolver_);
+  try {
+    build_profile(store_, lock, current_system(), "run");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("packages 'a' and 'b' both have the file bin/x; packages 'a' and 'b' both "
+                          "have the file bin/y"));
+    EXPECT_THAT(error.advice(), HasSubstr("a.priority = 4"));
+  }
+}
+
+TEST_F(EnvironmentTest, outputs_of_one_package_do_not_conflict) {
+  nlohmann::json entry = {{"install_id", "a"},
+                          {"system", current_system()},
+                          {"outputs",
+                           {{"out", add("a-1", {{"share/x", "out"}}).to_string()},
+                            {"doc", add("a-1-doc", {{"share/x", "doc"}, {"share/y", "doc"}}).to_string()}}}};
+  Lockfile lock;
+  lock.manifest = nlohmann::json::object();
+  lock.packages.push_back(LockedPackage::from_json(entry));
+  const fs::path profile = store_.real_path(build_profile(store_, lock, current_system(), "run").path);
+  EXPECT_TRUE(fs::exists(fs::symlink_status(profile / "share/x")));
+  EXPECT_TRUE(fs::exists(fs::symlink_status(profile / "share/y")));
 }
 
 Variables activated(const store::LocalStore& store, const nix::StorePath& profile, const std::string& mode) {

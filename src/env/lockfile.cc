@@ -106,18 +106,23 @@ Lockfile Lockfile::parse(std::string_view content, std::string_view name, const 
       if (!manifest->is_object()) fail(ErrorKind::invalid_input, "'manifest' is not an object");
       lock.manifest = std::move(*manifest);
     }
-    auto packages = document.find("packages");
-    if (packages == document.end()) return lock;
-    if (!packages->is_array()) fail(ErrorKind::invalid_input, "'packages' is not a list");
-    for (json& entry : *packages)
-      lock.packages.push_back(in_context(fmt::format("package {}", lock.packages.size()),
-                                         [&] { return LockedPackage::from_json(std::move(entry)); }));
+    if (auto packages = document.find("packages"); packages != document.end()) {
+      if (!packages->is_array()) fail(ErrorKind::invalid_input, "'packages' is not a list");
+      for (json& entry : *packages)
+        lock.packages.push_back(in_context(fmt::format("package {}", lock.packages.size()),
+                                           [&] { return LockedPackage::from_json(std::move(entry)); }));
+    }
+    for (const char* read : {"lockfile-version", "manifest", "packages"}) document.erase(read);
+    lock.other = std::move(document);
     return lock;
   });
 }
 
 json Lockfile::document() const {
-  json document = {{"lockfile-version", 1}, {"manifest", manifest}, {"packages", json::array()}};
+  json document = other;
+  document["lockfile-version"] = 1;
+  document["manifest"] = manifest;
+  document["packages"] = json::array();
   for (const auto& package : packages) document["packages"].push_back(package.json);
   return document;
 }

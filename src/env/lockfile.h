@@ -34,6 +34,7 @@ struct LockedPackage {
 struct Lockfile {
   nlohmann::json manifest;  // the manifest that was locked
   std::vector<LockedPackage> packages;
+  nlohmann::json other = nlohmann::json::object();  // what else the document has, such as "compose"
 
   // For a lock on the disk of a user; callers with untrusted locks pass smaller limits.
   static constexpr JsonLimits file_limits{.bytes = 4 << 20, .depth = 64, .values = 400'000};

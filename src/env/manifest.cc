@@ -31,9 +31,27 @@ json to_json(const toml::node& node) {
   if (const auto* number = node.as_integer()) return number->get();
   if (const auto* number = node.as_floating_point()) return number->get();
   if (const auto* flag = node.as_boolean()) return flag->get();
+  // A date or a time, as TOML writes it.
   std::ostringstream text;
-  text << node.source().begin.line;
+  node.visit([&](const auto& value) {
+    using Node = std::decay_t<decltype(value)>;
+    if constexpr (toml::is_date<Node> || toml::is_time<Node> || toml::is_date_time<Node>) text << value.get();
+  });
   return text.str();
+}
+
+std::map<std::string, std::string> places_of(const toml::table& root, std::string_view file) {
+  std::map<std::string, std::string> places;
+  auto add = [&](const std::string& name, const toml::key& key) {
+    const auto& at = key.source().begin;
+    places[name] = fmt::format("{}:{}:{}", file, at.line, at.column);
+  };
+  for (const auto& [key, value] : root) {
+    add(std::string(key.str()), key);
+    if (key.str() != "install" || !value.is_table()) continue;
+    for (const auto& [id, entry] : *value.as_table()) add("install." + std::string(id.str()), id);
+  }
+  return places;
 }
 
 // The shells that [profile] may name. Each becomes the name of a file.
@@ -131,8 +149,11 @@ void check_manifest(const Checker& check, const toml::table& root) {
     check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
     check.complain(*version, "version must be 1");
-  for (const char* key : {"schema-version", "minimum-cli-version"})
-    if (const auto* node = root.get(key)) check.string(*node, key);
+  if (const auto* node = root.get("schema-version")) check.string(*node, "schema-version");
+  if (const auto* node = root.get("minimum-cli-version"); node != nullptr && node->is_table())
+    check.only(*node->as_table(), "minimum-cli-version", {"version", "reason"});
+  else if (node != nullptr)
+    check.string(*node, "minimum-cli-version");
   for (const char* key : {"install", "vars", "hook", "profile", "build", "options"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());
@@ -191,38 +212,8 @@ InstallDescriptor descriptor_from(const json& entry) {
   if (auto it = entry.find("priority"); it != entry.end() && it->is_number_integer())
     descriptor.priority = it->get<int>();
   if (entry.contains("store-path")) descriptor.store_path = text_of(entry, "store-path");
+  if (entry.contains("flake")) descriptor.flake = text_of(entry, "flake");
   return descriptor;
-}
-
-// JSON's escapes are TOML's too; only DEL needs one there and not here.
-std::string toml_string(std::string_view text) {
-  std::string result;
-  try {
-    result = nlohmann::json(text).dump();
-  } catch (const nlohmann::json::type_error&) {
-    throw Error(ErrorKind::invalid_input, "writing manifest.toml: a name or version is not UTF-8");
-  }
-  for (size_t at = 0; (at = result.find('\x7f', at)) != std::string::npos;) result.replace(at, 1, "\\u007f");
-  return result;
-}
-
-std::string toml_key(std::string_view key) {
-  bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_';
-  });
-  return bare ? std::string(key) : toml_string(key);
-}
-
-std::vector<std::string> lines_of(std::string_view text) {
-  std::vector<std::string> lines;
-  std::istringstream stream{std::string(text)};
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const auto& line : lines) text += line + "\n";
-  return text;
 }
 
 }  // namespace
@@ -230,7 +221,9 @@ std::string joined(const std::vector<std::string>& lines) {
 Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name) {
   const toml::table root = parse_toml(toml_text, file_name);
   check_manifest(Checker(file_name), root);
-  return from_json(to_json(root));
+  Manifest manifest = from_json(to_json(root));
+  manifest.places = places_of(root, file_name);
+  return manifest;
 }
 
 Manifest Manifest::from_json(const nlohmann::json& document) {
@@ -314,47 +307,10 @@ NamedPackage parse_package(const std::string& text) {
   return named;
 }
 
-std::string with_install(std::string_view text, std::string_view install_id,
-                         const InstallDescriptor& descriptor) {
-  std::vector<std::string> lines = lines_of(without_install(text, install_id));
-  std::string key = toml_key(install_id);
-  std::vector<std::string> added;
-  if (descriptor.store_path)
-    added.push_back(fmt::format("{}.store-path = {}", key, toml_string(*descriptor.store_path)));
-  else
-    added.push_back(fmt::format("{}.pkg-path = {}", key, toml_string(descriptor.pkg_path)));
-  if (descriptor.version)
-    added.push_back(fmt::format("{}.version = {}", key, toml_string(*descriptor.version)));
-  auto table =
-      std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("[install]"); });
-  if (table == lines.end()) {
-    lines.push_back("");
-    lines.push_back("[install]");
-    table = lines.end() - 1;
-  }
-  // Behind the table's last entry.
-  auto end =
-      std::find_if(table + 1, lines.end(), [](const std::string& line) { return line.starts_with('['); });
-  while (end != table + 1 && ((end - 1)->empty() || (end - 1)->starts_with('#'))) --end;
-  lines.insert(end, added.begin(), added.end());
-  return joined(lines);
-}
-
-std::string without_install(std::string_view text, std::string_view install_id) {
-  std::vector<std::string> result;
-  std::string key = toml_key(install_id);
-  bool inside = false;
-  bool own_table = false;
-  for (const auto& line : lines_of(text)) {
-    if (line.starts_with('[')) {
-      inside = line.starts_with("[install]");
-      own_table = line.starts_with(fmt::format("[install.{}]", key));
-    }
-    bool entry = inside && line.starts_with(key) && line.size() > key.size() &&
-                 std::string_view(".= ").find(line[key.size()]) != std::string_view::npos;
-    if (!entry && !own_table) result.push_back(line);
-  }
-  return joined(result);
+const std::vector<std::string>& default_systems() {
+  static const std::vector<std::string> systems = {"aarch64-darwin", "aarch64-linux", "x86_64-darwin",
+                                                   "x86_64-linux"};
+  return systems;
 }
 
 std::string current_system() {

@@ -20,6 +20,7 @@ struct InstallDescriptor {
   std::vector<std::string> systems;       // empty: all of options.systems
   int priority = 5;                       // lower wins a file that two packages have
   std::optional<std::string> store_path;  // set instead of pkg_path: a store path that Nix built
+  std::optional<std::string> flake;       // set instead of pkg_path: what only Nix can evaluate
 };
 
 // [build.NAME]
@@ -40,6 +41,9 @@ struct Manifest {
   std::vector<std::string> systems;   // options.systems; empty: defaults
   std::string activate_mode = "dev";  // options.activate.mode
   nlohmann::json json;                // all of it, as the lock carries it
+  // "FILE:LINE:COLUMN" of each table of the first level ("include") and of each entry of [install]
+  // ("install.ID"). Empty if it does not come from a text.
+  std::map<std::string, std::string> places;
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
   static Manifest parse(std::string_view toml, std::string_view file_name);
@@ -58,11 +62,9 @@ NamedPackage parse_package(const std::string& text);
 
 // The text of a new environment's manifest.
 std::string initial_manifest();
-// The text with one [install] entry added or replaced; everything else, comments too, stays as it is.
-std::string with_install(std::string_view toml, std::string_view install_id,
-                         const InstallDescriptor& descriptor);
-std::string without_install(std::string_view toml, std::string_view install_id);
 
+// The systems of an environment whose manifest has no options.systems: those that Flox has.
+const std::vector<std::string>& default_systems();
 // "x86_64-linux" or "aarch64-linux", of the machine this runs on.
 std::string current_system();
 

@@ -68,29 +68,6 @@ TEST(Manifest, of_a_lock_may_have_keys_that_we_do_not_know) {
       {{"schema-version", "9.0.0"}, {"future", {{"x", 1}}}, {"install", {{"a", {{"pkg-path", "a"}}}}}}));
 }
 
-TEST(WithInstall, keeps_comments_and_layout) {
-  std::string before =
-      "# top\nversion = 1\n\n[install]\n# mine\nold.pkg-path = \"old\"  # kept\n\n[vars]\nA = \"b\"\n";
-  std::string after = with_install(before, "new", {.pkg_path = "new", .version = "1.2"});
-  EXPECT_EQ(after,
-            "# top\nversion = 1\n\n[install]\n# mine\nold.pkg-path = \"old\"  # kept\nnew.pkg-path = "
-            "\"new\"\nnew.version = \"1.2\"\n\n"
-            "[vars]\nA = \"b\"\n");
-  EXPECT_EQ(without_install(after, "new"), before);
-}
-
-TEST(WithInstall, replaces_an_entry_however_it_is_written) {
-  for (const char* entry :
-       {"web.pkg-path = \"web\"\nweb.version = \"1\"\n", "web = { pkg-path = \"web\", version = \"1\" }\n"}) {
-    std::string text = with_install("version = 1\n[install]\n" + std::string(entry), "web",
-                                    {.pkg_path = "web", .version = "2"});
-    EXPECT_EQ(Manifest::parse(text, "m").install.at("web").version, "2");
-  }
-  std::string table = with_install("version = 1\n[install.web]\npkg-path = \"web\"\nversion = \"1\"\n", "web",
-                                   {.pkg_path = "web"});
-  EXPECT_EQ(Manifest::parse(table, "m").install.at("web").version, std::nullopt);
-}
-
 TEST(InitialManifest, is_a_good_one) {
   EXPECT_TRUE(Manifest::parse(initial_manifest(), "m").install.empty());
 }

@@ -1,6 +1,10 @@
 #include "env/merger.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <set>
@@ -58,6 +62,7 @@ class Merger {
       parts.push_back({.package = &package, .place = name});
     }
     merge_directory({}, parts, tree, 0);
+    refuse_conflicts();
   }
 
  private:
@@ -100,7 +105,7 @@ class Merger {
         for (const Provider& p : providers) parts.push_back(part_below(p, path));
         return merge_directory(path, parts, tree.make_directory(name), depth + 1);
       }
-      require_same_or_priority(path, providers);
+      check_conflicts(path, providers);
     }
     const MergeSource& first = providers[0].part->package->source;
     tree.make_link(name, first.path.to_string() + "/" + path.string());
@@ -148,17 +153,73 @@ class Merger {
     return {.package = provider.part->package, .place = provider.target->path, .parent = provider.part};
   }
 
-  static void require_same_or_priority(const fs::path& path, const std::vector<Provider>& providers) {
+  // Of those with the lowest number, which is the first's, all must have the same; outputs of one package do
+  // not conflict, the first one counts.
+  void check_conflicts(const fs::path& path, const std::vector<Provider>& providers) {
     const MergeSource& first = providers[0].part->package->source;
-    const MergeSource& second = providers[1].part->package->source;
-    if (second.priority != first.priority) return;
-    if (providers[0].target && providers[1].target && providers[0].target->path == providers[1].target->path)
+    for (size_t i = 1; i < providers.size(); ++i) {
+      const MergeSource& other = providers[i].part->package->source;
+      if (other.priority != first.priority || other.install_id == first.install_id) continue;
+      if (same_file(providers[0].target, providers[i].target)) continue;
+      conflicts_.push_back({first.install_id, other.install_id, shown(path)});
       return;
-    throw Error(ErrorKind::conflict,
-                fmt::format("packages '{}' and '{}' both have the file {}", printable(first.install_id),
-                            printable(second.install_id), shown(path)),
-                fmt::format("Give one a lower priority number in the manifest, as {}.priority = 4.",
-                            printable(first.install_id)));
+    }
+  }
+
+  bool same_file(const std::optional<StoreTree::Place>& a, const std::optional<StoreTree::Place>& b) {
+    if (!a || !b) return false;
+    if (a->path == b->path) return true;
+    if (!S_ISREG(a->mode) || !S_ISREG(b->mode) || (a->mode & S_IXUSR) != (b->mode & S_IXUSR)) return false;
+    const auto one = files_.status(a->path), other = files_.status(b->path);
+    return one && other && one->st_size == other->st_size && same_bytes(a->path, b->path);
+  }
+
+  bool same_bytes(const std::string& a, const std::string& b) {
+    const Fd one = open(a), other = open(b);
+    std::string left(64 << 10, '\0'), right = left;
+    for (;;) {
+      const size_t count = read_whole(one, left);
+      if (count != read_whole(other, right) || std::memcmp(left.data(), right.data(), count) != 0)
+        return false;
+      if (count == 0) return true;
+      compared_ += count;
+      if (compared_ > limits_.compared)
+        fail(ErrorKind::invalid_input,
+             "the files that its packages have in common have more than {} bytes to compare; the last one "
+             "was {}",
+             limits_.compared, printable(a));
+    }
+  }
+
+  Fd open(const std::string& place) const {
+    const fs::path path = place;
+    return files_.directory(path.parent_path().native()).open(path.filename().native(), O_RDONLY);
+  }
+
+  static size_t read_whole(const Fd& fd, std::string& buffer) {
+    size_t count = 0;
+    while (const size_t more = read_some(fd.get(), buffer.data() + count, buffer.size() - count))
+      count += more;
+    return count;
+  }
+
+  void refuse_conflicts() const {
+    if (conflicts_.empty()) return;
+    constexpr size_t most = 10;
+    std::vector<std::string> lines, advice;
+    for (const Conflict& conflict : conflicts_) {
+      if (lines.size() < most)
+        lines.push_back(fmt::format("packages '{}' and '{}' both have the file {}", printable(conflict.first),
+                                    printable(conflict.second), conflict.path));
+      std::string line = fmt::format("{}.priority = 4", printable(conflict.first));
+      if (advice.size() < most && std::ranges::find(advice, line) == advice.end())
+        advice.push_back(std::move(line));
+    }
+    if (conflicts_.size() > lines.size())
+      lines.push_back(fmt::format("and {} more", conflicts_.size() - lines.size()));
+    throw Error(ErrorKind::conflict, fmt::format("{}", fmt::join(lines, "; ")),
+                fmt::format("Give one a lower priority number in the manifest ('flox edit'), as {}.",
+                            fmt::join(advice, ", ")));
   }
 
   [[noreturn]] static void refuse_reserved(const Part& part, std::string_view name) {
@@ -178,6 +239,12 @@ class Merger {
   size_t read_ = 0;
   size_t name_bytes_ = 0;
   size_t steps_ = 0;
+  uint64_t compared_ = 0;
+  struct Conflict {
+    std::string first, second;  // install ids
+    std::string path;
+  };
+  std::vector<Conflict> conflicts_;  // limits_.entries at most
 };
 
 }  // namespace

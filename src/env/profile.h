@@ -12,6 +12,7 @@ struct ProfileLimits {
   size_t name_bytes = 32 << 20;  // of these names
   size_t depth = 64;             // levels of directories that several packages have: those of a NAR
   size_t steps = 2'000'000;      // of all links that are followed
+  uint64_t compared = 1 << 30;   // bytes of files that several packages have, read to see whether they differ
 };
 
 // Builds the profile in the store; all packages' store paths must be valid. Deterministic: the same lock,
@@ -21,7 +22,8 @@ struct ProfileLimits {
 // Packages are written by others: a link of theirs is followed within the store and their own closure only,
 // and only where two packages have the same name; a package that has a name that the profile itself writes
 // (activate.d, manifest.lock) is refused. Throws Error: untrusted for these, naming package, file and target;
-// conflict naming both packages if two of equal priority have a file in common; invalid_input over a limit.
+// conflict naming packages and files if two of equal priority have different
+// files of one name, all of them; invalid_input over a limit.
 nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std::string_view system,
                             std::string_view mode, const ProfileLimits& limits = {});
 

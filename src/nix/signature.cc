@@ -22,7 +22,7 @@ const unsigned char* unsigned_bytes(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_key(std::string_view text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
     text.remove_suffix(1);
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -36,7 +36,7 @@ struct NamedBytes {
 
 // "name:base64". The text is never quoted in an error: it may be a secret key.
 NamedBytes parse_named(std::string_view text, std::string_view what, size_t size) {
-  text = trim(text);
+  text = trim_key(text);
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0)
     fail(ErrorKind::invalid_input, "a {} is written NAME:BASE64, but this text has no name before a colon",

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
-#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -17,18 +15,21 @@
 #include "base/log.h"
 #include "base/net/server/http_tls.h"
 #include "base/net/server/metrics_page.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
+#include "base/trace/exporter.h"
+#include "catalog/readiness.h"
 #include "server/api/api.h"
-#include "server/files/directory_store.h"
-#include "server/files/s3_store.h"
+#include "server/commands.h"
 #include "server/identity/accounts.h"
 #include "server/pages/pages.h"
 #include "server/records/clock.h"
-#include "server/records/database.h"
 #include "server/settings.h"
+#include "server/stop_signals.h"
+#include "server/storage.h"
 
 namespace {
 
@@ -110,24 +111,6 @@ class Housekeeping {
   std::thread thread_;  // last: it uses the others
 };
 
-std::unique_ptr<server::Database> open_database(const server::ServerSettings& options) {
-  if (options.database.empty()) return server::open_database(options.data);
-  return server::open_database(
-      options.database, options.database_password_file.empty()
-                            ? options.database_password
-                            : in_context("--database-password-file",
-                                         [&] { return read_secret_file(options.database_password_file); }));
-}
-
-std::unique_ptr<server::ObjectStore> open_files(const server::ServerSettings& options) {
-  const server::Presign presign = server::presign_of(options.presign);
-  if (options.files.empty()) return std::make_unique<server::DirectoryStore>(options.data / "cache");
-  if (options.database.empty())
-    fail_usage("flox-catalog: --files needs --database, which catalogs that share a bucket share, too",
-               "Pass --database postgresql://USER@HOST/DATABASE.");
-  return std::make_unique<server::S3Store>(options.files, options.data / "uploads", presign);
-}
-
 // The files of --data itself.
 uint64_t database_bytes(const server::ServerSettings& options) {
   uint64_t bytes = 0;
@@ -152,22 +135,6 @@ void say_what_is_on(const server::ServerSettings& options, uint16_t port, const 
     log::info("signatures are verified with the trusted keys {}", keys.names());
 }
 
-// Until SIGTERM or SIGINT; SIGHUP reads the certificate again.
-void wait_for_end(const sigset_t& signals, HttpTls* tls) {
-  for (;;) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    if (signal != SIGHUP) return log::info("stopping: {}", strsignal(signal));
-    if (tls == nullptr) continue;
-    try {
-      tls->reload();
-      log::info("the TLS certificate and key were read again");
-    } catch (const Error& error) {
-      log::error("the old TLS certificate stays in use: {}. {}", error.what(), error.advice());
-    }
-  }
-}
-
 server::AccountOptions account_options(const server::ServerSettings& options) {
   if (options.oidc_issuer.empty() != options.oidc_client_id.empty())
     fail_usage("flox-catalog: only one of --oidc-issuer and --oidc-client-id is given",
@@ -190,34 +157,61 @@ server::AccountOptions account_options(const server::ServerSettings& options) {
   return accounts;
 }
 
+server::RateLimit rate_limit(const server::ServerSettings& options, size_t per_second) {
+  return {.per_second = per_second, .burst = std::chrono::seconds(options.rate_burst)};
+}
+
+std::shared_ptr<const TrustedProxies> trusted_proxies(const server::ServerSettings& options) {
+  if (options.trusted_proxies.empty()) return nullptr;
+  return in_context("--trusted-proxy",
+                    [&] { return std::make_shared<const TrustedProxies>(options.trusted_proxies); });
+}
+
+std::unique_ptr<trace::Exporter> span_exporter(const server::ServerSettings& options) {
+  if (options.traces_to.empty()) return nullptr;
+  return std::make_unique<trace::Exporter>(
+      trace::ExportOptions{.url = options.traces_to,
+                           .service = "flox-catalog",
+                           .version = FLOX_VERSION,
+                           .percent = static_cast<unsigned>(options.trace_percent)});
+}
+
+std::string further_metrics(const HttpServer* http, const trace::Exporter* spans) {
+  MetricsPage page;
+  const auto count = [&](const char* name, const char* help, uint64_t value) {
+    page.counter(name, help).Increment(static_cast<double>(value));
+  };
+  count("flox_catalog_spans_exported_total", "Spans that the collector of traces took.",
+        spans == nullptr ? 0 : spans->counters().exported.load());
+  count("flox_catalog_spans_dropped_total", "Spans that were lost: no collector took them.",
+        spans == nullptr ? 0 : spans->counters().dropped.load());
+  return (http == nullptr ? "" : metrics_text(http->counters(), "flox_catalog_http_")) + page.text();
+}
+
 void serve(const server::ServerSettings& options) {
   server::AccountOptions wanted = account_options(options);
   const server::RegisteredKeys keys(options.trusted_keys);
   if (options.timestamp_life < std::chrono::seconds(2))
     fail_usage("flox-catalog: --timestamp-life is under 2 seconds", "Pass a duration, as 24h.");
-  server::CacheLimits limits{.max_upload = options.max_upload.bytes,
-                             .max_store_bytes = options.max_store_bytes.bytes,
-                             .orphan_age = options.orphan_age};
+  server::CacheLimits limits = server::cache_limits(options);
   const std::shared_ptr<HttpTls> tls = make_tls(options);
+  const auto proxies = trusted_proxies(options);
   raise_descriptor_limit(options.max_connections);
   ::mallopt(M_ARENA_MAX, 2);  // else each thread keeps what it has freed
 
-  // Blocked before any thread starts, so that only sigwait sees them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  const server::StopSignals signals;  // before any thread starts
 
+  const auto spans = span_exporter(options);
   fs::create_directories(options.data);
-  const std::unique_ptr<server::Database> database = open_database(options);
+  const std::unique_ptr<server::Database> database = server::open_storage_database(options);
   server::Records records(*database);
   server::EnvironmentRecords environments(*database);
-  const std::unique_ptr<server::ObjectStore> files = open_files(options);
+  const std::unique_ptr<server::ObjectStore> files = server::open_storage_files(options, server::Use::serve);
   limits.database_bytes = database_bytes(options);
   server::NarRecords nars(*database);
   server::CacheFiles cache(*files, nars, keys, limits);
   std::atomic<const HttpServer*> serving{nullptr};
+  std::atomic<bool> is_stopping{false};
   server::AttestationRecords attestations(*database);
   server::Accounts accounts(*database, std::move(wanted));
   server::TrustRecords trust_records(*database);
@@ -227,11 +221,12 @@ void serve(const server::ServerSettings& options) {
       trust_records, name_files,
       {.online_key = server::read_or_make_online_key(online_key), .timestamp_life = options.timestamp_life});
   server::Api api(records, environments, attestations, trust, cache, keys, accounts,
-                  {.public_url = options.public_url, .further_metrics = [&] {
-                     const HttpServer* http = serving;
-                     return http == nullptr ? std::string()
-                                            : metrics_text(http->counters(), "flox_catalog_http_");
-                   }});
+                  {.token_limit = rate_limit(options, options.rate_limit),
+                   .address_limit = rate_limit(options, options.anonymous_rate_limit),
+                   .spans = spans.get(),
+                   .public_url = options.public_url,
+                   .further_metrics = [&] { return further_metrics(serving, spans.get()); },
+                   .is_stopping = [&] { return is_stopping.load(); }});
   api.add(server::add_pages);
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,
@@ -244,13 +239,30 @@ void serve(const server::ServerSettings& options) {
                      .max_connections = options.max_connections,
                      .max_connections_per_peer = options.max_connections_per_peer,
                      .max_memory = 24 << 20,
-                     .transport = tls},
+                     .transport = tls,
+                     .trusted_proxies = proxies},
                     [&](const ServerRequest& request) { return api.handle(request); });
   serving = &server;
   const Housekeeping housekeeping(cache, accounts);
   say_what_is_on(options, server.port(), *database, *files, keys);
   if (!options.port_file.empty()) write_file(options.port_file, fmt::format("{}\n", server.port()));
-  wait_for_end(signals, tls.get());
+  signals.wait(tls.get());
+  is_stopping = true;
+  signals.end(server, options.stop_delay, options.stop_timeout);
+}
+
+// Of another flox-catalog, as a probe or `helm test` asks: its image or package has this program, and no
+// other.
+int require_ready(const std::string& url) {
+  const catalog::Readiness readiness = catalog::ask_readiness(url, std::chrono::seconds(20));
+  if (!readiness.is_ready())
+    throw Error(ErrorKind::unavailable,
+                readiness.away.empty()
+                    ? fmt::format("{} answers /readyz with {}", printable_url(url), readiness.status)
+                    : fmt::format("{} is not ready: {}", printable_url(url), readiness.away),
+                "Read its log, which says why.");
+  fmt::print("{} is ready\n", printable_url(url));
+  return 0;
 }
 
 }  // namespace
@@ -263,18 +275,32 @@ int main(int argc, char** argv) {
         "Examples:\n"
         "  flox-catalog --data ./catalog\n"
         "  flox-catalog --listen 0.0.0.0:8590 --token-file /etc/flox/token \\\n"
-        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n\n"
-        "SIGTERM and SIGINT stop it, SIGHUP reads the TLS certificate and key again.");
+        "    --trusted-key \"$(cat ops-1.pub)\" --tls-cert /etc/flox/tls.crt --tls-key /etc/flox/tls.key\n"
+        "  flox-catalog --data ./catalog export ./backup\n\n"
+        "SIGTERM and SIGINT stop it once requests in progress are answered, a second one at once. SIGHUP "
+        "reads the TLS\n"
+        "certificate and key again, which happens by itself, too, within a minute after they are replaced.");
     server::ServerSettings options;
     bool verbose = false;
+    std::string check;
     app.set_version_flag("-V,--version", FLOX_VERSION);
     SettingGroup* const groups[] = {&options};
     read_variables(groups);
     add_setting_options(app, options);
     app.add_flag("--verbose", verbose, "Log every request.");
+    app.add_option(
+           "--check", check,
+           "Serve nothing: ask the catalog at this URL whether it is ready, and exit with 0 if it is.")
+        ->type_name("URL");
+    std::function<void()> work = [&] { serve(options); };
+    server::add_export_command(app, options, work);
+    server::add_import_command(app, options, work);
+    server::add_mirror_command(app, options, work);
+    server::add_copy_command(app, options, work);
     return run_command_line(app, argc, argv, [&] {
+      if (!check.empty()) return require_ready(check);
       if (verbose) log::set_level(log::Level::debug);
-      serve(options);
+      work();
       return 0;
     });
   });

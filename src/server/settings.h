@@ -120,6 +120,18 @@ struct ServerSettings : SettingGroup {
                                     .help = "How many older files of the audit log are kept.",
                                     .most = 1000},
                                    8);
+  std::chrono::seconds stop_delay = declare(
+      stop_delay,
+      {.option = "--stop-delay",
+       .help =
+           "Time after SIGTERM in which /readyz answers 503 and everything else is served as before, so that "
+           "load balancers send clients elsewhere."},
+      std::chrono::seconds(0));
+  std::chrono::seconds stop_timeout =
+      declare(stop_timeout,
+              {.option = "--stop-timeout",
+               .help = "Time after that in which transfers and requests in progress may end."},
+              std::chrono::seconds(20));
   size_t max_connections = declare(
       max_connections,
       {.option = "--max-connections",
@@ -131,6 +143,43 @@ struct ServerSettings : SettingGroup {
       declare(max_connections_per_peer,
               {.option = "--max-connections-per-peer",
                .help = "Connections at once of one IPv4 address or IPv6 /64; 0: as many as in all."});
+  size_t rate_limit =
+      declare(rate_limit,
+              {.option = "--rate-limit",
+               .help = "Requests a second that are answered for one token, but for the operator's; more get "
+                       "429 with Retry-After. 0: any number.",
+               .most = 1'000'000});
+  size_t anonymous_rate_limit = declare(
+      anonymous_rate_limit,
+      {.option = "--anonymous-rate-limit",
+       .help =
+           "The same for one IPv4 address or IPv6 /64 without a token. A node that fetches an environment "
+           "makes two requests for each path that it lacks.",
+       .most = 1'000'000});
+  size_t rate_burst = declare(rate_burst,
+                              {.option = "--rate-burst",
+                               .help = "So many seconds' requests may come at once after a pause.",
+                               .least = 1,
+                               .most = 3600},
+                              10);
+  std::vector<std::string> trusted_proxies = declare(
+      trusted_proxies, {.option = "--trusted-proxy",
+                        .help = "Address or network (10.0.0.0/8) of a proxy whose Forwarded or "
+                                "X-Forwarded-For says who the client "
+                                "is; what others say in them is not believed. Repeat it for further ones."});
+  std::string traces_to = declare(traces_to, {.variable = "OTEL_EXPORTER_OTLP_ENDPOINT",
+                                              .option = "--traces-to",
+                                              .help = "URL of an OpenTelemetry collector (OTLP over HTTP), "
+                                                      "as http://collector:4318, that gets a trace of each "
+                                                      "request; without it: none.",
+                                              .is_url = true});
+  size_t trace_percent = declare(trace_percent,
+                                 {.option = "--trace-percent",
+                                  .help = "How many of a hundred requests that belong to no caller's trace "
+                                          "are recorded. A caller's trace is "
+                                          "recorded if the caller records it.",
+                                  .most = 100},
+                                 100);
   std::filesystem::path port_file = declare(
       port_file, {.option = "--port-file", .help = "File to write the port to once the catalog listens."});
 };

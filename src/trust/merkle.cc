@@ -93,7 +93,39 @@ void Proof::verify(std::string_view root, uint64_t leaves) const {
          leaf.version);
 }
 
+MerkleTree::MerkleTree(const std::vector<TreeEntry>& entries) : is_whole_(true) {
+  std::vector<Sha256Digest> hashes;
+  hashes.reserve(entries.size());
+  for (const TreeEntry& entry : entries) {
+    if (const auto* hash = std::get_if<Sha256Digest>(&entry)) {
+      hashes.push_back(*hash);
+      continue;
+    }
+    const Leaf& leaf = std::get<Leaf>(entry);
+    if (!order_.empty() && order_.back() >= leaf.name)
+      fail(ErrorKind::invalid_input, "{} is not in the order of names", leaf.name);
+    order_.push_back(leaf.name);
+    positions_.push_back(hashes.size());
+    hashes.push_back(hash_of(leaf));
+    leaves_.emplace(leaf.name, leaf);
+  }
+  build_on(std::move(hashes));
+}
+
+std::vector<TreeEntry> MerkleTree::entries(const std::function<bool(const std::string& name)>& visible) {
+  if (levels_.empty()) build();
+  std::vector<TreeEntry> result(levels_.front().begin(), levels_.front().end());
+  for (size_t i = 0; i < order_.size(); ++i)
+    if (visible(order_[i])) result[positions_[i]] = leaves_.find(order_[i])->second;
+  return result;
+}
+
+size_t MerkleTree::position_of(std::string_view name) const {
+  return positions_[static_cast<size_t>(std::ranges::lower_bound(order_, name) - order_.begin())];
+}
+
 void MerkleTree::put(Leaf leaf) {
+  if (is_whole_) fail(ErrorKind::internal, "a whole tree of names stays as it is");
   const auto found = leaves_.find(leaf.name);
   if (found == leaves_.end()) {
     std::string name = leaf.name;
@@ -103,7 +135,7 @@ void MerkleTree::put(Leaf leaf) {
   }
   found->second = std::move(leaf);
   if (levels_.empty()) return;
-  size_t at = static_cast<size_t>(std::ranges::lower_bound(order_, found->first) - order_.begin());
+  size_t at = position_of(found->first);
   levels_[0][at] = hash_of(found->second);
   for (size_t level = 1; level < levels_.size(); ++level) {
     const auto& below = levels_[level - 1];
@@ -114,6 +146,7 @@ void MerkleTree::put(Leaf leaf) {
 }
 
 void MerkleTree::remove(std::string_view name) {
+  if (is_whole_) fail(ErrorKind::internal, "a whole tree of names stays as it is");
   if (const auto found = leaves_.find(name); found != leaves_.end()) {
     leaves_.erase(found);
     levels_.clear();
@@ -122,11 +155,17 @@ void MerkleTree::remove(std::string_view name) {
 
 void MerkleTree::build() {
   order_.clear();
+  positions_.clear();
   std::vector<Sha256Digest> level;
   for (const auto& [name, leaf] : leaves_) {
     order_.push_back(name);
+    positions_.push_back(level.size());
     level.push_back(hash_of(leaf));
   }
+  build_on(std::move(level));
+}
+
+void MerkleTree::build_on(std::vector<Sha256Digest> level) {
   // A last one without a sibling goes up as it is, which makes the shape of RFC 9162: the left subtree is the
   // largest full one.
   levels_.push_back(std::move(level));
@@ -141,14 +180,14 @@ void MerkleTree::build() {
 
 std::string MerkleTree::root() {
   if (levels_.empty()) build();
-  return to_hex(bytes_of(leaves_.empty() ? sha256({}) : levels_.back().front()));
+  return to_hex(bytes_of(levels_.front().empty() ? sha256({}) : levels_.back().front()));
 }
 
 Proof MerkleTree::proof(std::string_view name) {
   const auto found = leaves_.find(name);
   if (found == leaves_.end()) fail(ErrorKind::not_found, "there is no {}", name);
   if (levels_.empty()) build();
-  size_t at = static_cast<size_t>(std::ranges::lower_bound(order_, found->first) - order_.begin());
+  size_t at = position_of(found->first);
   Proof proof{.leaf = found->second, .index = at, .hashes = {}};
   for (size_t level = 0; level + 1 < levels_.size(); ++level, at /= 2)
     if (const size_t sibling = at ^ 1; sibling < levels_[level].size())

@@ -94,6 +94,31 @@ TEST(MerkleTree, IsTheSameHoweverItsLeavesCame) {
   EXPECT_EQ(error_of([&] { tree.proof(leaf(7).name); }, ErrorKind::not_found), "there is no packages/p0007");
 }
 
+TEST(MerkleTree, IsTheSameOfItsEntriesWithSomeNamesHidden) {
+  for (const size_t size : {0, 1, 2, 7, 20}) {
+    MerkleTree tree = tree_of(size);
+    const auto is_shown = [](const std::string& name) { return name.back() % 2 == 0; };
+    MerkleTree other(tree.entries(is_shown));
+    EXPECT_EQ(other.root(), tree.root());
+    EXPECT_EQ(other.size(), size);
+    for (size_t i = 0; i < size; ++i) {
+      const std::string name = leaf(i).name;
+      ASSERT_EQ(other.leaves().contains(name), is_shown(name));
+      if (!is_shown(name)) continue;
+      EXPECT_EQ(other.proof(name).to_string(), tree.proof(name).to_string());
+      other.proof(name).verify(tree.root(), size);
+    }
+  }
+}
+
+TEST(MerkleTree, OfEntriesIsInOrderAndStaysAsItIs) {
+  EXPECT_EQ(error_of([&] { MerkleTree({leaf(2), leaf(1)}); }), "packages/p0001 is not in the order of names");
+  EXPECT_EQ(error_of([&] { MerkleTree({leaf(1), leaf(1)}); }), "packages/p0001 is not in the order of names");
+  MerkleTree tree({leaf(1)});
+  EXPECT_EQ(error_of([&] { tree.put(leaf(2)); }, ErrorKind::internal),
+            "a whole tree of names stays as it is");
+}
+
 TEST(Proof, IsReadStrictly) {
   MerkleTree tree = tree_of(2);
   const std::string text = tree.proof(leaf(0).name).to_string();

@@ -1,6 +1,8 @@
 #include "trust/owner_repository.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr const char* keys_directory = "keys";
 constexpr const char* repository_directory = "repository";
 constexpr const char* pending_directory = "repository/pending";
+constexpr const char* begun_directory = "repository/pending.new";  // of a change that was not yet begun
 constexpr size_t most_files = 100'000;
 constexpr size_t most_kept_keys = 1'000;
 
@@ -40,80 +43,32 @@ Signed<T> read_as(const Directory& directory, const std::string& name) {
   return Signed<T>::parse(*text, fmt::format("{}/{}", directory.name(), name));
 }
 
-Keys keys_in(const Keys& keys, const Role& role) {
-  Keys result;
-  for (const std::string& id : role.keyids)
-    if (const auto key = keys.find(id); key != keys.end()) result.insert(*key);
-  return result;
-}
-
-// Keys whose signatures a root may bear.
-Keys signing_keys(const Signed<Root>& root, const Signed<Root>* before) {
-  Keys keys = keys_in(root.content.keys, root.content.root);
-  if (before != nullptr) keys.merge(keys_in(before->content.keys, before->content.root));
-  return keys;
-}
-
-Role all_of(const Keys& keys) {
-  Role role;
-  for (const auto& [id, key] : keys) role.keyids.push_back(id);
-  return role;
-}
-
-// Counts the signatures of one role.
-template <typename T>
-void count(SigningState& state, const Signed<T>& file, const Keys& keys, const Role& role) {
-  const auto signers = valid_signers(file.message, file.signatures, keys, role);
-  state.signatures += std::min<size_t>(signers.size(), role.threshold);
-  state.needed += role.threshold;
-  if (signers.size() >= role.threshold) return;
-  for (const std::string& id : role.keyids)
-    if (std::ranges::find(signers, id) == signers.end()) {
-      const std::string text = describe_key(id, keys);
-      if (std::ranges::find(state.lacking, text) == state.lacking.end()) state.lacking.push_back(text);
-    }
-}
-
 void make_private_directory(const fs::path& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail_errno(errno, "making {}", path.string());
 }
 
-void write_key(const Directory& directory, const nix::SecretKey& key) {
-  check_label(key.name, "the key's name");
-  directory.create_file(key.name, key.to_secret_text().reveal() + "\n", 0600);
+void sync(const Directory& directory) {
+  if (::fsync(directory.fd()) != 0) fail_errno(errno, "bringing {} to the disk", directory.name());
 }
+
+// For a directory that nobody reads yet.
+void create_file_synced(const Directory& directory, const std::string& name, std::string_view text,
+                        unsigned mode) {
+  directory.create_file(name, text, mode);
+  if (::fsync(directory.open(name, O_RDONLY).get()) != 0)
+    fail_errno(errno, "bringing {}/{} to the disk", directory.name(), name);
+}
+
+void move_synced(const fs::path& from, const fs::path& to) {
+  const Directory place(to.parent_path());
+  Directory(from.parent_path()).rename(from.filename().string(), place, to.filename().string());
+  sync(place);
+}
+
+// What begins with a dot is no key's name: a file that was not completed.
+bool is_kept_key(std::string_view name) { return !name.starts_with('.'); }
 
 }  // namespace
-
-size_t sign(Signed<Root>& root, const Signed<Root>* before, const Signers& signers) {
-  const Keys keys = signing_keys(root, before);
-  return add_signatures(root, keys, all_of(keys), signers);
-}
-
-size_t sign(Signed<Targets>& targets, const Root& root, const Signers& signers) {
-  return add_signatures(targets, root.keys, root.targets, signers);
-}
-
-size_t sign(Signed<NameFile>& file, const Targets& targets, const Signers& signers) {
-  Keys keys;
-  for (const DelegatedRole& role : targets.roles)
-    if (role.covers(file.content.name)) keys.merge(keys_in(targets.keys, role));
-  return add_signatures(file, keys, all_of(keys), signers);
-}
-
-SigningState signing_state(const Signed<Root>& root, const Signed<Root>* before) {
-  SigningState state{.path = {}, .what = fmt::format("root.json version {}", root.content.version)};
-  if (before != nullptr) count(state, root, before->content.keys, before->content.root);
-  // A key of both counts for both.
-  count(state, root, root.content.keys, root.content.root);
-  return state;
-}
-
-SigningState signing_state(const Signed<Targets>& targets, const Root& root) {
-  SigningState state{.path = {}, .what = fmt::format("targets.json version {}", targets.content.version)};
-  count(state, targets, root.keys, root.targets);
-  return state;
-}
 
 bool OwnerRepository::exists(const TrustStore& store, const std::string& owner) {
   check_owner(owner);
@@ -129,6 +84,7 @@ OwnerRepository::OwnerRepository(TrustStore& store, std::string owner, Use use)
                 fmt::format("Run 'flox trust init {}' to begin, or pass --trust-dir.", owner_));
   if (use == Use::change) lock_.emplace(directory_ / "lock", FileLock::Mode::exclusive);
   read();
+  if (lock_) finish();  // a change that was ended after it was complete
 }
 
 OwnerRepository::OwnerRepository(TrustStore& store, std::string owner, fs::path directory)
@@ -149,7 +105,11 @@ ChangeOutcome OwnerRepository::create(TrustStore& store, Root root, Targets targ
         fmt::format(
             "Run 'flox trust show {}' to see what is there; 'flox trust rotate' and 'add-key' change it.",
             owner));
-  TempDir made("." + owner + ".new-", all);
+  // Left by one that was ended: who makes them holds the lock. Secret keys may be in it.
+  const std::string unfinished = "." + owner + ".new-";
+  for (const std::string& name : Directory(all).names(most_files))
+    if (name.starts_with(unfinished)) remove_tree(all / name);
+  TempDir made(unfinished, all);
   OwnerRepository repository(store, owner, made.path());
   for (const char* directory : {keys_directory, repository_directory, pending_directory})
     make_private_directory(made.path() / directory);
@@ -176,21 +136,41 @@ void OwnerRepository::read() {
   roots_.clear();
   for (uint64_t version = 1; version <= newest_root; ++version)
     roots_.push_back(read_as<Root>(directory, fmt::format("{}.root.json", version)));
+  read_pending();
+  if (committed_.root) roots_.push_back(*committed_.root);
+  targets_ = committed_.targets;
   std::ranges::sort(targets, std::greater());
-  targets_.reset();
   for (const uint64_t version : targets) {
-    if (roots_.empty()) break;
+    if (roots_.empty() || targets_) break;
     auto file = read_as<Targets>(directory, fmt::format("{}.targets.json", version));
-    if (!signing_state(file, root().content).complete()) continue;
-    targets_ = std::move(file);
-    break;
+    if (signing_state(file, root().content).complete()) targets_ = std::move(file);
   }
-  pending_ = {};
-  if (const auto waiting = own_directory(directory_ / pending_directory))
-    for (const std::string& name : waiting->names(most_files)) {
-      if (version_in(name, ".root.json") != 0) pending_.root = read_as<Root>(*waiting, name);
-      if (version_in(name, ".targets.json") != 0) pending_.targets = read_as<Targets>(*waiting, name);
-    }
+}
+
+void OwnerRepository::read_pending() {
+  pending_ = committed_ = {};
+  const auto waiting = own_directory(directory_ / pending_directory);
+  if (!waiting) return;
+  Pending found;
+  for (const std::string& name : waiting->names(most_files)) {
+    if (version_in(name, ".root.json") > roots_.size()) found.root = read_as<Root>(*waiting, name);
+    if (version_in(name, ".targets.json") != 0) found.targets = read_as<Targets>(*waiting, name);
+  }
+  if (!found.root && !found.targets) return;
+  const bool has_root = found.root || !roots_.empty();
+  const bool complete = has_root && std::ranges::all_of(states_of(found), &SigningState::complete);
+  (complete ? committed_ : pending_) = std::move(found);
+}
+
+void OwnerRepository::finish() {
+  const Pending done = std::exchange(committed_, {});
+  const fs::path waiting = directory_ / pending_directory, place = directory_ / repository_directory;
+  // The owner's own machine trusts the owner.
+  if (done.root && done.root->content.version == 1)
+    write_file_synced(directory_ / "root.json", done.root->to_string());
+  // Targets first: it counts only with the root that names its keys.
+  if (done.targets) move_synced(waiting / file_name_of(*done.targets), place / file_name_of(*done.targets));
+  if (done.root) move_synced(waiting / file_name_of(*done.root), place / file_name_of(*done.root));
 }
 
 const Signed<Root>& OwnerRepository::root() const {
@@ -246,18 +226,35 @@ Signers OwnerRepository::kept_signers() const {
   const auto directory = own_directory(directory_ / keys_directory);
   if (!directory) return signers;
   for (const std::string& name : directory->names(most_kept_keys))
-    signers.push_back(Signer::open((directory_ / keys_directory / name).string()));
+    if (is_kept_key(name)) signers.push_back(Signer::open((directory_ / keys_directory / name).string()));
   return signers;
 }
 
 void OwnerRepository::keep(const nix::SecretKey& key) {
+  check_label(key.name, "the key's name");
   make_private_directory(directory_ / keys_directory);
-  write_key(own_directory(directory_ / keys_directory).value(), key);
+  const Directory keys = own_directory(directory_ / keys_directory).value();
+  if (keys.exists(key.name))
+    fail(ErrorKind::conflict, "there is a {} already", (directory_ / keys_directory / key.name).string());
+  const std::string unfinished = "." + key.name;
+  keys.remove(unfinished);
+  create_file_synced(keys, unfinished, key.to_secret_text().reveal() + "\n", 0600);
+  keys.rename(unfinished, keys, key.name);
+  sync(keys);
 }
 
-void OwnerRepository::discard(const std::string& key_name) noexcept {
-  std::error_code ignored;  // nobody would use it: no metadata names it
-  fs::remove(directory_ / keys_directory / key_name, ignored);
+void OwnerRepository::discard_unless_named(const nix::PublicKey& key) noexcept try {
+  read();
+  const std::string id = Key::of(key).id();
+  for (const Pending& change : {pending_, committed_})
+    if ((change.root && change.root->content.keys.contains(id)) ||
+        (change.targets && change.targets->content.keys.contains(id)))
+      return;
+  if ((!roots_.empty() && roots_.back().content.keys.contains(id)) ||
+      (targets_ && targets_->content.keys.contains(id)))
+    return;
+  Directory(directory_ / keys_directory).remove(key.name);
+} catch (const std::exception&) {  // one key more than is needed harms nobody, and one less does
 }
 
 std::string OwnerRepository::free_key_name(std::string_view role) const {
@@ -286,28 +283,32 @@ ChangeOutcome OwnerRepository::change(std::optional<Root> root, std::optional<Ta
     next.targets = Signed<Targets>::of(std::move(*targets));
     sign(*next.targets, root_for(next).content, signers);
   }
-  return write(next);
+  begin(next);
+  return outcome_of(next);
 }
 
-ChangeOutcome OwnerRepository::write(const Pending& pending) {
-  ChangeOutcome outcome{.complete = true, .files = states_of(pending)};
+// Both files appear at once, by one rename.
+void OwnerRepository::begin(const Pending& change) {
+  const fs::path begun = directory_ / begun_directory, waiting = directory_ / pending_directory;
+  remove_tree(begun);
+  make_private_directory(begun);
+  const Directory directory(begun);
+  if (change.targets)
+    create_file_synced(directory, file_name_of(*change.targets), change.targets->to_string(), 0644);
+  if (change.root) create_file_synced(directory, file_name_of(*change.root), change.root->to_string(), 0644);
+  sync(directory);
+  remove_tree(waiting);  // nothing waits in it: what is there was left by one that was ended
+  move_synced(begun, waiting);
+}
+
+ChangeOutcome OwnerRepository::outcome_of(const Pending& change) {
+  ChangeOutcome outcome{.complete = true, .files = states_of(change)};
   for (const SigningState& state : outcome.files) outcome.complete = outcome.complete && state.complete();
-  const fs::path waiting = directory_ / pending_directory;
-  const fs::path place = outcome.complete ? directory_ / repository_directory : waiting;
-  make_private_directory(waiting);
-  if (pending.targets)
-    write_file_synced(place / file_name_of(*pending.targets), pending.targets->to_string());
-  if (pending.root) write_file_synced(place / file_name_of(*pending.root), pending.root->to_string());
-  if (!outcome.complete) {
-    pending_ = pending;
-    return outcome;
-  }
-  for (SigningState& state : outcome.files) state.path = place / state.path.filename();
-  // The owner's own machine trusts the owner.
-  if (pending.root && pending.root->content.version == 1)
-    write_file_synced(directory_ / "root.json", pending.root->to_string());
-  for (const SigningState& state : outcome.files) fs::remove(waiting / state.path.filename());
   read();
+  finish();
+  if (outcome.complete)
+    for (SigningState& state : outcome.files)
+      state.path = directory_ / repository_directory / state.path.filename();
   return outcome;
 }
 
@@ -317,10 +318,9 @@ ChangeOutcome OwnerRepository::add_signatures_of(const Signed<Root>& copy) {
     fail(ErrorKind::not_found, "no root.json version {} with this content waits for signatures in {}",
          copy.content.version, (directory_ / pending_directory).string());
   Pending next = pending_;
-  const Keys keys = signing_keys(copy, root_before(copy));
-  for (const std::string& id : valid_signers(copy.message, copy.signatures, keys, all_of(keys)))
-    next.root->add(*std::ranges::find(copy.signatures, id, &MetadataSignature::keyid));
-  return write(next);
+  take_signatures(*next.root, copy, root_before(copy));
+  write_file_synced(directory_ / pending_directory / file_name_of(*next.root), next.root->to_string());
+  return outcome_of(next);
 }
 
 ChangeOutcome OwnerRepository::add_signatures_of(const Signed<Targets>& copy) {
@@ -329,10 +329,9 @@ ChangeOutcome OwnerRepository::add_signatures_of(const Signed<Targets>& copy) {
     fail(ErrorKind::not_found, "no targets.json version {} with this content waits for signatures in {}",
          copy.content.version, (directory_ / pending_directory).string());
   Pending next = pending_;
-  const Root& root = root_for(pending_).content;
-  for (const std::string& id : valid_signers(copy.message, copy.signatures, root.keys, root.targets))
-    next.targets->add(*std::ranges::find(copy.signatures, id, &MetadataSignature::keyid));
-  return write(next);
+  take_signatures(*next.targets, copy, root_for(pending_).content);
+  write_file_synced(directory_ / pending_directory / file_name_of(*next.targets), next.targets->to_string());
+  return outcome_of(next);
 }
 
 }  // namespace flox::trust

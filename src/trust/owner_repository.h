@@ -7,8 +7,9 @@
 //   root's keys signed OWNER/repository/pending/N.….json   the next versions, if they still lack signatures
 //   OWNER/lock                          held by whoever changes one of these
 //
-// A change is whole once its last file is in place by rename: targets.json goes first, and counts only with
-// the root that names its keys. While a change waits for signatures no other is begun.
+// A change is begun by one rename, which puts both of its files into `pending`. Once they have all their
+// signatures they count, and whoever changes something next moves those that are still there: so a change
+// that is ended anywhere is begun as a whole or not at all. While one waits for signatures no other is begun.
 #pragma once  // Not fuzzed: it reads this user's own files; the texts in them are read by trust/metadata.h.
 
 #include <filesystem>
@@ -20,21 +21,10 @@
 #include "base/os/file.h"
 #include "trust/metadata.h"
 #include "trust/signer.h"
+#include "trust/signing_state.h"
 #include "trust/trust_store.h"
 
 namespace flox::trust {
-
-using Signers = std::vector<std::unique_ptr<Signer>>;
-
-// One file and the signatures that it has and needs, the root's own and those of the root before.
-struct SigningState {
-  std::filesystem::path path;
-  std::string what;  // "root.json version 2"
-  size_t signatures = 0, needed = 0;
-  std::vector<std::string>
-      lacking;  // keys, for people, that could sign and have not; empty if none is needed
-  bool complete() const noexcept { return lacking.empty(); }
-};
 
 // A change that was written: complete, or waiting for signatures in OWNER/repository/pending.
 struct ChangeOutcome {
@@ -72,9 +62,11 @@ class OwnerRepository {
 
   // The secret keys that are kept here.
   Signers kept_signers() const;
-  // Writes a key to OWNER/keys under its name. Throws Error(conflict) if there is one.
+  // Writes a key to OWNER/keys under its name; it is on the disk when this returns. Throws Error(conflict) if
+  // there is one.
   void keep(const nix::SecretKey& key);
-  void discard(const std::string& key_name) noexcept;
+  // Removes a kept key, after a change that failed, unless a file that counts or waits names it.
+  void discard_unless_named(const nix::PublicKey& key) noexcept;
   // "root-2": a name that no key here has.
   std::string free_key_name(std::string_view role) const;
 
@@ -94,11 +86,14 @@ class OwnerRepository {
   OwnerRepository(TrustStore& store, std::string owner, std::filesystem::path directory);
 
   void read();
+  void read_pending();
+  void finish();  // moves what counts already from `pending`
+  void begin(const Pending& change);
+  ChangeOutcome outcome_of(const Pending& change);
   void require_change() const;
   const Signed<Root>* root_before(const Signed<Root>& root) const;
   const Signed<Root>& root_for(const Pending& pending) const;
   std::vector<SigningState> states_of(const Pending& pending) const;
-  ChangeOutcome write(const Pending& pending);
 
   TrustStore& store_;
   std::string owner_;
@@ -107,16 +102,7 @@ class OwnerRepository {
   std::vector<Signed<Root>> roots_;
   std::optional<Signed<Targets>> targets_;
   Pending pending_;
+  Pending committed_;  // complete, and still in `pending`
 };
-
-// Adds the signature of each signer that holds a key which may sign the file: of the root its own root keys
-// and those of the root before (none for version 1). The number of signatures that were added or replaced.
-size_t sign(Signed<Root>& root, const Signed<Root>* before, const Signers& signers);
-size_t sign(Signed<Targets>& targets, const Root& root, const Signers& signers);
-// The same for a name's file: the keys of the roles that cover the name.
-size_t sign(Signed<NameFile>& file, const Targets& targets, const Signers& signers);
-// The signatures that a file has of those that it needs.
-SigningState signing_state(const Signed<Root>& root, const Signed<Root>* before);
-SigningState signing_state(const Signed<Targets>& targets, const Root& root);
 
 }  // namespace flox::trust

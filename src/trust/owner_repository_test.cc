@@ -165,6 +165,82 @@ TEST_F(OwnerRepositoryTest, WaitsForTheHoldersBeforeAndAfter) {
   EXPECT_EQ(OwnerRepository(store, "acme", Use::read).root().content.version, 2);
 }
 
+TEST_F(OwnerRepositoryTest, CompletesAChangeThatWasEndedAfterItWasSigned) {
+  create();
+  const fs::path repository_directory = dir.path() / "trust/acme/repository";
+  // A new targets key, and the two files that it takes: complete, and still where they were put first.
+  const nix::SecretKey next = key("targets-2");
+  Root root = owner.root;
+  root.version = 2;
+  replace_key(root, "targets", root.targets.keyids[0], Key::of(next.public_key()));
+  Targets targets = owner.targets;
+  targets.version = 2;
+  write_file(repository_directory / "pending/2.root.json", testing::signed_by(root, {owner.root_key}));
+  write_file(repository_directory / "pending/2.targets.json", testing::signed_by(targets, {next}));
+  {
+    const OwnerRepository reader(store, "acme", Use::read);
+    EXPECT_EQ(reader.root().content.version, 2) << "it counts";
+    EXPECT_EQ(reader.targets().content.version, 2);
+    EXPECT_TRUE(reader.pending().empty());
+    EXPECT_EQ(waiting().size(), 2) << "and reading moves nothing";
+  }
+  // Ended once more, between the two.
+  fs::rename(repository_directory / "pending/2.targets.json", repository_directory / "2.targets.json");
+  EXPECT_EQ(OwnerRepository(store, "acme", Use::read).targets().content.version, 2);
+  OwnerRepository repository(store, "acme", Use::change);
+  EXPECT_TRUE(waiting().empty());
+  EXPECT_EQ(repository.root().content.version, 2);
+  repository.keep(next);
+  EXPECT_TRUE(repository.change({}, repository.targets().content, repository.kept_signers()).complete);
+  EXPECT_EQ(repository.targets().content.version, 3);
+}
+
+TEST_F(OwnerRepositoryTest, BeginsAChangeAfterOneThatWasEndedBeforeItWasBegun) {
+  create();
+  const fs::path repository_directory = dir.path() / "trust/acme/repository";
+  fs::create_directory(repository_directory / "pending.new");
+  write_file(repository_directory / "pending.new/2.root.json", "{");
+  write_file(repository_directory / "pending/2.root.json.a1b2c3",
+             "{");                                            // of a signature that was being added
+  write_file(dir.path() / "trust/acme/keys/.root-2", "roo");  // of a key that was being written
+  OwnerRepository repository(store, "acme", Use::change);
+  EXPECT_EQ(repository.kept_signers().size(), 2);
+  const nix::SecretKey next = key("root-2");
+  repository.keep(next);
+  EXPECT_EQ(repository.kept_signers().size(), 3);
+  EXPECT_NE(error_of([&] { repository.keep(next); }, ErrorKind::conflict), "no error");
+  EXPECT_TRUE(
+      repository.change(repository.root().content, repository.targets().content, repository.kept_signers())
+          .complete);
+  EXPECT_EQ(files(), (std::vector<std::string>{"1.root.json", "1.targets.json", "2.root.json",
+                                               "2.targets.json", "pending"}));
+}
+
+TEST_F(OwnerRepositoryTest, RemovesWhatABeginningLeftThatWasEnded) {
+  fs::create_directories(dir.path() / "trust/.acme.new-a1b2c3/keys");
+  write_file(dir.path() / "trust/.acme.new-a1b2c3/root.json", owner.root_text());
+  EXPECT_TRUE(store.owners().empty()) << "it is no owner";
+  fs::create_directories(dir.path() / "trust/.other.new-a1b2c3");
+  create();
+  EXPECT_EQ(names_in(dir.path() / "trust"), (std::vector<std::string>{".other.new-a1b2c3", "acme", "lock"}));
+}
+
+TEST_F(OwnerRepositoryTest, KeepsAKeyThatAFileNames) {
+  share();
+  create();
+  OwnerRepository repository(store, "acme", Use::change);
+  const nix::SecretKey unused = key("root-2");
+  repository.keep(unused);
+  repository.discard_unless_named(unused.public_key());
+  repository.discard_unless_named(owner.root_key.public_key());
+  EXPECT_EQ(names_in(dir.path() / "trust/acme/keys"), (std::vector<std::string>{"root-1", "targets-1"}))
+      << "what waits names it";
+  repository.add_signatures_of(signed_by_bob(dir.path() / "trust/acme/repository/pending/1.root.json"));
+  repository.discard_unless_named(owner.root_key.public_key());
+  EXPECT_EQ(names_in(dir.path() / "trust/acme/keys"), (std::vector<std::string>{"root-1", "targets-1"}))
+      << "what counts names it";
+}
+
 TEST_F(OwnerRepositoryTest, TakesNoSignatureThatIsNotValid) {
   share();
   const ChangeOutcome begun = create();

@@ -153,6 +153,10 @@ struct LockedState {
 
 }  // namespace
 
+bool forgets_names(const Root& before, const Root& after) {
+  return before.timestamp.keyids != after.timestamp.keyids;
+}
+
 Seen seen_after(Seen seen, const Root& before, const Root& after) {
   if (before.timestamp.keyids != after.timestamp.keyids) seen.timestamp = 0;
   if (before.targets.keyids != after.targets.keyids) seen.targets = 0;
@@ -183,7 +187,8 @@ std::vector<std::string> TrustStore::owners() const {
   const auto all = own_directory(trust_directory_);
   if (!all) return result;
   for (const std::string& name : all->names(most_owners))
-    if (all->exists(fmt::format("{}/{}", name, root_file))) result.push_back(name);
+    // A name with a dot in front is a directory that `flox trust init` has not completed.
+    if (!name.starts_with('.') && all->exists(fmt::format("{}/{}", name, root_file))) result.push_back(name);
   return result;
 }
 
@@ -300,6 +305,7 @@ void TrustStore::accept(std::string_view owner, const std::vector<std::string>& 
     state->add_anchor(fingerprint_of(accepted));
     if (const Seen seen = seen_after(state->files.seen, old, accepted.content); seen != state->files.seen)
       state->write_seen(seen);
+    if (forgets_names(old, accepted.content)) state->files.kept->remove(names_directory);
   }
   const Directory directory = all.make_directory(owner);
   if (!packages.empty()) {
@@ -330,6 +336,7 @@ Signed<Root> TrustStore::update_root(std::string_view owner, const std::vector<s
   const Directory& kept = *state.files.kept;
   const Seen seen = seen_after(state.files.seen, state.files.root().content, newest.content);
   if (seen != state.files.seen) state.write_seen(seen);
+  if (forgets_names(state.files.root().content, newest.content)) kept.remove(names_directory);
   kept.write_file(root_file, newest.to_string());
   return newest;
 }

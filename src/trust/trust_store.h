@@ -85,6 +85,9 @@ class TrustStore {
 // What was seen, once the root has changed: of a role with other keys nothing counts any more, since whoever
 // had the old ones may have signed a version that nobody reaches (TUF's recovery from a fast-forward attack).
 Seen seen_after(Seen seen, const Root& before, const Root& after);
+// Whether the versions of names that were seen count no more, either: it is the timestamp that says which is
+// the newest, so whoever had its old key, and a publisher's, may have shown one that nobody reaches.
+bool forgets_names(const Root& before, const Root& after);
 // The fingerprint by which people compare a root: SHA-256, in hexadecimal, of its canonical `signed`.
 std::string fingerprint_of(const Signed<Root>& root);
 // Verifies that `next` follows `current`: the version is one more, the owner the same, and a threshold of

@@ -104,29 +104,40 @@ struct Verifier::State {
     }
   };
 
-  // All but whether the answer is what the file says. `generation`: one that was asked for by its number.
-  Result verify(const Evidence& evidence, const std::string& name, std::optional<uint64_t> generation) {
+  // What the catalog says of a name, verified up to the name's file.
+  struct Newest {
+    Time at;  // now
+    Seen seen;
+    uint64_t name_version = 0;  // that was seen before
+    std::shared_ptr<const Signed<Targets>> targets;
+    std::shared_ptr<const Signed<Timestamp>> timestamp;
+    Sha256Digest by_targets;
+    Leaf leaf;
+  };
+  Newest newest(const Evidence& evidence, const std::string& name) {
     const std::string& owner = evidence.owner;
-    const Time at = clock();
+    Newest result{.at = clock()};
+    const Time at = result.at;
     TrustStore::Known known = store.known(owner, name);
     if (!evidence.roots.empty()) {
       Signed<Root> newest = store.update_root(owner, evidence.roots, at, remember);
       known.seen = seen_after(known.seen, known.root.content, newest.content);
+      if (forgets_names(known.root.content, newest.content)) known.name_version = 0;
       known.root = std::move(newest);
     }
     const Root& root = known.root.content;
     require_current(root, at, "root.json");
 
     const Sha256Digest by_root = sha256(known.root.message);
-    const Sha256Digest by_targets = hash_of(bytes_of(by_root), evidence.targets);
-    const auto targets_file = targets.get(by_targets, [&] {
+    result.by_targets = hash_of(bytes_of(by_root), evidence.targets);
+    result.targets = targets.get(result.by_targets, [&] {
       return verified_by<Targets>(evidence.targets, "targets.json", owner, known.root, root.targets);
     });
-    const auto timestamp_file = timestamps.get(hash_of(bytes_of(by_root), evidence.timestamp), [&] {
+    result.timestamp = timestamps.get(hash_of(bytes_of(by_root), evidence.timestamp), [&] {
       return verified_by<Timestamp>(evidence.timestamp, "timestamp.json", owner, known.root, root.timestamp);
     });
-    const Targets& delegations = targets_file->content;
-    const Timestamp& stamp = timestamp_file->content;
+    const Targets& delegations = result.targets->content;
+    const Timestamp& stamp = result.timestamp->content;
     require_current(delegations, at, "targets.json");
     require_not_older(delegations.version, known.seen.targets, fmt::format("targets.json of {}", owner));
     require_current(stamp, at, "timestamp.json");
@@ -144,21 +155,31 @@ struct Verifier::State {
       fail(ErrorKind::untrusted,
            "targets.json of {}: version {} is not version {}, which the timestamp names", owner,
            delegations.version, stamp.targets_version);
+    result.leaf = verified_leaf(evidence, name, stamp);
+    require_not_older(result.leaf.version, known.name_version, fmt::format("{} of {}", name, owner));
+    result.seen = known.seen;
+    result.name_version = known.name_version;
+    return result;
+  }
 
-    const Leaf leaf = verified_leaf(evidence, name, stamp);
-    require_not_older(leaf.version, known.name_version, fmt::format("{} of {}", name, owner));
-    const auto found = names.get(hash_of(bytes_of(by_targets), evidence.name_file), [&] {
+  // All but whether the answer is what the file says. `generation`: one that was asked for by its number.
+  Result verify(const Evidence& evidence, const std::string& name, std::optional<uint64_t> generation) {
+    const std::string& owner = evidence.owner;
+    const Newest now = newest(evidence, name);
+    const Targets& delegations = now.targets->content;
+    const Timestamp& stamp = now.timestamp->content;
+    const auto found = names.get(hash_of(bytes_of(now.by_targets), evidence.name_file), [&] {
       auto file = Signed<NameFile>::parse(evidence.name_file, fmt::format("the file of {}", name));
       require_owner(file, owner, file.content.name);
       return with_signers(std::move(file), delegations);
     });
     const NameFile& file = found->file.content;
-    require_same(file, evidence.name_file, name, leaf, generation);
-    require_current(file, at, name);
+    require_same(file, evidence.name_file, name, now.leaf, generation);
+    require_current(file, now.at, name);
 
     const Seen seen{.timestamp = stamp.version, .targets = delegations.version};
     // Of the file, not of the leaf: a version that only the online key has signed is none.
-    if (remember && (seen != known.seen || file.version > known.name_version))
+    if (remember && (seen != now.seen || file.version > now.name_version))
       store.remember(owner, seen, name, file.version);
     return {.name = found, .expires = std::min({stamp.expires, delegations.expires, file.expires})};
   }
@@ -217,6 +238,15 @@ VerifiedPackage Verifier::verify_package_file(const Evidence& evidence, std::str
   state_->store.require_package(evidence.owner, package);
   const auto result = state_->verify(evidence, package_name(package), std::nullopt);
   return {.file = result.name->file.content, .provenance = result.provenance()};
+}
+
+VerifiedPackage Verifier::verify_name(const Evidence& evidence, const std::string& name) {
+  const auto result = state_->verify(evidence, name, std::nullopt);
+  return {.file = result.name->file.content, .provenance = result.provenance()};
+}
+
+uint64_t Verifier::newest_version(const Evidence& evidence, const std::string& name) {
+  return state_->newest(evidence, name).leaf.version;
 }
 
 Provenance VerifiedPackage::of(const PackageRecord& record) const {

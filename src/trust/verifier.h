@@ -100,6 +100,11 @@ class Verifier {
   explicit Verifier(TrustStore& store, Clock clock = now, bool remember = true);
   ~Verifier();
 
+  // For whoever signs the next version of a name: its newest file, and of that the version alone, which
+  // counts also where the file's own signatures count no more. Whether the owner is trusted for the package
+  // is not looked at.
+  VerifiedPackage verify_name(const Evidence& evidence, const std::string& name);
+  uint64_t newest_version(const Evidence& evidence, const std::string& name);
   // The whole file of a package, for who chooses among its builds.
   VerifiedPackage verify_package_file(const Evidence& evidence, std::string_view package);
   // The same for one build of it (VerifiedPackage::of). The owner is the evidence's, who must be trusted for

@@ -272,6 +272,66 @@ TEST_F(VerifierTest, FollowsTheChainThatTheCatalogSends) {
   EXPECT_EQ(verify(next).version, 1);
 }
 
+TEST_F(VerifierTest, RecoversFromAVersionThatNobodyReaches) {
+  // Who has the online key and a publisher's has shown a file of a version with no next one.
+  const MerkleTree tree = owner.tree;
+  const auto files = owner.name_files;
+  NameFile far;
+  owner.head(far);
+  far.name = "packages/hello";
+  far.version = uint64_t{1} << 53;
+  far.targets = {{path, hello().to_target()}};
+  owner.put(far, signed_by(far, {owner.signing_key}));
+  verify(evidence());
+  owner.tree = tree;
+  owner.name_files = files;
+  // A new publisher's key alone brings the name back nowhere; with a new online key it counts anew.
+  owner.targets.roles.clear();
+  owner.targets.keys.clear();
+  owner.signing_key = key("alice-2");
+  owner.delegate("publishers", {"packages/*"}, {owner.signing_key});
+  ++owner.targets.version;
+  owner.publish("packages/hello", {{path, hello().to_target()}});
+  EXPECT_NE(
+      refused(evidence()).find("packages/hello of acme: version 2 is older than version 9007199254740992"),
+      std::string::npos);
+  owner.online_key = key("catalog-2");
+  owner.root.snapshot = owner.root.timestamp = add_role(owner.root.keys, {owner.online_key});
+  ++owner.root.version;
+  Evidence next = evidence();
+  next.roots = {owner.root_text()};
+  Verifier reader(
+      store, [this] { return now; }, false);
+  EXPECT_EQ(reader.verify_package(next, hello()).version, 2) << "also for who writes nothing down";
+  EXPECT_EQ(verify(next).version, 2);
+  EXPECT_EQ(store.known("acme", "packages/hello").name_version, 2);
+}
+
+TEST_F(VerifierTest, AClockThatIsSetBackBringsNoOldVersionBack) {
+  const Evidence old = evidence();
+  now += std::chrono::hours(30);
+  EXPECT_NE(refused(old).find("timestamp.json of acme"), std::string::npos);
+  owner.timestamp.expires = now + default_timestamp_life;
+  owner.publish("packages/hello", {{path, hello().to_target()}});
+  verify(evidence());
+  now = owner.now;  // at which the old answer is valid
+  EXPECT_NE(refused(old).find("was seen here before"), std::string::npos);
+  EXPECT_EQ(verify(evidence()).version, 2);
+}
+
+TEST_F(VerifierTest, SaysWhichVersionIsTheNewestAlsoIfItsFileCountsNoMore) {
+  owner.publish("packages/hello", {{path, hello().to_target()}}, {key("stranger-1")});
+  EXPECT_EQ(verifier.newest_version(evidence(), "packages/hello"), 2);
+  EXPECT_NE(error_of([&] { verifier.verify_name(evidence(), "packages/hello"); }, ErrorKind::untrusted),
+            "no error");
+  EXPECT_EQ(verifier.verify_name(evidence("packages/other"), "packages/other").file.version, 1);
+  Evidence forged = evidence();
+  owner.online_key = key("catalog-1");
+  forged.timestamp = evidence().timestamp;
+  EXPECT_NE(error_of([&] { verifier.newest_version(forged, "packages/hello"); }, ErrorKind::untrusted),
+            "no error");
+}
+
 TEST_F(VerifierTest, AsksForRootsThatTheTimestampNamesAndTheCatalogHasNotSent) {
   ++owner.root.version;  // with the same keys
   EXPECT_EQ(refused(evidence(), ErrorKind::unavailable),

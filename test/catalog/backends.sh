@@ -7,6 +7,7 @@
 #   stop_backend               stops it
 #   start_postgres, stop_postgres [SIGNAL], start_s3, stop_s3    one of them, started again over the same data
 #   start_s3_proxy [careless]  test/catalog/s3_proxy.py in front of S3: $S3_PROXY, $backend_dir/proxy.log
+#                              PG_LISTEN is the address to listen at, if it is not 127.0.0.1
 #   sql STATEMENT              asks the database of $BACKEND
 #   lose_file NAME             takes a file of the cache away behind the catalog's back
 #   spooled                    how many uploads are on their way
@@ -43,7 +44,6 @@ start_backend() {
   chmod 755 "$backend_dir" "$(dirname "$backend_dir")"
   make_postgres
   start_postgres
-  "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
   s3_port=$(free_port)
   export AWS_ACCESS_KEY_ID=catalog AWS_SECRET_ACCESS_KEY=sesame AWS_REGION=eu-central-1
   S3_URL=http://127.0.0.1:$s3_port
@@ -64,13 +64,13 @@ make_postgres() {
   [ "$(id -u)" != 0 ] || chown -R postgres:postgres "$backend_dir/pg"
   (cd "$backend_dir/pg" && "${as_postgres[@]}" "$PG_BIN/initdb" -D data -U admin -A trust --no-sync -E UTF8 --locale-provider=icu --icu-locale=en --locale=C.UTF-8) >"$backend_dir/initdb.log" 2>&1 ||
     die "initdb failed: $(tail -5 "$backend_dir/initdb.log")"
-  printf '%s\n' 'local all all trust' 'host all all 127.0.0.1/32 scram-sha-256' >"$backend_dir/hba"
+  printf '%s\n' 'local all all trust' 'host all all all scram-sha-256' >"$backend_dir/hba"
   [ "$(id -u)" != 0 ] || chown postgres "$backend_dir/hba"
   pg_port=$(free_port)
   export PGUSER=admin
 }
 start_postgres() {
-  "${as_postgres[@]}" "$PG_BIN/postgres" -D "$backend_dir/pg/data" -k "$backend_dir/pg" -h 127.0.0.1 -p "$pg_port" -c hba_file="$backend_dir/hba" \
+  "${as_postgres[@]}" "$PG_BIN/postgres" -D "$backend_dir/pg/data" -k "$backend_dir/pg" -h "${PG_LISTEN:-127.0.0.1}" -p "$pg_port" -c hba_file="$backend_dir/hba" \
     -c fsync=off -c max_connections=60 "$@" >>"$backend_dir/pg.log" 2>&1 </dev/null &
   postgres=$!
   local end=$((SECONDS + 30))
@@ -78,8 +78,9 @@ start_postgres() {
     [ $SECONDS -lt $end ] && kill -0 $postgres || die "PostgreSQL did not start: $(tail -5 "$backend_dir/pg.log")"
     sleep 0.1
   done
-  [ -n "$(psql_admin -Atc "select 1 from pg_roles where rolname = 'catalog'")" ] ||
-    psql_admin -qc "create role catalog login password '$(sed "s/'/''/g" "$backend_dir/password")'"
+  [ -n "$(psql_admin -Atc "select 1 from pg_roles where rolname = 'catalog'")" ] && return
+  psql_admin -qc "create role catalog login password '$(sed "s/'/''/g" "$backend_dir/password")'"
+  "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
 }
 # INT: as at a restart of the service, whoever is connected is cut off.
 stop_postgres() {

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # A catalog is backed up while it runs, as docs/how-to/back-up.md says, lost, and restored: what the backup of the database has is
-# all there, and what was published behind it can be published again.
+# all there, signed metadata, too, which nodes go on to trust; what was published behind it can be published again.
 # prepare: moto-venv
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
+. "$(dirname "$0")/signed_world.sh"
 each_backend "$@"
-keys=(--trusted-key "$(make_key key-1)")
+public_key=$(make_key key-1)
+keys=(--trusted-key "$public_key")
 # With moto's own client: Debian has no aws.
 bucket() { "$("$PROJECT/script/moto-venv")/bin/python" - "$S3_URL" "$@"; }
 backup_database() {
@@ -49,6 +51,7 @@ lose_everything() {
 }
 restore() {
   mkdir -p "$data"
+  install -m 600 "$dir/saved/online.key" "$data/"
   if [ "$BACKEND" = local ]; then
     cp "$dir/saved/catalog.sqlite" "$data/"
     cp -r "$dir/saved/cache" "$data/"
@@ -70,6 +73,8 @@ PY
 
 start_catalog "${keys[@]}"
 mkdir "$dir/saved"
+fill_catalog
+trusted_by_node
 make_path 0
 narinfo key-1 >"$dir/narinfo-0"
 equal "$(put "$digest.narinfo" "$dir/narinfo-0")" 201
@@ -77,18 +82,21 @@ equal "$(record web "$(build 1.0)")" 201
 first=$nar
 cp "$dir/nar" "$dir/nar-0"
 make_path 1
+look >"$dir/look"
+curl -s "$url/api/v1/trust/online-key" >"$dir/online-key"
 step "the database is backed up, then something is published, then the files are backed up"
 backup_database
+install -m 600 "$data/online.key" "$dir/saved/"
 narinfo key-1 >"$dir/narinfo-1"
 equal "$(put "$digest.narinfo" "$dir/narinfo-1")" 201
 equal "$(record web "$(build 1.1)")" 201
 # A private file, which is to stay so.
-equal "$(ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"acme","private":true}')" 201
-equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"acme","scope":"publish"}')" 201
-acme=$(answer .token)
+equal "$(ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"hideout","private":true}')" 201
+equal "$(ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"hideout","scope":"publish"}')" 201
+hideout=$(answer .token)
 head -c 5000 /dev/urandom >"$dir/private"
 private=nar/$(base32_hash "$dir/private").nar
-equal "$(ask PUT "/cache/$private" -H "Authorization: Bearer $acme" --upload-file "$dir/private")" 201
+equal "$(ask PUT "/cache/$private" -H "Authorization: Bearer $hideout" --upload-file "$dir/private")" 201
 equal "$(ask GET "/cache/$private")" 404
 backup_files
 backup_readers
@@ -101,6 +109,14 @@ equal "$(ask GET /readyz)" 200
 equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(answer '[.items[] | .version + " " + .signer] | join(", ")')" "1.0 key-1"
 curl -fsL "$url/cache/$first" | cmp - "$dir/nar-0"
+
+step "signed metadata is there as it was, byte for byte, and the timestamps are signed by the same key: nodes go on"
+look >"$dir/look-2"
+diff "$dir/look" "$dir/look-2" >"$dir/diff" || die "the restored catalog differs: $(head -20 "$dir/diff")"
+trusted_by_node
+equal "$(curl -s "$url/api/v1/trust/online-key")" "$(cat "$dir/online-key")"
+publish_file hello 1.2 --owner acme
+trusted_by_node
 
 step "a private file that is newer than the backup of the database is not public"
 equal "$(ask GET "/cache/$private")" 404

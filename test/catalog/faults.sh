@@ -68,6 +68,11 @@ comes_again 503 GET /readyz
 contains "$(cat "$dir/answer")" "database: unavailable"
 contains "$(cat "$dir/answer")" "files: ok"
 equal "$(ask GET /healthz)" 200
+equal "$(ask GET /metrics)" 200
+contains "$(cat "$dir/answer")" 'flox_catalog_ready{part="database"} 0'
+contains "$(cat "$dir/answer")" 'flox_catalog_ready{part="files"} 1'
+equal "$(grep -c 'not ready: database: ' "$dir/log")" 1  # once, with the reason, however often it was asked
+contains "$(HOME=$dir FLOX_CATALOG_URL=$url flox node doctor 2>&1 || true)" "is not ready: database: unavailable"
 comes_again 503 GET "/cache/$digest.narinfo"  # whether it is private stands in the database
 
 step "it is back: nothing else is needed, and nothing is lost"

@@ -58,6 +58,20 @@ contains "$(cat "$WORLD/logs/without.log")" "without provenance"
 jq -c '.subject[0].digest.sha256 = ("0" * 64)' "$WORLD/statement.json" >"$WORLD/tools/hello-1.0/result-hello.provenance.json"
 refused "of another build" laptop publish -d "$WORLD/tools/hello-1.0"
 
+step "an imported Debian package says which .deb it was, by hash, version and URL"
+# publish_tool has imported it.
+busybox=$(path_of busybox-static)
+get "$busybox" >"$WORLD/busybox.att.json"
+attest --verify "$WORLD/demo.pem" "$WORLD/busybox.att.json" >"$WORLD/busybox.json"
+equal "$(jq -r '.predicate.buildDefinition.buildType' "$WORLD/busybox.json")" urn:flox-imageless:import-deb:v1
+deb=$(jq -c '.predicate.buildDefinition.resolvedDependencies[] | select(.name == "busybox-static")' "$WORLD/busybox.json")
+version=$(apt-cache policy busybox-static | sed -n 's/^  Candidate: //p')
+equal "$(jq -r .annotations.version <<<"$deb")" "$version"
+equal "$(jq -r .digest.sha256 <<<"$deb")" "$(apt-cache show "busybox-static=$version" | sed -n 's/^SHA256: //p' | head -1)"
+contains "$(jq -r .uri <<<"$deb")" /busybox-static_
+contains "$(jq -r .annotations.purl <<<"$deb")" pkg:deb/debian/busybox-static@
+contains "$(flox --root "$LAPTOP_ROOT" verify "$busybox" 2>&1)" "sources     busybox-static $version, sha256 $(jq -r '.digest.sha256[:16]' <<<"$deb")"
+
 step "cosign accepts it, and nothing else"
 if cosign=$("$PROJECT/script/cosign" 2>"$WORLD/logs/cosign.log"); then
   nix-store --dump "$LAPTOP_ROOT$hello" >"$WORLD/hello.nar"

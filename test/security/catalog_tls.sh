@@ -83,6 +83,15 @@ touch "$dir/again"
 wait $kept
 equal "$(cat "$dir/kept")" "True True"
 
+step "a pair that was renewed is taken without a signal, too"
+cp "$dir/first.crt" "$dir/tls.crt"
+cp -p "$dir/first.key" "$dir/tls.key"
+wait_for curl -fs "$url/healthz"
+CURL_CA_BUNDLE=$dir/second.crt curl -s "$url/healthz" && die "the old certificate is still shown"
+cp "$dir/second.crt" "$dir/tls.crt"
+cp -p "$dir/second.key" "$dir/tls.key"
+wait_for env CURL_CA_BUNDLE="$dir/second.crt" curl -fs "$url/healthz"
+
 step "handshakes that never end do not keep others out"
 python3 - "$port" 3<"$dir/log" <<'PY' >"$dir/held" &
 import socket, sys, time

@@ -25,7 +25,14 @@ pod() {  # ENVIRONMENT: what a pod of it says
   ctr -n k8s.io run --rm --runtime "$SHIM" --cgroup "$CGROUP_PARENT/p$n" --annotation "flox.dev/environment=$1" \
     docker.io/flox/empty:1.0.0 "p$n" hello 2>&1
 }
-pod_refused() { refused "$1" pod "$2"; }  # TEXT ENVIRONMENT
+metadata_refused() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk '$1 == "flox_metadata_refused_total" { print $2 }'; }
+pod_refused() {  # TEXT ENVIRONMENT: the pod does not start, and floxd logs and counts why
+  local before
+  before=$(metadata_refused)
+  refused "$1" pod "$2"
+  [ "$(metadata_refused)" -gt "$before" ] || die "$2: the refusal was not counted"
+  contains "$(grep ' warning refused: ' "$WORLD/logs/floxd.log" | tail -1)" "$1"
+}
 environment() {  # OWNER: its environment web, in a directory of its own
   rm -rf "$WORLD/env-$1"
   flox init -d "$WORLD/env-$1" -n web
@@ -146,6 +153,7 @@ attack replay
 held_back() { ! pod acme/web >"$WORLD/said" 2>&1; }
 wait_until 30 "the timestamp to expire" held_back
 contains "$(cat "$WORLD/said")" "timestamp.json"
+pod_refused "timestamp.json" acme/web
 attack ""
 equal "$(pod acme/web)" "hello 1.0"
 
@@ -163,7 +171,7 @@ export FLOX_METADATA_KEYS=$NEW_FILE
 refused "pass --start-over" flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello
 flox --root "$LAPTOP_ROOT" publish -d "$WORLD/tools/hello-1.0" hello --start-over
 equal "$(pod hello)" "hello 1.0"
-pod_refused "no published version satisfies" hello@0.9
+refused "no published version satisfies" pod hello@0.9
 flox push -d "$WORLD/env-acme"
 equal "$(pod acme/web)" "hello 1.0"
 

@@ -43,10 +43,11 @@ Secret read_secret_file(const std::filesystem::path& path) {
     if (status.st_uid != ::geteuid() && status.st_uid != 0)
       throw Error(ErrorKind::untrusted, fmt::format("it belongs to user {}", status.st_uid),
                   fmt::format("Run 'chown {} {}'.", ::geteuid(), path.string()));
-    if ((status.st_mode & 077) != 0)
+    const bool is_given_by_root = status.st_uid == 0 && ::geteuid() != 0;
+    if ((status.st_mode & (is_given_by_root ? 037 : 077)) != 0)
       throw Error(ErrorKind::untrusted,
                   fmt::format("others than its owner may use it (mode {:04o})", status.st_mode & 07777),
-                  fmt::format("Run 'chmod 600 {}'.", path.string()));
+                  fmt::format("Run 'chmod {} {}'.", is_given_by_root ? 640 : 600, path.string()));
     std::string text(most + 1, '\0');
     size_t size = 0;
     while (size < text.size())

@@ -30,7 +30,8 @@ class Secret {
 
 // The text of a file of secrets without its final line break. Throws Error: untrusted, with the chmod that
 // corrects it, if the file is not a regular file of this user's (or root's) or if group or others may read or
-// write it; not_found if it is missing; invalid_input if it is empty or over 64 KiB.
+// write it; not_found if it is missing; invalid_input if it is empty or over 64 KiB. Where root gives a user
+// who is not root a file, its group may read it: so Kubernetes mounts a Secret for a pod with an fsGroup.
 Secret read_secret_file(const std::filesystem::path& path);
 
 // The URL without user, password, query and fragment: what may stand in a message. What is no URL becomes

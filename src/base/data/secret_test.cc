@@ -1,8 +1,11 @@
 #include "base/data/secret.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -32,6 +35,35 @@ TEST(Secret, AFileThatOthersMayReadIsRefusedWithTheMend) {
     write_file(file, "abc\n", mode);
     EXPECT_THAT(error_of(file), testing::HasSubstr("Run 'chmod 600 " + file.string() + "'.")) << mode;
   }
+}
+
+// As Kubernetes mounts a Secret for a pod that runs as a user of its own.
+TEST(Secret, OfRootsMayBeReadByTheGroupThatRootChoseAndByNobodyElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to make a file of root's";
+  constexpr uid_t user = 65534;
+  const TempDir dir;
+  ASSERT_EQ(::chmod(dir.path().c_str(), 0711), 0);
+  const auto read_by_user = [&](unsigned mode, uid_t owner) {
+    const fs::path file = dir.path() / "token";
+    fs::remove(file);
+    write_file(file, "abc\n", mode);
+    EXPECT_EQ(::chmod(file.c_str(), mode), 0);
+    EXPECT_EQ(::chown(file.c_str(), owner, user), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::setgroups(0, nullptr) != 0 || ::setgid(user) != 0 || ::setuid(user) != 0) ::_exit(9);
+      const std::string result = error_of(file);
+      ::_exit(result == "accepted" ? 0 : result.find("Run 'chmod") != std::string::npos ? 1 : 2);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  EXPECT_EQ(read_by_user(0440, 0), 0);
+  EXPECT_EQ(read_by_user(0640, 0), 0);
+  for (const unsigned mode : {0444U, 0660U, 0641U}) EXPECT_EQ(read_by_user(mode, 0), 1) << mode;
+  EXPECT_EQ(read_by_user(0440, user),
+            1);  // its owner chose the group, who need not be anybody's administrator
 }
 
 TEST(Secret, WhatIsNoFileOrEmptyOrHugeIsRefused) {

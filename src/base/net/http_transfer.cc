@@ -1,10 +1,9 @@
 #include "base/net/http_transfer.h"
 
 #include <algorithm>
-#include <charconv>
-#include <ctime>
 #include <random>
 
+#include "base/net/retry_after.h"
 #include "base/printable.h"
 
 namespace flox {
@@ -28,20 +27,6 @@ bool is_passing(CURLcode code) {
     default:
       return true;
   }
-}
-
-// Seconds or a date (RFC 9110); zero if it says nothing that can be understood.
-milliseconds retry_after(const HttpResponse& response) {
-  const auto header = response.headers.find("retry-after");
-  if (header == response.headers.end()) return {};
-  const std::string& text = header->second;
-  long seconds = 0;
-  if (auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-      bad != std::errc() || end != text.data() + text.size()) {
-    const time_t when = curl().getdate(text.c_str(), nullptr);
-    seconds = when < 0 ? 0 : static_cast<long>(when - std::time(nullptr));
-  }
-  return std::chrono::seconds(std::clamp(seconds, 0L, 3600L));
 }
 
 std::string_view header_of(const HttpResponse& response, const std::string& name) {
@@ -197,7 +182,7 @@ std::chrono::milliseconds PoolTransfer::pause_before_next() const {
   static thread_local std::minstd_rand random{std::random_device{}()};
   std::uniform_real_distribution<double> jitter(0.5, 1.0);
   pause = milliseconds(static_cast<long>(static_cast<double>(pause.count()) * jitter(random)));
-  return std::min(std::max(pause, retry_after(head_)), retry.longest_pause);
+  return std::min(std::max<milliseconds>(pause, retry_after(head_)), retry.longest_pause);
 }
 
 size_t PoolTransfer::on_header(char* data, size_t size, size_t count, void* user) {

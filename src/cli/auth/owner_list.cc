@@ -15,9 +15,9 @@ struct OwnerListOptions {
 };
 
 void list_owners(const OwnerListOptions& options) {
-  const auto answer = client_of(options.catalog).ask("GET", "/api/v1/owners", nullptr, "listing owners");
-  if (options.json) return fmt::print("{}\n", items_in(answer, "items").dump(2));
-  for (const auto& owner : items_in(answer, "items"))
+  const auto owners = client_of(options.catalog).ask_all("/api/v1/owners", "listing owners");
+  if (options.json) return fmt::print("{}\n", owners.dump(2));
+  for (const auto& owner : owners)
     fmt::print("{:<24} {:<8} {}\n", text_in(owner, "name"), text_in(owner, "role"),
                owner.value("private", false) ? "private" : "public");
 }

@@ -24,9 +24,9 @@ std::string state_of(const nlohmann::json& token) {
 void list_tokens(const TokenListOptions& options) {
   const std::string path =
       "/api/v1/auth/tokens" + (options.owner.empty() ? "" : "?owner=" + url_encode(options.owner));
-  const auto answer = client_of(options.catalog).ask("GET", path, nullptr, "listing tokens");
-  if (options.json) return fmt::print("{}\n", items_in(answer, "items").dump(2));
-  for (const auto& token : items_in(answer, "items")) {
+  const auto tokens = client_of(options.catalog).ask_all(path, "listing tokens");
+  if (options.json) return fmt::print("{}\n", tokens.dump(2));
+  for (const auto& token : tokens) {
     const std::string user = text_in(token, "user");
     const std::string used = text_in(token, "last_used_at");
     fmt::print("{}  {:<8} {:<24} {}, used {}  {}\n", text_in(token, "id"), text_in(token, "scope"),

@@ -28,7 +28,7 @@ std::string old_key_of(const TrustRotateOptions& options, const trust::Role& rol
   return trust::find_key(of_role, options.old_key);
 }
 
-// A new key of this machine, which is forgotten again unless the change is written.
+// A new key of this machine, which is forgotten again if the change is not begun.
 class KeptKey {
  public:
   KeptKey(trust::OwnerRepository& repository, const std::string& role)
@@ -37,7 +37,7 @@ class KeptKey {
   }
   KeptKey(const KeptKey&) = delete;
   ~KeptKey() {
-    if (!needed_) repository_.discard(key_.name);
+    if (!needed_) repository_.discard_unless_named(key_.public_key());
   }
   trust::Key key() const { return trust::Key::of(key_.public_key()); }
   void keep() noexcept { needed_ = true; }

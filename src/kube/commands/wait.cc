@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto poll_interval = std::chrono::milliseconds(100);
+constexpr auto wait_interval = std::chrono::milliseconds(100);
 
 // A container without a readiness probe counts as ready from its first moment. So that one which ends at once
 // is not taken for a success, such pods must stay ready for a little longer than it takes to notice an end.
@@ -115,7 +115,7 @@ void wait_until_complete(const Session& session, const Waited& waited, bool sett
           ErrorKind::unavailable, fmt::format("not ready after {} s:{}", timeout.count(), why_not(pods)),
           "The supervisor goes on trying. Run 'flox kube ps' and 'flox kube describe POD' to see more, or "
           "wait longer with --timeout.");
-    std::this_thread::sleep_for(poll_interval);
+    std::this_thread::sleep_for(wait_interval);
   }
 }
 
@@ -139,7 +139,7 @@ void wait_until_gone(const Session& session, const Waited& removed, bool all, st
                   fmt::format("{} pods are not gone after {} s", pods.size(), timeout.count()),
                   fmt::format("The supervisor goes on stopping them. Run 'flox kube ps', or read its log {}.",
                               session.state.supervisor_log().string()));
-    std::this_thread::sleep_for(poll_interval);
+    std::this_thread::sleep_for(wait_interval);
   }
 }
 

@@ -25,6 +25,7 @@
 #include "catalog/settings.h"
 #include "nix/cache_layout.h"
 #include "nix/signature.h"
+#include "node/doctor/catalog_check.h"
 #include "node/doctor/policy_check.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
@@ -390,6 +391,9 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
     for (Finding& finding : check_policy(config, metrics_of(config))) findings.push_back(std::move(finding));
   });
   examine("store", [&](Subject subject) { examine_store(subject, config); });
+  examine("catalog", [&](const Subject&) {
+    for (Finding& finding : check_catalog(config)) findings.push_back(std::move(finding));
+  });
   examine("caches", [&](Subject subject) { examine_caches(subject, config); });
   examine("trust", [&](Subject subject) { examine_trust(subject, config); });
   if (!options.kubeconfig.empty())

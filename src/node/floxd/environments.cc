@@ -49,17 +49,33 @@ bool Environments::busy() const {
   return !under_way_.empty();
 }
 
+// What no trusted owner has signed, or not so as it must be, is logged and counted.
+template <typename Ask>
+auto Environments::asking_catalog(std::string_view what, Ask&& ask) const {
+  try {
+    return ask();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::untrusted) {
+      metrics_.metadata_refused();
+      log::warning("refused: {}: {}", what, error.what());
+    }
+    throw;
+  }
+}
+
 ConfinedCatalog::Package Environments::resolve(std::string_view install_id,
                                                const env::InstallDescriptor& descriptor,
                                                std::string_view system) const {
-  return catalog_.resolve(install_id, descriptor, system);
+  return asking_catalog(descriptor.pkg_path,
+                        [&] { return catalog_.resolve(install_id, descriptor, system); });
 }
 
 NamedLock Environments::lock_of(std::string_view reference) const {
   const std::string system = env::current_system();
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
-    auto [generation, lock, origin] = catalog_.environment(name);
+    auto [generation, lock, origin] =
+        asking_catalog(name.to_string(), [&] { return catalog_.environment(name); });
     NamedLock named{name.name, std::move(lock), std::move(origin), generation};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(

@@ -73,6 +73,8 @@ class Environments {
   class SingleRealise;
   // The profile of a lock that was realised before, leased; nothing if it must be realised again.
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
+  template <typename Ask>
+  auto asking_catalog(std::string_view what, Ask&& ask) const;
   // Whether the closure is present, and fulfils what is asked of it; throws if it does not.
   bool passes(const Terms& terms, const nix::StorePathSet& paths) const;
   const Config& config_;

@@ -61,6 +61,10 @@ struct Metrics::Page {
       page.counter("flox_gc_bytes_freed_total", "Bytes on the disk that collecting garbage freed.");
   std::vector<Counter*> refusals;  // by budget
 
+  Counter& metadata_refused =
+      page.counter("flox_metadata_refused_total",
+                   "Answers of the catalog that were refused because they are not signed as they must be.");
+
   Counter* allowed = nullptr;
   Counter* denied = nullptr;
   Counter& audit_lost =
@@ -124,6 +128,7 @@ void Metrics::prepared() { page_->prepares.Increment(); }
 void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
 
 void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
+void Metrics::metadata_refused() { page_->metadata_refused.Increment(); }
 void Metrics::audit_lost() { page_->audit_lost.Increment(); }
 void Metrics::policy_in_force(size_t rules, bool stale) {
   page_->rules.Set(static_cast<double>(rules));

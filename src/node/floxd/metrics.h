@@ -55,6 +55,8 @@ class Metrics {
   void decided(bool allowed);
   // How many rules are in force, and whether the file on the disk is another one that could not be read.
   void policy_in_force(size_t rules, bool stale);
+  // An answer of the catalog was refused: not signed as it must be.
+  void metadata_refused();
   // A line of the audit log could not be written.
   void audit_lost();
   // Counters, and the gauges as they stand in the store and with the pods now.

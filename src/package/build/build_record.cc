@@ -1,29 +1,17 @@
 #include "package/build/build_record.h"
 
-#include <unistd.h>
-
-#include <array>
-
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/rfc3339.h"
+#include "package/debian/provenance.h"
 
 namespace flox::package {
 namespace {
 
 constexpr size_t max_manifest = 4 << 20;   // bytes
 constexpr size_t max_statement = 1 << 20;  // bytes
-
-std::string this_host() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  std::string result = "urn:flox-imageless:builder:";
-  for (const char c : std::string_view(name.data()))
-    result += std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' ? c : '-';
-  return result;
-}
 
 void add_file(trust::BuildProvenance& provenance, const Directory& project, const std::string& name) {
   const std::string place = ".flox/env/" + name;
@@ -33,16 +21,6 @@ void add_file(trust::BuildProvenance& provenance, const Directory& project, cons
        .uri = {},
        .digests = {{"sha256", to_hex(bytes_of(sha256(project.read_file(place, max_manifest))))}},
        .notes = {}});
-}
-
-void add_path(trust::BuildProvenance& provenance, const store::LocalStore& store, const nix::StorePath& path,
-              const char* role) {
-  const auto info = store.query(path);
-  if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
-  provenance.inputs.push_back({.name = path.to_string(),
-                               .uri = {},
-                               .digests = {{"sha256", to_hex(bytes_of(info->nar_hash))}},
-                               .notes = {{"role", role}}});
 }
 
 std::string file_of(const std::string& name) {
@@ -65,7 +43,7 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     provenance.command = request.descriptor.command;
     provenance.variables = circumstances.variables;
     provenance.sandbox = "none";
-    provenance.builder = circumstances.builder.empty() ? this_host() : circumstances.builder;
+    provenance.builder = circumstances.builder.empty() ? this_builder() : circumstances.builder;
     provenance.builder_version = FLOX_VERSION;
     provenance.started_at = rfc3339(circumstances.started_at);
     provenance.finished_at = rfc3339(std::time(nullptr));
@@ -74,10 +52,11 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     add_file(provenance, project, "manifest.toml");
     add_file(provenance, project, "manifest.lock");
     const nix::StorePathSet packages(request.packages.begin(), request.packages.end());
-    for (const nix::StorePath& package : packages) add_path(provenance, store, package, "build");
+    for (const nix::StorePath& package : packages)
+      provenance.inputs.push_back(path_input(store, package, "build"));
     for (const nix::StorePath& reference : info->references)
       if (reference != path && !packages.contains(reference))
-        add_path(provenance, store, reference, "runtime");
+        provenance.inputs.push_back(path_input(store, reference, "runtime"));
     if (provenance.inputs.size() > trust::BuildProvenance::most_inputs)
       fail(ErrorKind::invalid_input, "it has {} inputs; provenance holds {}", provenance.inputs.size(),
            trust::BuildProvenance::most_inputs);

@@ -6,6 +6,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
 #include "package/debian/deb_file.h"
@@ -197,6 +198,25 @@ std::string Debian::download(const std::set<std::string>& names) {
     if (entry.path().extension() == ".deb")
       fs::rename(entry.path(), options_.download_cache / entry.path().filename());
   return outcome.err;
+}
+
+// apt prints "'URL' NAME_VERSION_ARCHITECTURE.deb SIZE SHA256:…", a line for each.
+std::map<std::string, std::string> Debian::urls(const std::set<std::string>& names) {
+  std::set<std::string> versions;
+  for (const auto& name : names)
+    if (!package(name).sha256.empty()) versions.insert(name + "=" + package(name).version);
+  std::map<std::string, std::string> result;
+  if (versions.empty()) return result;
+  for (const auto& line : lines_of(run(apt("apt-get", {"-qq", "download", "--print-uris"}, versions)).out)) {
+    const size_t end = line.find('\'', 1);
+    // Other sources (file:, cdrom:) are places of this machine.
+    if (!line.starts_with("'http") || end == std::string::npos) continue;
+    std::string file = line.substr(end + 1);
+    file.erase(0, file.find_first_not_of(' '));
+    const std::string name = file.substr(0, file.find('_'));
+    if (names.contains(name)) result[name] = split_login(line.substr(1, end - 1)).first;
+  }
+  return result;
 }
 
 void Debian::use_installed(const std::set<std::string>& names, const std::string& reason) {

@@ -52,6 +52,9 @@ class Debian {
   // first virtual one whose name sorts first; nothing if there is none.
   std::optional<std::string> choose(const std::vector<std::string>& alternatives);
 
+  // Where apt would fetch the .debs of these packages from, by package: URLs without a login, as its sources
+  // have them. Those that no http(s) source has are missing.
+  std::map<std::string, std::string> urls(const std::set<std::string>& names);
   // Reads the descriptions of many packages in one go.
   void load(const std::set<std::string>& names);
   // Obtains the files of many packages in one go. Throws Error(unavailable) naming those that are not

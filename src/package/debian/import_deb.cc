@@ -1,9 +1,12 @@
 #include "package/debian/import_deb.h"
 
+#include <ctime>
+
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "package/debian/importer.h"
+#include "package/debian/provenance.h"
 #include "trust/sbom/package_file.h"
 
 namespace flox::package {
@@ -18,13 +21,18 @@ void add_root(const store::LocalStore& store, const std::string& name, const nix
   fs::rename(work.path() / "link", roots / name);
 }
 
-// The licence that the import wrote into the path, unless it is too long for a record of the catalog.
-std::string recorded_license(const store::LocalStore& store, const nix::StorePath& path) {
-  constexpr size_t longest = 255;  // bytes (catalog/model.h)
+// What the import wrote into the path: the Debian packages that it consists of, the named one first.
+std::vector<trust::PackageEntry> recorded_packages(const store::LocalStore& store,
+                                                   const nix::StorePath& path) {
   const Directory files(store.real_path(path));
-  const auto packages =
-      trust::PackageFile::parse(files.read_file(trust::package_file_place, trust::max_package_file)).packages;
-  return packages.front().license.size() <= longest ? packages.front().license : "";
+  return trust::PackageFile::parse(files.read_file(trust::package_file_place, trust::max_package_file))
+      .packages;
+}
+
+// A licence that is too long for a record of the catalog is left out.
+std::string recorded_license(const trust::PackageEntry& package) {
+  constexpr size_t longest = 255;  // bytes (catalog/model.h)
+  return package.license.size() <= longest ? package.license : "";
 }
 
 }  // namespace
@@ -47,6 +55,7 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
   Importer importer(store, debian);
   std::vector<ImportedPackage> result;
   for (const auto& name : names) {
+    const std::time_t started_at = std::time(nullptr);
     nix::StorePath path = importer.package(name);
     add_root(store, name, path);
     const DebianPackage& package = debian.package(name);
@@ -55,10 +64,12 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
     imported.build.version = upstream_version(package.version);
     imported.build.system = system_of_this_machine();
     imported.build.description = package.description;
-    imported.build.license = recorded_license(store, path);
+    const auto packages = recorded_packages(store, path);
+    imported.build.license = recorded_license(packages.front());
     imported.build.outputs.emplace("out", path);
     imported.build.closure_size = store.closure_size(store.closure({path}));
     imported.from_installed = debian.all_from_installed();
+    imported.provenance = describe_import(store, debian, imported.build, packages, started_at);
     result.push_back(std::move(imported));
   }
   return result;

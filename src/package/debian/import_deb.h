@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "catalog/model.h"
 #include "package/debian/debian.h"
 #include "store/local/local_store.h"
+#include "trust/attestation/provenance.h"
 
 namespace flox::package {
 
@@ -16,6 +18,7 @@ struct ImportedPackage {
   catalog::PackageBuild build;  // name, version, system, description, outputs, closure size
   std::vector<std::string>
       from_installed;  // Debian packages whose installed files had to be used, for want of a mirror
+  std::optional<trust::BuildProvenance> provenance;  // provenance.h; always there
 };
 
 // Imports each named package with the libraries that it needs (docs/explanation/packages.md), and keeps it

@@ -4,8 +4,11 @@
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_message.h"
+#include "base/net/server/retry_later.h"
+#include "server/api/conditional.h"
 #include "server/api/resources.h"
 #include "server/api/signers.h"
+#include "server/records/clock.h"
 
 namespace flox::server {
 namespace {
@@ -50,6 +53,37 @@ std::string in_words(const std::string& problem) {
                 "Use a token of that owner, or ask an admin of it: flox owner add.");
 }
 
+// What says whether the catalog is well is asked by those who watch it, however busy it is.
+bool is_health(std::string_view path) {
+  return path == "/healthz" || path == "/readyz" || path == "/metrics";
+}
+
+bool only_reads(const ServerRequest& request) { return request.method == "GET" || request.method == "HEAD"; }
+
+std::optional<trace::Context> trace_of(const ServerRequest& request) {
+  const auto field = request.headers.find("traceparent");
+  return field == request.headers.end() ? std::nullopt : trace::parse_traceparent(field->second);
+}
+
+// By OpenTelemetry's conventions for HTTP. A query may hold what somebody looks for, which is theirs.
+void describe_request(trace::Span& span, const ServerRequest& request, const Route* route) {
+  constexpr size_t longest_path = 1000;  // bytes
+  if (route != nullptr) {
+    span.rename(request.method + " " + route->path);
+    span.set("http.route", route->path);
+  }
+  span.set("http.request.method", request.method);
+  span.set("url.path", std::string_view(request.path).substr(0, longest_path));
+  span.set("client.address", request.peer);
+}
+
+// A condition that nobody looks at would be taken for one that holds.
+void check_condition(const ServerRequest& request, const Route* route) {
+  if (only_reads(request) || route == nullptr || !request.headers.contains("if-match")) return;
+  if (route->path != "/api/v1/environments/{owner}/{name}")
+    fail(ErrorKind::invalid_input, "If-Match is not understood here: this has no entity tag to change by");
+}
+
 // With what its answer depends on, if that is not the token that was sent.
 Error with_problem(const Error& error, const Caller& caller) {
   return Error(error.kind(),
@@ -59,8 +93,7 @@ Error with_problem(const Error& error, const Caller& caller) {
 }
 
 bool is_change(const ServerRequest& request, const Route* route) {
-  return request.method != "GET" && request.method != "HEAD" &&
-         (route == nullptr || route->scope != Scope::anyone);
+  return !only_reads(request) && (route == nullptr || route->scope != Scope::anyone);
 }
 
 }  // namespace
@@ -69,7 +102,9 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
          TrustService& trust, CacheFiles& cache, const RegisteredKeys& keys, Accounts& accounts,
          ApiOptions options)
     : context_(records, environments, attestations, trust, cache, keys, accounts, std::move(options)),
-      router_([this](const Call& call) { return authorise(call); }) {
+      router_([this](const Call& call) { return authorise(call); }),
+      token_limit_(context_.options.token_limit),
+      address_limit_(context_.options.address_limit) {
   records.set_signers(keys.fingerprint(),
                       [&](const catalog::PackageBuild& build) { return signer_of(build, cache, keys); });
   add_package_routes(router_, context_);
@@ -80,6 +115,7 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
   add_auth_routes(router_, context_);
   add_owner_routes(router_, context_);
   add_health_routes(router_, context_);
+  add_document_routes(router_, context_);
 }
 
 std::shared_ptr<const Caller> Api::authorise(const Call& call) const {
@@ -106,7 +142,28 @@ void Api::refused(const ServerRequest& request, const Error& error) {
   }
 }
 
+void Api::check_rate(const ServerRequest& head) {
+  if (is_health(head.path)) return;
+  const auto caller = context_.accounts.identity.caller_of(head);
+  if (caller->is_operator) return;  // who mends a catalog that others overrun
+  const bool is_token = !caller->is_nobody();
+  const auto wait =
+      is_token ? token_limit_.take(caller->token) : address_limit_.take(limited_address(head.peer));
+  if (!wait) return;
+  (is_token ? context_.metrics.limited_tokens : context_.metrics.limited_addresses).Increment();
+  // One line a minute says whose; the metric says how many.
+  const int64_t now = unix_time();
+  if (int64_t said = said_limited_; now >= said + 60 && said_limited_.compare_exchange_strong(said, now))
+    log::warning("too many requests: {} is answered with 429 until it sends fewer",
+                 is_token ? "token " + caller->token + " of " + caller->name() : head.peer);
+  throw RetryLater(429,
+                   is_token ? "this token has made too many requests"
+                            : "this address has made too many requests without a token",
+                   fmt::format("Try again in {} s.", wait->count()), *wait);
+}
+
 void Api::admit(const ServerRequest& head) {
+  check_rate(head);
   try {
     router_.admit(head);
   } catch (const Error& error) {
@@ -116,7 +173,26 @@ void Api::admit(const ServerRequest& head) {
 }
 
 ServerResponse Api::handle(const ServerRequest& request) {
+  trace::Span span(is_health(request.path) ? nullptr : context_.options.spans, request.method,
+                   trace::Kind::server, trace_of(request));
+  if (span.is_recorded()) describe_request(span, request, router_.route_of(request));
+  const auto end = [&](int status) {
+    span.set("http.response.status_code", status);
+    span.judge(status >= 500);
+  };
+  try {
+    ServerResponse response = answer(request);
+    end(response.status);
+    return response;
+  } catch (const Error& error) {
+    end(status_of(error));
+    throw;
+  }
+}
+
+ServerResponse Api::answer(const ServerRequest& request) {
   context_.metrics.requests.Increment();
+  check_condition(request, router_.route_of(request));
   log::debug("{} {}", request.method, request.path);
   try {
     const auto caller = context_.accounts.identity.caller_of(request);
@@ -136,7 +212,9 @@ ServerResponse Api::handle(const ServerRequest& request) {
                                               .status = response.status,
                                               .reason = {},
                                               .detail = {}});
-    return response;
+    if (!only_reads(request)) return response;
+    describe_keeping(request, response);
+    return unless_known(request, std::move(response));
   } catch (const Error& error) {
     refused(request, error);
     throw;

@@ -1,10 +1,12 @@
 // The catalog's HTTP API: every request goes to its route (docs/reference/catalog-api.md).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
 #include "server/api/context.h"
+#include "server/api/rate_limits.h"
 #include "server/api/router.h"
 
 namespace flox::server {
@@ -28,14 +30,20 @@ class Api {
     return router_.begin_upload(head);
   }
   ServerResponse handle(const ServerRequest& request);
+  const Router& router() const noexcept { return router_; }
 
  private:
   std::shared_ptr<const Caller> authorise(const Call& call) const;
+  // Throws RetryLater, 429, if the caller has made too many requests.
+  void check_rate(const ServerRequest& head);
+  ServerResponse answer(const ServerRequest& request);
   // Logs and counts it.
   void refused(const ServerRequest& request, const Error& error);
 
   ApiContext context_;
   Router router_;
+  RateLimiter token_limit_, address_limit_;
+  std::atomic<int64_t> said_limited_{0};  // when somebody was last said to be limited, seconds since 1970
 };
 
 }  // namespace flox::server

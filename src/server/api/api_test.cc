@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/error.h"
 #include "base/os/file.h"
 #include "nix/base32.h"
@@ -231,7 +233,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
     EXPECT_EQ(get(api_, narinfo.url, "HEAD").stream_size, 7u);
   }
   EXPECT_EQ(get(api_, nix::narinfo_name(path('0'))).status, 200);
-  EXPECT_EQ(nix::NarInfo::parse(body(get(api_, nix::narinfo_name(path('0'))))).url, narinfo.url);
+  EXPECT_EQ(nix::NarInfo::parse(get(api_, nix::narinfo_name(path('0'))).body).url, narinfo.url);
   const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
   Api without(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});
@@ -251,6 +253,20 @@ TEST_F(ApiTest, is_ready_as_long_as_the_database_and_the_files_are) {
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.body, "database: ok\nfiles: unavailable\n");
   EXPECT_TRUE(answer.headers.contains("Retry-After"));
+  const std::string metrics = api_.handle({.method = "GET", .path = "/metrics"}).body;
+  EXPECT_NE(metrics.find("flox_catalog_ready{part=\"database\"} 1"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("flox_catalog_ready{part=\"files\"} 0"), std::string::npos) << metrics;
+}
+
+TEST_F(ApiTest, is_not_ready_once_it_is_to_stop_though_everything_works) {
+  std::atomic<bool> is_stopping{false};
+  Api api(records_, environments_, attestations_, trust_, cache_, keys_, accounts_,
+          {.is_stopping = [&] { return is_stopping.load(); }});
+  EXPECT_EQ(api.handle({.method = "GET", .path = "/readyz"}).status, 200);
+  is_stopping = true;
+  const ServerResponse answer = api.handle({.method = "GET", .path = "/readyz"});
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body, "database: ok\nfiles: ok\ncatalog: stopping\n");
 }
 
 TEST_F(ApiTest, an_unknown_package_comes_with_the_names_that_are_near) {

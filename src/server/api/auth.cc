@@ -1,5 +1,6 @@
 // Who is who: logging in, exchanging tokens, tokens of one's own and of owners.
 #include <algorithm>
+#include <charconv>
 
 #include "base/data/json.h"
 #include "base/error.h"
@@ -7,6 +8,7 @@
 #include "catalog/environment_name.h"
 #include "server/api/answers.h"
 #include "server/api/form.h"
+#include "server/api/page.h"
 #include "server/api/resources.h"
 #include "server/records/clock.h"
 
@@ -21,7 +23,6 @@ constexpr std::string_view jwt_type = "urn:ietf:params:oauth:token-type:jwt";
 constexpr const char* access_token_type = "urn:ietf:params:oauth:token-type:access_token";
 
 constexpr size_t longest_description = 200;  // bytes
-constexpr size_t most_listed = 1000;         // tokens
 constexpr int64_t day = 24 * 60 * 60;        // seconds
 constexpr int64_t usual_days = 90;
 constexpr int64_t most_days = 366;
@@ -174,6 +175,16 @@ ServerResponse create_token(ApiContext& context, const Call& call) {
   return with_secret(answer, 201);
 }
 
+// After which token a page begins.
+std::optional<TokenRecords::Place> place_of(const CursorKey& after) {
+  if (after.empty()) return std::nullopt;
+  TokenRecords::Place place{.created_at = 0, .id = after[1]};
+  const char* const end = after[0].data() + after[0].size();
+  if (std::from_chars(after[0].data(), end, place.created_at).ptr != end)
+    fail(ErrorKind::invalid_input, "'cursor' is not one of this list");
+  return place;
+}
+
 ServerResponse list_tokens(ApiContext& context, const Call& call) {
   const Caller& caller = call.caller();
   const std::string owner = call.query("owner");
@@ -181,10 +192,15 @@ ServerResponse list_tokens(ApiContext& context, const Call& call) {
   if (!caller.is_operator && !is_admin && caller.user.empty())
     throw Refusal("scope", "this token may not list tokens", "Run 'flox auth login' and try again.");
   const std::string user = caller.is_operator || is_admin ? "" : caller.user;
+  const PageRequest page(call, 2);
+  auto tokens = context.accounts.tokens.list(user, owner, page.size() + 1, place_of(page.after()));
+  const bool has_more = tokens.size() > page.size();
+  if (has_more) tokens.pop_back();
   json items = json::array();
-  for (const auto& token : context.accounts.tokens.list(user, owner, most_listed))
-    items.push_back(to_json(token));
-  return as_json({{"items", std::move(items)}});
+  for (const auto& token : tokens) items.push_back(to_json(token));
+  return page.answer(
+      {{"items", std::move(items)}}, has_more,
+      tokens.empty() ? CursorKey() : CursorKey{std::to_string(tokens.back().created_at), tokens.back().id});
 }
 
 ServerResponse revoke_token(ApiContext& context, const Call& call) {

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/metrics_page.h"
+#include "base/trace/span.h"
+#include "server/api/rate_limits.h"
 #include "server/api/trust.h"
 #include "server/files/cache_files.h"
 #include "server/identity/accounts.h"
@@ -18,12 +20,17 @@
 namespace flox::server {
 
 struct ApiOptions {
-  std::string public_url;  // how clients reach the catalog; empty: as their Host field says
+  RateLimit token_limit, address_limit;  // requests of one token; of one address without a token
+  trace::SpanSink* spans = nullptr;  // where requests are recorded; null: nowhere. It must outlive the API
+  std::string public_url;            // how clients reach the catalog; empty: as their Host field says
   std::function<std::string()> further_metrics = [] { return std::string(); };  // Prometheus' text format
+  std::function<bool()> is_stopping = [] { return false; };  // no more clients should be sent here
 };
 
 struct ApiMetrics {
   MetricsPage page;
+  MetricsPage::Family<MetricsPage::Gauge>& ready =
+      page.gauges("flox_catalog_ready", "1 if this part answered when it was last asked.");
   MetricsPage::Gauge& builds = page.gauge("flox_catalog_builds", "Builds of packages that are recorded.");
   MetricsPage::Gauge& store_bytes =
       page.gauge("flox_catalog_store_bytes", "Bytes of the binary cache's files.");
@@ -32,6 +39,10 @@ struct ApiMetrics {
   MetricsPage::Counter& nars_served = page.counter("flox_catalog_nars_served_total", "NAR files served.");
   MetricsPage::Family<MetricsPage::Counter>& refused = page.counters(
       "flox_catalog_refused_total", "Requests that were refused for want of permission, by reason.");
+  MetricsPage::Family<MetricsPage::Counter>& limited =
+      page.counters("flox_catalog_rate_limited_total", "Requests answered with 429, by whose they were.");
+  MetricsPage::Counter& limited_tokens = limited.Add({{"by", "token"}});
+  MetricsPage::Counter& limited_addresses = limited.Add({{"by", "address"}});
   MetricsPage::Gauge& audit_failures =
       page.gauge("flox_catalog_audit_failures", "Lines that could not be written to the audit log.");
   MetricsPage::Counter& uploads_refused =

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "catalog/environment_name.h"
 #include "server/api/answers.h"
+#include "server/api/conditional.h"
 #include "server/api/resources.h"
 #include "server/records/clock.h"
 
@@ -96,9 +97,29 @@ std::optional<StoredNameFile> check_generation(ApiContext& context, const Enviro
   });
 }
 
+// The generation that must be the latest one still, if the request says so (RFC 9110, section 13.1.1).
+std::optional<int64_t> expected_generation(ApiContext& context, const Call& call) {
+  const auto field = call.request().headers.find("if-match");
+  if (field == call.request().headers.end()) return std::nullopt;
+  const auto refuse = [] {
+    throw StatusError(412, ErrorKind::conflict, "the environment's latest generation is not that of If-Match",
+                      "Read the latest generation again.");
+  };
+  try {
+    const ServerResponse latest = show_environment(context, call);
+    if (!has_tag_strongly(field->second, entity_tag(latest.body))) refuse();
+    return parse_json(latest.body, "the latest generation").at("generation").get<int64_t>();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    refuse();
+  }
+  return std::nullopt;
+}
+
 ServerResponse push_environment(ApiContext& context, const Call& call) {
   const auto [owner, name] = key_of(call);
   const json body = call.json();
+  const auto expected = expected_generation(context, call);
   if (!body.is_object() || !body.contains("lock") || !body.contains("manifest") ||
       !body["manifest"].is_string())
     fail(ErrorKind::invalid_input, "the body needs 'manifest', a text, and 'lock', an object");
@@ -115,7 +136,7 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   // What is here, and may be read, comes along; the rest is from other caches.
   for (const auto& package : generation.lock.packages)
     publish_files_of(context, call.caller(), holding, package.store_paths());
-  const Generation pushed = context.environments.push(owner, name, generation, signed_by);
+  const Generation pushed = context.environments.push(owner, name, generation, signed_by, expected);
   reservation.keep();
   if (signed_by) context.trust.published(owner);
   log::info("environment {}/{} is at generation {}", owner, name, pushed.number);

@@ -6,38 +6,62 @@
 namespace flox::server {
 namespace {
 
-// 503 with Retry-After unless both answer; the lines say which.
+const std::map<std::string, std::string> of_this_moment = {{"Cache-Control", "no-store"}};
+
+// Asks a part whether it works. The gauge says what it answered last; a change is logged, with the reason.
+bool is_ready(ApiContext& context, const char* part, const std::function<void()>& check) {
+  auto& gauge = context.metrics.ready.Add({{"part", part}}, 1);
+  try {
+    check();
+    if (gauge.Value() == 0) log::info("ready again: {}", part);
+    gauge.Set(1);
+    return true;
+  } catch (const Error& error) {
+    if (gauge.Value() != 0) log::warning("not ready: {}: {}", part, error.what());
+    gauge.Set(0);
+    return false;
+  }
+}
+bool is_database_ready(ApiContext& context) {
+  return is_ready(context, "database", [&] { context.records.check(); });
+}
+bool are_files_ready(ApiContext& context) {
+  return is_ready(context, "files", [&] { context.cache.check(); });
+}
+
+// 503 with Retry-After unless both answer and no end is near; the lines say which.
 ServerResponse ready(ApiContext& context) {
-  ServerResponse response;
-  const auto look = [&](const char* what, const std::function<void()>& check) {
-    try {
-      check();
-      response.body += fmt::format("{}: ok\n", what);
-    } catch (const Error& error) {
-      log::warning("not ready: {}", error.what());
-      response.status = 503;
-      response.headers["Retry-After"] = "1";
-      response.body += fmt::format("{}: unavailable\n", what);
-    }
+  ServerResponse response{.headers = of_this_moment};
+  const auto line = [&](const char* what, const char* state, bool good) {
+    response.body += fmt::format("{}: {}\n", what, state);
+    if (good) return;
+    response.status = 503;
+    response.headers["Retry-After"] = "1";
   };
-  look("database", [&] { context.records.check(); });
-  look("files", [&] { context.cache.check(); });
+  const bool database = is_database_ready(context);
+  const bool files = are_files_ready(context);
+  line("database", database ? "ok" : "unavailable", database);
+  line("files", files ? "ok" : "unavailable", files);
+  if (context.options.is_stopping()) line("catalog", "stopping", false);
   return response;
 }
 
+// Without the database there are metrics, too: they say what is away.
 ServerResponse metrics(ApiContext& context) {
-  context.metrics.builds.Set(static_cast<double>(context.records.count()));
+  if (is_database_ready(context)) context.metrics.builds.Set(static_cast<double>(context.records.count()));
+  are_files_ready(context);
   context.metrics.store_bytes.Set(static_cast<double>(context.cache.used()));
   context.metrics.audit_failures.Set(static_cast<double>(context.accounts.audit.failures()));
   return {.content_type = MetricsPage::content_type,
-          .body = context.metrics.page.text() + context.options.further_metrics()};
+          .body = context.metrics.page.text() + context.options.further_metrics(),
+          .headers = of_this_moment};
 }
 
 }  // namespace
 
 void add_health_routes(Router& router, ApiContext& context) {
   router.add("GET", "/healthz", Scope::anyone, no_body(),
-             [](const Call&) { return ServerResponse{.body = "ok\n"}; });
+             [](const Call&) { return ServerResponse{.body = "ok\n", .headers = of_this_moment}; });
   router.add("GET", "/readyz", Scope::anyone, no_body(), [&](const Call&) { return ready(context); });
   router.add("GET", "/metrics", Scope::anyone, no_body(), [&](const Call&) { return metrics(context); });
 }

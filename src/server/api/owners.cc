@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "catalog/environment_name.h"
 #include "server/api/answers.h"
+#include "server/api/page.h"
 #include "server/api/resources.h"
 #include "server/records/clock.h"
 
@@ -35,13 +36,16 @@ json to_json(const Owner& owner) {
 }
 
 ServerResponse list_owners(ApiContext& context, const Call& call) {
-  json items = json::array();
-  for (const auto& owner : context.accounts.owners.list())
-    if (call.caller().may(Role::read, owner.name)) {
-      items.push_back(to_json(owner));
-      items.back()["role"] = to_text(call.caller().role_for(owner.name));
-    }
-  return as_json({{"items", std::move(items)}});
+  auto owners = context.accounts.owners.list();
+  std::erase_if(owners, [&](const Owner& owner) { return !call.caller().may(Role::read, owner.name); });
+  return page_of(
+      owners, call, 1, [](const Owner& owner) { return CursorKey{owner.name}; },
+      [](const Owner& owner, const CursorKey& key) { return owner.name > key[0]; },
+      [&](const Owner& owner) {
+        json item = to_json(owner);
+        item["role"] = to_text(call.caller().role_for(owner.name));
+        return item;
+      });
 }
 
 ServerResponse create_owner(ApiContext& context, const Call& call) {

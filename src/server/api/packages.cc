@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "catalog/cpu_level.h"
 #include "server/api/answers.h"
+#include "server/api/page.h"
 #include "server/api/resolve.h"
 #include "server/api/resources.h"
 #include "server/api/signers.h"

@@ -30,14 +30,14 @@ constexpr size_t most_work = 1'000'000;
 constexpr size_t work_of_reading = 10;
 
 // A request's members, read strictly: what is ill-typed is named.
-const json& member(const json& object, const char* key) {
+const json& request_member(const json& object, const char* key) {
   if (!object.is_object()) fail(ErrorKind::invalid_input, "an object with '{}' is expected", key);
   static const json none;
   auto it = object.find(key);
   return it == object.end() ? none : *it;
 }
 std::string text(const json& object, const char* key, const char* otherwise = nullptr) {
-  const json& value = member(object, key);
+  const json& value = request_member(object, key);
   if (value.is_null() && otherwise != nullptr) return otherwise;
   if (!value.is_string()) fail(ErrorKind::invalid_input, "'{}' is missing or not a string", key);
   const auto& result = value.get_ref<const std::string&>();
@@ -46,7 +46,7 @@ std::string text(const json& object, const char* key, const char* otherwise = nu
   return result;
 }
 const json& list(const json& object, const char* key, size_t most) {
-  const json& value = member(object, key);
+  const json& value = request_member(object, key);
   if (!value.is_array()) fail(ErrorKind::invalid_input, "'{}' is missing or not a list", key);
   if (value.size() > most) fail(ErrorKind::invalid_input, "'{}' has more than {} elements", key, most);
   return value;
@@ -76,7 +76,7 @@ struct Wanted {
     wanted.install_id = text(descriptor, "install_id", wanted.name.c_str());
     wanted.constraint = text(descriptor, "version", "");
     wanted.cpu_level = text(descriptor, "cpu_level", "");
-    const json& allow = member(descriptor, "allow_pre_releases");
+    const json& allow = request_member(descriptor, "allow_pre_releases");
     if (!allow.is_null() && !allow.is_boolean())
       fail(ErrorKind::invalid_input, "'allow_pre_releases' is neither true nor false");
     wanted.allow_pre_releases = allow.is_boolean() && allow.get<bool>();

@@ -20,5 +20,6 @@ void add_trust_routes(Router& router, ApiContext& context);
 void add_auth_routes(Router& router, ApiContext& context);
 void add_owner_routes(Router& router, ApiContext& context);
 void add_health_routes(Router& router, ApiContext& context);
+void add_document_routes(Router& router, ApiContext& context);
 
 }  // namespace flox::server

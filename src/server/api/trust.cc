@@ -36,9 +36,11 @@ void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
 
 nix::SecretKey read_or_make_online_key(const std::filesystem::path& file) {
   return in_context("the online key " + file.string(), [&] {
-    const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);  // of several that start, one
-    if (!fs::exists(file))
-      write_file_synced(file, nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+    if (!fs::exists(file)) {  // one that is there may lie where nothing can be written
+      const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);  // of several that start, one
+      if (!fs::exists(file))
+        write_file_synced(file, nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+    }
     return nix::SecretKey::parse(read_secret_file(file).reveal());
   });
 }
@@ -106,8 +108,15 @@ trust::Targets TrustService::current_targets(const std::string& owner) const {
   return std::move(file.content);
 }
 
+void TrustService::refuse_mirrored(const std::string& owner) const {
+  if (trust_.versions(owner).names == 0) return;
+  throw Error(ErrorKind::conflict, fmt::format("{} is mirrored here from another catalog", owner),
+              "Publish to the catalog that it is mirrored from.");
+}
+
 void TrustService::put_root(const std::string& owner, const std::string& text) {
   trust::check_owner(owner);
+  refuse_mirrored(owner);
   const auto next = trust::Signed<trust::Root>::parse(text, "root.json");
   check_header(next, owner, "root.json");
   if (const auto present = trust_.root(owner)) {
@@ -130,6 +139,7 @@ void TrustService::put_root(const std::string& owner, const std::string& text) {
 }
 
 void TrustService::put_targets(const std::string& owner, const std::string& text) {
+  refuse_mirrored(owner);
   const trust::Root root = current_root(owner);
   const auto next = trust::Signed<trust::Targets>::parse(text, "targets.json");
   check_header(next, owner, "targets.json");
@@ -167,7 +177,8 @@ std::optional<Standing> TrustService::standing(const std::string& owner, const s
   Standing standing;
   try {
     CheckedNameFile file = check_name_file(owner, name, stored->document);
-    require_online_key(current_root(owner), online_key());
+    if (trust_.versions(owner).names == 0)  // a mirrored owner's timestamps are its first catalog's
+      require_online_key(current_root(owner), online_key());
     standing = {.file = std::move(file.content),
                 .role = std::move(file.role),
                 .signers = std::move(file.signers),
@@ -183,6 +194,7 @@ std::optional<Standing> TrustService::standing(const std::string& owner, const s
 SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
                                        const std::string& name_file) const {
   const std::string name = trust::package_name(build.name);
+  refuse_mirrored(build.owner);
   const auto file = check_name_file(build.owner, name, name_file);
   const trust::PackageRecord record = catalog::record_of(build);
   const auto target = file.content.targets.find(record.target_path());
@@ -202,6 +214,7 @@ StoredNameFile TrustService::check_generation(const std::string& owner, const st
                                               const Generation& generation,
                                               const std::string& name_file) const {
   const std::string name = trust::environment_name(environment);
+  refuse_mirrored(owner);
   const auto file = check_name_file(owner, name, name_file);
   const trust::EnvironmentRecord record{.owner = owner,
                                         .name = environment,
@@ -227,6 +240,7 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
   const TrustRecords::Versions versions = trust_.versions(owner);
   const int64_t changes = name_files_.changes(owner);
   if (versions == state.versions && changes == state.changes && options_.clock() < state.renewal) return;
+  if (versions.names > 0) return take_mirrored(owner, state);
   // The count was read before what it counts: what changes meanwhile is read once more.
   for (const NameState& name : name_files_.latest(owner)) {
     trust::Leaf leaf{
@@ -237,6 +251,24 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
   state.changes = changes;
   state.targets = targets(owner);
   sign_timestamp(owner, state);
+}
+
+// Whoever mirrors it replaces all of it at once, so what is read between two equal versions is of one moment.
+void TrustService::take_mirrored(const std::string& owner, OwnerState& state) const {
+  for (int attempt = 1;; ++attempt) {
+    const TrustRecords::Versions versions = trust_.versions(owner);
+    state.changes = name_files_.changes(owner);
+    const auto text = trust_.names(owner);
+    if (!text) fail(ErrorKind::unavailable, "{} is not mirrored any more", owner);
+    trust::NameTree names = trust::NameTree::parse(*text, "the tree of names");
+    state.tree = trust::MerkleTree(names.entries);
+    state.timestamp = std::move(names.timestamp);
+    state.targets = targets(owner);
+    state.renewal = trust::Time::max();  // not ours to renew
+    state.versions = trust_.versions(owner);
+    if (state.versions == versions) return;
+    if (attempt == most_attempts) fail(ErrorKind::unavailable, "{} changes all the time", owner);
+  }
 }
 
 // Or takes the one that is there, if it says the same and is young enough: a restart changes nothing.
@@ -299,7 +331,7 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
     if (leaf == state->tree.leaves().end())
       return generation ? std::nullopt : std::optional(std::move(evidence));
     auto file = name_files_.find(owner, name, is_package ? std::nullopt : generation);
-    if (generation && !file) return std::nullopt;
+    if (!file && (generation || state->versions.names > 0)) return std::nullopt;  // not all is mirrored
     if (!generation && (!file || file->version != static_cast<int64_t>(leaf->second.version))) {
       if (attempt < most_attempts) continue;  // the next one came between the tree and this
       fail(ErrorKind::unavailable, "{} of {} changes all the time", name, owner);
@@ -308,6 +340,15 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
     evidence.name_file = std::move(file->document);
     return evidence;
   }
+}
+
+trust::NameTree TrustService::names(const std::string& owner,
+                                    const std::function<bool(const std::string& name)>& visible) const {
+  targets(owner);  // says what is missing
+  const std::shared_ptr<OwnerState> state = state_of(owner);
+  const std::scoped_lock lock(state->mutex);
+  bring_up_to_date(owner, *state);
+  return {.owner = owner, .timestamp = state->timestamp, .entries = state->tree.entries(visible)};
 }
 
 void TrustService::published(const std::string& owner) const {

@@ -1,10 +1,12 @@
 // The catalog's part in signed metadata (docs/explanation/provenance.md): it keeps what owners sign, refuses
-// what a node would refuse, and says with a key of its own what the newest of all names is.
+// what a node would refuse, and says with a key of its own what the newest of all names is. Of an owner that
+// is mirrored from another catalog it passes on what that one says.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +20,7 @@
 #include "server/records/environments.h"
 #include "server/records/records.h"
 #include "server/records/trust_records.h"
+#include "trust/name_tree.h"
 #include "trust/verifier.h"
 
 namespace flox::server {
@@ -72,6 +75,10 @@ class TrustService {
   // has no root or has signed no such generation.
   std::optional<trust::Evidence> evidence(const std::string& owner, const std::string& name,
                                           std::optional<int64_t> generation = {}) const;
+  // All names of the owner at one time, with the timestamp over them: what a mirror needs
+  // (trust/name_tree.h). Of those that are not `visible` the hash only. Throws Error(not_found).
+  trust::NameTree names(const std::string& owner,
+                        const std::function<bool(const std::string& name)>& visible) const;
   // Of the latest name file, or of that of an environment's generation; nothing if there is none. Writes
   // nothing. Throws Error if the records cannot be read.
   std::optional<Standing> standing(const std::string& owner, const std::string& name,
@@ -90,7 +97,9 @@ class TrustService {
   CheckedNameFile check_name_file(const std::string& owner, const std::string& name,
                                   const std::string& text) const;
   std::shared_ptr<OwnerState> state_of(const std::string& owner) const;
+  void refuse_mirrored(const std::string& owner) const;
   void bring_up_to_date(const std::string& owner, OwnerState& state) const;
+  void take_mirrored(const std::string& owner, OwnerState& state) const;
   void sign_timestamp(const std::string& owner, OwnerState& state) const;
 
   TrustRecords& trust_;

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "server/api/answers.h"
+#include "server/api/conditional.h"
 #include "server/api/resources.h"
 #include "server/api/text_upload.h"
 #include "server/records/clock.h"
@@ -68,6 +69,20 @@ ServerResponse show_evidence(const ApiContext& context, const Call& call) {
   return as_json(evidence->to_json());
 }
 
+// Names that the caller may not see are told as hashes, which the tree needs.
+ServerResponse show_names(const ApiContext& context, const Call& call) {
+  const std::string owner = owner_to_read(context, call, "targets.json");
+  const auto hidden_packages = context.accounts.visibility.hidden_from(call.caller(), Kind::package);
+  const auto hidden_environments = context.accounts.visibility.hidden_from(call.caller(), Kind::environment);
+  const std::string packages = trust::package_name(""), environments = trust::environment_name("");
+  const auto names = context.trust.names(owner, [&](const std::string& name) {
+    return name.starts_with(packages)
+               ? !hidden_packages.contains(name.substr(packages.size()))
+               : !hidden_environments.contains(owner + "/" + name.substr(environments.size()));
+  });
+  return metadata_file(names.to_string());
+}
+
 // An owner whose first root the operator puts is there from then on.
 void make_owner(const ApiContext& context, const Call& call, const std::string& owner) {
   if (!call.caller().is_operator || context.accounts.owners.find(owner)) return;
@@ -99,13 +114,18 @@ void add_trust_routes(Router& router, ApiContext& context) {
   });
   router.add("GET", path + "/root/{version}", Scope::anyone, no_body(), [&](const Call& call) {
     const int64_t version = version_of(call);
-    return metadata_file(context.trust.root(owner_to_read(context, call, "root.json", version), version));
+    ServerResponse response =
+        metadata_file(context.trust.root(owner_to_read(context, call, "root.json", version), version));
+    response.headers["Cache-Control"] = immutable_for(call.request());
+    return response;
   });
   router.add("GET", path + "/targets", Scope::anyone, no_body(), [&](const Call& call) {
     return metadata_file(context.trust.targets(owner_to_read(context, call, "targets.json")));
   });
   router.add("GET", path + "/evidence", Scope::anyone, no_body(),
              [&](const Call& call) { return show_evidence(context, call); });
+  router.add("GET", path + "/names", Scope::anyone, no_body(),
+             [&](const Call& call) { return show_names(context, call); });
   router.add("PUT", path + "/root", Scope::admin, upload("root.json"),
              [&](const Call& call) { return put_metadata(context, call, &TrustService::put_root); });
   router.add("PUT", path + "/targets", Scope::admin, upload("targets.json"),

@@ -231,6 +231,14 @@ TEST_F(TrustTest, the_online_key_is_made_once_and_is_its_owners_alone) {
   EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
 }
 
+TEST_F(TrustTest, an_online_key_that_is_there_is_read_and_nothing_is_written_beside_it) {
+  const fs::path directory = dir_.path() / "given";  // a Secret that Kubernetes has mounted can only be read
+  fs::create_directory(directory);
+  write_file(directory / "online.key", nix::SecretKey::generate("catalog").to_secret_text().reveal(), 0600);
+  read_or_make_online_key(directory / "online.key");
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1);
+}
+
 TEST_F(TrustTest, how_a_name_stands_is_what_a_node_would_say) {
   EXPECT_FALSE(trust_.standing("acme", "packages/web"));
   begin();

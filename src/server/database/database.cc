@@ -6,6 +6,7 @@
 
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "base/trace/span.h"
 
 namespace flox::server {
 namespace {
@@ -39,6 +40,8 @@ class Database::Lease {
 };
 
 void Database::run_transaction(Access access, const std::function<void(Session&)>& work) {
+  trace::Span span(access == Access::write ? "database write" : "database read", trace::Kind::client);
+  if (span.is_recorded()) span.set("db.system.name", name().starts_with("SQLite") ? "sqlite" : "postgresql");
   for (int attempt = 1;; ++attempt) {
     {
       const Lease connection(*this);

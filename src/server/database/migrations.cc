@@ -32,4 +32,19 @@ void migrate(Database& database, std::span<const Migration> migrations) {
     log::info("{}: the schema was brought from {} to {}", database.name(), before, last_step);
 }
 
+void require_schema(Database& database, std::span<const Migration> migrations) {
+  const auto last_step = static_cast<int64_t>(migrations.size());
+  int64_t done = 0;
+  try {
+    done = std::get<0>(*database.row<int64_t>("select coalesce(max(number), 0) from schema_migrations"));
+  } catch (const Error& error) {  // the table is missing, so it has no step; or nothing answers
+    if (error.kind() == ErrorKind::unavailable) throw;
+  }
+  if (done != last_step)
+    throw Error(ErrorKind::conflict,
+                fmt::format("{}: its schema is at step {}, and that of this release at {}", database.name(),
+                            done, last_step),
+                "Use the release that serves it, or start flox-catalog of this release on it first.");
+}
+
 }  // namespace flox::server

@@ -21,4 +21,7 @@ struct Migration {
 // Throws Error: conflict if the database has steps that the list lacks, which a newer release has taken.
 void migrate(Database& database, std::span<const Migration> migrations);
 
+// Changes nothing. Throws Error(conflict) unless the schema is that of the list's end.
+void require_schema(Database& database, std::span<const Migration> migrations);
+
 }  // namespace flox::server

@@ -8,10 +8,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/trace/span.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
+#include "server/files/nar_content.h"
 #include "server/files/nar_upload.h"
-#include "store/cache/decompress.h"
 
 namespace flox::server {
 namespace {
@@ -42,7 +43,15 @@ void CacheFiles::count_again() {
 std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   if (name != nix::cache_info_name && !nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
     return std::nullopt;
+  const trace::Span span("files find", trace::Kind::client);
   return store_.serve(std::string(name));
+}
+
+std::optional<std::string> CacheFiles::text_of(std::string_view name) const {
+  if (name != nix::cache_info_name && !nix::digest_of_narinfo_name(name)) return std::nullopt;
+  const trace::Span span("files read", trace::Kind::client);
+  auto object = store_.read(std::string(name), nix::max_narinfo_size);
+  return object ? std::optional(std::move(object->text)) : std::nullopt;
 }
 
 void CacheFiles::reserve(uint64_t bytes) {
@@ -82,6 +91,7 @@ std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
 }
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
+  const trace::Span span("files accept", trace::Kind::client);
   if (auto* nar = dynamic_cast<NarUpload*>(&upload)) return accept_nar(std::string(name), *nar, access);
   const auto digest = nix::digest_of_narinfo_name(name);
   auto* narinfo = dynamic_cast<NarInfoUpload*>(&upload);
@@ -301,30 +311,10 @@ void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& give
 NarContent CacheFiles::content_of(const nix::NarInfo& given, uint64_t file_size) {
   if (given.info.nar_size > nar_size_ratio * limits_.max_upload)
     fail(ErrorKind::invalid_input, "its NarSize is over {} bytes", nar_size_ratio * limits_.max_upload);
-  const auto unpack = [&](uint64_t memory) {
-    NarContent content;
-    Sha256 hash;
-    const auto decompressor = store::make_decompressor(
-        given.compression,
-        [&](std::string_view piece) {
-          content.size += piece.size();
-          if (content.size > given.info.nar_size)
-            fail(ErrorKind::untrusted, "{} unpacks to more than its NarSize", given.url);
-          hash.update(piece);
-        },
-        {.memory = memory});
-    store_.stream(given.url, [&](std::string_view piece) { decompressor->feed(piece); });
-    decompressor->finish();
-    content.hash = hash.finish();
-    nars_.set_content(given.url, file_size, content);
-    return content;
-  };
-  try {
-    return unpack(store::usual_decompressor_memory);
-  } catch (const store::NeedsMemory&) {  // below, once it is nobody else's turn
-  }
-  const std::scoped_lock one_at_a_time(memory_mutex_);
-  return unpack(store::decompressor_memory_limit);
+  const NarContent content = unpack_nar(given.url, given.compression, given.info.nar_size,
+                                        [&](const ByteSink& sink) { store_.stream(given.url, sink); });
+  nars_.set_content(given.url, file_size, content);
+  return content;
 }
 
 // The NARs that are as old as orphans and that no narinfo names. Narinfos are read only if there are NARs

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +40,9 @@ class CacheFiles {
 
   // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
   std::optional<ServedObject> find(std::string_view name) const;
+
+  // The same of a narinfo or nix-cache-info, whole.
+  std::optional<std::string> text_of(std::string_view name) const;
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
@@ -104,7 +106,6 @@ class CacheFiles {
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};
   std::atomic<int> unpacking_{0};  // uploads that are decompressed while they arrive
-  std::mutex memory_mutex_;        // one unusually large decompressor at a time
 };
 
 }  // namespace flox::server

@@ -29,11 +29,15 @@ std::string version_of(const std::string& text) { return to_hex(bytes_of(sha256(
 
 }  // namespace
 
-DirectoryStore::DirectoryStore(std::filesystem::path path)
+DirectoryStore::DirectoryStore(std::filesystem::path path, const std::string& spool)
     : path_(std::move(path)),
       directory_(open_or_make(path_)),
       nars_(directory_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1))),
-      uploads_(directory_.make_directory("uploads")) {}
+      uploads_(directory_.make_directory(spool)) {
+  if (spool != serving_spool && ::flock(uploads_.fd(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(ErrorKind::conflict, fmt::format("another flox-catalog uses {}", (path_ / spool).string()),
+                "Wait until it has ended.");
+}
 
 void DirectoryStore::prepare(const std::string& name, const std::string& text) {
   directory_.write_file(name, text);

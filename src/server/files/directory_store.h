@@ -9,8 +9,11 @@ namespace flox::server {
 
 class DirectoryStore : public ObjectStore {
  public:
-  // Makes the directory if it is missing. Throws Error.
-  explicit DirectoryStore(std::filesystem::path path);
+  static constexpr const char* serving_spool = "uploads";
+  // Makes the directory if it is missing. `spool` is its directory for files on their way in; what is not a
+  // catalog that serves has one of its own, which only one process at a time may have. Throws Error; conflict
+  // if another one has it.
+  explicit DirectoryStore(std::filesystem::path path, const std::string& spool = serving_spool);
 
   std::string name() const override { return path_.string(); }
   const Directory& spool() const override { return uploads_; }

@@ -66,4 +66,21 @@ std::unique_ptr<Database> open_database(const std::string& url, const Secret& pa
   return database;
 }
 
+std::unique_ptr<Database> open_present(const std::filesystem::path& directory) {
+  const fs::path file = directory / "catalog.sqlite";
+  if (!fs::exists(file))
+    throw Error(ErrorKind::not_found,
+                fmt::format("there is no catalog in {}: {} is missing", directory.string(), file.string()),
+                "Pass its --data, or its --database and --files.");
+  auto database = open_sqlite(file);
+  require_schema(*database, catalog_schema());
+  return database;
+}
+
+std::unique_ptr<Database> open_present(const std::string& url, const Secret& password) {
+  auto database = open_postgres(url, password);
+  require_schema(*database, catalog_schema());
+  return database;
+}
+
 }  // namespace flox::server

@@ -18,4 +18,9 @@ std::unique_ptr<Database> open_database(const std::filesystem::path& directory);
 // On a server of PostgreSQL (server/database/postgres_database.h).
 std::unique_ptr<Database> open_database(const std::string& url, const Secret& password);
 
+// The same for who only reads, with the schema of this release as it is there. Throws Error: not_found if
+// there is no database, conflict for one of another release.
+std::unique_ptr<Database> open_present(const std::filesystem::path& directory);
+std::unique_ptr<Database> open_present(const std::string& url, const Secret& password);
+
 }  // namespace flox::server

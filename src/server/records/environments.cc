@@ -27,11 +27,16 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 }  // namespace
 
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
-                                    const Generation& pushed,
-                                    const std::optional<StoredNameFile>& signed_by) {
+                                    const Generation& pushed, const std::optional<StoredNameFile>& signed_by,
+                                    std::optional<int64_t> expected) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
     const auto latest = find_in(session, owner, name, std::nullopt);
+    if (expected && (latest ? latest->number : 0) != *expected)
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{}/{} is not at generation {} any more: somebody else has pushed meanwhile",
+                              owner, name, *expected),
+                  "Read the latest generation again.");
     if (latest && latest->manifest == pushed.manifest && latest->lock.to_string() == lock) {
       if (!signed_by) return *latest;
       // The same request once more, whose answer was lost. Another signature makes another generation.

@@ -41,9 +41,9 @@ class EnvironmentRecords {
   // `number` is set here.
   // `signed_by` is the name file of that generation: both become visible, or neither. The latest is then
   // given again only for the very same name file. Throws Error(conflict) if the next generation has another
-  // number than its version.
+  // number than its version, or if the latest is not the one that is `expected`.
   Generation push(const std::string& owner, const std::string& name, const Generation& generation,
-                  const std::optional<StoredNameFile>& signed_by = {});
+                  const std::optional<StoredNameFile>& signed_by = {}, std::optional<int64_t> expected = {});
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;

@@ -15,6 +15,10 @@ void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles 
                             "published meanwhile",
                             file.name, file.owner, file.version, next),
                 "Read the present name file again, and sign its next version.");
+  write_name_file(session, file, older);
+}
+
+void write_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older) {
   if (older == OlderNameFiles::drop)
     session.run("delete from name_files where owner = $1 and name = $2", {file.owner, file.name});
   const std::string sha256_text = to_hex(bytes_of(sha256(file.document)));

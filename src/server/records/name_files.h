@@ -35,6 +35,8 @@ enum class OlderNameFiles { keep, drop };
 // Adds it, in the transaction of what it speaks of. Throws Error(conflict) unless its version is one more
 // than the latest one's (the first is 1), or, where older ones are kept, higher.
 void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older);
+// The same for what another catalog has checked: of any version.
+void write_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older);
 // The latest, or that of the version.
 std::optional<StoredNameFile> find_name_file(Session& session, std::string_view owner, std::string_view name,
                                              std::optional<int64_t> version = {});

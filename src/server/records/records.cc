@@ -92,11 +92,6 @@ std::string pattern_of(std::string_view term) {
   return pattern + "%";
 }
 
-// Counts the names of packages: whoever remembers them compares it.
-constexpr const char* bump_names =
-    "insert into settings (name, value) values ('names', '1') on conflict (name) do update set "
-    "value = cast(cast(settings.value as bigint) + 1 as text)";
-
 }  // namespace
 
 bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
@@ -114,7 +109,7 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
       session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
                   {build.name, build.version, build.system, build.variant, record});
       add_description(session, build.name, build.description);
-      if (is_new) session.run(bump_names);
+      if (is_new) note_new_name(session);
     }
     if (signed_by) {
       set_owner(session, *signed_by, build.name);

@@ -112,4 +112,10 @@ void add_description(Session& session, std::string_view name, std::string_view d
       {name, hash, searched});
 }
 
+void note_new_name(Session& session) {
+  session.run(
+      "insert into settings (name, value) values ('names', '1') on conflict (name) do update set "
+      "value = cast(cast(settings.value as bigint) + 1 as text)");
+}
+
 }  // namespace flox::server

@@ -78,12 +78,16 @@ std::optional<Token> TokenRecords::find_by_id(const std::string& id) const {
   return token_in(database_, "select " COLUMNS " from tokens where id = $1", id);
 }
 
-std::vector<Token> TokenRecords::list(const std::string& user, const std::string& owner, size_t most) const {
-  return tokens_in(database_,
-                   "select " COLUMNS
-                   " from tokens where ($1 = '' or member = $1) and ($2 = '' or owner = $2) "
-                   "order by created_at desc, id limit $3",
-                   {user, owner, static_cast<int64_t>(most)});
+std::vector<Token> TokenRecords::list(const std::string& user, const std::string& owner, size_t most,
+                                      const std::optional<Place>& after) const {
+  const Place from = after.value_or(Place());
+  return tokens_in(
+      database_,
+      "select " COLUMNS
+      " from tokens where ($1 = '' or member = $1) and ($2 = '' or owner = $2) "
+      "and ($3 = 0 or created_at < $4 or (created_at = $4 and id > $5)) "
+      "order by created_at desc, id limit $6",
+      {user, owner, int64_t{after.has_value()}, from.created_at, from.id, static_cast<int64_t>(most)});
 }
 
 bool TokenRecords::revoke(const std::string& id, int64_t now) {

@@ -42,8 +42,15 @@ class TokenRecords {
   // By the token; expired and revoked ones, too.
   std::optional<Token> find(std::string_view token) const;
   std::optional<Token> find_by_id(const std::string& id) const;
-  // Of the user (its own), or of the owner; both empty: all. The newest first, at most `most`.
-  std::vector<Token> list(const std::string& user, const std::string& owner, size_t most) const;
+  // A token's place among those that list() gives.
+  struct Place {
+    int64_t created_at = 0;
+    std::string id;
+  };
+  // Of the user (its own), or of the owner; both empty: all. The newest first, at most `most`; those after
+  // that place.
+  std::vector<Token> list(const std::string& user, const std::string& owner, size_t most,
+                          const std::optional<Place>& after = {}) const;
   // False if there is none, or it is revoked already.
   bool revoke(const std::string& id, int64_t now);
   void used(const std::string& id, int64_t now);

@@ -1,6 +1,7 @@
 #include "server/records/trust_records.h"
 
 #include "base/error.h"
+#include "server/records/mirrored_owners.h"
 
 namespace flox::server {
 namespace {
@@ -14,6 +15,11 @@ std::optional<StoredTimestamp> newest_in(Session& session, std::string_view owne
 }
 
 }  // namespace
+
+bool has_newer_timestamp(Session& session, std::string_view owner, int64_t version) {
+  const auto present = newest_in(session, owner, "timestamp");
+  return present && present->version > version;
+}
 
 std::optional<StoredTimestamp> TrustRecords::newest(std::string_view owner, std::string_view role) const {
   return database_.transact(Access::statement,
@@ -41,7 +47,10 @@ TrustRecords::Versions TrustRecords::versions(std::string_view owner) const {
   Versions versions;
   for (const auto& [role, version] : database_.rows<std::string, int64_t>(
            "select role, max(version) from metadata where owner = $1 group by role", {owner}))
-    (role == "root" ? versions.root : role == "targets" ? versions.targets : versions.timestamp) = version;
+    (role == "root"       ? versions.root
+     : role == "targets"  ? versions.targets
+     : role == names_role ? versions.names
+                          : versions.timestamp) = version;
   return versions;
 }
 
@@ -54,6 +63,10 @@ std::optional<std::string> TrustRecords::root(std::string_view owner, std::optio
 
 std::optional<std::string> TrustRecords::targets(std::string_view owner) const {
   return text_of_newest(owner, "targets");
+}
+
+std::optional<std::string> TrustRecords::names(std::string_view owner) const {
+  return text_of_newest(owner, names_role);
 }
 
 std::optional<std::string> TrustRecords::text_of_newest(std::string_view owner, std::string_view role) const {

@@ -16,6 +16,9 @@ struct StoredTimestamp {
   std::string document;
 };
 
+// Whether the owner's timestamp is of a later version than this one.
+bool has_newer_timestamp(Session& session, std::string_view owner, int64_t version);
+
 // Thread-safe. Keeps texts; what they say is the caller's to check.
 class TrustRecords {
  public:
@@ -24,6 +27,7 @@ class TrustRecords {
 
   struct Versions {
     int64_t root = 0, targets = 0, timestamp = 0;  // the newest; 0: none
+    int64_t names = 0;  // of an owner that is mirrored: the timestamp's that its tree of names has
     bool operator==(const Versions&) const = default;
   };
   Versions versions(std::string_view owner) const;
@@ -31,6 +35,8 @@ class TrustRecords {
   std::optional<std::string> root(std::string_view owner, std::optional<int64_t> version = {}) const;
   std::optional<std::string> targets(std::string_view owner) const;
   std::optional<StoredTimestamp> timestamp(std::string_view owner) const;
+  // Of an owner that is mirrored: its tree of names (trust/name_tree.h), which has its timestamp.
+  std::optional<std::string> names(std::string_view owner) const;
   // Each throws Error(conflict) unless its version is higher than that of the newest, which is 0 if there is
   // none, and for a root unless it is one more. All roots stay; of the others the newest.
   void put_root(std::string_view owner, int64_t version, std::string_view document);

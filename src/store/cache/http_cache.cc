@@ -8,6 +8,7 @@
 #include "base/net/http_pool.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
+#include "base/net/retry_after.h"
 #include "store/cache/nar_url.h"
 
 namespace flox::store {
@@ -16,6 +17,7 @@ namespace {
 constexpr uint64_t max_answer = 64 << 10;  // bytes; what a server says to an upload
 constexpr int put_attempts = 3;
 constexpr auto first_pause = std::chrono::milliseconds(100);
+constexpr auto longest_pause = std::chrono::seconds(30);  // that a server may ask for
 
 // The kind of error that a status is.
 ErrorKind kind_of(int status) {
@@ -170,16 +172,19 @@ void HttpCache::put(std::string_view name, const std::filesystem::path& file, st
       request.upload_file = file.string();
       request.timeout = std::chrono::milliseconds(0);
       authorise(request);
+      std::chrono::milliseconds wait = pause;
       try {
         const HttpResponse response = client->send(request);
         if (response.ok()) return give_back(std::move(client));
         if (attempt == put_attempts || kind_of(response.status) != ErrorKind::unavailable)
           fail_status(response, request.url);
+        if (response.status == 429 || response.status == 503)
+          wait = std::max<std::chrono::milliseconds>(wait, std::min(retry_after(response), longest_pause));
       } catch (const Error& error) {
         if (attempt == put_attempts || error.kind() != ErrorKind::unavailable) throw;
         log::debug("trying again: {}", error.what());
       }
-      std::this_thread::sleep_for(pause);
+      std::this_thread::sleep_for(wait);
     }
   });
 }

@@ -17,13 +17,13 @@ using nlohmann::json;
 constexpr const char* file_name = "nix-support/package.json";
 constexpr int64_t format = 1;
 constexpr size_t most_packages = 1000;
-constexpr size_t longest_name = 255;  // bytes
+constexpr size_t longest_member = 255;  // bytes
 
 void check_name(const char* member, const std::string& text) {
-  if (text.empty() || text.size() > longest_name ||
+  if (text.empty() || text.size() > longest_member ||
       !std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; }))
     fail(ErrorKind::invalid_input, "{}: '{}' is not a name of 1 to {} printable ASCII characters", file_name,
-         member, longest_name);
+         member, longest_member);
 }
 
 void check_members(const json& object, std::initializer_list<std::string_view> known) {

@@ -5,7 +5,7 @@
 namespace ticket::aws {
 namespace {
 
-constexpr flox::BodyLimit max_answer(1 << 20);  // what is no object: lists and acknowledgements
+constexpr flox::BodyLimit max_s3_answer(1 << 20);  // what is no object: lists and acknowledgements
 
 }  // namespace
 
@@ -32,7 +32,7 @@ std::string object_url(const Config& config, const std::string& bucket, const st
 
 void S3Store::check_bucket(const std::string& bucket) {
   flox::HttpRequest request{
-      .method = "HEAD", .url = object_url(client_.config(), bucket, ""), .max_body = max_answer};
+      .method = "HEAD", .url = object_url(client_.config(), bucket, ""), .max_body = max_s3_answer};
   client_.call("s3", "looking for the bucket " + bucket, request);
 }
 
@@ -64,7 +64,8 @@ std::optional<std::string> S3Store::get(const std::string& bucket, const std::st
 namespace {
 flox::HttpRequest put_request(const Config& config, const std::string& bucket, const std::string& key,
                               const std::string& content) {
-  flox::HttpRequest request{.method = "PUT", .url = object_url(config, bucket, key), .max_body = max_answer};
+  flox::HttpRequest request{
+      .method = "PUT", .url = object_url(config, bucket, key), .max_body = max_s3_answer};
   request.headers = {{"Content-Type", "application/json"}};
   request.body = content;
   return request;
@@ -90,13 +91,14 @@ bool S3Store::put_if_absent(const std::string& bucket, const std::string& key, c
 
 void S3Store::remove(const std::string& bucket, const std::string& key) {
   flox::HttpRequest request{
-      .method = "DELETE", .url = object_url(client_.config(), bucket, key), .max_body = max_answer};
+      .method = "DELETE", .url = object_url(client_.config(), bucket, key), .max_body = max_s3_answer};
   client_.call("s3", fmt::format("removing s3://{}/{}", bucket, key), request);
 }
 
 void create_bucket(const Client& client, const std::string& bucket) {
   const Config& config = client.config();
-  flox::HttpRequest request{.method = "PUT", .url = object_url(config, bucket, ""), .max_body = max_answer};
+  flox::HttpRequest request{
+      .method = "PUT", .url = object_url(config, bucket, ""), .max_body = max_s3_answer};
   if (config.region != "us-east-1")  // the one region that must not be named
     request.body =
         "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>" +
@@ -111,7 +113,7 @@ void create_bucket(const Client& client, const std::string& bucket) {
 void notify_queue(const Client& client, const std::string& bucket, const std::string& queue_arn) {
   flox::HttpRequest request{.method = "PUT",
                             .url = object_url(client.config(), bucket, "") + "?notification=",
-                            .max_body = max_answer};
+                            .max_body = max_s3_answer};
   request.headers = {{"Content-Type", "application/xml"}};
   request.body =
       "<NotificationConfiguration "

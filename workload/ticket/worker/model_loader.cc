@@ -22,9 +22,9 @@ namespace {
 
 constexpr size_t min_summary_length = 10;
 
-class Embedding : public EmbeddingModel {
+class LoadedEmbedding : public EmbeddingModel {
  public:
-  explicit Embedding(const fs::path& snapshot) : encoder_(model::SentenceEncoder::load(snapshot)) {}
+  explicit LoadedEmbedding(const fs::path& snapshot) : encoder_(model::SentenceEncoder::load(snapshot)) {}
   size_t dimension() const override { return encoder_->dimension(); }
   std::vector<std::vector<float>> embed(const std::vector<std::string>& texts) override {
     return encoder_->embed(texts);
@@ -34,9 +34,10 @@ class Embedding : public EmbeddingModel {
   std::unique_ptr<model::SentenceEncoder> encoder_;
 };
 
-class SentimentOf : public SentimentModel {
+class LoadedSentiment : public SentimentModel {
  public:
-  explicit SentimentOf(const fs::path& snapshot) : classifier_(model::SentimentClassifier::load(snapshot)) {}
+  explicit LoadedSentiment(const fs::path& snapshot)
+      : classifier_(model::SentimentClassifier::load(snapshot)) {}
   std::vector<Sentiment> classify(const std::vector<std::string>& texts) override {
     std::vector<Sentiment> results;
     for (model::Sentiment& found : classifier_->classify(texts))
@@ -48,9 +49,9 @@ class SentimentOf : public SentimentModel {
   std::unique_ptr<model::SentimentClassifier> classifier_;
 };
 
-class Summary : public SummaryModel {
+class LoadedSummary : public SummaryModel {
  public:
-  Summary(const fs::path& snapshot, const ModelSettings& settings)
+  LoadedSummary(const fs::path& snapshot, const ModelSettings& settings)
       : summarizer_(model::Summarizer::load(snapshot, settings.precision)),
         limits_{.min_length = min_summary_length, .max_length = settings.max_summary_length} {}
   std::vector<std::string> summarize(const std::vector<std::string>& texts) override {
@@ -117,11 +118,11 @@ ModelSettings ModelSettings::from_environment() {
 Models load_models(const ModelSettings& settings, Metrics& metrics) {
   Models models;
   fill(models.embedding, settings.embedding, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<Embedding>(directory); });
+       [](const fs::path& directory) { return std::make_unique<LoadedEmbedding>(directory); });
   fill(models.sentiment, settings.sentiment, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<SentimentOf>(directory); });
+       [](const fs::path& directory) { return std::make_unique<LoadedSentiment>(directory); });
   fill(models.summary, settings.summary, settings, metrics,
-       [&](const fs::path& directory) { return std::make_unique<Summary>(directory, settings); });
+       [&](const fs::path& directory) { return std::make_unique<LoadedSummary>(directory, settings); });
   // Rounded weights do not make quite the same summaries.
   if (models.summary.model && settings.precision == model::Precision::int8_weights)
     models.summary.version += "/int8";

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "base/net/server/retry_later.h"
 
 namespace flox {
 namespace {
@@ -100,6 +101,13 @@ bool is_single(std::string_view name) {
   return false;
 }
 
+// Fields that are lists: several of one name are one, in their order (RFC 9110, section 5.3).
+bool is_list(std::string_view name) {
+  for (const char* known : {"forwarded", "x-forwarded-for", "if-match", "if-none-match"})
+    if (name == known) return true;
+  return false;
+}
+
 void take_fields(const HttpHead& head, const HttpServerOptions& options, ServerRequest& request) {
   size_t count = 0;
   for (const auto& field : head) {
@@ -111,9 +119,10 @@ void take_fields(const HttpHead& head, const HttpServerOptions& options, ServerR
     std::string value(field.value());
     if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; }))
       bad(fmt::format("the header field {} has a control character", name));
-    const bool single = is_single(name);
-    if (!request.headers.insert_or_assign(name, std::move(value)).second && single)
-      bad(fmt::format("the header field {} is given twice", name));
+    const auto [known, is_new] = request.headers.try_emplace(name, value);
+    if (is_new) continue;
+    if (is_single(name)) bad(fmt::format("the header field {} is given twice", name));
+    known->second = is_list(name) ? known->second + ", " + value : std::move(value);
   }
 }
 
@@ -188,6 +197,7 @@ ServerResponse problem(int status, std::string_view title, std::string_view deta
       .status = status,
       .content_type = "application/problem+json",
       .body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
+  response.headers["Cache-Control"] = "no-store";  // some statuses may be kept unless this is said
   if (status == 503) response.headers["Retry-After"] = "1";
   if (status == 507) response.headers["Retry-After"] = "60";  // somebody must make room first
   return response;
@@ -200,8 +210,13 @@ int status_of(const Error& error) noexcept {
 
 ServerResponse problem_of(const ServerRequest& request, const std::exception& thrown) {
   const auto* error = dynamic_cast<const Error*>(&thrown);
-  if (const auto* with_status = dynamic_cast<const StatusError*>(&thrown))
-    return problem(with_status->status(), to_string(error->kind()), error->what(), error->advice());
+  if (const auto* with_status = dynamic_cast<const StatusError*>(&thrown)) {
+    ServerResponse response =
+        problem(with_status->status(), to_string(error->kind()), error->what(), error->advice());
+    if (const auto* later = dynamic_cast<const RetryLater*>(&thrown))
+      response.headers["Retry-After"] = std::to_string(later->after().count());
+    return response;
+  }
   if (error != nullptr && error->kind() != ErrorKind::internal && error->kind() != ErrorKind::unavailable)
     return problem(status_of(error->kind()), to_string(error->kind()), error->what(), error->advice());
   log::error("{} {}: {}", request.method, request.path, message_of(thrown));
@@ -221,9 +236,10 @@ std::string head_of(const ServerResponse& response, bool keep_alive, std::option
       fail(ErrorKind::internal, "a header field of the answer has a control character");
     text.append(name).append(": ").append(value).append("\r\n");
   };
-  add("Content-Type", response.content_type);
+  const bool has_content = response.status != 304;  // RFC 9110, section 15.4.5
+  if (has_content) add("Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) add(name, value);
-  if (length) add("Content-Length", std::to_string(*length));
+  if (length && has_content) add("Content-Length", std::to_string(*length));
   if (chunked) add("Transfer-Encoding", "chunked");
   if (!keep_alive) add("Connection", "close");
   return text + "\r\n";

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
 #include <csignal>
+#include <future>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -52,7 +55,13 @@ struct HttpServer::State {
         most_per_peer(service.options.max_connections_per_peer == 0
                           ? most
                           : std::min(most, service.options.max_connections_per_peer)) {
-    service.on_room = [this] { accept(); };
+    service.on_room = [this] {
+      accept();
+      if (service.is_ending && service.connections.count() == 0) {
+        const std::lock_guard lock(mutex);
+        gone.notify_all();
+      }
+    };
   }
 
   HttpService service;
@@ -75,6 +84,10 @@ struct HttpServer::State {
   void cannot_accept(ErrorCode error);
   bool make_room(HttpSession* session);
   void sweep();
+  void stop_listening();
+
+  std::mutex mutex;
+  std::condition_variable gone;  // the last connection, after stop_listening()
 };
 
 void HttpServer::State::listen() {
@@ -182,6 +195,26 @@ void HttpServer::State::sweep() {
   });
 }
 
+// Those that have connected already are taken in: closing the listening socket would reset them.
+void HttpServer::State::stop_listening() {
+  service.is_draining = true;
+  if (!service.is_ending) {
+    service.is_ending = true;
+    ErrorCode ignored;
+    while (acceptor.is_open() && has_room()) {
+      ErrorCode error;
+      tcp::socket socket(service.io);
+      acceptor.accept(socket, error);
+      if (error) break;
+      accepted(std::move(socket));
+    }
+    acceptor.close(ignored);
+  }
+  std::vector<HttpSession*> open;
+  service.connections.for_each_waiting([&](HttpSession* session) { open.push_back(session); });
+  for (HttpSession* session : open) session->server_ends();
+}
+
 HttpServer::HttpServer(HttpServerOptions options, Handler handler)
     : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
   state_->listen();
@@ -222,6 +255,25 @@ HttpServer::~HttpServer() {
       (*pool)->stop();
       (*pool)->join();
     }
+}
+
+void HttpServer::begin_drain() {
+  asio::post(state_->service.io, [state = state_.get()] { state->service.is_draining = true; });
+}
+
+size_t HttpServer::drain(std::chrono::milliseconds patience) {
+  const auto end = Clock::now() + patience;
+  // Counted after stop_listening() has run: a connection that it takes in counts.
+  std::promise<void> listens_no_more;
+  asio::post(state_->service.io, [&] {
+    state_->stop_listening();
+    listens_no_more.set_value();
+  });
+  listens_no_more.get_future().wait();
+  const auto& open = state_->service.counters.connections;
+  std::unique_lock lock(state_->mutex);
+  state_->gone.wait_until(lock, end, [&] { return open == 0; });
+  return open;
 }
 
 uint16_t HttpServer::port() const noexcept { return state_->port; }

@@ -21,6 +21,7 @@
 namespace flox {
 
 class HttpTransportMaker;
+class TrustedProxies;
 
 // Where the body of a PUT goes while it arrives. Its functions run on the server's upload threads, one at a
 // time.
@@ -37,7 +38,7 @@ struct ServerRequest {
                                              // control characters
   std::map<std::string, std::string> query;  // decoded, as the path is; the last of equal names counts
   std::map<std::string, std::string> headers;  // names in lower case
-  std::string peer;                            // the client's address; a proxy's if there is one
+  std::string peer;                            // the client's address; a proxy's, unless it is trusted
   std::string body;                            // empty for an upload
   std::filesystem::path body_file;             // an upload to upload_dir: a temporary file, removed after the
                                                // handler, which may rename it away
@@ -101,6 +102,9 @@ struct HttpServerOptions {
   std::chrono::seconds stall_deadline{20};        // in a body or an answer: without any progress
   uint64_t min_rate = 4096;                       // bytes/s of a body or an answer, after stall_deadline
   std::shared_ptr<HttpTransportMaker> transport;  // TLS (base/net/server/http_tls.h); null: plain
+  // Who may say whose request it passes on (base/net/server/trusted_proxies.h); null: nobody. The limits of
+  // connections and memory hold for the proxy's connections all the same.
+  std::shared_ptr<const TrustedProxies> trusted_proxies;
 };
 
 // Since the start; metrics_text() (base/net/server/metrics_page.h) shows them.
@@ -125,6 +129,14 @@ class HttpServer {
   ~HttpServer();
   uint16_t port() const noexcept;
   const HttpServerCounters& counters() const noexcept;
+
+  // Its end, so that no client notices: begin_drain(), time for load balancers to send clients elsewhere,
+  // drain(). From now on each answer is its connection's last ("Connection: close"); all else goes on.
+  void begin_drain();
+  // Listens no more, closes connections that wait for their next request, and waits for `patience` at most
+  // until the others have had their answers. Returns how many connections are open still; it may be called
+  // again.
+  size_t drain(std::chrono::milliseconds patience);
 
  private:
   struct State;

@@ -1,67 +1,26 @@
 // HttpServer against clients that mean no good: requests are written byte by byte to a socket.
 #include "base/net/server/http_server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/net/server/http_message.h"
-#include "base/os/fd.h"
 #include "base/os/file.h"
+#include "base/testing/raw_http.h"
 
 namespace flox {
 namespace {
 
+using testing::AllOf;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-class Raw {
- public:
-  explicit Raw(const HttpServer& server) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(server.port()), .sin_addr = {}};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-      fail_errno(errno, "connecting");
-  }
-  Raw& say(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t count = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-      if (count <= 0) break;  // it has closed
-      text.remove_prefix(static_cast<size_t>(count));
-    }
-    return *this;
-  }
-  // What comes until `end` is there, or the server closes, or 20 seconds have passed.
-  std::string hear(std::string_view end = "") {
-    while (end.empty() || heard_.find(end) == std::string::npos) {
-      char buffer[65536];
-      if (!readable(20'000)) return heard_ + "(nothing more)";
-      const ssize_t count = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-      if (count <= 0) break;
-      heard_.append(buffer, static_cast<size_t>(count));
-    }
-    return std::exchange(heard_, {});
-  }
-  bool readable(int milliseconds) {
-    pollfd one{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    return ::poll(&one, 1, milliseconds) > 0;
-  }
-
- private:
-  Fd fd_;
-  std::string heard_;
-};
 
 ServerResponse echo(const ServerRequest& request) {
   return {.body = request.method + " " + request.path + " " + request.body};
@@ -72,29 +31,6 @@ std::string asked(const HttpServer& server, std::string_view request) {
   raw.say(request);
   return raw.hear();
 }
-
-// A handler that holds its thread until it is let go.
-struct Gate {
-  std::mutex mutex;
-  std::condition_variable changed;
-  int inside = 0;
-  bool open = false;
-  void pass() {
-    std::unique_lock lock(mutex);
-    ++inside;
-    changed.notify_all();
-    changed.wait(lock, [&] { return open; });
-  }
-  void wait_for(int count) {
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return inside >= count; });
-  }
-  void let_go() {
-    const std::lock_guard lock(mutex);
-    open = true;
-    changed.notify_all();
-  }
-};
 
 TEST(HttpServerRequests, that_two_readers_could_understand_in_two_ways_are_refused) {
   const HttpServer server({}, echo);
@@ -356,6 +292,104 @@ TEST(HttpServerRequests, that_change_something_or_have_a_body_are_refused_by_a_s
   EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"), StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
               StartsWith("HTTP/1.1 413 "));
+}
+
+constexpr auto long_enough = std::chrono::seconds(20);
+constexpr std::string_view plain_get = "GET /x HTTP/1.1\r\nHost: h\r\n\r\n";
+
+bool can_connect(const HttpServer& server) {
+  try {
+    const Raw raw(server);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+TEST(HttpServerDrain, first_serves_on_and_makes_each_answer_its_connections_last) {
+  HttpServer server({.fixed = {{"/healthz", "ok\n"}}}, echo);
+  Raw idle(server);
+  EXPECT_THAT(idle.say(plain_get).hear("GET /x "), Not(HasSubstr("Connection: close")));
+  server.begin_drain();
+  EXPECT_THAT(idle.say(plain_get).hear(), HasSubstr("Connection: close"));
+  Raw late(server);
+  EXPECT_THAT(late.say(plain_get).hear(), AllOf(HasSubstr("Connection: close"), EndsWith("GET /x ")));
+  Raw probe(server);
+  EXPECT_THAT(probe.say("GET /healthz HTTP/1.1\r\n\r\n").hear(), HasSubstr("Connection: close"));
+}
+
+TEST(HttpServerDrain, then_waits_for_answers_and_uploads_in_progress_and_for_no_idle_connection) {
+  Gate gate;
+  HttpServer server({.threads = 1}, [&](const ServerRequest& request) {
+    if (request.path == "/slow") gate.pass();
+    return echo(request);
+  });
+  Raw idle(server);
+  idle.say(plain_get).hear("GET /x ");
+  Raw slow(server);
+  slow.say("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  gate.wait_for(1);
+  Raw sending(server);
+  sending.say("POST /sent HTTP/1.1\r\nContent-Length: 6\r\n\r\nabc");
+  EXPECT_EQ(server.drain(std::chrono::milliseconds(50)), 2u);
+  EXPECT_EQ(idle.hear(), "");
+  EXPECT_FALSE(can_connect(server));
+  sending.say("def");
+  gate.let_go();
+  EXPECT_THAT(slow.hear(),
+              AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Connection: close"), EndsWith("GET /slow ")));
+  EXPECT_THAT(sending.hear(), EndsWith("POST /sent abcdef"));
+  slow.hang_up();
+  sending.hang_up();
+  EXPECT_EQ(server.drain(long_enough), 0u);
+}
+
+TEST(HttpServerDrain, lets_a_transfer_that_began_before_go_to_its_end) {
+  Gate gate;
+  HttpServer server({}, [&](const ServerRequest&) {
+    return ServerResponse{.stream =
+                              [&](const ByteSink& sink) {
+                                sink("first ");
+                                gate.pass();
+                                sink("last");
+                              },
+                          .stream_size = 10};
+  });
+  Raw reader(server);
+  reader.say(plain_get);
+  gate.wait_for(1);
+  EXPECT_EQ(server.drain(std::chrono::milliseconds(0)), 1u);
+  gate.let_go();
+  // The head was sent before, so that it promises a further request; the connection ends all the same.
+  EXPECT_THAT(reader.hear(), EndsWith("first last"));
+  reader.hang_up();
+  EXPECT_EQ(server.drain(long_enough), 0u);
+}
+
+TEST(HttpServerDrain, answers_who_has_connected_already_and_does_not_wait_for_those_who_say_nothing) {
+  HttpServer server({}, echo);
+  Raw silent(server);
+  Raw asking(server);
+  asking.say(plain_get);
+  server.drain(std::chrono::milliseconds(0));
+  EXPECT_THAT(asking.hear(), EndsWith("GET /x "));
+  asking.hang_up();
+  EXPECT_EQ(server.drain(long_enough), 0u);
+  EXPECT_EQ(silent.hear(), "");
+}
+
+TEST(HttpServerDrain, gives_up_a_client_that_never_ends_its_request_when_patience_is_over) {
+  HttpServer server({}, echo);
+  Raw sending(server);
+  sending.say("POST / HTTP/1.1\r\nContent-Length: 6\r\n\r\nabc");
+  while (server.counters().connections == 0) std::this_thread::yield();
+  EXPECT_EQ(server.drain(std::chrono::milliseconds(50)), 1u);
+}
+
+TEST(HttpServerDrain, of_a_server_without_clients_is_over_at_once) {
+  HttpServer server({}, echo);
+  EXPECT_EQ(server.drain(long_enough), 0u);
+  EXPECT_EQ(server.drain(long_enough), 0u);
 }
 
 TEST(UrlParts, are_decoded_strictly) {

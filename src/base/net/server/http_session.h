@@ -41,6 +41,8 @@ struct HttpService {
   void start_pending_streams();
   uint64_t memory = 0;  // bytes of bodies and answers
   bool is_stopping = false;
+  bool is_draining = false;               // each answer is its connection's last
+  bool is_ending = false;                 // and nobody waits for a next request
   std::function<void()> on_room = [] {};  // a connection has ended
   boost::asio::io_context io{1};          // after all that its handlers refer to
   std::optional<boost::asio::thread_pool> handlers, upload_threads,
@@ -94,6 +96,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   bool is_late(Clock::time_point now) const;
   // Begins the streamed answer that waits for a thread; false if there is none for this peer yet.
   bool run_stream();
+  // The server has begun to end (HttpServer::drain): closes a connection that waits for its next request.
+  void server_ends();
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::buffer_body>;
@@ -150,6 +154,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   uint64_t transferred_ = 0;  // bytes of the body or the answer
   bool in_transfer_ = false;
   bool is_closed_ = false;
+  bool is_between_requests_ = false;
+  bool had_request_ = false;
 
   boost::beast::flat_buffer in_;  // received, not parsed
   std::optional<Parser> parser_;

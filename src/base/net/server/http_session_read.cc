@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/net/server/http_message.h"
 #include "base/net/server/http_session.h"
+#include "base/net/server/retry_later.h"
+#include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 
 namespace flox {
@@ -46,6 +48,7 @@ class FileSink : public UploadSink {
 }  // namespace
 
 void HttpSession::start() {
+  is_between_requests_ = true;
   deadline_ = Clock::now() + options_.header_deadline;
   place_.wait(Waiting::for_request);
   transport_->handshake([self = shared_from_this()](ErrorCode error) {
@@ -65,6 +68,7 @@ void HttpSession::next_request() {
   place_.wait(Waiting::for_request);
   // The head's deadline begins with its first byte.
   const bool is_idle = in_.size() == 0;
+  is_between_requests_ = is_idle;
   deadline_ = Clock::now() + (is_idle ? options_.idle_deadline : options_.header_deadline);
   if (!is_idle) return parse_head();
   in_.shrink_to_fit();
@@ -79,6 +83,7 @@ void HttpSession::receive(size_t most) {
 }
 
 void HttpSession::received(std::string_view bytes) {
+  is_between_requests_ = false;
   if (in_body_)
     progress(bytes.size());
   else if (in_.size() == 0)
@@ -104,11 +109,13 @@ void HttpSession::parse_head() {
 }
 
 void HttpSession::head_complete() {
+  had_request_ = true;
   keep_alive_ = parser_->keep_alive() && parser_->get().version() >= 11;
   knows_chunks_ = parser_->get().version() >= 11;
   try {
     request_ = request_of(parser_->get(), options_);
-    request_.peer = address_;
+    request_.peer =
+        options_.trusted_proxies ? options_.trusted_proxies->client_of(address_, request_.headers) : address_;
     if (!admit()) return;
   } catch (const std::exception& error) {
     return refuse(error);
@@ -295,7 +302,10 @@ void HttpSession::refuse(ServerResponse response) {
 }
 
 void HttpSession::refuse(const std::exception& error) {
-  if (dynamic_cast<const StatusError*>(&error) != nullptr) ++service_.counters.bad_requests_total;
+  // Too many good requests are none that are bad.
+  if (dynamic_cast<const StatusError*>(&error) != nullptr &&
+      dynamic_cast<const RetryLater*>(&error) == nullptr)
+    ++service_.counters.bad_requests_total;
   refuse(problem_of(request_, error));
 }
 

@@ -21,6 +21,7 @@ constexpr size_t file_piece = 1024 * 1024;     // the same of a file, by the ker
 constexpr size_t copied_piece = 16 * 1024;     // the same where the file's bytes go through this process
 constexpr uint64_t free_of_charge = 64 << 10;  // bytes of an answer that are not counted as memory
 constexpr auto last_words = std::chrono::seconds(5);
+constexpr auto first_words = std::chrono::seconds(1);  // of a connection that was made as the server ends
 
 }  // namespace
 
@@ -171,6 +172,7 @@ void HttpSession::answer(ServerResponse response) {
 }
 
 void HttpSession::send_head(std::optional<uint64_t> length, bool chunked) {
+  if (service_.is_draining) keep_alive_ = false;
   out_ = head_of(response_, keep_alive_, length, chunked);
   out_sent_ = 0;
   // Most answers are one packet.
@@ -316,8 +318,19 @@ void HttpSession::send_stream() {
 }
 
 void HttpSession::answered() {
-  if (keep_alive_) return next_request();
+  if (keep_alive_ && !service_.is_ending) return next_request();
   finish();
+}
+
+// Who has just connected is about to ask; who has asked before has an answer, which let it know that others
+// may follow. A request that has arrived, though it was not read, is answered.
+void HttpSession::server_ends() {
+  if (!is_between_requests_ || is_closed_) return;
+  if (!had_request_) {
+    deadline_ = std::min(deadline_, Clock::now() + first_words);
+    return;
+  }
+  if (!transport_->has_input()) close();
 }
 
 void HttpSession::finish() {

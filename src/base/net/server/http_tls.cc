@@ -1,5 +1,7 @@
 #include "base/net/server/http_tls.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <boost/asio/ssl.hpp>
 #include <string>
@@ -53,7 +55,7 @@ class Tls : public HttpTransport {
 }  // namespace
 
 HttpTls::HttpTls(std::filesystem::path certificate, std::filesystem::path key)
-    : certificate_(std::move(certificate)), key_(std::move(key)), context_(load()) {}
+    : certificate_(std::move(certificate)), key_(std::move(key)), loaded_(version()), context_(load()) {}
 HttpTls::~HttpTls() = default;
 
 std::shared_ptr<ssl::context> HttpTls::load() const {
@@ -82,7 +84,27 @@ std::shared_ptr<ssl::context> HttpTls::load() const {
   return context;
 }
 
+// Which files they are: a replaced one is another file, as Kubernetes and careful people replace files, or
+// has another time.
+std::string HttpTls::version() const {
+  std::string text;
+  for (const auto& file : {certificate_, key_}) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) return {};
+    text += fmt::format("{}:{}:{}:{}.{} ", status.st_dev, status.st_ino, status.st_size,
+                        status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  }
+  return text;
+}
+
+bool HttpTls::reload_if_replaced() {
+  if (version() == loaded_) return false;
+  reload();
+  return true;
+}
+
 void HttpTls::reload() {
+  loaded_ = version();
   auto fresh = load();
   const std::lock_guard lock(mutex_);
   context_ = std::move(fresh);

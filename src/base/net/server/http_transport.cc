@@ -99,6 +99,11 @@ void HttpTransport::drain(Done done) {
                           });
 }
 
+bool HttpTransport::has_input() {
+  ErrorCode ignored;
+  return socket_.available(ignored) > 0;
+}
+
 void HttpTransport::close() {
   ErrorCode ignored;
   socket_.close(ignored);

@@ -33,6 +33,8 @@ class HttpTransport {
   // Says that nothing follows, and discards what the peer still sends until it ends too: closing with bytes
   // unread resets the connection, and the peer would lose the answer.
   virtual void finish(Done done) { drain(std::move(done)); }
+  // Whether the peer has sent what was not received yet.
+  bool has_input();
   // Ends it at once; operations in progress fail.
   void close();
 

@@ -1,0 +1,17 @@
+// Which answers a client says that it has. The input's first line is a tag, the rest its list.
+#include "fuzz.h"
+#include "server/api/conditional.h"
+
+namespace flox::fuzz {
+
+void one(std::string_view input) {
+  const std::string tag(take_until(input, '\n'));
+  const bool weakly = server::has_tag_weakly(input, tag);
+  require(weakly || !server::has_tag_strongly(input, tag), "what is equal strongly is equal weakly");
+  require(!weakly || input.find(tag.substr(tag.starts_with("W/") ? 2 : 0)) != std::string_view::npos ||
+              input.find('*') != std::string_view::npos,
+          "a list has what stands in it");
+  require(server::has_tag_strongly("\"a\"", "\"a\""), "a tag is itself");
+}
+
+}  // namespace flox::fuzz

@@ -1,0 +1,324 @@
+#include "env/locking.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/error.h"
+#include "base/printable.h"
+
+namespace flox::env {
+namespace {
+
+using nlohmann::json;
+
+// Without members that are null or empty, which say nothing. Recurses once per level, of which parsed texts
+// have few.
+json without_empty(const json& value) {
+  if (!value.is_object()) return value;
+  json result = json::object();
+  for (const auto& [key, member] : value.items()) {
+    json inner = without_empty(member);
+    if (!inner.is_null() && !(inner.is_structured() && inner.empty())) result[key] = std::move(inner);
+  }
+  return result;
+}
+
+const json* find(const json& object, std::string_view key) {
+  if (!object.is_object()) return nullptr;
+  const auto it = object.find(key);
+  return it == object.end() ? nullptr : &*it;
+}
+
+// With [include], the manifest that was locked is the merged one, and the composer's stands beside it.
+const json* composer_of(const Lockfile& lock) {
+  const json* const compose = find(lock.other, "compose");
+  const json* const composer = compose == nullptr ? nullptr : find(*compose, "composer");
+  return composer != nullptr && composer->is_object() ? composer : nullptr;
+}
+
+bool includes(const Manifest& manifest) {
+  const json* const include = find(manifest.json, "include");
+  return include != nullptr && !without_empty(*include).empty();
+}
+
+std::string place_of(const Manifest& manifest, const std::string& what) {
+  const auto it = manifest.places.find(what);
+  return it == manifest.places.end() ? "manifest.toml" : it->second;
+}
+
+// `target` with what differs between the two: so the lock keeps its own form of what stays.
+void apply_difference(const json& before, const json& after, json& target) {
+  for (const auto& [key, value] : before.items())
+    if (!after.contains(key)) target.erase(key);
+  for (const auto& [key, value] : after.items()) {
+    const json* const old = find(before, key);
+    if (old != nullptr && *old == value) continue;
+    if (old != nullptr && old->is_object() && value.is_object() && target.contains(key) &&
+        target[key].is_object())
+      apply_difference(*old, value, target[key]);
+    else
+      target[key] = value;
+  }
+}
+
+constexpr std::array<std::string_view, 4> tables_by_name = {"install", "vars", "services", "build"};
+
+// The entry that the included environments have: the last one's.
+const json* included_entry(const json& compose, std::string_view table, const std::string& name) {
+  const json* result = nullptr;
+  const json* const list = find(compose, "include");
+  if (list == nullptr || !list->is_array()) return nullptr;
+  for (const json& included : *list)
+    if (const json* manifest = find(included, "manifest"))
+      if (const json* entries = find(*manifest, table))
+        if (const json* entry = find(*entries, name)) result = entry;
+  return result;
+}
+
+json& table_in(json& manifest, std::string_view name) {
+  json& table = manifest[std::string(name)];
+  if (!table.is_object()) table = json::object();
+  return table;
+}
+
+// The merged manifest once its composer has changed. Entries of tables in which names override each other can
+// be told apart; hooks and the like are joined by Flox's rules, which it alone knows.
+void apply_to_merged(const Manifest& before, const Manifest& after, const json& compose, json& merged) {
+  const json old_json = without_empty(before.json), new_json = without_empty(after.json);
+  for (const json* const side : {&old_json, &new_json})
+    for (const auto& [table, value] : side->items()) {
+      const bool by_name = std::ranges::find(tables_by_name, table) != tables_by_name.end();
+      const json* const one = find(old_json, table);
+      const json* const other = find(new_json, table);
+      if (!by_name && (one == nullptr || other == nullptr || *one != *other))
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("{}: [{}] has changed in an environment with [include]",
+                                place_of(after, table), printable(table)),
+                    "Lock it with Flox: how it joins included environments is its own.");
+    }
+  for (const std::string_view table : tables_by_name) {
+    const json none = json::object();
+    const json* const one = find(before.json, table);
+    const json* const other = find(after.json, table);
+    const json& old_entries = one == nullptr ? none : *one;
+    const json& new_entries = other == nullptr ? none : *other;
+    for (const auto& [name, entry] : new_entries.items())
+      if (const json* old = find(old_entries, name); old == nullptr || *old != entry)
+        table_in(merged, table)[name] = entry;
+    for (const auto& [name, entry] : old_entries.items()) {
+      if (new_entries.contains(name)) continue;
+      if (const json* included = included_entry(compose, table, name))
+        table_in(merged, table)[name] = *included;
+      else if (merged.contains(table))
+        table_in(merged, table).erase(name);
+    }
+  }
+}
+
+// The new lock without its packages.
+Lockfile begin_lock(const LockRequest& request) {
+  Lockfile lock;
+  if (request.old_lock) lock.other = request.old_lock->other;
+  const bool continues =
+      request.old_lock && request.old_manifest && locks(*request.old_lock, *request.old_manifest);
+  const bool composed = request.old_lock && composer_of(*request.old_lock) != nullptr;
+  if (!continues || (includes(request.wanted) && !composed)) {
+    if (includes(request.wanted))
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("{}: [include] is not supported for environments that are not locked as their "
+                              "manifest is",
+                              place_of(request.wanted, "include")),
+                  "Lock the environment with Flox, or copy what it includes into its manifest.");
+    lock.manifest = request.wanted.json;
+    lock.other.erase("compose");
+    return lock;
+  }
+  lock.manifest = request.old_lock->manifest;
+  if (!composed) {
+    apply_difference(request.old_manifest->json, request.wanted.json, lock.manifest);
+    return lock;
+  }
+  json& compose = lock.other["compose"];
+  apply_to_merged(*request.old_manifest, request.wanted, compose, lock.manifest);
+  apply_difference(request.old_manifest->json, request.wanted.json, compose["composer"]);
+  return lock;
+}
+
+// Does the locked package still answer the descriptor? Priority, systems and outputs do not matter
+// (docs/formats/lockfile.md).
+bool answers(const LockedPackage& package, const json& old_manifest, std::string_view id,
+             const json& wanted) {
+  if (package.install_id != id) return false;
+  const json* const installed = find(old_manifest, "install");
+  const json* const old = installed == nullptr ? nullptr : find(*installed, id);
+  if (old == nullptr || !old->is_object() || !wanted.is_object()) return false;
+  auto same = [&](const char* key, const json& by_default) {
+    return old->value(key, by_default) == wanted.value(key, by_default);
+  };
+  return same("pkg-path", {}) && same("version", {}) && same("pkg-group", "toplevel") &&
+         same("store-path", {}) && same("flake", {});
+}
+
+LockedPackage store_path_package(std::string_view id, const InstallDescriptor& descriptor,
+                                 std::string_view system) {
+  json entry = {{"install_id", id},
+                {"store_path", *descriptor.store_path},
+                {"system", system},
+                {"priority", descriptor.priority}};
+  return LockedPackage::from_json(std::move(entry));
+}
+
+std::vector<std::string> wanted_systems(const InstallDescriptor& descriptor, const Manifest& manifest,
+                                        const Resolver& resolver) {
+  if (!descriptor.systems.empty()) return descriptor.systems;
+  return manifest.systems.empty() ? resolver.systems() : manifest.systems;
+}
+
+bool systems_are_named(const InstallDescriptor& descriptor, const Manifest& manifest) {
+  return !descriptor.systems.empty() || !manifest.systems.empty();
+}
+
+// The packages of a lock in the order that Flox has: by install id, then by system.
+class PackageList {
+ public:
+  PackageList(const LockRequest& request, const Manifest& manifest, Resolver& resolver)
+      : request_(request), manifest_(manifest), resolver_(resolver) {}
+
+  std::vector<LockedPackage> make() {
+    if (request_.old_lock)
+      for (const LockedPackage& package : request_.old_lock->packages) keep(package);
+    for (const auto& [id, descriptor] : manifest_.install) complete(id, descriptor);
+    return std::move(packages_);
+  }
+
+ private:
+  // In the place that it has, if the new manifest still wants it.
+  void keep(const LockedPackage& package) {
+    const auto wanted = manifest_.install.find(package.install_id);
+    if (wanted == manifest_.install.end() || (request_.anew && request_.anew(package.install_id)) ||
+        !answers(package, request_.old_lock->manifest, package.install_id,
+                 manifest_.json["install"][package.install_id]))
+      return;
+    const auto systems = wanted_systems(wanted->second, manifest_, resolver_);
+    if (std::ranges::find(systems, package.system) == systems.end() &&
+        systems_are_named(wanted->second, manifest_))
+      return;
+    packages_.push_back(with_priority(package, wanted->second.priority));
+  }
+
+  static LockedPackage with_priority(LockedPackage package, int priority) {
+    if (package.priority == priority) return package;
+    package.priority = priority;
+    package.json["priority"] = priority;
+    return package;
+  }
+
+  bool is_locked(const std::string& id, const std::string& system) const {
+    return std::ranges::any_of(
+        packages_, [&](const auto& package) { return package.install_id == id && package.system == system; });
+  }
+
+  bool is_locked(const std::string& id) const {
+    return std::ranges::any_of(packages_, [&](const auto& package) { return package.install_id == id; });
+  }
+
+  void complete(const std::string& id, const InstallDescriptor& descriptor) {
+    const bool named = systems_are_named(descriptor, manifest_);
+    // What was locked for some of the systems that nobody has named was locked for those that had it.
+    if (!named && is_locked(id) && request_.only_system.empty()) return;
+    std::vector<LockedPackage> found;
+    std::vector<std::string> missing;
+    std::optional<Error> first_error;
+    for (const auto& system : wanted_systems(descriptor, manifest_, resolver_)) {
+      if (is_locked(id, system)) continue;
+      if (!request_.only_system.empty() && system != request_.only_system) continue;
+      try {
+        found.push_back(with_priority(resolved(id, descriptor, system), descriptor.priority));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::not_found) throw;
+        if (!first_error || system == current_system()) first_error = error;
+        missing.push_back(system);
+      }
+    }
+    if (first_error && found.empty() && !is_locked(id)) throw *first_error;
+    if (first_error && named) refuse(id, descriptor, found, missing);
+    for (LockedPackage& package : found) insert(std::move(package));
+  }
+
+  [[noreturn]] void refuse(const std::string& id, const InstallDescriptor& descriptor,
+                           const std::vector<LockedPackage>& found,
+                           const std::vector<std::string>& missing) const {
+    std::vector<std::string> have;
+    for (const auto& system : wanted_systems(descriptor, manifest_, resolver_))
+      if (is_locked(id, system) ||
+          std::ranges::any_of(found, [&](const auto& package) { return package.system == system; }))
+        have.push_back('"' + system + '"');
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format("{}: there is no package '{}' for {}", place_of(manifest_, "install." + id),
+                    printable(id), fmt::join(missing, ", ")),
+        fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
+  }
+
+  LockedPackage resolved(const std::string& id, const InstallDescriptor& descriptor,
+                         const std::string& system) const {
+    if (descriptor.store_path) return store_path_package(id, descriptor, system);
+    if (descriptor.flake)
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("{}: '{}' is a flake, which only Nix can evaluate",
+                              place_of(manifest_, "install." + id), printable(id)),
+                  "Lock the environment with Flox, or build the flake with Nix and install its store path.");
+    return resolver_.resolve(id, descriptor, system);
+  }
+
+  void insert(LockedPackage package) {
+    const auto before = std::ranges::find_if(packages_, [&](const LockedPackage& other) {
+      return std::tie(package.install_id, package.system) < std::tie(other.install_id, other.system);
+    });
+    packages_.insert(before, std::move(package));
+  }
+
+  const LockRequest& request_;
+  const Manifest& manifest_;
+  Resolver& resolver_;
+  std::vector<LockedPackage> packages_;
+};
+
+}  // namespace
+
+bool locks(const Lockfile& lock, const Manifest& manifest) {
+  const json* const composer = composer_of(lock);
+  return without_empty(composer == nullptr ? lock.manifest : *composer) == without_empty(manifest.json);
+}
+
+Lockfile make_lock(const LockRequest& request, Resolver& resolver) {
+  Lockfile lock = begin_lock(request);
+  Manifest merged = Manifest::from_json(lock.manifest);
+  merged.places = request.wanted.places;
+  lock.packages = PackageList(request, merged, resolver).make();
+  return lock;
+}
+
+PackageSystems systems_of_package(std::string_view install_id, const InstallDescriptor& descriptor,
+                                  const Manifest& manifest, Resolver& resolver) {
+  PackageSystems result{.wanted = wanted_systems(descriptor, manifest, resolver), .found = {}};
+  if (descriptor.store_path) {
+    result.found = result.wanted;
+    return result;
+  }
+  std::optional<Error> first_error;
+  for (const auto& system : result.wanted) {
+    try {
+      resolver.resolve(install_id, descriptor, system);
+      result.found.push_back(system);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      if (!first_error || system == current_system()) first_error = error;
+    }
+  }
+  if (result.found.empty() && first_error) throw *first_error;
+  return result;
+}
+
+}  // namespace flox::env

@@ -1,0 +1,57 @@
+// From a manifest to its lock: what is kept of the lock before, and what is resolved.
+#pragma once  // Not fuzzed: manifests and locks come parsed (env/manifest.h, env/lockfile.h).
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/lockfile.h"
+#include "env/manifest.h"
+
+namespace flox::env {
+
+// Names to store paths. The laptop asks the catalog; a pod asks floxd.
+class Resolver {
+ public:
+  virtual ~Resolver() = default;
+  // Best match for the descriptor on this system (and this CPU). Throws Error(not_found) naming what is
+  // unknown (with the closest names or the versions there are as advice), unavailable if nobody answers.
+  virtual LockedPackage resolve(std::string_view install_id, const InstallDescriptor& descriptor,
+                                std::string_view system) = 0;
+  // The systems of an environment whose manifest names none.
+  virtual std::vector<std::string> systems() const { return default_systems(); }
+};
+
+// Whether the lock was made for this manifest. Tables and lists that are empty do not count: Flox writes some
+// into locks. Of an environment with [include], the manifest that includes is compared.
+bool locks(const Lockfile& lock, const Manifest& manifest);
+
+struct LockRequest {
+  const Manifest& wanted;
+  // What the environment has now. Packages whose descriptors stay, stay as they are locked, for every system.
+  const std::optional<Lockfile>& old_lock;
+  const std::optional<Manifest>& old_manifest;
+  // What is to be resolved anew though it is locked; by default nothing.
+  std::function<bool(const std::string& install_id)> anew;
+  // Resolve for this system only, and leave out what is not locked for others: for those who write no lock.
+  std::string only_system;
+};
+
+// The lock for the wanted manifest. Members that this project does not know stay as they were, and so does
+// what [include] brought. Without options.systems (and systems of its own) a package is locked for those of
+// resolver.systems() that have it, of which there must be one. Throws Error: not_found, also if a system that
+// the manifest names has no such package; invalid_input for what only Flox can lock ([include], flakes), with
+// its place; what `resolver` throws.
+Lockfile make_lock(const LockRequest& request, Resolver& resolver);
+
+// The systems that the manifest has the package locked for (those of the descriptor, or of the manifest), and
+// of these the ones for which there is such a package. Throws what `resolver` throws, not_found only if no
+// system has it.
+struct PackageSystems {
+  std::vector<std::string> wanted, found;
+};
+PackageSystems systems_of_package(std::string_view install_id, const InstallDescriptor& descriptor,
+                                  const Manifest& manifest, Resolver& resolver);
+
+}  // namespace flox::env

@@ -1,0 +1,29 @@
+// Answers that need not be sent again: entity tags, If-None-Match and If-Match (RFC 9110, section 13), and
+// for how long an answer may be kept (RFC 9111).
+#pragma once  // Fuzzed by fuzz/entity_tags.cc.
+
+#include <string>
+#include <string_view>
+
+#include "base/net/server/http_server.h"
+
+namespace flox::server {
+
+// Of a content: a quoted digest. A strong tag.
+std::string entity_tag(std::string_view content);
+
+// Whether a list of If-None-Match has the tag, by the weak comparison; of If-Match by the strong one, which a
+// weak tag never satisfies. "*" has any. A list that cannot be read has none.
+bool has_tag_weakly(std::string_view list, std::string_view tag);
+bool has_tag_strongly(std::string_view list, std::string_view tag);
+
+// What is said of an answer to GET or HEAD unless its function says it: `no-cache` (keep it, and ask whether
+// it is still so) and, of what is in memory, an entity tag. With a token the answer is that token's own.
+void describe_keeping(const ServerRequest& request, ServerResponse& response);
+// The answer, or 304 without content if the request says that the client has it.
+ServerResponse unless_known(const ServerRequest& request, ServerResponse response);
+
+// Cache-Control of what never changes under its address: a NAR, a version of root.json.
+std::string immutable_for(const ServerRequest& request);
+
+}  // namespace flox::server

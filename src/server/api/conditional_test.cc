@@ -1,0 +1,62 @@
+#include "server/api/conditional.h"
+
+#include <gtest/gtest.h>
+
+namespace flox::server {
+namespace {
+
+ServerRequest get(const std::string& field = {}, const std::string& value = {}) {
+  ServerRequest request{.method = "GET", .path = "/"};
+  if (!field.empty()) request.headers[field] = value;
+  return request;
+}
+
+// As the API answers a request.
+ServerResponse answer(const ServerRequest& request, ServerResponse response) {
+  describe_keeping(request, response);
+  return unless_known(request, std::move(response));
+}
+
+TEST(Conditional, one_content_has_one_tag) {
+  EXPECT_EQ(entity_tag("one"), entity_tag("one"));
+  EXPECT_NE(entity_tag("one"), entity_tag("two"));
+  EXPECT_EQ(entity_tag("").size(), 34U);
+}
+
+TEST(Conditional, lists_of_tags_are_read_as_rfc_9110_has_them) {
+  for (const char* list :
+       {"*", "\"a\"", " \"a\" ", "\"b\", \"a\"", "\"b\",\"a\"", "\"a\",,\"c\"", "\"x,y\", \"a\""})
+    EXPECT_TRUE(has_tag_weakly(list, "\"a\"") && has_tag_strongly(list, "\"a\"")) << list;
+  for (const char* list : {"", "a", "\"a", "\"b\"", "\"A\"", "\"b\" \"a\"", "*, \"b\"", "w/\"a\"", "\"a\" x"})
+    EXPECT_FALSE(has_tag_weakly(list, "\"a\"") || has_tag_strongly(list, "\"a\"")) << list;
+  EXPECT_TRUE(has_tag_weakly("W/\"a\"", "\"a\""));
+  EXPECT_TRUE(has_tag_weakly("\"a\"", "W/\"a\""));
+  EXPECT_FALSE(has_tag_strongly("W/\"a\"", "\"a\""));
+  EXPECT_FALSE(has_tag_strongly("W/\"a\"", "W/\"a\""));
+}
+
+TEST(Conditional, what_the_client_has_is_not_sent_again) {
+  const ServerResponse first = answer(get(), {.body = "text"});
+  EXPECT_EQ(first.headers.at("ETag"), entity_tag("text"));
+  const ServerResponse again = answer(get("if-none-match", first.headers.at("ETag")), {.body = "text"});
+  EXPECT_EQ(again.status, 304);
+  EXPECT_EQ(again.body, "");
+  EXPECT_EQ(again.headers.at("ETag"), entity_tag("text"));
+  EXPECT_EQ(answer(get("if-none-match", first.headers.at("ETag")), {.body = "other"}).status, 200);
+  EXPECT_EQ(answer(get("if-none-match", "*"), {.status = 404, .body = "no"}).status, 404);
+}
+
+TEST(Conditional, what_may_be_kept_is_said_truly) {
+  EXPECT_EQ(answer(get(), {.body = "text"}).headers.at("Cache-Control"), "public, no-cache");
+  EXPECT_EQ(answer(get(), {.body = "text"}).headers.at("Vary"), "Authorization");
+  EXPECT_EQ(answer(get("authorization", "Bearer x"), {.body = "text"}).headers.at("Cache-Control"),
+            "private, no-cache");
+  const ServerResponse secret = answer(get(), {.body = "text", .headers = {{"Cache-Control", "no-store"}}});
+  EXPECT_EQ(secret.headers.at("Cache-Control"), "no-store");
+  EXPECT_FALSE(secret.headers.contains("ETag"));
+  EXPECT_EQ(immutable_for(get()), "public, max-age=31536000, immutable");
+  EXPECT_EQ(immutable_for(get("authorization", "Bearer x")), "private, max-age=31536000, immutable");
+}
+
+}  // namespace
+}  // namespace flox::server

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/log.h"
+#include "server/commands.h"
+#include "server/storage.h"
+#include "server/transfer/import.h"
+
+namespace flox::server {
+namespace {
+
+struct ImportCommand {
+  std::filesystem::path directory;
+  std::string sha256;
+};
+
+void run_import(const ServerSettings& settings, const ImportCommand& command) {
+  const RegisteredKeys keys(settings.trusted_keys);
+  if (keys.empty())
+    log::warning(
+        "development mode: no --trusted-key is registered, so signatures of store paths are not verified");
+  const auto database = open_storage_database(settings);
+  const auto files = open_storage_files(settings, Use::transfer);
+  NarRecords nars(*database);
+  CacheFiles cache(*files, nars, keys, cache_limits(settings));
+  const ImportResult result = import_catalog(command.directory, command.sha256,
+                                             {.database = *database, .cache = cache, .keys = keys});
+  fmt::print("imported {} records ({} new) and {} files ({} store paths are new) from {}\n", result.rows,
+             result.rows_added, result.files, result.paths_copied, command.directory.string());
+  for (const std::string& key : result.timestamp_keys) fmt::print("timestamps of {}\n", key);
+}
+
+}  // namespace
+
+void add_import_command(CLI::App& app, const ServerSettings& settings, std::function<void()>& work) {
+  auto* command = app.add_subcommand("import", "Import an exported catalog into an empty one.");
+  command->fallthrough();
+  command->footer(
+      "The options of flox-catalog say where the catalog is to be, and with --trusted-key whose signatures\n"
+      "of store paths count. Nothing appears before all of it has been verified. Interrupted, it goes on\n"
+      "when it is run again.\n\n"
+      "Example:\n"
+      "  flox-catalog import /backup/catalog --data /var/lib/flox/catalog --trusted-key \"$(cat "
+      "ops-1.pub)\"");
+  const auto options = std::make_shared<ImportCommand>();
+  command->add_option("DIRECTORY", options->directory, "Directory of the export.")->required();
+  command->add_option("--sha256", options->sha256, "SHA-256 that the export told; another one is refused.");
+  command->callback(
+      [&settings, &work, options] { work = [&settings, options] { run_import(settings, *options); }; });
+}
+
+}  // namespace flox::server

@@ -1,0 +1,130 @@
+#include "server/transfer/copy_paths.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "nix/cache_layout.h"
+#include "store/local/parallel.h"
+#include "store/local/reference_order.h"
+
+namespace flox::server {
+namespace {
+
+class PathCopier {
+ public:
+  PathCopier(store::BinaryCache& from, CacheFiles& to, const CopyOptions& options)
+      : from_(from), to_(to), options_(options) {}
+
+  CopiedPaths run(const nix::StorePathSet& paths) {
+    find(paths);
+    std::vector<nix::PathInfo> infos;
+    infos.reserve(missing_.size());
+    for (const auto& [path, narinfo] : missing_) infos.push_back(narinfo.info);
+    const auto order = store::in_reference_order(infos);
+    copy_nars();
+    for (const nix::PathInfo* info : order) write(missing_.at(info->path));
+    return result_;
+  }
+
+ private:
+  // What is to be copied: a path that is there is there with its closure.
+  void find(const nix::StorePathSet& paths) {
+    nix::StorePathSet seen = paths;
+    std::vector<nix::StorePath> open(paths.begin(), paths.end());
+    while (!open.empty()) {
+      const nix::StorePath path = open.back();
+      open.pop_back();
+      auto present = to_.narinfo(path);
+      if (present && !options_.merge_signatures) {
+        ++result_.present;
+        continue;
+      }
+      auto narinfo = from_.query(path);
+      if (!narinfo)
+        throw Error(ErrorKind::not_found, fmt::format("{} is not in {}", path.to_string(), from_.url()),
+                    "Name a cache that has the whole closure.");
+      for (const auto& reference : narinfo->info.references)
+        if (seen.insert(reference).second) open.push_back(reference);
+      if (present) {
+        ++result_.present;
+        if (present->info.fingerprint() != narinfo->info.fingerprint())
+          fail(ErrorKind::conflict, "{} is here already, with other content", path.to_string());
+        // Its NAR stays as it is here.
+        present->info.signatures = std::move(narinfo->info.signatures);
+        narinfo = std::move(present);
+      } else {
+        ++result_.copied;
+        wanted_.push_back(path);
+      }
+      missing_.emplace(path, *std::move(narinfo));
+    }
+  }
+
+  void copy_nars() {
+    std::atomic<size_t> next = 0;
+    std::atomic<bool> stop = false;
+    store::run_workers(
+        static_cast<unsigned>(std::min<size_t>(options_.workers, wanted_.size())),
+        [&](unsigned) {
+          const auto own = from_.clone();
+          for (size_t i; !stop && (i = next++) < wanted_.size();) copy_nar(*own, missing_.at(wanted_[i]));
+        },
+        [&] { stop = true; });
+  }
+
+  void copy_nar(store::BinaryCache& from, nix::NarInfo& narinfo) {
+    in_context(fmt::format("copying {}", narinfo.info.path.to_string()), [&] {
+      if (const auto known = nix::NarFileName::parse(narinfo.url);
+          known && narinfo.file_hash == known->file_hash && narinfo.file_size && to_.find(narinfo.url))
+        return;  // an earlier attempt brought it
+      const auto upload = to_.begin(nix::nar_file_name({}, narinfo.compression));
+      Sha256 hash;
+      uint64_t size = 0;
+      from.fetch(narinfo, [&](std::string_view piece) {
+        hash.update(piece);
+        size += piece.size();
+        upload->write(piece);
+      });
+      const Sha256Digest digest = hash.finish();
+      if ((narinfo.file_hash && *narinfo.file_hash != digest) ||
+          (narinfo.file_size && *narinfo.file_size != size))
+        fail(ErrorKind::untrusted, "{} of {} is not the file that its narinfo announces", narinfo.url,
+             from.url());
+      narinfo.file_hash = digest;
+      narinfo.file_size = size;
+      narinfo.url = nix::nar_file_name(digest, narinfo.compression);
+      to_.accept(narinfo.url, *upload);
+      const std::lock_guard lock(mutex_);
+      result_.bytes += size;
+    });
+  }
+
+  void write(const nix::NarInfo& narinfo) {
+    const std::string name = nix::narinfo_name(narinfo.info.path);
+    const auto upload = to_.begin(name);
+    upload->write(narinfo.to_string());
+    to_.accept(name, *upload);
+  }
+
+  store::BinaryCache& from_;
+  CacheFiles& to_;
+  const CopyOptions& options_;
+  std::map<nix::StorePath, nix::NarInfo> missing_;
+  std::vector<nix::StorePath> wanted_;  // whose NARs are missing
+  std::mutex mutex_;                    // of the result's bytes
+  CopiedPaths result_;
+};
+
+}  // namespace
+
+CopiedPaths copy_paths(store::BinaryCache& from, CacheFiles& to, const nix::StorePathSet& paths,
+                       const CopyOptions& options) {
+  return in_context(fmt::format("copying from {}", from.url()),
+                    [&] { return PathCopier(from, to, options).run(paths); });
+}
+
+}  // namespace flox::server

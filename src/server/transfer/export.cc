@@ -1,0 +1,210 @@
+#include "server/transfer/export.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
+
+#include "base/data/bytes.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/os/file.h"
+#include "nix/cache_info.h"
+#include "nix/cache_layout.h"
+#include "nix/narinfo.h"
+#include "server/transfer/export_format.h"
+#include "server/transfer/json_lines.h"
+
+namespace flox::server {
+namespace {
+
+constexpr size_t narinfos_read_at_once = 500;
+constexpr const char* unfinished = ".new";  // what a file is called until it is whole
+
+struct ExportedFile {
+  std::string sha256;
+  uint64_t size = 0;
+};
+
+Directory open_export(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail_errno(errno, "making {}", path.string());
+  Directory directory(path);
+  if (::flock(directory.fd(), LOCK_EX | LOCK_NB) != 0)
+    throw Error(ErrorKind::conflict, fmt::format("another export writes {}", path.string()),
+                "Wait until it has ended.");
+  const std::set<std::string> ours = {export_name, records_directory, export_cache};
+  for (const std::string& name : directory.names())
+    if (!ours.contains(name))
+      throw Error(ErrorKind::conflict,
+                  fmt::format("{} has a '{}', which is no part of an export", path.string(), name),
+                  "Export into a directory of its own.");
+  return directory;
+}
+
+class Exporter {
+ public:
+  Exporter(Database& database, const ObjectStore& files, const fs::path& path)
+      : database_(database),
+        store_(files),
+        directory_(open_export(path)),
+        records_(directory_.make_directory(records_directory, 0700)),
+        cache_(directory_.make_directory(export_cache, 0700)),
+        nars_(cache_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1), 0700)) {}
+
+  ExportResult run() {
+    const Table& readers = *find_table("cache_readers");
+    database_.read([&](Session& session) {
+      index_ = {};
+      for (const Table& table : carried_tables())
+        if (&table != &readers) export_table(session, table);
+    });
+    // After the records: whatever they need is there. Who may read a file is recorded before it appears, so
+    // what is read after the files knows them all.
+    export_files();
+    database_.read([&](Session& session) { export_table(session, readers); });
+    write_index();
+    remove_others();
+    return result_;
+  }
+
+ private:
+  template <typename Fill>
+  void write_records(const Table& table, Fill&& fill) {
+    const std::string temporary = std::string(table.name) + unfinished;
+    records_.remove(temporary);
+    JsonLinesWriter lines(records_.open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    in_context(fmt::format("exporting {}", table.name), [&] { fill(lines); });
+    ExportedTable written{.sha256 = to_hex(bytes_of(lines.finish()))};
+    written.rows = lines.count();
+    written.size = lines.size();
+    const std::string name = records_file(table.name, written.sha256);
+    records_.rename(temporary, directory_, name);
+    index_.tables[std::string(table.name)] = std::move(written);
+  }
+
+  void export_table(Session& session, const Table& table) {
+    write_records(table, [&](JsonLinesWriter& lines) {
+      read_table(session, table, [&](const TableRow& row) { lines.write(json_of_row(table, row)); });
+    });
+  }
+
+  void export_files() {
+    cache_.write_file(nix::cache_info_name,
+                      nix::CacheInfo{.want_mass_query = true, .priority = 30}.to_string());
+    std::vector<std::string> names;
+    store_.list_narinfos([&](const std::string& name, const ObjectStatus&) { names.push_back(name); });
+    std::ranges::sort(names);
+    for (size_t first = 0; first < names.size(); first += narinfos_read_at_once) {
+      const size_t end = std::min(first + narinfos_read_at_once, names.size());
+      const std::vector<std::string> some(names.begin() + static_cast<ptrdiff_t>(first),
+                                          names.begin() + static_cast<ptrdiff_t>(end));
+      const auto objects = store_.read_all(some, nix::max_narinfo_size);
+      for (size_t i = 0; i < some.size(); ++i)
+        if (objects[i]) export_path(some[i], objects[i]->text);
+    }
+    write_records(files_table(), [&](JsonLinesWriter& lines) {
+      for (const auto& [name, file] : exported_)
+        lines.write({{"name", name}, {"sha256", file.sha256}, {"size", file.size}});
+    });
+  }
+
+  // A narinfo that is damaged, or whose NAR is missing, is no use to anyone, here as in the catalog.
+  void export_path(const std::string& name, const std::string& text) {
+    std::string nar;
+    try {
+      nar = nix::NarInfo::parse(text).url;
+    } catch (const Error& error) {
+      return log::warning("{} is left out: {}", name, error.what());
+    }
+    const auto nar_name = nix::NarFileName::parse(nar);
+    const auto status = nar_name && !exported_.contains(nar) ? store_.status(nar) : std::nullopt;
+    if (!nar_name || (!status && !exported_.contains(nar)))
+      return log::warning("{} is left out: its NAR is missing", name);
+    if (status) export_nar(nar, *nar_name, status->size);
+    cache_.write_file(name, text, 0600);
+    exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(sha256(text))), .size = text.size()});
+  }
+
+  void export_nar(const std::string& name, const nix::NarFileName& parsed, uint64_t size) {
+    const std::string file = name.substr(nix::nar_directory.size());
+    if (!is_whole(file, parsed, size)) {
+      const std::string temporary = file + unfinished;
+      nars_.remove(temporary);
+      const Fd fd = nars_.open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
+      Sha256 hash;
+      store_.stream(name, [&](std::string_view piece) {
+        hash.update(piece);
+        write_all(fd.get(), piece);
+      });
+      if (hash.finish() != parsed.file_hash) {
+        nars_.remove(temporary);
+        throw Error(ErrorKind::untrusted,
+                    fmt::format("{} of the catalog is damaged: its hash is not what its name says", name),
+                    "Restore the file, or remove it and publish again what needs it.");
+      }
+      nars_.rename(temporary, nars_, file);
+      ++result_.files_copied;
+    }
+    exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(parsed.file_hash)), .size = size});
+  }
+
+  // Whether an earlier export has copied it.
+  bool is_whole(const std::string& file, const nix::NarFileName& parsed, uint64_t size) const {
+    const auto status = nars_.status(file);
+    if (!status || !S_ISREG(status->st_mode) || static_cast<uint64_t>(status->st_size) != size) return false;
+    const Fd fd = nars_.open(file, O_RDONLY);
+    Sha256 hash;
+    std::string buffer(128 * 1024, '\0');
+    while (const size_t count = read_some(fd.get(), buffer.data(), buffer.size()))
+      hash.update(std::string_view(buffer).substr(0, count));
+    return hash.finish() == parsed.file_hash;
+  }
+
+  void write_index() {
+    const std::string text = index_.to_string();
+    // All that it names, before it.
+    if (::syncfs(directory_.fd()) != 0) fail_errno(errno, "writing {} to disk", directory_.name());
+    directory_.write_file(export_name, text, 0600);
+    if (::fsync(directory_.fd()) != 0) fail_errno(errno, "writing {} to disk", directory_.name());
+    result_.sha256 = to_hex(bytes_of(sha256(text)));
+    for (const auto& [name, table] : index_.tables)
+      if (name != files_table().name) result_.rows += table.rows;
+    result_.files = exported_.size();
+    for (const auto& [name, file] : exported_) result_.bytes += file.size;
+  }
+
+  void remove_others() const {
+    std::set<std::string> records;
+    for (const auto& [name, table] : index_.tables)
+      records.insert(fs::path(records_file(name, table.sha256)).filename());
+    for (const std::string& name : records_.names())
+      if (!records.contains(name)) records_.remove(name);
+    for (const std::string& name : cache_.names(most_files_listed))
+      if (name != "nar" && name != nix::cache_info_name && !exported_.contains(name)) cache_.remove(name);
+    for (const std::string& name : nars_.names(most_files_listed))
+      if (!exported_.contains(std::string(nix::nar_directory) + name)) nars_.remove(name);
+  }
+
+  Database& database_;
+  const ObjectStore& store_;
+  Directory directory_, records_, cache_, nars_;
+  ExportIndex index_;
+  std::map<std::string, ExportedFile> exported_;  // by name in the cache
+  ExportResult result_;
+};
+
+}  // namespace
+
+ExportResult export_catalog(Database& database, const ObjectStore& files,
+                            const std::filesystem::path& directory) {
+  return in_context(fmt::format("exporting to {}", directory.string()),
+                    [&] { return Exporter(database, files, directory).run(); });
+}
+
+}  // namespace flox::server
