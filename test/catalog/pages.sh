@@ -73,6 +73,7 @@ says /packages/web "demo-1"
 says /packages/web "flox install web@1.1"
 says /packages/web "busybox-static"
 says /packages/web "Attested by"
+says /packages/evil "<dt>Built as</dt><dd>web 1.1</dd>"
 says /packages/web "flox.dev/environment: &quot;web@1.1&quot;"
 says "/packages/web?version=1.0" "flox install web@1.0"
 says /packages/evil 'class="badge warn">Not signed<'
@@ -183,8 +184,8 @@ says /packages/web "Signature does not stand"
 says /packages/web "Nodes refuse it"
 
 step "a catalog whose files are away still has pages, and says so"
-mv "$WORLD/catalog/cache" "$WORLD/catalog/away"
+mv "$WORLD/catalog/cache/nar" "$WORLD/catalog/cache/away"
 equal "$(look /status)" 503
 contains "$(body)" "Not available"
-mv "$WORLD/catalog/away" "$WORLD/catalog/cache"
+mv "$WORLD/catalog/cache/away" "$WORLD/catalog/cache/nar"
 says /status "Everything works."

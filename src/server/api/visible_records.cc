@@ -9,8 +9,13 @@ std::vector<catalog::PackageBuild> VisibleRecords::builds(const std::string& nam
 
 std::vector<catalog::PackageBuild> VisibleRecords::search(std::string_view term,
                                                           std::string_view system) const {
+  return all_matching(term, system);
+}
+
+std::vector<catalog::PackageBuild> VisibleRecords::all_matching(std::string_view term,
+                                                                std::string_view system) const {
   auto found = records_.search(term, system);
-  if (!hidden_.empty()) std::erase_if(found, [&](const auto& build) { return hidden_.contains(build.name); });
+  std::erase_if(found, [&](const auto& build) { return hidden_.contains(build.name); });
   return found;
 }
 

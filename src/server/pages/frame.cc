@@ -1,7 +1,5 @@
 #include "server/pages/frame.h"
 
-#include <algorithm>
-
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/foreign_error.h"
@@ -37,13 +35,6 @@ const Asset& icon_asset() {
   return asset;
 }
 
-// If-None-Match (RFC 9110, section 13.1.2): a list of tags, or '*'.
-bool has_it(const ServerRequest& request, const std::string& tag) {
-  const auto field = request.headers.find("if-none-match");
-  if (field == request.headers.end()) return false;
-  return field->second == "*" || field->second.find('"' + tag + '"') != std::string::npos;
-}
-
 Html nav_link(const char* text, const Address& address, bool is_here) {
   if (is_here) return el("a", {Attribute::href(address), {"aria-current", "page"}}, text);
   return el("a", {Attribute::href(address)}, text);
@@ -69,7 +60,7 @@ Html footer() {
 
 }  // namespace
 
-ServerResponse for_browsers(ServerResponse response, const Call& call) {
+ServerResponse for_browsers(ServerResponse response) {
   auto& headers = response.headers;
   headers["Content-Security-Policy"] = security_policy;
   headers["X-Content-Type-Options"] = "nosniff";
@@ -78,24 +69,11 @@ ServerResponse for_browsers(ServerResponse response, const Call& call) {
   headers["Cross-Origin-Opener-Policy"] = "same-origin";
   headers["Cross-Origin-Resource-Policy"] = "same-origin";
   headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()";
-  if (!headers.contains("Cache-Control")) {
-    headers["Cache-Control"] = call.caller().is_nobody() ? "public, no-cache" : "private, no-cache";
-    headers["Vary"] = "Authorization";
-  }
-  if (response.status != 200) {
-    headers["Cache-Control"] = "no-store";
-    return response;
-  }
-  const std::string tag = digest_of(response.body);
-  headers["ETag"] = '"' + tag + '"';
-  if (has_it(call.request(), tag)) {
-    response.status = 304;
-    response.body.clear();
-  }
+  if (response.status != 200) headers["Cache-Control"] = "no-store";
   return response;
 }
 
-ServerResponse answer(const WebPage& page, const Call& call) {
+ServerResponse answer(const WebPage& page) {
   const Html document =
       el("html", {{"lang", "en"}},
          el("head", {}, el("meta", {{"charset", "utf-8"}}), el("title", {}, page.title, " · Catalog"),
@@ -108,8 +86,7 @@ ServerResponse answer(const WebPage& page, const Call& call) {
             header(page.section),
             el("main", {{"id", "main"}, {"tabindex", "-1"}, {"class", "wide"}}, page.main), footer()));
   return for_browsers(
-      {.status = page.status, .content_type = "text/html; charset=utf-8", .body = Html::document(document)},
-      call);
+      {.status = page.status, .content_type = "text/html; charset=utf-8", .body = Html::document(document)});
 }
 
 ServerResponse answer(const Call& call, const std::function<WebPage()>& make) {
@@ -118,12 +95,12 @@ ServerResponse answer(const Call& call, const std::function<WebPage()>& make) {
     main += el("p", {{"class", "lead"}}, text);
     if (!advice.empty()) main += el("p", {}, advice);
     main += el("p", {}, el("a", {Attribute::href(Address({}))}, "Search the catalog"));
-    ServerResponse response = answer({.title = title, .main = std::move(main), .status = status}, call);
+    ServerResponse response = answer({.title = title, .main = std::move(main), .status = status});
     if (status == 503) response.headers["Retry-After"] = "1";
     return response;
   };
   try {
-    return answer(make(), call);
+    return answer(make());
   } catch (const Error& error) {
     const int status = status_of(error);
     if (status < 500)
@@ -143,11 +120,10 @@ Address icon_address() { return Address({"assets", icon_asset().name}); }
 
 void add_asset_routes(Router& router) {
   for (const Asset* asset : {&style_asset(), &icon_asset()})
-    router.add("GET", "/assets/" + asset->name, Scope::anyone, no_body(), [asset](const Call& call) {
+    router.add("GET", "/assets/" + asset->name, Scope::anyone, no_body(), [asset](const Call&) {
       return for_browsers({.content_type = asset->content_type,
                            .body = std::string(asset->content),
-                           .headers = {{"Cache-Control", "public, max-age=31536000, immutable"}}},
-                          call);
+                           .headers = {{"Cache-Control", "public, max-age=31536000, immutable"}}});
     });
 }
 

@@ -19,13 +19,14 @@ struct WebPage {
   int status = 200;
 };
 
-// The page as a document. What depends on who asks is kept by no shared cache.
-ServerResponse answer(const WebPage& page, const Call& call);
+// The page as a document.
+ServerResponse answer(const WebPage& page);
 // Runs `make`; what it throws becomes a page for people with the status of its kind. What went wrong inside
 // is logged and not told.
 ServerResponse answer(const Call& call, const std::function<WebPage()>& make);
-// Adds what every answer to a browser has, an ETag among them; becomes 304 where the browser has it already.
-ServerResponse for_browsers(ServerResponse response, const Call& call);
+// Adds the fields that keep a browser from doing what no page wants. How long an answer is kept, and its
+// entity tag, the API adds (server/api/conditional.h).
+ServerResponse for_browsers(ServerResponse response);
 
 // The style sheet and the icon: files whose names change with their contents.
 void add_asset_routes(Router& router);

@@ -32,7 +32,7 @@ ServerResponse bill_of_materials(PagesContext& pages, const Call& call, const st
                       : trust::to_cyclonedx(*bill, build.published_at)};
   response.headers["Content-Disposition"] = fmt::format(
       "attachment; filename=\"{}-{}.{}.json\"", file_name(build.name), file_name(build.version), format);
-  return for_browsers(std::move(response), call);
+  return for_browsers(std::move(response));
 }
 
 }  // namespace flox::server

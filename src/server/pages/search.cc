@@ -45,7 +45,7 @@ std::vector<Match> matches_of(const VisibleRecords& records, const std::string& 
                               const std::string& system) {
   std::vector<Match> matches;
   auto systems = records.systems(term);
-  for (auto& build : records.search(term, system)) {
+  for (auto& build : records.all_matching(term, system)) {
     auto found = systems.find(build.name);
     matches.push_back({.build = std::move(build), .systems = {}});
     if (found != systems.end()) matches.back().systems = std::move(found->second);

@@ -92,6 +92,7 @@ button:hover { filter: brightness(1.08); }
   .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 3rem; }
 }
 .pair h3 { margin-top: .25rem; }
+.pair + p { margin-top: 1.25rem; }
 .facets h2 { font-size: .8125rem; font-weight: 600; color: var(--soft); letter-spacing: 0; margin: 0 0 .4rem; }
 .facets ul { list-style: none; margin: 0 0 1.25rem; padding: 0; display: flex; flex-wrap: wrap; gap: .35rem; }
 .facets a { display: flex; gap: .5rem; justify-content: space-between; padding: .22rem .6rem; border: 1px solid var(--line);

@@ -41,6 +41,8 @@ Html inputs_view(const trust::BuildProvenance& provenance) {
 Html attestation_view(const std::string& key, const trust::BuildProvenance& provenance, bool is_verified) {
   Html facts =
       fact("Attested by", Html(key + (is_verified ? "" : " (not verified: the catalog has no keys)")));
+  // Of another package than this page's, if somebody has published its path under another name.
+  if (!provenance.package.empty()) facts += fact("Built as", provenance.package + " " + provenance.version);
   if (!provenance.builder.empty())
     facts += fact("Builder",
                   Html(provenance.builder +
