@@ -145,7 +145,7 @@ call 200 GET /api/v1/trust/online-key
 call 404 GET /api/v1/trust/acme/root
 flox trust init acme --signing-key "$key" >"$dir/fingerprint" 2>"$dir/said"
 flox trust publish acme 2>"$dir/said"
-for file in root root/1 targets 'evidence?name=packages/web'; do call 200 GET "/api/v1/trust/acme/$file"; done
+for file in root root/1 targets names 'evidence?name=packages/web'; do call 200 GET "/api/v1/trust/acme/$file"; done
 call 400 GET /api/v1/trust/acme/root/one
 put_root() { call "$1" PUT /api/v1/trust/acme/root -H 'Content-Type: application/json' --data-binary "@$2"; }
 put_root 201 "$FLOX_TRUST_DIR/acme/repository/1.root.json"  # the same once more

@@ -101,4 +101,4 @@ equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(ask GET /api/v1/catalog/packages/web -H "traceparent: 00-66666666666666666666666666666666-$caller-01")" 200
 wait_until has_span 66666666666666666666666666666666 "$request"
 equal "$(spans_of 66666666666666666666666666666666 | wc -l)" "$(($(grep -c '^Span #' "$dir/collector.log") - before))"
-refused "not a URL" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --traces-to collector
+refused "the collector of traces: this is not the URL" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --traces-to collector
