@@ -113,6 +113,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif lie == "other-audience":
             claims["aud"] = "other"
         token = ".".join((encode({"alg": "ES256", "kid": "x"}), encode(claims), "AAAA"))
+        if lie == "code-escapes":
+            return self.reply({"error": "authorization_pending"}, 400)
         if lie == "escapes":
             return self.reply({"error": "\x1b]0;owned\x07", "error_description": "\x1b[31m" + "x" * 2_000}, 400)
         if lie == "token-redirects":
