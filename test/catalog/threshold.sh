@@ -117,5 +117,6 @@ on node flox pull acme/site -d "$dir/pulled" 2>"$dir/said"
 step "options that contradict each other, and an owner that is not there"
 refused "--prepare cannot be used together with --signed" publish 1.4 --prepare "$dir/a" --signed "$dir/b.json"
 refused "there is no owner here for whom to sign" alice env FLOX_OWNER= flox publish --store-path "$path" --name web --version 1.4 --prepare "$dir/a"
-refused "of one build at a time" alice flox publish a b --prepare "$dir/a"
+for name in a b; do jq -nc --arg n $name --arg p "$path" --arg s "$(uname -m)-linux" '{name: $n, version: "1.0", system: $s, outputs: {out: $p}}' >"$dir/project/result-$name.json"; done
+refused "of one build at a time" alice flox publish a b -d "$dir/project" --prepare "$dir/a"
 [ ! -e "$dir/a" ] || die "a refused preparation wrote a file"
