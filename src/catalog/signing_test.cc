@@ -225,23 +225,23 @@ TEST_F(SigningTest, no_generation_is_signed_but_the_next_one) {
 
 TEST_F(SigningTest, a_package_with_more_builds_than_a_file_holds_keeps_its_newest_versions) {
   std::vector<PackageBuild> builds;
-  for (int i = 0; i < 3'000; ++i) builds.push_back(build(fmt::format("1.{}", i)));
+  for (int i = 0; i < 5'000; ++i) builds.push_back(build(fmt::format("1.{}", i)));
   publish(builds);
   auto acme = signer();
-  const Error error = refusal([&] { publish_signed(acme, client_, build("1.3000")); });
+  const Error error = refusal([&] { publish_signed(acme, client_, build("1.5000")); });
   EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
-  EXPECT_THAT(error.what(), HasSubstr("packages/web of acme lists 3001 builds"));
+  EXPECT_THAT(error.what(), HasSubstr("packages/web of acme lists 5001 builds"));
   EXPECT_THAT(error.advice(), HasSubstr("--keep-versions"));
-  publish_signed(acme, client_, build("1.3000"), {.keep_versions = 100});
+  publish_signed(acme, client_, build("1.5000"), {.keep_versions = 100});
   EXPECT_EQ(published_.targets.size(), 100U);
-  EXPECT_TRUE(published_.targets.contains("1.2901/x86_64-linux/any"));
-  EXPECT_FALSE(published_.targets.contains("1.2900/x86_64-linux/any"));
-  EXPECT_TRUE(published_.targets.contains("1.3000/x86_64-linux/any"));
+  EXPECT_TRUE(published_.targets.contains("1.4901/x86_64-linux/any"));
+  EXPECT_FALSE(published_.targets.contains("1.4900/x86_64-linux/any"));
+  EXPECT_TRUE(published_.targets.contains("1.5000/x86_64-linux/any"));
   // A correction of an old line is listed, however old it is.
   publish_signed(acme, client_, build("0.1"), {.keep_versions = 2});
   EXPECT_EQ(published_.targets.size(), 2U);
   EXPECT_TRUE(published_.targets.contains("0.1/x86_64-linux/any"));
-  EXPECT_TRUE(published_.targets.contains("1.2999/x86_64-linux/any"));
+  EXPECT_TRUE(published_.targets.contains("1.4999/x86_64-linux/any"));
 }
 
 TEST_F(SigningTest, signing_for_an_owner_who_is_not_trusted_here_is_refused) {
