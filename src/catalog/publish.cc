@@ -5,8 +5,16 @@
 
 namespace flox::catalog {
 
-Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
-  return in_context(fmt::format("publishing {} {}", build.name, build.version), [&] {
+namespace {
+
+std::string what(const PackageBuild& build) {
+  return fmt::format("publishing {} {}", build.name, build.version);
+}
+
+}  // namespace
+
+Published upload(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
+  return in_context(what(build), [&] {
     nix::StorePathSet roots;
     for (const auto& [output, path] : build.outputs) roots.insert(path);
     nix::StorePathSet closure = store.closure(roots);
@@ -22,13 +30,22 @@ Published publish(const store::LocalStore& store, PackageBuild build, const Publ
                                : Attested::otherwise;
     }
     build.owner = with.signer == nullptr ? "" : with.signer->owner();
-    if (with.signer == nullptr)
-      with.client.publish(build);
-    else
-      publish_signed(*with.signer, with.client, build, with.start_over);
     published.build = std::move(build);
     return published;
   });
+}
+
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
+  Published published = upload(store, std::move(build), with);
+  in_context(what(published.build), [&] {
+    if (with.signer == nullptr)
+      with.client.publish(published.build);
+    else if (with.signed_copies.empty())
+      publish_signed(*with.signer, with.client, published.build, with.listing);
+    else
+      publish_joined(*with.signer, with.client, published.build, with.signed_copies);
+  });
+  return published;
 }
 
 }  // namespace flox::catalog

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "catalog/client.h"
 #include "catalog/signing.h"
@@ -31,10 +32,16 @@ struct PublishWith {
   store::BinaryCache& cache;
   const nix::SecretKey& key;         // signs store paths, and the provenance
   MetadataSigner* signer = nullptr;  // signs that the name is these paths; null: nobody does
-  bool start_over = false;           // MetadataSigner::sign_build
+  Listing listing = {};              // of which builds the package consists then
+  // A prepared name file that its holders have signed, in copies (MetadataSigner::join); empty: it is signed
+  // now.
+  std::vector<std::string> signed_copies = {};
   // How the build came about (trust/attestation/provenance.h); nothing: it is not known.
   std::optional<trust::BuildProvenance> provenance = std::nullopt;
 };
+
+// The part of publish() before the record: nobody finds the build by its name then.
+Published upload(const store::LocalStore& store, PackageBuild build, const PublishWith& with);
 
 // Uploads what the cache does not have yet, then the statement on how it was built, if there is one. Records
 // the build last, so that of every recorded path all can be fetched. Throws Error, and records nothing then.

@@ -2,7 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "base/printable.h"
 #include "catalog/answer_verifier.h"
 #include "trust/delegation.h"
 
@@ -11,6 +14,9 @@ namespace {
 
 // Of publishers that race one wins each time, so so many may race.
 constexpr int most_attempts = 20;
+// Bytes of a name file as a JSON text, as it stands in a request: the catalog takes 1 MiB of each. Some 2,000
+// builds.
+constexpr size_t largest_name_file = 960 << 10;
 
 trust::EnvironmentRecord record_of(const EnvironmentName& name, int64_t generation,
                                    const std::string& manifest, const env::Lockfile& lock) {
@@ -36,11 +42,54 @@ auto until_no_conflict(Attempt&& attempt) {
   }
 }
 
+// The version in the path of a target, VERSION/SYSTEM/VARIANT.
+std::string_view version_in(std::string_view path) {
+  const size_t variant = path.rfind('/');
+  return path.substr(0, variant == std::string_view::npos || variant == 0 ? 0 : path.rfind('/', variant - 1));
+}
+
+void keep_newest(trust::NameFile& file, size_t count, const std::string& published) {
+  std::vector<std::string> versions;
+  for (const auto& [path, target] : file.targets) versions.emplace_back(version_in(path));
+  std::ranges::sort(versions, [](const auto& a, const auto& b) { return compare_versions(a, b) > 0; });
+  versions.erase(std::ranges::unique(versions).begin(), versions.end());
+  if (versions.size() <= count) return;
+  versions.resize(count);
+  if (std::ranges::find(versions, published) == versions.end()) versions.back() = published;
+  std::erase_if(file.targets, [&](const auto& target) {
+    return std::ranges::find(versions, version_in(target.first)) == versions.end();
+  });
+}
+
+void require_size(const trust::NameFile& file) {
+  const size_t size = nlohmann::json(file.to_json().dump()).dump().size();
+  if (file.targets.size() <= trust::most_targets && size <= largest_name_file) return;
+  throw Error(
+      ErrorKind::invalid_input,
+      fmt::format("{} of {} lists {} builds: its signed file would have {} KiB, and the catalog takes {}",
+                  file.name, file.owner, file.targets.size(), size >> 10, largest_name_file >> 10),
+      "Pass --keep-versions N: what is older than the newest N versions is listed no more, and nobody can "
+      "install it then.");
+}
+
+void require_next(const trust::NameFile& file, uint64_t newest) {
+  if (file.version == newest + 1) return;
+  throw Error(ErrorKind::conflict,
+              fmt::format("{} of {} is at version {} in the catalog, and version {} is not the next",
+                          file.name, file.owner, newest, file.version),
+              "Somebody else has published it meanwhile: prepare it anew.");
+}
+
 }  // namespace
 
 MetadataSigner::MetadataSigner(std::string owner, const Signers& signers, trust::TrustStore& store,
-                               Client& client)
-    : owner_(std::move(owner)), signers_(signers), store_(store), client_(client), verifier_(store) {
+                               Client& client, bool remember)
+    : owner_(std::move(owner)),
+      signers_(signers),
+      store_(store),
+      client_(client),
+      remember_(remember),
+      verifier_(store, trust::now, remember) {
   if (!store_.trusts(owner_))
     throw Error(ErrorKind::untrusted, fmt::format("signing for {}: its root is not trusted here", owner_),
                 fmt::format("Run 'flox trust init {}' if {} is new, or 'flox trust accept {}'.", owner_,
@@ -57,7 +106,7 @@ MetadataSigner::Present MetadataSigner::present(const std::string& name) {
     return client_.root(owner, version);
   });
   const trust::Time now = trust::now();
-  const auto root = store_.update_root(owner_, evidence->roots, now);
+  const auto root = store_.update_root(owner_, evidence->roots, now, remember_);
   auto targets = trust::Signed<trust::Targets>::parse(evidence->targets, "targets.json");
   trust::require_signers(targets.message, targets.signatures, root.content.keys, root.content.targets,
                          "targets", "targets.json");
@@ -67,30 +116,39 @@ MetadataSigner::Present MetadataSigner::present(const std::string& name) {
   return {.targets = std::move(targets.content), .evidence = std::move(*evidence)};
 }
 
-MetadataSigner::NameFile MetadataSigner::sign(const trust::Targets& targets, trust::NameFile file) const {
-  const std::string name = file.name;
-  const uint64_t version = file.version;
-  auto signed_file = trust::Signed<trust::NameFile>::of(std::move(file));
-  for (const trust::DelegatedRole* role : trust::roles_of(targets, name))
-    if (trust::add_signatures(signed_file, targets.keys, *role, signers_) >= role->threshold)
-      return {version, signed_file.to_string()};
-  std::vector<std::string> held;
-  for (const auto& signer : signers_) held.push_back(signer->description());
-  const std::string allowed = trust::who_may_sign(targets, name);
-  throw Error(
-      ErrorKind::untrusted,
-      fmt::format("{} has not delegated {} to {}", owner_, name, fmt::join(held, " and ")),
-      allowed.empty()
-          ? fmt::format("Ask whoever holds {}'s targets key to delegate it: flox trust add-key.", owner_)
-          : fmt::format("Ask one who may sign it, {}, or whoever holds {}'s targets key.", allowed, owner_));
+MetadataSigner::Prepared MetadataSigner::prepare(const trust::Targets& targets,
+                                                 trust::Signed<trust::NameFile> file) const {
+  trust::sign(file, targets, signers_);
+  trust::SigningState state = trust::signing_state(file, targets);
+  std::string allowed = trust::who_may_sign(targets, file.content.name);
+  return {.file = std::move(file), .state = std::move(state), .allowed = std::move(allowed)};
 }
 
-MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, bool start_over) {
+MetadataSigner::NameFile MetadataSigner::complete(const Prepared& prepared) const {
+  const trust::NameFile& file = prepared.file.content;
+  const trust::SigningState& state = prepared.state;
+  if (state.complete()) return {file.version, prepared.file.to_string()};
+  if (!prepared.file.signatures.empty())
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} of {} has {} of the {} signatures that it needs; it lacks {}", state.what,
+                            owner_, state.signatures, state.needed, fmt::join(state.lacking, ", ")),
+                "Write it to a file with --prepare FILE, and have that signed by their holders: 'flox trust "
+                "sign FILE'.");
+  std::vector<std::string> held;
+  for (const auto& signer : signers_) held.push_back(signer->description());
+  throw Error(ErrorKind::untrusted,
+              fmt::format("{} has not delegated {} to {}", owner_, file.name,
+                          held.empty() ? "anybody here" : fmt::format("{}", fmt::join(held, " and "))),
+              fmt::format("Ask one who may sign it, {}, or whoever holds {}'s targets key.", prepared.allowed,
+                          owner_));
+}
+
+MetadataSigner::Prepared MetadataSigner::prepare_build(const PackageBuild& build, const Listing& listing) {
   const std::string name = trust::package_name(build.name);
   const Present now = present(name);
   trust::NameFile file;
-  if (!now.evidence.name_file.empty() && start_over) {
-    file.version = trust::Proof::parse(now.evidence.proof, "the proof").leaf.version + 1;
+  if (!now.evidence.name_file.empty() && listing.start_over) {
+    file.version = verifier_.newest_version(now.evidence, name) + 1;
   } else if (!now.evidence.name_file.empty()) {
     try {
       file = verifier_.verify_package_file(now.evidence, build.name).file;
@@ -113,7 +171,13 @@ MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, b
                 fmt::format("{} {} for {} is signed already, with other content", build.name, build.version,
                             build.system),
                 "Raise the version: a published version never changes.");
-  return sign(now.targets, std::move(file));
+  if (listing.keep_versions > 0) keep_newest(file, listing.keep_versions, build.version);
+  require_size(file);
+  return prepare(now.targets, trust::Signed<trust::NameFile>::of(std::move(file)));
+}
+
+MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, const Listing& listing) {
+  return complete(prepare_build(build, listing));
 }
 
 bool MetadataSigner::is_signed(const EnvironmentName& name, const Pushed& latest) {
@@ -129,9 +193,9 @@ bool MetadataSigner::is_signed(const EnvironmentName& name, const Pushed& latest
   }
 }
 
-MetadataSigner::NameFile MetadataSigner::sign_generation(const std::string& environment, int64_t generation,
-                                                         const std::string& manifest,
-                                                         const env::Lockfile& lock) {
+MetadataSigner::Prepared MetadataSigner::prepare_generation(const std::string& environment,
+                                                            int64_t generation, const std::string& manifest,
+                                                            const env::Lockfile& lock) {
   const trust::EnvironmentRecord record =
       record_of({.owner = owner_, .name = environment, .generation = {}}, generation, manifest, lock);
   trust::NameFile file;
@@ -140,8 +204,82 @@ MetadataSigner::NameFile MetadataSigner::sign_generation(const std::string& envi
   file.version = record.generation;
   file.expires = trust::now() + trust::default_name_file_life;
   file.targets = record.to_targets();
-  const trust::Targets targets = present(file.name).targets;
-  return sign(targets, std::move(file));
+  const Present now = present(file.name);
+  // Whoever stands between could name any number, and have a version signed that nobody reaches.
+  if (!now.evidence.name_file.empty()) require_next(file, verifier_.newest_version(now.evidence, file.name));
+  return prepare(now.targets, trust::Signed<trust::NameFile>::of(std::move(file)));
+}
+
+MetadataSigner::NameFile MetadataSigner::sign_generation(const std::string& environment, int64_t generation,
+                                                         const std::string& manifest,
+                                                         const env::Lockfile& lock) {
+  return complete(prepare_generation(environment, generation, manifest, lock));
+}
+
+MetadataSigner::NameFile MetadataSigner::join(const std::string& name,
+                                              const std::vector<std::string>& copies) {
+  std::vector<trust::Signed<trust::NameFile>> files;
+  for (const std::string& copy : copies) {
+    files.push_back(trust::Signed<trust::NameFile>::parse(copy, "the signed file"));
+    const trust::NameFile& file = files.back().content;
+    if (file.owner != owner_ || file.name != name)
+      fail(ErrorKind::invalid_input, "the signed file is of {} of {}, not of {} of {}", file.name, file.owner,
+           name, owner_);
+  }
+  const Present now = present(name);
+  // Nothing is signed here: whoever holds the other key could have put anything into it.
+  Prepared prepared{.file = trust::merged(files, now.targets), .state = {}, .allowed = {}};
+  prepared.state = trust::signing_state(prepared.file, now.targets);
+  prepared.allowed = trust::who_may_sign(now.targets, name);
+  NameFile result = complete(prepared);
+  if (!now.evidence.name_file.empty())
+    result.is_there =
+        trust::Signed<trust::NameFile>::parse(now.evidence.name_file, "the name file").message ==
+        prepared.file.message;
+  return result;
+}
+
+MetadataSigner::Review MetadataSigner::review(const trust::NameFile& file) {
+  Present now = present(file.name);
+  Review result{.targets = std::move(now.targets), .changes = {}};
+  if (now.evidence.name_file.empty()) {
+    result.changes = changes_of(file, nullptr);
+    return result;
+  }
+  require_next(file, verifier_.newest_version(now.evidence, file.name));
+  try {
+    const trust::NameFile before = verifier_.verify_name(now.evidence, file.name).file;
+    result.changes = changes_of(file, &before);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::untrusted) throw;
+    result.changes = changes_of(file, nullptr);  // what is there counts no more
+  }
+  return result;
+}
+
+std::vector<std::string> changes_of(const trust::NameFile& file, const trust::NameFile* before) {
+  const bool is_package = file.name.starts_with(trust::package_name(""));
+  const auto line = [&](char sign, const std::string& path, const trust::Target& target) {
+    std::vector<std::string> what;
+    for (const auto& [output, store_path] : target.outputs)
+      what.push_back(fmt::format("{} {}", output, store_path));
+    if (what.empty()) what.push_back(fmt::format("{} bytes, sha256 {}", target.length, target.sha256));
+    if (target.yanked) what.push_back(fmt::format("yanked: {}", *target.yanked));
+    return printable(fmt::format("{} {}: {}", sign, path, fmt::join(what, ", ")));
+  };
+  std::vector<std::string> changes;
+  for (const auto& [path, target] : file.targets) {
+    const auto old = before == nullptr ? file.targets.end() : before->targets.find(path);
+    const bool was_there = before != nullptr && old != before->targets.end();
+    // Of an environment all is said: each generation stands for itself.
+    if (was_there && is_package && old->second == target) continue;
+    if (was_there && is_package) changes.push_back(line('-', path, old->second));
+    changes.push_back(line('+', path, target));
+  }
+  if (before != nullptr && is_package)
+    for (const auto& [path, target] : before->targets)
+      if (!file.targets.contains(path)) changes.push_back(line('-', path, target));
+  return changes;
 }
 
 int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentName& name,
@@ -163,12 +301,43 @@ int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentNam
   });
 }
 
-void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build, bool start_over) {
+void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
+                    const Listing& listing) {
   until_no_conflict([&](uint64_t& tried) {
-    const auto file = signer.sign_build(build, start_over);
+    const auto file = signer.sign_build(build, listing);
     tried = file.version;
     client.publish(build, file.text);
   });
+}
+
+int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
+                    const std::string& manifest, const env::Lockfile& lock,
+                    const std::vector<std::string>& copies) {
+  const auto file = signer.join(trust::environment_name(name.name), copies);
+  const auto content = trust::Signed<trust::NameFile>::parse(file.text, "the signed file").content;
+  const auto record = record_of(name, static_cast<int64_t>(file.version), manifest, lock);
+  if (content.targets != record.to_targets())
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the signed file is of another manifest or lock of {} than is here", name.name),
+                "Push what was prepared, or prepare it anew: 'flox push --prepare FILE'.");
+  // Once more, because the answer was lost.
+  if (file.is_there) return static_cast<int64_t>(file.version);
+  return client.push(name, manifest, lock, file.text);
+}
+
+void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
+                    const std::vector<std::string>& copies) {
+  const std::string name = trust::package_name(build.name);
+  const auto file = signer.join(name, copies);
+  const auto content = trust::Signed<trust::NameFile>::parse(file.text, "the signed file").content;
+  const trust::PackageRecord record = record_of(build);
+  const auto listed = content.targets.find(record.target_path());
+  if (listed == content.targets.end() || listed->second != record.to_target())
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("the signed file does not list {} {} as it is here", build.name, record.target_path()),
+        "Publish the build that was prepared, or prepare this one: 'flox publish --prepare FILE'.");
+  if (!file.is_there) client.publish(build, file.text);
 }
 
 }  // namespace flox::catalog

@@ -9,34 +9,69 @@
 #include "catalog/client.h"
 #include "catalog/environment_name.h"
 #include "trust/signer.h"
+#include "trust/signing_state.h"
 #include "trust/trust_store.h"
 #include "trust/verifier.h"
 
 namespace flox::catalog {
 
+// Which builds the next file of a package lists, besides the one that is published.
+struct Listing {
+  // None of those that are there: where the present file cannot be verified any more, because its key was
+  // revoked say.
+  bool start_over = false;
+  // Those of so many versions, the newest and the one that is published; 0: all. Nobody can install the
+  // others any more.
+  size_t keep_versions = 0;
+};
+
 // Signs for one owner. What the catalog has is verified before it is signed again: whoever stands between
 // would otherwise have their own builds signed. One thread at a time; what it is given must outlive it.
 class MetadataSigner {
  public:
-  using Signers = std::vector<std::unique_ptr<trust::Signer>>;
-  // Throws Error(untrusted), with advice, if the owner's root is not trusted on this machine.
-  MetadataSigner(std::string owner, const Signers& signers, trust::TrustStore& store, Client& client);
+  using Signers = trust::Signers;
+  // With `remember` false, what was seen is not written down: for commands that only read. Throws
+  // Error(untrusted), with advice, if the owner's root is not trusted on this machine.
+  MetadataSigner(std::string owner, const Signers& signers, trust::TrustStore& store, Client& client,
+                 bool remember = true);
 
   const std::string& owner() const noexcept { return owner_; }
   struct NameFile {
     uint64_t version = 0;
     std::string text;
+    bool is_there = false;  // the catalog has this very file
   };
-  // The name file of the build's package with this build added; with `start_over`, one that lists this build
-  // only: where the present file cannot be verified any more, because its key was revoked say. Throws
-  // Error(untrusted), saying whom to ask, if the signers may not sign the name; conflict if the version is
-  // signed with other store paths.
-  NameFile sign_build(const PackageBuild& build, bool start_over = false);
-  // Whether that is what the catalog has, signed by keys that count today.
-  bool is_signed(const EnvironmentName& name, const Pushed& latest);
-  // The name file of the environment's generation.
+  // The next file of a name, and which of the signatures that it needs the signers here could give.
+  struct Prepared {
+    trust::Signed<trust::NameFile> file;
+    trust::SigningState state;
+    std::string allowed;  // who may sign it, for people
+  };
+  // The name file of the build's package with this build added. Throws Error: untrusted if the owner has
+  // delegated the name to nobody, or if what is there cannot be verified; conflict if the version is signed
+  // with other store paths; invalid_input, with advice, if the file would be larger than the catalog takes.
+  Prepared prepare_build(const PackageBuild& build, const Listing& listing = {});
+  // The name file of the environment's next generation. Throws Error(conflict) if it is not the next.
+  Prepared prepare_generation(const std::string& environment, int64_t generation, const std::string& manifest,
+                              const env::Lockfile& lock);
+  // Those, complete. Throw Error(untrusted), saying whom to ask, if the signers here do not suffice.
+  NameFile sign_build(const PackageBuild& build, const Listing& listing = {});
   NameFile sign_generation(const std::string& environment, int64_t generation, const std::string& manifest,
                            const env::Lockfile& lock);
+  // A prepared file with the signatures of all copies that came back from its signers. Nothing is signed
+  // here. Throws Error: invalid_input for copies of different files, or of another name or owner; untrusted
+  // if signatures are still lacking.
+  NameFile join(const std::string& name, const std::vector<std::string>& copies);
+  // Whether that is what the catalog has, signed by keys that count today.
+  bool is_signed(const EnvironmentName& name, const Pushed& latest);
+
+  // What a file would change, for whoever is asked to sign it.
+  struct Review {
+    trust::Targets targets;
+    std::vector<std::string> changes;  // "+ 1.1/x86_64-linux/any: out /nix/store/…", "- …" for what would go
+  };
+  // Throws Error(conflict) if it is not the name's next version: the catalog would refuse it.
+  Review review(const trust::NameFile& file);
 
  private:
   struct Present {
@@ -44,12 +79,14 @@ class MetadataSigner {
     trust::Evidence evidence;  // of the name; without name file if it is new
   };
   Present present(const std::string& name);
-  NameFile sign(const trust::Targets& targets, trust::NameFile file) const;
+  Prepared prepare(const trust::Targets& targets, trust::Signed<trust::NameFile> file) const;
+  NameFile complete(const Prepared& prepared) const;
 
   std::string owner_;
   const Signers& signers_;
   trust::TrustStore& store_;
   Client& client_;
+  bool remember_;
   trust::Verifier verifier_;
 };
 
@@ -60,6 +97,16 @@ int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentNam
                     const std::string& manifest, const env::Lockfile& lock);
 // The same for the record of a build.
 void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
-                    bool start_over = false);
+                    const Listing& listing = {});
+// Pushes, or publishes, what was prepared, with a file that its holders have signed (join()). Once more does
+// no harm. Throws Error(conflict) if somebody has published the name since it was prepared.
+int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
+                    const std::string& manifest, const env::Lockfile& lock,
+                    const std::vector<std::string>& copies);
+void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
+                    const std::vector<std::string>& copies);
+
+// Lines on what a name's file says, compared with the one before; null: with none.
+std::vector<std::string> changes_of(const trust::NameFile& file, const trust::NameFile* before);
 
 }  // namespace flox::catalog

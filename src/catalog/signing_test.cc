@@ -46,8 +46,8 @@ class SigningTest : public testing::Test {
   }
   ServerResponse answer(const ServerRequest& request) {
     if (request.path.ends_with("/evidence")) {
-      if (owner_.name_files.contains("packages/web"))
-        return {.body = owner_.evidence("packages/web").to_json().dump()};
+      const std::string& name = request.query.at("name");
+      if (owner_.name_files.contains(name)) return {.body = owner_.evidence(name).to_json().dump()};
       publish({});  // for a timestamp of an empty tree it needs one name
       trust::Evidence evidence = owner_.evidence("packages/web");
       owner_.name_files.clear();
@@ -124,7 +124,7 @@ TEST_F(SigningTest, what_the_owner_has_not_signed_is_not_signed_again) {
   EXPECT_EQ(error.kind(), ErrorKind::untrusted);
   EXPECT_THAT(error.advice(), HasSubstr("--start-over"));
   // Only what is published now, then.
-  publish_signed(acme, client_, build("1.1"), true);
+  publish_signed(acme, client_, build("1.1"), {.start_over = true});
   EXPECT_EQ(published_.version, 3U);
   EXPECT_EQ(published_.targets.size(), 1U);
 }
@@ -142,6 +142,106 @@ TEST_F(SigningTest, who_lacks_the_right_is_told_whom_to_ask) {
   EXPECT_EQ(error.kind(), ErrorKind::untrusted);
   EXPECT_THAT(error.what(), HasSubstr("acme has not delegated packages/web to key 'mallory-1'"));
   EXPECT_THAT(error.advice(), HasSubstr("alice-1"));
+}
+
+TEST_F(SigningTest, keys_on_several_machines_sign_one_after_the_other) {
+  const auto bob = nix::SecretKey::generate("bob-1");
+  owner_.targets.roles.clear();
+  owner_.delegate("release", {"packages/*"}, {owner_.signing_key, bob}, 2);
+  auto alice = signer();
+  const Error error = refusal([&] { publish_signed(alice, client_, build("1.0")); });
+  EXPECT_THAT(error.what(), HasSubstr("packages/web version 1 of acme has 1 of the 2 signatures"));
+  EXPECT_THAT(error.advice(), HasSubstr("--prepare"));
+  const auto prepared = alice.prepare_build(build("1.0"));
+  EXPECT_EQ(prepared.state.signatures, 1U);
+  const std::string text = prepared.file.to_string();
+  EXPECT_EQ(refusal([&] { publish_joined(alice, client_, build("1.0"), {text}); }).kind(),
+            ErrorKind::untrusted);
+
+  // On bob's machine.
+  hold(bob);
+  auto copy = trust::Signed<trust::NameFile>::parse(text, "file");
+  auto at_bob = signer();
+  const auto review = at_bob.review(copy.content);
+  ASSERT_EQ(review.changes.size(), 1U);
+  EXPECT_THAT(review.changes[0], HasSubstr("+ 1.0/x86_64-linux/any: out /nix/store/"));
+  copy.signatures.clear();
+  trust::sign(copy, review.targets, signers_);
+
+  // Back at alice's, whose own signature is in the other copy.
+  signers_.clear();
+  auto again = signer();
+  const Error other = refusal([&] {
+    publish_joined(again, client_, build("1.0", '1'), {text, copy.to_string()});
+  });
+  EXPECT_THAT(other.what(), HasSubstr("does not list web 1.0/x86_64-linux/any as it is here"));
+  publish_joined(again, client_, build("1.0"), {text, copy.to_string()});
+  EXPECT_EQ(published_.version, 1U);
+  // Once more, because the answer was lost.
+  owner_.put(published_, trust::testing::signed_by(published_, {owner_.signing_key, bob}));
+  published_ = {};
+  publish_joined(again, client_, build("1.0"), {text, copy.to_string()});
+  EXPECT_EQ(published_.version, 1U) << "nothing was published: it is there";
+}
+
+TEST_F(SigningTest, a_prepared_file_that_somebody_was_quicker_than_is_not_signed) {
+  publish({build("1.0")});
+  auto acme = signer();
+  const auto prepared = acme.prepare_build(build("1.1", '1'));
+  publish({build("1.0"), build("1.0.1", '2')});
+  const Error error = refusal([&] { acme.review(prepared.file.content); });
+  EXPECT_EQ(error.kind(), ErrorKind::conflict);
+  EXPECT_THAT(
+      error.what(),
+      HasSubstr("packages/web of acme is at version 2 in the catalog, and version 2 is not the next"));
+}
+
+TEST_F(SigningTest, what_a_file_takes_away_or_changes_is_said) {
+  trust::NameFile before, after;
+  before.name = after.name = "packages/web";
+  for (const auto& one : {build("1.0"), build("1.1"), build("1.2")})
+    before.targets.emplace(record_of(one).target_path(), record_of(one).to_target());
+  for (const auto& one : {build("1.0"), build("1.1", '1')})
+    after.targets.emplace(record_of(one).target_path(), record_of(one).to_target());
+  const auto changes = changes_of(after, &before);
+  ASSERT_EQ(changes.size(), 3U);
+  EXPECT_THAT(changes[0], HasSubstr("- 1.1/x86_64-linux/any: out /nix/store/0000"));
+  EXPECT_THAT(changes[1], HasSubstr("+ 1.1/x86_64-linux/any: out /nix/store/1111"));
+  EXPECT_THAT(changes[2], HasSubstr("- 1.2/x86_64-linux/any"));
+}
+
+TEST_F(SigningTest, no_generation_is_signed_but_the_next_one) {
+  const auto lock = env::Lockfile::parse(R"({"lockfile-version":1,"manifest":{},"packages":[]})");
+  owner_.publish(
+      "environments/site",
+      {{"manifest.toml", {.length = 1, .sha256 = std::string(64, '0'), .outputs = {}, .yanked = {}}}});
+  auto acme = signer();
+  // What somebody between us and the catalog calls the latest.
+  const Error error = refusal([&] { acme.prepare_generation("site", int64_t{1} << 52, "m", lock); });
+  EXPECT_EQ(error.kind(), ErrorKind::conflict);
+  EXPECT_THAT(error.what(), HasSubstr("environments/site of acme is at version 1 in the catalog"));
+  EXPECT_EQ(acme.prepare_generation("site", 2, "m", lock).file.content.version, 2U);
+}
+
+TEST_F(SigningTest, a_package_with_more_builds_than_a_file_holds_keeps_its_newest_versions) {
+  std::vector<PackageBuild> builds;
+  for (int i = 0; i < 5'000; ++i) builds.push_back(build(fmt::format("1.{}", i)));
+  publish(builds);
+  auto acme = signer();
+  const Error error = refusal([&] { publish_signed(acme, client_, build("1.5000")); });
+  EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+  EXPECT_THAT(error.what(), HasSubstr("packages/web of acme lists 5001 builds"));
+  EXPECT_THAT(error.advice(), HasSubstr("--keep-versions"));
+  publish_signed(acme, client_, build("1.5000"), {.keep_versions = 100});
+  EXPECT_EQ(published_.targets.size(), 100U);
+  EXPECT_TRUE(published_.targets.contains("1.4901/x86_64-linux/any"));
+  EXPECT_FALSE(published_.targets.contains("1.4900/x86_64-linux/any"));
+  EXPECT_TRUE(published_.targets.contains("1.5000/x86_64-linux/any"));
+  // A correction of an old line is listed, however old it is.
+  publish_signed(acme, client_, build("0.1"), {.keep_versions = 2});
+  EXPECT_EQ(published_.targets.size(), 2U);
+  EXPECT_TRUE(published_.targets.contains("0.1/x86_64-linux/any"));
+  EXPECT_TRUE(published_.targets.contains("1.4999/x86_64-linux/any"));
 }
 
 TEST_F(SigningTest, signing_for_an_owner_who_is_not_trusted_here_is_refused) {

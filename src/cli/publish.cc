@@ -70,6 +70,8 @@ void publish_all(const PublishOptions& options) {
     builds.push_back(of_store_path(options));
   else
     builds = left_by_build(options);
+  if (builds.size() > 1 && (!options.to.prepare.empty() || !options.to.signed_files.empty()))
+    fail_usage("--prepare and --signed are of one build at a time", "Name the build.");
   store::LocalStore store(Config::load().root);
   Publisher publisher(options.to);
   for (const auto& build : builds) {
@@ -100,6 +102,7 @@ void add_publish(CLI::App& app) {
   command->add_option("--variant", options->build.variant, "CPU level that it needs, as x86-64-v3")
       ->needs(path);
   add_publish_options(*command, options->to);
+  add_prepare_options(*command, options->to.prepare, options->to.signed_files);
   command->footer(
       "Examples:\n  flox build && flox publish --signing-private-key ~/.config/flox/key\n"
       "  flox publish --store-path /nix/store/…-web --name web --version 1.0");

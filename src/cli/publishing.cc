@@ -1,11 +1,13 @@
 #include "cli/publishing.h"
 
+#include <fmt/ranges.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/command_line/program.h"
 #include "base/data/secret.h"
 #include "base/error.h"
+#include "base/os/file.h"
 #include "cli/catalog_access.h"
 #include "node/floxd/config.h"
 
@@ -67,7 +69,7 @@ void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::s
 }
 
 OwnerSigning::OwnerSigning(const Config& config, std::string owner, std::vector<std::string> metadata_keys,
-                           const std::string& key_file, catalog::Client& client)
+                           const std::string& key_file, catalog::Client& client, Key key)
     : store_(config.trust_directory(), config.trust_state_directory()) {
   if (owner.empty()) owner = config.owner;
   if (owner.empty()) return;
@@ -78,13 +80,51 @@ OwnerSigning::OwnerSigning(const Config& config, std::string owner, std::vector<
   }
   if (metadata_keys.empty()) metadata_keys = config.metadata_keys;
   if (metadata_keys.empty()) metadata_keys = {key_file.empty() ? config.signing_private_key : key_file};
-  if (metadata_keys.front().empty())
+  if (metadata_keys.front().empty() && key == Key::optional) metadata_keys.clear();
+  if (!metadata_keys.empty() && metadata_keys.front().empty())
     throw Error(ErrorKind::invalid_input, fmt::format("signing for {}: no key is configured", owner),
                 "Pass --metadata-key FILE, or set metadata_keys or signing_private_key in "
                 "/etc/flox/config.toml.");
-  for (const std::string& key : metadata_keys)
-    signers_.push_back(in_context("the metadata key " + key, [&] { return trust::Signer::open(key); }));
+  for (const std::string& one : metadata_keys)
+    signers_.push_back(in_context("the metadata key " + one, [&] { return trust::Signer::open(one); }));
   signer_.emplace(owner, signers_, store_, client);
+}
+
+catalog::MetadataSigner& OwnerSigning::require() {
+  if (signer_) return *signer_;
+  throw Error(ErrorKind::invalid_input, "there is no owner here for whom to sign",
+              "Pass --owner or set FLOX_OWNER, and trust the owner on this machine: flox trust accept.");
+}
+
+void add_prepare_options(CLI::App& command, std::string& prepare, std::vector<std::string>& signed_files) {
+  auto* option = command.add_option(
+      "--prepare", prepare,
+      "upload, but publish nothing yet: write what is to be signed to this file, for 'flox trust sign' on "
+      "other machines");
+  command
+      .add_option("--signed", signed_files,
+                  "publish what was prepared: the file as it came back signed, or several copies of it")
+      ->excludes(option);
+}
+
+std::vector<std::string> read_signed_files(const std::vector<std::string>& files) {
+  std::vector<std::string> texts;
+  for (const std::string& file : files) texts.push_back(read_file(file, trust::name_file_limits.bytes));
+  return texts;
+}
+
+void write_prepared(const catalog::MetadataSigner::Prepared& prepared, const std::string& owner,
+                    const std::string& file, const std::string& command) {
+  const trust::SigningState& state = prepared.state;
+  write_file_synced(file, prepared.file.to_string());
+  fmt::print(stderr, "✔ Prepared {} of {}: {}, with {} of {} signatures\n", state.what, owner, file,
+             state.signatures, state.needed);
+  if (!state.complete())
+    fmt::print(
+        stderr,
+        "  it lacks {}\nGive the file to the holder of such a key, who runs 'flox trust sign {}'; then "
+        "run\n'{} --signed {}'.\n",
+        fmt::join(state.lacking, ", "), file, command, file);
 }
 
 void add_publish_options(CLI::App& command, PublishTo& to) {
@@ -93,31 +133,47 @@ void add_publish_options(CLI::App& command, PublishTo& to) {
   command.add_option("--signing-private-key", to.key_file,
                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
   add_owner_options(command, to.owner, to.metadata_keys);
-  command.add_flag("--start-over", to.start_over,
+  command.add_flag("--start-over", to.listing.start_over,
                    "sign anew without what is signed of the package so far: its key was revoked, or it has "
                    "expired");
+  command
+      .add_option(
+          "--keep-versions", to.listing.keep_versions,
+          "sign only so many versions of the package, the newest and this one: nobody can install the "
+          "others any more (default: all; a package can have some 2,000 builds)")
+      ->check(CLI::Range(size_t{1}, size_t{100'000}));
 }
 
 Publisher::Publisher(const PublishTo& given) : Publisher(given, Config::load()) {}
 
 Publisher::Publisher(const PublishTo& given, const Config& config)
-    : key_(read_signing_key(complete(given, config).key_file)),
+    : prepare_(given.prepare),
+      signed_copies_(read_signed_files(given.signed_files)),
+      key_(read_signing_key(complete(given, config).key_file)),
       client_(complete(given, config).catalog_url,
               token_of(given.token_file, complete(given, config).catalog_url, config)),
       cache_(store::BinaryCache::open(
           client_.cache_url(), token_of(given.token_file, complete(given, config).catalog_url, config))),
       signing_(config, given.owner, given.metadata_keys, given.key_file, client_),
-      start_over_(given.start_over) {}
+      listing_(given.listing) {}
 
 void Publisher::publish(const store::LocalStore& store, const catalog::PackageBuild& build,
                         const std::optional<trust::BuildProvenance>& provenance) {
-  const catalog::Published published = catalog::publish(store, build,
-                                                        {.client = client_,
-                                                         .cache = *cache_,
-                                                         .key = key_,
-                                                         .signer = signing_.get(),
-                                                         .start_over = start_over_,
-                                                         .provenance = provenance});
+  catalog::PublishWith with{.client = client_,
+                            .cache = *cache_,
+                            .key = key_,
+                            .signer = signing_.get(),
+                            .listing = listing_,
+                            .signed_copies = signed_copies_,
+                            .provenance = provenance};
+  if (!prepare_.empty() || !signed_copies_.empty()) with.signer = &signing_.require();
+  if (!prepare_.empty()) {
+    const catalog::Published uploaded = catalog::upload(store, build, with);
+    write_prepared(with.signer->prepare_build(uploaded.build, listing_), with.signer->owner(), prepare_,
+                   fmt::format("flox publish {}", build.name));
+    return;
+  }
+  const catalog::Published published = catalog::publish(store, build, with);
   fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
              build.name, build.version, build.system, published.upload.paths_uploaded,
              static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);

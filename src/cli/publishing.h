@@ -22,7 +22,9 @@ struct PublishTo {
   std::string key_file;
   std::string owner;
   std::vector<std::string> metadata_keys;
-  bool start_over = false;
+  catalog::Listing listing;
+  std::string prepare;                    // file to write the name file to, for others to sign
+  std::vector<std::string> signed_files;  // copies of it that came back
 };
 void add_publish_options(CLI::App& command, PublishTo& to);
 
@@ -34,15 +36,25 @@ Secret token_of(const std::string& file, const std::string& catalog_url, const C
 // Error naming the file.
 nix::SecretKey read_signing_key(const std::string& file);
 
+// --prepare and --signed: signing with keys of several machines.
+void add_prepare_options(CLI::App& command, std::string& prepare, std::vector<std::string>& signed_files);
+// The texts of those files. Throws Error naming the file.
+std::vector<std::string> read_signed_files(const std::vector<std::string>& files);
+// Writes a prepared file, and says on standard error what it needs.
+void write_prepared(const catalog::MetadataSigner::Prepared& prepared, const std::string& owner,
+                    const std::string& file, const std::string& command);
+
 // --owner and --metadata-key.
 void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys);
 
 // Signs what is published for an owner.
 class OwnerSigning {
  public:
-  // What is empty comes from the configuration; `key_file` signs if no metadata keys are given.
+  // What is empty comes from the configuration; `key_file` signs if no metadata keys are given. Whoever only
+  // prepares for others, or has all signatures, needs no key.
+  enum class Key { needed, optional };
   OwnerSigning(const Config& config, std::string owner, std::vector<std::string> metadata_keys,
-               const std::string& key_file, catalog::Client& client);
+               const std::string& key_file, catalog::Client& client, Key key = Key::needed);
 
   OwnerSigning(const OwnerSigning&) = delete;  // the signer refers to the rest
   OwnerSigning& operator=(const OwnerSigning&) = delete;
@@ -50,6 +62,8 @@ class OwnerSigning {
   // Null if there is no owner, or if the owner is not trusted here and allow_unsigned is set; then a
   // warning says so. Throws Error(untrusted), with advice, if the owner is not trusted.
   catalog::MetadataSigner* get() noexcept { return signer_ ? &*signer_ : nullptr; }
+  // The same. Throws Error(invalid_input), with advice, instead of null.
+  catalog::MetadataSigner& require();
 
  private:
   trust::TrustStore store_;
@@ -69,11 +83,13 @@ class Publisher {
  private:
   Publisher(const PublishTo& to, const Config& config);
 
+  std::string prepare_;
+  std::vector<std::string> signed_copies_;
   nix::SecretKey key_;
   catalog::Client client_;
   std::unique_ptr<store::BinaryCache> cache_;
   OwnerSigning signing_;
-  bool start_over_;
+  catalog::Listing listing_;
 };
 
 }  // namespace flox::cli

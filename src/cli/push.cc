@@ -13,9 +13,22 @@ namespace flox::cli {
 namespace {
 
 struct PushOptions {
-  std::string directory = ".", owner;
-  std::vector<std::string> metadata_keys;
+  std::string directory = ".", owner, prepare;
+  std::vector<std::string> metadata_keys, signed_files;
 };
+
+// Writes the environment's next generation as a file to be signed.
+void prepare(const PushOptions& options, catalog::MetadataSigner& signer, catalog::Client& client,
+             const catalog::EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock) {
+  int64_t latest = 0;
+  try {
+    latest = client.environment({.owner = name.owner, .name = name.name, .generation = {}}).generation;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+  }
+  write_prepared(signer.prepare_generation(name.name, latest + 1, manifest, lock), name.owner,
+                 options.prepare, "flox push");
+}
 
 void push(const PushOptions& options) {
   const Config config = Config::load();
@@ -29,11 +42,19 @@ void push(const PushOptions& options) {
   auto resolver = make_resolver();
   const env::Lockfile lock = environment.lock(*resolver, {.doing = "flox push"});
   catalog::Client client(config.catalog_url, config.token());
-  OwnerSigning signing(config, owner, options.metadata_keys, {}, client);
+  const bool elsewhere = !options.prepare.empty() || !options.signed_files.empty();
+  OwnerSigning signing(config, owner, options.metadata_keys, {}, client,
+                       elsewhere ? OwnerSigning::Key::optional : OwnerSigning::Key::needed);
   const std::string manifest = environment.manifest_text();
-  const int64_t generation = signing.get() == nullptr
-                                 ? client.push(name, manifest, lock)
-                                 : catalog::push_signed(*signing.get(), client, name, manifest, lock);
+  if (!options.prepare.empty()) return prepare(options, signing.require(), client, name, manifest, lock);
+  int64_t generation = 0;
+  if (elsewhere)
+    generation = catalog::push_joined(signing.require(), client, name, manifest, lock,
+                                      read_signed_files(options.signed_files));
+  else if (signing.get() == nullptr)
+    generation = client.push(name, manifest, lock);
+  else
+    generation = catalog::push_signed(*signing.get(), client, name, manifest, lock);
   fmt::print("✔ {} is at generation {}{}. In a pod: flox.dev/environment: {}\n", name.to_string(), generation,
              signing.get() == nullptr ? "" : fmt::format(", signed for {}", owner), name.to_string());
 }
@@ -45,6 +66,7 @@ void add_push(CLI::App& app) {
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
   add_owner_options(*command, options->owner, options->metadata_keys);
+  add_prepare_options(*command, options->prepare, options->signed_files);
   command->footer("Example:\n  flox push --owner acme");
   command->callback([options] { push(*options); });
 }

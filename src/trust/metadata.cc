@@ -87,6 +87,12 @@ MetadataKind kind_of_metadata(std::string_view text, std::string_view name) {
   });
 }
 
+bool expires_soon(const Header& header, Time now) { return header.expires <= now + renew_before; }
+
+int64_t days_left(const Header& header, Time now) {
+  return std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::days>(header.expires - now).count());
+}
+
 void require_current(const Header& header, Time now, std::string_view what) {
   if (now < header.expires) return;
   throw Error(ErrorKind::untrusted,

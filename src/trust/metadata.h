@@ -31,6 +31,9 @@ inline constexpr std::chrono::days default_targets_life{365};
 inline constexpr std::chrono::days default_name_file_life{730};
 inline constexpr std::chrono::hours default_timestamp_life{24};
 
+// So long before root.json or targets.json expires, whoever looks at it is told to renew it.
+inline constexpr std::chrono::days renew_before{30};
+
 // Limits of one file. Name files of packages grow by some 400 bytes with each build.
 inline constexpr JsonLimits root_limits{.bytes = 256 << 10, .depth = 8, .values = 20'000};
 inline constexpr JsonLimits targets_limits{.bytes = 1 << 20, .depth = 8, .values = 50'000};
@@ -136,6 +139,9 @@ enum class MetadataKind { root, targets, name_file, timestamp };
 // Throws Error(invalid_input) for what is no signed metadata. Within the limits of a name file.
 MetadataKind kind_of_metadata(std::string_view text, std::string_view name);
 
+// Whether the file expires within renew_before, or has expired; whole days until then, 0 if it has.
+bool expires_soon(const Header& header, Time now);
+int64_t days_left(const Header& header, Time now);
 // Throws Error(untrusted) with both times if the file has expired.
 void require_current(const Header& header, Time now, std::string_view what);
 

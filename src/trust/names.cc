@@ -32,6 +32,17 @@ void check_label(std::string_view text, std::string_view what) {
 
 void check_owner(std::string_view owner) { check_label(owner, "the owner's name"); }
 
+std::string look_of(std::string_view name) {
+  std::string look(name);
+  for (char& c : look) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c == '_' || c == '.') c = '-';
+    if (c == '0') c = 'o';
+    if (c == '1' || c == 'i') c = 'l';
+  }
+  return look;
+}
+
 std::string package_name(std::string_view package) { return fmt::format("packages/{}", package); }
 std::string environment_name(std::string_view environment) {
   return fmt::format("environments/{}", environment);

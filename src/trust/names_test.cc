@@ -54,5 +54,31 @@ TEST(Names, RefusePatternsThatOtherReadersTakeOtherwise) {
     EXPECT_NE(error_of([&] { check_pattern(bad); }), "no error") << bad;
 }
 
+TEST(Names, ThatLookAlikeAreFound) {
+  for (const char* name : {"Acme", "ACME", "acme"}) EXPECT_EQ(look_of(name), "acme");
+  for (const char* name : {"web-1.il", "web_1-l1", "WEB.L-Il"}) EXPECT_EQ(look_of(name), "web-l-ll") << name;
+  EXPECT_EQ(look_of("t00ls"), look_of("tools"));
+  EXPECT_NE(look_of("acme"), look_of("acne"));
+  EXPECT_NE(look_of("acme"), look_of("acme-"));
+}
+
+TEST(Names, HaveNoCharactersButAsciis) {
+  // A Cyrillic a, a full-width one, a combining accent, a zero-width joiner, one from right to left.
+  for (const char* name : {"\xd0\xb0"
+                           "cme",
+                           "\xef\xbd\x81"
+                           "cme",
+                           "a\xcc\x81"
+                           "cme",
+                           "ac\xe2\x80\x8dme",
+                           "\xe2\x80\xae"
+                           "emca"}) {
+    EXPECT_THROW(check_owner(name), Error) << name;
+    EXPECT_THROW(check_label(name, "the key's name"), Error) << name;
+    EXPECT_THROW(check_name(std::string("packages/") + name), Error) << name;
+    EXPECT_THROW(check_pattern(std::string("packages/") + name), Error) << name;
+  }
+}
+
 }  // namespace
 }  // namespace flox::trust

@@ -13,6 +13,12 @@ constexpr std::string_view command_prefix = "exec:";
 constexpr size_t signature_size = 64;  // bytes
 constexpr size_t told = 300;           // characters of what a command says
 
+// Without what ends its last line.
+std::string_view without_end(std::string_view text) {
+  const size_t end = text.find_last_not_of("\r\n ");
+  return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+}
+
 class KeySigner : public Signer {
  public:
   explicit KeySigner(nix::SecretKey key) : key_(std::move(key)), id_(Key::of(key_.public_key()).id()) {}
@@ -50,10 +56,8 @@ class CommandSigner : public Signer {
     const Outcome outcome = run({.argv = {"/bin/sh", "-c", command_}, .input = std::string(message)});
     if (outcome.exit_code != 0)
       fail(ErrorKind::unavailable, "it ended with exit code {}: {}", outcome.exit_code,
-           printable(outcome.err, told));
-    std::string_view text = outcome.out;
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
-      text.remove_suffix(1);
+           printable(without_end(outcome.err), told));
+    const std::string_view text = without_end(outcome.out);
     if (text.size() == 2 * signature_size) {
       try {
         return from_hex(text);

@@ -56,7 +56,7 @@ TEST(Signer, SaysWhatACommandDidWrong) {
   const Keys keys = keys_of({key("a-1")});
   EXPECT_EQ(error_of([&] { Signer::open("exec:echo no card >&2; exit 3")->sign("m", keys); },
                      ErrorKind::unavailable),
-            "the command 'echo no card >&2; exit 3': it ended with exit code 3: no card\uFFFD");
+            "the command 'echo no card >&2; exit 3': it ended with exit code 3: no card");
   EXPECT_EQ(error_of([&] { Signer::open("exec:echo hello")->sign("m", keys); }),
             "the command 'echo hello': it wrote 'hello' instead of a signature of 128 hexadecimal digits");
   EXPECT_NE(error_of([&] { Signer::open("exec:printf '%0128d' 0 | tr 0 x")->sign("m", keys); }), "no error");

@@ -307,6 +307,33 @@ TEST_F(VerifierTest, RecoversFromAVersionThatNobodyReaches) {
   EXPECT_EQ(store.known("acme", "packages/hello").name_version, 2);
 }
 
+TEST_F(VerifierTest, RecoversFromATargetsKeyInTheWrongHands) {
+  // The thief delegates everything to a key of their own, in a version with no next one.
+  const Targets before = owner.targets;
+  const nix::SecretKey thief = key("thief-1");
+  owner.targets.roles.clear();
+  owner.targets.keys.clear();
+  owner.delegate("publishers", {"packages/*", "environments/*"}, {thief});
+  owner.targets.version = uint64_t{1} << 53;
+  owner.publish("packages/hello", {{path, hello().to_target()}}, {thief});
+  EXPECT_EQ(verify(evidence()).signers[0].name, "thief-1") << "that is what the key is for";
+  // Not the root, and not the timestamp: those the owner replaces the key with.
+  owner.targets_key = key("targets-2");
+  owner.root.targets = add_role(owner.root.keys, {owner.targets_key});
+  ++owner.root.version;
+  owner.targets = before;
+  owner.targets.version = 2;
+  owner.publish("packages/hello", {{path, hello().to_target()}});
+  Evidence next = evidence();
+  next.roots = {owner.root_text()};
+  EXPECT_EQ(verify(next).signers[0].name, "alice-1");
+  EXPECT_EQ(store.seen("acme").targets, 2);
+  Evidence old = evidence();
+  owner.targets.version = uint64_t{1} << 53;
+  old.targets = signed_by(owner.targets, {key("targets-1")});
+  EXPECT_NE(refused(old).find("0 of the 1 signatures that role targets needs"), std::string::npos);
+}
+
 TEST_F(VerifierTest, AClockThatIsSetBackBringsNoOldVersionBack) {
   const Evidence old = evidence();
   now += std::chrono::hours(30);

@@ -57,6 +57,15 @@ mkdir "$dir/web" && cd "$dir/web"
 flox init
 refused "this token may not publish for acme" flox push --owner acme
 
+step "the same person logs in with a browser on this machine; the token is theirs alone to read"
+flox auth logout 2>/dev/null
+printf '#!/bin/sh\nexec python3 "%s" "$1" ada\n' "$PROJECT/test/catalog/issuer/approve.py" >"$dir/browser"
+chmod +x "$dir/browser"
+BROWSER=$dir/browser flox auth login --browser 2>"$dir/login"
+contains "$(cat "$dir/login")" "as ada@example.com until"
+contains "$(flox auth status)" "ada@example.com"
+equal "$(stat -c %a "$HOME/.config/flox/credentials.json" "$HOME/.config/flox" | paste -sd' ')" "600 700"
+
 step "an admin makes the person a member, who then publishes"
 operate owner create acme
 operate owner add acme ada@example.com --role publish

@@ -52,6 +52,8 @@ flox_as "$operator" owner create acme
 flox_as "$operator" owner create beta
 flox_as "$operator" owner create quiet --private
 refused "there is an owner acme already" flox_as "$operator" owner create acme
+for name in Acme ACME; do refused "the name '$name' could be taken for the owner 'acme'" flox_as "$operator" owner create $name; done
+refused "name" flox_as "$operator" owner create $'\xd0\xb0cme'  # with a Cyrillic a
 refused "no owner nobody" flox_as "$operator" owner add nobody ada@example.com --role read
 acme=$(new_token acme publish) beta=$(new_token beta publish) quiet=$(new_token quiet publish) reader=$(new_token quiet read)
 refused "this needs the operator's token" flox_as "$acme" owner create gamma

@@ -37,6 +37,34 @@ refused "Ask the owner which one is right" on_node flox trust accept acme --from
 on_node flox trust accept acme --from-catalog --fingerprint "$newest" >"$dir/said"
 equal "$(version_on_node)" 3
 
+step "a thief of the targets key publishes versions ahead; with another key the owner goes on below them"
+cp -a "$dir/trust" "$dir/thief"
+make_key thief-1 >"$dir/thief.pub"
+for n in 1 2 3 4; do FLOX_TRUST_DIR=$dir/thief flox trust add-key acme "thief-$n" "$dir/thief.pub" --paths '*' 2>"$dir/said"; done
+FLOX_TRUST_DIR=$dir/thief flox trust publish acme 2>"$dir/said"
+refused "the catalog has newer files of acme than this machine" flox trust publish acme
+flox trust rotate acme targets 2>"$dir/said"
+flox trust publish acme 2>"$dir/said"
+equal "$(curl -fsS "$url/api/v1/trust/acme/targets" | jq .signed.version)" "$(flox trust show acme --json | jq .targets.version)"
+stolen=$(find "$dir/thief/acme/repository" -name '*.targets.json' | sort -V | tail -1)
+equal "$(ask PUT /api/v1/trust/acme/targets -H "Authorization: Bearer $token" --data-binary "@$stolen")" 403
+contains "$(answer .detail)" "0 of the 1 signatures that role targets needs"
+
+step "what expires soon is said: by metrics, in the catalog's log, and by flox trust show, with what to do"
+expiry_of() { curl -fs "$url/metrics" | awk -v name="flox_catalog_metadata_expires_timestamp_seconds{file=\"$1\"}" '$1 == name { printf "%d", $2 }'; }
+seconds_of() { date -d "$(flox trust show acme --json | jq -r ".$1.expires")" +%s; }
+equal "$(expiry_of root.json)" "$(seconds_of root)"
+equal "$(expiry_of targets.json)" "$(seconds_of targets)"
+! grep -q "expires soon" "$dir/log" || die "a year is not soon"
+flox trust renew acme --life 20d 2>"$dir/said"
+flox trust publish acme 2>"$dir/said"
+contains "$(flox trust show acme)" " days: run 'flox trust renew acme', then 'flox trust publish acme'"
+stop_catalog
+start_catalog
+export FLOX_CATALOG_URL=$url
+equal "$(expiry_of root.json)" "$(seconds_of root)"
+contains "$(cat "$dir/log")" "metadata expires soon, or has expired; nodes accept nothing of its owner then: root.json of acme at"
+
 step "without a catalog, what is missing is said"
 stop_catalog
 refused "cannot be reached" flox trust init other --signing-key "$dir/alice.pub"

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 enter_world "$@"
 start_catalog
+sign_for acme  # an owner whom the node trusts, whose root expires
 export FLOX_NODE_SOCKET=$WORLD/run/node.sock
 start_floxd
 TICKET_ALLOW_MISSING_MODELS=true HF_HUB_OFFLINE=1 MODEL_CACHE_DIR=$WORLD/no-models METRICS_PORT=0 \

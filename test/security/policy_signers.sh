@@ -77,6 +77,11 @@ lock "$(flox show other --json | jq -r '.[0].outputs.out')" other >"$WORLD/other
 realise() { pod_call p-shop Realise "lock_json=@$1" system="$NIX_SYSTEM" mode=run; }
 contains "$(realise "$WORLD/hello.lock")" "ok profile="
 contains "$(realise "$WORLD/other.lock")" "rule 'not-beta' ($POLICY:1) denies package other@1.0"
+# By another name it is a bare store path, which no catalog calls other: the rule that allows names does not allow it.
+lock "$(flox show other --json | jq -r '.[0].outputs.out')" innocent >"$WORLD/innocent.lock"
+contains "$(realise "$WORLD/innocent.lock")" "does not allow store path"
+lock "$(flox show other --json | jq -r '.[0].outputs.out')" hello >"$WORLD/innocent.lock"
+contains "$(realise "$WORLD/innocent.lock")" "does not allow store path"
 
 step "flox policy test decides by the same signatures"
 contains "$(flox policy test --namespace shop --environment hello)" "allowed"

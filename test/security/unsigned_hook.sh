@@ -23,7 +23,7 @@ n=0
 pod() {  # ENVIRONMENT: what a pod of it says
   n=$((n + 1))
   ctr -n k8s.io run --rm --runtime "$SHIM" --cgroup "$CGROUP_PARENT/p$n" --annotation "flox.dev/environment=$1" \
-    docker.io/flox/empty:1.0.0 "p$n" hello 2>&1
+    "${@:2}" docker.io/flox/empty:1.0.0 "p$n" hello 2>&1
 }
 metadata_refused() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk '$1 == "flox_metadata_refused_total" { print $2 }'; }
 pod_refused() {  # TEXT ENVIRONMENT: the pod does not start, and floxd logs and counts why
@@ -76,6 +76,8 @@ contains "$(grep "environment acme/web" "$WORLD/logs/floxd.log")" "environments/
 equal "$(pod hello)" "hello 1.0"
 contains "$(grep "environment hello" "$WORLD/logs/floxd.log")" "(role publishers of acme)"
 pod_refused "its owner old is not trusted here" old/web
+# What the pod's author sets in the pod changes nothing on the node.
+refused "its owner old is not trusted here" pod old/web --env FLOX_ALLOW_UNSIGNED=true --env FLOX_TRUST_DIR=/tmp --env "FLOX_CATALOG_URL=$CATALOG_URL"
 
 step "a proxy cannot add a hook, leave the signature out, or exchange a store path"
 attack hook

@@ -2,7 +2,6 @@
 // opens a page in any browser, on any machine, and enters a code.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <string>
 
@@ -10,7 +9,8 @@
 
 namespace flox::cli {
 
-struct DeviceLogin {
+// Of whichever grant.
+struct IssuerLogin {
   std::string issuer;     // https, or http on the loopback interface
   std::string client_id;  // which has no secret
   std::string scope;      // "openid email"
@@ -21,8 +21,9 @@ struct DeviceCode {
   std::string url, code, complete_url;
 };
 
-// Gives the ID token. Waits for the user, as long as the issuer does. Throws Error: untrusted if the user or
-// the issuer refuses, unavailable if the code expires or the issuer cannot be reached.
-Secret log_in_at(const DeviceLogin& login, const std::function<void(const DeviceCode&)>& show);
+// Gives the ID token. Waits for the user, as long as the issuer does, an hour at most. Throws Error:
+// untrusted if the user or the issuer refuses, unavailable if the code expires or the issuer cannot be
+// reached.
+Secret log_in_by_device(const IssuerLogin& login, const std::function<void(const DeviceCode&)>& show);
 
 }  // namespace flox::cli

@@ -78,6 +78,9 @@ void accept(const TrustAcceptOptions& options) {
   describe(root.content, "root", root.content.root);
   describe(root.content, "targets", root.content.targets);
   describe(root.content, "timestamp", root.content.timestamp);
+  for (const std::string& other : store.owners())
+    if (other != options.owner && trust::look_of(other) == trust::look_of(options.owner))
+      warn_on_stderr(fmt::format("{} could be taken for {}, who is trusted here, too", options.owner, other));
   fmt::print("  may say what these are: the environments {}/*, the packages {}\n", options.owner,
              fmt::join(store.package_patterns(options.owner), ", "));
 }

@@ -18,9 +18,11 @@ struct TrustPublishOptions {
 uint64_t version_of_root(const std::optional<std::string>& text) {
   return text ? trust::Signed<trust::Root>::parse(*text, "root.json of the catalog").content.version : 0;
 }
-uint64_t version_of_targets(const std::optional<std::string>& text) {
-  return text ? trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog").content.version
-              : 0;
+// 0 also for one that the keys of our root have not signed: it counts no more, whatever its version is.
+uint64_t version_of_targets(const std::optional<std::string>& text, const trust::Root& root) {
+  if (!text) return 0;
+  const auto file = trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog");
+  return trust::signing_state(file, root).complete() ? file.content.version : 0;
 }
 
 void publish(const TrustPublishOptions& options) {
@@ -30,8 +32,8 @@ void publish(const TrustPublishOptions& options) {
   const std::string url = options.catalog_url.empty() ? config.catalog_url : options.catalog_url;
   catalog::Client client(url, token_of(options.token_file, url, config));
   const uint64_t root = version_of_root(client.root(options.owner));
-  const uint64_t targets = version_of_targets(client.targets(options.owner));
   const trust::Signed<trust::Root>& newest = repository.root();
+  const uint64_t targets = version_of_targets(client.targets(options.owner), newest.content);
   if (root > newest.content.version || targets > repository.targets().content.version)
     throw Error(ErrorKind::conflict,
                 fmt::format("the catalog has newer files of {} than this machine", options.owner),

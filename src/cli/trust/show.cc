@@ -30,7 +30,9 @@ json role_json(const std::string& name, const trust::Role& role, const trust::Ke
 json file_json(const trust::Header& header, trust::Time now) {
   return {{"version", header.version},
           {"expires", trust::time_text(header.expires)},
-          {"expired", now >= header.expires}};
+          {"expired", now >= header.expires},
+          {"expires_soon", trust::expires_soon(header, now)},
+          {"days_left", trust::days_left(header, now)}};
 }
 
 // All that is known here of an owner.
@@ -84,10 +86,15 @@ json examine(trust::TrustStore& store, const std::string& owner, trust::Time now
   return result;
 }
 
-std::string file_text(const json& file) {
-  return fmt::format("version {}, {} {}", file["version"].get<uint64_t>(),
-                     file["expired"].get<bool>() ? "EXPIRED at" : "until",
-                     file["expires"].get<std::string>());
+std::string file_text(const json& file, const std::string& owner) {
+  const bool expired = file["expired"].get<bool>();
+  std::string text = fmt::format("version {}, {} {}", file["version"].get<uint64_t>(),
+                                 expired ? "EXPIRED at" : "until", file["expires"].get<std::string>());
+  if (file["expires_soon"].get<bool>())
+    text += fmt::format("{}: run 'flox trust renew {}', then 'flox trust publish {}'",
+                        expired ? "" : fmt::format(", in {} days", file["days_left"].get<int64_t>()), owner,
+                        owner);
+  return text;
 }
 
 std::string key_text(const json& key) {
@@ -104,8 +111,9 @@ void print(const json& owner) {
              owner["trusted"].get<bool>() ? "" : "  (not trusted on this machine)");
   if (owner.contains("fingerprint"))
     fmt::print("  fingerprint  {}\n", owner["fingerprint"].get<std::string>());
-  if (owner.contains("root")) fmt::print("  root.json    {}\n", file_text(owner["root"]));
-  if (owner.contains("targets")) fmt::print("  targets.json {}\n", file_text(owner["targets"]));
+  if (owner.contains("root")) fmt::print("  root.json    {}\n", file_text(owner["root"], owner["owner"]));
+  if (owner.contains("targets"))
+    fmt::print("  targets.json {}\n", file_text(owner["targets"], owner["owner"]));
   if (owner.contains("packages"))
     fmt::print("  believed for environments {}/*, packages {}\n", owner["owner"].get<std::string>(),
                list_text(owner["packages"]));

@@ -4,8 +4,11 @@
 
 #include <memory>
 
+#include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/os/file.h"
+#include "catalog/signing.h"
+#include "cli/catalog_access.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
@@ -14,6 +17,7 @@ namespace {
 struct TrustSignOptions {
   std::string file, delegations;
   std::vector<std::string> signers;
+  bool dry_run = false;
 };
 
 // What this machine knows of the owner of a file.
@@ -22,14 +26,19 @@ struct Known {
   std::optional<trust::OwnerRepository> repository;
   trust::Signers signers;
 
-  Known(const std::string& owner, const TrustSignOptions& options, const Config& config)
+  // `further` keys sign, too, if none are named.
+  Known(const std::string& owner, const TrustSignOptions& options, const Config& config,
+        const std::vector<std::string>& further = {})
       : store(open_trust(config)) {
     trust::check_owner(owner);
     if (trust::OwnerRepository::exists(store, owner))
-      repository.emplace(store, owner, trust::OwnerRepository::Use::change);
+      repository.emplace(
+          store, owner,
+          options.dry_run ? trust::OwnerRepository::Use::read : trust::OwnerRepository::Use::change);
     signers = open_signers(options.signers);
-    if (!options.signers.empty()) return;
+    if (!options.signers.empty() || options.dry_run) return;
     if (repository) signers = repository->kept_signers();
+    for (auto& signer : open_signers(further)) signers.push_back(std::move(signer));
     if (!config.signing_private_key.empty())
       signers.push_back(trust::Signer::open(config.signing_private_key));
     if (signers.empty())
@@ -99,40 +108,61 @@ void sign_targets(const std::string& text, const TrustSignOptions& options, cons
   write(known, targets, trust::signing_state(targets, root), options);
 }
 
-trust::Targets delegations_of(const Known& known, const std::string& owner, const TrustSignOptions& options) {
-  if (options.delegations.empty()) {
-    if (known.repository) return known.repository->targets().content;
-    throw Error(ErrorKind::invalid_input, fmt::format("who may sign for {} is not known here", owner),
-                "Pass the owner's targets.json with --delegations FILE.");
-  }
-  const auto targets = trust::Signed<trust::Targets>::parse(
-      read_file(options.delegations, trust::targets_limits.bytes), options.delegations);
-  const trust::Root root = root_of(known, owner);
-  trust::require_signers(targets.message, targets.signatures, root.keys, root.targets, "targets",
-                         options.delegations);
+// Who may sign for the owner, from a file.
+trust::Targets delegations_in(const std::string& file, const trust::Root& root) {
+  const auto targets =
+      trust::Signed<trust::Targets>::parse(read_file(file, trust::targets_limits.bytes), file);
+  trust::require_signers(targets.message, targets.signatures, root.keys, root.targets, "targets", file);
+  if (targets.content.owner != root.owner)
+    fail(ErrorKind::untrusted, "{} is of {}, not of {}", file, targets.content.owner, root.owner);
   return targets.content;
+}
+
+// Without a catalog all that the file says is new.
+catalog::MetadataSigner::Review review(Known& known, const trust::NameFile& file,
+                                       const TrustSignOptions& options, const Config& config) {
+  if (!options.delegations.empty())
+    return {.targets = delegations_in(options.delegations, root_of(known, file.owner)),
+            .changes = catalog::changes_of(file, nullptr)};
+  if (!config.catalog_url.empty()) {
+    catalog::Client client(config.catalog_url, readable_token(config));
+    return catalog::MetadataSigner(file.owner, known.signers, known.store, client, !options.dry_run)
+        .review(file);
+  }
+  if (known.repository)
+    return {.targets = known.repository->targets().content, .changes = catalog::changes_of(file, nullptr)};
+  throw Error(ErrorKind::invalid_input, fmt::format("who may sign for {} is not known here", file.owner),
+              "Set FLOX_CATALOG_URL, or pass the owner's targets.json with --delegations FILE.");
 }
 
 void sign_name_file(const std::string& text, const TrustSignOptions& options, const Config& config) {
   auto file = trust::Signed<trust::NameFile>::parse(text, options.file);
-  const std::string what = fmt::format("{} of {}", file.content.name, file.content.owner);
-  Known known(file.content.owner, options, config);
-  const trust::Targets targets = delegations_of(known, file.content.owner, options);
-  std::vector<std::string> could;
-  for (const trust::DelegatedRole& role : targets.roles)
-    if (role.covers(file.content.name))
-      for (const std::string& id : role.keyids) could.push_back(trust::describe_key(id, targets.keys));
-  const size_t added = trust::sign(file, targets, known.signers);
-  require_added(added, what, could);
+  const std::string& owner = file.content.owner;
+  trust::require_current(file.content, trust::now(), options.file);
+  Known known(owner, options, config, config.metadata_keys);
+  const auto reviewed = review(known, file.content, options, config);
+  fmt::print(stderr, "{} version {} of {}, valid until {}:\n", file.content.name, file.content.version, owner,
+             trust::time_text(file.content.expires));
+  for (const std::string& change : reviewed.changes) fmt::print(stderr, "  {}\n", change);
+  if (reviewed.changes.empty()) fmt::print(stderr, "  (it says what the version before says)\n");
+  if (options.dry_run) return;
+  const auto before = trust::signing_state(file, reviewed.targets);
+  require_added(trust::sign(file, reviewed.targets, known.signers),
+                fmt::format("{} of {}", before.what, owner), before.lacking);
   write_file_synced(options.file, file.to_string());
-  fmt::print(stderr, "✔ Added {} to {} version {}: {}\n", added == 1 ? "a signature" : "signatures", what,
-             file.content.version, options.file);
+  auto state = trust::signing_state(file, reviewed.targets);
+  state.path = options.file;
+  report({.complete = state.complete(), .files = {state}}, owner);
 }
 
 void sign(const TrustSignOptions& options) {
   const Config config = Config::load();
   const std::string text = read_file(options.file, trust::name_file_limits.bytes);
-  switch (trust::kind_of_metadata(text, options.file)) {
+  const trust::MetadataKind kind = trust::kind_of_metadata(text, options.file);
+  if (options.dry_run && kind != trust::MetadataKind::name_file)
+    fail_usage("--dry-run is for the file of a package or an environment",
+               "'flox trust show' says what waits for signatures.");
+  switch (kind) {
     case trust::MetadataKind::root:
       return sign_root(text, options, config);
     case trust::MetadataKind::targets:
@@ -156,8 +186,13 @@ void add_trust_sign(CLI::App& trust) {
       "key to sign with: a file (mode 600), or exec:COMMAND (default: the keys that are kept here, and "
       "signing_private_key)");
   command->add_option("--delegations", options->delegations,
-                      "targets.json of the owner, for the file of a name (default: as it is kept here)");
-  command->footer("Example:\n  flox trust sign 2.root.json --signer ~/keys/bob-1");
+                      "targets.json of the owner, for the file of a package or an environment: what the file "
+                      "changes is not compared with the catalog then");
+  command->add_flag("--dry-run", options->dry_run,
+                    "say what the file of a package or an environment changes, and sign nothing");
+  command->footer(
+      "Examples:\n  flox trust sign 2.root.json --signer ~/keys/bob-1\n"
+      "  flox trust sign web.json --dry-run");
   command->callback([options] { sign(*options); });
 }
 

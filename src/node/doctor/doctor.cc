@@ -21,19 +21,18 @@
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
-#include "catalog/client.h"
 #include "catalog/settings.h"
 #include "nix/cache_layout.h"
 #include "nix/signature.h"
 #include "node/doctor/catalog_check.h"
 #include "node/doctor/policy_check.h"
+#include "node/doctor/trust_check.h"
 #include "node/installer/containerd_config.h"
 #include "node/installer/installation.h"
 #include "node/installer/labels.h"
 #include "node/installer/runtime_closure.h"
 #include "store/cache/binary_cache.h"
 #include "store/local/local_store.h"
-#include "trust/trust_store.h"
 
 namespace flox::node {
 namespace {
@@ -307,30 +306,6 @@ void examine_caches(Subject subject, const Config& config) {
                   "Set trusted_keys in /etc/flox/config.toml to the publishers' keys.");
 }
 
-void examine_trust(Subject subject, const Config& config) {
-  const trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
-  const std::vector<std::string> owners = store.owners();
-  for (const std::string& owner : owners) try {
-      const auto root = store.root(owner);
-      const std::string text = fmt::format("{}: root.json version {}, expires {}", owner,
-                                           root.content.version, trust::time_text(root.content.expires));
-      if (root.content.expires <= trust::now())
-        subject.error(text + ": nothing of this owner is accepted any more",
-                      fmt::format("Ask {} to renew its root: flox trust rotate.", owner));
-      else
-        subject.ok(text);
-    } catch (const Error& error) {
-      subject.error(fmt::format("{}: {}", owner, error.what()), error.advice());
-    }
-  if (config.allow_unsigned)
-    subject.warn("allow_unsigned is set: packages and environments that nobody has signed run here",
-                 "Remove allow_unsigned from /etc/flox/config.toml, except for development.");
-  else if (owners.empty())
-    subject.error(fmt::format("no owner is trusted in {}: no package and no environment runs here",
-                              store.directory().string()),
-                  "Run 'flox trust accept OWNER' with the owner's root.");
-}
-
 nlohmann::json ask_cluster(const std::string& kubeconfig, std::vector<std::string> arguments) {
   std::vector<std::string> argv = {"kubectl", "--kubeconfig", kubeconfig, "--request-timeout=5s",
                                    "-o",      "json"};
@@ -395,7 +370,9 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
     for (Finding& finding : check_catalog(config)) findings.push_back(std::move(finding));
   });
   examine("caches", [&](Subject subject) { examine_caches(subject, config); });
-  examine("trust", [&](Subject subject) { examine_trust(subject, config); });
+  examine("trust", [&](const Subject&) {
+    for (Finding& finding : check_trust(config)) findings.push_back(std::move(finding));
+  });
   if (!options.kubeconfig.empty())
     examine("cluster", [&](Subject subject) { examine_cluster(subject, options); });
   return findings;

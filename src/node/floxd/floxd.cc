@@ -32,6 +32,7 @@
 #include "protocol/node.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
+#include "trust/trust_store.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -130,12 +131,28 @@ std::unique_ptr<HttpServer> serve_at(const AddressPort& place, HttpServer::Handl
                                       std::move(handler));
 }
 
-std::unique_ptr<HttpServer> serve_metrics(const AddressPort& place, const store::LocalStore& store,
-                                          const Metrics& metrics, const PodServer& pods) {
-  return serve_at(place, [&](const ServerRequest& request) {
-    if (request.path == "/metrics")
+// Of an owner whose files cannot be read there is none: doctor says why.
+std::map<std::string, trust::Time> trusted_roots(const trust::TrustStore& trust) {
+  std::map<std::string, trust::Time> roots;
+  try {
+    for (const std::string& owner : trust.owners()) try {
+        roots[owner] = trust.root(owner).content.expires;
+      } catch (const Error&) {
+      }
+  } catch (const Error&) {
+  }
+  return roots;
+}
+
+std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::LocalStore& store,
+                                          Metrics& metrics, const PodServer& pods) {
+  auto trust = std::make_shared<trust::TrustStore>(config.trust_directory(), config.trust_state_directory());
+  return serve_at(config.metrics_address, [&, trust](const ServerRequest& request) {
+    if (request.path == "/metrics") {
+      metrics.trusted(trusted_roots(*trust));
       return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
+    }
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "there is no such page: use /metrics, /healthz or /readyz");
   });
@@ -184,7 +201,7 @@ void serve(const Options& options) {
     return run_on(pool, node, &NodeService::release, std::move(request));
   });
   const PodServer pods(config, pod, budgets, metrics);
-  const std::unique_ptr<HttpServer> http = serve_metrics(config.metrics_address, store, metrics, pods);
+  const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   const Collector collector(config, environments, metrics);
   asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants, policy),

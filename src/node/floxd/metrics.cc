@@ -74,6 +74,10 @@ struct Metrics::Page {
       page.gauge("flox_policy_stale",
                  "Whether the policy's file has changed and could not be read: an older one is in force.");
 
+  MetricsPage::Family<Gauge>& root_expires =
+      page.gauges("flox_trust_root_expires_timestamp_seconds",
+                  "Unix time at which the root of an owner expires whom this machine trusts.");
+  std::map<std::string, Gauge*> roots;  // by owner
   Gauge& leases = page.gauge("flox_leases", "Containers and pods that hold a lease.");
   Gauge& isolation =
       page.gauge("flox_isolation_complete",
@@ -133,6 +137,20 @@ void Metrics::audit_lost() { page_->audit_lost.Increment(); }
 void Metrics::policy_in_force(size_t rules, bool stale) {
   page_->rules.Set(static_cast<double>(rules));
   page_->stale.Set(stale ? 1 : 0);
+}
+
+void Metrics::trusted(const std::map<std::string, std::chrono::sys_seconds>& roots) {
+  const std::lock_guard lock(page_->gauges);
+  std::erase_if(page_->roots, [&](const auto& known) {
+    if (roots.contains(known.first)) return false;
+    page_->root_expires.Remove(known.second);
+    return true;
+  });
+  for (const auto& [owner, expires] : roots) {
+    auto& gauge = page_->roots[owner];
+    if (gauge == nullptr) gauge = &page_->root_expires.Add({{"owner", owner}});
+    gauge->Set(static_cast<double>(expires.time_since_epoch().count()));
+  }
 }
 
 const char* to_string(Budget budget) noexcept {

@@ -1,6 +1,8 @@
 // floxd's metrics, in Prometheus' text format.
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -59,6 +61,8 @@ class Metrics {
   void metadata_refused();
   // A line of the audit log could not be written.
   void audit_lost();
+  // Until when the roots of the owners are valid whom this machine trusts.
+  void trusted(const std::map<std::string, std::chrono::sys_seconds>& roots);
   // Counters, and the gauges as they stand in the store and with the pods now.
   std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
 

@@ -50,6 +50,11 @@ struct ApiMetrics {
   MetricsPage::Counter& metadata_refused = page.counter(
       "flox_catalog_metadata_refused_total",
       "Publications and metadata that were refused because they are not signed as they must be.");
+  MetricsPage::Family<MetricsPage::Gauge>& metadata_expires =
+      page.gauges("flox_catalog_metadata_expires_timestamp_seconds",
+                  "Unix time at which the first file of this kind of any owner expires; 0: there is none.");
+  MetricsPage::Gauge& root_expires = metadata_expires.Add({{"file", "root.json"}});
+  MetricsPage::Gauge& targets_expires = metadata_expires.Add({{"file", "targets.json"}});
 };
 
 // The references must outlive it.

@@ -52,6 +52,12 @@ ServerResponse metrics(ApiContext& context) {
   are_files_ready(context);
   context.metrics.store_bytes.Set(static_cast<double>(context.cache.used()));
   context.metrics.audit_failures.Set(static_cast<double>(context.accounts.audit.failures()));
+  const auto unix_seconds = [](std::optional<trust::Time> time) {
+    return time ? static_cast<double>(time->time_since_epoch().count()) : 0;
+  };
+  const auto expiry = context.trust.first_expiry();
+  context.metrics.root_expires.Set(unix_seconds(expiry.root));
+  context.metrics.targets_expires.Set(unix_seconds(expiry.targets));
   return {.content_type = MetricsPage::content_type,
           .body = context.metrics.page.text() + context.options.further_metrics(),
           .headers = of_this_moment};

@@ -1,5 +1,7 @@
 #include "server/api/trust.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -15,6 +17,9 @@ namespace {
 
 // Another catalog on the same databases may have been quicker each time.
 constexpr int most_attempts = 10;
+constexpr std::chrono::minutes expiry_kept{10};
+constexpr std::chrono::hours warned_again{24};
+constexpr size_t most_warned = 20;  // files in one line of the log
 
 template <typename T>
 void check_header(const trust::Signed<T>& file, const std::string& owner, std::string_view what) {
@@ -143,10 +148,20 @@ void TrustService::put_targets(const std::string& owner, const std::string& text
   const trust::Root root = current_root(owner);
   const auto next = trust::Signed<trust::Targets>::parse(text, "targets.json");
   check_header(next, owner, "targets.json");
-  if (const auto present = trust_.targets(owner); present && *present == text) return;
+  const auto present = trust_.targets(owner);
+  if (present && *present == text) return;
   trust::require_signers(next.message, next.signatures, root.keys, root.targets, "targets", "targets.json");
   trust::require_current(next.content, options_.clock(), "targets.json");
-  trust_.put_targets(owner, static_cast<int64_t>(next.content.version), text);
+  // What today's keys have not signed counts no more: whoever had an old one may have put a version that
+  // nobody reaches.
+  std::optional<int64_t> instead_of;
+  if (present) {
+    const auto before = trust::Signed<trust::Targets>::parse(*present, "targets.json");
+    if (trust::valid_signers(before.message, before.signatures, root.keys, root.targets).size() <
+        root.targets.threshold)
+      instead_of = static_cast<int64_t>(before.content.version);
+  }
+  trust_.put_targets(owner, static_cast<int64_t>(next.content.version), text, instead_of);
   log::info("targets.json of {} is at version {}", owner, next.content.version);
   published(owner);
 }
@@ -198,7 +213,9 @@ SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
   const auto file = check_name_file(build.owner, name, name_file);
   const trust::PackageRecord record = catalog::record_of(build);
   const auto target = file.content.targets.find(record.target_path());
-  if (target == file.content.targets.end() || target->second.sha256 != record.to_target().sha256)
+  trust::Target expected = record.to_target();
+  if (target != file.content.targets.end()) expected.yanked = target->second.yanked;
+  if (target == file.content.targets.end() || target->second != expected)
     fail(ErrorKind::invalid_input, "the name file does not list {} as it is published with it",
          record.target_path());
   SignedBuilds result{.file = {.owner = build.owner,
@@ -356,6 +373,35 @@ void TrustService::published(const std::string& owner) const {
   const std::shared_ptr<OwnerState> state = state_of(owner);
   const std::scoped_lock lock(state->mutex);
   bring_up_to_date(owner, *state);
+}
+
+TrustService::FirstExpiry TrustService::first_expiry() {
+  const std::scoped_lock lock(expiry_mutex_);
+  const trust::Time now = options_.clock();
+  if (expiry_read_ != trust::Time{} && now < expiry_read_ + expiry_kept) return first_expiry_;
+  FirstExpiry first;
+  std::vector<std::string> soon;
+  trust_.each_newest([&](const TrustRecords::OwnersFile& file) {
+    const trust::Header header =
+        file.is_root
+            ? trust::Header(trust::Signed<trust::Root>::parse(file.document, "root.json").content)
+            : trust::Header(trust::Signed<trust::Targets>::parse(file.document, "targets.json").content);
+    auto& earliest = file.is_root ? first.root : first.targets;
+    earliest = std::min(earliest.value_or(header.expires), header.expires);
+    if (trust::expires_soon(header, now) && soon.size() < most_warned)
+      soon.push_back(fmt::format("{} of {} at {}", file.is_root ? "root.json" : "targets.json", file.owner,
+                                 trust::time_text(header.expires)));
+  });
+  if (!soon.empty() && now >= expiry_warned_ + warned_again) {
+    log::warning(
+        "metadata expires soon, or has expired; nodes accept nothing of its owner then: {}. Their owners "
+        "renew it: flox trust renew OWNER, flox trust publish OWNER",
+        fmt::join(soon, ", "));
+    expiry_warned_ = now;
+  }
+  expiry_read_ = now;
+  first_expiry_ = first;
+  return first;
 }
 
 int64_t TrustService::changes() const { return name_files_.changes(); }

@@ -56,9 +56,10 @@ class TrustService {
   // Files as they were put. Throw Error(not_found).
   std::string root(const std::string& owner, std::optional<int64_t> version = {}) const;
   std::string targets(const std::string& owner) const;
-  // Puts the next version, of targets any later one. Throw Error: invalid_input for what is no such file or
-  // of another owner, or a root that does not name the online key; untrusted if it is not signed as it must
-  // be, or expired; conflict if it is not the next version.
+  // Puts the next version, of targets any later one, or any at all once the root's keys have not signed what
+  // is there. Throw Error: invalid_input for what is no such file or of another owner, or a root that does
+  // not name the online key; untrusted if it is not signed as it must be, or expired; conflict if it is not
+  // the next version.
   void put_root(const std::string& owner, const std::string& text);
   void put_targets(const std::string& owner, const std::string& text);
 
@@ -85,6 +86,13 @@ class TrustService {
                                    std::optional<int64_t> version = {}) const;
   // Signs a timestamp over what was just published. Without it the next question for evidence does.
   void published(const std::string& owner) const;
+  // When the first root.json and the first targets.json of all owners expire; nothing if there is none. Read
+  // again after ten minutes; a warning in the log, once a day, names the owners whose files expire within
+  // trust::renew_before.
+  struct FirstExpiry {
+    std::optional<trust::Time> root, targets;
+  };
+  FirstExpiry first_expiry();
   // Changes of name files so far: what was read between two equal numbers is of one moment.
   int64_t changes() const;
 
@@ -107,6 +115,10 @@ class TrustService {
   TrustOptions options_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, std::shared_ptr<OwnerState>> states_;
+
+  std::mutex expiry_mutex_;
+  FirstExpiry first_expiry_;
+  trust::Time expiry_read_{}, expiry_warned_{};
 };
 
 }  // namespace flox::server

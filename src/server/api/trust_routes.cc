@@ -84,8 +84,11 @@ ServerResponse show_names(const ApiContext& context, const Call& call) {
 }
 
 // An owner whose first root the operator puts is there from then on.
+bool makes_owner(const ApiContext& context, const Call& call, const std::string& owner) {
+  return call.caller().is_operator && !context.accounts.owners.find(owner);
+}
+
 void make_owner(const ApiContext& context, const Call& call, const std::string& owner) {
-  if (!call.caller().is_operator || context.accounts.owners.find(owner)) return;
   if (context.accounts.owners.create({.name = owner, .is_private = false, .created_at = now_rfc3339()}))
     log::info("{} made owner {}", call.caller().name(), owner);
 }
@@ -95,8 +98,10 @@ ServerResponse put_metadata(ApiContext& context, const Call& call,
   const std::string owner = call.parameter("owner");
   trust::check_owner(owner);
   const std::string text = TextUpload::text_of(*call.request().upload);
+  const bool is_new = makes_owner(context, call, owner);
+  if (is_new) context.accounts.owners.require_distinct(owner);
   counting_refusals(context, [&] { (context.trust.*put)(owner, text); });
-  make_owner(context, call, owner);
+  if (is_new) make_owner(context, call, owner);
   return as_json(json::object(), 201);
 }
 

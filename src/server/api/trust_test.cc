@@ -157,6 +157,22 @@ TEST_F(TrustTest, a_root_names_the_online_key_and_follows_the_one_before) {
             ErrorKind::untrusted);
   trust_.put_targets("acme", targets(3));
   EXPECT_EQ(refusal([&] { trust_.put_targets("acme", targets(2)); }), ErrorKind::conflict);
+  // A thief of the key has put a version that nobody reaches: with another key the owner begins below it.
+  trust_.put_targets("acme", targets(uint64_t{1} << 53));
+  const nix::SecretKey stolen = owner_.targets_key;
+  owner_.targets_key = trust::testing::key("targets-2");
+  owner_.root.targets = trust::testing::add_role(owner_.root.keys, {owner_.targets_key});
+  owner_.root.version = 3;
+  trust_.put_root("acme", signed_by(owner_.root, {owner_.root_key}));
+  trust_.put_targets("acme", targets(4));
+  EXPECT_EQ(trust_.targets("acme"), targets(4));
+  EXPECT_EQ(refusal([&] {
+              trust_.put_targets("acme", targets(4));
+              trust_.put_targets("acme", targets(3));
+            }),
+            ErrorKind::conflict);
+  owner_.targets_key = stolen;
+  EXPECT_EQ(refusal([&] { trust_.put_targets("acme", targets(5)); }), ErrorKind::untrusted);
 }
 
 TEST_F(TrustTest, a_publication_that_a_node_would_refuse_is_refused) {

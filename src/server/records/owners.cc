@@ -1,5 +1,8 @@
 #include "server/records/owners.h"
 
+#include "base/error.h"
+#include "trust/names.h"
+
 namespace flox::server {
 namespace {
 
@@ -11,10 +14,26 @@ Owner owner_in(const Row& row) {
           .created_at = row.get<std::string>(2)};
 }
 
+void require_distinct_in(Session& session, const std::string& name) {
+  const std::string look = trust::look_of(name);
+  session.each("select name from owners", {}, [&](const Row& row) {
+    const auto other = row.get<std::string>(0);
+    if (other == name || trust::look_of(other) != look) return;
+    throw Error(ErrorKind::conflict,
+                fmt::format("the name '{}' could be taken for the owner '{}'", name, other),
+                "Choose a name that differs in more than case, separators, and characters that look alike.");
+  });
+}
+
 }  // namespace
+
+void OwnerRecords::require_distinct(const std::string& name) const {
+  database_.transact(Access::statement, [&](Session& session) { require_distinct_in(session, name); });
+}
 
 bool OwnerRecords::create(const Owner& owner) {
   return database_.write([&](Session& session) {
+    require_distinct_in(session, owner.name);
     return session.run(
                "insert into owners (name, is_private, created_at) values ($1, $2, $3) "
                "on conflict (name) do nothing",

@@ -28,8 +28,11 @@ class OwnerRecords {
   // The database (records/database.h) must outlive it.
   explicit OwnerRecords(Database& database) : database_(database) {}
 
-  // False if there is an owner of that name: nothing changes then.
+  // False if there is an owner of that name: nothing changes then. Throws Error(conflict) if there is one
+  // whose name people could take for it (trust::look_of).
   bool create(const Owner& owner);
+  // Throws as create() does.
+  void require_distinct(const std::string& name) const;
   std::optional<Owner> find(const std::string& name) const;
   std::vector<Owner> list() const;  // by name
   // Adds the member, or gives it another role.

@@ -1,10 +1,9 @@
 #include "server/records/tokens.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 
 #include "base/data/bytes.h"
+#include "base/data/random.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
 
@@ -21,12 +20,7 @@ constexpr size_t token_size = prefix.size() + 2 * id_bytes + 1 + 2 * secret_byte
 
 std::string hash_of(std::string_view token) { return to_hex(bytes_of(sha256(token))); }
 
-std::string random_hex(size_t bytes) {
-  std::string random(bytes, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(bytes)) != 1)
-    fail(ErrorKind::internal, "OpenSSL gives no random bytes");
-  return to_hex(random);
-}
+std::string random_hex(size_t bytes) { return to_hex(random_bytes(bytes)); }
 
 std::vector<Token> tokens_in(Database& database, const std::string& sql, const Values& values) {
   return database.transact(Access::statement, [&](Session& session) {

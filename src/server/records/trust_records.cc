@@ -28,12 +28,13 @@ std::optional<StoredTimestamp> TrustRecords::newest(std::string_view owner, std:
 
 // Of roots every version is there and stays; of the others the newest.
 void TrustRecords::put(std::string_view owner, std::string_view role, int64_t version,
-                       std::string_view document) {
+                       std::string_view document, std::optional<int64_t> instead_of) {
   const bool is_root = role == "root";
   database_.write([&](Session& session) {
     const auto present = newest_in(session, owner, role);
     const int64_t next = present ? present->version + 1 : 1;
-    if (is_root ? version != next : version < next)
+    const bool replaces = present && instead_of == present->version;
+    if (is_root ? version != next : version < next && !replaces)
       throw Error(ErrorKind::conflict,
                   fmt::format("{}.json of {} has version {}, and the next is {}", role, owner, version, next),
                   "Read the present one again, and sign its next version.");
@@ -78,12 +79,33 @@ std::optional<StoredTimestamp> TrustRecords::timestamp(std::string_view owner) c
   return newest(owner, "timestamp");
 }
 
+void TrustRecords::each_newest(const std::function<void(const OwnersFile&)>& take) const {
+  // Page by page: of thousands of owners the files are some tens of megabytes.
+  constexpr size_t page = 100;
+  OwnersFile last;
+  std::string last_role;
+  for (;;) {
+    const auto rows = database_.rows<std::string, std::string, std::string>(
+        "select owner, role, document from metadata as it where role in ('root', 'targets') and version = "
+        "(select max(version) from metadata as each_one where each_one.owner = it.owner and each_one.role = "
+        "it.role) and (owner > $1 or (owner = $1 and role > $2)) order by owner, role limit 100",
+        {last.owner, last_role});
+    for (const auto& [owner, role, document] : rows) {
+      last = {.owner = owner, .is_root = role == "root", .document = document};
+      last_role = role;
+      take(last);
+    }
+    if (rows.size() < page) return;
+  }
+}
+
 void TrustRecords::put_root(std::string_view owner, int64_t version, std::string_view document) {
   put(owner, "root", version, document);
 }
 
-void TrustRecords::put_targets(std::string_view owner, int64_t version, std::string_view document) {
-  put(owner, "targets", version, document);
+void TrustRecords::put_targets(std::string_view owner, int64_t version, std::string_view document,
+                               std::optional<int64_t> instead_of) {
+  put(owner, "targets", version, document, instead_of);
 }
 
 std::string TrustRecords::exchange_online_key(std::string_view public_key) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,10 +38,19 @@ class TrustRecords {
   std::optional<StoredTimestamp> timestamp(std::string_view owner) const;
   // Of an owner that is mirrored: its tree of names (trust/name_tree.h), which has its timestamp.
   std::optional<std::string> names(std::string_view owner) const;
+  // The newest root.json and targets.json of all owners.
+  struct OwnersFile {
+    std::string owner;
+    bool is_root = false;  // else targets.json
+    std::string document;
+  };
+  void each_newest(const std::function<void(const OwnersFile&)>& take) const;
   // Each throws Error(conflict) unless its version is higher than that of the newest, which is 0 if there is
   // none, and for a root unless it is one more. All roots stay; of the others the newest.
   void put_root(std::string_view owner, int64_t version, std::string_view document);
-  void put_targets(std::string_view owner, int64_t version, std::string_view document);
+  // `instead_of`: a version that counts no more, which may be the higher one.
+  void put_targets(std::string_view owner, int64_t version, std::string_view document,
+                   std::optional<int64_t> instead_of = {});
   // Notes the key that signs timestamps from now on; gives the one that did so far, empty if none has.
   std::string exchange_online_key(std::string_view public_key);
   void put_timestamp(std::string_view owner, const StoredTimestamp& timestamp);
@@ -48,7 +58,8 @@ class TrustRecords {
  private:
   std::optional<StoredTimestamp> newest(std::string_view owner, std::string_view role) const;
   std::optional<std::string> text_of_newest(std::string_view owner, std::string_view role) const;
-  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document);
+  void put(std::string_view owner, std::string_view role, int64_t version, std::string_view document,
+           std::optional<int64_t> instead_of = {});
 
   Database& database_;
 };

@@ -18,14 +18,15 @@ const provider = new Provider(issuer, {
     {
       client_id: 'flox',
       token_endpoint_auth_method: 'none',
-      grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
-      response_types: [],
-      redirect_uris: [],
+      grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'authorization_code'],
+      response_types: ['code'],
+      redirect_uris: ['http://127.0.0.1/callback'],  // at any port: RFC 8252, section 7.3
       application_type: 'native',
       id_token_signed_response_alg: 'ES256',
     },
     { client_id: 'ci', client_secret: 'ci-secret', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
   ],
+  pkce: { required: () => true },
   jwks: { keys: [jwk('rsa', { modulusLength: 2048 }, { kid: 'rsa' }), jwk('ec', { namedCurve: 'P-256' }, { kid: 'ec' })] },
   cookies: { keys: ['test'] },
   claims: { openid: ['sub'], email: ['email', 'email_verified'] },

@@ -1,0 +1,104 @@
+#include "node/doctor/trust_check.h"
+
+#include "base/error.h"
+#include "catalog/answer_verifier.h"
+#include "catalog/client.h"
+#include "trust/trust_store.h"
+
+namespace flox::node {
+namespace {
+
+constexpr const char* subject = "trust";
+// A name that nobody publishes: the catalog sends targets and timestamp with each.
+constexpr const char* any_name = "packages/.-";
+
+Finding finding(Severity severity, std::string text, std::string advice) {
+  return {severity, subject, std::move(text), std::move(advice)};
+}
+
+std::string renewal(const std::string& owner) {
+  return fmt::format("Ask {} to renew it: 'flox trust renew {}' and 'flox trust publish {}'.", owner, owner,
+                     owner);
+}
+
+// One file that its owner's keys sign.
+Finding of_file(const std::string& owner, const char* name, const trust::Header& file, trust::Time now) {
+  const std::string text = fmt::format("{}: {} version {}", owner, name, file.version);
+  const std::string until = trust::time_text(file.expires);
+  if (file.expires <= now)
+    return finding(Severity::error,
+                   fmt::format("{} expired at {}: nothing of this owner is accepted any more", text, until),
+                   renewal(owner));
+  if (trust::expires_soon(file, now))
+    return finding(Severity::warning,
+                   fmt::format("{} expires at {}, in {} days", text, until, trust::days_left(file, now)),
+                   renewal(owner));
+  return finding(Severity::ok, fmt::format("{}, expires {}", text, until), "");
+}
+
+// The timestamp's life is hours: it is renewed when half of that is over.
+Finding of_timestamp(const std::string& owner, const trust::Timestamp& file, trust::Time now) {
+  const std::string until = trust::time_text(file.expires);
+  if (file.expires <= now)
+    return finding(Severity::error,
+                   fmt::format("{}: the catalog's timestamp.json expired at {}", owner, until),
+                   "Compare this machine's clock with the catalog's; read the catalog's log. What is new "
+                   "does not start before.");
+  return finding(Severity::ok, fmt::format("{}: timestamp.json of the catalog, until {}", owner, until), "");
+}
+
+// The newest that is known here, and what the catalog has besides; nothing of it is believed.
+OwnerFiles files_of(const std::string& owner, const trust::TrustStore& store, catalog::Client* client) {
+  OwnerFiles files{.owner = owner, .root = store.root(owner).content, .targets = {}, .timestamp = {}};
+  if (client == nullptr) return files;
+  const auto evidence = client->evidence(owner, any_name);
+  if (!evidence) return files;
+  files.targets = trust::Signed<trust::Targets>::parse(evidence->targets, "targets.json").content;
+  files.timestamp = trust::Signed<trust::Timestamp>::parse(evidence->timestamp, "timestamp.json").content;
+  return files;
+}
+
+}  // namespace
+
+std::vector<Finding> check_expiry(const OwnerFiles& files, trust::Time now) {
+  std::vector<Finding> findings{of_file(files.owner, "root.json", files.root, now)};
+  if (files.targets) findings.push_back(of_file(files.owner, "targets.json", *files.targets, now));
+  if (files.timestamp) findings.push_back(of_timestamp(files.owner, *files.timestamp, now));
+  return findings;
+}
+
+std::vector<Finding> check_trust(const Config& config) {
+  const trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
+  std::vector<Finding> findings;
+  std::optional<catalog::Client> client;
+  if (!config.catalog_url.empty()) client.emplace(config.catalog_url, config.token());
+  const std::vector<std::string> owners = store.owners();
+  for (const std::string& owner : owners) try {
+      OwnerFiles files = files_of(owner, store, nullptr);
+      if (client) try {
+          files = files_of(owner, store, &*client);
+        } catch (const Error& error) {
+          findings.push_back(finding(
+              Severity::warning,
+              fmt::format("{}: what the catalog has is not known: {}", owner, error.what()), error.advice()));
+          if (error.kind() == ErrorKind::unavailable) client.reset();  // once is enough
+        }
+      for (Finding& one : check_expiry(files, trust::now())) findings.push_back(std::move(one));
+    } catch (const Error& error) {
+      findings.push_back(
+          finding(Severity::error, fmt::format("{}: {}", owner, error.what()), error.advice()));
+    }
+  if (config.allow_unsigned)
+    findings.push_back(finding(
+        Severity::warning, "allow_unsigned is set: packages and environments that nobody has signed run here",
+        "Remove allow_unsigned from /etc/flox/config.toml, except for development."));
+  else if (owners.empty())
+    findings.push_back(
+        finding(Severity::error,
+                fmt::format("no owner is trusted in {}: no package and no environment runs here",
+                            store.directory().string()),
+                "Run 'flox trust accept OWNER' with the owner's root."));
+  return findings;
+}
+
+}  // namespace flox::node
