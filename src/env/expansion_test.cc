@@ -73,7 +73,9 @@ class ValueMaker {
         return "${" + name + "}";
       case 2: {
         std::string text = plain[one_of(plain.size())];
-        return depth > 0 && text == "}x" ? "\\}" : text;
+        if (depth == 0) return text;
+        // In a word, '}' ends it, and bash wants single quotes in pairs.
+        return text == "}x" ? "\\}" : text == "'" ? "''" : text;
       }
       default:
         return "${" + name + forms[one_of(forms.size())] + value(depth + 1) + "}";

@@ -30,7 +30,7 @@ schema-version = "1.10.0"
 tool.store-path = "$one"
 zstd.store-path = "$zstd"
 TOML
-flox list >/dev/null
+flox lock
 
 step "a Debian import says what it was made from: version, licence, package URL"
 version=$(apt-cache show --no-all-versions zstd | sed -n 's/^Version: //p' | head -1)
@@ -132,7 +132,7 @@ ends 2 flox sbom "$one" --pod shop/web
 (cd "$WORK" && ends 1 flox sbom)
 sed -i 's/^zstd.*//' .flox/env/manifest.toml
 ends 1 flox sbom
-says "Run 'flox list'"
+says "Run 'flox lock'"
 
 step "a hostile package neither stops the list nor reaches anything by it"
 hostile() {  # hostile NAME: a path with what is in $WORK/hostile/nix-support

@@ -29,10 +29,10 @@ flox uninstall other third
   exec 9<.flox/run/lock
   flock 9
   echo "flox upgrade (process 7)" >.flox/run/lock
-  flox install other 2>"$WORLD/logs/waits" &
+  flox install other 2>"$WORLD/logs/waits" 9<&- &
   echo $! >"$WORLD/waiter"
   wait_until 10 "the second to wait" grep -q "waiting for flox upgrade (process 7), which has environment 'web' to itself" "$WORLD/logs/waits"
-  flox list >/dev/null   # who reads does not wait
+  flox list >/dev/null 9<&- # who reads does not wait
 )
 wait_until 10 "the second to install" grep -q "installed to environment" "$WORLD/logs/waits"
 equal "$(flox list --name | xargs)" "hello other"
@@ -91,6 +91,7 @@ TOML
 flox build --quiet
 flox publish
 cd "$WORLD/web"
+flox uninstall hello && flox install hello  # without its priority
 before=$(files)
 refused "both have the file bin/hello" flox install clash
 unchanged
@@ -125,8 +126,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "/nar/" in self.path:
             open(sys.argv[2], "w").close()
             threading.Event().wait()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
+        passed = {name: self.headers[name] for name in ("Authorization", "Content-Type", "Accept") if name in self.headers}
         try:
-            with urllib.request.urlopen(urllib.request.Request(sys.argv[1] + self.path, headers={"Authorization": self.headers.get("Authorization", "")})) as answer:
+            request = urllib.request.Request(sys.argv[1] + self.path, data=body, headers=passed, method=self.command)
+            with urllib.request.urlopen(request) as answer:
                 code, body, headers = answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             code, body, headers = error.code, error.read(), error.headers
@@ -135,7 +139,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_GET
     def log_message(self, *arguments): pass
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 open(sys.argv[3], "w").write(str(server.server_port))
@@ -147,7 +151,7 @@ wait_until 10 "the slow catalog" test -s "$WORLD/slow.port"
   trap - INT
   exec env FLOX_ROOT="$WORLD/fifth-root" FLOX_CATALOG_URL="http://127.0.0.1:$(cat "$WORLD/slow.port")" \
     python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])' flox install third
-) 2>"$WORLD/logs/interrupted" &
+) 2>"$WORLD/logs/interrupted.log" &
 interrupted=$!
 wait_until 20 "the installation to fetch" test -e "$WORLD/slow.asked"
 kill -INT $interrupted

@@ -77,10 +77,12 @@ on-activate = '''
   export VENV="$FLOX_ENV_CACHE/venv"
   if [ ! -d "$VENV" ]; then
     echo "⚡ making $VENV"
-    python3 -m venv "$VENV" || \\
+    mkdir -p "$VENV" || \\
       echo "failed"
   fi
+  cat >/dev/null <<'END'
 [install]
+END
 '''
 """
 PROFILE = """[profile]

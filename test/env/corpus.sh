@@ -52,7 +52,7 @@ for environment in "$WORLD"/corpus/*; do
   cd "$environment"
   before=$(cd .flox/env && sha256sum manifest.*)
   case $environment in
-    */darwin-*) refused "no package hello" flox install hello ;;
+    */darwin-*) refused "is not published for aarch64-darwin" flox install hello ;;
     */store-path-*) refused "not" flox install hello ;;
     *)
       flox install hello 2>"$WORLD/logs/install.log" || { cat "$WORLD/logs/install.log"; die "installing into $environment failed"; }

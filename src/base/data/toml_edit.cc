@@ -296,6 +296,12 @@ void erase(toml::table& table, const toml::table* changed, Names path) {
   if (inner->as_table()->empty() && changed_inner == nullptr) table.erase(path[0]);
 }
 
+// Every table on the way is looked for.
+void check_path(Names path, std::string_view name) {
+  if (path.empty() || path.size() > TomlLimits().depth)
+    fail(ErrorKind::invalid_input, "editing {}: a path of {} names", name, path.size());
+}
+
 // Gives `after` if it says what was wanted.
 std::string verified(std::string after, std::string_view name, Names path,
                      const std::function<bool(const toml::table& changed)>& as_wanted) {
@@ -319,7 +325,8 @@ std::string verified(std::string after, std::string_view name, Names path,
 
 std::string with_toml_value(std::string_view text, const TomlPath& path, const TomlNewValue& value,
                             std::string_view name) {
-  if (path.size() < 2) fail(ErrorKind::internal, "editing {}: a value outside of all tables", name);
+  check_path(path, name);
+  if (path.size() < 2) fail(ErrorKind::invalid_input, "editing {}: a value outside of all tables", name);
   toml::table wanted = parse_toml(text, name);
   const TomlSyntax syntax = scan_toml(text, name);
   const TomlEntry* const there = entry_at(syntax, path);
@@ -332,6 +339,7 @@ std::string with_toml_value(std::string_view text, const TomlPath& path, const T
 }
 
 std::string without_toml_value(std::string_view text, const TomlPath& path, std::string_view name) {
+  check_path(path, name);
   toml::table wanted = parse_toml(text, name);
   const TomlSyntax syntax = scan_toml(text, name);
   const std::vector<Splice> splices = Remover(text, syntax).splices(path);
