@@ -115,6 +115,15 @@ void Api::admit(const ServerRequest& head) {
   }
 }
 
+std::optional<ServerResponse> Api::at_once(const ServerRequest& head) const {
+  auto response = hot_narinfo(context_, head);
+  if (response) {
+    context_.metrics.requests.Increment();
+    log::debug("{} {}", head.method, head.path);
+  }
+  return response;
+}
+
 ServerResponse Api::handle(const ServerRequest& request) {
   context_.metrics.requests.Increment();
   log::debug("{} {}", request.method, request.path);

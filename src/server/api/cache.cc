@@ -6,11 +6,21 @@
 namespace flox::server {
 namespace {
 
+ServerResponse narinfo_answer(std::string_view name, const std::string& text) {
+  return {.content_type = std::string(nix::media_type_of(name)), .body = text};
+}
+
 ServerResponse download(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("file");
+  const auto missing = [&] { fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200)); };
+  if (!context.cache.is_name(name)) missing();
+  const Visibility& visibility = context.accounts.visibility;
+  const bool is_everyones = visibility.is_everyones(name);
+  if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
+  if (nix::digest_of_narinfo_name(name))
+    if (const auto text = context.cache.narinfo_text(name, is_everyones)) return narinfo_answer(name, *text);
   auto file = context.cache.find(name);
-  if (!file || !Visibility::CallersCache(context.accounts.visibility, call.caller()).may_read(name))
-    fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
+  if (!file) missing();
   const bool is_get = call.request().method == "GET";
   const bool is_nar = name.starts_with(nix::nar_directory);
   if (is_get && is_nar) context.metrics.nars_served.Increment();
@@ -45,11 +55,27 @@ ServerResponse upload(ApiContext& context, const Call& call) {
 void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
                       const nix::StorePathSet& paths) {
   const Visibility::CallersCache access(context.accounts.visibility, caller);
-  nix::StorePathSet here;
-  for (const auto& path : paths)
-    if (context.cache.narinfo(path) && access.may_read(nix::narinfo_name(path))) here.insert(path);
+  const nix::StorePathSet here = context.cache.among(paths, access);
   if (!here.empty())
     context.accounts.visibility.publish_files(caller, holding, context.cache.closure(here, access));
+}
+
+void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
+                      const env::Lockfile& lock) {
+  nix::StorePathSet paths;
+  for (const auto& package : lock.packages) paths.merge(package.store_paths());
+  publish_files_of(context, caller, holding, paths);
+}
+
+std::optional<ServerResponse> hot_narinfo(const ApiContext& context, const ServerRequest& request) {
+  constexpr std::string_view place = "/cache/";
+  // Who sends a token has its use noted, and who names a condition has it looked at, by the handlers.
+  for (const char* field : {"authorization", "if-none-match", "if-modified-since", "range"})
+    if (request.headers.contains(field)) return std::nullopt;
+  if (!request.path.starts_with(place)) return std::nullopt;
+  const std::string_view name = std::string_view(request.path).substr(place.size());
+  const auto text = context.cache.hot_narinfo(name);
+  return text ? std::optional(narinfo_answer(name, *text)) : std::nullopt;
 }
 
 void add_cache_routes(Router& router, ApiContext& context) {

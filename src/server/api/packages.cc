@@ -75,7 +75,9 @@ ServerResponse search_packages(ApiContext& context, const Call& call) {
   const std::string system = call.query("system");
   if (term.size() > longest_term || system.size() > longest_term)
     fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
-  return page_of(visible(context, call).search(term, system), call);
+  const auto [first, size] = page_in(call);
+  const FoundPackages found = visible(context, call).search(term, system, first, size);
+  return page_of(found.builds, found.total);
 }
 
 ServerResponse show_package(ApiContext& context, const Call& call) {

@@ -7,11 +7,14 @@ std::vector<catalog::PackageBuild> VisibleRecords::builds(const std::string& nam
   return records_.builds(name);
 }
 
-std::vector<catalog::PackageBuild> VisibleRecords::search(std::string_view term,
-                                                          std::string_view system) const {
-  auto found = records_.search(term, system);
-  if (!hidden_.empty()) std::erase_if(found, [&](const auto& build) { return hidden_.contains(build.name); });
-  return found;
+std::vector<RecordedBuild> VisibleRecords::recorded(const std::string& name) const {
+  if (hidden_.contains(name)) return {};
+  return records_.recorded(name);
+}
+
+FoundPackages VisibleRecords::search(std::string_view term, std::string_view system, size_t first,
+                                     size_t most) const {
+  return records_.search(term, system, hidden_, first, most);
 }
 
 std::shared_ptr<const std::vector<std::string>> VisibleRecords::names() const {

@@ -20,7 +20,8 @@ class VisibleRecords {
 
   // As Records has them.
   std::vector<catalog::PackageBuild> builds(const std::string& name) const;
-  std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system) const;
+  std::vector<RecordedBuild> recorded(const std::string& name) const;
+  FoundPackages search(std::string_view term, std::string_view system, size_t first, size_t most) const;
   std::shared_ptr<const std::vector<std::string>> names() const;
 
  private:

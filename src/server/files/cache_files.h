@@ -15,6 +15,7 @@
 #include "base/net/server/http_server.h"
 #include "nix/narinfo.h"
 #include "server/files/cache_access.h"
+#include "server/files/hot_narinfos.h"
 #include "server/files/object_store.h"
 #include "server/records/nars.h"
 #include "server/records/registered_keys.h"
@@ -39,8 +40,16 @@ class CacheFiles {
   // Error.
   CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits = {});
 
-  // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
+  // Whether a cache may have a file of that name: not "../x" or "a/b".
+  static bool is_name(std::string_view name);
+  // The file with that name, if there is one.
   std::optional<ServedObject> find(std::string_view name) const;
+
+  // The text of that narinfo, which is small; nothing if it is missing, or damaged and no narinfo's size. Of
+  // one that `is_everyones`, hot_narinfo() gives it for a moment.
+  HotNarInfos::Text narinfo_text(const std::string& name, bool is_everyones) const;
+  // From memory, if it is there: null otherwise. Blocks never.
+  HotNarInfos::Text hot_narinfo(std::string_view name) const { return hot_.find(name); }
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
@@ -55,6 +64,8 @@ class CacheFiles {
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
+  // Those of the paths that narinfo() gives something for, and that may be read.
+  nix::StorePathSet among(const nix::StorePathSet& paths, const CacheAccess& access) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
   // here, or may not be read.
   std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths,
@@ -100,6 +111,7 @@ class CacheFiles {
   NarRecords& nars_;
   const RegisteredKeys& keys_;
   CacheLimits limits_;
+  mutable HotNarInfos hot_;
   std::atomic<uint64_t> used_{0};      // bytes of all files, and of what lies beside them
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,20 @@ namespace flox::server {
 struct SignedBuilds {
   StoredNameFile file;
   std::map<std::string, std::string> listed;
+};
+
+// A build as it is recorded: what is needed to choose among a package's builds, and the rest unread.
+struct RecordedBuild {
+  std::string version, system, variant;
+  std::string owner;   // who signs it; empty: nobody
+  std::string record;  // all of it, as JSON
+  catalog::PackageBuild build() const;
+};
+
+// A part of what a search has found.
+struct FoundPackages {
+  std::vector<catalog::PackageBuild> builds;
+  size_t total = 0;  // of all parts
 };
 
 // Thread-safe.
@@ -40,8 +55,14 @@ class Records {
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
-  // Newest build of each package whose name or description contains the term (case-insensitive), by name;
-  // only builds for that system if one is given.
+  // The same, unread: of most nobody needs more than the version.
+  std::vector<RecordedBuild> recorded(std::string_view name) const;
+  // Newest build of each package, by name, if its name or description contains the term (case-insensitive);
+  // only builds for that system if one is given. `hidden` packages are as if they were not there; of the rest
+  // at most `most` from the one at place `first` on, of one moment.
+  FoundPackages search(std::string_view term, std::string_view system, const std::set<std::string>& hidden,
+                       size_t first, size_t most) const;
+  // All of it.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
   // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
