@@ -115,8 +115,8 @@ void Api::admit(const ServerRequest& head) {
   }
 }
 
-std::optional<ServerResponse> Api::at_once(const ServerRequest& head) const {
-  auto response = hot_narinfo(context_, head);
+std::optional<ServerResponse> Api::at_once(const ServerRequest& head) {
+  auto response = hot_file(context_, head);
   if (response) {
     context_.metrics.requests.Increment();
     log::debug("{} {}", head.method, head.path);

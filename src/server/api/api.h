@@ -25,7 +25,7 @@ class Api {
     return router_.begin_upload(head);
   }
   // What needs no handler (HttpServerOptions::at_once).
-  std::optional<ServerResponse> at_once(const ServerRequest& head) const;
+  std::optional<ServerResponse> at_once(const ServerRequest& head);
   ServerResponse handle(const ServerRequest& request);
 
  private:

@@ -6,7 +6,11 @@
 namespace flox::server {
 namespace {
 
-ServerResponse narinfo_answer(std::string_view name, const std::string& text) {
+// With a small file in it.
+ServerResponse answer_with(ApiContext& context, const ServerRequest& request, std::string_view name,
+                           const std::string& text) {
+  if (request.method == "GET" && name.starts_with(nix::nar_directory))
+    context.metrics.nars_served.Increment();
   return {.content_type = std::string(nix::media_type_of(name)), .body = text};
 }
 
@@ -17,8 +21,8 @@ ServerResponse download(ApiContext& context, const Call& call) {
   const Visibility& visibility = context.accounts.visibility;
   const bool is_everyones = visibility.is_everyones(name);
   if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
-  if (nix::digest_of_narinfo_name(name))
-    if (const auto text = context.cache.narinfo_text(name, is_everyones)) return narinfo_answer(name, *text);
+  if (const auto text = context.cache.small_file(name, is_everyones))
+    return answer_with(context, call.request(), name, *text);
   auto file = context.cache.find(name);
   if (!file) missing();
   const bool is_get = call.request().method == "GET";
@@ -67,15 +71,15 @@ void publish_files_of(ApiContext& context, const Caller& caller, const Holding& 
   publish_files_of(context, caller, holding, paths);
 }
 
-std::optional<ServerResponse> hot_narinfo(const ApiContext& context, const ServerRequest& request) {
+std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest& request) {
   constexpr std::string_view place = "/cache/";
   // Who sends a token has its use noted, and who names a condition has it looked at, by the handlers.
   for (const char* field : {"authorization", "if-none-match", "if-modified-since", "range"})
     if (request.headers.contains(field)) return std::nullopt;
   if (!request.path.starts_with(place)) return std::nullopt;
   const std::string_view name = std::string_view(request.path).substr(place.size());
-  const auto text = context.cache.hot_narinfo(name);
-  return text ? std::optional(narinfo_answer(name, *text)) : std::nullopt;
+  const auto text = context.cache.hot_file(name);
+  return text ? std::optional(answer_with(context, request, name, *text)) : std::nullopt;
 }
 
 void add_cache_routes(Router& router, ApiContext& context) {

@@ -55,13 +55,16 @@ std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   return is_name(name) ? store_.serve(std::string(name)) : std::nullopt;
 }
 
-HotNarInfos::Text CacheFiles::narinfo_text(const std::string& name, bool is_everyones) const {
+HotFiles::Text CacheFiles::small_file(const std::string& name, bool is_everyones) const {
+  const bool is_narinfo = nix::digest_of_narinfo_name(name).has_value();
+  if (!is_narinfo && store_.is_shared()) return nullptr;
   const uint64_t changes = hot_.changes();
   const auto status = store_.status(name);
-  if (!status || status->size > nix::max_narinfo_size) return nullptr;
-  auto object = store_.read(name, nix::max_narinfo_size);
-  if (!object) return nullptr;
-  auto text = std::make_shared<const std::string>(std::move(object->text));
+  if (!status || status->size > (is_narinfo ? nix::max_narinfo_size : HotFiles::largest)) return nullptr;
+  std::string bytes;
+  bytes.reserve(status->size);
+  store_.stream(name, [&](std::string_view piece) { bytes += piece; });
+  auto text = std::make_shared<const std::string>(std::move(bytes));
   if (is_everyones) hot_.add(name, text, changes);
   return text;
 }
@@ -401,6 +404,7 @@ size_t CacheFiles::remove_orphans(Clock::time_point now,
     if (!nars_.begin_removal(name, before, now)) continue;
     const auto status = store_.status(name);
     store_.remove(name);
+    hot_.forget(name);
     nars_.end_removal(name);
     if (told) told(name);
     if (status) forget(status->size);

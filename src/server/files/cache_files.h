@@ -15,7 +15,7 @@
 #include "base/net/server/http_server.h"
 #include "nix/narinfo.h"
 #include "server/files/cache_access.h"
-#include "server/files/hot_narinfos.h"
+#include "server/files/hot_files.h"
 #include "server/files/object_store.h"
 #include "server/records/nars.h"
 #include "server/records/registered_keys.h"
@@ -45,11 +45,12 @@ class CacheFiles {
   // The file with that name, if there is one.
   std::optional<ServedObject> find(std::string_view name) const;
 
-  // The text of that narinfo, which is small; nothing if it is missing, or damaged and no narinfo's size. Of
-  // one that `is_everyones`, hot_narinfo() gives it for a moment.
-  HotNarInfos::Text narinfo_text(const std::string& name, bool is_everyones) const;
-  // From memory, if it is there: null otherwise. Blocks never.
-  HotNarInfos::Text hot_narinfo(std::string_view name) const { return hot_.find(name); }
+  // The bytes of that file if it is a small one: a narinfo, or a NAR that the store does not rather have
+  // fetched from itself; null otherwise, also if it is missing. Of one that `is_everyones`, hot_file() gives
+  // them for a moment.
+  HotFiles::Text small_file(const std::string& name, bool is_everyones) const;
+  // From memory, if it is there: null otherwise. Never blocks.
+  HotFiles::Text hot_file(std::string_view name) const { return hot_.find(name); }
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
@@ -111,7 +112,7 @@ class CacheFiles {
   NarRecords& nars_;
   const RegisteredKeys& keys_;
   CacheLimits limits_;
-  mutable HotNarInfos hot_;
+  mutable HotFiles hot_;
   std::atomic<uint64_t> used_{0};      // bytes of all files, and of what lies beside them
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};

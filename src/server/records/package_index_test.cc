@@ -69,7 +69,9 @@ TEST_F(PackageIndexTest, gives_a_part_of_what_it_finds_without_what_is_hidden) {
 }
 
 TEST_F(PackageIndexTest, is_made_from_the_builds_of_a_database_that_had_none) {
-  const auto database = test_database_.open_empty();
+  const TempDir dir;
+  const TestDatabase other(dir.path());
+  const auto database = other.open_empty();
   migrate(*database, catalog_schema().first(6));
   catalog::PackageBuild signed_one = build("web", "1.0");
   signed_one.owner = "acme";

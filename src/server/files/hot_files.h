@@ -1,5 +1,6 @@
-// Narinfos that everyone may read and that were asked for a moment ago, in memory: whoever fetches a closure
-// asks for hundreds, and when a deployment rolls out, many nodes ask for the same ones at the same time.
+// Small files of the cache that everyone may read and that were asked for a moment ago, in memory: narinfos,
+// and NARs that are no larger than a few packets. Whoever fetches a closure asks for hundreds, and when a
+// deployment rolls out, many nodes ask for the same ones at the same time.
 //
 // What is in it holds for a second, for another catalog of the same cache may have added a signature or
 // removed a path meanwhile. What this catalog changes counts at once.
@@ -16,18 +17,19 @@
 namespace flox::server {
 
 // Thread-safe, and never waits for anything but memory.
-class HotNarInfos {
+class HotFiles {
  public:
   using Text = std::shared_ptr<const std::string>;
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::chrono::seconds holds{1};
-  static constexpr size_t most_bytes = 4 << 20;  // of names, texts, and what keeping them takes
+  static constexpr size_t largest = 64 << 10;     // bytes of a file
+  static constexpr size_t most_bytes = 16 << 20;  // of names, texts, and what keeping them takes
 
   // Null if it is not in it.
   Text find(std::string_view name, Time now = std::chrono::steady_clock::now()) const;
   // Calls of forget() so far. Taken before the file is read, for add().
   uint64_t changes() const;
-  // Unless something was forgotten since: the text may be out of date already.
+  // Unless it is too large, or something was forgotten since: the text may be out of date already.
   void add(const std::string& name, Text text, uint64_t changes, Time now = std::chrono::steady_clock::now());
   // The file has changed, or who may read it.
   void forget(std::string_view name);
