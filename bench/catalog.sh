@@ -7,9 +7,6 @@
 . "$(dirname "$0")/../test/lib.sh"
 . "$PROJECT/test/catalog/support.sh"
 PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
-for program in wrk nginx; do
-  command -v "$program" >/dev/null || { step "installing $program"; apt-get install -y --no-install-recommends wrk nginx-light >/dev/null; }
-done
 nginx=
 trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; umount "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"

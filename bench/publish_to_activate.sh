@@ -3,11 +3,11 @@
 # is published, signed, and a new directory there is activated; or an image of the same files is packed, pushed to Debian's
 # docker-registry on the same machine and pulled by containerd. An image in one layer is what copying an environment into an image
 # gives; one whose last layer alone is new is the best that an image can be.
-#   PATHS=500 RUNS=5
+#   PATHS=500 BYTES=500000 RUNS=5   store paths of the environment, bytes of each
 FLOX_ALLOW_UNSIGNED=false
 . "$(dirname "$0")/../test/lib.sh"
 . "$PROJECT/test/shim/images.sh"
-PATHS=${PATHS:-500} RUNS=${RUNS:-5}
+PATHS=${PATHS:-500} BYTES=${BYTES:-500000} RUNS=${RUNS:-5}
 enter_world "$@"
 REGISTRY=127.0.0.1:5000
 start_containerd
@@ -22,7 +22,7 @@ start_server registry in_net docker-registry serve "$WORLD/registry.yml"
 wait_until 20 "docker-registry" in_net curl -fs "http://$REGISTRY/v2/"
 
 step "an environment of $PATHS store paths, on both machines"
-whole=$("$BUILD_DIR/bench/make_closure" "$LAPTOP_ROOT" debian $((PATHS - 1)) 1000000)
+whole=$("$BUILD_DIR/bench/make_closure" "$LAPTOP_ROOT" bytes $((PATHS - 1)) "$BYTES")
 layers=$WORLD/layers
 mkdir -p "$layers/base/nix/store" "$WORLD/elsewhere"
 for path in $(flox --root "$LAPTOP_ROOT" store closure "$whole" --json | jq -r '.[].path // .[]'); do
@@ -41,9 +41,8 @@ change() {
 }
 imageless() {  # VERSION
   local directory=$WORLD/elsewhere/$1 began published
-  mkdir -p "$directory/.flox/env"
-  flox init -d "$directory" -n "web" >/dev/null 2>&1
-  printf 'version = 1\n[install]\nweb.pkg-path = "web"\n' >"$directory/.flox/env/manifest.toml"
+  flox init -n web "$directory" 2>/dev/null
+  printf 'schema-version = "1.10.0"\n[install]\nweb.pkg-path = "web"\n' >"$directory/.flox/env/manifest.toml"
   began=$(now)
   flox --root "$LAPTOP_ROOT" publish --store-path "$path" --name web --version "$1" >"$WORLD/logs/publish.log" 2>&1 || { cat "$WORLD/logs/publish.log" >&2; die "publishing failed"; }
   published=$(now)
