@@ -24,17 +24,6 @@ start_server registry in_net docker-registry serve "$WORLD/registry.yml"
 wait_until 20 "docker-registry" in_net curl -fs "http://$REGISTRY/v2/"
 on_node 1 sh -c "mkdir -p /etc/containerd/certs.d/$REGISTRY; printf '[host.\"http://$REGISTRY\"]\n' >/etc/containerd/certs.d/$REGISTRY/hosts.toml"
 
-# push_image LAYOUT NAME TAG: what the registry lacks of the layout's last image.
-push_image() {
-  local url=http://$REGISTRY/v2/$2 digest manifest location
-  manifest=$(jq -r '.manifests[-1].digest' "$1/index.json")
-  for digest in $(jq -r '.config.digest, .layers[].digest' "$1/blobs/sha256/${manifest#sha256:}"); do
-    in_net curl -fsI "$url/blobs/$digest" >/dev/null 2>&1 && continue
-    location=$(in_net curl -fsS -X POST -D - -o /dev/null "$url/blobs/uploads/" | tr -d '\r' | sed -n 's/^Location: //Ip')
-    in_net curl -fsS -X PUT -T "$1/blobs/sha256/${digest#sha256:}" -H 'Content-Type: application/octet-stream' "$location&digest=$digest"
-  done
-  in_net curl -fsS -X PUT -T "$1/blobs/sha256/${manifest#sha256:}" -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' "$url/manifests/$3"
-}
 now() { date +%s%3N; }
 # ready NAME CLASS IMAGE ANNOTATION: applies the pod and ends when it is ready.
 ready() {

@@ -1,60 +1,98 @@
 #!/usr/bin/env bash
-# The catalog with many packages and environments: resolving, searching, its binary cache beside nginx, memory.
+# The catalog with many packages and environments: resolving and searching at a steady rate, its binary cache beside nginx with
+# the same files, memory. Each number with its target.
 #   PACKAGES=5000 VERSIONS=20 ENVIRONMENTS=20000   what it has: 100,000 versions
-#   SECONDS_EACH=20                                how long each is asked
+#   DATA=DIRECTORY                                 a data directory that an earlier run has filled, or is to fill
+#   SECONDS_EACH=20 ROUNDS=3                       how long each is asked
 . "$(dirname "$0")/../test/lib.sh"
-. "$(dirname "$0")/../test/catalog/support.sh"
-PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20}
-for program in wrk nginx; do
-  command -v "$program" >/dev/null || { step "installing $program"; apt-get install -y --no-install-recommends wrk nginx-light >/dev/null; }
-done
+. "$PROJECT/test/catalog/support.sh"
+PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
 nginx=
 trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; umount "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"
 
+# against WHAT FIGURE LIMIT UNIT: a line with the target, which is the most that the figure may be; or the least, with "least".
+against() {
+  awk -v what="$1" -v figure="$2" -v limit="$3" -v unit="$4" -v least="${5:-}" 'BEGIN {
+    good = least ? figure + 0 >= limit : figure + 0 <= limit
+    printf "  %-58s %10.5g %-6s target %s %-7g ratio %6.2f  %s\n", what, figure, unit, least ? ">=" : "<=", limit, figure / limit, good ? "met" : "MISSED" }'
+}
+steady() {  # KIND RATE LIMIT
+  local count median ninety_nine slowest
+  python3 "$PROJECT/bench/catalog_load.py" "$1" "$PACKAGES" 1000 >"$dir/requests"
+  read -r count median ninety_nine slowest < <("$BUILD_DIR/bench/steady_load" "${url##*:}" "$2" "$SECONDS_EACH" 8 <"$dir/requests")
+  against "$1, $2 a second, 99 % of $count (median $median, slowest $slowest)" "$ninety_nine" "$3" ms
+}
+ticks() { awk '{ print $14 + $15 }' "/proc/$catalog/stat"; }
+# wrk_of URL CONNECTIONS: requests and bytes a second.
+wrk_of() {
+  wrk -t 1 -c "$2" -d "${SECONDS_EACH}s" "$1" | awk '/Requests\/sec/ { requests = $2 }
+    /Transfer\/sec/ { n = $2 + 0; bytes = n * ($2 ~ /GB/ ? 2^30 : $2 ~ /MB/ ? 2^20 : 2^10) } /Non-2xx/ { exit 1 } END { printf "%d %d\n", requests, bytes }'
+}
+
 start_catalog
-step "idle: $(rss) KiB (target 30,720)"
+idle=$(rss)
 make_key key-1 >/dev/null
 make_path a
 narinfo key-1 >"$dir/narinfo"
 equal "$(put "$digest.narinfo" "$dir/narinfo")" 201
-step "publishing $((PACKAGES * VERSIONS)) versions of $PACKAGES packages and $ENVIRONMENTS environments"
-python3 "$PROJECT/bench/catalog_load.py" fill "$url" "$dir/token" "$path" "$PACKAGES" "$VERSIONS" "$ENVIRONMENTS"
+stop_catalog
+if [ -e "${DATA:-}/catalog.sqlite" ]; then
+  cp -a "$DATA/catalog.sqlite" "$data/"
+else
+  start_catalog
+  step "publishing $((PACKAGES * VERSIONS)) versions of $PACKAGES packages and $ENVIRONMENTS environments"
+  python3 "$PROJECT/bench/catalog_load.py" fill "$url" "$dir/token" "$path" "$PACKAGES" "$VERSIONS" "$ENVIRONMENTS"
+  stop_catalog
+  [ -z "${DATA:-}" ] || { mkdir -p "$DATA" && cp -a "$data/catalog.sqlite" "$DATA/"; }
+fi
+start_catalog  # a schema of an earlier release is brought to ours
 stop_catalog
 start_catalog
+step "what it has: $(curl -s "$url/metrics" | awk '/^flox_catalog_builds / { print $2 }') versions"
+against "memory, idle and empty" "$idle" 30720 KiB
+against "memory, idle with all that" "$(rss)" 30720 KiB
+steady resolve 200 10
+steady search 100 20
 
-step "resolving a manifest of 20 packages, 200 a second (target: 99 % within 10 ms)"
-python3 "$PROJECT/bench/catalog_load.py" resolve "$url" "$PACKAGES" "$SECONDS_EACH"
-step "searching, 100 a second (target: 99 % within 20 ms)"
-python3 "$PROJECT/bench/catalog_load.py" search "$url" "$PACKAGES" "$SECONDS_EACH"
-step "under load: $(rss) KiB, at most $(peak_rss) (target 131,072)"
-
+# What is served by both, with nginx's own way to serve a static file.
 mkdir -p "$dir/www/nar"
 port=$(free_port)
 cat >"$dir/nginx.conf" <<CONF
 worker_processes auto; daemon off; pid $dir/nginx.pid; error_log $dir/nginx.log;
 events { worker_connections 1024; }
-http { access_log off; sendfile on; server { listen 127.0.0.1:$port; root $dir/www; } }
+http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; server { listen 127.0.0.1:$port; root $dir/www; } }
 CONF
-head -c 100M /dev/urandom >"$dir/large"
-large=nar/$(base32_hash "$dir/large").nar
-equal "$(put "$large" "$dir/large")" 201
-cp "$dir/large" "$dir/www/$large" && cp "$dir/data/cache/$digest.narinfo" "$dir/www/"
+nar_of() {  # BYTES: uploads one; its name in $name
+  head -c "$1" /dev/urandom >"$dir/file"
+  name=nar/$(base32_hash "$dir/file").nar
+  equal "$(put "$name" "$dir/file")" 201
+  cp "$dir/file" "$dir/www/$name"
+}
+nar_of 100M; large=$name
+nar_of 1M; middle=$name
+nar_of 20k; small=$name
+cp "$data/cache/$digest.narinfo" "$dir/www/"
 nginx -c "$dir/nginx.conf" &
 nginx=$!
-until curl -sf "http://127.0.0.1:$port/$digest.narinfo" >/dev/null; do sleep 0.1; done
+theirs=http://127.0.0.1:$port
+until curl -sf "$theirs/$digest.narinfo" >/dev/null; do sleep 0.1; done
 
-requests() { wrk -t 1 -c 16 -d "${SECONDS_EACH}s" "$1" | awk '/Requests\/sec/ { print $2 }'; }
-bytes() {  # MB a second of four at once
-  local begin=$EPOCHREALTIME i
-  for i in 1 2 3 4; do curl -s -o /dev/null "$1" -o /dev/null "$1" -o /dev/null "$1" & pids[i]=$!; done
-  for i in 1 2 3 4; do wait "${pids[i]}"; done
-  awk -v b="$begin" -v e="$EPOCHREALTIME" 'BEGIN { printf "%.0f\n", 1200 / (e - b) * 1.048576 }'
-}
-step "its binary cache, and nginx with the same files"
-for round in 1 2 3; do
-  ours=$(requests "$url/cache/$digest.narinfo") theirs=$(requests "http://127.0.0.1:$port/$digest.narinfo")
-  ours_nar=$(bytes "$url/cache/$large") theirs_nar=$(bytes "http://127.0.0.1:$port/$large")
-  awk -v a="$ours" -v b="$theirs" -v c="$ours_nar" -v d="$theirs_nar" 'BEGIN {
-    printf "  narinfo: %d a second, nginx %d, ratio %.2f (target 20,000 a core); NAR: %d MB/s, nginx %d, ratio %.2f (target 0.9)\n", a, b, a / b, c, d, c / d }'
+step "its binary cache, and nginx with the same files, in turns"
+for ((round = 1; round <= ROUNDS; round++)); do
+  before=$(ticks)
+  read -r ours _ < <(wrk_of "$url/cache/$digest.narinfo" 16)
+  used=$(($(ticks) - before))
+  read -r nginx_requests _ < <(wrk_of "$theirs/$digest.narinfo" 16)
+  against "narinfo, requests a second (nginx: $nginx_requests)" "$ours" 20000 /s least
+  against "narinfo, requests a second of a core that it used" "$(awk -v r="$ours" -v s="$SECONDS_EACH" -v u="$used" 'BEGIN { printf "%d\n", r * s / (u / 100) }')" 20000 /s least
+  for file in "$large 4" "$middle 8" "$small 16"; do
+    read -r name connections <<<"$file"
+    read -r _ ours < <(wrk_of "$url/cache/$name" "$connections")
+    read -r _ nginx_bytes < <(wrk_of "$theirs/$name" "$connections")
+    against "NAR of $(stat -c %s "$dir/www/$name" | numfmt --to=iec), $(numfmt --to=iec "${ours%.*}")/s, by nginx's $(numfmt --to=iec "${nginx_bytes%.*}")/s" \
+      "$(awk -v a="$ours" -v b="$nginx_bytes" 'BEGIN { print a / b }')" 0.9 times least
+  done
 done
+against "memory after all that" "$(rss)" 131072 KiB
+against "memory, the most it ever was" "$(peak_rss)" 131072 KiB

@@ -1,10 +1,7 @@
-"""Fills a catalog, and asks it at a steady rate.
+"""Fills a catalog, and makes the requests that bench/steady_load sends.
 
     catalog_load.py fill URL TOKEN_FILE STORE_PATH PACKAGES VERSIONS ENVIRONMENTS
-    catalog_load.py resolve|search URL PACKAGES SECONDS
-
-A request is sent when its time has come, whether those before are answered or not, and its time counts from then: a
-server that stalls is seen in all that waits.
+    catalog_load.py resolve|search PACKAGES COUNT >REQUESTS
 """
 
 import http.client
@@ -12,7 +9,6 @@ import json
 import random
 import sys
 import threading
-import time
 from urllib.parse import quote, urlsplit
 
 WORDS = "alpha beacon cedar delta ember falcon garnet harbor iris jasper kestrel lumen maple nimbus onyx prism".split()
@@ -67,46 +63,29 @@ def fill(token_file, store_path, packages, versions, environments):
     in_threads(environments, push)
 
 
-def steadily(rate, seconds, request):
-    """request(connection, i), `rate` times a second; prints how long they took."""
-    took, begin = [], time.monotonic() + 0.2
-
-    def ask(connection, i):
-        due = begin + i / rate
-        time.sleep(max(0.0, due - time.monotonic()))
-        request(connection, i)
-        took.append(time.monotonic() - due)
-
-    in_threads(int(rate * seconds), ask)
-    took.sort()
-    at = [1000 * took[min(len(took) - 1, int(len(took) * share))] for share in (0.5, 0.99, 1)]
-    print("  {} requests: median {:.1f} ms, 99 % {:.1f} ms, slowest {:.1f} ms".format(len(took), *at))
+def write(requests):
+    for request in requests:
+        sys.stdout.buffer.write(b"%d\n" % len(request) + request)
 
 
-def resolve(packages, seconds):
-    def request(connection, i):
-        some = random.Random(i).sample(range(packages), 20)
-        descriptors = [{"install_id": f"i{j}", "attr_path": name(p), "version": "^1.2", "systems": ["x86_64-linux"]} for j, p in enumerate(some)]
-        post(connection, "/api/v1/catalog/resolve", {"items": [{"name": "toplevel", "descriptors": descriptors}]}, {})
-
-    steadily(200, seconds, request)
+def resolve(i, packages):
+    some = random.Random(i).sample(range(packages), 20)
+    descriptors = [{"install_id": f"i{j}", "attr_path": name(p), "version": "^1.2", "systems": ["x86_64-linux"]} for j, p in enumerate(some)]
+    body = json.dumps({"items": [{"name": "toplevel", "descriptors": descriptors}]}).encode()
+    return b"POST /api/v1/catalog/resolve HTTP/1.1\r\nHost: c\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-def search(packages, seconds):
-    def request(connection, i):
-        term = random.Random(i).choice([name(i % packages), WORDS[i % 16], WORDS[i % 16][:3], "benchmark"])
-        connection.request("GET", f"/api/v1/catalog/search?page_size=50&search_term={quote(term)}")
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            sys.exit(f"search: {answer.status}")
-
-    steadily(100, seconds, request)
+def search(i, packages):
+    # One package, those of a word, those of the beginning of one, all.
+    term = random.Random(i).choice([name(i % packages), WORDS[i % 16], WORDS[i % 16][:3], "benchmark"])
+    return f"GET /api/v1/catalog/search?page_size=50&search_term={quote(term)} HTTP/1.1\r\nHost: c\r\n\r\n".encode()
 
 
-what, url, *rest = sys.argv[1:]
-host = urlsplit(url).netloc
+what, *rest = sys.argv[1:]
 if what == "fill":
-    fill(rest[0], rest[1], *map(int, rest[2:]))
+    url, token_file, store_path, *numbers = rest
+    host = urlsplit(url).netloc
+    fill(token_file, store_path, *map(int, numbers))
 else:
-    {"resolve": resolve, "search": search}[what](int(rest[0]), float(rest[1]))
+    make, (packages, count) = {"resolve": resolve, "search": search}[what], map(int, rest)
+    write(make(i, packages) for i in range(count))

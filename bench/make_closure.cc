@@ -2,14 +2,17 @@
 // others.
 //   make_closure ROOT COUNT                 COUNT paths of one small file each
 //   make_closure ROOT packages COUNT        the same, each with a package file (docs/formats/package.md)
-//   make_closure ROOT debian COUNT BYTES    COUNT paths: the files of installed Debian packages, one path a
-//   package, and
+//   make_closure ROOT bytes COUNT BYTES     the same as the first, with a file of BYTES hexadecimal digits
+//   each make_closure ROOT debian COUNT BYTES    COUNT paths: the files of installed Debian packages, one
+//   path a package, and
 //                                           one path of about BYTES bytes, of the largest files below /usr
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -137,12 +140,21 @@ void make_debian(Closure& closure, size_t count, uint64_t bytes) {
   }
 }
 
-void make_tiny(Closure& closure, size_t count, bool packages) {
+// Digits that compress to half, others for each number.
+std::string digits(uint64_t count, size_t number) {
+  std::mt19937_64 random(number);
+  std::string text;
+  while (text.size() < count) text += fmt::format("{:016x}", random());
+  text.resize(count);
+  return text;
+}
+
+void make_tiny(Closure& closure, size_t count, bool packages, uint64_t bytes = 0) {
   while (closure.size() + 1 < count) {
     const fs::path tree = closure.fresh_tree();
     const std::string number = std::to_string(closure.size() + 1);
     if (packages) write_package_file(tree, number);
-    write_file(tree / "share" / ("part-" + number), number + "\n");
+    write_file(tree / "share" / ("part-" + number), number + "\n" + digits(bytes, closure.size()));
     closure.add(tree, "part-" + number);
   }
 }
@@ -151,10 +163,10 @@ void make_tiny(Closure& closure, size_t count, bool packages) {
 
 int main(int argc, char** argv) {
   const std::string kind = argc > 2 ? argv[2] : "";
-  if (argc != (kind == "debian" ? 5 : kind == "packages" ? 4 : 3)) {
+  if (argc != (kind == "debian" || kind == "bytes" ? 5 : kind == "packages" ? 4 : 3)) {
     std::fputs(
         "usage: make_closure ROOT COUNT\n       make_closure ROOT packages COUNT\n       make_closure ROOT "
-        "debian COUNT BYTES\n",
+        "bytes|debian COUNT BYTES\n",
         stderr);
     return 2;
   }
@@ -162,6 +174,8 @@ int main(int argc, char** argv) {
     Closure closure(argv[1]);
     if (kind == "debian")
       make_debian(closure, std::stoul(argv[3]), std::stoull(argv[4]));
+    else if (kind == "bytes")
+      make_tiny(closure, std::stoul(argv[3]), false, std::stoull(argv[4]));
     else if (kind == "packages")
       make_tiny(closure, std::stoul(argv[3]), true);
     else

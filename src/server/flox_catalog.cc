@@ -235,6 +235,7 @@ void serve(const server::ServerSettings& options) {
                      .max_upload = limits.max_upload,
                      .admit = [&](const ServerRequest& head) { api.admit(head); },
                      .begin_upload = [&](const ServerRequest& head) { return api.begin_upload(head); },
+                     .at_once = [&](const ServerRequest& head) { return api.at_once(head); },
                      .fixed = {{"/healthz", "ok\n"}},
                      .max_connections = options.max_connections,
                      .max_connections_per_peer = options.max_connections_per_peer,

@@ -39,3 +39,14 @@ import_layout() {
   tar -C "$1" -c oci-layout index.json blobs | ctr -n "$2" images import - >"$WORLD/logs/images-$2.log" 2>&1 ||
     { cat "$WORLD/logs/images-$2.log" >&2; die "containerd refused the images"; }
 }
+# push_image LAYOUT NAME TAG: what the registry at $REGISTRY, in the world's network, lacks of the layout's last image.
+push_image() {
+  local url=http://$REGISTRY/v2/$2 digest manifest location
+  manifest=$(jq -r '.manifests[-1].digest' "$1/index.json")
+  for digest in $(jq -r '.config.digest, .layers[].digest' "$1/blobs/sha256/${manifest#sha256:}"); do
+    in_net curl -fsI "$url/blobs/$digest" >/dev/null 2>&1 && continue
+    location=$(in_net curl -fsS -X POST -D - -o /dev/null "$url/blobs/uploads/" | tr -d '\r' | sed -n 's/^Location: //Ip')
+    in_net curl -fsS -X PUT -T "$1/blobs/sha256/${digest#sha256:}" -H 'Content-Type: application/octet-stream' "$location&digest=$digest"
+  done
+  in_net curl -fsS -X PUT -T "$1/blobs/sha256/${manifest#sha256:}" -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' "$url/manifests/$3"
+}

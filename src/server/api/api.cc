@@ -172,6 +172,17 @@ void Api::admit(const ServerRequest& head) {
   }
 }
 
+std::optional<ServerResponse> Api::at_once(const ServerRequest& head) {
+  auto response = hot_file(context_, head);
+  if (!response) return response;
+  context_.metrics.requests.Increment();
+  log::debug("{} {}", head.method, head.path);
+  trace::Span span(context_.options.spans, head.method, trace::Kind::server, trace_of(head));
+  if (span.is_recorded()) describe_request(span, head, router_.route_of(head));
+  span.set("http.response.status_code", response->status);
+  return response;
+}
+
 ServerResponse Api::handle(const ServerRequest& request) {
   trace::Span span(is_health(request.path) ? nullptr : context_.options.spans, request.method,
                    trace::Kind::server, trace_of(request));

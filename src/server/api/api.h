@@ -29,6 +29,8 @@ class Api {
   std::shared_ptr<UploadSink> begin_upload(const ServerRequest& head) const {
     return router_.begin_upload(head);
   }
+  // What needs no handler (HttpServerOptions::at_once).
+  std::optional<ServerResponse> at_once(const ServerRequest& head);
   ServerResponse handle(const ServerRequest& request);
   const Router& router() const noexcept { return router_; }
 

@@ -115,8 +115,10 @@ json Attestations::among(const json& request, const CacheAccess& access) const {
     wanted.insert(digest.get<std::string>());
   }
   std::set<std::string> found = records_.among(wanted);
-  std::erase_if(found,
-                [&](const std::string& digest) { return !access.may_read(nix::narinfo_name(digest)); });
+  std::vector<std::string> names;
+  for (const auto& digest : found) names.push_back(nix::narinfo_name(digest));
+  for (const auto& hidden : access.unreadable(names))
+    found.erase(std::string(*nix::digest_of_narinfo_name(hidden)));
   return {{"digests", std::move(found)}};
 }
 

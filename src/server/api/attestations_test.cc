@@ -93,7 +93,9 @@ TEST_F(AttestationsTest, tells_which_paths_have_any) {
 
 TEST_F(AttestationsTest, of_a_path_that_may_not_be_read_is_not_there) {
   class NoAccess : public CacheAccess {
-    bool may_read(const std::string&) const override { return false; }
+    std::set<std::string> unreadable(const std::vector<std::string>& names) const override {
+      return {names.begin(), names.end()};
+    }
     void grant(const std::string&, bool) const override {}
   };
   upload('0', "web");

@@ -7,33 +7,42 @@
 namespace flox::server {
 namespace {
 
-[[noreturn]] void not_here(const std::string& name) {
-  fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200));
+// A NAR is named by its own hash, so its address is its entity tag.
+std::map<std::string, std::string> headers_of_nar(const ServerRequest& request, std::string_view name) {
+  return {{"Cache-Control", immutable_for(request)},
+          {"ETag", fmt::format("\"{}\"", name.substr(nix::nar_directory.size()))}};
 }
 
-// Whole, from memory: so small that one packet answers, and with an entity tag.
-ServerResponse download_text(ApiContext& context, const Call& call, const std::string& name) {
-  auto text = context.cache.text_of(name);
-  if (!text || !Visibility::CallersCache(context.accounts.visibility, call.caller()).may_read(name))
-    not_here(name);
-  return {.content_type = std::string(nix::media_type_of(name)), .body = std::move(*text)};
+// With a small file in it.
+ServerResponse answer_with(ApiContext& context, const ServerRequest& request, std::string_view name,
+                           const std::string& text) {
+  ServerResponse response{.content_type = std::string(nix::media_type_of(name)), .body = text};
+  if (name.starts_with(nix::nar_directory)) {
+    response.headers = headers_of_nar(request, name);
+    if (request.method == "GET") context.metrics.nars_served.Increment();
+  }
+  return response;
 }
 
 ServerResponse download(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("file");
-  if (!name.starts_with(nix::nar_directory)) return download_text(context, call, name);
+  const auto missing = [&] { fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200)); };
+  if (!context.cache.is_name(name)) missing();
+  const Visibility& visibility = context.accounts.visibility;
+  const bool is_everyones = visibility.is_everyones(name);
+  if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
+  if (const auto text = context.cache.small_file(name, is_everyones))
+    return answer_with(context, call.request(), name, *text);
   auto file = context.cache.find(name);
-  if (!file || !Visibility::CallersCache(context.accounts.visibility, call.caller()).may_read(name))
-    not_here(name);
+  if (!file) missing();
+  const bool is_nar = name.starts_with(nix::nar_directory);
   const bool is_get = call.request().method == "GET";
-  if (is_get) context.metrics.nars_served.Increment();
-  ServerResponse response{
-      .content_type = std::string(nix::media_type_of(name)),
-      .headers = {{"Cache-Control", immutable_for(call.request())},
-                  {"ETag", '"' + name.substr(nix::nar_directory.size()) + '"'}}};  // named by its own hash
+  if (is_get && is_nar) context.metrics.nars_served.Increment();
+  ServerResponse response{.content_type = std::string(nix::media_type_of(name))};
+  if (is_nar) response.headers = headers_of_nar(call.request(), name);
   if (file->file) {
     response.body_file = std::move(*file->file);
-  } else if (is_get && !file->url.empty()) {
+  } else if (is_get && is_nar && !file->url.empty()) {
     // Only NARs: a narinfo is so small that a second request would cost more than it.
     response.status = 307;
     // The address is good for an hour.
@@ -61,11 +70,30 @@ ServerResponse upload(ApiContext& context, const Call& call) {
 void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
                       const nix::StorePathSet& paths) {
   const Visibility::CallersCache access(context.accounts.visibility, caller);
-  nix::StorePathSet here;
-  for (const auto& path : paths)
-    if (context.cache.narinfo(path) && access.may_read(nix::narinfo_name(path))) here.insert(path);
+  const nix::StorePathSet here = context.cache.among(paths, access);
   if (!here.empty())
     context.accounts.visibility.publish_files(caller, holding, context.cache.closure(here, access));
+}
+
+void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
+                      const env::Lockfile& lock) {
+  nix::StorePathSet paths;
+  for (const auto& package : lock.packages) paths.merge(package.store_paths());
+  publish_files_of(context, caller, holding, paths);
+}
+
+std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest& request) {
+  constexpr std::string_view place = "/cache/";
+  // Who sends a token has its use noted, and who names a condition has it looked at, by the handlers.
+  for (const char* field : {"authorization", "if-none-match", "if-modified-since", "range"})
+    if (request.headers.contains(field)) return std::nullopt;
+  if (!request.path.starts_with(place)) return std::nullopt;
+  const std::string_view name = std::string_view(request.path).substr(place.size());
+  const auto text = context.cache.hot_file(name);
+  if (!text) return std::nullopt;
+  ServerResponse response = answer_with(context, request, name, *text);
+  describe_keeping(request, response);
+  return response;
 }
 
 void add_cache_routes(Router& router, ApiContext& context) {

@@ -134,8 +134,7 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   const Holding holding = visibility.claim_environment(
       owner, name, context.environments.find(owner, name, std::nullopt).has_value());
   // What is here, and may be read, comes along; the rest is from other caches.
-  for (const auto& package : generation.lock.packages)
-    publish_files_of(context, call.caller(), holding, package.store_paths());
+  publish_files_of(context, call.caller(), holding, generation.lock);
   const Generation pushed = context.environments.push(owner, name, generation, signed_by, expected);
   reservation.keep();
   if (signed_by) context.trust.published(owner);

@@ -137,8 +137,7 @@ ServerResponse set_environment(ApiContext& context, const Call& call) {
                 fmt::format("{} has no environment {}", owner.name, name.substr(0, 200)), "Push it first.");
   const Holding holding{.owner = owner.name, .is_private = is_private, .since = now_rfc3339()};
   for (int64_t number = generation->number;;) {
-    for (const auto& package : generation->lock.packages)
-      publish_files_of(context, call.caller(), holding, package.store_paths());
+    publish_files_of(context, call.caller(), holding, generation->lock);
     if (--number < 1 || !(generation = context.environments.find(owner.name, name, number))) break;
   }
   context.accounts.holdings.put(Kind::environment, owner.name + "/" + name, holding);

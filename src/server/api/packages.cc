@@ -76,7 +76,7 @@ ServerResponse search_packages(ApiContext& context, const Call& call) {
   const std::string system = call.query("system");
   if (term.size() > longest_term || system.size() > longest_term)
     fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
-  return page_of(visible(context, call).search(term, system), call);
+  return page_of(call, [&](const Part& part) { return visible(context, call).search(term, system, part); });
 }
 
 ServerResponse show_package(ApiContext& context, const Call& call) {

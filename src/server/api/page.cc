@@ -58,4 +58,16 @@ ServerResponse page_of(const std::vector<catalog::PackageBuild>& builds, const C
                  [](const catalog::PackageBuild& build) { return build.to_json(); });
 }
 
+ServerResponse page_of(const Call& call, const std::function<FoundPackages(const Part&)>& search) {
+  const PageRequest request(call, texts_of_build);
+  Part part{.after = {}, .skip = 0, .most = request.size()};
+  if (!request.after().empty()) part.after = request.after().front();
+  if (request.number() > 0) part.skip = (request.number() - 1) * request.size();
+  const FoundPackages found = search(part);
+  nlohmann::json items = nlohmann::json::array();
+  for (const auto& build : found.builds) items.push_back(build.to_json());
+  return request.answer({{"items", std::move(items)}, {"total_count", found.total}}, found.has_more,
+                        found.builds.empty() ? CursorKey() : key_of_build(found.builds.back()));
+}
+
 }  // namespace flox::server

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "catalog/model.h"
 #include "server/api/cursor.h"
 #include "server/api/router.h"
+#include "server/records/records.h"
 
 namespace flox::server {
 
@@ -65,5 +67,7 @@ ServerResponse page_of(const std::vector<Element>& all, const Call& call, size_t
 // Builds in the order in which search() and builds() of Records give them: by name, and of one name as
 // catalog::goes_before has it.
 ServerResponse page_of(const std::vector<catalog::PackageBuild>& builds, const Call& call);
+// The same of what a search finds, of which only that part is read.
+ServerResponse page_of(const Call& call, const std::function<FoundPackages(const Part&)>& search);
 
 }  // namespace flox::server

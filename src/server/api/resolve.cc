@@ -22,7 +22,7 @@ constexpr size_t most_systems = 16;         // of a descriptor
 constexpr size_t longest_text = 255;        // bytes of any text
 constexpr size_t largest_answer = 2 << 20;  // bytes
 constexpr size_t most_suggestions = 10;     // unknown packages for which names that are near are looked for
-constexpr size_t most_kept = 5000;          // builds in memory, for descriptors of the same package
+constexpr uint64_t most_kept = 8 << 20;     // bytes of builds in memory, for descriptors of the same package
 constexpr size_t most_told = 20;            // versions in a message
 // What one request may make the server do: comparisons of a version with a condition, and builds read from
 // the database, which take about ten times as long. Some 0.3 s.
@@ -149,23 +149,24 @@ class Resolver {
     for (const auto& system : wanted.systems) {
       spend(builds.size() * std::max<size_t>(1, constraint.size()));
       const catalog::Wish wish{system, wanted.cpu_level, wanted.allow_pre_releases};
-      if (const PackageBuild* found = catalog::choose(builds, wish, constraint)) {
-        packages.push_back(counted(locked_package(*found, wanted.install_id, group, base_url_)));
-        if (!found->owner.empty()) owned_.emplace(found->name, found->owner);
+      if (const RecordedBuild* chosen = catalog::choose(builds, wish, constraint)) {
+        packages.push_back(counted(locked_package(chosen->build(), wanted.install_id, group, base_url_)));
+        if (!chosen->owner.empty()) owned_.emplace(wanted.name, chosen->owner);
       } else
         messages.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
     }
   }
 
  private:
-  const std::vector<PackageBuild>& builds_of(const std::string& name) {
-    const auto [it, is_new] = builds_.try_emplace(name);
-    if (!is_new) return it->second;
-    std::vector<PackageBuild> builds = records_.builds(name);
+  const std::vector<RecordedBuild>& builds_of(const std::string& name) {
+    if (const auto known = builds_.find(name); known != builds_.end()) return known->second;
+    std::vector<RecordedBuild> builds = records_.recorded(name);
     spend(builds.size() * work_of_reading);
-    if ((kept_ += builds.size()) > most_kept) {
+    uint64_t bytes = 0;
+    for (const RecordedBuild& build : builds) bytes += sizeof build + build.record.size();
+    if ((kept_ += bytes) > most_kept) {
       builds_.clear();
-      kept_ = builds.size();
+      kept_ = bytes;
     }
     return builds_.insert_or_assign(name, std::move(builds)).first->second;
   }
@@ -192,7 +193,7 @@ class Resolver {
     return advice_for_unknown(name, *records_.names());
   }
 
-  json explain_miss(const std::vector<PackageBuild>& builds, const Wanted& wanted,
+  json explain_miss(const std::vector<RecordedBuild>& builds, const Wanted& wanted,
                     const catalog::VersionConstraint& constraint, const std::string& system) {
     if (builds.empty())
       return message("attr_path_not_found.not_in_catalog", "the catalog has no such package",
@@ -222,10 +223,10 @@ class Resolver {
   const VisibleRecords& records_;
   const std::string& base_url_;
   OwnedPackages& owned_;
-  std::map<std::string, std::vector<PackageBuild>> builds_;
+  std::map<std::string, std::vector<RecordedBuild>> builds_;
   size_t size_ = 0;
   size_t work_ = 0;
-  size_t kept_ = 0;  // builds in builds_
+  uint64_t kept_ = 0;  // bytes in builds_
   size_t suggestions_ = 0;
 };
 

@@ -11,6 +11,12 @@ namespace flox::server {
 // it.
 void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
                       const nix::StorePathSet& paths);
+// The same of all that the lock installs.
+void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
+                      const env::Lockfile& lock);
+// The answer to a request for a file that is in memory, and that everyone may read; nothing for any other.
+// Never blocks.
+std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest& request);
 
 void add_package_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);

@@ -7,16 +7,18 @@ std::vector<catalog::PackageBuild> VisibleRecords::builds(const std::string& nam
   return records_.builds(name);
 }
 
-std::vector<catalog::PackageBuild> VisibleRecords::search(std::string_view term,
-                                                          std::string_view system) const {
-  return all_matching(term, system);
+std::vector<RecordedBuild> VisibleRecords::recorded(const std::string& name) const {
+  if (hidden_.contains(name)) return {};
+  return records_.recorded(name);
+}
+
+FoundPackages VisibleRecords::search(std::string_view term, std::string_view system, const Part& part) const {
+  return records_.search(term, system, hidden_, part);
 }
 
 std::vector<catalog::PackageBuild> VisibleRecords::all_matching(std::string_view term,
                                                                 std::string_view system) const {
-  auto found = records_.search(term, system);
-  std::erase_if(found, [&](const auto& build) { return hidden_.contains(build.name); });
-  return found;
+  return records_.search(term, system, hidden_, {}).builds;
 }
 
 std::map<std::string, std::set<std::string>> VisibleRecords::systems(std::string_view term) const {

@@ -23,6 +23,14 @@ constexpr size_t narinfos_at_once = 500;
 
 constexpr int priority = 30;  // of this cache among others
 
+// Names of those narinfos that may not be read.
+std::set<std::string> unreadable(const std::vector<nix::StorePath>& paths, const CacheAccess& access) {
+  std::vector<std::string> names;
+  names.reserve(paths.size());
+  for (const auto& path : paths) names.push_back(nix::narinfo_name(path));
+  return access.unreadable(names);
+}
+
 }  // namespace
 
 CacheFiles::CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits)
@@ -40,18 +48,29 @@ void CacheFiles::count_again() {
   if (store_.is_shared()) used_ = nars_.bytes() + limits_.database_bytes;
 }
 
+bool CacheFiles::is_name(std::string_view name) {
+  return name == nix::cache_info_name || nix::NarFileName::parse(name) || nix::digest_of_narinfo_name(name);
+}
+
 std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
-  if (name != nix::cache_info_name && !nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
-    return std::nullopt;
+  if (!is_name(name)) return std::nullopt;
   const trace::Span span("files find", trace::Kind::client);
   return store_.serve(std::string(name));
 }
 
-std::optional<std::string> CacheFiles::text_of(std::string_view name) const {
-  if (name != nix::cache_info_name && !nix::digest_of_narinfo_name(name)) return std::nullopt;
+HotFiles::Text CacheFiles::small_file(const std::string& name, bool is_everyones) const {
+  const bool is_narinfo = name == nix::cache_info_name || nix::digest_of_narinfo_name(name).has_value();
+  if (!is_narinfo && store_.is_shared()) return nullptr;
   const trace::Span span("files read", trace::Kind::client);
-  auto object = store_.read(std::string(name), nix::max_narinfo_size);
-  return object ? std::optional(std::move(object->text)) : std::nullopt;
+  const uint64_t changes = hot_.changes();
+  const auto status = store_.status(name);
+  if (!status || status->size > (is_narinfo ? nix::max_narinfo_size : HotFiles::largest)) return nullptr;
+  std::string bytes;
+  bytes.reserve(status->size);
+  store_.stream(name, [&](std::string_view piece) { bytes += piece; });
+  auto text = std::make_shared<const std::string>(std::move(bytes));
+  if (is_everyones) hot_.add(name, text, changes);
+  return text;
 }
 
 void CacheFiles::reserve(uint64_t bytes) {
@@ -119,6 +138,7 @@ std::string CacheFiles::upload_name() { return fmt::format("upload-{}-{}", ::get
 
 // False if another one has written it meanwhile.
 bool CacheFiles::write(const nix::NarInfo& narinfo, const Known& before) {
+  const std::string name = nix::narinfo_name(narinfo.info.path);
   const std::string text = narinfo.to_string();
   if (text.size() > nix::max_narinfo_size)
     throw StatusError(
@@ -128,7 +148,8 @@ bool CacheFiles::write(const nix::NarInfo& narinfo, const Known& before) {
   reserve(text.size());
   bool written = false;
   try {
-    written = store_.replace(nix::narinfo_name(narinfo.info.path), text, before.version);
+    written = store_.replace(name, text, before.version);
+    hot_.forget(name);
   } catch (const Error&) {
     release(text.size());
     throw;
@@ -187,6 +208,21 @@ std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) cons
   return narinfos({path}).front();
 }
 
+nix::StorePathSet CacheFiles::among(const nix::StorePathSet& paths, const CacheAccess& access) const {
+  nix::StorePathSet result;
+  const std::vector<nix::StorePath> all(paths.begin(), paths.end());
+  for (size_t first = 0; first < all.size(); first += narinfos_at_once) {
+    const size_t end = std::min(first + narinfos_at_once, all.size());
+    const std::vector<nix::StorePath> now(all.begin() + static_cast<ptrdiff_t>(first),
+                                          all.begin() + static_cast<ptrdiff_t>(end));
+    const auto found = narinfos(now);
+    const std::set<std::string> hidden = unreadable(now, access);
+    for (size_t i = 0; i < now.size(); ++i)
+      if (found[i] && !hidden.contains(nix::narinfo_name(now[i]))) result.insert(now[i]);
+  }
+  return result;
+}
+
 std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths, const CacheAccess& access,
                                               size_t most) const {
   std::vector<nix::NarInfo> result;
@@ -198,8 +234,9 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths, co
     const std::vector<nix::StorePath> now(open.end() - static_cast<ptrdiff_t>(count), open.end());
     open.erase(open.end() - static_cast<ptrdiff_t>(count), open.end());
     auto found = narinfos(now);
+    const std::set<std::string> hidden = unreadable(now, access);
     for (size_t i = 0; i < count; ++i) {
-      if (!found[i] || !access.may_read(nix::narinfo_name(now[i])))
+      if (!found[i] || hidden.contains(nix::narinfo_name(now[i])))
         throw Error(ErrorKind::invalid_input, fmt::format("{} is not in the cache", now[i].to_string()),
                     "Upload the closure first, as flox publish does.");
       for (const auto& reference : found[i]->info.references)
@@ -298,8 +335,9 @@ void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& give
   for (const auto& reference : given.info.references)
     if (reference.digest() != digest) references.push_back(reference);
   const auto found = narinfos(references);
+  const std::set<std::string> hidden = unreadable(references, access);
   for (size_t i = 0; i < references.size(); ++i)
-    if (!found[i] || !access.may_read(nix::narinfo_name(references[i])))
+    if (!found[i] || hidden.contains(nix::narinfo_name(references[i])))
       fail(ErrorKind::not_found, "its reference {} is not here; it must be uploaded first",
            references[i].to_string());
   const NarContent content = known ? *known : content_of(given, status->size);
@@ -352,6 +390,7 @@ size_t CacheFiles::remove_orphans(Clock::time_point now,
     if (!nars_.begin_removal(name, before, now)) continue;
     const auto status = store_.status(name);
     store_.remove(name);
+    hot_.forget(name);
     nars_.end_removal(name);
     if (told) told(name);
     if (status) forget(status->size);

@@ -14,6 +14,7 @@
 #include "base/net/server/http_server.h"
 #include "nix/narinfo.h"
 #include "server/files/cache_access.h"
+#include "server/files/hot_files.h"
 #include "server/files/object_store.h"
 #include "server/records/nars.h"
 #include "server/records/registered_keys.h"
@@ -38,11 +39,17 @@ class CacheFiles {
   // Error.
   CacheFiles(ObjectStore& store, NarRecords& nars, const RegisteredKeys& keys, CacheLimits limits = {});
 
-  // The file with that name, if there is one. Names that no cache has ("../x", "a/b") are not found.
+  // Whether a cache may have a file of that name: not "../x" or "a/b".
+  static bool is_name(std::string_view name);
+  // The file with that name, if there is one.
   std::optional<ServedObject> find(std::string_view name) const;
 
-  // The same of a narinfo or nix-cache-info, whole.
-  std::optional<std::string> text_of(std::string_view name) const;
+  // The bytes of that file if it is a small one: a narinfo, or a NAR that the store does not rather have
+  // fetched from itself; null otherwise, also if it is missing. Of one that `is_everyones`, hot_file() gives
+  // them for a moment.
+  HotFiles::Text small_file(const std::string& name, bool is_everyones) const;
+  // From memory, if it is there: null otherwise. Never blocks.
+  HotFiles::Text hot_file(std::string_view name) const { return hot_.find(name); }
 
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
@@ -57,6 +64,8 @@ class CacheFiles {
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
+  // Those of the paths that narinfo() gives something for, and that may be read.
+  nix::StorePathSet among(const nix::StorePathSet& paths, const CacheAccess& access) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
   // here, or may not be read, and for a closure of over `most` paths.
   std::vector<nix::NarInfo> closure(const nix::StorePathSet& paths, const CacheAccess& access = open_access,
@@ -102,6 +111,7 @@ class CacheFiles {
   NarRecords& nars_;
   const RegisteredKeys& keys_;
   CacheLimits limits_;
+  mutable HotFiles hot_;
   std::atomic<uint64_t> used_{0};      // bytes of all files, and of what lies beside them
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
   std::atomic<uint64_t> upload_number_{0};

@@ -103,8 +103,10 @@ void Visibility::check_files(const Caller& caller, const Holding& holding,
                              const std::vector<nix::NarInfo>& closure) const {
   std::set<std::string> own = {holding.owner};
   if (!caller.user.empty()) own.insert("@" + caller.user);
+  const std::set<std::string> others = readers_.unreadable(files_of(closure), own);
+  if (others.empty()) return;
   for (const auto& narinfo : closure)
-    if (!readers_.may_read(nix::narinfo_name(narinfo.info.path), own) || !readers_.may_read(narinfo.url, own))
+    if (others.contains(nix::narinfo_name(narinfo.info.path)) || others.contains(narinfo.url))
       throw Refusal("other_owner",
                     fmt::format("{} is private to another owner", narinfo.info.path.to_string()),
                     "Let that owner make it public, or publish this.");
@@ -127,8 +129,8 @@ Visibility::CallersCache::CallersCache(const Visibility& visibility, const Calle
   uploader_ = owners.size() == 1 ? *owners.begin() : "@" + caller.user;
 }
 
-bool Visibility::CallersCache::may_read(const std::string& name) const {
-  return is_operator_ || readers_.may_read(name, names_);
+std::set<std::string> Visibility::CallersCache::unreadable(const std::vector<std::string>& names) const {
+  return is_operator_ ? std::set<std::string>() : readers_.unreadable(names, names_);
 }
 
 void Visibility::CallersCache::grant(const std::string& name, bool is_new) const {

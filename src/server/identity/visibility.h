@@ -43,6 +43,8 @@ class Visibility {
   void claim_package(const Caller& caller, const std::string& name, const Holding& holding);
   // The first push claims an environment; only who may publish for the owner gets here.
   Holding claim_environment(const std::string& owner, const std::string& name, bool is_published);
+  // Whether everyone may read the file of the cache.
+  bool is_everyones(const std::string& file) const { return readers_.unreadable({file}, {}).empty(); }
   // Throws Refusal if one of the files is private to others than the thing's owner and the caller: that the
   // caller may read them is no reason to show them to others.
   void check_files(const Caller& caller, const Holding& holding,
@@ -54,7 +56,7 @@ class Visibility {
   class CallersCache : public CacheAccess {
    public:
     CallersCache(const Visibility& visibility, const Caller& caller);
-    bool may_read(const std::string& name) const override;
+    std::set<std::string> unreadable(const std::vector<std::string>& names) const override;
     void grant(const std::string& name, bool is_new) const override;
 
    private:

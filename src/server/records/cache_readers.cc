@@ -1,14 +1,21 @@
 #include "server/records/cache_readers.h"
 
+#include <algorithm>
+#include <map>
+
+#include "server/records/in_list.h"
+
 namespace flox::server {
 namespace {
 
 constexpr const char* everyone = "";
 
-std::set<std::string> readers_in(Session& session, const std::string& name) {
-  std::set<std::string> result;
-  session.each("select reader from cache_readers where name = $1", {name},
-               [&](const Row& row) { result.insert(row.get<std::string>(0)); });
+// Of the files that have any.
+std::map<std::string, std::set<std::string>> readers_in(Session& session,
+                                                        const std::vector<std::string>& names) {
+  std::map<std::string, std::set<std::string>> result;
+  each_in(session, "select name, reader from cache_readers where name", names,
+          [&](const Row& row) { result[row.get<std::string>(0)].insert(row.get<std::string>(1)); });
   return result;
 }
 
@@ -20,23 +27,22 @@ void insert_reader(Session& session, const std::string& name, const std::string&
 
 }  // namespace
 
-bool CacheReaders::may_read(const std::string& name, const std::set<std::string>& readers) const {
-  const auto allowed =
-      database_.transact(Access::statement, [&](Session& session) { return readers_in(session, name); });
-  if (allowed.empty() || allowed.contains(everyone)) return true;
-  for (const auto& reader : readers)
-    if (allowed.contains(reader)) return true;
-  return false;
+std::set<std::string> CacheReaders::unreadable(const std::vector<std::string>& names,
+                                               const std::set<std::string>& readers) const {
+  std::set<std::string> result;
+  for (const auto& [name, allowed] :
+       database_.transact(Access::statement, [&](Session& session) { return readers_in(session, names); }))
+    if (!allowed.contains(everyone) &&
+        std::ranges::none_of(readers, [&](const auto& reader) { return allowed.contains(reader); }))
+      result.insert(name);
+  return result;
 }
 
 // To those that have readers, but not everyone.
 void CacheReaders::add(const std::vector<std::string>& names, const std::string& reader) {
   database_.write([&](Session& session) {
-    for (const auto& name : names) {
-      const auto now = readers_in(session, name);
-      if (!now.empty() && !now.contains(everyone) && !now.contains(reader))
-        insert_reader(session, name, reader);
-    }
+    for (const auto& [name, allowed] : readers_in(session, names))
+      if (!allowed.contains(everyone) && !allowed.contains(reader)) insert_reader(session, name, reader);
   });
 }
 

@@ -19,8 +19,9 @@ class CacheReaders {
   // The database (records/database.h) must outlive it.
   explicit CacheReaders(Database& database) : database_(database) {}
 
-  // Whether one of the readers may, or everyone.
-  bool may_read(const std::string& name, const std::set<std::string>& readers) const;
+  // Of the files, those that neither everyone may read nor one of the readers.
+  std::set<std::string> unreadable(const std::vector<std::string>& names,
+                                   const std::set<std::string>& readers) const;
   // Adds a reader to files that have some already.
   void add(const std::vector<std::string>& names, const std::string& reader);
   // The first reader of a file that is not in the cache yet, or one more.

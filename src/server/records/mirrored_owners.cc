@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "server/records/clock.h"
+#include "server/records/package_index.h"
 #include "server/records/schema.h"
 #include "trust/names.h"
 
@@ -54,11 +55,12 @@ void write_package(Session& session, const MirroredPackage& package, const std::
   session.run("delete from builds where name = $1", {name});
   for (const catalog::PackageBuild& build : package.builds) {
     const std::string record = build.to_json().dump();
-    session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
-                {build.name, build.version, build.system, build.variant, record});
-    add_description(session, build.name, build.description);
+    session.run(
+        "insert into builds (name, version, system, variant, record, owner) values ($1, $2, $3, $4, $5, $6)",
+        {build.name, build.version, build.system, build.variant, record, build.owner});
   }
   if (is_new) note_new_name(session);
+  index_package(session, name);
   write_name_file(session, package.file, OlderNameFiles::drop);
 }
 
@@ -79,7 +81,7 @@ void remove_name(Session& session, const std::string& owner, const std::string& 
   if (name.starts_with(package)) {
     const std::string bare = name.substr(package.size());
     session.run("delete from builds where name = $1", {bare});
-    session.run("delete from descriptions where name = $1", {bare});
+    index_package(session, bare);
     session.run("delete from holdings where kind = 'package' and name = $1 and owner = $2", {bare, owner});
     note_new_name(session);
     return;

@@ -1,6 +1,7 @@
 #include "server/records/records.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/choice.h"
+#include "server/records/package_index.h"
 #include "server/records/schema.h"
 #include "trust/verifier.h"
 
@@ -39,15 +41,17 @@ std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
 void replace(Session& session, const PackageBuild& build) {
   const std::string record = build.to_json().dump();
   session.run(
-      "update builds set record = $5 where name = $1 and version = $2 and system = $3 and variant = $4",
-      {build.name, build.version, build.system, build.variant, record});
+      "update builds set record = $5, owner = $6 where name = $1 and version = $2 and system = $3 and "
+      "variant = "
+      "$4",
+      {build.name, build.version, build.system, build.variant, record, build.owner});
 }
 
 // Who signs the package's builds; empty: nobody.
 std::string signer_in(Session& session, std::string_view name) {
-  const auto builds = all_builds(session, name);
-  const auto found = std::ranges::find_if(builds, is_signed);
-  return found == builds.end() ? "" : found->owner;
+  const auto found =
+      session.row<std::string>("select owner from builds where name = $1 and owner <> '' limit 1", {name});
+  return found ? std::get<0>(*found) : "";
 }
 
 void check_owner(Session& session, const PackageBuild& build, bool has_name_file) {
@@ -94,6 +98,8 @@ std::string pattern_of(std::string_view term) {
 
 }  // namespace
 
+PackageBuild RecordedBuild::build() const { return build_of(record); }
+
 bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
   const std::string record = build.to_json().dump();
   return database_.write([&](Session& session) {
@@ -106,15 +112,17 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
                   "Raise the version: a published version never changes.");
     if (!recorded) {
       const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
-      session.run("insert into builds (name, version, system, variant, record) values ($1, $2, $3, $4, $5)",
-                  {build.name, build.version, build.system, build.variant, record});
-      add_description(session, build.name, build.description);
+      session.run(
+          "insert into builds (name, version, system, variant, record, owner) values ($1, $2, $3, $4, $5, "
+          "$6)",
+          {build.name, build.version, build.system, build.variant, record, build.owner});
       if (is_new) note_new_name(session);
     }
     if (signed_by) {
       set_owner(session, *signed_by, build.name);
       add_name_file(session, signed_by->file, OlderNameFiles::drop);
     }
+    if (!recorded || signed_by) index_package(session, build.name);
     return !recorded;
   });
 }
@@ -126,6 +134,7 @@ void Records::disown(std::string_view name) {
       build.owner.clear();
       replace(session, build);
     }
+    index_package(session, name);
   });
 }
 
@@ -134,51 +143,76 @@ std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
 }
 
 std::vector<PackageBuild> Records::builds(std::string_view name) const {
-  std::vector<PackageBuild> result =
-      database_.transact(Access::statement, [&](Session& session) { return all_builds(session, name); });
+  std::vector<PackageBuild> result;
+  for (const RecordedBuild& build : recorded(name)) result.push_back(build.build());
+  return result;
+}
+
+std::vector<RecordedBuild> Records::recorded(std::string_view name) const {
+  std::vector<RecordedBuild> result = database_.transact(Access::statement, [&](Session& session) {
+    std::vector<RecordedBuild> all;
+    session.each("select version, system, variant, owner, record from builds where name = $1", {name},
+                 [&](const Row& row) {
+                   all.push_back({.version = row.get<std::string>(0),
+                                  .system = row.get<std::string>(1),
+                                  .variant = row.get<std::string>(2),
+                                  .owner = row.get<std::string>(3),
+                                  .record = row.get<std::string>(4)});
+                 });
+    return all;
+  });
   // If somebody signs it, what is signed.
-  if (std::ranges::any_of(result, is_signed))
-    std::erase_if(result, [](const auto& build) { return !is_signed(build); });
+  const auto is_unsigned = [](const RecordedBuild& build) { return build.owner.empty(); };
+  if (!std::ranges::all_of(result, is_unsigned)) std::erase_if(result, is_unsigned);
   std::ranges::stable_sort(result, catalog::goes_before);
   return result;
 }
 
-std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  // A release goes before what only leads up to one, as in resolving; of a package that somebody signs, what
-  // is signed counts.
-  const auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
-    if (is_signed(a) != is_signed(b)) return is_signed(a);
-    const bool early_a = catalog::is_pre_release(a.version);
-    const bool early_b = catalog::is_pre_release(b.version);
-    return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;
-  };
-  const std::string searched = lower_case(term);
-  const std::string pattern = pattern_of(searched);
-  std::map<std::string, PackageBuild> newest;
-  database_.transact(Access::statement, [&](Session& session) {
-    newest.clear();
+FoundPackages Records::search(std::string_view term, std::string_view system,
+                              const std::set<std::string>& hidden, const Part& part) const {
+  const std::string pattern = pattern_of(lower_case(term));
+  return database_.read([&](Session& session) {
+    FoundPackages found;
+    std::string from, to;  // names of the part that is wanted
+    size_t before = 0, wanted = 0;
+    session.each("select name from packages where system = $1 and searched like $2 escape '!' order by name",
+                 {system, pattern}, [&](const Row& row) {
+                   const std::string_view name = row.text(0);
+                   if (!hidden.empty() && hidden.contains(std::string(name))) return;
+                   ++found.total;
+                   if (name <= part.after && !part.after.empty()) return;
+                   if (before++ < part.skip) return;
+                   if (wanted == part.most) {
+                     found.has_more = true;
+                     return;
+                   }
+                   if (wanted++ == 0) from = name;
+                   to = name;
+                 });
+    if (wanted == 0) return found;
+    found.builds.reserve(wanted);
     session.each(
-        "select record from builds where ($2 = '' or system = $2) and name in "
-        "(select name from descriptions where searched like $1 escape '!')",
-        {pattern, system}, [&](const Row& row) {
+        "select b.record from packages as p join builds as b on b.name = p.name and b.version = p.version "
+        "and b.system = p.built_for and b.variant = p.variant where p.system = $1 and p.name >= $3 and "
+        "p.name <= $4 and p.searched like $2 escape '!' order by p.name",
+        {system, pattern, from, to}, [&](const Row& row) {
           PackageBuild build = build_of(row.text(0));
-          // Another version of the package may be described otherwise.
-          if (searched_text(build.name, build.description).find(searched) == std::string::npos) return;
-          const auto [it, added] = newest.try_emplace(build.name, build);
-          if (!added && goes_before(build, it->second)) it->second = std::move(build);
+          if (!hidden.contains(build.name)) found.builds.push_back(std::move(build));
         });
+    return found;
   });
-  std::vector<PackageBuild> result;
-  for (auto& [name, build] : newest) result.push_back(std::move(build));
-  return result;
+}
+
+std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
+  return search(term, system, {}, {}).builds;
 }
 
 std::map<std::string, std::set<std::string>> Records::systems(std::string_view term) const {
   std::map<std::string, std::set<std::string>> result;
   const std::string pattern = pattern_of(lower_case(term));
   for (auto& [name, system] : database_.rows<std::string, std::string>(
-           "select distinct name, system from builds where name in "
-           "(select name from descriptions where searched like $1 escape '!')",
+           "select name, system from packages where system <> '' and name in "
+           "(select name from packages where system = '' and searched like $1 escape '!')",
            {pattern}))
     result[std::move(name)].insert(std::move(system));
   return result;
@@ -192,7 +226,8 @@ std::shared_ptr<const std::vector<std::string>> Records::names() const {
     if (names_ && names_revision_ == now) return names_;
   }
   auto result = std::make_shared<std::vector<std::string>>();
-  for (auto& [name] : database_.rows<std::string>("select distinct name from builds order by name"))
+  for (auto& [name] :
+       database_.rows<std::string>("select name from packages where system = '' order by name"))
     result->push_back(std::move(name));
   const std::scoped_lock lock(mutex_);
   names_revision_ = now;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,28 @@ namespace flox::server {
 struct SignedBuilds {
   StoredNameFile file;
   std::map<std::string, std::string> listed;
+};
+
+// A build as it is recorded: what is needed to choose among a package's builds, and the rest unread.
+struct RecordedBuild {
+  std::string version, system, variant;
+  std::string owner;   // who signs it; empty: nobody
+  std::string record;  // all of it, as JSON
+  catalog::PackageBuild build() const;
+};
+
+// Which part of a list in the order of names is wanted: at most `most` after the name, `skip` left out.
+struct Part {
+  std::string after;  // empty: from the first
+  size_t skip = 0;
+  size_t most = std::numeric_limits<size_t>::max();
+};
+
+// A part of what a search has found.
+struct FoundPackages {
+  std::vector<catalog::PackageBuild> builds;
+  size_t total = 0;       // of all parts
+  bool has_more = false;  // behind this part
 };
 
 // Thread-safe.
@@ -41,8 +64,14 @@ class Records {
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
   std::vector<catalog::PackageBuild> builds(std::string_view name) const;
-  // Newest build of each package whose name or description contains the term (case-insensitive), by name;
-  // only builds for that system if one is given.
+  // The same, unread: of most nobody needs more than the version.
+  std::vector<RecordedBuild> recorded(std::string_view name) const;
+  // Newest build of each package, by name, if its name or description contains the term (case-insensitive);
+  // only builds for that system if one is given. `hidden` packages are as if they were not there; of the rest
+  // that part, of one moment.
+  FoundPackages search(std::string_view term, std::string_view system, const std::set<std::string>& hidden,
+                       const Part& part) const;
+  // All of it.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
   // The systems that a package with that name or description has builds for, by package.
   std::map<std::string, std::set<std::string>> systems(std::string_view term) const;

@@ -8,9 +8,19 @@
 #include "base/data/bytes.h"
 #include "base/data/json.h"
 #include "base/data/sha256.h"
+#include "server/records/package_index.h"
 
 namespace flox::server {
 namespace {
+
+void add_description(Session& session, std::string_view name, std::string_view description) {
+  const std::string searched = searched_text(name, description);
+  const std::string hash = to_hex(bytes_of(sha256(searched)));
+  session.run(
+      "insert into descriptions (name, hash, searched) values ($1, $2, $3) on conflict (name, hash) do "
+      "nothing",
+      {name, hash, searched});
+}
 
 // The descriptions of the builds of release 0.1, which searched the records themselves.
 void describe_builds(Session& session) {
@@ -88,6 +98,7 @@ std::span<const Migration> catalog_schema() {
           document text not null, primary key (owner, name, version));
         create table name_changes (owner text primary key, changes bigint not null);
       )"},
+      {7, "the newest build of each package", package_index_tables, index_all_packages},
   };
   return all;
 }
@@ -101,15 +112,6 @@ std::string lower_case(std::string_view text) {
 
 std::string searched_text(std::string_view name, std::string_view description) {
   return lower_case(fmt::format("{}\n{}", name, description));
-}
-
-void add_description(Session& session, std::string_view name, std::string_view description) {
-  const std::string searched = searched_text(name, description);
-  const std::string hash = to_hex(bytes_of(sha256(searched)));
-  session.run(
-      "insert into descriptions (name, hash, searched) values ($1, $2, $3) on conflict (name, hash) do "
-      "nothing",
-      {name, hash, searched});
 }
 
 void note_new_name(Session& session) {

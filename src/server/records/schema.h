@@ -11,11 +11,10 @@ namespace flox::server {
 
 std::span<const Migration> catalog_schema();
 
-// What follows is for who writes builds. Searching takes A to Z for a to z.
+// Searching takes A to Z for a to z.
 std::string lower_case(std::string_view text);
-// What `descriptions` has of a build: its name and description as searching compares them.
+// A package's name and description as searching compares them.
 std::string searched_text(std::string_view name, std::string_view description);
-void add_description(Session& session, std::string_view name, std::string_view description);
 // There is a package of a new name: whoever remembers the names reads them again.
 void note_new_name(Session& session);
 

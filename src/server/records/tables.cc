@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/data/json.h"
+#include "server/records/package_index.h"
 #include "server/records/schema.h"
 
 namespace flox::server {
@@ -89,16 +90,7 @@ std::optional<TableRow> add_row(Session& session, const Table& table, const Tabl
 }
 
 void complete_tables(Session& session) {
-  std::vector<std::pair<std::string, std::string>> described;
-  // Paged as elsewhere: the transaction may write between pages, and not while rows come.
-  read_table(session, *find_table("builds"), [&](const TableRow& row) {
-    const auto record = parse_json(std::get<std::string>(row.back()), "a record of the catalog");
-    const auto& name = std::get<std::string>(row.front());
-    std::string description = optional_string(record, "description", "a record of the catalog");
-    if (described.empty() || described.back() != std::pair(name, description))
-      described.emplace_back(name, std::move(description));
-  });
-  for (const auto& [name, description] : described) add_description(session, name, description);
+  index_all_packages(session);
   note_new_name(session);
   session.run(
       "insert into name_changes (owner, changes) select distinct owner, 1 from name_files where true on "

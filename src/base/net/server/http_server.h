@@ -82,6 +82,10 @@ struct HttpServerOptions {
   std::function<void(const ServerRequest&)> admit;
   // Takes the bodies of PUT instead of upload_dir. Runs as `admit`, after it.
   std::function<std::shared_ptr<UploadSink>(const ServerRequest&)> begin_upload;
+  // Asked with the head of a GET or HEAD without a body, after `admit`: what is in memory is answered here,
+  // for the way through a handler's thread costs more than such an answer does. Nothing: the handler answers.
+  // Runs as `admit`.
+  std::function<std::optional<ServerResponse>(const ServerRequest&)> at_once;
   // Paths with an answer that never changes ("/healthz"): given at once, however busy the handlers are.
   std::map<std::string, std::string, std::less<>> fixed;
 

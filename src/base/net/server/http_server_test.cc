@@ -178,6 +178,40 @@ TEST(HttpServerAnswers, of_fixed_paths_come_while_every_handler_is_busy) {
   for (auto& one : busy) EXPECT_THAT(one->hear("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST(HttpServerAnswers, that_are_in_memory_come_while_every_handler_is_busy_if_they_are_allowed) {
+  Gate gate;
+  HttpServer server({.threads = 1,
+                     .admit =
+                         [](const ServerRequest& request) {
+                           if (request.headers.contains("bad")) fail(ErrorKind::untrusted, "not you");
+                         },
+                     .at_once = [](const ServerRequest& request) -> std::optional<ServerResponse> {
+                       if (request.path != "/known") return std::nullopt;
+                       return ServerResponse{.body = "known\n"};
+                     }},
+                    [&](const ServerRequest& request) {
+                      gate.pass();
+                      return echo(request);
+                    });
+  Raw busy(server);
+  busy.say("GET / HTTP/1.1\r\n\r\n");
+  gate.wait_for(1);
+  // Several on one connection, with the rest of the next request in the same packet.
+  EXPECT_THAT(asked(server,
+                    "GET /known HTTP/1.1\r\n\r\nHEAD /known HTTP/1.1\r\n\r\n"
+                    "GET /known HTTP/1.1\r\nConnection: close\r\n\r\n"),
+              testing::ContainsRegex("known\n(.|\r|\n)*Content-Length: 6\r\n\r\nHTTP(.|\r|\n)*known\n$"));
+  EXPECT_THAT(asked(server, "GET /known HTTP/1.1\r\nBad: 1\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 403"));
+  gate.let_go();
+  EXPECT_THAT(busy.hear("\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  // What changes something, or has a body, is for a handler.
+  EXPECT_THAT(asked(server, "POST /known HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+              HasSubstr("POST /known"));
+  EXPECT_THAT(asked(server, "GET /known HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab"),
+              HasSubstr("GET /known ab"));
+}
+
 TEST(HttpServerLimits, a_client_that_is_slow_with_its_head_or_body_or_with_reading_is_given_up) {
   const std::string big(20 << 20, 'x');
   HttpServer server({.max_memory = 64 << 20,

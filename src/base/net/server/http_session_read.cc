@@ -131,15 +131,20 @@ void HttpSession::head_complete() {
 
 // What is answered without the body, or refused, is so here: false.
 bool HttpSession::admit() {
-  if (const auto fixed = options_.fixed.find(request_.path);
-      fixed != options_.fixed.end() && (request_.method == "GET" || request_.method == "HEAD")) {
+  const bool is_reading = request_.method == "GET" || request_.method == "HEAD";
+  if (const auto fixed = options_.fixed.find(request_.path); fixed != options_.fixed.end() && is_reading) {
     keep_alive_ = keep_alive_ && parser_->is_done();
     answer({.body = fixed->second});
     return false;
   }
-  if (options_.read_only && request_.method != "GET" && request_.method != "HEAD")
+  if (options_.read_only && !is_reading)
     throw StatusError(405, ErrorKind::invalid_input, "only GET and HEAD are answered here");
   if (options_.admit) options_.admit(request_);
+  if (options_.at_once && is_reading && parser_->is_done())
+    if (auto response = options_.at_once(request_)) {
+      answer(std::move(*response));
+      return false;
+    }
   const bool upload = request_.method == "PUT" && (options_.begin_upload || !options_.upload_dir.empty());
   body_limit_ = options_.read_only ? 0 : upload ? options_.max_upload : options_.max_body;
   if (parser_->content_length().value_or(0) > body_limit_)

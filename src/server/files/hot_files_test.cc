@@ -1,0 +1,61 @@
+#include "server/files/hot_files.h"
+
+#include <gtest/gtest.h>
+
+namespace flox::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+const HotFiles::Time begin{std::chrono::hours(1)};
+
+class HotFilesTest : public testing::Test {
+ protected:
+  void add(const std::string& name, std::string text, HotFiles::Time now = begin) {
+    hot_.add(name, std::make_shared<const std::string>(std::move(text)), hot_.changes(), now);
+  }
+  std::string find(std::string_view name, HotFiles::Time now = begin) const {
+    const auto text = hot_.find(name, now);
+    return text ? *text : "none";
+  }
+  HotFiles hot_;
+};
+
+TEST_F(HotFilesTest, hold_for_a_second) {
+  add("a.narinfo", "StorePath: a");
+  EXPECT_EQ(find("a.narinfo", begin + milliseconds(999)), "StorePath: a");
+  EXPECT_EQ(find("a.narinfo", begin + milliseconds(1000)), "none");
+  EXPECT_EQ(find("b.narinfo"), "none");
+}
+
+TEST_F(HotFilesTest, that_were_forgotten_are_not_found) {
+  add("a.narinfo", "one signature");
+  add("b.narinfo", "b");
+  hot_.forget("a.narinfo");
+  EXPECT_EQ(find("a.narinfo"), "none");
+  EXPECT_EQ(find("b.narinfo"), "b");
+}
+
+TEST_F(HotFilesTest, that_were_read_before_a_change_are_not_kept_after_it) {
+  const uint64_t changes = hot_.changes();
+  const auto text = std::make_shared<const std::string>("one signature");
+  hot_.forget("a.narinfo");  // somebody has added a second one, while the first reader had the old text
+  hot_.add("a.narinfo", text, changes, begin);
+  EXPECT_EQ(find("a.narinfo"), "none");
+}
+
+TEST_F(HotFilesTest, never_take_more_memory_than_they_may) {
+  const std::string text(8000, 'x');
+  for (int i = 0; i < 5000; ++i) {
+    add(std::to_string(i), text, begin + milliseconds(i));
+    ASSERT_LE(hot_.bytes(), HotFiles::most_bytes);
+  }
+  EXPECT_EQ(find("4999", begin + milliseconds(4999)), text);
+  // What holds no more makes room for what comes.
+  EXPECT_EQ(find("4500", begin + milliseconds(4999)), text);
+  add("huge", std::string(HotFiles::largest + 1, 'x'), begin + milliseconds(4999));
+  EXPECT_EQ(find("huge", begin + milliseconds(4999)), "none");
+}
+
+}  // namespace
+}  // namespace flox::server

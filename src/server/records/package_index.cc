@@ -1,0 +1,88 @@
+#include "server/records/package_index.h"
+
+#include <map>
+#include <string>
+
+#include "base/data/json.h"
+#include "catalog/choice.h"
+#include "server/records/schema.h"
+
+namespace flox::server {
+namespace {
+
+struct Candidate {
+  std::string version, system, variant, owner, record;
+};
+
+// A release goes before what only leads up to one, as in resolving; of a package that somebody signs, what is
+// signed counts.
+bool is_newer(const Candidate& a, const Candidate& b) {
+  if (a.owner.empty() != b.owner.empty()) return b.owner.empty();
+  const bool early_a = catalog::is_pre_release(a.version);
+  const bool early_b = catalog::is_pre_release(b.version);
+  return early_a != early_b ? early_b : catalog::goes_before(a, b);
+}
+
+constexpr const char* any_system = "";
+
+}  // namespace
+
+// `system` is that of a question, and empty for any; `built_for` that of the build.
+const std::string_view package_index_tables = R"(
+  alter table builds add column owner text not null default '';
+  drop table descriptions;
+  create table packages (
+    system text not null, name text not null, version text not null, built_for text not null,
+    variant text not null, searched text not null, primary key (system, name));
+  create index packages_by_name on packages (name);
+)";
+
+void index_package(Session& session, std::string_view name) {
+  std::map<std::string, Candidate> newest;  // by the question's system
+  session.each("select version, system, variant, owner, record from builds where name = $1", {name},
+               [&](const Row& row) {
+                 const Candidate candidate{.version = row.get<std::string>(0),
+                                           .system = row.get<std::string>(1),
+                                           .variant = row.get<std::string>(2),
+                                           .owner = row.get<std::string>(3),
+                                           .record = row.get<std::string>(4)};
+                 for (const std::string& system : {std::string(any_system), candidate.system}) {
+                   const auto [it, added] = newest.try_emplace(system, candidate);
+                   if (!added && is_newer(candidate, it->second)) it->second = candidate;
+                 }
+               });
+  session.run("delete from packages where name = $1", {name});
+  for (const auto& [system, build] : newest) {
+    const auto record = parse_json(build.record, "a record of the catalog");
+    const std::string searched = searched_text(name, record.value("description", ""));
+    session.run(
+        "insert into packages (system, name, version, built_for, variant, searched) "
+        "values ($1, $2, $3, $4, $5, $6)",
+        {system, name, build.version, build.system, build.variant, searched});
+  }
+}
+
+void index_all_packages(Session& session) {
+  constexpr int64_t page = 500;
+  std::string last;
+  for (;;) {
+    const auto names = session.rows<std::string>(
+        "select distinct name from builds where name > $1 order by name limit $2", {last, page});
+    for (const auto& [name] : names) {
+      for (const auto& [version, system, variant, record] :
+           session.rows<std::string, std::string, std::string, std::string>(
+               "select version, system, variant, record from builds where name = $1", {name})) {
+        const std::string owner = parse_json(record, "a record of the catalog").value("owner", "");
+        if (owner.empty()) continue;
+        session.run(
+            "update builds set owner = $5 where name = $1 and version = $2 and system = $3 and variant = $4",
+            {name, version, system, variant, owner});
+      }
+      index_package(session, name);
+    }
+    if (names.size() < page) return;
+    last = std::get<0>(names.back());
+  }
+}
+
+}  // namespace flox::server
