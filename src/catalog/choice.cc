@@ -19,6 +19,7 @@ const PackageBuild* choose(const std::vector<PackageBuild>& builds, const Wish& 
       const int rank = variant_rank(build.variant, wish.cpu_level);
       if (build.system != wish.system || rank < 0 || !constraint.admits(build.version)) continue;
       if (!pre_releases && is_pre_release(build.version)) continue;
+      if (build.yanked && !constraint.names(build.version)) continue;
       if (found == nullptr ||
           (found->version == build.version && rank > variant_rank(found->variant, wish.cpu_level)))
         found = &build;

@@ -2,7 +2,10 @@
 
 #include <fmt/ranges.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
+#include "base/net/http_client.h"
 #include "catalog/answer_verifier.h"
 #include "trust/delegation.h"
 
@@ -85,27 +88,33 @@ MetadataSigner::NameFile MetadataSigner::sign(const trust::Targets& targets, tru
           : fmt::format("Ask one who may sign it, {}, or whoever holds {}'s targets key.", allowed, owner_));
 }
 
+trust::NameFile MetadataSigner::next_name_file(const Present& now, const std::string& package) {
+  try {
+    trust::NameFile file = verifier_.verify_package_file(now.evidence, package).file;
+    ++file.version;
+    file.expires = trust::now() + trust::default_name_file_life;
+    return file;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::untrusted) throw;
+    throw Error(error.kind(), fmt::format("what is signed of {} so far: {}", package, error.what()),
+                "If its key was revoked or it has expired, publish a build with --start-over: only what is "
+                "published after that counts.");
+  }
+}
+
 MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, bool start_over) {
   const std::string name = trust::package_name(build.name);
   const Present now = present(name);
   trust::NameFile file;
-  if (!now.evidence.name_file.empty() && start_over) {
-    file.version = trust::Proof::parse(now.evidence.proof, "the proof").leaf.version + 1;
-  } else if (!now.evidence.name_file.empty()) {
-    try {
-      file = verifier_.verify_package_file(now.evidence, build.name).file;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::untrusted) throw;
-      throw Error(
-          error.kind(), fmt::format("what is signed of {} so far: {}", build.name, error.what()),
-          "If its key was revoked or it has expired, pass --start-over: only what is published after that "
-          "counts.");
-    }
-    ++file.version;
+  if (!now.evidence.name_file.empty() && !start_over) {
+    file = next_name_file(now, build.name);
+  } else {
+    if (start_over && !now.evidence.name_file.empty())
+      file.version = trust::Proof::parse(now.evidence.proof, "the proof").leaf.version + 1;
+    file.owner = owner_;
+    file.name = name;
+    file.expires = trust::now() + trust::default_name_file_life;
   }
-  file.owner = owner_;
-  file.name = name;
-  file.expires = trust::now() + trust::default_name_file_life;
   const trust::PackageRecord record = record_of(build);
   const auto [target, is_new] = file.targets.try_emplace(record.target_path(), record.to_target());
   if (!is_new && target->second.outputs != record.outputs)
@@ -113,6 +122,38 @@ MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, b
                 fmt::format("{} {} for {} is signed already, with other content", build.name, build.version,
                             build.system),
                 "Raise the version: a published version never changes.");
+  return sign(now.targets, std::move(file));
+}
+
+std::optional<MetadataSigner::NameFile> MetadataSigner::sign_yank(const std::string& package,
+                                                                  const std::string& version,
+                                                                  const std::optional<std::string>& reason) {
+  const Present now = present(trust::package_name(package));
+  bool is_there = false;
+  bool changes = false;
+  trust::NameFile file;
+  if (!now.evidence.name_file.empty()) file = next_name_file(now, package);
+  for (auto& [path, target] : file.targets) {
+    if (!path.starts_with(version + "/")) continue;
+    is_there = true;
+    changes = changes || target.yanked != reason;
+    target.yanked = reason;
+  }
+  if (!is_there)
+    throw Error(ErrorKind::not_found,
+                fmt::format("{} has signed no version {} of {}", owner_, version, package),
+                fmt::format("Run 'flox show {}' to see its versions.", package));
+  return changes ? std::optional(sign(now.targets, std::move(file))) : std::nullopt;
+}
+
+std::optional<MetadataSigner::NameFile> MetadataSigner::sign_removal(const std::string& package,
+                                                                     const std::set<std::string>& builds) {
+  const Present now = present(trust::package_name(package));
+  if (now.evidence.name_file.empty()) return std::nullopt;
+  trust::NameFile file = next_name_file(now, package);
+  if (std::erase_if(file.targets, [&](const auto& target) { return builds.contains(target.first); }) == 0)
+    return std::nullopt;
+  if (file.targets.empty()) fail(ErrorKind::invalid_input, "{}: no build of it would be left", package);
   return sign(now.targets, std::move(file));
 }
 
@@ -168,6 +209,31 @@ void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& 
     const auto file = signer.sign_build(build, start_over);
     tried = file.version;
     client.publish(build, file.text);
+  });
+}
+
+void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                   const std::set<std::string>& builds) {
+  until_no_conflict([&](uint64_t& tried) {
+    const auto file = signer.sign_removal(package, builds);
+    if (!file) return;
+    tried = file->version;
+    client.ask("POST",
+               fmt::format("/api/v1/owners/{}/packages/{}/removals", url_encode(signer.owner()),
+                           url_encode(package)),
+               {{"builds", builds}, {"name_file", file->text}},
+               fmt::format("removing builds of {}", package));
+  });
+}
+
+bool yank_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                 const std::string& version, const std::optional<std::string>& reason) {
+  return until_no_conflict([&](uint64_t& tried) {
+    const auto file = signer.sign_yank(package, version, reason);
+    if (!file) return false;
+    tried = file->version;
+    client.yank(package, version, reason, file->text);
+    return true;
   });
 }
 

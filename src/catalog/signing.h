@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,14 @@ class MetadataSigner {
   // Error(untrusted), saying whom to ask, if the signers may not sign the name; conflict if the version is
   // signed with other store paths.
   NameFile sign_build(const PackageBuild& build, bool start_over = false);
+  // The name file of the package in which all builds of the version are yanked for that reason, or no longer;
+  // nothing if they are so already. Throws Error(not_found) if no build of the version is signed, untrusted
+  // as above.
+  std::optional<NameFile> sign_yank(const std::string& package, const std::string& version,
+                                    const std::optional<std::string>& reason);
+  // The same without these builds (trust::PackageRecord::target_path): who asks for them no longer finds
+  // them. Nothing if none of them is signed. Throws Error(invalid_input) if they are all that there is.
+  std::optional<NameFile> sign_removal(const std::string& package, const std::set<std::string>& builds);
   // Whether that is what the catalog has, signed by keys that count today.
   bool is_signed(const EnvironmentName& name, const Pushed& latest);
   // The name file of the environment's generation.
@@ -44,6 +54,8 @@ class MetadataSigner {
     trust::Evidence evidence;  // of the name; without name file if it is new
   };
   Present present(const std::string& name);
+  // What is signed of the package, verified, ready to be its next version.
+  trust::NameFile next_name_file(const Present& now, const std::string& package);
   NameFile sign(const trust::Targets& targets, trust::NameFile file) const;
 
   std::string owner_;
@@ -61,5 +73,11 @@ int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentNam
 // The same for the record of a build.
 void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     bool start_over = false);
+// The same for builds that are removed: MetadataSigner::sign_removal, and then the catalog is told.
+void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                   const std::set<std::string>& builds);
+// The same for Client::yank(). False if it is so already.
+bool yank_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                 const std::string& version, const std::optional<std::string>& reason);
 
 }  // namespace flox::catalog

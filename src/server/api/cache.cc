@@ -42,14 +42,20 @@ ServerResponse upload(ApiContext& context, const Call& call) {
 
 }  // namespace
 
-void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
-                      const nix::StorePathSet& paths) {
+std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
+                                     const nix::StorePathSet& paths) {
   const Visibility::CallersCache access(context.accounts.visibility, caller);
   nix::StorePathSet here;
   for (const auto& path : paths)
     if (context.cache.narinfo(path) && access.may_read(nix::narinfo_name(path))) here.insert(path);
-  if (!here.empty())
-    context.accounts.visibility.publish_files(caller, holding, context.cache.closure(here, access));
+  return context.cache.closure(here, access);
+}
+
+std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure) {
+  std::vector<std::string> digests;
+  digests.reserve(closure.size());
+  for (const auto& narinfo : closure) digests.emplace_back(narinfo.info.path.digest());
+  return digests;
 }
 
 void add_cache_routes(Router& router, ApiContext& context) {

@@ -26,7 +26,13 @@ ServerResponse ready(ApiContext& context) {
 }
 
 ServerResponse metrics(ApiContext& context) {
-  context.metrics.builds.Set(static_cast<double>(context.records.count()));
+  try {
+    context.metrics.builds.Set(static_cast<double>(context.records.count()));
+    context.metrics.database_up.Set(1);
+  } catch (const Error& error) {  // when the database is away, the rest is wanted most
+    log::debug("metrics: {}", error.what());
+    context.metrics.database_up.Set(0);
+  }
   context.metrics.store_bytes.Set(static_cast<double>(context.cache.used()));
   context.metrics.audit_failures.Set(static_cast<double>(context.accounts.audit.failures()));
   return {.content_type = MetricsPage::content_type,

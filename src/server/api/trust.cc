@@ -22,6 +22,17 @@ void check_header(const trust::Signed<T>& file, const std::string& owner, std::s
     fail(ErrorKind::invalid_input, "{} is of {}, not of {}", what, file.content.owner, owner);
 }
 
+SignedBuilds signed_builds(const trust::NameFile& file, const std::string& text) {
+  SignedBuilds result{.file = {.owner = file.owner,
+                               .name = file.name,
+                               .version = static_cast<int64_t>(file.version),
+                               .document = text},
+                      .listed = {}};
+  for (const auto& [path, target] : file.targets)
+    result.listed.emplace(path, SignedBuilds::Listed{.sha256 = target.sha256, .yanked = target.yanked});
+  return result;
+}
+
 void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
   const std::string id = trust::Key::of(key).id();
   if (root.timestamp.threshold == 1 &&
@@ -163,13 +174,22 @@ SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
   if (target == file.content.targets.end() || target->second.sha256 != record.to_target().sha256)
     fail(ErrorKind::invalid_input, "the name file does not list {} as it is published with it",
          record.target_path());
-  SignedBuilds result{.file = {.owner = build.owner,
-                               .name = name,
-                               .version = static_cast<int64_t>(file.content.version),
-                               .document = name_file},
-                      .listed = {}};
-  for (const auto& [path, listed] : file.content.targets) result.listed.emplace(path, listed.sha256);
-  return result;
+  return signed_builds(file.content, name_file);
+}
+
+SignedBuilds TrustService::check_yank(const std::string& owner, const std::string& package,
+                                      const std::string& version, const std::optional<std::string>& reason,
+                                      const std::string& name_file) const {
+  const auto file = check_name_file(owner, trust::package_name(package), name_file);
+  for (const auto& [path, target] : file.content.targets)
+    if (path.starts_with(version + "/") && target.yanked != reason)
+      fail(ErrorKind::invalid_input, "the name file does not say of {} what is asked for with it", path);
+  return signed_builds(file.content, name_file);
+}
+
+SignedBuilds TrustService::check_removal(const std::string& owner, const std::string& package,
+                                         const std::string& name_file) const {
+  return signed_builds(check_name_file(owner, trust::package_name(package), name_file).content, name_file);
 }
 
 StoredNameFile TrustService::check_generation(const std::string& owner, const std::string& environment,

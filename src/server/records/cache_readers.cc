@@ -1,9 +1,9 @@
 #include "server/records/cache_readers.h"
 
+#include <algorithm>
+
 namespace flox::server {
 namespace {
-
-constexpr const char* everyone = "";
 
 std::set<std::string> readers_in(Session& session, const std::string& name) {
   std::set<std::string> result;
@@ -27,6 +27,19 @@ bool CacheReaders::may_read(const std::string& name, const std::set<std::string>
   for (const auto& reader : readers)
     if (allowed.contains(reader)) return true;
   return false;
+}
+
+std::optional<std::string> CacheReaders::share(Session& session, const std::vector<std::string>& names,
+                                               const std::set<std::string>& own, const std::string& reader) {
+  std::vector<const std::string*> without;
+  for (const auto& name : names) {
+    const auto now = readers_in(session, name);
+    if (now.empty() || now.contains(everyone)) continue;
+    if (std::ranges::none_of(own, [&](const auto& one) { return now.contains(one); })) return name;
+    if (!now.contains(reader)) without.push_back(&name);
+  }
+  for (const auto* name : without) insert_reader(session, *name, reader);
+  return std::nullopt;
 }
 
 // To those that have readers, but not everyone.

@@ -27,10 +27,11 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 }  // namespace
 
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
-                                    const Generation& pushed,
-                                    const std::optional<StoredNameFile>& signed_by) {
+                                    const Generation& pushed, const std::optional<StoredNameFile>& signed_by,
+                                    const std::function<void(Session&)>& with_it) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
+    with_it(session);
     const auto latest = find_in(session, owner, name, std::nullopt);
     if (latest && latest->manifest == pushed.manifest && latest->lock.to_string() == lock) {
       if (!signed_by) return *latest;

@@ -1,6 +1,7 @@
 // The catalog's environments: OWNER/NAME, each a row of generations that are never changed.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -28,8 +29,11 @@ class EnvironmentRecords {
   // `signed_by` is the name file of that generation: both become visible, or neither. The latest is then
   // given again only for the very same name file. Throws Error(conflict) if the next generation has another
   // number than its version.
-  Generation push(const std::string& owner, const std::string& name, const Generation& generation,
-                  const std::optional<StoredNameFile>& signed_by = {});
+  // `with_it` as Records::add() has it.
+  Generation push(
+      const std::string& owner, const std::string& name, const Generation& generation,
+      const std::optional<StoredNameFile>& signed_by = {},
+      const std::function<void(Session&)>& with_it = [](Session&) {});
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;

@@ -50,29 +50,29 @@ std::string signer_in(Session& session, std::string_view name) {
   return found == builds.end() ? "" : found->owner;
 }
 
-void check_owner(Session& session, const PackageBuild& build, bool has_name_file) {
-  if (is_signed(build) != has_name_file)
-    fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
-  const std::string owner = signer_in(session, build.name);
-  if (owner == build.owner || owner.empty()) return;
+// `by`: who has signed what is to be recorded; empty: nobody.
+void check_owner(Session& session, const std::string& package, const std::string& by) {
+  const std::string owner = signer_in(session, package);
+  if (owner == by || owner.empty()) return;
   throw Error(
-      ErrorKind::untrusted, fmt::format("package {} is {}'s", build.name, owner),
-      is_signed(build)
-          ? "Publish under another name."
-          : fmt::format("Publish it with --owner {} and a key that {} has delegated it to.", owner, owner));
+      ErrorKind::untrusted, fmt::format("package {} is {}'s", package, owner),
+      by.empty() ? fmt::format("Sign it for --owner {} with a key that {} has delegated it to.", owner, owner)
+                 : "Publish under another name.");
 }
 
 // What the name file lists is its owner's from now on, and the rest nobody's.
 void set_owner(Session& session, const SignedBuilds& signed_by, const std::string& package) {
-  std::map<std::string, std::string> missing = signed_by.listed;
+  auto missing = signed_by.listed;
   for (PackageBuild& build : all_builds(session, package)) {
     const trust::PackageRecord record = catalog::record_of(build);
     const auto listed = missing.find(record.target_path());
-    const bool is_listed = listed != missing.end() && listed->second == record.to_target().sha256;
-    if (is_listed) missing.erase(listed);
+    const bool is_listed = listed != missing.end() && listed->second.sha256 == record.to_target().sha256;
     const std::string owner = is_listed ? signed_by.file.owner : "";
-    if (build.owner == owner) continue;
+    const auto yanked = is_listed ? listed->second.yanked : build.yanked;
+    if (is_listed) missing.erase(listed);
+    if (build.owner == owner && build.yanked == yanked) continue;
     build.owner = owner;
+    build.yanked = yanked;
     replace(session, build);
   }
   if (missing.empty()) return;
@@ -99,10 +99,13 @@ constexpr const char* bump_names =
 
 }  // namespace
 
-bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
+bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by,
+                  const InTransaction& with_it) {
+  if (is_signed(build) != signed_by.has_value())
+    fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
   const std::string record = build.to_json().dump();
   return database_.write([&](Session& session) {
-    check_owner(session, build, signed_by.has_value());
+    check_owner(session, build.name, build.owner);
     const auto recorded = find_in(session, build);
     if (recorded && recorded->outputs != build.outputs)
       throw Error(ErrorKind::conflict,
@@ -120,18 +123,57 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
       set_owner(session, *signed_by, build.name);
       add_name_file(session, signed_by->file, OlderNameFiles::drop);
     }
+    with_it(session);
     return !recorded;
   });
 }
 
-void Records::disown(std::string_view name) {
+void Records::yank(const std::string& name, const std::string& version,
+                   const std::optional<std::string>& reason, const std::optional<SignedBuilds>& signed_by) {
   database_.write([&](Session& session) {
-    for (PackageBuild& build : all_builds(session, name)) {
-      if (build.owner.empty()) continue;
-      build.owner.clear();
+    check_owner(session, name, signed_by ? signed_by->file.owner : "");
+    auto builds = all_builds(session, name);
+    std::erase_if(builds, [&](const auto& build) {
+      return build.version != version || (signed_by && !is_signed(build));
+    });
+    if (builds.empty())
+      throw Error(ErrorKind::not_found, fmt::format("the catalog has no version {} of {}", version, name),
+                  fmt::format("Run 'flox show {}' to see its versions.", name));
+    if (signed_by) {
+      set_owner(session, *signed_by, name);
+      add_name_file(session, signed_by->file, OlderNameFiles::drop);
+      return;
+    }
+    for (PackageBuild& build : builds) {
+      if (build.yanked == reason) continue;
+      build.yanked = reason;
       replace(session, build);
     }
   });
+}
+
+void Records::remove(const std::string& name, const std::set<std::string>& builds,
+                     const SignedBuilds& signed_by) {
+  for (const auto& build : builds)
+    if (signed_by.listed.contains(build))
+      fail(ErrorKind::invalid_input, "the name file still lists {}", build);
+  database_.write([&](Session& session) {
+    check_owner(session, name, signed_by.file.owner);
+    set_owner(session, signed_by, name);
+    add_name_file(session, signed_by.file, OlderNameFiles::drop);
+    for (const PackageBuild& build : all_builds(session, name))
+      if (!is_signed(build) && builds.contains(catalog::record_of(build).target_path()))
+        session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
+                    {build.name, build.version, build.system, build.variant});
+  });
+}
+
+void Records::disown(Session& session, std::string_view name) {
+  for (PackageBuild& build : all_builds(session, name)) {
+    if (build.owner.empty()) continue;
+    build.owner.clear();
+    replace(session, build);
+  }
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
@@ -149,10 +191,11 @@ std::vector<PackageBuild> Records::builds(std::string_view name) const {
 }
 
 std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  // A release goes before what only leads up to one, as in resolving; of a package that somebody signs, what
-  // is signed counts.
+  // A release goes before what only leads up to one, and before both what is not yanked, as in resolving; of
+  // a package that somebody signs, what is signed counts.
   const auto goes_before = [](const PackageBuild& a, const PackageBuild& b) {
     if (is_signed(a) != is_signed(b)) return is_signed(a);
+    if (a.yanked.has_value() != b.yanked.has_value()) return b.yanked.has_value();
     const bool early_a = catalog::is_pre_release(a.version);
     const bool early_b = catalog::is_pre_release(b.version);
     return early_a != early_b ? early_b : catalog::compare_versions(a.version, b.version) > 0;

@@ -88,6 +88,11 @@ std::span<const Migration> catalog_schema() {
           document text not null, primary key (owner, name, version));
         create table name_changes (owner text primary key, changes bigint not null);
       )"},
+      {7, "garbage collection, and rules of retention", R"(
+        create table removal_marks (digest text primary key, going_since bigint not null);
+        create table retention_rules (
+          owner text primary key, versions bigint not null, generations bigint not null, days bigint not null);
+      )"},
   };
   return all;
 }
