@@ -129,7 +129,7 @@ contains "$(as_publisher flox show "$name")" "$reason"
 step "collecting garbage"
 # Of the version that stays all is there at every moment; what goes is a path with all that it refers to, or without it, never
 # a path without what it refers to.
-orphan_age=1h
+
 stop_catalog
 start_watched
 old() { # uploads of two hours ago
@@ -141,7 +141,7 @@ garbage() {
   as_publisher flox store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$new" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
   old
 }
-collect() { as_publisher flox catalog gc; }
+collect() { as_publisher flox catalog gc --grace 0; }
 kept=$name
 still_whole() {
   whole "$kept"

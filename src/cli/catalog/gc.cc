@@ -12,6 +12,7 @@ namespace {
 
 struct CatalogGcOptions {
   CatalogOptions catalog;
+  int grace = -1;  // hours; -1: as flox-catalog's --orphan-age
   bool dry_run = false;
   bool json = false;
 };
@@ -22,10 +23,12 @@ uint64_t count_of(const nlohmann::json& answer, const char* key) {
 }
 
 void collect(const CatalogGcOptions& options) {
+  nlohmann::json wanted = {{"dry_run", options.dry_run}};
+  if (options.grace >= 0) wanted["grace_hours"] = options.grace;
   const nlohmann::json answer =
       client_of(options.catalog)
-          .ask("POST", "/api/v1/catalog/gc", {{"dry_run", options.dry_run}},
-               "collecting the catalog's garbage", catalog::Client::Patience::long_work);
+          .ask("POST", "/api/v1/catalog/gc", wanted, "collecting the catalog's garbage",
+               catalog::Client::Patience::long_work);
   if (options.json) {
     fmt::print("{}\n", answer.dump(2));
     return;
@@ -43,13 +46,16 @@ void add_catalog_gc(CLI::App& catalog) {
   auto options = std::make_shared<CatalogGcOptions>();
   auto* command = catalog.add_subcommand("gc", "Remove store paths that nothing in the catalog needs");
   add_catalog_options(*command, options->catalog);
+  command
+      ->add_option("--grace", options->grace,
+                   "leave what was uploaded within so many hours: somebody may be publishing it (default: "
+                   "flox-catalog's --orphan-age)")
+      ->check(CLI::Range(0, 24 * 365));
   command->add_flag("-n,--dry-run", options->dry_run, "only count them");
   command->add_flag("--json", options->json, "print JSON");
   command->footer(
       "Example:\n  flox catalog gc --dry-run\n\n"
-      "It needs the operator's token. What was uploaded within flox-catalog's --orphan-age stays, and what "
-      "is published "
-      "meanwhile.");
+      "It needs the operator's token. What is published meanwhile stays.");
   command->callback([options] { collect(*options); });
 }
 

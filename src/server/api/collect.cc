@@ -10,9 +10,17 @@
 namespace flox::server {
 namespace {
 
+constexpr int64_t most_hours = 24 * 365;
+
 ServerResponse collect_garbage(ApiContext& context, const Call& call) {
   const nlohmann::json body = call.json();
   const nlohmann::json& dry = flox::member(body, "dry_run", "the body");
+  const nlohmann::json grace = body.value("grace_hours", nlohmann::json());
+  if (!grace.is_null() &&
+      (!grace.is_number_integer() || grace.get<int64_t>() < 0 || grace.get<int64_t>() > most_hours))
+    fail(ErrorKind::invalid_input, "'grace_hours' is not a number from 0 to {}", most_hours);
+  const auto before = Clock::now() - (grace.is_null() ? context.cache.orphan_age()
+                                                      : std::chrono::hours(grace.get<int64_t>()));
   if (!dry.is_boolean()) fail(ErrorKind::invalid_input, "'dry_run' is neither true nor false");
   const std::unique_lock one_at_a_time(context.collecting, std::try_to_lock);
   if (!one_at_a_time.owns_lock())
@@ -23,7 +31,7 @@ ServerResponse collect_garbage(ApiContext& context, const Call& call) {
         context.accounts.readers.forget(name);
         if (const auto digest = nix::digest_of_narinfo_name(name)) context.attestations.forget(*digest);
       });
-  const Collected collected = collector.run(dry.get<bool>());
+  const Collected collected = collector.run(dry.get<bool>(), before);
   if (!dry.get<bool>()) {
     context.metrics.collections.Increment();
     context.metrics.collected_paths.Increment(static_cast<double>(collected.paths));

@@ -70,6 +70,7 @@ class CacheFiles {
   RemovalMarks& marks() const noexcept { return nars_.marks(); }
   // Takes the marks off what the paths need, as far as it is here (RemovalMarks::keep).
   void keep(const nix::StorePathSet& paths) const;
+  std::chrono::hours orphan_age() const noexcept { return limits_.orphan_age; }
   // Counts what other catalogs have added to the store. Throws Error(unavailable).
   void count_again();
   // Throws Error(unavailable) if the store does not answer.

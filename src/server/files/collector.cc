@@ -15,7 +15,7 @@ constexpr size_t read_at_once = 500;
 }  // namespace
 
 // Reads the narinfos that are not known yet; `found` gets their digests.
-void Collector::read_new(Clock::time_point before, std::vector<std::string>* found) {
+void Collector::read_new(std::vector<std::string>* found) {
   std::vector<std::string> digests, names;
   std::vector<bool> young;
   cache_.store_.list_narinfos([&](const std::string& name, const ObjectStatus& status) {
@@ -23,7 +23,7 @@ void Collector::read_new(Clock::time_point before, std::vector<std::string>* fou
     if (!digest || paths_.contains(*digest)) return;
     digests.emplace_back(*digest);
     names.push_back(name);
-    young.push_back(status.modified >= before);
+    young.push_back(status.modified >= before_);
   });
   for (size_t first = 0; first < names.size(); first += read_at_once) {
     const size_t end = std::min(first + read_at_once, names.size());
@@ -92,9 +92,9 @@ std::vector<std::string> Collector::unneeded() const {
 }
 
 // Paths that were uploaded since the list was made keep what they refer to.
-void Collector::keep_what_came(Clock::time_point before) {
+void Collector::keep_what_came() {
   std::vector<std::string> came;
-  read_new(before, &came);
+  read_new(&came);
   if (came.empty()) return;
   std::vector<std::string> kept;
   std::set<std::string> was_needed;
@@ -106,11 +106,10 @@ void Collector::keep_what_came(Clock::time_point before) {
   cache_.nars_.marks().keep([&] { return kept; });
 }
 
-void Collector::remove_nar(const std::string& name, Clock::time_point now, Collected& collected) {
+void Collector::remove_nar(const std::string& name, Collected& collected) {
   const auto status = cache_.store_.status(name);
-  const bool is_gone =
-      cache_.nars_.remove_unnamed(name, now - cache_.limits_.orphan_age, now, cache_.store_.is_shared(),
-                                  [&] { cache_.store_.remove(name); });
+  const bool is_gone = cache_.nars_.remove_unnamed(name, before_, now_, cache_.store_.is_shared(),
+                                                   [&] { cache_.store_.remove(name); });
   if (!is_gone || !status) return;
   cache_.forget(status->size);
   removed_(name);
@@ -118,27 +117,28 @@ void Collector::remove_nar(const std::string& name, Clock::time_point now, Colle
   collected.bytes += status->size;
 }
 
-void Collector::remove(const std::vector<std::string>& digests, Clock::time_point now, Collected& collected) {
+void Collector::remove(const std::vector<std::string>& digests, Collected& collected) {
   for (const auto& digest : digests) {
     const auto path = paths_.find(digest);
     const std::string name = nix::narinfo_name(digest);
-    if (!cache_.nars_.marks().remove(digest, cache_.store_.is_shared(), now,
+    if (!cache_.nars_.marks().remove(digest, cache_.store_.is_shared(), now_,
                                      [&] { cache_.store_.remove(name); }))
       continue;  // somebody needs it now
     cache_.forget(path->second.size);
     removed_(name);
     ++collected.paths;
     collected.bytes += path->second.size;
-    if (--nars_[path->second.nar] == 0) remove_nar(path->second.nar, now, collected);
+    if (--nars_[path->second.nar] == 0) remove_nar(path->second.nar, collected);
   }
 }
 
-Collected Collector::run(bool is_dry, Clock::time_point now) {
+Collected Collector::run(bool is_dry, Clock::time_point before, Clock::time_point now) {
   paths_.clear();
   nars_.clear();
-  const Clock::time_point before = now - cache_.limits_.orphan_age;
+  before_ = before;
+  now_ = now;
   RemovalMarks& marks = cache_.nars_.marks();
-  read_new(before, nullptr);
+  read_new(nullptr);
   Collected collected;
   for (int attempt = 1;; ++attempt) {
     const int64_t publications = marks.publications();
@@ -175,8 +175,8 @@ Collected Collector::run(bool is_dry, Clock::time_point now) {
       return collected;
     }
     if (marks.mark(digests, publications)) {
-      keep_what_came(before);
-      remove(digests, now, collected);
+      keep_what_came();
+      remove(digests, collected);
       return collected;
     }
     if (attempt == most_markings)

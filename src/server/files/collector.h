@@ -36,9 +36,9 @@ class Collector {
   Collector(CacheFiles& cache, Roots roots, Removed removed)
       : cache_(cache), roots_(std::move(roots)), removed_(std::move(removed)) {}
 
-  // One run at a time, of all catalogs that share the cache; what a run that was killed has left, the next
-  // one makes good. Throws Error(unavailable) if somebody publishes all the time.
-  Collected run(bool is_dry, Clock::time_point now = Clock::now());
+  // What came after `before` is left. What a run that was killed has left, the next one makes good. Throws
+  // Error(unavailable) if somebody publishes all the time.
+  Collected run(bool is_dry, Clock::time_point before, Clock::time_point now = Clock::now());
 
  private:
   struct Path {
@@ -48,16 +48,17 @@ class Collector {
     bool is_young = false;
     bool is_needed = false;
   };
-  void read_new(Clock::time_point before, std::vector<std::string>* found);
+  void read_new(std::vector<std::string>* found);
   void mark_needed(std::vector<std::string> open);
   std::vector<std::string> unneeded() const;
-  void keep_what_came(Clock::time_point before);
-  void remove(const std::vector<std::string>& digests, Clock::time_point now, Collected& collected);
-  void remove_nar(const std::string& name, Clock::time_point now, Collected& collected);
+  void keep_what_came();
+  void remove(const std::vector<std::string>& digests, Collected& collected);
+  void remove_nar(const std::string& name, Collected& collected);
 
   CacheFiles& cache_;
   Roots roots_;
   Removed removed_;
+  Clock::time_point before_, now_;                   // of this run
   std::map<std::string, Path, std::less<>> paths_;   // by digest
   std::map<std::string, size_t, std::less<>> nars_;  // how many narinfos name each
 };

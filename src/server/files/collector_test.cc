@@ -27,7 +27,7 @@ class CollectorTest : public UploadTest {
                  [&](Session& session) { RemovalMarks::require_none(session, marked, digests); });
   }
   bool is_here(char digit) { return cache_.narinfo(path(digit)).has_value(); }
-  Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_); }
+  Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_, later_); }
 
   Clock::time_point later_ = Clock::now() + std::chrono::hours(25);  // nothing is young then
   Records records_{*database_};
@@ -67,7 +67,7 @@ TEST_F(CollectorTest, what_nothing_recorded_needs_goes_with_its_nar_and_what_ref
 TEST_F(CollectorTest, what_was_uploaded_lately_stays_with_all_that_it_refers_to) {
   upload('0', "library");
   upload('1', "program", {path('0')});
-  const Collected collected = collector_.run(false);
+  const Collected collected = collector_.run(false, Clock::now() - std::chrono::hours(24));
   EXPECT_EQ(collected.paths, 0u);
   EXPECT_EQ(collected.kept_young, 2u);
 }
