@@ -36,7 +36,7 @@ install before web || die "$(cat "$dir/said")"
 equal "$(locked before)" 1.1
 
 step "who may not publish may not yank, and a token alone is not enough"
-refused "publishing needs the catalog's token" env FLOX_CATALOG_TOKEN=wrong HOME="$dir/home" flox yank web@1.1 --reason x --catalog "$url"
+refused "publishing needs the catalog's token" publisher env FLOX_CATALOG_TOKEN=wrong flox yank web@1.1 --reason x
 refused "pass either --reason or --undo" publisher flox yank web@1.1
 refused "which version" publisher flox yank web --reason x
 refused "has signed no version 7" publisher flox yank web@7 --reason x
@@ -91,7 +91,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         request = urllib.request.Request(upstream + self.path, body, {k: v for k, v in self.headers.items() if k != "Host"}, method=self.command)
         try: status, data = 200, urllib.request.urlopen(request).read()
         except urllib.error.HTTPError as error: status, data = error.code, error.read()
-        if self.path.endswith("/resolve") and os.path.exists(directory + "/replayed"): data = open(directory + "/replayed", "rb").read()
+        if self.path.endswith("/resolve") and os.path.exists(directory + "/replay.json"): data = open(directory + "/replay.json", "rb").read()
         if self.path.endswith("/packages/web"):
             document = json.loads(data)
             for build in document["items"]:
@@ -116,15 +116,15 @@ until [ -s "$dir/proxy.port" ]; do [ $SECONDS -lt $end ] || die "the proxy did n
 catalog_url=http://127.0.0.1:$(cat "$dir/proxy.port")
 equal "$(publisher flox show web --json | jq -r '[.[].yanked] | @json')" '["so does this","it loses messages",null]'
 # The answer of before, with what was signed then: this machine has seen newer.
-cp "$dir/old-answer" "$dir/replayed"
+cp "$dir/old-answer" "$dir/replay.json"
 project replayed
 if install replayed web; then die "an answer of before the yank was taken"; fi
 contains "$(cat "$dir/said")" "seen here before"
 # Today's evidence with the yanked version as the answer.
-curl -fs -X POST "$url/api/v1/catalog/resolve" -d '{"items":[{"descriptors":[{"install_id":"web","attr_path":"web","version":"1.1","systems":["'"$(uname -m)"'-linux"]}]}]}' >"$dir/replayed"
+curl -fs -X POST "$url/api/v1/catalog/resolve" -d '{"items":[{"descriptors":[{"install_id":"web","attr_path":"web","version":"1.1","systems":["'"$(uname -m)"'-linux"]}]}]}' >"$dir/replay.json"
 if install replayed web; then die "a yanked version was taken for the newest"; fi
 contains "$(cat "$dir/said")" "has signed version 1.0"
-rm "$dir/replayed"
+rm "$dir/replay.json"
 catalog_url=
 
 step "it can be taken back"
