@@ -82,7 +82,7 @@ at_every_call() {
     $check $call || die "call $call of $command, run again"
     [ "$(spooled)" = 0 ] || die "call $call: an upload is left"
   done
-  [ $reached -gt 20 ] || die "$command made only $reached calls: is it watched?"
+  [ "$made" -gt 10 ] || die "$command made only $made calls: is it watched?"
   echo "  $command: $reached calls, $([ "$action" = 0 ] && echo killed || echo failed)"
 }
 

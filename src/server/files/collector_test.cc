@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <thread>
+#include <utility>
 
+#include "nix/cache_layout.h"
 #include "server/records/records.h"
 #include "server/testing/records.h"
 #include "server/testing/uploads.h"
