@@ -100,3 +100,11 @@ wait $collector || die "a collection failed"
 as_operator flox catalog gc --grace 0 >"$dir/said" 2>&1
 equal "$(versions busy | wc -w)" 15
 curl -fs "$url/api/v1/catalog/packages/busy" | jq -r '.items[].outputs.out' | while read -r path; do here "$path" || die "$path was collected"; done
+
+step "a publication that was cut off between a NAR and its narinfo goes on without the NAR"
+printf 'half of it' >"$dir/content"
+half=$(as_operator flox store add --name half "$dir/content")
+as_operator flox store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$half" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+lose_file "${half:11:32}.narinfo"
+as_operator flox publish --store-path "$half" --name half --version 1.0 --owner acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+contains "$(cat "$dir/said")" "0 paths uploaded (0.0 MB compressed), 1 already there"

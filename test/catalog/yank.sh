@@ -43,6 +43,9 @@ refused "has signed no version 7" publisher flox yank web@7 --reason x
 equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -H "Authorization: Bearer $token" -d '{"reason":"it is mine now"}')" 403
 equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -d '{"reason":"x"}')" 403
 equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -H "Authorization: Bearer $token" -d '{"reason":7}')" 400
+equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -H "Authorization: Bearer $token" -d '{"reason":"\u001b[31mred"}')" 400
+equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -H "Authorization: Bearer $token" -d "$(printf '{"reason":"%2000s"}' x)")" 400
+equal "$(ask POST /api/v1/catalog/packages/web/builds -H "Authorization: Bearer $token" -d "$(curl -fs "$url/api/v1/catalog/packages/web" | jq -c '.items[0] | .yanked = "from the start"')")" 400
 (umask 077; FLOX_CATALOG_TOKEN=$token FLOX_CATALOG_URL=$url HOME=$dir flox owner create beta 2>/dev/null
   FLOX_CATALOG_TOKEN=$token FLOX_CATALOG_URL=$url HOME=$dir flox auth token create --owner beta --scope publish 2>/dev/null >"$dir/beta")
 equal "$(ask POST /api/v1/catalog/packages/web/versions/1.1/yank -H "Authorization: Bearer $(cat "$dir/beta")" -d '{"reason":"x"}')" 403
