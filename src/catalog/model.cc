@@ -226,7 +226,10 @@ VersionConstraint::VersionConstraint(std::string_view constraint) {
     rest.remove_prefix(version.size());
     if (version.empty()) bad_constraint(constraint, fmt::format("no version follows '{}'", operation));
     for (std::string_view wildcard : {".*", ".x", ".X"})
-      while (version.ends_with(wildcard)) version.remove_suffix(2);
+      while (version.ends_with(wildcard)) {
+        version.remove_suffix(2);
+        if (operation.empty()) operation = "*";  // a part, and no version by name
+      }
     bool readable =
         version == "*" || (!version.empty() && std::isalnum(static_cast<unsigned char>(version[0])) != 0 &&
                            std::ranges::all_of(version, [](unsigned char c) {
