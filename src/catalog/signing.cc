@@ -97,8 +97,8 @@ trust::NameFile MetadataSigner::next_name_file(const Present& now, const std::st
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::untrusted) throw;
     throw Error(error.kind(), fmt::format("what is signed of {} so far: {}", package, error.what()),
-                "If its key was revoked or it has expired, publish a build with --start-over: only what is "
-                "published after that counts.");
+                "If its key was revoked or it has expired, publish a build of it and pass --start-over: only "
+                "what is published after that counts.");
   }
 }
 

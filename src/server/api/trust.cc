@@ -221,6 +221,7 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
   const TrustRecords::Versions versions = trust_.versions(owner);
   const int64_t changes = name_files_.changes(owner);
   if (versions == state.versions && changes == state.changes && options_.clock() < state.renewal) return;
+  state.changes = -1;  // what fails on the way is done again: tree and timestamp must be of one moment
   // The count was read before what it counts: what changes meanwhile is read once more.
   for (const NameState& name : name_files_.latest(owner)) {
     trust::Leaf leaf{
@@ -228,9 +229,9 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
     const auto known = state.tree.leaves().find(name.name);
     if (known == state.tree.leaves().end() || known->second != leaf) state.tree.put(std::move(leaf));
   }
-  state.changes = changes;
   state.targets = targets(owner);
   sign_timestamp(owner, state);
+  state.changes = changes;
 }
 
 // Or takes the one that is there, if it says the same and is young enough: a restart changes nothing.
@@ -263,10 +264,10 @@ void TrustService::sign_timestamp(const std::string& owner, OwnerState& state) c
       wanted.expires = now + options_.timestamp_life;
       auto file = trust::Signed<trust::Timestamp>::of(wanted);
       file.add(signer->sign(file.message, {{key.id(), key}}).value());
-      state.timestamp = file.to_string();
+      std::string document = file.to_string();
+      trust_.put_timestamp(owner, {.version = static_cast<int64_t>(wanted.version), .document = document});
+      state.timestamp = std::move(document);
       state.renewal = wanted.expires - renew_before;
-      trust_.put_timestamp(owner,
-                           {.version = static_cast<int64_t>(wanted.version), .document = state.timestamp});
       break;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::conflict || attempt == most_attempts) throw;

@@ -139,6 +139,27 @@ TEST_F(TrustTest, a_timestamp_is_kept_until_something_changes_or_half_of_its_lif
   EXPECT_EQ(version(trust_), first + 2);
 }
 
+TEST_F(TrustTest, a_timestamp_that_could_not_be_signed_is_signed_by_the_next_question) {
+  bool fails = false;
+  const TrustService service(trust_records_, name_files_, {.online_key = owner_.online_key, .clock = [&] {
+                                                             if (fails) fail(ErrorKind::unavailable, "no");
+                                                             return now_;
+                                                           }});
+  begin();
+  trust::Verifier verifier = node();
+  const auto verify = [&](const catalog::PackageBuild& one) {
+    return verifier.verify_package(*service.evidence("acme", "packages/web"), catalog::record_of(one));
+  };
+  publish(owned("1.0"), name_file({owned("1.0")}, 1));
+  verify(owned("1.0"));
+  records_.add(owned("1.1", '1'),
+               trust_.check_build(owned("1.1", '1'), name_file({owned("1.0"), owned("1.1", '1')}, 2)));
+  fails = true;
+  EXPECT_EQ(refusal([&] { service.evidence("acme", "packages/web"); }), ErrorKind::unavailable);
+  fails = false;
+  EXPECT_EQ(verify(owned("1.1", '1')).version, 2U);
+}
+
 TEST_F(TrustTest, a_root_names_the_online_key_and_follows_the_one_before) {
   TestOwner thief;  // of the same name, with other keys
   EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root_text()); }), ErrorKind::invalid_input);
