@@ -23,6 +23,7 @@ calls() { python3 -c 'import struct, sys; print(struct.unpack("q", open(sys.argv
 head -c 24 /dev/zero >"$FAULT_AT"
 start_watched() { LD_PRELOAD=$dir/fault_at.so start_catalog --trusted-key "$key" --online-key "$dir/online.key"; }
 catalog_port=$(free_port)
+start_backend "$dir/backend"  # before: PostgreSQL and S3 are to have no faults
 
 # What is visible is whole: of each record all paths, of each path all that it refers to, of each NAR its bytes.
 whole() {
