@@ -29,10 +29,8 @@ std::string advice_to_trust(const std::string& owner) {
       "tell its operator.");
 }
 
-// The builds that the owner has signed, as the catalog chooses among them. Yanked ones count only for who
-// names their version.
-std::vector<PackageBuild> signed_builds(const trust::NameFile& file, const std::string& package,
-                                        const std::optional<std::string>& version) {
+// The builds that the owner has signed, as the catalog chooses among them.
+std::vector<PackageBuild> signed_builds(const trust::NameFile& file, const std::string& package) {
   std::vector<PackageBuild> builds;
   for (const auto& [path, target] : file.targets) {
     const size_t first = path.find('/');
@@ -44,7 +42,7 @@ std::vector<PackageBuild> signed_builds(const trust::NameFile& file, const std::
     build.system = path.substr(first + 1, second - first - 1);
     build.variant = path.substr(second + 1);
     if (build.variant == "any") build.variant.clear();
-    if (target.yanked && version != build.version) continue;
+    build.yanked = target.yanked;
     for (const auto& [output, store_path] : target.outputs)
       build.outputs.emplace(output, nix::StorePath::parse(store_path));
     builds.push_back(std::move(build));
@@ -107,16 +105,23 @@ Origin AnswerVerifier::unsigned_answer(const std::string& what, const std::strin
 Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id,
                              const env::InstallDescriptor& descriptor, std::string_view system) {
   const std::string what = fmt::format("package '{}'", printable(descriptor.pkg_path));
-  if (!answer.evidence) return unsigned_answer(what, "no owner has signed it", advice_for_unsigned);
+  // That it was yanked is then no more certain than the rest.
+  const auto as_unsigned = [&](const std::string& why, const std::string& advice) {
+    Origin nobody = unsigned_answer(what, why, advice);
+    if (answer.yanked)
+      options_.warn(fmt::format("{} {} was yanked: {}", what, printable(answer.package.version),
+                                printable(*answer.yanked)));
+    return nobody;
+  };
+  if (!answer.evidence) return as_unsigned("no owner has signed it", advice_for_unsigned);
   if (!store_.trusts(answer.evidence->owner))
-    return unsigned_answer(what, fmt::format("its owner {} is not trusted here", answer.evidence->owner),
-                           advice_to_trust(answer.evidence->owner));
+    return as_unsigned(fmt::format("its owner {} is not trusted here", answer.evidence->owner),
+                       advice_to_trust(answer.evidence->owner));
   return in_context(what, [&] {
     const trust::Evidence evidence = with_newer_roots(*answer.evidence, store_, options_.root);
     const trust::VerifiedPackage verified = verifier_.verify_package_file(evidence, descriptor.pkg_path);
     const env::LockedPackage& package = answer.package;
-    const std::vector<PackageBuild> builds =
-        signed_builds(verified.file, descriptor.pkg_path, descriptor.version);
+    const std::vector<PackageBuild> builds = signed_builds(verified.file, descriptor.pkg_path);
     const PackageBuild* chosen = choose(builds, {.system = std::string(system), .cpu_level = cpu_level()},
                                         VersionConstraint(descriptor.version.value_or("")));
     const std::string given = build_name(package.version, variant_of(package));
@@ -133,8 +138,8 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
       refuse(fmt::format("version {} has other store paths than {} has signed", given, evidence.owner));
     trust::Provenance origin = verified.of(record_of(*chosen));
     if (origin.yanked)
-      options_.warn(fmt::format("{} {} was withdrawn by {}: {}", what, given, evidence.owner,
-                                printable(*origin.yanked)));
+      options_.warn(
+          fmt::format("{} {} was yanked by {}: {}", what, given, evidence.owner, printable(*origin.yanked)));
     return Origin(std::move(origin));
   });
 }

@@ -17,8 +17,8 @@ struct Wish {
   bool allow_pre_releases = false;
 };
 
-// A build here is a PackageBuild, or anything else with its members version, system and variant: choosing
-// needs no more of one.
+// A build here is a PackageBuild, or anything else with its members version, system, variant and yanked:
+// choosing needs no more of one.
 
 // Newest version first; equal ones in a fixed order.
 struct GoesBefore {
@@ -32,7 +32,7 @@ inline constexpr GoesBefore goes_before;
 
 // Of the builds of one package, in that order: the newest version that the constraint admits, and of it the
 // best variant that the CPU can run. Versions that lead up to a release are taken only if they are allowed,
-// or nothing else satisfies. Null: none.
+// or nothing else satisfies. A yanked build is taken only if the constraint names its version. Null: none.
 template <typename Build>
 const Build* choose(const std::vector<Build>& builds, const Wish& wish, const VersionConstraint& constraint) {
   const auto among = [&](bool pre_releases) {
@@ -41,6 +41,7 @@ const Build* choose(const std::vector<Build>& builds, const Wish& wish, const Ve
       const int rank = variant_rank(build.variant, wish.cpu_level);
       if (build.system != wish.system || rank < 0 || !constraint.admits(build.version)) continue;
       if (!pre_releases && is_pre_release(build.version)) continue;
+      if (build.yanked && !constraint.names(build.version)) continue;
       if (found == nullptr ||
           (found->version == build.version && rank > variant_rank(found->variant, wish.cpu_level)))
         found = &build;

@@ -38,6 +38,16 @@ TEST(Choice, takes_what_leads_up_to_a_release_only_if_nothing_else_will_do) {
   EXPECT_EQ(chosen({build("1.1-rc1")}, ""), "1.1-rc1/");
 }
 
+TEST(Choice, takes_a_yanked_version_only_for_who_names_it) {
+  PackageBuild yanked = build("1.1");
+  yanked.yanked = "it leaks";
+  EXPECT_EQ(chosen({build("1.0"), yanked}, ""), "1.0/");
+  EXPECT_EQ(chosen({build("1.0"), yanked}, "1.1"), "1.1/");
+  EXPECT_EQ(chosen({build("1.0"), yanked}, "=1.1"), "1.1/");
+  for (const char* constraint : {">=1.1", "^1.1", "1.1, <2", "1.1.*"})
+    EXPECT_EQ(chosen({yanked}, constraint), "none");
+}
+
 TEST(Choice, does_not_depend_on_the_order_in_which_equal_versions_come) {
   EXPECT_EQ(chosen({build("1.0"), build("1-0")}, ""), chosen({build("1-0"), build("1.0")}, ""));
 }

@@ -97,6 +97,14 @@ env::LockedPackage locked_of(const json& answer, std::string_view what, int prio
               message.is_object() ? text(message.value("context", json()), "advice") : "");
 }
 
+// Why the package of an answer to "resolve" was yanked, if it was.
+std::optional<std::string> yanked_in(const json& answer) {
+  const json& item = first_of(list(answer, "items"), "items");
+  for (const json& one : list(item, "messages"))
+    if (text(one, "type") == "yanked") return text(one, "message");
+  return std::nullopt;
+}
+
 // The evidence of a name, if the answer has any.
 std::optional<trust::Evidence> evidence_of(const json& answer, const std::string& name) {
   const auto all = answer.find("evidence");
@@ -241,7 +249,7 @@ Resolved Client::resolve(std::string_view install_id, const env::InstallDescript
   json body = {{"items", {{{"name", descriptor.pkg_group}, {"descriptors", {wanted}}}}}};
   return state_->ask(post("/api/v1/catalog/resolve", body), what, [&](const json& answer) {
     return Resolved{locked_of(answer, what, descriptor.priority),
-                    evidence_of(answer, trust::package_name(descriptor.pkg_path))};
+                    evidence_of(answer, trust::package_name(descriptor.pkg_path)), yanked_in(answer)};
   });
 }
 
@@ -280,9 +288,13 @@ int64_t Client::push(const EnvironmentName& name, const std::string& manifest, c
                      [](const json& answer) { return number(answer, "generation"); });
 }
 
-json Client::ask(const std::string& method, const std::string& path, const json& body,
-                 std::string_view what) {
+json Client::ask(const std::string& method, const std::string& path, const json& body, std::string_view what,
+                 Patience patience) {
   HttpRequest request = body.is_null() ? get(path) : post(path, body);
+  if (patience == Patience::long_work) {
+    request.timeout = std::chrono::milliseconds(0);
+    request.stall_timeout = std::chrono::hours(1);
+  }
   request.method = method;
   request.bearer = state_->token;
   return state_->ask(std::move(request), what, [](const json& answer) { return answer; });
@@ -305,6 +317,18 @@ void Client::publish(const PackageBuild& build, const std::string& name_file) {
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
   if (!response.ok()) fail_with(response, "recording it in the catalog");
+}
+
+void Client::yank(const std::string& package, const std::string& version,
+                  const std::optional<std::string>& reason, const std::string& name_file) {
+  json body = {{"reason", reason ? json(*reason) : json()}};
+  if (!name_file.empty()) body["name_file"] = name_file;
+  HttpRequest request = post(
+      fmt::format("/api/v1/catalog/packages/{}/versions/{}/yank", url_encode(package), url_encode(version)),
+      body);
+  request.bearer = state_->token;
+  HttpResponse response = state_->send(std::move(request));
+  if (!response.ok()) fail_with(response, fmt::format("{} {}", package, version));
 }
 
 nix::PublicKey Client::online_key() {

@@ -22,7 +22,8 @@ namespace flox::catalog {
 // AnswerVerifier.
 struct Resolved {
   env::LockedPackage package;
-  std::optional<trust::Evidence> evidence;  // none: nobody's package
+  std::optional<trust::Evidence> evidence;           // none: nobody's package
+  std::optional<std::string> yanked = std::nullopt;  // the reason, as the catalog has it; one printable line
 };
 
 // An environment that was pushed, in a generation; the same.
@@ -66,8 +67,9 @@ class Client {
                const std::string& name_file = {});
   // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
   // document; `what` is what errors begin with.
+  enum class Patience { usual, long_work };  // a minute; for as long as the catalog works on it
   nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
-                     std::string_view what);
+                     std::string_view what, Patience patience = Patience::usual);
   // The elements of such a list, of all its pages: at most 20,000.
   nlohmann::json ask_all(const std::string& path, std::string_view what);
   // The same as ask() with a form (application/x-www-form-urlencoded), without the token.
@@ -76,6 +78,12 @@ class Client {
   // if it has an owner. Throws Error(conflict) if this version exists with other store paths or somebody has
   // published meanwhile, untrusted if the token or the name file is refused.
   void publish(const PackageBuild& build, const std::string& name_file = {});
+
+  // Yanks all builds of the version for that reason; without one: no longer. `name_file` as above, if the
+  // package has an owner. Throws Error(not_found) if there is no such version, untrusted and conflict as
+  // above.
+  void yank(const std::string& package, const std::string& version, const std::optional<std::string>& reason,
+            const std::string& name_file = {});
 
   // The key with which this catalog signs timestamps: for an owner's root.
   nix::PublicKey online_key();

@@ -16,6 +16,7 @@ using nlohmann::json;
 constexpr size_t max_short = 64;
 constexpr size_t max_license = 256;  // also names of keys
 constexpr size_t max_description = 4096;
+constexpr size_t max_reason = 1024;
 constexpr size_t max_outputs = 64;
 constexpr size_t max_comparators = 16;
 
@@ -121,17 +122,19 @@ std::vector<std::string> leading_numbers(std::string_view version, size_t count)
 json PackageBuild::to_json() const {
   json paths = json::object();
   for (const auto& [output, path] : outputs) paths[output] = path.to_string();
-  return {{"name", name},
-          {"owner", owner},
-          {"version", version},
-          {"system", system},
-          {"variant", variant},
-          {"description", description},
-          {"license", license},
-          {"outputs", paths},
-          {"signer", signer},
-          {"closure_size", closure_size},
-          {"published_at", published_at}};
+  json document = {{"name", name},
+                   {"owner", owner},
+                   {"version", version},
+                   {"system", system},
+                   {"variant", variant},
+                   {"description", description},
+                   {"license", license},
+                   {"outputs", paths},
+                   {"signer", signer},
+                   {"closure_size", closure_size},
+                   {"published_at", published_at}};
+  if (yanked) document["yanked"] = *yanked;
+  return document;
 }
 
 PackageBuild PackageBuild::from_json(const json& document) {
@@ -157,6 +160,8 @@ PackageBuild PackageBuild::from_json(const json& document) {
     build.closure_size = size->get<uint64_t>();
   }
   build.published_at = optional_text(document, "published_at", max_short);
+  if (const auto yanked = document.find("yanked"); yanked != document.end() && !yanked->is_null())
+    build.yanked = optional_text(document, "yanked", max_reason);
   auto outputs = document.find("outputs");
   if (outputs == document.end() || !outputs->is_object() || outputs->empty())
     fail(ErrorKind::invalid_input, "'outputs' is missing or empty");
@@ -221,7 +226,10 @@ VersionConstraint::VersionConstraint(std::string_view constraint) {
     rest.remove_prefix(version.size());
     if (version.empty()) bad_constraint(constraint, fmt::format("no version follows '{}'", operation));
     for (std::string_view wildcard : {".*", ".x", ".X"})
-      while (version.ends_with(wildcard)) version.remove_suffix(2);
+      while (version.ends_with(wildcard)) {
+        version.remove_suffix(2);
+        if (operation.empty()) operation = "*";  // a part, and no version by name
+      }
     bool readable =
         version == "*" || (!version.empty() && std::isalnum(static_cast<unsigned char>(version[0])) != 0 &&
                            std::ranges::all_of(version, [](unsigned char c) {
@@ -258,6 +266,12 @@ bool VersionConstraint::Comparator::admits(std::string_view given) const {
 
 bool VersionConstraint::admits(std::string_view version) const {
   return std::ranges::all_of(comparators_, [&](const Comparator& one) { return one.admits(version); });
+}
+
+bool VersionConstraint::names(std::string_view version) const {
+  if (comparators_.size() != 1) return false;
+  const Comparator& one = comparators_.front();
+  return one.version == version && (one.operation.empty() || one.operation == "=" || one.operation == "==");
 }
 
 bool satisfies(std::string_view version, std::string_view constraint) {

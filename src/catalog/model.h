@@ -3,6 +3,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,9 @@ struct PackageBuild {
   std::string signer;         // name of the key that signed its narinfos, up to 256 bytes of anybody's text
   uint64_t closure_size = 0;  // bytes, uncompressed
   std::string published_at;   // RFC 3339, UTC; set by the server
+  // Why the version should not be chosen any more: up to 1 KiB of anybody's text. Of a package with an owner
+  // its name file says so, and what a catalog says counts for nothing.
+  std::optional<std::string> yanked = std::nullopt;
 
   nlohmann::json to_json() const;
   static PackageBuild from_json(const nlohmann::json& json);  // throws Error(invalid_input) naming the member
@@ -50,6 +54,8 @@ class VersionConstraint {
   explicit VersionConstraint(std::string_view text);  // throws as satisfies() does
   bool admits(std::string_view version) const;
   size_t size() const noexcept { return comparators_.size(); }  // conditions that must all be met
+  // Whether it is just this version: "1.0", "=1.0".
+  bool names(std::string_view version) const;
 
  private:
   struct Comparator {

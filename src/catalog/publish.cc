@@ -1,6 +1,7 @@
 #include "catalog/publish.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "trust/attestation/envelope.h"
 
 namespace flox::catalog {
@@ -35,7 +36,7 @@ Published upload(const store::LocalStore& store, PackageBuild build, const Publi
   });
 }
 
-Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
+Published publish_once(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   Published published = upload(store, std::move(build), with);
   in_context(what(published.build), [&] {
     if (with.signer == nullptr)
@@ -45,7 +46,17 @@ Published publish(const store::LocalStore& store, PackageBuild build, const Publ
     else
       publish_joined(*with.signer, with.client, published.build, with.signed_copies);
   });
-  return published;
+}
+
+Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
+  try {
+    return publish_once(store, build, with);
+  } catch (const Error& error) {
+    // What was found in the cache may have been collected since: it is uploaded again then.
+    if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_input) throw;
+    log::debug("publishing once more: {}", error.what());
+    return publish_once(store, std::move(build), with);
+  }
 }
 
 }  // namespace flox::catalog

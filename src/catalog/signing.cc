@@ -3,8 +3,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/net/http_client.h"
 #include "base/printable.h"
 #include "catalog/answer_verifier.h"
 #include "trust/delegation.h"
@@ -143,27 +145,32 @@ MetadataSigner::NameFile MetadataSigner::complete(const Prepared& prepared) cons
                           owner_));
 }
 
+trust::NameFile MetadataSigner::next_name_file(const Present& now, const std::string& package) {
+  try {
+    trust::NameFile file = verifier_.verify_package_file(now.evidence, package).file;
+    ++file.version;
+    file.expires = trust::now() + trust::default_name_file_life;
+    return file;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::untrusted) throw;
+    throw Error(error.kind(), fmt::format("what is signed of {} so far: {}", package, error.what()),
+                "If its key was revoked or it has expired, publish a build of it and pass --start-over: only "
+                "what is published after that counts.");
+  }
+}
+
 MetadataSigner::Prepared MetadataSigner::prepare_build(const PackageBuild& build, const Listing& listing) {
   const std::string name = trust::package_name(build.name);
   const Present now = present(name);
   trust::NameFile file;
-  if (!now.evidence.name_file.empty() && listing.start_over) {
-    file.version = verifier_.newest_version(now.evidence, name) + 1;
-  } else if (!now.evidence.name_file.empty()) {
-    try {
-      file = verifier_.verify_package_file(now.evidence, build.name).file;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::untrusted) throw;
-      throw Error(
-          error.kind(), fmt::format("what is signed of {} so far: {}", build.name, error.what()),
-          "If its key was revoked or it has expired, pass --start-over: only what is published after that "
-          "counts.");
-    }
-    ++file.version;
+  if (!now.evidence.name_file.empty() && !listing.start_over) {
+    file = next_name_file(now, build.name);
+  } else {
+    if (!now.evidence.name_file.empty()) file.version = verifier_.newest_version(now.evidence, name) + 1;
+    file.owner = owner_;
+    file.name = name;
+    file.expires = trust::now() + trust::default_name_file_life;
   }
-  file.owner = owner_;
-  file.name = name;
-  file.expires = trust::now() + trust::default_name_file_life;
   const trust::PackageRecord record = record_of(build);
   const auto [target, is_new] = file.targets.try_emplace(record.target_path(), record.to_target());
   if (!is_new && target->second.outputs != record.outputs)
@@ -178,6 +185,40 @@ MetadataSigner::Prepared MetadataSigner::prepare_build(const PackageBuild& build
 
 MetadataSigner::NameFile MetadataSigner::sign_build(const PackageBuild& build, const Listing& listing) {
   return complete(prepare_build(build, listing));
+}
+
+std::optional<MetadataSigner::NameFile> MetadataSigner::sign_yank(const std::string& package,
+                                                                  const std::string& version,
+                                                                  const std::optional<std::string>& reason) {
+  const Present now = present(trust::package_name(package));
+  bool is_there = false;
+  bool changes = false;
+  trust::NameFile file;
+  if (!now.evidence.name_file.empty()) file = next_name_file(now, package);
+  for (auto& [path, target] : file.targets) {
+    if (!path.starts_with(version + "/")) continue;
+    is_there = true;
+    changes = changes || target.yanked != reason;
+    target.yanked = reason;
+  }
+  if (!is_there)
+    throw Error(ErrorKind::not_found,
+                fmt::format("{} has signed no version {} of {}", owner_, version, package),
+                fmt::format("Run 'flox show {}' to see its versions.", package));
+  return changes ? std::optional(
+                       complete(prepare(now.targets, trust::Signed<trust::NameFile>::of(std::move(file)))))
+                 : std::nullopt;
+}
+
+std::optional<MetadataSigner::NameFile> MetadataSigner::sign_removal(const std::string& package,
+                                                                     const std::set<std::string>& builds) {
+  const Present now = present(trust::package_name(package));
+  if (now.evidence.name_file.empty()) return std::nullopt;
+  trust::NameFile file = next_name_file(now, package);
+  if (std::erase_if(file.targets, [&](const auto& target) { return builds.contains(target.first); }) == 0)
+    return std::nullopt;
+  if (file.targets.empty()) fail(ErrorKind::invalid_input, "{}: no build of it would be left", package);
+  return complete(prepare(now.targets, trust::Signed<trust::NameFile>::of(std::move(file))));
 }
 
 bool MetadataSigner::is_signed(const EnvironmentName& name, const Pushed& latest) {
@@ -338,6 +379,31 @@ void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& 
         fmt::format("the signed file does not list {} {} as it is here", build.name, record.target_path()),
         "Publish the build that was prepared, or prepare this one: 'flox publish --prepare FILE'.");
   if (!file.is_there) client.publish(build, file.text);
+}
+
+void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                   const std::set<std::string>& builds) {
+  until_no_conflict([&](uint64_t& tried) {
+    const auto file = signer.sign_removal(package, builds);
+    if (!file) return;
+    tried = file->version;
+    client.ask("POST",
+               fmt::format("/api/v1/owners/{}/packages/{}/removals", url_encode(signer.owner()),
+                           url_encode(package)),
+               {{"builds", builds}, {"name_file", file->text}},
+               fmt::format("removing builds of {}", package));
+  });
+}
+
+bool yank_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                 const std::string& version, const std::optional<std::string>& reason) {
+  return until_no_conflict([&](uint64_t& tried) {
+    const auto file = signer.sign_yank(package, version, reason);
+    if (!file) return false;
+    tried = file->version;
+    client.yank(package, version, reason, file->text);
+    return true;
+  });
 }
 
 }  // namespace flox::catalog

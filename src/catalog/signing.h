@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,14 @@ class MetadataSigner {
                               const env::Lockfile& lock);
   // Those, complete. Throw Error(untrusted), saying whom to ask, if the signers here do not suffice.
   NameFile sign_build(const PackageBuild& build, const Listing& listing = {});
+  // The name file of the package in which all builds of the version are yanked for that reason, or no longer;
+  // nothing if they are so already. Throws Error(not_found) if no build of the version is signed, untrusted
+  // as sign_build().
+  std::optional<NameFile> sign_yank(const std::string& package, const std::string& version,
+                                    const std::optional<std::string>& reason);
+  // The same without these builds (trust::PackageRecord::target_path): who asks for them no longer finds
+  // them. Nothing if none of them is signed. Throws Error(invalid_input) if they are all that there is.
+  std::optional<NameFile> sign_removal(const std::string& package, const std::set<std::string>& builds);
   NameFile sign_generation(const std::string& environment, int64_t generation, const std::string& manifest,
                            const env::Lockfile& lock);
   // A prepared file with the signatures of all copies that came back from its signers. Nothing is signed
@@ -79,6 +89,8 @@ class MetadataSigner {
     trust::Evidence evidence;  // of the name; without name file if it is new
   };
   Present present(const std::string& name);
+  // What is signed of the package, verified, ready to be its next version.
+  trust::NameFile next_name_file(const Present& now, const std::string& package);
   Prepared prepare(const trust::Targets& targets, trust::Signed<trust::NameFile> file) const;
   NameFile complete(const Prepared& prepared) const;
 
@@ -105,6 +117,13 @@ int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentNam
                     const std::vector<std::string>& copies);
 void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const std::vector<std::string>& copies);
+
+// The same for builds that are removed: MetadataSigner::sign_removal, and then the catalog is told.
+void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                   const std::set<std::string>& builds);
+// The same for Client::yank(). False if it is so already.
+bool yank_signed(MetadataSigner& signer, Client& client, const std::string& package,
+                 const std::string& version, const std::optional<std::string>& reason);
 
 // Lines on what a name's file says, compared with the one before; null: with none.
 std::vector<std::string> changes_of(const trust::NameFile& file, const trust::NameFile* before);

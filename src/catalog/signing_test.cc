@@ -129,6 +129,38 @@ TEST_F(SigningTest, what_the_owner_has_not_signed_is_not_signed_again) {
   EXPECT_EQ(published_.targets.size(), 1U);
 }
 
+TEST_F(SigningTest, a_version_is_yanked_whole_and_stays_so_when_others_are_published) {
+  PackageBuild variant = build("1.0", '2');
+  variant.variant = "x86-64-v3";
+  publish({build("1.0"), variant, build("1.0.1", '1')});
+  auto acme = signer();
+  const auto file = acme.sign_yank("web", "1.0", "it leaks");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->version, 2U);
+  const auto targets = trust::Signed<trust::NameFile>::parse(file->text, "name file").content.targets;
+  EXPECT_EQ(targets.at("1.0/x86_64-linux/any").yanked, "it leaks");
+  EXPECT_EQ(targets.at("1.0/x86_64-linux/x86-64-v3").yanked, "it leaks");
+  EXPECT_FALSE(targets.at("1.0.1/x86_64-linux/any").yanked);
+  owner_.publish("packages/web", targets);
+  EXPECT_FALSE(acme.sign_yank("web", "1.0", "it leaks"));  // so it is already
+  publish_signed(acme, client_, build("1.1", '3'));
+  EXPECT_EQ(published_.targets.at("1.0/x86_64-linux/any").yanked, "it leaks");
+  EXPECT_EQ(refusal([&] { acme.sign_yank("web", "7", "x"); }).kind(), ErrorKind::not_found);
+}
+
+TEST_F(SigningTest, builds_are_taken_out_but_never_all) {
+  publish({build("1.0"), build("1.1", '1')});
+  auto acme = signer();
+  const auto file = acme.sign_removal("web", {"1.0/x86_64-linux/any"});
+  ASSERT_TRUE(file);
+  EXPECT_EQ(trust::Signed<trust::NameFile>::parse(file->text, "name file").content.targets.size(), 1U);
+  EXPECT_FALSE(acme.sign_removal("web", {"7/x86_64-linux/any"}));
+  EXPECT_EQ(refusal([&] {
+              acme.sign_removal("web", {"1.0/x86_64-linux/any", "1.1/x86_64-linux/any"});
+            }).kind(),
+            ErrorKind::invalid_input);
+}
+
 TEST_F(SigningTest, a_signed_version_never_changes) {
   publish({build("1.0")});
   auto acme = signer();

@@ -46,6 +46,7 @@ int run(int argc, char** argv) {
   add_import(app);
   add_build(app);
   add_publish(app);
+  add_yank(app);
   add_push(app);
   add_pull(app);
   add_sbom(app);
@@ -55,6 +56,7 @@ int run(int argc, char** argv) {
   add_kube(app);
   add_auth(app);
   add_owner(app);
+  add_catalog(app);
   add_policy(app);
   add_trust(app);
   add_config(app);

@@ -53,40 +53,72 @@ std::string signers_of(const catalog::PackageBuild& build, const catalog::Client
   return fmt::format("{}", fmt::join(signers, ", "));
 }
 
-// Whose the package is, as far as this machine trusts its owner.
-std::string owner_of(const catalog::PackageBuild& build, catalog::Client& catalog) {
-  if (build.owner.empty()) return "nobody: only nodes with allow_unsigned take it";
-  try {
-    const Config config = Config::load();
-    trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
-    const auto evidence = catalog.evidence(build.owner, trust::package_name(build.name));
-    if (!evidence) return build.owner + ", which has signed nothing of it";
-    trust::Verifier verifier(store, trust::now, false);
-    return verifier
-        .verify_package(catalog::with_newer_roots(*evidence, store,
-                                                  [&](const std::string& owner, uint64_t version) {
-                                                    return catalog.root(owner, version);
-                                                  }),
-                        catalog::record_of(build))
-        .to_string();
-  } catch (const Error& error) {
-    return fmt::format("{}, not verified: {}", printable(build.owner), printable(error.what()));
+// What the owner has signed of the package, as far as this machine trusts it.
+class SignedPackage {
+ public:
+  SignedPackage(const catalog::PackageBuild& like, catalog::Client& catalog) : owner_(like.owner) {
+    if (owner_.empty()) return;
+    try {
+      const Config config = Config::load();
+      trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
+      const auto evidence = catalog.evidence(owner_, trust::package_name(like.name));
+      if (!evidence) {
+        problem_ = owner_ + ", which has signed nothing of it";
+        return;
+      }
+      trust::Verifier verifier(store, trust::now, false);
+      verified_ = verifier.verify_package_file(
+          catalog::with_newer_roots(
+              *evidence, store,
+              [&](const std::string& owner, uint64_t version) { return catalog.root(owner, version); }),
+          like.name);
+    } catch (const Error& error) {
+      problem_ = not_verified(error);
+    }
   }
-}
+  // Whose the build is.
+  std::string owner_of(const catalog::PackageBuild& build) const {
+    if (owner_.empty()) return "nobody: only nodes with allow_unsigned take it";
+    if (!verified_) return problem_;
+    try {
+      return verified_->of(catalog::record_of(build)).to_string();
+    } catch (const Error& error) {
+      return not_verified(error);
+    }
+  }
+  // Why the build is yanked: as is signed, or as the catalog says of what is not verified.
+  std::optional<std::string> yanked(const catalog::PackageBuild& build) const {
+    if (!verified_) return build.yanked;
+    const auto found = verified_->file.targets.find(catalog::record_of(build).target_path());
+    return found == verified_->file.targets.end() ? build.yanked : found->second.yanked;
+  }
+
+ private:
+  std::string not_verified(const Error& error) const {
+    return fmt::format("{}, not verified: {}", printable(owner_), printable(error.what()));
+  }
+
+  std::string owner_, problem_;
+  std::optional<trust::VerifiedPackage> verified_;
+};
 
 void show(const std::string& package, bool json) {
   catalog::Client catalog = configured_catalog();
-  const auto builds = catalog.show(package);  // newest version first, at least one
+  auto builds = catalog.show(package);  // newest version first, at least one
+  const SignedPackage signed_package(builds.front(), catalog);
+  for (auto& build : builds) build.yanked = signed_package.yanked(build);
   if (json) return print_json(builds);
   auto of_version = [&](size_t first) {
     size_t end = first;
     while (end < builds.size() && builds[end].version == builds[first].version) ++end;
     return std::span(builds).subspan(first, end - first);
   };
-  // What flox install takes: a release, unless there is none.
-  auto release =
-      std::ranges::find_if(builds, [](const auto& build) { return !catalog::is_pre_release(build.version); });
-  auto newest = of_version(release == builds.end() ? 0 : static_cast<size_t>(release - builds.begin()));
+  // What flox install takes: a release that is not yanked, unless there is none.
+  auto taken = std::ranges::find_if(
+      builds, [](const auto& build) { return !build.yanked && !catalog::is_pre_release(build.version); });
+  if (taken == builds.end())
+    taken = std::ranges::find_if(builds, [](const auto& build) { return !build.yanked; });
+  auto newest = of_version(taken == builds.end() ? 0 : static_cast<size_t>(taken - builds.begin()));
   const auto& latest = newest.front();
   std::vector<std::string> outputs;
   for (const auto& [output, path] : latest.outputs)
@@ -94,8 +126,9 @@ void show(const std::string& package, bool json) {
   auto or_unknown = [](const std::string& text) { return text.empty() ? "N/A" : printable(text); };
   fmt::print("{} - {}\n", latest.name, or_unknown(latest.description));
   fmt::print("  Catalog:  {}\n", hide_login(Config::load().catalog_url));
-  fmt::print("  Owner:    {}\n", owner_of(latest, catalog));
+  fmt::print("  Owner:    {}\n", signed_package.owner_of(latest));
   fmt::print("  Latest:   {}@{}\n", latest.name, latest.version);
+  if (latest.yanked) fmt::print("  Yanked:   {}\n", printable(*latest.yanked));
   fmt::print("  License:  {}\n", or_unknown(latest.license));
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
   fmt::print("  Systems:  {}\n", systems_of(newest));
@@ -108,8 +141,9 @@ void show(const std::string& package, bool json) {
     i += version.size();
     if (version.data() == newest.data()) continue;
     std::string systems = systems_of(version);
-    fmt::print("    {}@{}{}\n", version[0].name, version[0].version,
-               systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems));
+    fmt::print("    {}@{}{}{}\n", version[0].name, version[0].version,
+               systems == systems_of(newest) ? "" : fmt::format(" ({} only)", systems),
+               version[0].yanked ? fmt::format(" (yanked: {})", printable(*version[0].yanked)) : "");
   }
 }
 

@@ -106,6 +106,25 @@ done
 wait $publisher || die "the publisher failed"
 equal "$(sql "select count(*) from builds where version like '2.%'")" 60
 
+step "PostgreSQL hangs: whoever needs it gets 503, the server is not stuck, and /readyz says so"
+stop_all() { local pid; for pid in $postgres $(ps -o pid= --ppid "$postgres"); do kill "-$1" "$pid"; done; }
+for i in {1..4}; do ask GET /api/v1/catalog/packages/web >/dev/null; done  # connections that are open already
+stop_all STOP
+for i in {1..8}; do curl -s -m 100 -o /dev/null -w '%{http_code}\n' "$url/api/v1/catalog/packages/web" >"$dir/hanging-$i" & hanging[i]=$!; done
+equal "$(ask GET /healthz)" 200
+for i in {1..8}; do wait "${hanging[i]}" || die "request $i got no answer"; equal "$(cat "$dir/hanging-$i")" 503; done
+comes_again 503 GET /readyz
+contains "$(cat "$dir/answer")" "database: unavailable"
+contains "$(cat "$dir/answer")" "files: ok"
+comes_again 503 POST /api/v1/catalog/packages/web/builds "${authorised[@]}" -d "$(build 2.99)"
+equal "$(ask GET /metrics)" 200
+contains "$(cat "$dir/answer")" "flox_catalog_ready{part=\"database\"} 0"
+stop_all CONT
+await_ready
+equal "$(record web "$(build 2.99)")" 201
+equal "$(ask GET /metrics)" 200
+contains "$(cat "$dir/answer")" "flox_catalog_ready{part=\"database\"} 1"
+
 step "S3 hangs: whoever needs it gets 503, and nobody else waits for that"
 kill -STOP "$s3"
 for i in {1..8}; do curl -s -m 60 -o /dev/null -w '%{http_code}\n' "$url/cache/$digest.narinfo" >"$dir/hanging-$i" & hanging[i]=$!; done

@@ -3,7 +3,7 @@
 # On top of test/catalog/backends.sh: a script that begins with each_backend "$@" runs on both backends, others on SQLite and a
 # directory.
 #
-#   start_catalog [OPTIONS…]   a fresh or restarted catalog over $dir/data; $url, $catalog (its pid), $dir/log
+#   start_catalog [OPTIONS…]   a fresh or restarted catalog over $dir/data; $url, $catalog (its pid), $dir/log; $catalog_port: where it listens
 #   stop_catalog [SIGNAL]      its exit code in $code
 #   ask METHOD PATH [CURL…]    gives the status; the answer is in $dir/answer, a member of it: answer .detail
 #   put NAME FILE              uploads a file of the cache
@@ -27,7 +27,7 @@ trap 'exit 1' TERM INT
 start_catalog() {
   [ -n "${backend_dir:-}" ] || start_backend "$dir/backend"
   rm -f "$dir/port"
-  flox-catalog --listen 127.0.0.1:0 --data "$data" "${CATALOG_OPTIONS[@]}" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
+  flox-catalog --listen "127.0.0.1:${catalog_port:-0}" --data "$data" "${CATALOG_OPTIONS[@]}" --token-file "$dir/token" --port-file "$dir/port" "$@" 2>>"$dir/log" &
   catalog=$!
   local end=$((SECONDS + 20))
   until [ -s "$dir/port" ]; do [ $SECONDS -lt $end ] && kill -0 $catalog || die "flox-catalog did not start: $(cat "$dir/log")"; sleep 0.05; done

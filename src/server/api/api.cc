@@ -108,12 +108,14 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
   records.set_signers(keys.fingerprint(),
                       [&](const catalog::PackageBuild& build) { return signer_of(build, cache, keys); });
   add_package_routes(router_, context_);
+  add_collect_routes(router_, context_);
   add_environment_routes(router_, context_);
   add_cache_routes(router_, context_);
   add_attestation_routes(router_, context_);
   add_trust_routes(router_, context_);
   add_auth_routes(router_, context_);
   add_owner_routes(router_, context_);
+  add_retention_routes(router_, context_);
   add_health_routes(router_, context_);
   add_document_routes(router_, context_);
 }

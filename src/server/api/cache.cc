@@ -67,19 +67,23 @@ ServerResponse upload(ApiContext& context, const Call& call) {
 
 }  // namespace
 
-void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
-                      const nix::StorePathSet& paths) {
+std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
+                                     const nix::StorePathSet& paths) {
   const Visibility::CallersCache access(context.accounts.visibility, caller);
-  const nix::StorePathSet here = context.cache.among(paths, access);
-  if (!here.empty())
-    context.accounts.visibility.publish_files(caller, holding, context.cache.closure(here, access));
+  return context.cache.closure(context.cache.among(paths, access), access);
 }
 
-void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
-                      const env::Lockfile& lock) {
+std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure) {
+  std::vector<std::string> digests;
+  digests.reserve(closure.size());
+  for (const auto& narinfo : closure) digests.emplace_back(narinfo.info.path.digest());
+  return digests;
+}
+
+nix::StorePathSet paths_of(const env::Lockfile& lock) {
   nix::StorePathSet paths;
   for (const auto& package : lock.packages) paths.merge(package.store_paths());
-  publish_files_of(context, caller, holding, paths);
+  return paths;
 }
 
 std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest& request) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <mutex>
 #include <string>
 
 #include "base/error.h"
@@ -12,6 +13,7 @@
 #include "server/api/trust.h"
 #include "server/files/cache_files.h"
 #include "server/identity/accounts.h"
+#include "server/identity/caller.h"
 #include "server/records/attestations.h"
 #include "server/records/environments.h"
 #include "server/records/records.h"
@@ -36,6 +38,16 @@ struct ApiMetrics {
       page.gauge("flox_catalog_store_bytes", "Bytes of the binary cache's files.");
   MetricsPage::Counter& requests = page.counter("flox_catalog_requests_total", "Requests.");
   MetricsPage::Counter& published = page.counter("flox_catalog_published_total", "Builds published.");
+  MetricsPage::Counter& yanked =
+      page.counter("flox_catalog_yanked_total", "Versions yanked, or no longer yanked.");
+  MetricsPage::Counter& expired = page.counter(
+      "flox_catalog_expired_total", "Builds and generations that rules of retention have removed.");
+  MetricsPage::Counter& collections =
+      page.counter("flox_catalog_gc_total", "Garbage collections of the binary cache.");
+  MetricsPage::Counter& collected_paths =
+      page.counter("flox_catalog_gc_paths_total", "Store paths that garbage collections removed.");
+  MetricsPage::Counter& collected_bytes =
+      page.counter("flox_catalog_gc_bytes_total", "Bytes that garbage collections freed.");
   MetricsPage::Counter& nars_served = page.counter("flox_catalog_nars_served_total", "NAR files served.");
   MetricsPage::Family<MetricsPage::Counter>& refused = page.counters(
       "flox_catalog_refused_total", "Requests that were refused for want of permission, by reason.");
@@ -68,6 +80,7 @@ struct ApiContext {
   Accounts& accounts;
   ApiOptions options;
   ApiMetrics metrics{};
+  std::mutex collecting{};  // held by who collects garbage
 
   ApiContext(Records& its_records, EnvironmentRecords& its_environments, AttestationRecords& its_attestations,
              TrustService& its_trust, CacheFiles& its_cache, const RegisteredKeys& its_keys,
@@ -93,7 +106,7 @@ auto counting_refusals(ApiContext& context, Work&& work) {
   try {
     return work();
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::untrusted) {
+    if (error.kind() == ErrorKind::untrusted && dynamic_cast<const Refusal*>(&error) == nullptr) {
       context.metrics.metadata_refused.Increment();
       log::warning("refused: {}", error.what());
     }

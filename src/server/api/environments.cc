@@ -130,16 +130,26 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   const auto signed_by =
       check_generation(context, {owner, name}, generation, optional_string(body, "name_file", "the body"));
   const Reservation reservation(context.cache, call.request().body.size());
-  Visibility& visibility = context.accounts.visibility;
-  const Holding holding = visibility.claim_environment(
+  const Holding holding = context.accounts.visibility.environment_for(
       owner, name, context.environments.find(owner, name, std::nullopt).has_value());
   // What is here, and may be read, comes along; the rest is from other caches.
-  publish_files_of(context, call.caller(), holding, generation.lock);
-  const Generation pushed = context.environments.push(owner, name, generation, signed_by, expected);
+  const nix::StorePathSet paths = paths_of(generation.lock);
+  const auto push = [&] {
+    const int64_t marked = context.cache.marks().times();
+    const auto closure = files_here(context, call.caller(), paths);
+    const Generation pushed =
+        context.environments.push(owner, name, generation, signed_by, expected, [&](Session& session) {
+          const Holding claimed = Visibility::claim_environment(session, name, holding);
+          Visibility::publish_files(session, call.caller(), claimed, closure);
+          RemovalMarks::require_none(session, marked, digests_of(closure));
+        });
+    log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
+    return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
+  };
+  ServerResponse response = looking_again(context, push, [&] { return paths; });
   reservation.keep();
   if (signed_by) context.trust.published(owner);
-  log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
-  return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
+  return response;
 }
 
 // A path below that has no owner and name in it: says what a name is.

@@ -118,10 +118,12 @@ ServerResponse set_package(ApiContext& context, const Call& call) {
   nix::StorePathSet paths;
   for (const auto& build : builds)
     for (const auto& [output, path] : build.outputs) paths.insert(path);
-  publish_files_of(context, call.caller(), holding, paths);
-  context.accounts.holdings.put(Kind::package, name, holding);
-  if (const std::string signer = context.records.owner_of(name); !signer.empty() && signer != owner.name)
-    context.records.disown(name);
+  const auto closure = files_here(context, call.caller(), paths);
+  const std::string signer = context.records.owner_of(name);
+  context.accounts.holdings.put(Kind::package, name, holding, [&](Session& session) {
+    Visibility::publish_files(session, call.caller(), holding, closure);
+    if (!signer.empty() && signer != owner.name) Records::disown(session, name);
+  });
   log::info("{}: package {} of {} is {}", call.caller().name(), name, owner.name,
             is_private ? "private" : "public");
   return as_json({{"owner", owner.name}, {"package", name}, {"private", is_private}});
@@ -136,11 +138,16 @@ ServerResponse set_environment(ApiContext& context, const Call& call) {
     throw Error(ErrorKind::not_found,
                 fmt::format("{} has no environment {}", owner.name, name.substr(0, 200)), "Push it first.");
   const Holding holding{.owner = owner.name, .is_private = is_private, .since = now_rfc3339()};
-  for (int64_t number = generation->number;;) {
-    publish_files_of(context, call.caller(), holding, generation->lock);
-    if (--number < 1 || !(generation = context.environments.find(owner.name, name, number))) break;
+  nix::StorePathSet paths;
+  for (int64_t number = generation->number; number > 0; --number) {
+    // Retention may have removed some.
+    if (!(generation = context.environments.find(owner.name, name, number))) continue;
+    paths.merge(paths_of(generation->lock));
   }
-  context.accounts.holdings.put(Kind::environment, owner.name + "/" + name, holding);
+  const auto closure = files_here(context, call.caller(), paths);
+  context.accounts.holdings.put(Kind::environment, owner.name + "/" + name, holding, [&](Session& session) {
+    Visibility::publish_files(session, call.caller(), holding, closure);
+  });
   log::info("{}: environment {}/{} is {}", call.caller().name(), owner.name, name,
             is_private ? "private" : "public");
   return as_json({{"owner", owner.name}, {"environment", name}, {"private", is_private}});

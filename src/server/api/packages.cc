@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/cpu_level.h"
@@ -22,6 +23,7 @@ using nlohmann::json;
 
 constexpr size_t most_outputs = 32;           // of a build
 constexpr size_t longest_term = 255;          // bytes, searched for
+constexpr size_t longest_reason = 1024;       // bytes, of a yanked version
 constexpr size_t largest_evidence = 8 << 20;  // bytes, of one answer
 
 // What a record's members may be, before anything is made of them.
@@ -132,13 +134,14 @@ std::optional<SignedBuilds> check_build(ApiContext& context, PackageBuild& build
   });
 }
 
-ServerResponse add_build(ApiContext& context, const Call& call) {
+ServerResponse add_build_once(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("name");
   const json record = call.json();
   check_sizes(record);
   PackageBuild build = PackageBuild::from_json(record);
   if (build.name != name)
     fail(ErrorKind::invalid_input, "the record is of '{}', the address of '{}'", build.name, name);
+  if (build.yanked) fail(ErrorKind::invalid_input, "'yanked': a version is published first, and yanked then");
   if (!catalog::is_known_variant(build.variant, build.system))
     throw Error(ErrorKind::invalid_input,
                 fmt::format("'variant': '{}' is not a CPU level of {}", build.variant, build.system),
@@ -148,15 +151,19 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
   const Holding holding =
       visibility.package_for(call.caller(), name, build.owner, !context.records.builds(name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
+  const int64_t marked = context.cache.marks().times();
   const auto closure = check_claims(build, context.cache, context.keys, access);
   const auto signed_by =
       check_build(context, build, holding, optional_string(record, "name_file", "the record"));
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
-  visibility.check_files(call.caller(), holding, closure);
-  visibility.claim_package(call.caller(), name, holding);
-  visibility.publish_files(call.caller(), holding, closure);
-  const bool added = counting_refusals(context, [&] { return context.records.add(build, signed_by); });
+  const bool added = counting_refusals(context, [&] {
+    return context.records.add(build, signed_by, [&](Session& session) {
+      Visibility::claim_package(session, call.caller(), name, holding);
+      Visibility::publish_files(session, call.caller(), holding, closure);
+      RemovalMarks::require_none(session, marked, digests_of(closure));
+    });
+  });
   if (signed_by) context.trust.published(build.owner);
   if (added) {
     reservation.keep();
@@ -165,6 +172,49 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
               build.signer, build.owner.empty() ? "its name by nobody" : "its name for " + build.owner);
   }
   return as_json(context.records.find(build).value_or(build).to_json(), added ? 201 : 200);
+}
+
+ServerResponse add_build(ApiContext& context, const Call& call) {
+  return looking_again(
+      context, [&] { return add_build_once(context, call); },
+      [&] {
+        nix::StorePathSet paths;
+        for (const auto& [output, path] : PackageBuild::from_json(call.json()).outputs) paths.insert(path);
+        return paths;
+      });
+}
+
+// Who may yank: whoever may publish for the package's owner; the operator, what has none.
+ServerResponse yank_version(ApiContext& context, const Call& call) {
+  const std::string name = call.parameter("name");
+  const std::string version = call.parameter("version");
+  const json body = call.json();
+  const json& wanted = flox::member(body, "reason", "the body");
+  const std::optional<std::string> reason =
+      wanted.is_null() ? std::nullopt : std::optional(string_member(body, "reason", "the body"));
+  if (reason && (reason->empty() || reason->size() > longest_reason))
+    fail(ErrorKind::invalid_input, "'reason' is empty or over {} bytes", longest_reason);
+  if (reason && std::ranges::any_of(*reason, [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
+    fail(ErrorKind::invalid_input, "'reason' has control characters");
+  if (visible(context, call).builds(name).empty())
+    fail(ErrorKind::not_found, "the catalog has no such package");
+  const auto holding = context.accounts.holdings.find(Kind::package, name);
+  const std::string owner = holding ? holding->owner : "";
+  if (owner.empty() ? !call.caller().is_operator : !call.caller().may(Role::publish, owner))
+    throw Refusal("other_owner", fmt::format("package {} belongs to another owner", name),
+                  "Use a token of that owner.");
+  const std::string name_file = optional_string(body, "name_file", "the body");
+  counting_refusals(context, [&] {
+    const auto signed_by =
+        name_file.empty() ? std::nullopt
+                          : std::optional(context.trust.check_yank(owner, name, version, reason, name_file));
+    context.records.yank(name, version, reason, signed_by);
+  });
+  if (!name_file.empty()) context.trust.published(owner);
+  context.metrics.yanked.Increment();
+  log::info("{}: {} {} is {}", call.caller().name(), name, version,
+            reason ? "yanked: " + *reason : "no longer yanked");
+  return as_json({{"name", name}, {"version", version}, {"yanked", reason ? json(*reason) : json()}});
 }
 
 }  // namespace
@@ -178,6 +228,8 @@ void add_package_routes(Router& router, ApiContext& context) {
              [&](const Call& call) { return show_package(context, call); });
   router.add("POST", "/api/v1/catalog/packages/{name}/builds", Scope::publish, json_body(),
              [&](const Call& call) { return add_build(context, call); });
+  router.add("POST", "/api/v1/catalog/packages/{name}/versions/{version}/yank", Scope::publish, json_body(),
+             [&](const Call& call) { return yank_version(context, call); });
 }
 
 }  // namespace flox::server

@@ -143,7 +143,8 @@ class Resolver {
   Resolver(const VisibleRecords& records, const std::string& base_url, OwnedPackages& owned)
       : records_(records), base_url_(base_url), owned_(owned) {}
 
-  void resolve(const Wanted& wanted, const std::string& group, json& packages, json& messages) {
+  // Messages of what could not be resolved go to `errors`, others to `warnings`.
+  void resolve(const Wanted& wanted, const std::string& group, json& packages, json& errors, json& warnings) {
     const catalog::VersionConstraint constraint(wanted.constraint);
     const auto& builds = builds_of(wanted.name);
     for (const auto& system : wanted.systems) {
@@ -152,8 +153,15 @@ class Resolver {
       if (const RecordedBuild* chosen = catalog::choose(builds, wish, constraint)) {
         packages.push_back(counted(locked_package(chosen->build(), wanted.install_id, group, base_url_)));
         if (!chosen->owner.empty()) owned_.emplace(wanted.name, chosen->owner);
+        if (chosen->yanked)
+          warnings.push_back(
+              counted({{"level", "warning"},
+                       {"type", "yanked"},
+                       {"message", *chosen->build().yanked},
+                       {"context", {{"attr_path", wanted.name}, {"version", chosen->version}}}},
+                      2));
       } else
-        messages.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
+        errors.push_back(counted(explain_miss(builds, wanted, constraint, system), 2));
     }
   }
 
@@ -200,13 +208,28 @@ class Resolver {
                      advice_for(wanted.name));
     std::vector<std::string> versions;
     std::vector<std::string> variants;  // of versions that would satisfy
+    std::vector<std::string> yanked;    // likewise
     for (const auto& build : builds) {
       if (build.system != system) continue;
+      if (build.yanked) {
+        if (yanked.size() < most_told && constraint.admits(build.version))
+          yanked.push_back(fmt::format("{} ({})", build.version, *build.yanked));
+        continue;
+      }
       if (versions.size() < most_told && (versions.empty() || versions.back() != build.version))
         versions.push_back(build.version);
       if (variants.size() < most_told && constraint.admits(build.version))
         variants.push_back(fmt::format("{} ({})", build.version, build.variant));
     }
+    if (!yanked.empty() && variants.empty())
+      return message(
+          "version_yanked",
+          fmt::format("every version that satisfies '{}' was yanked: {}", wanted.constraint,
+                      fmt::join(yanked, ", ")),
+          versions.empty()
+              ? fmt::format("Ask for {}@VERSION to use it all the same.", wanted.name)
+              : fmt::format("Other versions: {}. Ask for {}@VERSION to use a yanked one all the same.",
+                            fmt::join(versions, ", "), wanted.name));
     if (versions.empty())
       return message("attr_path_not_found.systems_not_on_same_page",
                      fmt::format("it is not published for {}", system), "publish a build for that system");
@@ -240,13 +263,15 @@ json resolve(const VisibleRecords& records, const json& request, const std::stri
   for (const auto& item : list(request, "items", most_items)) {
     json packages = json::array();
     json messages = json::array();
+    json warnings = json::array();
     const std::string group = text(item, "name", "toplevel");
     for (const auto& descriptor : list(item, "descriptors", most_descriptors)) {
       if (++descriptors > most_descriptors)
         fail(ErrorKind::invalid_input, "at most {} descriptors are resolved at once", most_descriptors);
-      resolver.resolve(Wanted::from(descriptor), group, packages, messages);
+      resolver.resolve(Wanted::from(descriptor), group, packages, messages, warnings);
     }
     const bool complete = messages.empty();
+    messages.insert(messages.end(), warnings.begin(), warnings.end());
     answer["items"].push_back({{"name", group},
                                {"page",
                                 {{"page", 1},

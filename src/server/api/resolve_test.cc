@@ -30,6 +30,26 @@ TEST_F(RecordsTest, the_best_variant_that_the_cpu_can_run_is_resolved) {
   EXPECT_EQ(variant("x86-64-v2"), "none");
 }
 
+TEST_F(RecordsTest, a_yanked_version_is_resolved_for_who_names_it_and_the_reason_stands_beside_it) {
+  records_.add(build("web", "1.0"));
+  records_.add(build("web", "1.1", "", '1'));
+  records_.yank("web", "1.1", "it leaks");
+  EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.0");
+  const auto named = resolve_one("web", "1.1");
+  EXPECT_EQ(named["page"]["packages"][0]["version"], "1.1");
+  EXPECT_TRUE(named["page"]["complete"]);
+  EXPECT_EQ(named["messages"][0]["type"], "yanked");
+  EXPECT_EQ(named["messages"][0]["message"], "it leaks");
+  records_.yank("web", "1.0", "it leaks, too");
+  const auto none = resolve_one("web", "");
+  EXPECT_FALSE(none["page"]["complete"]);
+  EXPECT_EQ(none["messages"][0]["type"], "version_yanked");
+  records_.yank("web", "1.1", std::nullopt);
+  EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.1");
+  EXPECT_EQ(records_.search("web")[0].version, "1.1");
+  EXPECT_THROW(records_.yank("web", "7", "x"), Error);
+}
+
 TEST_F(RecordsTest, what_cannot_be_resolved_is_explained) {
   records_.add(build("ticket-processor", "1.0"));
   auto unknown = resolve_one("ticket-procesor", "");

@@ -7,23 +7,40 @@
 
 namespace flox::server {
 
-// Lets who may see the thing read what the paths need, as far as it is in the cache and the caller may read
-// it.
-void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
-                      const nix::StorePathSet& paths);
-// The same of all that the lock installs.
-void publish_files_of(ApiContext& context, const Caller& caller, const Holding& holding,
-                      const env::Lockfile& lock);
+// The narinfos of all that the paths need, as far as it is in the cache and the caller may read it: what
+// becomes readable for who may see the thing (Visibility::publish_files).
+std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
+                                     const nix::StorePathSet& paths);
+
+std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure);
+
+// Calls `publish`, and again if garbage was collected meanwhile (records/removal_marks.h). `needed` gives the
+// paths that are published.
+template <typename Publish, typename Needed>
+ServerResponse looking_again(ApiContext& context, Publish&& publish, Needed&& needed) {
+  constexpr int most_looks = 10;
+  for (int look = 1;; ++look) try {
+      return publish();
+    } catch (const LookAgain&) {
+      if (look == most_looks) throw;
+      context.cache.keep(needed());
+    }
+}
+
 // The answer to a request for a file that is in memory, and that everyone may read; nothing for any other.
 // Never blocks.
 std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest& request);
+// All that the lock installs.
+nix::StorePathSet paths_of(const env::Lockfile& lock);
 
 void add_package_routes(Router& router, ApiContext& context);
+void add_collect_routes(Router& router, ApiContext& context);
 void add_environment_routes(Router& router, ApiContext& context);
 void add_cache_routes(Router& router, ApiContext& context);
 void add_attestation_routes(Router& router, ApiContext& context);
 void add_trust_routes(Router& router, ApiContext& context);
 void add_auth_routes(Router& router, ApiContext& context);
+void add_retention_routes(Router& router, ApiContext& context);
 void add_owner_routes(Router& router, ApiContext& context);
 void add_health_routes(Router& router, ApiContext& context);
 void add_document_routes(Router& router, ApiContext& context);

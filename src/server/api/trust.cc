@@ -27,6 +27,17 @@ void check_header(const trust::Signed<T>& file, const std::string& owner, std::s
     fail(ErrorKind::invalid_input, "{} is of {}, not of {}", what, file.content.owner, owner);
 }
 
+SignedBuilds signed_builds(const trust::NameFile& file, const std::string& text) {
+  SignedBuilds result{.file = {.owner = file.owner,
+                               .name = file.name,
+                               .version = static_cast<int64_t>(file.version),
+                               .document = text},
+                      .listed = {}};
+  for (const auto& [path, target] : file.targets)
+    result.listed.emplace(path, SignedBuilds::Listed{.sha256 = target.sha256, .yanked = target.yanked});
+  return result;
+}
+
 void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
   const std::string id = trust::Key::of(key).id();
   if (root.timestamp.threshold == 1 &&
@@ -218,13 +229,22 @@ SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
   if (target == file.content.targets.end() || target->second != expected)
     fail(ErrorKind::invalid_input, "the name file does not list {} as it is published with it",
          record.target_path());
-  SignedBuilds result{.file = {.owner = build.owner,
-                               .name = name,
-                               .version = static_cast<int64_t>(file.content.version),
-                               .document = name_file},
-                      .listed = {}};
-  for (const auto& [path, listed] : file.content.targets) result.listed.emplace(path, listed.sha256);
-  return result;
+  return signed_builds(file.content, name_file);
+}
+
+SignedBuilds TrustService::check_yank(const std::string& owner, const std::string& package,
+                                      const std::string& version, const std::optional<std::string>& reason,
+                                      const std::string& name_file) const {
+  const auto file = check_name_file(owner, trust::package_name(package), name_file);
+  for (const auto& [path, target] : file.content.targets)
+    if (path.starts_with(version + "/") && target.yanked != reason)
+      fail(ErrorKind::invalid_input, "the name file does not say of {} what is asked for with it", path);
+  return signed_builds(file.content, name_file);
+}
+
+SignedBuilds TrustService::check_removal(const std::string& owner, const std::string& package,
+                                         const std::string& name_file) const {
+  return signed_builds(check_name_file(owner, trust::package_name(package), name_file).content, name_file);
 }
 
 StoredNameFile TrustService::check_generation(const std::string& owner, const std::string& environment,
@@ -258,6 +278,7 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
   const int64_t changes = name_files_.changes(owner);
   if (versions == state.versions && changes == state.changes && options_.clock() < state.renewal) return;
   if (versions.names > 0) return take_mirrored(owner, state);
+  state.changes = -1;  // what fails on the way is done again: tree and timestamp must be of one moment
   // The count was read before what it counts: what changes meanwhile is read once more.
   for (const NameState& name : name_files_.latest(owner)) {
     trust::Leaf leaf{
@@ -265,9 +286,9 @@ void TrustService::bring_up_to_date(const std::string& owner, OwnerState& state)
     const auto known = state.tree.leaves().find(name.name);
     if (known == state.tree.leaves().end() || known->second != leaf) state.tree.put(std::move(leaf));
   }
-  state.changes = changes;
   state.targets = targets(owner);
   sign_timestamp(owner, state);
+  state.changes = changes;
 }
 
 // Whoever mirrors it replaces all of it at once, so what is read between two equal versions is of one moment.
@@ -318,10 +339,10 @@ void TrustService::sign_timestamp(const std::string& owner, OwnerState& state) c
       wanted.expires = now + options_.timestamp_life;
       auto file = trust::Signed<trust::Timestamp>::of(wanted);
       file.add(signer->sign(file.message, {{key.id(), key}}).value());
-      state.timestamp = file.to_string();
+      std::string document = file.to_string();
+      trust_.put_timestamp(owner, {.version = static_cast<int64_t>(wanted.version), .document = document});
+      state.timestamp = std::move(document);
       state.renewal = wanted.expires - renew_before;
-      trust_.put_timestamp(owner,
-                           {.version = static_cast<int64_t>(wanted.version), .document = state.timestamp});
       break;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::conflict || attempt == most_attempts) throw;

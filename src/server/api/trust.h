@@ -68,6 +68,12 @@ class TrustService {
   // What a publisher has signed of a build or a generation, ready to be recorded with it. Throw Error:
   // untrusted if a node would refuse it, invalid_input if it does not say what is published with it.
   SignedBuilds check_build(const catalog::PackageBuild& build, const std::string& name_file) const;
+  // The same of a package's version that is yanked for this reason, or no longer.
+  SignedBuilds check_yank(const std::string& owner, const std::string& package, const std::string& version,
+                          const std::optional<std::string>& reason, const std::string& name_file) const;
+  // The same of a package of which builds are removed.
+  SignedBuilds check_removal(const std::string& owner, const std::string& package,
+                             const std::string& name_file) const;
   StoredNameFile check_generation(const std::string& owner, const std::string& environment,
                                   const Generation& generation, const std::string& name_file) const;
 

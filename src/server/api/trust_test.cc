@@ -139,6 +139,27 @@ TEST_F(TrustTest, a_timestamp_is_kept_until_something_changes_or_half_of_its_lif
   EXPECT_EQ(version(trust_), first + 2);
 }
 
+TEST_F(TrustTest, a_timestamp_that_could_not_be_signed_is_signed_by_the_next_question) {
+  bool fails = false;
+  const TrustService service(trust_records_, name_files_, {.online_key = owner_.online_key, .clock = [&] {
+                                                             if (fails) fail(ErrorKind::unavailable, "no");
+                                                             return now_;
+                                                           }});
+  begin();
+  trust::Verifier verifier = node();
+  const auto verify = [&](const catalog::PackageBuild& one) {
+    return verifier.verify_package(*service.evidence("acme", "packages/web"), catalog::record_of(one));
+  };
+  publish(owned("1.0"), name_file({owned("1.0")}, 1));
+  verify(owned("1.0"));
+  records_.add(owned("1.1", '1'),
+               trust_.check_build(owned("1.1", '1'), name_file({owned("1.0"), owned("1.1", '1')}, 2)));
+  fails = true;
+  EXPECT_EQ(refusal([&] { service.evidence("acme", "packages/web"); }), ErrorKind::unavailable);
+  fails = false;
+  EXPECT_EQ(verify(owned("1.1", '1')).version, 2U);
+}
+
 TEST_F(TrustTest, a_root_names_the_online_key_and_follows_the_one_before) {
   TestOwner thief;  // of the same name, with other keys
   EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root_text()); }), ErrorKind::invalid_input);
@@ -219,6 +240,34 @@ TEST_F(TrustTest, an_owner_takes_over_a_package_of_nobodys_and_what_it_does_not_
   publish(owned("0.9"), name_file({owned("0.9")}, 2));  // starts over
   ASSERT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(records_.builds("web")[0].version, "0.9");
+}
+
+TEST_F(TrustTest, a_version_is_yanked_by_the_name_file_that_says_so_and_only_by_that) {
+  begin();
+  publish(owned("1.0"), name_file({owned("1.0")}, 1));
+  publish(owned("1.1", '1'), name_file({owned("1.0"), owned("1.1", '1')}, 2));
+  const auto saying = [&](uint64_t version, const std::optional<std::string>& reason) {
+    std::map<std::string, trust::Target> targets;
+    for (const auto& one : {owned("1.0"), owned("1.1", '1')})
+      targets.emplace(catalog::record_of(one).target_path(), catalog::record_of(one).to_target());
+    targets.at("1.1/x86_64-linux/any").yanked = reason;
+    return signed_by(name_file_of("packages/web", version, targets), {owner_.signing_key});
+  };
+  const auto yank = [&](const std::optional<std::string>& reason, const std::string& file) {
+    records_.yank("web", "1.1", reason, trust_.check_yank("acme", "web", "1.1", reason, file));
+  };
+  EXPECT_EQ(refusal([&] { yank("it leaks", saying(3, "something else")); }), ErrorKind::invalid_input);
+  EXPECT_EQ(refusal([&] { yank("it leaks", saying(2, "it leaks")); }), ErrorKind::conflict);
+  EXPECT_EQ(refusal([&] { records_.yank("web", "1.1", "unsigned"); }), ErrorKind::untrusted);
+  yank("it leaks", saying(3, "it leaks"));
+  EXPECT_EQ(records_.builds("web")[0].yanked, "it leaks");
+  EXPECT_EQ(
+      node()
+          .verify_package(*trust_.evidence("acme", "packages/web"), catalog::record_of(owned("1.1", '1')))
+          .yanked,
+      "it leaks");
+  yank(std::nullopt, saying(4, std::nullopt));
+  EXPECT_FALSE(records_.builds("web")[0].yanked);
 }
 
 TEST_F(TrustTest, names_of_which_nothing_is_signed_have_evidence_of_that_the_owner_is_there) {

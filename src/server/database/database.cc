@@ -1,6 +1,7 @@
 #include "server/database/database.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int most_attempts = 20;
 constexpr auto longest_wait = std::chrono::seconds(10);  // for a connection that others have
+constexpr auto slow_connect = std::chrono::seconds(3);   // from then on the database does not answer
+constexpr auto pause_after_hanging = std::chrono::seconds(1);
 
 // Two that collided should not do so again.
 void pause_before(int attempt) {
@@ -39,19 +42,61 @@ class Database::Lease {
   std::unique_ptr<Connection> connection_;
 };
 
+// A try at the database, unless it is known not to answer. Throws Error(unavailable) then.
+class Database::Patience {
+ public:
+  explicit Patience(Database& database) : database_(database) {
+    const std::lock_guard lock(database_.mutex_);
+    if (!database_.is_hanging_) return;
+    if (database_.is_asked_again_ || std::chrono::steady_clock::now() < database_.ask_again_)
+      throw Error(ErrorKind::unavailable, fmt::format("{}: it does not answer", database_.name()),
+                  "Try again later; the catalog's operator sees at /readyz what is wrong.");
+    database_.is_asked_again_ = is_asking_again_ = true;
+  }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+  ~Patience() {
+    const std::lock_guard lock(database_.mutex_);
+    if (is_asking_again_) database_.is_asked_again_ = false;
+    if (has_hung_) {
+      database_.is_hanging_ = true;
+      database_.ask_again_ = std::chrono::steady_clock::now() + pause_after_hanging;
+    } else if (is_asking_again_) {
+      database_.is_hanging_ = false;
+    }
+  }
+  void has_hung() noexcept { has_hung_ = true; }
+
+ private:
+  Database& database_;
+  bool is_asking_again_ = false;
+  bool has_hung_ = false;
+};
+
 void Database::run_transaction(Access access, const std::function<void(Session&)>& work) {
   trace::Span span(access == Access::write ? "database write" : "database read", trace::Kind::client);
   if (span.is_recorded()) span.set("db.system.name", name().starts_with("SQLite") ? "sqlite" : "postgresql");
+  Patience patience(*this);
   for (int attempt = 1;; ++attempt) {
     {
-      const Lease connection(*this);
+      const auto begin = std::chrono::steady_clock::now();
+      const std::optional<Lease> lease = [&]() -> std::optional<Lease> {
+        try {
+          return std::optional<Lease>(std::in_place, *this);
+        } catch (const Error&) {
+          if (std::chrono::steady_clock::now() - begin > slow_connect) patience.has_hung();
+          throw;
+        }
+      }();
+      const Lease& connection = *lease;
       try {
         connection->begin(access);
         work(*connection);
         connection->commit();
         return;
       } catch (const std::exception& error) {
-        const bool again = connection->is_lost() && attempt < most_attempts;
+        if (connection->has_hung()) patience.has_hung();
+        const bool again = connection->is_lost() && !connection->has_hung() && attempt < most_attempts;
         connection->rollback();
         if (!again) throw;
         log::debug("{}: running a transaction again: {}", name(), message_of(error));

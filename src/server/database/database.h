@@ -105,7 +105,9 @@ enum class Access {
 
 // Thread-safe. Errors are unavailable for what may pass (no connection, the disk is full), otherwise
 // internal. Connections are made when they are needed, kept, and replaced when they have broken: a database
-// that comes back is used again without a restart of the catalog.
+// that comes back is used again without a restart of the catalog. Of one that has stopped answering, whoever
+// asks it is told after the connection's time limit; from then on one at a time finds out whether it answers
+// again, and the others are told at once.
 class Database {
  public:
   class Connection : public Session {
@@ -118,6 +120,8 @@ class Database {
     virtual bool is_lost() const noexcept = 0;
     // Whether the connection is of no use any more.
     virtual bool is_broken() const noexcept = 0;
+    // Whether that is because nothing was answered within its time limit.
+    virtual bool has_hung() const noexcept { return false; }
   };
 
   virtual ~Database() = default;
@@ -166,6 +170,7 @@ class Database {
 
  private:
   class Lease;
+  class Patience;
   void run_transaction(Access access, const std::function<void(Session&)>& work);
   std::unique_ptr<Connection> take();
   void give_back(std::unique_ptr<Connection> connection) noexcept;
@@ -175,6 +180,9 @@ class Database {
   std::condition_variable given_back_;
   size_t count_ = 0;                               // lent and idle
   std::vector<std::unique_ptr<Connection>> idle_;  // the last is used first
+  bool is_hanging_ = false;
+  bool is_asked_again_ = false;  // one finds out whether it answers
+  std::chrono::steady_clock::time_point ask_again_{};
 };
 
 // Throws Error(invalid_input) for a text with a NUL character. For the implementations.

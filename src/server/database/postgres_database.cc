@@ -1,13 +1,19 @@
 #include "server/database/postgres_database.h"
 
 #include <libpq-fe.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
+#include <list>
 #include <map>
+#include <mutex>
 #include <pqxx/pqxx>
+#include <thread>
 
 #include "base/foreign_error.h"
 #include "base/net/url.h"
@@ -15,6 +21,10 @@
 namespace flox::server {
 namespace {
 
+// The server ends a statement after the first; a server that has stopped does not, and is given up after the
+// second.
+constexpr const char* longest_statement = "10s";
+constexpr auto longest_call = std::chrono::seconds(12);
 // One per thread that may want one: handlers, uploads, housekeeping. PostgreSQL allows 100 of all catalogs.
 constexpr size_t most_connections = 10;
 // Of advisory locks: whoever migrates has it. "flox" in ASCII.
@@ -51,6 +61,72 @@ bool is_here(const std::string& host) {
          network_of_host(host) == Network::loopback;
 }
 
+// Cuts the connections of calls that take too long: libpq waits for an answer without end, and a server that
+// has stopped still keeps its side of the connection.
+class Watchdog {
+ public:
+  Watchdog() : thread_([this] { run(); }) {}
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+  ~Watchdog() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  struct Entry {
+    int socket = -1;
+    std::chrono::steady_clock::time_point end;
+    bool was_cut = false;
+  };
+  // A call on the connection with this socket, which stays open until this goes.
+  class Call {
+   public:
+    Call(Watchdog& dog, int socket) : dog_(dog) {
+      const std::lock_guard lock(dog_.mutex_);
+      self_ = dog_.calls_.insert(dog_.calls_.end(),
+                                 {.socket = socket, .end = std::chrono::steady_clock::now() + longest_call});
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call() {
+      const std::lock_guard lock(dog_.mutex_);
+      dog_.calls_.erase(self_);
+    }
+    bool was_cut() const {
+      const std::lock_guard lock(dog_.mutex_);
+      return self_->was_cut;
+    }
+
+   private:
+    Watchdog& dog_;
+    std::list<Entry>::iterator self_;
+  };
+
+ private:
+  static constexpr auto pause = std::chrono::milliseconds(250);
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, pause, [&] { return is_over_; })) {
+      const auto now = std::chrono::steady_clock::now();
+      for (Entry& call : calls_)
+        if (!call.was_cut && call.end < now) {
+          call.was_cut = true;
+          ::shutdown(call.socket, SHUT_RDWR);
+        }
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_over_ = false;
+  std::list<Entry> calls_;
+  std::thread thread_;  // last: it uses the others
+};
+
 class PostgresRow : public Row {
  public:
   explicit PostgresRow(const pqxx::row& row) : row_(row) {}
@@ -74,12 +150,13 @@ class PostgresRow : public Row {
 
 class PostgresConnection : public Database::Connection {
  public:
-  PostgresConnection(const std::string& options, const std::string& name)
-      : name_(name), connection_(options), quiet_(connection_) {
+  PostgresConnection(const std::string& options, const std::string& name, Watchdog& dog)
+      : name_(name), dog_(dog), connection_(options), quiet_(connection_) {
+    const Watchdog::Call call(dog_, connection_.sock());
     pqxx::nontransaction(connection_)
-        .exec0(
-            "set standard_conforming_strings = on; set statement_timeout = '30s'; "
-            "set idle_in_transaction_session_timeout = '60s'");
+        .exec0(fmt::format("set standard_conforming_strings = on; set statement_timeout = '{}'; "
+                           "set idle_in_transaction_session_timeout = '60s'",
+                           longest_statement));
   }
   PostgresConnection(const PostgresConnection&) = delete;
   PostgresConnection& operator=(const PostgresConnection&) = delete;
@@ -87,6 +164,7 @@ class PostgresConnection : public Database::Connection {
 
   void begin(Access access) override {
     is_lost_ = false;
+    may_wait_ = access == Access::migration;
     guarded([&] {
       switch (access) {
         case Access::statement:
@@ -113,6 +191,7 @@ class PostgresConnection : public Database::Connection {
   }
   void rollback() noexcept override {
     try {
+      const Watchdog::Call call(dog_, connection_.sock());
       transaction_.reset();
     } catch (...) {
       is_broken_ = true;
@@ -120,6 +199,7 @@ class PostgresConnection : public Database::Connection {
   }
   bool is_lost() const noexcept override { return is_lost_; }
   bool is_broken() const noexcept override { return is_broken_ || !connection_.is_open(); }
+  bool has_hung() const noexcept override { return has_hung_; }
   void script(std::string_view sql) override {
     guarded([&] { transaction_->exec(postgres_schema(sql)); });
   }
@@ -159,6 +239,20 @@ class PostgresConnection : public Database::Connection {
   // Turns libpqxx's exceptions into ours.
   template <typename Call>
   void guarded(Call&& call) {
+    if (may_wait_) return translated(call);
+    const Watchdog::Call watched(dog_, connection_.sock());
+    try {
+      translated(call);
+    } catch (const Error& error) {
+      has_hung_ = watched.was_cut();
+      if (!has_hung_) throw;
+      throw Error(ErrorKind::unavailable,
+                  fmt::format("{}: it has not answered for {} seconds", name_, longest_call.count()),
+                  "Try again later: if this was a change, what was recorded of it is found.");
+    }
+  }
+  template <typename Call>
+  void translated(Call&& call) {
     try {
       call();
     } catch (const pqxx::in_doubt_error&) {
@@ -199,12 +293,15 @@ class PostgresConnection : public Database::Connection {
   }
 
   const std::string& name_;
+  Watchdog& dog_;
   pqxx::connection connection_;
   pqxx::quiet_errorhandler quiet_;
   std::map<std::string, std::string, std::less<>> statements_;  // names by SQL
   std::unique_ptr<pqxx::transaction_base> transaction_;
   bool is_lost_ = false;
   bool is_broken_ = false;
+  bool has_hung_ = false;
+  bool may_wait_ = false;  // for a lock that another one has as long as it needs
 };
 
 class PostgresDatabase : public Database {
@@ -216,7 +313,7 @@ class PostgresDatabase : public Database {
  protected:
   std::unique_ptr<Connection> connect() override {
     try {
-      return std::make_unique<PostgresConnection>(options_.reveal(), name_);
+      return std::make_unique<PostgresConnection>(options_.reveal(), name_, dog_);
     } catch (const pqxx::failure& error) {
       throw Error(ErrorKind::unavailable, fmt::format("{}: {}", name_, one_line(message_of(error))),
                   "Check that PostgreSQL runs, and --database and its password.");
@@ -226,6 +323,7 @@ class PostgresDatabase : public Database {
  private:
   Secret options_;
   std::string name_;
+  Watchdog dog_;
 };
 
 using Options = std::map<std::string, std::string>;

@@ -266,6 +266,49 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
                     : fmt::format("{} a valid signature of a registered key ({})",
                                   any ? "none of its signatures is" : "its signature is not", keys_.names()),
                 "The catalog's operator registers public keys: flox-catalog --trusted-key KEY.");
+  // Somebody may collect garbage: what is marked before we look is kept, what is marked later is looked for
+  // again.
+  nix::StorePathSet needed = given.info.references;
+  needed.insert(given.info.path);
+  for (int attempt = 0; attempt < most_attempts; ++attempt) {
+    const int64_t marked = marks().times();
+    keep(needed);
+    take_narinfo(digest, given, access);
+    if (marks().times() == marked) return;
+    keep(needed);
+    if (is_whole(given)) return;
+  }
+  fail(ErrorKind::unavailable, "garbage is collected all the time");
+}
+
+// Whether the path is here, and all that it refers to.
+bool CacheFiles::is_whole(const nix::NarInfo& given) const {
+  std::vector<nix::StorePath> paths(given.info.references.begin(), given.info.references.end());
+  paths.push_back(given.info.path);
+  return std::ranges::all_of(narinfos(paths), [](const auto& one) { return one.has_value(); });
+}
+
+void CacheFiles::keep(const nix::StorePathSet& paths) const {
+  marks().keep([&] {
+    std::vector<std::string> digests;
+    nix::StorePathSet seen = paths;
+    std::vector<nix::StorePath> open(paths.begin(), paths.end());
+    while (!open.empty()) {
+      std::vector<nix::StorePath> now;
+      now.swap(open);
+      const auto found = narinfos(now);
+      for (size_t i = 0; i < now.size(); ++i) {
+        digests.emplace_back(now[i].digest());
+        if (!found[i]) continue;
+        for (const auto& reference : found[i]->info.references)
+          if (seen.insert(reference).second) open.push_back(reference);
+      }
+    }
+    return digests;
+  });
+}
+
+void CacheFiles::take_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access) {
   const std::string name = nix::narinfo_name(digest);
   bool is_checked = false;
   for (int attempt = 0; attempt < most_attempts; ++attempt) {
@@ -387,11 +430,9 @@ size_t CacheFiles::remove_orphans(Clock::time_point now,
   size_t removed = 0;
   for (const auto& name : orphans(before)) {
     // Its narinfo may have come since: whoever publishes it has used it.
-    if (!nars_.begin_removal(name, before, now)) continue;
     const auto status = store_.status(name);
-    store_.remove(name);
+    if (!nars_.remove_unnamed(name, before, now, store_.is_shared(), [&] { store_.remove(name); })) continue;
     hot_.forget(name);
-    nars_.end_removal(name);
     if (told) told(name);
     if (status) forget(status->size);
     ++removed;

@@ -77,6 +77,11 @@ class CacheFiles {
   void keep(uint64_t bytes) noexcept;
   void release(uint64_t bytes) noexcept { reserved_ -= bytes; }
   uint64_t used() const noexcept { return used_ + reserved_; }
+  // What is said about paths that are collected.
+  RemovalMarks& marks() const noexcept { return nars_.marks(); }
+  // Takes the marks off what the paths need, as far as it is here (RemovalMarks::keep).
+  void keep(const nix::StorePathSet& paths) const;
+  std::chrono::hours orphan_age() const noexcept { return limits_.orphan_age; }
   // Counts what other catalogs have added to the store. Throws Error(unavailable).
   void count_again();
   // Throws Error(unavailable) if the store does not answer.
@@ -88,6 +93,7 @@ class CacheFiles {
 
  private:
   friend class NarUpload;
+  friend class Collector;
   // A narinfo that is there, and what it says if that is of use.
   struct Known {
     std::string version;
@@ -98,6 +104,8 @@ class CacheFiles {
   std::vector<std::optional<nix::NarInfo>> narinfos(const std::vector<nix::StorePath>& paths) const;
   void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);
   void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
+  void take_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
+  bool is_whole(const nix::NarInfo& given) const;
   void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   NarContent content_of(const nix::NarInfo& given, uint64_t file_size);
   std::optional<nix::NarInfo> merged(const nix::NarInfo& known, const nix::NarInfo& given,

@@ -13,6 +13,7 @@
 #include "server/records/cache_readers.h"
 #include "server/records/holdings.h"
 #include "server/records/owners.h"
+#include "server/records/retention.h"
 #include "server/records/tokens.h"
 
 namespace flox::server {
@@ -34,6 +35,7 @@ struct Accounts {
         tokens(database),
         holdings(database),
         readers(database),
+        retention(database),
         identity(std::move(options.operator_token), owners, tokens),
         visibility(owners, holdings, readers),
         exchange(identity, std::move(options.login), std::move(options.rules)),
@@ -43,6 +45,7 @@ struct Accounts {
   TokenRecords tokens;
   Holdings holdings;
   CacheReaders readers;
+  Retention retention;
   Identity identity;
   Visibility visibility;
   Exchange exchange;

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "nix/cache_layout.h"
 #include "server/records/clock.h"
@@ -85,40 +87,37 @@ Holding Visibility::package_for(const Caller& caller, const std::string& name, c
   return {.owner = owner, .is_private = is_private(owner), .since = now_rfc3339()};
 }
 
-void Visibility::claim_package(const Caller& caller, const std::string& name, const Holding& holding) {
+void Visibility::claim_package(Session& session, const Caller& caller, const std::string& name,
+                               const Holding& holding) {
   // The operator's own packages are claimed, too, so that nobody else claims them.
-  const std::string owner = holdings_.claim(Kind::package, name, holding).owner;
+  const std::string owner = Holdings::claim(session, Kind::package, name, holding).owner;
   if (owner == holding.owner) return;
   const bool is_given = owner.empty() && caller.is_operator;
-  if (!is_given || !holdings_.give(Kind::package, name, owner, holding.owner)) refuse_package(name);
+  if (!is_given || !Holdings::give(session, Kind::package, name, owner, holding.owner)) refuse_package(name);
 }
 
-Holding Visibility::claim_environment(const std::string& owner, const std::string& name, bool is_published) {
-  return holdings_.claim(
-      Kind::environment, owner + "/" + name,
-      {.owner = owner, .is_private = !is_published && is_private(owner), .since = now_rfc3339()});
+Holding Visibility::environment_for(const std::string& owner, const std::string& name,
+                                    bool is_published) const {
+  if (auto known = holdings_.find(Kind::environment, owner + "/" + name)) return *std::move(known);
+  return {.owner = owner, .is_private = !is_published && is_private(owner), .since = now_rfc3339()};
 }
 
-void Visibility::check_files(const Caller& caller, const Holding& holding,
-                             const std::vector<nix::NarInfo>& closure) const {
+Holding Visibility::claim_environment(Session& session, const std::string& name, const Holding& holding) {
+  return Holdings::claim(session, Kind::environment, holding.owner + "/" + name, holding);
+}
+
+void Visibility::publish_files(Session& session, const Caller& caller, const Holding& holding,
+                               const std::vector<nix::NarInfo>& closure) {
   std::set<std::string> own = {holding.owner};
   if (!caller.user.empty()) own.insert("@" + caller.user);
-  const std::set<std::string> others = readers_.unreadable(files_of(closure), own);
-  if (others.empty()) return;
-  for (const auto& narinfo : closure)
-    if (others.contains(nix::narinfo_name(narinfo.info.path)) || others.contains(narinfo.url))
-      throw Refusal("other_owner",
-                    fmt::format("{} is private to another owner", narinfo.info.path.to_string()),
-                    "Let that owner make it public, or publish this.");
-}
-
-void Visibility::publish_files(const Caller& caller, const Holding& holding,
-                               const std::vector<nix::NarInfo>& closure) {
-  check_files(caller, holding, closure);
-  if (holding.is_private)
-    readers_.add(files_of(closure), holding.owner);
-  else
-    readers_.make_public(files_of(closure));
+  const auto hidden = CacheReaders::share(session, files_of(closure), own,
+                                          holding.is_private ? holding.owner : CacheReaders::everyone);
+  if (!hidden) return;
+  const auto needs_it = std::ranges::find_if(closure, [&](const auto& narinfo) {
+    return nix::narinfo_name(narinfo.info.path) == *hidden || narinfo.url == *hidden;
+  });
+  throw Refusal("other_owner", fmt::format("{} is private to another owner", needs_it->info.path.to_string()),
+                "Let that owner make it public, or publish this.");
 }
 
 Visibility::CallersCache::CallersCache(const Visibility& visibility, const Caller& caller)

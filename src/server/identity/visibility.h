@@ -39,18 +39,21 @@ class Visibility {
   // Error(invalid_input) if it is not clear for which owner the caller publishes.
   Holding package_for(const Caller& caller, const std::string& name, const std::string& wanted,
                       bool is_published) const;
-  // Claims it, if that is not done yet. Throws Refusal if another owner was quicker.
-  void claim_package(const Caller& caller, const std::string& name, const Holding& holding);
+  // Claims it, if that is not done yet, in the transaction that records the build. Throws Refusal if another
+  // owner was quicker.
+  static void claim_package(Session& session, const Caller& caller, const std::string& name,
+                            const Holding& holding);
+  // What an environment is or becomes when it is pushed; nothing is written yet.
+  Holding environment_for(const std::string& owner, const std::string& name, bool is_published) const;
   // The first push claims an environment; only who may publish for the owner gets here.
-  Holding claim_environment(const std::string& owner, const std::string& name, bool is_published);
+  static Holding claim_environment(Session& session, const std::string& name, const Holding& holding);
   // Whether everyone may read the file of the cache.
   bool is_everyones(const std::string& file) const { return readers_.unreadable({file}, {}).empty(); }
-  // Throws Refusal if one of the files is private to others than the thing's owner and the caller: that the
-  // caller may read them is no reason to show them to others.
-  void check_files(const Caller& caller, const Holding& holding,
-                   const std::vector<nix::NarInfo>& closure) const;
-  // A published thing needs the files: who may see it may read them. Checks them first.
-  void publish_files(const Caller& caller, const Holding& holding, const std::vector<nix::NarInfo>& closure);
+  // A published thing needs the files: who may see it may read them. Throws Refusal if one of them is private
+  // to others than the thing's owner and the caller: that the caller may read them is no reason to show them
+  // to others.
+  static void publish_files(Session& session, const Caller& caller, const Holding& holding,
+                            const std::vector<nix::NarInfo>& closure);
 
   // The cache as the caller may use it. The caller must outlive it.
   class CallersCache : public CacheAccess {

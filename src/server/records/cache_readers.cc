@@ -8,8 +8,6 @@
 namespace flox::server {
 namespace {
 
-constexpr const char* everyone = "";
-
 // Of the files that have any.
 std::map<std::string, std::set<std::string>> readers_in(Session& session,
                                                         const std::vector<std::string>& names) {
@@ -36,6 +34,18 @@ std::set<std::string> CacheReaders::unreadable(const std::vector<std::string>& n
         std::ranges::none_of(readers, [&](const auto& reader) { return allowed.contains(reader); }))
       result.insert(name);
   return result;
+}
+
+std::optional<std::string> CacheReaders::share(Session& session, const std::vector<std::string>& names,
+                                               const std::set<std::string>& own, const std::string& reader) {
+  std::vector<std::string> without;
+  for (const auto& [name, now] : readers_in(session, names)) {
+    if (now.contains(everyone)) continue;
+    if (std::ranges::none_of(own, [&](const auto& one) { return now.contains(one); })) return name;
+    if (!now.contains(reader)) without.push_back(name);
+  }
+  for (const auto& name : without) insert_reader(session, name, reader);
+  return std::nullopt;
 }
 
 // To those that have readers, but not everyone.

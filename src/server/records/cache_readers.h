@@ -5,6 +5,7 @@
 // What was everyone's once stays so.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,6 +25,12 @@ class CacheReaders {
                                    const std::set<std::string>& readers) const;
   // Adds a reader to files that have some already.
   void add(const std::vector<std::string>& names, const std::string& reader);
+  // Everyone, as a reader.
+  static constexpr const char* everyone = "";
+  // Adds a reader to the files, in the transaction of what is published with them. Nothing is added, and the
+  // name is given, if there is one that neither everyone nor one of `own` may read.
+  static std::optional<std::string> share(Session& session, const std::vector<std::string>& names,
+                                          const std::set<std::string>& own, const std::string& reader);
   // The first reader of a file that is not in the cache yet, or one more.
   void restrict_to(const std::string& name, const std::string& reader);
   // Lets everyone read the files, all or none.

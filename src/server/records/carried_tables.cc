@@ -19,6 +19,9 @@ std::span<const Table> carried_tables() {
       {.name = "name_files",
        .columns = {{"owner"}, {"name"}, {"version", true}, {"sha256"}, {"document"}},
        .keys = 3},
+      {.name = "retention_rules",
+       .columns = {{"owner"}, {"versions", true}, {"generations", true}, {"days", true}},
+       .keys = 1},
       {.name = "attestations", .columns = {{"digest"}, {"key"}, {"envelope"}}, .keys = 2},
       {.name = "cache_readers", .columns = {{"name"}, {"reader"}}, .keys = 2},
   };

@@ -20,17 +20,21 @@ std::optional<Holding> Holdings::find(Kind kind, const std::string& name) const 
                             [&](Session& session) { return holding_in(session, kind, name); });
 }
 
-Holding Holdings::claim(Kind kind, const std::string& name, const Holding& holding) {
-  return database_.write([&](Session& session) {
-    if (const auto known = holding_in(session, kind, name)) return *known;
-    session.run("insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5)",
-                {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
-    return holding;
-  });
+Holding Holdings::claim(Session& session, Kind kind, const std::string& name, const Holding& holding) {
+  if (auto known = holding_in(session, kind, name)) return *std::move(known);
+  session.run("insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5)",
+              {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
+  return holding;
 }
 
-void Holdings::put(Kind kind, const std::string& name, const Holding& holding) {
+Holding Holdings::claim(Kind kind, const std::string& name, const Holding& holding) {
+  return database_.write([&](Session& session) { return claim(session, kind, name, holding); });
+}
+
+void Holdings::put(Kind kind, const std::string& name, const Holding& holding,
+                   const std::function<void(Session&)>& with_it) {
   database_.write([&](Session& session) {
+    with_it(session);
     session.run(
         "insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5) "
         "on conflict (kind, name) do update set owner = excluded.owner, is_private = excluded.is_private",
@@ -38,11 +42,10 @@ void Holdings::put(Kind kind, const std::string& name, const Holding& holding) {
   });
 }
 
-bool Holdings::give(Kind kind, const std::string& name, const std::string& from, const std::string& to) {
-  return database_.write([&](Session& session) {
-    return session.run("update holdings set owner = $1 where kind = $2 and name = $3 and owner = $4",
-                       {to, text_of(kind), name, from}) == 1;
-  });
+bool Holdings::give(Session& session, Kind kind, const std::string& name, const std::string& from,
+                    const std::string& to) {
+  return session.run("update holdings set owner = $1 where kind = $2 and name = $3 and owner = $4",
+                     {to, text_of(kind), name, from}) == 1;
 }
 
 bool Holdings::has_public(const std::string& owner) const {

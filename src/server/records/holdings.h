@@ -1,6 +1,7 @@
 // Whose each package and environment is, and whether only its owner's members may see it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,10 +29,16 @@ class Holdings {
   std::optional<Holding> find(Kind kind, const std::string& name) const;
   // The first claim counts, of two at the same time just one. Whose it is now.
   Holding claim(Kind kind, const std::string& name, const Holding& holding);
+  // The same in the transaction of what is published.
+  static Holding claim(Session& session, Kind kind, const std::string& name, const Holding& holding);
   // Gives it to another owner, or changes who sees it; it need not have been claimed.
-  void put(Kind kind, const std::string& name, const Holding& holding);
+  // `with_it` is done in the same transaction; it may be called again.
+  void put(
+      Kind kind, const std::string& name, const Holding& holding,
+      const std::function<void(Session&)>& with_it = [](Session&) {});
   // Gives it from one owner to another; false, and nothing changes, if it is not that one's any more.
-  bool give(Kind kind, const std::string& name, const std::string& from, const std::string& to);
+  static bool give(Session& session, Kind kind, const std::string& name, const std::string& from,
+                   const std::string& to);
   // Whether something of the owner may be seen by everyone.
   bool has_public(const std::string& owner) const;
   // The names of what belongs to the owner, sorted.

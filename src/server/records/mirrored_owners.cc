@@ -56,8 +56,10 @@ void write_package(Session& session, const MirroredPackage& package, const std::
   for (const catalog::PackageBuild& build : package.builds) {
     const std::string record = build.to_json().dump();
     session.run(
-        "insert into builds (name, version, system, variant, record, owner) values ($1, $2, $3, $4, $5, $6)",
-        {build.name, build.version, build.system, build.variant, record, build.owner});
+        "insert into builds (name, version, system, variant, record, owner, is_yanked) values ($1, $2, $3, "
+        "$4, $5, $6, $7)",
+        {build.name, build.version, build.system, build.variant, record, build.owner,
+         int64_t{build.yanked ? 1 : 0}});
   }
   if (is_new) note_new_name(session);
   index_package(session, name);

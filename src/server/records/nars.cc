@@ -23,6 +23,20 @@ Sha256Digest digest_of(const std::string& hex) {
   return digest;
 }
 
+bool begin_removal_in(Session& session, const std::string& file, NarRecords::Time before,
+                      NarRecords::Time now) {
+  const auto known = session.row<int64_t, int64_t, int64_t>(
+      "select used_at, going_since, is_named from nars where file = $1", {file});
+  if (known && (std::get<0>(*known) >= seconds(before) ||
+                std::get<1>(*known) > seconds(now) - longest_removal || std::get<2>(*known) != 0))
+    return false;
+  session.run(
+      "insert into nars (file, file_size, used_at, going_since, is_named, nar_hash, nar_size) "
+      "values ($1, 0, 0, $2, 0, '', 0) on conflict (file) do update set going_since = excluded.going_since",
+      {file, seconds(now)});
+  return true;
+}
+
 }  // namespace
 
 std::optional<NarContent> NarRecords::use(const std::string& file, Time now) {
@@ -86,18 +100,27 @@ void NarRecords::set_named(const std::vector<std::string>& files) {
 }
 
 bool NarRecords::begin_removal(const std::string& file, Time before, Time now) {
-  return database_.write([&](Session& session) {
-    const auto known = session.row<int64_t, int64_t, int64_t>(
-        "select used_at, going_since, is_named from nars where file = $1", {file});
-    if (known && (std::get<0>(*known) >= seconds(before) ||
-                  std::get<1>(*known) > seconds(now) - longest_removal || std::get<2>(*known) != 0))
-      return false;
-    session.run(
-        "insert into nars (file, file_size, used_at, going_since, is_named, nar_hash, nar_size) "
-        "values ($1, 0, 0, $2, 0, '', 0) on conflict (file) do update set going_since = excluded.going_since",
-        {file, seconds(now)});
-    return true;
-  });
+  return database_.write([&](Session& session) { return begin_removal_in(session, file, before, now); });
+}
+
+bool NarRecords::remove_unnamed(const std::string& file, Time before, Time now, bool is_shared,
+                                const std::function<void()>& remove) {
+  // If it must stay, the next look for orphans sees to it.
+  const auto begin = [&](Session& session) {
+    session.run("update nars set is_named = 0 where file = $1", {file});
+    return begin_removal_in(session, file, before, now);
+  };
+  if (!is_shared)
+    return database_.write([&](Session& session) {
+      if (!begin(session)) return false;
+      remove();
+      session.run("delete from nars where file = $1", {file});
+      return true;
+    });
+  if (!database_.write(begin)) return false;
+  remove();
+  end_removal(file);
+  return true;
 }
 
 void NarRecords::end_removal(const std::string& file) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/data/sha256.h"
 #include "server/database/database.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -27,7 +29,7 @@ class NarRecords {
   using Time = std::chrono::system_clock::time_point;
 
   // The database (records/database.h) must outlive it.
-  explicit NarRecords(Database& database) : database_(database) {}
+  explicit NarRecords(Database& database) : database_(database), marks_(database) {}
 
   // Somebody uploads the file, or publishes it: it is not removed for as long as orphans stay. What it holds,
   // if that is known. Waits while another catalog removes it; throws Error(unavailable) if that takes over
@@ -45,9 +47,18 @@ class NarRecords {
   // end_removal(), or for ten minutes, nobody uses it.
   bool begin_removal(const std::string& file, Time before, Time now);
   void end_removal(const std::string& file);
+  // Removes the file as begin_removal() would allow, although it was recorded as named: no narinfo names it
+  // any more. False if it must stay. `remove` may be called again. `is_shared` as RemovalMarks::remove() has
+  // it: then nobody uses the file until this is over, or for ten minutes; otherwise nobody but while this
+  // goes on, however it ends.
+  bool remove_unnamed(const std::string& file, Time before, Time now, bool is_shared,
+                      const std::function<void()>& remove);
+
+  RemovalMarks& marks() noexcept { return marks_; }
 
  private:
   Database& database_;
+  RemovalMarks marks_;
 };
 
 }  // namespace flox::server

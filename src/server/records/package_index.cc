@@ -12,12 +12,14 @@ namespace {
 
 struct Candidate {
   std::string version, system, variant, owner, record;
+  bool is_yanked = false;
 };
 
-// A release goes before what only leads up to one, as in resolving; of a package that somebody signs, what is
-// signed counts.
+// A release goes before what only leads up to one, and before both what is not yanked, as in resolving; of a
+// package that somebody signs, what is signed counts.
 bool is_newer(const Candidate& a, const Candidate& b) {
   if (a.owner.empty() != b.owner.empty()) return b.owner.empty();
+  if (a.is_yanked != b.is_yanked) return b.is_yanked;
   const bool early_a = catalog::is_pre_release(a.version);
   const bool early_b = catalog::is_pre_release(b.version);
   return early_a != early_b ? early_b : catalog::goes_before(a, b);
@@ -30,6 +32,7 @@ constexpr const char* any_system = "";
 // `system` is that of a question, and empty for any; `built_for` that of the build.
 const std::string_view package_index_tables = R"(
   alter table builds add column owner text not null default '';
+  alter table builds add column is_yanked bigint not null default 0;
   drop table descriptions;
   create table packages (
     system text not null, name text not null, version text not null, built_for text not null,
@@ -39,13 +42,14 @@ const std::string_view package_index_tables = R"(
 
 void index_package(Session& session, std::string_view name) {
   std::map<std::string, Candidate> newest;  // by the question's system
-  session.each("select version, system, variant, owner, record from builds where name = $1", {name},
-               [&](const Row& row) {
+  session.each("select version, system, variant, owner, record, is_yanked from builds where name = $1",
+               {name}, [&](const Row& row) {
                  const Candidate candidate{.version = row.get<std::string>(0),
                                            .system = row.get<std::string>(1),
                                            .variant = row.get<std::string>(2),
                                            .owner = row.get<std::string>(3),
-                                           .record = row.get<std::string>(4)};
+                                           .record = row.get<std::string>(4),
+                                           .is_yanked = row.get<int64_t>(5) != 0};
                  for (const std::string& system : {std::string(any_system), candidate.system}) {
                    const auto [it, added] = newest.try_emplace(system, candidate);
                    if (!added && is_newer(candidate, it->second)) it->second = candidate;
@@ -72,11 +76,14 @@ void index_all_packages(Session& session) {
       for (const auto& [version, system, variant, record] :
            session.rows<std::string, std::string, std::string, std::string>(
                "select version, system, variant, record from builds where name = $1", {name})) {
-        const std::string owner = parse_json(record, "a record of the catalog").value("owner", "");
-        if (owner.empty()) continue;
+        const auto content = parse_json(record, "a record of the catalog");
+        const std::string owner = content.value("owner", "");
+        const int64_t is_yanked = content.contains("yanked") ? 1 : 0;
+        if (owner.empty() && is_yanked == 0) continue;
         session.run(
-            "update builds set owner = $5 where name = $1 and version = $2 and system = $3 and variant = $4",
-            {name, version, system, variant, owner});
+            "update builds set owner = $5, is_yanked = $6 where name = $1 and version = $2 and system = $3 "
+            "and variant = $4",
+            {name, version, system, variant, owner, is_yanked});
       }
       index_package(session, name);
     }

@@ -29,6 +29,8 @@ std::optional<PackageBuild> find_in(Session& session, const PackageBuild& like) 
   return found ? std::optional(build_of(std::get<0>(*found))) : std::nullopt;
 }
 
+int64_t flag(const std::optional<std::string>& text) { return text ? 1 : 0; }
+
 bool is_signed(const PackageBuild& build) { return !build.owner.empty(); }
 
 std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
@@ -41,10 +43,9 @@ std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
 void replace(Session& session, const PackageBuild& build) {
   const std::string record = build.to_json().dump();
   session.run(
-      "update builds set record = $5, owner = $6 where name = $1 and version = $2 and system = $3 and "
-      "variant = "
-      "$4",
-      {build.name, build.version, build.system, build.variant, record, build.owner});
+      "update builds set record = $5, owner = $6, is_yanked = $7 where name = $1 and version = $2 and "
+      "system = $3 and variant = $4",
+      {build.name, build.version, build.system, build.variant, record, build.owner, flag(build.yanked)});
 }
 
 // Who signs the package's builds; empty: nobody.
@@ -54,29 +55,29 @@ std::string signer_in(Session& session, std::string_view name) {
   return found ? std::get<0>(*found) : "";
 }
 
-void check_owner(Session& session, const PackageBuild& build, bool has_name_file) {
-  if (is_signed(build) != has_name_file)
-    fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
-  const std::string owner = signer_in(session, build.name);
-  if (owner == build.owner || owner.empty()) return;
+// `by`: who has signed what is to be recorded; empty: nobody.
+void check_owner(Session& session, const std::string& package, const std::string& by) {
+  const std::string owner = signer_in(session, package);
+  if (owner == by || owner.empty()) return;
   throw Error(
-      ErrorKind::untrusted, fmt::format("package {} is {}'s", build.name, owner),
-      is_signed(build)
-          ? "Publish under another name."
-          : fmt::format("Publish it with --owner {} and a key that {} has delegated it to.", owner, owner));
+      ErrorKind::untrusted, fmt::format("package {} is {}'s", package, owner),
+      by.empty() ? fmt::format("Sign it for --owner {} with a key that {} has delegated it to.", owner, owner)
+                 : "Publish under another name.");
 }
 
 // What the name file lists is its owner's from now on, and the rest nobody's.
 void set_owner(Session& session, const SignedBuilds& signed_by, const std::string& package) {
-  std::map<std::string, std::string> missing = signed_by.listed;
+  auto missing = signed_by.listed;
   for (PackageBuild& build : all_builds(session, package)) {
     const trust::PackageRecord record = catalog::record_of(build);
     const auto listed = missing.find(record.target_path());
-    const bool is_listed = listed != missing.end() && listed->second == record.to_target().sha256;
-    if (is_listed) missing.erase(listed);
+    const bool is_listed = listed != missing.end() && listed->second.sha256 == record.to_target().sha256;
     const std::string owner = is_listed ? signed_by.file.owner : "";
-    if (build.owner == owner) continue;
+    const auto yanked = is_listed ? listed->second.yanked : build.yanked;
+    if (is_listed) missing.erase(listed);
+    if (build.owner == owner && build.yanked == yanked) continue;
     build.owner = owner;
+    build.yanked = yanked;
     replace(session, build);
   }
   if (missing.empty()) return;
@@ -100,10 +101,13 @@ std::string pattern_of(std::string_view term) {
 
 PackageBuild RecordedBuild::build() const { return build_of(record); }
 
-bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by) {
+bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by,
+                  const InTransaction& with_it) {
+  if (is_signed(build) != signed_by.has_value())
+    fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
   const std::string record = build.to_json().dump();
   return database_.write([&](Session& session) {
-    check_owner(session, build, signed_by.has_value());
+    check_owner(session, build.name, build.owner);
     const auto recorded = find_in(session, build);
     if (recorded && recorded->outputs != build.outputs)
       throw Error(ErrorKind::conflict,
@@ -113,9 +117,9 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
     if (!recorded) {
       const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
       session.run(
-          "insert into builds (name, version, system, variant, record, owner) values ($1, $2, $3, $4, $5, "
-          "$6)",
-          {build.name, build.version, build.system, build.variant, record, build.owner});
+          "insert into builds (name, version, system, variant, record, owner, is_yanked) values ($1, $2, $3, "
+          "$4, $5, $6, $7)",
+          {build.name, build.version, build.system, build.variant, record, build.owner, flag(build.yanked)});
       if (is_new) note_new_name(session);
     }
     if (signed_by) {
@@ -123,19 +127,60 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
       add_name_file(session, signed_by->file, OlderNameFiles::drop);
     }
     if (!recorded || signed_by) index_package(session, build.name);
+    with_it(session);
     return !recorded;
   });
 }
 
-void Records::disown(std::string_view name) {
+void Records::yank(const std::string& name, const std::string& version,
+                   const std::optional<std::string>& reason, const std::optional<SignedBuilds>& signed_by) {
   database_.write([&](Session& session) {
-    for (PackageBuild& build : all_builds(session, name)) {
-      if (build.owner.empty()) continue;
-      build.owner.clear();
-      replace(session, build);
+    check_owner(session, name, signed_by ? signed_by->file.owner : "");
+    auto builds = all_builds(session, name);
+    std::erase_if(builds, [&](const auto& build) {
+      return build.version != version || (signed_by && !is_signed(build));
+    });
+    if (builds.empty())
+      throw Error(ErrorKind::not_found, fmt::format("the catalog has no version {} of {}", version, name),
+                  fmt::format("Run 'flox show {}' to see its versions.", name));
+    if (signed_by) {
+      set_owner(session, *signed_by, name);
+      add_name_file(session, signed_by->file, OlderNameFiles::drop);
+    } else {
+      for (PackageBuild& build : builds) {
+        if (build.yanked == reason) continue;
+        build.yanked = reason;
+        replace(session, build);
+      }
     }
     index_package(session, name);
   });
+}
+
+void Records::remove(const std::string& name, const std::set<std::string>& builds,
+                     const SignedBuilds& signed_by) {
+  for (const auto& build : builds)
+    if (signed_by.listed.contains(build))
+      fail(ErrorKind::invalid_input, "the name file still lists {}", build);
+  database_.write([&](Session& session) {
+    check_owner(session, name, signed_by.file.owner);
+    set_owner(session, signed_by, name);
+    add_name_file(session, signed_by.file, OlderNameFiles::drop);
+    for (const PackageBuild& build : all_builds(session, name))
+      if (!is_signed(build) && builds.contains(catalog::record_of(build).target_path()))
+        session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
+                    {build.name, build.version, build.system, build.variant});
+    index_package(session, name);
+  });
+}
+
+void Records::disown(Session& session, std::string_view name) {
+  for (PackageBuild& build : all_builds(session, name)) {
+    if (build.owner.empty()) continue;
+    build.owner.clear();
+    replace(session, build);
+  }
+  index_package(session, name);
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
@@ -151,13 +196,14 @@ std::vector<PackageBuild> Records::builds(std::string_view name) const {
 std::vector<RecordedBuild> Records::recorded(std::string_view name) const {
   std::vector<RecordedBuild> result = database_.transact(Access::statement, [&](Session& session) {
     std::vector<RecordedBuild> all;
-    session.each("select version, system, variant, owner, record from builds where name = $1", {name},
-                 [&](const Row& row) {
+    session.each("select version, system, variant, owner, is_yanked, record from builds where name = $1",
+                 {name}, [&](const Row& row) {
                    all.push_back({.version = row.get<std::string>(0),
                                   .system = row.get<std::string>(1),
                                   .variant = row.get<std::string>(2),
                                   .owner = row.get<std::string>(3),
-                                  .record = row.get<std::string>(4)});
+                                  .yanked = row.get<int64_t>(4) != 0,
+                                  .record = row.get<std::string>(5)});
                  });
     return all;
   });

@@ -14,19 +14,25 @@
 #include "catalog/model.h"
 #include "server/database/database.h"
 #include "server/records/name_files.h"
+#include "server/records/needed_paths.h"
 
 namespace flox::server {
 
-// A package's name file, and what it lists: SHA-256 by target path (trust::Target).
+// A package's name file, and what it lists, by target path (trust::Target).
 struct SignedBuilds {
+  struct Listed {
+    std::string sha256;
+    std::optional<std::string> yanked;
+  };
   StoredNameFile file;
-  std::map<std::string, std::string> listed;
+  std::map<std::string, Listed> listed;
 };
 
 // A build as it is recorded: what is needed to choose among a package's builds, and the rest unread.
 struct RecordedBuild {
   std::string version, system, variant;
-  std::string owner;   // who signs it; empty: nobody
+  std::string owner;  // who signs it; empty: nobody
+  bool yanked = false;
   std::string record;  // all of it, as JSON
   catalog::PackageBuild build() const;
 };
@@ -45,6 +51,10 @@ struct FoundPackages {
   bool has_more = false;  // behind this part
 };
 
+// What else is done in the transaction that records something: both happen, or neither. It may be called
+// again.
+using InTransaction = std::function<void(Session&)>;
+
 // Thread-safe.
 class Records {
  public:
@@ -57,9 +67,20 @@ class Records {
   // it does not list are no longer found: those of nobody's from before the package had an owner, and those
   // that the owner has given up. Throws Error(untrusted) for a package that another owner signs, or
   // that is signed, without its name file; invalid_input if that lists what is not recorded.
-  bool add(const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {});
+  // Yanked is what the name file says is yanked.
+  bool add(
+      const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {},
+      const InTransaction& with_it = [](Session&) {});
+  // Yanks all builds of the version for that reason, or no longer without one. `signed_by` as above: the
+  // package's name file that says so, if it has an owner. Throws Error(not_found) if there is no such
+  // version.
+  void yank(const std::string& name, const std::string& version, const std::optional<std::string>& reason,
+            const std::optional<SignedBuilds>& signed_by = {});
+  // Removes these builds (trust::PackageRecord::target_path), which the package's name file no longer lists.
+  // Throws Error(invalid_input) if it does.
+  void remove(const std::string& name, const std::set<std::string>& builds, const SignedBuilds& signed_by);
   // The package has another owner now: what the present one has signed of it does not count any more.
-  void disown(std::string_view name);
+  static void disown(Session& session, std::string_view name);
   // The recorded build with the same name, version, system and variant.
   std::optional<catalog::PackageBuild> find(const catalog::PackageBuild& like) const;
   // All builds of a package, newest version first; empty if it is unknown. If it has an owner: its owner's.
@@ -82,6 +103,10 @@ class Records {
   void set_signers(const std::string& keys,
                    const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
   int64_t count() const;
+  // The digests of all store paths that builds and environments need (records/needed_paths.h).
+  void for_each_needed_path(const std::function<void(std::string_view digest)>& take) const {
+    server::for_each_needed_path(database_, take);
+  }
   // Throws Error(unavailable) if the database does not answer.
   void check() const { database_.check(); }
 

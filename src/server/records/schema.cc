@@ -43,6 +43,11 @@ void describe_builds(Session& session) {
 }  // namespace
 
 std::span<const Migration> catalog_schema() {
+  static const std::string tables_of_7 = std::string(package_index_tables) + R"(
+    create table removal_marks (digest text primary key, going_since bigint not null);
+    create table retention_rules (
+      owner text primary key, versions bigint not null, generations bigint not null, days bigint not null);
+  )";
   static const Migration all[] = {
       // As release 0.1 had them in SQLite: there, this finds them.
       {1, "packages and environments", R"(
@@ -98,7 +103,8 @@ std::span<const Migration> catalog_schema() {
           document text not null, primary key (owner, name, version));
         create table name_changes (owner text primary key, changes bigint not null);
       )"},
-      {7, "the newest build of each package", package_index_tables, index_all_packages},
+      {7, "garbage collection, rules of retention, and the newest build of each package", tables_of_7,
+       index_all_packages},
   };
   return all;
 }

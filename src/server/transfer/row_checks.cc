@@ -72,6 +72,14 @@ void check_name_file_row(const TableRow& row) {
     fail(ErrorKind::invalid_input, "'sha256' is not the hash of the name file");
 }
 
+// The catalog's own rule has no owner's name.
+void check_retention_rule(const TableRow& row) {
+  if (!text_in(row, 0).empty()) trust::check_owner(text_in(row, 0));
+  for (size_t column = 1; column <= 3; ++column)
+    if (number_in(row, column) < 0)
+      fail(ErrorKind::invalid_input, "a rule of retention keeps {}", number_in(row, column));
+}
+
 void check_reader(const TableRow& row) {
   const std::string& name = text_in(row, 0);
   if (!nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
@@ -98,6 +106,8 @@ void RowChecks::check(const Table& table, const TableRow& row) {
     check_metadata(row);
   } else if (table.name == "name_files") {
     check_name_file_row(row);
+  } else if (table.name == "retention_rules") {
+    check_retention_rule(row);
   } else if (table.name == "attestations") {
     check_attestation(row);
   } else {

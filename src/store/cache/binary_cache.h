@@ -67,6 +67,12 @@ class BinaryCache {
   // Streams the compressed NAR file. Throws Error.
   void fetch(const nix::NarInfo& info, const ByteSink& sink);
 
+  // Whether the cache has the NAR file, as far as that can be asked for less than storing it costs. What is
+  // named by its hash need not be stored again: so an upload that was cut off goes on where it was.
+  virtual bool has_nar(const std::string& name) {
+    static_cast<void>(name);
+    return false;
+  }
   // Makes the cache ready for `put`, if that is ours to do: a directory is made, a server is there already.
   virtual void prepare() {}
   // Stores a file of the cache ("nar/….nar.zst", "….narinfo"), replacing it as a whole. Throws

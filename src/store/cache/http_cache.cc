@@ -162,6 +162,20 @@ std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t bu
       url(), std::move(where));
 }
 
+bool HttpCache::has_nar(const std::string& name) {
+  std::unique_ptr<HttpClient> client = take_client();
+  HttpRequest request = make_request("HEAD", base_ + "/" + name, BodyLimit(max_answer));
+  authorise(request);
+  try {
+    const bool is_there = client->send(request).ok();
+    give_back(std::move(client));
+    return is_there;
+  } catch (const Error& error) {  // storing it will say what is wrong
+    log::debug("asking for {}: {}", name, error.what());
+    return false;
+  }
+}
+
 void HttpCache::put(std::string_view name, const std::filesystem::path& file, std::string_view content_type) {
   in_context(fmt::format("cache {}: storing {}", url(), name), [&] {
     std::unique_ptr<HttpClient> client = take_client();

@@ -20,6 +20,7 @@ class HttpCache : public BinaryCache {
   using BinaryCache::ask;
   void ask(const std::string& name, std::function<void(CacheAnswer)> done) override;
   std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) override;
+  bool has_nar(const std::string& name) override;
   void put(std::string_view name, const std::filesystem::path& file, std::string_view content_type) override;
 
  protected:

@@ -16,7 +16,7 @@ namespace {
 // What the cache lacks of a path: its narinfo, in a form that wants our signature, and perhaps the NAR.
 struct Upload {
   nix::NarInfo narinfo;
-  bool with_nar = false;
+  bool with_nar = false;  // it was sent
 };
 
 // What the cache lacks, on several threads: all NARs, then the narinfos.
@@ -79,12 +79,12 @@ class Uploader {
   std::optional<Upload> missing_of(BinaryCache& cache, const PathInfo& info) {
     auto known = cache.query(info.path);
     if (!known && options_.links_stay_inside) require_links_inside(store_, info.path);
-    if (!known)
-      return Upload{
-          .narinfo = upload_nar(
-              store_, cache, info,
-              {.compression = options_.compression, .listing = options_.listings, .workers = workers_}),
-          .with_nar = true};
+    if (!known) {
+      UploadedNar uploaded = upload_nar(
+          store_, cache, info,
+          {.compression = options_.compression, .listing = options_.listings, .workers = workers_});
+      return Upload{.narinfo = std::move(uploaded.narinfo), .with_nar = uploaded.was_sent};
+    }
     if (known->info.fingerprint() != info.fingerprint())
       fail(ErrorKind::conflict, "the cache has {} with other contents", info.path.to_string());
     if (options_.key == nullptr || !ours_.signer_of(known->info).empty()) return std::nullopt;

@@ -51,19 +51,22 @@ void put(BinaryCache& cache, const std::string& name, const fs::path& file) {
 
 }  // namespace
 
-nix::NarInfo upload_nar(const LocalStore& store, BinaryCache& cache, const PathInfo& info,
-                        const NarUpload& how) {
+UploadedNar upload_nar(const LocalStore& store, BinaryCache& cache, const PathInfo& info,
+                       const NarUpload& how) {
   const TempDir temporary("flox-upload-");
   const fs::path path = temporary.path() / "nar";
-  nix::NarInfo narinfo{.info = info, .url = {}, .compression = how.compression.method};
+  UploadedNar uploaded{.narinfo = {.info = info, .url = {}, .compression = how.compression.method},
+                       .was_sent = true};
+  nix::NarInfo& narinfo = uploaded.narinfo;
   compress_nar(store, info, how, path, narinfo);
   narinfo.url = nix::nar_file_name(*narinfo.file_hash, how.compression.method);
-  put(cache, narinfo.url, path);
+  uploaded.was_sent = !cache.has_nar(narinfo.url);
+  if (uploaded.was_sent) put(cache, narinfo.url, path);
   if (how.listing) {
     write_file(path, nix::list_tree(store.real_path(info.path)).to_json());
     put(cache, nix::listing_name(info.path), path);
   }
-  return narinfo;
+  return uploaded;
 }
 
 void upload_narinfo(BinaryCache& cache, nix::NarInfo narinfo, const nix::SecretKey* key) {

@@ -15,11 +15,15 @@ struct NarUpload {
   unsigned workers = 1;  // threads that may compress one NAR
 };
 
+struct UploadedNar {
+  nix::NarInfo narinfo;  // with the store's signatures
+  bool was_sent = true;  // false: the cache had the file already
+};
+
 // Uploads the path's NAR, which is read once: hashed, compressed and hashed again as it streams into a
-// temporary file. Gives the narinfo for it, with the store's signatures. Throws Error; untrusted if the
-// path's files are no longer what was registered.
-nix::NarInfo upload_nar(const LocalStore& store, BinaryCache& cache, const PathInfo& info,
-                        const NarUpload& how);
+// temporary file. Throws Error; untrusted if the path's files are no longer what was registered.
+UploadedNar upload_nar(const LocalStore& store, BinaryCache& cache, const PathInfo& info,
+                       const NarUpload& how);
 
 // Signs with the key, if one is given, in place of that key's earlier signature, and uploads.
 void upload_narinfo(BinaryCache& cache, nix::NarInfo narinfo, const nix::SecretKey* key);

@@ -1,0 +1,104 @@
+// flox catalog retention apply: removes what the rules let go.
+#include <fmt/format.h>
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "base/data/json.h"
+#include "base/printable.h"
+#include "catalog/signing.h"
+#include "cli/auth/catalog_options.h"
+#include "cli/catalog/commands.h"
+#include "cli/catalog/retention_path.h"
+#include "cli/publishing.h"
+#include "node/floxd/config.h"
+
+namespace flox::cli {
+namespace {
+
+struct CatalogRetentionApplyOptions {
+  CatalogOptions catalog;
+  std::string owner;
+  std::vector<std::string> metadata_keys;
+  std::string key_file;
+  bool dry_run = false;
+  bool json = false;
+};
+
+// Builds by package.
+using Builds = std::map<std::string, std::set<std::string>>;
+
+Builds builds_in(const nlohmann::json& answer, const char* key) {
+  Builds builds;
+  for (const auto& one : items_in(answer, key)) builds[text_in(one, "package")].insert(text_in(one, "build"));
+  return builds;
+}
+
+void print_builds(const Builds& builds, const char* what) {
+  for (const auto& [package, of_it] : builds)
+    for (const auto& build : of_it) fmt::print("{} {} {}\n", what, package, build);
+}
+
+// What is signed the owner takes out of its packages' name files; each package whole or not at all.
+void remove_signed(const CatalogRetentionApplyOptions& options, catalog::Client& client,
+                   const Builds& builds) {
+  if (builds.empty()) return;
+  OwnerSigning signing(Config::load(), options.owner, options.metadata_keys, options.key_file, client);
+  if (signing.get() == nullptr)
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} is not trusted on this machine, so nothing is signed for it", options.owner),
+                fmt::format("Run 'flox trust accept {}'.", options.owner));
+  for (const auto& [package, of_it] : builds) {
+    catalog::remove_signed(*signing.get(), client, package, of_it);
+    print_builds({{package, of_it}}, "removed");
+  }
+}
+
+void apply_rules(const CatalogRetentionApplyOptions& options) {
+  catalog::Client client = client_of(options.catalog);
+  const nlohmann::json answer =
+      client.ask("POST", retention_path(options.owner) + "/apply", {{"dry_run", options.dry_run}},
+                 "applying the rules of retention", catalog::Client::Patience::long_work);
+  if (options.json) fmt::print("{}\n", answer.dump(2));
+  const Builds to_sign = builds_in(answer, "to_sign");
+  if (!options.json) {
+    const char* what = options.dry_run ? "would remove" : "removed";
+    for (const auto& one : items_in(answer, "generations"))
+      fmt::print("{} {}@{}\n", what, text_in(one, "environment"),
+                 member(one, "generation", "the answer").dump());
+    print_builds(builds_in(answer, "builds"), what);
+    if (options.dry_run) print_builds(to_sign, "would sign and remove");
+  }
+  if (options.dry_run) return;
+  if (options.owner.empty() && !to_sign.empty())
+    fmt::print(stderr,
+               "! {} packages have signed builds that only their owners can remove: flox catalog retention "
+               "apply OWNER\n",
+               to_sign.size());
+  if (!options.owner.empty()) remove_signed(options, client, to_sign);
+}
+
+}  // namespace
+
+void add_catalog_retention_apply(CLI::App& retention) {
+  auto options = std::make_shared<CatalogRetentionApplyOptions>();
+  auto* command = retention.add_subcommand("apply", "Remove the versions and generations that need not stay");
+  add_catalog_options(*command, options->catalog);
+  command->add_option("OWNER", options->owner,
+                      "only of this owner; what it has signed is signed anew (default: all owners)");
+  command->add_option("--metadata-key", options->metadata_keys,
+                      "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
+                      "(FLOX_METADATA_KEYS; default: the signing key)");
+  command->add_option("--signing-private-key", options->key_file,
+                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+  command->add_flag("-n,--dry-run", options->dry_run, "only print what would go");
+  command->add_flag("--json", options->json, "print JSON");
+  command->footer(
+      "Example:\n  flox catalog retention apply acme --dry-run\n\n'flox catalog gc' then removes the store "
+      "paths that nothing "
+      "needs any more.");
+  command->callback([options] { apply_rules(*options); });
+}
+
+}  // namespace flox::cli

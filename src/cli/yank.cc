@@ -1,0 +1,78 @@
+// flox yank: no new lock gets the version any more, unless it asks for just that one.
+#include <memory>
+
+#include "base/command_line/program.h"
+#include "base/error.h"
+#include "catalog/signing.h"
+#include "cli/catalog_access.h"
+#include "cli/commands.h"
+#include "cli/publishing.h"
+#include "env/manifest.h"
+#include "node/floxd/config.h"
+
+namespace flox::cli {
+namespace {
+
+struct YankOptions {
+  std::string package, reason;
+  bool undo = false;
+  PublishTo to;
+};
+
+void yank(const YankOptions& options) {
+  const auto [id, descriptor] = env::parse_package(options.package);
+  if (!descriptor.version || descriptor.pkg_path.empty())
+    fail_usage("flox yank: which version?", "Name one: flox yank PACKAGE@VERSION.");
+  if (options.undo != options.reason.empty())
+    fail_usage("flox yank: pass either --reason or --undo",
+               "Say why with --reason TEXT; everybody who meets the version reads it.");
+  const std::optional<std::string> reason = options.undo ? std::nullopt : std::optional(options.reason);
+  const std::string& name = descriptor.pkg_path;
+  const std::string& version = *descriptor.version;
+  const Config config = Config::load();
+  const std::string url = options.to.catalog_url.empty() ? config.catalog_url : options.to.catalog_url;
+  catalog::Client client(url, token_of(options.to.token_file, url, config));
+  in_context(fmt::format("{} {} {}", options.undo ? "no longer yanking" : "yanking", name, version), [&] {
+    const std::string owner = client.show(name).front().owner;
+    bool is_new = true;
+    if (owner.empty()) {
+      client.yank(name, version, reason);
+    } else {
+      OwnerSigning signing(config, owner, options.to.metadata_keys, options.to.key_file, client);
+      if (signing.get() == nullptr)
+        fail(ErrorKind::untrusted, "{} is {}'s, who is not trusted here", name, owner);
+      is_new = catalog::yank_signed(*signing.get(), client, name, version, reason);
+    }
+    fmt::print(stderr, "{} {} {} {}{}\n", is_new ? "✔" : "!", name, version,
+               options.undo ? "is no longer yanked" : "is yanked: " + options.reason,
+               is_new ? "" : " (as before)");
+    if (owner.empty())
+      fmt::print(stderr, "! {} is nobody's: nodes only have the catalog's word for it\n", name);
+    else
+      fmt::print(stderr, "  signed for {}\n", owner);
+  });
+}
+
+}  // namespace
+
+void add_yank(CLI::App& app) {
+  auto options = std::make_shared<YankOptions>();
+  auto* command =
+      app.add_subcommand("yank", "Withdraw a version, with a reason: new locks do not get it any more");
+  command->add_option("PACKAGE", options->package, "NAME@VERSION, all of its builds")->required();
+  command->add_option("--reason", options->reason, "why, for everybody who meets the version");
+  command->add_flag("--undo", options->undo, "let it be chosen again");
+  command->add_option("--catalog", options->to.catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
+  add_token_file(*command, options->to.token_file);
+  command->add_option("--signing-private-key", options->to.key_file,
+                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+  command->add_option("--metadata-key", options->to.metadata_keys,
+                      "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
+                      "(FLOX_METADATA_KEYS; default: the signing key)");
+  command->footer(
+      "Examples:\n  flox yank web@1.2 --reason 'it loses uploads; use 1.2.1'\n  flox yank web@1.2 --undo\n\n"
+      "Who has locked the version keeps it, and who asks for NAME@VERSION gets it, with a warning.");
+  command->callback([options] { yank(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,176 @@
+#include "server/files/collector.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "nix/cache_layout.h"
+#include "server/records/records.h"
+#include "server/testing/records.h"
+#include "server/testing/uploads.h"
+
+namespace flox::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class CollectorTest : public UploadTest {
+ protected:
+  catalog::PackageBuild build_of(char digit) { return build("web", std::string("1.") + digit, "", digit); }
+  // As the API records it.
+  void record(char digit) {
+    const int64_t marked = cache_.marks().times();
+    std::vector<std::string> digests;
+    for (const auto& narinfo : cache_.closure({path(digit)}))
+      digests.emplace_back(narinfo.info.path.digest());
+    records_.add(build_of(digit), {},
+                 [&](Session& session) { RemovalMarks::require_none(session, marked, digests); });
+  }
+  bool is_here(char digit) { return cache_.narinfo(path(digit)).has_value(); }
+  Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_, later_); }
+
+  Clock::time_point later_ = Clock::now() + std::chrono::hours(25);  // nothing is young then
+  Records records_{*database_};
+  std::function<void()> between_ = [] {};
+  std::vector<std::string> removed_;
+  Collector collector_{cache_,
+                       [this](const Collector::Take& take) {
+                         records_.for_each_needed_path(take);
+                         between_();
+                       },
+                       [this](const std::string& name) { removed_.push_back(name); }};
+};
+
+TEST_F(CollectorTest, what_nothing_recorded_needs_goes_with_its_nar_and_what_refers_to_it_first) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  const nix::NarInfo other_library = upload('2', "other library");
+  const nix::NarInfo other = upload('3', "other program", {path('2'), path('0')});
+  record('1');
+  const uint64_t before = cache_.used();
+  const Collected dry = collect(true);
+  EXPECT_EQ(dry.paths, 2u);
+  EXPECT_EQ(cache_.used(), before);
+  const Collected collected = collect();
+  EXPECT_EQ(collected.paths, 2u);
+  EXPECT_EQ(collected.nars, 2u);
+  EXPECT_EQ(collected.bytes, dry.bytes);
+  EXPECT_EQ(collected.kept_paths, 2u);
+  EXPECT_EQ(cache_.used(), before - collected.bytes);
+  EXPECT_THAT(removed_, ElementsAre(nix::narinfo_name(path('3')), other.url, nix::narinfo_name(path('2')),
+                                    other_library.url));
+  EXPECT_TRUE(is_here('0') && is_here('1'));
+  EXPECT_FALSE(cache_.find(other.url));
+  EXPECT_EQ(collect().paths, 0u);
+}
+
+TEST_F(CollectorTest, what_was_uploaded_lately_stays_with_all_that_it_refers_to) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  const Collected collected = collector_.run(false, Clock::now() - std::chrono::hours(24));
+  EXPECT_EQ(collected.paths, 0u);
+  EXPECT_EQ(collected.kept_young, 2u);
+}
+
+TEST_F(CollectorTest, a_nar_that_two_paths_share_goes_with_the_last_one) {
+  const nix::NarInfo shared = upload('0', "the same");
+  upload('1', "the same");
+  record('0');
+  EXPECT_EQ(collect().nars, 0u);
+  EXPECT_TRUE(cache_.find(shared.url));
+}
+
+TEST_F(CollectorTest, what_is_published_while_the_records_are_read_stays) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  bool published = false;
+  between_ = [&] {
+    if (!std::exchange(published, true)) record('1');
+  };
+  EXPECT_EQ(collect().paths, 0u);
+  EXPECT_TRUE(is_here('0') && is_here('1'));
+}
+
+TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_again) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  const int64_t before = cache_.marks().times();
+  ASSERT_TRUE(cache_.marks().mark({std::string(path('0').digest()), std::string(path('1').digest())},
+                                  cache_.marks().publications()));
+  const auto add = [&](int64_t marked) {
+    records_.add(build_of('1'), {}, [&](Session& session) {
+      RemovalMarks::require_none(session, marked,
+                                 {std::string(path('1').digest()), std::string(path('0').digest())});
+    });
+  };
+  EXPECT_THROW(add(before), LookAgain);
+  EXPECT_THROW(add(cache_.marks().times()), LookAgain);
+  EXPECT_EQ(records_.count(), 0);
+  cache_.keep({path('1')});  // and the library
+  add(cache_.marks().times());
+  int removals = 0;
+  EXPECT_FALSE(cache_.marks().remove(std::string(path('0').digest()), false, later_, [&] { ++removals; }));
+  EXPECT_EQ(removals, 0);
+}
+
+TEST_F(CollectorTest, an_upload_keeps_what_it_refers_to) {
+  upload('0', "library");
+  ASSERT_TRUE(cache_.marks().mark({std::string(path('0').digest())}, cache_.marks().publications()));
+  upload('1', "program", {path('0')});
+  EXPECT_FALSE(cache_.marks().remove(std::string(path('0').digest()), false, later_, [] {}));
+}
+
+TEST_F(CollectorTest, a_removal_whose_transaction_fails_is_seen_by_who_publishes_and_done_again) {
+  upload('0', "library");
+  const std::string digest(path('0').digest());
+  ASSERT_TRUE(cache_.marks().mark({digest}, cache_.marks().publications()));
+  EXPECT_THROW(cache_.marks().remove(digest, false, later_,
+                                     [&] {
+                                       store_->remove(nix::narinfo_name(digest));
+                                       throw Error(ErrorKind::unavailable, "the disk is full");
+                                     }),
+               Error);
+  cache_.keep({path('0')});
+  EXPECT_EQ(refusal([&] { cache_.closure({path('0')}); }), ErrorKind::invalid_input);
+  upload('0', "library");
+  record('0');
+  EXPECT_EQ(collect().paths, 0u);
+}
+
+TEST_F(CollectorTest, who_publishes_and_who_collects_at_once_never_leave_a_record_without_its_files) {
+  upload('0', "library");
+  std::atomic<bool> is_over = false;
+  std::thread collecting([&] {
+    while (!is_over) {
+      try {
+        collect();
+      } catch (const Error&) {  // somebody publishes all the time
+      }
+    }
+  });
+  for (int round = 0; round < 40; ++round) {
+    const char digit = "123456789abcdfghijklmnpqrsvwxyz"[round % 31];
+    for (int attempt = 0;; ++attempt) {
+      try {
+        upload('0', "library");
+        upload(digit, std::string("program ") + digit, {path('0')});
+        record(digit);
+        break;
+      } catch (const Error& error) {  // collected just then: once more, as flox publish does
+        ASSERT_LT(attempt, 50) << error.what();
+        cache_.keep({path(digit)});
+      }
+    }
+  }
+  is_over = true;
+  collecting.join();
+  for (const auto& one : records_.builds("web"))
+    for (const auto& [output, path] : one.outputs)
+      EXPECT_NO_THROW(cache_.closure({path})) << path.to_string();
+}
+
+}  // namespace
+}  // namespace flox::server

@@ -1,0 +1,54 @@
+#include "server/records/needed_paths.h"
+
+#include <string>
+#include <tuple>
+
+#include "nix/store_path.h"
+
+namespace flox::server {
+namespace {
+
+constexpr int64_t builds_at_once = 1000;
+constexpr int64_t generations_at_once = 50;  // a lock may have a megabyte
+
+}  // namespace
+
+void for_each_store_path(std::string_view text, const std::function<void(std::string_view digest)>& take) {
+  for (size_t at = text.find(nix::store_dir); at != std::string_view::npos;
+       at = text.find(nix::store_dir, at + 1)) {
+    std::string_view rest = text.substr(at + nix::store_dir.size());
+    if (!rest.starts_with('/')) continue;
+    rest = rest.substr(1, nix::digest_length);
+    if (nix::is_digest(rest)) take(rest);
+  }
+}
+
+void for_each_needed_path(Database& database, const std::function<void(std::string_view digest)>& take) {
+  std::string name, version, system, variant;
+  for (;;) {
+    const auto builds = database.rows<std::string, std::string, std::string, std::string, std::string>(
+        "select name, version, system, variant, record from builds where (name, version, system, variant) > "
+        "($1, $2, $3, $4) order by name, version, system, variant limit $5",
+        {name, version, system, variant, builds_at_once});
+    for (const auto& build : builds) for_each_store_path(std::get<4>(build), take);
+    if (builds.size() < static_cast<size_t>(builds_at_once)) break;
+    std::tie(name, version, system, variant, std::ignore) = builds.back();
+  }
+  std::string owner;
+  name.clear();
+  int64_t number = 0;
+  for (;;) {
+    const auto generations = database.rows<std::string, std::string, int64_t, std::string, std::string>(
+        "select owner, name, number, manifest, lock from environments where (owner, name, number) > "
+        "($1, $2, $3) order by owner, name, number limit $4",
+        {owner, name, number, generations_at_once});
+    for (const auto& generation : generations) {
+      for_each_store_path(std::get<3>(generation), take);
+      for_each_store_path(std::get<4>(generation), take);
+    }
+    if (generations.size() < static_cast<size_t>(generations_at_once)) break;
+    std::tie(owner, name, number, std::ignore, std::ignore) = generations.back();
+  }
+}
+
+}  // namespace flox::server

@@ -1,0 +1,133 @@
+#include "server/records/removal_marks.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace flox::server {
+namespace {
+
+// What a removal of a file behind a network takes at most, with its second try (files/s3_store.cc); a catalog
+// that has not ended it by then has died.
+constexpr int64_t longest_network_removal = 30;  // seconds
+constexpr size_t marked_at_once = 500;
+
+int64_t seconds_of(RemovalMarks::Time time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+int64_t counter_in(Session& session, std::string_view name) {
+  const auto found =
+      session.row<int64_t>("select cast(value as bigint) from settings where name = $1", {name});
+  return found ? std::get<0>(*found) : 0;
+}
+
+void count_in(Session& session, std::string_view name) {
+  session.run(
+      "insert into settings (name, value) values ($1, '1') on conflict (name) do update set "
+      "value = cast(cast(settings.value as bigint) + 1 as text)",
+      {name});
+}
+
+constexpr std::string_view times_marked = "removal_marks";
+constexpr std::string_view times_published = "publications";
+
+bool has_marks(Session& session) {
+  return session.row<int64_t>("select 1 from removal_marks limit 1").has_value();
+}
+
+// Since when the path is being removed, 0 if it is only marked; nothing: it is not marked.
+std::optional<int64_t> mark_of(Session& session, const std::string& digest) {
+  const auto found =
+      session.row<int64_t>("select going_since from removal_marks where digest = $1", {digest});
+  return found ? std::optional(std::get<0>(*found)) : std::nullopt;
+}
+
+}  // namespace
+
+int64_t RemovalMarks::times() const {
+  return database_.transact(Access::statement,
+                            [](Session& session) { return counter_in(session, times_marked); });
+}
+
+void RemovalMarks::require_none(Session& session, int64_t times, const std::vector<std::string>& digests) {
+  if (counter_in(session, times_marked) != times) throw LookAgain();
+  if (has_marks(session))
+    for (const auto& digest : digests)
+      if (mark_of(session, digest)) throw LookAgain();
+  count_in(session, times_published);
+}
+
+void RemovalMarks::keep(const std::function<std::vector<std::string>()>& needed) {
+  if (!database_.row<int64_t>("select 1 from removal_marks limit 1")) return;
+  const auto digests = needed();
+  for (int pauses = 0; pauses < 50; ++pauses) {
+    const bool kept = database_.write([&](Session& session) {
+      const int64_t alive = seconds_of(std::chrono::system_clock::now()) - longest_network_removal;
+      std::vector<const std::string*> marked;
+      for (const auto& digest : digests) {
+        const auto since = mark_of(session, digest);
+        if (since && *since > alive) return false;
+        if (since) marked.push_back(&digest);
+      }
+      for (const auto* digest : marked) session.run("delete from removal_marks where digest = $1", {*digest});
+      return true;
+    });
+    if (kept) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  fail(ErrorKind::unavailable, "something that this needs is being removed just now");
+}
+
+int64_t RemovalMarks::publications() const {
+  return database_.transact(Access::statement,
+                            [](Session& session) { return counter_in(session, times_published); });
+}
+
+bool RemovalMarks::is_of(Session& session, int64_t publications) {
+  return counter_in(session, times_published) == publications;
+}
+
+bool RemovalMarks::mark(const std::vector<std::string>& digests, int64_t publications) {
+  return database_.write([&](Session& session) {
+    if (!is_of(session, publications)) return false;
+    session.run("delete from removal_marks where going_since = 0");
+    for (size_t first = 0; first < digests.size(); first += marked_at_once) {
+      const size_t end = std::min(first + marked_at_once, digests.size());
+      std::string sql = "insert into removal_marks (digest, going_since) values ";
+      Values values;
+      for (size_t i = first; i < end; ++i) {
+        values.emplace_back(std::string_view(digests[i]));
+        sql += fmt::format("{}(${}, 0)", i == first ? "" : ", ", values.size());
+      }
+      session.run(sql + " on conflict (digest) do nothing", values);
+    }
+    count_in(session, times_marked);
+    return true;
+  });
+}
+
+void RemovalMarks::clear() {
+  database_.write([](Session& session) { session.run("delete from removal_marks where going_since = 0"); });
+}
+
+bool RemovalMarks::remove(const std::string& digest, bool is_shared, Time now,
+                          const std::function<void()>& remove) {
+  const auto take = [&](Session& session) {
+    return session.run("delete from removal_marks where digest = $1", {digest}) == 1;
+  };
+  if (!is_shared)
+    return database_.write([&](Session& session) {
+      if (!take(session)) return false;
+      remove();
+      return true;
+    });
+  const bool begun = database_.write([&](Session& session) {
+    return session.run("update removal_marks set going_since = $2 where digest = $1",
+                       {digest, seconds_of(now)}) == 1;
+  });
+  if (!begun) return false;
+  remove();
+  return database_.write(take);
+}
+
+}  // namespace flox::server

@@ -1,0 +1,112 @@
+#include "server/records/retention.h"
+
+#include <gmock/gmock.h>
+
+#include "server/records/environments.h"
+#include "server/records/holdings.h"
+#include "server/records/removal_marks.h"
+#include "server/testing/records.h"
+
+namespace flox::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class RetentionTest : public RecordsTest {
+ protected:
+  void publish(const std::string& version, const std::string& published_at = "2026-01-01T00:00:00Z",
+               std::optional<std::string> yanked = {}) {
+    catalog::PackageBuild made = build("web", version, "", version.back());
+    made.published_at = published_at;
+    made.yanked = std::move(yanked);
+    records_.add(made);
+  }
+  void push(const std::string& manifest, const std::string& pushed_at = "2026-01-01T00:00:00Z") {
+    Generation generation{.number = 0, .manifest = manifest, .lock = {}, .pushed_at = pushed_at};
+    generation.lock.manifest = nlohmann::json::object();
+    environments_.push("acme", "env", generation);
+  }
+  std::vector<std::string> versions(const std::vector<catalog::PackageBuild>& builds) {
+    std::vector<std::string> result;
+    for (const auto& one : builds) result.push_back(one.version);
+    return result;
+  }
+  std::vector<int64_t> generations(const RetentionPlan& plan) {
+    std::vector<int64_t> result;
+    for (const auto& one : plan.generations) result.push_back(one.number);
+    return result;
+  }
+  RetentionPlan plan() { return retention_.plan(std::nullopt); }
+
+  EnvironmentRecords environments_{*database_};
+  Retention retention_{*database_};
+};
+
+TEST_F(RetentionTest, without_a_rule_everything_stays) {
+  for (const char* version : {"1.1", "1.2", "1.3"}) publish(version);
+  push("a");
+  push("b");
+  EXPECT_THAT(plan().builds, IsEmpty());
+  EXPECT_THAT(plan().generations, IsEmpty());
+}
+
+TEST_F(RetentionTest, the_newest_versions_stay_and_what_is_young_and_what_a_generation_needs) {
+  for (const char* version : {"1.1", "1.2", "1.4", "1.5"}) publish(version);
+  publish("1.3", "2200-01-01T00:00:00Z");
+  push("needs /nix/store/" + std::string(32, '2') + "-web");
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 30});
+  const RetentionPlan now = plan();
+  EXPECT_THAT(versions(now.builds), UnorderedElementsAre("1.1", "1.4"));
+  ASSERT_TRUE(retention_.apply(now));
+  EXPECT_THAT(versions(records_.builds("web")), ElementsAre("1.5", "1.3", "1.2"));
+}
+
+TEST_F(RetentionTest, a_version_goes_with_the_last_generation_that_needs_it) {
+  publish("1.1");
+  publish("1.2");
+  push("needs /nix/store/" + std::string(32, '1') + "-web");
+  push("needs nothing");
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 1, .days = 0});
+  const RetentionPlan now = plan();
+  EXPECT_THAT(generations(now), ElementsAre(1));
+  EXPECT_THAT(versions(now.builds), ElementsAre("1.1"));
+  ASSERT_TRUE(retention_.apply(now));
+  EXPECT_FALSE(environments_.find("acme", "env", 1));
+  EXPECT_EQ(environments_.find("acme", "env", {})->number, 2);
+}
+
+TEST_F(RetentionTest, yanked_versions_do_not_count_and_something_is_always_left) {
+  publish("1.1");
+  publish("1.2", "2026-01-01T00:00:00Z", "it breaks");
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  EXPECT_THAT(versions(plan().builds), ElementsAre("1.2"));
+  records_.yank("web", "1.1", "it breaks, too");
+  EXPECT_THAT(versions(plan().builds), ElementsAre("1.1"));
+}
+
+TEST_F(RetentionTest, an_owners_rule_goes_before_the_catalogs) {
+  publish("1.1");
+  publish("1.2");
+  Holdings(*database_).put(Kind::package, "web", {.owner = "acme", .is_private = false, .since = "s"});
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  retention_.set_rule("acme", RetentionRule{.versions = 5, .generations = 0, .days = 0});
+  EXPECT_THAT(plan().builds, IsEmpty());
+  retention_.set_rule("acme", std::nullopt);
+  EXPECT_THAT(versions(plan().builds), ElementsAre("1.1"));
+  EXPECT_THAT(retention_.plan("beta").builds, IsEmpty());
+}
+
+TEST_F(RetentionTest, a_plan_counts_only_as_long_as_nothing_is_published) {
+  publish("1.1");
+  publish("1.2");
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  const RetentionPlan now = plan();
+  database_->write([](Session& session) { RemovalMarks::require_none(session, 0, {}); });
+  EXPECT_FALSE(retention_.apply(now));
+  EXPECT_EQ(records_.builds("web").size(), 2u);
+}
+
+}  // namespace
+}  // namespace flox::server

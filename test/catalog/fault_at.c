@@ -1,0 +1,110 @@
+// Loaded into flox-catalog (LD_PRELOAD): at one chosen call of the system that reads or writes a file or answers a
+// client, the process is killed, or the call fails. Which one stands in the file FAULT_AT, which is shared memory:
+// three numbers of 64 bits: how many calls there were, at which to act (0: never), what to do (0: kill, 1: fail).
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct control {
+  int64_t calls, at, action;
+};
+static struct control* shared;
+
+__attribute__((constructor)) static void begin(void) {
+  const char* file = getenv("FAULT_AT");
+  const int fd = file == NULL ? -1 : open(file, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return;
+  void* memory = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory != MAP_FAILED) shared = memory;
+}
+
+// Whether this call is to fail, with errno set.
+static int fails(int error) {
+  if (shared == NULL || __atomic_load_n(&shared->at, __ATOMIC_SEQ_CST) == 0) return 0;
+  if (__atomic_add_fetch(&shared->calls, 1, __ATOMIC_SEQ_CST) != shared->at) return 0;
+  if (shared->action == 0) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+  }
+  errno = error;
+  return 1;
+}
+
+// Files fail as a full or broken disk does, sockets as if the client had gone; what wakes threads does not.
+static int fails_on(int fd, int error) {
+  struct stat status;
+  const int before = errno;
+  if (shared == NULL || shared->at == 0 || fstat(fd, &status) != 0) return 0;
+  errno = before;
+  if (S_ISSOCK(status.st_mode)) return fails(ECONNRESET);
+  return (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) && fails(error);
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define WRAP(result, name, parameters, arguments, when) \
+  result name parameters {                              \
+    static __typeof__(&name) real;                      \
+    if (real == NULL) real = REAL(name);                \
+    return (when) ? -1 : real arguments;                \
+  }
+
+WRAP(ssize_t, write, (int fd, const void* data, size_t size), (fd, data, size), fails_on(fd, ENOSPC))
+WRAP(ssize_t, writev, (int fd, const struct iovec* parts, int count), (fd, parts, count), fails_on(fd, ENOSPC))
+WRAP(ssize_t, pwrite, (int fd, const void* data, size_t size, off_t at), (fd, data, size, at), fails_on(fd, ENOSPC))
+WRAP(ssize_t, pwrite64, (int fd, const void* data, size_t size, off64_t at), (fd, data, size, at), fails_on(fd, ENOSPC))
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr* message, int flags), (fd, message, flags), fails_on(fd, EIO))
+WRAP(ssize_t, send, (int fd, const void* data, size_t size, int flags), (fd, data, size, flags), fails_on(fd, EIO))
+WRAP(int, fsync, (int fd), (fd), fails_on(fd, EIO))
+WRAP(int, fdatasync, (int fd), (fd), fails_on(fd, EIO))
+WRAP(int, ftruncate, (int fd, off_t size), (fd, size), fails_on(fd, EIO))
+WRAP(int, ftruncate64, (int fd, off64_t size), (fd, size), fails_on(fd, EIO))
+WRAP(int, flock, (int fd, int operation), (fd, operation), fails_on(fd, EIO))
+WRAP(int, rename, (const char* from, const char* to), (from, to), fails(EIO))
+WRAP(int, renameat, (int a, const char* from, int b, const char* to), (a, from, b, to), fails(EIO))
+WRAP(int, renameat2, (int a, const char* from, int b, const char* to, unsigned flags), (a, from, b, to, flags), fails(EIO))
+WRAP(int, unlink, (const char* path), (path), fails(EIO))
+WRAP(int, unlinkat, (int fd, const char* path, int flags), (fd, path, flags), fails(EIO))
+
+// Those that may have a mode.
+#define WRAP_OPEN(name, before, pass)                            \
+  int name before {                                              \
+    static __typeof__(&name) real;                               \
+    if (real == NULL) real = REAL(name);                         \
+    mode_t mode = 0;                                             \
+    if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) { \
+      va_list rest;                                              \
+      va_start(rest, flags);                                     \
+      mode = va_arg(rest, mode_t);                               \
+      va_end(rest);                                              \
+    }                                                            \
+    return fails(EMFILE) ? -1 : real pass;                       \
+  }
+WRAP_OPEN(open, (const char* path, int flags, ...), (path, flags, mode))
+WRAP_OPEN(open64, (const char* path, int flags, ...), (path, flags, mode))
+WRAP_OPEN(openat, (int fd, const char* path, int flags, ...), (fd, path, flags, mode))
+WRAP_OPEN(openat64, (int fd, const char* path, int flags, ...), (fd, path, flags, mode))
+
+// openat2, which has no function of its own.
+long syscall(long number, ...) {
+  static long (*real)(long, ...);
+  if (real == NULL) real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+  va_list rest;
+  va_start(rest, number);
+  const long a = va_arg(rest, long), b = va_arg(rest, long), c = va_arg(rest, long), d = va_arg(rest, long), e = va_arg(rest, long),
+             f = va_arg(rest, long);
+  va_end(rest);
+  return number == SYS_openat2 && fails(EMFILE) ? -1 : real(number, a, b, c, d, e, f);
+}
