@@ -46,18 +46,23 @@ ServerResponse ready(ApiContext& context) {
   return response;
 }
 
-// Without the database there are metrics, too: they say what is away.
+// Without the database there are metrics, too: they say what is away, and of the rest what it said last.
 ServerResponse metrics(ApiContext& context) {
-  if (is_database_ready(context)) context.metrics.builds.Set(static_cast<double>(context.records.count()));
+  is_database_ready(context);
   are_files_ready(context);
   context.metrics.store_bytes.Set(static_cast<double>(context.cache.used()));
   context.metrics.audit_failures.Set(static_cast<double>(context.accounts.audit.failures()));
   const auto unix_seconds = [](std::optional<trust::Time> time) {
     return time ? static_cast<double>(time->time_since_epoch().count()) : 0;
   };
-  const auto expiry = context.trust.first_expiry();
-  context.metrics.root_expires.Set(unix_seconds(expiry.root));
-  context.metrics.targets_expires.Set(unix_seconds(expiry.targets));
+  try {
+    context.metrics.builds.Set(static_cast<double>(context.records.count()));
+    const auto expiry = context.trust.first_expiry();
+    context.metrics.root_expires.Set(unix_seconds(expiry.root));
+    context.metrics.targets_expires.Set(unix_seconds(expiry.targets));
+  } catch (const Error& error) {
+    log::debug("metrics: {}", error.what());
+  }
   return {.content_type = MetricsPage::content_type,
           .body = context.metrics.page.text() + context.options.further_metrics(),
           .headers = of_this_moment};

@@ -100,6 +100,11 @@ void CacheFiles::forget(uint64_t bytes) noexcept {
   }
 }
 
+void CacheFiles::remove_file(const std::string& name) const {
+  store_.remove(name);
+  hot_.forget(name);
+}
+
 std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
   if (const auto nar = nix::NarFileName::parse(name))
     return std::make_shared<NarUpload>(*this, upload_name(), std::string(nar->compression));
@@ -431,8 +436,7 @@ size_t CacheFiles::remove_orphans(Clock::time_point now,
   for (const auto& name : orphans(before)) {
     // Its narinfo may have come since: whoever publishes it has used it.
     const auto status = store_.status(name);
-    if (!nars_.remove_unnamed(name, before, now, store_.is_shared(), [&] { store_.remove(name); })) continue;
-    hot_.forget(name);
+    if (!nars_.remove_unnamed(name, before, now, store_.is_shared(), [&] { remove_file(name); })) continue;
     if (told) told(name);
     if (status) forget(status->size);
     ++removed;

@@ -100,6 +100,8 @@ class CacheFiles {
     uint64_t size = 0;
     std::optional<nix::NarInfo> narinfo;
   };
+  // Also out of what is kept in memory.
+  void remove_file(const std::string& name) const;
   std::vector<Known> known(const std::vector<std::string>& digests) const;
   std::vector<std::optional<nix::NarInfo>> narinfos(const std::vector<nix::StorePath>& paths) const;
   void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);

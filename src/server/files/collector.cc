@@ -109,7 +109,7 @@ void Collector::keep_what_came() {
 void Collector::remove_nar(const std::string& name, Collected& collected) {
   const auto status = cache_.store_.status(name);
   const bool is_gone = cache_.nars_.remove_unnamed(name, before_, now_, cache_.store_.is_shared(),
-                                                   [&] { cache_.store_.remove(name); });
+                                                   [&] { cache_.remove_file(name); });
   if (!is_gone || !status) return;
   cache_.forget(status->size);
   removed_(name);
@@ -122,7 +122,7 @@ void Collector::remove(const std::vector<std::string>& digests, Collected& colle
     const auto path = paths_.find(digest);
     const std::string name = nix::narinfo_name(digest);
     if (!cache_.nars_.marks().remove(digest, cache_.store_.is_shared(), now_,
-                                     [&] { cache_.store_.remove(name); }))
+                                     [&] { cache_.remove_file(name); }))
       continue;  // somebody needs it now
     cache_.forget(path->second.size);
     removed_(name);

@@ -61,7 +61,7 @@ class Planner {
   bool is_wanted(const std::string& owner) const { return !owner_ || *owner_ == owner; }
   // Times of records are texts that sort as they are.
   bool is_old(const std::string& time, const RetentionRule& rule) const {
-    return time < rfc3339(now_ - rule.days * seconds_of_day);
+    return rule.days == 0 || time < rfc3339(now_ - rule.days * seconds_of_day);
   }
 
   // Which go; what the others need is kept in mind.
