@@ -51,7 +51,7 @@ says "flox store: no command given"
 ends 2 flox kube
 says "flox kube: no command given"
 ends 2 flox-catalog serve
-says "flox-catalog: unexpected argument 'serve'"
+says "flox-catalog: unknown command 'serve'"
 
 step "nothing is done"
 [ -z "$(ls -A "$FLOX_ROOT")" ] || die "a store was made: $(ls -A "$FLOX_ROOT")"
