@@ -43,6 +43,9 @@ void tell(const std::string& owner, const MirrorResult& result) {
       trust::time_text(result.expires));
   if (result.gone > 0)
     log::warning("{} names of {} are not public there any more, and are gone here", result.gone, owner);
+  if (result.removed_generations > 0)
+    log::info("{} generations of {} are not there any more: rules of retention removed them",
+              result.removed_generations, owner);
   if (result.unsigned_generations > 0)
     log::warning("{} generations of {} are left out: it has not signed them", result.unsigned_generations,
                  owner);

@@ -8,6 +8,7 @@
 #include "base/data/json.h"
 #include "base/rfc3339.h"
 #include "catalog/choice.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/needed_paths.h"
 #include "server/records/removal_marks.h"
 #include "trust/names.h"
@@ -48,7 +49,10 @@ class Planner {
   RetentionPlan plan() {
     RetentionPlan plan;
     plan.publications = RemovalMarks(database_).publications();
-    database_.transact(Access::statement, [&](Session& session) { rules_ = rules_in(session); });
+    database_.read([&](Session& session) {
+      rules_ = rules_in(session);
+      mirrored_ = mirrored_owners(session);
+    });
     for (auto& [name, owner] :
          database_.rows<std::string, std::string>("select name, owner from holdings where kind = 'package'"))
       owners_[name] = std::move(owner);
@@ -120,7 +124,7 @@ class Planner {
     const auto holder = owners_.find(builds.front().name);
     const std::string owner = holder == owners_.end() ? std::string() : holder->second;
     const RetentionRule& rule = rule_of(rules_, owner);
-    if (is_wanted(owner) && rule.versions > 0) {
+    if (is_wanted(owner) && rule.versions > 0 && !mirrored_.contains(owner)) {
       const bool is_signed =
           std::ranges::any_of(builds, [](const auto& build) { return !build.owner.empty(); });
       std::ranges::sort(builds, catalog::goes_before);
@@ -153,6 +157,7 @@ class Planner {
   int64_t now_;
   Rules rules_;
   std::map<std::string, std::string> owners_;  // of packages
+  std::set<std::string> mirrored_;             // whose builds are another catalog's to remove
   Digests needed_;
 };
 
@@ -190,8 +195,10 @@ bool Retention::apply(const RetentionPlan& plan) {
                   {generation.owner, trust::environment_name(generation.name), generation.number});
     }
     for (const auto& build : plan.builds)
-      session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
-                  {build.name, build.version, build.system, build.variant});
+      session.run(
+          "delete from builds where name = $1 and version = $2 and system = $3 and variant = $4 and owner = "
+          "''",
+          {build.name, build.version, build.system, build.variant});
     return true;
   });
 }
