@@ -3,10 +3,9 @@
 
 #include <memory>
 
-#include "base/data/json.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
-#include "cli/catalog/retention_path.h"
+#include "cli/catalog/retention_rule.h"
 
 namespace flox::cli {
 namespace {
@@ -17,19 +16,6 @@ struct CatalogRetentionShowOptions {
   bool json = false;
 };
 
-std::string in_words(const nlohmann::json& rule) {
-  const auto count = [&](const char* key) {
-    const nlohmann::json& value = member(rule, key, "the catalog's answer");
-    return value.is_number_integer() ? value.get<int64_t>() : 0;
-  };
-  const auto kept = [&](const char* key) {
-    return count(key) == 0 ? fmt::format("all {}", key) : fmt::format("the newest {} {}", count(key), key);
-  };
-  std::string text = fmt::format("{}, {}", kept("versions"), kept("generations"));
-  if (count("days") > 0) text += fmt::format(", and all that is younger than {} days", count("days"));
-  return text;
-}
-
 void show_rule(const CatalogRetentionShowOptions& options) {
   const nlohmann::json answer =
       client_of(options.catalog)
@@ -38,12 +24,7 @@ void show_rule(const CatalogRetentionShowOptions& options) {
     fmt::print("{}\n", answer.dump(2));
     return;
   }
-  const auto& own = member(answer, "rule", "the catalog's answer");
-  const auto& otherwise = member(answer, "default", "the catalog's answer");
-  const auto& rule = own.is_null() ? otherwise : own;
-  fmt::print("{} keeps {}{}\n", options.owner.empty() ? "the catalog" : options.owner,
-             rule.is_null() ? "everything: there is no rule" : in_words(rule),
-             own.is_null() && !rule.is_null() && !options.owner.empty() ? " (the catalog's rule)" : "");
+  fmt::print("{}\n", rule_in_words(options.owner, answer));
 }
 
 }  // namespace

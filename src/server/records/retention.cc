@@ -1,5 +1,7 @@
 #include "server/records/retention.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -38,6 +40,11 @@ const RetentionRule& rule_of(const Rules& rules, const std::string& owner) {
   for (const std::string& name : {owner, std::string()})
     if (const auto found = rules.find(name); found != rules.end()) return found->second;
   return keeps_all;
+}
+
+std::string older_than_newest(int64_t count, const RetentionRule& rule) {
+  return fmt::format("older than the newest {}{}", count,
+                     rule.days > 0 ? fmt::format(" and than {} days", rule.days) : "");
 }
 
 // Makes a plan from what is recorded.
@@ -83,7 +90,10 @@ class Planner {
           !is_wanted(owner) || rule.generations == 0 || newer < rule.generations || !is_old(pushed_at, rule);
       ++newer;
       if (!stays) {
-        plan.generations.push_back({.owner = owner, .name = name, .number = number});
+        plan.generations.push_back({.owner = owner,
+                                    .name = name,
+                                    .number = number,
+                                    .why = older_than_newest(rule.generations, rule)});
         continue;
       }
       const auto texts = database_.row<std::string, std::string>(
@@ -146,8 +156,14 @@ class Planner {
         kept.insert(first->version);
       }
       for (auto& build : builds)
-        if (!kept.contains(build.version))
-          (build.owner.empty() ? plan.builds : plan.signed_builds).push_back(std::move(build));
+        if (!kept.contains(build.version)) {
+          const bool is_given_up = is_signed && build.owner.empty();
+          std::string why = is_given_up    ? "its owner has taken it back"
+                            : build.yanked ? "yanked"
+                                           : older_than_newest(rule.versions, rule);
+          (build.owner.empty() ? plan.builds : plan.signed_builds)
+              .push_back({std::move(build), std::move(why)});
+        }
     }
     builds.clear();
   }

@@ -1,0 +1,40 @@
+#include "cli/catalog/retention_rule.h"
+
+#include <fmt/format.h>
+
+#include "base/data/json.h"
+
+namespace flox::cli {
+namespace {
+
+constexpr const char* answer_name = "the catalog's answer";
+
+std::string in_words(const nlohmann::json& rule) {
+  const auto count = [&](const char* key) {
+    const nlohmann::json& value = member(rule, key, answer_name);
+    return value.is_number_integer() ? value.get<int64_t>() : 0;
+  };
+  const auto kept = [&](const char* key) {
+    return count(key) == 0 ? fmt::format("all {}", key) : fmt::format("the newest {} {}", count(key), key);
+  };
+  std::string text = fmt::format("{}, {}", kept("versions"), kept("generations"));
+  if (count("days") > 0) text += fmt::format(", and all that is younger than {} days", count("days"));
+  return text;
+}
+
+}  // namespace
+
+std::string retention_path(const std::string& owner) {
+  return owner.empty() ? "/api/v1/catalog/retention" : "/api/v1/owners/" + segment(owner) + "/retention";
+}
+
+std::string rule_in_words(const std::string& owner, const nlohmann::json& answer) {
+  const auto& own = member(answer, "rule", answer_name);
+  const auto& otherwise = member(answer, "default", answer_name);
+  const auto& rule = own.is_null() ? otherwise : own;
+  return fmt::format("{} keeps {}{}", owner.empty() ? "the catalog" : owner,
+                     rule.is_null() ? "everything: there is no rule" : in_words(rule),
+                     own.is_null() && !rule.is_null() && !owner.empty() ? " (the catalog's rule)" : "");
+}
+
+}  // namespace flox::cli
