@@ -66,6 +66,7 @@ at "$mirror" trusted_by_node
 step "nobody publishes for a mirrored owner"
 laptop uninstall -d "$dir/env" hello >"$dir/said" 2>&1
 refused "is mirrored here from another catalog" at "$mirror" laptop push -d "$dir/env" --owner acme
+refused "is mirrored here from another catalog" at "$mirror" laptop yank hello@1.2 --reason 'it loses messages'
 curl -s "$mirror/api/v1/trust/acme/root" >"$dir/root"
 equal "$(at "$mirror" ask PUT /api/v1/trust/acme/root -H "Authorization: Bearer $token" --data-binary "@$dir/root")" 409
 contains "$(answer .detail)" "is mirrored here from another catalog"
