@@ -36,6 +36,8 @@ Published upload(const store::LocalStore& store, PackageBuild build, const Publi
   });
 }
 
+namespace {
+
 Published publish_once(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   Published published = upload(store, std::move(build), with);
   in_context(what(published.build), [&] {
@@ -46,7 +48,10 @@ Published publish_once(const store::LocalStore& store, PackageBuild build, const
     else
       publish_joined(*with.signer, with.client, published.build, with.signed_copies);
   });
+  return published;
 }
+
+}  // namespace
 
 Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   try {

@@ -1,9 +1,10 @@
+#include "cli/store/commands.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "cli/catalog_access.h"
-#include "cli/store/commands.h"
 
 namespace flox::cli {
 

@@ -213,7 +213,7 @@ class Resolver {
       if (build.system != system) continue;
       if (build.yanked) {
         if (yanked.size() < most_told && constraint.admits(build.version))
-          yanked.push_back(fmt::format("{} ({})", build.version, *build.yanked));
+          yanked.push_back(fmt::format("{} ({})", build.version, *build.build().yanked));
         continue;
       }
       if (versions.size() < most_told && (versions.empty() || versions.back() != build.version))

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <atomic>
 #include <thread>
 #include <utility>
 
@@ -142,13 +141,15 @@ TEST_F(CollectorTest, a_removal_whose_transaction_fails_is_seen_by_who_publishes
 
 TEST_F(CollectorTest, who_publishes_and_who_collects_at_once_never_leave_a_record_without_its_files) {
   upload('0', "library");
-  std::atomic<bool> is_over = false;
-  std::thread collecting([&] {
-    while (!is_over) {
+  // With pauses in which a publication can end: without a time of grace, as here, it would be collected for
+  // ever.
+  std::jthread collecting([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       try {
         collect();
       } catch (const Error&) {  // somebody publishes all the time
       }
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
     }
   });
   for (int round = 0; round < 40; ++round) {
@@ -165,7 +166,7 @@ TEST_F(CollectorTest, who_publishes_and_who_collects_at_once_never_leave_a_recor
       }
     }
   }
-  is_over = true;
+  collecting.request_stop();
   collecting.join();
   for (const auto& one : records_.builds("web"))
     for (const auto& [output, path] : one.outputs)

@@ -26,7 +26,8 @@ class PackageIndexTest : public RecordsTest {
                                  const std::set<std::string>& hidden = {}, size_t first = 0,
                                  size_t most = 100) {
     std::vector<std::string> names;
-    const FoundPackages part = records_.search(term, system, hidden, first, most);
+    const FoundPackages part =
+        records_.search(term, system, hidden, {.after = {}, .skip = first, .most = most});
     total_ = part.total;
     for (const auto& one : part.builds) names.push_back(one.name + " " + one.version);
     return names;
@@ -55,6 +56,29 @@ TEST_F(PackageIndexTest, finds_a_package_by_what_its_newest_build_says_of_it) {
   EXPECT_THAT(found("0%n"), ElementsAre());
   EXPECT_THAT(found("w_b"), ElementsAre());
   EXPECT_THAT(found("!"), ElementsAre());
+}
+
+TEST_F(PackageIndexTest, goes_on_after_a_name_and_says_whether_more_follow) {
+  for (const char* name : {"a", "b", "c"}) add(name, "1.0", "a server");
+  FoundPackages part = records_.search("server", "", {}, {.after = {}, .skip = 0, .most = 2});
+  EXPECT_EQ(part.builds.back().name, "b");
+  EXPECT_TRUE(part.has_more);
+  part = records_.search("server", "", {}, {.after = "b", .skip = 0, .most = 2});
+  ASSERT_EQ(part.builds.size(), 1U);
+  EXPECT_EQ(part.builds.front().name, "c");
+  EXPECT_FALSE(part.has_more);
+  EXPECT_EQ(part.total, 3U);
+}
+
+TEST_F(PackageIndexTest, takes_a_yanked_build_only_if_there_is_no_other) {
+  add("web", "1.0", "a server");
+  add("web", "1.1", "a server");
+  records_.yank("web", "1.1", "it loses data", {});
+  EXPECT_THAT(found("server"), ElementsAre("web 1.0"));
+  records_.yank("web", "1.0", "it, too", {});
+  EXPECT_THAT(found("server"), ElementsAre("web 1.1"));
+  records_.yank("web", "1.0", std::nullopt, {});
+  EXPECT_THAT(found("server"), ElementsAre("web 1.0"));
 }
 
 TEST_F(PackageIndexTest, gives_a_part_of_what_it_finds_without_what_is_hidden) {
