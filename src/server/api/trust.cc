@@ -235,6 +235,7 @@ SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
 SignedBuilds TrustService::check_yank(const std::string& owner, const std::string& package,
                                       const std::string& version, const std::optional<std::string>& reason,
                                       const std::string& name_file) const {
+  refuse_mirrored(owner);
   const auto file = check_name_file(owner, trust::package_name(package), name_file);
   for (const auto& [path, target] : file.content.targets)
     if (path.starts_with(version + "/") && target.yanked != reason)
@@ -244,6 +245,7 @@ SignedBuilds TrustService::check_yank(const std::string& owner, const std::strin
 
 SignedBuilds TrustService::check_removal(const std::string& owner, const std::string& package,
                                          const std::string& name_file) const {
+  refuse_mirrored(owner);
   return signed_builds(check_name_file(owner, trust::package_name(package), name_file).content, name_file);
 }
 
