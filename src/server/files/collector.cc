@@ -111,7 +111,6 @@ void Collector::remove_nar(const std::string& name, Collected& collected) {
   const bool is_gone = cache_.nars_.remove_unnamed(name, before_, now_, cache_.store_.is_shared(),
                                                    [&] { cache_.remove_file(name); });
   if (!is_gone || !status) return;
-  cache_.hot_.forget(name);
   cache_.forget(status->size);
   removed_(name);
   ++collected.nars;
@@ -125,7 +124,6 @@ void Collector::remove(const std::vector<std::string>& digests, Collected& colle
     if (!cache_.nars_.marks().remove(digest, cache_.store_.is_shared(), now_,
                                      [&] { cache_.remove_file(name); }))
       continue;  // somebody needs it now
-    cache_.hot_.forget(name);
     cache_.forget(path->second.size);
     removed_(name);
     ++collected.paths;
