@@ -63,6 +63,14 @@ contains "$(mirrored acme)" "2 packages, 0 generations and 2 store paths"
 equal "$(curl -s "$mirror/api/v1/catalog/packages/hello" | jq -r '.items[0].version')" 1.2
 at "$mirror" trusted_by_node
 
+step "a version that is yanked is so there"
+laptop yank hello@1.2 --reason 'it loses messages' >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+mirrored acme >"$dir/said"
+equal "$(curl -s "$mirror/api/v1/catalog/packages/hello" | jq -r '.items[0] | .version + " " + .yanked')" "1.2 it loses messages"
+laptop yank hello@1.2 --undo >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+mirrored acme >"$dir/said"
+equal "$(curl -s "$mirror/api/v1/catalog/packages/hello" | jq -r '.items[0].yanked')" null
+
 step "nobody publishes for a mirrored owner"
 laptop uninstall -d "$dir/env" hello >"$dir/said" 2>&1
 refused "is mirrored here from another catalog" at "$mirror" laptop push -d "$dir/env" --owner acme
@@ -136,11 +144,26 @@ at "$mirror" trusted_by_node
 stop_second
 start_mirror "$dir/mirrored" "${at_mirror[@]}"
 
+step "a new mirror takes what retention has left, and of a yank the owner's word, not the catalog's"
+laptop catalog retention set acme --generations 1 2>"$dir/said"
+contains "$(laptop catalog retention apply acme)" "removed acme/web:1"
+sqlite3 "$data/catalog.sqlite" "update builds set record = json_set(record, '$.yanked', 'made up') where name = 'hello'"
+equal "$(curl -s "$url/api/v1/catalog/packages/hello" | jq -r '.items[0].yanked')" "made up"
+flox-catalog mirror "$url" acme --data "$dir/later" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/later-state" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+stop_second
+start_mirror "$dir/later"
+equal "$(curl -s "$mirror/api/v1/catalog/packages/hello" | jq -r '[.items[].yanked // empty] | length')" 0
+equal "$(at "$mirror" ask GET '/api/v1/environments/acme/web?generation=1')" 404
+at "$mirror" trusted_by_node
+sqlite3 "$data/catalog.sqlite" "update builds set record = json_remove(record, '$.yanked') where name = 'hello'"
+stop_second
+start_mirror "$dir/mirrored" "${at_mirror[@]}"
+
 step "what retention has removed is left out, and what is mirrored stays until retention here removes it"
 laptop push -d "$dir/env" --owner acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 retention() { env FLOX_CATALOG_URL="$1" FLOX_CATALOG_TOKEN="$token" flox catalog retention "${@:2}"; }
 retention "$url" set acme --generations 1 2>"$dir/said"
-contains "$(retention "$url" apply acme 2>&1)" "removed acme/web:1"
+contains "$(retention "$url" apply acme 2>&1)" "removed acme/web:2"
 mirrored acme >"$dir/said"
 at "$mirror" trusted_by_node :1
 at "$mirror" trusted_by_node :3

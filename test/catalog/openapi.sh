@@ -66,7 +66,9 @@ step "the cache"
 make_path 0
 narinfo key-1 >"$dir/narinfo"
 equal "$(put $digest.narinfo "$dir/narinfo")" 201
-for file in nix-cache-info $digest.narinfo "$nar"; do equal "$(curl -sL -o "$dir/answer" -w '%{http_code}' "$url/cache/$file")" 200; done
+for file in nix-cache-info $digest.narinfo "$nar"; do
+  for how in -L -LI; do equal "$(curl -s $how -o "$dir/answer" -w '%{http_code}' "$url/cache/$file")" 200; done
+done
 call 404 GET /cache/$(printf 1%.0s {1..32}).narinfo
 call 400 PUT /cache/what -T "$dir/nar"
 equal "$(ask PUT "/cache/$nar" -T "$dir/nar")" 403
@@ -87,6 +89,28 @@ call 404 GET /api/v1/catalog/packages/wep
 equal "$(flox show web --json | jq length)" 3
 call_json 200 POST /api/v1/catalog/resolve '{"items":[{"name":"toplevel","descriptors":[{"install_id":"web","attr_path":"web","systems":["x86_64-linux","aarch64-linux"]},{"attr_path":"wep","systems":["x86_64-linux"]}]}]}'
 call_json 400 POST /api/v1/catalog/resolve '{"items":1}'
+
+step "a yanked version, and what is said of it to those who resolve"
+yank() { call_json "$1" POST "/api/v1/catalog/packages/$2/versions/$3/yank" "$4"; }
+yank 200 web 2.0 '{"reason":"it loses messages"}'
+equal "$(answer '[.name, .version, .yanked] | join(" ")')" "web 2.0 it loses messages"
+call 200 GET '/api/v1/catalog/packages/web'
+equal "$(answer '[.items[].yanked] | @json')" '["it loses messages",null,null]'
+call 200 GET '/api/v1/catalog/search?search_term=web'
+equal "$(answer '.items[0].version')" 1.1
+resolved() { call_json 200 POST /api/v1/catalog/resolve "{\"items\":[{\"descriptors\":[{\"attr_path\":\"web\",\"version\":\"$1\",\"systems\":[\"x86_64-linux\"]}]}]}"; }
+resolved 2.0
+equal "$(answer '.items[0] | .page.complete, .page.packages[0].version, (.messages[] | .level, .type, .message)' | xargs)" "true 2.0 warning yanked it loses messages"
+resolved '>=2.0'
+equal "$(answer '.items[0] | .page.complete, (.messages[] | .level, .type)' | xargs)" "false error version_yanked"
+yank 400 web 2.0 '{"reason":""}'
+yank 400 web 2.0 '{}'
+yank 404 web 9 '{"reason":"x"}'
+yank 404 wep 2.0 '{"reason":"x"}'
+equal "$(ask POST /api/v1/catalog/packages/web/versions/2.0/yank -d '{"reason":"x"}')" 403
+call_json 400 POST /api/v1/catalog/packages/web/builds "$(build 3.0 | jq -c '.yanked = "from the start"')"
+yank 200 web 2.0 '{"reason":null}'
+equal "$(answer .yanked)" null
 
 step "environments; a push upon what is not the latest any more is refused"
 lock='{"lockfile-version":1,"manifest":{},"packages":[]}'
@@ -166,6 +190,58 @@ call 200 GET "/api/v1/attestations/$digest?key=key-1"
 call 404 GET "/api/v1/attestations/$digest?key=key-2"
 call_json 200 POST /api/v1/attestations "{\"digests\":[\"$digest\"]}"
 call_json 400 POST /api/v1/attestations '{"digests":["x"]}'
+
+step "what an owner has signed: yanked, and removed as its rule has it"
+export FLOX_ROOT=$dir/laptop FLOX_OWNER=acme FLOX_SIGNING_PRIVATE_KEY=$dir/key-1 FLOX_TRUSTED_KEYS=$key
+for version in 1.0 1.1 1.2; do
+  echo "signed $version" >"$dir/content"
+  flox publish --store-path "$(flox store add --name "signed-$version" "$dir/content")" --name signed --version $version >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+done
+flox yank signed@1.2 --reason 'it loses messages' 2>"$dir/said"
+flox yank signed@1.2 --undo 2>"$dir/said"
+yank 403 signed 1.2 '{"reason":"nobody has signed this"}'
+call_json 200 POST /api/v1/catalog/resolve '{"items":[{"descriptors":[{"attr_path":"signed","systems":["x86_64-linux","aarch64-linux"]}]}]}'
+equal "$(answer '.evidence | keys[]')" packages/signed
+retention() { call_json "$1" POST "/api/v1/$2/retention" "{\"rule\":$3}"; }
+for of in owners/acme catalog; do
+  call 200 GET "/api/v1/$of/retention"
+  equal "$(answer '[.rule, .default] | @json')" '[null,null]'
+done
+retention 200 owners/acme '{"versions":1,"generations":0,"days":0}'
+retention 200 catalog '{"versions":1,"generations":1,"days":0}'
+retention 400 catalog '{"versions":-1,"generations":0,"days":0}'
+retention 400 owners/acme '{"versions":1}'
+retention 404 owners/nobody null
+contains "$(flox catalog retention show acme)" 1
+tag=$(curl -s -D - -o /dev/null -H "Authorization: Bearer $token" "$url/api/v1/owners/acme/retention" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
+call 304 GET /api/v1/owners/acme/retention -H "If-None-Match: $tag"
+for path in owners/acme/retention catalog/retention; do equal "$(ask GET "/api/v1/$path")" 403; done
+call_json 200 POST /api/v1/owners/acme/retention/apply '{"dry_run":true}'
+equal "$(answer '[.to_sign[] | .package, (.build | split("/")[0]), .owner] | join(" ")')" "signed 1.1 acme signed 1.0 acme"
+removals() { call_json "$1" POST /api/v1/owners/acme/packages/signed/removals "$2"; }
+removals 409 '{"builds":["1.2/x86_64-linux/any"],"name_file":"{}"}'
+removals 400 '{"builds":[7],"name_file":""}'
+removals 400 '{"builds":[]}'
+flox catalog retention apply acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+equal "$(flox show signed --json | jq -r '[.[].version] | join(" ")')" 1.2
+
+step "what the rules of the catalog let go, and the garbage that is left"
+call_json 200 POST /api/v1/catalog/retention/apply '{"dry_run":true}'
+equal "$(answer '[.dry_run, (.generations | length), (.builds | length), (.to_sign | length)] | @json')" '[true,0,0,0]'
+retention 200 owners/acme null
+call_json 200 POST /api/v1/catalog/retention/apply '{"dry_run":true}'
+equal "$(answer '.generations[] | "\(.environment)@\(.generation)"')" acme/web@1
+flox catalog retention apply >"$dir/said"
+call 404 GET '/api/v1/environments/acme/web?generation=1'
+call_json 400 POST /api/v1/catalog/retention/apply '{"dry_run":1}'
+call_json 200 POST /api/v1/catalog/gc '{"dry_run":true}'
+equal "$(answer .paths)" 0
+[ "$(answer .kept_young_paths)" -gt 0 ] || die "nothing is young: $(cat "$dir/answer")"
+flox catalog gc --grace 0 >"$dir/said"
+call_json 200 POST /api/v1/catalog/gc '{"dry_run":true,"grace_hours":0}'
+equal "$(answer '[.dry_run, .paths, .kept_young_paths] | @json')" '[true,0,0]'
+call_json 400 POST /api/v1/catalog/gc '{"dry_run":false,"grace_hours":9000}'
+equal "$(ask POST /api/v1/catalog/gc -d '{"dry_run":true}')" 403
 
 step "no answer was another than the document has it, and every operation of it was called"
 equal "$(jq -r '.wrong[]' "$dir/report")" ""

@@ -40,7 +40,7 @@ BEFORE=$(files)
 step "installed by the DaemonSet"
 values=(-n flox-system --set-string "catalogUrl=$CLUSTER_CATALOG_URL" --set-string "trustedKey=$PUBLIC_KEY" --set-file "trustedRoot=$FLOX_TRUST_DIR/demo/root.json")
 chart() { in_net helm "$@" flox "$PROJECT/deploy/charts/flox" "${values[@]}"; }
-refused "image.digest pins the nodes' image" chart template
+refused "image.digest pins the image" chart template
 DIGEST=sha256:$(printf '%064d' 7)
 contains "$(chart template --set image.digest="$DIGEST")" "image: flox.dev/node@$DIGEST"
 values+=(--set image.allowTag=true)

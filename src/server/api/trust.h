@@ -66,7 +66,8 @@ class TrustService {
   // Whether what is published for the owner must be signed.
   bool has_root(const std::string& owner) const;
   // What a publisher has signed of a build or a generation, ready to be recorded with it. Throw Error:
-  // untrusted if a node would refuse it, invalid_input if it does not say what is published with it.
+  // untrusted if a node would refuse it, invalid_input if it does not say what is published with it, conflict
+  // if the owner is mirrored from another catalog.
   SignedBuilds check_build(const catalog::PackageBuild& build, const std::string& name_file) const;
   // The same of a package's version that is yanked for this reason, or no longer.
   SignedBuilds check_yank(const std::string& owner, const std::string& package, const std::string& version,

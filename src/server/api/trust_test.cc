@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "server/records/mirrored_owners.h"
 #include "server/testing/records.h"
 #include "trust/testing/owner.h"
 
@@ -294,6 +295,22 @@ TEST_F(TrustTest, the_online_key_is_made_once_and_is_its_owners_alone) {
   const std::string made = read_or_make_online_key(file).public_key().to_string();
   EXPECT_EQ(read_or_make_online_key(file).public_key().to_string(), made);
   EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(TrustTest, nobody_publishes_yanks_or_removes_for_an_owner_that_is_mirrored) {
+  write_mirrored(*database_, {.owner = "acme",
+                              .roots = {{1, owner_.root_text()}},
+                              .targets = {1, targets(1)},
+                              .names = {1, "{}"},
+                              .packages = {},
+                              .generations = {},
+                              .gone = {}});
+  const std::string file = name_file({owned("1.0")}, 1);
+  EXPECT_EQ(refusal([&] { trust_.check_build(owned("1.0"), file); }), ErrorKind::conflict);
+  EXPECT_EQ(refusal([&] { trust_.check_yank("acme", "web", "1.0", std::nullopt, file); }),
+            ErrorKind::conflict);
+  EXPECT_EQ(refusal([&] { trust_.check_removal("acme", "web", file); }), ErrorKind::conflict);
+  EXPECT_EQ(refusal([&] { push("one", 1); }), ErrorKind::conflict);
 }
 
 TEST_F(TrustTest, an_online_key_that_is_there_is_read_and_nothing_is_written_beside_it) {

@@ -66,6 +66,17 @@ TEST_F(CollectorTest, what_nothing_recorded_needs_goes_with_its_nar_and_what_ref
   EXPECT_EQ(collect().paths, 0u);
 }
 
+TEST_F(CollectorTest, what_has_gone_is_not_served_from_memory_either) {
+  const std::string nar = upload('0', "library").url;
+  const std::string narinfo = nix::narinfo_name(path('0'));
+  for (const auto& name : {nar, narinfo}) cache_.small_file(name, true);
+  ASSERT_NE(cache_.hot_file(narinfo), nullptr);
+  ASSERT_NE(cache_.hot_file(nar), nullptr);
+  collect();
+  EXPECT_EQ(cache_.hot_file(narinfo), nullptr);
+  EXPECT_EQ(cache_.hot_file(nar), nullptr);
+}
+
 TEST_F(CollectorTest, what_was_uploaded_lately_stays_with_all_that_it_refers_to) {
   upload('0', "library");
   upload('1', "program", {path('0')});

@@ -70,9 +70,9 @@ class Planner {
 
  private:
   bool is_wanted(const std::string& owner) const { return !owner_ || *owner_ == owner; }
-  // Times of records are texts that sort as they are.
+  // Times of records are texts that sort as they are. Of 0 days nothing is young, not what came this second.
   bool is_old(const std::string& time, const RetentionRule& rule) const {
-    return rule.days == 0 || time < rfc3339(now_ - rule.days * seconds_of_day);
+    return time <= rfc3339(now_ - rule.days * seconds_of_day);
   }
 
   // Which go; what the others need is kept in mind.

@@ -66,6 +66,19 @@ TEST_F(RetentionTest, the_newest_versions_stay_and_what_is_young_and_what_a_gene
   EXPECT_THAT(versions(records_.builds("web")), ElementsAre("1.5", "1.3", "1.2"));
 }
 
+TEST_F(RetentionTest, of_no_days_nothing_is_young_not_even_what_came_this_second) {
+  publish("1.1", "2026-01-01T00:00:00Z");
+  publish("1.2", "2026-01-01T00:00:00Z");
+  const auto second = [](int64_t after) {
+    return std::chrono::system_clock::from_time_t(1767225600 + after);  // 2026-01-01T00:00:00Z
+  };
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  EXPECT_THAT(versions(retention_.plan(std::nullopt, second(0)).builds), ElementsAre("1.1"));
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 1});
+  EXPECT_THAT(retention_.plan(std::nullopt, second(86399)).builds, IsEmpty());
+  EXPECT_THAT(versions(retention_.plan(std::nullopt, second(86400)).builds), ElementsAre("1.1"));
+}
+
 TEST_F(RetentionTest, a_version_goes_with_the_last_generation_that_needs_it) {
   publish("1.1");
   publish("1.2");

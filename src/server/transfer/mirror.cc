@@ -175,7 +175,7 @@ class OwnerMirror {
     for (catalog::PackageBuild& build : from_.client.show(package)) {
       const trust::PackageRecord record = catalog::record_of(build);
       if (!verified.file.targets.contains(record.target_path())) continue;
-      verified.of(record);
+      build.yanked = verified.of(record).yanked;
       build.owner = wish_.owner;
       listed.insert(record.target_path());
       for (const auto& [output, path] : build.outputs) {
@@ -218,19 +218,18 @@ class OwnerMirror {
   // lists. What hides an older one makes nobody take another in its place.
   bool read_generation(trust::Evidence evidence, const trust::Leaf& leaf, const std::string& environment,
                        int64_t number) {
+    const bool is_latest = static_cast<uint64_t>(number) == leaf.version;
     auto found = find_generation({.owner = wish_.owner, .name = environment, .generation = number});
     if (!found) return false;
     catalog::Pushed& pushed = *found;
     if (!pushed.evidence) {
       // From before the owner had a root.
-      if (static_cast<uint64_t>(number) == leaf.version) throw Moved();
+      if (is_latest) throw Moved();
       ++result_.unsigned_generations;
       return true;
     }
     evidence.name_file = pushed.evidence->name_file;
-    if (static_cast<uint64_t>(number) == leaf.version &&
-        to_hex(bytes_of(sha256(evidence.name_file))) != leaf.sha256)
-      throw Moved();
+    if (is_latest && to_hex(bytes_of(sha256(evidence.name_file))) != leaf.sha256) throw Moved();
     Generation generation{
         .number = number,
         .manifest = std::move(pushed.manifest),

@@ -2,7 +2,7 @@
 
 {{- /* The image by its digest, or by its tag if that is allowed. */ -}}
 {{- define "flox.image" -}}
-{{- if not (or .Values.image.digest .Values.image.allowTag) }}{{ fail "image.digest pins the nodes' image: flox node bundle --image prints it. For one that was imported on the nodes: --set image.allowTag=true" }}{{ end }}
+{{- if not (or .Values.image.digest .Values.image.allowTag) }}{{ fail "image.digest pins the image (of the nodes: flox node bundle --image prints it). For one that was imported on the nodes: --set image.allowTag=true" }}{{ end }}
 {{- if .Values.image.digest }}{{ regexReplaceAll ":[^:/]*$" .Values.image.name "" }}@{{ .Values.image.digest }}{{ else }}{{ .Values.image.name }}{{ end }}
 {{- end }}
 
