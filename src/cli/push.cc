@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/auth/catalog_options.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@ namespace {
 
 struct PushOptions {
   std::string directory = ".", owner, prepare;
+  CatalogOptions catalog;
   std::vector<std::string> metadata_keys, signed_files;
 };
 
@@ -39,9 +41,12 @@ void push(const PushOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   const catalog::EnvironmentName name{.owner = owner, .name = environment.name(), .generation = {}};
   catalog::check_environment_name(name.owner, name.name);
-  auto resolver = make_resolver();
+  const std::string url = url_of(options.catalog);
+  const Secret token = token_of(options.catalog);
+  const bool is_named = !options.catalog.url.empty() || !options.catalog.token_file.empty();
+  auto resolver = is_named ? make_resolver_of(url, token) : make_resolver();
   const env::Lockfile lock = environment.lock(*resolver, {.doing = "flox push"});
-  catalog::Client client(config.catalog_url, config.token());
+  catalog::Client client(url, token);
   const bool elsewhere = !options.prepare.empty() || !options.signed_files.empty();
   OwnerSigning signing(config, owner, options.metadata_keys, {}, client,
                        elsewhere ? OwnerSigning::Key::optional : OwnerSigning::Key::needed);
@@ -65,6 +70,7 @@ void add_push(CLI::App& app) {
   auto options = std::make_shared<PushOptions>();
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
+  add_catalog_options(*command, options->catalog);
   add_owner_options(*command, options->owner, options->metadata_keys);
   add_prepare_options(*command, options->prepare, options->signed_files);
   command->footer("Example:\n  flox push --owner acme");
