@@ -46,12 +46,12 @@ refused "what is to stay" as_operator flox catalog retention set acme --days 3
 
 step "a dry run says what would go, and changes nothing"
 as_operator flox catalog retention set --versions 1 --generations 1 2>"$dir/said"
-contains "$(cat "$dir/said")" "the catalog keeps the newest 1 versions, the newest 1 generations."
+contains "$(cat "$dir/said")" "the catalog keeps the newest version, the newest generation."
 contains "$(as_operator flox catalog retention show acme)" "(the catalog's rule)"
 as_operator flox catalog retention set acme --versions 2 2>"$dir/said"
 contains "$(cat "$dir/said")" "acme keeps the newest 2 versions, all generations."
 as_operator flox catalog retention set acme --none 2>"$dir/said"
-equal "$(cat "$dir/said")" "✔ acme keeps the newest 1 versions, the newest 1 generations (the catalog's rule)."
+equal "$(cat "$dir/said")" "✔ acme keeps the newest version, the newest generation (the catalog's rule)."
 as_operator flox catalog retention apply --dry-run >"$dir/plan"
 equal "$(sort "$dir/plan" | xargs)" "$(printf '%s\n' "would remove loose 1.1/$(uname -m)-linux/any: older than the newest 1" "would remove loose 1.2/$(uname -m)-linux/any: older than the newest 1" \
   "would sign and remove signed 1.0/$(uname -m)-linux/any: older than the newest 1" "would sign and remove signed 1.1/$(uname -m)-linux/any: older than the newest 1" "would sign and remove signed 1.2/$(uname -m)-linux/any: older than the newest 1" | sort | xargs)"
