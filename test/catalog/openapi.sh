@@ -212,7 +212,7 @@ retention 200 catalog '{"versions":1,"generations":1,"days":0}'
 retention 400 catalog '{"versions":-1,"generations":0,"days":0}'
 retention 400 owners/acme '{"versions":1}'
 retention 404 owners/nobody null
-contains "$(flox catalog retention show acme)" 1
+contains "$(flox catalog retention show acme)" "the newest version, all generations"
 tag=$(curl -s -D - -o /dev/null -H "Authorization: Bearer $token" "$url/api/v1/owners/acme/retention" | sed -n 's/^ETag: \(.*\)\r$/\1/p')
 call 304 GET /api/v1/owners/acme/retention -H "If-None-Match: $tag"
 for path in owners/acme/retention catalog/retention; do equal "$(ask GET "/api/v1/$path")" 403; done
