@@ -75,10 +75,10 @@ VisibleRecords visible(ApiContext& context, const Call& call) {
 
 ServerResponse search_packages(ApiContext& context, const Call& call) {
   const std::string term = call.query("search_term");
-  const std::string system = call.query("system");
-  if (term.size() > longest_term || system.size() > longest_term)
+  const Filter filter{.system = call.query("system"), .owner = {}, .license = {}};
+  if (term.size() > longest_term || filter.system.size() > longest_term)
     fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
-  return page_of(call, [&](const Part& part) { return visible(context, call).search(term, system, part); });
+  return page_of(call, [&](const Part& part) { return visible(context, call).search(term, filter, part); });
 }
 
 ServerResponse show_package(ApiContext& context, const Call& call) {

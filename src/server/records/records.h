@@ -13,6 +13,7 @@
 
 #include "catalog/model.h"
 #include "server/database/database.h"
+#include "server/records/facets.h"
 #include "server/records/name_files.h"
 #include "server/records/needed_paths.h"
 
@@ -88,14 +89,17 @@ class Records {
   // The same, unread: of most nobody needs more than the version.
   std::vector<RecordedBuild> recorded(std::string_view name) const;
   // Newest build of each package, by name, if its name or description contains the term (case-insensitive);
-  // only builds for that system if one is given. `hidden` packages are as if they were not there; of the rest
-  // that part, of one moment.
-  FoundPackages search(std::string_view term, std::string_view system, const std::set<std::string>& hidden,
+  // only what the filter admits. `hidden` packages are as if they were not there; of the rest that part, of
+  // one moment.
+  FoundPackages search(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
                        const Part& part) const;
   // All of it.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
-  // The systems that a package with that name or description has builds for, by package.
-  std::map<std::string, std::set<std::string>> systems(std::string_view term) const;
+  // What the same search can be narrowed by; at most `most` values each. No record is read for it.
+  Facets facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
+                size_t most) const;
+  // The systems that these packages have builds for, by package.
+  std::map<std::string, std::set<std::string>> systems(const std::vector<std::string>& names) const;
   // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
   // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have
