@@ -41,22 +41,6 @@ std::string text(const json& object, const char* key) {
                                                : "";
 }
 
-// The catalog's own words for a failure. Others that answer at this address (a proxy, another service) have
-// none.
-[[noreturn]] void fail_with(const HttpResponse& response, std::string_view what) {
-  const Problem problem = problem_of(response);
-  ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
-                   : response.status == 409                           ? ErrorKind::conflict
-                   : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
-                   : response.status == 429                           ? ErrorKind::unavailable
-                   : response.status < 500                            ? ErrorKind::invalid_input
-                                                                      : ErrorKind::unavailable;
-  if (problem.detail.empty())
-    throw Error(kind, fmt::format("{}: the catalog answered {}", what, response.status),
-                "Check FLOX_CATALOG_URL: it must be the URL of a catalog.");
-  throw Error(kind, fmt::format("{}: {}", what, problem.detail), problem.advice);
-}
-
 // An array that is a member.
 const json& list(const json& object, const char* key) {
   const json& found = member(object, key, answer_name);
@@ -135,6 +119,12 @@ std::vector<std::string> envelopes_of(const json& answer) {
   return envelopes;
 }
 
+HttpUrl catalog_url(const std::string& url, const std::string& setting) try {
+  return in_context(fmt::format("the catalog's URL ({})", setting), [&] { return HttpUrl::parse(url); });
+} catch (const Error& error) {
+  throw error.with_advice("Write it as https://catalog.example.org or http://HOST:PORT.");
+}
+
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
 // The trace that this program is a part of: its caller's, as OpenTelemetry's tools pass it on.
@@ -150,8 +140,25 @@ struct Client::State {
   std::string given;  // as configured: for those who open the cache with it
   std::optional<Login> login;
   Secret token;
+  std::string setting;  // what the URL comes from, for messages
   HttpClient http;
   KnownAnswers known;
+
+  // The catalog's own words for a failure. Others that answer at this address (a proxy, another service) have
+  // none.
+  [[noreturn]] void fail_with(const HttpResponse& response, std::string_view what) const {
+    const Problem problem = problem_of(response);
+    ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
+                     : response.status == 409                           ? ErrorKind::conflict
+                     : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
+                     : response.status == 429                           ? ErrorKind::unavailable
+                     : response.status < 500                            ? ErrorKind::invalid_input
+                                                                        : ErrorKind::unavailable;
+    if (problem.detail.empty())
+      throw Error(kind, fmt::format("{}: the catalog answered {}", what, response.status),
+                  fmt::format("Check {}: it must be the URL of a catalog.", setting));
+    throw Error(kind, fmt::format("{}: {}", what, problem.detail), problem.advice);
+  }
 
   HttpResponse send(HttpRequest request) {
     if (url.empty())
@@ -170,7 +177,7 @@ struct Client::State {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::unavailable) throw error.with_context("asking the catalog");
       throw error.with_context(fmt::format("the catalog at {} cannot be reached", printable_url(url)))
-          .with_advice("Check that flox-catalog runs there, and check FLOX_CATALOG_URL.");
+          .with_advice(fmt::format("Check that flox-catalog runs there, and check {}.", setting));
     }
   }
   // Sends, and gives the answer's JSON to `read`.
@@ -218,17 +225,17 @@ struct Client::State {
     throw Error(ErrorKind::unavailable,
                 fmt::format("{}: what answers at {} is not a catalog ({})", what, printable_url(url),
                             printable(why, longest_message)),
-                "Check FLOX_CATALOG_URL.");
+                fmt::format("Check {}.", setting));
   }
 };
 
-Client::Client(std::string url, Secret token) : state_(std::make_unique<State>()) {
+Client::Client(std::string url, Secret token, std::string setting) : state_(std::make_unique<State>()) {
   while (url.ends_with('/')) url.pop_back();
   state_->given = url;
   state_->token = std::move(token);
+  state_->setting = std::move(setting);
   if (url.empty()) return;
-  const HttpUrl parsed =
-      in_context("the catalog's URL (FLOX_CATALOG_URL)", [&] { return HttpUrl::parse(url); });
+  const HttpUrl parsed = catalog_url(url, state_->setting);
   std::tie(state_->url, state_->login) = split_login(url);
   if (!state_->login || state_->login->password.empty())
     if (auto found = netrc_login(parsed)) state_->login = std::move(found);
@@ -310,13 +317,14 @@ json Client::ask_with_form(const std::string& path, const Form& form, std::strin
   return state_->ask(form_request(path, form, max_answer), what, [](const json& answer) { return answer; });
 }
 
-void Client::publish(const PackageBuild& build, const std::string& name_file) {
+bool Client::publish(const PackageBuild& build, const std::string& name_file) {
   json body = build.to_json();
   if (!name_file.empty()) body["name_file"] = name_file;
   HttpRequest request = post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", body);
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) fail_with(response, "recording it in the catalog");
+  if (!response.ok()) state_->fail_with(response, "recording it in the catalog");
+  return response.status == 201;
 }
 
 void Client::yank(const std::string& package, const std::string& version,
@@ -328,7 +336,7 @@ void Client::yank(const std::string& package, const std::string& version,
       body);
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) fail_with(response, fmt::format("{} {}", package, version));
+  if (!response.ok()) state_->fail_with(response, fmt::format("{} {}", package, version));
 }
 
 nix::PublicKey Client::online_key() {
@@ -341,7 +349,7 @@ nix::PublicKey Client::online_key() {
 std::optional<std::string> Client::trust_file(const std::string& path) {
   HttpResponse response = state_->send(get(std::string(trust_path) + path));
   if (response.status == 404) return std::nullopt;
-  if (!response.ok()) fail_with(response, "signed metadata of the catalog");
+  if (!response.ok()) state_->fail_with(response, "signed metadata of the catalog");
   return std::move(response.body);
 }
 
@@ -382,7 +390,7 @@ void Client::put_trust_file(std::string_view owner, const char* file, const std:
                       .max_body = max_answer};
   request.bearer = state_->token;
   const HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) fail_with(response, fmt::format("publishing {} of {}", file, owner));
+  if (!response.ok()) state_->fail_with(response, fmt::format("publishing {} of {}", file, owner));
 }
 
 void Client::put_root(std::string_view owner, const std::string& text) {
@@ -402,7 +410,7 @@ bool Client::attest(const nix::StorePath& path, const std::string& envelope) {
   request.bearer = state_->token;
   HttpResponse response = state_->send(std::move(request));
   if (response.status == 409) return false;
-  if (!response.ok()) fail_with(response, fmt::format("attesting {}", path.to_string()));
+  if (!response.ok()) state_->fail_with(response, fmt::format("attesting {}", path.to_string()));
   return true;
 }
 

@@ -44,7 +44,8 @@ class Client {
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
   // is read here. `token` may be empty: then only what is public can be read. Throws Error(invalid_input) for
   // what is no URL.
-  explicit Client(std::string url, Secret token = {});
+  // `setting`: what the URL comes from, for messages.
+  explicit Client(std::string url, Secret token = {}, std::string setting = "FLOX_CATALOG_URL");
   ~Client();
 
   // URL of the binary cache that the catalog serves, for BinaryCache::open: a login in the configured URL is
@@ -76,8 +77,8 @@ class Client {
   nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);
   // Records a build whose closure the cache already has; `name_file` is its package's, signed, that lists it,
   // if it has an owner. Throws Error(conflict) if this version exists with other store paths or somebody has
-  // published meanwhile, untrusted if the token or the name file is refused.
-  void publish(const PackageBuild& build, const std::string& name_file = {});
+  // published meanwhile, untrusted if the token or the name file is refused. False if it was recorded before.
+  bool publish(const PackageBuild& build, const std::string& name_file = {});
 
   // Yanks all builds of the version for that reason; without one: no longer. `name_file` as above, if the
   // package has an owner. Throws Error(not_found) if there is no such version, untrusted and conflict as

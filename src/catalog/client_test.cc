@@ -228,6 +228,9 @@ TEST(Client, that_reaches_nobody_says_where_it_looked) {
   EXPECT_EQ(error.kind(), ErrorKind::unavailable);
   EXPECT_THAT(error.what(), HasSubstr("the catalog at http://127.0.0.1:1 cannot be reached"));
   EXPECT_THAT(error.advice(), HasSubstr("FLOX_CATALOG_URL"));
+  error = error_of([] { Client("http://127.0.0.1:1", {}, "the first argument").search("x"); });
+  EXPECT_THAT(error.advice(), HasSubstr("check the first argument."));
+  EXPECT_THAT(error_of([] { Client("nonsense"); }).advice(), HasSubstr("https://catalog.example.org"));
   EXPECT_THAT(error_of([] { Client("").search("x"); }).what(), HasSubstr("no catalog is configured"));
 }
 

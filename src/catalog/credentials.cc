@@ -26,7 +26,7 @@ std::string catalog_key(std::string url) {
 
 // The directory is its user's alone, as the file is.
 void make_directory(const fs::path& directory) {
-  fs::create_directories(directory.parent_path());
+  fs::create_directories(directory_of(directory));
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
     fail_errno(errno, "making {}", directory.string());
 }
@@ -78,7 +78,7 @@ void Credentials::save(const fs::path& file) const {
 }
 
 void Credentials::put(const fs::path& file, const std::string& url, const Credential& credential) {
-  make_directory(file.parent_path());
+  make_directory(directory_of(file));
   const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
   Credentials all = load(file);
   all.by_url_[catalog_key(url)] = credential;

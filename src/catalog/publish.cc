@@ -20,7 +20,12 @@ Published upload(const store::LocalStore& store, PackageBuild build, const Publi
     for (const auto& [output, path] : build.outputs) roots.insert(path);
     nix::StorePathSet closure = store.closure(roots);
     Published published;
-    published.upload = store::upload_closure(store, with.cache, closure, with.key);
+    try {
+      published.upload = store::upload_closure(store, with.cache, closure, with.key);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::unavailable) throw;
+      throw error.with_advice("Check that flox-catalog runs there, and check FLOX_CATALOG_URL.");
+    }
     build.signer = with.key.name;
     build.closure_size = store.closure_size(closure);
     if (with.provenance) {
@@ -42,11 +47,11 @@ Published publish_once(const store::LocalStore& store, PackageBuild build, const
   Published published = upload(store, std::move(build), with);
   in_context(what(published.build), [&] {
     if (with.signer == nullptr)
-      with.client.publish(published.build);
+      published.is_new = with.client.publish(published.build);
     else if (with.signed_copies.empty())
-      publish_signed(*with.signer, with.client, published.build, with.listing);
+      published.is_new = publish_signed(*with.signer, with.client, published.build, with.listing);
     else
-      publish_joined(*with.signer, with.client, published.build, with.signed_copies);
+      published.is_new = publish_joined(*with.signer, with.client, published.build, with.signed_copies);
   });
   return published;
 }

@@ -24,6 +24,7 @@ struct Published {
   PackageBuild build;  // as recorded: with signer and closure size
   store::UploadResult upload;
   Attested attested = Attested::none;
+  bool is_new = true;  // false: the catalog had the build before
 };
 
 // Where it goes, and who signs it; all must outlive the call.

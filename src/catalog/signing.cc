@@ -102,7 +102,7 @@ MetadataSigner::Present MetadataSigner::present(const std::string& name) {
   auto evidence = client_.evidence(owner_, name);
   if (!evidence)
     throw Error(ErrorKind::not_found, fmt::format("the catalog has no root of {}", owner_),
-                fmt::format("Run 'flox trust init {}', which publishes it.", owner_));
+                fmt::format("Run 'flox trust publish {}'.", owner_));
   evidence->owner = owner_;
   *evidence = with_newer_roots(std::move(*evidence), store_, [&](const std::string& owner, uint64_t version) {
     return client_.root(owner, version);
@@ -145,7 +145,16 @@ MetadataSigner::NameFile MetadataSigner::complete(const Prepared& prepared) cons
                           owner_));
 }
 
+bool MetadataSigner::has_run_out(const Present& now, const std::string& package) try {
+  verifier_.newest_version(now.evidence, trust::package_name(package));
+  const auto file = trust::Signed<trust::NameFile>::parse(now.evidence.name_file, "the name file");
+  return file.content.expires <= trust::now() || !trust::signing_state(file, now.targets).complete();
+} catch (const Error&) {  // what stands above it is refused already
+  return false;
+}
+
 trust::NameFile MetadataSigner::next_name_file(const Present& now, const std::string& package) {
+  const std::string what = fmt::format("what is signed of {} so far", package);
   try {
     trust::NameFile file = verifier_.verify_package_file(now.evidence, package).file;
     ++file.version;
@@ -153,8 +162,11 @@ trust::NameFile MetadataSigner::next_name_file(const Present& now, const std::st
     return file;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::untrusted) throw;
-    throw Error(error.kind(), fmt::format("what is signed of {} so far: {}", package, error.what()),
-                "If its key was revoked or it has expired, publish a build of it and pass --start-over: only "
+    // What else is refused, a catalog that goes back say, has another remedy: all that is signed would be
+    // lost.
+    if (!has_run_out(now, package)) throw error.with_context(what);
+    throw Error(error.kind(), fmt::format("{}: {}", what, error.what()),
+                "Its key was revoked, or it has expired: publish a build of it and pass --start-over. Only "
                 "what is published after that counts.");
   }
 }
@@ -342,12 +354,12 @@ int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentNam
   });
 }
 
-void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
+bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const Listing& listing) {
-  until_no_conflict([&](uint64_t& tried) {
+  return until_no_conflict([&](uint64_t& tried) {
     const auto file = signer.sign_build(build, listing);
     tried = file.version;
-    client.publish(build, file.text);
+    return client.publish(build, file.text);
   });
 }
 
@@ -366,7 +378,7 @@ int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentNam
   return client.push(name, manifest, lock, file.text);
 }
 
-void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
+bool publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const std::vector<std::string>& copies) {
   const std::string name = trust::package_name(build.name);
   const auto file = signer.join(name, copies);
@@ -378,7 +390,7 @@ void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& 
         ErrorKind::invalid_input,
         fmt::format("the signed file does not list {} {} as it is here", build.name, record.target_path()),
         "Publish the build that was prepared, or prepare this one: 'flox publish --prepare FILE'.");
-  if (!file.is_there) client.publish(build, file.text);
+  return !file.is_there && client.publish(build, file.text);
 }
 
 void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,

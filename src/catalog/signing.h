@@ -89,6 +89,8 @@ class MetadataSigner {
     trust::Evidence evidence;  // of the name; without name file if it is new
   };
   Present present(const std::string& name);
+  // Whether only the package's file is at fault: no key that counts has signed it, or it has expired.
+  bool has_run_out(const Present& now, const std::string& package);
   // What is signed of the package, verified, ready to be its next version.
   trust::NameFile next_name_file(const Present& now, const std::string& package);
   Prepared prepare(const trust::Targets& targets, trust::Signed<trust::NameFile> file) const;
@@ -107,15 +109,15 @@ class MetadataSigner {
 // MetadataSigner do.
 int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentName& name,
                     const std::string& manifest, const env::Lockfile& lock);
-// The same for the record of a build.
-void publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
+// The same for the record of a build. False if the catalog had it before; it is signed anew then.
+bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const Listing& listing = {});
 // Pushes, or publishes, what was prepared, with a file that its holders have signed (join()). Once more does
 // no harm. Throws Error(conflict) if somebody has published the name since it was prepared.
 int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
                     const std::string& manifest, const env::Lockfile& lock,
                     const std::vector<std::string>& copies);
-void publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
+bool publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const std::vector<std::string>& copies);
 
 // The same for builds that are removed: MetadataSigner::sign_removal, and then the catalog is told.

@@ -45,6 +45,7 @@ class SigningTest : public testing::Test {
     owner_.publish("packages/web", targets);
   }
   ServerResponse answer(const ServerRequest& request) {
+    if (!knows_owner_) return {.status = 404};
     if (request.path.ends_with("/evidence")) {
       const std::string& name = request.query.at("name");
       if (owner_.name_files.contains(name)) return {.body = owner_.evidence(name).to_json().dump()};
@@ -85,6 +86,7 @@ class SigningTest : public testing::Test {
   trust::TrustStore store_{dir_.path() / "trust", dir_.path() / "state"};
   MetadataSigner::Signers signers_;
   int lost_races_ = 0;
+  bool knows_owner_ = true;
   trust::NameFile published_;
   HttpServer server_{{}, [this](const ServerRequest& request) { return answer(request); }};
   Client client_{fmt::format("http://127.0.0.1:{}", server_.port()), Secret("token")};
@@ -127,6 +129,43 @@ TEST_F(SigningTest, what_the_owner_has_not_signed_is_not_signed_again) {
   publish_signed(acme, client_, build("1.1"), {.start_over = true});
   EXPECT_EQ(published_.version, 3U);
   EXPECT_EQ(published_.targets.size(), 1U);
+}
+
+// To start over would lose all that is signed.
+TEST_F(SigningTest, of_a_catalog_that_goes_back_or_has_another_key_the_cause_is_to_be_found) {
+  publish({build("1.0")});
+  auto acme = signer();
+  store_.remember("acme", {.timestamp = owner_.timestamp.version + 1, .targets = 1}, "packages/web", 1);
+  Error error = refusal([&] { publish_signed(acme, client_, build("1.1")); });
+  EXPECT_THAT(error.what(), HasSubstr("what is signed of web so far: "));
+  EXPECT_THAT(error.advice(), HasSubstr("Find out why the catalog goes back"));
+  error = refusal([&] { remove_signed(acme, client_, "web", {"1.0/x86_64-linux/any"}); });
+  EXPECT_THAT(error.advice(), HasSubstr("Find out why the catalog goes back"));
+  ++owner_.timestamp.version;
+  owner_.online_key = trust::testing::key("catalog-2");
+  auto again = signer();
+  error = refusal([&] { publish_signed(again, client_, build("1.1")); });
+  EXPECT_THAT(error.advice(), HasSubstr("flox trust rotate acme timestamp"));
+  EXPECT_THAT(error.advice(), testing::Not(HasSubstr("--start-over")));
+}
+
+TEST_F(SigningTest, an_expired_file_is_what_one_starts_over_from) {
+  trust::NameFile old;
+  owner_.head(old);
+  old.name = "packages/web";
+  old.expires = trust::now() - std::chrono::hours(1);
+  old.targets.emplace(record_of(build("1.0")).target_path(), record_of(build("1.0")).to_target());
+  owner_.put(old, trust::testing::signed_by(old, {owner_.signing_key}));
+  auto acme = signer();
+  const Error error = refusal([&] { publish_signed(acme, client_, build("1.1")); });
+  EXPECT_THAT(error.advice(), HasSubstr("--start-over"));
+}
+
+TEST_F(SigningTest, an_owner_whom_the_catalog_does_not_have_is_published_first) {
+  knows_owner_ = false;
+  auto acme = signer();
+  EXPECT_EQ(refusal([&] { publish_signed(acme, client_, build("1.0")); }).advice(),
+            "Run 'flox trust publish acme'.");
 }
 
 TEST_F(SigningTest, a_version_is_yanked_whole_and_stays_so_when_others_are_published) {

@@ -46,9 +46,13 @@ catalog::Client configured_catalog_with_token() {
 void warn_on_stderr(const std::string& warning) { fmt::print(stderr, "! {}\n", warning); }
 
 std::unique_ptr<catalog::VerifiedCatalog> verified_catalog(Secret token, bool remember) {
-  const Config config = Config::load();
-  return std::make_unique<catalog::VerifiedCatalog>(config.catalog_url, std::move(token), config,
-                                                    warn_on_stderr, remember);
+  return verified_catalog_at(Config::load().catalog_url, std::move(token), remember);
+}
+
+std::unique_ptr<catalog::VerifiedCatalog> verified_catalog_at(const std::string& url, Secret token,
+                                                              bool remember) {
+  return std::make_unique<catalog::VerifiedCatalog>(url, std::move(token), Config::load(), warn_on_stderr,
+                                                    remember);
 }
 
 Secret readable_token(const Config& config) {

@@ -21,6 +21,9 @@ catalog::Client configured_catalog_with_token();
 // allow_unsigned goes to stderr. What was seen is written down unless `remember` is false: for commands that
 // only read.
 std::unique_ptr<catalog::VerifiedCatalog> verified_catalog(Secret token, bool remember = true);
+// The same for another catalog than the configured one.
+std::unique_ptr<catalog::VerifiedCatalog> verified_catalog_at(const std::string& url, Secret token,
+                                                              bool remember = true);
 void warn_on_stderr(const std::string& warning);
 
 // The configured token; empty if there is none, or its file cannot be used.

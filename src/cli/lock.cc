@@ -1,6 +1,7 @@
 // flox lock: writes the lock for a manifest that somebody has edited by hand.
 #include <memory>
 
+#include "base/settings/units.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
@@ -19,8 +20,8 @@ void lock(const LockOptions& options) {
   const size_t packages = environment.lock(*resolver, changing(environment, "flox lock"))
                               .for_system(env::current_system())
                               .size();
-  fmt::print(stderr, "✔ environment '{}' is locked: {} package{} for {}\n", environment.name(), packages,
-             packages == 1 ? "" : "s", env::current_system());
+  fmt::print(stderr, "✔ environment '{}' is locked: {} for {}\n", environment.name(),
+             count_text(packages, "package"), env::current_system());
 }
 
 }  // namespace

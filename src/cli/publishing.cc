@@ -8,6 +8,7 @@
 #include "base/data/secret.h"
 #include "base/error.h"
 #include "base/os/file.h"
+#include "base/settings/units.h"
 #include "cli/catalog_access.h"
 #include "node/floxd/config.h"
 
@@ -38,8 +39,13 @@ void leave_no_core() noexcept {
 }  // namespace
 
 Secret token_of(const std::string& file, const std::string& catalog_url, const Config& config) {
-  return file.empty() ? config.token_for(catalog_url)
-                      : in_context("--token-file", [&] { return read_secret_file(file); });
+  if (file.empty()) return config.token_for(catalog_url);
+  try {
+    return in_context("--token-file", [&] { return read_secret_file(file); });
+  } catch (const Error& error) {
+    throw error.with_advice(
+        "Write the token to that file with mode 600, or leave --token-file away and run 'flox auth login'.");
+  }
 }
 
 void add_token_file(CLI::App& command, std::string& file) {
@@ -57,8 +63,12 @@ void add_token_file(CLI::App& command, std::string& file) {
 
 nix::SecretKey read_signing_key(const std::string& file) {
   leave_no_core();
-  return in_context("the signing key " + file,
-                    [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
+  try {
+    return in_context("the signing key " + file,
+                      [&] { return nix::SecretKey::parse(read_secret_file(file).reveal()); });
+  } catch (const Error& error) {
+    throw error.with_advice("Name a file with a secret key. 'flox store keygen NAME --out FILE' makes one.");
+  }
 }
 
 void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys) {
@@ -174,11 +184,12 @@ void Publisher::publish(const store::LocalStore& store, const catalog::PackageBu
     return;
   }
   const catalog::Published published = catalog::publish(store, build, with);
-  fmt::print(stderr, "✔ Published {} {} ({}): {} paths uploaded ({:.1f} MB compressed), {} already there\n",
-             build.name, build.version, build.system, published.upload.paths_uploaded,
+  fmt::print(stderr, "{} {} {} ({}): {} uploaded ({:.1f} MB compressed), {} already there\n",
+             published.is_new ? "✔ Published" : "! Published before:", build.name, build.version,
+             build.system, count_text(published.upload.paths_uploaded, "path"),
              static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
   if (!published.build.owner.empty())
-    fmt::print(stderr, "  signed for {}\n", published.build.owner);
+    fmt::print(stderr, "  signed {}for {}\n", published.is_new ? "" : "anew ", published.build.owner);
   else
     fmt::print(stderr, "! {} is nobody's: only nodes with allow_unsigned take it. Pass --owner to sign it.\n",
                build.name);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "base/settings/units.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
@@ -65,8 +66,8 @@ void upgrade(const UpgradeOptions& options) {
   if (count == 0)
     fmt::print(stderr, "ℹ no package of environment '{}' has a newer version\n", environment.name());
   else
-    fmt::print(stderr, "{} {} package{} of environment '{}'{}\n", options.dry_run ? "ℹ" : "✔", count,
-               count == 1 ? "" : "s", environment.name(),
+    fmt::print(stderr, "{} {} of environment '{}'{}\n", options.dry_run ? "ℹ" : "✔",
+               count_text(count, "package"), environment.name(),
                options.dry_run ? " would be upgraded" : " upgraded");
 }
 

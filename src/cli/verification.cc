@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* built_here = "it was built here and never signed here";
+
 // What the roots of a pod are: the environment's profile, whose packages a lock names, is no package itself.
 bool is_package(const ClosureTarget& target, const nix::StorePath& path) {
   if (target.declared.contains(path)) return true;
@@ -82,6 +84,10 @@ json to_json(const VerifiedPath& path) {
 
 }  // namespace
 
+bool VerifiedPath::only_lacks_own_signature() const {
+  return only_built_here && problems == std::vector<std::string>{built_here};
+}
+
 const trust::BuildProvenance* VerifiedPath::provenance() const {
   for (const trust::AttestationCheck& check : attestations)
     if (check.provenance) return &*check.provenance;
@@ -125,6 +131,7 @@ Verification verify_target(const VerifyOptions& options) {
     if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", component.path.to_string());
     VerifiedPath path{.component = std::move(component), .signatures = trust::check_signatures(*info, keys)};
     path.is_package = is_package(target, path.component.path);
+    path.only_built_here = info->ultimate && info->signatures.empty();
     path.problems = path.signatures.problems;
     verification.paths.push_back(std::move(path));
   }
@@ -137,7 +144,7 @@ Verification verify_target(const VerifyOptions& options) {
     if (const auto found = damaged.find(path.component.path); found != damaged.end())
       path.problems.push_back(found->second);
     if (options.require_signatures && path.signatures.signers.empty())
-      path.problems.emplace_back("no trusted key has signed it");
+      path.problems.emplace_back(path.only_built_here ? built_here : "no trusted key has signed it");
     if (options.require_provenance && path.is_package && path.provenance() == nullptr)
       path.problems.push_back(verification.unasked.empty()
                                   ? "it has no provenance"

@@ -17,10 +17,13 @@ struct VerifiedPath {
   trust::Component component;
   bool is_package = false;  // a root, or one that a lock names
   trust::SignatureCheck signatures;
+  bool only_built_here = false;  // and nobody has signed it in this store
   std::vector<trust::AttestationCheck> attestations;
   std::vector<std::string> problems;  // what does not hold, one line each
 
   const trust::BuildProvenance* provenance() const;
+  // Whether all that does not hold is that this machine, which built it, has not signed it.
+  bool only_lacks_own_signature() const;
 };
 
 struct Verification {

@@ -48,8 +48,9 @@ std::string short_text(const std::string& text) { return printable(text, longest
 
 std::string signed_by(const VerifiedPath& path) {
   const trust::SignatureCheck& check = path.signatures;
-  std::string text =
-      check.signers.empty() ? "no trusted key" : fmt::format("{}", fmt::join(check.signers, ", "));
+  std::string text = path.only_built_here    ? "nobody: it was built here"
+                     : check.signers.empty() ? "no trusted key"
+                                             : fmt::format("{}", fmt::join(check.signers, ", "));
   if (!check.unknown.empty()) text += fmt::format("; not trusted here: {}", fmt::join(check.unknown, ", "));
   if (check.is_content_addressed) text += "; its name follows from its contents";
   return text;
@@ -106,7 +107,7 @@ std::string inputs_of(const trust::BuildProvenance& provenance) {
     else if (input.name != "source" && !is_debian(input))
       ++store_paths;
   }
-  parts.push_back(fmt::format("{} store path{}", store_paths, store_paths == 1 ? "" : "s"));
+  parts.push_back(count_text(store_paths, "store path"));
   return short_text(fmt::format("{}", fmt::join(parts, ", ")));
 }
 
@@ -168,12 +169,8 @@ void print_tree(const Verification& verification, bool all) {
       else
         others.push_back(&path);
     }
-  if (!others.empty()) branches.add(fmt::format("✔ {} further paths", others.size()), summary_of(others));
+  if (!others.empty()) branches.add("✔ " + count_text(others.size(), "further path"), summary_of(others));
   branches.print();
-}
-
-std::string plural(size_t number, const char* what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
 void print_result(const Verification& verification) {
@@ -186,7 +183,7 @@ void print_result(const Verification& verification) {
     ++packages;
     if (path.provenance() == nullptr) ++unproven;
   }
-  fmt::print("\n{}, {}{}", plural(verification.paths.size(), "path"), size_text(bytes),
+  fmt::print("\n{}, {}{}", count_text(verification.paths.size(), "path"), size_text(bytes),
              verification.contents_read ? ", read and compared with their hashes"
                                         : "; their contents were not read");
   fmt::print(". Not signed by a trusted key: {}. Packages without provenance: {} of {}.\n", unsigned_paths,
@@ -202,14 +199,21 @@ void verify_and_print(const VerifyCommandOptions& options) {
     print_result(verification);
   }
   std::vector<std::string> problems;
-  for (const VerifiedPath& path : verification.paths)
+  bool only_unsigned = true;
+  for (const VerifiedPath& path : verification.paths) {
     for (const std::string& problem : path.problems)
       problems.push_back(path.component.path.to_string() + ": " + problem);
+    only_unsigned = only_unsigned && (path.problems.empty() || path.only_lacks_own_signature());
+  }
   if (problems.empty()) return;
   throw Error(ErrorKind::untrusted,
               fmt::format("verifying {}: {}{}", verification.name, problems.front(),
                           problems.size() == 1 ? "" : fmt::format(" (and {} more)", problems.size() - 1)),
-              "Do not run it until you know why. 'flox store verify --repair' fetches damaged paths again.");
+              only_unsigned
+                  ? "Publishing signs what the catalog gets, not what is here. Run 'flox store sign "
+                    "-r PATH' to sign it here, too."
+                  : "Do not run it until you know why. 'flox store verify --repair' fetches "
+                    "damaged paths again.");
 }
 
 }  // namespace

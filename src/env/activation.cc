@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/directory.h"
+#include "base/os/file.h"
 #include "base/printable.h"
 #include "env/expansion.h"
 #include "store/local/store_tree.h"
@@ -118,7 +119,7 @@ class VariableSetter {
 class ProfileFiles {
  public:
   explicit ProfileFiles(const fs::path& profile)
-      : tree_(profile.parent_path()), name_(profile.filename().string()) {}
+      : tree_(directory_of(profile)), name_(profile.filename().string()) {}
 
   bool has(const fs::path& relative) const { return place_of(relative).has_value(); }
   // Names of the files in a directory; none if it is not one.

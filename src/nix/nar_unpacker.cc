@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/os/fd.h"
+#include "base/os/file.h"
 #include "nix/nar.h"
 
 namespace flox::nix {
@@ -96,8 +97,7 @@ struct NarUnpacker::State {
 
   State(const std::filesystem::path& destination, SetModes set_modes) : name(destination.filename()) {
     if (set_modes == SetModes::later) file_modes = directory_modes = Modes::later;
-    const std::filesystem::path parent = destination.parent_path();
-    base = open_file(parent.empty() ? "." : parent.string(), O_RDONLY | O_DIRECTORY);
+    base = open_file(directory_of(destination), O_RDONLY | O_DIRECTORY);
     if (name.empty())
       fail(ErrorKind::invalid_input, "unpacking a NAR: '{}' has no file name", destination.string());
   }

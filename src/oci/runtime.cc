@@ -10,6 +10,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/os/file.h"
 
 namespace flox::oci {
 namespace {
@@ -134,7 +135,7 @@ std::optional<std::string> error_of_line(std::string_view line) {
 std::optional<std::string> last_error(const fs::path& log) {
   std::string text;
   try {
-    text = Directory(log.parent_path()).read_file(log.filename().string(), log_limit);
+    text = Directory(directory_of(log)).read_file(log.filename().string(), log_limit);
   } catch (const Error&) {
     return std::nullopt;  // the runtime never got so far as to write a log
   }

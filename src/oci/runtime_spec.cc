@@ -5,6 +5,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/os/file.h"
 
 namespace flox::oci {
 namespace {
@@ -18,9 +19,7 @@ Json parse_object(std::string_view text, std::string_view name) {
   return document;
 }
 
-Directory directory_of(const std::filesystem::path& file) {
-  return Directory(file.has_parent_path() ? file.parent_path() : ".");
-}
+Directory parent_of(const std::filesystem::path& file) { return Directory(directory_of(file)); }
 
 // A member that may be absent, null or of another type than it should be: nullptr then.
 const Json* find(const Json& object, const char* name) {
@@ -128,14 +127,14 @@ RuntimeSpec RuntimeSpec::parse(std::string_view text, std::string_view name) {
 
 RuntimeSpec RuntimeSpec::load(const std::filesystem::path& file) {
   return in_context("reading the runtime spec", [&] {
-    const std::string text = directory_of(file).read_file(file.filename().string(), limits.bytes);
+    const std::string text = parent_of(file).read_file(file.filename().string(), limits.bytes);
     return parse(text, file.string());
   });
 }
 
 std::string RuntimeSpec::dump() const { return dump_json(*document_); }
 void RuntimeSpec::save(const std::filesystem::path& file) const {
-  directory_of(file).write_file(file.filename().string(), dump(), 0644);
+  parent_of(file).write_file(file.filename().string(), dump(), 0644);
 }
 
 std::string RuntimeSpec::annotation(const std::string& name) const {

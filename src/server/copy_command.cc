@@ -6,6 +6,7 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/os/file.h"
+#include "base/settings/units.h"
 #include "server/commands.h"
 #include "server/storage.h"
 #include "server/transfer/copy_paths.h"
@@ -61,9 +62,10 @@ void run_copy(const ServerSettings& settings, const CopyCommand& command) {
         ++elsewhere;
     }
   const CopiedPaths copied = copy_paths(*from, cache, paths);
-  fmt::print("copied {} store paths ({} bytes) from {}; {} were there\n", copied.copied, copied.bytes,
-             from->url(), copied.present);
-  if (elsewhere > 0) fmt::print("{} paths of published environments are neither here nor there\n", elsewhere);
+  fmt::print("copied {} ({}) from {}; there before: {}\n", count_text(copied.copied, "store path"),
+             count_text(copied.bytes, "byte"), from->url(), copied.present);
+  if (elsewhere > 0)
+    fmt::print("neither here nor there: {} of published environments\n", count_text(elsewhere, "path"));
 }
 
 }  // namespace

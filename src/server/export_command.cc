@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/settings/units.h"
 #include "server/commands.h"
 #include "server/storage.h"
 #include "server/transfer/export.h"
@@ -13,8 +14,9 @@ void run_export(const ServerSettings& settings, const std::filesystem::path& dir
   const auto database = open_present_database(settings);
   const auto files = open_storage_files(settings, Use::transfer);
   const ExportResult result = export_catalog(*database, *files, directory);
-  fmt::print("exported {} records and {} files ({} bytes, {} copied now) to {}\nsha256 {}\n", result.rows,
-             result.files, result.bytes, result.files_copied, directory.string(), result.sha256);
+  fmt::print("exported {} and {} ({}, {} copied now) to {}\nsha256 {}\n", count_text(result.rows, "record"),
+             count_text(result.files, "file"), count_text(result.bytes, "byte"), result.files_copied,
+             directory.string(), result.sha256);
 }
 
 }  // namespace

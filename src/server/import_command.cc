@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/log.h"
+#include "base/settings/units.h"
 #include "server/commands.h"
 #include "server/storage.h"
 #include "server/transfer/import.h"
@@ -26,8 +27,9 @@ void run_import(const ServerSettings& settings, const ImportCommand& command) {
   CacheFiles cache(*files, nars, keys, cache_limits(settings));
   const ImportResult result = import_catalog(command.directory, command.sha256,
                                              {.database = *database, .cache = cache, .keys = keys});
-  fmt::print("imported {} records ({} new) and {} files ({} store paths are new) from {}\n", result.rows,
-             result.rows_added, result.files, result.paths_copied, command.directory.string());
+  fmt::print("imported {} ({} new) and {} ({} new) from {}\n", count_text(result.rows, "record"),
+             result.rows_added, count_text(result.files, "file"),
+             count_text(result.paths_copied, "store path"), command.directory.string());
   for (const std::string& key : result.timestamp_keys) fmt::print("timestamps of {}\n", key);
 }
 

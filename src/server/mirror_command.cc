@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/settings/read.h"
+#include "base/settings/units.h"
 #include "server/api/attestations.h"
 #include "server/commands.h"
 #include "server/storage.h"
@@ -37,15 +38,16 @@ std::vector<MirrorWish> wishes_of(const std::vector<std::string>& names) {
 }
 
 void tell(const std::string& owner, const MirrorResult& result) {
-  fmt::print(
-      "mirrored {}: {} packages, {} generations and {} store paths ({} bytes) are new, valid until {}\n",
-      owner, result.packages, result.generations, result.paths, result.bytes,
-      trust::time_text(result.expires));
+  fmt::print("mirrored {}: new are {}, {} and {} ({}), valid until {}\n", owner,
+             count_text(result.packages, "package"), count_text(result.generations, "generation"),
+             count_text(result.paths, "store path"), count_text(result.bytes, "byte"),
+             trust::time_text(result.expires));
   if (result.gone > 0)
-    log::warning("{} names of {} are not public there any more, and are gone here", result.gone, owner);
-  if (result.unsigned_generations > 0)
-    log::warning("{} generations of {} are left out: it has not signed them", result.unsigned_generations,
+    log::warning("gone here, because no longer public there: {} of {}", count_text(result.gone, "name"),
                  owner);
+  if (result.unsigned_generations > 0)
+    log::warning("left out, because {} has not signed it: {}", owner,
+                 count_text(result.unsigned_generations, "generation"));
 }
 
 void run_mirror(const ServerSettings& settings, const MirrorCommand& command) {
@@ -57,7 +59,7 @@ void run_mirror(const ServerSettings& settings, const MirrorCommand& command) {
   CacheFiles cache(*files, nars, keys, cache_limits(settings));
   AttestationRecords attestation_records(*database);
   Attestations attestations(attestation_records, cache, keys);
-  catalog::Client client(command.url);
+  catalog::Client client(command.url, {}, "the URL on the command line");
   const auto source_cache = store::BinaryCache::open(client.cache_url());
   trust::TrustStore trust(command.trust.trust_directory(), command.trust.trust_state_directory());
   for (const MirrorWish& wish : wishes)

@@ -107,6 +107,7 @@ struct Verifier::State {
   // What the catalog says of a name, verified up to the name's file.
   struct Newest {
     Time at;  // now
+    std::optional<Signed<Root>> root;
     Seen seen;
     uint64_t name_version = 0;  // that was seen before
     std::shared_ptr<const Signed<Targets>> targets;
@@ -115,10 +116,18 @@ struct Verifier::State {
     Leaf leaf;
   };
   Newest newest(const Evidence& evidence, const std::string& name) {
+    Newest result = owner_files(evidence, store.known(evidence.owner, name));
+    result.leaf = verified_leaf(evidence, name, result.timestamp->content);
+    require_not_older(result.leaf.version, result.name_version,
+                      fmt::format("{} of {}", name, evidence.owner));
+    return result;
+  }
+
+  // The same without the name.
+  Newest owner_files(const Evidence& evidence, TrustStore::Known known) {
     const std::string& owner = evidence.owner;
     Newest result{.at = clock()};
     const Time at = result.at;
-    TrustStore::Known known = store.known(owner, name);
     if (!evidence.roots.empty()) {
       Signed<Root> newest = store.update_root(owner, evidence.roots, at, remember);
       known.seen = seen_after(known.seen, known.root.content, newest.content);
@@ -133,9 +142,8 @@ struct Verifier::State {
     result.targets = targets.get(result.by_targets, [&] {
       return verified_by<Targets>(evidence.targets, "targets.json", owner, known.root, root.targets);
     });
-    result.timestamp = timestamps.get(hash_of(bytes_of(by_root), evidence.timestamp), [&] {
-      return verified_by<Timestamp>(evidence.timestamp, "timestamp.json", owner, known.root, root.timestamp);
-    });
+    result.timestamp = timestamps.get(hash_of(bytes_of(by_root), evidence.timestamp),
+                                      [&] { return verified_timestamp(evidence, known.root); });
     const Targets& delegations = result.targets->content;
     const Timestamp& stamp = result.timestamp->content;
     require_current(delegations, at, "targets.json");
@@ -155,8 +163,7 @@ struct Verifier::State {
       fail(ErrorKind::untrusted,
            "targets.json of {}: version {} is not version {}, which the timestamp names", owner,
            delegations.version, stamp.targets_version);
-    result.leaf = verified_leaf(evidence, name, stamp);
-    require_not_older(result.leaf.version, known.name_version, fmt::format("{} of {}", name, owner));
+    result.root = std::move(known.root);
     result.seen = known.seen;
     result.name_version = known.name_version;
     return result;
@@ -193,6 +200,17 @@ struct Verifier::State {
     require_signers(file.message, file.signatures, root.content.keys, role, T::type,
                     fmt::format("{} of {} version {}", what, owner, file.content.version));
     return file;
+  }
+
+  static Signed<Timestamp> verified_timestamp(const Evidence& evidence, const Signed<Root>& root) try {
+    return verified_by<Timestamp>(evidence.timestamp, "timestamp.json", evidence.owner, root,
+                                  root.content.timestamp);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::untrusted || !error.advice().empty()) throw;
+    throw error.with_advice(fmt::format(
+        "If the catalog has got another key, {} names it: 'flox trust rotate {} timestamp', 'flox "
+        "trust publish {}'. If not, find out who answers in its place.",
+        evidence.owner, evidence.owner, evidence.owner));
   }
 
   static Leaf verified_leaf(const Evidence& evidence, const std::string& name, const Timestamp& stamp) {
@@ -238,6 +256,14 @@ VerifiedPackage Verifier::verify_package_file(const Evidence& evidence, std::str
   state_->store.require_package(evidence.owner, package);
   const auto result = state_->verify(evidence, package_name(package), std::nullopt);
   return {.file = result.name->file.content, .provenance = result.provenance()};
+}
+
+VerifiedOwner Verifier::verify_owner(const Evidence& evidence) {
+  State::Newest now = state_->owner_files(
+      evidence, {.root = state_->store.root(evidence.owner), .seen = state_->store.seen(evidence.owner)});
+  return {.root = std::move(now.root->content),
+          .targets = now.targets->content,
+          .timestamp = now.timestamp->content};
 }
 
 VerifiedPackage Verifier::verify_name(const Evidence& evidence, const std::string& name) {

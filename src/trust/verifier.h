@@ -88,6 +88,13 @@ struct VerifiedPackage {
   Provenance of(const PackageRecord& record) const;
 };
 
+// What stands above all names of an owner, verified.
+struct VerifiedOwner {
+  Root root;  // in force
+  Targets targets;
+  Timestamp timestamp;
+};
+
 // Thread-safe. Files that were verified once are remembered by their hash for the object's life, so that of
 // an answer only what is new costs signatures. Every call throws Error(untrusted) that names what failed and,
 // where somebody can do something about it, says what; unavailable if the catalog's evidence lacks roots that
@@ -105,6 +112,8 @@ class Verifier {
   // is not looked at.
   VerifiedPackage verify_name(const Evidence& evidence, const std::string& name);
   uint64_t newest_version(const Evidence& evidence, const std::string& name);
+  // The first half of each verification, whatever the name: for whoever tells whether it would succeed.
+  VerifiedOwner verify_owner(const Evidence& evidence);
   // The whole file of a package, for who chooses among its builds.
   VerifiedPackage verify_package_file(const Evidence& evidence, std::string_view package);
   // The same for one build of it (VerifiedPackage::of). The owner is the evidence's, who must be trusted for

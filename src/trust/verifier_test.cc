@@ -461,5 +461,15 @@ TEST_F(VerifierTest, RefusesEvidenceOfAnotherForm) {
   EXPECT_NE(refused(broken, ErrorKind::invalid_input), "no error");
 }
 
+TEST_F(VerifierTest, SaysOfAnOwnerWithoutANameWhatItWouldSayOfEach) {
+  Evidence all = evidence();
+  all.proof = all.name_file = "";
+  EXPECT_EQ(verifier.verify_owner(all).timestamp.version, owner.timestamp.version);
+  EXPECT_EQ(store.seen("acme"), Seen()) << "nothing was taken from it";
+  store.remember("acme", {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
+  EXPECT_NE(error_of([&] { verifier.verify_owner(all); }, ErrorKind::untrusted).find("was seen here before"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace flox::trust

@@ -45,7 +45,7 @@ refused "has nothing public that is asked for" mirror_from "$first" acme/package
 refused "flox trust accept secret" mirror_from "$first" secret
 
 step "beside the running mirror: a package and an environment, and nodes take them"
-contains "$(mirrored acme)" "1 packages, 2 generations and 2 store paths"
+contains "$(mirrored acme)" "1 package, 2 generations and 2 store paths"
 at "$mirror" trusted_by_node
 at "$mirror" trusted_by_node :1
 equal "$(at "$mirror" ask GET /api/v1/catalog/packages/hello)" 200
@@ -113,7 +113,7 @@ equal "$(ask POST /api/v1/owners/acme/packages/tool -H "Authorization: Bearer $t
 publish_file hello 1.4 --owner acme
 stop_second
 start_mirror "$dir/mirrored" "${at_mirror[@]}"
-contains "$(mirrored acme)" "1 names of acme are not public there any more"
+contains "$(mirrored acme)" "gone here, because no longer public there: 1 name of acme"
 equal "$(at "$mirror" ask GET /api/v1/catalog/packages/tool)" 404
 at "$mirror" trusted_by_node
 
@@ -175,8 +175,8 @@ step "store paths from any cache: by name, by list, and what environments need"
 laptop store add --name extra "$dir/tree" >"$dir/extra"
 laptop store copy --to "file://$dir/cache" --key "$dir/key-1" "$(cat "$dir/extra")" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 copied() { flox-catalog copy "$@" --data "$dir/mirrored" "${at_mirror[@]}" "${keys[@]}"; }
-contains "$(copied "file://$dir/cache" "$(cat "$dir/extra")" 2>/dev/null)" "copied 1 store paths"
-contains "$(copied "file://$dir/cache" --paths-from "$dir/extra" 2>/dev/null)" "1 were there"
+contains "$(copied "file://$dir/cache" "$(cat "$dir/extra")" 2>/dev/null)" "copied 1 store path "
+contains "$(copied "file://$dir/cache" --paths-from "$dir/extra" 2>/dev/null)" "there before: 1"
 equal "$(at "$mirror" ask GET "/cache/$(basename "$(cat "$dir/extra")" | cut -c1-32).narinfo")" 200
 refused "is not in" copied "file://$dir/cache" "/nix/store/$(printf '0%.0s' {1..32})-none"
 refused "not a valid signature of a registered key" flox-catalog copy "file://$dir/cache" "$(cat "$dir/extra")" --data "$dir/nobody" --trusted-key "$(make_key other-2)"
@@ -186,5 +186,5 @@ laptop store copy --to "file://$dir/cache" --key "$dir/key-1" "$(cat "$dir/forei
 equal "$(at "$mirror" ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"unsigned","private":false}')" 201
 curl -s "$mirror/api/v1/environments/acme/web" | jq -c --arg p "$(cat "$dir/foreign")" '{manifest, lock: (.lock | .packages[0].outputs = {out: $p})}' >"$dir/foreign-env"
 equal "$(at "$mirror" ask POST /api/v1/environments/unsigned/web -H "Authorization: Bearer $token" --data-binary "@$dir/foreign-env")" 201
-contains "$(copied "file://$dir/cache" --published 2>/dev/null)" "copied 1 store paths"
+contains "$(copied "file://$dir/cache" --published 2>/dev/null)" "copied 1 store path "
 equal "$(at "$mirror" ask GET "/cache/$(basename "$(cat "$dir/foreign")" | cut -c1-32).narinfo")" 200

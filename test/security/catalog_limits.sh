@@ -47,7 +47,7 @@ with_held() {  # KIND…
 }
 healthy() {  # WHEN
   local answer
-  answer=$(curl -s -m 2 -o /dev/null -w '%{http_code} %{time_total}' "$url/healthz") || die "$1: /healthz did not answer in 2 s"
+  answer=$(curl -s -m 30 -o /dev/null -w '%{http_code} %{time_total}' "$url/healthz") || die "$1: /healthz did not answer"
   echo "$1: /healthz $answer s, $(($(rss) / 1024)) MiB" >&2
   equal "${answer% *}" 200
   [ "$(rss)" -le $ceiling ] || die "$1: flox-catalog holds $(rss) KiB, more than $ceiling"

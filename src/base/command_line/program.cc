@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <sstream>
 
 #include "base/nearest.h"
@@ -14,6 +15,36 @@ namespace {
 std::string full_name(const CLI::App& command) {
   return command.get_parent() == nullptr ? command.get_name()
                                          : full_name(*command.get_parent()) + " " + command.get_name();
+}
+
+// As CLI11 writes a help, without what only its author understands: "INT:INT in [1 - 100]" becomes
+// "INT(1-100)", and "--no-contents{false}" the option as it is typed.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return without(CLI::Formatter::make_option_name(option, is_positional), "{false}");
+  }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text = CLI::Formatter::make_option_opts(option);
+    const std::string type = option->get_type_name();
+    const size_t range = type.find(" in [");
+    const size_t at = text.find(type);
+    if (range == std::string::npos || !type.ends_with("]") || at == std::string::npos) return text;
+    const std::string limits = without(type.substr(range + 5, type.size() - range - 6), " ");
+    return text.replace(at, type.size(), fmt::format("INT({})", without(limits, " ")));
+  }
+
+ private:
+  static std::string without(std::string text, std::string_view part) {
+    for (size_t at = 0; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
+    return text;
+  }
+};
+
+void set_formatter(CLI::App& app, const std::shared_ptr<HelpFormatter>& formatter) {
+  app.formatter(formatter);
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    set_formatter(*command, formatter);
 }
 
 // The command that the command line has come to: "gc" of "flox store gc --max-freed".
@@ -125,6 +156,30 @@ ExitError usage_error(const CLI::App& app, const CLI::ParseError& error,
   return usage(in_our_words(error), see_help);
 }
 
+const CLI::App* child_of(const CLI::App& command, const std::string& name) {
+  const auto found = command.get_subcommands([&](const CLI::App* child) { return child->check_name(name); });
+  return found.empty() ? nullptr : found.front();
+}
+
+// "help yank" as "yank --help", where a program has commands, and none of that name.
+std::vector<std::string> with_help_option(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const bool has_commands = !commands_of(app).empty();
+  if (arguments.empty() || arguments[0] != "help" || !has_commands || child_of(app, "help")) return arguments;
+  std::vector<std::string> words(arguments.begin() + 1, arguments.end());
+  const CLI::App* command = &app;
+  for (const std::string& word : words) {
+    if (word.starts_with('-')) break;
+    const CLI::App* next = child_of(*command, word);
+    if (next == nullptr)
+      fail_usage(fmt::format("{}: unknown command '{}'", full_name(*command), word),
+                 with_nearest(nearest_names(word, commands_of(*command)),
+                              fmt::format("Run '{} --help' to see its commands.", full_name(*command))));
+    command = next;
+  }
+  words.emplace_back("--help");
+  return words;
+}
+
 // What was printed is out, or an error: a full disk, a closed descriptor.
 void finish_output() {
   errno = 0;
@@ -134,9 +189,13 @@ void finish_output() {
   throw Error(ErrorKind::unavailable, "writing to standard output: not everything could be written");
 }
 
+// What was printed before stands before the error, also where both go to one file.
 int print_and_choose_code(const std::exception& error) {
+  const bool could_write = std::ferror(stdout) == 0;
+  std::cout.flush();
+  std::fflush(stdout);
   // fmt::print throws std::system_error when a buffer that is full cannot be written.
-  if (const auto* system = dynamic_cast<const std::system_error*>(&error); system && std::ferror(stdout) != 0)
+  if (const auto* system = dynamic_cast<const std::system_error*>(&error); system && !could_write)
     print_error(Error(ErrorKind::unavailable,
                       fmt::format("writing to standard output: {}", system->code().message())));
   else
@@ -169,8 +228,10 @@ int run_program(const std::function<int()>& body) {
 
 int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
                      const std::function<int()>& work) {
+  set_formatter(app, std::make_shared<HelpFormatter>());
+  const std::vector<std::string> words = with_help_option(app, arguments);
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 takes them
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // as CLI11 takes them
   } catch (const CLI::RuntimeError& error) {
     return error.get_exit_code();
   } catch (const CLI::Success& request) {  // --help, --version
@@ -182,7 +243,7 @@ int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
       fail_errno(errno, "writing to standard output");
     return code;
   } catch (const CLI::ParseError& error) {
-    throw usage_error(app, error, arguments);
+    throw usage_error(app, error, words);
   }
   return work ? work() : 0;
 }

@@ -38,9 +38,9 @@ int run_program(const std::function<int()>& body);
 // Parses `arguments`, which do not begin with the program's name, runs the callbacks that they call for and
 // then `work`. Returns the code of `work` or the one that a callback throws as CLI::RuntimeError, and 0 after
 // --help and
-// --version. Throws ExitError(exit_usage) for a wrong command line: an unknown command or option, with the
-// names that are near, or a value that is missing. The names of `app` and of its subcommands are how messages
-// call them.
+// --version; "help COMMAND" is "COMMAND --help". Throws ExitError(exit_usage) for a wrong command line: an
+// unknown command or option, with the names that are near, or a value that is missing. The names of `app` and
+// of its subcommands are how messages call them.
 int run_command_line(CLI::App& app, const std::vector<std::string>& arguments,
                      const std::function<int()>& work = {});
 int run_command_line(CLI::App& app, int argc, char** argv, const std::function<int()>& work = {});

@@ -1,7 +1,12 @@
 #include "base/command_line/program.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/os/file.h"
 
 namespace flox {
 namespace {
@@ -80,6 +85,51 @@ TEST_F(CommandLine, says_what_is_missing_or_too_much) {
 TEST_F(CommandLine, nothing_is_done_before_the_whole_of_it_is_understood) {
   EXPECT_EQ(message_for({"store", "gc", "--bogus"}), "flox store gc: unknown option '--bogus'");
   EXPECT_EQ(collected_, 0);
+}
+
+TEST_F(CommandLine, help_is_a_word_too) {
+  const auto help = [&](std::vector<std::string> words) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(run_command_line(app_, std::move(words)), 0);
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(help({"help"}), help({"--help"}));
+  EXPECT_EQ(help({"help", "store", "gc"}), help({"store", "gc", "--help"}));
+  EXPECT_THAT(message_for({"help", "store", "rm"}), HasSubstr("flox store: unknown command 'rm'"));
+  EXPECT_EQ(collected_, 0);
+}
+
+TEST_F(CommandLine, a_help_has_the_words_that_are_typed) {
+  int number = 0;
+  bool contents = true;
+  auto* command = app_.add_subcommand("check", "Check");
+  command->add_option("--days", number, "for so long")->check(CLI::Range(1, 366));
+  command->add_flag("!--no-contents", contents, "read no files");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_command_line(app_, {"check", "--help"}), 0);
+  const std::string help = testing::internal::GetCapturedStdout();
+  EXPECT_THAT(help, HasSubstr("--days INT(1-366) "));
+  EXPECT_THAT(help, HasSubstr("--no-contents "));
+  EXPECT_THAT(help, testing::Not(HasSubstr("{false}")));
+}
+
+TEST(RunProgram, what_was_printed_stands_before_the_error) {
+  const TempDir dir;
+  const std::string both = (dir.path() / "both").string();
+  std::fflush(stdout);
+  const int out = ::dup(1), err = ::dup(2);
+  const int file = ::open(both.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  ::dup2(file, 1);
+  ::dup2(file, 2);
+  EXPECT_EQ(run_program([]() -> int {
+              fmt::print("3 paths\n");
+              fail(ErrorKind::untrusted, "one is damaged");
+            }),
+            exit_failure);
+  ::dup2(out, 1);
+  ::dup2(err, 2);
+  for (const int one : {out, err, file}) ::close(one);
+  EXPECT_EQ(read_file(both), "3 paths\n✘ ERROR: one is damaged\n");
 }
 
 TEST(RunProgram, gives_each_outcome_its_exit_code) {

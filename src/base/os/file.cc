@@ -14,6 +14,8 @@
 
 namespace flox {
 
+fs::path directory_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : "."; }
+
 std::string read_file(const fs::path& path, size_t limit) {
   return in_context("reading " + path.string(), [&] {
     const Fd fd = open_file(path, O_RDONLY);
@@ -57,7 +59,7 @@ void write_file(const fs::path& path, std::string_view content, unsigned mode) {
 
 void write_file_synced(const fs::path& path, std::string_view content, unsigned mode) {
   replace_file(path, content, mode, true);
-  const fs::path directory = path.parent_path();
+  const fs::path directory = directory_of(path);
   const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
   if (::fsync(fd.get()) != 0) fail_errno(errno, "bringing {} to the disk", directory.string());
 }
@@ -81,7 +83,7 @@ TempDir::~TempDir() {
 void remove_tree(const fs::path& path) {
   if (!path.has_filename()) return remove_tree(path.parent_path());
   std::error_code error;
-  const fs::path parent = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", error);
+  const fs::path parent = fs::canonical(directory_of(path), error);
   if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory) return;
   if (error) fail_errno(error.value(), "removing {}", path.string());
   // Whoever made the tree chose its depth and modes.

@@ -14,6 +14,9 @@ namespace fs = std::filesystem;
 // Nothing that is read whole is larger, unless its reader says so.
 constexpr size_t max_read_file = size_t{256} << 20;  // bytes
 
+// The directory in which the path's last name stands, to be opened or made: "." for a name alone.
+fs::path directory_of(const fs::path& path);
+
 // The whole file as bytes. Throws Error (not_found if it is missing; invalid_input if it has more than
 // `limit` bytes, which a device may have though its size is 0).
 std::string read_file(const fs::path& path, size_t limit = max_read_file);

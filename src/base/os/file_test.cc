@@ -28,6 +28,18 @@ TEST(File, a_written_file_is_read_back_and_leaves_no_temporary) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(File, is_written_by_its_name_alone_into_the_current_directory) {
+  TempDir dir;
+  const fs::path before = fs::current_path();
+  fs::current_path(dir.path());
+  EXPECT_NO_THROW(write_file_synced("a", "one"));
+  fs::current_path(before);
+  EXPECT_EQ(read_file(dir.path() / "a"), "one");
+  EXPECT_EQ(directory_of("a"), ".");
+  EXPECT_EQ(directory_of("x/a"), "x");
+  EXPECT_EQ(directory_of("/a"), "/");
+}
+
 TEST(File, is_read_up_to_a_limit) {
   TempDir dir;
   const fs::path file = dir.path() / "a";

@@ -23,7 +23,7 @@ fs::path directory_in(const char* variable) {
 
 std::optional<fs::path> private_directory(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path.parent_path(), error);
+  fs::create_directories(directory_of(path), error);
   const bool is_new = ::mkdir(path.c_str(), 0700) == 0;
   // Whatever is examined is what the descriptor stands for; only its owner could put another thing there.
   const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

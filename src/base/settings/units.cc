@@ -85,6 +85,10 @@ std::string duration_text(std::chrono::seconds duration) {
   return text;
 }
 
+std::string count_text(uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 Amount Amount::parse(std::string_view text) {
   if (!text.ends_with('%')) return {.bytes = parse_size(text)};
   std::string_view digits = text.substr(0, text.size() - 1);

@@ -1,4 +1,4 @@
-// Sizes and durations as people write them.
+// Sizes, durations and counts as people write them.
 #pragma once  // Fuzzed by fuzz/config.cc.
 
 #include <chrono>
@@ -21,6 +21,9 @@ std::chrono::seconds parse_duration(std::string_view text,
 std::string exact_duration_text(std::chrono::seconds duration);
 // "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h": the two largest units.
 std::string duration_text(std::chrono::seconds duration);
+
+// "1 path", "2 paths": a number of what the noun names, with an "s" behind unless it is one.
+std::string count_text(uint64_t number, std::string_view noun);
 
 // The shortest text that parse_size reads as this size: "256K".
 std::string exact_size_text(uint64_t bytes);

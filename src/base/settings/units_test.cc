@@ -42,5 +42,11 @@ TEST(Units, without_a_unit_count_the_one_of_the_setting) {
   EXPECT_EQ(parse_duration("24m", std::chrono::hours(1)), std::chrono::minutes(24));
 }
 
+TEST(Units, of_a_count_one_is_no_plural) {
+  EXPECT_EQ(count_text(0, "path"), "0 paths");
+  EXPECT_EQ(count_text(1, "path"), "1 path");
+  EXPECT_EQ(count_text(2, "store path"), "2 store paths");
+}
+
 }  // namespace
 }  // namespace flox

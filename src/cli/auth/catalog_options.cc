@@ -28,9 +28,7 @@ std::string url_of(const CatalogOptions& options) {
 }
 
 Secret token_of(const CatalogOptions& options) {
-  if (!options.token_file.empty())
-    return in_context("--token-file", [&] { return read_secret_file(options.token_file); });
-  return Config::load().token_for(url_of(options));
+  return token_of(options.token_file, url_of(options), Config::load());
 }
 
 catalog::Client client_of(const CatalogOptions& options) {

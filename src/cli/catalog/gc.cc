@@ -3,7 +3,11 @@
 
 #include <memory>
 
+#include "base/command_line/program.h"
 #include "base/data/json.h"
+#include "base/error.h"
+#include "base/settings/types.h"
+#include "base/settings/units.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
 
@@ -12,7 +16,7 @@ namespace {
 
 struct CatalogGcOptions {
   CatalogOptions catalog;
-  int grace = -1;  // hours; -1: as flox-catalog's --orphan-age
+  std::string grace;  // empty: as flox-catalog's --orphan-age
   bool dry_run = false;
   bool json = false;
 };
@@ -22,9 +26,20 @@ uint64_t count_of(const nlohmann::json& answer, const char* key) {
   return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
 }
 
+// Read as flox-catalog reads its --orphan-age.
+int64_t hours_of(const std::string& grace) try {
+  constexpr std::chrono::hours most{24 * 365};
+  const auto hours = in_context("--grace", [&] { return SettingType<std::chrono::hours>::parse(grace); });
+  if (hours > most)
+    fail(ErrorKind::invalid_input, "--grace: '{}' is more than {}", grace, exact_duration_text(most));
+  return hours.count();
+} catch (const Error& error) {
+  fail_usage(error.what(), error.advice());
+}
+
 void collect(const CatalogGcOptions& options) {
   nlohmann::json wanted = {{"dry_run", options.dry_run}};
-  if (options.grace >= 0) wanted["grace_hours"] = options.grace;
+  if (!options.grace.empty()) wanted["grace_hours"] = hours_of(options.grace);
   const nlohmann::json answer =
       client_of(options.catalog)
           .ask("POST", "/api/v1/catalog/gc", wanted, "collecting the catalog's garbage",
@@ -33,11 +48,11 @@ void collect(const CatalogGcOptions& options) {
     fmt::print("{}\n", answer.dump(2));
     return;
   }
-  fmt::print("{}{} store paths and {} NARs, {:.1f} MB\n", options.dry_run ? "would remove " : "removed ",
-             count_of(answer, "paths"), count_of(answer, "nars"),
+  fmt::print("{}{} and {}, {:.1f} MB\n", options.dry_run ? "would remove " : "removed ",
+             count_text(count_of(answer, "paths"), "store path"), count_text(count_of(answer, "nars"), "NAR"),
              static_cast<double>(count_of(answer, "bytes")) / 1e6);
-  fmt::print("{} store paths are needed, {} others are too young to go\n", count_of(answer, "kept_paths"),
-             count_of(answer, "kept_young_paths"));
+  fmt::print("needed: {}; too young to go: {}\n", count_text(count_of(answer, "kept_paths"), "store path"),
+             count_text(count_of(answer, "kept_young_paths"), "other"));
 }
 
 }  // namespace
@@ -46,11 +61,10 @@ void add_catalog_gc(CLI::App& catalog) {
   auto options = std::make_shared<CatalogGcOptions>();
   auto* command = catalog.add_subcommand("gc", "Remove store paths that nothing in the catalog needs");
   add_catalog_options(*command, options->catalog);
-  command
-      ->add_option("--grace", options->grace,
-                   "leave what was uploaded within so many hours: somebody may be publishing it (default: "
-                   "flox-catalog's --orphan-age)")
-      ->check(CLI::Range(0, 24 * 365));
+  command->add_option(
+      "--grace", options->grace,
+      "leave what was uploaded within this time: 36h, 7d, a number alone counts hours. Somebody may be "
+      "publishing it (default: flox-catalog's --orphan-age)");
   command->add_flag("-n,--dry-run", options->dry_run, "only count them");
   command->add_flag("--json", options->json, "print JSON");
   command->footer(

@@ -7,6 +7,7 @@
 
 #include "base/data/json.h"
 #include "base/printable.h"
+#include "base/settings/units.h"
 #include "catalog/signing.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
@@ -72,10 +73,10 @@ void apply_rules(const CatalogRetentionApplyOptions& options) {
   }
   if (options.dry_run) return;
   if (options.owner.empty() && !to_sign.empty())
-    fmt::print(stderr,
-               "! {} packages have signed builds that only their owners can remove: flox catalog retention "
-               "apply OWNER\n",
-               to_sign.size());
+    fmt::print(
+        stderr,
+        "! {} with signed builds that only their owners can remove: flox catalog retention apply OWNER\n",
+        count_text(to_sign.size(), "package"));
   if (!options.owner.empty()) remove_signed(options, client, to_sign);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/data/json.h"
+#include "base/settings/units.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
 #include "cli/catalog/retention_path.h"
@@ -20,13 +21,17 @@ struct CatalogRetentionShowOptions {
 std::string in_words(const nlohmann::json& rule) {
   const auto count = [&](const char* key) {
     const nlohmann::json& value = member(rule, key, "the catalog's answer");
-    return value.is_number_integer() ? value.get<int64_t>() : 0;
+    return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
   };
-  const auto kept = [&](const char* key) {
-    return count(key) == 0 ? fmt::format("all {}", key) : fmt::format("the newest {} {}", count(key), key);
+  const auto kept = [&](const char* key, std::string_view noun) {
+    const uint64_t number = count(key);
+    return number == 0   ? fmt::format("all {}", key)
+           : number == 1 ? fmt::format("the newest {}", noun)
+                         : fmt::format("the newest {}", count_text(number, noun));
   };
-  std::string text = fmt::format("{}, {}", kept("versions"), kept("generations"));
-  if (count("days") > 0) text += fmt::format(", and all that is younger than {} days", count("days"));
+  std::string text = fmt::format("{}, {}", kept("versions", "version"), kept("generations", "generation"));
+  if (count("days") > 0)
+    text += fmt::format(", and all that is younger than {}", count_text(count("days"), "day"));
   return text;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/command_line/program.h"
 #include "base/os/file.h"
+#include "base/settings/units.h"
 #include "cli/node/commands.h"
 #include "node/floxd/config.h"
 #include "oci/image_layout.h"
@@ -29,10 +30,9 @@ void write(const std::string& output, const std::string& image, const std::strin
   const fs::path archive = output.empty() ? directory.path() / "bundle.tar" : fs::path(output);
   node::write_bundle(store, bundle, archive);
   if (!output.empty())
-    fmt::print(
-        "✔ Wrote {}, {} paths, {:.0f} MB. On a node: tar -C / -xpf {} && /opt/flox/bin/flox node install\n",
-        output, bundle.closure.size(), static_cast<double>(fs::file_size(archive)) / 1e6,
-        archive.filename().string());
+    fmt::print("✔ Wrote {}, {}, {:.0f} MB. On a node: tar -C / -xpf {} && /opt/flox/bin/flox node install\n",
+               output, count_text(bundle.closure.size(), "path"),
+               static_cast<double>(fs::file_size(archive)) / 1e6, archive.filename().string());
   if (image.empty()) return;
   const oci::ImageLayout layout = oci::make_image_layout(
       {{.name = name, .env = {"PATH=/opt/flox/bin"}, .layer = read_file(archive, max_layer)}},

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/settings/units.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
 #include "node/floxd/config.h"
@@ -75,7 +76,8 @@ void install(NodeOptions options) {
                containerd.config_version,
                plan.files.empty()
                    ? "Nothing would change."
-                   : fmt::format("{} files would change{}. Nothing was done.", plan.files.changes().size(),
+                   : fmt::format("{} would change{}. Nothing was done.",
+                                 count_text(plan.files.changes().size(), "file"),
                                  plan.containerd_changed ? ", and containerd would be restarted" : ""));
     return;
   }

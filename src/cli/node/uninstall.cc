@@ -8,6 +8,7 @@
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/settings/units.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
 #include "node/floxd/config.h"
@@ -80,8 +81,8 @@ void uninstall(const NodeOptions& options) {
                     node::installation_record(root).string()));
   const node::ChangeSet changes = record.reversion(node::undo_toml_edits, options.force);
   if (options.dry_run) {
-    fmt::print("{}# {} files would be restored. Nothing was done.\n", changes.diff(),
-               changes.changes().size());
+    fmt::print("{}# {} would be restored. Nothing was done.\n", changes.diff(),
+               count_text(changes.changes().size(), "file"));
     return;
   }
   if (root == "/") refuse_while_pods_run(options.force);

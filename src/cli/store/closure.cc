@@ -88,7 +88,7 @@ void print_sizes(const Graph& graph, const std::vector<Index>& closure) {
   std::ranges::stable_sort(by_size, std::ranges::greater{}, [&](Index i) { return graph[i].nar_size; });
   for (const Index index : by_size)
     fmt::print("{:>12}  {}\n", size_text(graph[index].nar_size), graph[index].path.to_string());
-  fmt::print("{:>12}  in {} paths\n", size_text(size_of(graph, closure)), closure.size());
+  fmt::print("{:>12}  in {}\n", size_text(size_of(graph, closure)), count_text(closure.size(), "path"));
 }
 
 void print_why(const Graph& graph, const StoreClosureOptions& options) {

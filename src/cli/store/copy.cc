@@ -64,7 +64,7 @@ void copy_to(const StoreCopyOptions& options, const Config& config) {
                 {"paths_present", result.paths_present},
                 {"bytes_uploaded", result.bytes_uploaded}});
   else
-    fmt::print("{} paths uploaded ({:.1f} MB), {} already there\n", result.paths_uploaded,
+    fmt::print("{} uploaded ({:.1f} MB), {} already there\n", count_text(result.paths_uploaded, "path"),
                static_cast<double>(result.bytes_uploaded) / 1e6, result.paths_present);
 }
 
@@ -78,7 +78,7 @@ void copy_from(const StoreCopyOptions& options, const Config& config) {
   if (options.json)
     print_json({{"paths_fetched", result.paths_fetched}, {"bytes_fetched", result.bytes_fetched}});
   else
-    fmt::print("{} paths fetched ({:.1f} MB), {} already there\n", result.paths_fetched,
+    fmt::print("{} fetched ({:.1f} MB), {} already there\n", count_text(result.paths_fetched, "path"),
                static_cast<double>(result.bytes_fetched) / 1e6, result.closure.size() - result.paths_fetched);
 }
 

@@ -35,11 +35,11 @@ void print(const store::GcResult& result, const StoreGcOptions& options) {
   if (!options.quiet)
     for (const nix::StorePath& path : result.removed) fmt::print("{}\n", path.to_string());
   if (options.dry_run)
-    fmt::print("{} paths ({}) would be removed, {} kept\n", result.removed.size(),
+    fmt::print("{} ({}) would be removed, {} kept\n", count_text(result.removed.size(), "path"),
                size_text(result.nar_bytes), result.paths_kept);
   else
-    fmt::print("{} paths removed, {} freed, {} kept\n", result.removed.size(), size_text(result.bytes_freed),
-               result.paths_kept);
+    fmt::print("{} removed, {} freed, {} kept\n", count_text(result.removed.size(), "path"),
+               size_text(result.bytes_freed), result.paths_kept);
 }
 
 void collect(const StoreGcOptions& options) {
@@ -52,9 +52,10 @@ void collect(const StoreGcOptions& options) {
   const store::GcResult result = store::collect_garbage(store, how);
   print(result, options);
   if (result.failures > 0)
-    throw Error(ErrorKind::unavailable,
-                fmt::format("collecting garbage: {} files could not be deleted", result.failures),
-                "Read the reasons above. The next collection tries again.");
+    throw Error(
+        ErrorKind::unavailable,
+        fmt::format("collecting garbage: {} could not be deleted", count_text(result.failures, "file")),
+        "Read the reasons above. The next collection tries again.");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ void optimise(bool as_json) {
   ProgressLine line;
   size_t paths = 0;
   const store::OptimiseResult result =
-      store::optimise(store, [&] { line.show(fmt::format("{} paths", ++paths)); });
+      store::optimise(store, [&] { line.show(count_text(++paths, "path")); });
   if (as_json)
     print_json({{"files", result.files},
                 {"files_linked", result.files_linked},

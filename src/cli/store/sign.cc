@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/settings/units.h"
 #include "cli/publishing.h"
 #include "cli/store/commands.h"
 #include "nix/signature.h"
@@ -30,7 +31,7 @@ void sign(const StoreSignOptions& options) {
     const nix::PathInfo info = info_of(store, path);
     store.add_signatures(path, {key.sign(info.fingerprint())});
   }
-  fmt::print("{} paths signed as {}\n", paths.size(), key.name);
+  fmt::print("{} signed as {}\n", count_text(paths.size(), "path"), key.name);
 }
 
 }  // namespace

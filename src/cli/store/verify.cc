@@ -58,7 +58,8 @@ void print(const std::vector<Outcome>& outcomes, size_t checked, const StoreVeri
   if (options.json)
     print_json(json);
   else if (outcomes.empty())
-    fmt::print("{} paths, all {}\n", checked, options.no_contents ? "there" : "as they were registered");
+    fmt::print("{}, all {}\n", count_text(checked, "path"),
+               options.no_contents ? "there" : "as they were registered");
 }
 
 void verify(const StoreVerifyOptions& options) {
@@ -73,7 +74,7 @@ void verify(const StoreVerifyOptions& options) {
                             .on_path = [&](const nix::StorePath&, uint64_t nar_size) {
                               ++checked;
                               bytes += nar_size;
-                              line.show(fmt::format("{} paths, {}", checked, size_text(bytes)));
+                              line.show(fmt::format("{}, {}", count_text(checked, "path"), size_text(bytes)));
                             }});
   const auto outcomes = repair_all(store, damages, options, config);
   print(outcomes, checked, options);

@@ -80,7 +80,10 @@ void init(const TrustInitOptions& options) {
       "  Take {}/root-1 to a safe place off this machine: who has it decides whom everybody trusts. Name it\n"
       "  with --signer when it is needed again.\n",
       keys, keys);
-  if (outcome.complete) fmt::print("{}\n", trust::fingerprint_of(store.root(options.owner)));
+  if (outcome.complete) {
+    fmt::print(stderr, "  The root's fingerprint, for everybody who is to trust {}:\n", options.owner);
+    fmt::print("{}\n", trust::fingerprint_of(store.root(options.owner)));
+  }
 }
 
 }  // namespace

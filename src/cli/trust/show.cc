@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/settings/units.h"
 #include "cli/options.h"
 #include "cli/trust/commands.h"
 
@@ -92,7 +93,7 @@ std::string file_text(const json& file, const std::string& owner) {
                                  expired ? "EXPIRED at" : "until", file["expires"].get<std::string>());
   if (file["expires_soon"].get<bool>())
     text += fmt::format("{}: run 'flox trust renew {}', then 'flox trust publish {}'",
-                        expired ? "" : fmt::format(", in {} days", file["days_left"].get<int64_t>()), owner,
+                        expired ? "" : ", in " + count_text(file["days_left"].get<uint64_t>(), "day"), owner,
                         owner);
   return text;
 }

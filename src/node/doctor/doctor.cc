@@ -21,6 +21,7 @@
 #include "base/net/http_client.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/settings/units.h"
 #include "catalog/settings.h"
 #include "nix/cache_layout.h"
 #include "nix/signature.h"
@@ -246,7 +247,8 @@ void examine_store(Subject subject, const Config& config) {
     return subject.error(fmt::format("there is no store below {}", config.root.string()),
                          "Start floxd, or run 'flox node install': both create it.");
   store::LocalStore store(config.root);
-  subject.ok(fmt::format("{}: {} paths", store.store_directory().string(), store.valid_paths().size()));
+  subject.ok(fmt::format("{}: {}", store.store_directory().string(),
+                         count_text(store.valid_paths().size(), "path")));
   try {
     const nix::StorePath runtime = current_runtime(store);
     if (!store.is_valid(runtime) || !fs::exists(store.real_path(runtime) / "bin/flox"))

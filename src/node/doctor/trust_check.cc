@@ -1,6 +1,9 @@
 #include "node/doctor/trust_check.h"
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "base/settings/units.h"
 #include "catalog/answer_verifier.h"
 #include "catalog/client.h"
 #include "trust/trust_store.h"
@@ -31,7 +34,8 @@ Finding of_file(const std::string& owner, const char* name, const trust::Header&
                    renewal(owner));
   if (trust::expires_soon(file, now))
     return finding(Severity::warning,
-                   fmt::format("{} expires at {}, in {} days", text, until, trust::days_left(file, now)),
+                   fmt::format("{} expires at {}, in {}", text, until,
+                               count_text(static_cast<uint64_t>(trust::days_left(file, now)), "day")),
                    renewal(owner));
   return finding(Severity::ok, fmt::format("{}, expires {}", text, until), "");
 }
@@ -47,28 +51,63 @@ Finding of_timestamp(const std::string& owner, const trust::Timestamp& file, tru
   return finding(Severity::ok, fmt::format("{}: timestamp.json of the catalog, until {}", owner, until), "");
 }
 
-// The newest that is known here, and what the catalog has besides; nothing of it is believed.
-OwnerFiles files_of(const std::string& owner, const trust::TrustStore& store, catalog::Client* client) {
-  OwnerFiles files{.owner = owner, .root = store.root(owner).content, .targets = {}, .timestamp = {}};
-  if (client == nullptr) return files;
-  const auto evidence = client->evidence(owner, any_name);
-  if (!evidence) return files;
-  files.targets = trust::Signed<trust::Targets>::parse(evidence->targets, "targets.json").content;
-  files.timestamp = trust::Signed<trust::Timestamp>::parse(evidence->timestamp, "timestamp.json").content;
+}  // namespace
+
+OwnerFiles with_verified(OwnerFiles files, const trust::Evidence& evidence, trust::TrustStore& store,
+                         trust::Time now) {
+  files.targets = trust::Signed<trust::Targets>::parse(evidence.targets, "targets.json").content;
+  files.timestamp = trust::Signed<trust::Timestamp>::parse(evidence.timestamp, "timestamp.json").content;
+  // What has expired is told by itself (check_expiry).
+  constexpr std::chrono::seconds before(1);
+  const trust::Time at = std::min(
+      {now, files.root.expires - before, files.targets->expires - before, files.timestamp->expires - before});
+  try {
+    files.root = trust::Verifier(
+                     store, [at] { return at; }, false)
+                     .verify_owner(evidence)
+                     .root;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) throw;
+    files.refusal = error;
+    files.targets.reset();
+    files.timestamp.reset();
+  }
   return files;
 }
 
-}  // namespace
-
 std::vector<Finding> check_expiry(const OwnerFiles& files, trust::Time now) {
   std::vector<Finding> findings{of_file(files.owner, "root.json", files.root, now)};
+  if (files.refusal)
+    findings.push_back(finding(
+        Severity::error,
+        fmt::format("{}: nothing new of this owner is accepted here: {}", files.owner, files.refusal->what()),
+        files.refusal->advice().empty() ? "Read the catalog's log, and ask whoever runs it."
+                                        : files.refusal->advice()));
   if (files.targets) findings.push_back(of_file(files.owner, "targets.json", *files.targets, now));
   if (files.timestamp) findings.push_back(of_timestamp(files.owner, *files.timestamp, now));
   return findings;
 }
 
+namespace {
+
+// The newest that is known here, and what the catalog has besides. What a node would refuse is told as such;
+// nothing is written down.
+OwnerFiles files_of(const std::string& owner, trust::TrustStore& store, catalog::Client* client) {
+  OwnerFiles files{.owner = owner, .root = store.root(owner).content};
+  if (client == nullptr) return files;
+  auto evidence = client->evidence(owner, any_name);
+  if (!evidence) return files;
+  evidence->owner = owner;
+  *evidence = catalog::with_newer_roots(
+      std::move(*evidence), store,
+      [&](const std::string& of, uint64_t version) { return client->root(of, version); });
+  return with_verified(std::move(files), *evidence, store, trust::now());
+}
+
+}  // namespace
+
 std::vector<Finding> check_trust(const Config& config) {
-  const trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
+  trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
   std::vector<Finding> findings;
   std::optional<catalog::Client> client;
   if (!config.catalog_url.empty()) client.emplace(config.catalog_url, config.token());

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/os/file.h"
+#include "trust/testing/owner.h"
+
 namespace flox::node {
 namespace {
 
@@ -52,6 +55,60 @@ TEST(TrustCheck, SaysOfAnOwnerWithoutACatalogWhatIsKnownHere) {
   alone.targets.reset();
   alone.timestamp.reset();
   EXPECT_EQ(check_expiry(alone, now).size(), 1);
+}
+
+// The catalog of an owner who is trusted here, and what the doctor finds of it.
+class TrustCheckOfCatalog : public ::testing::Test {
+ protected:
+  TrustCheckOfCatalog() {
+    store.accept("acme", {owner.root_text()});
+    owner.publish("packages/hello", {{"2.12/x86_64-linux/any", trust::testing::hello().to_target()}});
+  }
+  std::vector<Finding> find(const trust::Evidence& evidence) {
+    return check_expiry(
+        with_verified({.owner = "acme", .root = store.root("acme").content}, evidence, store, now), now);
+  }
+  trust::Evidence evidence() {
+    trust::Evidence all = owner.evidence("packages/hello");
+    all.proof.clear();  // as of a name that nobody publishes
+    all.name_file.clear();
+    return all;
+  }
+
+  TempDir dir;
+  trust::TrustStore store{dir.path() / "trust", dir.path() / "state"};
+  trust::testing::TestOwner owner;
+};
+
+TEST_F(TrustCheckOfCatalog, WhatANodeAcceptsIsWell) {
+  EXPECT_EQ(find(evidence()).size(), 3);
+  EXPECT_EQ(worst(find(evidence())), Severity::ok);
+  EXPECT_FALSE(fs::exists(dir.path() / "state/acme/seen")) << "reading writes nothing";
+}
+
+TEST_F(TrustCheckOfCatalog, ACatalogThatGoesBackIsRefusedAsANodeRefusesIt) {
+  store.remember("acme", {.timestamp = owner.timestamp.version + 1, .targets = 1}, "packages/hello", 1);
+  const auto findings = find(evidence());
+  EXPECT_EQ(worst(findings), Severity::error);
+  ASSERT_EQ(findings.size(), 2) << "nothing of the catalog is shown as if it held";
+  EXPECT_NE(findings[1].text.find("which was seen here before"), std::string::npos);
+  EXPECT_NE(findings[1].advice.find("Find out why the catalog goes back"), std::string::npos);
+}
+
+TEST_F(TrustCheckOfCatalog, AKeyThatTheRootDoesNotNameIsRefusedAndTheAdviceIsToNameIt) {
+  owner.online_key = trust::testing::key("catalog-2");
+  const auto findings = find(evidence());
+  EXPECT_EQ(worst(findings), Severity::error);
+  ASSERT_EQ(findings.size(), 2);
+  EXPECT_NE(findings[1].advice.find("flox trust rotate acme timestamp"), std::string::npos);
+}
+
+TEST_F(TrustCheckOfCatalog, OfWhatHasOnlyExpiredEachFileIsTold) {
+  owner.timestamp.expires = now - std::chrono::hours(1);
+  const auto findings = find(evidence());
+  ASSERT_EQ(findings.size(), 3);
+  EXPECT_EQ(findings[1].severity, Severity::ok);
+  EXPECT_EQ(findings[2].severity, Severity::error);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "base/os/file.h"
 
 namespace flox::node {
 namespace {
@@ -92,7 +93,7 @@ void AuditLog::lose(const std::string& why) {
 
 void AuditLog::write_to_file(const std::string& line) {
   if (!open_file_) {
-    std::filesystem::create_directories(file_.parent_path());
+    std::filesystem::create_directories(directory_of(file_));
     open_file_.emplace(file_, largest_, static_cast<unsigned>(files_ - 1));
   }
   open_file_->add(line);

@@ -179,7 +179,7 @@ void serve(const Options& options) {
   Environments environments(config, store, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");
-  StoreViews views(store, config.node_socket.parent_path() / "views");
+  StoreViews views(store, directory_of(config.node_socket) / "views");
   Budgets budgets(config, store, metrics);
   Grants grants;
   NodeService node(config, runtime, environments, containers, views, grants, policy, metrics);
@@ -190,7 +190,7 @@ void serve(const Options& options) {
   asio::thread_pool pool(4);
   constexpr size_t prepare_threads = 32;  // each may have a fetcher: MemoryMax of the unit counts them, too
   FairThreads prepares(prepare_threads);
-  fs::create_directories(config.node_socket.parent_path());
+  fs::create_directories(directory_of(config.node_socket));
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});

@@ -43,7 +43,10 @@ std::string in_words(const std::string& problem) {
   if (caller.problem == "expired_token" || caller.problem == "revoked_token")
     throw Refusal(caller.problem == "expired_token" ? "expired_token" : "revoked_token",
                   fmt::format("{}: the token that was sent {}", what, in_words(caller.problem)), advice);
-  if (caller.is_nobody()) throw Refusal(caller.problem.empty() ? "no_token" : "unknown_token", what, advice);
+  if (caller.is_nobody() && caller.problem.empty()) throw Refusal("no_token", what, advice);
+  if (caller.is_nobody())
+    throw Refusal("unknown_token",
+                  fmt::format("{}: the token that was sent {}", what, in_words(caller.problem)), advice);
   if (scope == Scope::operate)
     throw Refusal("scope", "this needs the operator's token", "Ask the catalog's operator.");
   const char* verb = scope == Scope::admin ? "manage" : "publish for";

@@ -137,6 +137,10 @@ json locked_package(const PackageBuild& build, const std::string& install_id, co
   return package;
 }
 
+std::string that_satisfies(const std::string& constraint) {
+  return constraint.empty() ? "" : fmt::format(" that satisfies '{}'", constraint);
+}
+
 // One request: what it has looked up already, and how much the answer has grown.
 class Resolver {
  public:
@@ -224,7 +228,7 @@ class Resolver {
     if (!yanked.empty() && variants.empty())
       return message(
           "version_yanked",
-          fmt::format("every version that satisfies '{}' was yanked: {}", wanted.constraint,
+          fmt::format("every version{} was yanked: {}", that_satisfies(wanted.constraint),
                       fmt::join(yanked, ", ")),
           versions.empty()
               ? fmt::format("Ask for {}@VERSION to use it all the same.", wanted.name)

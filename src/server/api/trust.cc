@@ -43,9 +43,12 @@ void require_online_key(const trust::Root& root, const nix::PublicKey& key) {
   if (root.timestamp.threshold == 1 &&
       std::ranges::find(root.timestamp.keyids, id) != root.timestamp.keyids.end())
     return;
-  throw Error(ErrorKind::invalid_input,
-              "root.json: its role timestamp does not name this catalog's online key, with threshold 1",
-              fmt::format("Name the key {}: GET /api/v1/trust/online-key.", key.to_string()));
+  throw Error(
+      ErrorKind::invalid_input,
+      "root.json: its role timestamp does not name this catalog's online key, with threshold 1",
+      fmt::format("Name the catalog's key, {}: run 'flox trust rotate {} timestamp', then 'flox trust "
+                  "publish {}'.",
+                  key.to_string(), root.owner, root.owner));
 }
 
 }  // namespace

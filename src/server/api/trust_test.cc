@@ -164,6 +164,11 @@ TEST_F(TrustTest, a_timestamp_that_could_not_be_signed_is_signed_by_the_next_que
 TEST_F(TrustTest, a_root_names_the_online_key_and_follows_the_one_before) {
   TestOwner thief;  // of the same name, with other keys
   EXPECT_EQ(refusal([&] { trust_.put_root("acme", thief.root_text()); }), ErrorKind::invalid_input);
+  try {
+    trust_.put_root("acme", thief.root_text());
+  } catch (const Error& error) {
+    EXPECT_NE(error.advice().find("run 'flox trust rotate acme timestamp'"), std::string::npos);
+  }
   EXPECT_EQ(refusal([&] { trust_.put_root("beta", owner_.root_text()); }), ErrorKind::invalid_input);
   EXPECT_EQ(refusal([&] { trust_.targets("acme"); }), ErrorKind::not_found);
   begin();

@@ -231,8 +231,16 @@ class Importer {
 
 ImportResult import_catalog(const std::filesystem::path& directory, const std::string& sha256,
                             const ImportInto& into) {
-  return in_context(fmt::format("importing {}", directory.string()),
-                    [&] { return Importer(directory, sha256, into).run(); });
+  return in_context(fmt::format("importing {}", directory.string()), [&] {
+    std::optional<Importer> importer;
+    try {
+      importer.emplace(directory, sha256, into);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_input) throw;
+      throw error.with_advice("Name a directory that 'flox-catalog export' has written.");
+    }
+    return importer->run();
+  });
 }
 
 }  // namespace flox::server

@@ -191,6 +191,7 @@ PathInfo LocalStore::add_tree(const fs::path& tree, std::string_view name, const
     info.references = found.references;
     if (found.self_reference) info.references.insert(info.path);
     info.content_address = address;
+    info.ultimate = true;
 
     add_temp_roots({info.path});
     if (auto known = query(info.path)) return *known;

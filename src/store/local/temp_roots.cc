@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/os/file.h"
 #include "store/local/path_lock.h"
 
 namespace flox::store {
@@ -33,7 +34,7 @@ Fd connect_to(const std::filesystem::path& socket) {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) fail_errno(errno, "making a socket");
   // Through the directory's descriptor: the path may be longer than a socket address can hold.
-  const Fd directory(::open(socket.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Fd directory(::open(directory_of(socket).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const std::string path = fmt::format("/proc/self/fd/{}/{}", directory.get(), socket.filename().string());
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -102,8 +102,14 @@ void HttpServer::State::listen() {
     acceptor.non_blocking(true);
     port = acceptor.local_endpoint().port();
   } catch (const boost::system::system_error& error) {
-    throw Error(ErrorKind::unavailable,
-                fmt::format("listening on {}:{}: {}", wanted.address, wanted.port, error.code().message()));
+    throw Error(
+        ErrorKind::unavailable,
+        fmt::format("listening on {}:{}: {}", wanted.address, wanted.port, error.code().message()),
+        error.code() == boost::asio::error::address_in_use
+            ? fmt::format("Stop what listens there ('ss -ltnp sport = :{}' shows it), or choose another "
+                          "address.",
+                          wanted.port)
+            : "Choose an address of this machine, and a port that this user may use.");
   }
 }
 
