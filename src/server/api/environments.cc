@@ -145,19 +145,21 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
       owner, name, context.environments.find(owner, name, std::nullopt).has_value());
   // What is here, and may be read, comes along; the rest is from other caches.
   const nix::StorePathSet paths = paths_of(generation.lock);
+  const std::set<std::string> needed = paths_needed_by({generation.manifest, generation.lock.to_string()});
   const auto push = [&] {
     const int64_t marked = context.cache.marks().times();
+    const auto digests = context.cache.needed_by(needed);
     const auto closure = files_here(context, call.caller(), paths);
     const Generation pushed =
         context.environments.push(owner, name, generation, signed_by, upon, [&](Session& session) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
-          RemovalMarks::require_none(session, marked, digests_of(closure));
+          RemovalMarks::require_none(session, marked, digests);
         });
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };
-  ServerResponse response = looking_again(context, push, [&] { return paths; });
+  ServerResponse response = looking_again(context, push, [&] { return needed; });
   reservation.keep();
   if (signed_by) context.trust.published(owner);
   return response;

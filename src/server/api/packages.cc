@@ -152,6 +152,7 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
       visibility.package_for(call.caller(), name, build.owner, !context.records.builds(name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
   const int64_t marked = context.cache.marks().times();
+  const auto digests = context.cache.needed_by(paths_needed_by({build.to_json().dump()}));
   const auto closure = check_claims(build, context.cache, context.keys, access);
   const auto signed_by =
       check_build(context, build, holding, optional_string(record, "name_file", "the record"));
@@ -161,7 +162,7 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
     return context.records.add(build, signed_by, [&](Session& session) {
       Visibility::claim_package(session, call.caller(), name, holding);
       Visibility::publish_files(session, call.caller(), holding, closure);
-      RemovalMarks::require_none(session, marked, digests_of(closure));
+      RemovalMarks::require_none(session, marked, digests);
     });
   });
   if (signed_by) context.trust.published(build.owner);
@@ -177,11 +178,7 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
 ServerResponse add_build(ApiContext& context, const Call& call) {
   return looking_again(
       context, [&] { return add_build_once(context, call); },
-      [&] {
-        nix::StorePathSet paths;
-        for (const auto& [output, path] : PackageBuild::from_json(call.json()).outputs) paths.insert(path);
-        return paths;
-      });
+      [&] { return paths_needed_by({PackageBuild::from_json(call.json()).to_json().dump()}); });
 }
 
 // Who may yank: whoever may publish for the package's owner; the operator, what has none.

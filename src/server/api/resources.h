@@ -12,10 +12,8 @@ namespace flox::server {
 std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
                                      const nix::StorePathSet& paths);
 
-std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure);
-
 // Calls `publish`, and again if garbage was collected meanwhile (records/removal_marks.h). `needed` gives the
-// paths that are published.
+// digests of the paths that are recorded (records/needed_paths.h).
 template <typename Publish, typename Needed>
 ServerResponse looking_again(ApiContext& context, Publish&& publish, Needed&& needed) {
   constexpr int most_looks = 10;

@@ -11,6 +11,7 @@
 #include "catalog/choice.h"
 #include "server/records/in_list.h"
 #include "server/records/package_index.h"
+#include "server/records/removal_marks.h"
 #include "server/records/schema.h"
 #include "trust/verifier.h"
 
@@ -155,15 +156,17 @@ void Records::yank(const std::string& name, const std::string& version,
       }
     }
     index_package(session, name);
+    RemovalMarks::count_publication(session);
   });
 }
 
 void Records::remove(const std::string& name, const std::set<std::string>& builds,
-                     const SignedBuilds& signed_by) {
+                     const SignedBuilds& signed_by, int64_t publications) {
   for (const auto& build : builds)
     if (signed_by.listed.contains(build))
       fail(ErrorKind::invalid_input, "the name file still lists {}", build);
   database_.write([&](Session& session) {
+    if (!RemovalMarks::is_of(session, publications)) throw LookAgain();
     check_owner(session, name, signed_by.file.owner);
     set_owner(session, signed_by, name);
     add_name_file(session, signed_by.file, OlderNameFiles::drop);
@@ -172,6 +175,7 @@ void Records::remove(const std::string& name, const std::set<std::string>& build
         session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
                     {build.name, build.version, build.system, build.variant});
     index_package(session, name);
+    RemovalMarks::count_publication(session);
   });
 }
 
@@ -182,6 +186,7 @@ void Records::disown(Session& session, std::string_view name) {
     replace(session, build);
   }
   index_package(session, name);
+  RemovalMarks::count_publication(session);
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {

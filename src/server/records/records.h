@@ -78,8 +78,10 @@ class Records {
   void yank(const std::string& name, const std::string& version, const std::optional<std::string>& reason,
             const std::optional<SignedBuilds>& signed_by = {});
   // Removes these builds (trust::PackageRecord::target_path), which the package's name file no longer lists.
-  // Throws Error(invalid_input) if it does.
-  void remove(const std::string& name, const std::set<std::string>& builds, const SignedBuilds& signed_by);
+  // Throws Error(invalid_input) if it does, and LookAgain if something was recorded since `publications`
+  // (RemovalMarks::publications): plan again what may go.
+  void remove(const std::string& name, const std::set<std::string>& builds, const SignedBuilds& signed_by,
+              int64_t publications);
   // The package has another owner now: what the present one has signed of it does not count any more.
   static void disown(Session& session, std::string_view name);
   // The recorded build with the same name, version, system and variant.
