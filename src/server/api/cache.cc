@@ -73,13 +73,6 @@ std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
   return context.cache.closure(context.cache.among(paths, access), access);
 }
 
-std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure) {
-  std::vector<std::string> digests;
-  digests.reserve(closure.size());
-  for (const auto& narinfo : closure) digests.emplace_back(narinfo.info.path.digest());
-  return digests;
-}
-
 nix::StorePathSet paths_of(const env::Lockfile& lock) {
   nix::StorePathSet paths;
   for (const auto& package : lock.packages) paths.merge(package.store_paths());

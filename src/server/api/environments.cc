@@ -137,12 +137,13 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   const auto push = [&] {
     const int64_t marked = context.cache.marks().times();
     const auto closure = files_here(context, call.caller(), paths);
-    const Generation pushed =
-        context.environments.push(owner, name, generation, signed_by, expected, [&](Session& session) {
+    const Generation pushed = context.environments.push(
+        owner, name, generation, signed_by, expected,
+        [&](Session& session) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
-          RemovalMarks::require_none(session, marked, digests_of(closure));
-        });
+        },
+        {.times = marked, .digests = digests_of(closure)});
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };

@@ -29,10 +29,11 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
                                     const Generation& pushed, const std::optional<StoredNameFile>& signed_by,
                                     std::optional<int64_t> expected,
-                                    const std::function<void(Session&)>& with_it) {
+                                    const std::function<void(Session&)>& with_it, const LookedFor& looked) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
     with_it(session);
+    RemovalMarks::require_none(session, looked);
     const auto latest = find_in(session, owner, name, std::nullopt);
     if (expected && (latest ? latest->number : 0) != *expected)
       throw Error(ErrorKind::conflict,
