@@ -150,12 +150,13 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
     const int64_t marked = context.cache.marks().times();
     const auto digests = context.cache.needed_by(needed);
     const auto closure = files_here(context, call.caller(), paths);
-    const Generation pushed =
-        context.environments.push(owner, name, generation, signed_by, upon, [&](Session& session) {
+    const Generation pushed = context.environments.push(
+        owner, name, generation, signed_by, upon,
+        [&](Session& session) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
-          RemovalMarks::require_none(session, marked, digests);
-        });
+        },
+        {.times = marked, .digests = digests});
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };

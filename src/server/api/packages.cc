@@ -159,11 +159,12 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
   const bool added = counting_refusals(context, [&] {
-    return context.records.add(build, signed_by, [&](Session& session) {
-      Visibility::claim_package(session, call.caller(), name, holding);
-      Visibility::publish_files(session, call.caller(), holding, closure);
-      RemovalMarks::require_none(session, marked, digests);
-    });
+    return context.records.add(build, signed_by,
+                               [&](Session& session) {
+                                 Visibility::claim_package(session, call.caller(), name, holding);
+                                 Visibility::publish_files(session, call.caller(), holding, closure);
+                               },
+                               {.times = marked, .digests = digests});
   });
   if (signed_by) context.trust.published(build.owner);
   if (added) {

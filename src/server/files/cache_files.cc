@@ -359,8 +359,9 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
                 fmt::format("{} is here already, with other content", known.info.path.to_string()),
                 "Build it so that it gets another store path: a store path never changes.");
   if (const std::string name = nix::narinfo_name(known.info.path); !access.may_read(name)) {
-    access.grant(name, false);
+    // In this order: whose narinfo may be read, its NAR may be, too.
     access.grant(known.url, false);
+    access.grant(name, false);
   } else if (known.url != given.url) {
     throw Error(
         ErrorKind::conflict, fmt::format("{} is here already, as {}", known.info.path.to_string(), known.url),

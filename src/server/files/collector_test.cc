@@ -8,7 +8,10 @@
 #include "nix/cache_layout.h"
 #include "server/records/attestations.h"
 #include "server/records/cache_readers.h"
+#include "server/records/environments.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/records.h"
+#include "server/records/tables.h"
 #include "server/testing/records.h"
 #include "server/testing/uploads.h"
 
@@ -28,8 +31,7 @@ class CollectorTest : public UploadTest {
     std::vector<std::string> digests;
     for (const auto& narinfo : cache_.closure({path(digit)}))
       digests.emplace_back(narinfo.info.path.digest());
-    records_.add(build_of(digit), {},
-                 [&](Session& session) { RemovalMarks::require_none(session, marked, digests); });
+    records_.add(build_of(digit), {}, [](Session&) {}, {.times = marked, .digests = digests});
   }
   bool is_here(char digit) { return cache_.narinfo(path(digit)).has_value(); }
   Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_, later_); }
@@ -124,10 +126,8 @@ TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_ag
   ASSERT_TRUE(cache_.marks().mark({std::string(path('0').digest()), std::string(path('1').digest())},
                                   cache_.marks().publications()));
   const auto add = [&](int64_t marked) {
-    records_.add(build_of('1'), {}, [&](Session& session) {
-      RemovalMarks::require_none(session, marked,
-                                 {std::string(path('1').digest()), std::string(path('0').digest())});
-    });
+    const std::vector<std::string> digests{std::string(path('1').digest()), std::string(path('0').digest())};
+    records_.add(build_of('1'), {}, [](Session&) {}, {.times = marked, .digests = digests});
   };
   EXPECT_THROW(add(before), LookAgain);
   EXPECT_THROW(add(cache_.marks().times()), LookAgain);
@@ -137,6 +137,43 @@ TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_ag
   int removals = 0;
   EXPECT_FALSE(cache_.marks().remove(std::string(path('0').digest()), false, later_, [&] { ++removals; }));
   EXPECT_EQ(removals, 0);
+}
+
+// Whoever writes builds or generations: none can do so beside a collection without being counted by it.
+TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_and_every_record_counts) {
+  EnvironmentRecords environments(*database_);
+  Generation generation{.number = 1, .manifest = "m", .lock = {}, .pushed_at = "t"};
+  generation.lock.manifest = nlohmann::json::object();
+  const MirroredOwner mirrored{.owner = "acme",
+                               .roots = {{1, "root"}},
+                               .targets = {1, "targets"},
+                               .names = {1, "names"},
+                               .packages = {},
+                               .generations = {},
+                               .gone = {}};
+  const std::vector<std::function<void(const LookedFor&)>> writers{
+      [&](const LookedFor& looked) {
+        records_.add(
+            build_of('1'), {}, [](Session&) {}, looked);
+      },
+      [&](const LookedFor& looked) {
+        environments.push(
+            "other", "web", generation, {}, {}, [](Session&) {}, looked);
+      },
+      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored, looked); },
+      [&](const LookedFor& looked) {
+        database_->write([&](Session& session) { complete_tables(session, looked); });
+      }};
+  for (const auto& write : writers) {
+    const int64_t before = cache_.marks().times();
+    ASSERT_TRUE(cache_.marks().mark({std::string(path('1').digest())}, cache_.marks().publications()));
+    EXPECT_THROW(write({.times = before, .digests = {}}), LookAgain);
+    EXPECT_THROW(write({.times = before + 1, .digests = {std::string(path('1').digest())}}), LookAgain);
+    EXPECT_THROW(write({}), LookAgain);  // who forgets it
+    const int64_t publications = cache_.marks().publications();
+    write({.times = before + 1, .digests = {}});
+    EXPECT_FALSE(cache_.marks().mark({}, publications));
+  }
 }
 
 TEST_F(CollectorTest, an_upload_keeps_what_it_refers_to) {

@@ -28,11 +28,12 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
                                     const Generation& pushed, const std::optional<StoredNameFile>& signed_by,
-                                    const UponGeneration& upon,
-                                    const std::function<void(Session&)>& with_it) {
+                                    const UponGeneration& upon, const std::function<void(Session&)>& with_it,
+                                    const LookedFor& looked) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
     with_it(session);
+    RemovalMarks::require_none(session, looked);
     const auto latest = find_in(session, owner, name, std::nullopt);
     if (latest && latest->manifest == pushed.manifest && latest->lock.to_string() == lock) {
       if (!signed_by) return *latest;

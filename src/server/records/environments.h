@@ -11,6 +11,7 @@
 #include "env/lockfile.h"
 #include "server/database/database.h"
 #include "server/records/name_files.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -48,12 +49,12 @@ class EnvironmentRecords {
   // given again only for the very same name file. Throws Error(conflict) if the next generation has another
   // number than its version. `upon` looks at the latest unless that is given again: the same request once
   // more, whose answer was lost, has its answer.
-  // `with_it` as Records::add() has it.
+  // `with_it` and `looked` as Records::add() has them.
   Generation push(
       const std::string& owner, const std::string& name, const Generation& generation,
       const std::optional<StoredNameFile>& signed_by = {},
       const UponGeneration& upon = [](const std::optional<Generation>&) {},
-      const std::function<void(Session&)>& with_it = [](Session&) {});
+      const std::function<void(Session&)>& with_it = [](Session&) {}, const LookedFor& looked = {});
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;

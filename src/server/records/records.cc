@@ -104,7 +104,7 @@ std::string pattern_of(std::string_view term) {
 PackageBuild RecordedBuild::build() const { return build_of(record); }
 
 bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by,
-                  const InTransaction& with_it) {
+                  const InTransaction& with_it, const LookedFor& looked) {
   if (is_signed(build) != signed_by.has_value())
     fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
   const std::string record = build.to_json().dump();
@@ -130,6 +130,7 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
     }
     if (!recorded || signed_by) index_package(session, build.name);
     with_it(session);
+    RemovalMarks::require_none(session, looked);
     return !recorded;
   });
 }

@@ -16,6 +16,7 @@
 #include "server/records/facets.h"
 #include "server/records/name_files.h"
 #include "server/records/needed_paths.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -69,9 +70,10 @@ class Records {
   // that the owner has given up. Throws Error(untrusted) for a package that another owner signs, or
   // that is signed, without its name file; invalid_input if that lists what is not recorded.
   // Yanked is what the name file says is yanked.
+  // `looked` is for what the build needs; throws LookAgain.
   bool add(
       const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {},
-      const InTransaction& with_it = [](Session&) {});
+      const InTransaction& with_it = [](Session&) {}, const LookedFor& looked = {});
   // Yanks all builds of the version for that reason, or no longer without one. `signed_by` as above: the
   // package's name file that says so, if it has an owner. Throws Error(not_found) if there is no such
   // version.

@@ -25,6 +25,13 @@ class LookAgain : public Error {
       : Error(ErrorKind::unavailable, "what this needs is being collected, again and again", "Try again.") {}
 };
 
+// What somebody has found in the cache for what it is about to record. Every function that records something
+// that needs paths takes it: as it is by default, paths were looked for before anything was ever marked.
+struct LookedFor {
+  int64_t times = 0;                 // RemovalMarks::times() before that
+  std::vector<std::string> digests;  // of the paths, with all that they need
+};
+
 // Thread-safe. Paths are known by their digests.
 class RemovalMarks {
  public:
@@ -44,6 +51,9 @@ class RemovalMarks {
   // In the transaction that records what needs the paths, which were looked for after `times`. Throws
   // LookAgain.
   static void require_none(Session& session, int64_t times, const std::vector<std::string>& digests);
+  static void require_none(Session& session, const LookedFor& looked) {
+    require_none(session, looked.times, looked.digests);
+  }
   // Takes the marks off these paths, all or none: what is still there then stays. `needed` is called only if
   // anything is marked at all. What is said of a marked path that is missing is forgotten: its removal was
   // interrupted. Waits while one of them is being removed; throws Error(unavailable) if that
