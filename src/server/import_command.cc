@@ -14,13 +14,13 @@ namespace {
 struct ImportCommand {
   std::filesystem::path directory;
   std::string sha256;
+  bool unverified = false;
 };
 
 void run_import(const ServerSettings& settings, const ImportCommand& command) {
-  const RegisteredKeys keys(settings.trusted_keys);
-  if (keys.empty())
-    log::warning(
-        "development mode: no --trusted-key is registered, so signatures of store paths are not verified");
+  const RegisteredKeys keys =
+      command.unverified ? RegisteredKeys(settings.trusted_keys) : required_keys(settings, "import");
+  if (keys.empty()) log::warning("--unverified: signatures of store paths and attestations are not verified");
   const auto database = open_storage_database(settings);
   const auto files = open_storage_files(settings, Use::transfer);
   NarRecords nars(*database);
@@ -48,6 +48,9 @@ void add_import_command(CLI::App& app, const ServerSettings& settings, std::func
   const auto options = std::make_shared<ImportCommand>();
   command->add_option("DIRECTORY", options->directory, "Directory of the export.")->required();
   command->add_option("--sha256", options->sha256, "SHA-256 that the export told; another one is refused.");
+  command->add_flag("--unverified", options->unverified,
+                    "Import without --trusted-key, too: then signatures of store paths and attestations are "
+                    "not verified. For development.");
   command->callback(
       [&settings, &work, options] { work = [&settings, options] { run_import(settings, *options); }; });
 }

@@ -47,6 +47,9 @@ void tell(const std::string& owner, const MirrorResult& result) {
   if (result.gone > 0)
     log::warning("gone here, because no longer public there: {} of {}", count_text(result.gone, "name"),
                  owner);
+  if (result.removed_generations > 0)
+    log::info("left out, because retention has removed it there: {} of {}",
+              count_text(result.removed_generations, "generation"), owner);
   if (result.unsigned_generations > 0)
     log::warning("left out, because {} has not signed it: {}", owner,
                  count_text(result.unsigned_generations, "generation"));

@@ -1,5 +1,9 @@
 #include "server/storage.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "base/command_line/program.h"
 #include "base/data/secret.h"
 #include "base/error.h"
@@ -20,10 +24,17 @@ Secret database_password(const ServerSettings& settings) {
                                                    });
 }
 
+// Of the mode that is wanted if it is made here; one that is there may be shared on purpose.
+void make_private_directory(const std::filesystem::path& directory) {
+  if (const auto parent = directory.parent_path(); !parent.empty()) fs::create_directories(parent);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+    fail_errno(errno, "making the data directory {}", directory.string());
+}
+
 }  // namespace
 
 std::unique_ptr<Database> open_storage_database(const ServerSettings& settings) {
-  fs::create_directories(settings.data);
+  make_private_directory(settings.data);
   if (settings.database.empty()) return open_database(settings.data);
   return open_database(settings.database, database_password(settings));
 }

@@ -62,6 +62,8 @@ done
 
 step "onto the other backend and back"
 stop_catalog
+refused "no --trusted-key is given" flox-catalog import "$dir/moving-1" --data "$dir/unverified"
+[ ! -e "$dir/unverified" ] || die "something was imported without keys"
 import() { flox-catalog import "$1" --data "$2" "${keys[@]}" "${@:3}"; }
 import "$dir/export" "$dir/local" --sha256 "$sha256" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 contains "$(cat "$dir/said")" "timestamps of acme "

@@ -44,6 +44,7 @@ if [ "$BACKEND" = local ]; then
   head -c 200M /dev/zero >"$data/ballast"
   comes_again 507 PUT "/cache/$nar" "${authorised[@]}" --upload-file "$dir/nar"
   comes_again 507 POST /api/v1/catalog/packages/web/builds "${authorised[@]}" -d "$(build 1.1)"
+  contains "$(cat "$dir/log")" "no space left: its file system is full"
   equal "$(ask GET "/cache/$nar")" 200
   equal "$(ask GET /api/v1/catalog/packages/web)" 200
   equal "$(answer .total_count)" 1

@@ -74,7 +74,16 @@ equal "$(curl -s "$mirror/api/v1/catalog/packages/hello" | jq -r '.items[0].yank
 step "nobody publishes for a mirrored owner"
 laptop uninstall -d "$dir/env" hello >"$dir/said" 2>&1
 refused "is mirrored here from another catalog" at "$mirror" laptop push -d "$dir/env" --owner acme
-refused "is mirrored here from another catalog" at "$mirror" laptop yank hello@1.2 --reason 'it loses messages'
+refused "is mirrored here from another catalog" at "$mirror" laptop yank hello@1.1 --reason 'it is bad'
+equal "$(at "$mirror" ask POST /api/v1/catalog/packages/hello/versions/1.1/yank -H "Authorization: Bearer $token" -d '{"reason":"it is bad"}')" 409
+equal "$(at "$mirror" ask POST /api/v1/owners/acme/packages/hello/removals -H "Authorization: Bearer $token" -d '{"builds":[],"name_file":"{}"}')" 409
+equal "$(at "$mirror" ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"other","private":false}')" 201
+equal "$(at "$mirror" ask POST /api/v1/owners/other/packages/hello -H "Authorization: Bearer $token" -d '{"private":false}')" 409
+contains "$(answer .detail)" "is mirrored here from another catalog"
+env FLOX_CATALOG_URL="$mirror" FLOX_CATALOG_TOKEN="$token" flox catalog retention set --versions 1 2>"$dir/said" || die "$(cat "$dir/said")"
+equal "$(env FLOX_CATALOG_URL="$mirror" FLOX_CATALOG_TOKEN="$token" flox catalog retention apply acme 2>"$dir/said")" ""
+env FLOX_CATALOG_URL="$mirror" FLOX_CATALOG_TOKEN="$token" flox catalog retention set --none 2>"$dir/said"
+at "$mirror" trusted_by_node
 curl -s "$mirror/api/v1/trust/acme/root" >"$dir/root"
 equal "$(at "$mirror" ask PUT /api/v1/trust/acme/root -H "Authorization: Bearer $token" --data-binary "@$dir/root")" 409
 contains "$(answer .detail)" "is mirrored here from another catalog"
@@ -137,7 +146,7 @@ start_mirror "$dir/mirrored" "${at_mirror[@]}"
 
 step "a new mirror takes what retention has left, and of a yank the owner's word, not the catalog's"
 laptop catalog retention set acme --generations 1 2>"$dir/said"
-contains "$(laptop catalog retention apply acme)" "removed acme/web@1"
+contains "$(laptop catalog retention apply acme)" "removed acme/web:1"
 sqlite3 "$data/catalog.sqlite" "update builds set record = json_set(record, '$.yanked', 'made up') where name = 'hello'"
 equal "$(curl -s "$url/api/v1/catalog/packages/hello" | jq -r '.items[0].yanked')" "made up"
 flox-catalog mirror "$url" acme --data "$dir/later" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/later-state" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
@@ -149,6 +158,30 @@ at "$mirror" trusted_by_node
 sqlite3 "$data/catalog.sqlite" "update builds set record = json_remove(record, '$.yanked') where name = 'hello'"
 stop_second
 start_mirror "$dir/mirrored" "${at_mirror[@]}"
+
+step "what retention has removed is left out, and what is mirrored stays until retention here removes it"
+laptop push -d "$dir/env" --owner acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+retention() { env FLOX_CATALOG_URL="$1" FLOX_CATALOG_TOKEN="$token" flox catalog retention "${@:2}"; }
+retention "$url" set acme --generations 1 2>"$dir/said"
+contains "$(retention "$url" apply acme 2>&1)" "removed acme/web:2"
+mirrored acme >"$dir/said"
+at "$mirror" trusted_by_node :1
+at "$mirror" trusted_by_node :3
+mkdir "$dir/late"
+late() { flox-catalog mirror "$url" "$@" --data "$dir/late" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/late-state"; }
+late acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+contains "$(cat "$dir/said")" "retention has removed it there: 2 generations of acme"
+equal "$(stat -c %a "$dir/moved" "$dir/moved/catalog.sqlite" | xargs)" "700 600"
+retention "$mirror" set acme --generations 1 2>"$dir/said"
+contains "$(retention "$mirror" apply acme 2>&1)" "removed acme/web:1"
+equal "$(at "$mirror" ask GET '/api/v1/environments/acme/web?generation=1')" 404
+mirrored acme >"$dir/said"
+at "$mirror" trusted_by_node
+
+step "the latest generation cannot be hidden"
+sqlite3 "$data/catalog.sqlite" "create table hidden as select * from environments; delete from environments where owner = 'acme' and number = 3"
+refused "do not fit together" flox-catalog mirror "$url" acme --data "$dir/hidden" "${keys[@]}" --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/hidden-state"
+sqlite3 "$data/catalog.sqlite" "insert into environments select * from hidden where owner = 'acme'; drop table hidden"
 
 step "an older state, and what was changed on the way, is refused, and what is mirrored stays"
 flox-catalog export "$dir/old" --data "$data" >"$dir/said"

@@ -127,6 +127,50 @@ says /owners/demo "demo/shop"
 equal "$(look /owners/nobody)" 404
 equal "$(look "/owners/..%2f")" 404
 
+step "every command that a page shows is one that flox has, with arguments that it takes"
+for page in / /environments /environments/demo/shop "/environments/demo/shop?generation=1" "/environments/demo/shop/difference?from=1&to=2" /packages/web \
+  "/packages/web?version=1.0" /packages/evil "/packages/web/difference?from=1.0&to=1.1" /owners/demo /status "/?q=nothing-has-this"; do
+  equal "$(look "$page")" 200
+  python3 - "$WORLD/answer" <<'PY'
+import html.parser, sys
+class Commands(html.parser.HTMLParser):
+    depth, text = 0, ""
+    def handle_starttag(self, tag, attributes):
+        if tag in ("pre", "code"): self.depth += 1
+    def handle_endtag(self, tag):
+        if tag not in ("pre", "code"): return
+        self.depth -= 1
+        if self.depth == 0:
+            for line in self.text.splitlines():
+                if line.startswith("flox "): print(line)
+            self.text = ""
+    def handle_data(self, data):
+        if self.depth: self.text += data
+Commands().feed(open(sys.argv[1]).read())
+PY
+done | sort -u >"$WORLD/commands"
+for command in "flox install web@1.1" "flox pull demo/shop" "flox trust accept demo --from-catalog" "flox verify web@1.1" "flox sbom web@1.1"; do
+  grep -qF -- "$command" "$WORLD/commands" || die "no page shows $command"
+done
+# On a machine of its own: 2 is the exit code of a command line that is wrong.
+mkdir "$WORLD/reader"
+while read -r command; do
+  code=0
+  (cd "$WORLD/reader" && HOME="$WORLD/reader" FLOX_TRUST_DIR="$WORLD/reader/trust" FLOX_TRUST_STATE_DIR="$WORLD/reader/state" \
+    bash -c "flox --root '$WORLD/reader/root' ${command#flox }" </dev/null >"$WORLD/said" 2>&1) || code=$?
+  [ $code != 2 ] || die "$command: $(cat "$WORLD/said")"
+  [[ $command != "flox trust accept"* || $code == 0 ]] || die "$command: $(cat "$WORLD/said")"
+done <"$WORLD/commands"
+
+step "a yanked version: the reason first, and what to use in its place"
+(cd "$WORLD" && flox yank web@1.0 --reason 'it loses messages') >"$WORLD/said" 2>&1 || die "$(cat "$WORLD/said")"
+says "/packages/web?version=1.0" "This version is yanked: it loses messages"
+lacks "/packages/web?version=1.0" "flox install web@1.0"
+lacks "/packages/web?version=1.0" "flox.dev/environment"
+says "/packages/web?version=1.0" "the newest version that is not yanked"
+says "/packages/web" "flox install web@1.1"
+(cd "$WORLD" && flox yank web@1.0 --undo) >"$WORLD/said" 2>&1 || die "$(cat "$WORLD/said")"
+
 step "what is private is as if it were not there, but for its readers"
 for path in / /status /owners/demo; do lacks "$path" secret; done
 equal "$(look /packages/secret)" 404
@@ -176,6 +220,25 @@ owner /owners/demo
 status /status
 PAGES
 node "$PROJECT/test/catalog/browser/pages.mjs" "$packages" "$CATALOG_URL" "$WORLD/pages" "${PAGES_PICTURES:-$WORLD/pictures}"
+
+step "generations that retention has removed are not offered"
+mkdir "$WORLD/kept" && cd "$WORLD/kept"
+flox init -n kept 2>/dev/null
+for generation in 1 2 3 4; do
+  echo "# generation $generation" >>.flox/env/manifest.toml
+  flox --root "$LAPTOP_ROOT" install web >"$WORLD/said" 2>&1
+  flox --root "$LAPTOP_ROOT" push >"$WORLD/said" 2>&1 || die "$(cat "$WORLD/said")"
+done
+says /environments/demo/kept "4 generations, the newest first"
+says /environments/demo/kept "demo/kept:3"
+flox catalog retention set demo --generations 1 2>"$WORLD/said"
+flox catalog retention apply demo >"$WORLD/said" 2>&1 || die "$(cat "$WORLD/said")"
+says /environments/demo/kept "1 generation, the newest first"
+lacks /environments/demo/kept "demo/kept:3"
+lacks /environments/demo/kept "from=3"
+says /environments/demo/kept "the oldest that is kept"
+equal "$(look "/environments/demo/kept?generation=3" -H 'Accept: text/html')" 404
+contains "$(body)" "was removed by a rule of retention"
 
 step "once its key is revoked, a signature does not stand any more, and the page says why"
 flox trust revoke demo demo-1

@@ -34,7 +34,10 @@ for version in 1.0 1.1 1.2 1.3; do publish signed $version --owner acme; done
 for version in 1.0 1.1 1.2 1.3; do publish loose $version; [ $version != 1.0 ] || first=$last; [ $version != 1.1 ] || second=$last; done
 push plain/env "$first"
 contains "$(as_operator flox catalog retention show acme)" "keeps everything"
-equal "$(as_operator flox catalog retention apply --dry-run)" ""
+equal "$(as_operator flox catalog retention apply --dry-run 2>"$dir/said")" ""
+contains "$(cat "$dir/said")" "Nothing has to go."
+refused "the catalog has no owner nosuch" as_operator flox catalog retention show nosuch
+refused "the catalog has no owner nosuch" as_operator flox catalog retention apply nosuch --dry-run
 (umask 077; as_operator flox auth token create --owner plain --scope admin 2>/dev/null >"$dir/plain")
 refused "may not manage acme" as_operator flox catalog retention set acme --versions 1 --token-file "$dir/plain"
 refused "this needs the operator's token" as_operator flox catalog retention set --versions 1 --token-file "$dir/plain"
@@ -43,10 +46,15 @@ refused "what is to stay" as_operator flox catalog retention set acme --days 3
 
 step "a dry run says what would go, and changes nothing"
 as_operator flox catalog retention set --versions 1 --generations 1 2>"$dir/said"
+contains "$(cat "$dir/said")" "the catalog keeps the newest version, the newest generation."
 contains "$(as_operator flox catalog retention show acme)" "(the catalog's rule)"
+as_operator flox catalog retention set acme --versions 2 2>"$dir/said"
+contains "$(cat "$dir/said")" "acme keeps the newest 2 versions, all generations."
+as_operator flox catalog retention set acme --none 2>"$dir/said"
+equal "$(cat "$dir/said")" "✔ acme keeps the newest version, the newest generation (the catalog's rule)."
 as_operator flox catalog retention apply --dry-run >"$dir/plan"
-equal "$(sort "$dir/plan" | xargs)" "$(printf '%s\n' "would remove loose 1.1/$(uname -m)-linux/any" "would remove loose 1.2/$(uname -m)-linux/any" \
-  "would sign and remove signed 1.0/$(uname -m)-linux/any" "would sign and remove signed 1.1/$(uname -m)-linux/any" "would sign and remove signed 1.2/$(uname -m)-linux/any" | sort | xargs)"
+equal "$(sort "$dir/plan" | xargs)" "$(printf '%s\n' "would remove loose 1.1/$(uname -m)-linux/any: older than the newest 1" "would remove loose 1.2/$(uname -m)-linux/any: older than the newest 1" \
+  "would sign and remove signed 1.0/$(uname -m)-linux/any: older than the newest 1" "would sign and remove signed 1.1/$(uname -m)-linux/any: older than the newest 1" "would sign and remove signed 1.2/$(uname -m)-linux/any: older than the newest 1" | sort | xargs)"
 equal "$(versions loose)" "1.3 1.2 1.1 1.0"
 
 step "what a generation needs stays as long as the generation; what is signed stays until its owner signs"
@@ -56,8 +64,13 @@ equal "$(versions loose)" "1.3 1.0"
 equal "$(versions signed)" "1.3 1.2 1.1 1.0"
 push plain/env /nix/store/nothing
 as_operator flox catalog retention apply >"$dir/said" 2>&1
+contains "$(cat "$dir/said")" "removed plain/env:1: older than the newest 1"
 equal "$(versions loose)" "1.3"
 equal "$(ask GET '/api/v1/environments/plain/env?generation=1')" 404
+contains "$(answer .detail)" "generation 1 of environment plain/env was removed by a rule of retention"
+equal "$(answer .advice)" "Use one that it has: 2."
+equal "$(ask GET '/api/v1/environments/plain/env?generation=9')" 404
+contains "$(answer .detail)" "environment plain/env has no generation 9"
 equal "$(ask GET '/api/v1/environments/plain/env')" 200
 
 step "the owner takes signed versions back, and nodes verify what is left"

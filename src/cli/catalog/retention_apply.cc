@@ -11,7 +11,7 @@
 #include "catalog/signing.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
-#include "cli/catalog/retention_path.h"
+#include "cli/catalog/retention_rule.h"
 #include "cli/publishing.h"
 #include "node/floxd/config.h"
 
@@ -27,18 +27,25 @@ struct CatalogRetentionApplyOptions {
   bool json = false;
 };
 
-// Builds by package.
-using Builds = std::map<std::string, std::set<std::string>>;
+// Why each build goes, by package and build.
+using Builds = std::map<std::string, std::map<std::string, std::string>>;
+
+// As an answer has it; older catalogs do not say.
+std::string why_of(const nlohmann::json& one) {
+  const auto why = one.find("why");
+  return why == one.end() || !why->is_string() ? "" : ": " + printable(why->get<std::string>(), 200);
+}
 
 Builds builds_in(const nlohmann::json& answer, const char* key) {
   Builds builds;
-  for (const auto& one : items_in(answer, key)) builds[text_in(one, "package")].insert(text_in(one, "build"));
+  for (const auto& one : items_in(answer, key))
+    builds[text_in(one, "package")][text_in(one, "build")] = why_of(one);
   return builds;
 }
 
 void print_builds(const Builds& builds, const char* what) {
   for (const auto& [package, of_it] : builds)
-    for (const auto& build : of_it) fmt::print("{} {} {}\n", what, package, build);
+    for (const auto& [build, why] : of_it) fmt::print("{} {} {}{}\n", what, package, build, why);
 }
 
 // What is signed the owner takes out of its packages' name files; each package whole or not at all.
@@ -51,7 +58,9 @@ void remove_signed(const CatalogRetentionApplyOptions& options, catalog::Client&
                 fmt::format("{} is not trusted on this machine, so nothing is signed for it", options.owner),
                 fmt::format("Run 'flox trust accept {}'.", options.owner));
   for (const auto& [package, of_it] : builds) {
-    catalog::remove_signed(*signing.get(), client, package, of_it);
+    std::set<std::string> names;
+    for (const auto& [build, why] : of_it) names.insert(build);
+    catalog::remove_signed(*signing.get(), client, package, names);
     print_builds({{package, of_it}}, "removed");
   }
 }
@@ -66,10 +75,12 @@ void apply_rules(const CatalogRetentionApplyOptions& options) {
   if (!options.json) {
     const char* what = options.dry_run ? "would remove" : "removed";
     for (const auto& one : items_in(answer, "generations"))
-      fmt::print("{} {}@{}\n", what, text_in(one, "environment"),
-                 member(one, "generation", "the answer").dump());
+      fmt::print("{} {}:{}{}\n", what, text_in(one, "environment"),
+                 member(one, "generation", "the answer").dump(), why_of(one));
     print_builds(builds_in(answer, "builds"), what);
     if (options.dry_run) print_builds(to_sign, "would sign and remove");
+    if (to_sign.empty() && items_in(answer, "generations").empty() && items_in(answer, "builds").empty())
+      fmt::print(stderr, "Nothing has to go.\n");
   }
   if (options.dry_run) return;
   if (options.owner.empty() && !to_sign.empty())

@@ -6,7 +6,7 @@
 #include "base/command_line/program.h"
 #include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
-#include "cli/catalog/retention_path.h"
+#include "cli/catalog/retention_rule.h"
 
 namespace flox::cli {
 namespace {
@@ -25,10 +25,11 @@ void set_rule(const CatalogRetentionSetOptions& options) {
   nlohmann::json rule;
   if (!options.none)
     rule = {{"versions", options.versions}, {"generations", options.generations}, {"days", options.days}};
-  client_of(options.catalog)
-      .ask("POST", retention_path(options.owner), {{"rule", rule}}, "setting the rule of retention");
-  fmt::print(stderr, "✔ The rule of {} is {}. 'flox catalog retention apply' removes what it lets go.\n",
-             options.owner.empty() ? "the catalog" : options.owner, options.none ? "removed" : "set");
+  const nlohmann::json answer =
+      client_of(options.catalog)
+          .ask("POST", retention_path(options.owner), {{"rule", rule}}, "setting the rule of retention");
+  fmt::print(stderr, "✔ {}.\n", rule_in_words(options.owner, answer));
+  if (!options.none) fmt::print(stderr, "'flox catalog retention apply' removes what need not stay.\n");
 }
 
 }  // namespace

@@ -75,10 +75,8 @@ ServerResponse show_environment(ApiContext& context, const Call& call) {
       context.accounts.visibility.may_see(call.caller(), Kind::environment, owner + "/" + name);
   const auto [generation, evidence] = may_see ? found_of(context, {owner, name}, number) : FoundGeneration();
   if (!generation) {
-    if (const auto latest = may_see ? context.environments.find(owner, name, std::nullopt) : std::nullopt)
-      throw Error(ErrorKind::not_found,
-                  fmt::format("environment {}/{} has no generation {}", owner, name, *number),
-                  fmt::format("Use a generation up to the latest, {}.", latest->number));
+    if (may_see && number && context.environments.count(owner, name) > 0)
+      throw context.environments.missing(owner, name, *number);
     throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
                 fmt::format("Run 'flox push --owner {}' to publish it.", owner));
   }

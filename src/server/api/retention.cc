@@ -28,11 +28,23 @@ json rule_json(const std::optional<RetentionRule>& rule) {
   return {{"versions", rule->versions}, {"generations", rule->generations}, {"days", rule->days}};
 }
 
-// The owner's, and the one that is in force for it.
+// "": the catalog itself.
+void require_known(const ApiContext& context, const std::string& owner) {
+  if (owner.empty() || context.accounts.owners.find(owner)) return;
+  throw Error(ErrorKind::not_found, fmt::format("the catalog has no owner {}", owner.substr(0, 100)),
+              "The catalog's operator makes owners: flox owner create OWNER.");
+}
+
+// The owner's, and the one that is in force for those that have none.
+ServerResponse rules_for(ApiContext& context, const std::string& owner) {
+  return as_json({{"rule", rule_json(context.accounts.retention.rule(owner))},
+                  {"default", rule_json(context.accounts.retention.rule(""))}});
+}
+
 ServerResponse show_rule(ApiContext& context, const Call& call) {
   const std::string owner = call.parameter("owner");
-  const auto own = context.accounts.retention.rule(owner);
-  return as_json({{"rule", rule_json(own)}, {"default", rule_json(context.accounts.retention.rule(""))}});
+  require_known(context, owner);
+  return rules_for(context, owner);
 }
 
 ServerResponse set_rule(ApiContext& context, const Call& call) {
@@ -44,23 +56,22 @@ ServerResponse set_rule(ApiContext& context, const Call& call) {
     rule = {.versions = count_in(wanted, "versions"),
             .generations = count_in(wanted, "generations"),
             .days = count_in(wanted, "days")};
-  if (!owner.empty() && !context.accounts.owners.find(owner))
-    throw Error(ErrorKind::not_found, fmt::format("the catalog has no owner {}", owner.substr(0, 100)),
-                "The catalog's operator makes owners: flox owner create OWNER.");
+  require_known(context, owner);
   context.accounts.retention.set_rule(owner, rule);
   log::info("{}: the rule of retention of {} is {}", call.caller().name(),
             owner.empty() ? "the catalog" : owner, rule_json(rule).dump());
-  return as_json({{"rule", rule_json(rule)}});
+  return rules_for(context, owner);
 }
 
-json build_json(const catalog::PackageBuild& build) {
-  return {{"package", build.name}, {"build", catalog::record_of(build).target_path()}};
+json build_json(const ExpiredBuild& build) {
+  return {{"package", build.name}, {"build", catalog::record_of(build).target_path()}, {"why", build.why}};
 }
 
 json plan_json(const RetentionPlan& plan) {
   json generations = json::array();
   for (const auto& one : plan.generations)
-    generations.push_back({{"environment", one.owner + "/" + one.name}, {"generation", one.number}});
+    generations.push_back(
+        {{"environment", one.owner + "/" + one.name}, {"generation", one.number}, {"why", one.why}});
   json builds = json::array();
   for (const auto& build : plan.builds) builds.push_back(build_json(build));
   json to_sign = json::array();
@@ -75,6 +86,7 @@ json plan_json(const RetentionPlan& plan) {
 
 ServerResponse apply(ApiContext& context, const Call& call) {
   const std::string name = call.parameter("owner");
+  require_known(context, name);
   const auto owner = name.empty() ? std::nullopt : std::optional(name);
   const json body = call.json();
   const json& dry = flox::member(body, "dry_run", rule_name);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "server/records/mirrored_owners.h"
 #include "trust/delegation.h"
 #include "trust/signer.h"
 
@@ -128,9 +129,7 @@ trust::Targets TrustService::current_targets(const std::string& owner) const {
 }
 
 void TrustService::refuse_mirrored(const std::string& owner) const {
-  if (trust_.versions(owner).names == 0) return;
-  throw Error(ErrorKind::conflict, fmt::format("{} is mirrored here from another catalog", owner),
-              "Publish to the catalog that it is mirrored from.");
+  if (trust_.versions(owner).names > 0) throw mirrored_elsewhere(owner);
 }
 
 void TrustService::put_root(const std::string& owner, const std::string& text) {
@@ -199,6 +198,14 @@ TrustService::CheckedNameFile TrustService::check_name_file(const std::string& o
   return file;
 }
 
+// Says so before the records do (require_publishes_here), and before the signatures are looked at.
+TrustService::CheckedNameFile TrustService::check_new_name_file(const std::string& owner,
+                                                                const std::string& name,
+                                                                const std::string& text) const {
+  refuse_mirrored(owner);
+  return check_name_file(owner, name, text);
+}
+
 std::optional<Standing> TrustService::standing(const std::string& owner, const std::string& name,
                                                std::optional<int64_t> version) const {
   const auto stored = name_files_.find(owner, name, version);
@@ -223,8 +230,7 @@ std::optional<Standing> TrustService::standing(const std::string& owner, const s
 SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
                                        const std::string& name_file) const {
   const std::string name = trust::package_name(build.name);
-  refuse_mirrored(build.owner);
-  const auto file = check_name_file(build.owner, name, name_file);
+  const auto file = check_new_name_file(build.owner, name, name_file);
   const trust::PackageRecord record = catalog::record_of(build);
   const auto target = file.content.targets.find(record.target_path());
   trust::Target expected = record.to_target();
@@ -238,8 +244,7 @@ SignedBuilds TrustService::check_build(const catalog::PackageBuild& build,
 SignedBuilds TrustService::check_yank(const std::string& owner, const std::string& package,
                                       const std::string& version, const std::optional<std::string>& reason,
                                       const std::string& name_file) const {
-  refuse_mirrored(owner);
-  const auto file = check_name_file(owner, trust::package_name(package), name_file);
+  const auto file = check_new_name_file(owner, trust::package_name(package), name_file);
   for (const auto& [path, target] : file.content.targets)
     if (path.starts_with(version + "/") && target.yanked != reason)
       fail(ErrorKind::invalid_input, "the name file does not say of {} what is asked for with it", path);
@@ -248,16 +253,15 @@ SignedBuilds TrustService::check_yank(const std::string& owner, const std::strin
 
 SignedBuilds TrustService::check_removal(const std::string& owner, const std::string& package,
                                          const std::string& name_file) const {
-  refuse_mirrored(owner);
-  return signed_builds(check_name_file(owner, trust::package_name(package), name_file).content, name_file);
+  return signed_builds(check_new_name_file(owner, trust::package_name(package), name_file).content,
+                       name_file);
 }
 
 StoredNameFile TrustService::check_generation(const std::string& owner, const std::string& environment,
                                               const Generation& generation,
                                               const std::string& name_file) const {
   const std::string name = trust::environment_name(environment);
-  refuse_mirrored(owner);
-  const auto file = check_name_file(owner, name, name_file);
+  const auto file = check_new_name_file(owner, name, name_file);
   const trust::EnvironmentRecord record{.owner = owner,
                                         .name = environment,
                                         .generation = file.content.version,

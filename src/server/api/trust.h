@@ -111,6 +111,9 @@ class TrustService {
   struct CheckedNameFile;
   CheckedNameFile check_name_file(const std::string& owner, const std::string& name,
                                   const std::string& text) const;
+  // Of what is about to be recorded.
+  CheckedNameFile check_new_name_file(const std::string& owner, const std::string& name,
+                                      const std::string& text) const;
   std::shared_ptr<OwnerState> state_of(const std::string& owner) const;
   void refuse_mirrored(const std::string& owner) const;
   void bring_up_to_date(const std::string& owner, OwnerState& state) const;

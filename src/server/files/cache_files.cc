@@ -72,8 +72,21 @@ HotFiles::Text CacheFiles::small_file(const std::string& name, std::optional<uin
   return text;
 }
 
+// Once a minute: uploads that are refused come again.
+void CacheFiles::tell_full(std::string_view why, uint64_t bytes) {
+  const int64_t now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::seconds(1);
+  int64_t told = told_full_;
+  if ((told != 0 && now < told + 60) || !told_full_.compare_exchange_strong(told, now)) return;
+  log::warning(
+      "no space left: {}, so {} more bytes are refused (507). It holds {} bytes{}. 'flox catalog gc' removes "
+      "what nothing needs",
+      why, bytes, used_.load(),
+      limits_.max_store_bytes > 0 ? fmt::format(", --max-store-bytes is {}", limits_.max_store_bytes) : "");
+}
+
 void CacheFiles::reserve(uint64_t bytes) {
   const auto full = [&](std::string_view why) {
+    tell_full(why, bytes);
     throw StatusError(507, ErrorKind::unavailable, fmt::format("the catalog has no space left: {}", why),
                       "Ask its operator for more space.");
   };

@@ -108,6 +108,8 @@ class CacheFiles {
     std::optional<nix::NarInfo> narinfo;
   };
   RemovalMarks::Needed needs_of(const std::set<std::string>& digests) const;
+  // Says in the log that there is no space.
+  void tell_full(std::string_view why, uint64_t bytes);
   // Also out of what is kept in memory.
   void remove_file(const std::string& name) const;
   std::vector<Known> known(const std::vector<std::string>& digests) const;
@@ -132,6 +134,7 @@ class CacheFiles {
   mutable HotFiles hot_;
   std::atomic<uint64_t> used_{0};      // bytes of all files, and of what lies beside them
   std::atomic<uint64_t> reserved_{0};  // bytes on their way in
+  std::atomic<int64_t> told_full_{0};  // when the log was told last that there is no space, seconds; 0: never
   std::atomic<uint64_t> upload_number_{0};
   std::atomic<int> unpacking_{0};  // uploads that are decompressed while they arrive
 };

@@ -91,7 +91,9 @@ Html manifest_of(const Generation& generation) {
   return el("section", {{"aria-labelledby", "manifest"}}, section);
 }
 
-Html use_of(const EnvironmentAddress& environment, const Generation& generation, bool is_latest) {
+// `before`: the next older generation.
+Html use_of(const EnvironmentAddress& environment, const Generation& generation, bool is_latest,
+            std::optional<int64_t> before) {
   const std::string reference = fmt::format("{}:{}", environment.text(), generation.number);
   Html stack = el("p", {}, "On a machine:");
   stack +=
@@ -99,12 +101,11 @@ Html use_of(const EnvironmentAddress& environment, const Generation& generation,
   if (is_latest) {
     stack += el("p", {}, "In Kubernetes, as a Deployment that stays at this generation:");
     stack += lines_to_copy("Deployment", deployment(environment.name, reference, "sh"));
-    if (generation.number > 1) {
+    if (before) {
       stack += el("p", {}, "To roll back to the generation before; ", el("code", {}, "NAME"),
                   " is your Deployment:");
-      stack +=
-          lines_to_copy("Command to roll back",
-                        rollback_command(fmt::format("{}:{}", environment.text(), generation.number - 1)));
+      stack += lines_to_copy("Command to roll back",
+                             rollback_command(fmt::format("{}:{}", environment.text(), *before)));
     }
   } else {
     stack += el("p", {}, "Roll back to it; ", el("code", {}, "NAME"), " is your Deployment:");
@@ -126,11 +127,14 @@ Html select_generation(const char* label, const char* name, const std::vector<Ge
 
 Html generations_view(const PagesContext& pages, const Call& call, const EnvironmentAddress& environment,
                       int64_t shown, int64_t latest) {
-  const Slice slice = slice_of(call, static_cast<size_t>(latest), generations_on_a_page);
-  const auto on_page = pages.api.environments.generations(
-      environment.owner, environment.name, generations_on_a_page, latest - static_cast<int64_t>(slice.first));
+  const int64_t count = pages.api.environments.count(environment.owner, environment.name);
+  const Slice slice = slice_of(call, static_cast<size_t>(count), generations_on_a_page);
+  // One more: what the last of the page is compared with.
+  const auto newest = pages.api.environments.generations(environment.owner, environment.name, slice.end + 1);
   Html rows;
-  for (const auto& [number, pushed_at] : on_page) {
+  for (size_t i = slice.first; i < std::min(slice.end, newest.size()); ++i) {
+    const auto& [number, pushed_at] = newest[i];
+    const int64_t before = i + 1 < newest.size() ? newest[i + 1].number : 0;  // 0: none
     Html cells =
         el("th", {{"scope", "row"}},
            el("a", {Attribute::href(address_of_generation(environment, number))}, std::to_string(number)));
@@ -138,23 +142,23 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
     cells += el("td", {}, badge_of(signedness_of(pages, environment.owner, environment.name, number)));
     cells += el(
         "td", {},
-        number > 1
+        before > 0
             ? el("a",
                  {Attribute::href(Address({"environments", environment.owner, environment.name, "difference"})
-                                      .with("from", std::to_string(number - 1))
+                                      .with("from", std::to_string(before))
                                       .with("to", std::to_string(number)))},
                  "What changed", el("span", {{"class", "unseen"}}, fmt::format(" in generation {}", number)))
-            : Html("the first"));
+            : Html(number == 1 ? "the first" : "the oldest that is kept"));
     rows += number == shown ? el("tr", {{"aria-current", "true"}}, cells) : el("tr", {}, cells);
   }
   Html section = el("h2", {{"id", "generations"}}, "Generations");
   section +=
-      table(count_text(static_cast<uint64_t>(latest), "generation", "generations") + ", the newest first",
+      table(count_text(static_cast<uint64_t>(count), "generation", "generations") + ", the newest first",
             el("tr", {}, el("th", {{"scope", "col"}}, "Generation"), el("th", {{"scope", "col"}}, "Pushed"),
                el("th", {{"scope", "col"}}, "Signed"), el("th", {{"scope", "col"}}, "Change")),
             rows);
   section += pager(slice, address_of_generation(environment, shown));
-  if (latest > 1) {
+  if (count > 1) {
     const auto all =
         pages.api.environments.generations(environment.owner, environment.name, generations_to_compare);
     section += el("h3", {}, "Compare two");
@@ -164,7 +168,7 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
             {"method", "get"},
             {"aria-label", "Compare two generations"},
             Attribute::action(Address({"environments", environment.owner, environment.name, "difference"}))},
-           select_generation("From", "from", all, shown == latest ? latest - 1 : shown),
+           select_generation("From", "from", all, shown == latest ? all[1].number : shown),
            select_generation("To", "to", all, latest), el("button", {{"type", "submit"}}, "Compare"));
   }
   return el("section", {{"aria-labelledby", "generations"}}, section);
@@ -189,12 +193,16 @@ WebPage environment_page(PagesContext& pages, const Call& call) {
              is_latest ? Html() : badge("", fmt::format("{} is newer", latest)));
   Html facts =
       fact("Owner", el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner));
-  facts += fact("Generation", fmt::format("{} of {}", generation.number, latest));
+  facts += fact("Generation", generation.number == latest
+                                  ? fmt::format("{}, the latest", latest)
+                                  : fmt::format("{}; the latest is {}", generation.number, latest));
   facts += fact("Pushed", day(generation.pushed_at));
   facts += fact("Signed metadata", signedness_view(signedness, environment.owner));
-  main += el("div", {{"class", "split right"}}, use_of(environment, generation, is_latest),
-             el("aside", {{"class", "card"}, {"aria-labelledby", "facts"}},
-                el("h2", {{"id", "facts"}}, "This generation"), el("dl", {{"class", "facts"}}, facts)));
+  main +=
+      el("div", {{"class", "split right"}},
+         use_of(environment, generation, is_latest, generation_before(pages, environment, generation.number)),
+         el("aside", {{"class", "card"}, {"aria-labelledby", "facts"}},
+            el("h2", {{"id", "facts"}}, "This generation"), el("dl", {{"class", "facts"}}, facts)));
   main += packages_of(pages.packages_for(call), generation);
   main += manifest_of(generation);
   main += generations_view(pages, call, environment, generation.number, latest);

@@ -27,10 +27,17 @@ Generation generation_of(const PagesContext& pages, const EnvironmentAddress& en
     auto found = pages.api.environments.find(environment.owner, environment.name,
                                              number.empty() ? std::nullopt : std::optional(wanted));
     if (found) return std::move(*found);
+    if (!number.empty()) throw pages.api.environments.missing(environment.owner, environment.name, wanted);
   }
   throw Error(ErrorKind::not_found,
               fmt::format("{} has no generation {}", environment.text(), printable(number, 40)),
               "Choose one of its generations.");
+}
+
+std::optional<int64_t> generation_before(const PagesContext& pages, const EnvironmentAddress& environment,
+                                         int64_t number) {
+  const auto older = pages.api.environments.generations(environment.owner, environment.name, 1, number - 1);
+  return older.empty() ? std::nullopt : std::optional(older.front().number);
 }
 
 }  // namespace flox::server

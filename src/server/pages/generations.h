@@ -1,6 +1,8 @@
 // Which environment and generation a page is about.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "server/pages/context.h"
@@ -17,5 +19,8 @@ EnvironmentAddress environment_of(const PagesContext& pages, const Call& call);
 // The generation that a member of the query names; the latest for an empty one. Throws Error(not_found).
 Generation generation_of(const PagesContext& pages, const EnvironmentAddress& environment,
                          const std::string& number);
+// The next older one that the environment has: rules of retention remove some.
+std::optional<int64_t> generation_before(const PagesContext& pages, const EnvironmentAddress& environment,
+                                         int64_t number);
 
 }  // namespace flox::server

@@ -43,8 +43,9 @@ Html root_view(const PagesContext& pages, const std::string& owner) {
   Html view = el("dl", {{"class", "facts"}}, facts);
   view +=
       el("p", {}, "Compare the fingerprint with the one that the owner gives you elsewhere, then trust it:");
-  view += lines_to_copy("Command to trust the owner",
-                        fmt::format("flox trust accept {} --fingerprint {}", shell_word(owner), fingerprint));
+  view += lines_to_copy(
+      "Command to trust the owner",
+      fmt::format("flox trust accept {} --from-catalog --fingerprint {}", shell_word(owner), fingerprint));
   return view;
 }
 

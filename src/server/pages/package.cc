@@ -43,7 +43,12 @@ Html heading(const PackageBuild& build, const Signedness& signedness) {
   Html head = el("p", {{"class", "above"}}, above);
   head += el("h1", {}, build.name, " ", el("span", {{"class", "soft"}}, build.version));
   if (!build.description.empty()) head += el("p", {{"class", "lead"}}, build.description);
-  head += el("p", {{"class", "badges"}}, badge_of(signedness));
+  // What is signed says so itself; nobody has signed that an unsigned one is yanked.
+  const bool says_yanked = signedness.state == Signedness::State::yanked;
+  head += el("p", {{"class", "badges"}}, badge_of(signedness),
+             build.yanked && !says_yanked ? badge("bad", "Yanked") : Html());
+  if (build.yanked)
+    head += el("div", {{"class", "note warn"}}, el("p", {}, "This version is yanked: ", *build.yanked));
   return head;
 }
 
@@ -65,7 +70,22 @@ Html facts_of(const PackageBuild& build) {
             el("h2", {{"id", "facts"}}, "This build"), el("dl", {{"class", "facts"}}, facts));
 }
 
-Html use(const PackageBuild& build) {
+// Of a yanked version: what to use in its place.
+Html use_another(const std::vector<PackageBuild>& builds) {
+  const auto other = std::ranges::find_if(builds, [&](const PackageBuild& one) { return !one.yanked; });
+  Html text = el("p", {},
+                 "Its owner has withdrawn it: no new lock gets it. Environments that have locked it keep it, "
+                 "and so do their pods.");
+  text += other == builds.end()
+              ? el("p", {}, "No version of the package is left that is not yanked.")
+              : el("p", {}, "Use ", el("a", {Attribute::href(address_of(*other))}, other->version),
+                   ", the newest version that is not yanked.");
+  return el("section", {{"class", "first"}, {"aria-labelledby", "use"}},
+            el("h2", {{"id", "use"}}, "Use another version"), el("div", {{"class", "stack"}}, text));
+}
+
+Html use(const PackageBuild& build, const std::vector<PackageBuild>& builds) {
+  if (build.yanked) return use_another(builds);
   const std::string reference = reference_to(build);
   return el("section", {{"class", "first"}, {"aria-labelledby", "use"}}, el("h2", {{"id", "use"}}, "Use it"),
             el("div", {{"class", "stack"}}, el("p", {}, "In an environment:"),
@@ -123,7 +143,8 @@ Html version_row(const Version& version, const PackageBuild& chosen) {
     systems += build == &chosen ? el("span", {}, runs_on(*build))
                                 : el("a", {Attribute::href(address_of(*build))}, runs_on(*build));
   }
-  Html cells = el("th", {{"scope", "row"}}, el("a", {Attribute::href(address_of(first))}, first.version));
+  Html cells = el("th", {{"scope", "row"}}, el("a", {Attribute::href(address_of(first))}, first.version),
+                  first.yanked ? el("span", {{"class", "soft"}}, " yanked") : Html());
   cells += el("td", {}, systems);
   cells += el("td", {{"class", "number"}}, size_text(first.closure_size));
   cells += el("td", {}, day(first.published_at));
@@ -182,7 +203,7 @@ WebPage package_page(PagesContext& pages, const Call& call) {
   const PackageBuild& build = selected(builds, Selection::of(call));
   const Signedness signedness = signedness_of(pages, build);
   Html main = heading(build, signedness);
-  main += el("div", {{"class", "split right"}}, use(build), facts_of(build));
+  main += el("div", {{"class", "split right"}}, use(build, builds), facts_of(build));
   main += closure(pages, call, build);
   main += provenance(pages, call, build, signedness);
   main += versions_view(call, build, versions_of(builds));

@@ -34,7 +34,7 @@ Html counts(const PagesContext& pages, const Call& call) {
   int64_t generations = 0;
   std::set<std::string> owners;
   for (const EnvironmentSummary& one : environments) {
-    generations += one.latest;
+    generations += one.generations;
     owners.insert(one.owner);
   }
   const auto number = [](uint64_t count) {

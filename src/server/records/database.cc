@@ -1,7 +1,14 @@
 #include "server/records/database.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
 #include "base/data/sqlite.h"
 #include "base/log.h"
+#include "base/os/fd.h"
 #include "base/os/file.h"
 #include "server/database/migrations.h"
 #include "server/database/postgres_database.h"
@@ -51,10 +58,24 @@ void merge_environments(Database& database, const std::filesystem::path& file) {
       merged, file.string());
 }
 
+// For its owner only, also if an older release has made it: it says what is private, and SQLite makes the
+// files beside it of the same mode. Another user's stays as it is: opening it tells what is wrong.
+void make_private(const std::filesystem::path& file) {
+  const Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || (status.st_mode & 077) == 0) return;
+  for (const char* part : {"", "-wal", "-shm"})
+    if (::chmod((file.string() + part).c_str(), 0600) != 0 && errno != ENOENT)
+      log::warning("{}{} can be read by other users: {}", file.string(), part,
+                   std::generic_category().message(errno));
+}
+
 }  // namespace
 
 std::unique_ptr<Database> open_database(const std::filesystem::path& directory) {
-  auto database = open_sqlite(directory / "catalog.sqlite");
+  const auto file = directory / "catalog.sqlite";
+  make_private(file);
+  auto database = open_sqlite(file);
   migrate(*database, catalog_schema());
   if (const auto old = directory / "environments.sqlite"; fs::exists(old)) merge_environments(*database, old);
   return database;

@@ -1,9 +1,14 @@
 #include "server/records/environments.h"
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
+#include "server/records/mirrored_owners.h"
 
 namespace flox::server {
 namespace {
+
+constexpr size_t most_named = 20;  // generations, in an error
 
 std::optional<Generation> find_in(Session& session, const std::string& owner, const std::string& name,
                                   std::optional<int64_t> number) {
@@ -32,6 +37,7 @@ Generation EnvironmentRecords::push(const std::string& owner, const std::string&
                                     const LookedFor& looked) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
+    require_publishes_here(session, owner);
     with_it(session);
     RemovalMarks::require_none(session, looked);
     const auto latest = find_in(session, owner, name, std::nullopt);
@@ -65,13 +71,37 @@ std::optional<Generation> EnvironmentRecords::find(const std::string& owner, con
                             [&](Session& session) { return find_in(session, owner, name, number); });
 }
 
+Error EnvironmentRecords::missing(const std::string& owner, const std::string& name, int64_t number) const {
+  std::vector<GenerationSummary> present = generations(owner, name, most_named + 1);
+  const bool has_more = present.size() > most_named;
+  if (has_more) present.pop_back();
+  std::vector<int64_t> numbers;
+  for (const auto& one : present) numbers.push_back(one.number);
+  const bool was_there = number > 0 && !numbers.empty() && number < numbers.front();
+  const bool is_mirrored = database_.transact(
+      Access::statement, [&](Session& session) { return mirrored_owners(session).contains(owner); });
+  const std::string what = fmt::format("generation {} of environment {}/{}", number, owner, name);
+  return {
+      ErrorKind::not_found,
+      !was_there    ? fmt::format("environment {}/{} has no generation {}", owner, name, number)
+      : is_mirrored ? what + " is not in this mirror: it was removed, or never mirrored"
+                    : what + " was removed by a rule of retention",
+      fmt::format("Use one that it has: {}{}.", fmt::join(numbers, ", "), has_more ? " and older ones" : "")};
+}
+
+int64_t EnvironmentRecords::count(const std::string& owner, const std::string& name) const {
+  return std::get<0>(*database_.row<int64_t>(
+      "select count(*) from environments where owner = $1 and name = $2", {owner, name}));
+}
+
 std::vector<EnvironmentSummary> EnvironmentRecords::list(const std::string& owner) const {
   std::vector<EnvironmentSummary> result;
-  for (auto& [of, name, latest] : database_.rows<std::string, std::string, int64_t>(
-           "select owner, name, max(number) from environments where $1 = '' or owner = $1 "
+  for (auto& [of, name, latest, count] : database_.rows<std::string, std::string, int64_t, int64_t>(
+           "select owner, name, max(number), count(*) from environments where $1 = '' or owner = $1 "
            "group by owner, name order by owner, name",
            {owner}))
-    result.push_back({.owner = std::move(of), .name = std::move(name), .latest = latest});
+    result.push_back(
+        {.owner = std::move(of), .name = std::move(name), .latest = latest, .generations = count});
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "env/lockfile.h"
 #include "server/database/database.h"
 #include "server/records/name_files.h"
@@ -18,7 +19,8 @@ namespace flox::server {
 // Of an environment that the catalog has.
 struct EnvironmentSummary {
   std::string owner, name;
-  int64_t latest = 0;  // number of its latest generation
+  int64_t latest = 0;       // number of its latest generation
+  int64_t generations = 0;  // that it has: retention may have removed older ones
 };
 
 struct GenerationSummary {
@@ -59,11 +61,17 @@ class EnvironmentRecords {
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;
 
+  // What is said of a generation that an environment, which there is, does not have: whether it was removed,
+  // and which there are.
+  Error missing(const std::string& owner, const std::string& name, int64_t number) const;
+
   // All environments, or the owner's, by owner and name.
   std::vector<EnvironmentSummary> list(const std::string& owner = "") const;
   // At most so many generations, those up to `newest`, newest first.
   std::vector<GenerationSummary> generations(const std::string& owner, const std::string& name, size_t most,
                                              int64_t newest = std::numeric_limits<int64_t>::max()) const;
+  // How many it has: retention may have removed older ones.
+  int64_t count(const std::string& owner, const std::string& name) const;
 
  private:
   Database& database_;

@@ -24,8 +24,8 @@ TEST_F(EnvironmentRecordsTest, are_listed_by_owner_and_name_with_their_latest_ge
   push("acme", "web", "two");
   push("acme", "api", "one");
   std::string all;
-  for (const auto& [owner, name, latest] : environments_.list())
-    all += owner + "/" + name + ":" + std::to_string(latest) + " ";
+  for (const auto& one : environments_.list())
+    all += one.owner + "/" + one.name + ":" + std::to_string(one.latest) + " ";
   EXPECT_EQ(all, "acme/api:1 acme/web:2 beta/web:1 ");
   EXPECT_EQ(environments_.list("beta").size(), 1u);
   EXPECT_TRUE(environments_.list("other").empty());
@@ -49,6 +49,17 @@ TEST_F(EnvironmentRecordsTest, what_an_owner_has_is_known_by_kind) {
   holdings.claim(Kind::environment, "acme/web", {.owner = "acme", .is_private = false, .since = {}});
   EXPECT_EQ(holdings.owned(Kind::package, "acme"), (std::vector<std::string>{"api", "web"}));
   EXPECT_TRUE(holdings.owned(Kind::package, "beta").empty());
+}
+
+TEST_F(EnvironmentRecordsTest, a_missing_generation_says_whether_it_was_removed_and_which_there_are) {
+  for (const char* manifest : {"one", "two", "three", "four"}) push("acme", "web", manifest);
+  database_->write([](Session& session) { session.run("delete from environments where number = 2", {}); });
+  EXPECT_EQ(environments_.count("acme", "web"), 3);
+  EXPECT_EQ(environments_.list().front().generations, 3);
+  const Error removed = environments_.missing("acme", "web", 2);
+  EXPECT_STREQ(removed.what(), "generation 2 of environment acme/web was removed by a rule of retention");
+  EXPECT_EQ(removed.advice(), "Use one that it has: 4, 3, 1.");
+  EXPECT_STREQ(environments_.missing("acme", "web", 5).what(), "environment acme/web has no generation 5");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "server/records/holdings.h"
 
+#include "server/records/mirrored_owners.h"
+
 namespace flox::server {
 namespace {
 
@@ -22,6 +24,7 @@ std::optional<Holding> Holdings::find(Kind kind, const std::string& name) const 
 
 Holding Holdings::claim(Session& session, Kind kind, const std::string& name, const Holding& holding) {
   if (auto known = holding_in(session, kind, name)) return *std::move(known);
+  require_publishes_here(session, holding.owner);
   session.run("insert into holdings (kind, name, owner, is_private, since) values ($1, $2, $3, $4, $5)",
               {text_of(kind), name, holding.owner, int64_t{holding.is_private}, holding.since});
   return holding;

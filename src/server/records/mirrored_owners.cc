@@ -96,6 +96,34 @@ void remove_name(Session& session, const std::string& owner, const std::string& 
 
 }  // namespace
 
+Error mirrored_elsewhere(std::string_view owner) {
+  return {ErrorKind::conflict, fmt::format("{} is mirrored here from another catalog", owner),
+          "Publish, yank and remove at the catalog that it is mirrored from; the next run of 'flox-catalog "
+          "mirror' brings it here."};
+}
+
+void require_publishes_here(Session& session, std::string_view owner) {
+  if (session.row<int64_t>("select 1 from metadata where owner = $1 and role = $2 limit 1",
+                           {owner, names_role}))
+    throw mirrored_elsewhere(owner);
+}
+
+void require_package_published_here(Session& session, std::string_view package) {
+  for (const auto& [owner] : session.rows<std::string>(
+           "select owner from builds where name = $1 union select owner from holdings where kind = 'package' "
+           "and name = $1",
+           {package}))
+    if (!owner.empty()) require_publishes_here(session, owner);
+}
+
+std::set<std::string> mirrored_owners(Session& session) {
+  std::set<std::string> owners;
+  for (auto& [owner] :
+       session.rows<std::string>("select distinct owner from metadata where role = $1", {names_role}))
+    owners.insert(std::move(owner));
+  return owners;
+}
+
 void write_mirrored(Database& database, const MirroredOwner& mirrored, const LookedFor& looked) {
   database.write([&](Session& session) {
     require_mirrorable(session, mirrored);

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "catalog/model.h"
 #include "server/database/database.h"
 #include "server/records/environments.h"
@@ -19,6 +21,22 @@ namespace flox::server {
 // As what `metadata` has an owner's tree of names (trust/name_tree.h), behind what signed it in the order of
 // the table. Whose there is one is mirrored.
 inline constexpr std::string_view names_role = "tree";
+
+// The one gate of whoever writes what an owner has signed, or what counts as its: what is signed for a
+// mirrored owner has its timestamp at another catalog, so whatever is changed here, nodes would refuse.
+// Called in the transaction that writes, by the functions that all writers use: add_name_file,
+// TrustRecords::put, EnvironmentRecords::push, Holdings::claim, Records. Throws Error(conflict) if the owner
+// is mirrored.
+//
+// Older generations only go here: a tree of names has the latest of each environment, so Retention needs no
+// leave to remove others.
+void require_publishes_here(Session& session, std::string_view owner);
+// The same of the package's owner, as it signs it, or has it without signing.
+void require_package_published_here(Session& session, std::string_view package);
+// Who is mirrored, by name.
+std::set<std::string> mirrored_owners(Session& session);
+// What it throws.
+Error mirrored_elsewhere(std::string_view owner);
 
 struct MirroredPackage {
   StoredNameFile file;

@@ -3,10 +3,12 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "server/records/mirrored_owners.h"
 
 namespace flox::server {
 
 void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older) {
+  require_publishes_here(session, file.owner);
   const auto latest = find_name_file(session, file.owner, file.name);
   const int64_t next = latest ? latest->version + 1 : 1;
   if (older == OlderNameFiles::drop ? file.version != next : file.version < next)

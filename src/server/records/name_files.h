@@ -33,7 +33,7 @@ struct NameState {
 enum class OlderNameFiles { keep, drop };
 
 // Adds it, in the transaction of what it speaks of. Throws Error(conflict) unless its version is one more
-// than the latest one's (the first is 1), or, where older ones are kept, higher.
+// than the latest one's (the first is 1), or, where older ones are kept, higher; or if the owner is mirrored.
 void add_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older);
 // The same for what another catalog has checked: of any version.
 void write_name_file(Session& session, const StoredNameFile& file, OlderNameFiles older);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "catalog/choice.h"
 #include "server/records/in_list.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/package_index.h"
 #include "server/records/removal_marks.h"
 #include "server/records/schema.h"
@@ -57,8 +58,10 @@ std::string signer_in(Session& session, std::string_view name) {
   return found ? std::get<0>(*found) : "";
 }
 
-// `by`: who has signed what is to be recorded; empty: nobody.
+// Every writer of a package's builds comes here first. `by`: who has signed what is to be recorded; empty:
+// nobody.
 void check_owner(Session& session, const std::string& package, const std::string& by) {
+  require_package_published_here(session, package);
   const std::string owner = signer_in(session, package);
   if (owner == by || owner.empty()) return;
   throw Error(
@@ -181,6 +184,7 @@ void Records::remove(const std::string& name, const std::set<std::string>& build
 }
 
 void Records::disown(Session& session, std::string_view name) {
+  require_package_published_here(session, name);
   for (PackageBuild& build : all_builds(session, name)) {
     if (build.owner.empty()) continue;
     build.owner.clear();

@@ -1,5 +1,7 @@
 #include "server/records/retention.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -8,7 +10,9 @@
 #include "base/data/json.h"
 #include "base/rfc3339.h"
 #include "catalog/choice.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/needed_paths.h"
+#include "server/records/package_index.h"
 #include "server/records/removal_marks.h"
 #include "trust/names.h"
 
@@ -39,6 +43,11 @@ const RetentionRule& rule_of(const Rules& rules, const std::string& owner) {
   return keeps_all;
 }
 
+std::string older_than_newest(int64_t count, const RetentionRule& rule) {
+  return fmt::format("older than the newest {}{}", count,
+                     rule.days > 0 ? fmt::format(" and than {} days", rule.days) : "");
+}
+
 // Makes a plan from what is recorded.
 class Planner {
  public:
@@ -48,7 +57,10 @@ class Planner {
   RetentionPlan plan() {
     RetentionPlan plan;
     plan.publications = RemovalMarks(database_).publications();
-    database_.transact(Access::statement, [&](Session& session) { rules_ = rules_in(session); });
+    database_.read([&](Session& session) {
+      rules_ = rules_in(session);
+      mirrored_ = mirrored_owners(session);
+    });
     for (auto& [name, owner] :
          database_.rows<std::string, std::string>("select name, owner from holdings where kind = 'package'"))
       owners_[name] = std::move(owner);
@@ -79,7 +91,10 @@ class Planner {
           !is_wanted(owner) || rule.generations == 0 || newer < rule.generations || !is_old(pushed_at, rule);
       ++newer;
       if (!stays) {
-        plan.generations.push_back({.owner = owner, .name = name, .number = number});
+        plan.generations.push_back({.owner = owner,
+                                    .name = name,
+                                    .number = number,
+                                    .why = older_than_newest(rule.generations, rule)});
         continue;
       }
       const auto texts = database_.row<std::string, std::string>(
@@ -120,7 +135,7 @@ class Planner {
     const auto holder = owners_.find(builds.front().name);
     const std::string owner = holder == owners_.end() ? std::string() : holder->second;
     const RetentionRule& rule = rule_of(rules_, owner);
-    if (is_wanted(owner) && rule.versions > 0) {
+    if (is_wanted(owner) && rule.versions > 0 && !mirrored_.contains(owner)) {
       const bool is_signed =
           std::ranges::any_of(builds, [](const auto& build) { return !build.owner.empty(); });
       std::ranges::sort(builds, catalog::goes_before);
@@ -142,8 +157,14 @@ class Planner {
         kept.insert(first->version);
       }
       for (auto& build : builds)
-        if (!kept.contains(build.version))
-          (build.owner.empty() ? plan.builds : plan.signed_builds).push_back(std::move(build));
+        if (!kept.contains(build.version)) {
+          const bool is_given_up = is_signed && build.owner.empty();
+          std::string why = is_given_up    ? "its owner has taken it back"
+                            : build.yanked ? "yanked"
+                                           : older_than_newest(rule.versions, rule);
+          (build.owner.empty() ? plan.builds : plan.signed_builds)
+              .push_back({std::move(build), std::move(why)});
+        }
     }
     builds.clear();
   }
@@ -153,6 +174,7 @@ class Planner {
   int64_t now_;
   Rules rules_;
   std::map<std::string, std::string> owners_;  // of packages
+  std::set<std::string> mirrored_;             // whose builds are another catalog's to remove
   Digests needed_;
 };
 
@@ -190,9 +212,15 @@ bool Retention::apply(const RetentionPlan& plan) {
       session.run("delete from name_files where owner = $1 and name = $2 and version = $3",
                   {generation.owner, trust::environment_name(generation.name), generation.number});
     }
-    for (const auto& build : plan.builds)
-      session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
-                  {build.name, build.version, build.system, build.variant});
+    std::set<std::string> packages;
+    for (const auto& build : plan.builds) {
+      session.run(
+          "delete from builds where name = $1 and version = $2 and system = $3 and variant = $4 and owner = "
+          "''",
+          {build.name, build.version, build.system, build.variant});
+      packages.insert(build.name);
+    }
+    for (const std::string& package : packages) index_package(session, package);
     RemovalMarks::count_publication(session);
     return true;
   });

@@ -24,15 +24,19 @@ struct RetentionRule {
 struct ExpiredGeneration {
   std::string owner, name;
   int64_t number = 0;
+  std::string why;  // "older than the newest 3"
+};
+struct ExpiredBuild : catalog::PackageBuild {
+  std::string why;  // "yanked", "older than the newest 3"
 };
 
 // What may go now. Yanked versions do not count among the newest.
 struct RetentionPlan {
   int64_t publications = 0;  // as of which it is (RemovalMarks::publications)
   std::vector<ExpiredGeneration> generations;
-  std::vector<catalog::PackageBuild> builds;  // nobody has signed them
+  std::vector<ExpiredBuild> builds;  // nobody has signed them
   // Listed in a name file, so that only their owner can take them out of it.
-  std::vector<catalog::PackageBuild> signed_builds;
+  std::vector<ExpiredBuild> signed_builds;
 };
 
 // Thread-safe.

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "server/records/environments.h"
 #include "server/records/holdings.h"
 #include "server/records/removal_marks.h"
@@ -28,7 +30,8 @@ class RetentionTest : public RecordsTest {
     generation.lock.manifest = nlohmann::json::object();
     environments_.push("acme", "env", generation);
   }
-  std::vector<std::string> versions(const std::vector<catalog::PackageBuild>& builds) {
+  template <typename Builds>
+  std::vector<std::string> versions(const Builds& builds) {
     std::vector<std::string> result;
     for (const auto& one : builds) result.push_back(one.version);
     return result;
@@ -134,6 +137,21 @@ TEST_F(RetentionTest, a_plan_does_not_outlive_a_new_rule_nor_a_version_that_is_y
   EXPECT_FALSE(retention_.apply(before_yank));
   EXPECT_THROW(records_.remove("web", {}, {}, before_yank.publications), LookAgain);
   EXPECT_THAT(versions(records_.builds("web")), ElementsAre("1.2", "1.1"));
+}
+
+TEST_F(RetentionTest, a_plan_says_why_something_goes) {
+  for (const char* version : {"1.1", "1.2"}) publish(version);
+  publish("1.3", "2026-01-01T00:00:00Z", "it is bad");
+  push("a");
+  push("b");
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 1, .days = 30});
+  const RetentionPlan now = plan();
+  std::map<std::string, std::string> why;
+  for (const auto& one : now.builds) why[one.version] = one.why;
+  EXPECT_EQ(why["1.1"], "older than the newest 1 and than 30 days");
+  EXPECT_EQ(why["1.3"], "yanked");
+  ASSERT_EQ(now.generations.size(), 1u);
+  EXPECT_EQ(now.generations.front().why, "older than the newest 1 and than 30 days");
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ void TrustRecords::put(std::string_view owner, std::string_view role, int64_t ve
                        std::string_view document, std::optional<int64_t> instead_of) {
   const bool is_root = role == "root";
   database_.write([&](Session& session) {
+    require_publishes_here(session, owner);
     const auto present = newest_in(session, owner, role);
     const int64_t next = present ? present->version + 1 : 1;
     const bool replaces = present && instead_of == present->version;

@@ -215,9 +215,13 @@ class OwnerMirror {
   void read_environment(trust::Evidence evidence, const trust::Leaf& leaf, const std::string& environment,
                         int64_t known_version) {
     const auto newest = static_cast<int64_t>(leaf.version);
-    for (int64_t number = known_version + 1; number <= newest; ++number)
-      read_generation(evidence, leaf, environment, number);
-    if (known_version != newest) return;
+    if (known_version < newest) {
+      // First: that the owner has signed it says how many others there may be.
+      if (!read_generation(evidence, leaf, environment, newest)) throw Moved();
+      for (int64_t number = newest - 1; number > known_version; --number)
+        if (!read_generation(evidence, leaf, environment, number)) ++result_.removed_generations;
+      return;
+    }
     const auto generation = EnvironmentRecords(into_.database).find(wish_.owner, environment, newest);
     const auto file = name_files_.find(wish_.owner, leaf.name, newest);
     if (!generation || !file) fail(ErrorKind::internal, "generation {} has gone", newest);
@@ -234,30 +238,19 @@ class OwnerMirror {
                                             .latest = false});
   }
 
-  std::optional<catalog::Pushed> pushed_there(const std::string& environment, int64_t number) {
-    try {
-      return from_.client.environment({.owner = wish_.owner, .name = environment, .generation = number});
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
-      return std::nullopt;
-    }
-  }
-
-  void read_generation(trust::Evidence evidence, const trust::Leaf& leaf, const std::string& environment,
+  // False if the catalog does not have it: retention may have removed any but the latest, which the tree
+  // lists. What hides an older one makes nobody take another in its place.
+  bool read_generation(trust::Evidence evidence, const trust::Leaf& leaf, const std::string& environment,
                        int64_t number) {
     const bool is_latest = static_cast<uint64_t>(number) == leaf.version;
-    auto found = pushed_there(environment, number);
-    if (!found) {
-      // Retention may have removed it, but never the latest.
-      if (is_latest) throw Moved();
-      return;
-    }
+    auto found = find_generation({.owner = wish_.owner, .name = environment, .generation = number});
+    if (!found) return false;
     catalog::Pushed& pushed = *found;
     if (!pushed.evidence) {
       // From before the owner had a root.
       if (is_latest) throw Moved();
       ++result_.unsigned_generations;
-      return;
+      return true;
     }
     evidence.name_file = pushed.evidence->name_file;
     if (is_latest && to_hex(bytes_of(sha256(evidence.name_file))) != leaf.sha256) throw Moved();
@@ -275,6 +268,16 @@ class OwnerMirror {
         {.file = stored(leaf.name, static_cast<uint64_t>(number), evidence.name_file),
          .environment = environment,
          .generation = std::move(generation)});
+    return true;
+  }
+
+  std::optional<catalog::Pushed> find_generation(const catalog::EnvironmentName& name) {
+    try {
+      return from_.client.environment(name);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      return std::nullopt;
+    }
   }
 
   StoredNameFile stored(const std::string& name, uint64_t version, const std::string& document) const {

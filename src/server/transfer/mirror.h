@@ -50,6 +50,7 @@ struct MirrorResult {
   uint64_t packages = 0, generations = 0,
            gone = 0;                  // that are new or have changed, of packages; that are new
   uint64_t unsigned_generations = 0;  // left out
+  uint64_t removed_generations = 0;   // that retention has removed there before they were mirrored
   uint64_t paths = 0, bytes = 0;
   uint64_t attestations = 0, attestations_refused = 0;
   std::vector<std::pair<std::string, Error>> left_out;  // names that stay as they were here, and why
@@ -62,8 +63,9 @@ struct MirrorResult {
 //
 // Everything is verified as a node verifies it, also against what was seen before, and copied; then all of it
 // becomes visible in one transaction. What was mirrored before and is no longer asked for stays and is kept
-// up to date, since one timestamp is over all of it; what is not public there any more goes. Interrupted, it
-// goes on where it was. Throws Error: untrusted, unavailable, conflict (write_mirrored).
+// up to date, since one timestamp is over all of it; what is not public there any more goes. A generation
+// that was mirrored stays when the other catalog's retention removes it: the rules of retention here let it
+// go. Interrupted, it goes on where it was. Throws Error: untrusted, unavailable, conflict (write_mirrored).
 MirrorResult mirror(const MirrorWish& wish, const MirrorSource& from, const MirrorInto& into);
 
 }  // namespace flox::server
