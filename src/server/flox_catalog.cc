@@ -88,8 +88,7 @@ class Housekeeping {
   }
   static void sweep(server::CacheFiles& cache, server::Accounts& accounts) {
     try {
-      const size_t removed = cache.remove_orphans(
-          server::Clock::now(), [&](const std::string& name) { accounts.readers.forget(name); });
+      const size_t removed = cache.remove_orphans();
       if (removed > 0) log::info("removed {} NARs that no narinfo names", removed);
       accounts.tokens.remove_expired(server::unix_time() - expired_tokens_stay);
     } catch (const std::exception& error) {

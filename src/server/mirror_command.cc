@@ -2,7 +2,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/settings/read.h"
 #include "base/settings/units.h"
@@ -53,6 +55,15 @@ void tell(const std::string& owner, const MirrorResult& result) {
                  count_text(result.unsigned_generations, "generation"));
 }
 
+void require_all(const std::string& owner, const MirrorResult& result) {
+  if (result.left_out.empty()) return;
+  const auto& [name, error] = result.left_out.front();
+  throw Error(error.kind(),
+              fmt::format("mirroring {}: {} of its names are left out: {}: {}", owner, result.left_out.size(),
+                          name, error.what()),
+              error.advice());
+}
+
 void run_mirror(const ServerSettings& settings, const MirrorCommand& command) {
   const RegisteredKeys keys = required_keys(settings, "mirror");
   const std::vector<MirrorWish> wishes = wishes_of(command.names);
@@ -65,10 +76,21 @@ void run_mirror(const ServerSettings& settings, const MirrorCommand& command) {
   catalog::Client client(command.url, {}, "the URL on the command line");
   const auto source_cache = store::BinaryCache::open(client.cache_url());
   trust::TrustStore trust(command.trust.trust_directory(), command.trust.trust_state_directory());
-  for (const MirrorWish& wish : wishes)
-    tell(wish.owner,
-         mirror(wish, {.client = client, .cache = *source_cache, .trust = trust},
-                {.database = *database, .cache = cache, .keys = keys, .attestations = attestations}));
+  // One owner, or one name, that is refused keeps no other from coming.
+  std::optional<Error> failed;
+  for (const MirrorWish& wish : wishes) try {
+      const MirrorResult result =
+          mirror(wish, {.client = client, .cache = *source_cache, .trust = trust},
+                 {.database = *database, .cache = cache, .keys = keys, .attestations = attestations});
+      tell(wish.owner, result);
+      require_all(wish.owner, result);
+    } catch (const Error& error) {
+      if (failed)
+        log::error("{}", error.what());
+      else
+        failed = error;
+    }
+  if (failed) throw Error(*failed);
 }
 
 }  // namespace

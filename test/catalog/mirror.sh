@@ -204,6 +204,33 @@ curl -s "$mirror/api/v1/catalog/packages/hello" | jq -S . | diff "$dir/before" -
 refused "not a valid signature of a registered key" flox-catalog mirror "$mirror" acme/packages/hello --data "$dir/other-keys" --trusted-key "$(make_key other-1)" \
   --trust-dir "$dir/operator-trust" --trust-state-dir "$dir/other-state"
 
+step "what is private at the mirror stays so, whatever another catalog has under its name; the other names come"
+equal "$(at "$mirror" ask POST /api/v1/owners -H "Authorization: Bearer $token" -d '{"name":"vault","private":true}')" 201
+equal "$(at "$mirror" ask POST /api/v1/auth/tokens -H "Authorization: Bearer $token" -d '{"owner":"vault","scope":"publish"}')" 201
+vault_token=$(answer .token)
+publish_file trap 1.0 --owner acme
+publish_file beside 1.0 --owner acme
+path=$(curl -s "$url/api/v1/catalog/packages/trap" | jq -r '.items[0].outputs.out')
+private=$(basename "$path" | cut -c1-32).narinfo
+head -c 5000 /dev/urandom >"$dir/nar"
+hash=$(base32_hash "$dir/nar")
+nar=nar/$hash.nar
+narinfo key-1 >"$dir/narinfo"
+equal "$(token=$vault_token at "$mirror" put "$nar" "$dir/nar")" 201
+equal "$(token=$vault_token at "$mirror" put "$private" "$dir/narinfo")" 201
+hidden_at_mirror() {
+  for file in "$private" "$nar"; do
+    equal "$(at "$mirror" ask GET "/cache/$file")" 404
+    equal "$(at "$mirror" ask GET "/cache/$file" -H "Authorization: Bearer $vault_token")" 200
+  done
+}
+hidden_at_mirror
+refused "is here already, with other content" mirror_from "$url" acme
+hidden_at_mirror
+equal "$(at "$mirror" ask GET /api/v1/catalog/packages/trap)" 404
+equal "$(at "$mirror" ask GET /api/v1/catalog/packages/beside)" 200
+at "$mirror" trusted_by_node
+
 step "store paths from any cache: by name, by list, and what environments need"
 laptop store add --name extra "$dir/tree" >"$dir/extra"
 laptop store copy --to "file://$dir/cache" --key "$dir/key-1" "$(cat "$dir/extra")" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"

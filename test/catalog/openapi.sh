@@ -120,6 +120,8 @@ tag=$(curl -s -D - -o /dev/null -H "Authorization: Bearer $token" "$url/api/v1/e
 call 304 GET /api/v1/environments/acme/web -H "If-None-Match: $tag"
 push_upon() { mapfile -t with < <(json "{\"manifest\":\"$3\",\"lock\":$lock}"); call "$1" POST /api/v1/environments/acme/web -H "If-Match: $2" "${with[@]}"; }
 push_upon 201 "$tag" two
+push_upon 201 "$tag" two # once more, as if its answer had been lost
+equal "$(answer .generation)" 2
 push_upon 412 "$tag" three
 call 200 GET /api/v1/environments/acme/web -H "If-None-Match: $tag"
 equal "$(answer .manifest)" two

@@ -29,9 +29,10 @@ ServerResponse download(ApiContext& context, const Call& call) {
   const auto missing = [&] { fail(ErrorKind::not_found, "the cache has no {}", name.substr(0, 200)); };
   if (!context.cache.is_name(name)) missing();
   const Visibility& visibility = context.accounts.visibility;
+  const uint64_t changes = context.cache.changes();
   const bool is_everyones = visibility.is_everyones(name);
   if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
-  if (const auto text = context.cache.small_file(name, is_everyones))
+  if (const auto text = context.cache.small_file(name, is_everyones ? std::optional(changes) : std::nullopt))
     return answer_with(context, call.request(), name, *text);
   auto file = context.cache.find(name);
   if (!file) missing();
@@ -71,13 +72,6 @@ std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
                                      const nix::StorePathSet& paths) {
   const Visibility::CallersCache access(context.accounts.visibility, caller);
   return context.cache.closure(context.cache.among(paths, access), access);
-}
-
-std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure) {
-  std::vector<std::string> digests;
-  digests.reserve(closure.size());
-  for (const auto& narinfo : closure) digests.emplace_back(narinfo.info.path.digest());
-  return digests;
 }
 
 nix::StorePathSet paths_of(const env::Lockfile& lock) {

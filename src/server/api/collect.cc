@@ -2,7 +2,6 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "nix/cache_layout.h"
 #include "server/api/answers.h"
 #include "server/api/resources.h"
 #include "server/files/collector.h"
@@ -25,12 +24,8 @@ ServerResponse collect_garbage(ApiContext& context, const Call& call) {
   const std::unique_lock one_at_a_time(context.collecting, std::try_to_lock);
   if (!one_at_a_time.owns_lock())
     throw Error(ErrorKind::conflict, "this catalog collects garbage just now", "Wait until that has ended.");
-  Collector collector(
-      context.cache, [&](const Collector::Take& take) { context.records.for_each_needed_path(take); },
-      [&](const std::string& name) {
-        context.accounts.readers.forget(name);
-        if (const auto digest = nix::digest_of_narinfo_name(name)) context.attestations.forget(*digest);
-      });
+  Collector collector(context.cache,
+                      [&](const Collector::Take& take) { context.records.for_each_needed_path(take); });
   const Collected collected = collector.run(dry.get<bool>(), before);
   if (!dry.get<bool>()) {
     context.metrics.collections.Increment();

@@ -1,5 +1,7 @@
 #include "server/api/conditional.h"
 
+#include <algorithm>
+
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 
@@ -24,10 +26,21 @@ std::string_view take_tag(std::string_view& text) {
   return tag;
 }
 
+// What of a tag is compared.
+std::string_view opaque_of(std::string_view tag) {
+  return tag.starts_with(weak) ? tag.substr(weak.size()) : tag;
+}
+std::string_view state_of(std::string_view tag) {
+  const size_t quotes = tag.ends_with('"') ? 1 : 0;
+  return tag.substr(0, std::min(tag.find('.'), tag.size() - quotes));
+}
+
+std::string digest_of(std::string_view content) {
+  const Sha256Digest digest = sha256(content);
+  return to_hex(bytes_of(digest).substr(0, tag_bytes));
+}
+
 bool has_tag(std::string_view list, std::string_view tag, bool weakly) {
-  const auto opaque = [](std::string_view one) {
-    return one.starts_with(weak) ? one.substr(weak.size()) : one;
-  };
   skip_space(list);
   if (list == "*") return true;
   if (!weakly && tag.starts_with(weak)) return false;
@@ -35,7 +48,7 @@ bool has_tag(std::string_view list, std::string_view tag, bool weakly) {
   while (!list.empty()) {
     const std::string_view one = take_tag(list);
     if (one.empty()) return false;
-    found = found || (weakly ? opaque(one) == opaque(tag) : one == tag);
+    found = found || (weakly ? opaque_of(one) == opaque_of(tag) : state_of(one) == state_of(tag));
     skip_space(list);
     if (!list.empty() && list.front() != ',') return false;
     while (list.starts_with(',')) {
@@ -53,13 +66,14 @@ const char* audience(const ServerRequest& request) {
 
 }  // namespace
 
-std::string entity_tag(std::string_view content) {
-  const Sha256Digest digest = sha256(content);
-  return '"' + to_hex(bytes_of(digest).substr(0, tag_bytes)) + '"';
+std::string entity_tag(std::string_view content) { return '"' + digest_of(content) + '"'; }
+
+std::string entity_tag(std::string_view state, std::string_view content) {
+  return '"' + digest_of(state) + '.' + digest_of(content) + '"';
 }
 
 bool has_tag_weakly(std::string_view list, std::string_view tag) { return has_tag(list, tag, true); }
-bool has_tag_strongly(std::string_view list, std::string_view tag) { return has_tag(list, tag, false); }
+bool has_state_strongly(std::string_view list, std::string_view tag) { return has_tag(list, tag, false); }
 
 std::string immutable_for(const ServerRequest& request) {
   return std::string(audience(request)) + ", max-age=31536000, immutable";

@@ -26,13 +26,27 @@ TEST(Conditional, one_content_has_one_tag) {
 TEST(Conditional, lists_of_tags_are_read_as_rfc_9110_has_them) {
   for (const char* list :
        {"*", "\"a\"", " \"a\" ", "\"b\", \"a\"", "\"b\",\"a\"", "\"a\",,\"c\"", "\"x,y\", \"a\""})
-    EXPECT_TRUE(has_tag_weakly(list, "\"a\"") && has_tag_strongly(list, "\"a\"")) << list;
+    EXPECT_TRUE(has_tag_weakly(list, "\"a\"") && has_state_strongly(list, "\"a\"")) << list;
   for (const char* list : {"", "a", "\"a", "\"b\"", "\"A\"", "\"b\" \"a\"", "*, \"b\"", "w/\"a\"", "\"a\" x"})
-    EXPECT_FALSE(has_tag_weakly(list, "\"a\"") || has_tag_strongly(list, "\"a\"")) << list;
+    EXPECT_FALSE(has_tag_weakly(list, "\"a\"") || has_state_strongly(list, "\"a\"")) << list;
   EXPECT_TRUE(has_tag_weakly("W/\"a\"", "\"a\""));
   EXPECT_TRUE(has_tag_weakly("\"a\"", "W/\"a\""));
-  EXPECT_FALSE(has_tag_strongly("W/\"a\"", "\"a\""));
-  EXPECT_FALSE(has_tag_strongly("W/\"a\"", "W/\"a\""));
+  EXPECT_FALSE(has_state_strongly("W/\"a\"", "\"a\""));
+  EXPECT_FALSE(has_state_strongly("W/\"a\"", "W/\"a\""));
+}
+
+TEST(Conditional, a_change_is_based_on_the_state_and_an_answer_that_is_kept_on_all_of_the_content) {
+  const std::string tag = entity_tag("state", "state and evidence");
+  const std::string renewed = entity_tag("state", "state and newer evidence");
+  EXPECT_TRUE(has_state_strongly(tag, renewed));
+  EXPECT_TRUE(has_state_strongly("\"b\", " + tag, renewed));
+  EXPECT_TRUE(has_state_strongly("*", renewed));
+  EXPECT_FALSE(has_state_strongly("W/" + tag, renewed));
+  EXPECT_FALSE(has_tag_weakly(tag, renewed));
+  EXPECT_TRUE(has_tag_weakly(renewed, renewed));
+  EXPECT_FALSE(has_state_strongly(tag, entity_tag("other", "state and evidence")));
+  EXPECT_FALSE(has_state_strongly("\".\"", renewed));
+  EXPECT_FALSE(has_state_strongly("\"\"", renewed));
 }
 
 TEST(Conditional, what_the_client_has_is_not_sent_again) {

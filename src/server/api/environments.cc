@@ -36,6 +36,16 @@ std::optional<int64_t> generation_of(const Call& call) {
   return value;
 }
 
+// A generation as it is shown, without what is signed of it: that is renewed while the generation stays.
+json content_of(const EnvironmentKey& key, const Generation& generation) {
+  return {{"owner", key.owner},
+          {"name", key.name},
+          {"generation", generation.number},
+          {"pushed_at", generation.pushed_at},
+          {"manifest", generation.manifest},
+          {"lock", parse_json(generation.lock.to_string(), "the lock")}};
+}
+
 // A generation, and what its owner has signed of it.
 struct FoundGeneration {
   std::optional<Generation> generation;
@@ -70,15 +80,14 @@ ServerResponse show_environment(ApiContext& context, const Call& call) {
     throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
                 fmt::format("Run 'flox push --owner {}' to publish it.", owner));
   }
+  json body = content_of({owner, name}, *generation);
   json signed_by = json::object();
   if (evidence) signed_by[trust::environment_name(name)] = evidence->to_json();
-  return as_json({{"owner", owner},
-                  {"name", name},
-                  {"generation", generation->number},
-                  {"pushed_at", generation->pushed_at},
-                  {"manifest", generation->manifest},
-                  {"lock", parse_json(generation->lock.to_string(), "the lock")},
-                  {"evidence", std::move(signed_by)}});
+  const std::string state = body.dump();
+  body["evidence"] = std::move(signed_by);
+  ServerResponse response = as_json(body);
+  response.headers["ETag"] = entity_tag(state, response.body);
+  return response;
 }
 
 // What the owner has signed of the generation; nothing if it signs nothing.
@@ -95,29 +104,24 @@ std::optional<StoredNameFile> check_generation(ApiContext& context, const Enviro
   });
 }
 
-// The generation that must be the latest one still, if the request says so (RFC 9110, section 13.1.1).
-std::optional<int64_t> expected_generation(ApiContext& context, const Call& call) {
+// What must hold of the latest generation if the request says so (RFC 9110, section 13.1.1).
+UponGeneration condition_of(const Call& call, const EnvironmentKey& key) {
   const auto field = call.request().headers.find("if-match");
-  if (field == call.request().headers.end()) return std::nullopt;
-  const auto refuse = [] {
+  if (field == call.request().headers.end()) return [](const std::optional<Generation>&) {};
+  return [tags = field->second, key](const std::optional<Generation>& latest) {
+    if (latest && has_state_strongly(tags, entity_tag(content_of(key, *latest).dump(), ""))) return;
     throw StatusError(412, ErrorKind::conflict, "the environment's latest generation is not that of If-Match",
                       "Read the latest generation again.");
   };
-  try {
-    const ServerResponse latest = show_environment(context, call);
-    if (!has_tag_strongly(field->second, entity_tag(latest.body))) refuse();
-    return parse_json(latest.body, "the latest generation").at("generation").get<int64_t>();
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found) throw;
-    refuse();
-  }
-  return std::nullopt;
+}
+
+bool is_same(const Generation& a, const Generation& b) {
+  return a.manifest == b.manifest && a.lock.to_string() == b.lock.to_string();
 }
 
 ServerResponse push_environment(ApiContext& context, const Call& call) {
   const auto [owner, name] = key_of(call);
   const json body = call.json();
-  const auto expected = expected_generation(context, call);
   if (!body.is_object() || !body.contains("lock") || !body.contains("manifest") ||
       !body["manifest"].is_string())
     fail(ErrorKind::invalid_input, "the body needs 'manifest', a text, and 'lock', an object");
@@ -125,6 +129,13 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
                         .manifest = body["manifest"],
                         .lock = env::Lockfile::parse(body["lock"].dump()),
                         .pushed_at = now_rfc3339()};
+  const UponGeneration upon = condition_of(call, {owner, name});
+  // Before anything else is said of it. It may be the request that made the latest generation, whose answer
+  // was lost.
+  const bool may_see =
+      context.accounts.visibility.may_see(call.caller(), Kind::environment, owner + "/" + name);
+  const auto latest = may_see ? context.environments.find(owner, name, std::nullopt) : std::nullopt;
+  if (!latest || !is_same(*latest, generation)) upon(latest);
   const auto signed_by =
       check_generation(context, {owner, name}, generation, optional_string(body, "name_file", "the body"));
   const Reservation reservation(context.cache, call.request().body.size());
@@ -132,19 +143,22 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
       owner, name, context.environments.find(owner, name, std::nullopt).has_value());
   // What is here, and may be read, comes along; the rest is from other caches.
   const nix::StorePathSet paths = paths_of(generation.lock);
+  const std::set<std::string> needed = paths_needed_by({generation.manifest, generation.lock.to_string()});
   const auto push = [&] {
     const int64_t marked = context.cache.marks().times();
+    const auto digests = context.cache.needed_by(needed);
     const auto closure = files_here(context, call.caller(), paths);
-    const Generation pushed =
-        context.environments.push(owner, name, generation, signed_by, expected, [&](Session& session) {
+    const Generation pushed = context.environments.push(
+        owner, name, generation, signed_by, upon,
+        [&](Session& session) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
-          RemovalMarks::require_none(session, marked, digests_of(closure));
-        });
+        },
+        {.times = marked, .digests = digests});
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };
-  ServerResponse response = looking_again(context, push, [&] { return paths; });
+  ServerResponse response = looking_again(context, push, [&] { return needed; });
   reservation.keep();
   if (signed_by) context.trust.published(owner);
   return response;

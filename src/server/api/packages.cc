@@ -75,10 +75,10 @@ VisibleRecords visible(ApiContext& context, const Call& call) {
 
 ServerResponse search_packages(ApiContext& context, const Call& call) {
   const std::string term = call.query("search_term");
-  const std::string system = call.query("system");
-  if (term.size() > longest_term || system.size() > longest_term)
+  const Filter filter{.system = call.query("system"), .owner = {}, .license = {}};
+  if (term.size() > longest_term || filter.system.size() > longest_term)
     fail(ErrorKind::invalid_input, "'search_term' or 'system' is over {} bytes", longest_term);
-  return page_of(call, [&](const Part& part) { return visible(context, call).search(term, system, part); });
+  return page_of(call, [&](const Part& part) { return visible(context, call).search(term, filter, part); });
 }
 
 ServerResponse show_package(ApiContext& context, const Call& call) {
@@ -152,17 +152,19 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
       visibility.package_for(call.caller(), name, build.owner, !context.records.builds(name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
   const int64_t marked = context.cache.marks().times();
+  const auto digests = context.cache.needed_by(paths_needed_by({build.to_json().dump()}));
   const auto closure = check_claims(build, context.cache, context.keys, access);
   const auto signed_by =
       check_build(context, build, holding, optional_string(record, "name_file", "the record"));
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
   const bool added = counting_refusals(context, [&] {
-    return context.records.add(build, signed_by, [&](Session& session) {
-      Visibility::claim_package(session, call.caller(), name, holding);
-      Visibility::publish_files(session, call.caller(), holding, closure);
-      RemovalMarks::require_none(session, marked, digests_of(closure));
-    });
+    return context.records.add(build, signed_by,
+                               [&](Session& session) {
+                                 Visibility::claim_package(session, call.caller(), name, holding);
+                                 Visibility::publish_files(session, call.caller(), holding, closure);
+                               },
+                               {.times = marked, .digests = digests});
   });
   if (signed_by) context.trust.published(build.owner);
   if (added) {
@@ -177,11 +179,7 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
 ServerResponse add_build(ApiContext& context, const Call& call) {
   return looking_again(
       context, [&] { return add_build_once(context, call); },
-      [&] {
-        nix::StorePathSet paths;
-        for (const auto& [output, path] : PackageBuild::from_json(call.json()).outputs) paths.insert(path);
-        return paths;
-      });
+      [&] { return paths_needed_by({PackageBuild::from_json(call.json()).to_json().dump()}); });
 }
 
 // Who may yank: whoever may publish for the package's owner; the operator, what has none.

@@ -4,6 +4,7 @@
 
 #include "server/api/context.h"
 #include "server/api/router.h"
+#include "server/files/looking_again.h"
 
 namespace flox::server {
 
@@ -12,19 +13,11 @@ namespace flox::server {
 std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
                                      const nix::StorePathSet& paths);
 
-std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure);
-
-// Calls `publish`, and again if garbage was collected meanwhile (records/removal_marks.h). `needed` gives the
-// paths that are published.
+// Calls `publish`, and again if garbage was collected meanwhile. `needed` gives the digests of the paths that
+// are recorded (records/needed_paths.h).
 template <typename Publish, typename Needed>
 ServerResponse looking_again(ApiContext& context, Publish&& publish, Needed&& needed) {
-  constexpr int most_looks = 10;
-  for (int look = 1;; ++look) try {
-      return publish();
-    } catch (const LookAgain&) {
-      if (look == most_looks) throw;
-      context.cache.keep(needed());
-    }
+  return looking_again(context.cache, std::forward<Publish>(publish), std::forward<Needed>(needed));
 }
 
 // The answer to a request for a file that is in memory, and that everyone may read; nothing for any other.

@@ -109,6 +109,17 @@ ServerResponse apply(ApiContext& context, const Call& call) {
   }
 }
 
+void require_expired(const RetentionPlan& plan, const std::string& package,
+                     const std::set<std::string>& builds) {
+  std::set<std::string> expired;
+  for (const auto& build : plan.signed_builds)
+    if (build.name == package) expired.insert(catalog::record_of(build).target_path());
+  for (const auto& build : builds)
+    if (!expired.contains(build))
+      throw Error(ErrorKind::conflict, fmt::format("{} {} has to stay", package, build.substr(0, 200)),
+                  "Ask again what may go: the rule, or what environments need, has changed.");
+}
+
 // Builds that their owner has taken out of the package's name file, as far as its rule lets them go.
 ServerResponse remove_builds(ApiContext& context, const Call& call) {
   const std::string owner = call.parameter("owner");
@@ -122,16 +133,18 @@ ServerResponse remove_builds(ApiContext& context, const Call& call) {
     builds.insert(one.get<std::string>());
   }
   const std::string name_file = string_member(body, "name_file", rule_name);
-  std::set<std::string> expired;
-  for (const auto& build : context.accounts.retention.plan(owner).signed_builds)
-    if (build.name == package) expired.insert(catalog::record_of(build).target_path());
-  for (const auto& build : builds)
-    if (!expired.contains(build))
-      throw Error(ErrorKind::conflict, fmt::format("{} {} has to stay", package, build.substr(0, 200)),
-                  "Ask again what may go: the rule, or what environments need, has changed.");
-  counting_refusals(context, [&] {
-    context.records.remove(package, builds, context.trust.check_removal(owner, package, name_file));
-  });
+  for (int attempt = 1;; ++attempt) try {
+      const RetentionPlan plan = context.accounts.retention.plan(owner);
+      require_expired(plan, package, builds);
+      counting_refusals(context, [&] {
+        context.records.remove(package, builds, context.trust.check_removal(owner, package, name_file),
+                               plan.publications);
+      });
+      break;
+    } catch (const LookAgain&) {
+      if (attempt == most_plans)
+        throw Error(ErrorKind::unavailable, "somebody publishes all the time", "Try again later.");
+    }
   context.trust.published(owner);
   context.metrics.expired.Increment(static_cast<double>(builds.size()));
   log::info("{}: rules of retention removed {} builds of {}", call.caller().name(), builds.size(), package);

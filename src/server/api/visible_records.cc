@@ -12,17 +12,17 @@ std::vector<RecordedBuild> VisibleRecords::recorded(const std::string& name) con
   return records_.recorded(name);
 }
 
-FoundPackages VisibleRecords::search(std::string_view term, std::string_view system, const Part& part) const {
-  return records_.search(term, system, hidden_, part);
+FoundPackages VisibleRecords::search(std::string_view term, const Filter& filter, const Part& part) const {
+  return records_.search(term, filter, hidden_, part);
 }
 
-std::vector<catalog::PackageBuild> VisibleRecords::all_matching(std::string_view term,
-                                                                std::string_view system) const {
-  return records_.search(term, system, hidden_, {}).builds;
+Facets VisibleRecords::facets(std::string_view term, const Filter& filter, size_t most) const {
+  return records_.facets(term, filter, hidden_, most);
 }
 
-std::map<std::string, std::set<std::string>> VisibleRecords::systems(std::string_view term) const {
-  auto found = records_.systems(term);
+std::map<std::string, std::set<std::string>> VisibleRecords::systems(
+    const std::vector<std::string>& names) const {
+  auto found = records_.systems(names);
   for (const auto& name : hidden_) found.erase(name);
   return found;
 }

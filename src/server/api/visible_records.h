@@ -22,10 +22,9 @@ class VisibleRecords {
   // As Records has them.
   std::vector<catalog::PackageBuild> builds(const std::string& name) const;
   std::vector<RecordedBuild> recorded(const std::string& name) const;
-  FoundPackages search(std::string_view term, std::string_view system, const Part& part) const;
-  // All that a search finds, for who narrows it further, and the systems of each.
-  std::vector<catalog::PackageBuild> all_matching(std::string_view term, std::string_view system) const;
-  std::map<std::string, std::set<std::string>> systems(std::string_view term) const;
+  FoundPackages search(std::string_view term, const Filter& filter, const Part& part) const;
+  Facets facets(std::string_view term, const Filter& filter, size_t most) const;
+  std::map<std::string, std::set<std::string>> systems(const std::vector<std::string>& names) const;
   std::shared_ptr<const std::vector<std::string>> names() const;
 
  private:

@@ -58,18 +58,17 @@ std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
   return store_.serve(std::string(name));
 }
 
-HotFiles::Text CacheFiles::small_file(const std::string& name, bool is_everyones) const {
+HotFiles::Text CacheFiles::small_file(const std::string& name, std::optional<uint64_t> changes) const {
   const bool is_narinfo = name == nix::cache_info_name || nix::digest_of_narinfo_name(name).has_value();
   if (!is_narinfo && store_.is_shared()) return nullptr;
   const trace::Span span("files read", trace::Kind::client);
-  const uint64_t changes = hot_.changes();
   const auto status = store_.status(name);
   if (!status || status->size > (is_narinfo ? nix::max_narinfo_size : HotFiles::largest)) return nullptr;
   std::string bytes;
   bytes.reserve(status->size);
   store_.stream(name, [&](std::string_view piece) { bytes += piece; });
   auto text = std::make_shared<const std::string>(std::move(bytes));
-  if (is_everyones) hot_.add(name, text, changes);
+  if (changes) hot_.add(name, text, *changes);
   return text;
 }
 
@@ -148,7 +147,10 @@ void CacheFiles::accept_nar(const std::string& name, NarUpload& upload, const Ca
   const bool is_new = !store_.status(name);
   access.grant(name, is_new);
   // Else the same bytes, by their hash.
-  if (is_new) upload.kept(store_.put(name, file));
+  if (is_new) {
+    upload.kept(store_.put(name, file));
+    hot_.forget(name);  // somebody may have looked who may read it before it was anybody's
+  }
   nars_.set_content(name, file.size, content);
 }
 
@@ -291,7 +293,11 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
   for (int attempt = 0; attempt < most_attempts; ++attempt) {
     const int64_t marked = marks().times();
     keep(needed);
-    take_narinfo(digest, given, access);
+    try {
+      take_narinfo(digest, given, access);
+    } catch (const LookAgain&) {
+      continue;
+    }
     if (marks().times() == marked) return;
     keep(needed);
     if (is_whole(given)) return;
@@ -307,23 +313,33 @@ bool CacheFiles::is_whole(const nix::NarInfo& given) const {
 }
 
 void CacheFiles::keep(const nix::StorePathSet& paths) const {
-  marks().keep([&] {
-    std::vector<std::string> digests;
-    nix::StorePathSet seen = paths;
-    std::vector<nix::StorePath> open(paths.begin(), paths.end());
-    while (!open.empty()) {
-      std::vector<nix::StorePath> now;
-      now.swap(open);
-      const auto found = narinfos(now);
-      for (size_t i = 0; i < now.size(); ++i) {
-        digests.emplace_back(now[i].digest());
-        if (!found[i]) continue;
-        for (const auto& reference : found[i]->info.references)
-          if (seen.insert(reference).second) open.push_back(reference);
-      }
+  std::set<std::string> digests;
+  for (const auto& path : paths) digests.emplace(path.digest());
+  keep(digests);
+}
+
+void CacheFiles::keep(const std::set<std::string>& digests) const {
+  marks().keep([&] { return needs_of(digests); });
+}
+
+RemovalMarks::Needed CacheFiles::needs_of(const std::set<std::string>& digests) const {
+  RemovalMarks::Needed needed;
+  std::set<std::string> seen = digests;
+  std::vector<std::string> open(digests.begin(), digests.end());
+  while (!open.empty()) {
+    std::vector<std::string> now;
+    now.swap(open);
+    const auto found = known(now);
+    for (size_t i = 0; i < now.size(); ++i) {
+      if (found[i].version.empty()) needed.missing.insert(now[i]);
+      needed.digests.push_back(std::move(now[i]));
+      if (!found[i].narinfo) continue;
+      for (const auto& reference : found[i].narinfo->info.references)
+        if (auto digest = std::string(reference.digest()); seen.insert(digest).second)
+          open.push_back(std::move(digest));
     }
-    return digests;
-  });
+  }
+  return needed;
 }
 
 void CacheFiles::take_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access) {
@@ -356,8 +372,9 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
                 fmt::format("{} is here already, with other content", known.info.path.to_string()),
                 "Build it so that it gets another store path: a store path never changes.");
   if (const std::string name = nix::narinfo_name(known.info.path); !access.may_read(name)) {
-    access.grant(name, false);
+    // In this order: whose narinfo may be read, its NAR may be, too.
     access.grant(known.url, false);
+    access.grant(name, false);
   } else if (known.url != given.url) {
     throw Error(
         ErrorKind::conflict, fmt::format("{} is here already, as {}", known.info.path.to_string(), known.url),
@@ -442,15 +459,13 @@ std::vector<std::string> CacheFiles::orphans(Clock::time_point before) {
   return {old.begin(), old.end()};
 }
 
-size_t CacheFiles::remove_orphans(Clock::time_point now,
-                                  const std::function<void(const std::string& name)>& told) {
+size_t CacheFiles::remove_orphans(Clock::time_point now) {
   const Clock::time_point before = now - limits_.orphan_age;
   size_t removed = 0;
   for (const auto& name : orphans(before)) {
     // Its narinfo may have come since: whoever publishes it has used it.
     const auto status = store_.status(name);
     if (!nars_.remove_unnamed(name, before, now, store_.is_shared(), [&] { remove_file(name); })) continue;
-    if (told) told(name);
     if (status) forget(status->size);
     ++removed;
   }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,11 @@ class CacheFiles {
   std::optional<ServedObject> find(std::string_view name) const;
 
   // The bytes of that file if it is a small one: a narinfo, or a NAR that the store does not rather have
-  // fetched from itself; null otherwise, also if it is missing. Of one that `is_everyones`, hot_file() gives
-  // them for a moment.
-  HotFiles::Text small_file(const std::string& name, bool is_everyones) const;
+  // fetched from itself; null otherwise, also if it is missing. Of one that is everyone's, hot_file() gives
+  // them for a moment; `changes` are those of before that was asked.
+  HotFiles::Text small_file(const std::string& name, std::optional<uint64_t> changes) const;
+  // How often a file came or went.
+  uint64_t changes() const { return hot_.changes(); }
   // From memory, if it is there: null otherwise. Never blocks.
   HotFiles::Text hot_file(std::string_view name) const { return hot_.find(name); }
 
@@ -81,15 +84,19 @@ class CacheFiles {
   RemovalMarks& marks() const noexcept { return nars_.marks(); }
   // Takes the marks off what the paths need, as far as it is here (RemovalMarks::keep).
   void keep(const nix::StorePathSet& paths) const;
+  void keep(const std::set<std::string>& digests) const;
+  // These, and all that they need, as far as it is here.
+  std::vector<std::string> needed_by(const std::set<std::string>& digests) const {
+    return needs_of(digests).digests;
+  }
   std::chrono::hours orphan_age() const noexcept { return limits_.orphan_age; }
   // Counts what other catalogs have added to the store. Throws Error(unavailable).
   void count_again();
   // Throws Error(unavailable) if the store does not answer.
   void check() const { store_.check(); }
 
-  // Removes NARs that no narinfo has named for orphan_age before `now`, and tells their names. How many.
-  size_t remove_orphans(Clock::time_point now = Clock::now(),
-                        const std::function<void(const std::string& name)>& told = {});
+  // Removes NARs that no narinfo has named for orphan_age before `now`. How many.
+  size_t remove_orphans(Clock::time_point now = Clock::now());
 
  private:
   friend class NarUpload;
@@ -100,6 +107,7 @@ class CacheFiles {
     uint64_t size = 0;
     std::optional<nix::NarInfo> narinfo;
   };
+  RemovalMarks::Needed needs_of(const std::set<std::string>& digests) const;
   // Says in the log that there is no space.
   void tell_full(std::string_view why, uint64_t bytes);
   // Also out of what is kept in memory.

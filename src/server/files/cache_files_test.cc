@@ -284,5 +284,17 @@ TEST_F(UploadTest, a_closure_with_a_hole_is_none) {
   EXPECT_EQ(refusal([&] { cache_.closure({path('1')}); }), ErrorKind::invalid_input);
 }
 
+TEST_F(UploadTest, what_came_after_it_was_asked_who_may_read_it_is_not_kept_in_memory) {
+  // Missing, it was everyone's; then it came, somebody's.
+  const uint64_t changes = cache_.changes();
+  const std::string nar = upload('0', "secret").url;
+  for (const auto& name : {nar, nix::narinfo_name(path('0'))}) {
+    cache_.small_file(name, changes);
+    EXPECT_EQ(cache_.hot_file(name), nullptr);
+    cache_.small_file(name, std::nullopt);
+    EXPECT_EQ(cache_.hot_file(name), nullptr);
+  }
+}
+
 }  // namespace
 }  // namespace flox::server

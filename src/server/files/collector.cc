@@ -52,6 +52,15 @@ void Collector::read_new(std::vector<std::string>* found) {
   }
 }
 
+// A removal that was interrupted after the file went has left who might read it: whoever uploads it again
+// says so anew.
+void Collector::end_interrupted() {
+  for (const auto& digest : cache_.nars_.marks().marked())
+    if (!paths_.contains(digest))
+      cache_.nars_.marks().remove(digest, cache_.store_.is_shared(), now_,
+                                  [&] { cache_.remove_file(nix::narinfo_name(digest)); });
+}
+
 // These, and all that they refer to.
 void Collector::mark_needed(std::vector<std::string> open) {
   while (!open.empty()) {
@@ -103,7 +112,7 @@ void Collector::keep_what_came() {
   mark_needed(came);
   for (const auto& [digest, path] : paths_)
     if (path.is_needed && !was_needed.contains(digest)) kept.push_back(digest);
-  cache_.nars_.marks().keep([&] { return kept; });
+  cache_.nars_.marks().keep([&] { return RemovalMarks::Needed{.digests = kept}; });
 }
 
 void Collector::remove_nar(const std::string& name, Collected& collected) {
@@ -139,6 +148,7 @@ Collected Collector::run(bool is_dry, Clock::time_point before, Clock::time_poin
   now_ = now;
   RemovalMarks& marks = cache_.nars_.marks();
   read_new(nullptr);
+  if (!is_dry) end_interrupted();
   Collected collected;
   for (int attempt = 1;; ++attempt) {
     const int64_t publications = marks.publications();

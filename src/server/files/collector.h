@@ -29,11 +29,12 @@ class Collector {
   using Take = std::function<void(std::string_view digest)>;
   // Gives the digests of all that is recorded, to be called more than once.
   using Roots = std::function<void(const Take& take)>;
-  // Is told the name of each file that was removed.
+  // Is told the name of each file that was removed, after what is said of it was forgotten.
   using Removed = std::function<void(const std::string& name)>;
 
   // The references must outlive it.
-  Collector(CacheFiles& cache, Roots roots, Removed removed)
+  Collector(
+      CacheFiles& cache, Roots roots, Removed removed = [](const std::string&) {})
       : cache_(cache), roots_(std::move(roots)), removed_(std::move(removed)) {}
 
   // What came after `before` is left. What a run that was killed has left, the next one makes good. Throws
@@ -48,6 +49,7 @@ class Collector {
     bool is_young = false;
     bool is_needed = false;
   };
+  void end_interrupted();
   void read_new(std::vector<std::string>* found);
   void mark_needed(std::vector<std::string> open);
   std::vector<std::string> unneeded() const;

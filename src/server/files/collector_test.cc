@@ -6,7 +6,12 @@
 #include <utility>
 
 #include "nix/cache_layout.h"
+#include "server/records/attestations.h"
+#include "server/records/cache_readers.h"
+#include "server/records/environments.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/records.h"
+#include "server/records/tables.h"
 #include "server/testing/records.h"
 #include "server/testing/uploads.h"
 
@@ -15,6 +20,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::UnorderedElementsAre;
 
 class CollectorTest : public UploadTest {
  protected:
@@ -25,14 +31,20 @@ class CollectorTest : public UploadTest {
     std::vector<std::string> digests;
     for (const auto& narinfo : cache_.closure({path(digit)}))
       digests.emplace_back(narinfo.info.path.digest());
-    records_.add(build_of(digit), {},
-                 [&](Session& session) { RemovalMarks::require_none(session, marked, digests); });
+    records_.add(build_of(digit), {}, [](Session&) {}, {.times = marked, .digests = digests});
   }
   bool is_here(char digit) { return cache_.narinfo(path(digit)).has_value(); }
   Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_, later_); }
 
+  void restrict(const std::vector<std::string>& names) {
+    for (const auto& name : names) readers_.restrict_to(name, "acme");
+  }
+
   Clock::time_point later_ = Clock::now() + std::chrono::hours(25);  // nothing is young then
   Records records_{*database_};
+  CacheReaders readers_{*database_};
+  AttestationRecords attestations_{*database_};
+  std::function<void(const std::string& name)> after_removal_ = [](const std::string&) {};
   std::function<void()> between_ = [] {};
   std::vector<std::string> removed_;
   Collector collector_{cache_,
@@ -40,7 +52,10 @@ class CollectorTest : public UploadTest {
                          records_.for_each_needed_path(take);
                          between_();
                        },
-                       [this](const std::string& name) { removed_.push_back(name); }};
+                       [this](const std::string& name) {
+                         removed_.push_back(name);
+                         after_removal_(name);
+                       }};
 };
 
 TEST_F(CollectorTest, what_nothing_recorded_needs_goes_with_its_nar_and_what_refers_to_it_first) {
@@ -69,7 +84,7 @@ TEST_F(CollectorTest, what_nothing_recorded_needs_goes_with_its_nar_and_what_ref
 TEST_F(CollectorTest, what_has_gone_is_not_served_from_memory_either) {
   const std::string nar = upload('0', "library").url;
   const std::string narinfo = nix::narinfo_name(path('0'));
-  for (const auto& name : {nar, narinfo}) cache_.small_file(name, true);
+  for (const auto& name : {nar, narinfo}) cache_.small_file(name, cache_.changes());
   ASSERT_NE(cache_.hot_file(narinfo), nullptr);
   ASSERT_NE(cache_.hot_file(nar), nullptr);
   collect();
@@ -111,10 +126,8 @@ TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_ag
   ASSERT_TRUE(cache_.marks().mark({std::string(path('0').digest()), std::string(path('1').digest())},
                                   cache_.marks().publications()));
   const auto add = [&](int64_t marked) {
-    records_.add(build_of('1'), {}, [&](Session& session) {
-      RemovalMarks::require_none(session, marked,
-                                 {std::string(path('1').digest()), std::string(path('0').digest())});
-    });
+    const std::vector<std::string> digests{std::string(path('1').digest()), std::string(path('0').digest())};
+    records_.add(build_of('1'), {}, [](Session&) {}, {.times = marked, .digests = digests});
   };
   EXPECT_THROW(add(before), LookAgain);
   EXPECT_THROW(add(cache_.marks().times()), LookAgain);
@@ -124,6 +137,43 @@ TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_ag
   int removals = 0;
   EXPECT_FALSE(cache_.marks().remove(std::string(path('0').digest()), false, later_, [&] { ++removals; }));
   EXPECT_EQ(removals, 0);
+}
+
+// Whoever writes builds or generations: none can do so beside a collection without being counted by it.
+TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_and_every_record_counts) {
+  EnvironmentRecords environments(*database_);
+  Generation generation{.number = 1, .manifest = "m", .lock = {}, .pushed_at = "t"};
+  generation.lock.manifest = nlohmann::json::object();
+  const MirroredOwner mirrored{.owner = "acme",
+                               .roots = {{1, "root"}},
+                               .targets = {1, "targets"},
+                               .names = {1, "names"},
+                               .packages = {},
+                               .generations = {},
+                               .gone = {}};
+  const std::vector<std::function<void(const LookedFor&)>> writers{
+      [&](const LookedFor& looked) {
+        records_.add(
+            build_of('1'), {}, [](Session&) {}, looked);
+      },
+      [&](const LookedFor& looked) {
+        environments.push(
+            "other", "web", generation, {}, {}, [](Session&) {}, looked);
+      },
+      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored, looked); },
+      [&](const LookedFor& looked) {
+        database_->write([&](Session& session) { complete_tables(session, looked); });
+      }};
+  for (const auto& write : writers) {
+    const int64_t before = cache_.marks().times();
+    ASSERT_TRUE(cache_.marks().mark({std::string(path('1').digest())}, cache_.marks().publications()));
+    EXPECT_THROW(write({.times = before, .digests = {}}), LookAgain);
+    EXPECT_THROW(write({.times = before + 1, .digests = {std::string(path('1').digest())}}), LookAgain);
+    EXPECT_THROW(write({}), LookAgain);  // who forgets it
+    const int64_t publications = cache_.marks().publications();
+    write({.times = before + 1, .digests = {}});
+    EXPECT_FALSE(cache_.marks().mark({}, publications));
+  }
 }
 
 TEST_F(CollectorTest, an_upload_keeps_what_it_refers_to) {
@@ -148,6 +198,63 @@ TEST_F(CollectorTest, a_removal_whose_transaction_fails_is_seen_by_who_publishes
   upload('0', "library");
   record('0');
   EXPECT_EQ(collect().paths, 0u);
+}
+
+TEST_F(CollectorTest, who_may_read_what_has_gone_is_forgotten_in_the_same_transaction) {
+  const nix::NarInfo secret = upload('0', "secret");
+  const std::string narinfo = nix::narinfo_name(path('0'));
+  restrict({narinfo, secret.url});
+  attestations_.add(path('0').digest(), {.key = "k", .envelope = "{}"});
+  int uploads = 0;
+  after_removal_ = [&](const std::string& name) {
+    // As who uploads it at that very moment.
+    readers_.restrict_to(name, "beta");
+    ++uploads;
+  };
+  EXPECT_EQ(collect().nars, 1u);
+  EXPECT_EQ(uploads, 2);
+  EXPECT_EQ(readers_.unreadable({narinfo, secret.url}, {"acme"}),
+            (std::set<std::string>{narinfo, secret.url}));
+  EXPECT_TRUE(readers_.unreadable({narinfo, secret.url}, {"beta"}).empty());
+  EXPECT_TRUE(attestations_.find(path('0').digest()).empty());
+}
+
+TEST_F(CollectorTest, a_removal_that_was_interrupted_leaves_no_reader_to_the_next_upload) {
+  for (const bool collects : {false, true}) {
+    upload('0', "secret");
+    const std::string digest(path('0').digest()), narinfo = nix::narinfo_name(digest);
+    restrict({narinfo});
+    ASSERT_TRUE(cache_.marks().mark({digest}, cache_.marks().publications()));
+    EXPECT_THROW(cache_.marks().remove(digest, false, later_,
+                                       [&] {
+                                         store_->remove(narinfo);
+                                         throw Error(ErrorKind::unavailable, "the disk is full");
+                                       }),
+                 Error);
+    EXPECT_FALSE(readers_.unreadable({narinfo}, {}).empty());
+    if (collects)
+      collect();
+    else
+      cache_.keep({path('0')});
+    EXPECT_TRUE(readers_.unreadable({narinfo}, {}).empty());
+  }
+}
+
+TEST_F(CollectorTest, who_says_who_may_read_a_path_takes_its_mark_off) {
+  upload('0', "library");
+  const std::string digest(path('0').digest()), narinfo = nix::narinfo_name(digest);
+  ASSERT_TRUE(cache_.marks().mark({digest}, cache_.marks().publications()));
+  restrict({narinfo});
+  EXPECT_FALSE(cache_.marks().remove(digest, false, later_, [] {}));
+  EXPECT_FALSE(readers_.unreadable({narinfo}, {}).empty());
+}
+
+TEST_F(CollectorTest, what_a_record_only_mentions_is_looked_for_with_all_that_it_refers_to) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  const auto mentioned = paths_needed_by({"runs " + path('1').to_string() + "/bin/web", "{}"});
+  EXPECT_THAT(cache_.needed_by(mentioned),
+              UnorderedElementsAre(std::string(path('1').digest()), std::string(path('0').digest())));
 }
 
 TEST_F(CollectorTest, who_publishes_and_who_collects_at_once_never_leave_a_record_without_its_files) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/data/json.h"
 #include "base/printable.h"
 #include "trust/sbom/license.h"
 #include "trust/sbom/purl.h"
@@ -30,11 +31,13 @@ std::shared_ptr<const trust::Bill> Closures::of(const catalog::PackageBuild& bui
   // Who may see a thing is asked anew of everybody who is somebody.
   const bool is_shared = caller.is_nobody();
   nix::StorePathSet roots;
-  std::string key = build.version + "\n" + build.license;
+  // All that the bill depends on: who records a build with the paths of another one has a bill of their own.
+  nlohmann::json of_the_bill = {build.name, build.version, build.license};
   for (const auto& [output, path] : build.outputs) {
     roots.insert(path);
-    key += "\n" + path.base_name();
+    of_the_bill.push_back(path.base_name());
   }
+  std::string key = of_the_bill.dump();
   if (is_shared) {
     const std::scoped_lock lock(mutex_);
     const auto found = std::ranges::find(known_, key, &Known::key);

@@ -1,10 +1,12 @@
 // The start page: all packages, or those that a search finds, narrowed by system, owner and licence.
 #include <fmt/format.h>
 
+#include <limits>
+#include <set>
+
 #include "base/error.h"
 #include "base/settings/units.h"
 #include "server/pages/context.h"
-#include "server/pages/facets.h"
 #include "server/pages/parts.h"
 
 namespace flox::server {
@@ -41,18 +43,6 @@ struct Choice {
   }
 };
 
-std::vector<Match> matches_of(const VisibleRecords& records, const std::string& term,
-                              const std::string& system) {
-  std::vector<Match> matches;
-  auto systems = records.systems(term);
-  for (auto& build : records.all_matching(term, system)) {
-    auto found = systems.find(build.name);
-    matches.push_back({.build = std::move(build), .systems = {}});
-    if (found != systems.end()) matches.back().systems = std::move(found->second);
-  }
-  return matches;
-}
-
 // The values of a facet as links: choosing one that is chosen takes it back.
 Html facet(const char* title, const std::vector<FacetValue>& values, const Choice& choice,
            std::string Filter::*member) {
@@ -75,15 +65,16 @@ Html facet(const char* title, const std::vector<FacetValue>& values, const Choic
   return el("div", {}, el("h2", {}, title), el("ul", {}, items));
 }
 
-Html result(const Match& match, const std::string& system) {
-  const catalog::PackageBuild& build = match.build;
+// `built_for`: the systems that the package has builds for.
+Html result(const catalog::PackageBuild& build, const std::set<std::string>& built_for,
+            const std::string& system) {
   Html meta;
   const auto add = [&](const Html& item) { meta += el("li", {}, item); };
   add(build.owner.empty() ? Html("signed by no owner")
                           : el("a", {Attribute::href(Address({"owners", build.owner}))}, build.owner));
   if (!build.license.empty()) add(build.license);
   std::string systems;
-  for (const std::string& one : match.systems) systems += (systems.empty() ? "" : ", ") + one;
+  for (const std::string& one : built_for) systems += (systems.empty() ? "" : ", ") + one;
   add(systems);
   add(el("span", {{"class", "number"}}, size_text(build.closure_size)));
   add(day(build.published_at));
@@ -133,22 +124,27 @@ Html nothing_found(const Choice& choice, bool is_empty) {
 WebPage search_page(PagesContext& pages, const Call& call) {
   const Choice choice = Choice::of(call);
   const VisibleRecords records = pages.packages_for(call);
-  const std::vector<Match> all = matches_of(records, choice.term, "");
-  Facets facets = facets_of(all, choice.filter, values_of_a_facet);
-  // The newest build for that system may be of another version than the newest of all.
-  std::vector<Match> found =
-      choice.filter.system.empty() ? all : matches_of(records, choice.term, choice.filter.system);
-  std::erase_if(found, [&](const Match& match) { return !choice.filter.admits(match); });
-  const Slice slice = slice_of(call, found.size(), results_on_a_page);
+  const Facets facets = records.facets(choice.term, choice.filter, values_of_a_facet);
+  const size_t skip = slice_of(call, std::numeric_limits<size_t>::max(), results_on_a_page).first;
+  const FoundPackages found =
+      records.search(choice.term, choice.filter, {.after = {}, .skip = skip, .most = results_on_a_page});
+  const Slice slice = slice_of(call, found.total, results_on_a_page);
+  std::vector<std::string> names;
+  for (const auto& build : found.builds) names.push_back(build.name);
+  auto systems = records.systems(names);
 
   Html items;
-  for (size_t i = slice.first; i < slice.end; ++i) items += result(found[i], choice.filter.system);
+  for (const auto& build : found.builds) items += result(build, systems[build.name], choice.filter.system);
   const std::string heading = choice.term.empty() && !choice.is_filtered()
-                                  ? count_text(found.size(), "package", "packages")
-                                  : count_text(found.size(), "package", "packages") + " found";
+                                  ? count_text(found.total, "package", "packages")
+                                  : count_text(found.total, "package", "packages") + " found";
   Html narrowing = facet("System", facets.systems, choice, &Filter::system);
   narrowing += facet("Owner", facets.owners, choice, &Filter::owner);
   narrowing += facet("Licence", facets.licenses, choice, &Filter::license);
+
+  const bool is_empty =
+      found.total == 0 && choice.term.empty() &&
+      (!choice.is_filtered() || records.search("", Filter(), {.after = {}, .skip = 0, .most = 0}).total == 0);
 
   Html main = el("h1", {}, "Packages");
   main += search_form(choice);
@@ -156,8 +152,7 @@ WebPage search_page(PagesContext& pages, const Call& call) {
       "div", {{"class", "split"}},
       el("nav", {{"class", "facets"}, {"aria-label", "Narrow the list"}}, narrowing),
       el("section", {{"class", "first"}, {"aria-labelledby", "found"}}, el("h2", {{"id", "found"}}, heading),
-         found.empty() ? nothing_found(choice, all.empty() && choice.term.empty())
-                       : el("ol", {{"class", "results"}}, items),
+         found.total == 0 ? nothing_found(choice, is_empty) : el("ol", {{"class", "results"}}, items),
          pager(slice, choice.address())));
   return {.title = choice.term.empty() ? "Packages" : fmt::format("“{}” in packages", choice.term),
           .section = Section::packages,

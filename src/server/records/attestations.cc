@@ -35,11 +35,6 @@ bool AttestationRecords::add(std::string_view digest, const AttestationRecord& r
   });
 }
 
-void AttestationRecords::forget(std::string_view digest) {
-  database_.write(
-      [&](Session& session) { session.run("delete from attestations where digest = $1", {digest}); });
-}
-
 std::vector<AttestationRecord> AttestationRecords::find(std::string_view digest) const {
   return database_.transact(Access::statement,
                             [&](Session& session) { return attestations_in(session, digest); });

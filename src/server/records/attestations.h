@@ -28,8 +28,6 @@ class AttestationRecords {
   bool add(std::string_view digest, const AttestationRecord& record);
   // By key.
   std::vector<AttestationRecord> find(std::string_view digest) const;
-  // The path is in the cache no more.
-  void forget(std::string_view digest);
   // Those of the digests that have any.
   std::set<std::string> among(const std::set<std::string>& digests) const;
 

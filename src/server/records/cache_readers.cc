@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "nix/cache_layout.h"
 #include "server/records/in_list.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 namespace {
@@ -57,14 +59,12 @@ void CacheReaders::add(const std::vector<std::string>& names, const std::string&
 }
 
 void CacheReaders::restrict_to(const std::string& name, const std::string& reader) {
-  database_.write([&](Session& session) { insert_reader(session, name, reader); });
+  database_.write([&](Session& session) {
+    if (const auto digest = nix::digest_of_narinfo_name(name)) RemovalMarks::claim(session, *digest);
+    insert_reader(session, name, reader);
+  });
 }
 
 void CacheReaders::make_public(const std::vector<std::string>& names) { add(names, everyone); }
-
-void CacheReaders::forget(const std::string& name) {
-  database_.write(
-      [&](Session& session) { session.run("delete from cache_readers where name = $1", {name}); });
-}
 
 }  // namespace flox::server

@@ -31,12 +31,11 @@ class CacheReaders {
   // name is given, if there is one that neither everyone nor one of `own` may read.
   static std::optional<std::string> share(Session& session, const std::vector<std::string>& names,
                                           const std::set<std::string>& own, const std::string& reader);
-  // The first reader of a file that is not in the cache yet, or one more.
+  // The first reader of a file that is not in the cache yet, or one more. Throws LookAgain
+  // (records/removal_marks.h) while it is being removed.
   void restrict_to(const std::string& name, const std::string& reader);
   // Lets everyone read the files, all or none.
   void make_public(const std::vector<std::string>& names);
-  // The file is in the cache no more.
-  void forget(const std::string& name);
 
  private:
   Database& database_;

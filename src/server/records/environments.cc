@@ -33,24 +33,21 @@ std::optional<Generation> find_in(Session& session, const std::string& owner, co
 
 Generation EnvironmentRecords::push(const std::string& owner, const std::string& name,
                                     const Generation& pushed, const std::optional<StoredNameFile>& signed_by,
-                                    std::optional<int64_t> expected,
-                                    const std::function<void(Session&)>& with_it) {
+                                    const UponGeneration& upon, const std::function<void(Session&)>& with_it,
+                                    const LookedFor& looked) {
   const std::string lock = pushed.lock.to_string();
   return database_.write([&](Session& session) {
     require_publishes_here(session, owner);
     with_it(session);
+    RemovalMarks::require_none(session, looked);
     const auto latest = find_in(session, owner, name, std::nullopt);
-    if (expected && (latest ? latest->number : 0) != *expected)
-      throw Error(ErrorKind::conflict,
-                  fmt::format("{}/{} is not at generation {} any more: somebody else has pushed meanwhile",
-                              owner, name, *expected),
-                  "Read the latest generation again.");
     if (latest && latest->manifest == pushed.manifest && latest->lock.to_string() == lock) {
       if (!signed_by) return *latest;
-      // The same request once more, whose answer was lost. Another signature makes another generation.
+      // Another signature makes another generation.
       const auto known = find_name_file(session, owner, signed_by->name, latest->number);
       if (known && known->document == signed_by->document) return *latest;
     }
+    upon(latest);
     Generation generation = pushed;
     generation.number = latest ? latest->number + 1 : 1;
     if (signed_by && signed_by->version != generation.number)

@@ -12,6 +12,7 @@
 #include "env/lockfile.h"
 #include "server/database/database.h"
 #include "server/records/name_files.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -34,6 +35,10 @@ struct Generation {
   std::string pushed_at;  // RFC 3339, UTC
 };
 
+// Throws Error if the next generation must not be pushed upon that one; nothing: there is none yet. It may be
+// called again.
+using UponGeneration = std::function<void(const std::optional<Generation>& latest)>;
+
 // Thread-safe.
 class EnvironmentRecords {
  public:
@@ -44,12 +49,14 @@ class EnvironmentRecords {
   // `number` is set here.
   // `signed_by` is the name file of that generation: both become visible, or neither. The latest is then
   // given again only for the very same name file. Throws Error(conflict) if the next generation has another
-  // number than its version, or if the latest is not the one that is `expected`.
-  // `with_it` as Records::add() has it.
+  // number than its version. `upon` looks at the latest unless that is given again: the same request once
+  // more, whose answer was lost, has its answer.
+  // `with_it` and `looked` as Records::add() has them.
   Generation push(
       const std::string& owner, const std::string& name, const Generation& generation,
-      const std::optional<StoredNameFile>& signed_by = {}, std::optional<int64_t> expected = {},
-      const std::function<void(Session&)>& with_it = [](Session&) {});
+      const std::optional<StoredNameFile>& signed_by = {},
+      const UponGeneration& upon = [](const std::optional<Generation>&) {},
+      const std::function<void(Session&)>& with_it = [](Session&) {}, const LookedFor& looked = {});
   // The latest generation, or that of the number; nothing if there is none.
   std::optional<Generation> find(const std::string& owner, const std::string& name,
                                  std::optional<int64_t> number) const;

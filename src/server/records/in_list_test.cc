@@ -51,8 +51,6 @@ TEST_F(InListTest, of_many_files_those_are_unreadable_that_are_private_to_others
   EXPECT_EQ(readers.unreadable(names, {}), (Names{names[7], names[300]}));
   EXPECT_EQ(readers.unreadable(names, {"acme"}), (Names{names[300]}));
   EXPECT_EQ(readers.unreadable(names, {"acme", "gamma"}), Names());
-  readers.forget(names[7]);
-  EXPECT_EQ(readers.unreadable(names, {}), (Names{names[300]}));
 }
 
 }  // namespace

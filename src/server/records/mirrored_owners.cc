@@ -124,7 +124,7 @@ std::set<std::string> mirrored_owners(Session& session) {
   return owners;
 }
 
-void write_mirrored(Database& database, const MirroredOwner& mirrored) {
+void write_mirrored(Database& database, const MirroredOwner& mirrored, const LookedFor& looked) {
   database.write([&](Session& session) {
     require_mirrorable(session, mirrored);
     session.run(
@@ -135,6 +135,7 @@ void write_mirrored(Database& database, const MirroredOwner& mirrored) {
       write_package(session, package, package.file.name.substr(trust::package_name("").size()));
     for (const MirroredGeneration& generation : mirrored.generations) write_generation(session, generation);
     for (const std::string& name : mirrored.gone) remove_name(session, mirrored.owner, name);
+    RemovalMarks::require_none(session, looked);
   });
 }
 

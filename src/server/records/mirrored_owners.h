@@ -14,6 +14,7 @@
 #include "server/database/database.h"
 #include "server/records/environments.h"
 #include "server/records/name_files.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -59,7 +60,8 @@ struct MirroredOwner {
 };
 
 // Writes all of it, or nothing. What is written is public. Throws Error(conflict) if this catalog has the
-// owner itself, if a package is another owner's here, or for names that are older than what is here.
-void write_mirrored(Database& database, const MirroredOwner& mirrored);
+// owner itself, if a package is another owner's here, or for names that are older than what is here;
+// LookAgain.
+void write_mirrored(Database& database, const MirroredOwner& mirrored, const LookedFor& looked = {});
 
 }  // namespace flox::server

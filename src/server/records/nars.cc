@@ -37,6 +37,12 @@ bool begin_removal_in(Session& session, const std::string& file, NarRecords::Tim
   return true;
 }
 
+// The file is in the cache no more.
+void forget_nar(Session& session, const std::string& file) {
+  session.run("delete from cache_readers where name = $1", {file});
+  session.run("delete from nars where file = $1", {file});
+}
+
 }  // namespace
 
 std::optional<NarContent> NarRecords::use(const std::string& file, Time now) {
@@ -113,8 +119,8 @@ bool NarRecords::remove_unnamed(const std::string& file, Time before, Time now, 
   if (!is_shared)
     return database_.write([&](Session& session) {
       if (!begin(session)) return false;
+      forget_nar(session, file);
       remove();
-      session.run("delete from nars where file = $1", {file});
       return true;
     });
   if (!database_.write(begin)) return false;
@@ -124,7 +130,7 @@ bool NarRecords::remove_unnamed(const std::string& file, Time before, Time now, 
 }
 
 void NarRecords::end_removal(const std::string& file) {
-  database_.write([&](Session& session) { session.run("delete from nars where file = $1", {file}); });
+  database_.write([&](Session& session) { forget_nar(session, file); });
 }
 
 }  // namespace flox::server

@@ -50,7 +50,7 @@ class NarRecords {
   // Removes the file as begin_removal() would allow, although it was recorded as named: no narinfo names it
   // any more. False if it must stay. `remove` may be called again. `is_shared` as RemovalMarks::remove() has
   // it: then nobody uses the file until this is over, or for ten minutes; otherwise nobody but while this
-  // goes on, however it ends.
+  // goes on, however it ends. Who may read the file is forgotten in the transaction that ends this.
   bool remove_unnamed(const std::string& file, Time before, Time now, bool is_shared,
                       const std::function<void()>& remove);
 

@@ -23,6 +23,13 @@ void for_each_store_path(std::string_view text, const std::function<void(std::st
   }
 }
 
+std::set<std::string> paths_needed_by(std::initializer_list<std::string_view> texts) {
+  std::set<std::string> digests;
+  for (const std::string_view text : texts)
+    for_each_store_path(text, [&](std::string_view digest) { digests.emplace(digest); });
+  return digests;
+}
+
 void for_each_needed_path(Database& database, const std::function<void(std::string_view digest)>& take) {
   std::string name, version, system, variant;
   for (;;) {
@@ -30,7 +37,8 @@ void for_each_needed_path(Database& database, const std::function<void(std::stri
         "select name, version, system, variant, record from builds where (name, version, system, variant) > "
         "($1, $2, $3, $4) order by name, version, system, variant limit $5",
         {name, version, system, variant, builds_at_once});
-    for (const auto& build : builds) for_each_store_path(std::get<4>(build), take);
+    for (const auto& build : builds)
+      for (const auto& digest : paths_needed_by({std::get<4>(build)})) take(digest);
     if (builds.size() < static_cast<size_t>(builds_at_once)) break;
     std::tie(name, version, system, variant, std::ignore) = builds.back();
   }
@@ -42,10 +50,9 @@ void for_each_needed_path(Database& database, const std::function<void(std::stri
         "select owner, name, number, manifest, lock from environments where (owner, name, number) > "
         "($1, $2, $3) order by owner, name, number limit $4",
         {owner, name, number, generations_at_once});
-    for (const auto& generation : generations) {
-      for_each_store_path(std::get<3>(generation), take);
-      for_each_store_path(std::get<4>(generation), take);
-    }
+    for (const auto& generation : generations)
+      for (const auto& digest : paths_needed_by({std::get<3>(generation), std::get<4>(generation)}))
+        take(digest);
     if (generations.size() < static_cast<size_t>(generations_at_once)) break;
     std::tie(owner, name, number, std::ignore, std::ignore) = generations.back();
   }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
+#include <set>
+#include <string>
 #include <string_view>
 
 #include "server/database/database.h"
@@ -11,6 +14,9 @@ namespace flox::server {
 // Calls `take` with the digest of each store path that stands in a recorded build, or in the manifest or lock
 // of a generation, more than once for some. What is recorded meanwhile may be missing.
 void for_each_needed_path(Database& database, const std::function<void(std::string_view digest)>& take);
+
+// Of one record: of a build as it is recorded, or of a generation. Who records it looks for these.
+std::set<std::string> paths_needed_by(std::initializer_list<std::string_view> texts);
 
 // Calls `take` with the digest of each store path in the text, whatever stands around it: what only looks
 // like one keeps a path too many.

@@ -36,7 +36,8 @@ const std::string_view package_index_tables = R"(
   drop table descriptions;
   create table packages (
     system text not null, name text not null, version text not null, built_for text not null,
-    variant text not null, searched text not null, primary key (system, name));
+    variant text not null, owner text not null, license text not null, searched text not null,
+    primary key (system, name));
   create index packages_by_name on packages (name);
 )";
 
@@ -59,10 +60,11 @@ void index_package(Session& session, std::string_view name) {
   for (const auto& [system, build] : newest) {
     const auto record = parse_json(build.record, "a record of the catalog");
     const std::string searched = searched_text(name, record.value("description", ""));
+    const std::string license = record.value("license", "");
     session.run(
-        "insert into packages (system, name, version, built_for, variant, searched) "
-        "values ($1, $2, $3, $4, $5, $6)",
-        {system, name, build.version, build.system, build.variant, searched});
+        "insert into packages (system, name, version, built_for, variant, owner, license, searched) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        {system, name, build.version, build.system, build.variant, build.owner, license, searched});
   }
 }
 

@@ -26,8 +26,8 @@ class PackageIndexTest : public RecordsTest {
                                  const std::set<std::string>& hidden = {}, size_t first = 0,
                                  size_t most = 100) {
     std::vector<std::string> names;
-    const FoundPackages part =
-        records_.search(term, system, hidden, {.after = {}, .skip = first, .most = most});
+    const FoundPackages part = records_.search(term, {.system = system, .owner = {}, .license = {}}, hidden,
+                                               {.after = {}, .skip = first, .most = most});
     total_ = part.total;
     for (const auto& one : part.builds) names.push_back(one.name + " " + one.version);
     return names;
@@ -60,10 +60,10 @@ TEST_F(PackageIndexTest, finds_a_package_by_what_its_newest_build_says_of_it) {
 
 TEST_F(PackageIndexTest, goes_on_after_a_name_and_says_whether_more_follow) {
   for (const char* name : {"a", "b", "c"}) add(name, "1.0", "a server");
-  FoundPackages part = records_.search("server", "", {}, {.after = {}, .skip = 0, .most = 2});
+  FoundPackages part = records_.search("server", Filter(), {}, {.after = {}, .skip = 0, .most = 2});
   EXPECT_EQ(part.builds.back().name, "b");
   EXPECT_TRUE(part.has_more);
-  part = records_.search("server", "", {}, {.after = "b", .skip = 0, .most = 2});
+  part = records_.search("server", Filter(), {}, {.after = "b", .skip = 0, .most = 2});
   ASSERT_EQ(part.builds.size(), 1U);
   EXPECT_EQ(part.builds.front().name, "c");
   EXPECT_FALSE(part.has_more);

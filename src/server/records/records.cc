@@ -9,8 +9,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/choice.h"
+#include "server/records/in_list.h"
 #include "server/records/mirrored_owners.h"
 #include "server/records/package_index.h"
+#include "server/records/removal_marks.h"
 #include "server/records/schema.h"
 #include "trust/verifier.h"
 
@@ -105,7 +107,7 @@ std::string pattern_of(std::string_view term) {
 PackageBuild RecordedBuild::build() const { return build_of(record); }
 
 bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& signed_by,
-                  const InTransaction& with_it) {
+                  const InTransaction& with_it, const LookedFor& looked) {
   if (is_signed(build) != signed_by.has_value())
     fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
   const std::string record = build.to_json().dump();
@@ -131,6 +133,7 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
     }
     if (!recorded || signed_by) index_package(session, build.name);
     with_it(session);
+    RemovalMarks::require_none(session, looked);
     return !recorded;
   });
 }
@@ -157,15 +160,17 @@ void Records::yank(const std::string& name, const std::string& version,
       }
     }
     index_package(session, name);
+    RemovalMarks::count_publication(session);
   });
 }
 
 void Records::remove(const std::string& name, const std::set<std::string>& builds,
-                     const SignedBuilds& signed_by) {
+                     const SignedBuilds& signed_by, int64_t publications) {
   for (const auto& build : builds)
     if (signed_by.listed.contains(build))
       fail(ErrorKind::invalid_input, "the name file still lists {}", build);
   database_.write([&](Session& session) {
+    if (!RemovalMarks::is_of(session, publications)) throw LookAgain();
     check_owner(session, name, signed_by.file.owner);
     set_owner(session, signed_by, name);
     add_name_file(session, signed_by.file, OlderNameFiles::drop);
@@ -174,6 +179,7 @@ void Records::remove(const std::string& name, const std::set<std::string>& build
         session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
                     {build.name, build.version, build.system, build.variant});
     index_package(session, name);
+    RemovalMarks::count_publication(session);
   });
 }
 
@@ -185,6 +191,7 @@ void Records::disown(Session& session, std::string_view name) {
     replace(session, build);
   }
   index_package(session, name);
+  RemovalMarks::count_publication(session);
 }
 
 std::optional<PackageBuild> Records::find(const PackageBuild& like) const {
@@ -218,34 +225,37 @@ std::vector<RecordedBuild> Records::recorded(std::string_view name) const {
   return result;
 }
 
-FoundPackages Records::search(std::string_view term, std::string_view system,
+FoundPackages Records::search(std::string_view term, const Filter& filter,
                               const std::set<std::string>& hidden, const Part& part) const {
   const std::string pattern = pattern_of(lower_case(term));
   return database_.read([&](Session& session) {
     FoundPackages found;
     std::string from, to;  // names of the part that is wanted
     size_t before = 0, wanted = 0;
-    session.each("select name from packages where system = $1 and searched like $2 escape '!' order by name",
-                 {system, pattern}, [&](const Row& row) {
-                   const std::string_view name = row.text(0);
-                   if (!hidden.empty() && hidden.contains(std::string(name))) return;
-                   ++found.total;
-                   if (name <= part.after && !part.after.empty()) return;
-                   if (before++ < part.skip) return;
-                   if (wanted == part.most) {
-                     found.has_more = true;
-                     return;
-                   }
-                   if (wanted++ == 0) from = name;
-                   to = name;
-                 });
+    session.each(
+        "select name from packages where system = $1 and searched like $2 escape '!' and ($3 = '' or "
+        "owner = $3) and ($4 = '' or license = $4) order by name",
+        {filter.system, pattern, filter.owner, filter.license}, [&](const Row& row) {
+          const std::string_view name = row.text(0);
+          if (!hidden.empty() && hidden.contains(std::string(name))) return;
+          ++found.total;
+          if (name <= part.after && !part.after.empty()) return;
+          if (before++ < part.skip) return;
+          if (wanted == part.most) {
+            found.has_more = true;
+            return;
+          }
+          if (wanted++ == 0) from = name;
+          to = name;
+        });
     if (wanted == 0) return found;
     found.builds.reserve(wanted);
     session.each(
         "select b.record from packages as p join builds as b on b.name = p.name and b.version = p.version "
         "and b.system = p.built_for and b.variant = p.variant where p.system = $1 and p.name >= $3 and "
-        "p.name <= $4 and p.searched like $2 escape '!' order by p.name",
-        {system, pattern, from, to}, [&](const Row& row) {
+        "p.name <= $4 and p.searched like $2 escape '!' and ($5 = '' or p.owner = $5) and ($6 = '' or "
+        "p.license = $6) order by p.name",
+        {filter.system, pattern, from, to, filter.owner, filter.license}, [&](const Row& row) {
           PackageBuild build = build_of(row.text(0));
           if (!hidden.contains(build.name)) found.builds.push_back(std::move(build));
         });
@@ -254,18 +264,25 @@ FoundPackages Records::search(std::string_view term, std::string_view system,
 }
 
 std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  return search(term, system, {}, {}).builds;
+  return search(term, {.system = std::string(system), .owner = {}, .license = {}}, {}, {}).builds;
 }
 
-std::map<std::string, std::set<std::string>> Records::systems(std::string_view term) const {
-  std::map<std::string, std::set<std::string>> result;
-  const std::string pattern = pattern_of(lower_case(term));
-  for (auto& [name, system] : database_.rows<std::string, std::string>(
-           "select name, system from packages where system <> '' and name in "
-           "(select name from packages where system = '' and searched like $1 escape '!')",
-           {pattern}))
-    result[std::move(name)].insert(std::move(system));
-  return result;
+Facets Records::facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
+                       size_t most) const {
+  const std::string lower = lower_case(term);
+  const std::string pattern = pattern_of(lower);
+  return facets_of(
+      database_.read([&](Session& session) { return count_facets(session, lower, pattern, filter, hidden); }),
+      filter, most);
+}
+
+std::map<std::string, std::set<std::string>> Records::systems(const std::vector<std::string>& names) const {
+  return database_.read([&](Session& session) {
+    std::map<std::string, std::set<std::string>> result;
+    each_in(session, "select name, system from packages where system <> '' and name", names,
+            [&](const Row& row) { result[row.get<std::string>(0)].insert(row.get<std::string>(1)); });
+    return result;
+  });
 }
 
 std::shared_ptr<const std::vector<std::string>> Records::names() const {

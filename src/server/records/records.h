@@ -13,8 +13,10 @@
 
 #include "catalog/model.h"
 #include "server/database/database.h"
+#include "server/records/facets.h"
 #include "server/records/name_files.h"
 #include "server/records/needed_paths.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -68,17 +70,20 @@ class Records {
   // that the owner has given up. Throws Error(untrusted) for a package that another owner signs, or
   // that is signed, without its name file; invalid_input if that lists what is not recorded.
   // Yanked is what the name file says is yanked.
+  // `looked` is for what the build needs; throws LookAgain.
   bool add(
       const catalog::PackageBuild& build, const std::optional<SignedBuilds>& signed_by = {},
-      const InTransaction& with_it = [](Session&) {});
+      const InTransaction& with_it = [](Session&) {}, const LookedFor& looked = {});
   // Yanks all builds of the version for that reason, or no longer without one. `signed_by` as above: the
   // package's name file that says so, if it has an owner. Throws Error(not_found) if there is no such
   // version.
   void yank(const std::string& name, const std::string& version, const std::optional<std::string>& reason,
             const std::optional<SignedBuilds>& signed_by = {});
   // Removes these builds (trust::PackageRecord::target_path), which the package's name file no longer lists.
-  // Throws Error(invalid_input) if it does.
-  void remove(const std::string& name, const std::set<std::string>& builds, const SignedBuilds& signed_by);
+  // Throws Error(invalid_input) if it does, and LookAgain if something was recorded since `publications`
+  // (RemovalMarks::publications): plan again what may go.
+  void remove(const std::string& name, const std::set<std::string>& builds, const SignedBuilds& signed_by,
+              int64_t publications);
   // The package has another owner now: what the present one has signed of it does not count any more.
   static void disown(Session& session, std::string_view name);
   // The recorded build with the same name, version, system and variant.
@@ -88,14 +93,17 @@ class Records {
   // The same, unread: of most nobody needs more than the version.
   std::vector<RecordedBuild> recorded(std::string_view name) const;
   // Newest build of each package, by name, if its name or description contains the term (case-insensitive);
-  // only builds for that system if one is given. `hidden` packages are as if they were not there; of the rest
-  // that part, of one moment.
-  FoundPackages search(std::string_view term, std::string_view system, const std::set<std::string>& hidden,
+  // only what the filter admits. `hidden` packages are as if they were not there; of the rest that part, of
+  // one moment.
+  FoundPackages search(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
                        const Part& part) const;
   // All of it.
   std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
-  // The systems that a package with that name or description has builds for, by package.
-  std::map<std::string, std::set<std::string>> systems(std::string_view term) const;
+  // What the same search can be narrowed by; at most `most` values each. No record is read for it.
+  Facets facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
+                size_t most) const;
+  // The systems that these packages have builds for, by package.
+  std::map<std::string, std::set<std::string>> systems(const std::vector<std::string>& names) const;
   // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
   // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "nix/cache_layout.h"
+
 namespace flox::server {
 namespace {
 
@@ -13,6 +15,12 @@ constexpr size_t marked_at_once = 500;
 
 int64_t seconds_of(RemovalMarks::Time time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+// The path is in the cache no more.
+void forget_path(Session& session, const std::string& digest) {
+  session.run("delete from cache_readers where name = $1", {nix::narinfo_name(digest)});
+  session.run("delete from attestations where digest = $1", {digest});
 }
 
 int64_t counter_in(Session& session, std::string_view name) {
@@ -30,13 +38,14 @@ void count_in(Session& session, std::string_view name) {
 
 constexpr std::string_view times_marked = "removal_marks";
 constexpr std::string_view times_published = "publications";
+constexpr std::string_view times_removed = "removals";
 
 bool has_marks(Session& session) {
   return session.row<int64_t>("select 1 from removal_marks limit 1").has_value();
 }
 
 // Since when the path is being removed, 0 if it is only marked; nothing: it is not marked.
-std::optional<int64_t> mark_of(Session& session, const std::string& digest) {
+std::optional<int64_t> mark_of(Session& session, std::string_view digest) {
   const auto found =
       session.row<int64_t>("select going_since from removal_marks where digest = $1", {digest});
   return found ? std::optional(std::get<0>(*found)) : std::nullopt;
@@ -57,9 +66,9 @@ void RemovalMarks::require_none(Session& session, int64_t times, const std::vect
   count_in(session, times_published);
 }
 
-void RemovalMarks::keep(const std::function<std::vector<std::string>()>& needed) {
+void RemovalMarks::keep(const std::function<Needed()>& needed) {
   if (!database_.row<int64_t>("select 1 from removal_marks limit 1")) return;
-  const auto digests = needed();
+  const auto [digests, missing] = needed();
   for (int pauses = 0; pauses < 50; ++pauses) {
     const bool kept = database_.write([&](Session& session) {
       const int64_t alive = seconds_of(std::chrono::system_clock::now()) - longest_network_removal;
@@ -69,7 +78,10 @@ void RemovalMarks::keep(const std::function<std::vector<std::string>()>& needed)
         if (since && *since > alive) return false;
         if (since) marked.push_back(&digest);
       }
-      for (const auto* digest : marked) session.run("delete from removal_marks where digest = $1", {*digest});
+      for (const auto* digest : marked) {
+        session.run("delete from removal_marks where digest = $1", {*digest});
+        if (missing.contains(*digest)) forget_path(session, *digest);
+      }
       return true;
     });
     if (kept) return;
@@ -78,10 +90,28 @@ void RemovalMarks::keep(const std::function<std::vector<std::string>()>& needed)
   fail(ErrorKind::unavailable, "something that this needs is being removed just now");
 }
 
+void RemovalMarks::claim(Session& session, std::string_view digest) {
+  const auto since = mark_of(session, digest);
+  if (!since) return;
+  if (*since > seconds_of(std::chrono::system_clock::now()) - longest_network_removal) throw LookAgain();
+  session.run("delete from removal_marks where digest = $1", {digest});
+}
+
 int64_t RemovalMarks::publications() const {
   return database_.transact(Access::statement,
                             [](Session& session) { return counter_in(session, times_published); });
 }
+
+void RemovalMarks::count_publication(Session& session) { count_in(session, times_published); }
+
+std::vector<std::string> RemovalMarks::marked() const {
+  std::vector<std::string> digests;
+  for (auto& [digest] : database_.rows<std::string>("select digest from removal_marks where going_since = 0"))
+    digests.push_back(std::move(digest));
+  return digests;
+}
+
+int64_t RemovalMarks::removals(Session& session) { return counter_in(session, times_removed); }
 
 bool RemovalMarks::is_of(Session& session, int64_t publications) {
   return counter_in(session, times_published) == publications;
@@ -113,7 +143,10 @@ void RemovalMarks::clear() {
 bool RemovalMarks::remove(const std::string& digest, bool is_shared, Time now,
                           const std::function<void()>& remove) {
   const auto take = [&](Session& session) {
-    return session.run("delete from removal_marks where digest = $1", {digest}) == 1;
+    if (session.run("delete from removal_marks where digest = $1", {digest}) != 1) return false;
+    forget_path(session, digest);
+    count_in(session, times_removed);
+    return true;
   };
   if (!is_shared)
     return database_.write([&](Session& session) {
@@ -122,8 +155,11 @@ bool RemovalMarks::remove(const std::string& digest, bool is_shared, Time now,
       return true;
     });
   const bool begun = database_.write([&](Session& session) {
-    return session.run("update removal_marks set going_since = $2 where digest = $1",
-                       {digest, seconds_of(now)}) == 1;
+    if (session.run("update removal_marks set going_since = $2 where digest = $1",
+                    {digest, seconds_of(now)}) != 1)
+      return false;
+    count_in(session, times_removed);
+    return true;
   });
   if (!begun) return false;
   remove();

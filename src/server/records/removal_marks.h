@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -23,6 +25,13 @@ class LookAgain : public Error {
       : Error(ErrorKind::unavailable, "what this needs is being collected, again and again", "Try again.") {}
 };
 
+// What somebody has found in the cache for what it is about to record. Every function that records something
+// that needs paths takes it: as it is by default, paths were looked for before anything was ever marked.
+struct LookedFor {
+  int64_t times = 0;                 // RemovalMarks::times() before that
+  std::vector<std::string> digests;  // of the paths, with all that they need
+};
+
 // Thread-safe. Paths are known by their digests.
 class RemovalMarks {
  public:
@@ -31,18 +40,33 @@ class RemovalMarks {
   // The database (records/database.h) must outlive it.
   explicit RemovalMarks(Database& database) : database_(database) {}
 
+  // What a publication needs: digests, and those of them that are not in the cache.
+  struct Needed {
+    std::vector<std::string> digests;
+    std::set<std::string, std::less<>> missing{};
+  };
+
   // For who publishes. How often paths have been marked.
   int64_t times() const;
   // In the transaction that records what needs the paths, which were looked for after `times`. Throws
   // LookAgain.
   static void require_none(Session& session, int64_t times, const std::vector<std::string>& digests);
+  static void require_none(Session& session, const LookedFor& looked) {
+    require_none(session, looked.times, looked.digests);
+  }
   // Takes the marks off these paths, all or none: what is still there then stays. `needed` is called only if
-  // anything is marked at all. Waits while one of them is being removed; throws Error(unavailable) if that
+  // anything is marked at all. What is said of a marked path that is missing is forgotten: its removal was
+  // interrupted. Waits while one of them is being removed; throws Error(unavailable) if that
   // takes over five seconds.
-  void keep(const std::function<std::vector<std::string>()>& needed);
+  void keep(const std::function<Needed()>& needed);
+  // For who uploads the path, in the transaction that says who may read it: takes the mark off, so that no
+  // removal forgets what is said there. Throws LookAgain while it is being removed.
+  static void claim(Session& session, std::string_view digest);
 
-  // For who collects. How often something was recorded that needs paths.
+  // For who collects. How often something was recorded that needs paths, or that decides what may go.
   int64_t publications() const;
+  // In the transaction that records it; require_none() counts by itself.
+  static void count_publication(Session& session);
   // Whether nothing was recorded since, in a transaction that removes records.
   static bool is_of(Session& session, int64_t publications);
   // Marks the paths, all or none, in place of what was marked before; false if something was recorded since
@@ -50,10 +74,15 @@ class RemovalMarks {
   bool mark(const std::vector<std::string>& digests, int64_t publications);
   // Takes all marks off.
   void clear();
-  // Calls `remove` if the path is still marked, and takes the mark off; false if it is not. While that goes
-  // on nobody keeps the path. `remove` may be called again, and the files may be gone although this throws:
-  // who keeps a path looks for its files after that. `is_shared`: the files are behind a network, where a
-  // removal may be done late after this process was killed.
+  // What is marked, also by a run that was killed.
+  std::vector<std::string> marked() const;
+  // For who copies the cache: how often a path was removed.
+  static int64_t removals(Session& session);
+  // Calls `remove` if the path is still marked, and takes the mark off; false if it is not. Who may read the
+  // path's narinfo, and its attestations, are forgotten in the transaction that takes the mark off. While
+  // that goes on nobody keeps the path. `remove` may be called again, and the files may be gone although this
+  // throws: who keeps a path looks for its files after that. `is_shared`: the files are behind a network,
+  // where a removal may be done late after this process was killed.
   bool remove(const std::string& digest, bool is_shared, Time now, const std::function<void()>& remove);
 
  private:

@@ -12,6 +12,7 @@
 #include "catalog/choice.h"
 #include "server/records/mirrored_owners.h"
 #include "server/records/needed_paths.h"
+#include "server/records/package_index.h"
 #include "server/records/removal_marks.h"
 #include "trust/names.h"
 
@@ -23,7 +24,7 @@ using catalog::PackageBuild;
 constexpr int64_t builds_read_at_once = 1000;
 constexpr int64_t seconds_of_day = 24 * 60 * 60;
 
-using Digests = std::set<std::string, std::less<>>;
+using Digests = std::set<std::string>;
 using Rules = std::map<std::string, RetentionRule>;
 
 Rules rules_in(Session& session) {
@@ -100,8 +101,7 @@ class Planner {
           "select manifest, lock from environments where owner = $1 and name = $2 and number = $3",
           {owner, name, number});
       if (!texts) continue;
-      for (const std::string& text : {std::get<0>(*texts), std::get<1>(*texts)})
-        for_each_store_path(text, [&](std::string_view digest) { needed_.emplace(digest); });
+      needed_.merge(paths_needed_by({std::get<0>(*texts), std::get<1>(*texts)}));
     }
   }
 
@@ -126,8 +126,9 @@ class Planner {
   }
 
   bool is_needed(const PackageBuild& build) const {
-    return std::ranges::any_of(build.outputs,
-                               [&](const auto& output) { return needed_.contains(output.second.digest()); });
+    return std::ranges::any_of(build.outputs, [&](const auto& output) {
+      return needed_.contains(std::string(output.second.digest()));
+    });
   }
 
   void look_at_package(RetentionPlan& plan, std::vector<PackageBuild>& builds) {
@@ -193,6 +194,7 @@ void Retention::set_rule(const std::string& owner, const std::optional<Retention
     if (rule)
       session.run("insert into retention_rules (owner, versions, generations, days) values ($1, $2, $3, $4)",
                   {owner, rule->versions, rule->generations, rule->days});
+    RemovalMarks::count_publication(session);
   });
 }
 
@@ -210,11 +212,16 @@ bool Retention::apply(const RetentionPlan& plan) {
       session.run("delete from name_files where owner = $1 and name = $2 and version = $3",
                   {generation.owner, trust::environment_name(generation.name), generation.number});
     }
-    for (const auto& build : plan.builds)
+    std::set<std::string> packages;
+    for (const auto& build : plan.builds) {
       session.run(
           "delete from builds where name = $1 and version = $2 and system = $3 and variant = $4 and owner = "
           "''",
           {build.name, build.version, build.system, build.variant});
+      packages.insert(build.name);
+    }
+    for (const std::string& package : packages) index_package(session, package);
+    RemovalMarks::count_publication(session);
     return true;
   });
 }

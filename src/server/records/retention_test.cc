@@ -124,6 +124,21 @@ TEST_F(RetentionTest, a_plan_counts_only_as_long_as_nothing_is_published) {
   EXPECT_EQ(records_.builds("web").size(), 2u);
 }
 
+TEST_F(RetentionTest, a_plan_does_not_outlive_a_new_rule_nor_a_version_that_is_yanked) {
+  for (const char* version : {"1.1", "1.2"}) publish(version);
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  const RetentionPlan of_old_rule = plan();
+  ASSERT_THAT(versions(of_old_rule.builds), ElementsAre("1.1"));
+  retention_.set_rule("", RetentionRule{.versions = 2, .generations = 0, .days = 0});
+  EXPECT_FALSE(retention_.apply(of_old_rule));
+  retention_.set_rule("", RetentionRule{.versions = 1, .generations = 0, .days = 0});
+  const RetentionPlan before_yank = plan();
+  records_.yank("web", "1.2", "it loses data");
+  EXPECT_FALSE(retention_.apply(before_yank));
+  EXPECT_THROW(records_.remove("web", {}, {}, before_yank.publications), LookAgain);
+  EXPECT_THAT(versions(records_.builds("web")), ElementsAre("1.2", "1.1"));
+}
+
 TEST_F(RetentionTest, a_plan_says_why_something_goes) {
   for (const char* version : {"1.1", "1.2"}) publish(version);
   publish("1.3", "2026-01-01T00:00:00Z", "it is bad");

@@ -89,7 +89,8 @@ std::optional<TableRow> add_row(Session& session, const Table& table, const Tabl
   return present;
 }
 
-void complete_tables(Session& session) {
+void complete_tables(Session& session, const LookedFor& looked) {
+  RemovalMarks::require_none(session, looked);
   index_all_packages(session);
   note_new_name(session);
   session.run(

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/database/database.h"
+#include "server/records/removal_marks.h"
 
 namespace flox::server {
 
@@ -43,7 +44,8 @@ int64_t count_rows(Session& session, const Table& table);
 // Adds the row, or gives the one that is there with the same key.
 std::optional<TableRow> add_row(Session& session, const Table& table, const TableRow& row);
 // Computes what other tables say of those that add_row() has written, in the same transaction: whoever
-// remembers names, or what is signed, sees that they have changed.
-void complete_tables(Session& session);
+// remembers names, or what is signed, sees that they have changed. `looked` is for all that the rows need;
+// throws LookAgain.
+void complete_tables(Session& session, const LookedFor& looked = {});
 
 }  // namespace flox::server

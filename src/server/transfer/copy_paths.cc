@@ -31,7 +31,7 @@ class PathCopier {
   }
 
  private:
-  // What is to be copied: a path that is there is there with its closure.
+  // What is to be copied.
   void find(const nix::StorePathSet& paths) {
     nix::StorePathSet seen = paths;
     std::vector<nix::StorePath> open(paths.begin(), paths.end());
@@ -39,20 +39,27 @@ class PathCopier {
       const nix::StorePath path = open.back();
       open.pop_back();
       auto present = to_.narinfo(path);
-      if (present && !options_.merge_signatures) {
+      const bool is_readable =
+          present && options_.access.unreadable({nix::narinfo_name(path), present->url}).empty();
+      if (is_readable && !options_.merge_signatures && !options_.compare_present) {
         ++result_.present;
         continue;
       }
       auto narinfo = from_.query(path);
+      if (!narinfo && is_readable && !options_.merge_signatures) narinfo = present;
       if (!narinfo)
         throw Error(ErrorKind::not_found, fmt::format("{} is not in {}", path.to_string(), from_.url()),
                     "Name a cache that has the whole closure.");
       for (const auto& reference : narinfo->info.references)
         if (seen.insert(reference).second) open.push_back(reference);
-      if (present) {
+      if (present && present->info.fingerprint() != narinfo->info.fingerprint())
+        throw Error(ErrorKind::conflict,
+                    fmt::format("{} is here already, with other content", path.to_string()),
+                    "Ask the source's publisher for a build under another store path: a store path never "
+                    "changes.");
+      if (is_readable) {
         ++result_.present;
-        if (present->info.fingerprint() != narinfo->info.fingerprint())
-          fail(ErrorKind::conflict, "{} is here already, with other content", path.to_string());
+        if (!options_.merge_signatures) continue;
         // Its NAR stays as it is here.
         present->info.signatures = std::move(narinfo->info.signatures);
         narinfo = std::move(present);
@@ -79,7 +86,8 @@ class PathCopier {
   void copy_nar(store::BinaryCache& from, nix::NarInfo& narinfo) {
     in_context(fmt::format("copying {}", narinfo.info.path.to_string()), [&] {
       if (const auto known = nix::NarFileName::parse(narinfo.url);
-          known && narinfo.file_hash == known->file_hash && narinfo.file_size && to_.find(narinfo.url))
+          known && narinfo.file_hash == known->file_hash && narinfo.file_size && to_.find(narinfo.url) &&
+          options_.access.may_read(narinfo.url))
         return;  // an earlier attempt brought it
       const auto upload = to_.begin(nix::nar_file_name({}, narinfo.compression));
       Sha256 hash;
@@ -97,7 +105,7 @@ class PathCopier {
       narinfo.file_hash = digest;
       narinfo.file_size = size;
       narinfo.url = nix::nar_file_name(digest, narinfo.compression);
-      to_.accept(narinfo.url, *upload);
+      to_.accept(narinfo.url, *upload, options_.access);
       const std::lock_guard lock(mutex_);
       result_.bytes += size;
     });
@@ -107,7 +115,7 @@ class PathCopier {
     const std::string name = nix::narinfo_name(narinfo.info.path);
     const auto upload = to_.begin(name);
     upload->write(narinfo.to_string());
-    to_.accept(name, *upload);
+    to_.accept(name, *upload, options_.access);
   }
 
   store::BinaryCache& from_;

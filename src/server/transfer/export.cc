@@ -6,18 +6,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
 
 #include "base/data/bytes.h"
+#include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "catalog/model.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "nix/narinfo.h"
+#include "server/records/removal_marks.h"
 #include "server/transfer/export_format.h"
 #include "server/transfer/json_lines.h"
 
@@ -25,11 +29,19 @@ namespace flox::server {
 namespace {
 
 constexpr size_t narinfos_read_at_once = 500;
+constexpr int most_passes = 10;  // while garbage is collected
+constexpr std::string_view readers_table = "cache_readers";
 constexpr const char* unfinished = ".new";  // what a file is called until it is whole
 
 struct ExportedFile {
   std::string sha256;
   uint64_t size = 0;
+};
+
+struct ExportedNarInfo {
+  std::vector<std::string> references;  // names of their narinfos
+  std::string nar;
+  bool is_new = false;  // not as an earlier export has it
 };
 
 Directory open_export(const fs::path& path) {
@@ -58,22 +70,71 @@ class Exporter {
         nars_(cache_.make_directory(nix::nar_directory.substr(0, nix::nar_directory.size() - 1), 0700)) {}
 
   ExportResult run() {
-    const Table& readers = *find_table("cache_readers");
-    database_.read([&](Session& session) {
-      index_ = {};
-      for (const Table& table : carried_tables())
-        if (&table != &readers) export_table(session, table);
+    for (int attempt = 1;; ++attempt) {
+      const int64_t removals = export_records();
+      std::exception_ptr failure;
+      try {
+        export_files();
+      } catch (const Error&) {
+        failure = std::current_exception();
+      }
+      // Who may read a file is recorded before it appears, and forgotten when it goes: of what stayed, what
+      // is read before the files and after them knows all.
+      const bool has_collected = read_readers() != removals;
+      if (!has_collected) {
+        if (failure) std::rethrow_exception(failure);
+        require_needed();
+        break;
+      }
+      if (attempt == most_passes)
+        throw Error(ErrorKind::unavailable, "garbage is collected all the time",
+                    "Export again when 'flox catalog gc' has ended. An earlier export is as it was.");
+    }
+    write_records(*find_table(readers_table), [&](JsonLinesWriter& lines) {
+      for (const auto& row : readers_) lines.write(json_of_row(*find_table(readers_table), row));
     });
-    // After the records: whatever they need is there. Who may read a file is recorded before it appears, so
-    // what is read after the files knows them all.
-    export_files();
-    database_.read([&](Session& session) { export_table(session, readers); });
+    write_files_table();
+    put_narinfos();
     write_index();
     remove_others();
     return result_;
   }
 
  private:
+  // Of one moment; and how often a path had been removed from the cache by then.
+  int64_t export_records() {
+    return database_.read([&](Session& session) {
+      index_ = {};
+      readers_.clear();
+      needed_.clear();
+      for (const Table& table : carried_tables()) {
+        if (table.name == readers_table)
+          read_table(session, table, [&](const TableRow& row) { readers_.insert(row); });
+        else
+          export_table(session, table);
+      }
+      return RemovalMarks::removals(session);
+    });
+  }
+
+  int64_t read_readers() {
+    return database_.read([&](Session& session) {
+      read_table(session, *find_table(readers_table), [&](const TableRow& row) { readers_.insert(row); });
+      return RemovalMarks::removals(session);
+    });
+  }
+
+  // What a build is must be there; what a generation needs may come from another cache.
+  void require_needed() const {
+    for (const auto& [path, build] : needed_)
+      if (!exported_.contains(nix::narinfo_name(path)))
+        throw Error(ErrorKind::not_found,
+                    fmt::format("{} needs {}, and it, or something that it refers to, is missing in the "
+                                "catalog's cache, or damaged",
+                                build, path.to_string()),
+                    "Publish it again, or remove the build. An earlier export is as it was.");
+  }
+
   template <typename Fill>
   void write_records(const Table& table, Fill&& fill) {
     const std::string temporary = std::string(table.name) + unfinished;
@@ -90,11 +151,22 @@ class Exporter {
 
   void export_table(Session& session, const Table& table) {
     write_records(table, [&](JsonLinesWriter& lines) {
-      read_table(session, table, [&](const TableRow& row) { lines.write(json_of_row(table, row)); });
+      read_table(session, table, [&](const TableRow& row) {
+        if (table.name == "builds") {
+          constexpr size_t record = 4;  // the column
+          const auto build = catalog::PackageBuild::from_json(
+              parse_json(std::get<std::string>(row[record]), "a record of the catalog"));
+          for (const auto& [output, path] : build.outputs)
+            needed_.emplace(path, fmt::format("{} {}", build.name, build.version));
+        }
+        lines.write(json_of_row(table, row));
+      });
     });
   }
 
   void export_files() {
+    exported_.clear();
+    narinfos_.clear();
     cache_.write_file(nix::cache_info_name,
                       nix::CacheInfo{.want_mass_query = true, .priority = 30}.to_string());
     std::vector<std::string> names;
@@ -108,6 +180,36 @@ class Exporter {
       for (size_t i = 0; i < some.size(); ++i)
         if (objects[i]) export_path(some[i], objects[i]->text);
     }
+    leave_out_incomplete();
+  }
+
+  // What refers to something that is missing is no use either.
+  void leave_out_incomplete() {
+    std::map<std::string, std::vector<std::string>> referrers;  // of what is missing, too
+    std::vector<std::string> missing;
+    for (const auto& [name, narinfo] : narinfos_)
+      for (const auto& reference : narinfo.references) {
+        if (!narinfos_.contains(reference)) missing.push_back(reference);
+        referrers[reference].push_back(name);
+      }
+    while (!missing.empty()) {
+      const std::string reference = std::move(missing.back());
+      missing.pop_back();
+      for (const auto& name : referrers[reference]) {
+        if (narinfos_.erase(name) == 0) continue;
+        log::warning("{} is left out: it refers to {}, which is missing", name, reference);
+        exported_.erase(name);
+        missing.push_back(name);
+      }
+    }
+    std::set<std::string> nars;
+    for (const auto& [name, narinfo] : narinfos_) nars.insert(narinfo.nar);
+    std::erase_if(exported_, [&](const auto& file) {
+      return !narinfos_.contains(file.first) && !nars.contains(file.first);
+    });
+  }
+
+  void write_files_table() {
     write_records(files_table(), [&](JsonLinesWriter& lines) {
       for (const auto& [name, file] : exported_)
         lines.write({{"name", name}, {"sha256", file.sha256}, {"size", file.size}});
@@ -116,24 +218,38 @@ class Exporter {
 
   // A narinfo that is damaged, or whose NAR is missing, is no use to anyone, here as in the catalog.
   void export_path(const std::string& name, const std::string& text) {
-    std::string nar;
+    ExportedNarInfo narinfo;
     try {
-      nar = nix::NarInfo::parse(text).url;
+      const nix::NarInfo parsed = nix::NarInfo::parse(text);
+      narinfo.nar = parsed.url;
+      for (const auto& reference : parsed.info.references)
+        narinfo.references.push_back(nix::narinfo_name(reference));
     } catch (const Error& error) {
       return log::warning("{} is left out: {}", name, error.what());
     }
+    const std::string& nar = narinfo.nar;
     const auto nar_name = nix::NarFileName::parse(nar);
     const auto status = nar_name && !exported_.contains(nar) ? store_.status(nar) : std::nullopt;
     if (!nar_name || (!status && !exported_.contains(nar)))
       return log::warning("{} is left out: its NAR is missing", name);
     if (status) export_nar(nar, *nar_name, status->size);
-    cache_.write_file(name, text, 0600);
+    // Beside that of an earlier export, which is whole until this one is.
+    if (!cache_.status(name) || cache_.read_file(name, nix::max_narinfo_size) != text) {
+      cache_.write_file(name + unfinished, text, 0600);
+      narinfo.is_new = true;
+    }
+    narinfos_.emplace(name, std::move(narinfo));
     exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(sha256(text))), .size = text.size()});
+  }
+
+  void put_narinfos() {
+    for (const auto& [name, narinfo] : narinfos_)
+      if (narinfo.is_new) cache_.rename(name + unfinished, cache_, name);
   }
 
   void export_nar(const std::string& name, const nix::NarFileName& parsed, uint64_t size) {
     const std::string file = name.substr(nix::nar_directory.size());
-    if (!is_whole(file, parsed, size)) {
+    if (!verified_.contains(file) && !is_whole(file, parsed, size)) {
       const std::string temporary = file + unfinished;
       nars_.remove(temporary);
       const Fd fd = nars_.open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -151,6 +267,7 @@ class Exporter {
       nars_.rename(temporary, nars_, file);
       ++result_.files_copied;
     }
+    verified_.insert(file);
     exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(parsed.file_hash)), .size = size});
   }
 
@@ -195,7 +312,11 @@ class Exporter {
   const ObjectStore& store_;
   Directory directory_, records_, cache_, nars_;
   ExportIndex index_;
-  std::map<std::string, ExportedFile> exported_;  // by name in the cache
+  std::map<std::string, ExportedFile> exported_;     // by name in the cache
+  std::map<std::string, ExportedNarInfo> narinfos_;  // by name
+  std::set<std::string> verified_;                   // NARs, in an earlier pass
+  std::set<TableRow> readers_;
+  std::map<nix::StorePath, std::string> needed_;  // by which build
   ExportResult result_;
 };
 

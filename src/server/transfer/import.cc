@@ -11,6 +11,7 @@
 #include "base/printable.h"
 #include "nix/cache_layout.h"
 #include "nix/narinfo.h"
+#include "server/files/looking_again.h"
 #include "server/files/nar_content.h"
 #include "server/records/cache_readers.h"
 #include "server/records/trust_records.h"
@@ -53,9 +54,17 @@ class Importer {
     verify_rows();
     require_nothing_else();
     restrict_readers();
-    const auto copied = copy_files();
-    result_.paths_copied = copied.copied;
-    into_.database.write([&](Session& session) { add_rows(session); });
+    const nix::StorePathSet paths = exported_paths();
+    LookedFor looked;
+    for (const auto& path : paths) looked.digests.emplace_back(path.digest());
+    looking_again(
+        into_.cache,
+        [&] {
+          looked.times = into_.cache.marks().times();
+          result_.paths_copied += copy_files(paths).copied;
+          into_.database.write([&](Session& session) { add_rows(session, looked); });
+        },
+        [&] { return paths; });
     for (const auto& [name, table] : index_.tables)
       if (name != files_table().name) result_.rows += table.rows;
     return std::move(result_);
@@ -189,15 +198,19 @@ class Importer {
                   [&](const TableRow& row) { readers.restrict_to(cell_text(row, 0), cell_text(row, 1)); });
   }
 
-  CopiedPaths copy_files() const {
+  nix::StorePathSet exported_paths() const {
     nix::StorePathSet paths;
     for (const auto& [path, narinfo] : narinfos_) paths.insert(path);
+    return paths;
+  }
+
+  CopiedPaths copy_files(const nix::StorePathSet& paths) const {
     const std::string cache = (fs::absolute(path_) / export_cache).string();
     store::FileCache from({.text = cache, .scheme = "file", .rest = cache});
     return copy_paths(from, into_.cache, paths, {.merge_signatures = true});
   }
 
-  void add_rows(Session& session) {
+  void add_rows(Session& session, const LookedFor& looked) {
     result_.rows_added = 0;
     for (const Table& table : carried_tables())
       read_exported(directory_, index_, table, [&](const TableRow& row) {
@@ -214,7 +227,7 @@ class Importer {
         }
       });
     require_no_more_rows(session);
-    if (result_.rows_added > 0) complete_tables(session);
+    if (result_.rows_added > 0) complete_tables(session, looked);
   }
 
   fs::path path_;

@@ -1,6 +1,7 @@
 #include "server/transfer/mirror.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -12,11 +13,14 @@
 #include "catalog/answer_verifier.h"
 #include "nix/cache_layout.h"
 #include "server/api/signers.h"
-#include "server/records/cache_readers.h"
+#include "server/files/looking_again.h"
 #include "server/records/clock.h"
+#include "server/records/holdings.h"
 #include "server/records/mirrored_owners.h"
+#include "server/records/records.h"
 #include "server/records/trust_records.h"
 #include "server/transfer/copy_paths.h"
+#include "server/transfer/everyones_cache.h"
 #include "trust/verifier.h"
 
 namespace flox::server {
@@ -27,12 +31,21 @@ constexpr int most_readings = 5;  // while somebody publishes there
 // What was read is not of one moment: it is read again.
 struct Moved {};
 
+using PathsByName = std::map<std::string, nix::StorePathSet>;
+
+nix::StorePathSet all_of(const PathsByName& by_name) {
+  nix::StorePathSet all;
+  for (const auto& [name, paths] : by_name) all.insert(paths.begin(), paths.end());
+  return all;
+}
+
 class OwnerMirror {
  public:
   OwnerMirror(const MirrorWish& wish, const MirrorSource& from, const MirrorInto& into)
       : wish_(wish),
         from_(from),
         into_(into),
+        everyone_(into.database),
         name_files_(into.database),
         trust_records_(into.database),
         verifier_(from.trust) {}
@@ -47,8 +60,9 @@ class OwnerMirror {
                       fmt::format("the catalog's answers about {} do not fit together", wish_.owner),
                       "Try again later: somebody publishes there all the time, or it holds something back.");
       }
-    copy();
-    write_mirrored(into_.database, mirrored_);
+    leave_out_others();
+    looking_again(
+        into_.cache, [&] { copy_all(); }, [&] { return all_of(paths_); });
     result_.packages = mirrored_.packages.size();
     result_.generations = mirrored_.generations.size();
     result_.gone = mirrored_.gone.size();
@@ -61,7 +75,7 @@ class OwnerMirror {
     result_ = {};
     mirrored_ = {.owner = wish_.owner};
     paths_.clear();
-    own_paths_.clear();
+    present_.clear();
     auto names = from_.client.names(wish_.owner);
     if (!names)
       throw Error(ErrorKind::not_found, fmt::format("the catalog has no public metadata of {}", wish_.owner),
@@ -153,9 +167,20 @@ class OwnerMirror {
     const std::string packages = trust::package_name("");
     if (leaf.name.starts_with(packages))
       read_package(std::move(evidence), leaf, leaf.name.substr(packages.size()), is_same);
-    else
-      read_environment(evidence, leaf, leaf.name.substr(trust::environment_name("").size()),
+    else {
+      const std::string environment = leaf.name.substr(trust::environment_name("").size());
+      note_generations(leaf.name, environment);
+      read_environment(evidence, leaf, environment,
                        is_same ? static_cast<int64_t>(leaf.version) : known_version);
+    }
+  }
+
+  void note_generations(const std::string& name, const std::string& environment) {
+    const EnvironmentRecords environments(into_.database);
+    for (const auto& one :
+         environments.generations(wish_.owner, environment, std::numeric_limits<int64_t>::max()))
+      if (const auto generation = environments.find(wish_.owner, environment, one.number))
+        for (const auto& package : generation->lock.packages) present_[name].merge(package.store_paths());
   }
 
   // What is here already is verified again: with the new timestamp.
@@ -164,6 +189,8 @@ class OwnerMirror {
     if (is_same) {
       evidence.name_file = name_files_.find(wish_.owner, leaf.name)->document;
       verifier_.verify_package_file(evidence, package);
+      for (const auto& build : Records(into_.database).builds(package))
+        for (const auto& [output, path] : build.outputs) present_[leaf.name].insert(path);
       return;
     }
     auto now = from_.client.evidence(wish_.owner, leaf.name);
@@ -178,10 +205,7 @@ class OwnerMirror {
       build.yanked = verified.of(record).yanked;
       build.owner = wish_.owner;
       listed.insert(record.target_path());
-      for (const auto& [output, path] : build.outputs) {
-        paths_.insert(path);
-        own_paths_.insert(path);
-      }
+      for (const auto& [output, path] : build.outputs) paths_[leaf.name].insert(path);
       mirrored.builds.push_back(std::move(build));
     }
     if (listed.size() != verified.file.targets.size()) throw Moved();
@@ -238,7 +262,8 @@ class OwnerMirror {
     verify(evidence, environment, generation);
     for (const auto& package : generation.lock.packages)
       for (const nix::StorePath& path : package.store_paths())
-        if (from_.cache.query(path)) paths_.insert(path);  // others come from other caches, there as here
+        if (from_.cache.query(path))
+          paths_[leaf.name].insert(path);  // others come from other caches, there as here
     mirrored_.generations.push_back(
         {.file = stored(leaf.name, static_cast<uint64_t>(number), evidence.name_file),
          .environment = environment,
@@ -260,24 +285,124 @@ class OwnerMirror {
         .owner = wish_.owner, .name = name, .version = static_cast<int64_t>(version), .document = document};
   }
 
-  void copy() {
-    const CopiedPaths copied = copy_paths(from_.cache, into_.cache, paths_);
-    result_.paths = copied.copied;
-    result_.bytes = copied.bytes;
-    // What is public there is so here, also if somebody has it in private.
-    std::vector<std::string> files;
-    for (const nix::NarInfo& narinfo : into_.cache.closure(paths_)) {
-      files.push_back(nix::narinfo_name(narinfo.info.path));
-      files.push_back(narinfo.url);
-    }
-    CacheReaders(into_.database).make_public(files);
-    // Who signed a build's paths is for each catalog's own keys to say.
-    for (MirroredPackage& package : mirrored_.packages)
-      for (catalog::PackageBuild& build : package.builds) {
-        build.signer.clear();
-        check_claims(build, into_.cache, into_.keys, open_access);
+  void leave_out(const std::string& name, const Error& error) {
+    log::warning("{} of {} is left out and stays as it is here: {}", name, wish_.owner, error.what());
+    result_.left_out.emplace_back(name, error);
+    const auto is_it = [&](const auto& one) { return one.file.name == name; };
+    std::erase_if(mirrored_.packages, is_it);
+    std::erase_if(mirrored_.generations, is_it);
+    paths_.erase(name);
+    present_.erase(name);
+  }
+
+  // Does it for each name; one that is refused is left out, and the others come.
+  template <typename Body>
+  void each_name(const std::vector<std::string>& names, const Body& body) {
+    for (const std::string& name : names) try {
+        body(name);
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::unavailable) throw;
+        leave_out(name, error);
       }
-    for (const nix::StorePath& path : from_.client.attested(own_paths_))
+  }
+
+  static std::vector<std::string> names_of(const PathsByName& by_name) {
+    std::vector<std::string> names;
+    for (const auto& [name, paths] : by_name) names.push_back(name);
+    return names;
+  }
+
+  std::vector<std::string> package_names() const {
+    std::vector<std::string> names;
+    for (const MirroredPackage& package : mirrored_.packages) names.push_back(package.file.name);
+    return names;
+  }
+
+  void leave_out_others() {
+    const Holdings holdings(into_.database);
+    each_name(package_names(), [&](const std::string& name) {
+      const std::string package = name.substr(trust::package_name("").size());
+      const auto holding = holdings.find(Kind::package, package);
+      if (holding && holding->owner != wish_.owner)
+        throw Error(ErrorKind::conflict, fmt::format("the package {} is another owner's here", package),
+                    "Leave it out by its pattern, or give it to that owner: flox owner give.");
+    });
+  }
+
+  // Brings the paths, records what needs them, and leaves out what is refused.
+  void copy_all() {
+    const int64_t marked = into_.cache.marks().times();
+    find_missing();
+    copy_names();
+    check_builds();
+    const bool is_known = trust_records_.versions(wish_.owner).names > 0;
+    if (!is_known && !result_.left_out.empty() && mirrored_.packages.empty() && mirrored_.generations.empty())
+      throw result_.left_out.front().second;
+    const auto closure = into_.cache.closure(all_of(paths_), everyone_);
+    copy_attestations();
+    write_mirrored(into_.database, mirrored_, {.times = marked, .digests = digests_of(closure)});
+  }
+
+  // What was mirrored before is looked for, too: what has gone here comes again.
+  void find_missing() {
+    if (is_whole(all_of(present_))) return;
+    for (const auto& [name, paths] : present_) {
+      if (is_whole(paths)) continue;
+      const nix::StorePathSet here = into_.cache.among(paths, everyone_);
+      for (const nix::StorePath& path : paths)
+        if (here.contains(path) ? !is_whole({path}) : from_.cache.query(path).has_value())
+          paths_[name].insert(path);
+    }
+  }
+
+  bool is_whole(const nix::StorePathSet& paths) const {
+    try {
+      into_.cache.closure(paths, everyone_);
+      return true;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      return false;
+    }
+  }
+
+  // All at once, which is faster, if nothing is refused.
+  void copy_names() {
+    try {
+      copy(all_of(paths_));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::unavailable) throw;
+      each_name(names_of(paths_), [&](const std::string& name) { copy(paths_.at(name)); });
+    }
+  }
+
+  // What is public there is so here, also if somebody has it in private: if it really is there.
+  void copy(const nix::StorePathSet& paths) {
+    const CopiedPaths copied =
+        copy_paths(from_.cache, into_.cache, paths, {.compare_present = true, .access = everyone_});
+    result_.paths += copied.copied;
+    result_.bytes += copied.bytes;
+    into_.cache.closure(paths, everyone_);
+  }
+
+  // Who signed a build's paths is for each catalog's own keys to say.
+  void check_builds() {
+    each_name(package_names(), [&](const std::string& name) {
+      for (MirroredPackage& package : mirrored_.packages) {
+        if (package.file.name != name) continue;
+        for (catalog::PackageBuild& build : package.builds) {
+          build.signer.clear();
+          check_claims(build, into_.cache, into_.keys, everyone_);
+        }
+      }
+    });
+  }
+
+  void copy_attestations() {
+    nix::StorePathSet outputs;
+    for (const MirroredPackage& package : mirrored_.packages)
+      for (const catalog::PackageBuild& build : package.builds)
+        for (const auto& [output, path] : build.outputs) outputs.insert(path);
+    for (const nix::StorePath& path : from_.client.attested(outputs))
       for (const std::string& envelope : from_.client.attestations(path)) attest(path, envelope);
   }
 
@@ -286,7 +411,7 @@ class OwnerMirror {
     try {
       const auto upload = Attestations::begin(path.digest());
       upload->write(envelope);
-      into_.attestations.put(path.digest(), *upload, open_access);
+      into_.attestations.put(path.digest(), *upload, everyone_);
       ++result_.attestations;
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::unavailable) throw;
@@ -298,13 +423,15 @@ class OwnerMirror {
   const MirrorWish& wish_;
   const MirrorSource& from_;
   const MirrorInto& into_;
+  EveryonesCache everyone_;
   NameFiles name_files_;
   TrustRecords trust_records_;
   trust::Verifier verifier_;
   trust::MerkleTree tree_;
   trust::Evidence evidence_;  // of every name, but for its proof and its file
   MirroredOwner mirrored_;
-  nix::StorePathSet paths_, own_paths_;  // to copy; outputs of packages
+  PathsByName paths_;    // to copy
+  PathsByName present_;  // of what was mirrored before
   MirrorResult result_;
 };
 

@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "catalog/client.h"
 #include "server/api/attestations.h"
 #include "server/database/database.h"
@@ -51,9 +53,14 @@ struct MirrorResult {
   uint64_t removed_generations = 0;   // that retention has removed there before they were mirrored
   uint64_t paths = 0, bytes = 0;
   uint64_t attestations = 0, attestations_refused = 0;
+  std::vector<std::pair<std::string, Error>> left_out;  // names that stay as they were here, and why
   trust::Time expires;  // of the timestamp: until then nodes take what the mirror says
 };
 
+// Files that not everyone may read here are as if they were not here: they become public only if the other
+// catalog delivers the very same. A name whose store paths are refused, or that is another owner's here, is
+// left out, and the others come; unless nothing of the owner would be here then.
+//
 // Everything is verified as a node verifies it, also against what was seen before, and copied; then all of it
 // becomes visible in one transaction. What was mirrored before and is no longer asked for stays and is kept
 // up to date, since one timestamp is over all of it; what is not public there any more goes. A generation
