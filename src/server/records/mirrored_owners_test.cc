@@ -92,7 +92,8 @@ TEST_F(MirroredOwnersTest, no_version_is_published_yanked_or_removed_signed_or_n
   refused([&] { records_.yank("web", "1.1", "it is bad", listing({owned("1.0"), owned("1.1")})); });
   refused([&] { records_.yank("web", "1.1", "it is bad"); });
   refused([&] {
-    records_.remove("web", {catalog::record_of(owned("1.0")).target_path()}, listing({owned("1.1")}));
+    records_.remove("web", {catalog::record_of(owned("1.0")).target_path()}, listing({owned("1.1")}),
+                    retention_.plan({}).publications);
   });
   refused([&] { database_->write([&](Session& session) { Records::disown(session, "web"); }); });
 }
