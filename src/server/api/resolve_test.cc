@@ -45,8 +45,8 @@ TEST_F(RecordsTest, a_yanked_version_is_resolved_for_who_names_it_and_the_reason
   EXPECT_FALSE(none["page"]["complete"]);
   EXPECT_EQ(none["messages"][0]["type"], "version_yanked");
   EXPECT_EQ(none["messages"][0]["message"], "every version was yanked: 1.1 (it leaks), 1.0 (it leaks, too)");
-  EXPECT_THAT(resolve_one("web", "1.0.0 || 1.1.0")["messages"][0]["message"].get<std::string>(),
-              testing::Not(HasSubstr("''")));
+  EXPECT_EQ(resolve_one("web", ">=1")["messages"][0]["message"],
+            "every version that satisfies '>=1' was yanked: 1.1 (it leaks), 1.0 (it leaks, too)");
   records_.yank("web", "1.1", std::nullopt);
   EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.1");
   EXPECT_EQ(records_.search("web")[0].version, "1.1");
