@@ -105,8 +105,8 @@ step "no catalog where one should be"
 refused "Stop what listens there" flox-catalog --listen "${url#http://}" --data "$dir/second" --token-file "$dir/token"
 refused "Write it as https://" publisher env FLOX_CATALOG_URL=nonsense "${publish[@]}"
 refused "Write it as https://" publisher env FLOX_CATALOG_URL=nonsense flox push
-refused "Name a directory that 'flox-catalog export' has written" flox-catalog import "$dir/nothing" --data "$dir/second"
-refused "Name a directory that 'flox-catalog export' has written" flox-catalog import "$dir/home" --data "$dir/second"
+refused "Name a directory that 'flox-catalog export' has written" flox-catalog import --unverified "$dir/nothing" --data "$dir/second"
+refused "Name a directory that 'flox-catalog export' has written" flox-catalog import --unverified "$dir/home" --data "$dir/second"
 stop_catalog
 refused "Check that flox-catalog runs there" publisher "${publish[@]}"
 refused "Check that flox-catalog runs there, and check the URL on the command line" \

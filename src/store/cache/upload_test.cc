@@ -41,7 +41,7 @@ TEST_F(RealiseTest, uploads_go_to_an_http_cache_with_the_token_and_narinfos_afte
   std::mutex mutex;
   std::vector<std::string> stored;
   HttpServer server({.upload_dir = temp_.path()}, [&](const ServerRequest& request) -> ServerResponse {
-    if (request.method == "GET") return {.status = 404};
+    if (request.method != "PUT") return {.status = 404};
     if (request.headers.at("authorization") != "Bearer secret")
       return {.status = 401, .body = "who are you?"};
     const std::lock_guard lock(mutex);
