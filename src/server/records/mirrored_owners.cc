@@ -1,6 +1,7 @@
 #include "server/records/mirrored_owners.h"
 
 #include "base/error.h"
+#include "server/records/build_rows.h"
 #include "server/records/clock.h"
 #include "server/records/package_index.h"
 #include "server/records/schema.h"
@@ -24,9 +25,8 @@ void require_mirrorable(Session& session, const MirroredOwner& mirrored) {
 
 void write_metadata(Session& session, const MirroredOwner& mirrored) {
   const std::string_view insert =
-      "insert into metadata (owner, role, version, document) values ($1, $2, $3, $4) on conflict (owner, "
-      "role, "
-      "version) do update set document = excluded.document";
+      "insert into metadata (owner, role, version, document) values ($1, $2, $3, $4) on conflict "
+      "(owner, role, version) do update set document = excluded.document";
   for (const auto& [version, document] : mirrored.roots)
     session.run(insert, {mirrored.owner, "root", version, document});
   for (const auto& [role, file] :
@@ -51,17 +51,9 @@ void hold(Session& session, std::string_view kind, const std::string& name, cons
 
 void write_package(Session& session, const MirroredPackage& package, const std::string& name) {
   hold(session, "package", name, package.file.owner);
-  const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {name});
+  if (!has_builds(session, name)) note_new_name(session);
   session.run("delete from builds where name = $1", {name});
-  for (const catalog::PackageBuild& build : package.builds) {
-    const std::string record = build.to_json().dump();
-    session.run(
-        "insert into builds (name, version, system, variant, record, owner, is_yanked) values ($1, $2, $3, "
-        "$4, $5, $6, $7)",
-        {build.name, build.version, build.system, build.variant, record, build.owner,
-         int64_t{build.yanked ? 1 : 0}});
-  }
-  if (is_new) note_new_name(session);
+  for (const catalog::PackageBuild& build : package.builds) insert_build(session, build);
   index_package(session, name);
   write_name_file(session, package.file, OlderNameFiles::drop);
 }

@@ -4,11 +4,11 @@
 #include <tuple>
 
 #include "nix/store_path.h"
+#include "server/records/build_rows.h"
 
 namespace flox::server {
 namespace {
 
-constexpr int64_t builds_at_once = 1000;
 constexpr int64_t generations_at_once = 50;  // a lock may have a megabyte
 
 }  // namespace
@@ -31,19 +31,11 @@ std::set<std::string> paths_needed_by(std::initializer_list<std::string_view> te
 }
 
 void for_each_needed_path(Database& database, const std::function<void(std::string_view digest)>& take) {
-  std::string name, version, system, variant;
-  for (;;) {
-    const auto builds = database.rows<std::string, std::string, std::string, std::string, std::string>(
-        "select name, version, system, variant, record from builds where (name, version, system, variant) > "
-        "($1, $2, $3, $4) order by name, version, system, variant limit $5",
-        {name, version, system, variant, builds_at_once});
-    for (const auto& build : builds)
-      for (const auto& digest : paths_needed_by({std::get<4>(build)})) take(digest);
-    if (builds.size() < static_cast<size_t>(builds_at_once)) break;
-    std::tie(name, version, system, variant, std::ignore) = builds.back();
-  }
-  std::string owner;
-  name.clear();
+  for_each_page_of_builds(database, [&](const std::vector<BuildRow>& rows) {
+    for (const BuildRow& row : rows)
+      for (const auto& digest : paths_needed_by({row.record})) take(digest);
+  });
+  std::string owner, name;
   int64_t number = 0;
   for (;;) {
     const auto generations = database.rows<std::string, std::string, int64_t, std::string, std::string>(

@@ -1,19 +1,19 @@
 #include "server/records/records.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
-#include <tuple>
 
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "catalog/choice.h"
+#include "server/records/build_rows.h"
 #include "server/records/in_list.h"
 #include "server/records/mirrored_owners.h"
 #include "server/records/package_index.h"
 #include "server/records/removal_marks.h"
 #include "server/records/schema.h"
+#include "server/records/stored_values.h"
 #include "trust/verifier.h"
 
 namespace flox::server {
@@ -32,8 +32,6 @@ std::optional<PackageBuild> find_in(Session& session, const PackageBuild& like) 
   return found ? std::optional(build_of(std::get<0>(*found))) : std::nullopt;
 }
 
-int64_t flag(const std::optional<std::string>& text) { return text ? 1 : 0; }
-
 bool is_signed(const PackageBuild& build) { return !build.owner.empty(); }
 
 std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
@@ -41,14 +39,6 @@ std::vector<PackageBuild> all_builds(Session& session, std::string_view name) {
   for (const auto& [record] : session.rows<std::string>("select record from builds where name = $1", {name}))
     builds.push_back(build_of(record));
   return builds;
-}
-
-void replace(Session& session, const PackageBuild& build) {
-  const std::string record = build.to_json().dump();
-  session.run(
-      "update builds set record = $5, owner = $6, is_yanked = $7 where name = $1 and version = $2 and "
-      "system = $3 and variant = $4",
-      {build.name, build.version, build.system, build.variant, record, build.owner, flag(build.yanked)});
 }
 
 // Who signs the package's builds; empty: nobody.
@@ -83,7 +73,7 @@ void set_owner(Session& session, const SignedBuilds& signed_by, const std::strin
     if (build.owner == owner && build.yanked == yanked) continue;
     build.owner = owner;
     build.yanked = yanked;
-    replace(session, build);
+    replace_build(session, build);
   }
   if (missing.empty()) return;
   throw Error(ErrorKind::invalid_input,
@@ -110,7 +100,6 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
                   const InTransaction& with_it, const LookedFor& looked) {
   if (is_signed(build) != signed_by.has_value())
     fail(ErrorKind::invalid_input, "a build has an owner and its name file, or neither");
-  const std::string record = build.to_json().dump();
   return database_.write([&](Session& session) {
     check_owner(session, build.name, build.owner);
     const auto recorded = find_in(session, build);
@@ -120,12 +109,8 @@ bool Records::add(const PackageBuild& build, const std::optional<SignedBuilds>& 
                               build.version, build.system),
                   "Raise the version: a published version never changes.");
     if (!recorded) {
-      const bool is_new = !session.row<int64_t>("select 1 from builds where name = $1 limit 1", {build.name});
-      session.run(
-          "insert into builds (name, version, system, variant, record, owner, is_yanked) values ($1, $2, $3, "
-          "$4, $5, $6, $7)",
-          {build.name, build.version, build.system, build.variant, record, build.owner, flag(build.yanked)});
-      if (is_new) note_new_name(session);
+      if (!has_builds(session, build.name)) note_new_name(session);
+      insert_build(session, build);
     }
     if (signed_by) {
       set_owner(session, *signed_by, build.name);
@@ -156,7 +141,7 @@ void Records::yank(const std::string& name, const std::string& version,
       for (PackageBuild& build : builds) {
         if (build.yanked == reason) continue;
         build.yanked = reason;
-        replace(session, build);
+        replace_build(session, build);
       }
     }
     index_package(session, name);
@@ -176,8 +161,7 @@ void Records::remove(const std::string& name, const std::set<std::string>& build
     add_name_file(session, signed_by.file, OlderNameFiles::drop);
     for (const PackageBuild& build : all_builds(session, name))
       if (!is_signed(build) && builds.contains(catalog::record_of(build).target_path()))
-        session.run("delete from builds where name = $1 and version = $2 and system = $3 and variant = $4",
-                    {build.name, build.version, build.system, build.variant});
+        remove_unsigned_build(session, build);
     index_package(session, name);
     RemovalMarks::count_publication(session);
   });
@@ -188,7 +172,7 @@ void Records::disown(Session& session, std::string_view name) {
   for (PackageBuild& build : all_builds(session, name)) {
     if (build.owner.empty()) continue;
     build.owner.clear();
-    replace(session, build);
+    replace_build(session, build);
   }
   index_package(session, name);
   RemovalMarks::count_publication(session);
@@ -239,7 +223,7 @@ FoundPackages Records::search(std::string_view term, const Filter& filter,
           const std::string_view name = row.text(0);
           if (!hidden.empty() && hidden.contains(std::string(name))) return;
           ++found.total;
-          if (name <= part.after && !part.after.empty()) return;
+          if (name <= part.after) return;
           if (before++ < part.skip) return;
           if (wanted == part.most) {
             found.has_more = true;
@@ -286,8 +270,9 @@ std::map<std::string, std::set<std::string>> Records::systems(const std::vector<
 }
 
 std::shared_ptr<const std::vector<std::string>> Records::names() const {
-  const auto revision = database_.row<std::string>("select value from settings where name = 'names'");
-  const std::string now = revision ? std::get<0>(*revision) : "";
+  const std::string now =
+      database_.transact(Access::statement, [](Session& session) { return stored_value(session, "names"); })
+          .value_or("");
   {
     const std::scoped_lock lock(mutex_);
     if (names_ && names_revision_ == now) return names_;
@@ -303,26 +288,18 @@ std::shared_ptr<const std::vector<std::string>> Records::names() const {
 
 void Records::set_signers(const std::string& keys,
                           const std::function<std::string(const PackageBuild&)>& signer_of) {
-  constexpr int64_t page = 500;
-  const auto known = database_.row<std::string>("select value from settings where name = 'keys'");
-  if (known && std::get<0>(*known) == keys) return;
+  const auto known =
+      database_.transact(Access::statement, [](Session& session) { return stored_value(session, "keys"); });
+  if (known == keys) return;
   size_t changed = 0;
-  std::string last_name, last_version, last_system, last_variant;
-  for (;;) {
-    const auto records = database_.rows<std::string, std::string, std::string, std::string, std::string>(
-        "select name, version, system, variant, record from builds where (name, version, system, variant) > "
-        "($1, $2, $3, $4) "
-        "order by name, version, system, variant limit $5",
-        {last_name, last_version, last_system, last_variant, page});
-    std::vector<std::pair<PackageBuild, std::string>> others;  // with the record as it was
-    for (const auto& row : records) {
-      std::string record;
-      std::tie(last_name, last_version, last_system, last_variant, record) = row;
-      PackageBuild build = build_of(record);
+  for_each_page_of_builds(database_, [&](const std::vector<BuildRow>& rows) {
+    std::vector<std::pair<PackageBuild, const std::string*>> others;  // with the record as it was
+    for (const BuildRow& row : rows) {
+      PackageBuild build = build_of(row.record);
       std::string signer = signer_of(build);
       if (signer == build.signer) continue;
       build.signer = std::move(signer);
-      others.emplace_back(std::move(build), std::move(record));
+      others.emplace_back(std::move(build), &row.record);
     }
     if (!others.empty())
       database_.write([&](Session& session) {
@@ -330,17 +307,11 @@ void Records::set_signers(const std::string& keys,
           session.run(
               "update builds set record = $5 where name = $1 and version = $2 and system = $3 and "
               "variant = $4 and record = $6",
-              {build.name, build.version, build.system, build.variant, build.to_json().dump(), record});
+              {build.name, build.version, build.system, build.variant, build.to_json().dump(), *record});
       });
     changed += others.size();
-    if (records.size() < page) break;
-  }
-  database_.write([&](Session& session) {
-    session.run(
-        "insert into settings (name, value) values ('keys', $1) on conflict (name) do update set "
-        "value = excluded.value",
-        {keys});
   });
+  database_.write([&](Session& session) { store_value(session, "keys", keys); });
   if (changed > 0) log::info("the trusted keys have changed: {} builds have another signer", changed);
 }
 

@@ -1,9 +1,12 @@
 #include "server/records/removal_marks.h"
 
 #include <algorithm>
+#include <map>
 #include <thread>
 
 #include "nix/cache_layout.h"
+#include "server/records/in_list.h"
+#include "server/records/stored_values.h"
 
 namespace flox::server {
 namespace {
@@ -23,19 +26,6 @@ void forget_path(Session& session, const std::string& digest) {
   session.run("delete from attestations where digest = $1", {digest});
 }
 
-int64_t counter_in(Session& session, std::string_view name) {
-  const auto found =
-      session.row<int64_t>("select cast(value as bigint) from settings where name = $1", {name});
-  return found ? std::get<0>(*found) : 0;
-}
-
-void count_in(Session& session, std::string_view name) {
-  session.run(
-      "insert into settings (name, value) values ($1, '1') on conflict (name) do update set "
-      "value = cast(cast(settings.value as bigint) + 1 as text)",
-      {name});
-}
-
 constexpr std::string_view times_marked = "removal_marks";
 constexpr std::string_view times_published = "publications";
 constexpr std::string_view times_removed = "removals";
@@ -44,26 +34,25 @@ bool has_marks(Session& session) {
   return session.row<int64_t>("select 1 from removal_marks limit 1").has_value();
 }
 
-// Since when the path is being removed, 0 if it is only marked; nothing: it is not marked.
-std::optional<int64_t> mark_of(Session& session, std::string_view digest) {
-  const auto found =
-      session.row<int64_t>("select going_since from removal_marks where digest = $1", {digest});
-  return found ? std::optional(std::get<0>(*found)) : std::nullopt;
+// Those of the paths that are marked: since when each is being removed, 0 if it is only marked.
+std::map<std::string, int64_t> marks_of(Session& session, const std::vector<std::string>& digests) {
+  std::map<std::string, int64_t> marks;
+  each_in(session, "select digest, going_since from removal_marks where digest", digests,
+          [&](const Row& row) { marks[row.get<std::string>(0)] = row.number(1); });
+  return marks;
 }
 
 }  // namespace
 
 int64_t RemovalMarks::times() const {
   return database_.transact(Access::statement,
-                            [](Session& session) { return counter_in(session, times_marked); });
+                            [](Session& session) { return counter(session, times_marked); });
 }
 
 void RemovalMarks::require_none(Session& session, int64_t times, const std::vector<std::string>& digests) {
-  if (counter_in(session, times_marked) != times) throw LookAgain();
-  if (has_marks(session))
-    for (const auto& digest : digests)
-      if (mark_of(session, digest)) throw LookAgain();
-  count_in(session, times_published);
+  if (counter(session, times_marked) != times) throw LookAgain();
+  if (has_marks(session) && !marks_of(session, digests).empty()) throw LookAgain();
+  count(session, times_published);
 }
 
 void RemovalMarks::keep(const std::function<Needed()>& needed) {
@@ -72,15 +61,11 @@ void RemovalMarks::keep(const std::function<Needed()>& needed) {
   for (int pauses = 0; pauses < 50; ++pauses) {
     const bool kept = database_.write([&](Session& session) {
       const int64_t alive = seconds_of(std::chrono::system_clock::now()) - longest_network_removal;
-      std::vector<const std::string*> marked;
-      for (const auto& digest : digests) {
-        const auto since = mark_of(session, digest);
-        if (since && *since > alive) return false;
-        if (since) marked.push_back(&digest);
-      }
-      for (const auto* digest : marked) {
-        session.run("delete from removal_marks where digest = $1", {*digest});
-        if (missing.contains(*digest)) forget_path(session, *digest);
+      const auto marked = marks_of(session, digests);
+      if (std::ranges::any_of(marked, [&](const auto& mark) { return mark.second > alive; })) return false;
+      for (const auto& [digest, since] : marked) {
+        session.run("delete from removal_marks where digest = $1", {digest});
+        if (missing.contains(digest)) forget_path(session, digest);
       }
       return true;
     });
@@ -91,18 +76,19 @@ void RemovalMarks::keep(const std::function<Needed()>& needed) {
 }
 
 void RemovalMarks::claim(Session& session, std::string_view digest) {
-  const auto since = mark_of(session, digest);
-  if (!since) return;
-  if (*since > seconds_of(std::chrono::system_clock::now()) - longest_network_removal) throw LookAgain();
+  const auto marks = marks_of(session, {std::string(digest)});
+  if (marks.empty()) return;
+  if (marks.begin()->second > seconds_of(std::chrono::system_clock::now()) - longest_network_removal)
+    throw LookAgain();
   session.run("delete from removal_marks where digest = $1", {digest});
 }
 
 int64_t RemovalMarks::publications() const {
   return database_.transact(Access::statement,
-                            [](Session& session) { return counter_in(session, times_published); });
+                            [](Session& session) { return counter(session, times_published); });
 }
 
-void RemovalMarks::count_publication(Session& session) { count_in(session, times_published); }
+void RemovalMarks::count_publication(Session& session) { count(session, times_published); }
 
 std::vector<std::string> RemovalMarks::marked() const {
   std::vector<std::string> digests;
@@ -111,10 +97,10 @@ std::vector<std::string> RemovalMarks::marked() const {
   return digests;
 }
 
-int64_t RemovalMarks::removals(Session& session) { return counter_in(session, times_removed); }
+int64_t RemovalMarks::removals(Session& session) { return counter(session, times_removed); }
 
 bool RemovalMarks::is_of(Session& session, int64_t publications) {
-  return counter_in(session, times_published) == publications;
+  return counter(session, times_published) == publications;
 }
 
 bool RemovalMarks::mark(const std::vector<std::string>& digests, int64_t publications) {
@@ -131,7 +117,7 @@ bool RemovalMarks::mark(const std::vector<std::string>& digests, int64_t publica
       }
       session.run(sql + " on conflict (digest) do nothing", values);
     }
-    count_in(session, times_marked);
+    count(session, times_marked);
     return true;
   });
 }
@@ -145,7 +131,7 @@ bool RemovalMarks::remove(const std::string& digest, bool is_shared, Time now,
   const auto take = [&](Session& session) {
     if (session.run("delete from removal_marks where digest = $1", {digest}) != 1) return false;
     forget_path(session, digest);
-    count_in(session, times_removed);
+    count(session, times_removed);
     return true;
   };
   if (!is_shared)
@@ -158,7 +144,7 @@ bool RemovalMarks::remove(const std::string& digest, bool is_shared, Time now,
     if (session.run("update removal_marks set going_since = $2 where digest = $1",
                     {digest, seconds_of(now)}) != 1)
       return false;
-    count_in(session, times_removed);
+    count(session, times_removed);
     return true;
   });
   if (!begun) return false;

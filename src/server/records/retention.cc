@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include "base/data/json.h"
 #include "base/rfc3339.h"
 #include "catalog/choice.h"
+#include "server/records/build_rows.h"
 #include "server/records/mirrored_owners.h"
 #include "server/records/needed_paths.h"
 #include "server/records/package_index.h"
@@ -21,7 +21,6 @@ namespace {
 
 using catalog::PackageBuild;
 
-constexpr int64_t builds_read_at_once = 1000;
 constexpr int64_t seconds_of_day = 24 * 60 * 60;
 
 using Digests = std::set<std::string>;
@@ -107,21 +106,12 @@ class Planner {
 
   void look_at_builds(RetentionPlan& plan) {
     std::vector<PackageBuild> package;  // builds of one
-    std::string name, version, system, variant;
-    for (;;) {
-      const auto builds = database_.rows<std::string, std::string, std::string, std::string, std::string>(
-          "select name, version, system, variant, record from builds where (name, version, system, variant) "
-          "> "
-          "($1, $2, $3, $4) order by name, version, system, variant limit $5",
-          {name, version, system, variant, builds_read_at_once});
-      for (const auto& row : builds) {
-        PackageBuild build = PackageBuild::from_json(parse_json(std::get<4>(row), "a record of the catalog"));
-        if (!package.empty() && package.front().name != build.name) look_at_package(plan, package);
-        package.push_back(std::move(build));
+    for_each_page_of_builds(database_, [&](const std::vector<BuildRow>& rows) {
+      for (const BuildRow& row : rows) {
+        if (!package.empty() && package.front().name != row.name) look_at_package(plan, package);
+        package.push_back(PackageBuild::from_json(parse_json(row.record, "a record of the catalog")));
       }
-      if (builds.size() < static_cast<size_t>(builds_read_at_once)) break;
-      std::tie(name, version, system, variant, std::ignore) = builds.back();
-    }
+    });
     if (!package.empty()) look_at_package(plan, package);
   }
 
@@ -214,10 +204,7 @@ bool Retention::apply(const RetentionPlan& plan) {
     }
     std::set<std::string> packages;
     for (const auto& build : plan.builds) {
-      session.run(
-          "delete from builds where name = $1 and version = $2 and system = $3 and variant = $4 and owner = "
-          "''",
-          {build.name, build.version, build.system, build.variant});
+      remove_unsigned_build(session, build);
       packages.insert(build.name);
     }
     for (const std::string& package : packages) index_package(session, package);

@@ -9,6 +9,7 @@
 #include "base/data/json.h"
 #include "base/data/sha256.h"
 #include "server/records/package_index.h"
+#include "server/records/stored_values.h"
 
 namespace flox::server {
 namespace {
@@ -120,10 +121,6 @@ std::string searched_text(std::string_view name, std::string_view description) {
   return lower_case(fmt::format("{}\n{}", name, description));
 }
 
-void note_new_name(Session& session) {
-  session.run(
-      "insert into settings (name, value) values ('names', '1') on conflict (name) do update set "
-      "value = cast(cast(settings.value as bigint) + 1 as text)");
-}
+void note_new_name(Session& session) { count(session, "names"); }
 
 }  // namespace flox::server

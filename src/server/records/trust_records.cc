@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "server/records/mirrored_owners.h"
+#include "server/records/stored_values.h"
 
 namespace flox::server {
 namespace {
@@ -111,12 +112,9 @@ void TrustRecords::put_targets(std::string_view owner, int64_t version, std::str
 
 std::string TrustRecords::exchange_online_key(std::string_view public_key) {
   return database_.write([&](Session& session) {
-    const auto known = session.row<std::string>("select value from settings where name = 'online_key'");
-    session.run(
-        "insert into settings (name, value) values ('online_key', $1) on conflict (name) do update set "
-        "value = excluded.value",
-        {public_key});
-    return known ? std::get<0>(*known) : std::string();
+    auto known = stored_value(session, "online_key");
+    store_value(session, "online_key", public_key);
+    return known.value_or("");
   });
 }
 
