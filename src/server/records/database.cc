@@ -59,15 +59,19 @@ void merge_environments(Database& database, const std::filesystem::path& file) {
 }
 
 // For its owner only, also if an older release has made it: it says what is private, and SQLite makes the
-// files beside it of the same mode. Another user's stays as it is: opening it tells what is wrong.
-void make_private(const std::filesystem::path& file) {
-  const Fd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  struct stat status {};
-  if (!fd || ::fstat(fd.get(), &status) != 0 || (status.st_mode & 077) == 0) return;
-  for (const char* part : {"", "-wal", "-shm"})
-    if (::chmod((file.string() + part).c_str(), 0600) != 0 && errno != ENOENT)
-      log::warning("{}{} can be read by other users: {}", file.string(), part,
-                   std::generic_category().message(errno));
+// files beside it of the same mode. One that is there is not opened: closing it would let go of SQLite's
+// locks.
+void make_private(const fs::path& file) {
+  if (const Fd made(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)); made)
+    return;
+  for (const char* part : {"", "-wal", "-shm"}) {
+    const std::string name = file.string() + part;
+    struct stat status {};
+    if (::lstat(name.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 077) == 0)
+      continue;
+    if (::fchmodat(AT_FDCWD, name.c_str(), 0600, AT_SYMLINK_NOFOLLOW) != 0)
+      log::warning("{} can be read by other users: {}", name, std::generic_category().message(errno));
+  }
 }
 
 }  // namespace
