@@ -8,6 +8,7 @@
 #include "server/api/answers.h"
 #include "server/api/conditional.h"
 #include "server/api/resources.h"
+#include "server/files/looking_again.h"
 #include "server/records/clock.h"
 
 namespace flox::server {
@@ -139,14 +140,13 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   const auto signed_by =
       check_generation(context, {owner, name}, generation, optional_string(body, "name_file", "the body"));
   const Reservation reservation(context.cache, call.request().body.size());
-  const Holding holding = context.accounts.visibility.environment_for(
-      owner, name, context.environments.find(owner, name, std::nullopt).has_value());
+  const Holding holding =
+      context.accounts.visibility.environment_for(owner, name, context.environments.count(owner, name) > 0);
   // What is here, and may be read, comes along; the rest is from other caches.
   const nix::StorePathSet paths = paths_of(generation.lock);
   const std::set<std::string> needed = paths_needed_by({generation.manifest, generation.lock.to_string()});
   const auto push = [&] {
     const int64_t marked = context.cache.marks().times();
-    const auto digests = context.cache.needed_by(needed);
     const auto closure = files_here(context, call.caller(), paths);
     const Generation pushed = context.environments.push(
         owner, name, generation, signed_by, upon,
@@ -154,11 +154,11 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
         },
-        {.times = marked, .digests = digests});
+        {.times = marked, .digests = context.cache.digests_of(closure, needed)});
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };
-  ServerResponse response = looking_again(context, push, [&] { return needed; });
+  ServerResponse response = looking_again(context.cache, push, [&] { return needed; });
   reservation.keep();
   if (signed_by) context.trust.published(owner);
   return response;

@@ -13,6 +13,7 @@
 #include "server/api/signers.h"
 #include "server/api/suggest.h"
 #include "server/api/visible_records.h"
+#include "server/files/looking_again.h"
 #include "server/records/clock.h"
 
 namespace flox::server {
@@ -149,11 +150,11 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
                                                 : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
   Visibility& visibility = context.accounts.visibility;
   const Holding holding =
-      visibility.package_for(call.caller(), name, build.owner, !context.records.builds(name).empty());
+      visibility.package_for(call.caller(), name, build.owner, !context.records.recorded(name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
   const int64_t marked = context.cache.marks().times();
-  const auto digests = context.cache.needed_by(paths_needed_by({build.to_json().dump()}));
   const auto closure = check_claims(build, context.cache, context.keys, access);
+  const auto digests = context.cache.digests_of(closure, paths_needed_by({build.to_json().dump()}));
   const auto signed_by =
       check_build(context, build, holding, optional_string(record, "name_file", "the record"));
   const Reservation reservation(context.cache, call.request().body.size());
@@ -178,7 +179,7 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
 
 ServerResponse add_build(ApiContext& context, const Call& call) {
   return looking_again(
-      context, [&] { return add_build_once(context, call); },
+      context.cache, [&] { return add_build_once(context, call); },
       [&] { return paths_needed_by({PackageBuild::from_json(call.json()).to_json().dump()}); });
 }
 
@@ -194,7 +195,7 @@ ServerResponse yank_version(ApiContext& context, const Call& call) {
     fail(ErrorKind::invalid_input, "'reason' is empty or over {} bytes", longest_reason);
   if (reason && std::ranges::any_of(*reason, [](unsigned char c) { return c < 0x20 || c == 0x7F; }))
     fail(ErrorKind::invalid_input, "'reason' has control characters");
-  if (visible(context, call).builds(name).empty())
+  if (visible(context, call).recorded(name).empty())
     fail(ErrorKind::not_found, "the catalog has no such package");
   const auto holding = context.accounts.holdings.find(Kind::package, name);
   const std::string owner = holding ? holding->owner : "";

@@ -4,7 +4,6 @@
 
 #include "server/api/context.h"
 #include "server/api/router.h"
-#include "server/files/looking_again.h"
 
 namespace flox::server {
 
@@ -12,13 +11,6 @@ namespace flox::server {
 // becomes readable for who may see the thing (Visibility::publish_files).
 std::vector<nix::NarInfo> files_here(ApiContext& context, const Caller& caller,
                                      const nix::StorePathSet& paths);
-
-// Calls `publish`, and again if garbage was collected meanwhile. `needed` gives the digests of the paths that
-// are recorded (records/needed_paths.h).
-template <typename Publish, typename Needed>
-ServerResponse looking_again(ApiContext& context, Publish&& publish, Needed&& needed) {
-  return looking_again(context.cache, std::forward<Publish>(publish), std::forward<Needed>(needed));
-}
 
 // The answer to a request for a file that is in memory, and that everyone may read; nothing for any other.
 // Never blocks.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/error.h"
@@ -322,13 +323,27 @@ void CacheFiles::keep(const std::set<std::string>& digests) const {
   marks().keep([&] { return needs_of(digests); });
 }
 
-RemovalMarks::Needed CacheFiles::needs_of(const std::set<std::string>& digests) const {
+std::vector<std::string> CacheFiles::digests_of(const std::vector<nix::NarInfo>& closure,
+                                                const std::set<std::string>& further) const {
+  std::vector<std::string> digests;
+  digests.reserve(closure.size());
+  for (const auto& narinfo : closure) digests.emplace_back(narinfo.info.path.digest());
+  auto others = needs_of(further, {digests.begin(), digests.end()}).digests;
+  std::ranges::move(others, std::back_inserter(digests));
+  return digests;
+}
+
+RemovalMarks::Needed CacheFiles::needs_of(const std::set<std::string>& digests,
+                                          std::set<std::string> known_already) const {
   RemovalMarks::Needed needed;
-  std::set<std::string> seen = digests;
-  std::vector<std::string> open(digests.begin(), digests.end());
+  std::set<std::string> seen = std::move(known_already);
+  std::vector<std::string> open;
+  for (const auto& digest : digests)
+    if (seen.insert(digest).second) open.push_back(digest);
   while (!open.empty()) {
-    std::vector<std::string> now;
-    now.swap(open);
+    const size_t count = std::min(open.size(), narinfos_at_once);
+    std::vector<std::string> now(open.end() - static_cast<ptrdiff_t>(count), open.end());
+    open.erase(open.end() - static_cast<ptrdiff_t>(count), open.end());
     const auto found = known(now);
     for (size_t i = 0; i < now.size(); ++i) {
       if (found[i].version.empty()) needed.missing.insert(now[i]);

@@ -85,10 +85,10 @@ class CacheFiles {
   // Takes the marks off what the paths need, as far as it is here (RemovalMarks::keep).
   void keep(const nix::StorePathSet& paths) const;
   void keep(const std::set<std::string>& digests) const;
-  // These, and all that they need, as far as it is here.
-  std::vector<std::string> needed_by(const std::set<std::string>& digests) const {
-    return needs_of(digests).digests;
-  }
+  // The digests of a closure that was read, and of further paths with all that they need, as far as it is
+  // here: what is in the closure is not read again.
+  std::vector<std::string> digests_of(const std::vector<nix::NarInfo>& closure,
+                                      const std::set<std::string>& further) const;
   std::chrono::hours orphan_age() const noexcept { return limits_.orphan_age; }
   // Counts what other catalogs have added to the store. Throws Error(unavailable).
   void count_again();
@@ -107,7 +107,9 @@ class CacheFiles {
     uint64_t size = 0;
     std::optional<nix::NarInfo> narinfo;
   };
-  RemovalMarks::Needed needs_of(const std::set<std::string>& digests) const;
+  // Of these paths but for what is known already, which with all that it needs is not looked at.
+  RemovalMarks::Needed needs_of(const std::set<std::string>& digests,
+                                std::set<std::string> known_already = {}) const;
   // Says in the log that there is no space.
   void tell_full(std::string_view why, uint64_t bytes);
   // Also out of what is kept in memory.

@@ -253,7 +253,7 @@ TEST_F(CollectorTest, what_a_record_only_mentions_is_looked_for_with_all_that_it
   upload('0', "library");
   upload('1', "program", {path('0')});
   const auto mentioned = paths_needed_by({"runs " + path('1').to_string() + "/bin/web", "{}"});
-  EXPECT_THAT(cache_.needed_by(mentioned),
+  EXPECT_THAT(cache_.digests_of({}, mentioned),
               UnorderedElementsAre(std::string(path('1').digest()), std::string(path('0').digest())));
 }
 

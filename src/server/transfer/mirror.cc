@@ -340,7 +340,8 @@ class OwnerMirror {
       throw result_.left_out.front().second;
     const auto closure = into_.cache.closure(all_of(paths_), everyone_);
     copy_attestations();
-    write_mirrored(into_.database, mirrored_, {.times = marked, .digests = digests_of(closure)});
+    write_mirrored(into_.database, mirrored_,
+                   {.times = marked, .digests = into_.cache.digests_of(closure, {})});
   }
 
   // What was mirrored before is looked for, too: what has gone here comes again.
