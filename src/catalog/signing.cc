@@ -45,10 +45,7 @@ auto until_no_conflict(Attempt&& attempt) {
 }
 
 // The version in the path of a target, VERSION/SYSTEM/VARIANT.
-std::string_view version_in(std::string_view path) {
-  const size_t variant = path.rfind('/');
-  return path.substr(0, variant == std::string_view::npos || variant == 0 ? 0 : path.rfind('/', variant - 1));
-}
+std::string_view version_in(std::string_view path) { return path.substr(0, path.find('/')); }
 
 void keep_newest(trust::NameFile& file, size_t count, const std::string& published) {
   std::vector<std::string> versions;
@@ -208,7 +205,7 @@ std::optional<MetadataSigner::NameFile> MetadataSigner::sign_yank(const std::str
   trust::NameFile file;
   if (!now.evidence.name_file.empty()) file = next_name_file(now, package);
   for (auto& [path, target] : file.targets) {
-    if (!path.starts_with(version + "/")) continue;
+    if (version_in(path) != version) continue;
     is_there = true;
     changes = changes || target.yanked != reason;
     target.yanked = reason;
