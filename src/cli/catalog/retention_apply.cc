@@ -9,9 +9,9 @@
 #include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/signing.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
 #include "cli/catalog/retention_rule.h"
+#include "cli/catalog_options.h"
 #include "cli/publishing.h"
 #include "node/floxd/config.h"
 
