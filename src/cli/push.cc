@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/catalog_access.h"
 #include "cli/catalog_options.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
@@ -44,7 +45,9 @@ void push(const PushOptions& options) {
   const std::string url = url_of(options.catalog);
   const Secret token = token_of(options.catalog.token_file, url, config);
   const bool is_named = !options.catalog.url.empty() || !options.catalog.token_file.empty();
-  auto resolver = is_named ? make_resolver_of(url, token) : make_resolver();
+  // A catalog that was named on the command line is asked from here, also in a pod.
+  const std::unique_ptr<env::Resolver> resolver =
+      is_named ? verified_catalog_at(url, token) : make_resolver();
   const env::Lockfile lock = environment.lock(*resolver, {.doing = "flox push"});
   catalog::Client client(url, token);
   const bool elsewhere = !options.prepare.empty() || !options.signed_files.empty();
