@@ -1,8 +1,6 @@
 #include "catalog/client.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
@@ -180,11 +178,16 @@ struct Client::State {
           .with_advice(fmt::format("Check that flox-catalog runs there, and check {}.", setting));
     }
   }
-  // Sends, and gives the answer's JSON to `read`.
-  template <typename Read>
-  auto ask(HttpRequest request, std::string_view what, Read&& read) {
+  // Sends, and throws the catalog's words for a failure.
+  HttpResponse send_well(HttpRequest request, std::string_view what) {
     HttpResponse response = send(std::move(request));
     if (!response.ok()) fail_with(response, what);
+    return response;
+  }
+  // The same, and gives the answer's JSON to `read`.
+  template <typename Read>
+  auto ask(HttpRequest request, std::string_view what, Read&& read) {
+    const HttpResponse response = send_well(std::move(request), what);
     try {
       return read(parse_json(response.body, answer_name));
     } catch (const std::exception& exception) {
@@ -322,9 +325,7 @@ bool Client::publish(const PackageBuild& build, const std::string& name_file) {
   if (!name_file.empty()) body["name_file"] = name_file;
   HttpRequest request = post("/api/v1/catalog/packages/" + url_encode(build.name) + "/builds", body);
   request.bearer = state_->token;
-  HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) state_->fail_with(response, "recording it in the catalog");
-  return response.status == 201;
+  return state_->send_well(std::move(request), "recording it in the catalog").status == 201;
 }
 
 void Client::yank(const std::string& package, const std::string& version,
@@ -335,8 +336,7 @@ void Client::yank(const std::string& package, const std::string& version,
       fmt::format("/api/v1/catalog/packages/{}/versions/{}/yank", url_encode(package), url_encode(version)),
       body);
   request.bearer = state_->token;
-  HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) state_->fail_with(response, fmt::format("{} {}", package, version));
+  state_->send_well(std::move(request), fmt::format("{} {}", package, version));
 }
 
 nix::PublicKey Client::online_key() {
@@ -389,8 +389,7 @@ void Client::put_trust_file(std::string_view owner, const char* file, const std:
                       .body = text,
                       .max_body = max_answer};
   request.bearer = state_->token;
-  const HttpResponse response = state_->send(std::move(request));
-  if (!response.ok()) state_->fail_with(response, fmt::format("publishing {} of {}", file, owner));
+  state_->send_well(std::move(request), fmt::format("publishing {} of {}", file, owner));
 }
 
 void Client::put_root(std::string_view owner, const std::string& text) {

@@ -36,15 +36,15 @@ struct Pushed {
 };
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
-// is not a catalog, with FLOX_CATALOG_URL as advice. A catalog that is too busy is waited for, half a minute
-// at most; what is known and has not changed is not sent again. Answers are untrusted: at most 16 MiB, 20,000
-// builds, members of the right types; what of them stands in messages is one line of at most 300 characters.
+// is not a catalog, with the setting of its URL as advice. A catalog that is too busy is waited for, half a
+// minute at most; what is known and has not changed is not sent again. Answers are untrusted: at most 16 MiB
+// each, 20,000 elements of a list, members of the right types; what of them stands in messages is one line of
+// at most 300 characters.
 class Client {
  public:
   // `url` as "http://host:port", with or without a login, which netrc may have as well (base/net/netrc.h): it
-  // is read here. `token` may be empty: then only what is public can be read. Throws Error(invalid_input) for
-  // what is no URL.
-  // `setting`: what the URL comes from, for messages.
+  // is read here. `token` may be empty: then only what is public can be read. `setting`: what the URL comes
+  // from, for messages. Throws Error(invalid_input) for what is no URL.
   explicit Client(std::string url, Secret token = {}, std::string setting = "FLOX_CATALOG_URL");
   ~Client();
 
@@ -66,12 +66,12 @@ class Client {
   // is refused, conflict if somebody has pushed meanwhile.
   int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
                const std::string& name_file = {});
+  enum class Patience { usual, long_work };  // a minute; for as long as the catalog works on it
   // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
   // document; `what` is what errors begin with.
-  enum class Patience { usual, long_work };  // a minute; for as long as the catalog works on it
   nlohmann::json ask(const std::string& method, const std::string& path, const nlohmann::json& body,
                      std::string_view what, Patience patience = Patience::usual);
-  // The elements of such a list, of all its pages: at most 20,000.
+  // The elements of such a resource's list, of all its pages.
   nlohmann::json ask_all(const std::string& path, std::string_view what);
   // The same as ask() with a form (application/x-www-form-urlencoded), without the token.
   nlohmann::json ask_with_form(const std::string& path, const Form& form, std::string_view what);

@@ -12,6 +12,19 @@ std::string what(const PackageBuild& build) {
   return fmt::format("publishing {} {}", build.name, build.version);
 }
 
+Published publish_once(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
+  Published published = upload(store, std::move(build), with);
+  in_context(what(published.build), [&] {
+    if (with.signer == nullptr)
+      published.is_new = with.client.publish(published.build);
+    else if (with.signed_copies.empty())
+      published.is_new = publish_signed(*with.signer, with.client, published.build, with.listing);
+    else
+      published.is_new = publish_joined(*with.signer, with.client, published.build, with.signed_copies);
+  });
+  return published;
+}
+
 }  // namespace
 
 Published upload(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
@@ -40,23 +53,6 @@ Published upload(const store::LocalStore& store, PackageBuild build, const Publi
     return published;
   });
 }
-
-namespace {
-
-Published publish_once(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
-  Published published = upload(store, std::move(build), with);
-  in_context(what(published.build), [&] {
-    if (with.signer == nullptr)
-      published.is_new = with.client.publish(published.build);
-    else if (with.signed_copies.empty())
-      published.is_new = publish_signed(*with.signer, with.client, published.build, with.listing);
-    else
-      published.is_new = publish_joined(*with.signer, with.client, published.build, with.signed_copies);
-  });
-  return published;
-}
-
-}  // namespace
 
 Published publish(const store::LocalStore& store, PackageBuild build, const PublishWith& with) {
   try {

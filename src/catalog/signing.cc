@@ -45,10 +45,7 @@ auto until_no_conflict(Attempt&& attempt) {
 }
 
 // The version in the path of a target, VERSION/SYSTEM/VARIANT.
-std::string_view version_in(std::string_view path) {
-  const size_t variant = path.rfind('/');
-  return path.substr(0, variant == std::string_view::npos || variant == 0 ? 0 : path.rfind('/', variant - 1));
-}
+std::string_view version_in(std::string_view path) { return path.substr(0, path.find('/')); }
 
 void keep_newest(trust::NameFile& file, size_t count, const std::string& published) {
   std::vector<std::string> versions;
@@ -118,18 +115,28 @@ MetadataSigner::Present MetadataSigner::present(const std::string& name) {
   return {.targets = std::move(targets.content), .evidence = std::move(*evidence)};
 }
 
-MetadataSigner::Prepared MetadataSigner::prepare(const trust::Targets& targets,
-                                                 trust::Signed<trust::NameFile> file) const {
-  trust::sign(file, targets, signers_);
+MetadataSigner::Prepared MetadataSigner::with_state(const trust::Targets& targets,
+                                                    trust::Signed<trust::NameFile> file) {
   trust::SigningState state = trust::signing_state(file, targets);
   std::string allowed = trust::who_may_sign(targets, file.content.name);
   return {.file = std::move(file), .state = std::move(state), .allowed = std::move(allowed)};
 }
 
+MetadataSigner::Prepared MetadataSigner::prepare(const trust::Targets& targets,
+                                                 trust::Signed<trust::NameFile> file) const {
+  trust::sign(file, targets, signers_);
+  return with_state(targets, std::move(file));
+}
+
 MetadataSigner::NameFile MetadataSigner::complete(const Prepared& prepared) const {
+  require_complete(prepared);
+  return {prepared.file.content.version, prepared.file.to_string()};
+}
+
+void MetadataSigner::require_complete(const Prepared& prepared) const {
   const trust::NameFile& file = prepared.file.content;
   const trust::SigningState& state = prepared.state;
-  if (state.complete()) return {file.version, prepared.file.to_string()};
+  if (state.complete()) return;
   if (!prepared.file.signatures.empty())
     throw Error(ErrorKind::untrusted,
                 fmt::format("{} of {} has {} of the {} signatures that it needs; it lacks {}", state.what,
@@ -208,7 +215,7 @@ std::optional<MetadataSigner::NameFile> MetadataSigner::sign_yank(const std::str
   trust::NameFile file;
   if (!now.evidence.name_file.empty()) file = next_name_file(now, package);
   for (auto& [path, target] : file.targets) {
-    if (!path.starts_with(version + "/")) continue;
+    if (version_in(path) != version) continue;
     is_there = true;
     changes = changes || target.yanked != reason;
     target.yanked = reason;
@@ -269,8 +276,7 @@ MetadataSigner::NameFile MetadataSigner::sign_generation(const std::string& envi
   return complete(prepare_generation(environment, generation, manifest, lock));
 }
 
-MetadataSigner::NameFile MetadataSigner::join(const std::string& name,
-                                              const std::vector<std::string>& copies) {
+MetadataSigner::Joined MetadataSigner::join(const std::string& name, const std::vector<std::string>& copies) {
   std::vector<trust::Signed<trust::NameFile>> files;
   for (const std::string& copy : copies) {
     files.push_back(trust::Signed<trust::NameFile>::parse(copy, "the signed file"));
@@ -281,15 +287,13 @@ MetadataSigner::NameFile MetadataSigner::join(const std::string& name,
   }
   const Present now = present(name);
   // Nothing is signed here: whoever holds the other key could have put anything into it.
-  Prepared prepared{.file = trust::merged(files, now.targets), .state = {}, .allowed = {}};
-  prepared.state = trust::signing_state(prepared.file, now.targets);
-  prepared.allowed = trust::who_may_sign(now.targets, name);
-  NameFile result = complete(prepared);
-  if (!now.evidence.name_file.empty())
-    result.is_there =
-        trust::Signed<trust::NameFile>::parse(now.evidence.name_file, "the name file").message ==
-        prepared.file.message;
-  return result;
+  Prepared prepared = with_state(now.targets, trust::merged(files, now.targets));
+  require_complete(prepared);
+  const bool is_there =
+      !now.evidence.name_file.empty() &&
+      trust::Signed<trust::NameFile>::parse(now.evidence.name_file, "the name file").message ==
+          prepared.file.message;
+  return {.file = std::move(prepared.file), .is_there = is_there};
 }
 
 MetadataSigner::Review MetadataSigner::review(const trust::NameFile& file) {
@@ -366,31 +370,27 @@ bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& 
 int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
                     const std::string& manifest, const env::Lockfile& lock,
                     const std::vector<std::string>& copies) {
-  const auto file = signer.join(trust::environment_name(name.name), copies);
-  const auto content = trust::Signed<trust::NameFile>::parse(file.text, "the signed file").content;
-  const auto record = record_of(name, static_cast<int64_t>(file.version), manifest, lock);
-  if (content.targets != record.to_targets())
+  const auto [file, is_there] = signer.join(trust::environment_name(name.name), copies);
+  const auto generation = static_cast<int64_t>(file.content.version);
+  if (file.content.targets != record_of(name, generation, manifest, lock).to_targets())
     throw Error(ErrorKind::invalid_input,
                 fmt::format("the signed file is of another manifest or lock of {} than is here", name.name),
                 "Push what was prepared, or prepare it anew: 'flox push --prepare FILE'.");
   // Once more, because the answer was lost.
-  if (file.is_there) return static_cast<int64_t>(file.version);
-  return client.push(name, manifest, lock, file.text);
+  return is_there ? generation : client.push(name, manifest, lock, file.to_string());
 }
 
 bool publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const std::vector<std::string>& copies) {
-  const std::string name = trust::package_name(build.name);
-  const auto file = signer.join(name, copies);
-  const auto content = trust::Signed<trust::NameFile>::parse(file.text, "the signed file").content;
+  const auto [file, is_there] = signer.join(trust::package_name(build.name), copies);
   const trust::PackageRecord record = record_of(build);
-  const auto listed = content.targets.find(record.target_path());
-  if (listed == content.targets.end() || listed->second != record.to_target())
+  const auto listed = file.content.targets.find(record.target_path());
+  if (listed == file.content.targets.end() || listed->second != record.to_target())
     throw Error(
         ErrorKind::invalid_input,
         fmt::format("the signed file does not list {} {} as it is here", build.name, record.target_path()),
         "Publish the build that was prepared, or prepare this one: 'flox publish --prepare FILE'.");
-  return !file.is_there && client.publish(build, file.text);
+  return !is_there && client.publish(build, file.to_string());
 }
 
 void remove_signed(MetadataSigner& signer, Client& client, const std::string& package,

@@ -41,7 +41,6 @@ class MetadataSigner {
   struct NameFile {
     uint64_t version = 0;
     std::string text;
-    bool is_there = false;  // the catalog has this very file
   };
   // The next file of a name, and which of the signatures that it needs the signers here could give.
   struct Prepared {
@@ -58,6 +57,8 @@ class MetadataSigner {
                               const env::Lockfile& lock);
   // Those, complete. Throw Error(untrusted), saying whom to ask, if the signers here do not suffice.
   NameFile sign_build(const PackageBuild& build, const Listing& listing = {});
+  NameFile sign_generation(const std::string& environment, int64_t generation, const std::string& manifest,
+                           const env::Lockfile& lock);
   // The name file of the package in which all builds of the version are yanked for that reason, or no longer;
   // nothing if they are so already. Throws Error(not_found) if no build of the version is signed, untrusted
   // as sign_build().
@@ -66,12 +67,14 @@ class MetadataSigner {
   // The same without these builds (trust::PackageRecord::target_path): who asks for them no longer finds
   // them. Nothing if none of them is signed. Throws Error(invalid_input) if they are all that there is.
   std::optional<NameFile> sign_removal(const std::string& package, const std::set<std::string>& builds);
-  NameFile sign_generation(const std::string& environment, int64_t generation, const std::string& manifest,
-                           const env::Lockfile& lock);
+  struct Joined {
+    trust::Signed<trust::NameFile> file;
+    bool is_there = false;  // the catalog has this very file
+  };
   // A prepared file with the signatures of all copies that came back from its signers. Nothing is signed
   // here. Throws Error: invalid_input for copies of different files, or of another name or owner; untrusted
   // if signatures are still lacking.
-  NameFile join(const std::string& name, const std::vector<std::string>& copies);
+  Joined join(const std::string& name, const std::vector<std::string>& copies);
   // Whether that is what the catalog has, signed by keys that count today.
   bool is_signed(const EnvironmentName& name, const Pushed& latest);
 
@@ -93,7 +96,10 @@ class MetadataSigner {
   bool has_run_out(const Present& now, const std::string& package);
   // What is signed of the package, verified, ready to be its next version.
   trust::NameFile next_name_file(const Present& now, const std::string& package);
+  static Prepared with_state(const trust::Targets& targets, trust::Signed<trust::NameFile> file);
+  // With the signatures of the signers here.
   Prepared prepare(const trust::Targets& targets, trust::Signed<trust::NameFile> file) const;
+  void require_complete(const Prepared& prepared) const;
   NameFile complete(const Prepared& prepared) const;
 
   std::string owner_;

@@ -28,7 +28,7 @@ void import_debs(const ImportOptions& options) {
   if (options.publish) publisher.emplace(options.publish_to);  // before the work: a key may be missing
   store::LocalStore store(Config::load().root);
   nlohmann::json json = nlohmann::json::array();
-  for (const auto& package : package::import_deb(store, options.names, {.on_step = steps})) {
+  for (const auto& package : package::import_deb(store, options.names, {.on_step = steps}, options.publish)) {
     const auto& build = package.build;
     if (publisher) publisher->publish(store, build, package.provenance);
     if (options.json) {

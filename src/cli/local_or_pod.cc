@@ -81,10 +81,6 @@ std::unique_ptr<env::Resolver> make_resolver() {
   return verified_catalog(readable_token(Config::load()));
 }
 
-std::unique_ptr<env::Resolver> make_resolver_of(const std::string& catalog_url, const Secret& token) {
-  return verified_catalog_at(catalog_url, token);
-}
-
 std::unique_ptr<env::Realiser> make_realiser() {
   if (in_pod()) return std::make_unique<PodRealiser>(pod_socket());
   return std::make_unique<LocalRealiser>();

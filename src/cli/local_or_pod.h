@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 
-#include "base/data/secret.h"
 #include "env/environment.h"
 #include "nix/store_path.h"
 
@@ -18,8 +17,6 @@ bool in_pod();
 std::string namespace_default();
 
 std::unique_ptr<env::Resolver> make_resolver();
-// For a catalog that was named on the command line: it is asked from here.
-std::unique_ptr<env::Resolver> make_resolver_of(const std::string& catalog_url, const Secret& token);
 std::unique_ptr<env::Realiser> make_realiser();
 
 // The environment's profile for this system, present and linked from .flox/run where that can be written. A

@@ -71,37 +71,51 @@ nix::SecretKey read_signing_key(const std::string& file) {
   }
 }
 
-void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys) {
-  command.add_option("-o,--owner", owner, "owner who signs it (FLOX_OWNER)");
+void add_signing_key(CLI::App& command, std::string& file) {
+  command.add_option("--signing-private-key", file,
+                     "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+}
+
+void add_metadata_keys(CLI::App& command, std::vector<std::string>& metadata_keys) {
   command.add_option("--metadata-key", metadata_keys,
                      "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
                      "(FLOX_METADATA_KEYS; default: the signing key)");
 }
 
+void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys) {
+  command.add_option("-o,--owner", owner, "owner who signs it (FLOX_OWNER)");
+  add_metadata_keys(command, metadata_keys);
+}
+
 OwnerSigning::OwnerSigning(const Config& config, std::string owner, std::vector<std::string> metadata_keys,
                            const std::string& key_file, catalog::Client& client, Key key)
-    : store_(config.trust_directory(), config.trust_state_directory()) {
-  if (owner.empty()) owner = config.owner;
-  if (owner.empty()) return;
-  trust::check_owner(owner);
-  if (config.allow_unsigned && !store_.trusts(owner)) {
-    warn_on_stderr(fmt::format("allow_unsigned: {} is not trusted here, so nothing is signed for it", owner));
+    : owner_(owner.empty() ? config.owner : std::move(owner)),
+      store_(config.trust_directory(), config.trust_state_directory()) {
+  if (owner_.empty()) return;
+  trust::check_owner(owner_);
+  if (config.allow_unsigned && !store_.trusts(owner_)) {
+    warn_on_stderr(
+        fmt::format("allow_unsigned: {} is not trusted here, so nothing is signed for it", owner_));
     return;
   }
   if (metadata_keys.empty()) metadata_keys = config.metadata_keys;
   if (metadata_keys.empty()) metadata_keys = {key_file.empty() ? config.signing_private_key : key_file};
   if (metadata_keys.front().empty() && key == Key::optional) metadata_keys.clear();
   if (!metadata_keys.empty() && metadata_keys.front().empty())
-    throw Error(ErrorKind::invalid_input, fmt::format("signing for {}: no key is configured", owner),
+    throw Error(ErrorKind::invalid_input, fmt::format("signing for {}: no key is configured", owner_),
                 "Pass --metadata-key FILE, or set metadata_keys or signing_private_key in "
                 "/etc/flox/config.toml.");
   for (const std::string& one : metadata_keys)
     signers_.push_back(in_context("the metadata key " + one, [&] { return trust::Signer::open(one); }));
-  signer_.emplace(owner, signers_, store_, client);
+  signer_.emplace(owner_, signers_, store_, client);
 }
 
 catalog::MetadataSigner& OwnerSigning::require() {
   if (signer_) return *signer_;
+  if (!owner_.empty())
+    throw Error(ErrorKind::untrusted,
+                fmt::format("{} is not trusted on this machine, so nothing is signed for it", owner_),
+                fmt::format("Run 'flox trust accept {}'.", owner_));
   throw Error(ErrorKind::invalid_input, "there is no owner here for whom to sign",
               "Pass --owner or set FLOX_OWNER, and trust the owner on this machine: flox trust accept.");
 }
@@ -140,8 +154,7 @@ void write_prepared(const catalog::MetadataSigner::Prepared& prepared, const std
 void add_publish_options(CLI::App& command, PublishTo& to) {
   command.add_option("--catalog", to.catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
   add_token_file(command, to.token_file);
-  command.add_option("--signing-private-key", to.key_file,
-                     "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+  add_signing_key(command, to.key_file);
   add_owner_options(command, to.owner, to.metadata_keys);
   command.add_flag("--start-over", to.listing.start_over,
                    "sign anew without what is signed of the package so far: its key was revoked, or it has "

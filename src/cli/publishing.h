@@ -44,6 +44,10 @@ std::vector<std::string> read_signed_files(const std::vector<std::string>& files
 void write_prepared(const catalog::MetadataSigner::Prepared& prepared, const std::string& owner,
                     const std::string& file, const std::string& command);
 
+// --signing-private-key.
+void add_signing_key(CLI::App& command, std::string& file);
+// --metadata-key.
+void add_metadata_keys(CLI::App& command, std::vector<std::string>& metadata_keys);
 // --owner and --metadata-key.
 void add_owner_options(CLI::App& command, std::string& owner, std::vector<std::string>& metadata_keys);
 
@@ -62,10 +66,12 @@ class OwnerSigning {
   // Null if there is no owner, or if the owner is not trusted here and allow_unsigned is set; then a
   // warning says so. Throws Error(untrusted), with advice, if the owner is not trusted.
   catalog::MetadataSigner* get() noexcept { return signer_ ? &*signer_ : nullptr; }
-  // The same. Throws Error(invalid_input), with advice, instead of null.
+  // The same. Throws Error instead of null, with advice: invalid_input if there is no owner, untrusted if it
+  // is not trusted here.
   catalog::MetadataSigner& require();
 
  private:
+  std::string owner_;  // empty: nobody
   trust::TrustStore store_;
   catalog::MetadataSigner::Signers signers_;
   std::optional<catalog::MetadataSigner> signer_;

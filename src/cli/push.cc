@@ -2,6 +2,8 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/catalog_access.h"
+#include "cli/catalog_options.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
@@ -14,7 +16,7 @@ namespace {
 
 struct PushOptions {
   std::string directory = ".", owner, prepare;
-  std::string catalog_url, token_file;
+  CatalogOptions catalog;
   std::vector<std::string> metadata_keys, signed_files;
 };
 
@@ -40,10 +42,12 @@ void push(const PushOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   const catalog::EnvironmentName name{.owner = owner, .name = environment.name(), .generation = {}};
   catalog::check_environment_name(name.owner, name.name);
-  const std::string url = options.catalog_url.empty() ? config.catalog_url : options.catalog_url;
-  const Secret token = token_of(options.token_file, url, config);
-  const bool is_named = !options.catalog_url.empty() || !options.token_file.empty();
-  auto resolver = is_named ? make_resolver_of(url, token) : make_resolver();
+  const std::string url = url_of(options.catalog);
+  const Secret token = token_of(options.catalog.token_file, url, config);
+  const bool is_named = !options.catalog.url.empty() || !options.catalog.token_file.empty();
+  // A catalog that was named on the command line is asked from here, also in a pod.
+  const std::unique_ptr<env::Resolver> resolver =
+      is_named ? verified_catalog_at(url, token) : make_resolver();
   const env::Lockfile lock = environment.lock(*resolver, {.doing = "flox push"});
   catalog::Client client(url, token);
   const bool elsewhere = !options.prepare.empty() || !options.signed_files.empty();
@@ -69,8 +73,7 @@ void add_push(CLI::App& app) {
   auto options = std::make_shared<PushOptions>();
   auto* command = app.add_subcommand("push", "Publish this environment as a new generation");
   add_directory(*command, options->directory);
-  command->add_option("--catalog", options->catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
-  add_token_file(*command, options->token_file);
+  add_catalog_options(*command, options->catalog);
   add_owner_options(*command, options->owner, options->metadata_keys);
   add_prepare_options(*command, options->prepare, options->signed_files);
   command->footer("Example:\n  flox push --owner acme");

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
@@ -21,10 +22,7 @@ std::string without_packages(std::string text, const std::vector<std::string>& i
                              const env::Environment& environment) {
   const env::Manifest manifest = env::Manifest::parse(text, "manifest.toml");
   for (const auto& id : ids) {
-    if (!manifest.install.contains(id))
-      throw Error(ErrorKind::not_found,
-                  fmt::format("'{}' is not installed in environment '{}'", id, environment.name()),
-                  "Run 'flox list' to see what is installed.");
+    require_installed(id, manifest, environment);
     text = env::without_install(text, id);
   }
   return text;

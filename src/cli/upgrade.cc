@@ -3,10 +3,10 @@
 #include <map>
 #include <memory>
 
-#include "base/error.h"
 #include "base/printable.h"
 #include "base/settings/units.h"
 #include "cli/commands.h"
+#include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "env/environment.h"
@@ -45,11 +45,7 @@ size_t print_differences(const std::optional<env::Lockfile>& before, const env::
 void upgrade(const UpgradeOptions& options) {
   const env::Environment environment = env::Environment::find(options.directory);
   const env::Manifest manifest = environment.manifest();
-  for (const auto& id : options.ids)
-    if (!manifest.install.contains(id))
-      throw Error(ErrorKind::not_found,
-                  fmt::format("'{}' is not installed in environment '{}'", id, environment.name()),
-                  "Run 'flox list' to see what is installed.");
+  for (const auto& id : options.ids) require_installed(id, manifest, environment);
   auto resolver = make_resolver();
   env::ChangeContext context = changing(environment, "flox upgrade");
   context.only_try = options.dry_run;

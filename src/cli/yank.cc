@@ -4,7 +4,7 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "catalog/signing.h"
-#include "cli/catalog_access.h"
+#include "cli/catalog_options.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
 #include "env/manifest.h"
@@ -16,7 +16,9 @@ namespace {
 struct YankOptions {
   std::string package, reason;
   bool undo = false;
-  PublishTo to;
+  CatalogOptions catalog;
+  std::string key_file;
+  std::vector<std::string> metadata_keys;
 };
 
 void yank(const YankOptions& options) {
@@ -29,19 +31,15 @@ void yank(const YankOptions& options) {
   const std::optional<std::string> reason = options.undo ? std::nullopt : std::optional(options.reason);
   const std::string& name = descriptor.pkg_path;
   const std::string& version = *descriptor.version;
-  const Config config = Config::load();
-  const std::string url = options.to.catalog_url.empty() ? config.catalog_url : options.to.catalog_url;
-  catalog::Client client(url, token_of(options.to.token_file, url, config));
+  catalog::Client client = client_of(options.catalog);
   in_context(fmt::format("{} {} {}", options.undo ? "no longer yanking" : "yanking", name, version), [&] {
     const std::string owner = client.show(name).front().owner;
     bool is_new = true;
     if (owner.empty()) {
       client.yank(name, version, reason);
     } else {
-      OwnerSigning signing(config, owner, options.to.metadata_keys, options.to.key_file, client);
-      if (signing.get() == nullptr)
-        fail(ErrorKind::untrusted, "{} is {}'s, who is not trusted here", name, owner);
-      is_new = catalog::yank_signed(*signing.get(), client, name, version, reason);
+      OwnerSigning signing(Config::load(), owner, options.metadata_keys, options.key_file, client);
+      is_new = catalog::yank_signed(signing.require(), client, name, version, reason);
     }
     fmt::print(stderr, "{} {} {} {}{}\n", is_new ? "✔" : "!", name, version,
                options.undo ? "is no longer yanked" : "is yanked: " + options.reason,
@@ -62,13 +60,9 @@ void add_yank(CLI::App& app) {
   command->add_option("PACKAGE", options->package, "NAME@VERSION, all of its builds")->required();
   command->add_option("--reason", options->reason, "why, for everybody who meets the version");
   command->add_flag("--undo", options->undo, "let it be chosen again");
-  command->add_option("--catalog", options->to.catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
-  add_token_file(*command, options->to.token_file);
-  command->add_option("--signing-private-key", options->to.key_file,
-                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
-  command->add_option("--metadata-key", options->to.metadata_keys,
-                      "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
-                      "(FLOX_METADATA_KEYS; default: the signing key)");
+  add_catalog_options(*command, options->catalog);
+  add_signing_key(*command, options->key_file);
+  add_metadata_keys(*command, options->metadata_keys);
   command->footer(
       "Examples:\n  flox yank web@1.2 --reason 'it loses uploads; use 1.2.1'\n  flox yank web@1.2 --undo\n\n"
       "Who has locked the version keeps it, and who asks for NAME@VERSION gets it, with a warning.");

@@ -10,9 +10,8 @@ namespace flox::trust {
 // Error(invalid_input).
 void check_owner(std::string_view owner);
 // What a name looks like to people: names of equal looks are taken for each other. In lower case, with '-'
-// for
-// '_' and '.', and one character for those that look alike in many fonts (0 and o; 1, i and l). Names have
-// ASCII only, so nothing else does.
+// for '_' and '.', and one character for those that look alike in many fonts (0 and o; 1, i and l). Names
+// have ASCII only, so nothing else does.
 std::string look_of(std::string_view name);
 // check_owner() for names of keys and roles; `what` is "the key's name".
 void check_label(std::string_view text, std::string_view what);

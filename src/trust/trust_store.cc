@@ -149,6 +149,12 @@ struct LockedState {
   void write_seen(const Seen& seen) const {
     write_note(*files.kept, seen_note, fmt::format("{} {}", seen.timestamp, seen.targets));
   }
+  // Of what was seen under the root that is in force, all that counts no more under `after`.
+  void forget_before(const Root& after) const {
+    const Root& before = files.root().content;
+    if (const Seen seen = seen_after(files.seen, before, after); seen != files.seen) write_seen(seen);
+    if (forgets_names(before, after)) files.kept->remove(names_directory);
+  }
 };
 
 }  // namespace
@@ -158,7 +164,7 @@ bool forgets_names(const Root& before, const Root& after) {
 }
 
 Seen seen_after(Seen seen, const Root& before, const Root& after) {
-  if (before.timestamp.keyids != after.timestamp.keyids) seen.timestamp = 0;
+  if (forgets_names(before, after)) seen.timestamp = 0;
   if (before.targets.keyids != after.targets.keyids) seen.targets = 0;
   return seen;
 }
@@ -303,9 +309,7 @@ void TrustStore::accept(std::string_view owner, const std::vector<std::string>& 
       }
     // Written before the anchor: both belong to one chain, so that what was seen stays seen.
     state->add_anchor(fingerprint_of(accepted));
-    if (const Seen seen = seen_after(state->files.seen, old, accepted.content); seen != state->files.seen)
-      state->write_seen(seen);
-    if (forgets_names(old, accepted.content)) state->files.kept->remove(names_directory);
+    state->forget_before(accepted.content);
   }
   const Directory directory = all.make_directory(owner);
   if (!packages.empty()) {
@@ -333,11 +337,8 @@ Signed<Root> TrustStore::update_root(std::string_view owner, const std::vector<s
   if (!keep || newest.content.version == before.content.version) return newest;
   LockedState state(trust_directory_, state_directory_, owner);
   newest = follow(state.files.root());  // of two that race the newest stays
-  const Directory& kept = *state.files.kept;
-  const Seen seen = seen_after(state.files.seen, state.files.root().content, newest.content);
-  if (seen != state.files.seen) state.write_seen(seen);
-  if (forgets_names(state.files.root().content, newest.content)) kept.remove(names_directory);
-  kept.write_file(root_file, newest.to_string());
+  state.forget_before(newest.content);
+  state.files.kept->write_file(root_file, newest.to_string());
   return newest;
 }
 

@@ -17,7 +17,6 @@
 #include "base/net/url.h"
 #include "base/os/fd.h"
 #include "base/os/process.h"
-#include "cli/auth/issuer.h"
 
 namespace flox::cli {
 namespace {

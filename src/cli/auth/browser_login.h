@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/data/secret.h"
-#include "cli/auth/device_login.h"
+#include "cli/auth/issuer.h"
 
 namespace flox::cli {
 

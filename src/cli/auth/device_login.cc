@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/net/url.h"
 #include "base/printable.h"
-#include "cli/auth/issuer.h"
 
 namespace flox::cli {
 namespace {
@@ -19,7 +18,6 @@ using nlohmann::json;
 constexpr const char* grant_type = "urn:ietf:params:oauth:grant-type:device_code";
 constexpr int64_t longest_wait = 3600;  // seconds for the user, whatever the issuer says
 constexpr int64_t longest_pause = 60;
-constexpr const char* nobody = "nobody entered the code in time";
 
 int64_t seconds_in(const json& answer, const char* key, int64_t otherwise, int64_t most) {
   const auto found = answer.find(key);
@@ -73,7 +71,7 @@ Secret log_in_by_device(const IssuerLogin& login, const std::function<void(const
       else if (error != "authorization_pending")
         Issuer::fail_with(answer.document);
     }
-    throw Error(ErrorKind::unavailable, nobody, "Run 'flox auth login' again.");
+    Issuer::fail_expired();
   });
 }
 

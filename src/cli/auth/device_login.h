@@ -6,15 +6,9 @@
 #include <string>
 
 #include "base/data/secret.h"
+#include "cli/auth/issuer.h"
 
 namespace flox::cli {
-
-// Of whichever grant.
-struct IssuerLogin {
-  std::string issuer;     // https, or http on the loopback interface
-  std::string client_id;  // which has no secret
-  std::string scope;      // "openid email"
-};
 
 // What the user is asked to do. `complete_url` has the code in it; empty: the issuer gave none.
 struct DeviceCode {

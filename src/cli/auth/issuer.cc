@@ -72,10 +72,13 @@ Issuer::Answer Issuer::ask(const std::string& url, const Form& form) {
 
 void Issuer::fail_with(const std::string& error, const std::string& description) {
   if (error == "access_denied") fail(ErrorKind::untrusted, "the login was refused");
-  if (error == "expired_token")
-    throw Error(ErrorKind::unavailable, "nobody entered the code in time", "Run 'flox auth login' again.");
+  if (error == "expired_token") fail_expired();
   fail(ErrorKind::unavailable, "the issuer answered '{}' {}", printable(error, longest_issuer_text),
        printable(description, longest_issuer_text));
+}
+
+void Issuer::fail_expired() {
+  throw Error(ErrorKind::unavailable, "nobody entered the code in time", "Run 'flox auth login' again.");
 }
 
 void Issuer::fail_with(const json& answer) {

@@ -5,13 +5,20 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "base/data/secret.h"
 #include "base/net/form.h"
 #include "base/net/http_client.h"
 
 namespace flox::cli {
+
+// Of whichever grant.
+struct IssuerLogin {
+  std::string issuer;     // https, or http on the loopback interface
+  std::string client_id;  // which has no secret
+  std::string scope;      // "openid email"
+};
 
 // One thread at a time.
 class Issuer {
@@ -38,6 +45,7 @@ class Issuer {
   // What an error answer says (RFC 6749, section 5.2; RFC 8628, section 3.5). Throws Error.
   [[noreturn]] static void fail_with(const std::string& error, const std::string& description);
   [[noreturn]] static void fail_with(const nlohmann::json& answer);
+  [[noreturn]] static void fail_expired();  // of a code that nobody entered
 
   // The ID token of a good answer (OpenID Connect Core 1.0, section 3.1.3.7): of this issuer, for this
   // client, and with this nonce; empty: any. Its signature is the catalog's to verify: here it has come from

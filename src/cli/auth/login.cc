@@ -7,10 +7,10 @@
 #include "base/net/url.h"
 #include "catalog/credentials.h"
 #include "cli/auth/browser_login.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/auth/commands.h"
 #include "cli/auth/device_login.h"
 #include "cli/catalog_access.h"
+#include "cli/catalog_options.h"
 #include "cli/options.h"
 
 namespace flox::cli {

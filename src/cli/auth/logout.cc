@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/net/url.h"
 #include "catalog/credentials.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/auth/commands.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "cli/auth/catalog_options.h"
 #include "cli/auth/commands.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 namespace {

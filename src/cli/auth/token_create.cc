@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "base/error.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/auth/commands.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 namespace {

@@ -4,12 +4,11 @@
 #include <memory>
 
 #include "base/command_line/program.h"
-#include "base/data/json.h"
 #include "base/error.h"
 #include "base/settings/types.h"
 #include "base/settings/units.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 namespace {
@@ -20,11 +19,6 @@ struct CatalogGcOptions {
   bool dry_run = false;
   bool json = false;
 };
-
-uint64_t count_of(const nlohmann::json& answer, const char* key) {
-  const nlohmann::json& value = member(answer, key, "the catalog's answer");
-  return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
-}
 
 // Read as flox-catalog reads its --orphan-age.
 int64_t hours_of(const std::string& grace) try {
@@ -49,10 +43,10 @@ void collect(const CatalogGcOptions& options) {
     return;
   }
   fmt::print("{}{} and {}, {:.1f} MB\n", options.dry_run ? "would remove " : "removed ",
-             count_text(count_of(answer, "paths"), "store path"), count_text(count_of(answer, "nars"), "NAR"),
-             static_cast<double>(count_of(answer, "bytes")) / 1e6);
-  fmt::print("needed: {}; too young to go: {}\n", count_text(count_of(answer, "kept_paths"), "store path"),
-             count_text(count_of(answer, "kept_young_paths"), "other"));
+             count_text(count_in(answer, "paths"), "store path"), count_text(count_in(answer, "nars"), "NAR"),
+             static_cast<double>(count_in(answer, "bytes")) / 1e6);
+  fmt::print("needed: {}; too young to go: {}\n", count_text(count_in(answer, "kept_paths"), "store path"),
+             count_text(count_in(answer, "kept_young_paths"), "other"));
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 #include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/signing.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
 #include "cli/catalog/retention_rule.h"
+#include "cli/catalog_options.h"
 #include "cli/publishing.h"
 #include "node/floxd/config.h"
 
@@ -53,14 +53,11 @@ void remove_signed(const CatalogRetentionApplyOptions& options, catalog::Client&
                    const Builds& builds) {
   if (builds.empty()) return;
   OwnerSigning signing(Config::load(), options.owner, options.metadata_keys, options.key_file, client);
-  if (signing.get() == nullptr)
-    throw Error(ErrorKind::untrusted,
-                fmt::format("{} is not trusted on this machine, so nothing is signed for it", options.owner),
-                fmt::format("Run 'flox trust accept {}'.", options.owner));
+  catalog::MetadataSigner& signer = signing.require();
   for (const auto& [package, of_it] : builds) {
     std::set<std::string> names;
     for (const auto& [build, why] : of_it) names.insert(build);
-    catalog::remove_signed(*signing.get(), client, package, names);
+    catalog::remove_signed(signer, client, package, names);
     print_builds({{package, of_it}}, "removed");
   }
 }
@@ -99,11 +96,8 @@ void add_catalog_retention_apply(CLI::App& retention) {
   add_catalog_options(*command, options->catalog);
   command->add_option("OWNER", options->owner,
                       "only of this owner; what it has signed is signed anew (default: all owners)");
-  command->add_option("--metadata-key", options->metadata_keys,
-                      "who signs for the owner: a file (mode 600) with a key, or exec:COMMAND; repeatable "
-                      "(FLOX_METADATA_KEYS; default: the signing key)");
-  command->add_option("--signing-private-key", options->key_file,
-                      "file (mode 600) with the key to sign with (FLOX_SIGNING_PRIVATE_KEY)");
+  add_metadata_keys(*command, options->metadata_keys);
+  add_signing_key(*command, options->key_file);
   command->add_flag("-n,--dry-run", options->dry_run, "only print what would go");
   command->add_flag("--json", options->json, "print JSON");
   command->footer(

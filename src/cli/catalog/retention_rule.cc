@@ -11,19 +11,15 @@ namespace {
 constexpr const char* answer_name = "the catalog's answer";
 
 std::string in_words(const nlohmann::json& rule) {
-  const auto count = [&](const char* key) {
-    const nlohmann::json& value = member(rule, key, answer_name);
-    return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
-  };
   const auto kept = [&](const char* key, std::string_view noun) {
-    const uint64_t number = count(key);
+    const uint64_t number = count_in(rule, key);
     return number == 0   ? fmt::format("all {}", key)
            : number == 1 ? fmt::format("the newest {}", noun)
                          : fmt::format("the newest {}", count_text(number, noun));
   };
   std::string text = fmt::format("{}, {}", kept("versions", "version"), kept("generations", "generation"));
-  if (count("days") > 0)
-    text += fmt::format(", and all that is younger than {}", count_text(count("days"), "day"));
+  if (const uint64_t days = count_in(rule, "days"); days > 0)
+    text += fmt::format(", and all that is younger than {}", count_text(days, "day"));
   return text;
 }
 

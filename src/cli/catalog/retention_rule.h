@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/auth/catalog_options.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 

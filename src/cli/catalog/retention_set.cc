@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "base/command_line/program.h"
-#include "cli/auth/catalog_options.h"
 #include "cli/catalog/commands.h"
 #include "cli/catalog/retention_rule.h"
+#include "cli/catalog_options.h"
 
 namespace flox::cli {
 namespace {

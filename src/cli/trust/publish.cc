@@ -5,14 +5,15 @@
 
 #include "base/error.h"
 #include "catalog/client.h"
-#include "cli/publishing.h"
+#include "cli/catalog_options.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
 namespace {
 
 struct TrustPublishOptions {
-  std::string owner, catalog_url, token_file;
+  std::string owner;
+  CatalogOptions catalog;
 };
 
 uint64_t version_of_root(const std::optional<std::string>& text) {
@@ -26,11 +27,9 @@ uint64_t version_of_targets(const std::optional<std::string>& text, const trust:
 }
 
 void publish(const TrustPublishOptions& options) {
-  const Config config = Config::load();
-  trust::TrustStore store = open_trust(config);
+  trust::TrustStore store = open_trust(Config::load());
   const trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::read);
-  const std::string url = options.catalog_url.empty() ? config.catalog_url : options.catalog_url;
-  catalog::Client client(url, token_of(options.token_file, url, config));
+  catalog::Client client = client_of(options.catalog);
   const uint64_t root = version_of_root(client.root(options.owner));
   const trust::Signed<trust::Root>& newest = repository.root();
   const uint64_t targets = version_of_targets(client.targets(options.owner), newest.content);
@@ -55,8 +54,7 @@ void add_trust_publish(CLI::App& trust) {
   auto options = std::make_shared<TrustPublishOptions>();
   auto* command = trust.add_subcommand("publish", "Hand the owner's root and targets to the catalog");
   add_owner(*command, options->owner);
-  command->add_option("--catalog", options->catalog_url, "URL of the catalog (FLOX_CATALOG_URL)");
-  add_token_file(*command, options->token_file);
+  add_catalog_options(*command, options->catalog);
   command->footer("Example:\n  flox trust publish acme");
   command->callback([options] { publish(*options); });
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/confined/sandbox.h"
@@ -51,6 +52,7 @@ class Subject {
   void error(std::string text, std::string advice) {
     add(Severity::error, std::move(text), std::move(advice));
   }
+  void add(std::vector<Finding> found) { std::ranges::move(found, std::back_inserter(findings_)); }
 
  private:
   void add(Severity severity, std::string text, std::string advice) {
@@ -364,17 +366,11 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("containerd", [&](Subject subject) { examine_containerd(subject, options); });
   examine("shim", examine_shim);
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
-  examine("policy", [&](const Subject&) {
-    for (Finding& finding : check_policy(config, metrics_of(config))) findings.push_back(std::move(finding));
-  });
+  examine("policy", [&](Subject subject) { subject.add(check_policy(config, metrics_of(config))); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });
-  examine("catalog", [&](const Subject&) {
-    for (Finding& finding : check_catalog(config)) findings.push_back(std::move(finding));
-  });
+  examine("catalog", [&](Subject subject) { subject.add(check_catalog(config)); });
   examine("caches", [&](Subject subject) { examine_caches(subject, config); });
-  examine("trust", [&](const Subject&) {
-    for (Finding& finding : check_trust(config)) findings.push_back(std::move(finding));
-  });
+  examine("trust", [&](Subject subject) { subject.add(check_trust(config)); });
   if (!options.kubeconfig.empty())
     examine("cluster", [&](Subject subject) { examine_cluster(subject, options); });
   return findings;

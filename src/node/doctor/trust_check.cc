@@ -51,6 +51,17 @@ Finding of_timestamp(const std::string& owner, const trust::Timestamp& file, tru
   return finding(Severity::ok, fmt::format("{}: timestamp.json of the catalog, until {}", owner, until), "");
 }
 
+// With what the catalog has besides. What a node would refuse is told as such; nothing is written down.
+OwnerFiles with_catalog(OwnerFiles files, trust::TrustStore& store, catalog::Client& client) {
+  auto evidence = client.evidence(files.owner, any_name);
+  if (!evidence) return files;
+  evidence->owner = files.owner;
+  *evidence = catalog::with_newer_roots(
+      std::move(*evidence), store,
+      [&](const std::string& of, uint64_t version) { return client.root(of, version); });
+  return with_verified(std::move(files), *evidence, store, trust::now());
+}
+
 }  // namespace
 
 OwnerFiles with_verified(OwnerFiles files, const trust::Evidence& evidence, trust::TrustStore& store,
@@ -88,24 +99,6 @@ std::vector<Finding> check_expiry(const OwnerFiles& files, trust::Time now) {
   return findings;
 }
 
-namespace {
-
-// The newest that is known here, and what the catalog has besides. What a node would refuse is told as such;
-// nothing is written down.
-OwnerFiles files_of(const std::string& owner, trust::TrustStore& store, catalog::Client* client) {
-  OwnerFiles files{.owner = owner, .root = store.root(owner).content};
-  if (client == nullptr) return files;
-  auto evidence = client->evidence(owner, any_name);
-  if (!evidence) return files;
-  evidence->owner = owner;
-  *evidence = catalog::with_newer_roots(
-      std::move(*evidence), store,
-      [&](const std::string& of, uint64_t version) { return client->root(of, version); });
-  return with_verified(std::move(files), *evidence, store, trust::now());
-}
-
-}  // namespace
-
 std::vector<Finding> check_trust(const Config& config) {
   trust::TrustStore store(config.trust_directory(), config.trust_state_directory());
   std::vector<Finding> findings;
@@ -113,9 +106,9 @@ std::vector<Finding> check_trust(const Config& config) {
   if (!config.catalog_url.empty()) client.emplace(config.catalog_url, config.token());
   const std::vector<std::string> owners = store.owners();
   for (const std::string& owner : owners) try {
-      OwnerFiles files = files_of(owner, store, nullptr);
+      OwnerFiles files{.owner = owner, .root = store.root(owner).content};
       if (client) try {
-          files = files_of(owner, store, &*client);
+          files = with_catalog(files, store, *client);
         } catch (const Error& error) {
           findings.push_back(finding(
               Severity::warning,

@@ -4,8 +4,7 @@
 #include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/os/directory.h"
-#include "base/rfc3339.h"
-#include "package/debian/provenance.h"
+#include "package/record/provenance.h"
 
 namespace flox::package {
 namespace {
@@ -33,20 +32,11 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
                                       const catalog::PackageBuild& build,
                                       const BuildCircumstances& circumstances) {
   return in_context("recording the provenance of " + build.name, [&] {
-    const nix::StorePath& path = build.outputs.at("out");
-    const auto info = store.query(path);
-    if (!info) fail(ErrorKind::not_found, "{} has been collected meanwhile", path.to_string());
-    trust::BuildProvenance provenance{.path = path, .nar_hash = info->nar_hash};
-    provenance.package = build.name;
-    provenance.version = build.version;
-    provenance.system = build.system;
+    const nix::PathInfo info = info_of_input(store, build.outputs.at("out"));
+    trust::BuildProvenance provenance = begin_provenance(info, build, circumstances.started_at);
     provenance.command = request.descriptor.command;
     provenance.variables = circumstances.variables;
-    provenance.sandbox = "none";
-    provenance.builder = circumstances.builder.empty() ? this_builder() : circumstances.builder;
-    provenance.builder_version = FLOX_VERSION;
-    provenance.started_at = rfc3339(circumstances.started_at);
-    provenance.finished_at = rfc3339(std::time(nullptr));
+    if (!circumstances.builder.empty()) provenance.builder = circumstances.builder;
     provenance.inputs.push_back(circumstances.sources);
     const Directory project(request.project);
     add_file(provenance, project, "manifest.toml");
@@ -54,12 +44,7 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     const nix::StorePathSet packages(request.packages.begin(), request.packages.end());
     for (const nix::StorePath& package : packages)
       provenance.inputs.push_back(path_input(store, package, "build"));
-    for (const nix::StorePath& reference : info->references)
-      if (reference != path && !packages.contains(reference))
-        provenance.inputs.push_back(path_input(store, reference, "runtime"));
-    if (provenance.inputs.size() > trust::BuildProvenance::most_inputs)
-      fail(ErrorKind::invalid_input, "it has {} inputs; provenance holds {}", provenance.inputs.size(),
-           trust::BuildProvenance::most_inputs);
+    end_inputs(provenance, store, info, packages);
     return provenance;
   });
 }

@@ -48,7 +48,7 @@ std::string system_of_this_machine() {
 }
 
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<std::string>& names,
-                                        const DebianOptions& options) {
+                                        const DebianOptions& options, bool with_provenance) {
   Debian debian(options);
   debian.load({names.begin(), names.end()});
   for (const auto& name : names) debian.package(name);
@@ -69,7 +69,8 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
     imported.build.outputs.emplace("out", path);
     imported.build.closure_size = store.closure_size(store.closure({path}));
     imported.from_installed = debian.all_from_installed();
-    imported.provenance = describe_import(store, debian, imported.build, packages, started_at);
+    if (with_provenance)
+      imported.provenance = describe_import(store, debian, imported.build, packages, started_at);
     result.push_back(std::move(imported));
   }
   return result;

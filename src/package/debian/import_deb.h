@@ -18,14 +18,15 @@ struct ImportedPackage {
   catalog::PackageBuild build;  // name, version, system, description, outputs, closure size
   std::vector<std::string>
       from_installed;  // Debian packages whose installed files had to be used, for want of a mirror
-  std::optional<trust::BuildProvenance> provenance;  // provenance.h; always there
+  std::optional<trust::BuildProvenance> provenance;  // provenance.h; if it was asked for
 };
 
 // Imports each named package with the libraries that it needs (docs/explanation/packages.md), and keeps it
 // from the collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any
-// machine with the same patchelf. Throws Error(not_found) for an unknown package before anything is imported.
+// machine with the same patchelf. `with_provenance` asks apt for the URLs of the .debs, too. Throws
+// Error(not_found) for an unknown package before anything is imported.
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<std::string>& names,
-                                        const DebianOptions& options = {});
+                                        const DebianOptions& options = {}, bool with_provenance = false);
 
 // The directory layout of Debian's architecture: "x86_64-linux" or "aarch64-linux", of this machine.
 std::string system_of_this_machine();

@@ -1,5 +1,5 @@
 // How an imported Debian package came about, for `flox import deb --publish` to sign
-// (docs/formats/attestation.md); and what that has in common with a build's.
+// (docs/formats/attestation.md).
 #pragma once
 
 #include <ctime>
@@ -16,11 +16,6 @@ namespace flox::package {
 
 // What an import does, as SLSA's buildType: the .debs were unpacked, put together and relocated.
 inline constexpr std::string_view deb_import_type = "urn:flox-imageless:import-deb:v1";
-
-// "urn:flox-imageless:builder:HOST", of this machine.
-std::string this_builder();
-// A store path as an input, with the hash of its NAR. Throws Error(not_found) if it is not in the store.
-trust::BuildInput path_input(const store::LocalStore& store, const nix::StorePath& path, const char* role);
 
 // `packages`: those that the path consists of. Each is an input with the SHA-256 of its .deb, the URL where
 // apt has it from, its version, its purl, and where snapshot.debian.org keeps it; without a hash if its

@@ -1,4 +1,4 @@
-// Which catalog, and as whom: what the commands of flox auth and flox owner share.
+// Which catalog, and as whom: what the commands share that ask a catalog which an option can name.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -26,6 +26,8 @@ catalog::Client client_of(const CatalogOptions& options);
 std::string text_in(const nlohmann::json& object, const char* key);
 // A list of an answer. Throws Error(unavailable).
 const nlohmann::json& items_in(const nlohmann::json& answer, const char* key);
+// A number of an answer; 0 if it is no natural number. Throws Error(invalid_input) if it is missing.
+uint64_t count_in(const nlohmann::json& answer, const char* key);
 // "acme" as a segment of a path.
 std::string segment(const std::string& text);
 

@@ -1,5 +1,6 @@
-#include "cli/auth/catalog_options.h"
+#include "cli/catalog_options.h"
 
+#include "base/data/json.h"
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/printable.h"
@@ -48,6 +49,11 @@ const nlohmann::json& items_in(const nlohmann::json& answer, const char* key) {
   if (!answer.is_object() || found == answer.end() || !found->is_array())
     fail(ErrorKind::unavailable, "the catalog's answer has no list '{}'", key);
   return *found;
+}
+
+uint64_t count_in(const nlohmann::json& answer, const char* key) {
+  const nlohmann::json& value = member(answer, key, "the catalog's answer");
+  return value.is_number_unsigned() ? value.get<uint64_t>() : 0;
 }
 
 std::string segment(const std::string& text) { return url_encode(text); }
