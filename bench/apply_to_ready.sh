@@ -14,14 +14,7 @@ flox --root "$LAPTOP_ROOT" import deb python3 --publish >&2
 make_ticket_environment
 start_cluster 1
 kubectl apply -f "$PROJECT/deploy/base/runtime-class.yaml" >/dev/null
-cat >"$WORLD/registry.yml" <<YAML
-version: 0.1
-storage: { filesystem: { rootdirectory: $WORLD/registry } }
-http: { addr: "$REGISTRY" }
-log: { level: warn }
-YAML
-start_server registry in_net docker-registry serve "$WORLD/registry.yml"
-wait_until 20 "docker-registry" in_net curl -fs "http://$REGISTRY/v2/"
+start_registry
 on_node 1 sh -c "mkdir -p /etc/containerd/certs.d/$REGISTRY; printf '[host.\"http://$REGISTRY\"]\n' >/etc/containerd/certs.d/$REGISTRY/hosts.toml"
 
 now() { date +%s%3N; }

@@ -2,10 +2,10 @@
 // others.
 //   make_closure ROOT COUNT                 COUNT paths of one small file each
 //   make_closure ROOT packages COUNT        the same, each with a package file (docs/formats/package.md)
-//   make_closure ROOT bytes COUNT BYTES     the same as the first, with a file of BYTES hexadecimal digits
-//   each make_closure ROOT debian COUNT BYTES    COUNT paths: the files of installed Debian packages, one
-//   path a package, and
-//                                           one path of about BYTES bytes, of the largest files below /usr
+//   make_closure ROOT bytes COUNT BYTES     as the first, with a file of BYTES hexadecimal digits in each
+//   make_closure ROOT debian COUNT BYTES    COUNT paths: the files of installed Debian packages, one path a
+//                                           package; one path is of the largest files below /usr, about
+//                                           BYTES bytes
 #include <fmt/format.h>
 #include <unistd.h>
 

@@ -12,14 +12,7 @@ enter_world "$@"
 REGISTRY=127.0.0.1:5000
 start_containerd
 start_catalog
-cat >"$WORLD/registry.yml" <<YAML
-version: 0.1
-storage: { filesystem: { rootdirectory: $WORLD/registry } }
-http: { addr: "$REGISTRY" }
-log: { level: warn }
-YAML
-start_server registry in_net docker-registry serve "$WORLD/registry.yml"
-wait_until 20 "docker-registry" in_net curl -fs "http://$REGISTRY/v2/"
+start_registry
 
 step "an environment of $PATHS store paths, on both machines"
 whole=$("$BUILD_DIR/bench/make_closure" "$LAPTOP_ROOT" bytes $((PATHS - 1)) "$BYTES")

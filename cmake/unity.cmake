@@ -1,9 +1,9 @@
 # Several sources compiled as one: their headers are read once (docs/measurements/build.md).
 #
-# target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most sixteen in one, so
-# that a changed source compiles few others again. Names in unnamed namespaces must then differ within a folder. Presets with
-# sanitizers, and the fuzz targets, compile each source by itself, so a header that is missing is found there. CMake's own
-# UNITY_BUILD writes absolute paths into these files, with which ccache finds nothing in another checkout.
+# target_unity_sources(TARGET SOURCES…) gives the target files that include the sources: those of one folder together, at most
+# sixteen in one, so that a changed source compiles few others again. Names in unnamed namespaces must then differ within a
+# folder. Presets with sanitizers, and the fuzz targets, compile each source by itself, so a header that is missing is found
+# there. CMake's own UNITY_BUILD writes absolute paths into these files, with which ccache finds nothing in another checkout.
 option(FLOX_UNITY "Compile several sources as one" ON)
 function(target_unity_sources target)
   if(NOT FLOX_UNITY)
@@ -31,7 +31,7 @@ function(target_unity_sources target)
     math(EXPR files "(${left} + ${most} - 1) / ${most}")
     set(number 0)
     while(left GREATER 0)
-      # As many in each, so that no last one has one source and the others six.
+      # As many in each, so that no last one has a single source and the others have sixteen.
       math(EXPR size "(${left} + ${files} - ${number} - 1) / (${files} - ${number})")
       list(SUBLIST in_${folder} 0 ${size} unit)
       if(size LESS left)

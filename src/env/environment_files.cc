@@ -122,7 +122,10 @@ EnvironmentFiles read_environment_files(const fs::path& dir) {
     const std::optional<ReadFile> manifest = read_if_there(manifest_path, max_manifest);
     std::optional<ReadFile> lock = read_if_there(lock_path, Lockfile::file_limits.bytes);
     if (!is_still(manifest_path, manifest) || !is_still(lock_path, lock)) continue;
-    if (!manifest) read_bounded(manifest_path, max_manifest);  // says that it is missing
+    if (!manifest) {
+      read_bounded(manifest_path, max_manifest);  // says that it is missing, unless somebody has just made it
+      continue;
+    }
     EnvironmentFiles files{.manifest = manifest->content, .lock = {}};
     if (lock) files.lock = std::move(lock->content);
     return files;

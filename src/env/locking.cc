@@ -179,6 +179,30 @@ bool systems_are_named(const InstallDescriptor& descriptor, const Manifest& mani
   return !descriptor.systems.empty() || !manifest.systems.empty();
 }
 
+// What there is of a package, of the systems that were asked for.
+struct Resolution {
+  std::vector<LockedPackage> packages;
+  std::vector<std::string> found, missing;  // systems
+  std::optional<Error> error;               // why one is missing: this machine's, or else the first
+};
+
+// Resolves for one system after the other. Throws whatever `resolve` throws but not_found.
+Resolution resolve_each(const std::vector<std::string>& systems,
+                        const std::function<LockedPackage(const std::string& system)>& resolve) {
+  Resolution result;
+  for (const auto& system : systems) {
+    try {
+      result.packages.push_back(resolve(system));
+      result.found.push_back(system);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      if (!result.error || system == current_system()) result.error = error;
+      result.missing.push_back(system);
+    }
+  }
+  return result;
+}
+
 // The packages of a lock in the order that Flox has: by install id, then by system.
 class PackageList {
  public:
@@ -227,37 +251,28 @@ class PackageList {
     const bool named = systems_are_named(descriptor, manifest_);
     // What was locked for some of the systems that nobody has named was locked for those that had it.
     if (!named && is_locked(id) && request_.only_system.empty()) return;
-    std::vector<LockedPackage> found;
-    std::vector<std::string> missing;
-    std::optional<Error> first_error;
-    for (const auto& system : wanted_systems(descriptor, manifest_, resolver_)) {
-      if (is_locked(id, system)) continue;
-      if (!request_.only_system.empty() && system != request_.only_system) continue;
-      try {
-        found.push_back(with_priority(resolved(id, descriptor, system), descriptor.priority));
-      } catch (const Error& error) {
-        if (error.kind() != ErrorKind::not_found) throw;
-        if (!first_error || system == current_system()) first_error = error;
-        missing.push_back(system);
-      }
-    }
-    if (first_error && found.empty() && !is_locked(id)) throw *first_error;
-    if (first_error && named) refuse(id, descriptor, found, missing);
-    for (LockedPackage& package : found) insert(std::move(package));
+    std::vector<std::string> asked = wanted_systems(descriptor, manifest_, resolver_);
+    std::erase_if(asked, [&](const std::string& system) {
+      return is_locked(id, system) || (!request_.only_system.empty() && system != request_.only_system);
+    });
+    Resolution there = resolve_each(asked, [&](const std::string& system) {
+      return with_priority(resolved(id, descriptor, system), descriptor.priority);
+    });
+    if (there.error && there.found.empty() && !is_locked(id)) throw *there.error;
+    if (there.error && named) refuse(id, descriptor, there);
+    for (LockedPackage& package : there.packages) insert(std::move(package));
   }
 
   [[noreturn]] void refuse(const std::string& id, const InstallDescriptor& descriptor,
-                           const std::vector<LockedPackage>& found,
-                           const std::vector<std::string>& missing) const {
+                           const Resolution& there) const {
     std::vector<std::string> have;
     for (const auto& system : wanted_systems(descriptor, manifest_, resolver_))
-      if (is_locked(id, system) ||
-          std::ranges::any_of(found, [&](const auto& package) { return package.system == system; }))
+      if (is_locked(id, system) || std::ranges::find(there.found, system) != there.found.end())
         have.push_back('"' + system + '"');
     throw Error(
         ErrorKind::not_found,
         fmt::format("{}: there is no package '{}' for {}", place_of(manifest_, "install." + id),
-                    printable(id), fmt::join(missing, ", ")),
+                    printable(id), fmt::join(there.missing, ", ")),
         fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
   }
 
@@ -307,17 +322,11 @@ PackageSystems systems_of_package(std::string_view install_id, const InstallDesc
     result.found = result.wanted;
     return result;
   }
-  std::optional<Error> first_error;
-  for (const auto& system : result.wanted) {
-    try {
-      resolver.resolve(install_id, descriptor, system);
-      result.found.push_back(system);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
-      if (!first_error || system == current_system()) first_error = error;
-    }
-  }
-  if (result.found.empty() && first_error) throw *first_error;
+  const Resolution there = resolve_each(result.wanted, [&](const std::string& system) {
+    return resolver.resolve(install_id, descriptor, system);
+  });
+  if (there.found.empty() && there.error) throw *there.error;
+  result.found = there.found;
   return result;
 }
 

@@ -22,8 +22,8 @@ struct ProfileLimits {
 // Packages are written by others: a link of theirs is followed within the store and their own closure only,
 // and only where two packages have the same name; a package that has a name that the profile itself writes
 // (activate.d, manifest.lock) is refused. Throws Error: untrusted for these, naming package, file and target;
-// conflict naming packages and files if two of equal priority have different
-// files of one name, all of them; invalid_input over a limit.
+// conflict naming packages and files if two of equal priority have different files of one name, all of them;
+// invalid_input over a limit.
 nix::PathInfo build_profile(store::LocalStore& store, const Lockfile& lock, std::string_view system,
                             std::string_view mode, const ProfileLimits& limits = {});
 

@@ -6,8 +6,9 @@
 #   start_backend DIR          starts what it needs, below DIR; CATALOG_OPTIONS has flox-catalog's options
 #   stop_backend               stops it
 #   start_postgres, stop_postgres [SIGNAL], start_s3, stop_s3    one of them, started again over the same data
+#                              (PG_LISTEN is the address that PostgreSQL listens at, if it is not 127.0.0.1)
+#   empty_postgres             an empty database in place of the one that is there
 #   start_s3_proxy [careless]  test/catalog/s3_proxy.py in front of S3: $S3_PROXY, $backend_dir/proxy.log
-#                              PG_LISTEN is the address to listen at, if it is not 127.0.0.1
 #   sql STATEMENT              asks the database of $BACKEND
 #   lose_file NAME             takes a file of the cache away behind the catalog's back
 #   spooled                    how many uploads are on their way
@@ -80,7 +81,10 @@ start_postgres() {
   done
   [ -n "$(psql_admin -Atc "select 1 from pg_roles where rolname = 'catalog'")" ] && return
   psql_admin -qc "create role catalog login password '$(sed "s/'/''/g" "$backend_dir/password")'"
-  "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
+  empty_postgres
+}
+empty_postgres() {
+  PGOPTIONS='-c client_min_messages=warning' psql_admin -q -v ON_ERROR_STOP=1 -c 'drop database if exists catalog with (force)' -c 'create database catalog owner catalog'
 }
 # INT: as at a restart of the service, whoever is connected is cut off.
 stop_postgres() {

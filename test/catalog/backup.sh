@@ -57,7 +57,7 @@ restore() {
     cp -r "$dir/saved/cache" "$data/"
     (echo 'drop table cache_readers;'; cat "$dir/saved/cache_readers.sql") | sqlite3 -bail "$data/catalog.sqlite"
   else
-    "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
+    empty_postgres
     PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/pg_restore" --no-owner -d "$database_url" "$dir/saved/catalog.dump"
     PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/pg_restore" --no-owner --clean -d "$database_url" "$dir/saved/cache_readers.dump"
     bucket "$dir/saved/cache" <<'PY'

@@ -11,11 +11,7 @@ FAULT_STEP=${FAULT_STEP:-$([ "$BACKEND" = local ] && echo 1 || echo 29)}
 cc -shared -fPIC -O1 -o "$dir/fault_at.so" "$PROJECT/test/catalog/fault_at.c" -ldl
 export FAULT_AT=$dir/fault_at
 key=$(make_key key-1)
-mkdir -p "$dir/home" "$dir/laptop"
-as_publisher() {
-  env HOME="$dir/home" FLOX_ALLOW_UNSIGNED=false FLOX_TRUST_DIR="$dir/trust" FLOX_TRUST_STATE_DIR="$dir/trust-state" FLOX_CATALOG_URL="$url" \
-    FLOX_CATALOG_TOKEN="$token" FLOX_SIGNING_PRIVATE_KEY="$dir/key-1" FLOX_TRUSTED_KEYS="$key" FLOX_OWNER=acme FLOX_ROOT="$dir/laptop" "$@"
-}
+export FLOX_OWNER=acme
 
 # set_fault CALL ACTION: the counter begins at 0. calls: how many there were since.
 set_fault() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b").write(struct.pack("qqq", 0, int(sys.argv[2]), int(sys.argv[3])))' "$FAULT_AT" "$1" "$2"; }
@@ -93,19 +89,19 @@ new_path() {
   number=$((number + 1))
   name=web-$number
   printf '%s' "content $number of $BACKEND" >"$dir/content"
-  new=$(as_publisher flox store add --name "$name" "$dir/content")
+  new=$(publisher flox store add --name "$name" "$dir/content")
 }
 number=0
-publish() { as_publisher flox publish --store-path "$new" --name "$name" --version 1.0; }
+publish() { publisher flox publish --store-path "$new" --name "$name" --version 1.0; }
 # A record is there, signed and whole, or it is not there.
 published_or_not() {
   whole "$name"
-  [ "$(ask GET "/api/v1/catalog/packages/$name")" != 200 ] || as_publisher flox show "$name" 2>&1 | grep -q "packages/$name version .*, signed by key-1"
+  [ "$(ask GET "/api/v1/catalog/packages/$name")" != 200 ] || publisher flox show "$name" 2>&1 | grep -q "packages/$name version .*, signed by key-1"
 }
 
 start_watched
-as_publisher flox trust init acme >"$dir/said" 2>&1
-as_publisher flox trust publish acme >>"$dir/said" 2>&1
+publisher flox trust init acme >"$dir/said" 2>&1
+publisher flox trust publish acme >>"$dir/said" 2>&1
 
 step "publishing"
 at_every_call 0 new_path publish published_or_not
@@ -117,18 +113,18 @@ new_path 0
 publish >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 reason=
 change_reason() { reason="it breaks at $1 of $FAULT_STEP"; }
-yank() { as_publisher flox yank "$name@1.0" --reason "$reason"; }
+yank() { publisher flox yank "$name@1.0" --reason "$reason"; }
 yanked_or_not() {
-  as_publisher flox show "$name" >"$dir/shown" 2>&1
+  publisher flox show "$name" >"$dir/shown" 2>&1
   grep -q "packages/$name version .*, signed by key-1" "$dir/shown" || return 1
   local said
   said=$(sed -n 's/^  Yanked:   //p' "$dir/shown")
   [ -z "$said" ] || [[ $said == "it breaks at "* ]]
 }
 at_every_call 0 change_reason yank yanked_or_not
-contains "$(as_publisher flox show "$name")" "$reason"
+contains "$(publisher flox show "$name")" "$reason"
 at_every_call 1 change_reason yank yanked_or_not
-contains "$(as_publisher flox show "$name")" "$reason"
+contains "$(publisher flox show "$name")" "$reason"
 
 step "collecting garbage"
 # Of what is recorded all is there at every moment, and so is of each narinfo its NAR. What is not needed goes, with the run after
@@ -138,17 +134,17 @@ if [ "$BACKEND" = local ]; then
   stop_catalog
   rm -rf "$data" "$dir/trust-state"
   start_watched
-  as_publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+  publisher flox trust publish acme >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 fi
 new_path
 publish >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
 kept=$name
 garbage() {
   new_path
-  as_publisher flox store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$new" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
+  publisher flox store copy --to "$url/cache?token-file=$dir/token" --key "$dir/key-1" "$new" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"
   sql "update nars set used_at = 0" >/dev/null
 }
-collect() { as_publisher flox catalog gc --grace 0; }
+collect() { publisher flox catalog gc --grace 0; }
 still_whole() {
   whole "$kept"
   [ "$(ask GET "/cache/${new:11:32}.narinfo")" != 200 ] || [ "$(ask HEAD "/cache/$(sed -n 's/^URL: //p' "$dir/answer")" -I)" = 200 ]

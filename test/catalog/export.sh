@@ -90,8 +90,7 @@ equal "$(ask GET /api/v1/catalog/packages/other)" 200
 stop_catalog
 if [ "$BACKEND" = shared ]; then
   step "from a directory back to PostgreSQL and S3"
-  psql_admin -qc 'drop database catalog with (force)'
-  "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
+  empty_postgres
   stop_s3
   start_s3
   import "$dir/export-3" "$dir/data" "${MOVED[@]}" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"

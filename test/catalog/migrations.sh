@@ -18,8 +18,7 @@ load() {  # SCHEMA
     sqlite3 -bail "$data/catalog.sqlite" <"$schemas/$1.sql"
     [ ! -e "$schemas/$1-environments.sql" ] || sqlite3 -bail "$data/environments.sqlite" <"$schemas/$1-environments.sql"
   else
-    psql_admin -qc 'drop database catalog with (force)'
-    "${as_postgres[@]}" "$PG_BIN/createdb" -h "$backend_dir/pg" -p "$pg_port" -O catalog catalog
+    empty_postgres
     # As the catalog itself, whose the tables are.
     in_postgres "$schemas/$1.sql" |
       PGPASSWORD=$(cat "$backend_dir/password") "$PG_BIN/psql" -Xq -v ON_ERROR_STOP=1 -d "$database_url" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"

@@ -5,12 +5,9 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 key=$(make_key key-1)
-mkdir -p "$dir/home" "$dir/store" "$dir/work"
+mkdir -p "$dir/home" "$dir/work"
 start_catalog --trusted-key "$key"
-publisher() {
-  env HOME="$dir/home" FLOX_ALLOW_UNSIGNED=false FLOX_TRUST_DIR="$dir/trust" FLOX_TRUST_STATE_DIR="$dir/trust-state" FLOX_CATALOG_URL="$url" \
-    FLOX_CATALOG_TOKEN="$token" FLOX_SIGNING_PRIVATE_KEY="$dir/key-1" FLOX_TRUSTED_KEYS="$key" FLOX_ROOT="$dir/store" FLOX_OWNER=acme "$@"
-}
+export FLOX_OWNER=acme
 cd "$dir/work"
 mkdir -p web-1.0/share web-1.1/share env
 echo 1.0 >web-1.0/share/web

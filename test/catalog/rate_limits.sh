@@ -6,7 +6,6 @@
 . "$(dirname "$0")/support.sh"
 each_backend "$@"
 export HOME=$dir
-metric() { curl -fs "$url/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 # statuses COUNT [CURL…]: of so many requests one after the other, each status once, sorted.
 statuses() {
   local count=$1

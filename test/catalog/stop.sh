@@ -5,11 +5,6 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 each_backend "$@"
-wait_for() {  # DESCRIPTION COMMAND…
-  local end=$((SECONDS + 30)) what=$1
-  shift
-  until "$@"; do [ $SECONDS -lt $end ] || die "waited in vain for $what: $(tail -3 "$dir/log")"; sleep 0.05; done
-}
 is_stopping() { [ "$(ask GET /readyz)" = 503 ]; }
 refuses() { [ "$(curl -s -o /dev/null -w '%{http_code}' "$url/healthz")" = 000 ]; }
 has_grown() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt 10000 ]; }
@@ -30,12 +25,12 @@ slowly get "$url/cache/$big" "$dir/fetched" >"$dir/fetch-status" &
 fetching=$!
 slowly put "$url/cache/$other" "$dir/other" >"$dir/put-status" &
 putting=$!
-wait_for "the download to begin" has_grown "$dir/fetched"
+wait_until 30 "the download to begin" has_grown "$dir/fetched"
 is_spooled() { [ "$(spooled)" = 1 ]; }
-wait_for "the upload to begin" is_spooled
+wait_until 30 "the upload to begin" is_spooled
 equal "$(ask GET /readyz)" 200
 kill -TERM "$catalog"
-wait_for "/readyz to tell" is_stopping
+wait_until 30 "/readyz to tell" is_stopping
 contains "$(cat "$dir/answer")" "catalog: stopping"
 contains "$(cat "$dir/answer")" "database: ok"
 # Two requests, for which curl keeps one connection if the server lets it.
@@ -45,7 +40,7 @@ equal "$(grep -ci '^connection: close' "$dir/heads")" 2
 equal "$(ask GET "/cache/$nar")" 200
 
 step "then it listens no more, and ends once the transfers have ended"
-wait_for "it to listen no more" refuses
+wait_until 30 "it to listen no more" refuses
 { kill -0 $putting && kill -0 $fetching; } 2>/dev/null || die "the transfers had ended before: nothing was shown"
 touch "$dir/go"
 wait $fetching && wait $putting || die "a transfer was cut off: $(tail -n 3 "$dir/log")"
@@ -75,9 +70,9 @@ rm "$dir/go"
 slowly get "$url/cache/$big" "$dir/fetched" &
 fetching=$!
 open() { [ "$(curl -s "$url/metrics" | awk '/^flox_catalog_http_connections / { print $2 }')" -ge 2 ]; }
-wait_for "the download" open
+wait_until 30 "the download" open
 kill -TERM "$catalog"
-wait_for "it to listen no more" refuses
+wait_until 30 "it to listen no more" refuses
 kill -0 "$catalog" || die "it did not wait for the download"
 stop_catalog TERM
 kill $fetching 2>/dev/null || true

@@ -10,6 +10,9 @@
 #   make_key NAME              key $dir/NAME, gives its public key
 #   make_path DIGIT [NAME]     a NAR of random bytes, uploaded: $path $digest $hash $nar
 #   narinfo [KEY FILE…]        the narinfo of that path, signed
+#   publisher COMMAND…         a command of who publishes: with the operator's token, key-1 (its public half in $key), and a home, store and
+#                              trust of its own in $dir; $FLOX_OWNER is the test's to say. At $catalog_url, if that is not the catalog itself
+#   metric NAME                a value of /metrics
 . "$PROJECT/test/catalog/backends.sh"
 dir=$(mktemp -d)
 data=$dir/data
@@ -23,6 +26,8 @@ stop_catalog() {
 }
 trap 'stop_catalog; stop_backend; rm -rf "$dir"' EXIT
 trap 'exit 1' TERM INT
+# What wait_until shows if it waits in vain.
+show_trouble() { tail -n 5 "$dir/log" >&2 || true; }
 
 start_catalog() {
   [ -n "${backend_dir:-}" ] || start_backend "$dir/backend"
@@ -42,11 +47,17 @@ answer() { jq -r "$1" "$dir/answer"; }
 put() { ask PUT "/cache/$1" -H "Authorization: Bearer $token" --upload-file "$2"; }
 record() { ask POST "/api/v1/catalog/packages/$1/builds" -H "Authorization: Bearer $token" -d "$2"; }
 resolve() { ask POST /api/v1/catalog/resolve -d "{\"items\":[{\"descriptors\":[$1]}]}"; }
+metric() { curl -fs "$url/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 # Memory that the catalog holds, KiB.
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$catalog/status"; }
 peak_rss() { awk '/^VmHWM/ { print $2 }' "/proc/$catalog/status"; }
 
 make_key() { flox store keygen "$1" --out "$dir/$1"; }
+publisher() {
+  mkdir -p "$dir/home"
+  env HOME="$dir/home" FLOX_ALLOW_UNSIGNED=false FLOX_TRUST_DIR="$dir/trust" FLOX_TRUST_STATE_DIR="$dir/trust-state" FLOX_CATALOG_URL="${catalog_url:-$url}" \
+    FLOX_CATALOG_TOKEN="$token" FLOX_SIGNING_PRIVATE_KEY="$dir/key-1" FLOX_TRUSTED_KEYS="$key" FLOX_ROOT="$dir/laptop" "$@"
+}
 # sign KEY_FILE PATH HASH SIZE: a signature as Nix makes it, of a path without references.
 sign() {
   python3 - "$@" <<'PY'

@@ -31,11 +31,10 @@ YAML
 start_collector() {
   "$collector/collector" --config "file:$dir/collector.yaml" >>"$dir/collector.log" 2>&1 &
   collecting=$!
-  wait_until collector_listens
+  wait_until 30 "the collector to listen" collector_listens
 }
-collector_listens() { kill -0 $collecting || die "the collector ended: $(tail -5 "$dir/collector.log")"; (exec 3<>"/dev/tcp/127.0.0.1/$otlp_port") 2>/dev/null; }
-wait_until() { local end=$((SECONDS + 30)); until "$@"; do [ $SECONDS -lt $end ] || die "in vain: $*: $(tail -40 "$dir/collector.log")"; sleep 0.1; done; }
-metric() { curl -fs "$url/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+collector_listens() { (exec 3<>"/dev/tcp/127.0.0.1/$otlp_port"); }
+show_trouble() { tail -n 40 "$dir/collector.log" >&2; }
 # What the collector has of a trace: a line "NAME PARENT ID" for each span.
 spans_of() {
   awk -v trace="$1" '/^Span #/ { t = p = i = n = "" } /^ +Trace ID/ { t = $NF } /^ +Parent ID/ { p = ($NF == ":" ? "-" : $NF) } /^ +ID  / { i = $NF }
@@ -57,24 +56,24 @@ equal "$(put $digest.narinfo "$dir/narinfo")" 201
 equal "$(record web "$(build 1.0)")" 201
 TRACEPARENT=00-$trace-$caller-01 flox show web >"$dir/said"
 request='GET_/api/v1/catalog/packages/{name}'
-wait_until has_span $trace "$request"
+wait_until 30 "the request's span" has_span $trace "$request"
 read -r _ parent id < <(spans_of $trace | grep "^$request ")
 equal "$parent" $caller
-wait_until has_span $trace database_read
+wait_until 30 "the database's span" has_span $trace database_read
 equal "$(spans_of $trace | awk '$1 == "database_read" { print $2 }' | sort -u)" "$id"
 contains "$(cat "$dir/collector.log")" "service.name: Str(flox-catalog)"
 contains "$(cat "$dir/collector.log")" "http.response.status_code: Int(200)"
 
 step "the files are a part, too"
 equal "$(ask GET "/cache/$nar" -H "traceparent: 00-11111111111111111111111111111111-$caller-01" -L)" 200
-wait_until has_span 11111111111111111111111111111111 "files_\(find\|read\)"  # a small one is read at once
+wait_until 30 "the files' span" has_span 11111111111111111111111111111111 "files_\(find\|read\)"  # a small one is read at once
 
 step "who does not record is not recorded; a trace that is none begins a new one; no secret is in any"
 equal "$(ask GET /readyz -H "traceparent: 00-22222222222222222222222222222222-$caller-01")" 200
 equal "$(ask GET /api/v1/catalog/packages/web -H "traceparent: 00-33333333333333333333333333333333-$caller-00")" 200
 equal "$(ask GET '/api/v1/catalog/search?search_term=mine-alone' -H "traceparent: nonsense")" 200
 equal "$(ask GET /api/v1/catalog/packages/wep -H "traceparent: 00-44444444444444444444444444444444-$caller-01")" 404
-wait_until has_span 44444444444444444444444444444444 "$request"
+wait_until 30 "the span of a failure" has_span 44444444444444444444444444444444 "$request"
 equal "$(spans_of 22222222222222222222222222222222)$(spans_of 33333333333333333333333333333333)" ""
 grep -q 'GET /api/v1/catalog/search' "$dir/collector.log" || die "the new trace is missing"
 if grep -qE "$token|mine-alone" "$dir/collector.log"; then die "a secret went to the collector"; fi
@@ -85,13 +84,13 @@ kill $collecting && wait $collecting || true
 collecting=
 for _ in $(seq 50); do equal "$(ask GET /api/v1/catalog/packages/web)" 200; done
 lost() { [ "$(metric flox_catalog_spans_dropped_total)" -ge 50 ]; }
-wait_until lost
+wait_until 30 "lost spans to be counted" lost
 contains "$(cat "$dir/log")" "they are lost"
 
 step "and when it is back, traces go on"
 start_collector
 goes_on() { ask GET /api/v1/catalog/packages/web -H "traceparent: 00-55555555555555555555555555555555-$caller-01" >/dev/null; has_span 55555555555555555555555555555555 "$request"; }
-wait_until goes_on
+wait_until 30 "spans to go on" goes_on
 
 step "of those who begin no trace, the share is recorded that is asked for"
 stop_catalog
@@ -99,6 +98,6 @@ start_catalog --trusted-key "$key" --traces-to "http://127.0.0.1:$otlp_port/" --
 before=$(grep -c '^Span #' "$dir/collector.log")
 equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(ask GET /api/v1/catalog/packages/web -H "traceparent: 00-66666666666666666666666666666666-$caller-01")" 200
-wait_until has_span 66666666666666666666666666666666 "$request"
+wait_until 30 "the caller's span" has_span 66666666666666666666666666666666 "$request"
 equal "$(spans_of 66666666666666666666666666666666 | wc -l)" "$(($(grep -c '^Span #' "$dir/collector.log") - before))"
 refused "the collector of traces: this is not the URL" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --traces-to collector

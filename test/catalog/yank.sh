@@ -6,12 +6,7 @@
 . "$(dirname "$0")/support.sh"
 each_backend "$@"
 key=$(make_key key-1)
-mkdir -p "$dir/home" "$dir/laptop" "$dir/project"
 start_catalog --trusted-key "$key"
-publisher() {
-  env HOME="$dir/home" FLOX_ALLOW_UNSIGNED=false FLOX_TRUST_DIR="$dir/trust" FLOX_TRUST_STATE_DIR="$dir/trust-state" FLOX_CATALOG_URL="${catalog_url:-$url}" \
-    FLOX_CATALOG_TOKEN="$token" FLOX_SIGNING_PRIVATE_KEY="$dir/key-1" FLOX_TRUSTED_KEYS="$key" FLOX_ROOT="$dir/laptop" "$@"
-}
 # Another machine, which trusts the owner.
 node() { publisher env FLOX_TRUST_STATE_DIR="$dir/node-state" FLOX_ROOT="$dir/node" "$@"; }
 publish() {

@@ -64,7 +64,6 @@ step "the same after a hook"
 sed -i 's/^\[hook\]/[hook]\non-activate = "export FROM_HOOK=yes"/' .flox/env/manifest.toml
 grep -q FROM_HOOK .flox/env/manifest.toml || die "the manifest of flox init has no [hook]"
 activated
-equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 equal "$(flox activate -- sh -c 'echo $FROM_HOOK')" yes
 
 step "127: flox kube without flox-kube"

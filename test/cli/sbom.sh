@@ -6,7 +6,6 @@ debs=${XDG_CACHE_HOME:-$HOME/.cache}
 . "$(dirname "$0")/support.sh"
 venv=$(HOME=$(getent passwd "$(id -u)" | cut -d: -f6) XDG_CACHE_HOME=$debs "$PROJECT/script/sbom-venv") || { echo "the validators cannot be installed from PyPI"; exit 77; }
 unset SOURCE_DATE_EPOCH
-equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 
 # A few store paths: two versions of a tool with a library, and a Debian package.
 tool() {  # tool VERSION TEXT: prints the path

@@ -2,6 +2,7 @@
 #
 #   ends CODE COMMAND…      the command must end with CODE; what it prints is in $output
 #   says TEXT               $output has the text
+#   equal TEXT EXPECTED
 #   $WORK                   a directory of the test's own, with the store of FLOX_ROOT, HOME and the state of flox kube
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/flox-test-XXXXXX")
@@ -18,4 +19,5 @@ ends() {
   output=$("$@" 2>&1 </dev/null) || code=$?
   [ "$code" = "$expected" ] || die "expected exit code $expected, got $code: $*: $output"
 }
+equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 says() { grep -qF -- "$1" <<<"$output" || die "'$1' is not in: $output"; }

@@ -2,7 +2,6 @@
 # flox trust: each command whole or not at all, and a message that says what to do.
 # builds: flox
 . "$(dirname "$0")/support.sh"
-equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 export FLOX_TRUST_DIR=$WORK/trust FLOX_TRUST_STATE_DIR=$WORK/state
 umask 077
 for name in alice bob catalog; do flox store keygen $name-1 --out "$WORK/$name" >"$WORK/$name.pub"; done

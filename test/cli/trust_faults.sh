@@ -3,7 +3,6 @@
 # there then is what was there before or what was to be there, whole; nothing waits; and the same command ends it.
 # builds: flox
 . "$(dirname "$0")/support.sh"
-equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 command -v strace >/dev/null || { echo "strace is not installed"; exit 77; }
 flox=$(command -v flox)
 export FLOX_TRUST_DIR=$WORK/now/trust FLOX_TRUST_STATE_DIR=$WORK/now/state

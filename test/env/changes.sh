@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Commands that change an environment: whole or not at all, whatever stops them, and one after the other.
 . "$(dirname "$0")/../lib.sh"
+type -P strace >/dev/null || { echo "needs strace"; exit 77; }
 enter_world "$@"
 start_catalog
 for tool in hello other third; do publish_tool $tool 1.0; done

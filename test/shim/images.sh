@@ -39,7 +39,18 @@ import_layout() {
   tar -C "$1" -c oci-layout index.json blobs | ctr -n "$2" images import - >"$WORLD/logs/images-$2.log" 2>&1 ||
     { cat "$WORLD/logs/images-$2.log" >&2; die "containerd refused the images"; }
 }
-# push_image LAYOUT NAME TAG: what the registry at $REGISTRY, in the world's network, lacks of the layout's last image.
+# start_registry: Debian's docker-registry at $REGISTRY, in the world's network.
+start_registry() {
+  cat >"$WORLD/registry.yml" <<YAML
+version: 0.1
+storage: { filesystem: { rootdirectory: $WORLD/registry } }
+http: { addr: "$REGISTRY" }
+log: { level: warn }
+YAML
+  start_server registry in_net docker-registry serve "$WORLD/registry.yml"
+  wait_until 20 "docker-registry" in_net curl -fs "http://$REGISTRY/v2/"
+}
+# push_image LAYOUT NAME TAG: what that registry lacks of the layout's last image.
 push_image() {
   local url=http://$REGISTRY/v2/$2 digest manifest location
   manifest=$(jq -r '.manifests[-1].digest' "$1/index.json")

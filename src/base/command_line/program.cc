@@ -31,7 +31,7 @@ class HelpFormatter : public CLI::Formatter {
     const size_t at = text.find(type);
     if (range == std::string::npos || !type.ends_with("]") || at == std::string::npos) return text;
     const std::string limits = without(type.substr(range + 5, type.size() - range - 6), " ");
-    return text.replace(at, type.size(), fmt::format("INT({})", without(limits, " ")));
+    return text.replace(at, type.size(), fmt::format("INT({})", limits));
   }
 
  private:

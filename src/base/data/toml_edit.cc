@@ -20,11 +20,13 @@ bool starts_with(Names names, Names beginning) {
   return names.size() >= beginning.size() && std::ranges::equal(names.first(beginning.size()), beginning);
 }
 
-std::string shown(Names path) {
-  std::string text;
-  for (const auto& name : path) text += (text.empty() ? "" : ".") + toml_key(name);
-  return printable(text, 200);
+std::string dotted(Names names) {
+  std::string key;
+  for (const auto& name : names) key += (key.empty() ? "" : ".") + toml_key(name);
+  return key;
 }
+
+std::string shown(Names path) { return printable(dotted(path), 200); }
 
 // Replaces one place of the text.
 struct Splice {
@@ -46,12 +48,6 @@ std::string spliced(std::string_view text, std::vector<Splice> splices) {
 
 std::string_view slice(std::string_view text, TomlPlace place) {
   return text.substr(place.begin, place.end - place.begin);
-}
-
-std::string dotted(Names names) {
-  std::string key;
-  for (const auto& name : names) key += (key.empty() ? "" : ".") + toml_key(name);
-  return key;
 }
 
 // The value as the text that is there has it: a literal string stays one where that is possible.

@@ -10,32 +10,29 @@ thread_local Span* present = nullptr;
 }  // namespace
 
 Span::Span(SpanSink* sink, std::string_view name, Kind kind, const std::optional<Context>& caller)
-    : outer_(present), is_present_(sink != nullptr || caller), exceptions_(std::uncaught_exceptions()) {
+    : outer_(present), is_present_(sink != nullptr || caller) {
   if (!is_present_) return;
   present = this;
   const bool is_recorded = sink != nullptr && (caller ? caller->is_sampled : sink->samples());
   context_ = {.trace = caller ? caller->trace : new_trace_id(),
               .span = is_recorded || !caller ? new_span_id() : caller->span,
               .is_sampled = caller ? caller->is_sampled : is_recorded};
-  if (!is_recorded) return;
-  sink_ = sink;
-  record_.trace = context_.trace;
-  record_.id = context_.span;
-  if (caller) record_.parent = caller->span;
-  record_.name = name;
-  record_.kind = kind;
-  record_.begin = SpanRecord::Clock::now();
+  if (is_recorded) record(sink, name, kind, caller ? caller->span : SpanId{});
 }
 
 Span::Span(std::string_view name, Kind kind) : outer_(present) {
   if (present == nullptr || present->sink_ == nullptr) return;
   is_present_ = true;
   present = this;
-  sink_ = outer_->sink_;
   context_ = {.trace = outer_->context_.trace, .span = new_span_id(), .is_sampled = true};
+  record(outer_->sink_, name, kind, outer_->context_.span);
+}
+
+void Span::record(SpanSink* sink, std::string_view name, Kind kind, const SpanId& parent) {
+  sink_ = sink;
   record_.trace = context_.trace;
   record_.id = context_.span;
-  record_.parent = outer_->context_.span;
+  record_.parent = parent;
   record_.name = name;
   record_.kind = kind;
   record_.begin = SpanRecord::Clock::now();

@@ -69,6 +69,8 @@ class Span {
   static std::optional<Context> current();
 
  private:
+  void record(SpanSink* sink, std::string_view name, Kind kind, const SpanId& parent);
+
   SpanSink* sink_ = nullptr;  // null: it is not recorded
   Span* outer_ = nullptr;     // the thread's before
   bool is_present_ = false;   // it is the thread's

@@ -21,7 +21,7 @@
 {{ if .Values.tls.secretName }}HTTPS{{ else }}HTTP{{ end }}
 {{- end }}
 
-{{- /* What a pod needs to run the program: dict "root" $ "environment" bool for annotations. */ -}}
+{{- /* The image that a container names: without an image of its own, one that floxd itself serves. */ -}}
 {{- define "catalog.image" -}}
 {{- if .Values.environment }}ghcr.io/flox/flox:latest{{ else }}{{ $_ := required "image.name has flox-catalog, or environment names a package that has it" .Values.image.name }}{{ include "flox.image" . }}{{ end }}
 {{- end }}
