@@ -144,13 +144,6 @@ TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_a
   EnvironmentRecords environments(*database_);
   Generation generation{.number = 1, .manifest = "m", .lock = {}, .pushed_at = "t"};
   generation.lock.manifest = nlohmann::json::object();
-  const MirroredOwner mirrored{.owner = "acme",
-                               .roots = {{1, "root"}},
-                               .targets = {1, "targets"},
-                               .names = {1, "names"},
-                               .packages = {},
-                               .generations = {},
-                               .gone = {}};
   const std::vector<std::function<void(const LookedFor&)>> writers{
       [&](const LookedFor& looked) {
         records_.add(
@@ -160,7 +153,7 @@ TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_a
         environments.push(
             "other", "web", generation, {}, [](const std::optional<Generation>&) {}, [](Session&) {}, looked);
       },
-      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored, looked); },
+      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored_acme(), looked); },
       [&](const LookedFor& looked) {
         database_->write([&](Session& session) { complete_tables(session, looked); });
       }};
