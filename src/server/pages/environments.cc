@@ -5,18 +5,13 @@
 #include "base/error.h"
 #include "server/pages/context.h"
 #include "server/pages/parts.h"
+#include "server/records/schema.h"
 
 namespace flox::server {
 namespace {
 
 constexpr size_t environments_on_a_page = 50;
 constexpr size_t longest_name_part = 255;  // bytes
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 Html environment_row(const PagesContext& pages, const EnvironmentSummary& environment) {
   const auto latest = pages.api.environments.generations(environment.owner, environment.name, 1);
@@ -60,8 +55,8 @@ WebPage environments_page(PagesContext& pages, const Call& call) {
     fail(ErrorKind::invalid_input, "what is searched for is over {} bytes", longest_name_part);
   auto environments = visible_environments(pages, call, "");
   const bool has_any = !environments.empty();
-  std::erase_if(environments, [&](const EnvironmentSummary& one) {
-    return lower(one.owner + "/" + one.name).find(lower(term)) == std::string::npos;
+  std::erase_if(environments, [wanted = lower_case(term)](const EnvironmentSummary& one) {
+    return lower_case(one.owner + "/" + one.name).find(wanted) == std::string::npos;
   });
   const Slice slice = slice_of(call, environments.size(), environments_on_a_page);
   const Address here = Address({"environments"});
