@@ -8,10 +8,14 @@
 
 namespace flox::server {
 
-std::string count_text(uint64_t count, std::string_view one, std::string_view many) {
-  std::string digits = std::to_string(count);
+std::string number_text(uint64_t number) {
+  std::string digits = std::to_string(number);
   for (size_t place = digits.size(); place > 3; place -= 3) digits.insert(place - 3, ",");
-  return fmt::format("{} {}", digits, count == 1 ? one : many);
+  return digits;
+}
+
+std::string count_text(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
 }
 
 std::string change_text(uint64_t before, uint64_t after) {

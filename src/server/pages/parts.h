@@ -12,6 +12,8 @@
 
 namespace flox::server {
 
+// "1,204".
+std::string number_text(uint64_t number);
 // "1 path", "1,204 paths".
 std::string count_text(uint64_t count, std::string_view one, std::string_view many);
 // "+1.5 KiB", "−20 B", "±0".
