@@ -19,11 +19,6 @@ constexpr size_t generations_to_compare = 100;
 constexpr size_t most_packages = 500;
 constexpr size_t longest_manifest = 64 << 10;  // bytes that are shown
 
-Address address_of_generation(const EnvironmentAddress& environment, int64_t number) {
-  return Address({"environments", environment.owner, environment.name})
-      .with("generation", std::to_string(number));
-}
-
 // One package of a lock, on all its systems.
 struct Installed {
   std::string package, version;
@@ -135,20 +130,18 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
   for (size_t i = slice.first; i < std::min(slice.end, newest.size()); ++i) {
     const auto& [number, pushed_at] = newest[i];
     const int64_t before = i + 1 < newest.size() ? newest[i + 1].number : 0;  // 0: none
-    Html cells =
-        el("th", {{"scope", "row"}},
-           el("a", {Attribute::href(address_of_generation(environment, number))}, std::to_string(number)));
+    Html cells = el("th", {{"scope", "row"}},
+                    el("a", {Attribute::href(environment.page(number))}, std::to_string(number)));
     cells += el("td", {}, day(pushed_at));
     cells += el("td", {}, badge_of(signedness_of(pages, environment.owner, environment.name, number)));
-    cells += el(
-        "td", {},
-        before > 0
-            ? el("a",
-                 {Attribute::href(Address({"environments", environment.owner, environment.name, "difference"})
-                                      .with("from", std::to_string(before))
-                                      .with("to", std::to_string(number)))},
-                 "What changed", el("span", {{"class", "unseen"}}, fmt::format(" in generation {}", number)))
-            : Html(number == 1 ? "the first" : "the oldest that is kept"));
+    cells += el("td", {},
+                before > 0 ? el("a",
+                                {Attribute::href(environment.difference()
+                                                     .with("from", std::to_string(before))
+                                                     .with("to", std::to_string(number)))},
+                                "What changed",
+                                el("span", {{"class", "unseen"}}, fmt::format(" in generation {}", number)))
+                           : Html(number == 1 ? "the first" : "the oldest that is kept"));
     rows += number == shown ? el("tr", {{"aria-current", "true"}}, cells) : el("tr", {}, cells);
   }
   Html section = el("h2", {{"id", "generations"}}, "Generations");
@@ -157,19 +150,18 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
             el("tr", {}, el("th", {{"scope", "col"}}, "Generation"), el("th", {{"scope", "col"}}, "Pushed"),
                el("th", {{"scope", "col"}}, "Signed"), el("th", {{"scope", "col"}}, "Change")),
             rows);
-  section += pager(slice, address_of_generation(environment, shown));
+  section += pager(slice, environment.page(shown));
   if (count > 1) {
     const auto all =
         pages.api.environments.generations(environment.owner, environment.name, generations_to_compare);
     section += el("h3", {}, "Compare two");
-    section +=
-        el("form",
-           {{"class", "fields"},
-            {"method", "get"},
-            {"aria-label", "Compare two generations"},
-            Attribute::action(Address({"environments", environment.owner, environment.name, "difference"}))},
-           select_generation("From", "from", all, shown == latest ? all[1].number : shown),
-           select_generation("To", "to", all, latest), el("button", {{"type", "submit"}}, "Compare"));
+    section += el("form",
+                  {{"class", "fields"},
+                   {"method", "get"},
+                   {"aria-label", "Compare two generations"},
+                   Attribute::action(environment.difference())},
+                  select_generation("From", "from", all, shown == latest ? all[1].number : shown),
+                  select_generation("To", "to", all, latest), el("button", {{"type", "submit"}}, "Compare"));
   }
   return el("section", {{"aria-labelledby", "generations"}}, section);
 }
@@ -186,13 +178,12 @@ WebPage environment_page(PagesContext& pages, const Call& call) {
 
   Html main =
       el("p", {{"class", "above"}}, el("a", {Attribute::href(Address({"environments"}))}, "Environments"),
-         " / ", el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner));
+         " / ", owner_link(environment.owner));
   main += el("h1", {}, environment.name, " ",
              el("span", {{"class", "soft"}}, fmt::format("generation {}", generation.number)));
   main += el("p", {{"class", "badges"}}, badge_of(signedness),
              is_latest ? Html() : badge("", fmt::format("{} is newer", latest)));
-  Html facts =
-      fact("Owner", el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner));
+  Html facts = fact("Owner", owner_link(environment.owner));
   facts += fact("Generation", generation.number == latest
                                   ? fmt::format("{}, the latest", latest)
                                   : fmt::format("{}; the latest is {}", generation.number, latest));

@@ -113,10 +113,7 @@ Html manifest_changes(const Generation& before, const Generation& after) {
 }
 
 Html link_to_generation(const EnvironmentAddress& environment, int64_t number) {
-  return el("a",
-            {Attribute::href(Address({"environments", environment.owner, environment.name})
-                                 .with("generation", std::to_string(number)))},
-            fmt::format("generation {}", number));
+  return el("a", {Attribute::href(environment.page(number))}, fmt::format("generation {}", number));
 }
 
 }  // namespace
@@ -129,10 +126,9 @@ WebPage environment_difference_page(PagesContext& pages, const Call& call) {
                   "Choose both on the environment's page.");
   const Generation before = generation_of(pages, environment, call.query("from"));
   const Generation after = generation_of(pages, environment, call.query("to"));
-  Html main = el("p", {{"class", "above"}},
-                 el("a", {Attribute::href(Address({"environments"}))}, "Environments"), " / ",
-                 el("a", {Attribute::href(Address({"environments", environment.owner, environment.name}))},
-                    environment.text()));
+  Html main =
+      el("p", {{"class", "above"}}, el("a", {Attribute::href(Address({"environments"}))}, "Environments"),
+         " / ", el("a", {Attribute::href(environment.page())}, environment.text()));
   main += el("h1", {}, "What changed");
   main += el("p", {{"class", "lead"}}, "From ", link_to_generation(environment, before.number), " to ",
              link_to_generation(environment, after.number), ".");

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "server/pages/context.h"
+#include "server/pages/generations.h"
 #include "server/pages/parts.h"
 #include "server/records/schema.h"
 
@@ -17,13 +18,11 @@ Html environment_row(const PagesContext& pages, const EnvironmentSummary& enviro
   const auto latest = pages.api.environments.generations(environment.owner, environment.name, 1);
   Html pushed;
   if (!latest.empty()) pushed = day(latest.front().pushed_at);
-  return el(
-      "tr", {},
-      el("th", {{"scope", "row"}},
-         el("a", {Attribute::href(Address({"environments", environment.owner, environment.name}))},
-            environment.owner + "/" + environment.name)),
-      el("td", {}, el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner)),
-      el("td", {{"class", "number"}}, std::to_string(environment.latest)), el("td", {}, pushed));
+  const EnvironmentAddress address{.owner = environment.owner, .name = environment.name};
+  return el("tr", {},
+            el("th", {{"scope", "row"}}, el("a", {Attribute::href(address.page())}, address.text())),
+            el("td", {}, owner_link(environment.owner)),
+            el("td", {{"class", "number"}}, std::to_string(environment.latest)), el("td", {}, pushed));
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ Html day(const std::string& rfc3339) {
   return el("time", {{"datetime", rfc3339}, {"title", rfc3339}}, std::string_view(rfc3339).substr(0, 10));
 }
 
+Html owner_link(const std::string& owner) {
+  return el("a", {Attribute::href(Address({"owners", owner}))}, owner);
+}
+
 Html badge(const char* kind, std::string_view text) {
   return el("span", {{"class", std::string("badge ") + kind}}, text);
 }

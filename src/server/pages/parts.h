@@ -20,6 +20,8 @@ std::string count_text(uint64_t count, std::string_view one, std::string_view ma
 std::string change_text(uint64_t before, uint64_t after);
 // The day of a time as RFC 3339 has it, with the whole of it for who points at it.
 Html day(const std::string& rfc3339);
+// A link to the owner's page.
+Html owner_link(const std::string& owner);
 // How something stands: `kind` is good, warn or bad.
 Html badge(const char* kind, std::string_view text);
 // A term and its value, for <dl class="facts">.

@@ -70,8 +70,7 @@ Html result(const catalog::PackageBuild& build, const std::set<std::string>& bui
             const std::string& system) {
   Html meta;
   const auto add = [&](const Html& item) { meta += el("li", {}, item); };
-  add(build.owner.empty() ? Html("signed by no owner")
-                          : el("a", {Attribute::href(Address({"owners", build.owner}))}, build.owner));
+  add(build.owner.empty() ? Html("signed by no owner") : owner_link(build.owner));
   if (!build.license.empty()) add(build.license);
   std::string systems;
   for (const std::string& one : built_for) systems += (systems.empty() ? "" : ", ") + one;
