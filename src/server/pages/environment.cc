@@ -66,11 +66,8 @@ Html packages_of(const VisibleRecords& records, const Generation& generation) {
   if (shown == 0)
     section += el("p", {{"class", "soft"}}, "This generation has none.");
   else
-    section += table(
-        fmt::format("What generation {} locks", generation.number),
-        el("tr", {}, el("th", {{"scope", "col"}}, "Installed as"), el("th", {{"scope", "col"}}, "Package"),
-           el("th", {{"scope", "col"}}, "Version"), el("th", {{"scope", "col"}}, "Systems")),
-        rows);
+    section += table(fmt::format("What generation {} locks", generation.number),
+                     {{"Installed as"}, {"Package"}, {"Version"}, {"Systems"}}, rows);
   if (shown > most_packages)
     section += el("p", {{"class", "soft small"}}, fmt::format("The first {} are shown.", most_packages));
   return el("section", {{"aria-labelledby", "packages"}}, section);
@@ -147,9 +144,7 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
   Html section = el("h2", {{"id", "generations"}}, "Generations");
   section +=
       table(count_text(static_cast<uint64_t>(count), "generation", "generations") + ", the newest first",
-            el("tr", {}, el("th", {{"scope", "col"}}, "Generation"), el("th", {{"scope", "col"}}, "Pushed"),
-               el("th", {{"scope", "col"}}, "Signed"), el("th", {{"scope", "col"}}, "Change")),
-            rows);
+            {{"Generation"}, {"Pushed"}, {"Signed"}, {"Change"}}, rows);
   section += pager(slice, environment.page(shown));
   if (count > 1) {
     const auto all =

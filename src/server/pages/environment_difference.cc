@@ -72,11 +72,8 @@ Html package_changes(const Generation& before, const Generation& after) {
   if (changes.count() == 0) {
     section += el("p", {}, "Both generations lock the same packages.");
   } else {
-    section += table(
-        count_text(changes.count(), "change", "changes"),
-        el("tr", {}, el("th", {{"scope", "col"}}, "Installed as"), el("th", {{"scope", "col"}}, "Change"),
-           el("th", {{"scope", "col"}}, "Package"), el("th", {{"scope", "col"}}, "System")),
-        changes.rows());
+    section += table(count_text(changes.count(), "change", "changes"),
+                     {{"Installed as"}, {"Change"}, {"Package"}, {"System"}}, changes.rows());
     if (changes.count() > most_changes)
       section += el("p", {{"class", "soft small"}}, fmt::format("The first {} are shown.", most_changes));
   }

@@ -31,12 +31,7 @@ Html environments_table(const PagesContext& pages, std::string_view caption,
                         const std::vector<EnvironmentSummary>& environments, const Slice& slice) {
   Html rows;
   for (size_t i = slice.first; i < slice.end; ++i) rows += environment_row(pages, environments[i]);
-  return table(
-      caption,
-      el("tr", {}, el("th", {{"scope", "col"}}, "Environment"), el("th", {{"scope", "col"}}, "Owner"),
-         el("th", {{"scope", "col"}, {"class", "number"}}, "Generation"),
-         el("th", {{"scope", "col"}}, "Pushed")),
-      rows);
+  return table(caption, {{"Environment"}, {"Owner"}, {"Generation", "number"}, {"Pushed"}}, rows);
 }
 
 std::vector<EnvironmentSummary> visible_environments(const PagesContext& pages, const Call& call,

@@ -181,11 +181,9 @@ Html versions_view(const Call& call, const PackageBuild& chosen, const std::vect
   const Slice slice = slice_of(call, versions.size(), versions_on_a_page);
   Html rows;
   for (size_t i = slice.first; i < slice.end; ++i) rows += version_row(versions[i], chosen);
-  const Html head = el(
-      "tr", {}, el("th", {{"scope", "col"}}, "Version"), el("th", {{"scope", "col"}}, "Runs on"),
-      el("th", {{"scope", "col"}, {"class", "number"}}, "Size"), el("th", {{"scope", "col"}}, "Published"));
   Html section = el("h2", {{"id", "versions"}}, "Versions");
-  section += table(count_text(versions.size(), "version", "versions") + ", the newest first", head, rows);
+  section += table(count_text(versions.size(), "version", "versions") + ", the newest first",
+                   {{"Version"}, {"Runs on"}, {"Size", "number"}, {"Published"}}, rows);
   section += pager(slice, address_of(chosen));
   if (versions.size() > 1) {
     section += el("h3", {}, "What changed");

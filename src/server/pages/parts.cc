@@ -50,9 +50,14 @@ Html lines_to_copy(std::string_view label, std::string_view text) {
             el("code", {}, text));
 }
 
-Html table(std::string_view caption, const Html& head, const Html& rows) {
+Html table(std::string_view caption, std::initializer_list<Column> columns, const Html& rows) {
+  Html head;
+  for (const auto& [name, kind] : columns)
+    head +=
+        *kind == 0 ? el("th", {{"scope", "col"}}, name) : el("th", {{"scope", "col"}, {"class", kind}}, name);
   return el("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", caption}},
-            el("table", {}, el("caption", {}, caption), el("thead", {}, head), el("tbody", {}, rows)));
+            el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)),
+               el("tbody", {}, rows)));
 }
 
 Slice slice_of(const Call& call, size_t count, size_t page_size) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,8 +29,12 @@ Html badge(const char* kind, std::string_view text);
 Html fact(std::string_view term, const Html& value);
 // Lines to copy: a click, or the keyboard's "select all" within it, takes them whole.
 Html lines_to_copy(std::string_view label, std::string_view text);
-// A table that a narrow screen can move: `head` and `rows` are its <tr>s.
-Html table(std::string_view caption, const Html& head, const Html& rows);
+struct Column {
+  const char* name;
+  const char* kind = "";  // a class of the style sheet: number
+};
+// A table that a narrow screen can move: `rows` are its <tr>s.
+Html table(std::string_view caption, std::initializer_list<Column> columns, const Html& rows);
 
 // A part of a long list.
 struct Slice {

@@ -55,10 +55,7 @@ WebPage status_page(PagesContext& pages, const Call& call) {
   parts += health("Files", files, "What packages are fetched from");
   main +=
       el("section", {{"class", "first"}, {"aria-labelledby", "parts"}}, el("h2", {{"id", "parts"}}, "Health"),
-         table("Parts of the catalog",
-               el("tr", {}, el("th", {{"scope", "col"}}, "Part"), el("th", {{"scope", "col"}}, "State"),
-                  el("th", {{"scope", "col"}}, "What it is for")),
-               parts));
+         table("Parts of the catalog", {{"Part"}, {"State"}, {"What it is for"}}, parts));
   if (database)
     main += el("section", {{"aria-labelledby", "counts"}}, el("h2", {{"id", "counts"}}, "What it has"),
                el("div", {{"class", "card"}}, counts(pages, call)));
