@@ -1,5 +1,6 @@
 // An environment: one of its generations, and all of them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -49,8 +50,6 @@ Html packages_of(const VisibleRecords& records, const Generation& generation) {
   for (const auto& [id, versions] : installed)
     for (const Installed& one : versions) {
       if (++shown > most_packages) break;
-      std::string systems;
-      for (const std::string& system : one.systems) systems += (systems.empty() ? "" : ", ") + system;
       // A package of another catalog has no page here.
       const bool is_here = std::ranges::binary_search(*names, one.package);
       rows += el(
@@ -60,7 +59,7 @@ Html packages_of(const VisibleRecords& records, const Generation& generation) {
                  ? el("a", {Attribute::href(Address({"packages", one.package}).with("version", one.version))},
                       one.package)
                  : Html(one.package)),
-          el("td", {}, one.version), el("td", {}, systems));
+          el("td", {}, one.version), el("td", {}, fmt::format("{}", fmt::join(one.systems, ", "))));
     }
   Html section = el("h2", {{"id", "packages"}}, "Packages");
   if (shown == 0)
