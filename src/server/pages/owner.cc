@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/environment_name.h"
 #include "server/pages/environments.h"
