@@ -8,8 +8,7 @@ namespace flox::fuzz {
 
 void one(std::string_view input) {
   if (input.empty()) return;
-  const size_t texts = 1 + static_cast<unsigned char>(input.front()) % 4;
-  input.remove_prefix(1);
+  const size_t texts = 1 + take_byte(input) % 4;
   server::CursorKey key;
   if (!accepts([&] { key = server::parse_cursor(input, texts); })) return;
   require(key.size() == texts, "a cursor has its list's texts");

@@ -48,20 +48,17 @@ void run_copy(const ServerSettings& settings, const CopyCommand& command) {
     fail_usage("flox-catalog copy: no paths are named",
                "Name store paths, or pass --paths-from or --published.");
   const auto from = store::BinaryCache::open(command.url);
-  const auto database = open_storage_database(settings);
-  const auto files = open_storage_files(settings, Use::transfer);
-  NarRecords nars(*database);
-  CacheFiles cache(*files, nars, keys, cache_limits(settings));
+  TransferStorage into(settings, keys);
   uint64_t elsewhere = 0;
   if (command.published)
-    for (const nix::StorePath& path : paths_of_environments(*database)) {
-      if (cache.narinfo(path)) continue;
+    for (const nix::StorePath& path : paths_of_environments(*into.database)) {
+      if (into.cache.narinfo(path)) continue;
       if (from->query(path))
         paths.insert(path);
       else
         ++elsewhere;
     }
-  const CopiedPaths copied = copy_paths(*from, cache, paths);
+  const CopiedPaths copied = copy_paths(*from, into.cache, paths);
   fmt::print("copied {} ({}) from {}; there before: {}\n", count_text(copied.copied, "store path"),
              count_text(copied.bytes, "byte"), from->url(), copied.present);
   if (elsewhere > 0)

@@ -21,12 +21,9 @@ void run_import(const ServerSettings& settings, const ImportCommand& command) {
   const RegisteredKeys keys =
       command.unverified ? RegisteredKeys(settings.trusted_keys) : required_keys(settings, "import");
   if (keys.empty()) log::warning("--unverified: signatures of store paths and attestations are not verified");
-  const auto database = open_storage_database(settings);
-  const auto files = open_storage_files(settings, Use::transfer);
-  NarRecords nars(*database);
-  CacheFiles cache(*files, nars, keys, cache_limits(settings));
+  TransferStorage into(settings, keys);
   const ImportResult result = import_catalog(command.directory, command.sha256,
-                                             {.database = *database, .cache = cache, .keys = keys});
+                                             {.database = *into.database, .cache = into.cache, .keys = keys});
   fmt::print("imported {} ({} new) and {} ({} new) from {}\n", count_text(result.rows, "record"),
              result.rows_added, count_text(result.files, "file"),
              count_text(result.paths_copied, "store path"), command.directory.string());

@@ -67,21 +67,18 @@ void require_all(const std::string& owner, const MirrorResult& result) {
 void run_mirror(const ServerSettings& settings, const MirrorCommand& command) {
   const RegisteredKeys keys = required_keys(settings, "mirror");
   const std::vector<MirrorWish> wishes = wishes_of(command.names);
-  const auto database = open_storage_database(settings);
-  const auto files = open_storage_files(settings, Use::transfer);
-  NarRecords nars(*database);
-  CacheFiles cache(*files, nars, keys, cache_limits(settings));
-  AttestationRecords attestation_records(*database);
-  Attestations attestations(attestation_records, cache, keys);
+  TransferStorage into(settings, keys);
+  AttestationRecords attestation_records(*into.database);
+  Attestations attestations(attestation_records, into.cache, keys);
   catalog::Client client(command.url, {}, "the URL on the command line");
   const auto source_cache = store::BinaryCache::open(client.cache_url());
   trust::TrustStore trust(command.trust.trust_directory(), command.trust.trust_state_directory());
   // One owner, or one name, that is refused keeps no other from coming.
   std::optional<Error> failed;
   for (const MirrorWish& wish : wishes) try {
-      const MirrorResult result =
-          mirror(wish, {.client = client, .cache = *source_cache, .trust = trust},
-                 {.database = *database, .cache = cache, .keys = keys, .attestations = attestations});
+      const MirrorResult result = mirror(
+          wish, {.client = client, .cache = *source_cache, .trust = trust},
+          {.database = *into.database, .cache = into.cache, .keys = keys, .attestations = attestations});
       tell(wish.owner, result);
       require_all(wish.owner, result);
     } catch (const Error& error) {

@@ -60,6 +60,12 @@ CacheLimits cache_limits(const ServerSettings& settings) {
           .orphan_age = settings.orphan_age};
 }
 
+TransferStorage::TransferStorage(const ServerSettings& settings, const RegisteredKeys& keys)
+    : database(open_storage_database(settings)),
+      files(open_storage_files(settings, Use::transfer)),
+      nars(*database),
+      cache(*files, nars, keys, cache_limits(settings)) {}
+
 RegisteredKeys required_keys(const ServerSettings& settings, const char* command) {
   RegisteredKeys keys(settings.trusted_keys);
   if (keys.empty())

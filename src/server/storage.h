@@ -21,6 +21,15 @@ std::unique_ptr<Database> open_storage_database(const ServerSettings& settings);
 std::unique_ptr<Database> open_present_database(const ServerSettings& settings);
 std::unique_ptr<ObjectStore> open_storage_files(const ServerSettings& settings, Use use);
 CacheLimits cache_limits(const ServerSettings& settings);
+// What a command brings files into.
+struct TransferStorage {
+  // `keys` must outlive it.
+  TransferStorage(const ServerSettings& settings, const RegisteredKeys& keys);
+  std::unique_ptr<Database> database;
+  std::unique_ptr<ObjectStore> files;
+  NarRecords nars;
+  CacheFiles cache;
+};
 // The keys that --trusted-key names. Throws ExitError if there are none: `command` takes paths from
 // elsewhere.
 RegisteredKeys required_keys(const ServerSettings& settings, const char* command);

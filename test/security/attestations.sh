@@ -93,7 +93,7 @@ ctr -n k8s.io run -d --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annota
   --annotation io.kubernetes.cri.sandbox-name=web --annotation io.kubernetes.cri.container-name=main docker.io/flox/empty:1.0.0 c1 sleep 1000000
 node verify --pod shop/web >"$WORLD/tree" || die "$(cat "$WORLD/tree")"
 for text in "pod shop/web" "leases /nix/store/" "✔ hello 1.0" "signed by   demo-1" "provenance  signed by demo-1" \
-  "git+https://git.example.org/hello.git" "commit $(jq -r .digest.gitCommit <<<"$source"), with changes" "sandbox: none" "further paths"; do
+  "git+https://git.example.org/hello.git" "commit $(jq -r .digest.gitCommit <<<"$source"), with changes" "sandbox: none" "further path"; do
   contains "$(cat "$WORLD/tree")" "$text"
 done
 node verify --pod shop/web --require-provenance >/dev/null

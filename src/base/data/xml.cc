@@ -99,6 +99,7 @@ XmlElement parse_xml(std::string_view text, std::string_view name, const XmlLimi
 
 std::string xml_escape(std::string_view text) {
   std::string result;
+  result.reserve(text.size());
   for (const char c : text) switch (c) {
       case '<':
         result += "&lt;";
@@ -113,7 +114,7 @@ std::string xml_escape(std::string_view text) {
         result += "&quot;";
         break;
       case '\'':
-        result += "&apos;";
+        result += "&#39;";
         break;
       default:
         result += c;

@@ -35,7 +35,7 @@ struct XmlElement {
 // document type. Lines and columns count from 1.
 XmlElement parse_xml(std::string_view text, std::string_view name, const XmlLimits& limits = {});
 
-// "a<b" -> "a&lt;b", for texts and attributes.
+// "a<b" -> "a&lt;b", for texts and attributes, of HTML, too.
 std::string xml_escape(std::string_view text);
 
 }  // namespace flox

@@ -8,14 +8,13 @@
 #include "base/os/file.h"
 #include "nix/base32.h"
 #include "nix/cache_layout.h"
-#include "server/records/records.h"
-#include "server/testing/uploads.h"
+#include "server/testing/api.h"
 
 namespace flox::server {
 namespace {
 
 // The API as a publisher drives it, without sockets.
-class ApiTest : public UploadTest {
+class ApiTest : public ApiCallTest {
  protected:
   ServerResponse post(nlohmann::json record, const std::string& token = "secret") {
     ServerRequest request{.method = "POST", .path = "/api/v1/catalog/packages/web/builds"};
@@ -31,24 +30,6 @@ class ApiTest : public UploadTest {
             {"signer", "k"},
             {"outputs", {{"out", path(digit).to_string()}}}};
   }
-  Records records_{*database_};
-  EnvironmentRecords environments_{*database_};
-  AttestationRecords attestations_{*database_};
-  // What is asked with a token, as a document; null for an answer without one.
-  nlohmann::json ask(const std::string& method, const std::string& path, const std::string& token,
-                     const nlohmann::json& body = nullptr) {
-    ServerRequest request{.method = method, .path = path, .body = body.is_null() ? "" : body.dump()};
-    if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
-    api_.admit(request);
-    const std::string answer = api_.handle(request).body;
-    return answer.starts_with('{') ? nlohmann::json::parse(answer) : nlohmann::json();
-  }
-  std::string token_of(const std::string& owner, const std::string& scope = "publish") {
-    return ask("POST", "/api/v1/auth/tokens", "secret", {{"owner", owner}, {"scope", scope}}).at("token");
-  }
-  void make_owner(const std::string& name, bool is_private = false) {
-    ask("POST", "/api/v1/owners", "secret", {{"name", name}, {"private", is_private}});
-  }
   // Uploads the NAR and the narinfo of a path as the owner of the token.
   void upload_as(const std::string& token, char digit, const std::string& content) {
     nix::NarInfo narinfo{
@@ -57,16 +38,8 @@ class ApiTest : public UploadTest {
     narinfo.file_size = content.size();
     narinfo.url = "nar/" + nix::to_base32(bytes_of(*narinfo.file_hash)) + ".nar";
     narinfo.info.signatures = {key_.sign(narinfo.info.fingerprint())};
-    put_as(token, narinfo.url, content);
-    put_as(token, nix::narinfo_name(narinfo.info.path), narinfo.to_string());
-  }
-  void put_as(const std::string& token, const std::string& name, const std::string& content) {
-    ServerRequest request{
-        .method = "PUT", .path = "/cache/" + name, .headers = {{"authorization", "Bearer " + token}}};
-    api_.admit(request);
-    request.upload = api_.begin_upload(request);
-    request.upload->write(content);
-    api_.handle(request);
+    put("/cache/" + narinfo.url, content, token);
+    put("/cache/" + nix::narinfo_name(narinfo.info.path), narinfo.to_string(), token);
   }
   bool can_read(const std::string& token, const std::string& path) {
     try {
@@ -77,12 +50,6 @@ class ApiTest : public UploadTest {
       return false;
     }
   }
-
-  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{*database_};
-  NameFiles name_files_{*database_};
-  TrustService trust_{trust_records_, name_files_, {.online_key = nix::SecretKey::generate("c")}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(ApiTest, keeps_every_generation_of_an_environment) {
@@ -355,7 +322,8 @@ TEST_F(ApiTest, what_is_private_is_not_there_for_others_and_neither_are_its_file
                         .body = copy.dump()};
   EXPECT_EQ(refusal([&] { api_.handle(request); }), ErrorKind::invalid_input);
   const std::string text = cache_.narinfo(path('0'))->to_string();
-  EXPECT_EQ(refusal([&] { put_as(beta, nix::narinfo_name(path('0')), text); }), ErrorKind::not_found);
+  EXPECT_EQ(refusal([&] { put("/cache/" + nix::narinfo_name(path('0')), text, beta); }),
+            ErrorKind::not_found);
   EXPECT_FALSE(can_read(beta, narinfo));
   // Whoever has the content may have it here, too.
   upload_as(beta, '0', "library");

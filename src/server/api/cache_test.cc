@@ -1,13 +1,12 @@
 #include <gtest/gtest.h>
 
 #include "nix/cache_layout.h"
-#include "server/api/api.h"
-#include "server/testing/uploads.h"
+#include "server/testing/api.h"
 
 namespace flox::server {
 namespace {
 
-class HotFileTest : public UploadTest {
+class HotFileTest : public ApiCallTest {
  protected:
   static ServerRequest request_for(char digit) {
     return {.method = "GET", .path = "/cache/" + nix::narinfo_name(path(digit)), .headers = {{"host", "c"}}};
@@ -18,15 +17,6 @@ class HotFileTest : public UploadTest {
     const auto response = api_.at_once(request);
     return response ? response->body : "";
   }
-
-  Records records_{*database_};
-  EnvironmentRecords environments_{*database_};
-  AttestationRecords attestations_{*database_};
-  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{*database_};
-  NameFiles name_files_{*database_};
-  TrustService trust_{trust_records_, name_files_, {.online_key = nix::SecretKey::generate("c")}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(HotFileTest, is_answered_at_once_after_a_handler_has_answered_it) {

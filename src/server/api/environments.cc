@@ -145,8 +145,7 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
   // What is here, and may be read, comes along; the rest is from other caches.
   const nix::StorePathSet paths = paths_of(generation.lock);
   const std::set<std::string> needed = paths_needed_by({generation.manifest, generation.lock.to_string()});
-  const auto push = [&] {
-    const int64_t marked = context.cache.marks().times();
+  const auto push = [&](int64_t times) {
     const auto closure = files_here(context, call.caller(), paths);
     const Generation pushed = context.environments.push(
         owner, name, generation, signed_by, upon,
@@ -154,7 +153,7 @@ ServerResponse push_environment(ApiContext& context, const Call& call) {
           const Holding claimed = Visibility::claim_environment(session, name, holding);
           Visibility::publish_files(session, call.caller(), claimed, closure);
         },
-        {.times = marked, .digests = context.cache.digests_of(closure, needed)});
+        {.times = times, .digests = context.cache.digests_of(closure, needed)});
     log::info("environment {}/{} is at generation {}", owner, name, pushed.number);
     return as_json({{"generation", pushed.number}, {"pushed_at", pushed.pushed_at}}, 201);
   };

@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/net/server/http_server.h"
-#include "server/api/api.h"
-#include "server/testing/uploads.h"
-#include "trust/testing/owner.h"
+#include "server/testing/api.h"
 
 namespace flox::server {
 namespace {
@@ -11,14 +9,14 @@ namespace {
 using nlohmann::json;
 using trust::testing::signed_by;
 
-class EnvironmentRoutesTest : public UploadTest {
+class EnvironmentRoutesTest : public ApiCallTest {
  protected:
   // Everything of acme's is signed from now on; the evidence is renewed as time goes by.
   void sign() {
-    trust_.put_root("acme", owner_.root_text());
-    trust::Targets targets = owner_.targets;
+    trust_.put_root("acme", acme_.root_text());
+    trust::Targets targets = acme_.targets;
     targets.version = 1;
-    trust_.put_targets("acme", signed_by(targets, {owner_.targets_key}));
+    trust_.put_targets("acme", signed_by(targets, {acme_.targets_key}));
     is_signed_ = true;
   }
   static ServerRequest request_for(const char* method) {
@@ -38,7 +36,7 @@ class EnvironmentRoutesTest : public UploadTest {
     json body = {{"manifest", manifest}, {"lock", lock}};
     if (is_signed_) {
       trust::NameFile file;
-      owner_.head(file);
+      acme_.head(file);
       file.name = "environments/web";
       file.version = version;
       file.targets = trust::EnvironmentRecord{.owner = "acme",
@@ -47,7 +45,7 @@ class EnvironmentRoutesTest : public UploadTest {
                                               .manifest = manifest,
                                               .lock = env::Lockfile::parse(lock.dump()).to_string()}
                          .to_targets();
-      body["name_file"] = signed_by(file, {owner_.signing_key});
+      body["name_file"] = signed_by(file, {acme_.signing_key});
     }
     ServerRequest request = request_for("POST");
     if (!if_match.empty()) request.headers["if-match"] = if_match;
@@ -65,17 +63,6 @@ class EnvironmentRoutesTest : public UploadTest {
   }
 
   bool is_signed_ = false;
-  trust::testing::TestOwner owner_;
-  trust::Time now_ = owner_.now;
-  Records records_{*database_};
-  EnvironmentRecords environments_{*database_};
-  AttestationRecords attestations_{*database_};
-  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{*database_};
-  NameFiles name_files_{*database_};
-  TrustService trust_{
-      trust_records_, name_files_, {.online_key = owner_.online_key, .clock = [this] { return now_; }}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(EnvironmentRoutesTest, a_push_upon_a_generation_does_not_mind_that_its_evidence_is_renewed) {

@@ -4,8 +4,7 @@
 
 #include <set>
 
-#include "server/api/api.h"
-#include "server/testing/uploads.h"
+#include "server/testing/api.h"
 
 namespace flox::server {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 // The document, and the table of routes that it describes.
-class OpenApiTest : public UploadTest {
+class OpenApiTest : public ApiCallTest {
  protected:
   // Each operation of the document: method, path as the document has it, and what it says.
   void for_each_operation(
@@ -38,14 +37,6 @@ class OpenApiTest : public UploadTest {
   }
 
   const json document_ = json::parse(openapi_document());
-  Records records_{*database_};
-  EnvironmentRecords environments_{*database_};
-  AttestationRecords attestations_{*database_};
-  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{*database_};
-  NameFiles name_files_{*database_};
-  TrustService trust_{trust_records_, name_files_, {.online_key = nix::SecretKey::generate("c")}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
 };
 
 TEST_F(OpenApiTest, every_route_is_in_the_document_and_every_operation_of_it_in_the_table) {

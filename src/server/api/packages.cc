@@ -1,6 +1,7 @@
 // Packages and their builds: searching, showing, resolving, publishing.
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "base/data/json.h"
 #include "base/error.h"
@@ -135,9 +136,8 @@ std::optional<SignedBuilds> check_build(ApiContext& context, PackageBuild& build
   });
 }
 
-ServerResponse add_build_once(ApiContext& context, const Call& call) {
-  const std::string name = call.parameter("name");
-  const json record = call.json();
+// Of the package that the address names.
+PackageBuild build_of(const json& record, const std::string& name) {
   check_sizes(record);
   PackageBuild build = PackageBuild::from_json(record);
   if (build.name != name)
@@ -148,24 +148,29 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
                 fmt::format("'variant': '{}' is not a CPU level of {}", build.variant, build.system),
                 build.system == "aarch64-linux" ? "Use armv8-a."
                                                 : "Use x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4.");
+  return build;
+}
+
+// Looks for what the build needs, after the marks on it were taken off at `times`, and records it.
+ServerResponse add_build_looked_for(ApiContext& context, const Call& call, PackageBuild build,
+                                    const std::string& name_file, const std::set<std::string>& needed,
+                                    int64_t times) {
   Visibility& visibility = context.accounts.visibility;
-  const Holding holding =
-      visibility.package_for(call.caller(), name, build.owner, !context.records.recorded(name).empty());
+  const Holding holding = visibility.package_for(call.caller(), build.name, build.owner,
+                                                 !context.records.recorded(build.name).empty());
   const Visibility::CallersCache access(visibility, call.caller());
-  const int64_t marked = context.cache.marks().times();
   const auto closure = check_claims(build, context.cache, context.keys, access);
-  const auto digests = context.cache.digests_of(closure, paths_needed_by({build.to_json().dump()}));
-  const auto signed_by =
-      check_build(context, build, holding, optional_string(record, "name_file", "the record"));
+  const auto digests = context.cache.digests_of(closure, needed);
+  const auto signed_by = check_build(context, build, holding, name_file);
   const Reservation reservation(context.cache, call.request().body.size());
   build.published_at = now_rfc3339();
   const bool added = counting_refusals(context, [&] {
     return context.records.add(build, signed_by,
                                [&](Session& session) {
-                                 Visibility::claim_package(session, call.caller(), name, holding);
+                                 Visibility::claim_package(session, call.caller(), build.name, holding);
                                  Visibility::publish_files(session, call.caller(), holding, closure);
                                },
-                               {.times = marked, .digests = digests});
+                               {.times = times, .digests = digests});
   });
   if (signed_by) context.trust.published(build.owner);
   if (added) {
@@ -178,9 +183,14 @@ ServerResponse add_build_once(ApiContext& context, const Call& call) {
 }
 
 ServerResponse add_build(ApiContext& context, const Call& call) {
+  const json record = call.json();
+  const PackageBuild build = build_of(record, call.parameter("name"));
+  const std::string name_file = optional_string(record, "name_file", "the record");
+  const std::set<std::string> needed = paths_needed_by({build.to_json().dump()});
   return looking_again(
-      context.cache, [&] { return add_build_once(context, call); },
-      [&] { return paths_needed_by({PackageBuild::from_json(call.json()).to_json().dump()}); });
+      context.cache,
+      [&](int64_t times) { return add_build_looked_for(context, call, build, name_file, needed, times); },
+      [&] { return needed; });
 }
 
 // Who may yank: whoever may publish for the package's owner; the operator, what has none.

@@ -3,11 +3,8 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "base/os/file.h"
-#include "server/api/api.h"
+#include "server/testing/api.h"
 #include "server/testing/records.h"
-#include "server/testing/uploads.h"
-#include "trust/testing/owner.h"
 
 namespace flox::server {
 namespace {
@@ -16,32 +13,8 @@ using nlohmann::json;
 using trust::testing::signed_by;
 using trust::testing::TestOwner;
 
-class TrustRoutesTest : public UploadTest {
+class TrustRoutesTest : public ApiCallTest {
  protected:
-  json ask(const std::string& method, const std::string& path, const std::string& token,
-           const json& body = nullptr) {
-    ServerRequest request{.method = method, .path = path, .body = body.is_null() ? "" : body.dump()};
-    if (const size_t question = path.find("?name="); question != std::string::npos) {
-      request.path = path.substr(0, question);
-      request.query["name"] = path.substr(question + 6);
-    }
-    if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
-    api_.admit(request);
-    return json::parse(api_.handle(request).body);
-  }
-  void put(const std::string& path, const std::string& text, const std::string& token) {
-    ServerRequest request{.method = "PUT", .path = path, .headers = {{"authorization", "Bearer " + token}}};
-    api_.admit(request);
-    request.upload = api_.begin_upload(request);
-    request.upload->write(text);
-    api_.handle(request);
-  }
-  std::string token_of(const std::string& owner, const std::string& scope = "publish") {
-    return ask("POST", "/api/v1/auth/tokens", "secret", {{"owner", owner}, {"scope", scope}}).at("token");
-  }
-  void make_owner(const std::string& name, bool is_private = false) {
-    ask("POST", "/api/v1/owners", "secret", {{"name", name}, {"private", is_private}});
-  }
   void put_files(const TestOwner& owner, const std::string& token) {
     put("/api/v1/trust/" + owner.owner + "/root", owner.root_text(), token);
     put("/api/v1/trust/" + owner.owner + "/targets", signed_by(owner.targets, {owner.targets_key}), token);
@@ -74,16 +47,7 @@ class TrustRoutesTest : public UploadTest {
                     {{{"install_id", "web"}, {"attr_path", "web"}, {"systems", {"x86_64-linux"}}}}}}}}});
   }
 
-  Records records_{*database_};
-  EnvironmentRecords environments_{*database_};
-  AttestationRecords attestations_{*database_};
-  Accounts accounts_{*database_, {.operator_token = Secret("secret")}};
-  TrustRecords trust_records_{*database_};
-  NameFiles name_files_{*database_};
-  TestOwner acme_{"acme"}, beta_{"beta"};
-  TrustService trust_{
-      trust_records_, name_files_, {.online_key = acme_.online_key, .clock = [this] { return acme_.now; }}};
-  Api api_{records_, environments_, attestations_, trust_, cache_, keys_, accounts_, {}};
+  TestOwner beta_{"beta"};
 };
 
 TEST_F(TrustRoutesTest, the_operators_first_root_makes_the_owner_and_only_its_admins_put_the_next) {

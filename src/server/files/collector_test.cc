@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "nix/cache_layout.h"
+#include "server/files/looking_again.h"
 #include "server/records/attestations.h"
 #include "server/records/cache_readers.h"
 #include "server/records/environments.h"
@@ -27,11 +28,14 @@ class CollectorTest : public UploadTest {
   catalog::PackageBuild build_of(char digit) { return build("web", std::string("1.") + digit, "", digit); }
   // As the API records it.
   void record(char digit) {
-    const int64_t marked = cache_.marks().times();
-    std::vector<std::string> digests;
-    for (const auto& narinfo : cache_.closure({path(digit)}))
-      digests.emplace_back(narinfo.info.path.digest());
-    records_.add(build_of(digit), {}, [](Session&) {}, {.times = marked, .digests = digests});
+    looking_again(
+        cache_,
+        [&](int64_t times) {
+          const auto digests = cache_.digests_of(cache_.closure({path(digit)}), {});
+          between_looking_and_recording_();
+          records_.add(build_of(digit), {}, [](Session&) {}, {.times = times, .digests = digests});
+        },
+        [&] { return nix::StorePathSet{path(digit)}; });
   }
   bool is_here(char digit) { return cache_.narinfo(path(digit)).has_value(); }
   Collected collect(bool is_dry = false) { return collector_.run(is_dry, later_, later_); }
@@ -46,6 +50,7 @@ class CollectorTest : public UploadTest {
   AttestationRecords attestations_{*database_};
   std::function<void(const std::string& name)> after_removal_ = [](const std::string&) {};
   std::function<void()> between_ = [] {};
+  std::function<void()> between_looking_and_recording_ = [] {};
   std::vector<std::string> removed_;
   Collector collector_{cache_,
                        [this](const Collector::Take& take) {
@@ -139,18 +144,25 @@ TEST_F(CollectorTest, what_is_marked_is_not_recorded_unless_it_was_looked_for_ag
   EXPECT_EQ(removals, 0);
 }
 
+// Marked before it was looked for, and removed after that: the record would find neither mark nor file.
+TEST_F(CollectorTest, what_was_marked_before_it_was_looked_for_is_not_removed_before_it_is_recorded) {
+  upload('0', "library");
+  upload('1', "program", {path('0')});
+  const std::vector<std::string> digests{std::string(path('1').digest()), std::string(path('0').digest())};
+  ASSERT_TRUE(cache_.marks().mark(digests, cache_.marks().publications()));
+  between_looking_and_recording_ = [&] {
+    for (const auto& digest : digests)
+      EXPECT_FALSE(cache_.marks().remove(digest, false, later_, [] { FAIL() << "it was removed"; }));
+  };
+  record('1');
+  EXPECT_EQ(records_.count(), 1);
+}
+
 // Whoever writes builds or generations: none can do so beside a collection without being counted by it.
 TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_and_every_record_counts) {
   EnvironmentRecords environments(*database_);
   Generation generation{.number = 1, .manifest = "m", .lock = {}, .pushed_at = "t"};
   generation.lock.manifest = nlohmann::json::object();
-  const MirroredOwner mirrored{.owner = "acme",
-                               .roots = {{1, "root"}},
-                               .targets = {1, "targets"},
-                               .names = {1, "names"},
-                               .packages = {},
-                               .generations = {},
-                               .gone = {}};
   const std::vector<std::function<void(const LookedFor&)>> writers{
       [&](const LookedFor& looked) {
         records_.add(
@@ -160,7 +172,7 @@ TEST_F(CollectorTest, nothing_is_recorded_that_was_looked_for_before_a_marking_a
         environments.push(
             "other", "web", generation, {}, [](const std::optional<Generation>&) {}, [](Session&) {}, looked);
       },
-      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored, looked); },
+      [&](const LookedFor& looked) { write_mirrored(*database_, mirrored_acme(), looked); },
       [&](const LookedFor& looked) {
         database_->write([&](Session& session) { complete_tables(session, looked); });
       }};

@@ -111,14 +111,10 @@ Html largest(std::vector<const trust::Component*> components, uint64_t total) {
                el("td", {{"class", "number"}}, fmt::format("{:.1f} %", share)),
                el("td", {{"class", "path soft"}}, one.path.base_name()));
   }
-  const Html head = el("tr", {}, el("th", {{"scope", "col"}}, "Path"),
-                       el("th", {{"scope", "col"}, {"class", "number"}}, "Size"),
-                       el("th", {{"scope", "col"}, {"class", "number"}}, "Share"),
-                       el("th", {{"scope", "col"}}, "In /nix/store"));
   return table(shown == components.size() ? "All paths by size"
                                           : fmt::format("The {} largest of {}", shown,
                                                         count_text(components.size(), "path", "paths")),
-               head, rows);
+               {{"Path"}, {"Size", "number"}, {"Share", "number"}, {"In /nix/store"}}, rows);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // An environment: one of its generations, and all of them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -18,11 +19,6 @@ constexpr size_t generations_on_a_page = 20;
 constexpr size_t generations_to_compare = 100;
 constexpr size_t most_packages = 500;
 constexpr size_t longest_manifest = 64 << 10;  // bytes that are shown
-
-Address address_of_generation(const EnvironmentAddress& environment, int64_t number) {
-  return Address({"environments", environment.owner, environment.name})
-      .with("generation", std::to_string(number));
-}
 
 // One package of a lock, on all its systems.
 struct Installed {
@@ -54,8 +50,6 @@ Html packages_of(const VisibleRecords& records, const Generation& generation) {
   for (const auto& [id, versions] : installed)
     for (const Installed& one : versions) {
       if (++shown > most_packages) break;
-      std::string systems;
-      for (const std::string& system : one.systems) systems += (systems.empty() ? "" : ", ") + system;
       // A package of another catalog has no page here.
       const bool is_here = std::ranges::binary_search(*names, one.package);
       rows += el(
@@ -65,17 +59,14 @@ Html packages_of(const VisibleRecords& records, const Generation& generation) {
                  ? el("a", {Attribute::href(Address({"packages", one.package}).with("version", one.version))},
                       one.package)
                  : Html(one.package)),
-          el("td", {}, one.version), el("td", {}, systems));
+          el("td", {}, one.version), el("td", {}, fmt::format("{}", fmt::join(one.systems, ", "))));
     }
   Html section = el("h2", {{"id", "packages"}}, "Packages");
   if (shown == 0)
     section += el("p", {{"class", "soft"}}, "This generation has none.");
   else
-    section += table(
-        fmt::format("What generation {} locks", generation.number),
-        el("tr", {}, el("th", {{"scope", "col"}}, "Installed as"), el("th", {{"scope", "col"}}, "Package"),
-           el("th", {{"scope", "col"}}, "Version"), el("th", {{"scope", "col"}}, "Systems")),
-        rows);
+    section += table(fmt::format("What generation {} locks", generation.number),
+                     {{"Installed as"}, {"Package"}, {"Version"}, {"Systems"}}, rows);
   if (shown > most_packages)
     section += el("p", {{"class", "soft small"}}, fmt::format("The first {} are shown.", most_packages));
   return el("section", {{"aria-labelledby", "packages"}}, section);
@@ -135,41 +126,36 @@ Html generations_view(const PagesContext& pages, const Call& call, const Environ
   for (size_t i = slice.first; i < std::min(slice.end, newest.size()); ++i) {
     const auto& [number, pushed_at] = newest[i];
     const int64_t before = i + 1 < newest.size() ? newest[i + 1].number : 0;  // 0: none
-    Html cells =
-        el("th", {{"scope", "row"}},
-           el("a", {Attribute::href(address_of_generation(environment, number))}, std::to_string(number)));
+    Html cells = el("th", {{"scope", "row"}},
+                    el("a", {Attribute::href(environment.page(number))}, std::to_string(number)));
     cells += el("td", {}, day(pushed_at));
     cells += el("td", {}, badge_of(signedness_of(pages, environment.owner, environment.name, number)));
-    cells += el(
-        "td", {},
-        before > 0
-            ? el("a",
-                 {Attribute::href(Address({"environments", environment.owner, environment.name, "difference"})
-                                      .with("from", std::to_string(before))
-                                      .with("to", std::to_string(number)))},
-                 "What changed", el("span", {{"class", "unseen"}}, fmt::format(" in generation {}", number)))
-            : Html(number == 1 ? "the first" : "the oldest that is kept"));
+    cells += el("td", {},
+                before > 0 ? el("a",
+                                {Attribute::href(environment.difference()
+                                                     .with("from", std::to_string(before))
+                                                     .with("to", std::to_string(number)))},
+                                "What changed",
+                                el("span", {{"class", "unseen"}}, fmt::format(" in generation {}", number)))
+                           : Html(number == 1 ? "the first" : "the oldest that is kept"));
     rows += number == shown ? el("tr", {{"aria-current", "true"}}, cells) : el("tr", {}, cells);
   }
   Html section = el("h2", {{"id", "generations"}}, "Generations");
   section +=
       table(count_text(static_cast<uint64_t>(count), "generation", "generations") + ", the newest first",
-            el("tr", {}, el("th", {{"scope", "col"}}, "Generation"), el("th", {{"scope", "col"}}, "Pushed"),
-               el("th", {{"scope", "col"}}, "Signed"), el("th", {{"scope", "col"}}, "Change")),
-            rows);
-  section += pager(slice, address_of_generation(environment, shown));
+            {{"Generation"}, {"Pushed"}, {"Signed"}, {"Change"}}, rows);
+  section += pager(slice, environment.page(shown));
   if (count > 1) {
     const auto all =
         pages.api.environments.generations(environment.owner, environment.name, generations_to_compare);
     section += el("h3", {}, "Compare two");
-    section +=
-        el("form",
-           {{"class", "fields"},
-            {"method", "get"},
-            {"aria-label", "Compare two generations"},
-            Attribute::action(Address({"environments", environment.owner, environment.name, "difference"}))},
-           select_generation("From", "from", all, shown == latest ? all[1].number : shown),
-           select_generation("To", "to", all, latest), el("button", {{"type", "submit"}}, "Compare"));
+    section += el("form",
+                  {{"class", "fields"},
+                   {"method", "get"},
+                   {"aria-label", "Compare two generations"},
+                   Attribute::action(environment.difference())},
+                  select_generation("From", "from", all, shown == latest ? all[1].number : shown),
+                  select_generation("To", "to", all, latest), el("button", {{"type", "submit"}}, "Compare"));
   }
   return el("section", {{"aria-labelledby", "generations"}}, section);
 }
@@ -186,13 +172,12 @@ WebPage environment_page(PagesContext& pages, const Call& call) {
 
   Html main =
       el("p", {{"class", "above"}}, el("a", {Attribute::href(Address({"environments"}))}, "Environments"),
-         " / ", el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner));
+         " / ", owner_link(environment.owner));
   main += el("h1", {}, environment.name, " ",
              el("span", {{"class", "soft"}}, fmt::format("generation {}", generation.number)));
   main += el("p", {{"class", "badges"}}, badge_of(signedness),
              is_latest ? Html() : badge("", fmt::format("{} is newer", latest)));
-  Html facts =
-      fact("Owner", el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner));
+  Html facts = fact("Owner", owner_link(environment.owner));
   facts += fact("Generation", generation.number == latest
                                   ? fmt::format("{}, the latest", latest)
                                   : fmt::format("{}; the latest is {}", generation.number, latest));

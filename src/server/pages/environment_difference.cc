@@ -72,11 +72,8 @@ Html package_changes(const Generation& before, const Generation& after) {
   if (changes.count() == 0) {
     section += el("p", {}, "Both generations lock the same packages.");
   } else {
-    section += table(
-        count_text(changes.count(), "change", "changes"),
-        el("tr", {}, el("th", {{"scope", "col"}}, "Installed as"), el("th", {{"scope", "col"}}, "Change"),
-           el("th", {{"scope", "col"}}, "Package"), el("th", {{"scope", "col"}}, "System")),
-        changes.rows());
+    section += table(count_text(changes.count(), "change", "changes"),
+                     {{"Installed as"}, {"Change"}, {"Package"}, {"System"}}, changes.rows());
     if (changes.count() > most_changes)
       section += el("p", {{"class", "soft small"}}, fmt::format("The first {} are shown.", most_changes));
   }
@@ -113,10 +110,7 @@ Html manifest_changes(const Generation& before, const Generation& after) {
 }
 
 Html link_to_generation(const EnvironmentAddress& environment, int64_t number) {
-  return el("a",
-            {Attribute::href(Address({"environments", environment.owner, environment.name})
-                                 .with("generation", std::to_string(number)))},
-            fmt::format("generation {}", number));
+  return el("a", {Attribute::href(environment.page(number))}, fmt::format("generation {}", number));
 }
 
 }  // namespace
@@ -129,10 +123,9 @@ WebPage environment_difference_page(PagesContext& pages, const Call& call) {
                   "Choose both on the environment's page.");
   const Generation before = generation_of(pages, environment, call.query("from"));
   const Generation after = generation_of(pages, environment, call.query("to"));
-  Html main = el("p", {{"class", "above"}},
-                 el("a", {Attribute::href(Address({"environments"}))}, "Environments"), " / ",
-                 el("a", {Attribute::href(Address({"environments", environment.owner, environment.name}))},
-                    environment.text()));
+  Html main =
+      el("p", {{"class", "above"}}, el("a", {Attribute::href(Address({"environments"}))}, "Environments"),
+         " / ", el("a", {Attribute::href(environment.page())}, environment.text()));
   main += el("h1", {}, "What changed");
   main += el("p", {{"class", "lead"}}, "From ", link_to_generation(environment, before.number), " to ",
              link_to_generation(environment, after.number), ".");

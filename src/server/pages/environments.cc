@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "server/pages/context.h"
+#include "server/pages/generations.h"
 #include "server/pages/parts.h"
+#include "server/records/schema.h"
 
 namespace flox::server {
 namespace {
@@ -12,23 +14,15 @@ namespace {
 constexpr size_t environments_on_a_page = 50;
 constexpr size_t longest_name_part = 255;  // bytes
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 Html environment_row(const PagesContext& pages, const EnvironmentSummary& environment) {
   const auto latest = pages.api.environments.generations(environment.owner, environment.name, 1);
   Html pushed;
   if (!latest.empty()) pushed = day(latest.front().pushed_at);
-  return el(
-      "tr", {},
-      el("th", {{"scope", "row"}},
-         el("a", {Attribute::href(Address({"environments", environment.owner, environment.name}))},
-            environment.owner + "/" + environment.name)),
-      el("td", {}, el("a", {Attribute::href(Address({"owners", environment.owner}))}, environment.owner)),
-      el("td", {{"class", "number"}}, std::to_string(environment.latest)), el("td", {}, pushed));
+  const EnvironmentAddress address{.owner = environment.owner, .name = environment.name};
+  return el("tr", {},
+            el("th", {{"scope", "row"}}, el("a", {Attribute::href(address.page())}, address.text())),
+            el("td", {}, owner_link(environment.owner)),
+            el("td", {{"class", "number"}}, std::to_string(environment.latest)), el("td", {}, pushed));
 }
 
 }  // namespace
@@ -37,12 +31,7 @@ Html environments_table(const PagesContext& pages, std::string_view caption,
                         const std::vector<EnvironmentSummary>& environments, const Slice& slice) {
   Html rows;
   for (size_t i = slice.first; i < slice.end; ++i) rows += environment_row(pages, environments[i]);
-  return table(
-      caption,
-      el("tr", {}, el("th", {{"scope", "col"}}, "Environment"), el("th", {{"scope", "col"}}, "Owner"),
-         el("th", {{"scope", "col"}, {"class", "number"}}, "Generation"),
-         el("th", {{"scope", "col"}}, "Pushed")),
-      rows);
+  return table(caption, {{"Environment"}, {"Owner"}, {"Generation", "number"}, {"Pushed"}}, rows);
 }
 
 std::vector<EnvironmentSummary> visible_environments(const PagesContext& pages, const Call& call,
@@ -60,8 +49,8 @@ WebPage environments_page(PagesContext& pages, const Call& call) {
     fail(ErrorKind::invalid_input, "what is searched for is over {} bytes", longest_name_part);
   auto environments = visible_environments(pages, call, "");
   const bool has_any = !environments.empty();
-  std::erase_if(environments, [&](const EnvironmentSummary& one) {
-    return lower(one.owner + "/" + one.name).find(lower(term)) == std::string::npos;
+  std::erase_if(environments, [wanted = lower_case(term)](const EnvironmentSummary& one) {
+    return lower_case(one.owner + "/" + one.name).find(wanted) == std::string::npos;
   });
   const Slice slice = slice_of(call, environments.size(), environments_on_a_page);
   const Address here = Address({"environments"});

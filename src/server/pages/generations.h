@@ -12,6 +12,10 @@ namespace flox::server {
 struct EnvironmentAddress {
   std::string owner, name;
   std::string text() const { return owner + "/" + name; }
+  // Its page, that of one of its generations, and the one that compares two.
+  Address page() const { return {"environments", owner, name}; }
+  Address page(int64_t generation) const { return page().with("generation", std::to_string(generation)); }
+  Address difference() const { return {"environments", owner, name, "difference"}; }
 };
 
 // Of the path. Throws Error: invalid_input for what is no such name, not_found if the caller may not see it.

@@ -2,39 +2,15 @@
 
 #include <algorithm>
 
+#include "base/data/xml.h"
 #include "base/error.h"
 #include "base/printable.h"
 
 namespace flox::server {
 namespace {
 
-// What has a meaning in HTML, as text and within the quotes of an attribute.
-std::string escaped(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (const char c : printable_lines(text)) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      case '\'':
-        result += "&#39;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
-}
+// What has a meaning in HTML, as text and within the quotes of an attribute: the same as in XML.
+std::string escaped(std::string_view text) { return xml_escape(printable_lines(text)); }
 
 // Elements without an end (HTML, section 13.1.2).
 bool is_void(std::string_view name) {

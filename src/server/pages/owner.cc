@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/environment_name.h"
 #include "server/pages/environments.h"
@@ -61,10 +60,7 @@ Html delegations_view(const PagesContext& pages, const std::string& owner) {
     if (error.kind() != ErrorKind::not_found) throw;
   }
   if (rows.empty()) return {};
-  return table("Who may sign which names",
-               el("tr", {}, el("th", {{"scope", "col"}}, "Role"), el("th", {{"scope", "col"}}, "Names"),
-                  el("th", {{"scope", "col"}}, "Keys")),
-               rows);
+  return table("Who may sign which names", {{"Role"}, {"Names"}, {"Keys"}}, rows);
 }
 
 Html packages_table(const VisibleRecords& records, const std::vector<std::string>& names,
@@ -81,10 +77,7 @@ Html packages_table(const VisibleRecords& records, const std::vector<std::string
                el("td", {}, day(newest.published_at)));
   }
   return table("By name, with the newest version",
-               el("tr", {}, el("th", {{"scope", "col"}}, "Package"), el("th", {{"scope", "col"}}, "Version"),
-                  el("th", {{"scope", "col"}, {"class", "number"}}, "Size"),
-                  el("th", {{"scope", "col"}}, "Published")),
-               rows);
+               {{"Package"}, {"Version"}, {"Size", "number"}, {"Published"}}, rows);
 }
 
 // The packages of the owner that the caller may see.

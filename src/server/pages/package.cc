@@ -38,7 +38,7 @@ Html heading(const PackageBuild& build, const Signedness& signedness) {
   Html above = el("a", {Attribute::href(Address({}))}, "Packages");
   if (!build.owner.empty()) {
     above += " / ";
-    above += el("a", {Attribute::href(Address({"owners", build.owner}))}, build.owner);
+    above += owner_link(build.owner);
   }
   Html head = el("p", {{"class", "above"}}, above);
   head += el("h1", {}, build.name, " ", el("span", {{"class", "soft"}}, build.version));
@@ -55,9 +55,7 @@ Html heading(const PackageBuild& build, const Signedness& signedness) {
 Html facts_of(const PackageBuild& build) {
   Html facts = fact("Runs on", runs_on(build));
   facts += fact("Licence", build.license.empty() ? Html("not stated") : Html(build.license));
-  facts += fact("Owner", build.owner.empty()
-                             ? Html("none")
-                             : el("a", {Attribute::href(Address({"owners", build.owner}))}, build.owner));
+  facts += fact("Owner", build.owner.empty() ? Html("none") : owner_link(build.owner));
   facts += fact("Size with all it needs", size_text(build.closure_size));
   facts += fact("Published", day(build.published_at));
   facts += fact("Key of its store paths", build.signer.empty() ? Html("unknown") : Html(build.signer));
@@ -183,11 +181,9 @@ Html versions_view(const Call& call, const PackageBuild& chosen, const std::vect
   const Slice slice = slice_of(call, versions.size(), versions_on_a_page);
   Html rows;
   for (size_t i = slice.first; i < slice.end; ++i) rows += version_row(versions[i], chosen);
-  const Html head = el(
-      "tr", {}, el("th", {{"scope", "col"}}, "Version"), el("th", {{"scope", "col"}}, "Runs on"),
-      el("th", {{"scope", "col"}, {"class", "number"}}, "Size"), el("th", {{"scope", "col"}}, "Published"));
   Html section = el("h2", {{"id", "versions"}}, "Versions");
-  section += table(count_text(versions.size(), "version", "versions") + ", the newest first", head, rows);
+  section += table(count_text(versions.size(), "version", "versions") + ", the newest first",
+                   {{"Version"}, {"Runs on"}, {"Size", "number"}, {"Published"}}, rows);
   section += pager(slice, address_of(chosen));
   if (versions.size() > 1) {
     section += el("h3", {}, "What changed");

@@ -110,13 +110,9 @@ WebPage package_difference_page(PagesContext& pages, const Call& call) {
   if (difference.empty()) {
     details += el("p", {}, "The closures are the same, path by path.");
   } else {
-    const Html head = el("tr", {}, el("th", {{"scope", "col"}}, "Package"),
-                         el("th", {{"scope", "col"}}, "Change"), el("th", {{"scope", "col"}}, "Version"),
-                         el("th", {{"scope", "col"}, {"class", "number"}}, "Bytes"),
-                         el("th", {{"scope", "col"}}, "In /nix/store"));
-    details +=
-        table(fmt::format("{} → {}", size_text(difference.bytes_before), size_text(difference.bytes_after)),
-              head, rows_of(difference));
+    details += table(
+        fmt::format("{} → {}", size_text(difference.bytes_before), size_text(difference.bytes_after)),
+        {{"Package"}, {"Change"}, {"Version"}, {"Bytes", "number"}, {"In /nix/store"}}, rows_of(difference));
     const size_t longest = std::max({difference.added.size(), difference.removed.size(),
                                      difference.changed.size(), difference.rebuilt.size()});
     if (longest > most_rows_of_a_kind)

@@ -8,10 +8,14 @@
 
 namespace flox::server {
 
-std::string count_text(uint64_t count, std::string_view one, std::string_view many) {
-  std::string digits = std::to_string(count);
+std::string number_text(uint64_t number) {
+  std::string digits = std::to_string(number);
   for (size_t place = digits.size(); place > 3; place -= 3) digits.insert(place - 3, ",");
-  return fmt::format("{} {}", digits, count == 1 ? one : many);
+  return digits;
+}
+
+std::string count_text(uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", number_text(count), count == 1 ? one : many);
 }
 
 std::string change_text(uint64_t before, uint64_t after) {
@@ -21,6 +25,10 @@ std::string change_text(uint64_t before, uint64_t after) {
 
 Html day(const std::string& rfc3339) {
   return el("time", {{"datetime", rfc3339}, {"title", rfc3339}}, std::string_view(rfc3339).substr(0, 10));
+}
+
+Html owner_link(const std::string& owner) {
+  return el("a", {Attribute::href(Address({"owners", owner}))}, owner);
 }
 
 Html badge(const char* kind, std::string_view text) {
@@ -42,9 +50,14 @@ Html lines_to_copy(std::string_view label, std::string_view text) {
             el("code", {}, text));
 }
 
-Html table(std::string_view caption, const Html& head, const Html& rows) {
+Html table(std::string_view caption, std::initializer_list<Column> columns, const Html& rows) {
+  Html head;
+  for (const auto& [name, kind] : columns)
+    head +=
+        *kind == 0 ? el("th", {{"scope", "col"}}, name) : el("th", {{"scope", "col"}, {"class", kind}}, name);
   return el("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", caption}},
-            el("table", {}, el("caption", {}, caption), el("thead", {}, head), el("tbody", {}, rows)));
+            el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)),
+               el("tbody", {}, rows)));
 }
 
 Slice slice_of(const Call& call, size_t count, size_t page_size) {

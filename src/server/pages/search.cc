@@ -1,5 +1,6 @@
 // The start page: all packages, or those that a search finds, narrowed by system, owner and licence.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <limits>
 #include <set>
@@ -70,12 +71,9 @@ Html result(const catalog::PackageBuild& build, const std::set<std::string>& bui
             const std::string& system) {
   Html meta;
   const auto add = [&](const Html& item) { meta += el("li", {}, item); };
-  add(build.owner.empty() ? Html("signed by no owner")
-                          : el("a", {Attribute::href(Address({"owners", build.owner}))}, build.owner));
+  add(build.owner.empty() ? Html("signed by no owner") : owner_link(build.owner));
   if (!build.license.empty()) add(build.license);
-  std::string systems;
-  for (const std::string& one : built_for) systems += (systems.empty() ? "" : ", ") + one;
-  add(systems);
+  add(fmt::format("{}", fmt::join(built_for, ", ")));
   add(el("span", {{"class", "number"}}, size_text(build.closure_size)));
   add(day(build.published_at));
   return el(

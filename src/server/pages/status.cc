@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <functional>
-#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -32,19 +31,11 @@ Html counts(const PagesContext& pages, const Call& call) {
   const auto names = pages.packages_for(call).names();
   const auto environments = visible_environments(pages, call, "");
   int64_t generations = 0;
-  std::set<std::string> owners;
-  for (const EnvironmentSummary& one : environments) {
-    generations += one.generations;
-    owners.insert(one.owner);
-  }
-  const auto number = [](uint64_t count) {
-    const std::string text = count_text(count, "", "");
-    return text.substr(0, text.size() - 1);
-  };
-  Html facts = fact("Packages", number(names->size()));
-  facts += fact("Builds of them", number(static_cast<uint64_t>(pages.api.records.count())));
-  facts += fact("Environments", number(environments.size()));
-  facts += fact("Generations", number(static_cast<uint64_t>(generations)));
+  for (const EnvironmentSummary& one : environments) generations += one.generations;
+  Html facts = fact("Packages", number_text(names->size()));
+  facts += fact("Builds of them", number_text(static_cast<uint64_t>(pages.api.records.count())));
+  facts += fact("Environments", number_text(environments.size()));
+  facts += fact("Generations", number_text(static_cast<uint64_t>(generations)));
   facts += fact("Size of the cache", size_text(pages.api.cache.used()));
   return el("dl", {{"class", "facts across"}}, facts);
 }
@@ -64,10 +55,7 @@ WebPage status_page(PagesContext& pages, const Call& call) {
   parts += health("Files", files, "What packages are fetched from");
   main +=
       el("section", {{"class", "first"}, {"aria-labelledby", "parts"}}, el("h2", {{"id", "parts"}}, "Health"),
-         table("Parts of the catalog",
-               el("tr", {}, el("th", {{"scope", "col"}}, "Part"), el("th", {{"scope", "col"}}, "State"),
-                  el("th", {{"scope", "col"}}, "What it is for")),
-               parts));
+         table("Parts of the catalog", {{"Part"}, {"State"}, {"What it is for"}}, parts));
   if (database)
     main += el("section", {{"aria-labelledby", "counts"}}, el("h2", {{"id", "counts"}}, "What it has"),
                el("div", {{"class", "card"}}, counts(pages, call)));

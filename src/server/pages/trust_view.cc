@@ -115,8 +115,7 @@ Html signedness_view(const Signedness& signedness, const std::string& owner) {
                 el("p", {}, "The owner has taken this version back: ", signedness.why));
       break;
     case State::stands:
-      view = el("p", {}, "A node that trusts ", el("a", {Attribute::href(Address({"owners", owner}))}, owner),
-                " takes it.");
+      view = el("p", {}, "A node that trusts ", owner_link(owner), " takes it.");
   }
   const Standing& standing = *signedness.standing;
   Html facts;

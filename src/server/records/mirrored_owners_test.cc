@@ -18,13 +18,7 @@ using testing::IsEmpty;
 class MirroredOwnersTest : public RecordsTest {
  protected:
   MirroredOwnersTest() {
-    MirroredOwner mirrored{.owner = "acme",
-                           .roots = {{1, "root"}},
-                           .targets = {1, "targets"},
-                           .names = {1, "names"},
-                           .packages = {},
-                           .generations = {},
-                           .gone = {}};
+    MirroredOwner mirrored = mirrored_acme();
     MirroredPackage package{.file = file("packages/web", 4), .builds = {owned("1.0"), owned("1.1")}};
     mirrored.packages.push_back(package);
     for (int64_t number = 1; number <= 3; ++number)

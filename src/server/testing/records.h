@@ -9,6 +9,7 @@
 
 #include "base/os/file.h"
 #include "server/api/resolve.h"
+#include "server/records/mirrored_owners.h"
 #include "server/records/records.h"
 #include "server/testing/database.h"
 
@@ -23,6 +24,17 @@ inline catalog::PackageBuild build(std::string name, std::string version, std::s
                              .description = "About " + name};
   made.outputs.emplace("out", nix::StorePath::from_base_name(std::string(32, digit) + "-" + name));
   return made;
+}
+
+// What is written for acme when it is mirrored, without a name yet.
+inline MirroredOwner mirrored_acme() {
+  return {.owner = "acme",
+          .roots = {{1, "root"}},
+          .targets = {1, "targets"},
+          .names = {1, "names"},
+          .packages = {},
+          .generations = {},
+          .gone = {}};
 }
 
 class RecordsTest : public testing::Test {

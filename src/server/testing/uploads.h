@@ -1,4 +1,4 @@
-// What flox publish does with a cache, and the API over it, for tests.
+// What flox publish does with a cache, for tests.
 #pragma once
 
 #include <gtest/gtest.h>

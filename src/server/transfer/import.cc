@@ -59,8 +59,8 @@ class Importer {
     for (const auto& path : paths) looked.digests.emplace_back(path.digest());
     looking_again(
         into_.cache,
-        [&] {
-          looked.times = into_.cache.marks().times();
+        [&](int64_t times) {
+          looked.times = times;
           result_.paths_copied += copy_files(paths).copied;
           into_.database.write([&](Session& session) { add_rows(session, looked); });
         },
