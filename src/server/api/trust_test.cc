@@ -242,7 +242,7 @@ TEST_F(TrustTest, an_owner_takes_over_a_package_of_nobodys_and_what_it_does_not_
   EXPECT_EQ(records_.owner_of("web"), "acme");
   ASSERT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(records_.builds("web")[0].version, "1.0");
-  EXPECT_EQ(records_.search("web")[0].owner, "acme");
+  EXPECT_EQ(search(records_, "web")[0].owner, "acme");
   publish(owned("0.9"), name_file({owned("0.9")}, 2));  // starts over
   ASSERT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(records_.builds("web")[0].version, "0.9");
