@@ -22,6 +22,7 @@ struct Container {
   int64_t prepared_at = 0;      // Unix seconds
   std::string view;             // of the store (StoreViews); empty: it sees the whole store
   std::string service_account;  // empty: it is not known
+  std::string pod_uid = {};     // Kubernetes'; empty: it is not known
   uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
 };
 

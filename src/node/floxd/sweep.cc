@@ -1,6 +1,8 @@
 #include "node/floxd/sweep.h"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <set>
 #include <string>
 
@@ -15,11 +17,14 @@ constexpr int64_t start_grace = 600;
 
 }  // namespace
 
-void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants) {
+void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants,
+                  KeptPods& kept, PodLife& life) {
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
-  std::erase_if(leases, [](const auto& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  std::erase_if(leases, [](const auto& lease) {
+    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix);
+  });
   for (const auto& lease : leases)
     ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
   for (const auto& [id, container] : known) ids.insert(id);
@@ -27,6 +32,8 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   pods.merge(grants.pods());
   for (const auto& pod : pods) ids.insert(pod.substr(4));
   for (const auto& [id, container] : known) ids.insert(container.pod_id);
+  const std::vector<KeptPod> kept_pods = kept.pods();
+  for (const KeptPod& pod : kept_pods) ids.insert(pod.sandbox);
   ids.erase("");
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);
@@ -46,6 +53,12 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
     if (alive(pod.substr(4))) continue;
     budgets.forget(pod);
     grants.forget(pod);
+  }
+  std::vector<std::string> gone = life.gone(kept_pods, alive);
+  std::ranges::copy(kept.beyond_limit(), std::back_inserter(gone));
+  for (const std::string& key : gone) {
+    kept.forget(key);
+    log::info("what was kept for the pod {} is gone, as the pod is", key);
   }
 }
 
