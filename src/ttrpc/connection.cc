@@ -183,10 +183,10 @@ asio::awaitable<void> Connection::write_frames() {
     outgoing_.pop_front();
     drained_.cancel();
   }
-  if (error) {  // the client is gone; read_frames sees it too
+  if (error) {  // the client is gone, or would wait for this answer for ever
     outgoing_.clear();
     unread_ = 0;
-    drained_.cancel();
+    shut();
   }
   clear_deadline(write_deadline_);
   update_idle();
