@@ -3,6 +3,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/client.h"
 #include "catalog/model.h"
@@ -137,7 +138,7 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, Read
       // Of what is known to be yanked there may be something better.
       if (kept->moving && !catalog_is_away && result.origin && result.origin->yanked) return std::nullopt;
       metrics_.kept_used(kept->moving, kept->age);
-      log::info("{}: as the pod was answered {} ago", asked, duration_text(kept->age));
+      log::info("{}: as the pod was answered {} ago", printable(asked, 200), duration_text(kept->age));
       return result;
     } catch (const Error& error) {
       return not_kept(KeptFailure::refused,

@@ -109,6 +109,15 @@ std::filesystem::path kept_pods_directory(const std::filesystem::path& root) {
   return root / "var/lib/flox/kept/pods";
 }
 
+void remove_kept(const std::filesystem::path& root) {
+  if (fs::exists(root / "nix/var/nix/gcroots/flox")) {
+    const store::LocalStore store(root);
+    for (const auto& lease : store::list_leases(store))
+      if (lease.holder.starts_with(kept_holder_prefix)) store::release_lease(store, lease.holder);
+  }
+  remove_tree(root / "var/lib/flox/kept");
+}
+
 KeptPods::KeptPods(const std::filesystem::path& directory, const store::LocalStore& store, Options options)
     : directory_([&] {
         fs::create_directories(directory);

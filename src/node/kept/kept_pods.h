@@ -132,5 +132,7 @@ KeptSummary summary_of_kept(const std::filesystem::path& directory);
 
 // DIRECTORY of the floxd that serves the store below `root`.
 std::filesystem::path kept_pods_directory(const std::filesystem::path& root);
+// Removes all that is kept below `root`, with the leases, while no floxd runs: for who takes flox off a node.
+void remove_kept(const std::filesystem::path& root);
 
 }  // namespace flox::node

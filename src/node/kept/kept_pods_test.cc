@@ -136,6 +136,21 @@ TEST_F(KeptPodsTest, an_answer_that_is_damaged_or_of_another_question_is_none_an
   EXPECT_EQ(text(web_.key()), "another");
 }
 
+TEST_F(KeptPodsTest, who_takes_flox_off_the_node_leaves_nothing_of_it_and_other_leases_alone) {
+  const nix::StorePath profile = added("profile");
+  open().expect(web_);
+  kept_->lease(web_.key(), profile);
+  store::add_lease(store_, "container", {profile});
+  remove_kept(dir_.path() / "nothing here");
+  EXPECT_EQ(store::list_leases(store_).size(), 2U);
+  const fs::path root = dir_.path() / "root";
+  fs::create_directories(root / "var/lib/flox/kept/pods");
+  remove_kept(root);
+  ASSERT_EQ(store::list_leases(store_).size(), 1U);
+  EXPECT_EQ(store::list_leases(store_)[0].holder, "container");
+  EXPECT_FALSE(fs::exists(root / "var/lib/flox/kept"));
+}
+
 TEST_F(KeptPodsTest, what_a_killed_floxd_was_writing_goes_with_the_next_start) {
   open().expect(web_);
   kept_->keep(web_.key(), question, false, "answer");
