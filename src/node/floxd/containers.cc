@@ -93,6 +93,7 @@ Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
       container.instance = next_instance_++;
       by_id_.insert_or_assign(container.id, std::move(container));
     }
+    first_instance_ = next_instance_;
   } catch (const Error& error) {
     log::warning("{}: running containers are unknown", error.what());
   }

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "store/gc/lease.h"
 
@@ -38,8 +39,13 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);
   std::set<std::string> young;
+  // What an earlier floxd has prepared may have ended since: then its pod's sandbox has, too.
+  const auto may_start = [&](const std::string& id, const Container& container) {
+    return container.pod_id == id || running.contains(container.pod_id) || containers.prepared_now(container);
+  };
   for (const auto& [id, container] : known)
-    if (container.prepared_at + start_grace > std::time(nullptr)) young.insert({id, container.pod_id});
+    if (container.prepared_at + start_grace > std::time(nullptr) && may_start(id, container))
+      young.insert({id, container.pod_id});
   auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
   for (const auto& lease : leases) {
     std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
@@ -56,10 +62,12 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   }
   std::vector<std::string> gone = life.gone(kept_pods, alive);
   std::ranges::copy(kept.beyond_limit(), std::back_inserter(gone));
-  for (const std::string& key : gone) {
-    kept.forget(key);
-    log::info("what was kept for the pod {} is gone, as the pod is", key);
-  }
+  for (const std::string& key : gone) try {
+      kept.forget(key);
+      log::info("what was kept for the pod {} is gone, as the pod is", key);
+    } catch (const Error& error) {  // the next sweep tries again
+      log::warning("removing what was kept for the pod {}: {}", key, error.what());
+    }
 }
 
 void sweep_views(StoreViews& views, const Containers& containers) {

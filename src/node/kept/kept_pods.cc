@@ -299,6 +299,7 @@ void KeptPods::forget(const std::string& key) {
   {
     const std::scoped_lock own(pod->mutex);
     store::release_lease(store_, pod->name.holder());
+    pod->written = false;  // if it is not removed whole, and the pod asks again, it is of that pod once more
     directory_.remove(key);
     pod->forgotten = true;
   }
