@@ -40,6 +40,7 @@ class Relocator {
     index();
     for (const auto& place : links_) in_context(tree_.name + ": " + place, [&] { relocate_link(place); });
     for (const auto& place : files_) in_context(tree_.name + ": " + place, [&] { relocate_file(place); });
+    if (tree_.inspect) tree_.inspect(tree_.directory, used_);
     return store_.add_tree(tree_.directory, tree_.name, used_, tree_.placeholder);
   }
 
