@@ -5,6 +5,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "catalog/choice.h"
 #include "server/records/build_rows.h"
