@@ -95,13 +95,14 @@ class BuildEnvironment {
   env::Variables variables(bool pure) const {
     env::Variables before = pure ? env::Variables{} : environment_for_children();
     const fs::path project = pure ? fs::path(package::pure_project) : environment_.directory();
-    if (pure) before.insert({{"HOME", "/tmp"}, {"TMPDIR", "/tmp"}, {"PATH", "/usr/bin:/bin"}});
+    if (pure) before.insert({{"HOME", std::string(package::pure_home)}, {"PATH", "/usr/bin:/bin"}});
     if (profile_)
       return env::activate({.name = environment_.name(),
                             .profile_link = profile_->to_string(),
                             .profile = store_.real_path(*profile_),
                             .project = project,
-                            .cache = pure ? fs::path("/tmp") : environment_.directory() / ".flox/cache",
+                            .cache = pure ? fs::path(package::pure_home) / ".cache"
+                                          : environment_.directory() / ".flox/cache",
                             .mode = mode_,
                             .environment = std::move(before)})
           .environment;

@@ -15,6 +15,7 @@ out_of() { jq -r .outputs.out "result-$1.json"; }
 fails() {  # fails EXPECTED MANIFEST: the build is refused with this text and leaves nothing
   printf 'schema-version = "1.13.0"\n%s\n' "$2" >.flox/env/manifest.toml
   local before
+  rm -f result-*
   before=$(ls "$ROOT/nix/store")
   if "$FLOX" --root "$ROOT" build -d . >"$WORK/out" 2>&1; then die "it succeeded: $2"; fi
   expect_contains "$(cat "$WORK/out")" "$1"

@@ -145,7 +145,7 @@ class Building {
     work_.emplace("flox-build-");
     work_goes_.emplace(work_->path());
     const Directory work(work_->path());
-    for (const char* place : {"source", "tmp", "root"}) work.make_directory(place);
+    for (const char* place : {"source", "home", "tmp", "root"}) work.make_directory(place);
     copy_sources(request_.project, work_->path() / "source");
     for (const auto& [place, program] : {std::pair{"bin/sh", has("bin/sh") ? "bin/sh" : "bin/bash"},
                                          std::pair{"usr/bin/env", has("bin/env") ? "bin/env" : ""}})
@@ -167,6 +167,7 @@ class Building {
                   .store = fs::canonical(store_.root() / "nix/store"),
                   .store_paths = store_.closure(visible),
                   .shown = {{.from = work_->path() / "source", .to = pure_project, .writable = true},
+                            {.from = work_->path() / "home", .to = pure_home, .writable = true},
                             {.from = work_->path() / "tmp", .to = "/tmp", .writable = true}},
                   .links = links_};
     if (!out.empty()) result.root->shown.push_back({.from = out, .to = out, .writable = true});
@@ -229,7 +230,8 @@ void settle_paths(const BuildRequest& request, const fs::path& out, const std::s
     for (const fs::path& link : request.run_links) paths.in_texts.emplace(link.string(), left);
   }
   if (request.project != "/") paths.local.push_back(request.project.string());
-  if (request.descriptor.sandbox == "pure") paths.local.emplace_back(pure_project);
+  if (request.descriptor.sandbox == "pure")
+    paths.local.insert(paths.local.end(), {std::string(pure_project), std::string(pure_home)});
   settle_out_paths(out, paths);
 }
 

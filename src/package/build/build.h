@@ -37,8 +37,9 @@ struct BuildRequest {
   DebianOptions debian = {};  // where the host's libraries come from, and who is told about steps
 };
 
-// Where a pure build's sources are, and its command runs.
+// Where a pure build's sources are and its command runs, and a directory of its own beside it.
 inline constexpr std::string_view pure_project = "/build/source";
+inline constexpr std::string_view pure_home = "/build/home";
 
 // Builds once. The command's output goes to PROJECT/result-NAME.log. Nothing is added to the store unless the
 // command succeeded and every program and library that it left loads (load_check.h). A build of the same name

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <sstream>
 #include <vector>
 
 #include "base/error.h"
@@ -59,6 +61,21 @@ std::vector<Loadable> loadables(const store::LocalStore& store, const fs::path& 
   return result;
 }
 
+// What the loader prints of a program that it could not start. A library's own symbols may come from whoever
+// loads it.
+std::optional<std::string> complaint_in(const std::string& text, bool is_program) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" => not found") != std::string::npos)
+      return "it does not find " +
+             line.substr(line.find_first_not_of(" \t"), line.find(" =>") - line.find_first_not_of(" \t"));
+    const bool version =
+        line.find(": version `") != std::string::npos && line.find("' not found") != std::string::npos;
+    if (version || (is_program && line.starts_with("undefined symbol: "))) return line;
+  }
+  return std::nullopt;
+}
+
 // What loading it says, if it does not load.
 std::optional<std::string> trouble_loading(const fs::path& tree, const Loadable& file) {
   const Fd output(::memfd_create("output", MFD_CLOEXEC));
@@ -71,8 +88,8 @@ std::optional<std::string> trouble_loading(const fs::path& tree, const Loadable&
     std::vector<char*> pointers;
     for (std::string& argument : argv) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
-    std::string trace = "LD_TRACE_LOADED_OBJECTS=1";
-    char* environment[] = {trace.data(), nullptr};
+    std::string trace = "LD_TRACE_LOADED_OBJECTS=1", warn = "LD_WARN=1";
+    char* environment[] = {trace.data(), warn.data(), nullptr};
     ::dup2(output.get(), 1);
     ::dup2(output.get(), 2);
     ::alarm(longest_load);
@@ -85,16 +102,11 @@ std::optional<std::string> trouble_loading(const fs::path& tree, const Loadable&
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) fail_errno(errno, "waiting for {}", file.place);
   ::lseek(output.get(), 0, SEEK_SET);
-  std::string text = read_all(output.get());
   if (WIFSIGNALED(status))
     return fmt::format("signal {} ({}) ended its loader", WTERMSIG(status), ::strsignal(WTERMSIG(status)));
-  if (const size_t missing = text.find(" => not found"); missing != std::string::npos) {
-    const size_t line = text.rfind('\n', missing) + 1;
-    return fmt::format("it does not find {}",
-                       text.substr(text.find_first_not_of(" \t", line), missing - line));
-  }
+  const std::string text = read_all(output.get());
   if (WEXITSTATUS(status) != 0) return text.empty() ? fmt::format("exit code {}", WEXITSTATUS(status)) : text;
-  return std::nullopt;
+  return complaint_in(text, file.loader.empty());
 }
 
 // The first that does not load, as "PLACE\nWHY".

@@ -9,7 +9,7 @@
 namespace flox::package {
 
 // Loads each program and library of the tree, as if it were the store path DIGEST-NAME `own_name`, with the
-// store paths `visible` beside it and nothing else of this machine, and runs none of their code
+// store paths `visible` beside it and nothing else of this machine, and does not start them
 // (LD_TRACE_LOADED_OBJECTS, ld.so(8)). The C library itself is not tried. Throws Error(invalid_input) naming
 // the first file, in the order of names, that does not load, and what its loader says; unavailable if this
 // machine lets this user have no namespaces, unless the store stands at /nix: then they are loaded as they
