@@ -234,10 +234,10 @@ void add_build(CLI::App& app) {
   command->footer(
       "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
       "empty directory, and makes a store path of what the command leaves there. ${OTHER} in a command is\n"
-      "where the build OTHER is, which is built first. Writes result-NAME (a link\n"
-      "to the files), result-NAME.json and result-NAME.provenance.json (for flox publish) and "
-      "result-NAME.log\n"
-      "(the command's output).\n\n"
+      "where the build OTHER is, which is built first. With sandbox = \"pure\" the command sees its sources "
+      "and\n"
+      "its packages only. Writes result-NAME (a link to the files), result-NAME.json and\n"
+      "result-NAME.provenance.json (for flox publish) and result-NAME.log (the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");

@@ -50,7 +50,7 @@ activate.mode = "run"
   EXPECT_EQ(manifest.hook_on_activate, "echo one\n  echo two\n");
   EXPECT_THAT(manifest.build.at("web").runtime_packages, ElementsAre("rg"));
   EXPECT_EQ(manifest.build.at("web").sandbox, "off");
-  EXPECT_EQ(manifest.places.at("build.web.version"), "manifest.toml:16:1");
+  EXPECT_EQ(manifest.places.at("build.web.version"), "manifest.toml:15:1");
   EXPECT_THAT(manifest.systems, ElementsAre("x86_64-linux"));
   EXPECT_EQ(manifest.activate_mode, "run");
 }

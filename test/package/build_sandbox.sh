@@ -48,7 +48,7 @@ command = """
   mkdir -p $out/share $out/bin
   ls / > $out/share/root
   ls /nix/store > $out/share/store
-  ls -d /proc/[0-9]* | wc -l > $out/share/processes
+  set -- /proc/[0-9]*; echo $# > $out/share/processes
   cat /proc/net/dev > $out/share/network
   id -u > $out/share/user
   pwd > $out/share/where
@@ -60,7 +60,7 @@ command = """
   (echo > /dev/tcp/192.0.2.1/80) 2>/dev/null && exit 9
   (: > $FLOX_ENV/here) 2>/dev/null && exit 10
   echo changed > hello
-  printf "#!$FLOX_ENV/bin/bash\necho pure \\$(cat $out/share/hello)\n" > $out/bin/pure
+  printf "#!$FLOX_ENV/bin/bash\necho pure \\$(< $out/share/hello)\n" > $out/bin/pure
   chmod +x $out/bin/pure
 """'
 echo "3.1" >VERSION
@@ -90,7 +90,7 @@ build --check
 
 step "what a sandbox needs or does not have is refused where it stands"
 project other ''
-fails 'manifest.toml:9:1: [build.x] sandbox = "warn" is not supported' '[build.x]
+fails 'manifest.toml:8:1: [build.x] sandbox = "warn" is not supported' '[build.x]
 version = "1"
 sandbox = "warn"
 command = "touch $out/x"'
@@ -98,7 +98,7 @@ fails '[build.x].sandbox must be one of enforce, off, pure, warn' '[build.x]
 version = "1"
 sandbox = "clean"
 command = "touch $out/x"'
-fails "manifest.toml:9:1: [build.x] runtime-packages names 'jq'" '[build.x]
+fails "manifest.toml:8:1: [build.x] runtime-packages names 'jq'" '[build.x]
 version = "1"
 runtime-packages = ["jq"]
 command = "touch $out/x"'
@@ -162,7 +162,7 @@ ln -s loop loop
 long=$(printf 'n%.0s' {1..255})
 mkdir -p "deep/$long/$long/$long"
 echo deep >"deep/$long/$long/$long/file"
-touch $'with\nnewline' "--help" "$long"
+touch -- $'with\nnewline' "--help" "$long"
 mkfifo fifo
 build
 [ "$(cat "$WORK/victim")" = untouched ] || die "the log was written through a link"

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 #include <optional>
 
 #include "base/error.h"
@@ -32,7 +31,7 @@ std::vector<std::string> places_in(const fs::path& tree) {
 
 bool is_of_name(char character) {
   return std::isalnum(static_cast<unsigned char>(character)) != 0 ||
-         std::strchr("+-._", character) != nullptr;
+         std::string_view("+-._").find(character) != std::string_view::npos;
 }
 
 // Where `path` stands in the text as a path of its own, from `from` on.
