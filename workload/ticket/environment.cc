@@ -22,7 +22,7 @@ std::string environment_or(std::initializer_list<const char*> names, std::string
 
 bool environment_flag(const char* name) {
   auto value = environment(name);
-  return value && is_same_in_any_case(*value, "true");
+  return value && flox::is_same_in_any_case(*value, "true");
 }
 
 std::optional<long> environment_number(const char* name, long low, long high) {

@@ -22,7 +22,7 @@ std::atomic<Level>& threshold() {
   static std::atomic<Level> level = [] {
     std::string wanted = environment("LOG_LEVEL").value_or("info");
     for (size_t i = 0; i < std::size(names); ++i)
-      if (is_same_in_any_case(wanted, names[i])) return static_cast<Level>(i);
+      if (flox::is_same_in_any_case(wanted, names[i])) return static_cast<Level>(i);
     return Level::info;
   }();
   return level;

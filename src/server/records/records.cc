@@ -248,10 +248,6 @@ FoundPackages Records::search(std::string_view term, const Filter& filter,
   });
 }
 
-std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  return search(term, {.system = std::string(system), .owner = {}, .license = {}}, {}, {}).builds;
-}
-
 Facets Records::facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
                        size_t most) const {
   const std::string lower = lower_case(term);
