@@ -44,7 +44,7 @@ class BuildEnvironment {
   BuildEnvironment(store::LocalStore& store, env::Environment& environment, const env::Manifest& manifest,
                    const package::Steps& steps)
       : store_(store), environment_(environment), manifest_(manifest) {
-    if (manifest.install.empty() && !manifest.places.contains("include")) return;
+    if (manifest.install.empty() && manifest.vars.empty() && !manifest.places.contains("include")) return;
     lock_ = lock_to_read(environment, *make_resolver());
     packages_ = lock_->for_system(env::current_system());
     profile_ = present_profile_alone(environment, *lock_, mode_);
@@ -107,7 +107,6 @@ class BuildEnvironment {
                             .environment = std::move(before)})
           .environment;
     before["FLOX_ENV_PROJECT"] = project.string();
-    for (const auto& [name, value] : manifest_.vars) before[name] = value;
     return before;
   }
 

@@ -192,6 +192,12 @@ command = "mkdir -p $out; touch $out/x"'
 build
 case $(out_of v) in *-v-0.0.0) ;; *) die "unexpected $(out_of v)" ;; esac
 rm result-*
+printf 'schema-version = "1.13.0"\n%s\n' '[vars]
+WHO = "${NOBODY:-all} of you"
+[build.v]
+command = "mkdir -p $out; echo $WHO > $out/who"' >.flox/env/manifest.toml
+build
+[ "$(cat result-v/who)" = "all of you" ] || die "[vars] are: $(cat result-v/who)"
 fails 'manifest.toml:3:11: [build.v].version must be a string' '[build.v]
 version = 2024-11-28
 command = "touch $out/x"'

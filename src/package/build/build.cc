@@ -156,7 +156,7 @@ class Building {
   CommandSetting setting(const fs::path& out) const {
     CommandSetting result{
         .environment = request_.environment, .directory = request_.project, .store_root = {}, .root = {}};
-    if (!request_.packages.empty() || !request_.builds.empty()) result.store_root = store_.root();
+    if (request_.profile || !request_.builds.empty()) result.store_root = store_.root();
     if (!pure_) return result;
     result.directory = pure_project;
     nix::StorePathSet visible(request_.packages.begin(), request_.packages.end());

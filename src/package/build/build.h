@@ -28,8 +28,9 @@ struct BuildRequest {
   std::string name;                      // [build.NAME]
   env::BuildDescriptor descriptor;       // with sandbox off or pure
   env::Variables environment;            // the command's whole environment, already activated, without $out
-  std::vector<nix::StorePath> packages;  // of the environment; the store is made visible if there are any
-  std::optional<nix::StorePath> profile = {};          // of the environment, what $FLOX_ENV names
+  std::vector<nix::StorePath> packages;  // of the environment
+  // Of the environment: what $FLOX_ENV names. The store is visible to the command if there is one.
+  std::optional<nix::StorePath> profile = {};
   std::optional<nix::StorePath> runtime_profile = {};  // what takes its place in the result
   std::vector<fs::path> run_links = {};                // of the environment: they become the profile, too
   nix::StorePathSet runtime_packages = {};  // of the packages, those that the result may refer to; empty: all
