@@ -23,7 +23,7 @@ struct ImportedPackage {
 
 // Imports each named package with the libraries that it needs (docs/explanation/packages.md), and keeps it
 // from the collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any
-// machine with the same patchelf. `with_provenance` asks apt for the URLs of the .debs, too. Throws
+// machine. `with_provenance` asks apt for the URLs of the .debs, too. Throws
 // Error(not_found) for an unknown package before anything is imported.
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<std::string>& names,
                                         const DebianOptions& options = {}, bool with_provenance = false);

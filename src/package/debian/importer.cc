@@ -19,7 +19,7 @@ namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 5;
+constexpr int import_format = 6;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -314,10 +314,9 @@ Importer::Members Importer::members(const std::string& name) {
 }
 
 fs::path Importer::memory_file(const std::string& name) {
-  static const std::string tool = run_checked({.argv = {"patchelf", "--version"}});
   const auto& package = debian_.package(name);
-  std::string key = to_hex(bytes_of(
-      sha256(fmt::format("{}\n{}{}\n{}\n{}", import_format, tool, name, package.version, package.sha256))));
+  std::string key = to_hex(
+      bytes_of(sha256(fmt::format("{}\n{}\n{}\n{}", import_format, name, package.version, package.sha256))));
   return store_.state_directory().parent_path() / "flox/imports" / (name + "-" + key.substr(0, 32));
 }
 
