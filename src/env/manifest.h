@@ -41,8 +41,9 @@ struct Manifest {
   std::vector<std::string> systems;   // options.systems; empty: defaults
   std::string activate_mode = "dev";  // options.activate.mode
   nlohmann::json json;                // all of it, as the lock carries it
-  // "FILE:LINE:COLUMN" of each table of the first level ("include") and of each entry of [install]
-  // ("install.ID"). Empty if it does not come from a text.
+  // "FILE:LINE:COLUMN" of each table of the first level ("include"), of each entry of [install]
+  // ("install.ID") and of each element of include.environments ("include.0"). Empty if it does not come from
+  // a text.
   std::map<std::string, std::string> places;
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
