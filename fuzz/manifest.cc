@@ -1,4 +1,5 @@
 // manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
+#include "env/compose.h"
 #include "env/manifest_edit.h"
 #include "fuzz.h"
 
@@ -21,6 +22,23 @@ void one(std::string_view input) {
   require(from_lock.json == manifest->json && from_lock.vars == manifest->vars &&
               from_lock.hook_on_activate == manifest->hook_on_activate,
           "the lock's copy reads as the manifest does");
+
+  // What includes itself says what it says, apart from scripts, which follow each other.
+  accepts([&] {
+    const size_t included = env::includes_of(*manifest).size();
+    const auto composed =
+        env::compose(manifest->json,
+                     {{.name = "low", .manifest = manifest->json, .descriptor = nlohmann::json::object()}});
+    require(!composed.manifest.contains("include"), "a composed manifest includes nothing");
+    require(composed.manifest.value("install", nlohmann::json()) ==
+                    manifest->json.value("install", nlohmann::json()) &&
+                composed.manifest.value("vars", nlohmann::json()) ==
+                    manifest->json.value("vars", nlohmann::json()) &&
+                composed.manifest.value("options", nlohmann::json()) ==
+                    manifest->json.value("options", nlohmann::json()),
+            "what two say alike is said once");
+    require(env::compose(manifest->json, {}).warnings.empty() && included <= 100, "nothing overrides itself");
+  });
 
   env::InstallDescriptor wanted{.pkg_path = "web", .version = version};
   std::string edited;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 
 #include "base/command_line/program.h"
@@ -14,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/remote_environment.h"
 #include "cli/variables.h"
 #include "env/activation.h"
 #include "env/environment.h"
@@ -25,6 +27,8 @@ namespace {
 
 struct ActivateOptions {
   std::string directory = ".";
+  std::string reference;
+  int64_t generation = 0;  // 0: the latest, or what the directory has
   std::string mode;
   std::string shell_command;
   std::vector<std::string> command;
@@ -91,19 +95,27 @@ env::Environment environment_to_activate(const std::string& directory) {
   }
 }
 
+bool is_remote(const ActivateOptions& options) {
+  return !options.reference.empty() || options.generation > 0;
+}
+
 struct Prepared {
   env::Activation activation;
   fs::path profile;  // as seen inside: /nix/store/…
 };
 
 Prepared prepare(const ActivateOptions& options) {
-  env::Environment environment = environment_to_activate(options.directory);
-  std::string mode = options.mode.empty() ? environment.manifest().activate_mode : options.mode;
+  env::Environment environment =
+      is_remote(options) ? remote_environment(options.reference, options.directory, options.generation)
+                         : environment_to_activate(options.directory);
+  auto resolver = make_resolver();
+  const env::Lockfile lock = lock_to_activate(environment, *resolver);
+  // The lock's manifest has what is included, too.
+  const std::string mode =
+      options.mode.empty() ? env::Manifest::from_json(lock.manifest).activate_mode : options.mode;
   if (mode != "dev" && mode != "run")
     fail(ErrorKind::invalid_input, "activation mode '{}': it is dev or run", mode);
-  auto resolver = make_resolver();
-  nix::StorePath profile =
-      present_profile(environment, lock_to_activate(environment, *resolver), mode, "flox activate");
+  nix::StorePath profile = present_profile(environment, lock, mode, "flox activate");
 
   fs::path cwd = fs::current_path();
   if (!in_pod()) env::enter_store(Config::load().root);
@@ -114,7 +126,7 @@ Prepared prepare(const ActivateOptions& options) {
   env::ActivationRequest request{.name = environment.name(),
                                  .profile_link = link,
                                  .profile = profile.to_string(),
-                                 .project = environment.directory(),
+                                 .project = is_remote(options) ? cwd : environment.directory(),
                                  .cache = cache_directory(environment),
                                  .mode = mode,
                                  .environment = environment_for_children()};
@@ -245,6 +257,15 @@ void add_activate(CLI::App& app) {
   auto* command =
       app.add_subcommand("activate", "Run a command or a shell in an environment")->alias("develop");
   add_directory(*command, options->directory);
+  command
+      ->add_option("-r,--reference", options->reference,
+                   "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION")
+      ->excludes(command->get_option("--dir"));
+  command
+      ->add_option("-g,--generation", options->generation,
+                   "this generation, of the environment that -r names or that the directory's came from")
+      ->check(CLI::Range(int64_t{1}, std::numeric_limits<int64_t>::max()))
+      ->type_name("GENERATION");
   command->add_option("-m,--mode", options->mode,
                       "dev: with search paths for compilers; run: without (default: the manifest's, or dev)");
   auto* shell = command->add_option("-c,--command", options->shell_command, "run this shell command");
@@ -256,7 +277,7 @@ void add_activate(CLI::App& app) {
   command->footer(
       "Exit code: the command's own; 127 if there is no such command, 126 if it cannot be executed.\n\n"
       "Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n"
-      "  eval \"$(flox activate)\"");
+      "  eval \"$(flox activate)\"\n  flox activate -r acme/web -- web --version");
   command->callback([options] { activate(*options); });
 }
 

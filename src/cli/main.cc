@@ -49,6 +49,10 @@ int run(int argc, char** argv) {
   add_yank(app);
   add_push(app);
   add_pull(app);
+  add_generations(app);
+  add_include(app);
+  add_envs(app);
+  add_delete(app);
   add_sbom(app);
   add_verify(app);
   add_store(app);

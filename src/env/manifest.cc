@@ -57,6 +57,11 @@ std::map<std::string, std::string> places_of(const toml::table& root, std::strin
         add(fmt::format("{}.{}", name, member.str()), member);
     }
   }
+  size_t count = 0;
+  if (const auto* list = root["include"]["environments"].as_array())
+    for (const auto& entry : *list)
+      places[fmt::format("include.{}", count++)] =
+          fmt::format("{}:{}:{}", file, entry.source().begin.line, entry.source().begin.column);
   return places;
 }
 
@@ -172,6 +177,28 @@ void check_profile(const Checker& check, const toml::table& scripts, std::string
   }
 }
 
+void check_include(const Checker& check, const toml::table& include) {
+  check.only(include, "[include]", {"environments"});
+  const auto* list = include.get("environments");
+  if (list == nullptr) return;
+  if (!list->is_array()) check.complain(*list, "include.environments must be a list of tables");
+  for (const auto& node : *list->as_array()) {
+    const toml::table& entry = check.table(node, "each of include.environments");
+    check.only(entry, "include.environments", {"dir", "remote", "generation", "name"});
+    if (entry.contains("dir") == entry.contains("remote"))
+      check.complain(node, "each of include.environments needs either dir or remote");
+    for (const char* key : {"dir", "remote", "name"})
+      if (const auto* value = entry.get(key)) {
+        check.string(*value, fmt::format("include.environments: {}", key));
+        if (value->as_string()->get().empty())
+          check.complain(*value, fmt::format("{} must not be empty", key));
+      }
+    if (const auto* value = entry.get("generation");
+        value != nullptr && (!entry.contains("remote") || value->value<int64_t>().value_or(0) < 1))
+      check.complain(*value, "generation must be 1, 2, … of a remote environment");
+  }
+}
+
 void check_manifest(const Checker& check, const toml::table& root) {
   check.only(root, "the manifest",
              {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile",
@@ -185,10 +212,11 @@ void check_manifest(const Checker& check, const toml::table& root) {
     check.only(*node->as_table(), "minimum-cli-version", {"version", "reason"});
   else if (node != nullptr)
     check.string(*node, "minimum-cli-version");
-  for (const char* key : {"install", "vars", "hook", "profile", "build", "options"})
+  for (const char* key : {"install", "vars", "hook", "profile", "build", "options", "include"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());
   if (const auto* node = root.get("build")) check_build(check, *node->as_table());
+  if (const auto* node = root.get("include")) check_include(check, *node->as_table());
   for (const char* key : {"vars", "hook"})
     if (const auto* node = root.get(key))
       for (const auto& [name, value] : *node->as_table())

@@ -45,7 +45,8 @@ struct Manifest {
   std::string activate_mode = "dev";  // options.activate.mode
   nlohmann::json json;                // all of it, as the lock carries it
   // "FILE:LINE:COLUMN" of each table of the first level ("include"), of each entry of [install]
-  // ("install.ID"), and of each key of a build ("build.NAME.sandbox"). Empty if it does not come from a text.
+  // ("install.ID"), of each element of include.environments ("include.0"), and of each key of a build
+  // ("build.NAME.sandbox"). Empty if it does not come from a text.
   std::map<std::string, std::string> places;
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
