@@ -1,5 +1,6 @@
 // manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
 #include "env/manifest_edit.h"
+#include "env/services.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
@@ -21,6 +22,13 @@ void one(std::string_view input) {
   require(from_lock.json == manifest->json && from_lock.vars == manifest->vars &&
               from_lock.hook_on_activate == manifest->hook_on_activate,
           "the lock's copy reads as the manifest does");
+
+  accepts([&] { env::parse_services(input); });
+  env::Services services;
+  const auto in_json = manifest->json.find("services");
+  if (in_json != manifest->json.end() && accepts([&] { services = env::services_from_json(*in_json, ""); }))
+    require(env::parse_services(env::to_text(services)) == services,
+            "the profile's copy reads as the manifest");
 
   env::InstallDescriptor wanted{.pkg_path = "web", .version = version};
   std::string edited;
