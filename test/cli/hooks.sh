@@ -210,7 +210,6 @@ TOML
 echo 'export OWN=user PATH=/usr/bin:/bin; echo own bashrc' >"$HOME/.bashrc"
 echo 'export OWN=user PATH=/usr/bin:/bin; echo own zshrc' >"$HOME/.zshrc"
 mkdir -p "$HOME/.config/fish" "$HOME/.local/share/fish/generated_completions" # else fish makes them in the background
-mkdir -p "$HOME/.local/share/fish/generated_completions"  # else fish makes them, in the background
 echo 'set -gx OWN user; echo own fish' >"$HOME/.config/fish/config.fish"
 echo 'setenv OWN user; echo own tcshrc' >"$HOME/.tcshrc"
 for shell in bash zsh fish tcsh dash; do

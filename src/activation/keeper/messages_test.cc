@@ -8,26 +8,30 @@ namespace flox::activation {
 namespace {
 
 TEST(KeeperMessages, read_as_they_were_written_whatever_bytes_variables_have) {
-  const Request request{
-      .kind = Request::Kind::restart,
-      .key = {.profile = "/nix/store/x", .mode = "run"},
-      .pid = 7,
-      .linger = true,
-      .changes = {.set = {{"A", "\xff=\n"}, {"B", ""}}, .unset = {"C"}},
-      .environment = {{"PATH", "/bin"}},
-      .cwd = "/\xfe",
-      .services = {.auto_start = true, .by_name = {{"web", {.command = "x", .vars = {{"A", "1"}}}}}},
-      .names = {"web"}};
+  Request request;
+  request.kind = Request::Kind::restart;
+  request.key = {.profile = "/nix/store/x", .mode = "run"};
+  request.pid = 7;
+  request.linger = true;
+  request.changes.set = {{"A", "\xff=\n"}, {"B", ""}};
+  request.changes.unset = {"C"};
+  request.environment = {{"PATH", "/bin"}};
+  request.cwd = "/\xfe";
+  request.services.auto_start = true;
+  request.services.by_name["web"].command = "x";
+  request.services.by_name["web"].vars = {{"A", "1"}};
+  request.names = {"web"};
   EXPECT_EQ(parse_request(to_text(request)), request);
-  const Answer answer{.error = "no",
-                      .advice = "Do.",
-                      .run_hook = true,
-                      .changes = request.changes,
-                      .services = {{.name = "web", .status = "Running", .pid = 8, .exit_code = {}},
-                                   {.name = "db", .status = "Completed", .pid = {}, .exit_code = 0}},
-                      .done = {"a"},
-                      .keeper = 9,
-                      .unchanged = {"b"}};
+  Answer answer;
+  answer.error = "no";
+  answer.advice = "Do.";
+  answer.run_hook = true;
+  answer.changes = request.changes;
+  answer.services = {{.name = "web", .status = "Running", .pid = 8, .exit_code = {}},
+                     {.name = "db", .status = "Completed", .pid = {}, .exit_code = 0}};
+  answer.done = {"a"};
+  answer.keeper = 9;
+  answer.unchanged = {"b"};
   EXPECT_EQ(parse_answer(to_text(answer)), answer);
   EXPECT_EQ(parse_answer("{}"), Answer{});
 }

@@ -12,7 +12,11 @@ namespace {
 class StartsTest : public testing::Test {
  protected:
   static Request request(Request::Kind kind, pid_t pid = ::getpid(), const std::string& profile = "/p") {
-    return {.kind = kind, .key = {.profile = profile, .mode = "dev"}, .pid = pid};
+    Request request;
+    request.kind = kind;
+    request.key = {.profile = profile, .mode = "dev"};
+    request.pid = pid;
+    return request;
   }
   static Request ready(const std::string& value) {
     Request request = StartsTest::request(Request::Kind::ready);
