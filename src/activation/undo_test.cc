@@ -15,7 +15,7 @@ const env::Variables after = {
 
 TEST(Undo, of_an_activation_leads_back) {
   env::Variables variables = after;
-  apply(undo_of(before, after).back, variables);
+  activation::apply(undo_of(before, after).back, variables);
   EXPECT_EQ(variables, before);
 }
 
