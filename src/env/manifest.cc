@@ -9,6 +9,7 @@
 #include "base/data/toml.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "env/services.h"
 #include "nix/store_path.h"
 
 namespace flox::env {
@@ -229,6 +230,9 @@ void check_manifest(const Checker& check, const toml::table& root) {
                        fmt::format("'{}' in [vars] cannot be a variable's name", printable(name.str(), 60)));
   if (const auto* node = root.get("hook"))
     check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
+  if (const auto* node = root.get("services"))
+    check_services(*node,
+                   [&](const toml::node& where, const std::string& what) { check.complain(where, what); });
   if (const auto* node = root.get("options")) {
     check.only(*node->as_table(), "[options]", {"systems", "allow", "semver", "cuda-detection", "activate"});
     if (const auto* systems = node->as_table()->get("systems")) check.strings(*systems, "[options] systems");
@@ -260,6 +264,19 @@ std::string outdent(const std::string& text) {
   for (std::string line; std::getline(again, line);)
     result += (line.size() > common ? line.substr(common) : "") + "\n";
   return result;
+}
+
+// Scripts by shell.
+std::map<std::string, std::string> scripts_from(const json& table, std::string_view name) {
+  std::map<std::string, std::string> scripts;
+  for (const auto& [shell, script] : table.items()) {
+    if (shell == "deactivate" && !script.is_string()) continue;
+    if (!profile_shells.contains(shell))
+      fail(ErrorKind::invalid_input, "the manifest's {}: unknown shell '{}'; known: {}", name,
+           printable(shell, 60), fmt::join(profile_shells, ", "));
+    if (script.is_string()) scripts[shell] = outdent(script.get<std::string>());
+  }
+  return scripts;
 }
 
 InstallDescriptor descriptor_from(const json& entry) {
@@ -304,14 +321,12 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
       manifest.vars[name] = value.get<std::string>();
     }
   manifest.hook_on_activate = outdent(text_of(member("hook"), "on-activate"));
-  const nlohmann::json profile_table = member("profile");  // items() refers to it
-  for (const auto& [shell, script] : profile_table.items()) {
-    if (shell == "deactivate" && !script.is_string()) continue;
-    if (!profile_shells.contains(shell))
-      fail(ErrorKind::invalid_input, "the manifest's [profile]: unknown shell '{}'; known: {}",
-           printable(shell, 60), fmt::join(profile_shells, ", "));
-    if (script.is_string()) manifest.profile[shell] = outdent(script.get<std::string>());
-  }
+  manifest.hook_on_deactivate = outdent(text_of(member("hook"), "on-deactivate"));
+  const nlohmann::json profile_table = member("profile");
+  manifest.profile = scripts_from(profile_table, "[profile]");
+  if (const auto deactivate = profile_table.find("deactivate");
+      deactivate != profile_table.end() && deactivate->is_object())
+    manifest.profile_deactivate = scripts_from(*deactivate, "[profile] deactivate");
   const nlohmann::json build_table = member("build");  // items() refers to it
   for (const auto& [name, entry] : build_table.items()) {
     BuildDescriptor build;

@@ -39,7 +39,9 @@ struct Manifest {
   std::map<std::string, InstallDescriptor> install;  // by install id
   std::map<std::string, std::string> vars;
   std::string hook_on_activate;
-  std::map<std::string, std::string> profile;  // common, bash, zsh, fish, tcsh
+  std::string hook_on_deactivate;
+  std::map<std::string, std::string> profile;             // common, bash, zsh, fish, tcsh
+  std::map<std::string, std::string> profile_deactivate;  // the same
   std::map<std::string, BuildDescriptor> build;
   std::vector<std::string> systems;   // options.systems; empty: defaults
   std::string activate_mode = "dev";  // options.activate.mode
