@@ -74,6 +74,18 @@ void check_package_name(const std::string& name) {
     fail(ErrorKind::invalid_input, "'{}' is not the name of a Debian package", printable(name, 256));
 }
 
+const char* advice_for_unknown(DebianSource::Kind kind) {
+  switch (kind) {
+    case DebianSource::Kind::repository:
+      return "Look for its name on https://packages.debian.org, or name another suite with --suite.";
+    case DebianSource::Kind::installed:
+      return "Install it, or leave --installed out.";
+    case DebianSource::Kind::machine:
+      break;
+  }
+  return "Look for its name with 'apt-cache search', or refresh apt's lists with 'apt-get update'.";
+}
+
 std::vector<std::string> with_names(std::vector<std::string> argv, const std::set<std::string>& names) {
   argv.insert(argv.end(), names.begin(), names.end());
   return argv;
@@ -143,11 +155,8 @@ bool Debian::exists(const std::string& name) {
 
 const DebianPackage& Debian::package(const std::string& name) {
   if (!exists(name))
-    throw Error(
-        ErrorKind::not_found, fmt::format("there is no Debian package '{}'", name),
-        is_repository()
-            ? "Look for its name on https://packages.debian.org, or name another suite with --suite."
-            : "Look for its name with 'apt-cache search', or refresh apt's lists with 'apt-get update'.");
+    throw Error(ErrorKind::not_found, fmt::format("there is no Debian package '{}'", name),
+                advice_for_unknown(options_.source.kind));
   return *packages_[name];
 }
 

@@ -339,23 +339,37 @@ void Importer::close(std::vector<std::string>& members) {
     if (members.size() > most)
       fail(ErrorKind::invalid_input, "it needs more than {} other Debian packages", most);
   };
-  for (size_t i = 0; i < members.size(); ++i) {
-    const std::string member = members[i];
-    if (is_imported_alone(member)) continue;
-    for (const auto& dependency : dependencies(member)) {
-      // perl-base has perl's program: parts that Debian split off are parts.
-      const bool is_part = debian_.package(dependency).source == debian_.package(member).source;
-      if (is_part || !is_left_out(dependency)) add(dependency);
-    }
-    for (const auto& extra : rules_.extras)
-      if (is_any_of(member, extra.when))
-        for (const auto& name : extra.add)
-          if (debian_.exists(name)) add(name);
+  // What a whole level may need is asked for at once: asking apt takes 0.1 s each time.
+  std::set<std::string> asked;
+  for (const auto& extra : rules_.extras) asked.insert(extra.add.begin(), extra.add.end());
+  for (size_t level = 0, end = 0; level < members.size(); level = end) {
+    end = members.size();
+    debian_.load({members.begin() + static_cast<std::ptrdiff_t>(level), members.end()});
+    for (size_t i = level; i < end; ++i)
+      for (const auto& relation : debian_.package(members[i]).depends)
+        asked.insert(relation.begin(), relation.end());
+    debian_.load(asked);
+    asked.clear();
+    for (size_t i = level; i < end; ++i) add_dependencies(std::string(members[i]), add);
   }
 }
 
+void Importer::add_dependencies(const std::string& member,
+                                const std::function<void(const std::string&)>& add) {
+  if (is_imported_alone(member)) return;
+  for (const auto& dependency : dependencies(member)) {
+    // perl-base has perl's program: parts that Debian split off are parts.
+    const bool is_part = debian_.package(dependency).source == debian_.package(member).source;
+    if (is_part || !is_left_out(dependency)) add(dependency);
+  }
+  for (const auto& extra : rules_.extras)
+    if (is_any_of(member, extra.when))
+      for (const auto& name : extra.add)
+        if (debian_.exists(name)) add(name);
+}
+
 PackageTree Importer::make_tree(const std::vector<std::string>& members) {
-  debian_.obtain({members.begin(), members.end()});
+  import_libraries({members.begin(), members.end()});
   std::vector<Piece> pieces;
   for (const auto& member : members) {
     const nix::StorePath path = library(member);
@@ -367,7 +381,10 @@ PackageTree Importer::make_tree(const std::vector<std::string>& members) {
 }
 
 std::set<std::string> Importer::needed_by_scripts(const PackageTree& tree) {
-  std::set<std::string> result;
+  std::set<std::string> result(rules_.script_tools.begin(), rules_.script_tools.end());
+  for (const auto& [place, package] : rules_.interpreters) result.insert(package);
+  debian_.load(result);
+  result.clear();
   constexpr size_t max_script = size_t{64} << 20;  // bytes
   for (const auto& [place, entry] : tree.entries()) {
     if (entry.kind != PackageTree::Entry::Kind::script) continue;
@@ -405,7 +422,8 @@ std::set<size_t> Importer::own_pieces(const std::vector<std::string>& members, c
     for (const auto& name : level)
       for (const auto& dependency : dependencies(name)) {
         const size_t index = index_of(dependency);
-        if (index == members.size() || own.contains(index) || is_library(dependency)) continue;
+        if (index == members.size() || own.contains(index)) continue;
+        if (in_library_section(debian_.package(dependency))) continue;
         const bool is_part = debian_.package(dependency).source == debian_.package(members[0]).source;
         if (is_part || (!has_program && depth < 3)) {
           own.insert(index);
@@ -443,7 +461,6 @@ nix::StorePath Importer::import_application(const std::string& name) {
     nix::StorePathSet candidates;
     for (const Piece& piece : tree.pieces()) candidates.insert(piece.path);
     if (!programs.empty() && debian_.exists("dash")) {
-      debian_.obtain({"dash"});
       const nix::StorePath dash = library("dash");
       application.shell = dash.to_string() + "/bin/dash";
       candidates.insert(dash);

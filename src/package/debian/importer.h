@@ -2,6 +2,7 @@
 // package that puts what it needs around its programs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -59,6 +60,7 @@ class Importer {
   nix::StorePath import_application(const std::string& name);
   // Adds what `members` depend on, and what the rules add to those.
   void close(std::vector<std::string>& members);
+  void add_dependencies(const std::string& member, const std::function<void(const std::string&)>& add);
   PackageTree make_tree(const std::vector<std::string>& members);
   // Packages with the interpreters of the tree's programs, and with what scripts of a shell call.
   std::set<std::string> needed_by_scripts(const PackageTree& tree);
