@@ -8,7 +8,7 @@ namespace flox::fuzz {
 
 void one(std::string_view input) {
   accepts([&] {
-    const auto rules = package::ImportRules::parse(input, "rules");
+    const auto rules = package::parse_import_rules(input, "rules");
     for (const auto& variable : rules.variables)
       require(!variable.name.empty() && variable.name.find_first_of(" =$'\"\n") == std::string::npos,
               "a variable's name is a word of a shell");

@@ -88,7 +88,7 @@ import_refused "lists cannot be fetched" greet
 repository
 rm -rf "$XDG_CACHE_HOME/flox/debs"
 echo changed >>"$WORK/repository/pool/greet_1%3a1.0-1+deb12u1_$ARCH.deb"
-import_refused "cannot be downloaded" greet
+ROOT=$WORK/third import_refused "cannot be downloaded" greet
 say greet two && deb greet 1:1.0-1+deb12u1
 sed 's/^Signed-By.*/Trusted: yes/' "$WORK/test.sources" >"$WORK/trusting.sources"
 if "$FLOX" --root "$ROOT" import deb --apt-sources "$WORK/trusting.sources" greet 2>"$WORK/error"; then die "unsigned sources were used"; fi
@@ -109,7 +109,7 @@ first=$(jq -r '.[0].outputs.out' "$WORK/both.json") second=$(jq -r '.[1].outputs
 [ "$(comm -12 <("$FLOX" --root "$ROOT" store closure "$first" | sort) <("$FLOX" --root "$ROOT" store closure "$second" | sort) | grep -c -- '-words-1-1$')" = 1 ] || die "words is not shared"
 [ ! -e "$ROOT$first/share/words" ] || die "another package's files are in what an environment merges"
 
-step "a program that does not run is recorded, and is not published"
+step "a program that does not run is recorded"
 mkdir -p "$WORK/tree/usr/bin" && printf '#!/bin/sh\nexec /usr/bin/no-such-program-at-all\n' >"$WORK/tree/usr/bin/broken" && chmod 755 "$WORK/tree/usr/bin/broken"
 deb broken 1-1 $'Depends: dash\n'
 repository
@@ -121,7 +121,7 @@ mkdir -p "$WORK/tree/usr/bin" "$WORK/tree/etc"
 echo 'root:x' >"$WORK/passwd"
 ln -s /etc/shadow "$WORK/tree/etc/stolen"
 ln -s ../../../../../../../../../etc/shadow "$WORK/tree/etc/climbing"
-cp "$(command -v true)" "$WORK/tree/usr/bin/setuid" && chmod 6755 "$WORK/tree/usr/bin/setuid"
+cp "$(type -P true)" "$WORK/tree/usr/bin/setuid" && chmod 6755 "$WORK/tree/usr/bin/setuid"
 say ok fine
 deb links 1-1
 # One that tar writes through: a link, then a file behind it; and names with "..".

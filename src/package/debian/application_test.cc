@@ -70,7 +70,7 @@ class ApplicationTest : public ::testing::Test {
   TempDir work_;
   fs::path out_ = work_.path() / "out";
   std::vector<Piece> pieces_;
-  ImportRules rules_ = ImportRules::parse(rules_text, "rules");
+  ImportRules rules_ = parse_import_rules(rules_text, "rules");
   Application application_{.name = "tool",
                            .own_path = "/nix/store/placeholder-tool-1",
                            .own = {0},

@@ -112,7 +112,7 @@ std::string variable_name(std::string name) {
 
 }  // namespace
 
-ImportRules ImportRules::parse(std::string_view text, std::string_view name) {
+ImportRules parse_import_rules(std::string_view text, std::string_view name) {
   const toml::table document = parse_toml(text, name);
   RuleTable all(document, std::string(name));
   ImportRules rules;

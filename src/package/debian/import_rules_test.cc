@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 
 std::string refusal(std::string_view text) {
   try {
-    ImportRules::parse(text, "rules");
+    parse_import_rules(text, "rules");
   } catch (const Error& error) {
     return error.what();
   }
@@ -34,7 +34,7 @@ TEST(ImportRules, ThoseOfTheProgramSayHowGitAndPerlFindTheirFiles) {
 }
 
 TEST(ImportRules, ReadsARuleOfEachKind) {
-  const auto rules = ImportRules::parse(R"(
+  const auto rules = parse_import_rules(R"(
     leave-out = ["systemd*"]
     [[link]]
     place = "bin/*"

@@ -412,6 +412,17 @@ std::set<size_t> Importer::own_pieces(const std::vector<std::string>& members, c
     return static_cast<size_t>(std::find(members.begin(), members.end(), name) - members.begin());
   };
   std::set<size_t> own{0};
+  const bool has_modules =
+      std::any_of(rules_.modules.begin(), rules_.modules.end(), [&](const std::string& pattern) {
+        const auto in_it = [&](const std::string& directory) {
+          const auto it = tree.entries().lower_bound(directory + "/");
+          for (auto at = it; at != tree.entries().end() && at->first.starts_with(directory + "/"); ++at)
+            if (at->second.piece == 0) return true;
+          return false;
+        };
+        const auto directories = tree.matching(pattern);
+        return std::any_of(directories.begin(), directories.end(), in_it);
+      });
   std::vector<std::string> level{members[0]};
   // The parts that Debian split a source package into; of a package without a program (default-jre), what it
   // stands for.
@@ -425,7 +436,7 @@ std::set<size_t> Importer::own_pieces(const std::vector<std::string>& members, c
         if (index == members.size() || own.contains(index)) continue;
         if (in_library_section(debian_.package(dependency))) continue;
         const bool is_part = debian_.package(dependency).source == debian_.package(members[0]).source;
-        if (is_part || (!has_program && depth < 3)) {
+        if (is_part || (!has_program && !has_modules && depth < 3)) {
           own.insert(index);
           next.push_back(dependency);
         }

@@ -90,7 +90,7 @@ void enter_empty_root(const std::string& at, const std::vector<std::pair<std::st
   must(::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0, "mounting /proc");
   must(::syscall(SYS_pivot_root, ".", ".") == 0, "changing the root");
   must(::umount2(".", MNT_DETACH) == 0, "leaving the old root");
-  must(::chdir("/tmp") == 0, "entering /tmp");
+  must(::chdir("tmp") == 0, "entering /tmp");
 }
 
 void drop_rights() {
