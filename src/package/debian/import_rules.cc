@@ -104,7 +104,7 @@ ImportRules::Variable::Mode mode_of(const std::string& text) {
 // It becomes a word of a shell script.
 std::string variable_name(std::string name) {
   const bool good = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   }) && !(name[0] >= '0' && name[0] <= '9');
   if (!good) fail(ErrorKind::invalid_input, "'{}' is not the name of a variable", name);
   return name;
@@ -135,7 +135,8 @@ ImportRules parse_import_rules(std::string_view text, std::string_view name) {
     rules.variables.push_back({.name = variable_name(table.text("name")),
                                .mode = mode_of(table.text("mode")),
                                .places = table.places("places"),
-                               .environment = table.places("environment", false)});
+                               .environment = table.places("environment", false),
+                               .programs = table.places("programs", false)});
     table.end();
   }
   for (RuleTable& table : all.tables("arguments")) {

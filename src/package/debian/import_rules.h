@@ -29,7 +29,8 @@ struct ImportRules {
     std::vector<std::string>
         places;  // patterns; those that exist count, and without any there is no variable
     std::vector<std::string>
-        environment;  // of the environment in use, before the others: places in $FLOX_ENV
+        environment;                    // of the environment in use, before the others: places in $FLOX_ENV
+    std::vector<std::string> programs;  // patterns; empty: all
   };
   struct Arguments {                    // put before the user's
     std::vector<std::string> programs;  // patterns
