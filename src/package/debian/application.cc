@@ -232,7 +232,12 @@ std::string wrapper_script(const PackageTree& tree, const Application& applicati
   const std::string root = tree_path(application);
   std::string script;
   std::set<std::string> set_already;
+  const auto is_for_it = [&](const std::vector<std::string>& patterns) {
+    return std::any_of(patterns.begin(), patterns.end(),
+                       [&](const std::string& pattern) { return matches_path_pattern(pattern, place); });
+  };
   for (const auto& variable : rules.variables) {
+    if (!variable.programs.empty() && !is_for_it(variable.programs)) continue;
     std::vector<std::string> paths;
     for (const std::string& pattern : variable.places) {
       const bool slash = pattern.ends_with('/');
@@ -256,9 +261,7 @@ std::string wrapper_script(const PackageTree& tree, const Application& applicati
   }
   std::string arguments;
   for (const auto& rule : rules.arguments) {
-    const bool applies =
-        std::any_of(rule.programs.begin(), rule.programs.end(),
-                    [&](const std::string& pattern) { return matches_path_pattern(pattern, place); });
+    const bool applies = is_for_it(rule.programs);
     for (const std::string& argument : rule.add) {
       if (!applies) break;
       std::string text = argument;

@@ -7,6 +7,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/os/process.h"
 
 namespace flox::package {
@@ -69,7 +70,7 @@ void check_sources(std::string_view text, std::string_view name) {
     ++number;
     line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
     if (line.starts_with('#')) continue;
-    for (char& c : line) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    line = lower_case(line);
     for (const std::string_view word :
          {"trusted", "allow-insecure", "allow-weak", "allow-downgrade-to-insecure"})
       if (line.find(word) != std::string::npos)

@@ -54,13 +54,15 @@ struct ImportRules {
   std::vector<std::string> modules;   // directories of modules, which come with those that they need
   std::vector<std::string> failures;  // texts in a program's output that say it does not run
 
-  // Those of this program, and the SHA-256 of their text, hexadecimal.
+  // Those of this program.
   static const ImportRules& built_in();
-  static const std::string& built_in_digest();
 };
 
 // Throws Error(invalid_input) naming the member, also for one that the format does not have and for more than
 // 1,000 rules of a kind. `name` is the text's, for messages.
 ImportRules parse_import_rules(std::string_view text, std::string_view name);
+
+// The text of import_rules.toml.
+std::string_view import_rules_text() noexcept;
 
 }  // namespace flox::package

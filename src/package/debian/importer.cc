@@ -128,6 +128,11 @@ class DebianSurroundings : public Surroundings {
 
 }  // namespace
 
+const ImportRules& ImportRules::built_in() {
+  static const ImportRules rules = parse_import_rules(import_rules_text(), "import_rules.toml");
+  return rules;
+}
+
 trust::PackageEntry entry_of(const DebianPackage& package, std::string_view copyright) {
   return {.name = package.name,
           .version = package.version,

@@ -2,11 +2,11 @@
 
 #include <sys/stat.h>
 
-#include <cctype>
 #include <map>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/os/directory.h"
 #include "base/os/process.h"
 #include "package/debian/truststore.h"
@@ -30,11 +30,6 @@ void link_applets(const fs::path& tree) {
     if (is_file_name(applet) && !programs.exists(applet)) programs.make_link(applet, "busybox");
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 void bundle_certificates(const fs::path& tree) {
   const Directory root(tree);
   std::string bundle;
@@ -45,7 +40,7 @@ void bundle_certificates(const fs::path& tree) {
       if (!name.ends_with(".crt")) continue;
       const std::string certificate = certificates.read_file(name, max_certificate);
       if (auto decoded = in_context(name, [&] { return certificate_of_pem(certificate); }))
-        trusted["debian:" + lower(name.substr(0, name.size() - 4)) + ".pem"] = *std::move(decoded);
+        trusted["debian:" + lower_case(name.substr(0, name.size() - 4)) + ".pem"] = *std::move(decoded);
       bundle += certificate;
       if (!bundle.ends_with('\n')) bundle += '\n';
     }
