@@ -36,9 +36,8 @@ struct ImportedPackage {
 };
 
 // Imports each named package with what it needs (docs/explanation/packages.md), and keeps it from the
-// collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any machine
-// with the same patchelf. Throws Error(not_found) for an unknown package or version before anything is
-// imported.
+// collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any machine.
+// Throws Error(not_found) for an unknown package or version before anything is imported.
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<WantedPackage>& wanted,
                                         const ImportOptions& options = {});
 

@@ -505,10 +505,9 @@ const std::vector<std::string>& Importer::members(const std::string& name) {
 }
 
 fs::path Importer::memory_file(const std::string& name) {
-  static const std::string tool = run_checked({.argv = {"patchelf", "--version"}});
   const auto& package = debian_.package(name);
-  std::string key = to_hex(bytes_of(
-      sha256(fmt::format("{}\n{}{}\n{}\n{}", import_format, tool, name, package.version, package.sha256))));
+  std::string key = to_hex(
+      bytes_of(sha256(fmt::format("{}\n{}\n{}\n{}", import_format, name, package.version, package.sha256))));
   return store_.state_directory().parent_path() / "flox/imports" / (name + "-" + key.substr(0, 32));
 }
 
