@@ -121,7 +121,7 @@ void add_import(CLI::App& app) {
       "Each program is started once in an empty root; one that does not run is not published.\n\n"
       "Examples:\n"
       "  flox import deb busybox-static\n"
-      "  flox import deb nodejs --suite trixie\n"
+      "  flox import deb jq --suite trixie\n"
       "  flox import deb python3 --publish");
   deb->callback([options] { import_debs(*options); });
 }
