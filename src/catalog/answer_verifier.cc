@@ -231,6 +231,16 @@ VerifiedCatalog::Package VerifiedCatalog::package(std::string_view install_id,
   return {.package = std::move(answer.package), .origin = std::move(origin)};
 }
 
+env::Lockfile VerifiedCatalog::included(const std::string& reference, std::optional<int64_t> generation) {
+  EnvironmentName name = parse_environment_name(reference);
+  if (name.generation)
+    throw Error(
+        ErrorKind::invalid_input, fmt::format("'{}' names a generation", printable(reference, 200)),
+        fmt::format("Write remote = \"{}/{}\", generation = {}.", name.owner, name.name, *name.generation));
+  name.generation = generation;
+  return environment(name).pushed.lock;
+}
+
 VerifiedCatalog::Environment VerifiedCatalog::environment(const EnvironmentName& name) {
   Environment found{.pushed = client_.environment(name), .origin = {}};
   found.origin = verifier_.check(found.pushed, name);

@@ -8,6 +8,7 @@
 #include "base/os/directory.h"
 #include "base/printable.h"
 #include "env/environment.h"
+#include "node/floxd/first_process.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -205,15 +206,9 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     response.set_profile(profile.to_string());
     for (const auto& [key, value] : activation.environment) response.add_env(key + "=" + value);
 
-    std::vector<std::string> args(request.args().begin(), request.args().end());
-    if (!args.empty() && args[0].find('/') == std::string::npos &&
-        env::profile_has(files, fs::path("bin") / args[0]))
-      args[0] = profile.to_string() + "/bin/" + args[0];
-    if (activation.has_hook) {
-      std::string hook = profile.to_string() + "/activate.d/hook-on-activate";
-      args.insert(args.begin(),
-                  {"/bin/sh", "-c", ". " + hook + " >&2 || exit 1; exec \"$@\"", "flox-activate"});
-    }
+    std::vector<std::string> args =
+        first_process({.path = profile, .files = files, .mode = mode},
+                      {request.args().begin(), request.args().end()}, runtime_path_);
     for (auto& arg : args) response.add_args(std::move(arg));
   });
 }
