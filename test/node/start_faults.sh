@@ -75,8 +75,6 @@ at_calls() {
     contains "$(prepare "$pod-b" "$pod")" "ok "
     whole $call
     ls "$leases" | grep -q '^kept-' || die "call $call: nothing is leased for the pod"
-    # Nobody waits for what floxd goes on with when it is continued.
-    [ "$action" != 2 ] || wait_until 10 "the lease of the container that was given up to go" [ ! -e "$leases/$pod-a" ]
     last=$pod
   done
   [ "$reached" -gt 20 ] || die "a start made only $reached calls: is floxd watched?"
@@ -89,6 +87,19 @@ step "each call fails"
 at_calls 1 failed
 step "frozen, while the shim gives up"
 at_calls 2 frozen
+
+step "a container that nobody waits for any more leaves no lease, and its pod what was fetched"
+kill -STOP "$(cat "$WORLD/catalog.pid")"
+PATIENCE=1 prepare left-a left || true
+kill -CONT "$(cat "$WORLD/catalog.pid")"
+goes_on() {  # as far as the pod's lease, which comes after the container's
+  local file
+  file=$(grep -lF '"name": "left"' "$kept"/*/pod.json) && [ -d "$leases/kept-$(basename "$(dirname "$file")")" ]
+}
+left_nothing() { [ ! -e "$leases/left-a" ] && jq -e 'all(.[]; .id != "left-a")' "$NODE_ROOT/var/lib/flox/containers.json"; }
+wait_until 60 "floxd to go on" goes_on
+wait_until 20 "the container that was given up, and its lease, to go" left_nothing
+
 
 step "each of them restarts without the catalog, frozen or away"
 kill -STOP "$(cat "$WORLD/catalog.pid")"
