@@ -56,20 +56,30 @@ json root_answer(catalog::Client& client, const json& question) {
   return root ? json{{"root", *root}} : json::object();
 }
 
-// In the fetcher: the question is ours, the answer the catalog's.
-std::string answer(catalog::Client& client, std::string_view text) {
-  const json question = parse_json(text, "the question");
+std::string answer_with(catalog::Client& client, const json& question) {
   const json answer = question.contains("environment") ? environment_answer(client, question)
                       : question.contains("root_of")   ? root_answer(client, question)
                                                        : package_answer(client, question);
   return answer.dump();
 }
 
+// In the fetcher: the question is ours, the answer the catalog's.
+std::string answer(catalog::Client& client, const std::string& url, std::string_view text) {
+  const json question = parse_json(text, "the question");
+  if (question.contains("token")) {
+    // Of one question alone: its connection, and what is known by it, end with it.
+    catalog::Client own(catalog::with_token(url, Secret(string_member(question, "token", "the question"))));
+    return answer_with(own, question);
+  }
+  return answer_with(client, question);
+}
+
 std::string answer_all(std::string_view url, ConfinedChannel& channel) {
   std::vector<ConfinedAnswer> answers;
   for (unsigned i = 0; i < threads; ++i)
-    answers.emplace_back([client = std::make_shared<catalog::Client>(std::string(url))](
-                             std::string_view question) { return answer(*client, question); });
+    answers.emplace_back(
+        [client = std::make_shared<catalog::Client>(std::string(url)), of = std::string(url)](
+            std::string_view question) { return answer(*client, of, question); });
   channel.confine();  // the clients have read their passwords
   answer_questions(channel, answers);
   return {};
@@ -105,14 +115,14 @@ ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetch
 
 ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
                                                   const env::InstallDescriptor& descriptor,
-                                                  std::string_view system) const {
+                                                  std::string_view system, const Secret& token) const {
   json question = {{"install_id", install_id},
                    {"pkg_path", descriptor.pkg_path},
                    {"pkg_group", descriptor.pkg_group},
                    {"priority", descriptor.priority},
                    {"system", system}};
   if (descriptor.version) question["version"] = *descriptor.version;
-  const json answer = ask(question);
+  const json answer = ask(std::move(question), token);
   env::Lockfile lock = env::Lockfile::parse(string_member(answer, "lock", answer_name));
   if (lock.packages.size() != 1)
     fail(ErrorKind::internal, "the fetcher gave {} packages", lock.packages.size());
@@ -121,8 +131,9 @@ ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
   return {.package = std::move(resolved.package), .origin = std::move(origin)};
 }
 
-ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name) const {
-  const json answer = ask({{"environment", name.to_string()}});
+ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name,
+                                                          const Secret& token) const {
+  const json answer = ask({{"environment", name.to_string()}}, token);
   const json& generation = member(answer, "generation", answer_name);
   if (!generation.is_number_integer())
     fail(ErrorKind::internal, "{}: 'generation' is not a number", answer_name);
@@ -139,7 +150,8 @@ std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint6
   return answer.contains("root") ? std::optional(string_member(answer, "root", answer_name)) : std::nullopt;
 }
 
-json ConfinedCatalog::ask(const json& question) const {
+json ConfinedCatalog::ask(json question, const Secret& token) const {
+  if (!token.empty()) question["token"] = token.reveal();
   return parse_json(service_.ask(question.dump(-1, ' ', false, json::error_handler_t::replace)), answer_name);
 }
 

@@ -29,17 +29,18 @@ class ConfinedCatalog {
     env::LockedPackage package;
     catalog::Origin origin;
   };
+  // `token` is somebody's own for the catalog; without one the login in its URL or in netrc counts.
   Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                  std::string_view system) const;
+                  std::string_view system, const Secret& token = {}) const;
   struct Environment {
     int64_t generation = 0;
     env::Lockfile lock;
     catalog::Origin origin;
   };
-  Environment environment(const catalog::EnvironmentName& name) const;
+  Environment environment(const catalog::EnvironmentName& name, const Secret& token = {}) const;
 
  private:
-  nlohmann::json ask(const nlohmann::json& question) const;
+  nlohmann::json ask(nlohmann::json question, const Secret& token = {}) const;
   std::optional<std::string> root(const std::string& owner, uint64_t version) const;
   mutable ConfinedService service_;
   mutable catalog::AnswerVerifier verifier_;

@@ -23,6 +23,7 @@
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
 #include "node/floxd/fair_threads.h"
+#include "node/floxd/image_registry.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/services.h"
 #include "node/floxd/sweep.h"
@@ -104,7 +105,7 @@ void isolate(const Config& config) {
 // Removes what ended containers leave, and sees that what became valid gets to the disk. Looks whether the
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
-                                     Budgets& budgets, Grants& grants, PodPolicy& policy) {
+                                     Budgets& budgets, Grants& grants, PodPolicy& policy, Images& images) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -113,6 +114,7 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       policy.look_again();
       sweep_leases(store, containers, budgets, grants);
       sweep_views(views, containers);
+      images.sweep();
       store.sync();
       return_freed_memory();
     } catch (const std::exception& error) {
@@ -158,10 +160,26 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
   });
 }
 
-std::unique_ptr<HttpServer> serve_registry(const std::optional<AddressPort>& place) {
-  if (!place) return nullptr;
-  auto registry = std::make_shared<Registry>(make_stub_images(installed_pause()));
-  return serve_at(*place, [registry](const ServerRequest& request) { return registry->answer(request); });
+// The stub images are in memory: they never wait behind an environment that is being pulled.
+std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images) {
+  if (!config.registry_address) return nullptr;
+  const AddressPort& place = *config.registry_address;
+  auto stubs = std::make_shared<Registry>(make_stub_images(installed_pause()));
+  auto environments = std::make_shared<ImageRegistry>(
+      images, ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
+                                     .endpoint = "http://" + place.to_string()});
+  return std::make_unique<HttpServer>(
+      HttpServerOptions{.address = place.address,
+                        .port = place.port,
+                        .threads = 16,
+                        .read_only = true,
+                        .at_once = [stubs](const ServerRequest& request) -> std::optional<ServerResponse> {
+                          if (ImageRegistry::is_for(request)) return std::nullopt;
+                          return stubs->answer(request);
+                        },
+                        .max_connections = 128,
+                        .max_waiting = 64},
+      [environments](const ServerRequest& request) { return environments->answer(request); });
 }
 
 void serve(const Options& options) {
@@ -182,7 +200,8 @@ void serve(const Options& options) {
   StoreViews views(store, directory_of(config.node_socket) / "views");
   Budgets budgets(config, store, metrics);
   Grants grants;
-  NodeService node(config, runtime, environments, containers, views, grants, policy, metrics);
+  Images images(config, environments, state);
+  NodeService node(config, runtime, environments, images, containers, views, grants, policy, metrics);
   PodService pod(config, environments, containers, budgets, grants, policy);
 
   asio::io_context loop;
@@ -202,11 +221,11 @@ void serve(const Options& options) {
   });
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
-  const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
   const Collector collector(config, environments, metrics);
-  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants, policy),
+  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants, policy, images),
                  [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
+  log::info("serving shims at {}, pods at {}, metrics at {}, images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address.to_string(),
             config.registry_address ? config.registry_address->to_string() : "no address",

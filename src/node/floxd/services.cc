@@ -15,10 +15,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A container's lease bears its id, and those of pods and views stand beside it: it may be none of theirs.
+// A container's lease bears its id, and those of pods, views and images stand beside it: it may be none of
+// theirs.
 void check_container_id(std::string_view id) {
   if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
-  for (const std::string_view taken : {std::string_view("pod-"), std::string_view(view_holder_prefix)})
+  for (const std::string_view taken : {std::string_view("pod-"), std::string_view(view_holder_prefix), image_holder_prefix})
     if (id.starts_with(taken))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
@@ -91,6 +92,18 @@ policy::Start start_of(const v1::PrepareRequest& request, const Container& conta
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   check_container_id(request.container_id());
   metrics_.prepared();
+  if (request.image_id().empty()) return prepare(request, nullptr);
+  if (!request.environment().empty())
+    fail(ErrorKind::invalid_input, "the container has an image that is an environment, and names another one");
+  return in_context(fmt::format("image of {}", printable(request.image_environment(), 300)), [&] {
+    const auto kept = images_.of_container(request.image_id(), request.image_environment());
+    v1::PrepareRequest named = request;
+    named.set_environment(kept->image.environment);
+    return prepare(named, &kept->image);
+  });
+}
+
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image) {
   const std::string account = policy_.service_account(
       {request.pod_namespace(), request.pod_name(), request.pod_uid()}, request.service_account_token());
   Container container{.id = request.container_id(),
@@ -106,15 +119,15 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   PodRequest asked(policy_, container, "start");
   try {
     asked.require_start(start_of(request, container));
-    return prepare(request, container, asked);
+    return prepare(request, image, container, asked);
   } catch (const std::exception& error) {
     asked.failed(error);
     throw;
   }
 }
 
-v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Container& container,
-                                         PodRequest& asked) {
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                                         Container& container, PodRequest& asked) {
   const bool own_view = asked.terms().store_view == StoreView::closure || request.store_view() == "closure";
   containers_.expect(container);
   v1::PrepareResponse response;
@@ -123,7 +136,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
-    if (!request.environment().empty()) activate(request, container, asked, response);
+    if (!request.environment().empty()) activate(request, image, container, asked, response);
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -145,11 +158,13 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
   return response;
 }
 
-NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                                PodRequest& asked) const {
-  NamedLock named = environments_.lock_of(request.environment());
+NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                                const env::Variables& variables, PodRequest& asked) const {
+  NamedLock named = image == nullptr ? environments_.lock_of(request.environment())
+                                     : NamedLock{image->name, image->lock, std::nullopt, image->generation};
   const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
-  log::info("{}: environment {}: {}", pod, request.environment(), catalog::to_string(named.origin));
+  log::info("{}: environment {}: {}", pod, request.environment(),
+            image == nullptr ? catalog::to_string(named.origin) : printable(image->proved_by));
   const env::Lockfile published = named.lock;
   CatalogResolver resolver(environments_, pod);
   if (auto version = variables.find("FLOX_PACKAGE_VERSION");
@@ -158,20 +173,22 @@ NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Va
         env::with_primary_version(published, named.name, version->second, env::current_system(), resolver);
   policy::Asked wanted = policy::asked_for(request.environment());
   wanted.answered = true;
-  wanted.provenance = policy::provenance_of(named.origin);
+  wanted.provenance = image == nullptr ? policy::provenance_of(named.origin) : image->provenance;
   if (named.generation) wanted.version = std::to_string(*named.generation);
+  // Nobody's name stands for a store path: without a policy it is what pods may install themselves.
+  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
   asked.require_lock(wanted, published, named.lock, resolver.chosen());
   return named;
 }
 
-void NodeService::activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
-                           v1::PrepareResponse& response) {
+void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                           const Container& container, PodRequest& asked, v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    const NamedLock named = lock_for(request, variables, asked);
+    const NamedLock named = lock_for(request, image, variables, asked);
     const nix::StorePath profile = asked.within_limits([&] {
       return environments_.realise(named.lock, system, mode, request.container_id(),
                                    {.of_pod = false,

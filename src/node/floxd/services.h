@@ -9,6 +9,7 @@
 #include "node/floxd/containers.h"
 #include "node/floxd/environments.h"
 #include "node/floxd/grants.h"
+#include "node/floxd/images.h"
 #include "node/floxd/package_names.h"
 #include "node/floxd/pod_policy.h"
 #include "node/floxd/store_views.h"
@@ -22,10 +23,12 @@ namespace flox::node {
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments,
-              Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy, Metrics& metrics)
+              Images& images, Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy,
+              Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
+        images_(images),
         containers_(containers),
         views_(views),
         grants_(grants),
@@ -35,18 +38,22 @@ class NodeService {
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 
  private:
+  // `image`: the container's, if that is an environment; else null. The request names what it is.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image);
   // Decided by the policy: `asked`.
-  v1::PrepareResponse prepare(const v1::PrepareRequest& request, Container& container, PodRequest& asked);
-  void activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
-                v1::PrepareResponse& response);
-  // The lock of what the container names, which the policy allows.
-  NamedLock lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                     PodRequest& asked) const;
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                              Container& container, PodRequest& asked);
+  void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
+                PodRequest& asked, v1::PrepareResponse& response);
+  // The lock of what the container names, or of its image, which the policy allows.
+  NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                     const env::Variables& variables, PodRequest& asked) const;
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
   nix::StorePathSet roots_of(const Container& container, const v1::PrepareResponse& response) const;
   const Config& config_;
   std::string runtime_path_;
   Environments& environments_;
+  Images& images_;
   Containers& containers_;
   StoreViews& views_;
   Grants& grants_;

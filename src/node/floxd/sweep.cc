@@ -19,7 +19,9 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
-  std::erase_if(leases, [](const auto& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  std::erase_if(leases, [](const auto& lease) {
+    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(image_holder_prefix);
+  });
   for (const auto& lease : leases)
     ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
   for (const auto& [id, container] : known) ids.insert(id);

@@ -197,9 +197,12 @@ bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotatio
   return found;
 }
 
+bool is_skipped(const oci::RuntimeSpec& spec) {
+  return annotation_lists(spec, "flox.dev/skip-containers", container_name(spec));
+}
+
 bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (is_sandbox(spec)) return false;
-  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
+  if (is_sandbox(spec) || is_skipped(spec)) return false;
   return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
          runs_flox(spec);
 }

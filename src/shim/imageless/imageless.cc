@@ -65,8 +65,19 @@ bool wants_mutable_nix(const oci::RuntimeSpec& spec) {
   return true;
 }
 
+// Of a container whose image is an environment the pod's annotation for all containers is not meant.
+void check_only_image(const oci::RuntimeSpec& spec, const ImageMarker& image) {
+  const std::string annotation = "flox.dev/environment." + container_name(spec);
+  if (!container_name(spec).empty() && !spec.annotation(annotation).empty())
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the container's image is {}, and annotation {} names {}", image.environment,
+                            annotation, spec.annotation(annotation)),
+                "Leave out one of the two.");
+}
+
 node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSpec& spec,
-                                     const oci::ProcessSpec& process, const oci::Environment& environment) {
+                                     const std::optional<ImageMarker>& image, const oci::ProcessSpec& process,
+                                     const oci::Environment& environment) {
   node::v1::PrepareRequest request;
   std::string sandbox = spec.annotation("io.kubernetes.cri.sandbox-id");
   request.set_container_id(id);
@@ -74,7 +85,12 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_pod_namespace(spec.annotation("io.kubernetes.cri.sandbox-namespace"));
   request.set_pod_name(spec.annotation("io.kubernetes.cri.sandbox-name"));
   request.set_container_name(container_name(spec));
-  request.set_environment(environment_of(spec));
+  if (image) {
+    request.set_image_id(image->id);
+    request.set_image_environment(image->environment);
+  } else {
+    request.set_environment(environment_of(spec));
+  }
   request.set_activate_mode(spec.annotation("flox.dev/activate-mode"));
   for (const std::string& word : process.args()) request.add_args(word);
   for (const std::string& entry : environment) request.add_env(entry);
@@ -170,8 +186,10 @@ std::string Imageless::default_socket() {
 }
 
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
-                                                              oci::RuntimeSpec& spec, fs::path bundle,
-                                                              Milliseconds limit) {
+                                                              oci::RuntimeSpec& spec,
+                                                              const std::optional<ImageMarker>& image,
+                                                              fs::path bundle, Milliseconds limit) {
+  if (image) check_only_image(spec, *image);
   const fs::path root = bundle / spec.root_path();  // an absolute path stands for itself
   check_places(spec, Rootfs(root));
   oci::ProcessSpec process = spec.process();
@@ -182,7 +200,7 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   if (oci::get_variable(activation.after, "HOME").value_or("").empty() && !Rootfs(root).exists("/etc/passwd"))
     oci::set_variable(activation.after, "HOME", home_of(process.uid()));
 
-  auto request = request_for(container_id, spec, process, activation.after);
+  auto request = request_for(container_id, spec, image, process, activation.after);
   ttrpc::Client client(executor_, node_socket_);
   node::v1::PrepareResponse response;
   limit = std::min(limit, prepare_limit);

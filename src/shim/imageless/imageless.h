@@ -8,6 +8,7 @@
 
 #include "oci/runtime_spec.h"
 #include "shim/imageless/annotations.h"
+#include "shim/imageless/image_marker.h"
 #include "shim/process/waiting.h"
 
 namespace flox::shim {
@@ -29,12 +30,14 @@ class Imageless {
   Imageless(Executor executor, std::string node_socket)
       : executor_(std::move(executor)), node_socket_(std::move(node_socket)) {}
 
-  // Asks floxd to have the environment present and leased, then edits `spec` (mounts, process) and fills the
+  // Asks floxd to have the environment present and leased: that of the container's image, if that is one
+  // (`image`), else what its annotations name. Then edits `spec` (mounts, process) and fills the
   // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
   // floxd's, or what is wrong with the annotations or the mounts. What it may have attached below the bundle
   // is for detach_mutable_nix to take away, once the container is made or was given up.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
-                                                     fs::path bundle, Milliseconds limit);
+                                                     const std::optional<ImageMarker>& image, fs::path bundle,
+                                                     Milliseconds limit);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.
