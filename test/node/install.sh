@@ -76,6 +76,12 @@ for release in 1.6 2.x; do
   # 2.x tries for most of a minute.
   [ $release != 1.6 ] || refused "dial tcp" on_machine "$CONTAINERD2/crictl" --runtime-endpoint unix:///run/containerd/containerd.sock pull ghcr.io/flox/other:latest
 
+  step "containerd $release: an environment is an image, for containerd alone, and its key is root's alone"
+  on_machine "$CONTAINERD2/crictl" --runtime-endpoint unix:///run/containerd/containerd.sock pull flox.local/hello:1.0
+  equal "$(on_machine ctr -n k8s.io run --rm --runtime /usr/local/bin/containerd-shim-flox-v1 flox.local/hello:1.0 as-image)" "hello 1.0"
+  equal "$(on_machine curl -s -o /dev/null -w '%{http_code}' 'http://127.0.0.1:9809/v2/hello/manifests/1.0?ns=flox.local')" 403
+  equal "$(on_machine stat -c '%a %u' /etc/flox/registry.key /etc/containerd/certs.d/flox.local/hosts.toml | sort -u)" "600 0"
+
   step "containerd $release: a pod under the handler"
   cat >"$WORLD/pod.yaml" <<'YAML'
 apiVersion: v1
