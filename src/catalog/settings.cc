@@ -26,7 +26,8 @@ std::string with_token(std::string_view catalog_url, const Secret& token) {
   const std::string url = split_login(catalog_url).first;
   const size_t host = url.find("://");
   if (host == std::string::npos) return url;
-  return fmt::format("{}token:{}@{}", url.substr(0, host + 3), url_encode(token.reveal()), url.substr(host + 3));
+  return fmt::format("{}token:{}@{}", url.substr(0, host + 3), url_encode(token.reveal()),
+                     url.substr(host + 3));
 }
 
 std::string cache_url_of(std::string_view catalog_url) {

@@ -92,7 +92,7 @@ spec:
 YAML
 }
 one default missing flox.local/acme/web:9
-wait_until 60 "the event" event_says default missing "the catalog's acme/web has no generation 9"
+wait_until 60 "the event" event_says default missing "acme/web has no generation 9. Use one that it has: 2, 1."
 reason() { kubectl get pod -n "$1" "$2" -o json | jq -r '.status.containerStatuses[0].state.waiting.reason'; }
 is_waiting() { case $(reason "$1" "$2") in ErrImagePull | ImagePullBackOff) ;; *) return 1 ;; esac; }
 wait_until 30 "the pod to wait for its image" is_waiting default missing

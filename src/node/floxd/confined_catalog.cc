@@ -78,8 +78,8 @@ std::string answer_all(std::string_view url, ConfinedChannel& channel) {
   std::vector<ConfinedAnswer> answers;
   for (unsigned i = 0; i < threads; ++i)
     answers.emplace_back(
-        [client = std::make_shared<catalog::Client>(std::string(url)), of = std::string(url)](
-            std::string_view question) { return answer(*client, of, question); });
+        [client = std::make_shared<catalog::Client>(std::string(url)),
+         of = std::string(url)](std::string_view question) { return answer(*client, of, question); });
   channel.confine();  // the clients have read their passwords
   answer_questions(channel, answers);
   return {};

@@ -45,8 +45,8 @@ class Environments {
   ConfinedCatalog::Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                                    std::string_view system, const Secret& token = {}) const;
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
-  // package, "name[@version]", or with a single store path. `token` is somebody's own for the catalog; without
-  // one the node's login counts. Throws Error, as above.
+  // package, "name[@version]", or with a single store path. `token` is somebody's own for the catalog;
+  // without one the node's login counts. Throws Error, as above.
   NamedLock lock_of(std::string_view reference, const Secret& token = {}) const;
   // How a lock is realised.
   struct Terms {

@@ -58,7 +58,7 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 // On the pool where the container brings no environment, else in its namespace's turn.
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
                                              NodeService& node, v1::PrepareRequest message) {
-  if (message.environment().empty())
+  if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
     co_return co_await run_on(pool, node, &NodeService::prepare, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
   std::function<v1::PrepareResponse()> work = [&node, request] { return node.prepare(*request); };

@@ -33,7 +33,8 @@ struct AskedFor {
 AskedFor asked_for(const std::string& path) {
   constexpr std::string_view root = "/v2/";
   const size_t last = path.rfind('/');
-  const size_t before = last == std::string::npos || last == 0 ? std::string::npos : path.rfind('/', last - 1);
+  const size_t before =
+      last == std::string::npos || last == 0 ? std::string::npos : path.rfind('/', last - 1);
   if (!path.starts_with(root) || before == std::string::npos || before < root.size())
     fail(ErrorKind::not_found, "{} is not a path of a registry", printable(path, 300));
   return {path.substr(root.size(), before - root.size()), path.substr(before + 1, last - before - 1),
@@ -250,14 +251,13 @@ void ImageRegistry::pull(const std::shared_ptr<Pull>& pull, const std::string& e
   std::shared_ptr<const KeptImage> kept;
   std::optional<Error> failure;
   try {
-    in_context(fmt::format("environment '{}'", environment), [&] {
-      EnvironmentImage image = images_.resolve(environment, token);
-      {
-        const std::scoped_lock lock(mutex_);
-        pull->environment = image.environment;
-      }
-      kept = images_.realise(std::move(image), token);
-    });
+    EnvironmentImage image = images_.resolve(environment, token);
+    {
+      const std::scoped_lock lock(mutex_);
+      pull->environment = image.environment;
+    }
+    kept = in_context(fmt::format("environment '{}'", environment),
+                      [&] { return images_.realise(std::move(image), token); });
     if (kept->image.is_private) allow(key_of(kept->image.id, token));
   } catch (const std::exception& thrown) {
     failure = to_error(thrown);

@@ -2,8 +2,8 @@
 // specification: manifests and blobs; docs/formats/environment-image.md). Asking for a manifest by a tag has
 // the environment fetched, and waits for it.
 //
-// It listens on loopback, where pods with the node's network can ask, too: all but /token wants the node's key
-// in the field X-Flox-Node-Key, which `flox node install` has written into containerd's hosts.toml.
+// It listens on loopback, where pods with the node's network can ask, too: all but /token wants the node's
+// key in the field X-Flox-Node-Key, which `flox node install` has written into containerd's hosts.toml.
 #pragma once
 
 #include <chrono>

@@ -44,14 +44,17 @@ class ImageRegistryTest : public testing::Test {
 };
 
 TEST_F(ImageRegistryTest, is_asked_for_flox_local_and_for_tokens) {
-  EXPECT_TRUE(ImageRegistry::is_for({.method = "GET", .path = "/v2/a/manifests/1", .query = {{"ns", "flox.local"}}}));
+  EXPECT_TRUE(
+      ImageRegistry::is_for({.method = "GET", .path = "/v2/a/manifests/1", .query = {{"ns", "flox.local"}}}));
   EXPECT_TRUE(ImageRegistry::is_for({.method = "GET", .path = "/token"}));
   EXPECT_FALSE(ImageRegistry::is_for({.method = "GET", .path = "/v2/a/manifests/1"}));
-  EXPECT_FALSE(ImageRegistry::is_for({.method = "GET", .path = "/v2/a/manifests/1", .query = {{"ns", "ghcr.io"}}}));
+  EXPECT_FALSE(
+      ImageRegistry::is_for({.method = "GET", .path = "/v2/a/manifests/1", .query = {{"ns", "ghcr.io"}}}));
 }
 
 TEST_F(ImageRegistryTest, answers_nobody_without_the_nodes_key) {
-  for (const char* path : {"/v2/", "/v2/hello/manifests/1.0", "/v2/hello/blobs/sha256:00", "/v2/acme/web/tags/list"})
+  for (const char* path :
+       {"/v2/", "/v2/hello/manifests/1.0", "/v2/hello/blobs/sha256:00", "/v2/acme/web/tags/list"})
     for (const char* key : {"", "kez", "key "}) {
       const ServerResponse response = ask(path, {{"x-flox-node-key", key}});
       EXPECT_EQ(response.status, 403) << path;
@@ -103,8 +106,9 @@ TEST_F(ImageRegistryTest, who_brings_no_token_is_asked_for_one_before_it_is_told
   const std::string path = "/v2/acme/web/blobs/sha256:" + std::string(64, 'a');
   const ServerResponse first = ask(path, headers);
   EXPECT_EQ(first.status, 401);
-  EXPECT_EQ(first.headers.at("WWW-Authenticate"),
-            R"(Bearer realm="http://127.0.0.1:9809/token",service="flox.local",scope="repository:acme/web:pull")");
+  EXPECT_EQ(
+      first.headers.at("WWW-Authenticate"),
+      R"(Bearer realm="http://127.0.0.1:9809/token",service="flox.local",scope="repository:acme/web:pull")");
   headers["authorization"] = "Bearer anonymous";
   const ServerResponse second = ask(path, headers);
   EXPECT_EQ(second.status, 422);
@@ -119,7 +123,8 @@ TEST_F(ImageRegistryTest, a_private_image_is_given_only_to_the_token_that_pulled
   const auto open = images_.records().keep(image);
   image.is_private = true;
   const auto kept = images_.records().keep(image);
-  std::map<std::string, std::string> headers = {{"x-flox-node-key", "key"}, {"authorization", "Bearer anonymous"}};
+  std::map<std::string, std::string> headers = {{"x-flox-node-key", "key"},
+                                                {"authorization", "Bearer anonymous"}};
   EXPECT_EQ(ask("/v2/acme/secret/manifests/sha256:" + open->manifest, headers).status, 200);
   for (const auto& [hex, bytes] : kept->layout.blobs)
     for (const char* who : {"Bearer anonymous", "Bearer other", "Basic eDp5"}) {

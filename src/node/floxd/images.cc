@@ -12,7 +12,7 @@
 namespace flox::node {
 namespace {
 
-// Below containerd's root, by its content store's layout (containerd's docs/content-flow.md).
+// Below containerd's root, by its content store's layout (containerd's page "content flow").
 constexpr const char* content_directory = "io.containerd.content.v1.content/blobs/sha256";
 
 std::string image_holder(const std::string& id) { return std::string(image_holder_prefix) + id; }

@@ -1,5 +1,5 @@
-// Environments that are pulled as images (docs/explanation/images.md): resolves and realises what an image
-// names, keeps it while containerd has the image, and gives containers what was pulled.
+// Environments that are pulled as images (docs/how-to/use-environments-as-images.md): resolves and realises
+// what an image names, keeps it while containerd has the image, and gives containers what was pulled.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,9 @@ class Images {
   // `state`: floxd's directory. Throws Error.
   Images(const Config& config, Environments& environments, const std::filesystem::path& state);
 
-  // What the environment is now: "acme/web", "hello@1.0" or a store path; without its id. `token` is somebody's
-  // own for the catalog; without one the node's login counts. Throws Error, as Environments::lock_of does.
+  // What the environment is now: "acme/web", "hello@1.0" or a store path; without its id. `token` is
+  // somebody's own for the catalog; without one the node's login counts. Throws Error, as
+  // Environments::lock_of does.
   EnvironmentImage resolve(const std::string& environment, const Secret& token) const;
   // Has the closure present and leased, and the image written down. Throws Error.
   std::shared_ptr<const KeptImage> realise(EnvironmentImage image, const Secret& token);

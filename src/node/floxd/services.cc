@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 // theirs.
 void check_container_id(std::string_view id) {
   if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
-  for (const std::string_view taken : {std::string_view("pod-"), std::string_view(view_holder_prefix), image_holder_prefix})
+  for (const std::string_view taken :
+       {std::string_view("pod-"), std::string_view(view_holder_prefix), image_holder_prefix})
     if (id.starts_with(taken))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
@@ -94,7 +95,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
   metrics_.prepared();
   if (request.image_id().empty()) return prepare(request, nullptr);
   if (!request.environment().empty())
-    fail(ErrorKind::invalid_input, "the container has an image that is an environment, and names another one");
+    fail(ErrorKind::invalid_input,
+         "the container has an image that is an environment, and names another one");
   return in_context(fmt::format("image of {}", printable(request.image_environment(), 300)), [&] {
     const auto kept = images_.of_container(request.image_id(), request.image_environment());
     v1::PrepareRequest named = request;
@@ -137,6 +139,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
     if (!request.environment().empty()) activate(request, image, container, asked, response);
+    add_volumes(request, container, response);
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -220,10 +223,53 @@ void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentI
   });
 }
 
+void NodeService::add_volumes(const v1::PrepareRequest& request, const Container& container,
+                              v1::PrepareResponse& response) {
+  constexpr int most = 256;
+  if (request.volumes_size() > most) fail(ErrorKind::invalid_input, "more than {} volumes", most);
+  for (const v1::ImageVolume& volume : request.volumes())
+    in_context(fmt::format("volume of {}", printable(volume.image_environment(), 300)), [&] {
+      const auto kept = images_.of_container(volume.image_id(), volume.image_environment());
+      PodRequest asked(policy_, container, "volume");
+      try {
+        response.add_volume_directories(volume_directory(kept->image, request, asked));
+      } catch (const std::exception& error) {
+        asked.failed(error);
+        throw;
+      }
+    });
+}
+
+std::string NodeService::volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
+                                          PodRequest& asked) {
+  policy::Asked wanted = policy::asked_for(image.environment);
+  wanted.answered = true;
+  wanted.provenance = image.provenance;
+  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
+  asked.require_standing();
+  asked.require_lock(wanted, image.lock, image.lock, {});
+  nix::StorePathSet paths;
+  for (const auto& package : image.lock.for_system(env::current_system()))
+    for (const auto& path : package.store_paths()) paths.insert(path);
+  if (request.volumes_only() && paths.size() != 1)
+    throw Error(ErrorKind::invalid_input, "its files are links into /nix/store, which this container has not",
+                "Name a package of one output, or make the container's own image an environment.");
+  const nix::StorePath profile = asked.within_limits([&] {
+    return environments_.realise(image.lock, env::current_system(), "run", request.container_id(),
+                                 {.of_pod = false,
+                                  .limits = asked.limits(Environments::limits_of_container()),
+                                  .check_closure = asked.closure_check()});
+  });
+  const nix::StorePath shown = paths.size() == 1 ? *paths.begin() : profile;
+  asked.allowed(environments_.store(), shown);
+  return environments_.store().real_path(shown);
+}
+
 nix::StorePathSet NodeService::roots_of(const Container& container,
                                         const v1::PrepareResponse& response) const {
   nix::StorePathSet roots{nix::StorePath::parse(runtime_path_)};
   if (!response.profile().empty()) roots.insert(nix::StorePath::parse(response.profile()));
+  roots.merge(store::leased_paths(environments_.store(), container.id));  // its volumes
   roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
 }

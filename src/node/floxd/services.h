@@ -22,9 +22,8 @@ namespace flox::node {
 // The node protocol, for shims. Thread-safe; calls block. Throws Error.
 class NodeService {
  public:
-  NodeService(const Config& config, std::string runtime_path, Environments& environments,
-              Images& images, Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy,
-              Metrics& metrics)
+  NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
+              Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy, Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
@@ -45,6 +44,12 @@ class NodeService {
                               Container& container, PodRequest& asked);
   void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
                 PodRequest& asked, v1::PrepareResponse& response);
+  // Has the volumes present that are environments.
+  void add_volumes(const v1::PrepareRequest& request, const Container& container,
+                   v1::PrepareResponse& response);
+  // The host path to mount for one of them, which the policy allows.
+  std::string volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
+                               PodRequest& asked);
   // The lock of what the container names, or of its image, which the policy allows.
   NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
                      const env::Variables& variables, PodRequest& asked) const;

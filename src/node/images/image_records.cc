@@ -42,8 +42,7 @@ ImageRecords::ImageRecords(const fs::path& directory) : directory_(directory) {
   for (const std::string& name : files.names(2 * most_records)) {
     if (!name.ends_with(suffix)) continue;
     try {
-      EnvironmentImage image =
-          image_from_json(parse_json(files.read_file(name, largest_record), name), name);
+      EnvironmentImage image = image_from_json(parse_json(files.read_file(name, largest_record), name), name);
       if (image.id + std::string(suffix) != name || image.id != id_of(image))
         fail(ErrorKind::invalid_input, "{}: it is the record of another image", name);
       add(std::move(image));

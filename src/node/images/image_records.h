@@ -24,8 +24,8 @@ struct KeptImage {
 // Thread-safe.
 class ImageRecords {
  public:
-  // Makes the directory, which is root's alone. A file that cannot be read is logged and ignored: its image is
-  // pulled again. Throws Error.
+  // Makes the directory, which is root's alone. A file that cannot be read is logged and ignored: its image
+  // is pulled again. Throws Error.
   explicit ImageRecords(const std::filesystem::path& directory);
 
   // With its id; writes it down. Throws Error.
@@ -37,8 +37,8 @@ class ImageRecords {
   // The image with this manifest, configuration or layer. Null if there is none.
   std::shared_ptr<const KeptImage> with_blob(const std::string& hex) const;
 
-  // Forgets what containerd has not got any more: no manifest in `content`, containerd's directory of blobs by
-  // their digests, and not asked for within `grace`. Gives the ids of those. Nothing if there is no such
+  // Forgets what containerd has not got any more: no manifest in `content`, containerd's directory of blobs
+  // by their digests, and not asked for within `grace`. Gives the ids of those. Nothing if there is no such
   // directory, for then nobody knows.
   std::vector<std::string> forget_unused(const std::filesystem::path& content,
                                          std::chrono::steady_clock::duration grace);

@@ -85,7 +85,8 @@ TEST_F(ImageRecordsTest, are_forgotten_when_containerd_has_removed_the_image) {
   ImageRecords records(images());
   const auto used = records.keep(image_of("acme/web:3"));
   const auto unused = records.keep(image_of("acme/web:4"));
-  EXPECT_THAT(records.forget_unused(content(), seconds(0)), IsEmpty()) << "nobody knows without the directory";
+  EXPECT_THAT(records.forget_unused(content(), seconds(0)), IsEmpty())
+      << "nobody knows without the directory";
   containerd_has(used->manifest);
   EXPECT_THAT(records.forget_unused(content(), hours(1)), IsEmpty()) << "containerd may be about to fetch it";
   EXPECT_THAT(records.forget_unused(content(), seconds(0)), ElementsAre(unused->image.id));

@@ -9,9 +9,9 @@
 namespace flox::server {
 
 // Takes the marks off what `needed` gives, which is what is recorded: paths, or their digests
-// (records/needed_paths.h). Then calls `publish`, which looks for it in the cache and records it as looked for
-// after the `times` that it is given (LookedFor); all of it again if garbage was collected meanwhile. Throws
-// LookAgain if that happens all the time.
+// (records/needed_paths.h). Then calls `publish`, which looks for it in the cache and records it as looked
+// for after the `times` that it is given (LookedFor); all of it again if garbage was collected meanwhile.
+// Throws LookAgain if that happens all the time.
 template <typename Publish, typename Needed>
 auto looking_again(const CacheFiles& cache, Publish&& publish, Needed&& needed) {
   constexpr int most_looks = 10;

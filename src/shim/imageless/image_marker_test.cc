@@ -5,7 +5,8 @@
 
 #include <fstream>
 
-#include "base/testing/temporary_directory.h"
+#include "base/os/file.h"
+#include "testing/format_page.h"
 
 namespace flox::shim {
 namespace {
@@ -19,6 +20,12 @@ TEST(ImageMarkerTest, says_which_image_it_is) {
   EXPECT_EQ(marker->environment, "acme/web:3");
 }
 
+TEST(ImageMarkerTest, is_as_the_formats_page_says) {
+  const auto marker = parse_image_marker(format_example("environment-image.md", "marker"));
+  ASSERT_TRUE(marker);
+  EXPECT_EQ(marker->environment, "acme/web:3");
+}
+
 TEST(ImageMarkerTest, what_is_no_marker_is_none) {
   for (const std::string& text :
        {std::string(), id, id + " acme/web:3", id + "  \n", id + " a b\n", id + "\tacme/web\n", id + " \n",
@@ -28,7 +35,7 @@ TEST(ImageMarkerTest, what_is_no_marker_is_none) {
 }
 
 TEST(ImageMarkerTest, is_a_file_in_the_root_and_no_link) {
-  const TemporaryDirectory root;
+  const TempDir root;
   EXPECT_FALSE(image_marker_in(root.path()));
   EXPECT_FALSE(image_marker_in(root.path() / "missing"));
   std::ofstream(root.path() / "elsewhere") << id << " acme/web:3\n";

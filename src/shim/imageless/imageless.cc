@@ -104,6 +104,26 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   return request;
 }
 
+void ask_for_volumes(const std::vector<ImageVolume>& volumes, node::v1::PrepareRequest& request) {
+  for (const ImageVolume& volume : volumes) {
+    node::v1::ImageVolume* asked = request.add_volumes();
+    asked->set_image_id(volume.marker.id);
+    asked->set_image_environment(volume.marker.environment);
+  }
+}
+
+void mount_volumes(const node::v1::PrepareResponse& response, const std::vector<ImageVolume>& volumes,
+                   oci::RuntimeSpec& spec) {
+  if (response.volume_directories_size() != static_cast<int>(volumes.size()))
+    throw Error(ErrorKind::internal, "floxd's answer lacks the volumes that are environments",
+                "Update floxd on this node.");
+  for (size_t i = 0; i < volumes.size(); ++i)
+    spec.set_mount(volumes[i].mount, {{},
+                                      "bind",
+                                      response.volume_directories(static_cast<int>(i)),
+                                      {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
+}
+
 // The node's store, read-only. "exec" stays allowed: programs live there.
 void mount_store(const std::string& store, oci::RuntimeSpec& spec) {
   spec.add_mount({"/nix/store", "bind", store, {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
@@ -185,9 +205,39 @@ std::string Imageless::default_socket() {
   return socket != nullptr && *socket != '\0' ? socket : protocol::node_socket;
 }
 
+asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareRequest request,
+                                                          Milliseconds limit) {
+  ttrpc::Client client(executor_, node_socket_);
+  limit = std::min(limit, prepare_limit);
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    co_return co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    const bool late = std::chrono::steady_clock::now() - begin >= limit;
+    throw error.with_context("asking floxd for the container's environment")
+        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
+                          : "Is floxd running on this node? `flox node status` tells.");
+  }
+}
+
+asio::awaitable<void> Imageless::prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
+                                                 const std::vector<ImageVolume>& volumes,
+                                                 Milliseconds limit) {
+  auto request = request_for(container_id, spec, {}, spec.process(), {});
+  request.clear_environment();
+  request.clear_args();
+  request.clear_nix_mutable();
+  request.clear_store_view();
+  request.set_volumes_only(true);
+  ask_for_volumes(volumes, request);
+  mount_volumes(co_await ask(std::move(request), limit), volumes, spec);
+}
+
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
                                                               oci::RuntimeSpec& spec,
                                                               const std::optional<ImageMarker>& image,
+                                                              const std::vector<ImageVolume>& volumes,
                                                               fs::path bundle, Milliseconds limit) {
   if (image) check_only_image(spec, *image);
   const fs::path root = bundle / spec.root_path();  // an absolute path stands for itself
@@ -201,19 +251,8 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     oci::set_variable(activation.after, "HOME", home_of(process.uid()));
 
   auto request = request_for(container_id, spec, image, process, activation.after);
-  ttrpc::Client client(executor_, node_socket_);
-  node::v1::PrepareResponse response;
-  limit = std::min(limit, prepare_limit);
-  const auto begin = std::chrono::steady_clock::now();
-  try {
-    response = co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::unavailable) throw;
-    const bool late = std::chrono::steady_clock::now() - begin >= limit;
-    throw error.with_context("asking floxd for the container's environment")
-        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
-                          : "Is floxd running on this node? `flox node status` tells.");
-  }
+  ask_for_volumes(volumes, request);
+  const node::v1::PrepareResponse response = co_await ask(std::move(request), limit);
   const bool mutable_nix = wants_mutable_nix(spec);
   check_answer(response, mutable_nix);
 
@@ -225,6 +264,7 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     mount_mutable_nix(response.store_directory(), bundle, spec, process);
   else
     mount_store(response.store_directory(), spec);
+  mount_volumes(response, volumes, spec);
   apply(response, spec, process, activation.after);
   if (annotation_lists(spec, "flox.dev/skip-containers-exec", container_name(spec))) co_return std::nullopt;
   co_return activation;

@@ -16,10 +16,16 @@ asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Millise
   // the container.
   if (!is_sandbox(spec)) check_annotations(spec);
   const std::optional<ImageMarker> image = image_of(spec);
-  if (!image && !is_imageless(spec)) co_return;
+  const std::vector<ImageVolume> volumes =
+      is_sandbox(spec) ? std::vector<ImageVolume>() : image_volumes_of(spec);
+  const bool is_ours = image || is_imageless(spec);
+  if (!is_ours && volumes.empty()) co_return;
   leased_ = true;
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
-  activation_ = co_await imageless_.prepare(id_, spec, image, bundle_, limit);
+  if (is_ours)
+    activation_ = co_await imageless_.prepare(id_, spec, image, volumes, bundle_, limit);
+  else
+    co_await imageless_.prepare_volumes(id_, spec, volumes, limit);
   spec.save(bundle_ / "config.json");
 }
 
