@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/printable.h"
 #include "trust/metadata.h"
 
@@ -65,8 +66,7 @@ struct Part {
 bool is_pre_release_word(std::string_view word, char separator, std::string_view rest) {
   if (separator == '-') return true;
   if (separator == '+') return false;
-  std::string lower;
-  for (char c : word) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string lower = lower_case(word);
   for (std::string_view known : {"alpha", "beta", "rc", "pre", "preview", "dev", "snapshot"})
     if (lower == known) return true;
   return (lower == "a" || lower == "b" || lower == "c") && !rest.empty() && is_digit(rest[0]);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/printable.h"
 #include "base/wildcard.h"
 
@@ -33,9 +34,8 @@ void check_label(std::string_view text, std::string_view what) {
 void check_owner(std::string_view owner) { check_label(owner, "the owner's name"); }
 
 std::string look_of(std::string_view name) {
-  std::string look(name);
+  std::string look = lower_case(name);
   for (char& c : look) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     if (c == '_' || c == '.') c = '-';
     if (c == '0') c = 'o';
     if (c == '1' || c == 'i') c = 'l';

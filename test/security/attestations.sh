@@ -112,8 +112,8 @@ contains "$(laptop verify bare)" "provenance  none"
 refused "it has no provenance" laptop verify bare --require-provenance
 laptop verify busybox-static --require-provenance >/dev/null
 unsigned=$(echo unsigned >"$WORLD/unsigned" && laptop store add "$WORLD/unsigned")
-contains "$(laptop verify "$unsigned")" "no trusted key"
-refused "no trusted key has signed it" laptop verify "$unsigned" --require-signatures
+contains "$(laptop verify "$unsigned")" "signed by   nobody"
+refused "never signed here" laptop verify "$unsigned" --require-signatures
 contains "$(FLOX_CATALOG_URL='' laptop verify "$hello")" "unknown: no catalog is configured"
 contains "$(FLOX_CATALOG_URL=http://127.0.0.1:1 laptop verify "$hello")" "unknown:"
 refused "its provenance is unknown" env FLOX_CATALOG_URL= flox --root "$LAPTOP_ROOT" verify "$hello" --require-provenance

@@ -1,11 +1,10 @@
 #include "ticket/environment.h"
 
-#include <strings.h>
-
 #include <charconv>
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 
 namespace ticket {
 
@@ -23,7 +22,7 @@ std::string environment_or(std::initializer_list<const char*> names, std::string
 
 bool environment_flag(const char* name) {
   auto value = environment(name);
-  return value && strcasecmp(value->c_str(), "true") == 0;
+  return value && flox::is_same_in_any_case(*value, "true");
 }
 
 std::optional<long> environment_number(const char* name, long low, long high) {

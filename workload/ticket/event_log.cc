@@ -1,7 +1,6 @@
 #include "ticket/event_log.h"
 
 #include <fmt/chrono.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/os/fd.h"
 #include "ticket/environment.h"
 
@@ -22,7 +22,7 @@ std::atomic<Level>& threshold() {
   static std::atomic<Level> level = [] {
     std::string wanted = environment("LOG_LEVEL").value_or("info");
     for (size_t i = 0; i < std::size(names); ++i)
-      if (strcasecmp(wanted.c_str(), names[i]) == 0) return static_cast<Level>(i);
+      if (flox::is_same_in_any_case(wanted, names[i])) return static_cast<Level>(i);
     return Level::info;
   }();
   return level;

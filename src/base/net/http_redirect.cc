@@ -5,9 +5,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
+
+#include "base/letter_case.h"
 
 namespace flox {
 namespace {

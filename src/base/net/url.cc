@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/net/http_client.h"
 
 namespace flox {
@@ -99,13 +100,6 @@ Network network_of_v6(const in6_addr& address) noexcept {
 }
 
 }  // namespace
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 HttpUrl HttpUrl::parse(std::string_view url) {
   const auto refuse = [](std::string_view why) {

@@ -66,7 +66,5 @@ std::optional<Network> network_of_host(const std::string& host);
 // Whether a server in the network `from` may send us on to one in `to`: never to a link-local one, to
 // loopback only from loopback, to local ones from loopback and local ones.
 bool may_lead(Network from, Network to) noexcept;
-// Of host names and schemes: ASCII letters.
-std::string lower_case(std::string_view text);
 
 }  // namespace flox

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "kube/reading/objects.h"
 
 namespace flox::kube {
@@ -16,8 +16,7 @@ using nlohmann::json;
 std::string new_generation() { return random_uid(); }
 
 std::string kubectl_name(const Object& object) {
-  std::string kind = object.kind;
-  for (char& c : kind) c = static_cast<char>(std::tolower(c));
+  const std::string kind = lower_case(object.kind);
   const size_t slash = object.api_version.find('/');
   const std::string group = slash == std::string::npos ? "" : "." + object.api_version.substr(0, slash);
   return fmt::format("{}{}/{}", kind, group, object.metadata.name);
@@ -39,8 +38,7 @@ StoredObject find_workload(const Session& session, const std::string& target,
   if (kind == "deployments" || kind == "deploy" || kind == "deployment.apps") kind = "deployment";
   std::vector<StoredObject> found;
   for (auto& object : session.state.objects()) {
-    std::string lower = object.key.kind;
-    for (char& c : lower) c = static_cast<char>(std::tolower(c));
+    const std::string lower = lower_case(object.key.kind);
     if (object.key.name != name || lower != kind ||
         std::find(kinds.begin(), kinds.end(), lower) == kinds.end())
       continue;

@@ -1,12 +1,12 @@
 #include "package/debian/copyright.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "package/debian/control.h"
 #include "trust/sbom/license.h"
 
@@ -15,12 +15,6 @@ namespace {
 
 constexpr size_t most_licenses = 64;       // of one package
 constexpr size_t longest_synopsis = 1024;  // bytes
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
 
 // Names of DEP-5 and of Debian's habit that are not SPDX's own, in lower case.
 const std::map<std::string, std::string, std::less<>>& other_names() {
@@ -82,7 +76,7 @@ std::optional<std::string> gnu_license(std::string_view name) {
 
 // Empty: SPDX has none that we know.
 std::string spdx_license(std::string_view name) {
-  const std::string key = lower(name);
+  const std::string key = lower_case(name);
   if (const auto found = other_names().find(key); found != other_names().end()) return found->second;
   if (auto gnu = gnu_license(key)) return std::move(*gnu);
   return std::string(trust::find_license_identifier(name));
@@ -98,7 +92,7 @@ std::string exception_of(std::string_view name) {
       {"gcc-runtime-library", "GCC-exception-3.1"},
       {"libtool", "Libtool-exception"},
       {"llvm", "LLVM-exception"}};
-  std::string key = lower(name);
+  std::string key = lower_case(name);
   if (const size_t end = key.find("-exception"); end != std::string::npos) key.erase(end);
   const auto found = names.find(key);
   return found == names.end() ? "" : found->second;
@@ -182,7 +176,7 @@ class Synopsis {
   }
 
   bool take(std::string_view word) {
-    if (at_ == words_.size() || lower(words_[at_]) != word) return false;
+    if (at_ == words_.size() || lower_case(words_[at_]) != word) return false;
     ++at_;
     return true;
   }
@@ -194,7 +188,7 @@ class Synopsis {
 // Of a field, whatever the case of its name.
 std::optional<std::string_view> field_of(const Stanza& stanza, std::string_view name) {
   for (const auto& [key, value] : stanza)
-    if (lower(key) == name) return value;
+    if (lower_case(key) == name) return value;
   return std::nullopt;
 }
 

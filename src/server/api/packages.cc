@@ -100,18 +100,18 @@ ServerResponse resolve_packages(ApiContext& context, const Call& call) {
     const int64_t changes = context.trust.changes();
     OwnedPackages owned;
     json answer = resolve(visible(context, call), body, base_url(context, call.request()), owned);
+    std::map<std::string, std::vector<std::string>> names;  // by owner
+    for (const auto& [package, owner] : owned) names[owner].push_back(trust::package_name(package));
     size_t size = 0;
-    for (const auto& [package, owner] : owned) {
-      const std::string name = trust::package_name(package);
-      const auto evidence = context.trust.evidence(owner, name);
-      if (!evidence || evidence->name_file.empty()) continue;
-      size += evidence->name_file.size() + evidence->targets.size();
-      if (size > largest_evidence)
-        throw Error(ErrorKind::invalid_input,
-                    fmt::format("the answer's signed metadata would be over {} bytes", largest_evidence),
-                    "Resolve fewer packages at once.");
-      answer["evidence"][name] = evidence->to_json();
-    }
+    for (const auto& [owner, of_owner] : names)
+      for (const auto& [name, evidence] : context.trust.evidence_of_packages(owner, of_owner)) {
+        size += evidence.name_file.size() + evidence.targets.size();
+        if (size > largest_evidence)
+          throw Error(ErrorKind::invalid_input,
+                      fmt::format("the answer's signed metadata would be over {} bytes", largest_evidence),
+                      "Resolve fewer packages at once.");
+        answer["evidence"][name] = evidence.to_json();
+      }
     if (context.trust.changes() == changes || attempt == most_attempts) return as_json(answer);
   }
 }

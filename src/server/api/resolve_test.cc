@@ -49,7 +49,7 @@ TEST_F(RecordsTest, a_yanked_version_is_resolved_for_who_names_it_and_the_reason
             "every version that satisfies '>=1' was yanked: 1.1 (it leaks), 1.0 (it leaks, too)");
   records_.yank("web", "1.1", std::nullopt);
   EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.1");
-  EXPECT_EQ(records_.search("web")[0].version, "1.1");
+  EXPECT_EQ(search(records_, "web")[0].version, "1.1");
   EXPECT_THROW(records_.yank("web", "7", "x"), Error);
 }
 
@@ -71,8 +71,8 @@ TEST_F(RecordsTest,
   EXPECT_EQ(resolve_one("web", "")["page"]["packages"][0]["version"], "1.0");
   EXPECT_EQ(resolve_one("web", "1.1-rc1")["page"]["packages"][0]["version"], "1.1-rc1");
   EXPECT_EQ(resolve_one("next", "")["page"]["packages"][0]["version"], "0.1-rc1");
-  EXPECT_EQ(records_.search("web")[0].version, "1.0");
-  EXPECT_EQ(records_.search("next")[0].version, "0.1-rc1");
+  EXPECT_EQ(search(records_, "web")[0].version, "1.0");
+  EXPECT_EQ(search(records_, "next")[0].version, "0.1-rc1");
 }
 
 TEST_F(RecordsTest, a_build_that_the_cpu_cannot_run_is_told_from_a_version_that_is_not_there) {

@@ -389,6 +389,36 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
   }
 }
 
+std::map<std::string, trust::Evidence> TrustService::evidence_of_packages(
+    const std::string& owner, const std::vector<std::string>& names) const {
+  const TrustRecords::Versions versions = trust_.versions(owner);
+  if (versions.root == 0 || versions.targets == 0) return {};
+  const std::shared_ptr<OwnerState> state = state_of(owner);
+  for (int attempt = 1;; ++attempt) {
+    const std::scoped_lock lock(state->mutex);
+    bring_up_to_date(owner, *state);
+    std::map<std::string, trust::Evidence> result;
+    for (auto& [name, file] : name_files_.of_packages(owner, names)) {
+      const auto leaf = state->tree.leaves().find(name);
+      if (leaf == state->tree.leaves().end() || file.version != static_cast<int64_t>(leaf->second.version))
+        continue;
+      result.emplace(name, trust::Evidence{.owner = owner,
+                                           .roots = {},
+                                           .targets = state->targets,
+                                           .timestamp = state->timestamp,
+                                           .proof = state->tree.proof(name).to_string(),
+                                           .name_file = std::move(file.document)});
+    }
+    const bool is_mirrored = state->versions.names > 0;  // then not all need be here
+    const bool is_whole = std::ranges::all_of(names, [&](const std::string& name) {
+      return result.contains(name) || !state->tree.leaves().contains(name);
+    });
+    if (is_mirrored || is_whole) return result;
+    // The next file of one of them came between the tree and the files.
+    if (attempt == most_attempts) fail(ErrorKind::unavailable, "the names of {} change all the time", owner);
+  }
+}
+
 trust::NameTree TrustService::names(const std::string& owner,
                                     const std::function<bool(const std::string& name)>& visible) const {
   targets(owner);  // says what is missing

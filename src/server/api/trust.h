@@ -83,6 +83,9 @@ class TrustService {
   // has no root or has signed no such generation.
   std::optional<trust::Evidence> evidence(const std::string& owner, const std::string& name,
                                           std::optional<int64_t> generation = {}) const;
+  // The same of the packages (packages/…) that the owner has signed something of, by name: of one moment.
+  std::map<std::string, trust::Evidence> evidence_of_packages(const std::string& owner,
+                                                              const std::vector<std::string>& names) const;
   // All names of the owner at one time, with the timestamp over them: what a mirror needs
   // (trust/name_tree.h). Of those that are not `visible` the hash only. Throws Error(not_found).
   trust::NameTree names(const std::string& owner,

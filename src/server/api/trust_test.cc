@@ -242,7 +242,7 @@ TEST_F(TrustTest, an_owner_takes_over_a_package_of_nobodys_and_what_it_does_not_
   EXPECT_EQ(records_.owner_of("web"), "acme");
   ASSERT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(records_.builds("web")[0].version, "1.0");
-  EXPECT_EQ(records_.search("web")[0].owner, "acme");
+  EXPECT_EQ(search(records_, "web")[0].owner, "acme");
   publish(owned("0.9"), name_file({owned("0.9")}, 2));  // starts over
   ASSERT_EQ(records_.builds("web").size(), 1U);
   EXPECT_EQ(records_.builds("web")[0].version, "0.9");
@@ -286,6 +286,22 @@ TEST_F(TrustTest, names_of_which_nothing_is_signed_have_evidence_of_that_the_own
   EXPECT_FALSE(trust_.evidence("acme", "environments/web", 1).has_value());
   EXPECT_TRUE(trust_.has_root("acme"));
   EXPECT_FALSE(trust_.has_root("beta"));
+}
+
+TEST_F(TrustTest, of_many_packages_the_evidence_is_that_of_each) {
+  EXPECT_TRUE(trust_.evidence_of_packages("acme", {"packages/web"}).empty());
+  begin();
+  publish(owned("1.0"), name_file({owned("1.0")}, 1));
+  publish(owned("1.1", '1'), name_file({owned("1.0"), owned("1.1", '1')}, 2));
+  catalog::PackageBuild api = build("api", "1.0");
+  api.owner = "acme";
+  const trust::PackageRecord record = catalog::record_of(api);
+  publish(api, signed_by(name_file_of("packages/api", 1, {{record.target_path(), record.to_target()}}),
+                         {owner_.signing_key}));
+  const auto found = trust_.evidence_of_packages("acme", {"packages/api", "packages/none", "packages/web"});
+  ASSERT_EQ(found.size(), 2u);
+  for (const auto& [name, evidence] : found)
+    EXPECT_EQ(evidence.to_json(), trust_.evidence("acme", name)->to_json()) << name;
 }
 
 TEST_F(TrustTest, a_catalog_that_signs_with_another_key_than_before_knows_it) {

@@ -1,10 +1,10 @@
 #include "server/identity/identity.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
+#include "base/letter_case.h"
 #include "server/records/clock.h"
 
 namespace flox::server {
@@ -15,10 +15,7 @@ constexpr size_t most_known = 10'000;
 constexpr int64_t use_is_noted_every = 60;  // seconds
 
 bool begins_with(std::string_view text, std::string_view scheme) {
-  return text.size() >= scheme.size() &&
-         std::equal(scheme.begin(), scheme.end(), text.begin(), [](char a, char b) {
-           return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-         });
+  return is_same_in_any_case(text.substr(0, scheme.size()), scheme);
 }
 
 // What the Authorization field (RFC 9110, section 11) brings; empty if it is no token for us.

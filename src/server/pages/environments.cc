@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "server/pages/context.h"
 #include "server/pages/generations.h"
 #include "server/pages/parts.h"
-#include "server/records/schema.h"
 
 namespace flox::server {
 namespace {

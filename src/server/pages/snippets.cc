@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/letter_case.h"
+
 namespace flox::server {
 namespace {
 
@@ -13,10 +15,8 @@ constexpr size_t longest_label = 63;  // RFC 1123, as Kubernetes has names of ob
 // A label of DNS: letters in lower case, digits, '-'.
 std::string label_of(std::string_view name) {
   std::string label;
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') {
-      label += static_cast<char>(c - 'A' + 'a');
-    } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
+  for (const char c : lower_case(name)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) {
       label += c;
     } else if (!label.empty() && label.back() != '-') {
       label += '-';

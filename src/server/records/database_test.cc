@@ -60,7 +60,7 @@ TEST_F(ReleasedFilesTest, keep_their_content_in_one_file) {
     const auto database = open_database(dir_.path());
     const Records records(*database);
     EXPECT_EQ(records.builds("web").size(), 1u);
-    EXPECT_EQ(records.search("about WEB").size(), 1u);
+    EXPECT_EQ(search(records, "about WEB").size(), 1u);
     const auto latest = EnvironmentRecords(*database).find("acme", "web", std::nullopt);
     ASSERT_TRUE(latest);
     EXPECT_EQ(latest->number, 2);

@@ -44,9 +44,9 @@ TEST_F(EnvironmentRecordsTest, generations_come_newest_first_and_in_parts) {
 
 TEST_F(EnvironmentRecordsTest, what_an_owner_has_is_known_by_kind) {
   Holdings holdings(*database_);
-  holdings.claim(Kind::package, "web", {.owner = "acme", .is_private = false, .since = {}});
-  holdings.claim(Kind::package, "api", {.owner = "acme", .is_private = true, .since = {}});
-  holdings.claim(Kind::environment, "acme/web", {.owner = "acme", .is_private = false, .since = {}});
+  claim(*database_, Kind::package, "web", {.owner = "acme", .is_private = false, .since = {}});
+  claim(*database_, Kind::package, "api", {.owner = "acme", .is_private = true, .since = {}});
+  claim(*database_, Kind::environment, "acme/web", {.owner = "acme", .is_private = false, .since = {}});
   EXPECT_EQ(holdings.owned(Kind::package, "acme"), (std::vector<std::string>{"api", "web"}));
   EXPECT_TRUE(holdings.owned(Kind::package, "beta").empty());
 }

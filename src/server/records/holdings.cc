@@ -30,10 +30,6 @@ Holding Holdings::claim(Session& session, Kind kind, const std::string& name, co
   return holding;
 }
 
-Holding Holdings::claim(Kind kind, const std::string& name, const Holding& holding) {
-  return database_.write([&](Session& session) { return claim(session, kind, name, holding); });
-}
-
 void Holdings::put(Kind kind, const std::string& name, const Holding& holding,
                    const std::function<void(Session&)>& with_it) {
   database_.write([&](Session& session) {

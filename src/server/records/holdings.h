@@ -27,9 +27,8 @@ class Holdings {
 
   // Nothing: nobody has claimed it.
   std::optional<Holding> find(Kind kind, const std::string& name) const;
-  // The first claim counts, of two at the same time just one. Whose it is now.
-  Holding claim(Kind kind, const std::string& name, const Holding& holding);
-  // The same in the transaction of what is published.
+  // In the transaction of what is published. The first claim counts, of two at the same time just one. Whose
+  // it is now.
   static Holding claim(Session& session, Kind kind, const std::string& name, const Holding& holding);
   // Gives it to another owner, or changes who sees it; it need not have been claimed.
   // `with_it` is done in the same transaction; it may be called again.

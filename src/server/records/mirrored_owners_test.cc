@@ -102,9 +102,8 @@ TEST_F(MirroredOwnersTest, no_metadata_is_put_and_no_name_claimed) {
   refused([&] { trust_.put_root("acme", 2, "root"); });
   refused([&] { trust_.put_targets("acme", 2, "targets"); });
   refused([&] { trust_.put_timestamp("acme", {.version = 2, .document = "timestamp"}); });
-  refused([&] {
-    Holdings(*database_).claim(Kind::package, "new", {.owner = "acme", .is_private = false, .since = ""});
-  });
+  refused(
+      [&] { claim(*database_, Kind::package, "new", {.owner = "acme", .is_private = false, .since = ""}); });
 }
 
 TEST_F(MirroredOwnersTest, retention_lets_older_generations_go_and_no_version) {

@@ -3,6 +3,7 @@
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "server/records/in_list.h"
 #include "server/records/mirrored_owners.h"
 
 namespace flox::server {
@@ -55,6 +56,24 @@ std::optional<StoredNameFile> NameFiles::find(std::string_view owner, std::strin
                                               std::optional<int64_t> version) const {
   return database_.transact(Access::statement,
                             [&](Session& session) { return find_name_file(session, owner, name, version); });
+}
+
+std::map<std::string, StoredNameFile> NameFiles::of_packages(std::string_view owner,
+                                                             const std::vector<std::string>& names) const {
+  return database_.read([&](Session& session) {
+    std::map<std::string, StoredNameFile> files;
+    each_in(session, "select owner, name, version, document from name_files where name", names,
+            [&](const Row& row) {
+              if (row.text(0) != owner) return;
+              StoredNameFile file{.owner = std::string(owner),
+                                  .name = row.get<std::string>(1),
+                                  .version = row.get<int64_t>(2),
+                                  .document = row.get<std::string>(3)};
+              std::string name = file.name;
+              files.emplace(std::move(name), std::move(file));
+            });
+    return files;
+  });
 }
 
 std::vector<NameState> NameFiles::latest(std::string_view owner) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,9 @@ class NameFiles {
   // As find_name_file.
   std::optional<StoredNameFile> find(std::string_view owner, std::string_view name,
                                      std::optional<int64_t> version = {}) const;
+  // The name files that the owner has of these packages, by name.
+  std::map<std::string, StoredNameFile> of_packages(std::string_view owner,
+                                                    const std::vector<std::string>& names) const;
   // The latest of each name of the owner, by name.
   std::vector<NameState> latest(std::string_view owner) const;
   // Number of changes so far: of the owner's name files; of all.

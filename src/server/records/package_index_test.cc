@@ -109,7 +109,7 @@ TEST_F(PackageIndexTest, is_made_from_the_builds_of_a_database_that_had_none) {
   }
   migrate(*database, catalog_schema());
   const Records records(*database);
-  const auto found = records.search("about");
+  const auto found = search(records, "about");
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].name, "other");
   EXPECT_EQ(found[1].version, "1.0");

@@ -5,6 +5,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "catalog/choice.h"
 #include "server/records/build_rows.h"
@@ -245,10 +246,6 @@ FoundPackages Records::search(std::string_view term, const Filter& filter,
         });
     return found;
   });
-}
-
-std::vector<PackageBuild> Records::search(std::string_view term, std::string_view system) const {
-  return search(term, {.system = std::string(system), .owner = {}, .license = {}}, {}, {}).builds;
 }
 
 Facets Records::facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,

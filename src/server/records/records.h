@@ -97,8 +97,6 @@ class Records {
   // one moment.
   FoundPackages search(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
                        const Part& part) const;
-  // All of it.
-  std::vector<catalog::PackageBuild> search(std::string_view term, std::string_view system = {}) const;
   // What the same search can be narrowed by; at most `most` values each. No record is read for it.
   Facets facets(std::string_view term, const Filter& filter, const std::set<std::string>& hidden,
                 size_t most) const;

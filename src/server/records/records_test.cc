@@ -17,19 +17,19 @@ TEST_F(RecordsTest, a_published_version_never_changes) {
 
 TEST_F(RecordsTest, search_can_be_for_one_system) {
   records_.add(build("web", "1.0"));
-  EXPECT_EQ(records_.search("web", "x86_64-linux").size(), 1u);
-  EXPECT_TRUE(records_.search("web", "aarch64-linux").empty());
+  EXPECT_EQ(search(records_, "web", "x86_64-linux").size(), 1u);
+  EXPECT_TRUE(search(records_, "web", "aarch64-linux").empty());
 }
 
 TEST_F(RecordsTest, search_looks_into_names_and_descriptions_and_takes_the_term_as_it_is) {
   records_.add(build("web", "1.0"));
   records_.add(build("web", "1.1"));
   records_.add(build("other", "1.0"));
-  ASSERT_EQ(records_.search("WE").size(), 1u);
-  EXPECT_EQ(records_.search("WE")[0].version, "1.1");
-  EXPECT_EQ(records_.search("about").size(), 2u);
-  EXPECT_TRUE(records_.search("%").empty());
-  EXPECT_TRUE(records_.search("' or 1=1 --").empty());
+  ASSERT_EQ(search(records_, "WE").size(), 1u);
+  EXPECT_EQ(search(records_, "WE")[0].version, "1.1");
+  EXPECT_EQ(search(records_, "about").size(), 2u);
+  EXPECT_TRUE(search(records_, "%").empty());
+  EXPECT_TRUE(search(records_, "' or 1=1 --").empty());
 }
 
 TEST_F(RecordsTest, the_systems_of_packages_are_known) {

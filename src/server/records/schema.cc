@@ -8,6 +8,7 @@
 #include "base/data/bytes.h"
 #include "base/data/json.h"
 #include "base/data/sha256.h"
+#include "base/letter_case.h"
 #include "server/records/package_index.h"
 #include "server/records/stored_values.h"
 
@@ -108,13 +109,6 @@ std::span<const Migration> catalog_schema() {
        index_all_packages},
   };
   return all;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
 }
 
 std::string searched_text(std::string_view name, std::string_view description) {

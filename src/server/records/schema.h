@@ -11,9 +11,7 @@ namespace flox::server {
 
 std::span<const Migration> catalog_schema();
 
-// Searching takes A to Z for a to z.
-std::string lower_case(std::string_view text);
-// A package's name and description as searching compares them.
+// A package's name and description as searching compares them: with A to Z as a to z.
 std::string searched_text(std::string_view name, std::string_view description);
 // There is a package of a new name: whoever remembers the names reads them again.
 void note_new_name(Session& session);

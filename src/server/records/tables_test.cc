@@ -67,7 +67,7 @@ TEST_F(TablesTest, are_read_in_pages_in_the_order_of_their_keys_and_written_else
   EXPECT_EQ(add_all(), 250U);
   EXPECT_EQ(add_all(), 0U);
   EXPECT_THAT(*records.names(), testing::ElementsAre("web"));
-  EXPECT_EQ(records.search("about web").size(), 1U);
+  EXPECT_EQ(search(records, "about web").size(), 1U);
   // What is there under the same key is given back.
   TableRow changed = rows.front();
   changed.back() = std::string("{}");

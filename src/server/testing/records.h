@@ -9,6 +9,7 @@
 
 #include "base/os/file.h"
 #include "server/api/resolve.h"
+#include "server/records/holdings.h"
 #include "server/records/mirrored_owners.h"
 #include "server/records/records.h"
 #include "server/testing/database.h"
@@ -24,6 +25,16 @@ inline catalog::PackageBuild build(std::string name, std::string version, std::s
                              .description = "About " + name};
   made.outputs.emplace("out", nix::StorePath::from_base_name(std::string(32, digit) + "-" + name));
   return made;
+}
+
+// All that is found, by everyone.
+inline std::vector<catalog::PackageBuild> search(const Records& records, std::string_view term,
+                                                 std::string system = {}) {
+  return records.search(term, {.system = std::move(system), .owner = {}, .license = {}}, {}, {}).builds;
+}
+
+inline void claim(Database& database, Kind kind, const std::string& name, const Holding& holding) {
+  database.write([&](Session& session) { Holdings::claim(session, kind, name, holding); });
 }
 
 // What is written for acme when it is mirrored, without a name yet.

@@ -1,8 +1,9 @@
 #include "trust/sbom/license.h"
 
 #include <algorithm>
-#include <cctype>
 #include <iterator>
+
+#include "base/letter_case.h"
 
 namespace flox::trust {
 namespace {
@@ -196,11 +197,8 @@ class Reader {
 bool is_license_identifier(std::string_view text) noexcept { return has(identifiers, text); }
 
 std::string_view find_license_identifier(std::string_view text) noexcept {
-  const auto same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-  };
   for (const std::string_view one : identifiers)
-    if (std::ranges::equal(one, text, same)) return one;
+    if (is_same_in_any_case(one, text)) return one;
   return {};
 }
 

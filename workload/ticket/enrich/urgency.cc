@@ -1,10 +1,9 @@
 #include "ticket/enrich/urgency.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "base/letter_case.h"
 #include "ticket/enrich/keywords.h"
 
 namespace ticket {
@@ -41,7 +40,7 @@ const std::vector<UrgencyLevel>& levels() {
 Urgency classify_urgency(const std::optional<std::string>& priority, const std::string& subject,
                          const std::string& body) {
   for (const UrgencyLevel& level : levels())
-    if (priority && strcasecmp(priority->c_str(), level.name) == 0)
+    if (priority && flox::is_same_in_any_case(*priority, level.name))
       return {.level = level.name, .confidence = 1.0};
   KeywordText text(subject + " " + body);
   for (const UrgencyLevel& level : levels())

@@ -4,12 +4,12 @@
 #include <fmt/chrono.h>
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/os/fd.h"
 
 namespace flox::aws {
@@ -71,9 +71,7 @@ std::string canonical_value(std::string_view value) {
 std::map<std::string, std::string> canonical_headers(const HttpRequest& request) {
   std::map<std::string, std::string> headers{{"host", split_url(request.url).host}};
   for (const auto& [name, value] : request.headers) {
-    std::string key = name;
-    std::ranges::transform(key, key.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string key = lower_case(name);
     if (key == "authorization" || key == "host") continue;
     auto [found, is_new] = headers.emplace(key, canonical_value(value));
     if (!is_new) found->second += "," + canonical_value(value);

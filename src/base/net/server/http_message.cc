@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/foreign_error.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "base/net/server/retry_later.h"
 
@@ -113,9 +114,7 @@ void take_fields(const HttpHead& head, const HttpServerOptions& options, ServerR
   for (const auto& field : head) {
     if (++count > options.max_fields)
       bad(fmt::format("the request has over {} header fields", options.max_fields), 431);
-    std::string name(field.name_string());
-    std::ranges::transform(name, name.begin(),
-                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    const std::string name = lower_case(field.name_string());
     std::string value(field.value());
     if (std::ranges::any_of(value, [](char c) { return is_control(c) && c != '\t'; }))
       bad(fmt::format("the header field {} has a control character", name));
@@ -135,10 +134,8 @@ void check_framing(const HttpHead& head, const ServerRequest& request) {
   const auto encoding = request.headers.find("transfer-encoding");
   if (encoding == request.headers.end()) return;
   if (length != request.headers.end()) bad("the request has both Content-Length and Transfer-Encoding");
-  std::string value = encoding->second;
-  std::ranges::transform(value, value.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (value != "chunked") bad("the only Transfer-Encoding that is understood is chunked", 501);
+  if (!is_same_in_any_case(encoding->second, "chunked"))
+    bad("the only Transfer-Encoding that is understood is chunked", 501);
   if (head.version() < 11) bad("HTTP/1.0 has no Transfer-Encoding");
 }
 

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/net/server/http_server.h"
 #include "base/printable.h"
 
@@ -48,12 +48,6 @@ std::optional<std::vector<std::string_view>> split(std::string_view text, char s
   return parts;
 }
 
-bool is_for(std::string_view name) {
-  return name.size() == 3 && std::ranges::equal(name, std::string_view("for"), [](char a, char b) {
-           return std::tolower(static_cast<unsigned char>(a)) == b;
-         });
-}
-
 // RFC 7239, section 4: the value of "for" in `for=192.0.2.60;proto=http;by=203.0.113.43`, without quotes;
 // "unknown" if there is none.
 std::optional<std::string_view> for_of(std::string_view element) {
@@ -62,7 +56,7 @@ std::optional<std::string_view> for_of(std::string_view element) {
   for (std::string_view pair : *pairs) {
     const size_t equals = pair.find('=');
     if (equals == std::string_view::npos) return std::nullopt;
-    if (!is_for(pair.substr(0, equals))) continue;
+    if (!is_same_in_any_case(pair.substr(0, equals), "for")) continue;
     std::string_view value = pair.substr(equals + 1);
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
       value = value.substr(1, value.size() - 2);
