@@ -3,10 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "base/error.h"
-#include "testing/format_page.h"
 
 namespace flox::node {
 namespace {
@@ -20,14 +17,6 @@ TEST(ImageReferenceTest, names_an_environment_a_package_or_a_store_path) {
   EXPECT_EQ(environment_of_image("flox.local/hello"), "hello");
   EXPECT_EQ(environment_of_image("flox.local/nix/store/22222222222222222222222222222222-p-1"),
             "/nix/store/22222222222222222222222222222222-p-1");
-}
-
-TEST(ImageReferenceTest, is_as_the_formats_page_says) {
-  std::istringstream examples(format_example("environment-image.md", "references"));
-  std::string image, environment;
-  int count = 0;
-  for (; examples >> image >> environment; ++count) EXPECT_EQ(environment_of_image(image), environment);
-  EXPECT_EQ(count, 5);
 }
 
 TEST(ImageReferenceTest, leaves_other_registries_alone) {

@@ -6,7 +6,6 @@
 #include <fstream>
 
 #include "base/os/file.h"
-#include "testing/format_page.h"
 
 namespace flox::shim {
 namespace {
@@ -17,12 +16,6 @@ TEST(ImageMarkerTest, says_which_image_it_is) {
   const auto marker = parse_image_marker(id + " acme/web:3\n");
   ASSERT_TRUE(marker);
   EXPECT_EQ(marker->id, id);
-  EXPECT_EQ(marker->environment, "acme/web:3");
-}
-
-TEST(ImageMarkerTest, is_as_the_formats_page_says) {
-  const auto marker = parse_image_marker(format_example("environment-image.md", "marker"));
-  ASSERT_TRUE(marker);
   EXPECT_EQ(marker->environment, "acme/web:3");
 }
 
