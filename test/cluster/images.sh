@@ -25,6 +25,8 @@ push_web() {  # COLOUR
 }
 push_web blue
 push_web red
+# On by default from 1.35: who uses an image that was pulled with another's secret must have one that opens it.
+KUBELET_FEATURES="KubeletEnsureSecretPulledImages: true"
 start_cluster 1
 kubectl apply -f "$PROJECT/deploy/base/runtime-class.yaml" >/dev/null
 kubectl create namespace other >/dev/null
