@@ -47,10 +47,13 @@ pull flox.local/acme/web:latest >/dev/null
 equal "$(run_image flox.local/acme/web:latest c2 -- sh -c 'echo $COLOUR')" green
 equal "$(run_image flox.local/acme/web:2 c3 -- sh -c 'echo $COLOUR')" red
 
-step "a store path is an image, too"
+step "a store path is an image, too, and can be named by an annotation"
 path=$(flox show hello --json | jq -r '.[] | select(.version == "1.0") | .outputs.out')
 pull "flox.local$path:latest" >/dev/null
 equal "$(run_image "flox.local$path:latest" d1 -- hello)" "hello 1.0"
+mkdir "$WORLD/root"
+equal "$(ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$path" --rootfs "$WORLD/root" d2 hello)" "hello 1.0"
+refused "not a store path" ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation flox.dev/environment=/etc/passwd --rootfs "$WORLD/root" d3 hello
 
 step "an annotation for all containers gives way to the image; one for the container itself is refused"
 equal "$(run_image flox.local/hello:1.0 e1 --annotation flox.dev/environment=hello@0.9 -- hello)" "hello 1.0"

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "catalog/environment_name.h"
-#include "env/manifest.h"
 #include "nix/store_path.h"
 
 namespace flox::node {
