@@ -8,11 +8,9 @@
 #include "base/data/secret.h"
 #include "node/floxd/environments.h"
 #include "node/images/image_records.h"
+#include "node/images/lease.h"
 
 namespace flox::node {
-
-// Leases of images bear such names, followed by the id.
-inline constexpr std::string_view image_holder_prefix = "image-";
 
 // Thread-safe; calls block.
 class Images {
