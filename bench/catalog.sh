@@ -11,7 +11,7 @@
 PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
 storage=${BACKEND:-local} BACKEND=local
 nginx=
-trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; stop_backend; umount "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"
 
 # against WHAT FIGURE LIMIT UNIT: a line with the target, which is the most that the figure may be; or the least, with "least".

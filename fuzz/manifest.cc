@@ -1,5 +1,7 @@
 // manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
+#include "env/compose.h"
 #include "env/manifest_edit.h"
+#include "env/services.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
@@ -21,6 +23,29 @@ void one(std::string_view input) {
   require(from_lock.json == manifest->json && from_lock.vars == manifest->vars &&
               from_lock.hook_on_activate == manifest->hook_on_activate,
           "the lock's copy reads as the manifest does");
+
+  // What includes itself says what it says, apart from scripts, which follow each other.
+  accepts([&] {
+    const size_t included = env::includes_of(*manifest).size();
+    const auto composed =
+        env::compose(manifest->json,
+                     {{.name = "low", .manifest = manifest->json, .descriptor = nlohmann::json::object()}});
+    require(!composed.manifest.contains("include"), "a composed manifest includes nothing");
+    require(composed.manifest.value("install", nlohmann::json()) ==
+                    manifest->json.value("install", nlohmann::json()) &&
+                composed.manifest.value("vars", nlohmann::json()) ==
+                    manifest->json.value("vars", nlohmann::json()) &&
+                composed.manifest.value("options", nlohmann::json()) ==
+                    manifest->json.value("options", nlohmann::json()),
+            "what two say alike is said once");
+    require(env::compose(manifest->json, {}).warnings.empty() && included <= 100, "nothing overrides itself");
+  });
+  accepts([&] { env::parse_services(input); });
+  env::Services services;
+  const auto in_json = manifest->json.find("services");
+  if (in_json != manifest->json.end() && accepts([&] { services = env::services_from_json(*in_json, ""); }))
+    require(env::parse_services(env::to_text(services)) == services,
+            "the profile's copy reads as the manifest");
 
   env::InstallDescriptor wanted{.pkg_path = "web", .version = version};
   std::string edited;

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <tuple>
+#include <type_traits>
 
 #include "base/data/json.h"
 #include "base/error.h"
@@ -123,6 +124,27 @@ HttpUrl catalog_url(const std::string& url, const std::string& setting) try {
   throw error.with_advice("Write it as https://catalog.example.org or http://HOST:PORT.");
 }
 
+std::string environment_path(const EnvironmentName& name) {
+  return fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
+}
+
+int64_t generation_number(const json& answer) {
+  const int64_t generation = number(answer, "generation");
+  if (generation < 1) fail(ErrorKind::invalid_input, "{}: {} is not a generation", answer_name, generation);
+  return generation;
+}
+
+// RFC 9110, section 8.8.3; empty if the answer has none that is a short one. It is sent back.
+std::string entity_tag_of(const HttpResponse& response) {
+  constexpr size_t longest = 200;  // bytes
+  const auto field = response.headers.find("etag");
+  if (field == response.headers.end()) return {};
+  const std::string& tag = field->second;
+  const bool is_one = tag.size() > 2 && tag.size() <= longest && tag.front() == '"' && tag.back() == '"' &&
+                      printable(tag, longest) == tag;
+  return is_one ? tag : "";
+}
+
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
 // The trace that this program is a part of: its caller's, as OpenTelemetry's tools pass it on.
@@ -147,7 +169,7 @@ struct Client::State {
   [[noreturn]] void fail_with(const HttpResponse& response, std::string_view what) const {
     const Problem problem = problem_of(response);
     ErrorKind kind = response.status == 404                             ? ErrorKind::not_found
-                     : response.status == 409                           ? ErrorKind::conflict
+                     : response.status == 409 || response.status == 412 ? ErrorKind::conflict
                      : response.status == 401 || response.status == 403 ? ErrorKind::untrusted
                      : response.status == 429                           ? ErrorKind::unavailable
                      : response.status < 500                            ? ErrorKind::invalid_input
@@ -189,7 +211,10 @@ struct Client::State {
   auto ask(HttpRequest request, std::string_view what, Read&& read) {
     const HttpResponse response = send_well(std::move(request), what);
     try {
-      return read(parse_json(response.body, answer_name));
+      if constexpr (std::is_invocable_v<Read, const json&, const HttpResponse&>)
+        return read(parse_json(response.body, answer_name), response);
+      else
+        return read(parse_json(response.body, answer_name));
     } catch (const std::exception& exception) {
       const Error error = to_error(exception);
       if (error.kind() != ErrorKind::invalid_input) throw;
@@ -277,25 +302,46 @@ std::vector<PackageBuild> Client::search(std::string_view term, std::string_view
 }
 
 Pushed Client::environment(const EnvironmentName& name) {
-  std::string path = fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name));
+  std::string path = environment_path(name);
   if (name.generation) path += fmt::format("?generation={}", *name.generation);
-  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()), [&](const json& answer) {
-    return Pushed{number(answer, "generation"), string_member(answer, "manifest", answer_name),
-                  env::Lockfile::parse(member(answer, "lock", answer_name).dump()),
-                  evidence_of(answer, trust::environment_name(name.name)),
-                  optional_string(answer, "pushed_at", answer_name)};
-  });
+  return state_->ask(get(path), fmt::format("environment '{}'", name.to_string()),
+                     [&](const json& answer, const HttpResponse& response) {
+                       return Pushed{generation_number(answer),
+                                     string_member(answer, "manifest", answer_name),
+                                     env::Lockfile::parse(member(answer, "lock", answer_name).dump()),
+                                     evidence_of(answer, trust::environment_name(name.name)),
+                                     text(answer, "pushed_at"),
+                                     entity_tag_of(response)};
+                     });
+}
+
+std::optional<Pushed> Client::latest_generation(const EnvironmentName& name) try {
+  return environment({.owner = name.owner, .name = name.name, .generation = {}});
+} catch (const Error& error) {
+  if (error.kind() != ErrorKind::not_found) throw;
+  return std::nullopt;
+}
+
+std::vector<ListedGeneration> Client::generations(const EnvironmentName& name) {
+  std::vector<ListedGeneration> result;
+  state_->all_pages(
+      environment_path(name) + "/generations",
+      fmt::format("generations of environment '{}/{}'", name.owner, name.name), [&](const json& item) {
+        result.push_back({.number = generation_number(item), .pushed_at = text(item, "pushed_at")});
+      });
+  return result;
 }
 
 int64_t Client::push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
-                     const std::string& name_file) {
+                     const std::string& name_file, const std::optional<Pushed>& upon) {
   json body = {{"manifest", manifest}, {"lock", parse_json(lock.to_string(), "the lock")}};
   if (!name_file.empty()) body["name_file"] = name_file;
-  HttpRequest request =
-      post(fmt::format("/api/v1/environments/{}/{}", url_encode(name.owner), url_encode(name.name)), body);
+  HttpRequest request = post(environment_path(name), body);
   request.bearer = state_->token;
-  return state_->ask(std::move(request), fmt::format("pushing environment '{}'", name.to_string()),
-                     [](const json& answer) { return number(answer, "generation"); });
+  const std::string what = fmt::format("pushing environment '{}'", name.to_string());
+  if (upon && upon->tag.empty()) state_->refuse_answer(what, "an environment has no entity tag");
+  request.headers.emplace_back(upon ? "If-Match" : "If-None-Match", upon ? upon->tag : "*");
+  return state_->ask(std::move(request), what, generation_number);
 }
 
 json Client::ask(const std::string& method, const std::string& path, const json& body, std::string_view what,

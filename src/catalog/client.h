@@ -33,6 +33,13 @@ struct Pushed {
   env::Lockfile lock;
   std::optional<trust::Evidence> evidence;
   std::string pushed_at;  // RFC 3339, as the catalog says
+  std::string tag;        // its entity tag, for Client::push
+};
+
+// One of the generations that an environment has.
+struct ListedGeneration {
+  int64_t number = 0;
+  std::string pushed_at;  // one printable line, as the catalog says
 };
 
 // One thread at a time. Every call throws Error(unavailable) if the catalog cannot be reached or what answers
@@ -61,11 +68,16 @@ class Client {
   std::vector<PackageBuild> search(std::string_view term, std::string_view system = {});
   // Throws Error(not_found).
   Pushed environment(const EnvironmentName& name);
+  // The latest generation, whichever `name` names; nothing if there is none yet.
+  std::optional<Pushed> latest_generation(const EnvironmentName& name);
+  // Those that it has, newest first. Throws Error(not_found).
+  std::vector<ListedGeneration> generations(const EnvironmentName& name);
   // Pushes its next generation, and gives the number; the latest one's if nothing has changed. `name_file` is
-  // the generation's, signed; empty: it is not signed. Throws Error(untrusted) if the token or the name file
-  // is refused, conflict if somebody has pushed meanwhile.
+  // the generation's, signed; empty: it is not signed. Only `upon` that generation, as latest_generation()
+  // gave it: if it is not the latest any more, it is Error(conflict). Throws Error(untrusted) if the token or
+  // the name file is refused, conflict if somebody has pushed meanwhile.
   int64_t push(const EnvironmentName& name, const std::string& manifest, const env::Lockfile& lock,
-               const std::string& name_file = {});
+               const std::string& name_file, const std::optional<Pushed>& upon);
   enum class Patience { usual, long_work };  // a minute; for as long as the catalog works on it
   // Asks a resource that has no function here: owners, tokens, logins. `body` null: none. Gives the answer's
   // document; `what` is what errors begin with.

@@ -339,22 +339,21 @@ std::vector<std::string> changes_of(const trust::NameFile& file, const trust::Na
   return changes;
 }
 
-int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentName& name,
-                    const std::string& manifest, const env::Lockfile& lock) {
+int64_t push_environment(MetadataSigner* signer, Client& client, const EnvironmentName& name,
+                         const std::string& manifest, const env::Lockfile& lock,
+                         const MayFollow& may_follow) {
   return until_no_conflict([&](uint64_t& tried) {
-    int64_t next = 1;
-    try {
-      const Pushed latest = client.environment({.owner = name.owner, .name = name.name, .generation = {}});
-      if (latest.manifest == manifest && latest.lock.to_string() == lock.to_string() &&
-          signer.is_signed(name, latest))
-        return latest.generation;
-      next = latest.generation + 1;
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
+    const std::optional<Pushed> latest = client.latest_generation(name);
+    if (latest && latest->manifest == manifest && latest->lock.to_string() == lock.to_string()) {
+      if (signer == nullptr || signer->is_signed(name, *latest)) return latest->generation;
+    } else {
+      may_follow(latest);
     }
-    const auto file = signer.sign_generation(name.name, next, manifest, lock);
-    tried = file.version;
-    return client.push(name, manifest, lock, file.text);
+    const int64_t next = latest ? latest->generation + 1 : 1;
+    const std::string name_file =
+        signer == nullptr ? "" : signer->sign_generation(name.name, next, manifest, lock).text;
+    tried = static_cast<uint64_t>(next);
+    return client.push(name, manifest, lock, name_file, latest);
   });
 }
 
@@ -369,15 +368,17 @@ bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& 
 
 int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
                     const std::string& manifest, const env::Lockfile& lock,
-                    const std::vector<std::string>& copies) {
+                    const std::vector<std::string>& copies, const MayFollow& may_follow) {
   const auto [file, is_there] = signer.join(trust::environment_name(name.name), copies);
   const auto generation = static_cast<int64_t>(file.content.version);
   if (file.content.targets != record_of(name, generation, manifest, lock).to_targets())
     throw Error(ErrorKind::invalid_input,
                 fmt::format("the signed file is of another manifest or lock of {} than is here", name.name),
                 "Push what was prepared, or prepare it anew: 'flox push --prepare FILE'.");
-  // Once more, because the answer was lost.
-  return is_there ? generation : client.push(name, manifest, lock, file.to_string());
+  if (is_there) return generation;  // once more, because the answer was lost
+  const std::optional<Pushed> latest = client.latest_generation(name);
+  may_follow(latest);
+  return client.push(name, manifest, lock, file.to_string(), latest);
 }
 
 bool publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,

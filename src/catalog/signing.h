@@ -2,6 +2,7 @@
 // (docs/explanation/provenance.md).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -110,11 +111,16 @@ class MetadataSigner {
   trust::Verifier verifier_;
 };
 
-// Pushes the environment's next signed generation, or gives the latest if that is the same and signed. When
-// somebody else pushes meanwhile it reads the latest again and signs anew. Throws as Client::push() and
-// MetadataSigner do.
-int64_t push_signed(MetadataSigner& signer, Client& client, const EnvironmentName& name,
-                    const std::string& manifest, const env::Lockfile& lock);
+// Looks at the latest generation (nothing: there is none yet), which is not the same as what is pushed, and
+// throws Error if that must not be pushed upon it.
+using MayFollow = std::function<void(const std::optional<Pushed>& latest)>;
+
+// Pushes the environment's next generation, upon the latest one that `may_follow` has seen, or gives the
+// latest if that is the same (and signed, if there is a signer). When somebody else pushes meanwhile it reads
+// the latest again, asks again, and signs anew. `signer` null: it is not signed. Throws as Client::push() and
+// MetadataSigner do, and what `may_follow` throws.
+int64_t push_environment(MetadataSigner* signer, Client& client, const EnvironmentName& name,
+                         const std::string& manifest, const env::Lockfile& lock, const MayFollow& may_follow);
 // The same for the record of a build. False if the catalog had it before; it is signed anew then.
 bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const Listing& listing = {});
@@ -122,7 +128,7 @@ bool publish_signed(MetadataSigner& signer, Client& client, const PackageBuild& 
 // no harm. Throws Error(conflict) if somebody has published the name since it was prepared.
 int64_t push_joined(MetadataSigner& signer, Client& client, const EnvironmentName& name,
                     const std::string& manifest, const env::Lockfile& lock,
-                    const std::vector<std::string>& copies);
+                    const std::vector<std::string>& copies, const MayFollow& may_follow);
 bool publish_joined(MetadataSigner& signer, Client& client, const PackageBuild& build,
                     const std::vector<std::string>& copies);
 

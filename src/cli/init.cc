@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/known_environments.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -25,6 +26,7 @@ void init(const InitOptions& options) {
   if (name.empty()) name = directory.lexically_normal().parent_path().filename().string();
   std::replace(name.begin(), name.end(), ' ', '-');
   env::Environment environment = env::Environment::init(directory, name);
+  remember_environment(environment);
   fmt::print(stderr,
              "⚡︎ Created environment '{}' ({})\n\nNext:\n  $ flox search <package>    find packages\n"
              "  $ flox install <package>   add them\n  $ flox activate            enter the environment\n",

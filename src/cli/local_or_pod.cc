@@ -2,16 +2,16 @@
 
 #include <unistd.h>
 
-#include "base/data/sha256.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
 #include "cli/catalog_access.h"
+#include "cli/known_environments.h"
 #include "cli/pod_client.h"
 #include "cli/variables.h"
 #include "env/profile.h"
-#include "nix/base32.h"
 #include "node/floxd/config.h"
+#include "store/gc/link_root.h"
 #include "store/local/local_store.h"
 #include "store/realise/realise.h"
 
@@ -40,15 +40,14 @@ class LocalRealiser : public env::Realiser {
   }
 };
 
-// Keeps what the environment's run link names from the collector: a root named after the link.
-void keep(const fs::path& run_link, const nix::StorePath& profile) {
-  store::LocalStore store(Config::load().root);
-  fs::path roots = store.state_directory() / "gcroots/flox-environments";
-  fs::create_directories(roots);
-  fs::path root = roots / nix::to_base32(bytes_of(sha256(run_link.string())));
-  fs::path temporary = root.string() + "." + std::to_string(::getpid());
-  fs::create_symlink(profile.to_string(), temporary);
-  fs::rename(temporary, root);
+// Keeps what the environment's run link names from garbage collection. A store that this user may not write
+// to is somebody else's, who keeps what they want.
+void keep(const fs::path& run_link) {
+  try {
+    store::keep_link(store::LocalStore(Config::load().root), run_link);
+  } catch (const Error& error) {
+    log::debug("{} is not a GC root: {}", run_link.string(), error.what());
+  }
 }
 
 // What the run link names, if it was built from this very lock and is still there.
@@ -90,8 +89,12 @@ nix::StorePath present_profile_alone(const env::Environment& environment, const 
                                      const std::string& mode) {
   std::string system = env::current_system();
   fs::path run_link = environment.run_link(system, mode);
-  if (!in_pod())
-    if (auto present = already_present(run_link, lock)) return *present;
+  if (!in_pod()) {
+    if (auto present = already_present(run_link, lock)) {
+      keep(run_link);  // the environment may have been moved
+      return *present;
+    }
+  }
   nix::StorePath profile = in_context(fmt::format("realising environment {}", environment.name()),
                                       [&] { return make_realiser()->realise(lock, system, mode); });
   try {
@@ -100,15 +103,19 @@ nix::StorePath present_profile_alone(const env::Environment& environment, const 
     // A read-only volume: the environment is activated from its store path.
     return profile;
   }
-  if (!in_pod()) keep(run_link, profile);
+  if (!in_pod()) keep(run_link);
   return profile;
 }
 
 nix::StorePath present_profile(const env::Environment& environment, const env::Lockfile& lock,
                                const std::string& mode, const std::string& doing) {
   if (in_pod()) return present_profile_alone(environment, lock, mode);
-  if (auto present = already_present(environment.run_link(env::current_system(), mode), lock))
+  remember_environment(environment);
+  const fs::path run_link = environment.run_link(env::current_system(), mode);
+  if (auto present = already_present(run_link, lock)) {
+    keep(run_link);  // the environment may have been moved
     return *present;
+  }
   std::optional<env::EnvironmentLock> turn;
   try {
     turn.emplace(environment.exclusive({.doing = doing, .waiting = say_waiting(environment)}));
@@ -119,17 +126,19 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
   return present_profile_alone(environment, lock, mode);
 }
 
+env::ChangeContext writing(const env::Environment& environment, const std::string& doing) {
+  return {.doing = doing, .waiting = say_waiting(environment), .prepare = {}, .anew = {}};
+}
+
 env::ChangeContext changing(const env::Environment& environment, const std::string& doing) {
-  return {.doing = doing,
-          .waiting = say_waiting(environment),
-          .prepare =
-              [environment](const env::Lockfile& lock) {
-                // An environment may be for other systems alone.
-                if (!lock.packages.empty() && lock.for_system(env::current_system()).empty()) return;
-                present_profile_alone(environment, lock,
-                                      env::Manifest::from_json(lock.manifest).activate_mode);
-              },
-          .anew = {}};
+  remember_environment(environment);
+  env::ChangeContext context = writing(environment, doing);
+  context.prepare = [environment](const env::Lockfile& lock) {
+    // An environment may be for other systems alone.
+    if (!lock.packages.empty() && lock.for_system(env::current_system()).empty()) return;
+    present_profile_alone(environment, lock, env::Manifest::from_json(lock.manifest).activate_mode);
+  };
+  return context;
 }
 
 env::Lockfile lock_to_read(const env::Environment& environment, env::Resolver& resolver) {

@@ -28,6 +28,8 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
 nix::StorePath present_profile_alone(const env::Environment& environment, const env::Lockfile& lock,
                                      const std::string& mode);
 
+// For a command that writes to the environment and needs no packages: it says for whom it waits.
+env::ChangeContext writing(const env::Environment& environment, const std::string& doing);
 // For a command that changes the environment: it says for whom it waits, and makes the packages and the
 // profile present before anything is written.
 env::ChangeContext changing(const env::Environment& environment, const std::string& doing);

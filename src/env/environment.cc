@@ -9,6 +9,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/printable.h"
@@ -30,7 +31,8 @@ bool has_environment(const fs::path& dir) {
          fs::is_regular_file(dir / ".flox/env/manifest.toml", error);
 }
 
-constexpr size_t max_pointer = 64 << 10;  // bytes
+constexpr size_t max_pointer = 64 << 10;                 // bytes
+constexpr const char* gone_directory = ".flox-deleted";  // what .flox is called while it is removed
 
 std::optional<Lockfile> parsed_lock(const EnvironmentFiles& files, const fs::path& dir) {
   if (!files.lock) return std::nullopt;
@@ -48,23 +50,54 @@ std::optional<Manifest> parsed_if_good(const std::string& text, const std::strin
 
 }  // namespace
 
-Environment Environment::init(const fs::path& dir, std::string_view name) {
+namespace {
+
+// Made beside and renamed, so that a half-made environment is never seen.
+void make_environment(const fs::path& dir, std::string_view name, const EnvironmentFiles& files) {
   if (!is_file_name(name) || name.find(' ') != std::string_view::npos || printable(name) != name)
     fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
   if (fs::exists(dir / ".flox"))
     throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()),
-                "Use it, or remove its .flox directory first.");
+                "Use it, or remove it first: 'flox delete'.");
   fs::create_directories(dir);
-  // Made beside and renamed, so that a half-made environment is never seen.
   TempDir temporary(".flox-", dir);
   const Directory made(temporary.path());
-  made.make_directory("env").write_file("manifest.toml", initial_manifest());
+  const Directory env = made.make_directory("env");
+  env.write_file("manifest.toml", files.manifest);
+  if (files.lock) env.write_file("manifest.lock", *files.lock);
+  if (files.origin) env.write_file("origin.json", *files.origin);
   made.write_file("env.json", json{{"name", name}, {"version", 1}}.dump(2) + "\n");
   made.write_file(".gitignore", "run/\ncache/\nlib/\nlog/\n!env/\n");
   made.write_file(".gitattributes", "env/manifest.lock linguist-generated=true linguist-language=JSON\n");
   if (::fchmod(made.fd(), 0755) != 0) fail_errno(errno, "setting the mode of {}", made.name());
-  fs::rename(temporary.path(), dir / ".flox");
+  // Without replacing what somebody else has made meanwhile.
+  if (::renameat2(AT_FDCWD, temporary.path().c_str(), AT_FDCWD, (dir / ".flox").c_str(), RENAME_NOREPLACE) !=
+      0)
+    fail_errno(errno, "making {}", (dir / ".flox").string());
   temporary.release();
+}
+
+// A lock that only its layout makes too large to be read again is written without one.
+EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock) {
+  std::string lock = lock_text(content.lock, old_lock);
+  if (lock.size() > Lockfile::file_limits.bytes) lock = content.lock.to_compact_string();
+  if (lock.size() > Lockfile::file_limits.bytes)
+    fail(ErrorKind::invalid_input, "the lock has more than {} bytes", Lockfile::file_limits.bytes);
+  EnvironmentFiles files{.manifest = content.manifest, .lock = std::move(lock), .origin = {}};
+  if (content.origin) files.origin = content.origin->to_string();
+  return files;
+}
+
+}  // namespace
+
+Environment Environment::init(const fs::path& dir, std::string_view name) {
+  make_environment(dir, name, {.manifest = initial_manifest(), .lock = {}, .origin = {}});
+  return open(dir);
+}
+
+Environment Environment::init(const fs::path& dir, std::string_view name, const Checkout& content) {
+  (void)Manifest::parse(content.manifest, "manifest.toml");
+  make_environment(dir, name, files_for(content, ""));
   return open(dir);
 }
 
@@ -125,6 +158,12 @@ std::optional<Lockfile> Environment::lockfile() const {
   return parsed_lock(read_environment_files(directory_), directory_);
 }
 
+std::optional<Origin> Environment::origin() const {
+  const EnvironmentFiles files = read_environment_files(directory_);
+  if (!files.origin) return std::nullopt;
+  return Origin::parse(*files.origin, (directory_ / ".flox/env/origin.json").string());
+}
+
 Lockfile Environment::current_lock(Resolver& resolver, bool* is_written) const {
   const EnvironmentFiles files = read_environment_files(directory_);
   const std::optional<Manifest> wanted = Manifest::parse(files.manifest, manifest_path());
@@ -133,9 +172,14 @@ Lockfile Environment::current_lock(Resolver& resolver, bool* is_written) const {
   if (is_written != nullptr) *is_written = current;
   if (current) return *old;
   const std::optional<Manifest> unknown;  // the one that was locked may be another
-  return make_lock(
-      {.wanted = *wanted, .old_lock = old, .old_manifest = unknown, .only_system = current_system()},
-      resolver);
+  return make_lock({.wanted = *wanted,
+                    .old_lock = old,
+                    .old_manifest = unknown,
+                    .anew = {},
+                    .only_system = current_system(),
+                    .directory = directory_,
+                    .include_anew = {}},
+                   resolver);
 }
 
 EnvironmentLock Environment::exclusive(const ChangeContext& context) const {
@@ -151,21 +195,75 @@ Lockfile Environment::edit(const Change& change, Resolver& resolver, const Chang
   const Manifest wanted = Manifest::parse(text, manifest_path());
   const std::optional<Lockfile> old = parsed_lock(before, directory_);
   const std::optional<Manifest> old_manifest = parsed_if_good(before.manifest, manifest_path());
-  Lockfile lock = make_lock(
-      {.wanted = wanted, .old_lock = old, .old_manifest = old_manifest, .anew = context.anew}, resolver);
+  Lockfile lock = make_lock({.wanted = wanted,
+                             .old_lock = old,
+                             .old_manifest = old_manifest,
+                             .anew = context.anew,
+                             .only_system = {},
+                             .directory = directory_,
+                             .include_anew = context.include_anew},
+                            resolver);
   if (context.prepare) context.prepare(lock);
   const bool same_lock = old && lock.to_compact_string() == old->to_compact_string();
   const EnvironmentFiles after{.manifest = text,
-                               .lock = same_lock ? before.lock : lock_text(lock, before.lock.value_or(""))};
+                               .lock = same_lock ? before.lock : lock_text(lock, before.lock.value_or("")),
+                               .origin = before.origin};
+  if (after.lock->size() > Lockfile::file_limits.bytes)
+    fail(ErrorKind::invalid_input, "changing the environment in {}: its lock would have more than {} bytes",
+         directory_.string(), Lockfile::file_limits.bytes);
   if (context.only_try || after == before) return lock;
+  replace(directory, before, after);
+  return lock;
+}
+
+void Environment::replace(const Directory& directory, const EnvironmentFiles& before,
+                          const EnvironmentFiles& after) const {
   // An editor does not know of the lock.
   if (read_environment_files(directory_) != before)
     throw Error(ErrorKind::conflict,
                 fmt::format("changing the environment in {}: somebody else has written its files meanwhile",
                             directory_.string()),
                 "Nothing was changed. Run the command again.");
-  replace_environment_files(directory, after.manifest, *after.lock);
-  return lock;
+  replace_environment_files(directory, after);
+}
+
+void Environment::check_out(const Checkout& generation,
+                            const std::function<void(const EnvironmentFiles&)>& allowed,
+                            const ChangeContext& context) const {
+  (void)Manifest::parse(generation.manifest, manifest_path());
+  const Directory directory = files_of(directory_);
+  directory.subdirectory("env");
+  const EnvironmentLock turn = exclusive(context);
+  const EnvironmentFiles before = read_environment_files(directory_);
+  allowed(before);
+  if (context.prepare) context.prepare(generation.lock);
+  EnvironmentFiles after = files_for(generation, before.lock.value_or(""));
+  // The same lock keeps its layout.
+  if (before.lock && content_digest(before) == content_digest(after)) after.lock = before.lock;
+  if (!context.only_try && after != before) replace(directory, before, after);
+}
+
+void Environment::set_origin(const Origin& origin, const ChangeContext& context) const {
+  const Directory directory = files_of(directory_);
+  const EnvironmentLock turn = exclusive(context);
+  if (read_environment_files(directory_).origin != origin.to_string())
+    replace_origin(directory, origin.to_string());
+}
+
+void Environment::remove(const ChangeContext& context) const {
+  const fs::path path = directory_ / ".flox";
+  std::optional<EnvironmentLock> turn;
+  try {
+    turn.emplace(exclusive(context));
+  } catch (const Error& error) {  // damaged, which is a reason to remove it
+    log::debug("removing without the environment's lock: {}", error.what());
+  }
+  const Directory parent(directory_);
+  parent.remove(gone_directory);  // what a command that was stopped has left
+  // A link leads to what others may use as well: it alone goes.
+  if (fs::is_symlink(path)) return parent.remove(".flox");
+  parent.rename(".flox", parent, gone_directory);
+  parent.remove(gone_directory);
 }
 
 Lockfile Environment::edit(const std::string& new_text, Resolver& resolver,

@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 
+#include "env/environment_files.h"
 #include "env/environment_lock.h"
 #include "env/lockfile.h"
 #include "env/locking.h"
 #include "env/manifest.h"
+#include "env/origin.h"
 
 namespace flox::env {
 
@@ -23,6 +25,13 @@ class Realiser {
   virtual nix::StorePath realise(const Lockfile& lock, std::string_view system, std::string_view mode) = 0;
 };
 
+// A generation of a catalog as the content of an environment.
+struct Checkout {
+  std::string manifest;
+  Lockfile lock;
+  std::optional<Origin> origin;  // nothing: a copy that has none, or the one that is there stays
+};
+
 // How a command changes an environment.
 struct ChangeContext {
   std::string doing = "flox";        // the command, for those who wait for its end
@@ -32,12 +41,16 @@ struct ChangeContext {
   std::function<bool(const std::string& install_id)>
       anew;               // resolve it though it is locked; by default nothing
   bool only_try = false;  // write nothing
+  // Read again of what [include] names, by name, though it is locked; by default nothing.
+  std::function<bool(const std::string& name)> include_anew;
 };
 
 class Environment {
  public:
   // Makes DIR/.flox. Throws Error(conflict) if there is one already.
   static Environment init(const fs::path& dir, std::string_view name);
+  // The same, with that content from the beginning.
+  static Environment init(const fs::path& dir, std::string_view name, const Checkout& content);
   // The environment in DIR. Throws Error(not_found), and invalid_input if .flox is damaged.
   static Environment open(const fs::path& dir);
   // The environment for work in DIR: DIR's own; otherwise the nearest above it inside a git repository;
@@ -51,6 +64,9 @@ class Environment {
   Manifest manifest() const;
   std::string manifest_text() const;
   std::optional<Lockfile> lockfile() const;
+
+  // What origin.json says; nothing if there is none. Throws Error(invalid_input) if it is damaged.
+  std::optional<Origin> origin() const;
 
   // The lock for the manifest as it is, and nothing is written: the one on disk if it was made for it;
   // otherwise what is locked and still wanted, with the rest resolved for this machine's system. `is_written`
@@ -66,6 +82,14 @@ class Environment {
                 const ChangeContext& context = {}) const;
   // With the manifest as it is.
   Lockfile lock(Resolver& resolver, const ChangeContext& context = {}) const;
+  // Puts a generation in the place of manifest, lock and origin, as edit() puts what it makes. `allowed` sees
+  // what would be replaced, and throws Error if it must not be.
+  void check_out(const Checkout& generation, const std::function<void(const EnvironmentFiles&)>& allowed,
+                 const ChangeContext& context = {}) const;
+  // Writes down where manifest and lock have come from, or gone to, and leaves them as they are.
+  void set_origin(const Origin& origin, const ChangeContext& context = {}) const;
+  // Removes .flox, whole: from the moment on at which anything is missing there is no environment any more.
+  void remove(const ChangeContext& context = {}) const;
   // Keeps others from changing the environment while somebody builds it or from it.
   EnvironmentLock exclusive(const ChangeContext& context) const;
 
@@ -75,6 +99,8 @@ class Environment {
 
  private:
   std::string manifest_path() const;
+  void replace(const Directory& directory, const EnvironmentFiles& before,
+               const EnvironmentFiles& after) const;
   Environment(fs::path directory, std::string name)
       : directory_(std::move(directory)), name_(std::move(name)) {}
   fs::path directory_;

@@ -1,6 +1,6 @@
-// manifest.toml and manifest.lock: two files that are read and written as one.
-#pragma once  // Not fuzzed: it gives the texts as they are; their readers are env/manifest.h and
-              // env/lockfile.h.
+// manifest.toml, manifest.lock and origin.json: files that are read and written as one.
+#pragma once  // Not fuzzed: it gives the texts as they are; their readers are env/manifest.h,
+              // env/lockfile.h and env/origin.h.
 
 #include <filesystem>
 #include <optional>
@@ -13,11 +13,12 @@ namespace flox::env {
 struct EnvironmentFiles {
   std::string manifest;
   std::optional<std::string> lock;
+  std::optional<std::string> origin;  // of an environment that came from a catalog, or went there
 
   bool operator==(const EnvironmentFiles&) const = default;
 };
 
-// Both files of DIR/.flox/env as they were at one moment: never one from before a change and one from after.
+// The files of DIR/.flox/env as they were at one moment: never one from before a change and one from after.
 // Follows links, for what is only read. Throws Error.
 EnvironmentFiles read_environment_files(const std::filesystem::path& dir);
 
@@ -25,12 +26,14 @@ EnvironmentFiles read_environment_files(const std::filesystem::path& dir);
 // `limit` bytes. Throws Error.
 std::string read_environment_file(const std::filesystem::path& path, size_t limit);
 
-// Replaces both files below the environment's .flox (`files`) in one step of the file system: whoever reads,
-// and whoever comes after a stop of this process at any moment, finds both old or both new. The directory
-// stays the same one, with what else is in it. Where a file system cannot exchange directories
-// (RENAME_EXCHANGE of renameat2(2)), or somebody has made directories in .flox/env, the lock is replaced
-// first and then the manifest: each as a whole. Call with the environment's lock held. Throws Error, and
-// nothing has changed then.
-void replace_environment_files(const Directory& files, const std::string& manifest, const std::string& lock);
+// Replaces the files below the environment's .flox (`files`) in one step of the file system: whoever reads,
+// and whoever comes after a stop of this process at any moment, finds all old or all new. `after` needs a
+// lock; without an origin, the one that is there stays. The directory stays the same one, with what else is
+// in it. Where a file system cannot exchange directories (RENAME_EXCHANGE of renameat2(2)), or somebody has
+// made directories in .flox/env, they are replaced one after the other, each as a whole: lock, manifest,
+// origin. Call with the environment's lock held. Throws Error, and nothing has changed then.
+void replace_environment_files(const Directory& files, const EnvironmentFiles& after);
+// Replaces origin.json alone; the same otherwise.
+void replace_origin(const Directory& files, const std::string& origin);
 
 }  // namespace flox::env

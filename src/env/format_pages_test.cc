@@ -3,6 +3,7 @@
 
 #include "env/lockfile.h"
 #include "env/manifest.h"
+#include "env/origin.h"
 #include "testing/format_page.h"
 
 namespace flox::env {
@@ -27,6 +28,15 @@ TEST(LockfilePage, ShowsALockThatIsRead) {
   EXPECT_EQ(package.version, "2.12");
   EXPECT_EQ(package.store_paths().begin()->to_string(),
             "/nix/store/i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt");
+}
+
+TEST(OriginPage, ShowsAnOriginAsItIsWritten) {
+  const std::string example = format_example("origin.md", "origin");
+  const Origin origin = Origin::parse(example);
+  EXPECT_EQ(origin.reference(), "acme/web");
+  EXPECT_EQ(origin.here.number, 3);
+  EXPECT_EQ(origin.latest.number, 5);
+  EXPECT_EQ(Origin::parse(origin.to_string()), origin);
 }
 
 }  // namespace

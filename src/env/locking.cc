@@ -1,11 +1,11 @@
 #include "env/locking.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "env/include.h"
 
 namespace flox::env {
 namespace {
@@ -37,11 +37,6 @@ const json* composer_of(const Lockfile& lock) {
   return composer != nullptr && composer->is_object() ? composer : nullptr;
 }
 
-bool includes(const Manifest& manifest) {
-  const json* const include = find(manifest.json, "include");
-  return include != nullptr && !without_empty(*include).empty();
-}
-
 std::string place_of(const Manifest& manifest, const std::string& what) {
   const auto it = manifest.places.find(what);
   return it == manifest.places.end() ? "manifest.toml" : it->second;
@@ -62,86 +57,77 @@ void apply_difference(const json& before, const json& after, json& target) {
   }
 }
 
-constexpr std::array<std::string_view, 4> tables_by_name = {"install", "vars", "services", "build"};
+// The included environments, each as it is locked or as it is now.
+std::vector<IncludedManifest> included_manifests(const LockRequest& request, Resolver& resolver) {
+  const json none = json::object();
+  const json* const compose = request.old_lock ? find(request.old_lock->other, "compose") : nullptr;
+  const json* const locked = compose == nullptr ? nullptr : find(*compose, "include");
+  return read_includes(
+      {.descriptors = includes_of(request.wanted),
+       .locked = locked == nullptr ? none : *locked,
+       .directory = request.directory,
+       .anew = request.include_anew},
+      [&](const IncludeDescriptor& remote) { return resolver.included(remote.remote, remote.generation); });
+}
 
-// The entry that the included environments have: the last one's.
-const json* included_entry(const json& compose, std::string_view table, const std::string& name) {
-  const json* result = nullptr;
+json to_json(const std::vector<IncludedManifest>& included) {
+  json list = json::array();
+  for (const IncludedManifest& one : included)
+    list.push_back({{"manifest", one.manifest}, {"name", one.name}, {"descriptor", one.descriptor}});
+  return list;
+}
+
+std::vector<IncludedManifest> included_in(const json& compose) {
+  std::vector<IncludedManifest> result;
   const json* const list = find(compose, "include");
-  if (list == nullptr || !list->is_array()) return nullptr;
-  for (const json& included : *list)
-    if (const json* manifest = find(included, "manifest"))
-      if (const json* entries = find(*manifest, table))
-        if (const json* entry = find(*entries, name)) result = entry;
+  if (list == nullptr || !list->is_array()) return result;
+  for (const json& one : *list)
+    result.push_back({.name = one.is_object() ? one.value("name", "") : "",
+                      .manifest = one.value("manifest", json::object()),
+                      .descriptor = one.value("descriptor", json::object())});
   return result;
 }
 
-json& table_in(json& manifest, std::string_view name) {
-  json& table = manifest[std::string(name)];
-  if (!table.is_object()) table = json::object();
-  return table;
-}
-
-// The merged manifest once its composer has changed. Entries of tables in which names override each other can
-// be told apart; hooks and the like are joined by Flox's rules, which it alone knows.
-void apply_to_merged(const Manifest& before, const Manifest& after, const json& compose, json& merged) {
-  const json old_json = without_empty(before.json), new_json = without_empty(after.json);
-  for (const json* const side : {&old_json, &new_json})
-    for (const auto& [table, value] : side->items()) {
-      const bool by_name = std::ranges::find(tables_by_name, table) != tables_by_name.end();
-      const json* const one = find(old_json, table);
-      const json* const other = find(new_json, table);
-      if (!by_name && (one == nullptr || other == nullptr || *one != *other))
-        throw Error(ErrorKind::invalid_input,
-                    fmt::format("{}: [{}] has changed in an environment with [include]",
-                                place_of(after, table), printable(table)),
-                    "Lock it with Flox: how it joins included environments is its own.");
-    }
-  for (const std::string_view table : tables_by_name) {
-    const json none = json::object();
-    const json* const one = find(before.json, table);
-    const json* const other = find(after.json, table);
-    const json& old_entries = one == nullptr ? none : *one;
-    const json& new_entries = other == nullptr ? none : *other;
-    for (const auto& [name, entry] : new_entries.items())
-      if (const json* old = find(old_entries, name); old == nullptr || *old != entry)
-        table_in(merged, table)[name] = entry;
-    for (const auto& [name, entry] : old_entries.items()) {
-      if (new_entries.contains(name)) continue;
-      if (const json* included = included_entry(compose, table, name))
-        table_in(merged, table)[name] = *included;
-      else if (merged.contains(table))
-        table_in(merged, table).erase(name);
-    }
+// The manifests of a new lock. What stays keeps the form that it has in the old one: both manifests are
+// merged by the same rules, and the difference is applied.
+void compose_lock(const LockRequest& request, const json* old_composer, Resolver& resolver, Lockfile& lock) {
+  const std::vector<IncludedManifest> included = included_manifests(request, resolver);
+  const ComposedManifest now = compose(request.wanted.json, included);
+  if (old_composer == nullptr) {
+    lock.manifest = now.manifest;
+    lock.other["compose"] = {
+        {"composer", request.wanted.json}, {"include", to_json(included)}, {"warnings", now.warnings}};
+    return;
   }
+  json& document = lock.other["compose"];
+  const std::vector<IncludedManifest> old_included = included_in(document);
+  const ComposedManifest before = compose(*old_composer, old_included);
+  apply_difference(without_empty(before.manifest), without_empty(now.manifest), lock.manifest);
+  const json composer_before = without_empty(*old_composer);
+  apply_difference(composer_before, without_empty(request.wanted.json), document["composer"]);
+  if (to_json(included) != to_json(old_included)) document["include"] = to_json(included);
+  if (before.warnings != now.warnings) document["warnings"] = now.warnings;
 }
 
 // The new lock without its packages.
-Lockfile begin_lock(const LockRequest& request) {
+Lockfile begin_lock(const LockRequest& request, Resolver& resolver) {
   Lockfile lock;
-  if (request.old_lock) lock.other = request.old_lock->other;
+  if (request.old_lock) {
+    lock.other = request.old_lock->other;
+    lock.manifest = request.old_lock->manifest;
+  }
+  const json* const old_composer = request.old_lock ? composer_of(*request.old_lock) : nullptr;
+  if (!includes_of(request.wanted).empty()) {
+    compose_lock(request, old_composer, resolver, lock);
+    return lock;
+  }
+  lock.other.erase("compose");
   const bool continues =
       request.old_lock && request.old_manifest && locks(*request.old_lock, *request.old_manifest);
-  const bool composed = request.old_lock && composer_of(*request.old_lock) != nullptr;
-  if (!continues || (includes(request.wanted) && !composed)) {
-    if (includes(request.wanted))
-      throw Error(ErrorKind::invalid_input,
-                  fmt::format("{}: [include] is not supported for environments that are not locked as their "
-                              "manifest is",
-                              place_of(request.wanted, "include")),
-                  "Lock the environment with Flox, or copy what it includes into its manifest.");
+  if (!continues || old_composer != nullptr)
     lock.manifest = request.wanted.json;
-    lock.other.erase("compose");
-    return lock;
-  }
-  lock.manifest = request.old_lock->manifest;
-  if (!composed) {
+  else
     apply_difference(request.old_manifest->json, request.wanted.json, lock.manifest);
-    return lock;
-  }
-  json& compose = lock.other["compose"];
-  apply_to_merged(*request.old_manifest, request.wanted, compose, lock.manifest);
-  apply_difference(request.old_manifest->json, request.wanted.json, compose["composer"]);
   return lock;
 }
 
@@ -307,8 +293,15 @@ bool locks(const Lockfile& lock, const Manifest& manifest) {
   return without_empty(composer == nullptr ? lock.manifest : *composer) == without_empty(manifest.json);
 }
 
+Lockfile Resolver::included(const std::string& reference, std::optional<int64_t> generation) {
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("including {}{}: there is no catalog to ask here", reference,
+                          generation ? fmt::format(":{}", *generation) : ""),
+              "Lock the environment where it is developed.");
+}
+
 Lockfile make_lock(const LockRequest& request, Resolver& resolver) {
-  Lockfile lock = begin_lock(request);
+  Lockfile lock = begin_lock(request, resolver);
   Manifest merged = Manifest::from_json(lock.manifest);
   merged.places = request.wanted.places;
   lock.packages = PackageList(request, merged, resolver).make();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "env/compose.h"
 #include "env/lockfile.h"
 #include "env/manifest.h"
 
@@ -19,6 +20,9 @@ class Resolver {
   // unknown (with the closest names or the versions there are as advice), unavailable if nobody answers.
   virtual LockedPackage resolve(std::string_view install_id, const InstallDescriptor& descriptor,
                                 std::string_view system) = 0;
+  // The lock of an environment of the catalog (OWNER/NAME, the latest generation unless one is given), which
+  // [include] names. By default there is no catalog to ask: Error(invalid_input), with advice.
+  virtual Lockfile included(const std::string& reference, std::optional<int64_t> generation);
   // The systems of an environment whose manifest names none.
   virtual std::vector<std::string> systems() const { return default_systems(); }
 };
@@ -36,13 +40,18 @@ struct LockRequest {
   std::function<bool(const std::string& install_id)> anew;
   // Resolve for this system only, and leave out what is not locked for others: for those who write no lock.
   std::string only_system;
+  // What directories in [include] are relative to: the one that holds .flox.
+  std::filesystem::path directory;
+  // Which included environments are read again though they are locked, by name; by default none.
+  std::function<bool(const std::string& name)> include_anew;
 };
 
-// The lock for the wanted manifest. Members that this project does not know stay as they were, and so does
-// what [include] brought. Without options.systems (and systems of its own) a package is locked for those of
-// resolver.systems() that have it, of which there must be one. Throws Error: not_found, also if a system that
-// the manifest names has no such package; invalid_input for what only Flox can lock ([include], flakes), with
-// its place; what `resolver` throws.
+// The lock for the wanted manifest. Members that this project does not know stay as they were. What [include]
+// names and is locked stays as it is; what is new there is read. Without options.systems (and systems of its
+// own) a package is locked for those of resolver.systems() that have it, of which there must be one. Throws
+// Error: not_found, also if a system that the manifest names has no such package; invalid_input for flakes,
+// which only Nix can lock, with their place, and for what [include] names and cannot be included; what
+// `resolver` throws.
 Lockfile make_lock(const LockRequest& request, Resolver& resolver);
 
 // The systems that the manifest has the package locked for (those of the descriptor, or of the manifest), and

@@ -272,9 +272,13 @@ def lock(text, odd, path):
         merged = dict(manifest, install=dict(sorted({**common["install"], **manifest.get("install", {})}.items())))
         merged["hook"] = {"on-activate": "echo common\n"}
         merged.pop("include")
+        overriding = [{"warning": {"Overriding": ["install", "go"]}, "higher_priority_name": "Current manifest"}]
+        included = [{"manifest": common if number == 0 else {"schema-version": "1.10.0"},
+                     "name": descriptor.get("name", "common"), "descriptor": descriptor}
+                    for number, descriptor in enumerate(document["include"]["environments"])]
         result = {"lockfile-version": 1, "manifest": merged, "packages": packages_of(merged),
-                  "compose": {"composer": manifest, "include": [
-                      {"manifest": common, "name": "common", "descriptor": {"dir": "../common"}}], "warnings": []}}
+                  "compose": {"composer": manifest, "include": included,
+                              "warnings": overriding if "go" in manifest.get("install", {}) else []}}
     if path:
         with_path(result["packages"], path)
     if odd % 5 == 4:

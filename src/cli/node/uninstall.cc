@@ -15,6 +15,7 @@
 #include "node/images/lease.h"
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
+#include "node/kept/kept_pods.h"
 
 namespace flox::cli {
 namespace {
@@ -58,6 +59,7 @@ void forget_owners(const fs::path& root) {
 
 void remove_state_of_floxd(const fs::path& root) {
   forget_owners(root);
+  node::remove_kept(root);
   for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
     fs::remove(root / file);
   remove_tree(root / "var/lib/flox/images");

@@ -83,18 +83,20 @@ auto Environments::asking_catalog(std::string_view what, Ask&& ask) const {
 
 ConfinedCatalog::Package Environments::resolve(std::string_view install_id,
                                                const env::InstallDescriptor& descriptor,
-                                               std::string_view system, const Secret& token) const {
+                                               std::string_view system, const PodAnswers* pod,
+                                               const Secret& token) const {
   return asking_catalog(descriptor.pkg_path,
-                        [&] { return catalog_.resolve(install_id, descriptor, system, token); });
+                        [&] { return catalog_.resolve(install_id, descriptor, system, pod, token); });
 }
 
-NamedLock Environments::lock_of(std::string_view reference, const Secret& token) const {
+NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* pod,
+                                const Secret& token) const {
   const std::string system = env::current_system();
   if (reference.starts_with('/')) return lock_of_store_path(nix::StorePath::parse(reference), system);
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
     auto [generation, lock, origin] =
-        asking_catalog(name.to_string(), [&] { return catalog_.environment(name, token); });
+        asking_catalog(name.to_string(), [&] { return catalog_.environment(name, pod, token); });
     NamedLock named{name.name, std::move(lock), std::move(origin), generation};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
@@ -106,7 +108,7 @@ NamedLock Environments::lock_of(std::string_view reference, const Secret& token)
   const auto [name, descriptor] = env::parse_package(std::string(reference));
   nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
   if (descriptor.version) entry["version"] = *descriptor.version;
-  auto [package, origin] = resolve(name, descriptor, system, token);
+  auto [package, origin] = resolve(name, descriptor, system, pod, token);
   NamedLock named{name, {}, std::move(origin)};
   named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
   named.lock.packages.push_back(std::move(package));

@@ -30,7 +30,7 @@ Images::Images(const Config& config, Environments& environments, const std::file
     : config_(config), environments_(environments), records_(state / "images") {}
 
 EnvironmentImage Images::resolve(const std::string& environment, const Secret& token) const {
-  NamedLock named = environments_.lock_of(environment, token);
+  NamedLock named = environments_.lock_of(environment, nullptr, token);
   EnvironmentImage image{.id = {},
                          .environment = environment,
                          .name = named.name,

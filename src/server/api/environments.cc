@@ -1,5 +1,6 @@
 // Environments and their generations: /api/v1/environments/OWNER/NAME.
 #include <charconv>
+#include <limits>
 
 #include "base/data/json.h"
 #include "base/error.h"
@@ -7,6 +8,7 @@
 #include "catalog/environment_name.h"
 #include "server/api/answers.h"
 #include "server/api/conditional.h"
+#include "server/api/page.h"
 #include "server/api/resources.h"
 #include "server/files/looking_again.h"
 #include "server/records/clock.h"
@@ -69,6 +71,11 @@ FoundGeneration found_of(const ApiContext& context, const EnvironmentKey& key,
   return found;
 }
 
+Error no_environment(const EnvironmentKey& key) {
+  return {ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", key.owner, key.name),
+          fmt::format("Run 'flox push --owner {}' to publish it.", key.owner)};
+}
+
 ServerResponse show_environment(ApiContext& context, const Call& call) {
   const auto [owner, name] = key_of(call);
   const std::optional<int64_t> number = generation_of(call);
@@ -78,8 +85,7 @@ ServerResponse show_environment(ApiContext& context, const Call& call) {
   if (!generation) {
     if (may_see && number && context.environments.count(owner, name) > 0)
       throw context.environments.missing(owner, name, *number);
-    throw Error(ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", owner, name),
-                fmt::format("Run 'flox push --owner {}' to publish it.", owner));
+    throw no_environment({owner, name});
   }
   json body = content_of({owner, name}, *generation);
   json signed_by = json::object();
@@ -89,6 +95,25 @@ ServerResponse show_environment(ApiContext& context, const Call& call) {
   ServerResponse response = as_json(body);
   response.headers["ETag"] = entity_tag(state, response.body);
   return response;
+}
+
+// Newest first.
+ServerResponse list_generations(ApiContext& context, const Call& call) {
+  const EnvironmentKey key = key_of(call);
+  std::vector<GenerationSummary> all;
+  if (context.accounts.visibility.may_see(call.caller(), Kind::environment, key.owner + "/" + key.name))
+    all = context.environments.generations(key.owner, key.name, std::numeric_limits<uint32_t>::max());
+  if (all.empty()) throw no_environment(key);
+  // Numbers as texts of one length, which cursors have.
+  const auto key_of_number = [](int64_t number) { return fmt::format("{:019}", number); };
+  return page_of(
+      all, call, 1, [&](const GenerationSummary& one) { return CursorKey{key_of_number(one.number)}; },
+      [&](const GenerationSummary& one, const CursorKey& after) {
+        return key_of_number(one.number) < after[0];
+      },
+      [](const GenerationSummary& one) {
+        return json{{"generation", one.number}, {"pushed_at", one.pushed_at}};
+      });
 }
 
 // What the owner has signed of the generation; nothing if it signs nothing.
@@ -105,10 +130,21 @@ std::optional<StoredNameFile> check_generation(ApiContext& context, const Enviro
   });
 }
 
-// What must hold of the latest generation if the request says so (RFC 9110, section 13.1.1).
+// What must hold of the latest generation if the request says so (RFC 9110, sections 13.1.1 and 13.1.2).
 UponGeneration condition_of(const Call& call, const EnvironmentKey& key) {
-  const auto field = call.request().headers.find("if-match");
-  if (field == call.request().headers.end()) return [](const std::optional<Generation>&) {};
+  const auto& headers = call.request().headers;
+  if (const auto field = headers.find("if-none-match"); field != headers.end()) {
+    if (field->second != "*" || headers.contains("if-match"))
+      fail(ErrorKind::invalid_input, "pushing upon no generation is If-None-Match: *, without If-Match");
+    return [](const std::optional<Generation>& latest) {
+      if (!latest) return;
+      throw StatusError(412, ErrorKind::conflict,
+                        fmt::format("the environment is there already, at generation {}", latest->number),
+                        "Read the latest generation.");
+    };
+  }
+  const auto field = headers.find("if-match");
+  if (field == headers.end()) return [](const std::optional<Generation>&) {};
   return [tags = field->second, key](const std::optional<Generation>& latest) {
     if (latest && has_state_strongly(tags, entity_tag(content_of(key, *latest).dump(), ""))) return;
     throw StatusError(412, ErrorKind::conflict, "the environment's latest generation is not that of If-Match",
@@ -177,6 +213,8 @@ ServerResponse refuse_name(const Call& call) {
 void add_environment_routes(Router& router, ApiContext& context) {
   router.add("GET", "/api/v1/environments/{owner}/{name}", Scope::anyone, no_body(),
              [&](const Call& call) { return show_environment(context, call); });
+  router.add("GET", "/api/v1/environments/{owner}/{name}/generations", Scope::anyone, no_body(),
+             [&](const Call& call) { return list_generations(context, call); });
   router.add("POST", "/api/v1/environments/{owner}/{name}", Scope::publish, json_body(),
              [&](const Call& call) { return push_environment(context, call); });
   router.add("GET", "/api/v1/environments/{path...}", Scope::anyone, no_body(), refuse_name);

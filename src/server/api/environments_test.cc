@@ -31,7 +31,8 @@ class EnvironmentRoutesTest : public ApiCallTest {
   }
   std::string tag() { return show().headers.at("ETag"); }
   // The generation that it is at then.
-  int64_t push(const std::string& manifest, uint64_t version, const std::string& if_match = "") {
+  int64_t push(const std::string& manifest, uint64_t version, const std::string& if_match = "",
+               const std::string& if_none_match = "") {
     const json lock = {{"lockfile-version", 1}, {"manifest", json::object()}, {"packages", json::array()}};
     json body = {{"manifest", manifest}, {"lock", lock}};
     if (is_signed_) {
@@ -49,17 +50,26 @@ class EnvironmentRoutesTest : public ApiCallTest {
     }
     ServerRequest request = request_for("POST");
     if (!if_match.empty()) request.headers["if-match"] = if_match;
+    if (!if_none_match.empty()) request.headers["if-none-match"] = if_none_match;
     request.headers["content-type"] = "application/json";
     request.body = body.dump();
     return json::parse(api_.handle(request).body).at("generation");
   }
-  int status_of_push(const std::string& manifest, uint64_t version, const std::string& if_match) {
+  int status_of_push(const std::string& manifest, uint64_t version, const std::string& if_match,
+                     const std::string& if_none_match = "") {
     try {
-      push(manifest, version, if_match);
+      push(manifest, version, if_match, if_none_match);
       return 201;
     } catch (const StatusError& error) {
       return error.status();
     }
+  }
+
+  json generations(std::map<std::string, std::string> query = {}) {
+    ServerRequest request = request_for("GET");
+    request.path += "/generations";
+    request.query = std::move(query);
+    return json::parse(api_.handle(request).body);
   }
 
   bool is_signed_ = false;
@@ -102,6 +112,29 @@ TEST_F(EnvironmentRoutesTest, a_push_upon_any_generation_needs_one) {
   EXPECT_EQ(status_of_push("one", 1, "\"0\""), 412);
   push("one", 1);
   EXPECT_EQ(push("two", 2, "*"), 2);
+}
+
+TEST_F(EnvironmentRoutesTest, the_first_push_of_two_that_find_nothing_is_the_only_one) {
+  EXPECT_EQ(push("one", 1, "", "*"), 1);
+  EXPECT_EQ(status_of_push("two", 2, "", "*"), 412);
+  EXPECT_EQ(push("one", 1, "", "*"), 1) << "once more, because the answer was lost";
+  EXPECT_EQ(environments_.find("acme", "web", std::nullopt)->manifest, "one");
+  EXPECT_THROW(push("two", 2, "*", "*"), Error) << "both conditions";
+  EXPECT_THROW(push("two", 2, "", tag()), Error) << "a condition that nobody looks at";
+}
+
+TEST_F(EnvironmentRoutesTest, lists_its_generations_newest_first_in_pages) {
+  EXPECT_THROW(generations(), Error);
+  for (int64_t number = 1; number <= 12; ++number)
+    push(std::to_string(number), static_cast<uint64_t>(number));
+  const json all = generations();
+  ASSERT_EQ(all.at("items").size(), 12U);
+  EXPECT_EQ(all.at("items")[0].at("generation"), 12);
+  EXPECT_EQ(all.at("items")[11].at("generation"), 1);
+  const json first = generations({{"page_size", "5"}});
+  ASSERT_EQ(first.at("items").size(), 5U);
+  const json second = generations({{"page_size", "5"}, {"cursor", first.at("next").get<std::string>()}});
+  EXPECT_EQ(second.at("items")[0].at("generation"), 7);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "store/gc/gc_lock.h"
 #include "store/gc/last_use.h"
 #include "store/gc/lease.h"
+#include "store/gc/link_root.h"
 #include "store/gc/roots.h"
 #include "store/local/temp_roots.h"
 #include "store/maintenance/verify.h"
@@ -325,6 +326,51 @@ TEST_F(GcTest, nobody_who_reads_no_answers_keeps_the_collector) {
   char answer = 0;
   ASSERT_EQ(::recv(other.get(), &answer, 1, 0), 1);
   EXPECT_EQ(answer, '1');
+}
+
+TEST_F(GcTest, keeps_what_somebodys_own_link_leads_to_while_the_link_is_there) {
+  const StorePath profile = add("profile"), newer = add("newer");
+  const fs::path project = temp_.path() / "project";
+  fs::create_directories(project);
+  fs::create_symlink(profile.to_string(), project / "link");
+  keep_link(LocalStore(root()), project / "link");
+  collect();
+  EXPECT_TRUE(is_there(profile));
+  EXPECT_FALSE(is_there(newer));
+  fs::remove(project / "link");
+  collect({.dry_run = true});
+  EXPECT_TRUE(is_there(profile));
+  collect();
+  EXPECT_FALSE(is_there(profile));
+  EXPECT_TRUE(permanent_roots(LocalStore(root())).empty());
+}
+
+TEST_F(GcTest, keeps_it_also_when_the_link_was_moved_and_not_when_it_was_replaced) {
+  const StorePath old = add("old"), profile = add("profile");
+  const fs::path project = temp_.path() / "project", moved = temp_.path() / "moved";
+  fs::create_directories(project);
+  for (const StorePath& target : {old, profile}) {
+    fs::create_symlink(target.to_string(), project / "new");
+    fs::rename(project / "new", project / "link");
+    keep_link(LocalStore(root()), project / "link");
+    keep_link(LocalStore(root()), project / "link");
+  }
+  fs::rename(project, moved);
+  collect();
+  EXPECT_FALSE(is_there(old));
+  EXPECT_TRUE(is_there(profile));
+  // A further environment where the moved one was.
+  const StorePath other = add("other");
+  fs::create_directories(project);
+  fs::create_symlink(other.to_string(), project / "link");
+  keep_link(LocalStore(root()), project / "link");
+  collect();
+  EXPECT_TRUE(is_there(profile));
+  EXPECT_TRUE(is_there(other));
+  fs::remove_all(moved);
+  collect();
+  EXPECT_FALSE(is_there(profile));
+  EXPECT_TRUE(is_there(other));
 }
 
 }  // namespace

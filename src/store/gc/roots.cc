@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "store/gc/link_root.h"
 #include "store/local/path_lock.h"
 
 namespace flox::store {
@@ -40,7 +41,10 @@ std::optional<StorePath> path_in_store(const LocalStore& store, std::string_view
 class PermanentRoots {
  public:
   PermanentRoots(const LocalStore& store, StaleLinks stale)
-      : store_(store), auto_(store.state_directory() / "gcroots/auto"), stale_(stale) {}
+      : store_(store),
+        auto_(store.state_directory() / "gcroots/auto"),
+        second_names_(store.state_directory() / "gcroots" / second_names_directory),
+        stale_(stale) {}
 
   std::vector<Root> find() && {
     for (const char* name : {"gcroots", "profiles"}) walk(store_.state_directory() / name);
@@ -72,8 +76,18 @@ class PermanentRoots {
     }
   }
 
+  // Whether the link that this is a second name of is gone (link_root.h).
+  bool is_last_name(const fs::path& link) const {
+    struct stat status {};
+    return link.parent_path() == second_names_ && ::lstat(link.c_str(), &status) == 0 && status.st_nlink == 1;
+  }
+
   // A link into the store, or to such a link.
   void follow(const fs::path& link) {
+    if (is_last_name(link)) {
+      if (stale_ == StaleLinks::remove) ::unlink(link.c_str());
+      return;
+    }
     const std::optional<fs::path> target = read_link(link);
     if (!target) return;
     if (auto path = path_in_store(store_, target->native())) {
@@ -105,7 +119,7 @@ class PermanentRoots {
   }
 
   const LocalStore& store_;
-  fs::path auto_;
+  fs::path auto_, second_names_;
   StaleLinks stale_;
   std::vector<Root> roots_;
 };

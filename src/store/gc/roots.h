@@ -19,7 +19,8 @@ struct Root {
   RootKind kind;
 };
 
-// Whether links in gcroots/auto whose target is gone are removed, as Nix does.
+// Whether links in gcroots/auto whose target is gone are removed, as Nix does, and second names of links that
+// are gone (link_root.h).
 enum class StaleLinks { keep, remove };
 
 // Links and files below gcroots/ and profiles/, leases among them. Throws Error if a directory or a link

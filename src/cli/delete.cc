@@ -1,0 +1,57 @@
+// flox delete: removes an environment.
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/known_environments.h"
+#include "cli/local_or_pod.h"
+#include "cli/options.h"
+#include "env/environment.h"
+
+namespace flox::cli {
+namespace {
+
+struct DeleteOptions {
+  std::string directory = ".";
+  bool force = false;
+};
+
+// What is deleted is named by its directory alone: not one above it, nor the only one below.
+void remove_environment(const DeleteOptions& options) {
+  const env::Environment environment = env::Environment::open(options.directory);
+  const std::string what =
+      fmt::format("environment '{}' in {}", environment.name(), environment.directory().string());
+  if (!options.force) {
+    if (::isatty(STDIN_FILENO) == 0)
+      throw Error(ErrorKind::invalid_input, fmt::format("deleting {}: nobody can be asked whether", what),
+                  "Pass --force.");
+    fmt::print(stderr, "Delete {}? [y/N] ", what);
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (answer != "y" && answer != "Y" && answer != "yes")
+      fail(ErrorKind::conflict, "deleting {}: nothing was deleted", what);
+  }
+  environment.remove(writing(environment, "flox delete"));
+  forget_environment(environment);
+  fmt::print(stderr, "━ {} is deleted; 'flox store gc' frees what it alone needed\n", what);
+}
+
+}  // namespace
+
+void add_delete(CLI::App& app) {
+  auto options = std::make_shared<DeleteOptions>();
+  auto* command = app.add_subcommand("delete", "Delete an environment")->alias("destroy");
+  command->add_option("-d,--dir", options->directory,
+                      "directory of the environment (default: the current one, and no other)");
+  command->add_flag("-f,--force", options->force, "do not ask");
+  command->footer(
+      "The directory .flox goes, with manifest and lock. What the catalog has of the environment stays "
+      "there.\n\n"
+      "Example:\n  flox delete -d web");
+  command->callback([options] { remove_environment(*options); });
+}
+
+}  // namespace flox::cli
