@@ -11,7 +11,7 @@
 #   install_node N [OPTION…]  flox node install and floxd, there
 #   start_cluster COUNT    all of these, for that many nodes
 #   start_metrics, start_dns   metrics-server; CoreDNS
-#   launch_node N          its containerd and kubelet
+#   launch_node N          its containerd and kubelet, with further feature gates in $KUBELET_FEATURES ("NAME: true")
 #   join_node N [LABEL=VALUE…]  its kube-proxy and labels; ends when Kubernetes finds it ready
 #
 # The control plane is 10.77.0.1 in the world's network, node-N 10.77.0.(10+N), its pods 10.88.N.0/24, services 10.96.0.0/16.
@@ -305,7 +305,7 @@ evictionHard: { memory.available: 100Mi, nodefs.available: 1%, imagefs.available
 imageGCHighThresholdPercent: 100
 nodeStatusUpdateFrequency: 4s
 syncFrequency: 10s
-featureGates: { KubeletInUserNamespace: true }
+featureGates: { KubeletInUserNamespace: true${KUBELET_FEATURES:+, $KUBELET_FEATURES} }
 YAML
   cat >"$dir/proxy.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1

@@ -17,6 +17,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
   restrict_oom_score_adj = true
   sandbox_image = "flox.dev/pause:1.0.0"
   stream_server_address = "127.0.0.1"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "$WORLD/certs.d"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "$WORLD/cni"
@@ -50,6 +52,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.sna
   stream_server_address = "127.0.0.1"
 [plugins."io.containerd.shim.v1.manager"]
   socket_dir = "/run/flox-shims"  # 2.3 and later; not the place that a shim takes unasked
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "$WORLD/certs.d"
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "flox.dev/pause:1.0.0"
 [plugins."io.containerd.cri.v1.runtime"]

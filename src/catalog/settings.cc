@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/net/url.h"
 #include "catalog/credentials.h"
 
 namespace flox::catalog {
@@ -19,6 +20,14 @@ Secret stored_token(const std::string& catalog_url) {
   const Credentials all = Credentials::load(Credentials::default_file());
   const Credential* found = all.find(catalog_url);
   return found == nullptr ? Secret() : found->token;
+}
+
+std::string with_token(std::string_view catalog_url, const Secret& token) {
+  const std::string url = split_login(catalog_url).first;
+  const size_t host = url.find("://");
+  if (host == std::string::npos) return url;
+  return fmt::format("{}token:{}@{}", url.substr(0, host + 3), url_encode(token.reveal()),
+                     url.substr(host + 3));
 }
 
 std::string cache_url_of(std::string_view catalog_url) {

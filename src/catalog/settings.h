@@ -47,6 +47,8 @@ struct CatalogSettings : SettingGroup {
 // The token with which the user has logged in to that catalog; empty if there is none. Throws Error
 // (Credentials::load).
 Secret stored_token(const std::string& catalog_url);
+// The catalog's URL with the token as its login's password, instead of another login.
+std::string with_token(std::string_view catalog_url, const Secret& token);
 // The binary cache of the catalog at that URL.
 std::string cache_url_of(std::string_view catalog_url);
 // Where store paths are fetched from, in this order: the catalog's cache, if there is a catalog, and the

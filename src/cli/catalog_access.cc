@@ -22,9 +22,7 @@ std::string with_login(const std::string& catalog_url) {
     if (url.login || netrc_login(url)) return catalog_url;
     const Secret token = catalog::stored_token(catalog_url);
     if (token.empty()) return catalog_url;
-    const size_t host = catalog_url.find("://") + 3;
-    return catalog_url.substr(0, host) + "token:" + url_encode(token.reveal()) + "@" +
-           catalog_url.substr(host);
+    return catalog::with_token(catalog_url, token);
   } catch (const Error& error) {  // whoever opens the cache says it
     log::debug("fetching without the token: {}", error.what());
     return catalog_url;

@@ -66,6 +66,8 @@ json add_image(ImageLayout& layout, const Image& image, const std::string& archi
   json settings = {{"Env", image.env}};
   if (!image.working_directory.empty()) settings["WorkingDir"] = image.working_directory;
   if (!image.entrypoint.empty()) settings["Entrypoint"] = image.entrypoint;
+  if (!image.command.empty()) settings["Cmd"] = image.command;
+  if (!image.labels.empty()) settings["Labels"] = image.labels;
   json config = {{"architecture", architecture},
                  {"os", "linux"},
                  {"config", settings},

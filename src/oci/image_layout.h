@@ -11,10 +11,12 @@
 namespace flox::oci {
 
 struct Image {
-  std::string name;                          // "ghcr.io/flox/flox:latest", with registry and tag
-  std::string working_directory;             // may be empty
-  std::vector<std::string> env;              // "NAME=VALUE"
-  std::vector<std::string> entrypoint;       // may be empty
+  std::string name;                     // "ghcr.io/flox/flox:latest", with registry and tag
+  std::string working_directory;        // may be empty
+  std::vector<std::string> env;         // "NAME=VALUE"
+  std::vector<std::string> entrypoint;  // may be empty
+  std::vector<std::string> command;     // may be empty: the configuration's Cmd
+  std::map<std::string, std::string> labels;
   std::map<std::string, std::string> files;  // path below the root → content; executable, owned by root
   std::string layer;                         // instead of `files`: its one layer, as a tar archive
 };

@@ -201,6 +201,13 @@ std::vector<std::pair<std::string, std::string>> RuntimeSpec::annotations(std::s
   return result;
 }
 
+void RuntimeSpec::set_mount(size_t place, const SpecMount& mount) {
+  Json& old = document_->at("mounts").at(place);
+  old["type"] = mount.type;
+  old["source"] = mount.source;
+  old["options"] = mount.options;
+}
+
 void RuntimeSpec::add_mount(const SpecMount& mount) {
   Json& mounts = (*document_)["mounts"];
   if (!mounts.is_array()) mounts = Json::array();

@@ -100,6 +100,9 @@ class RuntimeSpec {
   std::vector<std::pair<std::string, std::string>> annotations(std::string_view prefix) const;
   // Adds a mount behind the others: it is made last, and lies on top.
   void add_mount(const SpecMount& mount);
+  // Replaces type, source and options of the mount at that place in the list, which must be there; it keeps
+  // its destination.
+  void set_mount(size_t place, const SpecMount& mount);
 
   ProcessSpec process() const;
   void set_process(const ProcessSpec& process);

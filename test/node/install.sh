@@ -76,6 +76,14 @@ for release in 1.6 2.x; do
   # 2.x tries for most of a minute.
   [ $release != 1.6 ] || refused "dial tcp" on_machine "$CONTAINERD2/crictl" --runtime-endpoint unix:///run/containerd/containerd.sock pull ghcr.io/flox/other:latest
 
+  step "containerd $release: an environment is an image, for containerd alone, and its key is root's alone"
+  on_machine "$CONTAINERD2/crictl" --runtime-endpoint unix:///run/containerd/containerd.sock pull flox.local/hello:1.0
+  equal "$(on_machine ctr -n k8s.io run --rm --runtime /usr/local/bin/containerd-shim-flox-v1 flox.local/hello:1.0 as-image)" "hello 1.0"
+  equal "$(on_machine curl -s -o /dev/null -w '%{http_code}' 'http://127.0.0.1:9809/v2/hello/manifests/1.0?ns=flox.local')" 403
+  equal "$(on_machine stat -c '%a %u' /etc/flox/registry.key /etc/containerd/certs.d/flox.local/hosts.toml | sort -u)" "600 0"
+
+  contains "$(on_machine ls /nix/var/nix/gcroots/flox)" image-
+
   step "containerd $release: a pod under the handler"
   cat >"$WORLD/pod.yaml" <<'YAML'
 apiVersion: v1
@@ -102,6 +110,7 @@ YAML
   diff <(echo "$AFTER") <(files | grep -v /var/lib/flox/) | grep '^>' && die "the dry run of uninstall changed files"
   on_machine flox node uninstall
   same_files "uninstall"
+  [ -z "$(on_machine sh -c 'ls /nix/var/nix/gcroots/flox 2>/dev/null | grep ^image-')" ] || die "uninstall left leases of images"
   restart_containerd  # with the configuration as it was
 done
 

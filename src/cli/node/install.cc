@@ -64,6 +64,7 @@ void install(NodeOptions options) {
   node::InstallOptions& wanted = options.install;
   wanted.programs = fs::read_symlink("/proc/self/exe").parent_path();
   wanted.registry_address = config.registry_address;
+  wanted.registry_key_file = config.registry_key_file;
   if (wanted.trust_from.empty()) wanted.trust_from = config.trust_directory();
   const node::InstallPlan plan = node::plan_installation(wanted);
   const fs::path store_root = wanted.root == "/" ? config.root : wanted.root;

@@ -13,6 +13,7 @@
 #include "cli/policy/manifest_pods.h"
 #include "env/environment.h"
 #include "nix/store_path.h"
+#include "node/images/reference.h"
 #include "node/policy/decision.h"
 #include "oci/runtime_spec.h"
 #include "shim/imageless/annotations.h"
@@ -65,6 +66,7 @@ class ProvedPackages : public env::Resolver {
 policy::Verdict decide(const policy::Policy& policy, const Config& config, const Wish& wish) {
   const policy::Verdict verdict = policy::decide_start(policy, wish.start);
   if (!wish.start.environment || (!verdict.allowed && !verdict.undecided)) return verdict;
+  if (wish.start.environment->kind == policy::Asked::Kind::store_path) return verdict;
   if (config.catalog_url.empty() || !policy.has_rules()) return verdict;
   policy::Asked wanted = *wish.start.environment;
   wanted.answered = true;
@@ -98,12 +100,18 @@ oci::RuntimeSpec spec_of(const ManifestContainer& container, const ManifestPod& 
   return oci::RuntimeSpec::parse(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+// The container's image, if that is an environment, else what its annotations name.
+std::string environment_of(const ManifestContainer& container, const oci::RuntimeSpec& spec) {
+  if (shim::is_skipped(spec)) return {};
+  return node::environment_of_image(container.image).value_or(shim::environment_of(spec));
+}
+
 Wish wish_of(const ManifestContainer& container, const oci::RuntimeSpec& spec, const ManifestPod& pod) {
   Wish wish{.start = {.subject = {.pod_namespace = pod.pod_namespace, .service_account = pod.service_account},
                       .environment = {},
                       .store_view = {},
                       .nix_mutable = spec.annotation(shim::mutable_annotation) == "true"},
-            .environment = shim::environment_of(spec),
+            .environment = environment_of(container, spec),
             .version = container.package_version};
   if (!wish.environment.empty()) wish.start.environment = policy::asked_for(wish.environment);
   if (const std::string view = spec.annotation("flox.dev/store-view"); !view.empty())
@@ -117,7 +125,7 @@ TestResult test_container(const policy::Policy& policy, const Config& config, co
   TestResult result{.pod = pod.called, .container = container.name, .asked = {}, .verdict = {}};
   in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
     shim::check_annotations(spec);
-    if (!shim::is_imageless(spec)) {
+    if (!shim::is_imageless(spec) && environment_of(container, spec).empty()) {
       result.asked = fmt::format("an ordinary image, which the policy does not concern: {}", container.image);
       return;
     }

@@ -220,6 +220,10 @@ void examine_floxd(Subject subject, const Config& config) {
   if (!config.registry_address)
     return subject.warn("serves no stub images (registry_address is empty)",
                         "Set registry_address, unless pods with imagePullPolicy Always can reach ghcr.io.");
+  if (!fs::exists(config.registry_key_file))
+    subject.warn(
+        fmt::format("serves no environments as images: {} is missing", config.registry_key_file.string()),
+        "Run flox node install, which makes it.");
   try {
     if (http.send({.url = "http://" + config.registry_address->to_string() + "/v2/",
                    .timeout = patience,

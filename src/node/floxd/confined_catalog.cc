@@ -64,20 +64,30 @@ json root_answer(catalog::Client& client, const json& question) {
   return root ? json{{"root", *root}} : json::object();
 }
 
-// In the fetcher: the question is ours, the answer the catalog's.
-std::string answer(catalog::Client& client, std::string_view text) {
-  const json question = parse_json(text, "the question");
+std::string answer_with(catalog::Client& client, const json& question) {
   const json answer = question.contains("environment") ? environment_answer(client, question)
                       : question.contains("root_of")   ? root_answer(client, question)
                                                        : package_answer(client, question);
   return answer.dump();
 }
 
+// In the fetcher: the question is ours, the answer the catalog's.
+std::string answer(catalog::Client& client, const std::string& url, std::string_view text) {
+  const json question = parse_json(text, "the question");
+  if (question.contains("token")) {
+    // Of one question alone: its connection, and what is known by it, end with it.
+    catalog::Client own(catalog::with_token(url, Secret(string_member(question, "token", "the question"))));
+    return answer_with(own, question);
+  }
+  return answer_with(client, question);
+}
+
 std::string answer_all(std::string_view url, ConfinedChannel& channel) {
   std::vector<ConfinedAnswer> answers;
   for (unsigned i = 0; i < threads; ++i)
-    answers.emplace_back([client = std::make_shared<catalog::Client>(std::string(url))](
-                             std::string_view question) { return answer(*client, question); });
+    answers.emplace_back(
+        [client = std::make_shared<catalog::Client>(std::string(url)),
+         of = std::string(url)](std::string_view question) { return answer(*client, of, question); });
   channel.confine();  // the clients have read their passwords
   answer_questions(channel, answers);
   return {};
@@ -115,7 +125,7 @@ ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetch
                  .warn = [](const std::string& warning) { log::warning("{}", warning); }}) {}
 
 template <typename Read, typename IsMoving>
-auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, Read&& read,
+auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, const Secret& token, Read&& read,
                                IsMoving&& is_moving) const {
   using Result = decltype(read(json(), true));
   const std::string asked = text_of(question);
@@ -148,7 +158,7 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, Read
   if (pod != nullptr && pod->first == PodAnswers::First::kept)
     if (auto result = from_kept(false)) return *std::move(result);
   try {
-    const json answer = ask(question);
+    const json answer = ask(question, token);
     Result result = read(answer, false);
     if (pod != nullptr) pod->pods.keep(pod->key, asked, is_moving(result), text_of(answer));
     return result;
@@ -163,7 +173,8 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, Read
 
 ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
                                                   const env::InstallDescriptor& descriptor,
-                                                  std::string_view system, const PodAnswers* pod) const {
+                                                  std::string_view system, const PodAnswers* pod,
+                                                  const Secret& token) const {
   json question = {{"install_id", install_id},
                    {"pkg_path", descriptor.pkg_path},
                    {"pkg_group", descriptor.pkg_group},
@@ -182,13 +193,13 @@ ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
     if (!kept && origin) signed_texts_.remember(*resolved.evidence, origin->name);
     return Package{.package = std::move(resolved.package), .origin = std::move(origin)};
   };
-  return answered(question, pod, read, [&](const Package& result) {
+  return answered(question, pod, token, read, [&](const Package& result) {
     return !catalog::VersionConstraint(descriptor.version.value_or("")).names(result.package.version);
   });
 }
 
 ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name,
-                                                          const PodAnswers* pod) const {
+                                                          const PodAnswers* pod, const Secret& token) const {
   const auto read = [&](const json& answer, bool kept) {
     const json& generation = member(answer, "generation", answer_name);
     if (!generation.is_number_integer())
@@ -203,7 +214,7 @@ ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::Environ
     return Environment{
         .generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
   };
-  return answered({{"environment", name.to_string()}}, pod, read,
+  return answered({{"environment", name.to_string()}}, pod, token, read,
                   [&](const Environment&) { return !name.generation; });
 }
 
@@ -219,7 +230,8 @@ std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint6
   return answer.contains("root") ? std::optional(string_member(answer, "root", answer_name)) : std::nullopt;
 }
 
-json ConfinedCatalog::ask(const json& question) const {
+json ConfinedCatalog::ask(json question, const Secret& token) const {
+  if (!token.empty()) question["token"] = token.reveal();
   return parse_json(service_.ask(text_of(question)), answer_name);
 }
 

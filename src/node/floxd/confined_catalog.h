@@ -37,26 +37,28 @@ class ConfinedCatalog {
     env::LockedPackage package;
     catalog::Origin origin;
   };
+  // `token` is somebody's own for the catalog; without one the login in its URL or in netrc counts.
   Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                  std::string_view system, const PodAnswers* pod = nullptr) const;
+                  std::string_view system, const PodAnswers* pod = nullptr, const Secret& token = {}) const;
   struct Environment {
     int64_t generation = 0;
     env::Lockfile lock;
     catalog::Origin origin;
   };
-  Environment environment(const catalog::EnvironmentName& name, const PodAnswers* pod = nullptr) const;
+  Environment environment(const catalog::EnvironmentName& name, const PodAnswers* pod = nullptr,
+                          const Secret& token = {}) const;
 
  private:
   // The answer to a question, read by `read(answer, kept)`, which verifies it in one way or the other: the
   // catalog's, which is kept for the pod, or the one that was kept. `is_moving(result)`: whether the question
   // may get another answer some day.
   template <typename Read, typename IsMoving>
-  auto answered(const nlohmann::json& question, const PodAnswers* pod, Read&& read,
+  auto answered(const nlohmann::json& question, const PodAnswers* pod, const Secret& token, Read&& read,
                 IsMoving&& is_moving) const;
   // What is known here of the owner, and, unless it is empty, of the name.
   catalog::AnswerVerifier::Newest newest_of(const std::optional<trust::Evidence>& evidence,
                                             const std::string& name) const;
-  nlohmann::json ask(const nlohmann::json& question) const;
+  nlohmann::json ask(nlohmann::json question, const Secret& token = {}) const;
   std::optional<std::string> root(const std::string& owner, uint64_t version) const;
   const std::chrono::seconds moving_answer_age_;  // 0: no limit
   Metrics& metrics_;

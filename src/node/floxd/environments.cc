@@ -18,6 +18,24 @@ namespace {
 // A container that starts occupies a thread. Fetched paths stay, so the next attempt continues from there.
 constexpr auto container_time = std::chrono::hours(2);
 
+NamedLock lock_of_store_path(const nix::StorePath& path, const std::string& system) {
+  const std::string id(path.name());
+  NamedLock named{id, {}, std::nullopt};
+  named.lock.manifest = {{"schema-version", "1.10.0"},
+                         {"install", {{id, {{"store-path", path.to_string()}}}}}};
+  named.lock.packages.push_back(env::LockedPackage::from_json(
+      {{"install_id", id}, {"store_path", path.to_string()}, {"system", system}, {"priority", 5}}));
+  return named;
+}
+
+// The caches, of which the catalog's is asked with the token.
+std::vector<std::string> caches_with(const Config& config, const Secret& token) {
+  std::vector<std::string> caches = catalog::caches_of(config, config);
+  if (!token.empty() && !config.catalog_url.empty())
+    caches.front() = catalog::cache_url_of(catalog::with_token(config.catalog_url, token));
+  return caches;
+}
+
 }  // namespace
 
 // One realise of a lock at a time for containers that start, and one for requests of pods; the others for the
@@ -65,17 +83,20 @@ auto Environments::asking_catalog(std::string_view what, Ask&& ask) const {
 
 ConfinedCatalog::Package Environments::resolve(std::string_view install_id,
                                                const env::InstallDescriptor& descriptor,
-                                               std::string_view system, const PodAnswers* pod) const {
+                                               std::string_view system, const PodAnswers* pod,
+                                               const Secret& token) const {
   return asking_catalog(descriptor.pkg_path,
-                        [&] { return catalog_.resolve(install_id, descriptor, system, pod); });
+                        [&] { return catalog_.resolve(install_id, descriptor, system, pod, token); });
 }
 
-NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* pod) const {
+NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* pod,
+                                const Secret& token) const {
   const std::string system = env::current_system();
+  if (reference.starts_with('/')) return lock_of_store_path(nix::StorePath::parse(reference), system);
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
     auto [generation, lock, origin] =
-        asking_catalog(name.to_string(), [&] { return catalog_.environment(name, pod); });
+        asking_catalog(name.to_string(), [&] { return catalog_.environment(name, pod, token); });
     NamedLock named{name.name, std::move(lock), std::move(origin), generation};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
@@ -87,7 +108,7 @@ NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* po
   const auto [name, descriptor] = env::parse_package(std::string(reference));
   nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
   if (descriptor.version) entry["version"] = *descriptor.version;
-  auto [package, origin] = resolve(name, descriptor, system, pod);
+  auto [package, origin] = resolve(name, descriptor, system, pod, token);
   NamedLock named{name, {}, std::move(origin)};
   named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
   named.lock.packages.push_back(std::move(package));
@@ -130,7 +151,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     return *profile;
   }
   const SingleRealise single(*this, {key, terms.of_pod});
-  store::RealiseOptions options{.caches = catalog::caches_of(config_, config_),
+  store::RealiseOptions options{.caches = caches_with(config_, terms.token),
                                 .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
                                 .trust_content_addressed = config_.trust_content_addressed,
                                 .limits = terms.limits,

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/data/secret.h"
 #include "base/data/sha256.h"
 #include "env/lockfile.h"
 #include "node/floxd/config.h"
@@ -42,10 +43,13 @@ class Environments {
   // Resolves a name to store paths with the catalog, or as `pod` was answered before. Throws Error, untrusted
   // if no trusted owner has signed that.
   ConfinedCatalog::Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                                   std::string_view system, const PodAnswers* pod = nullptr) const;
+                                   std::string_view system, const PodAnswers* pod = nullptr,
+                                   const Secret& token = {}) const;
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
-  // package, "name[@version]". Throws Error, as above.
-  NamedLock lock_of(std::string_view reference, const PodAnswers* pod = nullptr) const;
+  // package, "name[@version]", or with a single store path. `token` is somebody's own for the catalog;
+  // without one the node's login counts. Throws Error, as above.
+  NamedLock lock_of(std::string_view reference, const PodAnswers* pod = nullptr,
+                    const Secret& token = {}) const;
   // How a lock is realised.
   struct Terms {
     bool of_pod = false;  // it is a pod's request: containers that start do not wait for it
@@ -53,6 +57,7 @@ class Environments {
     // Called with the closure of the lock's packages when it is present, before the lease; throws to refuse
     // it. May be empty.
     std::function<void(const store::LocalStore&, const nix::StorePathSet&)> check_closure;
+    Secret token = {};  // as in lock_of, for the catalog's cache
   };
   // The limits of a container that starts.
   static store::RealiseLimits limits_of_container();

@@ -23,6 +23,7 @@
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
 #include "node/floxd/fair_threads.h"
+#include "node/floxd/image_registry.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/services.h"
 #include "node/floxd/sweep.h"
@@ -58,7 +59,7 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
                                              NodeService& node, v1::PrepareRequest message,
                                              std::shared_ptr<const std::atomic<bool>> gone) {
-  if (message.environment().empty())
+  if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
     co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
   std::function<v1::PrepareResponse()> work = [&node, request, gone] {
@@ -108,7 +109,7 @@ void isolate(const Config& config) {
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
                                      Budgets& budgets, Grants& grants, PodPolicy& policy, KeptPods& kept,
-                                     PodLife life, Metrics& metrics) {
+                                     PodLife life, Metrics& metrics, Images& images) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -117,6 +118,7 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       policy.look_again();
       sweep_leases(store, containers, budgets, grants, kept, life);
       sweep_views(views, containers);
+      images.sweep();
       store.sync();
       kept.sync();
       metrics.kept_pods(kept.pods().size());
@@ -164,10 +166,26 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
   });
 }
 
-std::unique_ptr<HttpServer> serve_registry(const std::optional<AddressPort>& place) {
-  if (!place) return nullptr;
-  auto registry = std::make_shared<Registry>(make_stub_images(installed_pause()));
-  return serve_at(*place, [registry](const ServerRequest& request) { return registry->answer(request); });
+// The stub images are in memory: they never wait behind an environment that is being pulled.
+std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images) {
+  if (!config.registry_address) return nullptr;
+  const AddressPort& place = *config.registry_address;
+  auto stubs = std::make_shared<Registry>(make_stub_images(installed_pause()));
+  auto environments = std::make_shared<ImageRegistry>(
+      images, ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
+                                     .endpoint = "http://" + place.to_string()});
+  return std::make_unique<HttpServer>(
+      HttpServerOptions{.address = place.address,
+                        .port = place.port,
+                        .threads = 16,
+                        .read_only = true,
+                        .at_once = [stubs](const ServerRequest& request) -> std::optional<ServerResponse> {
+                          if (ImageRegistry::is_for(request)) return std::nullopt;
+                          return stubs->answer(request);
+                        },
+                        .max_connections = 128,
+                        .max_waiting = 64},
+      [environments](const ServerRequest& request) { return environments->answer(request); });
 }
 
 void serve(const Options& options) {
@@ -191,7 +209,8 @@ void serve(const Options& options) {
   StoreViews views(store, directory_of(config.node_socket) / "views");
   Budgets budgets(config, store, metrics);
   Grants grants;
-  NodeService node(config, runtime, environments, containers, kept, views, grants, policy, metrics);
+  Images images(config, environments, state);
+  NodeService node(config, runtime, environments, images, containers, kept, views, grants, policy, metrics);
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
@@ -211,13 +230,13 @@ void serve(const Options& options) {
   });
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
-  const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
   const Collector collector(config, environments, metrics);
   asio::co_spawn(pool,
                  tidy_regularly(store, containers, views, budgets, grants, policy, kept,
-                                PodLife(config.kubelet_dir), metrics),
+                                PodLife(config.kubelet_dir), metrics, images),
                  [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
+  log::info("serving shims at {}, pods at {}, metrics at {}, images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
             config.metrics_address.to_string(),
             config.registry_address ? config.registry_address->to_string() : "no address",

@@ -16,10 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A container's lease bears its id, and those of pods and views stand beside it: it may be none of theirs.
+// A container's lease bears its id, and those of pods, views and images stand beside it: it may be none of
+// theirs.
 void check_container_id(std::string_view id) {
   if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
-  for (const std::string_view taken : {std::string_view("pod-"), view_holder_prefix, kept_holder_prefix})
+  for (const std::string_view taken :
+       {std::string_view("pod-"), view_holder_prefix, kept_holder_prefix, image_holder_prefix})
     if (id.starts_with(taken))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
@@ -94,6 +96,20 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
                                          const std::function<bool()>& is_gone) {
   check_container_id(request.container_id());
   metrics_.prepared();
+  if (request.image_id().empty()) return prepare(request, nullptr, is_gone);
+  if (!request.environment().empty())
+    fail(ErrorKind::invalid_input,
+         "the container has an image that is an environment, and names another one");
+  return in_context(fmt::format("image of {}", printable(request.image_environment(), 300)), [&] {
+    const auto kept = images_.of_container(request.image_id(), request.image_environment());
+    v1::PrepareRequest named = request;
+    named.set_environment(kept->image.environment);
+    return prepare(named, &kept->image, is_gone);
+  });
+}
+
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                                         const std::function<bool()>& is_gone) {
   const std::string account = policy_.service_account(
       {request.pod_namespace(), request.pod_name(), request.pod_uid()}, request.service_account_token());
   Container container{.id = request.container_id(),
@@ -110,7 +126,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
   PodRequest asked(policy_, container, "start");
   try {
     asked.require_start(start_of(request, container));
-    v1::PrepareResponse response = prepare(request, container, asked);
+    v1::PrepareResponse response = prepare(request, image, container, asked);
     if (is_gone && is_gone()) {
       give_up(container);
       fail(ErrorKind::unavailable, "the shim did not wait for container {}", container.id);
@@ -122,8 +138,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
   }
 }
 
-v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Container& container,
-                                         PodRequest& asked) {
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                                         Container& container, PodRequest& asked) {
   const bool own_view = asked.terms().store_view == StoreView::closure || request.store_view() == "closure";
   containers_.expect(container);
   v1::PrepareResponse response;
@@ -132,7 +148,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
-    if (!request.environment().empty()) activate(request, container, asked, response);
+    if (!request.environment().empty()) activate(request, image, container, asked, response);
+    add_volumes(request, container, response);
     if (own_view) {
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
@@ -159,11 +176,14 @@ void NodeService::give_up(const Container& container) {
   store::release_lease(environments_.store(), container.id);
 }
 
-NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                                const PodAnswers* answers, PodRequest& asked) const {
-  NamedLock named = environments_.lock_of(request.environment(), answers);
+NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                                const env::Variables& variables, const PodAnswers* answers,
+                                PodRequest& asked) const {
+  NamedLock named = image == nullptr ? environments_.lock_of(request.environment(), answers)
+                                     : NamedLock{image->name, image->lock, std::nullopt, image->generation};
   const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
-  log::info("{}: environment {}: {}", pod, request.environment(), catalog::to_string(named.origin));
+  log::info("{}: environment {}: {}", pod, request.environment(),
+            image == nullptr ? catalog::to_string(named.origin) : printable(image->proved_by));
   const env::Lockfile published = named.lock;
   CatalogResolver resolver(environments_, answers, pod);
   if (auto version = variables.find("FLOX_PACKAGE_VERSION");
@@ -172,21 +192,23 @@ NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Va
         env::with_primary_version(published, named.name, version->second, env::current_system(), resolver);
   policy::Asked wanted = policy::asked_for(request.environment());
   wanted.answered = true;
-  wanted.provenance = policy::provenance_of(named.origin);
+  wanted.provenance = image == nullptr ? policy::provenance_of(named.origin) : image->provenance;
   if (named.generation) wanted.version = std::to_string(*named.generation);
+  // Nobody's name stands for a store path: without a policy it is what pods may install themselves.
+  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
   asked.require_lock(wanted, published, named.lock, resolver.chosen());
   return named;
 }
 
-void NodeService::activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
-                           v1::PrepareResponse& response) {
+void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                           const Container& container, PodRequest& asked, v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
     const auto answers = answers_of(kept_, container, PodAnswers::First::kept);
-    const NamedLock named = lock_for(request, variables, answers ? &*answers : nullptr, asked);
+    const NamedLock named = lock_for(request, image, variables, answers ? &*answers : nullptr, asked);
     const nix::StorePath profile = asked.within_limits([&] {
       return environments_.realise(named.lock, system, mode, request.container_id(),
                                    {.of_pod = false,
@@ -213,10 +235,53 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
   });
 }
 
+void NodeService::add_volumes(const v1::PrepareRequest& request, const Container& container,
+                              v1::PrepareResponse& response) {
+  constexpr int most = 256;
+  if (request.volumes_size() > most) fail(ErrorKind::invalid_input, "more than {} volumes", most);
+  for (const v1::ImageVolume& volume : request.volumes())
+    in_context(fmt::format("volume of {}", printable(volume.image_environment(), 300)), [&] {
+      const auto kept = images_.of_container(volume.image_id(), volume.image_environment());
+      PodRequest asked(policy_, container, "volume");
+      try {
+        response.add_volume_directories(volume_directory(kept->image, request, asked));
+      } catch (const std::exception& error) {
+        asked.failed(error);
+        throw;
+      }
+    });
+}
+
+std::string NodeService::volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
+                                          PodRequest& asked) {
+  policy::Asked wanted = policy::asked_for(image.environment);
+  wanted.answered = true;
+  wanted.provenance = image.provenance;
+  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
+  asked.require_standing();
+  asked.require_lock(wanted, image.lock, image.lock, {});
+  nix::StorePathSet paths;
+  for (const auto& package : image.lock.for_system(env::current_system()))
+    for (const auto& path : package.store_paths()) paths.insert(path);
+  if (request.volumes_only() && paths.size() != 1)
+    throw Error(ErrorKind::invalid_input, "its files are links into /nix/store, which this container has not",
+                "Name a package of one output, or make the container's own image an environment.");
+  const nix::StorePath profile = asked.within_limits([&] {
+    return environments_.realise(image.lock, env::current_system(), "run", request.container_id(),
+                                 {.of_pod = false,
+                                  .limits = asked.limits(Environments::limits_of_container()),
+                                  .check_closure = asked.closure_check()});
+  });
+  const nix::StorePath shown = paths.size() == 1 ? *paths.begin() : profile;
+  asked.allowed(environments_.store(), shown);
+  return environments_.store().real_path(shown);
+}
+
 nix::StorePathSet NodeService::roots_of(const Container& container,
                                         const v1::PrepareResponse& response) const {
   nix::StorePathSet roots{nix::StorePath::parse(runtime_path_)};
   if (!response.profile().empty()) roots.insert(nix::StorePath::parse(response.profile()));
+  roots.merge(store::leased_paths(environments_.store(), container.id));  // its volumes
   roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
 }

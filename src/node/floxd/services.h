@@ -10,6 +10,7 @@
 #include "node/floxd/containers.h"
 #include "node/floxd/environments.h"
 #include "node/floxd/grants.h"
+#include "node/floxd/images.h"
 #include "node/floxd/package_names.h"
 #include "node/floxd/pod_policy.h"
 #include "node/floxd/store_views.h"
@@ -22,12 +23,13 @@ namespace flox::node {
 // The node protocol, for shims. Thread-safe; calls block. Throws Error.
 class NodeService {
  public:
-  NodeService(const Config& config, std::string runtime_path, Environments& environments,
+  NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
               Containers& containers, KeptPods& kept, StoreViews& views, Grants& grants, PodPolicy& policy,
               Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
+        images_(images),
         containers_(containers),
         kept_(kept),
         views_(views),
@@ -41,13 +43,23 @@ class NodeService {
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 
  private:
+  // `image`: the container's, if that is an environment; else null. The request names what it is.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                              const std::function<bool()>& is_gone);
   // Decided by the policy: `asked`.
-  v1::PrepareResponse prepare(const v1::PrepareRequest& request, Container& container, PodRequest& asked);
-  void activate(const v1::PrepareRequest& request, const Container& container, PodRequest& asked,
-                v1::PrepareResponse& response);
-  // The lock of what the container names, which the policy allows.
-  NamedLock lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                     const PodAnswers* answers, PodRequest& asked) const;
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                              Container& container, PodRequest& asked);
+  void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
+                PodRequest& asked, v1::PrepareResponse& response);
+  // Has the volumes present that are environments.
+  void add_volumes(const v1::PrepareRequest& request, const Container& container,
+                   v1::PrepareResponse& response);
+  // The host path to mount for one of them, which the policy allows.
+  std::string volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
+                               PodRequest& asked);
+  // The lock of what the container names, or of its image, which the policy allows.
+  NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                     const env::Variables& variables, const PodAnswers* answers, PodRequest& asked) const;
   // Takes back what was done for the container, unless a later one of its id has come.
   void give_up(const Container& container);
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
@@ -55,6 +67,7 @@ class NodeService {
   const Config& config_;
   std::string runtime_path_;
   Environments& environments_;
+  Images& images_;
   Containers& containers_;
   KeptPods& kept_;
   StoreViews& views_;

@@ -61,6 +61,24 @@ struct FloxdSettings : SettingGroup {
        .help =
            "Where floxd serves the stub images as a registry to containerd on this node; empty: nowhere."},
       AddressPort{.address = "127.0.0.1", .port = 9809});
+  std::filesystem::path registry_key_file = declare(
+      registry_key_file,
+      {.key = "registry_key_file",
+       .help = "File with the key with which containerd asks for images of flox.local, which only root "
+               "may read; `flox node install` makes it, and writes it into containerd's hosts.toml."},
+      "/etc/flox/registry.key");
+  std::filesystem::path containerd_root = declare(
+      containerd_root,
+      {.key = "containerd_root",
+       .help = "containerd's root directory, where floxd looks which images of flox.local there still "
+               "are."},
+      "/var/lib/containerd");
+  std::chrono::seconds image_keep = declare(
+      image_keep,
+      {.key = "image_keep",
+       .help = "How long an environment that was pulled as an image stays when containerd has no such "
+               "image any more."},
+      std::chrono::minutes(10));
   IsolationPolicy isolation =
       declare(isolation,
               {.key = "isolation",

@@ -24,7 +24,8 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   auto known = containers.all();
   auto leases = store::list_leases(store);
   std::erase_if(leases, [](const auto& lease) {
-    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix);
+    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix) ||
+           lease.holder.starts_with(image_holder_prefix);
   });
   for (const auto& lease : leases)
     ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);

@@ -4,6 +4,7 @@
 #include "node/floxd/budgets.h"
 #include "node/floxd/containers.h"
 #include "node/floxd/grants.h"
+#include "node/floxd/images.h"
 #include "node/floxd/store_views.h"
 #include "node/kept/pod_life.h"
 #include "store/local/local_store.h"

@@ -41,6 +41,9 @@ std::string describe(const std::optional<FileState>& state) {
   return state ? fmt::format("{} bytes, mode {:04o}", state->content.size(), state->mode) : "not there";
 }
 
+// Nobody but its owner may read it.
+bool is_secret(const std::optional<FileState>& state) { return state && (state->mode & 077U) == 0; }
+
 std::string text_diff(const FileChange& change) {
   TempDir dir("flox-diff-");
   write_file(dir.path() / "before", change.before ? change.before->content : "");
@@ -101,7 +104,9 @@ bool ChangeSet::touches(const fs::path& path) const {
 std::string ChangeSet::diff() const {
   std::string text;
   for (const auto& change : changes_) {
-    if (is_text(change.before) && is_text(change.after))
+    if (is_secret(change.after) || is_secret(change.before))
+      text += fmt::format("--- {0}\n+++ {0}  (for root alone: not shown)\n", change.path.string());
+    else if (is_text(change.before) && is_text(change.after))
       text += text_diff(change);
     else
       text += fmt::format("--- {0}  ({1})\n+++ {0}  ({2})\n", change.path.string(), describe(change.before),

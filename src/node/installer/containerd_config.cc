@@ -237,6 +237,22 @@ std::string with_mirror(std::string_view hosts_toml, const std::string& registry
   return text.substr(0, at) + block + text.substr(at);
 }
 
+std::string own_registry(const std::string& endpoint, const std::string& key) {
+  // 1.6 reads no file without a table of hosts (seen with 1.6.20); with a host in it, the server would be
+  // asked a second time for what the host has refused.
+  return fmt::format(
+      "# By flox node install: floxd on this node gives environments as images, to those who have the key.\n"
+      "server = \"{}\"\ncapabilities = [\"pull\", \"resolve\"]\n\n[header]\n  X-Flox-Node-Key = [\"{}\"]\n\n"
+      "[host]\n",
+      endpoint, key);
+}
+
+fs::path containerd_root(const Containerd& containerd, std::string_view text) {
+  if (containerd.k3s) return "/var/lib/rancher/k3s/agent/containerd";
+  const std::string root = toml_value(text, {"root"}, containerd.config.string());
+  return root.size() > 2 ? root.substr(1, root.size() - 2) : "/var/lib/containerd";
+}
+
 std::vector<std::string> handler_faults(const Containerd& containerd, std::string_view text) {
   const std::string name = containerd.config;
   const TomlPath handler = runtimes(containerd.config_version) / "flox";

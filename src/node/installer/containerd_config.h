@@ -59,6 +59,12 @@ std::pair<std::string, fs::path> with_hosts_directory(const Containerd& containe
 std::string with_mirror(std::string_view hosts_toml, const std::string& registry,
                         const std::string& endpoint);
 
+// The hosts.toml of flox.local, which nobody serves but `endpoint`, and that only to whom has the key.
+std::string own_registry(const std::string& endpoint, const std::string& key);
+
+// containerd's root directory, by its configuration.
+fs::path containerd_root(const Containerd& containerd, std::string_view text);
+
 // What a handler's table in the configuration lacks to lead to our shim: one sentence each; none if it is
 // right. Knows the form in which the guide has it. Throws Error(invalid_input).
 std::vector<std::string> handler_faults(const Containerd& containerd, std::string_view text);

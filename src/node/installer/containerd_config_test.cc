@@ -108,6 +108,19 @@ TEST(ContainerdConfig, finds_or_sets_the_directory_of_registries) {
                Error);
 }
 
+TEST(ContainerdConfig, serves_flox_local_from_this_node_alone) {
+  const std::string hosts = own_registry("http://127.0.0.1:9809", "0123");
+  const std::string name = "hosts.toml";
+  EXPECT_THAT(toml_value(hosts, {"server"}, name), HasSubstr("http://127.0.0.1:9809"));
+  EXPECT_THAT(toml_value(hosts, {"header", "X-Flox-Node-Key"}, name), HasSubstr("0123"));
+  EXPECT_THAT(hosts, HasSubstr("\n[host]\n")) << "1.6 reads no file without";
+}
+
+TEST(ContainerdConfig, knows_where_containerd_keeps_images) {
+  EXPECT_EQ(containerd_root(debian, "version = 2\n"), "/var/lib/containerd");
+  EXPECT_EQ(containerd_root(debian, "version = 2\nroot = \"/data/containerd\"\n"), "/data/containerd");
+}
+
 TEST(ContainerdConfig, puts_our_mirror_before_others) {
   const std::string endpoint = "http://127.0.0.1:9809";
   const std::string fresh = with_mirror("", "ghcr.io", endpoint);

@@ -7,9 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/data/bytes.h"
 #include "base/data/json.h"
+#include "base/data/random.h"
 #include "base/error.h"
 #include "base/os/file.h"
+#include "node/images/reference.h"
 #include "node/installer/root_process.h"
 #include "node/installer/stub_images.h"
 #include "trust/trust_store.h"
@@ -103,6 +106,9 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
     values.emplace_back("namespace_environments",
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (options.allow_unsigned) values.emplace_back("allow_unsigned", "true");
+  if (const fs::path root = containerd_root(plan.containerd, content_of(plan.containerd.config));
+      root != "/var/lib/containerd")
+    values.emplace_back("containerd_root", quoted(root.string()));
   if (values.empty()) return;
   const fs::path file = options.root / "etc/flox/config.toml";
   const std::string text = set_toml_values(content_of(file), {}, values, file.string());
@@ -150,6 +156,19 @@ std::set<std::string> stub_registries(const InstallOptions& options) {
   return registries;
 }
 
+// The key that there is, or a new one.
+std::string registry_key(InstallPlan& plan, const InstallOptions& options) {
+  constexpr size_t key_size = 32;  // bytes
+  const fs::path file = options.root / options.registry_key_file.relative_path();
+  std::string key = content_of(file);
+  key = key.substr(0, key.find('\n'));
+  if (key.size() != 2 * key_size || key.find_first_not_of("0123456789abcdef") != std::string::npos)
+    key = to_hex(random_bytes(key_size));
+  plan.files.write(file, key + "\n", 0600);
+  plan.floxd_changed |= plan.files.touches(file);
+  return key;
+}
+
 // k3s makes the hosts.toml files from a file of its own.
 void add_k3s_registries(InstallPlan& plan, const InstallOptions& options, const std::string& endpoint) {
   const fs::path file = options.root / k3s_registries;
@@ -183,7 +202,8 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
       options.registry_address ? "http://" + options.registry_address->to_string() : "";
   if (endpoint.empty()) {
     plan.warnings.push_back(
-        "no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image");
+        "no registry_address: pods with imagePullPolicy Always will ask ghcr.io for their stub image, and no "
+        "environment can be an image");
   } else if (containerd.k3s) {
     add_k3s_registries(plan, options, endpoint);
   } else {
@@ -194,6 +214,8 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
         const fs::path file = options.root / directory.relative_path() / registry / "hosts.toml";
         plan.files.write(file, with_mirror(content_of(file), registry, endpoint));
       }
+      plan.files.write(options.root / directory.relative_path() / image_host / "hosts.toml",
+                       own_registry(endpoint, registry_key(plan, options)), 0600);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::conflict) throw;
       plan.warnings.push_back(

@@ -28,7 +28,9 @@ struct InstallOptions {
   fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
   std::vector<std::string> trusted_roots;  // further owners' root.json, as texts
   bool allow_unsigned = false;             // for /etc/flox/config.toml, if it is set
-  std::optional<AddressPort> registry_address;  // where floxd serves the stub images; none: nowhere
+  std::optional<AddressPort> registry_address;  // where floxd serves images; none: nowhere
+  // What containerd says of itself when it asks for environments as images; made if it is missing.
+  fs::path registry_key_file = "/etc/flox/registry.key";
 };
 
 struct InstallPlan {

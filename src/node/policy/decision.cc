@@ -196,6 +196,11 @@ std::string Asked::to_string() const {
 }
 
 Asked asked_for(std::string_view reference) {
+  if (reference.starts_with('/'))
+    return {.kind = Asked::Kind::store_path,
+            .name = nix::StorePath::parse(reference).base_name(),
+            .version = {},
+            .provenance = {}};
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
     return {.kind = Asked::Kind::environment,

@@ -48,8 +48,8 @@ struct Asked {
   std::string to_string() const;  // "package python3@3.11"
 };
 
-// What an annotation flox.dev/environment names, OWNER/NAME[:GENERATION] or NAME[@VERSION], before the
-// catalog has answered: of a package the version is not known. Throws Error(invalid_input).
+// What an annotation flox.dev/environment names, OWNER/NAME[:GENERATION], NAME[@VERSION] or a store path,
+// before the catalog has answered: of a package the version is not known. Throws Error(invalid_input).
 Asked asked_for(std::string_view reference);
 
 struct Verdict {

@@ -32,7 +32,7 @@ const std::vector<Known>& known() {
       {"activate-mode", {"run", "dev"}, "mode of the activation; default: run"},
       {"environment",
        {},
-       "environment of all containers: OWNER/NAME[:GENERATION] or a package NAME[@VERSION]"},
+       "environment of all containers: OWNER/NAME[:GENERATION], a package NAME[@VERSION], or a store path"},
       {"environment.CONTAINER", {}, "the same for one container, which it overrides"},
       {"nix-mutable",
        {"true", "false"},
@@ -119,11 +119,11 @@ void for_each_name(std::string_view list, Visit visit) {
 void check_value(std::string_view name, const std::string& value) {
   if (name.starts_with("environment")) {
     if (value.size() > environment_limit || !is_printable(value))
-      refuse_value(
-          name, value,
-          fmt::format("It is owner/name[:generation] or a package name[@version], of at most {} printable "
-                      "characters without spaces.",
-                      environment_limit));
+      refuse_value(name, value,
+                   fmt::format("It is owner/name[:generation], a package name[@version] or a store path, of "
+                               "at most {} printable "
+                               "characters without spaces.",
+                               environment_limit));
     return;
   }
   const auto entry = std::ranges::find(known(), name, &Known::name);
@@ -197,9 +197,12 @@ bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotatio
   return found;
 }
 
+bool is_skipped(const oci::RuntimeSpec& spec) {
+  return annotation_lists(spec, "flox.dev/skip-containers", container_name(spec));
+}
+
 bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (is_sandbox(spec)) return false;
-  if (annotation_lists(spec, "flox.dev/skip-containers", container_name(spec))) return false;
+  if (is_sandbox(spec) || is_skipped(spec)) return false;
   return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
          runs_flox(spec);
 }

@@ -29,6 +29,8 @@ std::string environment_of(const oci::RuntimeSpec& spec);
 // Whether the annotation, names with commas between, lists the container. "a, b" names "b".
 bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotation, std::string_view name);
 
+// Whether flox.dev/skip-containers lists the container.
+bool is_skipped(const oci::RuntimeSpec& spec);
 // Ours are containers with annotation flox.dev/environment (or flox.dev/environment.CONTAINER), of a stub
 // image, or whose command is flox; not sandboxes, and not those that flox.dev/skip-containers lists.
 bool is_imageless(const oci::RuntimeSpec& spec);

@@ -65,8 +65,19 @@ bool wants_mutable_nix(const oci::RuntimeSpec& spec) {
   return true;
 }
 
+// Of a container whose image is an environment the pod's annotation for all containers is not meant.
+void check_only_image(const oci::RuntimeSpec& spec, const ImageMarker& image) {
+  const std::string annotation = "flox.dev/environment." + container_name(spec);
+  if (!container_name(spec).empty() && !spec.annotation(annotation).empty())
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("the container's image is {}, and annotation {} names {}", image.environment,
+                            annotation, spec.annotation(annotation)),
+                "Leave out one of the two.");
+}
+
 node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSpec& spec,
-                                     const oci::ProcessSpec& process, const oci::Environment& environment) {
+                                     const std::optional<ImageMarker>& image, const oci::ProcessSpec& process,
+                                     const oci::Environment& environment) {
   node::v1::PrepareRequest request;
   std::string sandbox = spec.annotation("io.kubernetes.cri.sandbox-id");
   request.set_container_id(id);
@@ -74,7 +85,12 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_pod_namespace(spec.annotation("io.kubernetes.cri.sandbox-namespace"));
   request.set_pod_name(spec.annotation("io.kubernetes.cri.sandbox-name"));
   request.set_container_name(container_name(spec));
-  request.set_environment(environment_of(spec));
+  if (image) {
+    request.set_image_id(image->id);
+    request.set_image_environment(image->environment);
+  } else {
+    request.set_environment(environment_of(spec));
+  }
   request.set_activate_mode(spec.annotation("flox.dev/activate-mode"));
   for (const std::string& word : process.args()) request.add_args(word);
   for (const std::string& entry : environment) request.add_env(entry);
@@ -86,6 +102,26 @@ node::v1::PrepareRequest request_for(const std::string& id, const oci::RuntimeSp
   request.set_pod_uid(spec.annotation("io.kubernetes.cri.sandbox-uid"));
   request.set_service_account_token(service_account_token(spec));
   return request;
+}
+
+void ask_for_volumes(const std::vector<ImageVolume>& volumes, node::v1::PrepareRequest& request) {
+  for (const ImageVolume& volume : volumes) {
+    node::v1::ImageVolume* asked = request.add_volumes();
+    asked->set_image_id(volume.marker.id);
+    asked->set_image_environment(volume.marker.environment);
+  }
+}
+
+void mount_volumes(const node::v1::PrepareResponse& response, const std::vector<ImageVolume>& volumes,
+                   oci::RuntimeSpec& spec) {
+  if (response.volume_directories_size() != static_cast<int>(volumes.size()))
+    throw Error(ErrorKind::internal, "floxd's answer lacks the volumes that are environments",
+                "Update floxd on this node.");
+  for (size_t i = 0; i < volumes.size(); ++i)
+    spec.set_mount(volumes[i].mount, {{},
+                                      "bind",
+                                      response.volume_directories(static_cast<int>(i)),
+                                      {"rbind", "rprivate", "ro", "nosuid", "nodev"}});
 }
 
 // The node's store, read-only. "exec" stays allowed: programs live there.
@@ -169,9 +205,41 @@ std::string Imageless::default_socket() {
   return socket != nullptr && *socket != '\0' ? socket : protocol::node_socket;
 }
 
+asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareRequest request,
+                                                          Milliseconds limit) {
+  ttrpc::Client client(executor_, node_socket_);
+  limit = std::min(limit, prepare_limit);
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    co_return co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    const bool late = std::chrono::steady_clock::now() - begin >= limit;
+    throw error.with_context("asking floxd for the container's environment")
+        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
+                          : "Is floxd running on this node? `flox node status` tells.");
+  }
+}
+
+asio::awaitable<void> Imageless::prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
+                                                 const std::vector<ImageVolume>& volumes,
+                                                 Milliseconds limit) {
+  auto request = request_for(container_id, spec, {}, spec.process(), {});
+  request.clear_environment();
+  request.clear_args();
+  request.clear_nix_mutable();
+  request.clear_store_view();
+  request.set_volumes_only(true);
+  ask_for_volumes(volumes, request);
+  mount_volumes(co_await ask(std::move(request), limit), volumes, spec);
+}
+
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
-                                                              oci::RuntimeSpec& spec, fs::path bundle,
-                                                              Milliseconds limit) {
+                                                              oci::RuntimeSpec& spec,
+                                                              const std::optional<ImageMarker>& image,
+                                                              const std::vector<ImageVolume>& volumes,
+                                                              fs::path bundle, Milliseconds limit) {
+  if (image) check_only_image(spec, *image);
   const fs::path root = bundle / spec.root_path();  // an absolute path stands for itself
   check_places(spec, Rootfs(root));
   oci::ProcessSpec process = spec.process();
@@ -182,20 +250,9 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
   if (oci::get_variable(activation.after, "HOME").value_or("").empty() && !Rootfs(root).exists("/etc/passwd"))
     oci::set_variable(activation.after, "HOME", home_of(process.uid()));
 
-  auto request = request_for(container_id, spec, process, activation.after);
-  ttrpc::Client client(executor_, node_socket_);
-  node::v1::PrepareResponse response;
-  limit = std::min(limit, prepare_limit);
-  const auto begin = std::chrono::steady_clock::now();
-  try {
-    response = co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::unavailable) throw;
-    const bool late = std::chrono::steady_clock::now() - begin >= limit;
-    throw error.with_context("asking floxd for the container's environment")
-        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
-                          : "Is floxd running on this node? `flox node status` tells.");
-  }
+  auto request = request_for(container_id, spec, image, process, activation.after);
+  ask_for_volumes(volumes, request);
+  const node::v1::PrepareResponse response = co_await ask(std::move(request), limit);
   const bool mutable_nix = wants_mutable_nix(spec);
   check_answer(response, mutable_nix);
 
@@ -207,6 +264,7 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     mount_mutable_nix(response.store_directory(), bundle, spec, process);
   else
     mount_store(response.store_directory(), spec);
+  mount_volumes(response, volumes, spec);
   apply(response, spec, process, activation.after);
   if (annotation_lists(spec, "flox.dev/skip-containers-exec", container_name(spec))) co_return std::nullopt;
   co_return activation;

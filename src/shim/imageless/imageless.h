@@ -7,7 +7,10 @@
 #include <string>
 
 #include "oci/runtime_spec.h"
+#include "protocol/node.pb.h"
 #include "shim/imageless/annotations.h"
+#include "shim/imageless/image_marker.h"
+#include "shim/imageless/image_volumes.h"
 #include "shim/process/waiting.h"
 
 namespace flox::shim {
@@ -29,12 +32,18 @@ class Imageless {
   Imageless(Executor executor, std::string node_socket)
       : executor_(std::move(executor)), node_socket_(std::move(node_socket)) {}
 
-  // Asks floxd to have the environment present and leased, then edits `spec` (mounts, process) and fills the
+  // Asks floxd to have the environment present and leased: that of the container's image, if that is one
+  // (`image`), else what its annotations name. Then edits `spec` (mounts, process) and fills the
   // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
   // floxd's, or what is wrong with the annotations or the mounts. What it may have attached below the bundle
   // is for detach_mutable_nix to take away, once the container is made or was given up.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
-                                                     fs::path bundle, Milliseconds limit);
+                                                     const std::optional<ImageMarker>& image,
+                                                     const std::vector<ImageVolume>& volumes, fs::path bundle,
+                                                     Milliseconds limit);
+  // The same for an ordinary container that has volumes of environments: these alone are edited in.
+  asio::awaitable<void> prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
+                                        const std::vector<ImageVolume>& volumes, Milliseconds limit);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.
@@ -44,6 +53,7 @@ class Imageless {
   static std::string default_socket();
 
  private:
+  asio::awaitable<node::v1::PrepareResponse> ask(node::v1::PrepareRequest request, Milliseconds limit);
   Executor executor_;
   std::string node_socket_;
 };

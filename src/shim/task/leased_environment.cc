@@ -15,11 +15,29 @@ asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Millise
   // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
   // the container.
   if (!is_sandbox(spec)) check_annotations(spec);
-  if (!is_imageless(spec)) co_return;
+  const std::optional<ImageMarker> image = image_of(spec);
+  const std::vector<ImageVolume> volumes =
+      is_sandbox(spec) ? std::vector<ImageVolume>() : image_volumes_of(spec);
+  const bool is_ours = image || is_imageless(spec);
+  if (!is_ours && volumes.empty()) co_return;
   leased_ = true;
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
-  activation_ = co_await imageless_.prepare(id_, spec, bundle_, limit);
+  if (is_ours)
+    activation_ = co_await imageless_.prepare(id_, spec, image, volumes, bundle_, limit);
+  else
+    co_await imageless_.prepare_volumes(id_, spec, volumes, limit);
   spec.save(bundle_ / "config.json");
+}
+
+std::optional<ImageMarker> LeasedEnvironment::image_of(const oci::RuntimeSpec& spec) const {
+  if (is_sandbox(spec) || is_skipped(spec)) return std::nullopt;
+  auto marker = image_marker_in(bundle_ / spec.root_path());
+  const std::string name = spec.annotation("io.kubernetes.cri.image-name");
+  if (!marker && name.starts_with("flox.local/"))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("image {} is an environment, but its root does not say which", name),
+                "Delete the image on this node (crictl rmi) and the pod: it is pulled again.");
+  return marker;
 }
 
 void LeasedEnvironment::detach() const {

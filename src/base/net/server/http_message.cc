@@ -226,8 +226,12 @@ ServerResponse problem_of(const ServerRequest& request, const std::exception& th
 std::string head_of(const ServerResponse& response, bool keep_alive, std::optional<uint64_t> length,
                     bool chunked) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-  std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: flox-imageless/" FLOX_VERSION "\r\n",
-                                 response.status, std::string_view(reason.data(), reason.size()));
+  if (std::ranges::any_of(response.reason, is_control))
+    fail(ErrorKind::internal, "the answer's reason has a control character");
+  std::string text =
+      fmt::format("HTTP/1.1 {} {}\r\nServer: flox-imageless/" FLOX_VERSION "\r\n", response.status,
+                  response.reason.empty() ? std::string_view(reason.data(), reason.size())
+                                          : std::string_view(response.reason));
   const auto add = [&](std::string_view name, std::string_view value) {
     if (std::ranges::any_of(value, is_control) || std::ranges::any_of(name, is_control))
       fail(ErrorKind::internal, "a header field of the answer has a control character");

@@ -47,6 +47,7 @@ struct ServerRequest {
 
 struct ServerResponse {
   int status = 200;
+  std::string reason;  // instead of the status's own words, in one line; empty: those
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::optional<std::filesystem::path> body_file;  // a regular file, sent as the body instead of `body`

@@ -317,6 +317,16 @@ TEST(HttpServerLimits, an_upload_goes_to_its_sink_in_pieces_and_what_that_throws
   EXPECT_EQ(put(30 << 20).status, 507);
 }
 
+TEST(HttpServerAnswers, may_have_words_of_their_own_in_the_status_line) {
+  const HttpServer server({}, [](const ServerRequest& request) {
+    return ServerResponse{.status = 422,
+                          .reason = request.path == "/odd" ? "a\r\nb" : "there is no such image"};
+  });
+  EXPECT_THAT(asked(server, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+              StartsWith("HTTP/1.1 422 there is no such image\r\n"));
+  EXPECT_THAT(asked(server, "GET /odd HTTP/1.1\r\nConnection: close\r\n\r\n"), Not(HasSubstr("422")));
+}
+
 TEST(HttpServerRequests, that_change_something_or_have_a_body_are_refused_by_a_server_that_is_read_only) {
   const HttpServer server({.read_only = true}, echo);
   EXPECT_THAT(asked(server, "GET /x HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("GET /x"));

@@ -1,0 +1,274 @@
+#include "node/floxd/image_registry.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/data/bytes.h"
+#include "base/data/random.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
+#include "base/printable.h"
+#include "node/images/reference.h"
+
+namespace flox::node {
+namespace {
+
+constexpr size_t pull_threads = 8;
+constexpr size_t most_pulls = 256;  // going on, or ended just now
+constexpr size_t most_allowed = 4096;
+constexpr auto failure_life = std::chrono::seconds(5);   // containerd asks two or three times in a row
+constexpr auto allowed_life = std::chrono::minutes(10);  // manifest and blobs follow the tag at once
+constexpr size_t longest_credentials = 8 << 10;
+constexpr size_t longest_reason = 900;
+constexpr std::string_view key_field = "x-flox-node-key";
+constexpr std::string_view digest_prefix = "sha256:";
+constexpr const char* anonymous = "anonymous";
+constexpr const char* token_path = "/token";
+
+// "/v2/REPOSITORY/KIND/REFERENCE".
+struct AskedFor {
+  std::string repository, kind, reference;
+};
+
+AskedFor asked_for(const std::string& path) {
+  constexpr std::string_view root = "/v2/";
+  const size_t last = path.rfind('/');
+  const size_t before =
+      last == std::string::npos || last == 0 ? std::string::npos : path.rfind('/', last - 1);
+  if (!path.starts_with(root) || before == std::string::npos || before < root.size())
+    fail(ErrorKind::not_found, "{} is not a path of a registry", printable(path, 300));
+  return {path.substr(root.size(), before - root.size()), path.substr(before + 1, last - before - 1),
+          path.substr(last + 1)};
+}
+
+// What follows the scheme in the field; nothing if it has another scheme.
+std::optional<std::string> authorization(const ServerRequest& request, std::string_view scheme) {
+  const auto field = request.headers.find("authorization");
+  if (field == request.headers.end() || field->second.size() > longest_credentials) return std::nullopt;
+  const std::string& value = field->second;
+  if (value.size() <= scheme.size() || value[scheme.size()] != ' ') return std::nullopt;
+  const bool is_scheme = std::equal(scheme.begin(), scheme.end(), value.begin(), [](char a, char b) {
+    return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+  });
+  return is_scheme ? std::optional(value.substr(scheme.size() + 1)) : std::nullopt;
+}
+
+std::string text_of(const Error& error) {
+  return error.advice().empty() ? std::string(error.what())
+                                : fmt::format("{}. {}", error.what(), error.advice());
+}
+
+// In a status line: printable ASCII.
+std::string reason_of(const Error& error) {
+  std::string reason = printable(text_of(error), longest_reason);
+  for (char& c : reason)
+    if (static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  return reason;
+}
+
+struct Refusal {
+  int status;
+  const char* code;  // of the specification
+};
+// 404 is not among them: containerd makes its own sentence of that.
+Refusal refusal_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::untrusted:
+      return {403, "DENIED"};
+    case ErrorKind::invalid_input:
+      return {400, "NAME_INVALID"};
+    case ErrorKind::not_found:
+      return {422, "MANIFEST_UNKNOWN"};
+    case ErrorKind::conflict:
+      return {409, "UNSUPPORTED"};
+    case ErrorKind::unavailable:
+    case ErrorKind::internal:
+      break;
+  }
+  return {503, "UNAVAILABLE"};
+}
+
+ServerResponse answer_to(const Error& error, int status, const char* code) {
+  const nlohmann::json document = {{"errors", {{{"code", code}, {"message", text_of(error)}}}}};
+  return {.status = status,
+          .reason = reason_of(error),
+          .content_type = "application/json",
+          .body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+          .headers = {{"Cache-Control", "no-store"}}};
+}
+
+}  // namespace
+
+Secret node_key_of(const std::filesystem::path& file) {
+  try {
+    return read_secret_file(file);
+  } catch (const Error& error) {
+    log::warning("no images of flox.local are served: {}. `flox node install` makes the key.", error.what());
+    return {};
+  }
+}
+
+ImageRegistry::ImageRegistry(Images& images, Options options)
+    : images_(images), options_(std::move(options)), own_key_(random_bytes(32)), threads_(pull_threads) {}
+
+bool ImageRegistry::is_for(const ServerRequest& request) {
+  if (request.path == token_path) return true;
+  const auto registry = request.query.find("ns");
+  return registry != request.query.end() && registry->second == image_host;
+}
+
+ServerResponse ImageRegistry::answer(const ServerRequest& request) {
+  try {
+    return answer_checked(request);
+  } catch (const std::exception& thrown) {
+    const Error error = to_error(thrown);
+    const Refusal refusal = refusal_of(error.kind());
+    return answer_to(error, refusal.status, refusal.code);
+  }
+}
+
+ServerResponse ImageRegistry::answer_checked(const ServerRequest& request) {
+  if (request.path == token_path) return token_for(request);
+  const auto key = request.headers.find(std::string(key_field));
+  if (options_.key.empty() || key == request.headers.end() || !options_.key.equals(key->second))
+    throw Error(ErrorKind::untrusted, fmt::format("{} serves this node's containerd only", image_host),
+                "Run `flox node install`: it writes the key into containerd's hosts.toml.");
+  if (request.path == "/v2" || request.path == "/v2/")
+    return {.content_type = "application/json", .body = "{}", .headers = {}};
+  const AskedFor asked = asked_for(request.path);
+  const auto bearer = authorization(request, "bearer");
+  const Secret token(bearer && *bearer != anonymous ? *bearer : "");
+  std::shared_ptr<const KeptImage> kept;
+  std::string hex;
+  try {
+    const bool is_digest = asked.reference.starts_with(digest_prefix);
+    if (is_digest) hex = asked.reference.substr(digest_prefix.size());
+    if (asked.kind == "manifests" && !is_digest) {
+      kept = by_tag(environment_of_image(asked.repository, asked.reference), token);
+      hex = kept->manifest;
+    } else if (is_digest && (asked.kind == "manifests" || asked.kind == "blobs")) {
+      kept = by_digest(hex, token);
+    } else {
+      fail(ErrorKind::not_found, "{} is not a path of a registry", printable(request.path, 300));
+    }
+  } catch (const Error& error) {
+    // Whoever has no right to see it is told that it does not exist. containerd then comes with the pod's
+    // imagePullSecrets, or as nobody.
+    if (error.kind() == ErrorKind::not_found && !bearer) return challenge(error, asked.repository);
+    throw;
+  }
+  return {.content_type = hex == kept->manifest ? oci::manifest_media_type : "application/octet-stream",
+          .body = kept->layout.blobs.at(hex),
+          .headers = {{"Docker-Content-Digest", std::string(digest_prefix) + hex}}};
+}
+
+// The token is the password itself, which containerd has: nothing is kept here.
+ServerResponse ImageRegistry::token_for(const ServerRequest& request) const {
+  std::string token = anonymous;
+  if (const auto basic = authorization(request, "basic")) {
+    const std::string login = from_base64(*basic);
+    const size_t colon = login.find(':');
+    if (colon == std::string::npos || colon + 1 == login.size())
+      fail(ErrorKind::invalid_input, "the login has no password");
+    token = login.substr(colon + 1);
+    if (!std::ranges::all_of(token, [](char c) { return c > 0x20 && c < 0x7f; }))
+      throw Error(ErrorKind::invalid_input, "the password is not a token of a catalog",
+                  "Put a token of the catalog into the imagePullSecret: flox auth token create.");
+  }
+  return {.content_type = "application/json",
+          .body = nlohmann::json({{"token", token}, {"expires_in", 300}}).dump(),
+          .headers = {{"Cache-Control", "no-store"}}};
+}
+
+ServerResponse ImageRegistry::challenge(const Error& error, const std::string& repository) const {
+  ServerResponse response = answer_to(error, 401, "UNAUTHORIZED");
+  std::string scope = printable(repository, 300);
+  std::erase_if(scope, [](char c) { return c == '"' || c == '\\' || static_cast<unsigned char>(c) >= 0x7f; });
+  response.headers["WWW-Authenticate"] =
+      fmt::format(R"(Bearer realm="{}{}",service="{}",scope="repository:{}:pull")", options_.endpoint,
+                  token_path, image_host, scope);
+  return response;
+}
+
+ImageRegistry::Key ImageRegistry::key_of(std::string_view what, const Secret& token) const {
+  return hmac_sha256(own_key_, fmt::format("{}\n{}", what, token.reveal()));
+}
+
+void ImageRegistry::allow(const Key& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto now = Clock::now();
+  std::erase_if(allowed_, [&](const auto& entry) { return now - entry.second > allowed_life; });
+  if (allowed_.size() >= most_allowed) allowed_.clear();  // whoever is among them asks for the tag again
+  allowed_.insert_or_assign(key, now);
+}
+
+bool ImageRegistry::is_allowed(const Key& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = allowed_.find(key);
+  return found != allowed_.end() && Clock::now() - found->second <= allowed_life;
+}
+
+std::shared_ptr<const KeptImage> ImageRegistry::by_digest(const std::string& hex, const Secret& token) {
+  auto kept = images_.records().with_blob(hex);
+  if (!kept || (kept->image.is_private && !is_allowed(key_of(kept->image.id, token))))
+    throw Error(ErrorKind::not_found, "this node has made no image with that digest",
+                "Name the image by its tag: digests of environments are known where they were pulled.");
+  return kept;
+}
+
+std::shared_ptr<const KeptImage> ImageRegistry::by_tag(const std::string& environment, const Secret& token) {
+  const std::shared_ptr<Pull> pull = begin(key_of(environment, token), environment, token);
+  std::unique_lock lock(mutex_);
+  const bool is_done = finished_.wait_for(lock, options_.patience, [&] { return pull->is_done; });
+  if (!is_done)
+    throw Error(ErrorKind::unavailable,
+                fmt::format("{} is still being fetched after {} s",
+                            pull->environment.empty() ? environment : pull->environment,
+                            std::chrono::duration_cast<std::chrono::seconds>(options_.patience).count()),
+                "It goes on: a later attempt finds what has come by then.");
+  if (pull->failure) throw *pull->failure;
+  return pull->kept;
+}
+
+std::shared_ptr<ImageRegistry::Pull> ImageRegistry::begin(const Key& key, const std::string& environment,
+                                                          const Secret& token) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(pulls_, [now = Clock::now()](const auto& entry) {
+    return entry.second->is_done && (!entry.second->failure || now - entry.second->done_at > failure_life);
+  });
+  if (const auto known = pulls_.find(key); known != pulls_.end()) return known->second;
+  if (pulls_.size() >= most_pulls)
+    throw Error(ErrorKind::unavailable, fmt::format("{} environments are being pulled", pulls_.size()),
+                "Try again in a moment.");
+  auto started = std::make_shared<Pull>();
+  pulls_.emplace(key, started);
+  threads_.post(environment, [this, started, environment, token] { pull(started, environment, token); });
+  return started;
+}
+
+void ImageRegistry::pull(const std::shared_ptr<Pull>& pull, const std::string& environment,
+                         const Secret& token) {
+  std::shared_ptr<const KeptImage> kept;
+  std::optional<Error> failure;
+  try {
+    EnvironmentImage image = images_.resolve(environment, token);
+    {
+      const std::scoped_lock lock(mutex_);
+      pull->environment = image.environment;
+    }
+    kept = in_context(fmt::format("environment '{}'", environment),
+                      [&] { return images_.realise(std::move(image), token); });
+    if (kept->image.is_private) allow(key_of(kept->image.id, token));
+  } catch (const std::exception& thrown) {
+    failure = to_error(thrown);
+    log::warning("pulling an image: {}", failure->what());
+  }
+  const std::scoped_lock lock(mutex_);
+  pull->kept = std::move(kept);
+  pull->failure = std::move(failure);
+  pull->is_done = true;
+  pull->done_at = Clock::now();
+  finished_.notify_all();
+}
+
+}  // namespace flox::node

@@ -1,0 +1,87 @@
+#include "node/floxd/images.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/printable.h"
+#include "catalog/environment_name.h"
+#include "store/gc/lease.h"
+
+namespace flox::node {
+namespace {
+
+// Below containerd's root, by its content store's layout (containerd's page "content flow").
+constexpr const char* content_directory = "io.containerd.content.v1.content/blobs/sha256";
+
+std::string image_holder(const std::string& id) { return std::string(image_holder_prefix) + id; }
+
+// The package in the version that it has come to, however it was asked for: one lock, one image.
+std::string pinned_package(NamedLock& named) {
+  const env::LockedPackage& package = named.lock.packages.at(0);
+  for (auto& [id, entry] : named.lock.manifest["install"].items()) entry["version"] = package.version;
+  return fmt::format("{}@{}", package.attr_path, package.version);
+}
+
+}  // namespace
+
+Images::Images(const Config& config, Environments& environments, const std::filesystem::path& state)
+    : config_(config), environments_(environments), records_(state / "images") {}
+
+EnvironmentImage Images::resolve(const std::string& environment, const Secret& token) const {
+  NamedLock named = environments_.lock_of(environment, nullptr, token);
+  EnvironmentImage image{.id = {},
+                         .environment = environment,
+                         .name = named.name,
+                         .generation = named.generation,
+                         .lock = {},
+                         .provenance = policy::provenance_of(named.origin),
+                         .proved_by = catalog::to_string(named.origin),
+                         .is_private = !token.empty()};
+  if (named.generation) {
+    catalog::EnvironmentName name = catalog::parse_environment_name(environment);
+    name.generation = named.generation;
+    image.environment = name.to_string();
+  } else if (!environment.starts_with('/')) {
+    image.environment = pinned_package(named);
+  }
+  image.lock = std::move(named.lock);
+  return image;
+}
+
+std::shared_ptr<const KeptImage> Images::realise(EnvironmentImage image, const Secret& token) {
+  const std::string holder = image_holder(records_.id_of(image));
+  environments_.realise(
+      image.lock, env::current_system(), "run", holder,
+      {.of_pod = false, .limits = Environments::limits_of_container(), .check_closure = {}, .token = token});
+  log::info("image of {}: {}", image.environment, printable(image.proved_by));
+  return records_.keep(std::move(image));
+}
+
+std::shared_ptr<const KeptImage> Images::of_container(const std::string& id, const std::string& environment) {
+  if (auto kept = records_.find(id)) return kept;
+  const char* const advice = "Delete the image on this node (crictl rmi) and the pod: it is pulled again.";
+  try {
+    EnvironmentImage image = resolve(environment, {});
+    if (records_.id_of(image) == id) return records_.keep(std::move(image));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    throw Error(error.kind(), fmt::format("this node has no record of its image, and {}", error.what()),
+                advice);
+  }
+  throw Error(ErrorKind::not_found,
+              fmt::format("this node has no record of its image, and {} is something else by now",
+                          printable(environment, 300)),
+              advice);
+}
+
+void Images::sweep() {
+  for (const std::string& id :
+       records_.forget_unused(config_.containerd_root / content_directory, config_.image_keep)) {
+    log::info("lease of image {} ended: containerd has removed it", id);
+    store::release_lease(environments_.store(), image_holder(id));
+  }
+}
+
+}  // namespace flox::node
