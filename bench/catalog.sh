@@ -4,11 +4,14 @@
 #   PACKAGES=5000 VERSIONS=20 ENVIRONMENTS=20000   what it has: 100,000 versions
 #   DATA=DIRECTORY                                 a data directory that an earlier run has filled, or is to fill
 #   SECONDS_EACH=20 ROUNDS=3                       how long each is asked
+#   BACKEND=shared                                 PostgreSQL and S3, filled by export and import; files come from S3 then, so
+#                                                  that only records and memory are measured
 . "$(dirname "$0")/../test/lib.sh"
 . "$PROJECT/test/catalog/support.sh"
 PACKAGES=${PACKAGES:-5000} VERSIONS=${VERSIONS:-20} ENVIRONMENTS=${ENVIRONMENTS:-20000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-3}
+storage=${BACKEND:-local} BACKEND=local
 nginx=
-trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; umount "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap '[ -z "$nginx" ] || kill "$nginx"; stop_catalog; stop_backend; umount -l "$dir" 2>/dev/null || true; rm -rf "$dir"' EXIT
 cp "$dir/token" /dev/shm/catalog-bench-token.$$ && mount -t tmpfs tmpfs "$dir" && mv /dev/shm/catalog-bench-token.$$ "$dir/token" && chmod 600 "$dir/token"
 
 # against WHAT FIGURE LIMIT UNIT: a line with the target, which is the most that the figure may be; or the least, with "least".
@@ -48,12 +51,25 @@ else
 fi
 start_catalog  # a schema of an earlier release is brought to ours
 stop_catalog
+if [ "$storage" = shared ]; then
+  step "into PostgreSQL and S3: export, import"
+  flox-catalog export "$dir/export" --data "$data" >"$dir/export.log"
+  BACKEND=shared
+  start_backend "$dir/backend"
+  data=$dir/shared
+  flox-catalog import "$dir/export" --unverified --data "$data" "${CATALOG_OPTIONS[@]}" >"$dir/import.log"
+  psql_admin -d catalog -qc analyze
+fi
 start_catalog
 step "what it has: $(curl -s "$url/metrics" | awk '/^flox_catalog_builds / { print $2 }') versions"
 against "memory, idle and empty" "$idle" 30720 KiB
 against "memory, idle with all that" "$(rss)" 30720 KiB
 steady resolve 200 10
 steady search 100 20
+if [ "$storage" = shared ]; then
+  against "memory, the most it ever was" "$(peak_rss)" 131072 KiB
+  exit
+fi
 
 # What is served by both, with nginx's own way to serve a static file.
 mkdir -p "$dir/www/nar"

@@ -19,8 +19,9 @@ void one(std::string_view input) {
       require(!name.empty() && name.find_first_of(" \t\n,|(") == std::string::npos,
               "a relation names packages");
   }
-  require(package::upstream_version(input).find('~') == std::string::npos,
-          "a store path can have the version");
+  for (const auto& [name, version] : package::parse_exact_versions(input))
+    require(!name.empty() && !version.empty(), "an exact version is one of a package");
+  require(package::store_version(input).find('~') == std::string::npos, "a store path can have the version");
 }
 
 }  // namespace flox::fuzz

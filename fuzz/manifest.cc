@@ -1,6 +1,7 @@
 // manifest.toml, read and edited. Input: an install id, a version, the manifest, with NULs between.
 #include "env/compose.h"
 #include "env/manifest_edit.h"
+#include "env/services.h"
 #include "fuzz.h"
 
 namespace flox::fuzz {
@@ -39,6 +40,12 @@ void one(std::string_view input) {
             "what two say alike is said once");
     require(env::compose(manifest->json, {}).warnings.empty() && included <= 100, "nothing overrides itself");
   });
+  accepts([&] { env::parse_services(input); });
+  env::Services services;
+  const auto in_json = manifest->json.find("services");
+  if (in_json != manifest->json.end() && accepts([&] { services = env::services_from_json(*in_json, ""); }))
+    require(env::parse_services(env::to_text(services)) == services,
+            "the profile's copy reads as the manifest");
 
   env::InstallDescriptor wanted{.pkg_path = "web", .version = version};
   std::string edited;

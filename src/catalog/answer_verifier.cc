@@ -69,6 +69,13 @@ bool installs_all_outputs(const env::LockedPackage& package) {
          });
 }
 
+trust::KeptEvidence kept_of(const trust::Evidence& evidence, const AnswerVerifier::Newest& newest) {
+  return {.owner = evidence.owner,
+          .targets = newest.targets.empty() ? evidence.targets : newest.targets,
+          .name_file = evidence.name_file,
+          .newest = newest.name_file};
+}
+
 }  // namespace
 
 std::string to_string(const Origin& origin) {
@@ -104,6 +111,27 @@ Origin AnswerVerifier::unsigned_answer(const std::string& what, const std::strin
 
 Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id,
                              const env::InstallDescriptor& descriptor, std::string_view system) {
+  return check_by(
+      [&](const trust::Evidence& evidence) {
+        return verifier_.verify_package_file(with_newer_roots(evidence, store_, options_.root),
+                                             descriptor.pkg_path);
+      },
+      answer, install_id, descriptor, system);
+}
+
+Origin AnswerVerifier::check_kept(const Resolved& answer, std::string_view install_id,
+                                  const env::InstallDescriptor& descriptor, std::string_view system,
+                                  const Newest& newest) {
+  return check_by(
+      [&](const trust::Evidence& evidence) {
+        return verifier_.verify_kept_package_file(kept_of(evidence, newest), descriptor.pkg_path);
+      },
+      answer, install_id, descriptor, system);
+}
+
+Origin AnswerVerifier::check_by(const PackageFile& verified_file, const Resolved& answer,
+                                std::string_view install_id, const env::InstallDescriptor& descriptor,
+                                std::string_view system) const {
   const std::string what = fmt::format("package '{}'", printable(descriptor.pkg_path));
   // That it was yanked is then no more certain than the rest.
   const auto as_unsigned = [&](const std::string& why, const std::string& advice) {
@@ -118,8 +146,8 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
     return as_unsigned(fmt::format("its owner {} is not trusted here", answer.evidence->owner),
                        advice_to_trust(answer.evidence->owner));
   return in_context(what, [&] {
-    const trust::Evidence evidence = with_newer_roots(*answer.evidence, store_, options_.root);
-    const trust::VerifiedPackage verified = verifier_.verify_package_file(evidence, descriptor.pkg_path);
+    const trust::Evidence& evidence = *answer.evidence;
+    const trust::VerifiedPackage verified = verified_file(evidence);
     const env::LockedPackage& package = answer.package;
     const std::vector<PackageBuild> builds = signed_builds(verified.file, descriptor.pkg_path);
     const PackageBuild* chosen = choose(builds, {.system = std::string(system), .cpu_level = cpu_level()},
@@ -145,6 +173,23 @@ Origin AnswerVerifier::check(const Resolved& answer, std::string_view install_id
 }
 
 Origin AnswerVerifier::check(const Pushed& answer, const EnvironmentName& name) {
+  return check_by(
+      [&](const trust::Evidence& evidence, const trust::EnvironmentRecord& record) {
+        return verifier_.verify_environment(with_newer_roots(evidence, store_, options_.root), record);
+      },
+      answer, name);
+}
+
+Origin AnswerVerifier::check_kept(const Pushed& answer, const EnvironmentName& name, const Newest& newest) {
+  return check_by(
+      [&](const trust::Evidence& evidence, const trust::EnvironmentRecord& record) {
+        return verifier_.verify_kept_environment(kept_of(evidence, newest), record);
+      },
+      answer, name);
+}
+
+Origin AnswerVerifier::check_by(const EnvironmentCheck& verified, const Pushed& answer,
+                                const EnvironmentName& name) const {
   const std::string what = fmt::format("environment '{}'", name.to_string());
   if (name.generation && answer.generation != *name.generation)
     refuse(fmt::format("{}: the catalog answers generation {}", what, answer.generation));
@@ -155,14 +200,12 @@ Origin AnswerVerifier::check(const Pushed& answer, const EnvironmentName& name) 
     return unsigned_answer(what, fmt::format("generation {} is not signed", answer.generation),
                            advice_for_unsigned);
   return in_context(what, [&] {
-    const trust::Evidence evidence = with_newer_roots(*answer.evidence, store_, options_.root);
-    return Origin(
-        verifier_.verify_environment(evidence, {.owner = name.owner,
-                                                .name = name.name,
-                                                .generation = static_cast<uint64_t>(answer.generation),
-                                                .manifest = answer.manifest,
-                                                .lock = answer.lock.to_string(),
-                                                .latest = !name.generation}));
+    return Origin(verified(*answer.evidence, {.owner = name.owner,
+                                              .name = name.name,
+                                              .generation = static_cast<uint64_t>(answer.generation),
+                                              .manifest = answer.manifest,
+                                              .lock = answer.lock.to_string(),
+                                              .latest = !name.generation}));
   });
 }
 

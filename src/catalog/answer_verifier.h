@@ -50,9 +50,29 @@ class AnswerVerifier {
   // The same for an environment: it is the generation that was asked for, or the latest.
   Origin check(const Pushed& answer, const EnvironmentName& name);
 
+  // What is newest of the answer's owner among what was verified on this machine; empty: nothing is known but
+  // the answer's own.
+  struct Newest {
+    std::string targets;
+    std::string name_file;  // of the package
+  };
+  // An answer that was checked on this machine before and was kept: the same, but whether it has expired, or
+  // is still the newest, does not count (trust::KeptEvidence). A version that is known to be yanked passes
+  // with a warning.
+  Origin check_kept(const Resolved& answer, std::string_view install_id,
+                    const env::InstallDescriptor& descriptor, std::string_view system, const Newest& newest);
+  Origin check_kept(const Pushed& answer, const EnvironmentName& name, const Newest& newest);
+
   trust::TrustStore& store() noexcept { return store_; }
 
  private:
+  // A package's file, verified one way or the other.
+  using PackageFile = std::function<trust::VerifiedPackage(const trust::Evidence& evidence)>;
+  Origin check_by(const PackageFile& verified_file, const Resolved& answer, std::string_view install_id,
+                  const env::InstallDescriptor& descriptor, std::string_view system) const;
+  using EnvironmentCheck = std::function<trust::Provenance(const trust::Evidence& evidence,
+                                                           const trust::EnvironmentRecord& record)>;
+  Origin check_by(const EnvironmentCheck& verified, const Pushed& answer, const EnvironmentName& name) const;
   // Nobody has signed it, for this reason.
   Origin unsigned_answer(const std::string& what, const std::string& why, const std::string& advice) const;
 

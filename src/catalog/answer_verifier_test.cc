@@ -182,5 +182,97 @@ TEST_F(AnswerVerifierTest, an_environment_is_the_generation_that_was_asked_for) 
       HasSubstr("seen here before"));
 }
 
+class KeptAnswerTest : public AnswerVerifierTest {
+ protected:
+  KeptAnswerTest() { trust_owner(); }
+  Origin check_kept(const Resolved& given, const AnswerVerifier::Newest& newest = {},
+                    std::optional<std::string> version = {}) {
+    return verifier().check_kept(given, "w", {.pkg_path = "web", .version = std::move(version)},
+                                 "x86_64-linux", newest);
+  }
+  const EnvironmentName latest_{.owner = "acme", .name = "web", .generation = {}};
+};
+
+TEST_F(KeptAnswerTest, what_was_verified_once_passes_when_it_has_expired_and_is_no_longer_the_newest) {
+  const Resolved first = answer(build("1.0"), {build("1.0")});
+  ASSERT_TRUE(check(first).has_value());
+  ASSERT_TRUE(check(answer(build("2.0", other), {build("1.0"), build("2.0", other)})).has_value());
+  EXPECT_THAT(refusal([&] { check(first); }), HasSubstr("seen here before"));
+  owner_.now += std::chrono::days(2'000);
+  const Origin origin = check_kept(first);
+  ASSERT_TRUE(origin.has_value());
+  EXPECT_EQ(origin->version, 1U);
+  const Pushed environment = pushed();
+  EXPECT_TRUE(verifier().check_kept(environment, latest_, {}).has_value());
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(KeptAnswerTest, another_answer_than_was_signed_is_refused_all_the_same) {
+  Resolved given = answer(build("1.0", other), {build("1.0")});
+  EXPECT_THAT(refusal([&] { check_kept(given); }), HasSubstr("other store paths"));
+  given = answer(build("1.0"), {build("1.0"), build("2.0", other)});
+  EXPECT_THAT(refusal([&] { check_kept(given); }), HasSubstr("has signed version 2.0"));
+  Pushed environment = pushed();
+  environment.manifest = "another";
+  EXPECT_THAT(refusal([&] { verifier().check_kept(environment, latest_, {}); }),
+              HasSubstr("is not what acme has signed"));
+  environment = pushed();
+  environment.evidence->name_file = answer(build("1.0"), {build("1.0")}).evidence->name_file;
+  EXPECT_THAT(refusal([&] { verifier().check_kept(environment, latest_, {}); }),
+              HasSubstr("was kept instead"));
+}
+
+TEST_F(KeptAnswerTest, what_only_a_revoked_key_has_signed_is_refused_once_that_is_known_here) {
+  const Resolved given = answer(build("1.0"), {build("1.0")});
+  const Pushed environment = pushed();
+  ASSERT_TRUE(check_kept(given).has_value());
+  owner_.targets = {};
+  owner_.head(owner_.targets);
+  owner_.targets.version = 2;
+  owner_.delegate("publishers", {"packages/*", "environments/*"}, {trust::testing::key("bob-1")});
+  const AnswerVerifier::Newest newest{
+      .targets = trust::testing::signed_by(owner_.targets, {owner_.targets_key}), .name_file = {}};
+  refusal([&] { check_kept(given, newest); });
+  refusal([&] { verifier().check_kept(environment, latest_, newest); });
+  // Nobody but the owner says which keys count.
+  const AnswerVerifier::Newest forged{
+      .targets = trust::testing::signed_by(owner_.targets, {trust::testing::key("mallory-1")}),
+      .name_file = {}};
+  refusal([&] { check_kept(given, forged); });
+}
+
+TEST_F(KeptAnswerTest, an_owner_or_a_package_that_is_no_longer_trusted_here_is_refused) {
+  const Resolved given = answer(build("1.0"), {build("1.0")});
+  trust::TrustStore(settings_.trust_dir, settings_.trust_state_dir)
+      .accept(owner_.owner, {owner_.root_text()}, {"other-*"});
+  refusal([&] { check_kept(given); });
+  fs::remove_all(settings_.trust_dir / owner_.owner);
+  EXPECT_THAT(refusal([&] { check_kept(given); }), HasSubstr("not trusted here"));
+}
+
+TEST_F(KeptAnswerTest, a_yank_that_is_known_here_is_warned_of_and_a_build_that_was_withdrawn_refused) {
+  const Resolved given = answer(build("1.0"), {build("1.0")});
+  const Resolved yanked = answer(build("1.0"), {build("1.0")}, "it leaks");
+  const Origin origin = check_kept(given, {.targets = {}, .name_file = yanked.evidence->name_file});
+  ASSERT_TRUE(origin.has_value());
+  EXPECT_EQ(origin->yanked, "it leaks");
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("it leaks")));
+  const Resolved others = answer(build("2.0", other), {build("2.0", other)});
+  EXPECT_THAT(refusal([&] { check_kept(given, {.targets = {}, .name_file = others.evidence->name_file}); }),
+              HasSubstr("has no such build"));
+  // An older file than the answer's own says nothing, and neither does one of a stranger.
+  EXPECT_EQ(check_kept(yanked, {.targets = {}, .name_file = given.evidence->name_file}, "1.0")->yanked,
+            "it leaks");
+  EXPECT_FALSE(check_kept(given, {.targets = {}, .name_file = "{}"})->yanked.has_value());
+}
+
+TEST_F(KeptAnswerTest, what_nobody_has_signed_passes_only_while_that_is_allowed) {
+  Resolved bare = answer(build("1.0"), {build("1.0")});
+  bare.evidence.reset();
+  refusal([&] { check_kept(bare); });
+  settings_.allow_unsigned = true;
+  EXPECT_FALSE(check_kept(bare).has_value());
+}
+
 }  // namespace
 }  // namespace flox::catalog

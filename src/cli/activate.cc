@@ -2,24 +2,24 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <memory>
+#include <optional>
 
+#include "activation/keeper/attaching.h"
+#include "activation/shell_script.h"
+#include "activation/undo.h"
+#include "activation/user_shell.h"
 #include "base/command_line/program.h"
 #include "base/error.h"
-#include "base/os/file.h"
-#include "base/os/private_directory.h"
-#include "base/os/process.h"
+#include "base/log.h"
+#include "cli/auto_activation.h"
 #include "cli/commands.h"
+#include "cli/inside.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/remote_environment.h"
-#include "cli/variables.h"
-#include "env/activation.h"
-#include "env/environment.h"
-#include "env/manifest_edit.h"
+#include "cli/starting.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -33,221 +33,110 @@ struct ActivateOptions {
   std::string shell_command;
   std::vector<std::string> command;
   bool print_script = false;
+  bool start_services = false;
+  bool no_start_services = false;
+  bool automatic = false;
 };
 
-std::string shell_quoted(std::string_view text) {
-  std::string result = "'";
-  for (char c : text) {
-    if (c == '\'')
-      result += "'\\''";
-    else
-      result += c;
-  }
-  return result + "'";
+// An environment of the catalog's works on the directory that one is in.
+Inside prepare(const ActivateOptions& options) {
+  if (options.reference.empty() && options.generation == 0)
+    return prepare_inside(environment_to_activate(options.directory), options.mode, "flox activate");
+  return prepare_inside(remote_environment(options.reference, options.directory, options.generation),
+                        options.mode, "flox activate", fs::current_path());
 }
 
-// .flox/cache, or one of the user's own where that cannot be written (a pod's read-only volume).
-fs::path cache_directory(const env::Environment& environment) {
-  fs::path cache = environment.directory() / ".flox/cache";
-  std::error_code error;
-  fs::create_directories(cache, error);
-  if (!error && ::access(cache.c_str(), W_OK) == 0) return cache;
-  return user_cache_directory("environments");
-}
-
-// The lock to activate: the environment's own, or with its primary package at $FLOX_PACKAGE_VERSION.
-env::Lockfile lock_to_activate(const env::Environment& environment, env::Resolver& resolver) {
-  env::Lockfile lock = lock_to_read(environment, resolver);
-  const std::string version = CliVariables::read().package_version;
-  if (version.empty()) return lock;
-  fmt::print(stderr, "ℹ FLOX_PACKAGE_VERSION: environment '{}' at version {}\n", environment.name(), version);
-  return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
-}
-
-// The environment of a pod that brings none: the one that the node gives the pod's namespace, made in a
-// directory of its own. Nothing if the node gives none.
-std::optional<env::Environment> namespace_environment() {
-  const std::string reference = namespace_default();
-  if (reference.empty()) return std::nullopt;
-  const auto [name, descriptor] = env::parse_package(reference);
-  const fs::path directory = user_cache_directory("namespace");
-  FileLock turn(directory / "lock", FileLock::Mode::exclusive);  // a probe may activate at the same time
-  auto environment = fs::exists(directory / ".flox") ? env::Environment::open(directory)
-                                                     : env::Environment::init(directory, name);
-  if (!environment.manifest().install.contains(name))
-    environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
-  fmt::print(stderr, "ℹ using '{}', the environment that this node gives the pod's namespace\n", reference);
-  return environment;
-}
-
-env::Environment environment_to_activate(const std::string& directory) {
-  bool found_below = false;
+activation::UserShell shell_for(const env::Variables& variables) {
   try {
-    env::Environment environment = env::Environment::find(directory, &found_below);
-    if (found_below)
-      fmt::print(stderr, "ℹ using the environment in {}: the only one here\n",
-                 environment.directory().string());
-    return environment;
+    return activation::shell_to_start(variables);
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found || !in_pod() || directory != ".") throw;
-    if (auto environment = namespace_environment()) return *environment;
-    throw;
+    throw ExitError(exit_command_not_found, error);
   }
 }
 
-bool is_remote(const ActivateOptions& options) {
-  return !options.reference.empty() || options.generation > 0;
+activation::ShellScript script_for(const Inside& inside, activation::Shell shell) {
+  return {.shell = shell,
+          .profile = inside.profile(),
+          .before = inside.before,
+          .after = inside.activation.environment};
 }
 
-struct Prepared {
-  env::Activation activation;
-  fs::path profile;  // as seen inside: /nix/store/…
-};
-
-Prepared prepare(const ActivateOptions& options) {
-  env::Environment environment =
-      is_remote(options) ? remote_environment(options.reference, options.directory, options.generation)
-                         : environment_to_activate(options.directory);
-  auto resolver = make_resolver();
-  const env::Lockfile lock = lock_to_activate(environment, *resolver);
-  // The lock's manifest has what is included, too.
-  const std::string mode =
-      options.mode.empty() ? env::Manifest::from_json(lock.manifest).activate_mode : options.mode;
-  if (mode != "dev" && mode != "run")
-    fail(ErrorKind::invalid_input, "activation mode '{}': it is dev or run", mode);
-  nix::StorePath profile = present_profile(environment, lock, mode, "flox activate");
-
-  fs::path cwd = fs::current_path();
-  if (!in_pod()) env::enter_store(Config::load().root);
-  fs::current_path(cwd);
-  fs::path link = environment.run_link(env::current_system(), mode);
-  std::error_code error;
-  if (fs::read_symlink(link, error) != profile.to_string()) link = profile.to_string();
-  env::ActivationRequest request{.name = environment.name(),
-                                 .profile_link = link,
-                                 .profile = profile.to_string(),
-                                 .project = is_remote(options) ? cwd : environment.directory(),
-                                 .cache = cache_directory(environment),
-                                 .mode = mode,
-                                 .environment = environment_for_children()};
-  return {env::activate(request), profile.to_string()};
-}
-
-// 127 where there is no such command, 126 where it cannot be executed, as shells have it.
-[[noreturn]] void fail_to_start(const fs::path& program, int error_number) {
-  try {
-    fail_errno(error_number, "starting {}", program.string());
-  } catch (const Error& error) {
-    throw ExitError(error_number == ENOENT ? exit_command_not_found : exit_not_executable, error);
-  }
-}
-
-[[noreturn]] void fail_to_find(const std::string& command) {
-  const bool is_there = command.find('/') != std::string::npos && fs::exists(command);
-  if (is_there) fail_to_start(command, EACCES);
-  throw ExitError(
-      exit_command_not_found,
-      Error(ErrorKind::not_found, fmt::format("no command '{}' in the environment or in PATH", command),
-            "Run 'flox list' to see what is installed."));
-}
-
-[[noreturn]] void execute(const fs::path& program, std::vector<std::string> argv,
-                          const env::Variables& variables) {
-  std::vector<std::string> env;
-  for (const auto& [name, value] : variables) env.push_back(name + "=" + value);
-  std::vector<char*> argv_pointers;
-  std::vector<char*> env_pointers;
-  for (auto& text : argv) argv_pointers.push_back(text.data());
-  for (auto& text : env) env_pointers.push_back(text.data());
-  argv_pointers.push_back(nullptr);
-  env_pointers.push_back(nullptr);
-  ::execve(program.c_str(), argv_pointers.data(), env_pointers.data());
-  fail_to_start(program, errno);
-}
-
-fs::path shell_for(const env::Variables& variables) {
-  for (const char* name : {"bash", "sh"})
-    if (auto shell = env::find_command(name, variables)) return *shell;
-  throw ExitError(exit_command_not_found,
-                  Error(ErrorKind::not_found, "starting a shell: neither bash nor sh is in PATH",
-                        "Install bash into the environment."));
-}
-
-std::string sourced(const fs::path& script) {
-  return fs::exists(script) ? ". " + shell_quoted(script.string()) + "; " : "";
-}
-
-// Shell text that runs the hook; its output goes to stderr, so that a command's own stdout stays clean.
-std::string hook_text(const Prepared& prepared) {
-  return prepared.activation.has_hook
-             ? ". " + shell_quoted((prepared.profile / "activate.d/hook-on-activate").string()) +
-                   " >&2 || exit 1; "
-             : "";
-}
-std::string profile_text(const Prepared& prepared) {
-  return sourced(prepared.profile / "activate.d/profile-common") +
-         sourced(prepared.profile / "activate.d/profile-bash");
-}
-
-void run_command(const Prepared& prepared, const std::vector<std::string>& command) {
-  const auto& variables = prepared.activation.environment;
-  auto program = env::find_command(command[0], variables);
-  if (!prepared.activation.has_hook) {
-    if (!program) fail_to_find(command[0]);
-    execute(*program, command, variables);
-  }
-  fs::path shell = shell_for(variables);
-  // Looked up once the hook has run: it may have changed PATH.
-  // A file that is there and not executable is for exec to refuse, with 126.
-  std::string start =
-      "command -v \"$1\" >/dev/null || { case $1 in */*) [ -e \"$1\" ];; *) false;; esac; } || "
-      "{ echo \"✘ ERROR: no command '$1' in the environment or in PATH\" >&2; exit 127; }; exec \"$@\"";
-  std::vector<std::string> argv = {shell.filename(), "-c", hook_text(prepared) + start, "flox-activate"};
-  argv.insert(argv.end(), command.begin(), command.end());
-  execute(shell, argv, variables);
-}
-
-void run_shell(const Prepared& prepared, const std::string& command) {
-  fs::path shell = shell_for(prepared.activation.environment);
-  std::string text = hook_text(prepared) + profile_text(prepared);
+ToStart shell_to_start(const Inside& inside, const std::string& command) {
+  const env::Variables& variables = inside.activation.environment;
+  const activation::UserShell shell = shell_for(variables);
   if (!command.empty())
-    execute(shell, {shell.filename(), "-c", text + command}, prepared.activation.environment);
-  // The rc file outlives this process, which becomes the shell; it removes itself once read.
-  const fs::path directory = TempDir("flox-rc-").release();
-  const std::string rc = directory / "rc";
-  write_file(rc,
-             fmt::format("rm -rf {}\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}\nPS1=\"flox "
-                         "[$FLOX_PROMPT_ENVIRONMENTS] $PS1\"\n",
-                         shell_quoted(directory.string()), text),
-             0600);
-  fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n",
-             prepared.activation.environment.at("FLOX_ENV_DESCRIPTION"));
-  execute(shell, {shell.filename(), "--rcfile", rc, "-i"}, prepared.activation.environment);
+    return {.program = shell.program,
+            .argv = activation::to_run(shell, inside.profile(), command),
+            .environment = variables};
+  const auto started = activation::to_interact(shell, script_for(inside, shell.kind));
+  fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n", inside.name);
+  return {.program = shell.program, .argv = started.argv, .environment = started.environment};
 }
 
-// Shell code for eval "$(flox activate)".
-void print_script(const Prepared& prepared) {
+// Shell code for eval "$(flox activate)". The shell says itself that it is inside: this process's parent may
+// be a subshell of it.
+void print_script(const Inside& inside, bool kept) {
+  const activation::Shell shell = activation::shell_of_caller(inside.before);
+  fmt::print("{}", activation::in_place(script_for(inside, shell)));
+  if (kept) fmt::print("{}", activation::attaching(shell, keeper_directory_of(inside.project), inside.key));
+}
+
+void refuse_unseen_store() {
   if (Config::load().root != "/" && !in_pod())
     throw Error(ErrorKind::invalid_input,
                 "activating in place: the store is not at /nix/store, so the calling shell cannot see it",
                 "Run a command or a shell inside: flox activate -- COMMAND.");
-  env::Variables before = environment_for_children();
-  for (const auto& [name, value] : prepared.activation.environment)
-    if (!before.contains(name) || before.at(name) != value)
-      fmt::print("export {}={};\n", name, shell_quoted(value));
-  fmt::print("{}{}\n", hook_text(prepared), profile_text(prepared));
+}
+
+// How to leave again goes along, for flox deactivate.
+void remember(Inside& inside, bool kept, bool subshell, bool automatic) {
+  constexpr size_t most = 100 << 10;  // bytes; a variable can have 128 KiB (execve(2))
+  if (inside.activation.is_active) return;
+  env::Variables& variables = inside.activation.environment;
+  std::vector<activation::Undo> layers;
+  if (const auto before = inside.before.find(activation::undo_variable); before != inside.before.end()) try {
+      layers = activation::parse_undo(before->second);
+    } catch (const Error& error) {
+      log::warning("{}: what was active before cannot be deactivated", error.what());
+    }
+  activation::Undo undo = activation::undo_of(inside.before, variables);
+  undo.name = inside.name;
+  undo.profile = inside.key.profile;
+  undo.mode = inside.key.mode;
+  if (kept) undo.keeper = keeper_directory_of(inside.project);
+  undo.project = inside.project;
+  undo.subshell = subshell;
+  undo.automatic = automatic;
+  layers.insert(layers.begin(), std::move(undo));
+  if (std::string text = to_text(layers); text.size() <= most)
+    variables[activation::undo_variable] = std::move(text);
+  else
+    log::debug("the environment changes too much for flox deactivate");
 }
 
 void activate(const ActivateOptions& options) {
-  Prepared prepared = prepare(options);
-  if (!options.command.empty())
-    run_command(prepared, options.command);
-  else if (!options.shell_command.empty())
-    run_shell(prepared, options.shell_command);
-  else if (options.print_script || ::isatty(STDOUT_FILENO) == 0)
-    print_script(prepared);
-  else
-    run_shell(prepared, "");
+  const bool runs = !options.command.empty() || !options.shell_command.empty();
+  const bool prints = !runs && (options.print_script || ::isatty(STDOUT_FILENO) == 0);
+  if (prints) refuse_unseen_store();
+  Inside inside = prepare(options);
+  if (!runs && !prints && inside.activation.is_active)
+    throw Error(ErrorKind::conflict,
+                fmt::format("environment '{}' is active in this shell already", inside.name),
+                "Leave it with 'exit' first, or run a command inside: flox activate -- COMMAND.");
+  if (options.start_services && inside.services.by_name.empty())
+    throw Error(ErrorKind::not_found,
+                fmt::format("environment '{}' has no services for {}", inside.name, env::current_system()),
+                "Define some in [services] of its manifest, or leave --start-services out.");
+  const bool starts = options.start_services || (inside.services.auto_start && !options.no_start_services &&
+                                                 !inside.services.by_name.empty());
+  if (starts) inside.activation.environment["FLOX_ACTIVATE_START_SERVICES"] = "true";
+  auto keeper = enter(inside, prints ? 0 : ::getpid(), prints);
+  if (starts && keeper) start_services(inside, *keeper, options.start_services);
+  remember(inside, keeper.has_value(), !runs && !prints, options.automatic);
+  if (prints) return print_script(inside, keeper.has_value());
+  const ToStart what = options.command.empty() ? shell_to_start(inside, options.shell_command)
+                                               : command_to_start(inside, options.command);
+  throw CLI::RuntimeError(start(inside, what, std::move(keeper)));
 }
 
 }  // namespace
@@ -270,15 +159,29 @@ void add_activate(CLI::App& app) {
                       "dev: with search paths for compilers; run: without (default: the manifest's, or dev)");
   auto* shell = command->add_option("-c,--command", options->shell_command, "run this shell command");
   auto* print = command->add_flag("--print-script", options->print_script, "print shell code for eval");
+  auto* start = command->add_flag("-s,--start-services", options->start_services,
+                                  "start the manifest's services, unless some run already");
+  command
+      ->add_flag("--no-start-services", options->no_start_services,
+                 "start none, though the manifest says services.auto-start")
+      ->excludes(start);
+  command->add_flag("--automatic", options->automatic)->group("");  // what flox hook-env prints has it
+  add_activate_allow(*command);
+  add_activate_deny(*command);
+  add_activate_hook(*command);
   command->add_option("COMMAND", options->command, "command and its arguments, after --")
       ->excludes(shell)
       ->excludes(print);
   command->positionals_at_end();
   command->footer(
-      "Exit code: the command's own; 127 if there is no such command, 126 if it cannot be executed.\n\n"
+      "Exit code: the command's own; 127 if there is no such command, 126 if it cannot be executed; 1 if\n"
+      "hook.on-activate ends its shell, which its last command's failing does not.\n\n"
       "Examples:\n  flox activate -- python3 app.py\n  flox activate -c 'echo $FLOX_ENV'\n"
-      "  eval \"$(flox activate)\"\n  flox activate -r acme/web -- web --version");
-  command->callback([options] { activate(*options); });
+      "  eval \"$(flox activate)\"\n"
+      "  flox activate --start-services\n  flox activate -r acme/web -- web --version");
+  command->callback([options, command] {
+    if (command->get_subcommands().empty()) activate(*options);
+  });
 }
 
 }  // namespace flox::cli

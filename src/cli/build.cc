@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/os/process.h"
@@ -14,7 +17,9 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "env/environment.h"
+#include "env/profile.h"
 #include "node/floxd/config.h"
+#include "package/build/build_order.h"
 #include "package/build/build_record.h"
 #include "package/build/sources.h"
 #include "package/build/steps.h"
@@ -33,54 +38,121 @@ struct BuildOptions {
   std::string builder;
 };
 
-// What the environment's packages add to a build: their paths, and the variables of its activation.
-struct BuildEnvironment {
-  env::Variables variables;
-  std::vector<nix::StorePath> packages;
-  std::map<std::string, nix::StorePathSet> by_install_id;
-};
-
-BuildEnvironment enter_environment(store::LocalStore& store, env::Environment& environment,
-                                   const package::Steps& steps) {
-  BuildEnvironment result{.variables = environment_for_children()};
-  result.variables["FLOX_ENV_PROJECT"] = environment.directory().string();
-  env::Manifest manifest = environment.manifest();
-  if (manifest.install.empty()) {
-    for (const auto& [name, value] : manifest.vars) result.variables[name] = value;
-    return result;
+// What the environment's packages add to builds.
+class BuildEnvironment {
+ public:
+  BuildEnvironment(store::LocalStore& store, env::Environment& environment, const env::Manifest& manifest,
+                   const package::Steps& steps)
+      : store_(store), environment_(environment), manifest_(manifest) {
+    if (manifest.install.empty() && manifest.vars.empty() && !manifest.places.contains("include")) return;
+    lock_ = lock_to_read(environment, *make_resolver());
+    packages_ = lock_->for_system(env::current_system());
+    profile_ = present_profile_alone(environment, *lock_, mode_);
+    steps(fmt::format("environment {} is present", environment.name()));
   }
-  const std::string system = env::current_system(), mode = "dev";
-  env::Lockfile lock = lock_to_read(environment, *make_resolver());
-  nix::StorePath profile = present_profile_alone(environment, lock, mode);
-  steps(fmt::format("environment {} is present", environment.name()));
-  for (const auto& package : lock.for_system(system))
-    for (const auto& path : package.store_paths()) {
-      result.by_install_id[package.install_id].insert(path);
-      result.packages.push_back(path);
+
+  // One of the manifest's builds, with `builds` made before it.
+  package::BuildRequest request(const std::string& name, std::map<std::string, nix::StorePath> builds) const {
+    const env::BuildDescriptor& descriptor = manifest_.build.at(name);
+    require_sandbox(name, descriptor);
+    package::BuildRequest request{.project = environment_.directory(),
+                                  .name = name,
+                                  .descriptor = descriptor,
+                                  .environment = variables(descriptor.sandbox == "pure"),
+                                  .packages = {},
+                                  .profile = profile_,
+                                  .builds = std::move(builds)};
+    for (const env::LockedPackage& package : packages_)
+      for (const auto& path : package.store_paths()) request.packages.push_back(path);
+    if (profile_)
+      for (const char* mode : {"dev", "run"})
+        request.run_links.push_back(environment_.run_link(env::current_system(), mode));
+    add_runtime(name, descriptor, request);
+    return request;
+  }
+
+ private:
+  std::string place(const std::string& key) const {
+    const auto found = manifest_.places.find(key);
+    return found == manifest_.places.end() ? key : found->second;
+  }
+
+  void require_sandbox(const std::string& name, const env::BuildDescriptor& descriptor) const {
+    if (descriptor.sandbox != "off" && descriptor.sandbox != "pure")
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("{}: [build.{}] sandbox = \"{}\" is not supported",
+                              place("build." + name + ".sandbox"), name, descriptor.sandbox),
+                  "Use \"pure\", where the command sees its sources and the environment only, or \"off\".");
+    if (!descriptor.sandbox_allow.empty())
+      throw Error(
+          ErrorKind::invalid_input,
+          fmt::format("{}: [build.{}] sandbox-allow is of the sandboxes \"warn\" and \"enforce\" only",
+                      place("build." + name + ".sandbox-allow"), name),
+          "Take it out, or install what the command needs into the environment.");
+  }
+
+  // $FLOX_ENV is the profile's store path, so that what names it goes on to lead there in the result.
+  env::Variables variables(bool pure) const {
+    env::Variables before = pure ? env::Variables{} : environment_for_children();
+    const fs::path project = pure ? fs::path(package::pure_project) : environment_.directory();
+    if (pure) before.insert({{"HOME", std::string(package::pure_home)}, {"PATH", "/usr/bin:/bin"}});
+    if (profile_)
+      return env::activate({.name = environment_.name(),
+                            .profile_link = profile_->to_string(),
+                            .profile = store_.real_path(*profile_),
+                            .project = project,
+                            .cache = pure ? fs::path(package::pure_home) / ".cache"
+                                          : environment_.directory() / ".flox/cache",
+                            .mode = mode_,
+                            .environment = std::move(before)})
+          .environment;
+    before["FLOX_ENV_PROJECT"] = project.string();
+    return before;
+  }
+
+  // What the result may refer to: its runtime-packages, by default those of the group "toplevel". If these
+  // are not all, the profile of them takes the place of the whole environment's.
+  void add_runtime(const std::string& name, const env::BuildDescriptor& descriptor,
+                   package::BuildRequest& request) const {
+    if (!lock_) {
+      if (!descriptor.runtime_packages.empty()) refuse_runtime(name, descriptor.runtime_packages.front());
+      return;
     }
-  result.variables = env::activate({.name = environment.name(),
-                                    .profile_link = environment.run_link(system, mode),
-                                    .profile = store.real_path(profile),
-                                    .project = environment.directory(),
-                                    .cache = environment.directory() / ".flox/cache",
-                                    .mode = mode,
-                                    .environment = result.variables})
-                         .environment;
-  return result;
-}
-
-nix::StorePathSet runtime_packages(const BuildEnvironment& around, const env::BuildDescriptor& descriptor,
-                                   const std::string& name) {
-  nix::StorePathSet result;
-  for (const auto& id : descriptor.runtime_packages) {
-    auto found = around.by_install_id.find(id);
-    if (found == around.by_install_id.end())
-      fail(ErrorKind::invalid_input,
-           "build.{}: runtime-packages names '{}', which the environment does not install", name, id);
-    result.insert(found->second.begin(), found->second.end());
+    std::set<std::string> wanted(descriptor.runtime_packages.begin(), descriptor.runtime_packages.end());
+    if (wanted.empty())
+      for (const env::LockedPackage& package : packages_)
+        if (package.group == "toplevel") wanted.insert(package.install_id);
+    for (const std::string& id : descriptor.runtime_packages) {
+      const auto package = std::ranges::find(packages_, id, &env::LockedPackage::install_id);
+      if (package == packages_.end() || package->group != "toplevel") refuse_runtime(name, id);
+    }
+    env::Lockfile lock = *lock_;
+    std::erase_if(lock.packages, [&](const auto& package) { return !wanted.contains(package.install_id); });
+    if (lock.packages.size() == lock_->packages.size()) return;
+    request.runtime_profile = env::build_profile(store_, lock, env::current_system(), mode_).path;
+    for (const env::LockedPackage& package : packages_)
+      if (wanted.contains(package.install_id))
+        for (const auto& path : package.store_paths()) request.runtime_packages.insert(path);
   }
-  return result;
-}
+
+  [[noreturn]] void refuse_runtime(const std::string& name, const std::string& id) const {
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format(
+            "{}: [build.{}] runtime-packages names '{}', which the environment does not install in the "
+            "group toplevel",
+            place("build." + name + ".runtime-packages"), name, id),
+        fmt::format("Run 'flox install {}', or take it out of the list.", id));
+  }
+
+  store::LocalStore& store_;
+  env::Environment& environment_;
+  const env::Manifest& manifest_;
+  const std::string mode_ = "dev";
+  std::optional<env::Lockfile> lock_;
+  std::vector<env::LockedPackage> packages_;
+  std::optional<nix::StorePath> profile_;
+};
 
 void check_again(store::LocalStore& store, const package::BuildRequest& request,
                  const catalog::PackageBuild& first, const package::Steps& steps) {
@@ -119,20 +191,18 @@ void build(BuildOptions options) {
   // Two builds at once would write to one result-NAME.
   const env::EnvironmentLock turn = environment.exclusive(changing(environment, "flox build"));
   store::LocalStore store(Config::load().root);
-  BuildEnvironment around = enter_environment(store, environment, steps);
+  const BuildEnvironment around(store, environment, manifest, steps);
   package::BuildCircumstances circumstances{.sources = package::look_at_sources(environment.directory()),
                                             .variables = manifest.vars,
                                             .builder = options.builder};
   nlohmann::json json = nlohmann::json::array();
-  for (const auto& name : options.names) {
-    const auto& descriptor = manifest.build.at(name);
-    package::BuildRequest request{.project = environment.directory(),
-                                  .name = name,
-                                  .descriptor = descriptor,
-                                  .environment = around.variables,
-                                  .packages = around.packages,
-                                  .runtime_packages = runtime_packages(around, descriptor, name),
-                                  .debian = {.on_step = steps}};
+  std::map<std::string, nix::StorePath> made;
+  for (const auto& name : package::build_order(manifest.build, options.names)) {
+    std::map<std::string, nix::StorePath> used;
+    for (const auto& other : package::builds_used_by(manifest.build, name))
+      used.emplace(other, made.at(other));
+    package::BuildRequest request = around.request(name, std::move(used));
+    request.debian.on_step = steps;
     steps(fmt::format("building {}", name));
     circumstances.started_at = std::time(nullptr);
     catalog::PackageBuild result = package::build_package(store, request);
@@ -140,6 +210,7 @@ void build(BuildOptions options) {
     package::leave_provenance(environment.directory(), name,
                               package::describe_build(store, request, result, circumstances));
     package::leave_result(store, environment.directory(), result);
+    made.emplace(name, result.outputs.at("out"));
     steps(fmt::format("built {} {}: {}", name, result.version, result.outputs.at("out").to_string()));
     json.push_back(result.to_json());
     if (!options.json) fmt::print("{}\n", (environment.directory() / ("result-" + name)).string());
@@ -161,10 +232,11 @@ void add_build(CLI::App& app) {
                       "URI that the provenance names as the builder (default: of this host)");
   command->footer(
       "Runs the command of each build in the environment, in the project's directory, with $out set to an\n"
-      "empty directory, and makes a store path of what the command leaves there. Writes result-NAME (a link\n"
-      "to the files), result-NAME.json and result-NAME.provenance.json (for flox publish) and "
-      "result-NAME.log\n"
-      "(the command's output).\n\n"
+      "empty directory, and makes a store path of what the command leaves there. ${OTHER} in a command is\n"
+      "where the build OTHER is, which is built first. With sandbox = \"pure\" the command sees its sources "
+      "and\n"
+      "its packages only. Writes result-NAME (a link to the files), result-NAME.json and\n"
+      "result-NAME.provenance.json (for flox publish) and result-NAME.log (the command's output).\n\n"
       "Examples:\n"
       "  flox build\n"
       "  flox build hello --check");

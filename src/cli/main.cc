@@ -2,9 +2,13 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "activation/hook.h"
+#include "activation/keeper/attaching.h"
+#include "activation/keeper/keeper.h"
 #include "base/command_line/program.h"
 #include "base/os/memory.h"
 #include "cli/commands.h"
+#include "cli/inside_container.h"
 #include "store/fetch/fetcher.h"
 
 namespace flox::cli {
@@ -41,6 +45,9 @@ int run(int argc, char** argv) {
   add_lock(app);
   add_list(app);
   add_activate(app);
+  add_deactivate(app);
+  add_hook_env(app);
+  add_services(app);
   add_search(app);
   add_show(app);
   add_import(app);
@@ -71,6 +78,9 @@ int run(int argc, char** argv) {
 }  // namespace flox::cli
 
 int main(int argc, char** argv) {
+  for (auto* job : {flox::activation::run_environment_job, flox::activation::run_attach_job,
+                    flox::activation::run_keeper_job, flox::cli::run_inside_job})
+    if (const auto code = job(argc, argv)) return *code;
   flox::store::add_fetcher_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();

@@ -15,6 +15,7 @@
 #include "env/environment.h"
 #include "node/floxd/config.h"
 #include "package/build/build_record.h"
+#include "package/build/out_paths.h"
 
 namespace flox::cli {
 namespace {
@@ -64,6 +65,17 @@ catalog::PackageBuild of_store_path(const PublishOptions& options) {
   return build;
 }
 
+// Scripts that only this machine can run, of a build; links are looked at as the path is uploaded.
+void require_scripts_that_run(const store::LocalStore& store, const catalog::PackageBuild& build) {
+  in_context("publishing " + build.name, [&] {
+    for (const auto& [output, path] : build.outputs) {
+      std::vector<std::string> closure;
+      for (const nix::StorePath& needed : store.closure({path})) closure.push_back(needed.to_string());
+      package::require_shebangs_inside(store.real_path(path), closure);
+    }
+  });
+}
+
 void publish_all(const PublishOptions& options) {
   std::vector<catalog::PackageBuild> builds;
   if (!options.store_path.empty())
@@ -73,6 +85,8 @@ void publish_all(const PublishOptions& options) {
   if (builds.size() > 1 && (!options.to.prepare.empty() || !options.to.signed_files.empty()))
     fail_usage("--prepare and --signed are of one build at a time", "Name the build.");
   store::LocalStore store(Config::load().root);
+  if (options.store_path.empty())
+    for (const auto& build : builds) require_scripts_that_run(store, build);
   Publisher publisher(options.to);
   for (const auto& build : builds) {
     const auto provenance = options.store_path.empty()

@@ -14,6 +14,7 @@
 #include "nix/signature.h"
 #include "node/floxd/config.h"
 #include "store/cache/binary_cache.h"
+#include "trust/attestation/check.h"
 
 namespace flox::cli {
 namespace {
@@ -51,6 +52,40 @@ std::string signers_of(const catalog::PackageBuild& build, const catalog::Client
     return fmt::format("unknown: {}{}", printable(error.what()), claim);
   }
   return fmt::format("{}", fmt::join(signers, ", "));
+}
+
+// How the programs of the build ran in an empty root when it was imported, as far as a trusted key has signed
+// that. Empty if nobody has.
+std::vector<std::string> programs_of(const catalog::PackageBuild& build, catalog::Client& catalog) {
+  constexpr size_t most_shown = 5;
+  std::vector<std::string> lines;
+  try {
+    const auto out = build.outputs.find("out");
+    if (out == build.outputs.end()) return {};
+    const auto narinfo = store::BinaryCache::open(catalog.cache_url())->query(out->second);
+    if (!narinfo) return {};
+    const trust::PublicKeys keys = trust::public_keys(Config::load().trusted_keys);
+    for (const std::string& envelope : catalog.attestations(out->second)) {
+      const auto check = trust::check_attestation(envelope, narinfo->info, keys);
+      if (!check.provenance || check.provenance->programs.empty()) continue;
+      const auto& programs = check.provenance->programs;
+      const auto ran = [](const auto& one) { return one.second == "ran" || one.second.starts_with("ran: "); };
+      lines.push_back(fmt::format("{} of {} ran in an empty root, says {}",
+                                  std::ranges::count_if(programs, ran), programs.size(), check.signer));
+      for (const auto& one : programs) {
+        if (ran(one)) continue;
+        if (lines.size() > most_shown) {
+          lines.push_back("…");
+          break;
+        }
+        lines.push_back(printable(fmt::format("{} {}", one.first, one.second), 120));
+      }
+      return lines;
+    }
+  } catch (
+      const Error&) {  // a catalog without attestations, or a cache that cannot be asked: "Signed" says so
+  }
+  return lines;
 }
 
 // What the owner has signed of the package, as far as this machine trusts it.
@@ -133,6 +168,9 @@ void show(const std::string& package, bool json) {
   fmt::print("  Outputs:  {} (* installed by default)\n", fmt::join(outputs, ", "));
   fmt::print("  Systems:  {}\n", systems_of(newest));
   fmt::print("  Signed:   {}\n", signers_of(latest, catalog));
+  const auto programs = programs_of(latest, catalog);
+  for (size_t i = 0; i < programs.size(); ++i)
+    fmt::print("  {:<9} {}\n", i == 0 ? "Programs:" : "", programs[i]);
   fmt::print("  Size:     {:.1f} MB with all it needs\n", static_cast<double>(latest.closure_size) / 1e6);
   if (newest.size() == builds.size()) return;
   fmt::print("\n  Other versions:\n");

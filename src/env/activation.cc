@@ -186,24 +186,48 @@ std::map<std::string, std::string> vars_of(const json& data) {
   return vars;
 }
 
-// The environments that are active already, and this one in front. What the variable holds comes from whoever
-// started the process: what is no short list of them counts as none.
-std::string active_environments(const std::string& before, const ActivationRequest& request) {
+// The environments that are active in the process, the newest first. What the variable holds comes from
+// whoever started it: what is no short list of them counts as none.
+json active_environments(const std::string& text) {
   constexpr JsonLimits limits{.bytes = 64 << 10, .depth = 8, .values = 4096};
-  json active = json::array();
-  if (!before.empty()) {
-    try {
-      json known = parse_json(before, "_FLOX_ACTIVE_ENVIRONMENTS", limits);
-      if (known.is_array()) active = std::move(known);
-    } catch (const Error& error) {
-      log::warning("{}: it does not list the environments that were active before", error.what());
-    }
+  if (text.empty()) return json::array();
+  try {
+    if (json known = parse_json(text, "_FLOX_ACTIVE_ENVIRONMENTS", limits); known.is_array()) return known;
+  } catch (const Error& error) {
+    log::warning("{}: it does not list the environments that were active before", error.what());
   }
-  active.insert(active.begin(), json::object({{"type", "dot-flox"},
-                                              {"path", request.project.string()},
-                                              {"pointer", {{"name", request.name}, {"version", 1}}}}));
+  return json::array();
+}
+
+// What is said of this environment in that list.
+json entry_of(const ActivationRequest& request) {
+  return {{"type", "dot-flox"},
+          {"path", request.project.string()},
+          {"pointer", {{"name", request.name}, {"version", 1}}},
+          {"profile", request.profile_link.string() + " " + request.profile.string()},
+          {"mode", request.mode}};
+}
+
+bool names_same_environment(const json& one, const json& other) {
+  return one.is_object() && one.value("path", json()) == other["path"] &&
+         one.value("pointer", json()) == other["pointer"];
+}
+
+// Says in the list that this environment is active, and in `activation` whether it was.
+void add_active(const ActivationRequest& request, Activation& activation) {
+  std::string& list = activation.environment["_FLOX_ACTIVE_ENVIRONMENTS"];
+  json active = active_environments(list);
+  const json entry = entry_of(request);
+  const auto known =
+      std::ranges::find_if(active, [&](const json& other) { return names_same_environment(other, entry); });
+  activation.is_active = known != active.end();
+  activation.hook_has_run = activation.is_active && *known == entry;
+  if (activation.is_active)
+    *known = entry;
+  else
+    active.insert(active.begin(), entry);
   // A directory's name need not be UTF-8.
-  return active.dump(-1, ' ', false, json::error_handler_t::replace);
+  list = active.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -221,13 +245,12 @@ Activation activate(const ActivationRequest& request) {
   if (!request.project.empty()) variables["FLOX_ENV_PROJECT"] = request.project;
   variables["FLOX_ENV_DESCRIPTION"] = request.name;
   variables["FLOX_ACTIVATE_START_SERVICES"] = "false";
-  variables["FLOX_PROMPT_ENVIRONMENTS"] =
-      get(variables, "FLOX_PROMPT_ENVIRONMENTS").empty()
-          ? request.name
-          : request.name + " " + get(variables, "FLOX_PROMPT_ENVIRONMENTS");
+  add_active(request, activation);
+  if (const std::string shown = get(variables, "FLOX_PROMPT_ENVIRONMENTS"); shown.empty())
+    variables["FLOX_PROMPT_ENVIRONMENTS"] = request.name;
+  else if (!activation.is_active)
+    variables["FLOX_PROMPT_ENVIRONMENTS"] = request.name + " " + shown;
   prepend(variables, "FLOX_ENV_DIRS", link);
-  variables["_FLOX_ACTIVE_ENVIRONMENTS"] =
-      active_environments(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"), request);
 
   if (get(variables, "PATH").empty())
     variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -244,14 +267,28 @@ Activation activate(const ActivationRequest& request) {
       variables.try_emplace("NIX_SSL_CERT_FILE", link / bundle);
       break;
     }
+  activation.has_hook = files.has("activate.d/hook-on-activate");
+  activation.hook_has_run = activation.hook_has_run && activation.has_hook;
   const std::map<std::string, std::string> vars = vars_of(data);
   VariableSetter(vars, variables).run();
-  activation.has_hook = files.has("activate.d/hook-on-activate");
+  for (const auto& [name, unused] : vars) activation.vars.push_back(name);
   return activation;
 }
 
 bool profile_has(const fs::path& profile, const fs::path& relative) {
   return ProfileFiles(profile).has(relative);
+}
+
+std::string read_profile_file(const fs::path& profile, const fs::path& relative, size_t limit) {
+  return ProfileFiles(profile).read(relative, limit);
+}
+
+std::optional<std::string> active_mode(const Variables& variables, const fs::path& project) {
+  for (const json& entry : active_environments(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS")))
+    if (entry.is_object() && entry.value("path", json()) == project.string() &&
+        entry.value("mode", json()).is_string())
+      return entry["mode"].get<std::string>();
+  return std::nullopt;
 }
 
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment) {

@@ -25,8 +25,11 @@ struct ActivationRequest {
 };
 
 struct Activation {
-  Variables environment;  // the whole environment, after
-  bool has_hook = false;  // hook.on-activate must still run, in bash
+  Variables environment;          // the whole environment, after
+  bool has_hook = false;          // the profile has a hook.on-activate
+  std::vector<std::string> vars;  // names of the manifest's
+  bool is_active = false;         // the environment was active in the process already
+  bool hook_has_run = false;      // with this very profile, so that what the hook did is in `environment`
 };
 
 // Computes the environment: PATH, MANPATH, FLOX_*, mode's search paths, the manifest's vars (expanded as bash
@@ -36,6 +39,13 @@ Activation activate(const ActivationRequest& request);
 // Whether the profile whose files are at `profile` has this name (not what its link leads to). Links before
 // the last component are followed within the store only.
 bool profile_has(const fs::path& profile, const fs::path& relative);
+
+// A file that the profile has itself, in activate.d. Throws Error, not_found if it is missing.
+std::string read_profile_file(const fs::path& profile, const fs::path& relative, size_t limit);
+
+// The mode in which the environment of this project is active in a process with these variables; nothing if
+// it is not.
+std::optional<std::string> active_mode(const Variables& variables, const fs::path& project);
 
 // Looks a command up in the PATH of `environment`; nothing if it is not there.
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment);

@@ -9,6 +9,7 @@
 #include "base/data/toml.h"
 #include "base/error.h"
 #include "base/printable.h"
+#include "env/services.h"
 #include "nix/store_path.h"
 
 namespace flox::env {
@@ -48,8 +49,14 @@ std::map<std::string, std::string> places_of(const toml::table& root, std::strin
   };
   for (const auto& [key, value] : root) {
     add(std::string(key.str()), key);
-    if (key.str() != "install" || !value.is_table()) continue;
-    for (const auto& [id, entry] : *value.as_table()) add("install." + std::string(id.str()), id);
+    if ((key.str() != "install" && key.str() != "build") || !value.is_table()) continue;
+    for (const auto& [id, entry] : *value.as_table()) {
+      const std::string name = fmt::format("{}.{}", key.str(), id.str());
+      add(name, id);
+      if (key.str() != "build" || !entry.is_table()) continue;
+      for (const auto& [member, ignored] : *entry.as_table())
+        add(fmt::format("{}.{}", name, member.str()), member);
+    }
   }
   size_t count = 0;
   if (const auto* list = root["include"]["environments"].as_array())
@@ -116,6 +123,26 @@ void check_install(const Checker& check, const toml::table& install) {
   }
 }
 
+// "1.0", {file = "VERSION"} or {command = "…"}. A date or a number that nobody quoted is no text: 1.10 would
+// be 1.1.
+void check_version(const Checker& check, const toml::node& version, const std::string& name) {
+  if (version.is_string()) return;
+  if (!version.is_table())
+    check.complain(version,
+                   fmt::format("{} must be a string: write it in quotes, as in version = \"1.0\"", name));
+  const auto& form = *version.as_table();
+  check.only(form, name, {"file", "command"});
+  if (form.size() != 1) check.complain(version, name + " needs exactly one of file, command");
+  for (const auto& [key, value] : form) check.string(value, fmt::format("{}.{}", name, key.str()));
+}
+
+void check_sandbox(const Checker& check, const toml::node& sandbox, const std::string& name) {
+  static const std::set<std::string> kinds = {"enforce", "off", "pure", "warn"};
+  const auto kind = sandbox.value<std::string>();
+  if (!sandbox.is_string() || !kinds.contains(*kind))
+    check.complain(sandbox, fmt::format("{} must be one of {}", name, fmt::join(kinds, ", ")));
+}
+
 void check_build(const Checker& check, const toml::table& build) {
   for (const auto& [id, node] : build) {
     std::string name = fmt::format("[build.{}]", id.str());
@@ -126,7 +153,12 @@ void check_build(const Checker& check, const toml::table& build) {
     const auto* command = entry.get("command");
     if (command == nullptr) check.complain(node, name + " needs a command");
     check.string(*command, name + ".command");
-    if (const auto* list = entry.get("runtime-packages")) check.strings(*list, name + ".runtime-packages");
+    if (const auto* version = entry.get("version")) check_version(check, *version, name + ".version");
+    if (const auto* sandbox = entry.get("sandbox")) check_sandbox(check, *sandbox, name + ".sandbox");
+    if (const auto* license = entry.get("license"); license != nullptr && !license->is_string())
+      check.strings(*license, name + ".license");
+    for (const char* key : {"runtime-packages", "sandbox-allow"})
+      if (const auto* list = entry.get(key)) check.strings(*list, fmt::format("{}.{}", name, key));
     if (const auto* text = entry.get("description")) check.string(*text, name + ".description");
   }
 }
@@ -198,6 +230,9 @@ void check_manifest(const Checker& check, const toml::table& root) {
                        fmt::format("'{}' in [vars] cannot be a variable's name", printable(name.str(), 60)));
   if (const auto* node = root.get("hook"))
     check.only(*node->as_table(), "[hook]", {"on-activate", "on-deactivate"});
+  if (const auto* node = root.get("services"))
+    check_services(*node,
+                   [&](const toml::node& where, const std::string& what) { check.complain(where, what); });
   if (const auto* node = root.get("options")) {
     check.only(*node->as_table(), "[options]", {"systems", "allow", "semver", "cuda-detection", "activate"});
     if (const auto* systems = node->as_table()->get("systems")) check.strings(*systems, "[options] systems");
@@ -229,6 +264,19 @@ std::string outdent(const std::string& text) {
   for (std::string line; std::getline(again, line);)
     result += (line.size() > common ? line.substr(common) : "") + "\n";
   return result;
+}
+
+// Scripts by shell.
+std::map<std::string, std::string> scripts_from(const json& table, std::string_view name) {
+  std::map<std::string, std::string> scripts;
+  for (const auto& [shell, script] : table.items()) {
+    if (shell == "deactivate" && !script.is_string()) continue;
+    if (!profile_shells.contains(shell))
+      fail(ErrorKind::invalid_input, "the manifest's {}: unknown shell '{}'; known: {}", name,
+           printable(shell, 60), fmt::join(profile_shells, ", "));
+    if (script.is_string()) scripts[shell] = outdent(script.get<std::string>());
+  }
+  return scripts;
 }
 
 InstallDescriptor descriptor_from(const json& entry) {
@@ -273,14 +321,12 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
       manifest.vars[name] = value.get<std::string>();
     }
   manifest.hook_on_activate = outdent(text_of(member("hook"), "on-activate"));
-  const nlohmann::json profile_table = member("profile");  // items() refers to it
-  for (const auto& [shell, script] : profile_table.items()) {
-    if (shell == "deactivate" && !script.is_string()) continue;
-    if (!profile_shells.contains(shell))
-      fail(ErrorKind::invalid_input, "the manifest's [profile]: unknown shell '{}'; known: {}",
-           printable(shell, 60), fmt::join(profile_shells, ", "));
-    if (script.is_string()) manifest.profile[shell] = outdent(script.get<std::string>());
-  }
+  manifest.hook_on_deactivate = outdent(text_of(member("hook"), "on-deactivate"));
+  const nlohmann::json profile_table = member("profile");
+  manifest.profile = scripts_from(profile_table, "[profile]");
+  if (const auto deactivate = profile_table.find("deactivate");
+      deactivate != profile_table.end() && deactivate->is_object())
+    manifest.profile_deactivate = scripts_from(*deactivate, "[profile] deactivate");
   const nlohmann::json build_table = member("build");  // items() refers to it
   for (const auto& [name, entry] : build_table.items()) {
     BuildDescriptor build;
@@ -288,6 +334,10 @@ Manifest Manifest::from_json(const nlohmann::json& document) {
     build.version = text_of(entry, "version");
     if (entry.contains("version")) build.version_source = entry["version"];
     build.description = text_of(entry, "description");
+    build.licenses = texts_of(entry, "license");
+    if (std::string license = text_of(entry, "license"); !license.empty()) build.licenses = {license};
+    if (std::string sandbox = text_of(entry, "sandbox"); !sandbox.empty()) build.sandbox = sandbox;
+    build.sandbox_allow = texts_of(entry, "sandbox-allow");
     build.runtime_packages = texts_of(entry, "runtime-packages");
     manifest.build[name] = std::move(build);
   }

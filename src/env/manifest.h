@@ -27,8 +27,11 @@ struct InstallDescriptor {
 struct BuildDescriptor {
   std::string command;
   std::string version;            // string form; {file} and {command} forms are resolved by flox build
-  nlohmann::json version_source;  // the version as written
+  nlohmann::json version_source;  // the version as written; null: none, which is 0.0.0
   std::string description;
+  std::vector<std::string> licenses;          // SPDX expressions that hold together
+  std::string sandbox = "off";                // off | warn | enforce | pure
+  std::vector<std::string> sandbox_allow;     // patterns of files that warn and enforce let pass
   std::vector<std::string> runtime_packages;  // install ids; empty: all of the toplevel group
 };
 
@@ -36,14 +39,16 @@ struct Manifest {
   std::map<std::string, InstallDescriptor> install;  // by install id
   std::map<std::string, std::string> vars;
   std::string hook_on_activate;
-  std::map<std::string, std::string> profile;  // common, bash, zsh, fish, tcsh
+  std::string hook_on_deactivate;
+  std::map<std::string, std::string> profile;             // common, bash, zsh, fish, tcsh
+  std::map<std::string, std::string> profile_deactivate;  // the same
   std::map<std::string, BuildDescriptor> build;
   std::vector<std::string> systems;   // options.systems; empty: defaults
   std::string activate_mode = "dev";  // options.activate.mode
   nlohmann::json json;                // all of it, as the lock carries it
   // "FILE:LINE:COLUMN" of each table of the first level ("include"), of each entry of [install]
-  // ("install.ID") and of each element of include.environments ("include.0"). Empty if it does not come from
-  // a text.
+  // ("install.ID"), of each element of include.environments ("include.0"), and of each key of a build
+  // ("build.NAME.sandbox"). Empty if it does not come from a text.
   std::map<std::string, std::string> places;
 
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.

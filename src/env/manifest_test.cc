@@ -49,6 +49,8 @@ activate.mode = "run"
   EXPECT_EQ(manifest.vars.at("PORT"), "8080");
   EXPECT_EQ(manifest.hook_on_activate, "echo one\n  echo two\n");
   EXPECT_THAT(manifest.build.at("web").runtime_packages, ElementsAre("rg"));
+  EXPECT_EQ(manifest.build.at("web").sandbox, "off");
+  EXPECT_EQ(manifest.places.at("build.web.version"), "manifest.toml:15:1");
   EXPECT_THAT(manifest.systems, ElementsAre("x86_64-linux"));
   EXPECT_EQ(manifest.activate_mode, "run");
 }
@@ -60,6 +62,22 @@ TEST(Manifest, with_a_mistake_is_refused_with_line_and_column) {
   EXPECT_THAT(complaint("version = 1\n[vars]\nPORT = 8080\n"), HasSubstr("must be a string"));
   EXPECT_THAT(complaint("version = 1\n[install]\nx.version = \"1\"\n"), HasSubstr("exactly one of pkg-path"));
   EXPECT_THAT(complaint("version = 2\n"), HasSubstr("version must be 1"));
+  const auto of_build = [](const std::string& line) {
+    return complaint("version = 1\n[build.x]\ncommand = 'make'\n" + line + "\n");
+  };
+  for (const char* version : {"2024-11-28", "1.5", "7", "true", "07:32:00", "['1']"})
+    EXPECT_THAT(of_build(fmt::format("version = {}", version)),
+                HasSubstr("manifest.toml:4:11: [build.x].version must be a string: write it in quotes"));
+  EXPECT_THAT(of_build("version = {file = 'a', command = 'b'}"),
+              HasSubstr("needs exactly one of file, command"));
+  EXPECT_THAT(of_build("version = {}"), HasSubstr("manifest.toml:4:11: [build.x].version needs exactly one"));
+  EXPECT_THAT(of_build("version.path = 'a'"), HasSubstr("unknown key 'path' in [build.x].version"));
+  EXPECT_THAT(of_build("version.file = 1.5"), HasSubstr("[build.x].version.file must be a string"));
+  EXPECT_THAT(of_build("sandbox = 'clean'"),
+              HasSubstr("manifest.toml:4:11: [build.x].sandbox must be one of"));
+  EXPECT_THAT(of_build("license = [1]"), HasSubstr("each of [build.x].license must be a string"));
+  EXPECT_THAT(of_build("sandbox-allow = '~/x'"),
+              HasSubstr("[build.x].sandbox-allow must be a list of strings"));
   EXPECT_THAT(complaint("[install]\n"), HasSubstr("needs version = 1 or schema-version"));
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "env/merger.h"
+#include "env/services.h"
 
 namespace flox::env {
 namespace {
@@ -15,7 +16,14 @@ void write_activation(const Directory& tree, const Manifest& manifest, std::stri
   const nlohmann::json vars = {{"vars", manifest.vars}, {"mode", mode}, {"system", system}};
   files.create_file("vars.json", vars.dump(2) + "\n");
   if (!manifest.hook_on_activate.empty()) files.create_file("hook-on-activate", manifest.hook_on_activate);
+  if (!manifest.hook_on_deactivate.empty())
+    files.create_file("hook-on-deactivate", manifest.hook_on_deactivate);
   for (const auto& [shell, script] : manifest.profile) files.create_file("profile-" + shell, script);
+  for (const auto& [shell, script] : manifest.profile_deactivate)
+    files.create_file("deactivate-profile-" + shell, script);
+  const Services services =
+      services_from_json(manifest.json.value("services", nlohmann::json::object()), system);
+  if (!services.by_name.empty()) files.create_file("services.json", to_text(services));
 }
 
 // Removed whatever happens.

@@ -17,7 +17,8 @@ struct ProfileLimits {
 
 // Builds the profile in the store; all packages' store paths must be valid. Deterministic: the same lock,
 // system and mode give the same store path on any machine. Holds the merged tree (bin, lib, share, …),
-// manifest.lock, and activate.d/{vars.json, hook-on-activate, profile-SHELL}.
+// manifest.lock, and activate.d/{vars.json, hook-on-activate, hook-on-deactivate, profile-SHELL,
+// deactivate-profile-SHELL, services.json}.
 //
 // Packages are written by others: a link of theirs is followed within the store and their own closure only,
 // and only where two packages have the same name; a package that has a name that the profile itself writes

@@ -225,7 +225,7 @@ void serve(const server::ServerSettings& options) {
                    .spans = spans.get(),
                    .public_url = options.public_url,
                    .further_metrics = [&] { return further_metrics(serving, spans.get()); },
-                   .is_stopping = [&] { return is_stopping.load(); }});
+                   .is_stopping = [&] { return is_stopping.load() || signals.is_stop_pending(); }});
   api.add(server::add_pages);
   HttpServer server({.address = options.listen.address,
                      .port = options.listen.port,

@@ -35,6 +35,12 @@ int StopSignals::next(std::chrono::milliseconds time) const {
   return std::max(0, ::sigtimedwait(&signals_, nullptr, &wanted));
 }
 
+bool StopSignals::is_stop_pending() const {
+  sigset_t pending;
+  return sigpending(&pending) == 0 &&
+         (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 void StopSignals::wait(HttpTls* tls) const {
   for (;;) {
     const int signal = next(between_looks);

@@ -13,6 +13,8 @@ class StopSignals {
  public:
   // Blocks SIGTERM, SIGINT and SIGHUP in this thread and those that it starts from now on.
   StopSignals();
+  // Whether SIGTERM or SIGINT waits to be taken: what takes long before wait() looks now and then.
+  bool is_stop_pending() const;
   // Until SIGTERM or SIGINT. SIGHUP reads the certificate again; so does its replacement, which is looked for
   // now and then: nobody sends signals into a pod. `tls` may be null.
   void wait(HttpTls* tls) const;

@@ -76,6 +76,43 @@ SignedName with_signers(Signed<NameFile> file, const Targets& targets) {
   return result;
 }
 
+// What the file says of the build, which is just the record. Throws Error(untrusted).
+const Target& signed_target(const NameFile& file, const PackageRecord& record) {
+  const auto found = file.targets.find(record.target_path());
+  if (found == file.targets.end())
+    fail(ErrorKind::untrusted, "{} {} for {}: version {} of what {} has signed has no such build",
+         record.name, printable(record.version), printable(record.target_path()), file.version, file.owner);
+  const Target expected = record.to_target();
+  if (found->second.length != expected.length || found->second.sha256 != expected.sha256 ||
+      found->second.outputs != expected.outputs)
+    fail(ErrorKind::untrusted, "{} {}: the catalog's answer is not what {} has signed for {}", record.name,
+         printable(record.version), file.owner, printable(record.target_path()));
+  return found->second;
+}
+
+// That the environment is what its file says.
+Provenance environment_of(const NameFile& file, Provenance provenance, const EnvironmentRecord& record) {
+  if (file.version != record.generation)
+    fail(ErrorKind::untrusted,
+         "environment {}/{}: the answer is called generation {}, and generation {} is signed", record.owner,
+         record.name, record.generation, file.version);
+  for (const auto& [path, expected] : record.to_targets()) {
+    const auto found = file.targets.find(path);
+    if (found == file.targets.end() || found->second.length != expected.length ||
+        found->second.sha256 != expected.sha256)
+      fail(ErrorKind::untrusted, "environment {}/{} generation {}: its {} is not what {} has signed",
+           record.owner, record.name, record.generation, path, record.owner);
+  }
+  provenance.yanked = file.targets.find("manifest.toml")->second.yanked;
+  return provenance;
+}
+
+void require_owner_of(const EnvironmentRecord& record, std::string_view owner) {
+  if (owner != record.owner)
+    fail(ErrorKind::untrusted, "environment {}/{}: the catalog has sent what '{}' has signed", record.owner,
+         record.name, owner);
+}
+
 constexpr size_t most_owners_kept = 64;
 constexpr size_t most_names_kept = 2'000;
 
@@ -175,11 +212,7 @@ struct Verifier::State {
     const Newest now = newest(evidence, name);
     const Targets& delegations = now.targets->content;
     const Timestamp& stamp = now.timestamp->content;
-    const auto found = names.get(hash_of(bytes_of(now.by_targets), evidence.name_file), [&] {
-      auto file = Signed<NameFile>::parse(evidence.name_file, fmt::format("the file of {}", name));
-      require_owner(file, owner, file.content.name);
-      return with_signers(std::move(file), delegations);
-    });
+    const auto found = signed_name(now.by_targets, delegations, evidence.name_file, owner, name);
     const NameFile& file = found->file.content;
     require_same(file, evidence.name_file, name, now.leaf, generation);
     require_current(file, now.at, name);
@@ -191,7 +224,32 @@ struct Verifier::State {
     return {.name = found, .expires = std::min({stamp.expires, delegations.expires, file.expires})};
   }
 
+  // Of kept evidence: everything but what is the newest, and what has expired.
+  Result verify_kept(const KeptEvidence& kept, const std::string& text, const std::string& name) {
+    const Signed<Root> root = store.root(kept.owner);
+    const Sha256Digest by_targets = hash_of(bytes_of(sha256(root.message)), kept.targets);
+    const auto delegations = targets.get(by_targets, [&] {
+      return verified_by<Targets>(kept.targets, "targets.json", kept.owner, root, root.content.targets);
+    });
+    const auto found = signed_name(by_targets, delegations->content, text, kept.owner, name);
+    const NameFile& file = found->file.content;
+    if (file.name != name)
+      fail(ErrorKind::untrusted, "{} of {}: the file of {} was kept instead", name, kept.owner, file.name);
+    return {.name = found, .expires = std::min(delegations->content.expires, file.expires)};
+  }
+
  private:
+  // The name's file, signed by who may sign it.
+  std::shared_ptr<const SignedName> signed_name(const Sha256Digest& by_targets, const Targets& delegations,
+                                                const std::string& text, const std::string& owner,
+                                                const std::string& name) {
+    return names.get(hash_of(bytes_of(by_targets), text), [&] {
+      auto file = Signed<NameFile>::parse(text, fmt::format("the file of {}", name));
+      require_owner(file, owner, file.content.name);
+      return with_signers(std::move(file), delegations);
+    });
+  }
+
   template <typename T>
   static Signed<T> verified_by(const std::string& text, const char* what, const std::string& owner,
                                const Signed<Root>& root, const Role& role) {
@@ -276,17 +334,9 @@ uint64_t Verifier::newest_version(const Evidence& evidence, const std::string& n
 }
 
 Provenance VerifiedPackage::of(const PackageRecord& record) const {
-  const auto found = file.targets.find(record.target_path());
-  if (found == file.targets.end())
-    fail(ErrorKind::untrusted, "{} {} for {}: {} has signed no such build", record.name,
-         printable(record.version), printable(record.target_path()), file.owner);
-  const Target expected = record.to_target();
-  if (found->second.length != expected.length || found->second.sha256 != expected.sha256 ||
-      found->second.outputs != expected.outputs)
-    fail(ErrorKind::untrusted, "{} {}: the catalog's answer is not what {} has signed for {}", record.name,
-         printable(record.version), file.owner, printable(record.target_path()));
   Provenance result = provenance;
-  result.yanked = found->second.yanked;
+  result.yanked = signed_target(file, record).yanked;
+  if (newest) result.yanked = signed_target(*newest, record).yanked;
   return result;
 }
 
@@ -295,27 +345,31 @@ Provenance Verifier::verify_package(const Evidence& evidence, const PackageRecor
 }
 
 Provenance Verifier::verify_environment(const Evidence& evidence, const EnvironmentRecord& record) {
-  if (evidence.owner != record.owner)
-    fail(ErrorKind::untrusted, "environment {}/{}: the catalog has sent what '{}' has signed", record.owner,
-         record.name, evidence.owner);
+  require_owner_of(record, evidence.owner);
   const auto result = state_->verify(evidence, environment_name(record.name),
                                      record.latest ? std::nullopt : std::optional(record.generation));
-  const NameFile& file = result.name->file.content;
-  if (file.version != record.generation)
-    fail(ErrorKind::untrusted,
-         "environment {}/{}: the answer is called generation {}, and generation {} is signed", record.owner,
-         record.name, record.generation, file.version);
-  for (const auto& [path, expected] : record.to_targets()) {
-    const auto found = file.targets.find(path);
-    if (found == file.targets.end() || found->second.length != expected.length ||
-        found->second.sha256 != expected.sha256)
-      fail(ErrorKind::untrusted, "environment {}/{} generation {}: its {} is not what {} has signed",
-           record.owner, record.name, record.generation, path, record.owner);
+  return environment_of(result.name->file.content, result.provenance(), record);
+}
+
+VerifiedPackage Verifier::verify_kept_package_file(const KeptEvidence& kept, std::string_view package) {
+  state_->store.require_package(kept.owner, package);
+  const std::string name = package_name(package);
+  const auto result = state_->verify_kept(kept, kept.name_file, name);
+  VerifiedPackage verified{.file = result.name->file.content, .provenance = result.provenance()};
+  if (kept.newest.empty()) return verified;
+  try {
+    const auto newest = state_->verify_kept(kept, kept.newest, name);
+    if (newest.name->file.content.version > verified.file.version)
+      verified.newest = newest.name->file.content;
+  } catch (const Error&) {  // of a key that was revoked since: it says nothing of the build any more
   }
-  Provenance provenance = result.provenance();
-  const auto manifest = file.targets.find("manifest.toml");
-  provenance.yanked = manifest->second.yanked;
-  return provenance;
+  return verified;
+}
+
+Provenance Verifier::verify_kept_environment(const KeptEvidence& kept, const EnvironmentRecord& record) {
+  require_owner_of(record, kept.owner);
+  const auto result = state_->verify_kept(kept, kept.name_file, environment_name(record.name));
+  return environment_of(result.name->file.content, result.provenance(), record);
 }
 
 }  // namespace flox::trust

@@ -78,13 +78,22 @@ struct Provenance {
   std::string to_string() const;
 };
 
+// What was verified on this machine before and was kept, to be used again while the catalog is away.
+struct KeptEvidence {
+  std::string owner;
+  std::string targets;    // the newest targets.json of the owner that was verified here
+  std::string name_file;  // what the answer was verified by
+  std::string newest;     // the newest file of the name that was verified here; empty: none but name_file
+};
+
 // A package's file, verified.
 struct VerifiedPackage {
   NameFile file;
   Provenance provenance;
+  std::optional<NameFile> newest = {};  // of kept evidence: a newer file of the package that is known here
 
-  // Whose a build of the package is, with `yanked` as the file says. Throws Error(untrusted) unless the
-  // record is exactly what the file says.
+  // Whose a build of the package is, with `yanked` as the newest file says. Throws Error(untrusted) unless
+  // the record is exactly what each of the files says.
   Provenance of(const PackageRecord& record) const;
 };
 
@@ -121,6 +130,13 @@ class Verifier {
   Provenance verify_package(const Evidence& evidence, const PackageRecord& record);
   // That the environment is exactly what its file says; the evidence must be of its owner.
   Provenance verify_environment(const Evidence& evidence, const EnvironmentRecord& record);
+
+  // The same of what was verified here before. The owner must still be trusted, targets.json signed by the
+  // root that is in force now, and the name's file by the keys that this targets.json names: what only a
+  // revoked key has signed is refused. No expiry is looked at, and no timestamp: whether there is something
+  // newer only the catalog knows. Nothing is written down.
+  VerifiedPackage verify_kept_package_file(const KeptEvidence& kept, std::string_view package);
+  Provenance verify_kept_environment(const KeptEvidence& kept, const EnvironmentRecord& record);
 
  private:
   struct State;

@@ -42,6 +42,7 @@ void Connection::close() {
 }
 
 void Connection::shut() {
+  *gone_ = true;
   error_code ignored;
   socket_.close(ignored);
   timer_.cancel();
@@ -127,7 +128,7 @@ void Connection::accept_request(const FrameHeader& header, const std::string& pa
                   fmt::format("{} calls of this connection are under way: no more at once", limit));
   }
   Request request{std::move(*envelope.mutable_payload()),
-                  {peer_, caller_.identity, std::chrono::nanoseconds(envelope.timeout_nano())}};
+                  {peer_, caller_.identity, std::chrono::nanoseconds(envelope.timeout_nano()), gone_}};
   ++calls_;
   asio::co_spawn(socket_.get_executor(),
                  run(method->second, std::move(request), header.stream, std::move(bytes)), asio::detached);
@@ -182,10 +183,10 @@ asio::awaitable<void> Connection::write_frames() {
     outgoing_.pop_front();
     drained_.cancel();
   }
-  if (error) {  // the client is gone; read_frames sees it too
+  if (error) {  // the client is gone, or would wait for this answer for ever
     outgoing_.clear();
     unread_ = 0;
-    drained_.cancel();
+    shut();
   }
   clear_deadline(write_deadline_);
   update_idle();

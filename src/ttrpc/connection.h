@@ -56,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<const Handlers> handlers_;
   std::shared_ptr<Ledger> ledger_;
   Charge charge_;
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   uint32_t last_stream_ = 0;
   size_t calls_ = 0;  // under way
   std::deque<std::string> outgoing_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <any>
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
@@ -29,6 +30,7 @@ struct Call {
   Peer peer;                            // who connected; its number may be another process's by now
   std::any identity;                    // what ServerOptions::identify said of it, when it connected
   std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
+  std::shared_ptr<const std::atomic<bool>> gone = {};  // true once the client has closed its connection
 };
 
 struct Request {

@@ -1,6 +1,7 @@
-// Loaded into flox-catalog (LD_PRELOAD): at one chosen call of the system that reads or writes a file or answers a
-// client, the process is killed, or the call fails. Which one stands in the file FAULT_AT, which is shared memory:
-// three numbers of 64 bits: how many calls there were, at which to act (0: never), what to do (0: kill, 1: fail).
+// Loaded into flox-catalog or floxd (LD_PRELOAD): at one chosen call of the system that reads or writes a file or answers a
+// client, the process is killed, the call fails, or the process is stopped until somebody continues it. Which one stands in the
+// file FAULT_AT, which is shared memory: three numbers of 64 bits: how many calls there were, at which to act (0: never), what to
+// do (0: kill, 1: fail, 2: stop).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,6 +39,10 @@ static int fails(int error) {
   if (shared->action == 0) {
     kill(getpid(), SIGKILL);
     for (;;) pause();
+  }
+  if (shared->action == 2) {
+    kill(getpid(), SIGSTOP);
+    return 0;
   }
   errno = error;
   return 1;

@@ -231,6 +231,21 @@ equal "$(at "$mirror" ask GET /api/v1/catalog/packages/trap)" 404
 equal "$(at "$mirror" ask GET /api/v1/catalog/packages/beside)" 200
 at "$mirror" trusted_by_node
 
+step "a name that the catalog does not tell as its owner has signed it stays as it is here; the other names come"
+publish_file kept 1.0 --owner acme
+publish_file other 1.0 --owner acme
+mirror_from "$url" acme >"$dir/told" 2>&1 || true
+publish_file kept 1.1 --owner acme
+publish_file other 1.1 --owner acme
+sqlite3 "$data/catalog.sqlite" "create table withheld as select * from builds; delete from builds where name = 'kept' and version = '1.1'"
+refused "the catalog's answers about packages/kept do not fit together" mirror_from "$url" acme
+sqlite3 "$data/catalog.sqlite" "insert into builds select * from withheld where name = 'kept' and version = '1.1'; drop table withheld"
+versions_at_mirror() { curl -s "$mirror/api/v1/catalog/packages/$1" | jq -r '[.items[].version] | join(" ")'; }
+equal "$(versions_at_mirror other)" "1.1 1.0"
+equal "$(versions_at_mirror kept)" 1.0
+mirror_from "$url" acme >"$dir/told" 2>&1 || true
+equal "$(versions_at_mirror kept)" "1.1 1.0"
+
 step "store paths from any cache: by name, by list, and what environments need"
 laptop store add --name extra "$dir/tree" >"$dir/extra"
 laptop store copy --to "file://$dir/cache" --key "$dir/key-1" "$(cat "$dir/extra")" >"$dir/said" 2>&1 || die "$(cat "$dir/said")"

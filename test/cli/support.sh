@@ -21,3 +21,4 @@ ends() {
 }
 equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 says() { grep -qF -- "$1" <<<"$output" || die "'$1' is not in: $output"; }
+contains() { grep -qF -- "$2" <<<"$1" || die "'$2' is not in: $1"; }

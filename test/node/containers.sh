@@ -69,6 +69,35 @@ refused "is not a generation" run_package acme/web:x e11 hello
 contains "$(cat "$WORLD/pulled/.flox/env/manifest.toml")" blue
 refused "no owner given" flox push -d "$WORLD/web"
 
+step "hooks and services of an environment run around the container's command, and end with it"
+mkdir -m 777 "$WORLD/shared"
+(
+  cd "$WORLD/web"
+  sed -i "/^\[hook\]/a on-activate = 'export HOOKED=yes; [ -e /nonsense ] \&\& echo never'" .flox/env/manifest.toml
+  laptop push --owner acme
+) >&2
+contains "$(run_package acme/web h1 sh -c 'echo "hooked: $HOOKED"')" "hooked: yes"
+(
+  cd "$WORLD/web"
+  sed -i "/^\[hook\]/a on-deactivate = 'echo \$HOOKED >/shared/deactivated'" .flox/env/manifest.toml
+  cat >>.flox/env/manifest.toml <<'TOML'
+[services]
+auto-start = true
+[services.side]
+command = "trap 'echo down >/shared/down; exit' TERM; echo $COLOUR $HOOKED >/shared/up; while :; do sleep 0.1; done"
+TOML
+  laptop push --owner acme
+) >&2
+code=0
+output=$(container --mount "type=bind,src=$WORLD/shared,dst=/shared,options=rbind:rw" --annotation flox.dev/environment=acme/web \
+  docker.io/flox/empty:1.0.0 h2 sh -c 'until [ -s /shared/up ]; do sleep 0.1; done; flox services status; flox services restart side; exit 7' 2>&1) || code=$?
+equal $code 7
+contains "$output" Running
+contains "$output" "Service 'side' restarted."
+equal "$(cat "$WORLD/shared/up" "$WORLD/shared/down" "$WORLD/shared/deactivated" | xargs)" "red yes down yes"
+(cd "$WORLD/web" && sed -i "s/^on-activate = .*/on-activate = 'exit 0'/; /^on-deactivate/d; /^\[services/,\$d" .flox/env/manifest.toml && laptop push --owner acme) >&2
+refused "hook.on-activate ended its shell: the command is not started" run_package acme/web h3 touch /tmp/never
+
 step "an unsigned or foreign path is refused, and nothing of it is left"
 publish_tool foreign 1.0
 foreign=$(flox show foreign --json | jq -r '.[0].outputs.out')

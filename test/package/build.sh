@@ -106,6 +106,7 @@ fails 'left nothing in $out' '[build.hello]
 version = "1"
 command = "mkdir -p $out/bin"'
 fails 'it has no version' '[build.hello]
+version.command = "true"
 command = "touch $out/x"'
 fails 'version command failed' '[build.hello]
 version.command = "exit 5"

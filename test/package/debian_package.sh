@@ -17,7 +17,7 @@ output=$(in_empty_root "$ROOT" "$python/bin/python3" -c '
 import json, ssl, sqlite3, zlib, bz2, lzma, hashlib, ctypes, readline, curses, sys, threading
 thread = threading.Thread(target=print, args=("thread",)); thread.start(); thread.join()
 print(sqlite3.connect(":memory:").execute("select 6 * 7").fetchone()[0], sys.prefix, sys.getfilesystemencoding())') || die "python3 does not run: $output"
-expect_contains "$output" "42 $python utf-8"
+expect_contains "$output" "42 $python/libexec/flox/python3 utf-8"
 in_empty_root "$ROOT" "$python/bin/pydoc3" json >/dev/null || die "a script's interpreter is not found"
 
 step "no program of it looks for a library outside the store"
@@ -43,6 +43,25 @@ other=$WORK/other
 $FLOX --root "$other" import deb python3 --json -q >"$WORK/other.json"
 [ "$(jq -r '.[0].outputs.out' "$WORK/other.json")" = "$python" ] || die "another path: $(cat "$WORK/other.json")"
 diff <(nix-store -qR --store "$ROOT" "$python" | sort) <(nix-store -qR --store "$other" "$python" | sort) || die "another closure"
+
+step "packages that share others go together in an environment, which has their own programs alone"
+paths() { $FLOX --root "$ROOT" import deb "$@" --no-smoke-run --json -q | jq -r '.[] | .name + " " + .outputs.out'; }
+paths git perl python3 python3-requests >"$WORK/paths"
+mkdir "$WORK/env"
+$FLOX init -d "$WORK/env" -n env 2>/dev/null
+{
+  printf 'schema-version = "1.10.0"\n[install]\n'
+  sed 's/^\(.*\) \(.*\)$/\1.store-path = "\2"/' "$WORK/paths"
+} >"$WORK/env/.flox/env/manifest.toml"
+in_environment() { $FLOX --root "$ROOT" activate -d "$WORK/env" -- "$@"; }
+in_environment git init -q "$WORK/env/repository"
+in_environment git clone -q "$WORK/env/repository" "$WORK/env/copy" 2>/dev/null || die "git does not clone"
+expect_contains "$(in_environment git --exec-path)" /nix/store/
+expect_contains "$(in_environment perl -MGit -MError -e 'print $INC{"Git.pm"}')" /share/perl5/Git.pm
+in_environment python3 -c 'import requests, urllib3, sys; assert "/nix/store" in sys.prefix' || die "python3 does not find requests"
+programs=$(in_environment sh -c 'ls $FLOX_ENV/bin')
+for program in git perl python3; do grep -qx "$program" <<<"$programs" || die "no $program among: $programs"; done
+for other in tar sed gzip dash; do ! grep -qx "$other" <<<"$programs" || die "nobody asked for $other"; done
 
 step "an unknown package is a clear error"
 if $FLOX --root "$ROOT" import deb no-such-package-at-all 2>"$WORK/error"; then die "it was imported"; fi

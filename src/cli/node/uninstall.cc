@@ -14,6 +14,7 @@
 #include "node/floxd/config.h"
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
+#include "node/kept/kept_pods.h"
 
 namespace flox::cli {
 namespace {
@@ -57,6 +58,7 @@ void forget_owners(const fs::path& root) {
 
 void remove_state_of_floxd(const fs::path& root) {
   forget_owners(root);
+  node::remove_kept(root);
   for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
     fs::remove(root / file);
   std::error_code in_use;

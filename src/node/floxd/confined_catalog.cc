@@ -3,7 +3,11 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/printable.h"
+#include "base/settings/units.h"
 #include "catalog/client.h"
+#include "catalog/model.h"
+#include "trust/names.h"
 
 namespace flox::node {
 namespace {
@@ -17,6 +21,10 @@ constexpr unsigned threads = 4;
 
 // What the fetcher writes, floxd reads.
 constexpr const char* answer_name = "the fetcher's answer";
+
+std::string text_of(const json& document) {
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
 void put_evidence(json& answer, const std::optional<trust::Evidence>& evidence) {
   if (evidence) answer["evidence"] = evidence->to_json();
@@ -97,41 +105,113 @@ ConfinedService::Options service_options(const Config& config, store::FetcherPoo
 
 void add_catalog_job() { add_confined_job(job_name, answer_all); }
 
-ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetchers)
-    : service_(service_options(config, fetchers)),
+ConfinedCatalog::ConfinedCatalog(const Config& config, store::FetcherPool& fetchers, Metrics& metrics)
+    : moving_answer_age_(config.moving_answer_age),
+      metrics_(metrics),
+      signed_texts_(config.root / "var/lib/flox/kept/signed"),
+      service_(service_options(config, fetchers)),
       verifier_(config,
                 {.root = [this](const std::string& owner, uint64_t version) { return root(owner, version); },
                  .warn = [](const std::string& warning) { log::warning("{}", warning); }}) {}
 
+template <typename Read, typename IsMoving>
+auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, Read&& read,
+                               IsMoving&& is_moving) const {
+  using Result = decltype(read(json(), true));
+  const std::string asked = text_of(question);
+  std::string why_not_kept;  // what was kept is not used
+  const auto not_kept = [&](KeptFailure reason, std::string why) {
+    metrics_.kept_failed(reason);
+    log::warning("{}", why);
+    why_not_kept = std::move(why);
+    return std::nullopt;
+  };
+  const auto from_kept = [&](bool catalog_is_away) -> std::optional<Result> {
+    const auto kept = pod->pods.find(pod->key, asked);
+    if (!kept) return std::nullopt;
+    if (kept->moving && moving_answer_age_.count() > 0 && kept->age > moving_answer_age_)
+      return not_kept(KeptFailure::too_old,
+                      fmt::format("the pod was answered {} ago, and moving_answer_age is {}",
+                                  duration_text(kept->age), duration_text(moving_answer_age_)));
+    try {
+      Result result = read(parse_json(kept->text, "the answer that was kept"), true);
+      // Of what is known to be yanked there may be something better.
+      if (kept->moving && !catalog_is_away && result.origin && result.origin->yanked) return std::nullopt;
+      metrics_.kept_used(kept->moving, kept->age);
+      log::info("{}: as the pod was answered {} ago", printable(asked, 200), duration_text(kept->age));
+      return result;
+    } catch (const Error& error) {
+      return not_kept(KeptFailure::refused,
+                      fmt::format("what the pod was answered before counts no more: {}", error.what()));
+    }
+  };
+  if (pod != nullptr && pod->first == PodAnswers::First::kept)
+    if (auto result = from_kept(false)) return *std::move(result);
+  try {
+    const json answer = ask(question);
+    Result result = read(answer, false);
+    if (pod != nullptr) pod->pods.keep(pod->key, asked, is_moving(result), text_of(answer));
+    return result;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable || pod == nullptr) throw;
+    if (why_not_kept.empty())
+      if (auto result = from_kept(true)) return *std::move(result);
+    if (why_not_kept.empty()) throw;
+    throw error.with_context(why_not_kept);
+  }
+}
+
 ConfinedCatalog::Package ConfinedCatalog::resolve(std::string_view install_id,
                                                   const env::InstallDescriptor& descriptor,
-                                                  std::string_view system) const {
+                                                  std::string_view system, const PodAnswers* pod) const {
   json question = {{"install_id", install_id},
                    {"pkg_path", descriptor.pkg_path},
                    {"pkg_group", descriptor.pkg_group},
                    {"priority", descriptor.priority},
                    {"system", system}};
   if (descriptor.version) question["version"] = *descriptor.version;
-  const json answer = ask(question);
-  env::Lockfile lock = env::Lockfile::parse(string_member(answer, "lock", answer_name));
-  if (lock.packages.size() != 1)
-    fail(ErrorKind::internal, "the fetcher gave {} packages", lock.packages.size());
-  catalog::Resolved resolved{.package = std::move(lock.packages[0]), .evidence = evidence_of(answer)};
-  catalog::Origin origin = verifier_.check(resolved, install_id, descriptor, system);
-  return {.package = std::move(resolved.package), .origin = std::move(origin)};
+  const auto read = [&](const json& answer, bool kept) {
+    env::Lockfile lock = env::Lockfile::parse(string_member(answer, "lock", answer_name));
+    if (lock.packages.size() != 1)
+      fail(ErrorKind::internal, "the fetcher gave {} packages", lock.packages.size());
+    catalog::Resolved resolved{.package = std::move(lock.packages[0]), .evidence = evidence_of(answer)};
+    catalog::Origin origin =
+        kept ? verifier_.check_kept(resolved, install_id, descriptor, system,
+                                    newest_of(resolved.evidence, trust::package_name(descriptor.pkg_path)))
+             : verifier_.check(resolved, install_id, descriptor, system);
+    if (!kept && origin) signed_texts_.remember(*resolved.evidence, origin->name);
+    return Package{.package = std::move(resolved.package), .origin = std::move(origin)};
+  };
+  return answered(question, pod, read, [&](const Package& result) {
+    return !catalog::VersionConstraint(descriptor.version.value_or("")).names(result.package.version);
+  });
 }
 
-ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name) const {
-  const json answer = ask({{"environment", name.to_string()}});
-  const json& generation = member(answer, "generation", answer_name);
-  if (!generation.is_number_integer())
-    fail(ErrorKind::internal, "{}: 'generation' is not a number", answer_name);
-  catalog::Pushed pushed{.generation = generation.get<int64_t>(),
-                         .manifest = string_member(answer, "manifest", answer_name),
-                         .lock = env::Lockfile::parse(string_member(answer, "lock", answer_name)),
-                         .evidence = evidence_of(answer)};
-  catalog::Origin origin = verifier_.check(pushed, name);
-  return {.generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
+ConfinedCatalog::Environment ConfinedCatalog::environment(const catalog::EnvironmentName& name,
+                                                          const PodAnswers* pod) const {
+  const auto read = [&](const json& answer, bool kept) {
+    const json& generation = member(answer, "generation", answer_name);
+    if (!generation.is_number_integer())
+      fail(ErrorKind::internal, "{}: 'generation' is not a number", answer_name);
+    catalog::Pushed pushed{.generation = generation.get<int64_t>(),
+                           .manifest = string_member(answer, "manifest", answer_name),
+                           .lock = env::Lockfile::parse(string_member(answer, "lock", answer_name)),
+                           .evidence = evidence_of(answer)};
+    catalog::Origin origin = kept ? verifier_.check_kept(pushed, name, newest_of(pushed.evidence, ""))
+                                  : verifier_.check(pushed, name);
+    if (!kept && origin) signed_texts_.remember(*pushed.evidence, origin->name);
+    return Environment{
+        .generation = pushed.generation, .lock = std::move(pushed.lock), .origin = std::move(origin)};
+  };
+  return answered({{"environment", name.to_string()}}, pod, read,
+                  [&](const Environment&) { return !name.generation; });
+}
+
+catalog::AnswerVerifier::Newest ConfinedCatalog::newest_of(const std::optional<trust::Evidence>& evidence,
+                                                           const std::string& name) const {
+  if (!evidence) return {};
+  return {.targets = signed_texts_.targets_of(evidence->owner),
+          .name_file = name.empty() ? std::string() : signed_texts_.name_file_of(evidence->owner, name)};
 }
 
 std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint64_t version) const {
@@ -140,7 +220,7 @@ std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint6
 }
 
 json ConfinedCatalog::ask(const json& question) const {
-  return parse_json(service_.ask(question.dump(-1, ' ', false, json::error_handler_t::replace)), answer_name);
+  return parse_json(service_.ask(text_of(question)), answer_name);
 }
 
 }  // namespace flox::node

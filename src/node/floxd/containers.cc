@@ -54,7 +54,8 @@ json to_json(const Container& c) {
           {"name", c.name},
           {"prepared_at", c.prepared_at},
           {"view", c.view},
-          {"service_account", c.service_account}};
+          {"service_account", c.service_account},
+          {"pod_uid", c.pod_uid}};
 }
 
 Container from_json(const json& entry, const std::string& name) {
@@ -68,7 +69,8 @@ Container from_json(const json& entry, const std::string& name) {
           .name = string_member(entry, "name", name),
           .prepared_at = prepared_at.get<int64_t>(),
           .view = optional_string(entry, "view", name),
-          .service_account = optional_string(entry, "service_account", name)};
+          .service_account = optional_string(entry, "service_account", name),
+          .pod_uid = optional_string(entry, "pod_uid", name)};
 }
 
 }  // namespace
@@ -91,6 +93,7 @@ Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {
       container.instance = next_instance_++;
       by_id_.insert_or_assign(container.id, std::move(container));
     }
+    first_instance_ = next_instance_;
   } catch (const Error& error) {
     log::warning("{}: running containers are unknown", error.what());
   }

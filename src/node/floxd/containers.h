@@ -22,6 +22,7 @@ struct Container {
   int64_t prepared_at = 0;      // Unix seconds
   std::string view;             // of the store (StoreViews); empty: it sees the whole store
   std::string service_account;  // empty: it is not known
+  std::string pod_uid = {};     // Kubernetes'; empty: it is not known
   uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
 };
 
@@ -49,6 +50,10 @@ class Containers {
   std::optional<Container> of_cgroups(std::string_view cgroups) const;
   // Whether the container is still there, and no later one of its id.
   bool is_current(const Container& container) const;
+  // Whether this floxd has prepared it, and not one before.
+  bool prepared_now(const Container& container) const noexcept {
+    return container.instance >= first_instance_;
+  }
   std::map<std::string, Container> all() const;
 
  private:
@@ -57,6 +62,7 @@ class Containers {
   mutable std::mutex mutex_;
   std::map<std::string, Container> by_id_;
   uint64_t next_instance_ = 1;
+  uint64_t first_instance_ = 1;  // of those that are not from the file
 };
 
 // The one of `ids` whose cgroup a process is in, by its /proc/PID/cgroup; empty if none. A part of a cgroup's

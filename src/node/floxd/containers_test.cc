@@ -38,6 +38,9 @@ TEST(Containers, ALaterOneOfItsIdIsAnother) {
   containers.expect(first);
   containers.add(first);
   EXPECT_TRUE(containers.is_current(first));
+  EXPECT_TRUE(containers.prepared_now(first));
+  const Containers later(directory.path() / "containers.json");
+  EXPECT_FALSE(later.prepared_now(later.all().at("aaa")));
   EXPECT_EQ(containers.of_cgroups("0::/pod/aaa\n")->instance, first.instance);
   containers.remove("aaa");
   EXPECT_FALSE(containers.is_current(first));

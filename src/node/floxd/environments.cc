@@ -65,17 +65,17 @@ auto Environments::asking_catalog(std::string_view what, Ask&& ask) const {
 
 ConfinedCatalog::Package Environments::resolve(std::string_view install_id,
                                                const env::InstallDescriptor& descriptor,
-                                               std::string_view system) const {
+                                               std::string_view system, const PodAnswers* pod) const {
   return asking_catalog(descriptor.pkg_path,
-                        [&] { return catalog_.resolve(install_id, descriptor, system); });
+                        [&] { return catalog_.resolve(install_id, descriptor, system, pod); });
 }
 
-NamedLock Environments::lock_of(std::string_view reference) const {
+NamedLock Environments::lock_of(std::string_view reference, const PodAnswers* pod) const {
   const std::string system = env::current_system();
   if (catalog::is_environment_name(reference)) {
     const catalog::EnvironmentName name = catalog::parse_environment_name(reference);
     auto [generation, lock, origin] =
-        asking_catalog(name.to_string(), [&] { return catalog_.environment(name); });
+        asking_catalog(name.to_string(), [&] { return catalog_.environment(name, pod); });
     NamedLock named{name.name, std::move(lock), std::move(origin), generation};
     if (!named.lock.packages.empty() && named.lock.for_system(system).empty())
       throw Error(
@@ -87,7 +87,7 @@ NamedLock Environments::lock_of(std::string_view reference) const {
   const auto [name, descriptor] = env::parse_package(std::string(reference));
   nlohmann::json entry = {{"pkg-path", descriptor.pkg_path}};
   if (descriptor.version) entry["version"] = *descriptor.version;
-  auto [package, origin] = resolve(name, descriptor, system);
+  auto [package, origin] = resolve(name, descriptor, system, pod);
   NamedLock named{name, {}, std::move(origin)};
   named.lock.manifest = {{"schema-version", "1.10.0"}, {"install", {{name, entry}}}};
   named.lock.packages.push_back(std::move(package));

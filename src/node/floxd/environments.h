@@ -37,15 +37,15 @@ class Environments {
         store_(store),
         metrics_(metrics),
         fetchers_(store::variables_of_caches(config.caches)),
-        catalog_(config, fetchers_) {}
+        catalog_(config, fetchers_, metrics) {}
 
-  // Resolves a name to store paths with the catalog. Throws Error, untrusted if no trusted owner has signed
-  // that.
+  // Resolves a name to store paths with the catalog, or as `pod` was answered before. Throws Error, untrusted
+  // if no trusted owner has signed that.
   ConfinedCatalog::Package resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
-                                   std::string_view system) const;
+                                   std::string_view system, const PodAnswers* pod = nullptr) const;
   // The lock of a published environment, "owner/name[:generation]", or of an environment with a single
   // package, "name[@version]". Throws Error, as above.
-  NamedLock lock_of(std::string_view reference) const;
+  NamedLock lock_of(std::string_view reference, const PodAnswers* pod = nullptr) const;
   // How a lock is realised.
   struct Terms {
     bool of_pod = false;  // it is a pod's request: containers that start do not wait for it

@@ -56,11 +56,14 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 
 // On the pool where the container brings no environment, else in its namespace's turn.
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
-                                             NodeService& node, v1::PrepareRequest message) {
+                                             NodeService& node, v1::PrepareRequest message,
+                                             std::shared_ptr<const std::atomic<bool>> gone) {
   if (message.environment().empty())
-    co_return co_await run_on(pool, node, &NodeService::prepare, std::move(message));
+    co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
-  std::function<v1::PrepareResponse()> work = [&node, request] { return node.prepare(*request); };
+  std::function<v1::PrepareResponse()> work = [&node, request, gone] {
+    return node.prepare(*request, [&gone] { return gone->load(); });
+  };
   std::string tenant = tenant_of({.id = request->container_id(),
                                   .pod_id = request->pod_id(),
                                   .pod_namespace = request->pod_namespace(),
@@ -104,16 +107,19 @@ void isolate(const Config& config) {
 // Removes what ended containers leave, and sees that what became valid gets to the disk. Looks whether the
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
-                                     Budgets& budgets, Grants& grants, PodPolicy& policy) {
+                                     Budgets& budgets, Grants& grants, PodPolicy& policy, KeptPods& kept,
+                                     PodLife life, Metrics& metrics) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     try {
       policy.look_again();
-      sweep_leases(store, containers, budgets, grants);
+      sweep_leases(store, containers, budgets, grants, kept, life);
       sweep_views(views, containers);
       store.sync();
+      kept.sync();
+      metrics.kept_pods(kept.pods().size());
       return_freed_memory();
     } catch (const std::exception& error) {
       log::warning("sweeping leases and views, syncing the store: {}", message_of(error));
@@ -179,11 +185,14 @@ void serve(const Options& options) {
   Environments environments(config, store, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");
+  KeptPods kept(
+      kept_pods_directory(config.root), store,
+      {.limits = {}, .lost = [&metrics] { metrics.kept_failed(KeptFailure::unwritten); }, .clock = {}});
   StoreViews views(store, directory_of(config.node_socket) / "views");
   Budgets budgets(config, store, metrics);
   Grants grants;
-  NodeService node(config, runtime, environments, containers, views, grants, policy, metrics);
-  PodService pod(config, environments, containers, budgets, grants, policy);
+  NodeService node(config, runtime, environments, containers, kept, views, grants, policy, metrics);
+  PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
   // What takes no time to speak of: it never waits behind an environment that is being fetched.
@@ -194,8 +203,8 @@ void serve(const Options& options) {
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
-  node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call) {
-    return prepare(pool, prepares, node, std::move(request));
+  node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
+    return prepare(pool, prepares, node, std::move(request), std::move(call.gone));
   });
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
@@ -204,7 +213,9 @@ void serve(const Options& options) {
   const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config.registry_address);
   const Collector collector(config, environments, metrics);
-  asio::co_spawn(pool, tidy_regularly(store, containers, views, budgets, grants, policy),
+  asio::co_spawn(pool,
+                 tidy_regularly(store, containers, views, budgets, grants, policy, kept,
+                                PodLife(config.kubelet_dir), metrics),
                  [](std::exception_ptr) {});
   log::info("serving shims at {}, pods at {}, metrics at {}, stub images at {}; store {}, runtime {}",
             config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),

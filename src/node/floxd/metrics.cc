@@ -9,6 +9,7 @@
 #include "base/confined/sandbox.h"
 #include "base/net/server/metrics_page.h"
 #include "node/floxd/store_views.h"
+#include "node/kept/kept_pods.h"
 #include "store/gc/lease.h"
 #include "store/local/store_guard.h"
 #include "store/maintenance/recovery.h"
@@ -65,6 +66,16 @@ struct Metrics::Page {
       page.counter("flox_metadata_refused_total",
                    "Answers of the catalog that were refused because they are not signed as they must be.");
 
+  struct Kept {
+    Counter* used = nullptr;
+    Gauge* age = nullptr;
+    double oldest = 0;
+  };
+  Kept fixed, moving;
+  std::vector<Counter*> kept_failures;  // by reason
+  Gauge& kept_pods =
+      page.gauge("flox_kept_pods", "Pods whose answers are kept, so that they restart without the catalog.");
+
   Counter* allowed = nullptr;
   Counter* denied = nullptr;
   Counter& audit_lost =
@@ -98,6 +109,18 @@ struct Metrics::Page {
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
+    auto& used = page.counters("flox_kept_answers_used_total",
+                               "Answers of the catalog that a pod had got before and was given again.");
+    auto& age = page.gauges("flox_kept_answer_age_seconds",
+                            "Age of the oldest of these since floxd started, when it was given.");
+    for (auto [kept, reference] : {std::pair(&fixed, "fixed"), std::pair(&moving, "moving")}) {
+      kept->used = &used.Add({{"reference", reference}});
+      kept->age = &age.Add({{"reference", reference}});
+    }
+    auto& unkept = page.counters("flox_kept_answers_failures_total",
+                                 "Answers that could not be kept, or not be given again, by reason.");
+    for (const char* reason : {"unwritten", "refused", "too_old"})
+      kept_failures.push_back(&unkept.Add({{"reason", reason}}));
     auto& decisions =
         page.counters("flox_policy_decisions_total", "Requests of pods that were decided, by decision.");
     allowed = &decisions.Add({{"decision", "allowed"}});
@@ -130,6 +153,18 @@ void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(ki
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
 void Metrics::prepared() { page_->prepares.Increment(); }
 void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
+
+void Metrics::kept_used(bool moving, std::chrono::seconds age) {
+  Page::Kept& kept = moving ? page_->moving : page_->fixed;
+  kept.used->Increment();
+  const std::lock_guard lock(page_->gauges);
+  kept.oldest = std::max(kept.oldest, static_cast<double>(age.count()));
+  kept.age->Set(kept.oldest);
+}
+void Metrics::kept_failed(KeptFailure reason) {
+  page_->kept_failures.at(static_cast<size_t>(reason))->Increment();
+}
+void Metrics::kept_pods(size_t pods) { page_->kept_pods.Set(static_cast<double>(pods)); }
 
 void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
 void Metrics::metadata_refused() { page_->metadata_refused.Increment(); }
@@ -183,8 +218,9 @@ const char* to_string(Budget budget) noexcept {
 
 std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
   const auto leases = store::list_leases(store);
-  const auto views = std::ranges::count_if(
-      leases, [](const store::Lease& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  const auto others = std::ranges::count_if(leases, [](const store::Lease& lease) {
+    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix);
+  });
   const bool is_isolated = available_isolation().complete();
   const bool is_guarded = store::store_is_guarded();
   const size_t damaged = store::damaged_paths(store).size();
@@ -192,7 +228,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
   const bool has_disk = ::statvfs(store.store_directory().c_str(), &disk) == 0;
 
   const std::lock_guard lock(page_->gauges);
-  page_->leases.Set(static_cast<double>(leases.size()) - static_cast<double>(views));
+  page_->leases.Set(static_cast<double>(leases.size()) - static_cast<double>(others));
   page_->isolation.Set(is_isolated ? 1 : 0);
   page_->read_only.Set(is_guarded ? 1 : 0);
   page_->damaged.Set(static_cast<double>(damaged));

@@ -28,6 +28,13 @@ enum class Budget {
 inline constexpr size_t budget_count = 11;
 const char* to_string(Budget budget) noexcept;
 
+// Why a pod does not restart with what it was answered before.
+enum class KeptFailure {
+  unwritten,  // it could not be kept, or read again
+  refused,    // it is not signed any more as it must be
+  too_old,    // moving_answer_age
+};
+
 // What pods have now.
 struct BudgetUse {
   struct Pod {
@@ -55,6 +62,10 @@ class Metrics {
   void refused(Budget reason);
   // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.
   void decided(bool allowed);
+  // A pod's request was answered with what the pod was answered before, of that age.
+  void kept_used(bool moving, std::chrono::seconds age);
+  void kept_failed(KeptFailure reason);
+  void kept_pods(size_t pods);
   // How many rules are in force, and whether the file on the disk is another one that could not be read.
   void policy_in_force(size_t rules, bool stale);
   // An answer of the catalog was refused: not signed as it must be.

@@ -33,7 +33,8 @@ std::optional<PackageNames::Known> PackageNames::known(const env::LockedPackage&
   return result;
 }
 
-std::optional<policy::Provenance> PackageNames::look_up(const env::LockedPackage& package) {
+std::optional<policy::Provenance> PackageNames::look_up(const env::LockedPackage& package,
+                                                        const PodAnswers* pod) {
   const bool nameable = !package.attr_path.empty() && package.attr_path.size() <= longest_name &&
                         !package.version.empty() && package.version.size() <= longest_name &&
                         !package.store_paths().empty();
@@ -44,7 +45,7 @@ std::optional<policy::Provenance> PackageNames::look_up(const env::LockedPackage
   };
   if (!is_fresh(before)) try {
       const auto [answer, origin] = environments_.resolve(
-          "asked", {.pkg_path = package.attr_path, .version = "=" + package.version}, package.system);
+          "asked", {.pkg_path = package.attr_path, .version = "=" + package.version}, package.system, pod);
       if (answer.attr_path == package.attr_path && answer.version == package.version)
         remember(answer, policy::provenance_of(origin));
     } catch (const Error& error) {
@@ -57,12 +58,13 @@ std::optional<policy::Provenance> PackageNames::look_up(const env::LockedPackage
   return std::move(after->provenance);
 }
 
-policy::Provenance PackageNames::provenance_of(const env::LockedPackage& package) {
-  return look_up(package).value_or(policy::Provenance());
+policy::Provenance PackageNames::provenance_of(const env::LockedPackage& package, const PodAnswers* pod) {
+  return look_up(package, pod).value_or(policy::Provenance());
 }
 
-std::vector<policy::Asked> PackageNames::asked_with(const env::LockedPackage& package) {
-  auto provenance = look_up(package);
+std::vector<policy::Asked> PackageNames::asked_with(const env::LockedPackage& package,
+                                                    const PodAnswers* pod) {
+  auto provenance = look_up(package, pod);
   if (provenance) return {policy::asked_of(package, *std::move(provenance))};
   std::vector<policy::Asked> paths;
   for (const nix::StorePath& path : package.store_paths())

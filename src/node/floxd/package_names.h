@@ -24,11 +24,11 @@ class PackageNames {
   // paths never change.
   void remember(const env::LockedPackage& package, const policy::Provenance& provenance);
   // What the pod asks for with this element of its lock: the package that it says, if the catalog says the
-  // same, or else the bare store paths. Asks the catalog at most once. Throws Error(unavailable) if it does
-  // not answer.
-  std::vector<policy::Asked> asked_with(const env::LockedPackage& package);
+  // same, or else the bare store paths. Asks the catalog at most once (`pod`: confined_catalog.h). Throws
+  // Error(unavailable) if it does not answer.
+  std::vector<policy::Asked> asked_with(const env::LockedPackage& package, const PodAnswers* pod);
   // What is proved of the package, if it is what its lock calls it. As above.
-  policy::Provenance provenance_of(const env::LockedPackage& package);
+  policy::Provenance provenance_of(const env::LockedPackage& package, const PodAnswers* pod);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -39,7 +39,7 @@ class PackageNames {
   // Nothing if it is not known by all of its paths.
   std::optional<Known> known(const env::LockedPackage& package) const;
   // What is proved of the package; nothing if it is not what its lock calls it.
-  std::optional<policy::Provenance> look_up(const env::LockedPackage& package);
+  std::optional<policy::Provenance> look_up(const env::LockedPackage& package, const PodAnswers* pod);
   const Environments& environments_;
   mutable std::mutex mutex_;
   std::map<std::string, Known> known_;  // by "NAME VERSION PATH"

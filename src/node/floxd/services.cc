@@ -8,6 +8,7 @@
 #include "base/os/directory.h"
 #include "base/printable.h"
 #include "env/environment.h"
+#include "node/floxd/first_process.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 // A container's lease bears its id, and those of pods and views stand beside it: it may be none of theirs.
 void check_container_id(std::string_view id) {
   if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
-  for (const std::string_view taken : {std::string_view("pod-"), std::string_view(view_holder_prefix)})
+  for (const std::string_view taken : {std::string_view("pod-"), view_holder_prefix, kept_holder_prefix})
     if (id.starts_with(taken))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
@@ -52,11 +53,11 @@ void check_system(std::string_view system) {
 // what is proved of it.
 class CatalogResolver : public env::Resolver {
  public:
-  CatalogResolver(const Environments& environments, std::string pod)
-      : environments_(environments), pod_(std::move(pod)) {}
+  CatalogResolver(const Environments& environments, const PodAnswers* answers, std::string pod)
+      : environments_(environments), answers_(answers), pod_(std::move(pod)) {}
   env::LockedPackage resolve(std::string_view id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override {
-    auto [package, origin] = environments_.resolve(id, descriptor, system);
+    auto [package, origin] = environments_.resolve(id, descriptor, system, answers_);
     log::info("{}: package {} {}: {}", pod_, printable(package.attr_path), printable(package.version),
               catalog::to_string(origin));
     chosen_[package.attr_path] = policy::provenance_of(origin);
@@ -66,6 +67,7 @@ class CatalogResolver : public env::Resolver {
 
  private:
   const Environments& environments_;
+  const PodAnswers* answers_;
   std::string pod_;
   policy::PackageProvenances chosen_;
 };
@@ -88,7 +90,8 @@ policy::Start start_of(const v1::PrepareRequest& request, const Container& conta
 
 }  // namespace
 
-v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
+                                         const std::function<bool()>& is_gone) {
   check_container_id(request.container_id());
   metrics_.prepared();
   const std::string account = policy_.service_account(
@@ -100,13 +103,19 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request) {
                       .name = request.container_name(),
                       .prepared_at = std::time(nullptr),
                       .view = {},
-                      .service_account = account};
+                      .service_account = account,
+                      .pod_uid = request.pod_uid()};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
   store::check_holder(pod_holder(container));
   PodRequest asked(policy_, container, "start");
   try {
     asked.require_start(start_of(request, container));
-    return prepare(request, container, asked);
+    v1::PrepareResponse response = prepare(request, container, asked);
+    if (is_gone && is_gone()) {
+      give_up(container);
+      fail(ErrorKind::unavailable, "the shim did not wait for container {}", container.id);
+    }
+    return response;
   } catch (const std::exception& error) {
     asked.failed(error);
     throw;
@@ -131,8 +140,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
     }
     containers_.add(container);
   } catch (...) {
-    containers_.remove(request.container_id());
-    store::release_lease(environments_.store(), request.container_id());
+    give_up(container);
     throw;
   }
   if (response.profile().empty())
@@ -145,13 +153,19 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, Cont
   return response;
 }
 
+void NodeService::give_up(const Container& container) {
+  if (!containers_.is_current(container)) return;  // it is being prepared once more
+  containers_.remove(container.id);
+  store::release_lease(environments_.store(), container.id);
+}
+
 NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                                PodRequest& asked) const {
-  NamedLock named = environments_.lock_of(request.environment());
+                                const PodAnswers* answers, PodRequest& asked) const {
+  NamedLock named = environments_.lock_of(request.environment(), answers);
   const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
   log::info("{}: environment {}: {}", pod, request.environment(), catalog::to_string(named.origin));
   const env::Lockfile published = named.lock;
-  CatalogResolver resolver(environments_, pod);
+  CatalogResolver resolver(environments_, answers, pod);
   if (auto version = variables.find("FLOX_PACKAGE_VERSION");
       version != variables.end() && !version->second.empty())
     named.lock =
@@ -171,13 +185,15 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    const NamedLock named = lock_for(request, variables, asked);
+    const auto answers = answers_of(kept_, container, PodAnswers::First::kept);
+    const NamedLock named = lock_for(request, variables, answers ? &*answers : nullptr, asked);
     const nix::StorePath profile = asked.within_limits([&] {
       return environments_.realise(named.lock, system, mode, request.container_id(),
                                    {.of_pod = false,
                                     .limits = asked.limits(Environments::limits_of_container()),
                                     .check_closure = asked.closure_check()});
     });
+    if (answers) kept_.lease(answers->key, profile);
     grants_.add(pod_holder(container), named.lock);
     fs::path files = environments_.store().real_path(profile);
     env::Activation activation = env::activate({.name = named.name,
@@ -190,15 +206,9 @@ void NodeService::activate(const v1::PrepareRequest& request, const Container& c
     response.set_profile(profile.to_string());
     for (const auto& [key, value] : activation.environment) response.add_env(key + "=" + value);
 
-    std::vector<std::string> args(request.args().begin(), request.args().end());
-    if (!args.empty() && args[0].find('/') == std::string::npos &&
-        env::profile_has(files, fs::path("bin") / args[0]))
-      args[0] = profile.to_string() + "/bin/" + args[0];
-    if (activation.has_hook) {
-      std::string hook = profile.to_string() + "/activate.d/hook-on-activate";
-      args.insert(args.begin(),
-                  {"/bin/sh", "-c", ". " + hook + " >&2 || exit 1; exec \"$@\"", "flox-activate"});
-    }
+    std::vector<std::string> args =
+        first_process({.path = profile, .files = files, .mode = mode},
+                      {request.args().begin(), request.args().end()}, runtime_path_);
     for (auto& arg : args) response.add_args(std::move(arg));
   });
 }
@@ -291,7 +301,9 @@ pod::v1::ResolveResponse PodService::resolve_decided(const pod::v1::ResolveReque
   const std::string own = default_of(asking);
   const bool given = !own.empty() && env::parse_package(own).descriptor.pkg_path == descriptor.pkg_path;
   if (!given) require_install(asking, asked);
-  const auto [package, origin] = environments_.resolve(request.install_id(), descriptor, request.system());
+  const auto answers = answers_of(kept_, asking, PodAnswers::First::catalog);
+  const auto [package, origin] = environments_.resolve(request.install_id(), descriptor, request.system(),
+                                                       answers ? &*answers : nullptr);
   log::info("pod {}/{}: package {} {}: {}", asking.pod_namespace, asking.pod_name,
             printable(package.attr_path), printable(package.version), catalog::to_string(origin));
   policy::Asked wanted = policy::asked_of(package, policy::provenance_of(origin));
@@ -351,10 +363,12 @@ std::optional<env::Lockfile> PodService::granted(const Container& container, con
 env::Lockfile PodService::allowed_lock(const Container& container, const env::Lockfile& wanted,
                                        std::string_view system, PodRequest& asked) {
   if (asked.terms().install && !asked.names_count()) return wanted;
+  const auto own = answers_of(kept_, container, PodAnswers::First::catalog);
+  const PodAnswers* const answers = own ? &*own : nullptr;
   if (auto grant = granted(container, wanted, system)) {
     for (const auto& package : grant->for_system(system))
       asked.require_part(policy::asked_of(
-          package, asked.owners_count() ? names_.provenance_of(package) : policy::Provenance()));
+          package, asked.owners_count() ? names_.provenance_of(package, answers) : policy::Provenance()));
     return *std::move(grant);
   }
   require_install(container, asked);
@@ -366,7 +380,7 @@ env::Lockfile PodService::allowed_lock(const Container& container, const env::Lo
         fmt::format("the lock has {} packages: with a policy a pod's may have {}", packages.size(), most),
         "Publish the environment, and name it in the annotation flox.dev/environment.");
   for (const auto& package : packages)
-    for (const policy::Asked& part : names_.asked_with(package)) asked.require(part);
+    for (const policy::Asked& part : names_.asked_with(package, answers)) asked.require(part);
   return wanted;
 }
 

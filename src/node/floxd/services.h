@@ -2,6 +2,7 @@
 // flox in pods.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "env/activation.h"
@@ -22,16 +23,21 @@ namespace flox::node {
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments,
-              Containers& containers, StoreViews& views, Grants& grants, PodPolicy& policy, Metrics& metrics)
+              Containers& containers, KeptPods& kept, StoreViews& views, Grants& grants, PodPolicy& policy,
+              Metrics& metrics)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
         containers_(containers),
+        kept_(kept),
         views_(views),
         grants_(grants),
         policy_(policy),
         metrics_(metrics) {}
-  v1::PrepareResponse prepare(const v1::PrepareRequest& request);
+  // For a client that has gone (`is_gone`, may be empty) nothing is kept, though what was fetched stays.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const std::function<bool()>& is_gone = {});
+  // Without an environment.
+  v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
 
  private:
@@ -41,13 +47,16 @@ class NodeService {
                 v1::PrepareResponse& response);
   // The lock of what the container names, which the policy allows.
   NamedLock lock_for(const v1::PrepareRequest& request, const env::Variables& variables,
-                     PodRequest& asked) const;
+                     const PodAnswers* answers, PodRequest& asked) const;
+  // Takes back what was done for the container, unless a later one of its id has come.
+  void give_up(const Container& container);
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
   nix::StorePathSet roots_of(const Container& container, const v1::PrepareResponse& response) const;
   const Config& config_;
   std::string runtime_path_;
   Environments& environments_;
   Containers& containers_;
+  KeptPods& kept_;
   StoreViews& views_;
   Grants& grants_;
   PodPolicy& policy_;
@@ -59,11 +68,12 @@ class NodeService {
 // forbids installing.
 class PodService {
  public:
-  PodService(const Config& config, Environments& environments, Containers& containers, Budgets& budgets,
-             Grants& grants, PodPolicy& policy)
+  PodService(const Config& config, Environments& environments, Containers& containers, KeptPods& kept,
+             Budgets& budgets, Grants& grants, PodPolicy& policy)
       : config_(config),
         environments_(environments),
         containers_(containers),
+        kept_(kept),
         budgets_(budgets),
         grants_(grants),
         policy_(policy),
@@ -103,6 +113,7 @@ class PodService {
   const Config& config_;
   Environments& environments_;
   Containers& containers_;
+  KeptPods& kept_;
   Budgets& budgets_;
   Grants& grants_;
   PodPolicy& policy_;

@@ -82,6 +82,18 @@ struct FloxdSettings : SettingGroup {
       pod_install,
       {.key = "pod_install", .help = "Whether pods may install packages themselves (flox install in a pod)."},
       true);
+  std::chrono::seconds moving_answer_age = declare(
+      moving_answer_age,
+      {.key = "moving_answer_age",
+       .help = "For how long a pod's containers restart with what the pod was answered for a name that may "
+               "come to mean something else (NAME, OWNER/NAME); then the catalog is asked again. 0: as long "
+               "as the pod is there."},
+      std::chrono::seconds(0));
+  std::filesystem::path kubelet_dir = declare(
+      kubelet_dir,
+      {.key = "kubelet_dir",
+       .help = "Root directory of the kubelet: while it has a directory of a pod, the pod's packages stay."},
+      "/var/lib/kubelet");
   std::map<std::string, std::string> namespace_environments = declare(
       namespace_environments,
       {.key = "namespace_environments",

@@ -125,10 +125,7 @@ void StoreViews::make(const std::string& name, const nix::StorePathSet& closure)
 }
 
 void StoreViews::keep(const std::string& name, const nix::StorePathSet& roots) const {
-  const std::string holder = std::string(view_holder_prefix) + name;
-  if (store::add_lease_of_present(store_, holder, roots)) return;
-  const store::LocalStore own(store_.root(), store_.lock_timeout());  // its temporary roots end with it
-  store::add_lease(own, holder, roots);
+  store::lease_present(store_, std::string(view_holder_prefix) + name, roots);
 }
 
 void StoreViews::remove(const std::string& name) const {

@@ -1,9 +1,12 @@
 #include "node/floxd/sweep.h"
 
+#include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <set>
 #include <string>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "store/gc/lease.h"
 
@@ -15,11 +18,14 @@ constexpr int64_t start_grace = 600;
 
 }  // namespace
 
-void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants) {
+void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants,
+                  KeptPods& kept, PodLife& life) {
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
-  std::erase_if(leases, [](const auto& lease) { return lease.holder.starts_with(view_holder_prefix); });
+  std::erase_if(leases, [](const auto& lease) {
+    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix);
+  });
   for (const auto& lease : leases)
     ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
   for (const auto& [id, container] : known) ids.insert(id);
@@ -27,12 +33,19 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   pods.merge(grants.pods());
   for (const auto& pod : pods) ids.insert(pod.substr(4));
   for (const auto& [id, container] : known) ids.insert(container.pod_id);
+  const std::vector<KeptPod> kept_pods = kept.pods();
+  for (const KeptPod& pod : kept_pods) ids.insert(pod.sandbox);
   ids.erase("");
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);
   std::set<std::string> young;
+  // What an earlier floxd has prepared may have ended since: then its pod's sandbox has, too.
+  const auto may_start = [&](const std::string& id, const Container& container) {
+    return container.pod_id == id || running.contains(container.pod_id) || containers.prepared_now(container);
+  };
   for (const auto& [id, container] : known)
-    if (container.prepared_at + start_grace > std::time(nullptr)) young.insert({id, container.pod_id});
+    if (container.prepared_at + start_grace > std::time(nullptr) && may_start(id, container))
+      young.insert({id, container.pod_id});
   auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
   for (const auto& lease : leases) {
     std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
@@ -47,6 +60,14 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
     budgets.forget(pod);
     grants.forget(pod);
   }
+  std::vector<std::string> gone = life.gone(kept_pods, alive);
+  std::ranges::copy(kept.beyond_limit(), std::back_inserter(gone));
+  for (const std::string& key : gone) try {
+      kept.forget(key);
+      log::info("what was kept for the pod {} is gone, as the pod is", key);
+    } catch (const Error& error) {  // the next sweep tries again
+      log::warning("removing what was kept for the pod {}: {}", key, error.what());
+    }
 }
 
 void sweep_views(StoreViews& views, const Containers& containers) {

@@ -1,7 +1,7 @@
 #include "package/build/build.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,54 +14,20 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "base/printable.h"
 #include "package/build/build_command.h"
+#include "package/build/build_order.h"
+#include "package/build/load_check.h"
+#include "package/build/out_directory.h"
+#include "package/build/out_paths.h"
+#include "package/build/removed_afterwards.h"
+#include "package/build/sources.h"
 #include "package/debian/import_deb.h"
 #include "package/debian/relocate_tree.h"
 #include "package/debian/relocation.h"
 
 namespace flox::package {
 namespace {
-
-constexpr size_t max_built_file = size_t{4} << 30;  // bytes
-
-// The directory that $out names, empty and held by this process until the object goes, then removed. Its name
-// is the same for equal builds; a second one waits for the first.
-class OutDirectory {
- public:
-  OutDirectory(const std::string& placeholder, const std::string& name)
-      : path_(fmt::format("/tmp/store_{}-{}", placeholder, name)) {
-    in_context("making $out at " + path_.string(), [&] {
-      while (!hold()) continue;     // whoever held it before has removed it
-      const Directory left(path_);  // by a build that was killed
-      for (const std::string& entry : left.names()) left.remove(entry);
-      if (::fchmod(lock_.get(), 0755) != 0) fail_errno(errno, "setting its mode");
-    });
-  }
-  ~OutDirectory() {
-    try {
-      remove_tree(path_);
-    } catch (const std::exception&) {  // the next build of the same takes it over
-    }
-  }
-  const fs::path& path() const noexcept { return path_; }
-
- private:
-  bool hold() {
-    if (::mkdir(path_.c_str(), 0755) != 0 && errno != EEXIST) fail_errno(errno, "making it");
-    lock_.reset(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!lock_ && errno == ENOENT) return false;
-    struct stat held {
-    }, there{};
-    if (!lock_ || ::fstat(lock_.get(), &held) != 0 || held.st_uid != ::geteuid())
-      fail(ErrorKind::conflict, "it belongs to another user, and the build needs this directory");
-    while (::flock(lock_.get(), LOCK_EX) != 0)
-      if (errno != EINTR) fail_errno(errno, "locking it");
-    return ::lstat(path_.c_str(), &there) == 0 && there.st_ino == held.st_ino && there.st_dev == held.st_dev;
-  }
-
-  fs::path path_;
-  Fd lock_;
-};
 
 void check_name(const std::string& what, const std::string& text) {
   bool good = !text.empty() && text.size() <= 128 && text[0] != '.' && text[0] != '-';
@@ -77,9 +43,9 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// The last lines of the log, as the end of an error message.
-std::string last_lines(const fs::path& log, size_t count) {
-  std::string text = trimmed(read_file(log));
+// The last lines of what was printed, as the end of an error message.
+std::string last_lines(const std::string& printed, size_t count) {
+  std::string text = trimmed(printed);
   if (text.empty()) return "; it printed nothing";
   size_t begin = text.size();
   for (; count > 0 && begin != std::string::npos; --count)
@@ -88,57 +54,145 @@ std::string last_lines(const fs::path& log, size_t count) {
                      begin == std::string::npos ? text : text.substr(begin + 1));
 }
 
-CommandSetting setting(const store::LocalStore& store, const BuildRequest& request) {
-  return {.environment = request.environment,
-          .directory = request.project,
-          .store_root = request.packages.empty() ? fs::path() : store.root()};
+std::string closed_text(int memory, const std::string& what) {
+  constexpr off_t most = 64 << 10;  // bytes
+  if (::lseek(memory, 0, SEEK_END) > most)
+    fail(ErrorKind::invalid_input, "{} has more than {} bytes", what, most);
+  ::lseek(memory, 0, SEEK_SET);
+  return read_all(memory);
 }
 
-std::string version_of(const store::LocalStore& store, const BuildRequest& request) {
-  const auto& source = request.descriptor.version_source;
-  std::string version = request.descriptor.version;
-  if (source.is_object() && source.contains("file")) {
-    version = trimmed(read_file(request.project / string_member(source, "file", "version")));
-  } else if (source.is_object() && source.contains("command")) {
-    TempDir work("flox-version-");
-    fs::path output = work.path() / "output";
-    int code =
-        run_build_command(string_member(source, "command", "version"), setting(store, request), output);
+// A regular file of the project, which is nobody's fifo.
+std::string read_version_file(const fs::path& project, const std::string& name) {
+  return in_context("its version.file " + name, [&] {
+    const Fd file = open_file((project / name).string(), O_RDONLY | O_NONBLOCK);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) fail_errno(errno, "examining it");
+    if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "it is not a file");
+    return trimmed(closed_text(file.get(), "it"));
+  });
+}
+
+// What one build needs while it runs.
+class Building {
+ public:
+  Building(store::LocalStore& store, const BuildRequest& request)
+      : store_(store), request_(request), pure_(request.descriptor.sandbox == "pure") {
+    if (pure_) prepare_pure();
+  }
+
+  std::string version() {
+    const auto& source = request_.descriptor.version_source;
+    std::string version = request_.descriptor.version;
+    if (source.is_null()) {
+      version = "0.0.0";
+    } else if (source.is_object() && source.contains("file")) {
+      version = read_version_file(pure_ ? work_->path() / "source" : request_.project,
+                                  string_member(source, "file", "version"));
+    } else if (source.is_object() && source.contains("command")) {
+      const Fd output(::memfd_create("version", MFD_CLOEXEC));
+      if (!output) fail_errno(errno, "running its version command");
+      const int code =
+          run_build_command(string_member(source, "command", "version"), setting({}), output.get());
+      version = trimmed(closed_text(output.get(), "what its version command printed"));
+      if (code != 0)
+        fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code,
+             last_lines(version, 5));
+    }
+    if (version.empty())
+      throw Error(ErrorKind::invalid_input, "it has no version",
+                  fmt::format("Write one: [build.{}] version = \"1.0.0\", or {{ file = \"VERSION\" }}, or "
+                              "{{ command = \"…\" }}.",
+                              request_.name));
+    check_name("version", version);
+    return version;
+  }
+
+  void run(const fs::path& out) {
+    const std::string log_name = "result-" + request_.name + ".log";
+    const fs::path log = request_.project / log_name;
+    CommandSetting command = setting(out);
+    command.environment["out"] = out.string();
+    command.environment.emplace("SOURCE_DATE_EPOCH",
+                                "315532800");  // 1980, the earliest that zip files can say
+    const Fd output = new_log(log_name);
+    const int code =
+        run_build_command(with_builds(request_.descriptor.command, request_.builds), command, output.get());
     if (code != 0)
-      fail(ErrorKind::invalid_input, "its version command failed with exit code {}{}", code,
-           last_lines(output, 5));
-    version = trimmed(read_file(output));
+      throw Error(ErrorKind::invalid_input,
+                  fmt::format("its command failed with exit code {}{}", code, last_lines(read_file(log), 15)),
+                  fmt::format("All of its output is in {}.", log.string()));
   }
-  if (version.empty())
-    throw Error(ErrorKind::invalid_input, "it has no version",
-                fmt::format("Add one to the manifest: [build.{}] version = \"1.0.0\", or {{ file = "
-                            "\"VERSION\" }}, or {{ command = \"…\" }}.",
-                            request.name));
-  check_name("version", version);
-  return version;
-}
 
-// Replaces `from` by `to`, of the same length, in files and links.
-void replace_in_tree(const fs::path& tree, const std::string& from, const std::string& to) {
-  const Directory root(tree);
-  for (const auto& entry : fs::recursive_directory_iterator(tree)) {
-    bool is_link = entry.symlink_status().type() == fs::file_type::symlink;
-    if (!is_link && entry.symlink_status().type() != fs::file_type::regular) continue;
-    const std::string place = entry.path().lexically_relative(tree).string();
-    std::string text = is_link ? root.read_link(place) : root.read_file(place, max_built_file);
-    bool changed = false;
-    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-      text.replace(at, from.size(), to);
-      changed = true;
-    }
-    if (!changed) continue;
-    if (is_link) {
-      root.remove(place);
-      root.make_link(place, text);
-    } else {
-      root.write_file(place, text, static_cast<unsigned>(entry.symlink_status().permissions()) & 0777);
-    }
+ private:
+  // A file that was not there before: what is there may be a link to anywhere.
+  Fd new_log(const std::string& name) const {
+    const Directory project(request_.project);
+    if (const auto status = project.status(name); status && S_ISDIR(status->st_mode))
+      fail(ErrorKind::conflict, "{} is in the way of the build's log", (request_.project / name).string());
+    project.remove(name);
+    return project.open(name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0644);
   }
+
+  void prepare_pure() {
+    const auto has = [&](const char* program) {
+      return request_.profile && env::profile_has(store_.real_path(*request_.profile), program);
+    };
+    if (!has("bin/bash"))
+      throw Error(ErrorKind::invalid_input,
+                  "its sandbox is pure, so its bash must be the environment's, which has none",
+                  "Run 'flox install bash coreutils', with what else the command uses.");
+    work_.emplace("flox-build-");
+    work_goes_.emplace(work_->path());
+    const Directory work(work_->path());
+    for (const char* place : {"source", "home", "tmp", "root"}) work.make_directory(place);
+    copy_sources(request_.project, work_->path() / "source");
+    for (const auto& [place, program] : {std::pair{"bin/sh", has("bin/sh") ? "bin/sh" : "bin/bash"},
+                                         std::pair{"usr/bin/env", has("bin/env") ? "bin/env" : ""}})
+      if (*program != '\0')
+        links_.emplace(place, fmt::format("{}/{}", request_.profile->to_string(), program));
+  }
+
+  CommandSetting setting(const fs::path& out) const {
+    CommandSetting result{
+        .environment = request_.environment, .directory = request_.project, .store_root = {}, .root = {}};
+    if (request_.profile || !request_.builds.empty()) result.store_root = store_.root();
+    if (!pure_) return result;
+    result.directory = pure_project;
+    nix::StorePathSet visible(request_.packages.begin(), request_.packages.end());
+    visible.insert(*request_.profile);
+    for (const auto& [name, path] : request_.builds) visible.insert(path);
+    result.root =
+        BuildRoot{.at = work_->path() / "root",
+                  .store = fs::canonical(store_.root() / "nix/store"),
+                  .store_paths = store_.closure(visible),
+                  .shown = {{.from = work_->path() / "source", .to = pure_project, .writable = true},
+                            {.from = work_->path() / "home", .to = pure_home, .writable = true},
+                            {.from = work_->path() / "tmp", .to = "/tmp", .writable = true}},
+                  .links = links_};
+    if (!out.empty()) result.root->shown.push_back({.from = out, .to = out, .writable = true});
+    return result;
+  }
+
+  store::LocalStore& store_;
+  const BuildRequest& request_;
+  const bool pure_;
+  std::optional<TempDir> work_;  // of a pure build
+  std::optional<RemovedAfterwards> work_goes_;
+  std::map<std::string, std::string> links_;
+};
+
+// Licences that hold together, as one SPDX expression.
+std::string license_of(const env::BuildDescriptor& descriptor) {
+  constexpr size_t longest = 256;  // bytes, as the catalog has them
+  std::string expression;
+  for (const std::string& license : descriptor.licenses) {
+    const bool alone = descriptor.licenses.size() == 1 || license.find(' ') == std::string::npos;
+    expression += (expression.empty() ? "" : " AND ") + (alone ? license : "(" + license + ")");
+  }
+  if (expression.size() > longest || printable(expression) != expression)
+    fail(ErrorKind::invalid_input, "its licences are no text of at most {} bytes", longest);
+  return expression;
 }
 
 void check_output(const fs::path& out) {
@@ -154,31 +208,49 @@ void check_output(const fs::path& out) {
   throw Error(ErrorKind::invalid_input, "the command succeeded but left nothing in $out", advice);
 }
 
-void run_command(const store::LocalStore& store, const BuildRequest& request, const fs::path& out) {
-  fs::path log = request.project / ("result-" + request.name + ".log");
-  CommandSetting command = setting(store, request);
-  command.environment["out"] = out.string();
-  command.environment.emplace("SOURCE_DATE_EPOCH", "315532800");  // 1980, the earliest that zip files can say
-  int code = run_build_command(request.descriptor.command, command, log);
-  if (code != 0)
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("its command failed with exit code {}{}", code, last_lines(log, 15)),
-                fmt::format("All of its output is in {}.", log.string()));
+// All that the result may refer to.
+nix::StorePathSet candidates_of(const store::LocalStore& store, const BuildRequest& request) {
+  nix::StorePathSet roots(request.packages.begin(), request.packages.end());
+  for (const auto& profile : {request.profile, request.runtime_profile})
+    if (profile) roots.insert(*profile);
+  for (const auto& [name, path] : request.builds) roots.insert(path);
+  return store.closure(roots);
+}
+
+void settle_paths(const BuildRequest& request, const fs::path& out, const std::string& own_path) {
+  OutPaths paths{.same_length = {{out.string(), own_path}},
+                 .in_texts = {},
+                 .local = {},
+                 .note = [&](const std::string& line) {
+                   if (request.debian.on_step) request.debian.on_step(line);
+                 }};
+  if (request.profile) {
+    const std::string left = request.runtime_profile.value_or(*request.profile).to_string();
+    if (left != request.profile->to_string()) paths.same_length.emplace(request.profile->to_string(), left);
+    for (const fs::path& link : request.run_links) paths.in_texts.emplace(link.string(), left);
+  }
+  if (request.project != "/") paths.local.push_back(request.project.string());
+  if (request.descriptor.sandbox == "pure")
+    paths.local.insert(paths.local.end(), {std::string(pure_project), std::string(pure_home)});
+  settle_out_paths(out, paths);
 }
 
 // References to packages that are there to build with only.
-void check_references(const store::LocalStore& store, const BuildRequest& request,
-                      const nix::PathInfo& info) {
+void check_references(const store::LocalStore& store, const BuildRequest& request, const fs::path& tree,
+                      const nix::StorePathSet& candidates) {
   if (request.runtime_packages.empty()) return;
-  auto allowed = store.closure(request.runtime_packages);
-  auto all = store.closure({request.packages.begin(), request.packages.end()});
-  for (const auto& reference : info.references)
-    if (all.contains(reference) && !allowed.contains(reference))
-      throw Error(
-          ErrorKind::invalid_input,
-          fmt::format("the result refers to {}, which is not one of its runtime-packages",
-                      reference.to_string()),
-          "Add the package to runtime-packages, or keep the build from writing its path into the result.");
+  nix::StorePathSet roots = request.runtime_packages;
+  if (request.runtime_profile) roots.insert(*request.runtime_profile);
+  for (const auto& [name, path] : request.builds) roots.insert(path);
+  const auto allowed = store.closure(roots);
+  for (const auto& reference : candidates)
+    if (!allowed.contains(reference))
+      if (const std::string place = place_with(tree, std::string(reference.digest())); !place.empty())
+        throw Error(
+            ErrorKind::invalid_input,
+            fmt::format("$out/{} refers to {}, which is not one of its runtime-packages", printable(place),
+                        reference.to_string()),
+            "Add the package to runtime-packages, or keep the build from writing its path into the result.");
 }
 
 }  // namespace
@@ -186,28 +258,37 @@ void check_references(const store::LocalStore& store, const BuildRequest& reques
 catalog::PackageBuild build_package(store::LocalStore& store, const BuildRequest& request) {
   return in_context("building " + request.name, [&] {
     check_name("name", request.name);
-    std::string version = version_of(store, request);
-    std::string name = request.name + "-" + version;
-    std::string placeholder = placeholder_digest("build " + name);
+    Building building(store, request);
+    const std::string version = building.version();
+    const std::string name = request.name + "-" + version;
+    const std::string placeholder = placeholder_digest("build " + name);
     OutDirectory out(placeholder, name);
-    run_command(store, request, out.path());
+    building.run(out.path());
     check_output(out.path());
 
-    std::string own_path = fmt::format("{}/{}-{}", nix::store_dir, placeholder, name);
-    replace_in_tree(out.path(), out.path().string(), own_path);
-    nix::StorePathSet packages(request.packages.begin(), request.packages.end());
-    nix::PathInfo info = relocate_tree(store, out.path(), name,
-                                       {.debian = request.debian,
-                                        .packages = request.packages,
-                                        .candidates = store.closure(packages),
-                                        .placeholder = placeholder,
-                                        .origins = {own_path}});
-    check_references(store, request, info);
+    const std::string own_path = fmt::format("{}/{}-{}", nix::store_dir, placeholder, name);
+    settle_paths(request, out.path(), own_path);
+    const nix::StorePathSet candidates = candidates_of(store, request);
+    check_references(store, request, out.path(), candidates);
+    std::vector<nix::StorePath> packages = request.packages;
+    for (const auto& [other, path] : request.builds) packages.push_back(path);
+    nix::PathInfo info =
+        relocate_tree(store, out.path(), name,
+                      {.debian = request.debian,
+                       .packages = packages,
+                       .candidates = candidates,
+                       .placeholder = placeholder,
+                       .origins = {own_path},
+                       .use_machine = request.descriptor.sandbox != "pure",
+                       .inspect = [&](const fs::path& tree, const nix::StorePathSet& visible) {
+                         require_loadable(store, tree, placeholder + "-" + name, store.closure(visible));
+                       }});
     catalog::PackageBuild result;
     result.name = request.name;
     result.version = version;
     result.system = system_of_this_machine();
     result.description = request.descriptor.description;
+    result.license = license_of(request.descriptor);
     result.outputs.emplace("out", info.path);
     result.closure_size = store.closure_size(store.closure({info.path}));
     return result;

@@ -35,13 +35,15 @@ trust::BuildProvenance describe_build(const store::LocalStore& store, const Buil
     const nix::PathInfo info = info_of_input(store, build.outputs.at("out"));
     trust::BuildProvenance provenance = begin_provenance(info, build, circumstances.started_at);
     provenance.command = request.descriptor.command;
+    if (request.descriptor.sandbox == "pure") provenance.sandbox = "pure";
     provenance.variables = circumstances.variables;
     if (!circumstances.builder.empty()) provenance.builder = circumstances.builder;
     provenance.inputs.push_back(circumstances.sources);
     const Directory project(request.project);
     add_file(provenance, project, "manifest.toml");
     add_file(provenance, project, "manifest.lock");
-    const nix::StorePathSet packages(request.packages.begin(), request.packages.end());
+    nix::StorePathSet packages(request.packages.begin(), request.packages.end());
+    for (const auto& [other, path] : request.builds) packages.insert(path);
     for (const nix::StorePath& package : packages)
       provenance.inputs.push_back(path_input(store, package, "build"));
     end_inputs(provenance, store, info, packages);

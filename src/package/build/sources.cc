@@ -22,7 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t most_files = 1'000'000;
-constexpr size_t longest_url = 1000;  // bytes
+constexpr size_t longest_url = 1000;                  // bytes
+constexpr uint64_t most_copied = uint64_t{64} << 30;  // bytes
 
 // git must neither ask nor write (the index, say), whatever the repository's configuration.
 Outcome git(const fs::path& project, std::vector<std::string> arguments) {
@@ -111,6 +112,14 @@ std::string uri_of(const std::string& remote) {
   return "git+ssh://" + printable(host.substr(host.rfind('@') + 1) + "/" + remote.substr(colon + 1));
 }
 
+// Those that git lists; in no work tree, or where git ignores this directory, all.
+std::vector<std::string> source_files(const fs::path& project, bool* listed_by_git = nullptr) {
+  const Outcome listed = git(project, {"ls-files", "-z", "--cached", "--others", "--exclude-standard"});
+  const bool by_git = listed.exit_code == 0 && !listed.out.empty();
+  if (listed_by_git != nullptr) *listed_by_git = by_git;
+  return by_git ? split_zero(listed.out) : all_files(project);
+}
+
 std::string tree_hash(const fs::path& path, std::vector<std::string> names) {
   std::ranges::sort(names);
   const Directory project(path);
@@ -124,15 +133,38 @@ std::string tree_hash(const fs::path& path, std::vector<std::string> names) {
 
 }  // namespace
 
+void copy_sources(const fs::path& project, const fs::path& to) {
+  in_context("copying the sources in " + project.string(), [&] {
+    const Directory from(project), copy(to);
+    uint64_t copied = 0;
+    for (const std::string& place : source_files(project)) {
+      const auto status = from.status(place);
+      if (!status || is_of_flox(place)) continue;
+      if (!S_ISREG(status->st_mode) && !S_ISLNK(status->st_mode)) continue;
+      in_context(printable(place, 300), [&] {
+        if (const std::string parent = fs::path(place).parent_path().string(); !parent.empty())
+          copy.make_directory(parent);
+        if (S_ISLNK(status->st_mode)) return copy.make_link(place, from.read_link(place));
+        const Fd source = from.open(place, O_RDONLY | O_NONBLOCK);
+        const Fd target =
+            copy.open(place, O_WRONLY | O_CREAT | O_EXCL, (status->st_mode & 0111) != 0 ? 0755 : 0644);
+        std::array<char, 1 << 16> buffer;
+        while (const size_t got = read_some(source.get(), buffer.data(), buffer.size())) {
+          if ((copied += got) > most_copied)
+            fail(ErrorKind::invalid_input, "they have more than {} bytes", most_copied);
+          write_all(target.get(), std::string_view(buffer.data(), got));
+        }
+      });
+    }
+  });
+}
+
 trust::BuildInput look_at_sources(const fs::path& project) {
   return in_context("looking at the sources in " + project.string(), [&] {
     trust::BuildInput sources{.name = "source", .uri = {}, .digests = {}, .notes = {}};
-    const Outcome listed = git(project, {"ls-files", "-z", "--cached", "--others", "--exclude-standard"});
-    if (listed.exit_code != 0 || listed.out.empty()) {  // no work tree, or git ignores this directory
-      sources.digests["dirHash1"] = tree_hash(project, all_files(project));
-      return sources;
-    }
-    sources.digests["dirHash1"] = tree_hash(project, split_zero(listed.out));
+    bool listed_by_git = false;
+    sources.digests["dirHash1"] = tree_hash(project, source_files(project, &listed_by_git));
+    if (!listed_by_git) return sources;
     const Outcome commit = git(project, {"rev-parse", "--verify", "--quiet", "HEAD"});
     if (commit.exit_code == 0) sources.digests["gitCommit"] = first_line(commit.out);
     const Outcome changed = git(project, {"status", "--porcelain", "-z", "--", ".", ":(exclude)result-*"});

@@ -17,4 +17,8 @@ namespace flox::package {
 // checks it. Changes nothing. Throws Error if a file cannot be read.
 trust::BuildInput look_at_sources(const std::filesystem::path& project);
 
+// Copies the same files, links as links, into a directory that is empty and nobody else's. Changes nothing of
+// the project. Throws Error, and invalid_input for more than 64 GiB.
+void copy_sources(const std::filesystem::path& project, const std::filesystem::path& to);
+
 }  // namespace flox::package

@@ -67,12 +67,32 @@ Relations parse_relations(std::string_view text) {
   return result;
 }
 
-std::string upstream_version(std::string_view version) {
+std::map<std::string, std::string> parse_exact_versions(std::string_view text) {
+  std::map<std::string, std::string> result;
+  for_each_piece(text, ',', [&](std::string_view relation) {
+    if (relation.find('|') != std::string_view::npos) return;
+    const std::string_view whole = trim(relation);
+    const size_t open = whole.find('('), close = whole.find(')', open == std::string_view::npos ? 0 : open);
+    if (open == std::string_view::npos || close == std::string_view::npos) return;
+    const std::string_view condition = trim(whole.substr(open + 1, close - open - 1));
+    if (!condition.starts_with('=')) return;
+    const std::string_view name = whole.substr(0, whole.find_first_of(" \t\n(:[<"));
+    const std::string_view version = trim(condition.substr(1));
+    if (!name.empty() && !version.empty()) result.emplace(name, version);
+  });
+  return result;
+}
+
+std::string store_version(std::string_view version) {
   if (size_t colon = version.find(':'); colon != std::string_view::npos) version.remove_prefix(colon + 1);
-  version = version.substr(0, version.rfind('-'));
   std::string result(version);
   std::replace(result.begin(), result.end(), '~', '_');
   return result;
+}
+
+std::string upstream_version(std::string_view version) {
+  if (size_t colon = version.find(':'); colon != std::string_view::npos) version.remove_prefix(colon + 1);
+  return std::string(version.substr(0, version.rfind('-')));
 }
 
 }  // namespace flox::package

@@ -20,7 +20,14 @@ std::vector<Stanza> parse_control(std::string_view text);
 using Relations = std::vector<std::vector<std::string>>;
 Relations parse_relations(std::string_view text);
 
-// "1:3.11.2-1+b1" → "3.11.2": without epoch and Debian revision, '~' (which no store path may have) as '_'.
+// The versions that relations ask for exactly, by package: "a (= 1), b (>= 2)" → {a: 1}. Of two for one
+// package the first.
+std::map<std::string, std::string> parse_exact_versions(std::string_view text);
+
+// "1:3.11.2-1+b1" → "3.11.2-1+b1": without the epoch, '~' (which no store path may have) as '_'. The Debian
+// revision stays: a security update is another version.
+std::string store_version(std::string_view version);
+// "1:3.11.2-1+b1" → "3.11.2", for people who ask for that.
 std::string upstream_version(std::string_view version);
 
 }  // namespace flox::package

@@ -29,6 +29,15 @@ constexpr size_t max_file = size_t{4} << 30;  // bytes
 constexpr size_t max_entries = 1'000'000;
 constexpr size_t max_copyright_file = size_t{16} << 20;  // bytes
 constexpr size_t max_package = size_t{16} << 30;         // bytes of all files
+constexpr size_t max_place = 4096;                       // bytes of a name
+constexpr std::ptrdiff_t max_depth = 128;                // directories
+// Of 60,000 packages none unpacks to 50 times its size; small ones may.
+constexpr size_t max_ratio = 250;
+constexpr size_t any_ratio = size_t{256} << 20;  // bytes
+
+size_t most_bytes_of(const fs::path& deb) {
+  return std::min(max_package, std::max<size_t>(any_ratio, fs::file_size(deb) * max_ratio));
+}
 
 std::string read_entry(archive* from, size_t limit = max_file) {
   std::string content;
@@ -49,7 +58,23 @@ std::string_view text_of(const char* text, std::string_view what) {
   return text;
 }
 std::string_view path_of(archive_entry* entry) {
-  return text_of(libarchive().entry_pathname(entry), "a name");
+  const std::string_view path = text_of(libarchive().entry_pathname(entry), "a name");
+  if (path.size() > max_place || std::count(path.begin(), path.end(), '/') > max_depth)
+    fail(ErrorKind::invalid_input,
+         "damaged package: a name is more than {} directories deep or {} bytes long", max_depth, max_place);
+  return path;
+}
+
+void refuse_device(archive_entry* entry, std::string_view place) {
+  switch (libarchive().entry_filetype(entry)) {
+    case AE_IFREG:
+    case AE_IFLNK:
+    case AE_IFDIR:
+      return;
+    default:
+      fail(ErrorKind::invalid_input,
+           "damaged package: {} is a device, a pipe or a socket, which no package has", printable(place));
+  }
 }
 
 // A .deb is an ar archive of debian-binary, control.tar.* and data.tar.*.
@@ -208,6 +233,7 @@ std::vector<std::string> list_deb(const fs::path& deb) {
 std::string unpack_deb(const fs::path& deb, const fs::path& directory) {
   Placer placer(directory);
   std::string copyright;
+  const size_t most_bytes = most_bytes_of(deb);
   size_t bytes = 0;
   for_each_entry(deb, [&](archive* data, archive_entry* entry) {
     auto place = layout_path(path_of(entry));
@@ -220,8 +246,10 @@ std::string unpack_deb(const fs::path& deb, const fs::path& directory) {
     } else if (libarchive().entry_filetype(entry) == AE_IFLNK) {
       placer.link(*place, path_of(entry),
                   std::string(text_of(libarchive().entry_symlink(entry), "a link's target")));
-    } else if (libarchive().entry_filetype(entry) == AE_IFREG) {
-      const std::string content = read_entry(data, std::min(max_file, max_package - bytes));
+    } else if (libarchive().entry_filetype(entry) != AE_IFREG) {
+      refuse_device(entry, *place);
+    } else {
+      const std::string content = read_entry(data, std::min(max_file, most_bytes - bytes));
       bytes += content.size();
       placer.file(*place, content, libarchive().entry_perm(entry));
     }

@@ -27,10 +27,10 @@ std::vector<std::string> list_deb(const fs::path& deb);
 
 // Unpacks into `directory` (made if missing; packages may be unpacked over each other). Relative symbolic
 // links are rewritten for the new places, absolute ones stay. Set-user-id bits are dropped, hard links become
-// copies, devices are skipped; no maintainer script is run. Throws Error(conflict) if another package already
-// put a different file in a place, invalid_input if the file is damaged.
-// Gives the text of the package's copyright file, share/doc/NAME/copyright, which is left out of the tree;
-// empty if there is none, or if it belongs to another package (a link).
+// copies; no maintainer script is run. Throws Error(conflict) if another package already
+// put a different file in a place, invalid_input if the file is damaged, holds a device, or unpacks to far
+// more than its size. Gives the text of the package's copyright file, share/doc/NAME/copyright, which is left
+// out of the tree; empty if there is none, or if it belongs to another package (a link).
 std::string unpack_deb(const fs::path& deb, const fs::path& directory);
 
 // The same from the files that an installed package has on this machine, named as dpkg -L prints them.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/os/file.h"
@@ -46,6 +47,35 @@ class DebTest : public ::testing::Test {
   fs::path root_ = work_.path() / "root";
   fs::path tree_ = work_.path() / "tree";
 };
+
+TEST_F(DebTest, IsRefusedIfItHoldsAPipeADeviceOrASocket) {
+  put("usr/bin/x", "program");
+  ASSERT_EQ(::mkfifo((root_ / "usr/pipe").c_str(), 0644), 0);
+  const auto deb = make_deb();
+  EXPECT_THROW(unpack_deb(deb, tree_), Error);
+}
+
+TEST_F(DebTest, IsRefusedIfItUnpacksToFarMoreThanItsSize) {
+  put("usr/bomb", "");
+  ASSERT_EQ(::truncate((root_ / "usr/bomb").c_str(), off_t{300} << 20), 0);
+  const auto deb = make_deb("zstd");
+  ASSERT_LT(fs::file_size(deb), size_t{1} << 20);
+  try {
+    unpack_deb(deb, tree_);
+    ADD_FAILURE() << "it was unpacked";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+  }
+}
+
+TEST_F(DebTest, IsRefusedIfANameIsTooDeep) {
+  std::string deep = "usr";
+  for (int i = 0; i < 140; ++i) deep += "/d";
+  put(deep + "/f", "x");
+  const auto deb = make_deb();
+  EXPECT_THROW(unpack_deb(deb, tree_), Error);
+  EXPECT_THROW(list_deb(deb), Error);
+}
 
 TEST_F(DebTest, IsUnpackedWithoutUsrAndWithoutWhatNobodyNeeds) {
   put("usr/bin/x", "program", 04755);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
@@ -9,6 +10,7 @@
 #include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
+#include "base/printable.h"
 #include "package/debian/deb_file.h"
 
 namespace flox::package {
@@ -53,14 +55,35 @@ DebianPackage package_of(const Stanza& stanza) {
   std::string description = field(stanza, "Description");
   if (description.empty()) description = field(stanza, "Description-en");
   package.description = description.substr(0, description.find('\n'));
-  for (const char* name : {"Pre-Depends", "Depends"})
+  for (const char* name : {"Pre-Depends", "Depends"}) {
     for (auto& relation : parse_relations(field(stanza, name)))
       package.depends.push_back(std::move(relation));
+    package.exact.merge(parse_exact_versions(field(stanza, name)));
+  }
   return package;
 }
 
 Command quiet(std::vector<std::string> argv) {
   return {.argv = std::move(argv), .env = {{"LC_ALL", "C.UTF-8"}}};
+}
+
+void check_package_name(const std::string& name) {
+  if (name.empty() ||
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") != std::string::npos ||
+      name[0] == '-')
+    fail(ErrorKind::invalid_input, "'{}' is not the name of a Debian package", printable(name, 256));
+}
+
+const char* advice_for_unknown(DebianSource::Kind kind) {
+  switch (kind) {
+    case DebianSource::Kind::repository:
+      return "Look for its name on https://packages.debian.org, or name another suite with --suite.";
+    case DebianSource::Kind::installed:
+      return "Install it, or leave --installed out.";
+    case DebianSource::Kind::machine:
+      break;
+  }
+  return "Look for its name with 'apt-cache search', or refresh apt's lists with 'apt-get update'.";
 }
 
 std::vector<std::string> with_names(std::vector<std::string> argv, const std::set<std::string>& names) {
@@ -73,6 +96,7 @@ std::vector<std::string> with_names(std::vector<std::string> argv, const std::se
 Debian::Debian(DebianOptions options) : options_(std::move(options)) {
   if (options_.download_cache.empty()) options_.download_cache = user_cache_directory("debs");
   fs::create_directories(options_.download_cache);
+  if (is_repository()) repository_.emplace(options_.download_cache, options_.source, options_.on_step);
 }
 
 // apt's index of all packages takes 0.7 s to build and 0.1 s to read. Systems made for containers turn the
@@ -80,10 +104,14 @@ Debian::Debian(DebianOptions options) : options_(std::move(options)) {
 // change.
 Command Debian::apt(const std::string& program, std::vector<std::string> arguments,
                     const std::set<std::string>& names) const {
-  std::vector<std::string> argv{
-      program, "-o", "Dir::Cache::pkgcache=" + (options_.download_cache / "apt-index.bin").string()};
+  std::vector<std::string> argv{program};
+  if (!repository_)
+    argv.insert(argv.end(),
+                {"-o", "Dir::Cache::pkgcache=" + (options_.download_cache / "apt-index.bin").string()});
   argv.insert(argv.end(), arguments.begin(), arguments.end());
-  return quiet(with_names(std::move(argv), names));
+  Command command = quiet(with_names(std::move(argv), names));
+  if (repository_) command.env.merge(repository_->variables());
+  return command;
 }
 
 Debian::~Debian() = default;
@@ -94,14 +122,13 @@ void Debian::load(const std::set<std::string>& names) {
     if (!packages_.contains(name)) unknown.insert(name);
   if (unknown.empty()) return;
   for (const auto& name : unknown) {
-    if (name.empty() ||
-        name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") != std::string::npos ||
-        name[0] == '-')
-      fail(ErrorKind::invalid_input, "'{}' is not the name of a Debian package", name);
+    check_package_name(name);
     packages_[name] = std::nullopt;
   }
   // Its exit code only says that some name is unknown, which the missing stanza says better.
-  remember(parse_control(run(apt("apt-cache", {"show", "--no-all-versions"}, unknown)).out));
+  if (options_.source.kind != DebianSource::Kind::installed)
+    remember(parse_control(run(apt("apt-cache", {"show", "--no-all-versions"}, unknown)).out));
+  if (is_repository()) return;
   std::set<std::string> missing;
   for (const auto& name : unknown)
     if (!packages_[name]) missing.insert(name);
@@ -129,14 +156,57 @@ bool Debian::exists(const std::string& name) {
 const DebianPackage& Debian::package(const std::string& name) {
   if (!exists(name))
     throw Error(ErrorKind::not_found, fmt::format("there is no Debian package '{}'", name),
-                "Look for its name with 'apt-cache search', or refresh apt's lists with 'apt-get update'.");
+                advice_for_unknown(options_.source.kind));
   return *packages_[name];
+}
+
+void Debian::want(const std::string& name, const std::string& version) {
+  check_package_name(name);
+  if (const auto known = packages_.find(name);
+      known != packages_.end() && known->second && known->second->version == version)
+    return;
+  std::vector<DebianPackage> there;
+  for (const auto& stanza : parse_control(run(apt("apt-cache", {"show"}, {name})).out))
+    if (field(stanza, "Package") == name) there.push_back(package_of(stanza));
+  const auto without_epoch = [](const std::string& text) { return text.substr(text.find(':') + 1); };
+  const std::function<bool(const DebianPackage&)> same[] = {
+      [&](const DebianPackage& one) { return one.version == version; },
+      [&](const DebianPackage& one) { return without_epoch(one.version) == version; },
+      [&](const DebianPackage& one) { return upstream_version(one.version) == version; }};
+  for (const auto& is_same : same) {
+    const auto found = std::find_if(there.begin(), there.end(), is_same);
+    if (found == there.end()) continue;
+    if (std::any_of(std::next(found), there.end(),
+                    [&](const auto& other) { return is_same(other) && other.version != found->version; }))
+      continue;
+    if (debs_.contains(name) && packages_[name] && packages_[name]->version != found->version)
+      fail(ErrorKind::conflict, "Debian package {} is needed in two versions, {} and {}", name,
+           packages_[name]->version, found->version);
+    packages_[name] = *found;
+    return;
+  }
+  std::vector<std::string> versions;
+  for (const auto& one : there)
+    if (std::find(versions.begin(), versions.end(), one.version) == versions.end())
+      versions.push_back(one.version);
+  if (versions.empty()) package(name);  // says that there is no such package
+  throw Error(
+      ErrorKind::not_found, fmt::format("Debian package {} has no version {}", name, printable(version, 256)),
+      fmt::format(
+          "Name one that the repository has: {}. Older ones are on snapshot.debian.org (--apt-sources).",
+          fmt::join(versions, ", ")));
 }
 
 std::optional<std::string> Debian::choose(const std::vector<std::string>& alternatives) {
   load({alternatives.begin(), alternatives.end()});
   for (const auto& name : alternatives)
     if (exists(name)) return name;
+  const auto [provider, is_new] = providers_.try_emplace(alternatives);
+  if (is_new) provider->second = find_provider(alternatives);
+  return provider->second;
+}
+
+std::optional<std::string> Debian::find_provider(const std::vector<std::string>& alternatives) {
   for (const auto& name : alternatives) {
     std::string output = run(apt("apt-cache", {"showpkg"}, {name})).out;
     size_t begin = output.find("Reverse Provides:");
@@ -157,11 +227,18 @@ void Debian::obtain(const std::set<std::string>& names) {
     package(name);
     if (!debs_.contains(name) && !installed_copies_.contains(name)) missing.insert(name);
   }
-  missing = find_downloaded(missing);
+  if (options_.source.kind != DebianSource::Kind::installed) missing = find_downloaded(missing);
   if (missing.empty()) return;
+  if (options_.source.kind == DebianSource::Kind::installed) return use_installed(missing, "as asked");
   std::string trouble = download(missing);
   missing = find_downloaded(missing);
-  if (!missing.empty()) use_installed(missing, trouble);
+  if (missing.empty()) return;
+  if (!is_repository()) return use_installed(missing, trouble);
+  throw Error(ErrorKind::unavailable,
+              fmt::format("these Debian packages cannot be downloaded: {}: {}", fmt::join(missing, ", "),
+                          trouble.substr(0, trouble.find('\n'))),
+              "Check the network and try again. --installed takes the files that are installed on this "
+              "machine instead.");
 }
 
 // Returns those that are in neither cache. A file with another hash than apt's list says is not the package.
@@ -297,26 +374,6 @@ std::map<fs::path, std::string> Debian::owners(const std::set<fs::path>& files) 
     if (found != spellings.end()) result.emplace(found->second, line.substr(0, line.find_first_of(":,")));
   }
   return result;
-}
-
-bool is_plumbing(const DebianPackage& package) {
-  static const std::set<std::string> names{"debconf",
-                                           "cdebconf",
-                                           "dpkg",
-                                           "perl-base",
-                                           "init-system-helpers",
-                                           "adduser",
-                                           "ucf",
-                                           "sensible-utils",
-                                           "lsb-base",
-                                           "install-info",
-                                           "libc-bin",
-                                           "debianutils",
-                                           "dictionaries-common",
-                                           "emacsen-common",
-                                           "xml-core",
-                                           "sgml-base"};
-  return package.essential || package.priority == "required" || names.contains(package.name);
 }
 
 }  // namespace flox::package

@@ -1,4 +1,4 @@
-// The Debian packages that are available to this machine: those that apt knows and those that are installed.
+// Debian packages: those of a repository, or those that this machine's apt knows and that are installed here.
 #pragma once
 
 #include <filesystem>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/os/process.h"
+#include "package/debian/apt_repository.h"
 #include "package/debian/control.h"
 
 namespace flox::package {
@@ -26,28 +27,36 @@ struct DebianPackage {
   std::string description;  // first line
   std::string sha256;       // of the .deb, hexadecimal; empty if only an installed copy is known
   bool essential = false;
-  Relations depends;  // Pre-Depends and Depends
+  Relations depends;                         // Pre-Depends and Depends
+  std::map<std::string, std::string> exact;  // versions that those ask for exactly, by package
 };
 
 struct DebianOptions {
   fs::path download_cache;                             // empty: $XDG_CACHE_HOME/flox/debs
   std::function<void(std::string_view line)> on_step;  // one line per step, for people; may be empty
+  DebianSource source;
 };
 
 // Asks apt and dpkg through their commands, and remembers the answers: make one per command. One thread at a
 // time.
 //
-// A package's files come from its .deb, in the version that apt would install: from the download cache,
-// /var/cache/apt, or a mirror. If no mirror answers and the package is installed, from the installed files.
+// A package's files come from its .deb, in the version that apt would install or in the one that was asked
+// for: from the download cache, /var/cache/apt, or a mirror, and have the hash that the repository signed.
+// Only a source that is this machine uses installed files: `machine` if no mirror answers, `installed`
+// always.
 class Debian {
  public:
-  explicit Debian(DebianOptions options = {});
+  explicit Debian(DebianOptions options = {});  // throws as AptRepository does
   ~Debian();
   Debian(const Debian&) = delete;
 
   bool exists(const std::string& name);
   // Throws Error(not_found) with advice.
   const DebianPackage& package(const std::string& name);
+  // Takes this version of the package, which people may give without its epoch, or without its Debian
+  // revision if that leaves one. Throws Error(not_found) with the versions that there are, conflict if
+  // another one is in use.
+  void want(const std::string& name, const std::string& version);
   // The package that satisfies a dependency: the first alternative that exists, else the provider of the
   // first virtual one whose name sorts first; nothing if there is none.
   std::optional<std::string> choose(const std::vector<std::string>& alternatives);
@@ -73,6 +82,8 @@ class Debian {
   // file that belongs to none is not in the answer.
   std::map<fs::path, std::string> owners(const std::set<fs::path>& files);
 
+  const DebianSource& source() const noexcept { return options_.source; }
+
   void step(std::string_view line) const {
     if (options_.on_step) options_.on_step(line);
   }
@@ -81,19 +92,19 @@ class Debian {
   Command apt(const std::string& program, std::vector<std::string> arguments,
               const std::set<std::string>& names) const;
   void remember(const std::vector<Stanza>& stanzas);
+  std::optional<std::string> find_provider(const std::vector<std::string>& alternatives);
   std::set<std::string> find_downloaded(const std::set<std::string>& names);
   std::string download(const std::set<std::string>& names);
   void use_installed(const std::set<std::string>& names, const std::string& reason);
+  bool is_repository() const noexcept { return options_.source.kind == DebianSource::Kind::repository; }
 
   DebianOptions options_;
+  std::optional<AptRepository> repository_;
   std::map<std::string, std::optional<DebianPackage>> packages_;  // nothing: there is no such package
+  std::map<std::vector<std::string>, std::optional<std::string>> providers_;  // by alternatives
   std::map<std::string, fs::path> debs_;
   std::map<std::string, std::vector<std::string>> installed_copies_;  // paths on this machine
   std::map<std::string, std::vector<std::string>> files_;
 };
-
-// Is this package on every Debian system, or only of use to its package manager? Such packages are never
-// merged into another's tree.
-bool is_plumbing(const DebianPackage& package);
 
 }  // namespace flox::package

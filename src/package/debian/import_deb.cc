@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "base/printable.h"
+#include "package/debian/control.h"
+#include "package/debian/import_rules.h"
 #include "package/debian/importer.h"
 #include "package/debian/provenance.h"
 #include "trust/sbom/package_file.h"
@@ -47,30 +50,75 @@ std::string system_of_this_machine() {
 #endif
 }
 
-std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<std::string>& names,
-                                        const DebianOptions& options, bool with_provenance) {
-  Debian debian(options);
-  debian.load({names.begin(), names.end()});
-  for (const auto& name : names) debian.package(name);
+WantedPackage WantedPackage::parse(std::string_view text) {
+  const size_t equals = text.find('=');
+  WantedPackage wanted{.name = std::string(text.substr(0, equals)), .version = {}};
+  if (equals == std::string_view::npos) return wanted;
+  wanted.version = text.substr(equals + 1);
+  if (wanted.version.empty())
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' names no version", printable(text)),
+                "Write NAME=VERSION, or NAME alone.");
+  return wanted;
+}
+
+void check_programs(const ImportedPackage& package) {
+  if (!package.programs || package.programs->empty()) return;
+  std::vector<std::string> broken;
+  bool any = false;
+  for (const SmokeResult& result : *package.programs) {
+    any = any || result.verdict == SmokeResult::Verdict::ran;
+    if (result.verdict == SmokeResult::Verdict::did_not_run && broken.size() < 10)
+      broken.push_back(fmt::format("{} ({})", result.program, result.detail));
+  }
+  if (any && broken.empty()) return;
+  if (broken.empty()) broken.push_back("every one of them misses something");
+  throw Error(ErrorKind::invalid_input,
+              fmt::format("programs of {} do not run in an empty root: {}", package.build.name,
+                          fmt::join(broken, "; ")),
+              "Look at them where only the store is; --allow-broken publishes it as it is.");
+}
+
+std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<WantedPackage>& wanted,
+                                        const ImportOptions& options) {
+  Debian debian(options.debian);
+  std::set<std::string> names;
+  for (const auto& one : wanted) names.insert(one.name);
+  debian.load(names);
+  for (const auto& one : wanted)
+    if (one.version.empty())
+      debian.package(one.name);
+    else
+      debian.want(one.name, one.version);
   Importer importer(store, debian);
   std::vector<ImportedPackage> result;
-  for (const auto& name : names) {
+  for (const auto& one : wanted) {
+    const std::string& name = one.name;
     const std::time_t started_at = std::time(nullptr);
     nix::StorePath path = importer.package(name);
     add_root(store, name, path);
     const DebianPackage& package = debian.package(name);
     ImportedPackage imported;
     imported.build.name = name;
-    imported.build.version = upstream_version(package.version);
+    imported.build.version = store_version(package.version);
     imported.build.system = system_of_this_machine();
     imported.build.description = package.description;
-    const auto packages = recorded_packages(store, path);
-    imported.build.license = recorded_license(packages.front());
+    imported.build.license = recorded_license(recorded_packages(store, path).front());
     imported.build.outputs.emplace("out", path);
     imported.build.closure_size = store.closure_size(store.closure({path}));
     imported.from_installed = debian.all_from_installed();
-    if (with_provenance)
-      imported.provenance = describe_import(store, debian, imported.build, packages, started_at);
+    if (options.run_programs) imported.programs = smoke_run(store, path, ImportRules::built_in().failures);
+    if (options.with_provenance) {
+      std::vector<trust::PackageEntry> entries;
+      for (const std::string& member : importer.members(name))
+        entries.push_back(entry_of(debian.package(member), ""));
+      imported.provenance = describe_import(store, debian, imported.build, entries, started_at);
+      if (imported.programs)
+        for (const SmokeResult& program : *imported.programs)
+          if (imported.provenance->programs.size() < trust::BuildProvenance::most_programs)
+            imported.provenance->programs.emplace(
+                program.program, fmt::format("{}{}{}", to_string(program.verdict),
+                                             program.detail.empty() ? "" : ": ", program.detail));
+    }
     result.push_back(std::move(imported));
   }
   return result;

@@ -1,6 +1,10 @@
 #include "package/debian/importer.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <nlohmann/json.hpp>
 
@@ -10,16 +14,18 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/wildcard.h"
+#include "package/debian/application.h"
 #include "package/debian/copyright.h"
+#include "package/debian/deb_file.h"
 #include "package/debian/package_rules.h"
-#include "trust/sbom/package_file.h"
 #include "trust/sbom/purl.h"
 
 namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 5;
+constexpr int import_format = 6;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -47,22 +53,52 @@ std::vector<std::string> places_below(const fs::path& directory) {
   return result;
 }
 
-// Is a package that another depends on merged into its tree? Plumbing is only where it is a part that Debian
-// split off the other: perl-base has perl's program.
-bool is_part_of_tree(const DebianPackage& dependency, const DebianPackage& dependent) {
-  return !is_plumbing(dependency) || dependency.source == dependent.source;
-}
-
 std::string store_name(const DebianPackage& package) {
-  return package.name + "-" + upstream_version(package.version);
+  return package.name + "-" + store_version(package.version);
 }
 
-trust::PackageEntry entry_of(const DebianPackage& package, std::string_view copyright) {
-  return {.name = package.name,
-          .version = package.version,
-          .purl = trust::debian_purl(package.name, package.version, package.architecture),
-          .license = parse_copyright(copyright),
-          .source = package.source};
+// Is the name one of those that the patterns stand for?
+bool is_any_of(const std::string& name, const std::vector<std::string>& patterns) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return matches_wildcard(pattern, name); });
+}
+
+// What a package alone must not do: run a script, for which it has no interpreter (the files of
+// `scripts_place` say which are some), or lead to an absolute place.
+void prepare_piece(const Directory& root) {
+  root.remove("nix-support");  // is ours to write
+  std::vector<std::string> open{""};
+  std::string scripts;
+  std::set<std::string> found;
+  while (!open.empty()) {
+    const std::string at = std::move(open.back());
+    open.pop_back();
+    for (const std::string& name : at.empty() ? root.names() : root.subdirectory(at).names()) {
+      const std::string place = at.empty() ? name : at + "/" + name;
+      const auto status = root.status(place);
+      if (!status) continue;
+      if (S_ISDIR(status->st_mode)) {
+        open.push_back(place);
+      } else if (S_ISLNK(status->st_mode)) {
+        const std::string target = root.read_link(place);
+        if (!target.starts_with('/')) continue;
+        root.remove(place);
+        if (const auto goal = layout_path(target))
+          root.make_link(
+              place, fs::path("/" + *goal).lexically_relative(fs::path("/" + place).parent_path()).string());
+      } else if ((status->st_mode & 0111) != 0 && status->st_size > 2) {
+        const Fd file = root.open(place, O_RDONLY | O_NONBLOCK);
+        std::array<char, 2> magic{};
+        if (read_some(file.get(), magic.data(), magic.size()) != 2 || magic[0] != '#' || magic[1] != '!')
+          continue;
+        if (::fchmod(file.get(), 0644) != 0) fail_errno(errno, "changing the mode of {}", place);
+        found.insert(place);
+      }
+    }
+  }
+  if (found.empty()) return;
+  for (const std::string& place : found) scripts += place + "\n";
+  root.make_directory("nix-support").create_file("scripts", scripts);
 }
 
 // What a Debian package finds around it: the libraries of the packages that it depends on.
@@ -74,17 +110,15 @@ class DebianSurroundings : public Surroundings {
   std::optional<Provider> library(const std::string& soname, const std::vector<std::string>&) override {
     return importer_.find_library(soname, packages_);
   }
-  std::optional<Provider> file(const std::string& place) override {
-    return importer_.find_file(place, packages_);
-  }
+  // Links to other packages lead to them where those are, too: in an application's tree.
+  std::optional<Provider> file(const std::string&) override { return std::nullopt; }
   std::optional<Provider> program(const std::string&) override { return std::nullopt; }
   bool drops_foreign_links() const override { return true; }
   void missing(const std::string& soname, const std::string& needed_by) override {
-    note(fmt::format("{} needs {}, which none of its dependencies has", needed_by, soname));
+    importer_.debian().step(
+        fmt::format("note: {}: {} needs {}, which none of its dependencies has", name_, needed_by, soname));
   }
-  void note(const std::string& line) override {
-    importer_.debian().step(fmt::format("note: {}: {}", name_, line));
-  }
+  void note(const std::string&) override {}
 
  private:
   Importer& importer_;
@@ -94,6 +128,19 @@ class DebianSurroundings : public Surroundings {
 
 }  // namespace
 
+const ImportRules& ImportRules::built_in() {
+  static const ImportRules rules = parse_import_rules(import_rules_text(), "import_rules.toml");
+  return rules;
+}
+
+trust::PackageEntry entry_of(const DebianPackage& package, std::string_view copyright) {
+  return {.name = package.name,
+          .version = package.version,
+          .purl = trust::debian_purl(package.name, package.version, package.architecture),
+          .license = parse_copyright(copyright),
+          .source = package.source};
+}
+
 std::vector<std::string> Importer::dependencies(const std::string& name) {
   std::vector<std::string> result;
   std::set<std::string> alternatives;
@@ -102,6 +149,14 @@ std::vector<std::string> Importer::dependencies(const std::string& name) {
   debian_.load(alternatives);
   for (const auto& relation : Relations(debian_.package(name).depends)) {
     auto chosen = debian_.choose(relation);
+    const auto& exact = debian_.package(name).exact;
+    if (const auto version = chosen ? exact.find(*chosen) : exact.end(); version != exact.end()) {
+      try {
+        debian_.want(*chosen, version->second);
+      } catch (const Error& error) {  // a repository without it has another one that it calls right
+        if (error.kind() != ErrorKind::not_found) throw;
+      }
+    }
     if (chosen && *chosen != name && std::find(result.begin(), result.end(), *chosen) == result.end())
       result.push_back(*chosen);
   }
@@ -135,10 +190,7 @@ void Importer::prefetch(const std::set<std::string>& names) {
       if (is_imported_alone(name)) continue;
       for (const auto& dependency : dependencies(name)) {
         const auto& package = debian_.package(dependency);
-        // A library's tree is its own: of what it depends on, only libraries matter.
-        bool wanted = in_library_section(package) || (!in_library_section(debian_.package(name)) &&
-                                                      is_part_of_tree(package, debian_.package(name)));
-        if (wanted && !seen.contains(dependency)) next.insert(dependency);
+        if (in_library_section(package) && !seen.contains(dependency)) next.insert(dependency);
       }
     }
     level = std::move(next);
@@ -152,8 +204,13 @@ std::optional<std::string> Importer::package_with(const std::string& soname,
   std::set<std::string> seen(packages.begin(), packages.end());
   for (; !queue.empty(); queue.pop_front()) {
     const std::string name = queue.front();
-    if (!in_library_section(debian_.package(name))) continue;
-    if (directory_of(soname, debian_.files(name))) return name;
+    const bool is_direct = std::find(packages.begin(), packages.end(), name) != packages.end();
+    const bool is_library = in_library_section(debian_.package(name));
+    if (!is_library && (!is_direct || is_left_out(name))) continue;
+    if (const auto directory = directory_of(soname, debian_.files(name));
+        directory && (is_library || is_default_library_directory(*directory)))
+      return name;
+    if (!is_library) continue;
     for (const auto& dependency : dependencies(name))
       if (seen.insert(dependency).second) queue.push_back(dependency);
   }
@@ -203,9 +260,7 @@ nix::StorePath Importer::package(const std::string& name) {
   auto done = applications_.find(name);
   if (done != applications_.end()) return done->second;
   debian_.package(name);
-  nix::StorePath path = in_library_section(debian_.package(name)) && is_library(name)
-                            ? library(name)
-                            : import_application(name);
+  nix::StorePath path = import_application(name);
   return applications_.emplace(name, path).first->second;
 }
 
@@ -220,7 +275,7 @@ nix::StorePath Importer::library(const std::string& name) {
   auto path = remembered(name);
   if (!path) {
     if (in_progress_.empty()) prefetch({name});
-    path = import_library(name);
+    path = import_piece(name);
   }
   store_.add_temp_roots({*path});
   return libraries_.emplace(name, *path).first->second;
@@ -243,35 +298,31 @@ void Importer::import_libraries(const std::set<std::string>& names) {
   for (const auto& name : missing) library(name);
 }
 
-nix::StorePath Importer::import_tree(const std::string& name, const std::vector<std::string>& merged,
-                                     const std::vector<std::string>& around) {
-  BuildDirectory work(store_);
-  fs::path tree = work.path() / "tree";
-  fs::create_directory(tree);
-  trust::PackageFile packages;
-  for (const auto& package : merged) {
-    const std::string copyright = debian_.unpack(package, tree);
-    packages.packages.push_back(entry_of(debian_.package(package), copyright));
-  }
-  apply_package_rules(name, tree);
-  const Directory root(tree);
-  root.make_directory(fs::path(trust::package_file_place).parent_path().string());
-  root.write_file(trust::package_file_place, packages.to_string());
-  DebianSurroundings surroundings(*this, name, around);
-  return relocate(store_,
-                  {.directory = tree,
-                   .name = store_name(debian_.package(name)),
-                   .placeholder = placeholder_digest("deb"),
-                   .origins = {"/usr", "/"}},
-                  surroundings)
-      .path;
-}
-
-nix::StorePath Importer::import_library(const std::string& name) {
+nix::StorePath Importer::import_piece(const std::string& name) {
   in_progress_.push_back(name);
   needed_.emplace_back();
-  auto path = in_context("importing Debian package " + name,
-                         [&] { return import_tree(name, {name}, dependencies(name)); });
+  auto path = in_context("importing Debian package " + name, [&] {
+    BuildDirectory work(store_);
+    fs::path tree = work.path() / "tree";
+    fs::create_directory(tree);
+    const std::string copyright = debian_.unpack(name, tree);
+    apply_package_rules(name, tree);
+    const Directory root(tree);
+    prepare_piece(root);
+    root.make_directory(fs::path(trust::package_file_place).parent_path().string());
+    root.write_file(trust::package_file_place,
+                    trust::PackageFile{.packages = {entry_of(debian_.package(name), copyright)}}.to_string());
+    const bool alone = is_imported_alone(name);
+    DebianSurroundings surroundings(*this, name, alone ? std::vector<std::string>() : dependencies(name));
+    return relocate(store_,
+                    {.directory = tree,
+                     .name = store_name(debian_.package(name)),
+                     .placeholder = placeholder_digest("deb"),
+                     .origins = {"/usr", "/"},
+                     .candidates = {}},
+                    surroundings)
+        .path;
+  });
   std::set<std::string> needed = std::move(needed_.back());
   needed_.pop_back();
   in_progress_.pop_back();
@@ -279,45 +330,184 @@ nix::StorePath Importer::import_library(const std::string& name) {
   return path;
 }
 
-nix::StorePath Importer::import_application(const std::string& name) {
-  prefetch({name});
-  Members members = this->members(name);
-  if (members.merged.size() > 1)
-    debian_.step(fmt::format("{} is {}", name, fmt::join(members.merged, " + ")));
-  in_progress_.push_back(name);
-  auto path = in_context("importing Debian package " + name,
-                         [&] { return import_tree(name, members.merged, members.libraries); });
-  in_progress_.pop_back();
-  store_.add_temp_roots({path});
-  return path;
+bool Importer::is_left_out(const std::string& name) const {
+  const DebianPackage& package = debian_.package(name);
+  return package.essential || package.priority == "required" || is_any_of(name, rules_.leave_out);
 }
 
-Importer::Members Importer::members(const std::string& name) {
-  Members result;
-  std::deque<std::string> queue{name};
-  std::set<std::string> seen{name};
-  for (; !queue.empty(); queue.pop_front()) {
-    const std::string member = queue.front();
-    if (member != name && is_library(member)) {
-      result.libraries.push_back(member);
-      continue;
-    }
-    result.merged.push_back(member);
-    if (is_imported_alone(member)) continue;
-    for (const auto& dependency : dependencies(member)) {
-      const auto& package = debian_.package(dependency);
-      bool wanted = in_library_section(package) || is_part_of_tree(package, debian_.package(member));
-      if (wanted && seen.insert(dependency).second) queue.push_back(dependency);
-    }
+void Importer::close(std::vector<std::string>& members) {
+  constexpr size_t most = 2000;
+  std::set<std::string> seen(members.begin(), members.end());
+  const auto add = [&](const std::string& name) {
+    if (!seen.insert(name).second) return;
+    members.push_back(name);
+    if (members.size() > most)
+      fail(ErrorKind::invalid_input, "it needs more than {} other Debian packages", most);
+  };
+  // What a whole level may need is asked for at once: asking apt takes 0.1 s each time.
+  std::set<std::string> asked;
+  for (const auto& extra : rules_.extras) asked.insert(extra.add.begin(), extra.add.end());
+  for (size_t level = 0, end = 0; level < members.size(); level = end) {
+    end = members.size();
+    debian_.load({members.begin() + static_cast<std::ptrdiff_t>(level), members.end()});
+    for (size_t i = level; i < end; ++i)
+      for (const auto& relation : debian_.package(members[i]).depends)
+        asked.insert(relation.begin(), relation.end());
+    debian_.load(asked);
+    asked.clear();
+    for (size_t i = level; i < end; ++i) add_dependencies(std::string(members[i]), add);
+  }
+}
+
+void Importer::add_dependencies(const std::string& member,
+                                const std::function<void(const std::string&)>& add) {
+  if (is_imported_alone(member)) return;
+  for (const auto& dependency : dependencies(member)) {
+    // perl-base has perl's program: parts that Debian split off are parts.
+    const bool is_part = debian_.package(dependency).source == debian_.package(member).source;
+    if (is_part || !is_left_out(dependency)) add(dependency);
+  }
+  for (const auto& extra : rules_.extras)
+    if (is_any_of(member, extra.when))
+      for (const auto& name : extra.add)
+        if (debian_.exists(name)) add(name);
+}
+
+PackageTree Importer::make_tree(const std::vector<std::string>& members) {
+  import_libraries({members.begin(), members.end()});
+  std::vector<Piece> pieces;
+  for (const auto& member : members) {
+    const nix::StorePath path = library(member);
+    pieces.push_back({.name = member, .path = path, .files = store_.real_path(path)});
+  }
+  PackageTree tree(std::move(pieces));
+  tree.apply(rules_);
+  return tree;
+}
+
+std::set<std::string> Importer::needed_by_scripts(const PackageTree& tree) {
+  std::set<std::string> result(rules_.script_tools.begin(), rules_.script_tools.end());
+  for (const auto& [place, package] : rules_.interpreters) result.insert(package);
+  debian_.load(result);
+  result.clear();
+  constexpr size_t max_script = size_t{64} << 20;  // bytes
+  for (const auto& [place, entry] : tree.entries()) {
+    if (entry.kind != PackageTree::Entry::Kind::script) continue;
+    // Others are examples, hooks and tests; libraries' are for their maintainers.
+    const bool is_program = place.starts_with("bin/") || place.starts_with("sbin/") ||
+                            place.starts_with("libexec/") || place.starts_with("games/") ||
+                            place.starts_with("lib/git-core/") || place.starts_with("share/npm/") ||
+                            place.starts_with("share/nodejs/npm/bin/");
+    const std::string& package = tree.pieces()[entry.piece].name;
+    if (!is_program || in_library_section(debian_.package(package)) || is_left_out(package)) continue;
+    const std::string content = Directory(tree.pieces()[entry.piece].files).read_file(place, max_script);
+    const std::string interpreter = interpreter_place(content.substr(0, content.find('\n')));
+    const auto found = rules_.interpreters.find(interpreter);
+    if (found == rules_.interpreters.end()) continue;
+    if (debian_.exists(found->second)) result.insert(found->second);
+    if (interpreter == "bin/sh" || interpreter == "bin/bash" || interpreter == "bin/dash")
+      for (const auto& tool : rules_.script_tools)
+        if (debian_.exists(tool)) result.insert(tool);
   }
   return result;
 }
 
+std::set<size_t> Importer::own_pieces(const std::vector<std::string>& members, const PackageTree& tree) {
+  const auto index_of = [&](const std::string& name) {
+    return static_cast<size_t>(std::find(members.begin(), members.end(), name) - members.begin());
+  };
+  std::set<size_t> own{0};
+  const bool has_modules =
+      std::any_of(rules_.modules.begin(), rules_.modules.end(), [&](const std::string& pattern) {
+        const auto in_it = [&](const std::string& directory) {
+          const auto it = tree.entries().lower_bound(directory + "/");
+          for (auto at = it; at != tree.entries().end() && at->first.starts_with(directory + "/"); ++at)
+            if (at->second.piece == 0) return true;
+          return false;
+        };
+        const auto directories = tree.matching(pattern);
+        return std::any_of(directories.begin(), directories.end(), in_it);
+      });
+  std::vector<std::string> level{members[0]};
+  // The parts that Debian split a source package into; of a package without a program (default-jre), what it
+  // stands for.
+  for (int depth = 0; !level.empty() && depth < 8; ++depth) {
+    std::vector<std::string> next;
+    const bool has_program =
+        !own_programs(tree, {.name = members[0], .own_path = {}, .own = own, .shell = {}}).empty();
+    for (const auto& name : level)
+      for (const auto& dependency : dependencies(name)) {
+        const size_t index = index_of(dependency);
+        if (index == members.size() || own.contains(index)) continue;
+        if (in_library_section(debian_.package(dependency))) continue;
+        const bool is_part = debian_.package(dependency).source == debian_.package(members[0]).source;
+        if (is_part || (!has_program && !has_modules && depth < 3)) {
+          own.insert(index);
+          next.push_back(dependency);
+        }
+      }
+    level = std::move(next);
+  }
+  return own;
+}
+
+nix::StorePath Importer::import_application(const std::string& name) {
+  std::vector<std::string> members{name};
+  close(members);
+  PackageTree tree = make_tree(members);
+  // What scripts need may have scripts itself.
+  for (size_t before = 0; before != members.size();) {
+    before = members.size();
+    for (const auto& needed : needed_by_scripts(tree))
+      if (std::find(members.begin(), members.end(), needed) == members.end()) members.push_back(needed);
+    close(members);
+    if (members.size() != before) tree = make_tree(members);
+  }
+  members_[name] = members;
+  return in_context("importing Debian package " + name, [&] {
+    const std::string placeholder = placeholder_digest("deb");
+    const std::string store_name = package::store_name(debian_.package(name));
+    Application application{.name = name,
+                            .own_path = fmt::format("{}/{}-{}", nix::store_dir, placeholder, store_name),
+                            .own = own_pieces(members, tree),
+                            .shell = {}};
+    // A package of modules has no program around which its dependencies' would be.
+    const auto programs = own_programs(tree, application);
+    if (is_piece_itself(tree, application, rules_)) return library(name);
+    nix::StorePathSet candidates;
+    for (const Piece& piece : tree.pieces()) candidates.insert(piece.path);
+    if (!programs.empty() && debian_.exists("dash")) {
+      const nix::StorePath dash = library("dash");
+      application.shell = dash.to_string() + "/bin/dash";
+      candidates.insert(dash);
+    }
+    debian_.step(fmt::format("{}: {} programs, with {} Debian packages around them", name, programs.size(),
+                             members.size()));
+    BuildDirectory work(store_);
+    const fs::path directory = work.path() / "tree";
+    fs::create_directory(directory);
+    const Directory out(directory);
+    write_application(tree, application, rules_, out);
+    // The package that it is, once more: the store path's own file says so to those who look at it alone.
+    const Directory piece(tree.pieces()[0].files);
+    out.make_directory(fs::path(trust::package_file_place).parent_path().string());
+    out.write_file(trust::package_file_place,
+                   piece.read_file(trust::package_file_place, trust::max_package_file));
+    const nix::StorePath path = store_.add_tree(directory, store_name, candidates, placeholder).path;
+    store_.add_temp_roots({path});
+    return path;
+  });
+}
+
+const std::vector<std::string>& Importer::members(const std::string& name) {
+  package(name);
+  return members_.at(name);
+}
+
 fs::path Importer::memory_file(const std::string& name) {
-  static const std::string tool = run_checked({.argv = {"patchelf", "--version"}});
   const auto& package = debian_.package(name);
-  std::string key = to_hex(bytes_of(
-      sha256(fmt::format("{}\n{}{}\n{}\n{}", import_format, tool, name, package.version, package.sha256))));
+  std::string key = to_hex(
+      bytes_of(sha256(fmt::format("{}\n{}\n{}\n{}", import_format, name, package.version, package.sha256))));
   return store_.state_directory().parent_path() / "flox/imports" / (name + "-" + key.substr(0, 32));
 }
 

@@ -1,7 +1,8 @@
-// Debian packages as store paths (docs/explanation/packages.md): library packages one by one, and a named
-// package together with what it is split into as one tree.
+// Debian packages as store paths (docs/explanation/packages.md): one for each package, and one for each named
+// package that puts what it needs around its programs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,8 +10,11 @@
 #include <vector>
 
 #include "package/debian/debian.h"
+#include "package/debian/import_rules.h"
+#include "package/debian/package_tree.h"
 #include "package/debian/relocation.h"
 #include "store/local/local_store.h"
+#include "trust/sbom/package_file.h"
 
 namespace flox::package {
 
@@ -21,14 +25,17 @@ class Importer {
  public:
   Importer(store::LocalStore& store, Debian& debian) : store_(store), debian_(debian) {}
 
-  // The store path of a named package: its tree, or its library package if it is one. Throws Error.
+  // The store path of a named package: its programs with what they need, or the one of the package itself if
+  // that is all. Throws Error.
   nix::StorePath package(const std::string& name);
-  // The store path of one library package. Throws Error (conflict for libraries that need each other in a
-  // circle over packages, naming the circle).
+  // The Debian packages that the named one consists of and needs, the named one first. Imports it.
+  const std::vector<std::string>& members(const std::string& name);
+  // The store path of one Debian package alone. Throws Error (conflict for packages whose libraries need each
+  // other in a circle, naming the circle).
   nix::StorePath library(const std::string& name);
   // Imports many library packages, obtaining at once what is not here yet.
   void import_libraries(const std::set<std::string>& names);
-  // Obtains at once what importing these packages will need.
+  // Obtains at once what importing these packages, each alone, will need.
   void prefetch(const std::set<std::string>& names);
   // Does the package ship a shared library where the loader looks by default, in Debian's section for
   // libraries?
@@ -45,30 +52,36 @@ class Importer {
   Debian& debian() noexcept { return debian_; }
 
  private:
-  struct Members {  // of an application's tree
-    std::vector<std::string> merged;
-    std::vector<std::string> libraries;
-  };
-  Members members(const std::string& name);
   std::vector<std::string> dependencies(const std::string& name);
+  bool is_left_out(const std::string& name) const;
   std::optional<std::string> package_with(const std::string& soname,
                                           const std::vector<std::string>& packages);
-  nix::StorePath import_tree(const std::string& name, const std::vector<std::string>& merged,
-                             const std::vector<std::string>& around);
-  nix::StorePath import_library(const std::string& name);
+  nix::StorePath import_piece(const std::string& name);
   nix::StorePath import_application(const std::string& name);
+  // Adds what `members` depend on, and what the rules add to those.
+  void close(std::vector<std::string>& members);
+  void add_dependencies(const std::string& member, const std::function<void(const std::string&)>& add);
+  PackageTree make_tree(const std::vector<std::string>& members);
+  // Packages with the interpreters of the tree's programs, and with what scripts of a shell call.
+  std::set<std::string> needed_by_scripts(const PackageTree& tree);
+  std::set<size_t> own_pieces(const std::vector<std::string>& members, const PackageTree& tree);
   std::optional<nix::StorePath> remembered(const std::string& name);
   void remember(const std::string& name, const nix::StorePath& path, const std::set<std::string>& needed);
   fs::path memory_file(const std::string& name);
 
   store::LocalStore& store_;
   Debian& debian_;
+  const ImportRules& rules_ = ImportRules::built_in();
   std::map<std::string, nix::StorePath> libraries_;
   std::map<std::string, nix::StorePath> applications_;
+  std::map<std::string, std::vector<std::string>> members_;    // of applications
   std::map<std::string, std::set<std::string>> closures_;      // packages of the libraries that each needs
   std::map<nix::StorePath, std::vector<std::string>> places_;  // files of imported libraries
   std::vector<std::string> in_progress_;
   std::vector<std::set<std::string>> needed_;  // by each library in progress, innermost last
 };
+
+// What a Debian package is for bills of materials; `copyright` is its copyright file.
+trust::PackageEntry entry_of(const DebianPackage& package, std::string_view copyright);
 
 }  // namespace flox::package

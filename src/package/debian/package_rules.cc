@@ -2,11 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/os/directory.h"
 #include "base/os/process.h"
+#include "package/debian/truststore.h"
 
 namespace flox::package {
 
@@ -30,17 +33,23 @@ void link_applets(const fs::path& tree) {
 void bundle_certificates(const fs::path& tree) {
   const Directory root(tree);
   std::string bundle;
+  std::map<std::string, std::string> trusted;
   if (root.exists("share/ca-certificates/mozilla")) {
     const Directory certificates = root.subdirectory("share/ca-certificates/mozilla");
     for (const auto& name : certificates.names()) {
       if (!name.ends_with(".crt")) continue;
-      bundle += certificates.read_file(name, max_certificate);
+      const std::string certificate = certificates.read_file(name, max_certificate);
+      if (auto decoded = in_context(name, [&] { return certificate_of_pem(certificate); }))
+        trusted["debian:" + lower_case(name.substr(0, name.size() - 4)) + ".pem"] = *std::move(decoded);
+      bundle += certificate;
       if (!bundle.ends_with('\n')) bundle += '\n';
     }
   }
   if (bundle.empty()) fail(ErrorKind::invalid_input, "package ca-certificates holds no certificates");
   for (const auto& name : root.names()) root.remove(name);
-  root.make_directory("etc/ssl/certs").write_file("ca-certificates.crt", bundle);
+  const Directory certificates = root.make_directory("etc/ssl/certs");
+  certificates.write_file("ca-certificates.crt", bundle);
+  certificates.make_directory("java").write_file("cacerts", java_truststore(trusted));
 }
 
 }  // namespace

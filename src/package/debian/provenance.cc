@@ -41,6 +41,8 @@ trust::BuildProvenance describe_import(const store::LocalStore& store, Debian& d
     trust::BuildProvenance provenance = begin_provenance(info, build, started_at);
     provenance.build_type = deb_import_type;
     provenance.command = "flox import deb " + build.name;
+    if (debian.source().kind == DebianSource::Kind::repository && debian.source().sources.empty())
+      provenance.command += " --suite " + debian.source().suite;
     std::set<std::string> names;
     for (const trust::PackageEntry& entry : packages) names.insert(entry.name);
     debian.load(names);

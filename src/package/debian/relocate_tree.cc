@@ -61,7 +61,7 @@ class HostSurroundings : public Surroundings {
       names.insert(names.end(), elf->needed_later.begin(), elf->needed_later.end());
       if (!elf->interpreter.empty()) names.push_back(fs::path(elf->interpreter).filename().string());
       for (const auto& name : names)
-        if (!in_packages("lib/" + name))
+        if (!in_packages("lib/" + name) && options_.use_machine)
           if (auto file = host_.find(name, elf->search_path)) files.insert(*file);
     }
     owners_ = importer_.debian().owners(files);
@@ -74,6 +74,7 @@ class HostSurroundings : public Surroundings {
                                   const std::vector<std::string>& search_path) override {
     if (auto provider = in_packages("lib/" + soname))
       return Provider{provider->path, fs::path(provider->place).parent_path().string()};
+    if (!options_.use_machine) return in_candidates(soname);
     auto file = host_.find(soname, search_path);
     if (!file) return std::nullopt;
     auto package = owner(*file);
@@ -85,6 +86,7 @@ class HostSurroundings : public Surroundings {
   }
   std::optional<Provider> file(const std::string& place) override {
     if (auto provider = in_packages(place)) return provider;
+    if (!options_.use_machine) return std::nullopt;
     if (auto provider = importer_.find_file(place, {})) return provider;
     for (const std::string prefix : {"/usr/", "/"}) {
       if (!fs::exists(prefix + place)) continue;
@@ -95,15 +97,19 @@ class HostSurroundings : public Surroundings {
   }
   std::optional<Provider> program(const std::string& name) override {
     if (auto provider = in_packages("bin/" + name)) return provider;
+    if (!options_.use_machine) return std::nullopt;
     return importer_.find_file("bin/" + name, {});
   }
   void missing(const std::string& soname, const std::string& needed_by) override {
-    throw Error(
-        ErrorKind::not_found,
-        fmt::format(
-            "{} needs {}, which is not in the tree, its environment or this machine's library directories",
-            needed_by, soname),
-        "Install the Debian package that has it, or copy it into the tree's lib directory.");
+    throw Error(ErrorKind::not_found,
+                options_.use_machine ? fmt::format("{} needs {}, which is not in the tree, its environment "
+                                                   "or this machine's library directories",
+                                                   needed_by, soname)
+                                     : fmt::format("{} needs {}, which is not in the tree or its environment",
+                                                   needed_by, soname),
+                options_.use_machine
+                    ? "Install the Debian package that has it, or copy it into the tree's lib directory."
+                    : "Install a package that has it into the environment, or copy it into $out/lib.");
   }
   void note(const std::string& line) override { importer_.debian().step("note: " + line); }
 
@@ -112,6 +118,18 @@ class HostSurroundings : public Surroundings {
   std::optional<Provider> in_packages(const std::string& place) const {
     for (const auto& package : options_.packages)
       if (fs::exists(fs::symlink_status(store_.real_path(package) / place))) return Provider{package, place};
+    return std::nullopt;
+  }
+  // A library of what the packages need, which has it in lib or lib/<triplet> itself, not as a link to
+  // another.
+  std::optional<Provider> in_candidates(const std::string& soname) const {
+    for (const auto& path : options_.candidates)
+      for (const char* directory : {"lib", "lib64", "lib/x86_64-linux-gnu", "lib/aarch64-linux-gnu"}) {
+        std::error_code error;
+        const fs::path real = fs::canonical(store_.real_path(path) / directory / soname, error);
+        if (!error && real.string().starts_with(fs::canonical(store_.real_path(path)).string() + "/"))
+          return Provider{path, directory};
+      }
     return std::nullopt;
   }
   std::optional<std::string> owner(const fs::path& file) {
@@ -148,7 +166,8 @@ nix::PathInfo relocate_tree(store::LocalStore& store, const fs::path& directory,
          .name = name,
          .placeholder = options.placeholder.empty() ? placeholder_digest("tree") : options.placeholder,
          .origins = options.origins,
-         .candidates = candidates},
+         .candidates = candidates,
+         .inspect = options.inspect},
         surroundings);
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct RelocateOptions {
   std::string placeholder;       // digest that stands for the tree's own in its files; empty: none does
   std::vector<std::string>
       origins;  // absolute directories that the tree was made for, such as a build's $out
+  // Where a library is that is in none of `packages`: of this machine, imported as Debian's; if not, what
+  // `candidates` have is used, and nothing else.
+  bool use_machine = true;
+  std::function<void(const fs::path& tree, const nix::StorePathSet& candidates)> inspect =
+      {};  // Tree::inspect
 };
 
 // Copies `directory` (programs in bin, libraries in lib, anything else anywhere) into the store as NAME and

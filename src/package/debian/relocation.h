@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,9 @@ struct Tree {
   std::vector<std::string>
       origins;  // absolute directories whose content the tree is: "/usr", "/", a build's $out
   nix::StorePathSet candidates;  // store paths that the files may refer to already
+  // Looks at the relocated tree before it is added, with the store paths that it may refer to; what it throws
+  // keeps the tree out of the store. May be empty.
+  std::function<void(const fs::path& tree, const nix::StorePathSet& candidates)> inspect = {};
 };
 
 // A placeholder digest derived from `text`: same text, same digest.

@@ -108,8 +108,12 @@ Api::Api(Records& records, EnvironmentRecords& environments, AttestationRecords&
       router_([this](const Call& call) { return authorise(call); }),
       token_limit_(context_.options.token_limit),
       address_limit_(context_.options.address_limit) {
-  records.set_signers(keys.fingerprint(),
-                      [&](const catalog::PackageBuild& build) { return signer_of(build, cache, keys); });
+  records.set_signers(keys.fingerprint(), [&](const std::vector<catalog::PackageBuild>& builds) {
+    if (context_.options.is_stopping())
+      throw Error(ErrorKind::unavailable, "stopped before it was known who signed all builds",
+                  "Start it again: it begins with that.");
+    return signers_of(builds, cache, keys);
+  });
   add_package_routes(router_, context_);
   add_collect_routes(router_, context_);
   add_environment_routes(router_, context_);

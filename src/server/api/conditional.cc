@@ -84,8 +84,10 @@ void describe_keeping(const ServerRequest& request, ServerResponse& response) {
       response.headers.try_emplace("Cache-Control", std::string(audience(request)) + ", no-cache").first;
   // Somebody else may see more.
   response.headers.try_emplace("Vary", "Authorization");
-  if (keeping->second != "no-store" && response.status == 200 && !response.stream && !response.body_file)
-    response.headers.try_emplace("ETag", entity_tag(response.body));
+  // Hashing the body costs more than all the rest: only if nobody knows better.
+  if (keeping->second != "no-store" && response.status == 200 && !response.stream && !response.body_file &&
+      !response.headers.contains("ETag"))
+    response.headers.emplace("ETag", entity_tag(response.body));
 }
 
 ServerResponse unless_known(const ServerRequest& request, ServerResponse response) {

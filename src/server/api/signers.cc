@@ -11,8 +11,11 @@ namespace {
 
 using catalog::PackageBuild;
 
-std::string not_verified(std::string_view claimed) {
-  return claimed.empty() ? "not verified" : fmt::format("not verified (claims {})", claimed);
+// Who is said to have signed it is remembered.
+std::string not_verified(const PackageBuild& build) {
+  constexpr std::string_view words = "not verified";
+  if (build.signer.empty()) return std::string(words);
+  return build.signer.starts_with(words) ? build.signer : fmt::format("{} (claims {})", words, build.signer);
 }
 
 std::string signer_of_outputs(const PackageBuild& build, const std::vector<nix::NarInfo>& outputs,
@@ -30,19 +33,27 @@ std::string signer_of_outputs(const PackageBuild& build, const std::vector<nix::
   }
   if (signers.contains(build.signer)) return build.signer;
   if (!signers.empty()) return *signers.begin();
-  return build.signer.starts_with(not_verified("")) ? build.signer : not_verified(build.signer);
+  return not_verified(build);
 }
 
 }  // namespace
 
-std::string signer_of(const PackageBuild& build, const CacheFiles& cache, const RegisteredKeys& keys) {
-  std::vector<nix::NarInfo> outputs;
-  for (const auto& [output, path] : build.outputs) {
-    auto narinfo = cache.narinfo(path);
-    if (!narinfo) return not_verified(build.signer);
-    outputs.push_back(std::move(*narinfo));
+std::vector<std::string> signers_of(const std::vector<PackageBuild>& builds, const CacheFiles& cache,
+                                    const RegisteredKeys& keys) {
+  nix::StorePathSet paths;
+  if (!keys.empty())
+    for (const PackageBuild& build : builds)
+      for (const auto& [output, path] : build.outputs) paths.insert(path);
+  const auto narinfos = cache.narinfos(paths);
+  std::vector<std::string> signers;
+  for (const PackageBuild& build : builds) {
+    std::vector<nix::NarInfo> outputs;
+    for (const auto& [output, path] : build.outputs)
+      if (const auto found = narinfos.find(path); found != narinfos.end()) outputs.push_back(found->second);
+    signers.push_back(outputs.size() == build.outputs.size() ? signer_of_outputs(build, outputs, keys)
+                                                             : not_verified(build));
   }
-  return signer_of_outputs(build, outputs, keys);
+  return signers;
 }
 
 std::vector<nix::NarInfo> check_claims(PackageBuild& build, const CacheFiles& cache,

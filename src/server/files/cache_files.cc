@@ -212,7 +212,7 @@ std::vector<CacheFiles::Known> CacheFiles::known(const std::vector<std::string>&
   return result;
 }
 
-std::vector<std::optional<nix::NarInfo>> CacheFiles::narinfos(
+std::vector<std::optional<nix::NarInfo>> CacheFiles::in_order(
     const std::vector<nix::StorePath>& paths) const {
   std::vector<std::string> digests;
   for (const auto& path : paths) digests.emplace_back(path.digest());
@@ -226,7 +226,19 @@ std::vector<std::optional<nix::NarInfo>> CacheFiles::narinfos(
 }
 
 std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) const {
-  return narinfos({path}).front();
+  return in_order({path}).front();
+}
+
+std::map<nix::StorePath, nix::NarInfo> CacheFiles::narinfos(const nix::StorePathSet& paths) const {
+  std::map<nix::StorePath, nix::NarInfo> result;
+  const std::vector<nix::StorePath> all(paths.begin(), paths.end());
+  for (size_t first = 0; first < all.size(); first += narinfos_at_once) {
+    const size_t end = std::min(first + narinfos_at_once, all.size());
+    for (auto& narinfo : in_order(std::vector<nix::StorePath>(all.begin() + static_cast<ptrdiff_t>(first),
+                                                              all.begin() + static_cast<ptrdiff_t>(end))))
+      if (narinfo) result.emplace(narinfo->info.path, std::move(*narinfo));
+  }
+  return result;
 }
 
 nix::StorePathSet CacheFiles::among(const nix::StorePathSet& paths, const CacheAccess& access) const {
@@ -236,7 +248,7 @@ nix::StorePathSet CacheFiles::among(const nix::StorePathSet& paths, const CacheA
     const size_t end = std::min(first + narinfos_at_once, all.size());
     const std::vector<nix::StorePath> now(all.begin() + static_cast<ptrdiff_t>(first),
                                           all.begin() + static_cast<ptrdiff_t>(end));
-    const auto found = narinfos(now);
+    const auto found = in_order(now);
     const std::set<std::string> hidden = unreadable(now, access);
     for (size_t i = 0; i < now.size(); ++i)
       if (found[i] && !hidden.contains(nix::narinfo_name(now[i]))) result.insert(now[i]);
@@ -254,7 +266,7 @@ std::vector<nix::NarInfo> CacheFiles::closure(const nix::StorePathSet& paths, co
     const size_t count = std::min(open.size(), narinfos_at_once);
     const std::vector<nix::StorePath> now(open.end() - static_cast<ptrdiff_t>(count), open.end());
     open.erase(open.end() - static_cast<ptrdiff_t>(count), open.end());
-    auto found = narinfos(now);
+    auto found = in_order(now);
     const std::set<std::string> hidden = unreadable(now, access);
     for (size_t i = 0; i < count; ++i) {
       if (!found[i] || hidden.contains(nix::narinfo_name(now[i])))
@@ -310,7 +322,7 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
 bool CacheFiles::is_whole(const nix::NarInfo& given) const {
   std::vector<nix::StorePath> paths(given.info.references.begin(), given.info.references.end());
   paths.push_back(given.info.path);
-  return std::ranges::all_of(narinfos(paths), [](const auto& one) { return one.has_value(); });
+  return std::ranges::all_of(in_order(paths), [](const auto& one) { return one.has_value(); });
 }
 
 void CacheFiles::keep(const nix::StorePathSet& paths) const {
@@ -427,7 +439,7 @@ void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& give
   std::vector<nix::StorePath> references;
   for (const auto& reference : given.info.references)
     if (reference.digest() != digest) references.push_back(reference);
-  const auto found = narinfos(references);
+  const auto found = in_order(references);
   const std::set<std::string> hidden = unreadable(references, access);
   for (size_t i = 0; i < references.size(); ++i)
     if (!found[i] || hidden.contains(nix::narinfo_name(references[i])))

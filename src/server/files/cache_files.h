@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -67,7 +68,9 @@ class CacheFiles {
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
   std::optional<nix::NarInfo> narinfo(const nix::StorePath& path) const;
-  // Those of the paths that narinfo() gives something for, and that may be read.
+  // The same of those of the paths that narinfo() gives something for.
+  std::map<nix::StorePath, nix::NarInfo> narinfos(const nix::StorePathSet& paths) const;
+  // Those of them that may be read, too.
   nix::StorePathSet among(const nix::StorePathSet& paths, const CacheAccess& access) const;
   // The narinfos of all that the paths need, themselves too. Throws Error(invalid_input) naming what is not
   // here, or may not be read, and for a closure of over `most` paths.
@@ -115,7 +118,7 @@ class CacheFiles {
   // Also out of what is kept in memory.
   void remove_file(const std::string& name) const;
   std::vector<Known> known(const std::vector<std::string>& digests) const;
-  std::vector<std::optional<nix::NarInfo>> narinfos(const std::vector<nix::StorePath>& paths) const;
+  std::vector<std::optional<nix::NarInfo>> in_order(const std::vector<nix::StorePath>& paths) const;
   void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);
   void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
   void take_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);

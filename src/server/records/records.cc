@@ -283,20 +283,22 @@ std::shared_ptr<const std::vector<std::string>> Records::names() const {
   return names_ = std::move(result);
 }
 
-void Records::set_signers(const std::string& keys,
-                          const std::function<std::string(const PackageBuild&)>& signer_of) {
+void Records::set_signers(const std::string& keys, const SignersOf& signers_of) {
   const auto known =
       database_.transact(Access::statement, [](Session& session) { return stored_value(session, "keys"); });
   if (known == keys) return;
+  if (const int64_t builds = count(); builds > 0)
+    log::info("the trusted keys have changed: asking the cache who signed {} builds", builds);
   size_t changed = 0;
   for_each_page_of_builds(database_, [&](const std::vector<BuildRow>& rows) {
+    std::vector<PackageBuild> builds;
+    for (const BuildRow& row : rows) builds.push_back(build_of(row.record));
+    std::vector<std::string> signers = signers_of(builds);
     std::vector<std::pair<PackageBuild, const std::string*>> others;  // with the record as it was
-    for (const BuildRow& row : rows) {
-      PackageBuild build = build_of(row.record);
-      std::string signer = signer_of(build);
-      if (signer == build.signer) continue;
-      build.signer = std::move(signer);
-      others.emplace_back(std::move(build), &row.record);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (signers[i] == builds[i].signer) continue;
+      builds[i].signer = std::move(signers[i]);
+      others.emplace_back(std::move(builds[i]), &rows[i].record);
     }
     if (!others.empty())
       database_.write([&](Session& session) {
@@ -309,7 +311,7 @@ void Records::set_signers(const std::string& keys,
     changed += others.size();
   });
   database_.write([&](Session& session) { store_value(session, "keys", keys); });
-  if (changed > 0) log::info("the trusted keys have changed: {} builds have another signer", changed);
+  if (changed > 0) log::info("{} builds have another signer", changed);
 }
 
 int64_t Records::count() const { return std::get<0>(*database_.row<int64_t>("select count(*) from builds")); }

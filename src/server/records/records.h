@@ -105,9 +105,10 @@ class Records {
   // Names of all packages, sorted; the same list until one is added, here or by another catalog.
   std::shared_ptr<const std::vector<std::string>> names() const;
   // Computes every build's signer again if `keys` is not the text of the last call: the trusted keys have
-  // changed. Interrupted, it is done again by the next call.
-  void set_signers(const std::string& keys,
-                   const std::function<std::string(const catalog::PackageBuild&)>& signer_of);
+  // changed. `signers_of` gives those of some hundred builds, in their order. Interrupted, it is done again
+  // by the next call.
+  using SignersOf = std::function<std::vector<std::string>(const std::vector<catalog::PackageBuild>&)>;
+  void set_signers(const std::string& keys, const SignersOf& signers_of);
   int64_t count() const;
   // The digests of all store paths that builds and environments need (records/needed_paths.h).
   void for_each_needed_path(const std::function<void(std::string_view digest)>& take) const {

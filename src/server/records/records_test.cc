@@ -32,6 +32,27 @@ TEST_F(RecordsTest, search_looks_into_names_and_descriptions_and_takes_the_term_
   EXPECT_TRUE(search(records_, "' or 1=1 --").empty());
 }
 
+TEST_F(RecordsTest, signers_are_computed_again_for_other_keys_until_all_are) {
+  records_.add(build("web", "1.0"));
+  records_.add(build("web", "1.1"));
+  int calls = 0;
+  const auto sign = [&](const std::vector<catalog::PackageBuild>& builds) {
+    ++calls;
+    return std::vector<std::string>(builds.size(), "ops-1");
+  };
+  EXPECT_THROW(records_.set_signers("ops-1:key",
+                                    [](const auto&) -> std::vector<std::string> {
+                                      throw Error(ErrorKind::unavailable, "stopped");
+                                    }),
+               Error);
+  EXPECT_EQ(records_.builds("web")[0].signer, "");
+  records_.set_signers("ops-1:key", sign);
+  for (const auto& one : records_.builds("web")) EXPECT_EQ(one.signer, "ops-1");
+  EXPECT_EQ(calls, 1);
+  records_.set_signers("ops-1:key", sign);
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(RecordsTest, the_systems_of_packages_are_known) {
   records_.add(build("web", "1.0"));
   catalog::PackageBuild other = build("web", "1.1");

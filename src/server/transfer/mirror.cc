@@ -1,5 +1,7 @@
 #include "server/transfer/mirror.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/printable.h"
@@ -28,6 +30,7 @@ class OwnerMirror {
 
   MirrorResult run() {
     news_ = read_news(wish_, from_, into_.database);
+    for (const auto& [name, error] : std::exchange(news_.left_out, {})) leave_out(name, error);
     leave_out_others();
     looking_again(
         into_.cache, [&](int64_t times) { copy_all(times); }, [&] { return all_of(news_.paths); });

@@ -35,17 +35,21 @@ class OwnerReader {
 
   OwnerNews run() {
     for (int reading = 1;; ++reading) try {
+        is_last_reading_ = reading == most_readings;
         read();
         return std::move(result_);
       } catch (const Moved&) {
-        if (reading == most_readings)
-          throw Error(ErrorKind::unavailable,
-                      fmt::format("the catalog's answers about {} do not fit together", wish_.owner),
-                      "Try again later: somebody publishes there all the time, or it holds something back.");
+        if (is_last_reading_) throw does_not_fit(wish_.owner);
       }
   }
 
  private:
+  static Error does_not_fit(const std::string& what) {
+    return Error(ErrorKind::unavailable,
+                 fmt::format("the catalog's answers about {} do not fit together", what),
+                 "Try again later: somebody publishes there all the time, or it holds something back.");
+  }
+
   // Everything that has changed, verified.
   void read() {
     result_ = {.mirrored = {.owner = wish_.owner}};
@@ -116,8 +120,9 @@ class OwnerReader {
   }
 
   void read_names() {
+    const bool is_known = trust_records_.versions(wish_.owner).names > 0;
     std::map<std::string, NameState> known;
-    if (trust_records_.versions(wish_.owner).names > 0)
+    if (is_known)
       for (NameState& state : name_files_.latest(wish_.owner)) known.emplace(state.name, state);
     size_t wanted = 0;
     for (const auto& [name, leaf] : tree_.leaves()) {
@@ -125,8 +130,20 @@ class OwnerReader {
       if (!is_wanted(name) && present == known.end()) continue;
       ++wanted;
       const bool is_same = present != known.end() && present->second.sha256 == leaf.sha256;
-      in_context(name,
-                 [&] { read_name(leaf, is_same, present == known.end() ? 0 : present->second.version); });
+      const int64_t known_version = present == known.end() ? 0 : present->second.version;
+      try {
+        read_name(leaf, is_same, known_version);
+      } catch (const Moved&) {
+        if (!is_last_reading_) throw;
+        result_.left_out.emplace_back(name, does_not_fit(name));
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::unavailable) throw;
+        result_.left_out.emplace_back(name, error);
+      }
+    }
+    if (!result_.left_out.empty() && (!is_known || result_.left_out.size() == wanted)) {
+      const auto& [name, error] = result_.left_out.front();
+      in_context(name, [&] { throw Error(error); });
     }
     for (const auto& [name, state] : known)
       if (!tree_.leaves().contains(name)) result_.mirrored.gone.push_back(name);
@@ -269,6 +286,7 @@ class OwnerReader {
   trust::MerkleTree tree_;
   trust::Evidence evidence_;  // of every name, but for its proof and its file
   OwnerNews result_;
+  bool is_last_reading_ = false;
 };
 
 }  // namespace

@@ -92,6 +92,12 @@ bool add_lease_of_present(const LocalStore& store, std::string_view holder, cons
   return true;
 }
 
+void lease_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths) {
+  if (add_lease_of_present(store, holder, paths)) return;
+  const LocalStore own(store.root(), store.lock_timeout());  // its temporary roots end with it
+  add_lease(own, holder, paths);
+}
+
 void release_lease(const LocalStore& store, std::string_view holder) {
   const fs::path directory = directory_of(store, holder);
   record_use(store, leased_paths(store, holder));

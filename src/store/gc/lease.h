@@ -18,6 +18,8 @@ void add_lease(const LocalStore& store, std::string_view holder, const StorePath
 // The same for paths that are expected to be valid, without temporary roots and what opening them takes: only
 // while no collector runs. False if one does, or if a path is not valid; nothing is changed then.
 bool add_lease_of_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
+// The same by the quicker way that is possible now, for paths that something else keeps valid meanwhile.
+void lease_present(const LocalStore& store, std::string_view holder, const StorePathSet& paths);
 // Ends the lease; missing is fine.
 void release_lease(const LocalStore& store, std::string_view holder);
 

@@ -15,8 +15,9 @@ using nlohmann::json;
 
 constexpr const char* document = "the provenance";
 constexpr std::string_view in_toto_statement = "https://in-toto.io/Statement/v1";
+constexpr const char* smoke_run = "smoke-run";
 constexpr std::string_view slsa_provenance = "https://slsa.dev/provenance/v1";
-constexpr size_t most_entries = 1000;  // of a map
+constexpr size_t most_entries = BuildProvenance::most_programs;  // of a map
 
 void require(const json& object, const char* key, std::string_view value) {
   if (string_member(object, key, document) != value)
@@ -99,6 +100,11 @@ BuildProvenance BuildProvenance::parse(std::string_view text) {
   const json builder = object_member(details, "builder");
   result.builder = optional_string(builder, "id", document);
   result.builder_version = optional_string(object_member(builder, "version"), "flox-imageless", document);
+  if (const auto byproducts = details.find("byproducts"); byproducts != details.end()) {
+    if (!byproducts->is_array()) fail(ErrorKind::invalid_input, "{}: 'byproducts' is not a list", document);
+    for (const json& byproduct : *byproducts)
+      if (const BuildInput one = input_of(byproduct); one.name == smoke_run) result.programs = one.notes;
+  }
   const json metadata = object_member(details, "metadata");
   result.started_at = optional_string(metadata, "startedOn", document);
   result.finished_at = optional_string(metadata, "finishedOn", document);
@@ -114,8 +120,10 @@ std::string BuildProvenance::to_string() const {
                            {"externalParameters", external},
                            {"internalParameters", {{"system", system}, {"sandbox", sandbox}}},
                            {"resolvedDependencies", std::move(dependencies)}};
-  const json details = {{"builder", {{"id", builder}, {"version", {{"flox-imageless", builder_version}}}}},
-                        {"metadata", {{"startedOn", started_at}, {"finishedOn", finished_at}}}};
+  json details = {{"builder", {{"id", builder}, {"version", {{"flox-imageless", builder_version}}}}},
+                  {"metadata", {{"startedOn", started_at}, {"finishedOn", finished_at}}}};
+  if (!programs.empty())
+    details["byproducts"] = json::array({{{"name", smoke_run}, {"annotations", programs}}});
   const json subject = {{"name", path.to_string()}, {"digest", {{"sha256", to_hex(bytes_of(nar_hash))}}}};
   const json statement = {{"_type", in_toto_statement},
                           {"subject", json::array({subject})},

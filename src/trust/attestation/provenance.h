@@ -38,8 +38,12 @@ struct BuildProvenance {
   std::string builder;                           // URI of who built
   std::string builder_version;                   // of flox
   std::string started_at, finished_at;           // RFC 3339, UTC
+  // What each program did that was started in an empty root, by its place: "ran", "did not run: …". A
+  // byproduct named "smoke-run"; empty: none was started.
+  std::map<std::string, std::string> programs;
 
   static constexpr size_t most_inputs = 2000;
+  static constexpr size_t most_programs = 1000;
 
   // Reads the statement of any builder: what SLSA has and is not here is passed over, as it asks of its
   // readers, and what another builder does not say is empty. Throws Error(invalid_input) for what is no

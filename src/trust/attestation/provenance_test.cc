@@ -39,6 +39,14 @@ TEST(BuildProvenance, IsReadAsItWasWritten) {
   EXPECT_EQ(again.input("nothing"), nullptr);
 }
 
+TEST(BuildProvenance, SaysHowProgramsRan) {
+  BuildProvenance built = example();
+  built.programs = {{"bin/web", "ran"}, {"bin/broken", "did not run: exit code 127"}};
+  EXPECT_EQ(BuildProvenance::parse(built.to_string()).programs, built.programs);
+  EXPECT_NE(built.to_string().find(R"("byproducts":[{"annotations":{"bin/broken":)"), std::string::npos);
+  EXPECT_EQ(example().to_string().find("byproducts"), std::string::npos);
+}
+
 TEST(BuildProvenance, OfAnotherBuilderIsReadAsFarAsItGoes) {
   const BuildProvenance other = BuildProvenance::parse(
       R"({"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"/nix/store/0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-x",

@@ -1,0 +1,172 @@
+#include "env/services.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/data/json.h"
+#include "base/error.h"
+#include "base/os/directory.h"
+#include "base/printable.h"
+
+namespace flox::env {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t max_services = 256;
+constexpr size_t max_service_name = 64;
+constexpr size_t max_services_file = 4 << 20;  // bytes; a manifest has at most one MiB
+
+// It becomes the name of a log, and a word of a command line.
+bool is_service_name(std::string_view name) {
+  return is_file_name(name) && name.size() <= max_service_name && printable(name) == name && name[0] != '-' &&
+         name[0] != '.' && name.find(' ') == std::string_view::npos;
+}
+
+bool is_variable(std::string_view name, std::string_view value) {
+  return !name.empty() && name.find('=') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos && value.find('\0') == std::string_view::npos;
+}
+
+void check_string(const toml::table& table, std::string_view key, const std::string& name,
+                  const Complain& complain) {
+  if (const auto* node = table.get(key); node != nullptr && !node->is_string())
+    complain(*node, fmt::format("{}.{} must be a string", name, key));
+}
+
+void check_only(const toml::table& table, const std::string& name, const std::set<std::string_view>& known,
+                const Complain& complain) {
+  for (const auto& [key, value] : table)
+    if (!known.contains(key.str()))
+      complain(value, fmt::format("unknown key '{}' in {}; known: {}", printable(key.str(), 60), name,
+                                  fmt::join(known, ", ")));
+}
+
+void check_vars(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_table()) complain(node, name + ".vars must be a table");
+  for (const auto& [key, value] : *node.as_table()) {
+    if (!value.is_string())
+      complain(value, fmt::format("{}.vars.{} must be a string", name, printable(key.str(), 60)));
+    if (!is_variable(key.str(), value.as_string()->get()))
+      complain(value, fmt::format("'{}' in {}.vars cannot be a variable", printable(key.str(), 60), name));
+  }
+}
+
+void check_systems(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_array()) complain(node, name + ".systems must be a list of strings");
+  for (const auto& system : *node.as_array())
+    if (!system.is_string()) complain(system, name + ".systems must be a list of strings");
+}
+
+void check_shutdown(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_table()) complain(node, name + ".shutdown must be a table");
+  const auto& shutdown = *node.as_table();
+  check_only(shutdown, name + ".shutdown", {"command"}, complain);
+  if (shutdown.get("command") == nullptr) complain(node, name + ".shutdown needs a command");
+  check_string(shutdown, "command", name + ".shutdown", complain);
+}
+
+void check_service(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_table()) complain(node, name + " must be a table");
+  const auto& service = *node.as_table();
+  check_only(service, name, {"command", "vars", "is-daemon", "shutdown", "systems"}, complain);
+  if (service.get("command") == nullptr) complain(node, name + " needs a command");
+  check_string(service, "command", name, complain);
+  if (const auto* vars = service.get("vars")) check_vars(*vars, name, complain);
+  if (const auto* systems = service.get("systems")) check_systems(*systems, name, complain);
+  if (const auto* shutdown = service.get("shutdown")) check_shutdown(*shutdown, name, complain);
+  const auto* daemon = service.get("is-daemon");
+  if (daemon == nullptr) return;
+  if (!daemon->is_boolean()) complain(*daemon, name + ".is-daemon must be true or false");
+  if (daemon->as_boolean()->get() && service.get("shutdown") == nullptr)
+    complain(*daemon, name + ": a service with is-daemon = true needs shutdown.command, which stops it");
+}
+
+bool is_for(const json& service, std::string_view system) {
+  const auto systems = service.find("systems");
+  if (system.empty() || systems == service.end() || !systems->is_array()) return true;
+  return std::ranges::find(*systems, json(system)) != systems->end();
+}
+
+std::string text_in(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Service service_from(const std::string& name, const json& entry) {
+  Service service{
+      .command = text_in(entry, "command"), .vars = {}, .is_daemon = false, .shutdown_command = {}};
+  if (const auto vars = entry.find("vars"); vars != entry.end() && vars->is_object())
+    for (const auto& [variable, value] : vars->items())
+      if (value.is_string()) service.vars[variable] = value.get<std::string>();
+  if (const auto daemon = entry.find("is-daemon"); daemon != entry.end() && daemon->is_boolean())
+    service.is_daemon = daemon->get<bool>();
+  if (const auto shutdown = entry.find("shutdown"); shutdown != entry.end() && shutdown->is_object())
+    service.shutdown_command = text_in(*shutdown, "command");
+  const auto bad =
+      std::ranges::find_if(service.vars, [](const auto& v) { return !is_variable(v.first, v.second); });
+  if (bad != service.vars.end())
+    fail(ErrorKind::invalid_input, "the manifest's [services] {}: '{}' cannot be a variable", name,
+         printable(bad->first, 60));
+  for (const std::string* command : {&service.command, &service.shutdown_command})
+    if (command->find('\0') != std::string::npos)
+      fail(ErrorKind::invalid_input, "the manifest's [services] {}: a command has a NUL", name);
+  if (service.command.empty())
+    fail(ErrorKind::invalid_input, "the manifest's [services] {}: it has no command", name);
+  if (service.is_daemon && service.shutdown_command.empty())
+    fail(ErrorKind::invalid_input, "the manifest's [services] {}: is-daemon without shutdown.command", name);
+  return service;
+}
+
+}  // namespace
+
+void check_services(const toml::node& node, const Complain& complain) {
+  if (!node.is_table()) complain(node, "[services] must be a table");
+  const auto& services = *node.as_table();
+  for (const auto& [key, value] : services) {
+    const std::string name = fmt::format("[services] {}", printable(key.str(), 60));
+    if (key.str() == "auto-start") {
+      if (!value.is_boolean()) complain(value, name + " must be true or false");
+      continue;
+    }
+    if (!is_service_name(key.str()))
+      complain(value, fmt::format("'{}' cannot name a service: at most {} bytes, no blank, no slash",
+                                  printable(key.str(), 60), max_service_name));
+    check_service(value, name, complain);
+  }
+  if (services.size() > max_services)
+    complain(node, fmt::format("[services] has more than {} services", max_services));
+}
+
+Services services_from_json(const json& document, std::string_view system) {
+  Services services;
+  if (!document.is_object()) return services;
+  for (const auto& [name, entry] : document.items()) {
+    if (name == "auto-start" && entry.is_boolean()) services.auto_start = entry.get<bool>();
+    if (!entry.is_object() || !is_for(entry, system)) continue;
+    if (!is_service_name(name))
+      fail(ErrorKind::invalid_input, "the manifest's [services]: '{}' cannot name a service",
+           printable(name, 60));
+    services.by_name.emplace(name, service_from(name, entry));
+  }
+  if (services.by_name.size() > max_services)
+    fail(ErrorKind::invalid_input, "the manifest has more than {} services", max_services);
+  return services;
+}
+
+std::string to_text(const Services& services) {
+  json document = {{"auto-start", services.auto_start}};
+  for (const auto& [name, service] : services.by_name) {
+    json entry = {{"command", service.command}, {"vars", service.vars}, {"is-daemon", service.is_daemon}};
+    if (!service.shutdown_command.empty()) entry["shutdown"]["command"] = service.shutdown_command;
+    document[name] = std::move(entry);
+  }
+  return document.dump(2) + "\n";
+}
+
+Services parse_services(std::string_view text) {
+  return services_from_json(
+      parse_json(text, "services.json", {.bytes = max_services_file, .depth = 8, .values = 100'000}), {});
+}
+
+}  // namespace flox::env

@@ -1,0 +1,44 @@
+// [services]: programs that run beside an activation (docs/formats/manifest.md).
+#pragma once  // Fuzzed by fuzz/manifest.cc.
+
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/data/toml.h"
+
+namespace flox::env {
+
+struct Service {
+  std::string command;                      // run by bash
+  std::map<std::string, std::string> vars;  // of this service alone
+  bool is_daemon = false;                   // the command ends, and what it has started goes on
+  std::string shutdown_command;             // stops it in place of SIGTERM; always there if is_daemon
+
+  bool operator==(const Service&) const = default;
+};
+
+struct Services {
+  bool auto_start = false;
+  std::map<std::string, Service> by_name;  // at most 256, names of up to 64 bytes that can be files' names
+
+  bool operator==(const Services&) const = default;
+};
+
+// Complains about the first thing in [services] that is unknown, ill-typed or missing. `complain` throws.
+using Complain = std::function<void(const toml::node& where, const std::string& what)>;
+void check_services(const toml::node& services, const Complain& complain);
+
+// Those of a manifest's "services" member that are for the system, and with an empty one all. Unknown keys
+// are passed over. Throws Error(invalid_input) for a service that could not be run: by its name, variables or
+// number.
+Services services_from_json(const nlohmann::json& services, std::string_view system);
+
+// activate.d/services.json of a profile (docs/formats/profile.md).
+std::string to_text(const Services& services);
+Services parse_services(std::string_view text);
+
+}  // namespace flox::env

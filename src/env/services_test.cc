@@ -1,0 +1,91 @@
+#include "env/services.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "env/manifest.h"
+
+namespace flox::env {
+namespace {
+
+using testing::HasSubstr;
+using testing::Key;
+using testing::UnorderedElementsAre;
+
+std::string complaint(const std::string& services) {
+  try {
+    Manifest::parse("version = 1\n" + services, "manifest.toml");
+    return "nothing";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+Services services_of(const std::string& toml, std::string_view system = "x86_64-linux") {
+  return services_from_json(Manifest::parse("version = 1\n" + toml, "manifest.toml").json["services"],
+                            system);
+}
+
+TEST(Services, are_read_with_all_that_they_may_have) {
+  const Services services = services_of(R"([services]
+auto-start = true
+[services.db]
+command = "postgres"
+vars.PGPORT = "9001"
+[services.cache]
+command = "start"
+is-daemon = true
+shutdown.command = "stop"
+[services.mac]
+command = "x"
+systems = ["aarch64-darwin"]
+)");
+  EXPECT_TRUE(services.auto_start);
+  ASSERT_THAT(services.by_name, UnorderedElementsAre(Key("db"), Key("cache")));
+  EXPECT_EQ(services.by_name.at("db").vars.at("PGPORT"), "9001");
+  EXPECT_TRUE(services.by_name.at("cache").is_daemon);
+  EXPECT_EQ(services.by_name.at("cache").shutdown_command, "stop");
+  EXPECT_EQ(parse_services(to_text(services)), services);
+}
+
+TEST(Services, that_are_wrong_are_refused_with_their_place) {
+  EXPECT_THAT(complaint("services = 1"), HasSubstr("manifest.toml:2:12: [services] must be a table"));
+  EXPECT_THAT(complaint("[services]\nauto-start = 1"),
+              HasSubstr("manifest.toml:3:14: [services] auto-start must be"));
+  EXPECT_THAT(complaint("[services]\nauto-strat = true"),
+              HasSubstr("manifest.toml:3:14: [services] auto-strat must be a table"));
+  EXPECT_THAT(complaint("[services.a]"), HasSubstr("needs a command"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 1"),
+              HasSubstr("manifest.toml:3:11: [services] a.command must be"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvar.A = '1'"),
+              HasSubstr("unknown key 'var' in [services] a"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvars.A = 1"),
+              HasSubstr("[services] a.vars.A must be a string"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nvars.'A=B' = '1'"), HasSubstr("cannot be a variable"));
+  EXPECT_THAT(
+      complaint("[services.a]\ncommand = 'x'\nis-daemon = true"),
+      HasSubstr("manifest.toml:4:13: [services] a: a service with is-daemon = true needs shutdown.command"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nshutdown.comand = ''"),
+              HasSubstr("unknown key 'comand'"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystems = 'x'"),
+              HasSubstr("must be a list of strings"));
+  for (const char* name : {"../a", "a/b", "-n", ".a", "a b", ""})
+    EXPECT_THAT(complaint(fmt::format("[services.'{}']\ncommand = 'x'", name)),
+                HasSubstr("cannot name a service"));
+}
+
+TEST(Services, of_a_lock_by_somebody_else_cannot_be_what_nobody_can_run) {
+  for (const char* text :
+       {R"({"../x": {"command": "x"}})", R"({"x": {"command": ""}})", R"({"x": {}})",
+        R"({"x": {"command": "x", "is-daemon": true}})", R"({"x": {"command": "x\u0000"}})",
+        R"({"x": {"command": "x", "vars": {"": "1"}}})"})
+    EXPECT_THROW(parse_services(text), Error) << text;
+  std::string many = "{";
+  for (int i = 0; i < 300; ++i) many += fmt::format(R"({}"s{}": {{"command": "x"}})", i == 0 ? "" : ",", i);
+  EXPECT_THROW(parse_services(many + "}"), Error);
+  EXPECT_EQ(parse_services("[]"), Services{});
+}
+
+}  // namespace
+}  // namespace flox::env

@@ -1,0 +1,84 @@
+#include "node/kept/signed_texts.h"
+
+#include "base/data/bytes.h"
+#include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
+#include "base/os/file.h"
+
+namespace flox::node {
+namespace {
+
+constexpr size_t longest_text = 16 << 20;  // bytes; what the catalog's client takes
+
+std::string of_targets(const std::string& owner) { return "targets " + owner; }
+std::string of_name(const std::string& owner, const std::string& name) {
+  return "name " + owner + " " + name;  // an owner has no space
+}
+std::string hex_digest(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
+
+}  // namespace
+
+SignedTexts::SignedTexts(const std::filesystem::path& directory, size_t most)
+    : directory_([&] {
+        fs::create_directories(directory);
+        fs::permissions(directory, fs::perms::owner_all);
+        return Directory(directory);
+      }()),
+      most_(most) {}
+
+std::string SignedTexts::read(const std::string& of) const {
+  const std::string file = hex_digest(of);
+  try {
+    if (!directory_.exists(file)) return {};
+    std::string text = directory_.read_file(file, longest_text);
+    const std::string digest = text.substr(0, text.find('\n'));
+    text.erase(0, digest.size() + 1);
+    return hex_digest(text) == digest ? text : std::string();  // a stop of the machine may have cut it
+  } catch (const Error& error) {
+    log::warning("{}: {}", of, error.what());
+    return {};
+  }
+}
+
+template <typename File>
+void SignedTexts::put(const std::string& of, const std::string& text) {
+  const std::string file = hex_digest(of);
+  const Sha256Digest digest = sha256(text);
+  auto known = known_.find(file);
+  if (known != known_.end() && known->second.digest == digest) return;
+  const auto version_in = [&](const std::string& one) {
+    return trust::Signed<File>::parse(one, of).content.version;
+  };
+  const uint64_t version = version_in(text);
+  if (known == known_.end()) {
+    if (directory_.names().size() >= most_) {
+      for (const std::string& name : directory_.names()) directory_.remove(name);
+      known_.clear();
+    }
+    known = known_.emplace(file, Known()).first;
+    try {
+      if (const std::string before = read(of); !before.empty())
+        known->second = {.digest = sha256(before), .version = version_in(before)};
+    } catch (const Error&) {  // damaged: as if there were none
+    }
+  }
+  if (known->second.version >= version && known->second.digest != Sha256Digest{}) return;
+  directory_.write_file(file, hex_digest(text) + "\n" + text, 0600);
+  known->second = {.digest = digest, .version = version};
+}
+
+void SignedTexts::remember(const trust::Evidence& evidence, const std::string& name) try {
+  const std::scoped_lock lock(mutex_);
+  put<trust::Targets>(of_targets(evidence.owner), evidence.targets);
+  put<trust::NameFile>(of_name(evidence.owner, name), evidence.name_file);
+} catch (const std::exception& error) {
+  log::warning("keeping what {} has signed of {}: {}", evidence.owner, name, message_of(error));
+}
+
+std::string SignedTexts::targets_of(const std::string& owner) const { return read(of_targets(owner)); }
+std::string SignedTexts::name_file_of(const std::string& owner, const std::string& name) const {
+  return read(of_name(owner, name));
+}
+
+}  // namespace flox::node

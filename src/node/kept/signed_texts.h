@@ -1,0 +1,51 @@
+// The newest of what owners have signed that this node has verified: of each owner targets.json, of each name
+// its file. A pod's kept answer is judged by these, so that what one pod's start has brought to light (a key
+// was revoked, a version yanked) counts for the restarts of all.
+//
+//   DIRECTORY/DIGEST   the digest of the text, a line feed, and the text, under the digest of what it is of
+//
+// Nothing here is believed: who reads a text verifies it.
+#pragma once  // Not fuzzed: floxd's own files; the texts in them are read by trust/metadata.h.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/data/sha256.h"
+#include "base/os/directory.h"
+#include "trust/verifier.h"
+
+namespace flox::node {
+
+// Thread-safe.
+class SignedTexts {
+ public:
+  // Makes the directory. At most so many texts: then it begins anew.
+  explicit SignedTexts(const std::filesystem::path& directory, size_t most = 4'096);
+
+  // What was verified of the name ("packages/hello"). Older texts than those that are known change nothing.
+  // Trouble with the disk is logged.
+  void remember(const trust::Evidence& evidence, const std::string& name);
+
+  // Empty: none is known.
+  std::string targets_of(const std::string& owner) const;
+  std::string name_file_of(const std::string& owner, const std::string& name) const;
+
+ private:
+  struct Known {
+    Sha256Digest digest{};
+    uint64_t version = 0;
+  };
+  template <typename File>
+  void put(const std::string& of, const std::string& text);
+  std::string read(const std::string& of) const;
+
+  Directory directory_;
+  size_t most_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Known> known_;  // by file name, since this floxd started
+};
+
+}  // namespace flox::node

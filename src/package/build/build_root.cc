@@ -1,0 +1,188 @@
+#include "package/build/build_root.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/error.h"
+#include "base/os/directory.h"
+
+namespace flox::package {
+namespace {
+
+namespace filesystem = std::filesystem;
+
+constexpr unsigned inner_id = 1000;
+
+void mount_at(const std::string& from, const std::string& to, const char* type, unsigned long flags,
+              const char* data = nullptr) {
+  if (::mount(from.c_str(), to.c_str(), type, flags, data) != 0)
+    fail_errno(errno, "mounting {} at {}", from, to);
+}
+
+void write_own(const char* file, const std::string& text) {
+  const Fd fd = open_file(file, O_WRONLY);
+  write_all(fd.get(), text);
+}
+
+// A user namespace first: as root, too, so that the ids are the same for everybody. Where there is none, root
+// goes without.
+void leave_namespaces() {
+  constexpr int others = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  if (::unshare(CLONE_NEWUSER | others) == 0) {
+    write_own("/proc/self/setgroups", "deny");
+    write_own("/proc/self/uid_map", fmt::format("{} {} 1", inner_id, uid));
+    write_own("/proc/self/gid_map", fmt::format("{} {} 1", inner_id, gid));
+  } else if (uid != 0 || ::unshare(others) != 0) {
+    throw Error(ErrorKind::unavailable,
+                "making namespaces for the build: this user may not, and user namespaces are off",
+                "Set the kernel's user.max_user_namespaces, or build where they are allowed.");
+  }
+  if (::sethostname("build", 5) != 0) fail_errno(errno, "naming the host");
+}
+
+void raise_loopback() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {}};
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+    fail_errno(errno, "raising the loopback interface");
+}
+
+// What the mount has already must stay: a user namespace may not take it off.
+unsigned long kept_flags(const std::string& path) {
+  struct statvfs status {};
+  if (::statvfs(path.c_str(), &status) != 0) fail_errno(errno, "examining {}", path);
+  unsigned long flags = 0;
+  if ((status.f_flag & ST_NOSUID) != 0) flags |= MS_NOSUID;
+  if ((status.f_flag & ST_NODEV) != 0) flags |= MS_NODEV;
+  if ((status.f_flag & ST_NOEXEC) != 0) flags |= MS_NOEXEC;
+  if ((status.f_flag & ST_RDONLY) != 0) flags |= MS_RDONLY;
+  if ((status.f_flag & ST_NOATIME) != 0) flags |= MS_NOATIME;
+  if ((status.f_flag & ST_NODIRATIME) != 0) flags |= MS_NODIRATIME;
+  if ((status.f_flag & ST_RELATIME) != 0) flags |= MS_RELATIME;
+  return flags;
+}
+
+class RootMaker {
+ public:
+  explicit RootMaker(const BuildRoot& root) : root_(root) {}
+
+  void run() {
+    mount_at("none", "/", nullptr, MS_REC | MS_PRIVATE);
+    mount_at("tmpfs", root_.at.string(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+    const Directory inside(root_.at);
+    for (const char* place : {"dev", "dev/shm", "proc", "tmp", "etc", "bin", "usr/bin", "nix/store"})
+      inside.make_directory(place);
+    mount_at("tmpfs", at("tmp"), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount_at("proc", at("proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    show_devices(inside);
+    for (const nix::StorePath& path : root_.store_paths) show_store_path(inside, path.base_name());
+    for (const BuildRoot::Shown& shown : root_.shown) {
+      const std::string place = shown.to.lexically_relative("/").string();
+      if (!inside.exists(place)) inside.make_directory(place);
+      bind(shown.from.string(), place, shown.writable);
+    }
+    inside.create_file("etc/passwd", fmt::format("build:x:{0}:{0}::/build:/bin/sh\n", inner_id));
+    inside.create_file("etc/group", fmt::format("build:x:{}:\n", inner_id));
+    inside.create_file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
+    for (const auto& [place, target] : root_.links) inside.make_link(place, target);
+    enter();
+  }
+
+ private:
+  std::string at(const std::string& place) const { return (root_.at / place).string(); }
+
+  void bind(const std::string& from, const std::string& place, bool writable) {
+    mount_at(from, at(place), nullptr, MS_BIND | MS_REC);
+    if (writable) return;
+    mount_at("none", at(place), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags(at(place)));
+  }
+
+  void show_devices(const Directory& inside) {
+    mount_at("tmpfs", at("dev/shm"), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    for (const char* device : {"null", "zero", "full", "random", "urandom"}) {
+      const std::string place = std::string("dev/") + device;
+      inside.create_file(place, "");
+      mount_at(std::string("/dev/") + device, at(place), nullptr, MS_BIND);
+    }
+    inside.make_link("dev/fd", "/proc/self/fd");
+    inside.make_link("dev/stdin", "/proc/self/fd/0");
+    inside.make_link("dev/stdout", "/proc/self/fd/1");
+    inside.make_link("dev/stderr", "/proc/self/fd/2");
+  }
+
+  void show_store_path(const Directory& inside, const std::string& name) {
+    const Directory store(root_.store);
+    const auto status = store.status(name);
+    const std::string place = "nix/store/" + name;
+    if (!status) fail(ErrorKind::not_found, "there is no {} in {}", name, root_.store.string());
+    if (S_ISLNK(status->st_mode)) return inside.make_link(place, store.read_link(name));
+    if (S_ISDIR(status->st_mode))
+      inside.make_directory(place);
+    else
+      inside.create_file(place, "");
+    bind((root_.store / name).string(), place, false);
+  }
+
+  // With the old root gone from under it (pivot_root(2), NOTES).
+  void enter() {
+    if (::chdir(root_.at.c_str()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0)
+      fail_errno(errno, "entering {}", root_.at.string());
+    if (::umount2(".", MNT_DETACH) != 0) fail_errno(errno, "leaving this machine's root");
+    if (::chdir("/") != 0) fail_errno(errno, "entering the new root");
+  }
+
+  const BuildRoot& root_;
+};
+
+int code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+
+// The exit code of `child`; others that end meanwhile are reaped.
+int reap_until(pid_t child) {
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, 0);
+    if (ended == child) return code_of(status);
+    if (ended < 0 && errno != EINTR) fail_errno(errno, "waiting for the command");
+  }
+}
+
+pid_t fork_or_fail() {
+  const pid_t child = ::fork();
+  if (child < 0) fail_errno(errno, "starting a process for the build");
+  return child;
+}
+
+}  // namespace
+
+int run_in_root(const BuildRoot& root, const std::function<void()>& body) {
+  leave_namespaces();
+  const pid_t first = fork_or_fail();  // process 1 of the namespace
+  if (first != 0) return reap_until(first);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  raise_loopback();
+  RootMaker(root).run();
+  const pid_t command = fork_or_fail();
+  if (command != 0) ::_exit(reap_until(command));  // and with it all processes of the namespace
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno(errno, "giving up privileges");
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) continue;
+  body();
+  ::_exit(0);
+}
+
+}  // namespace flox::package

@@ -1,0 +1,36 @@
+// A root directory that holds nothing of this machine but what is named: for builds that may see their
+// sources and their packages only, and for trying whether what was built can be loaded.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nix/store_path.h"
+
+namespace flox::package {
+
+struct BuildRoot {
+  struct Shown {
+    std::filesystem::path from;  // a directory of this machine
+    std::filesystem::path to;    // absolute, in the root
+    bool writable = false;
+  };
+  std::filesystem::path at;                  // an empty directory of this machine, to make the root on
+  std::filesystem::path store;               // the real directory of the store
+  nix::StorePathSet store_paths;             // of it, read-only
+  std::vector<Shown> shown;                  // in this order
+  std::map<std::string, std::string> links;  // "bin/sh" → where it leads
+};
+
+// Runs `body`, which becomes another program or ends the process, in the root, and returns its exit code (128
+// + signal). In namespaces of its own: users (uid and gid 1000), mounts, processes, network (loopback only),
+// IPC and host name. /dev has the harmless devices, /proc the namespace's processes, /tmp is what is shown
+// there or a new tmpfs. When `body`'s process ends, all that it left running ends. Call in a process of its
+// own with one thread; what `body` throws leaves this function in another process. Throws
+// Error(unavailable) if this machine lets this user have no such namespaces.
+int run_in_root(const BuildRoot& root, const std::function<void()>& body);
+
+}  // namespace flox::package
