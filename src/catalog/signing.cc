@@ -344,11 +344,11 @@ int64_t push_environment(MetadataSigner* signer, Client& client, const Environme
                          const MayFollow& may_follow) {
   return until_no_conflict([&](uint64_t& tried) {
     const std::optional<Pushed> latest = client.latest_generation(name);
-    if (latest && latest->manifest == manifest && latest->lock.to_string() == lock.to_string()) {
-      if (signer == nullptr || signer->is_signed(name, *latest)) return latest->generation;
-    } else {
-      may_follow(latest);
-    }
+    const bool is_same =
+        latest && latest->manifest == manifest && latest->lock.to_string() == lock.to_string();
+    if (is_same && signer != nullptr && signer->is_signed(name, *latest)) return latest->generation;
+    // The catalog answers the same once more with the latest one's number, to those who may push.
+    if (!is_same) may_follow(latest);
     const int64_t next = latest ? latest->generation + 1 : 1;
     const std::string name_file =
         signer == nullptr ? "" : signer->sign_generation(name.name, next, manifest, lock).text;
