@@ -127,6 +127,10 @@ call 200 GET /api/v1/environments/acme/web -H "If-None-Match: $tag"
 equal "$(answer .manifest)" two
 call 200 GET '/api/v1/environments/acme/web?generation=1'
 call 404 GET '/api/v1/environments/acme/web?generation=9'
+call 200 GET /api/v1/environments/acme/web/generations
+equal "$(answer '[.items[].generation] | @json')" '[2,1]'
+call 200 GET '/api/v1/environments/acme/web/generations?page_size=1'
+call 404 GET /api/v1/environments/acme/none/generations
 call 400 GET /api/v1/environments/acme
 call_json 400 POST /api/v1/environments/acme '{}'
 call_json 400 POST /api/v1/environments/acme/web '{}'

@@ -35,7 +35,11 @@ class ImageRegistryTest : public testing::Test {
   static std::string basic(const std::string& login) { return "Basic " + to_base64(login); }
 
   const TempDir directory_;
-  const Config config_;
+  const Config config_ = [&] {
+    Config config;
+    config.root = directory_.path();
+    return config;
+  }();
   store::LocalStore store_;
   Metrics metrics_;
   Environments environments_;
