@@ -89,7 +89,8 @@ equal "$(put "$digest.narinfo" "$dir/changed")" 403
 equal "$(ask GET "/cache/$digest.narinfo")" 404
 [ "$(peak_rss)" -le 131072 ] || die "flox-catalog held $(peak_rss) KiB at its peak"
 step "a file that is not what its name says it is compressed with is refused"
-head -c 4000 /dev/urandom >"$dir/junk"
+# As brotli its first byte asks for a small window: a file that asks for a large one is unpacked once its narinfo comes.
+{ printf '\0' && head -c 4000 /dev/urandom; } >"$dir/junk"
 for suffix in zst xz bz2 gz br; do equal "$(put "nar/$(base32_hash "$dir/junk").nar.$suffix" "$dir/junk")" 400; done
 
 step "after a restart everything is as it was"

@@ -17,6 +17,10 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+struct ConfigIn : Config {
+  explicit ConfigIn(const std::filesystem::path& directory) { root = directory; }
+};
+
 class ImageRegistryTest : public testing::Test {
  protected:
   ImageRegistryTest()
@@ -35,11 +39,7 @@ class ImageRegistryTest : public testing::Test {
   static std::string basic(const std::string& login) { return "Basic " + to_base64(login); }
 
   const TempDir directory_;
-  const Config config_ = [&] {
-    Config config;
-    config.root = directory_.path();
-    return config;
-  }();
+  const ConfigIn config_{directory_.path()};
   store::LocalStore store_;
   Metrics metrics_;
   Environments environments_;
