@@ -32,7 +32,8 @@ TOML
 flox lock
 
 step "a Debian import says what it was made from: version, licence, package URL"
-version=$(apt-cache show --no-all-versions zstd | sed -n 's/^Version: //p' | head -1)
+version=$(jq -r '.[0].version' "$WORK/zstd.json")
+equal "$(dpkg-deb -f "$debs/flox/debs/zstd_${version}_"*.deb Version)" "$version"
 file=$FLOX_ROOT$zstd/nix-support/package.json
 equal "$(jq -r '.packages[0] | .name + " " + .version' "$file")" "zstd $version"
 case $(jq -r '.packages[0].purl' "$file") in "pkg:deb/debian/zstd@"*"?arch="*) ;; *) die "wrong package URL: $(cat "$file")" ;; esac

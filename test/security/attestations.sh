@@ -65,9 +65,10 @@ get "$busybox" >"$WORLD/busybox.att.json"
 attest --verify "$WORLD/demo.pem" "$WORLD/busybox.att.json" >"$WORLD/busybox.json"
 equal "$(jq -r '.predicate.buildDefinition.buildType' "$WORLD/busybox.json")" urn:flox-imageless:import-deb:v1
 deb=$(jq -c '.predicate.buildDefinition.resolvedDependencies[] | select(.name == "busybox-static")' "$WORLD/busybox.json")
-version=$(apt-cache policy busybox-static | sed -n 's/^  Candidate: //p')
-equal "$(jq -r .annotations.version <<<"$deb")" "$version"
-equal "$(jq -r .digest.sha256 <<<"$deb")" "$(apt-cache show "busybox-static=$version" | sed -n 's/^SHA256: //p' | head -1)"
+version=$(jq -r .annotations.version <<<"$deb")
+fetched=$(compgen -G "${XDG_CACHE_HOME:-$HOME/.cache}/flox/debs/busybox-static_${version//:/%3a}_*.deb")
+equal "$(dpkg-deb -f "$fetched" Version)" "$version"
+equal "$(jq -r .digest.sha256 <<<"$deb")" "$(sha256sum "$fetched" | cut -c1-64)"
 contains "$(jq -r .uri <<<"$deb")" /busybox-static_
 contains "$(jq -r .annotations.purl <<<"$deb")" pkg:deb/debian/busybox-static@
 contains "$(flox --root "$LAPTOP_ROOT" verify "$busybox" 2>&1)" "sources     busybox-static $version, sha256 $(jq -r '.digest.sha256[:16]' <<<"$deb")"
