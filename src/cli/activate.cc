@@ -13,6 +13,7 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "cli/auto_activation.h"
 #include "cli/commands.h"
 #include "cli/inside.h"
@@ -20,6 +21,8 @@
 #include "cli/options.h"
 #include "cli/remote_environment.h"
 #include "cli/starting.h"
+#include "env/compose.h"
+#include "env/locking.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -38,8 +41,24 @@ struct ActivateOptions {
   bool automatic = false;
 };
 
+// What a shell activates by itself is what the user has allowed: manifest and lock. What an included
+// directory has now is neither, and may be somebody else's.
+void require_what_was_allowed(const env::Environment& environment) {
+  const env::Manifest manifest = environment.manifest();
+  if (env::includes_of(manifest).empty()) return;
+  const auto lock = environment.lockfile();
+  if (lock && env::locks(*lock, manifest)) return;
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("the environment in {} is not activated by itself: it includes others, and its lock "
+                  "does not have them",
+                  printable(environment.directory().native())),
+      "Run 'flox lock' there, look at it, and run 'flox activate allow'.");
+}
+
 // An environment of the catalog's works on the directory that one is in.
 Inside prepare(const ActivateOptions& options) {
+  if (options.automatic) require_what_was_allowed(env::Environment::open(options.directory));
   if (options.reference.empty() && options.generation == 0)
     return prepare_inside(environment_to_activate(options.directory), options.mode, "flox activate");
   return prepare_inside(remote_environment(options.reference, options.directory, options.generation),

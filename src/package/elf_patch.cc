@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 
@@ -19,6 +20,7 @@ namespace {
 constexpr uint64_t max_strings = 512 << 20;  // bytes of names, as read_elf() has it
 constexpr uint64_t max_zeros = 256 << 20;    // bytes of .bss that become part of the file
 constexpr uint64_t max_file = uint64_t{1} << 40;
+constexpr size_t max_names = 16 << 20;  // that are in use; the largest program has a tenth of them
 constexpr uint64_t page = 4096;
 constexpr size_t piece_size = 1 << 20;
 
@@ -255,14 +257,15 @@ class Patcher {
   // known: the program has no section headers, or they lie.
   std::optional<std::vector<uint64_t>> names_in_use() const {
     std::vector<uint64_t> used;
+    std::set<uint32_t> seen;  // the gABI has one table of each kind; thousands could name the same bytes
     bool has_symbols = false;
     for (const auto& entry : entries_)
       if (is_string_tag(entry.d_tag)) used.push_back(entry.d_un.d_val);
     for (const auto& section : sections_) {
       const bool symbols = section.sh_type == SHT_DYNSYM;
       if (!symbols && section.sh_type != SHT_GNU_verneed && section.sh_type != SHT_GNU_verdef) continue;
-      if (section.sh_size > max_strings || section.sh_offset > bytes_.size() ||
-          bytes_.size() - section.sh_offset < section.sh_size)
+      if (!seen.insert(section.sh_type).second || section.sh_size > max_strings ||
+          section.sh_offset > bytes_.size() || bytes_.size() - section.sh_offset < section.sh_size)
         return std::nullopt;
       has_symbols = has_symbols || symbols;
       const std::string table = bytes_.read(section.sh_offset, section.sh_size);
@@ -274,7 +277,7 @@ class Patcher {
       else
         add_defined_versions(table, used);
     }
-    if (!has_symbols) return std::nullopt;
+    if (!has_symbols || used.size() > max_names) return std::nullopt;
     std::ranges::sort(used);
     return used;
   }
@@ -285,14 +288,14 @@ class Patcher {
     std::memcpy(&value, table.data() + at, sizeof value);
     return value;
   }
-  // Both are lists of lists; each step leads forward, so that none of them is endless.
+  // Both are lists of lists. Lists may overlap, so all of them together have an end of their own.
   static void add_needed_versions(const std::string& table, std::vector<uint64_t>& used) {
-    for (uint64_t at = 0;;) {
+    for (uint64_t at = 0; used.size() <= max_names;) {
       const auto file = part_of<Elf64_Verneed>(table, at);
       if (!file) return;
       used.push_back(file->vn_file);
       uint64_t version_at = at + file->vn_aux;
-      for (unsigned left = file->vn_cnt; left > 0; --left) {
+      for (unsigned left = file->vn_cnt; left > 0 && used.size() <= max_names; --left) {
         const auto version = part_of<Elf64_Vernaux>(table, version_at);
         if (!version) break;
         used.push_back(version->vna_name);
@@ -303,11 +306,11 @@ class Patcher {
     }
   }
   static void add_defined_versions(const std::string& table, std::vector<uint64_t>& used) {
-    for (uint64_t at = 0;;) {
+    for (uint64_t at = 0; used.size() <= max_names;) {
       const auto version = part_of<Elf64_Verdef>(table, at);
       if (!version) return;
       uint64_t name_at = at + version->vd_aux;
-      for (unsigned left = version->vd_cnt; left > 0; --left) {
+      for (unsigned left = version->vd_cnt; left > 0 && used.size() <= max_names; --left) {
         const auto name = part_of<Elf64_Verdaux>(table, name_at);
         if (!name) break;
         used.push_back(name->vda_name);

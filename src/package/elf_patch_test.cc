@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "base/error.h"
@@ -152,6 +153,33 @@ TEST_F(ElfPatchTest, keeps_a_name_that_is_the_end_of_the_search_path_that_was) {
   patch(at("program"), {.interpreter = {}, .search_path = {"/a"}, .needed = {}});
   EXPECT_THAT(read_file(at("program")), Not(HasSubstr("/home/ann/")));
   EXPECT_THAT(run_checked({.argv = {"nm", "-D", at("program").string()}}), HasSubstr("tail_of_it"));
+}
+
+// Lists of versions that begin at every byte, each of 65,535 times the same.
+TEST_F(ElfPatchTest, takes_no_memory_for_names_that_lie) {
+  const fs::path program = make_program({"-Wl,-rpath,/search/path/that/was"});
+  std::string bytes = read_file(program);
+  Elf64_Ehdr header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  Elf64_Verneed lie{};
+  lie.vn_cnt = 0xffff;
+  lie.vn_next = sizeof lie;
+  std::string table;
+  for (int i = 0; i < 100'000; ++i) table.append(reinterpret_cast<const char*>(&lie), sizeof lie);
+  for (unsigned i = 0; i < header.e_shnum; ++i) {
+    Elf64_Shdr section;
+    char* const place = bytes.data() + header.e_shoff + i * sizeof section;
+    std::memcpy(&section, place, sizeof section);
+    if (section.sh_type != SHT_GNU_verneed) continue;
+    section.sh_offset = bytes.size();
+    section.sh_size = table.size();
+    std::memcpy(place, &section, sizeof section);
+  }
+  write_file(program, bytes + table, 0755);
+  const auto begin = std::chrono::steady_clock::now();
+  patch(program, {.interpreter = {}, .search_path = {at("elsewhere").string()}, .needed = {}});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_EQ(output(program), "words 1 1\n");
 }
 
 TEST_F(ElfPatchTest, can_still_be_stripped_and_changed_after_that) {

@@ -86,6 +86,23 @@ if grep -q "there is an environment" <<<"$output"; then die "it was asked for"; 
 typed bash "cd $WORK/two" "$FLOX activate allow" "$(case_of bash)"
 equal "$(active)" two
 
+step "what is included is what the lock had when it was allowed"
+for name in including included; do flox init -d "$WORK/$name" -n $name 2>/dev/null; done
+hook() { printf 'schema-version = "1.13.0"\nhook.on-activate = "echo %s >>%s"\n' "$1" "$WORK/hooks" >"$WORK/included/.flox/env/manifest.toml"; }
+hook good && flox lock -d "$WORK/included" 2>/dev/null
+printf 'schema-version = "1.13.0"\nvars.including = "active"\ninclude.environments = [{ dir = "../included" }]\n' >"$WORK/including/.flox/env/manifest.toml"
+rm -f "$WORK/including/.flox/env/manifest.lock" "$WORK/hooks"
+flox activate allow -d "$WORK/including"
+typed bash "cd $WORK/including" 'echo "answer:${including-}"'
+equal "$(answers)" ""
+says "it includes others, and its lock does not have them"
+flox lock -d "$WORK/including" 2>/dev/null
+flox activate allow -d "$WORK/including"
+hook evil && flox lock -d "$WORK/included" 2>/dev/null
+typed bash "cd $WORK/including" 'echo "answer:${including-}"'
+equal "$(answers)" active
+equal "$(xargs <"$WORK/hooks")" good
+
 step "never from a directory that others can write to"
 chmod 777 "$WORK/two"
 typed bash "cd $WORK/two" "$(case_of bash)"

@@ -59,6 +59,9 @@ command = """
   type gcc && exit 8
   (echo > /dev/tcp/192.0.2.1/80) 2>/dev/null && exit 9
   (: > $FLOX_ENV/here) 2>/dev/null && exit 10
+  for it in /proc/sys/kernel/core_pattern /proc/sys/vm/swappiness /proc/sysrq-trigger; do
+    [ -w $it ] && exit 11
+  done
   echo changed > hello
   printf "#!$FLOX_ENV/bin/bash\necho pure \\$(< $out/share/hello)\n" > $out/bin/pure
   chmod +x $out/bin/pure
@@ -106,6 +109,14 @@ fails 'exit code 127' '[build.x]
 version = "1"
 sandbox = "pure"
 command = "gcc --version"'
+ln -s /etc/hostname VERSION
+git init -q . && git -c user.name=a -c user.email=a@b add .
+for file in VERSION /etc/hostname ../../../../../../../etc/hostname; do
+  fails "version.file $file: it leads out of the project" '[build.x]
+version.file = "'"$file"'"
+sandbox = "pure"
+command = "touch $out/x"'
+done
 printf 'schema-version = "1.13.0"\n[install]\n%s\n%s\n' "$(grep coreutils <<<"$installed")" '[build.x]
 version = "1"
 sandbox = "pure"
@@ -191,11 +202,11 @@ command = '''
     # A shell gives what it starts in the background an ignored SIGINT; env gives it back.
     env --default-signal=INT "$FLOX" build -d . >"$WORK/out" 2>&1 &
     pid=$!
-    begun() { compgen -G "/tmp/store_*-killed-$tag/begun" >/dev/null && pgrep -f "^sleep $tag" >/dev/null; }
+    begun() { compgen -G "/tmp/store_*-killed-$tag/begun" >/dev/null && pgrep -f "sleep $tag\$" >/dev/null; }
     within 60 begun
     kill -$signal $pid
     wait $pid && die "the build says that it succeeded"
-    gone() { ! pgrep -f "^sleep $tag" >/dev/null && ! compgen -G "/tmp/store_*-killed-$tag" >/dev/null && [ -z "$(ls "$TMPDIR")" ]; }
+    gone() { ! pgrep -f "sleep $tag\$" >/dev/null && ! compgen -G "/tmp/store_*-killed-$tag" >/dev/null && [ -z "$(ls "$TMPDIR")" ]; }
     within 30 gone
     [ ! -e result-killed.json ] || die "a killed build left a result"
   done

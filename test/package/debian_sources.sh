@@ -72,6 +72,14 @@ jq -e '.[0].programs == [{"program":"bin/greet","verdict":"ran","detail":""}]' "
 import_refused "has no version 3" greet=3
 import_refused "1:1.0-1+deb12u1, 1:1.0-1" greet=3
 
+step "a program that is started once, by root, changes nothing of the kernel"
+mkdir -p "$WORK/tree/usr/bin"
+printf '#!/bin/sh\nfor it in /proc/sys/kernel/core_pattern /proc/sys/vm/swappiness /proc/sysrq-trigger; do\n  [ -w $it ] && kill -ABRT $$\ndone\nexit 0\n' >"$WORK/tree/usr/bin/writes"
+chmod 755 "$WORK/tree/usr/bin/writes"
+deb writes 1 && repository
+import writes --json -q >"$WORK/writes.json" || die "it was not imported"
+jq -e '.[0].programs == [{"program":"bin/writes","verdict":"ran","detail":""}]' "$WORK/writes.json" >/dev/null || die "it could write: $(cat "$WORK/writes.json")"
+
 step "the same input gives the same store path in another root, whatever is installed on the machine"
 "$FLOX" --root "$WORK/other" import deb --apt-sources "$WORK/test.sources" greet=1.0-1 --json -q >"$WORK/other.json"
 [ "$(jq -r '.[0].outputs.out' "$WORK/other.json")" = "$old" ] || die "another path"

@@ -11,11 +11,17 @@ namespace {
 
 constexpr size_t longest_text = 16 << 20;  // bytes; what the catalog's client takes
 
+constexpr std::string_view targets_suffix = ".targets";
+
 std::string of_targets(const std::string& owner) { return "targets " + owner; }
 std::string of_name(const std::string& owner, const std::string& name) {
   return "name " + owner + " " + name;  // an owner has no space
 }
 std::string hex_digest(std::string_view text) { return to_hex(bytes_of(sha256(text))); }
+
+std::string file_of(const std::string& of) {
+  return hex_digest(of) + std::string(of.starts_with("targets ") ? targets_suffix : "");
+}
 
 }  // namespace
 
@@ -28,7 +34,7 @@ SignedTexts::SignedTexts(const std::filesystem::path& directory, size_t most)
       most_(most) {}
 
 std::string SignedTexts::read(const std::string& of) const {
-  const std::string file = hex_digest(of);
+  const std::string file = file_of(of);
   try {
     if (!directory_.exists(file)) return {};
     std::string text = directory_.read_file(file, longest_text);
@@ -41,9 +47,17 @@ std::string SignedTexts::read(const std::string& of) const {
   }
 }
 
+// Names are a pod's to ask for, as many as the catalog has. Owners are those that the operator trusts: what
+// they have revoked stays known.
+void SignedTexts::begin_anew() {
+  for (const std::string& name : directory_.names())
+    if (!name.ends_with(targets_suffix)) directory_.remove(name);
+  std::erase_if(known_, [](const auto& entry) { return !entry.first.ends_with(targets_suffix); });
+}
+
 template <typename File>
 void SignedTexts::put(const std::string& of, const std::string& text) {
-  const std::string file = hex_digest(of);
+  const std::string file = file_of(of);
   const Sha256Digest digest = sha256(text);
   auto known = known_.find(file);
   if (known != known_.end() && known->second.digest == digest) return;
@@ -52,10 +66,7 @@ void SignedTexts::put(const std::string& of, const std::string& text) {
   };
   const uint64_t version = version_in(text);
   if (known == known_.end()) {
-    if (directory_.names().size() >= most_) {
-      for (const std::string& name : directory_.names()) directory_.remove(name);
-      known_.clear();
-    }
+    if (directory_.names().size() >= most_) begin_anew();
     known = known_.emplace(file, Known()).first;
     try {
       if (const std::string before = read(of); !before.empty())

@@ -2,7 +2,8 @@
 // its file. A pod's kept answer is judged by these, so that what one pod's start has brought to light (a key
 // was revoked, a version yanked) counts for the restarts of all.
 //
-//   DIRECTORY/DIGEST   the digest of the text, a line feed, and the text, under the digest of what it is of
+//   DIRECTORY/DIGEST   the digest of the text, a line feed, and the text, under the digest of what it is of;
+//                      of an owner DIGEST.targets
 //
 // Nothing here is believed: who reads a text verifies it.
 #pragma once  // Not fuzzed: floxd's own files; the texts in them are read by trust/metadata.h.
@@ -22,7 +23,7 @@ namespace flox::node {
 // Thread-safe.
 class SignedTexts {
  public:
-  // Makes the directory. At most so many texts: then it begins anew.
+  // Makes the directory. At most so many texts: then the names begin anew.
   explicit SignedTexts(const std::filesystem::path& directory, size_t most = 4'096);
 
   // What was verified of the name ("packages/hello"). Older texts than those that are known change nothing.
@@ -41,6 +42,7 @@ class SignedTexts {
   template <typename File>
   void put(const std::string& of, const std::string& text);
   std::string read(const std::string& of) const;
+  void begin_anew();
 
   Directory directory_;
   size_t most_;

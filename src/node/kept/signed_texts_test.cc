@@ -59,8 +59,19 @@ TEST_F(SignedTextsTest, there_are_never_more_than_so_many) {
     const trust::Evidence evidence = published(name, "1.0");
     texts.remember(evidence, name);
     EXPECT_EQ(texts.name_file_of("acme", name), evidence.name_file);
+    EXPECT_EQ(texts.targets_of("acme"), evidence.targets);
     EXPECT_LE(std::distance(fs::directory_iterator(dir_.path() / "signed"), fs::directory_iterator()), 4);
   }
+}
+
+TEST_F(SignedTextsTest, names_push_out_no_owner) {
+  const trust::Evidence before = published("packages/hello", "1.0");
+  ++owner_.targets.version;
+  const trust::Evidence after = published("packages/hello", "2.0");
+  SignedTexts(dir_.path() / "signed", 4).remember(after, "packages/hello");
+  SignedTexts texts(dir_.path() / "signed", 4);  // of the next floxd
+  for (int i = 0; i < 8; ++i) texts.remember(before, "packages/p" + std::to_string(i));
+  EXPECT_EQ(texts.targets_of("acme"), after.targets);
 }
 
 }  // namespace

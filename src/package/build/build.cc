@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <set>
@@ -62,10 +63,14 @@ std::string closed_text(int memory, const std::string& what) {
   return read_all(memory);
 }
 
-// A regular file of the project, which is nobody's fifo.
-std::string read_version_file(const fs::path& project, const std::string& name) {
-  return in_context("its version.file " + name, [&] {
+// A regular file of the project, which is nobody's fifo; of a pure build also none that "..", a link or a
+// root leads out to: what is read becomes the version, which is published.
+std::string read_version_file(const fs::path& project, const std::string& name, bool only_inside) {
+  return in_context("its version.file " + printable(name, 300), [&] {
     const Fd file = open_file((project / name).string(), O_RDONLY | O_NONBLOCK);
+    const fs::path inside = fs::canonical(project), real = fs::canonical(project / name);
+    if (only_inside && std::ranges::mismatch(inside, real).in1 != inside.end())
+      fail(ErrorKind::untrusted, "it leads out of the project, and the sandbox is pure");
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) fail_errno(errno, "examining it");
     if (!S_ISREG(status.st_mode)) fail(ErrorKind::invalid_input, "it is not a file");
@@ -88,7 +93,7 @@ class Building {
       version = "0.0.0";
     } else if (source.is_object() && source.contains("file")) {
       version = read_version_file(pure_ ? work_->path() / "source" : request_.project,
-                                  string_member(source, "file", "version"));
+                                  string_member(source, "file", "version"), pure_);
     } else if (source.is_object() && source.contains("command")) {
       const Fd output(::memfd_create("version", MFD_CLOEXEC));
       if (!output) fail_errno(errno, "running its version command");

@@ -90,6 +90,7 @@ class RootMaker {
       inside.make_directory(place);
     mount_at("tmpfs", at("tmp"), "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mount_at("proc", at("proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+    protect_kernel();
     show_devices(inside);
     for (const nix::StorePath& path : root_.store_paths) show_store_path(inside, path.base_name());
     for (const BuildRoot::Shown& shown : root_.shown) {
@@ -111,6 +112,15 @@ class RootMaker {
     mount_at(from, at(place), nullptr, MS_BIND | MS_REC);
     if (writable) return;
     mount_at("none", at(place), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kept_flags(at(place)));
+  }
+
+  // What is the whole kernel's. It asks for the machine's user 0 there, not for a capability, and a build
+  // that root has started is that user, whatever number it sees.
+  void protect_kernel() {
+    for (const char* name : {"acpi", "asound", "bus", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger"}) {
+      const std::string place = std::string("proc/") + name;
+      if (::access(at(place).c_str(), F_OK) == 0) bind(at(place), place, false);
+    }
   }
 
   void show_devices(const Directory& inside) {

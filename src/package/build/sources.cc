@@ -25,13 +25,17 @@ constexpr size_t most_files = 1'000'000;
 constexpr size_t longest_url = 1000;                  // bytes
 constexpr uint64_t most_copied = uint64_t{64} << 30;  // bytes
 
-// git must neither ask nor write (the index, say), whatever the repository's configuration.
+// git must neither ask nor write (the index, say), fetch nor run anything, whatever the repository's
+// configuration, which may have come with a stranger's sources.
 Outcome git(const fs::path& project, std::vector<std::string> arguments) {
   std::vector<std::string> argv{"git", "-c", "core.fsmonitor=false"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   try {
     return run({.argv = std::move(argv),
-                .env = {{"GIT_OPTIONAL_LOCKS", "0"}, {"GIT_TERMINAL_PROMPT", "0"}, {"LC_ALL", "C.UTF-8"}},
+                .env = {{"GIT_OPTIONAL_LOCKS", "0"},
+                        {"GIT_TERMINAL_PROMPT", "0"},
+                        {"GIT_ALLOW_PROTOCOL", "none"},
+                        {"LC_ALL", "C.UTF-8"}},
                 .cwd = project.string(),
                 .input = {}});
   } catch (const Error&) {  // there is no git
@@ -120,6 +124,28 @@ std::vector<std::string> source_files(const fs::path& project, bool* listed_by_g
   return by_git ? split_zero(listed.out) : all_files(project);
 }
 
+// Whether git sees no change. Looking for that it would run the filters that the repository itself has:
+// without them. Those of the user's own configuration count.
+bool is_unchanged(const fs::path& project) {
+  const Outcome filters =
+      git(project, {"config", "--show-scope", "-z", "--name-only", "--get-regexp", "^filter\\."});
+  if (filters.exit_code > 1) return false;  // a git that does not tell
+  const std::vector<std::string> words = split_zero(filters.out);
+  std::vector<std::string> arguments;
+  for (size_t i = 0; i + 1 < words.size(); i += 2) {  // where it is from, and its name
+    if (words[i] != "local" && words[i] != "worktree") continue;
+    if (words[i + 1].find('=') != std::string::npos) return false;  // "-c" would set something else
+    arguments.insert(arguments.end(),
+                     {"-c", words[i + 1] + (words[i + 1].ends_with(".required") ? "=false" : "=")});
+  }
+  // In submodules it would run another git, by their configuration.
+  for (const char* word :
+       {"status", "--porcelain", "-z", "--ignore-submodules=dirty", "--", ".", ":(exclude)result-*"})
+    arguments.emplace_back(word);
+  const Outcome changed = git(project, std::move(arguments));
+  return changed.exit_code == 0 && changed.out.empty();
+}
+
 std::string tree_hash(const fs::path& path, std::vector<std::string> names) {
   std::ranges::sort(names);
   const Directory project(path);
@@ -167,8 +193,7 @@ trust::BuildInput look_at_sources(const fs::path& project) {
     if (!listed_by_git) return sources;
     const Outcome commit = git(project, {"rev-parse", "--verify", "--quiet", "HEAD"});
     if (commit.exit_code == 0) sources.digests["gitCommit"] = first_line(commit.out);
-    const Outcome changed = git(project, {"status", "--porcelain", "-z", "--", ".", ":(exclude)result-*"});
-    sources.notes["dirty"] = changed.exit_code == 0 && changed.out.empty() ? "false" : "true";
+    sources.notes["dirty"] = is_unchanged(project) ? "false" : "true";
     // A password in it is nobody else's business.
     if (const Outcome url = git(project, {"config", "--get", "remote.origin.url"}); url.exit_code == 0) {
       sources.uri = uri_of(first_line(url.out));

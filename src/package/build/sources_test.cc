@@ -1,5 +1,6 @@
 #include "package/build/sources.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/os/file.h"
@@ -82,6 +83,18 @@ TEST_F(SourcesTest, ChangesNothingInTheRepository) {
   shell("touch -d '+1 hour' a.c");  // git status would refresh the index
   look_at_sources(dir_.path());
   EXPECT_EQ(read_file(dir_.path() / ".git/index"), index);
+}
+
+TEST_F(SourcesTest, RunsNothingThatTheRepositoryNames) {
+  if (!has_git()) GTEST_SKIP() << "needs git";
+  const std::string mark = (dir_.path() / ".git/ran").string();
+  for (const char* name : {"x", "a=b"}) {
+    shell(fmt::format("git config 'filter.{}.clean' 'touch {}; cat'; git config 'filter.{}.required' true",
+                      name, mark, name));
+    shell(fmt::format("echo '* filter={}' >.git/info/attributes; touch -d '+1 hour' a.c", name));
+    look_at_sources(dir_.path());
+    EXPECT_FALSE(fs::exists(mark)) << name;
+  }
 }
 
 }  // namespace

@@ -146,7 +146,9 @@ class Placer {
       directory_.make_link(place, new_target.native());
     });
   }
-  void hard_link(const std::string& place, const std::string& original) {
+  // A copy, of at most `limit` bytes. Returns how many it has.
+  size_t hard_link(const std::string& place, const std::string& original, size_t limit) {
+    size_t size = 0;
     in_place(place, [&] {
       if (directory_.exists(place)) refuse_existing(place);
       // Through a symbolic link, a file of this machine would be copied.
@@ -155,9 +157,12 @@ class Placer {
         fail(ErrorKind::invalid_input,
              "damaged package: {} is a hard link to {}, and no file before it has that name",
              printable(place), printable(original));
+      const std::string content = directory_.read_file(original, limit);
+      size = content.size();
       make_parent(place);
-      directory_.create_file(place, directory_.read_file(original, max_file), source->st_mode & 0777);
+      directory_.create_file(place, content, source->st_mode & 0777);
     });
+    return size;
   }
 
  private:
@@ -242,7 +247,8 @@ std::string unpack_deb(const fs::path& deb, const fs::path& directory) {
       copyright = read_entry(data, max_copyright_file);
     if (!place || left_out(*place)) return;
     if (const char* original = libarchive().entry_hardlink(entry)) {
-      if (auto original_place = layout_path(original)) placer.hard_link(*place, *original_place);
+      if (auto original_place = layout_path(original))
+        bytes += placer.hard_link(*place, *original_place, std::min(max_file, most_bytes - bytes));
     } else if (libarchive().entry_filetype(entry) == AE_IFLNK) {
       placer.link(*place, path_of(entry),
                   std::string(text_of(libarchive().entry_symlink(entry), "a link's target")));

@@ -128,6 +128,14 @@ TEST_F(DebTest, IsRefusedIfAHardLinkWouldCopyAFileOfThisMachine) {
   EXPECT_FALSE(fs::exists(fs::symlink_status(tree_ / "b")));
 }
 
+TEST_F(DebTest, IsRefusedIfItsHardLinksUnpackToFarMoreThanItsSize) {
+  put("usr/bomb/0", "");
+  ASSERT_EQ(::truncate((root_ / "usr/bomb/0").c_str(), off_t{100} << 20), 0);
+  for (const char* name : {"1", "2"}) fs::create_hard_link(root_ / "usr/bomb/0", root_ / "usr/bomb" / name);
+  EXPECT_THROW(unpack_deb(make_deb("zstd"), tree_), Error);
+  EXPECT_FALSE(fs::exists(tree_ / "bomb/2"));
+}
+
 TEST_F(DebTest, IsRefusedIfItsFilesCollideWithAnother) {
   put("usr/bin/a", "one");
   unpack_deb(make_deb(), tree_);

@@ -1,6 +1,9 @@
 #include "package/debian/package_rules.h"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <map>
 #include <sstream>
@@ -8,7 +11,9 @@
 #include "base/error.h"
 #include "base/letter_case.h"
 #include "base/os/directory.h"
-#include "base/os/process.h"
+#include "base/os/file.h"
+#include "package/build/build_command.h"
+#include "package/build/build_root.h"
 #include "package/debian/truststore.h"
 
 namespace flox::package {
@@ -19,13 +24,45 @@ namespace {
 
 constexpr size_t max_certificate = 1 << 20;  // bytes
 
+// What `busybox --list` prints. The program is the package's, whoever has made that: it runs where it sees
+// itself and this machine's libraries, and can write nothing.
+std::string listed_applets(const fs::path& tree) {
+  constexpr rlim_t most = 1 << 20;  // bytes
+  constexpr unsigned longest = 60;  // seconds
+  const Fd output(::memfd_create("applets", MFD_CLOEXEC));
+  if (!output) fail_errno(errno, "listing busybox's applets");
+  const TempDir at("flox-applets-");
+  BuildRoot root{.at = at.path(),
+                 .store = {},
+                 .store_paths = {},
+                 .shown = {{.from = fs::canonical(tree), .to = "/tree"}},
+                 .links = {{"bin/sh", "/usr/bin/sh"}}};
+  for (const char* place : {"/usr", "/lib", "/lib64"})
+    if (fs::is_directory(place)) root.shown.push_back({.from = place, .to = place});
+  const int code = run_apart([&] {
+    return run_in_root(root, [&] {
+      const rlimit limit{most, most};
+      char* const argv[] = {const_cast<char*>("/tree/bin/busybox"), const_cast<char*>("--list"), nullptr};
+      char* const environment[] = {nullptr};
+      if (::setrlimit(RLIMIT_FSIZE, &limit) != 0 || ::dup2(output.get(), 1) < 0)
+        fail_errno(errno, "starting it");
+      ::alarm(longest);
+      ::execve(argv[0], argv, environment);
+      fail_errno(errno, "starting it");
+    });
+  });
+  if (code != 0) fail(ErrorKind::invalid_input, "busybox --list failed with exit code {}", code);
+  ::lseek(output.get(), 0, SEEK_SET);
+  return read_all(output.get());
+}
+
 // What the package has in the tree is run, never what a link of its leads to.
 void link_applets(const fs::path& tree) {
   const Directory programs = Directory(tree).subdirectory("bin");
   const auto busybox = programs.status("busybox");
   if (!busybox || !S_ISREG(busybox->st_mode))
     fail(ErrorKind::invalid_input, "package busybox holds no program bin/busybox");
-  std::istringstream applets(run_checked({.argv = {(tree / "bin/busybox").string(), "--list"}}));
+  std::istringstream applets(listed_applets(tree));
   for (std::string applet; std::getline(applets, applet);)
     if (is_file_name(applet) && !programs.exists(applet)) programs.make_link(applet, "busybox");
 }

@@ -80,5 +80,21 @@ TEST_F(RulesTest, AppletsAreLinkedInTheTreeOrNotAtAll) {
   EXPECT_FALSE(fs::exists(fs::symlink_status(tree_ / "up")));
 }
 
+// Nothing of this machine but what everybody may read, nothing to write to, and no end without it.
+TEST_F(RulesTest, AppletsAreListedApart) {
+  const std::string mark = (outside_ / "ran").string();
+  put("bin/busybox",
+      "#!/bin/sh\nexec 2>/dev/null\ntouch " + mark + " \"${0%/*}/ran\"\n[ -e " + mark + " ] || [ -e " +
+          outside_.string() +
+          " ] || [ -e /etc/hostname ] || [ -w /proc/sys/kernel/core_pattern ] || echo apart\n",
+      0755);
+  apply_package_rules("busybox", tree_);
+  EXPECT_TRUE(fs::is_symlink(tree_ / "bin/apart"));
+  EXPECT_FALSE(fs::exists(tree_ / "bin/ran"));
+  expect_outside_unchanged();
+  put("bin/busybox", "#!/bin/sh\nwhile :; do echo ls; done\n", 0755);
+  EXPECT_THROW(apply_package_rules("busybox", tree_), Error);
+}
+
 }  // namespace
 }  // namespace flox::package

@@ -86,8 +86,10 @@ void enter_empty_root(const std::string& at, const std::vector<std::pair<std::st
                  nullptr) == 0,
          "making a store path read-only");
   }
-  // The first process of the new namespace mounts its own /proc.
-  must(::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0, "mounting /proc");
+  // The first process of the new namespace mounts its own /proc. Read-only: for /proc/sys the kernel asks for
+  // user 0 and for no capability, and user 0 is who root's programs are here.
+  must(::mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr) == 0,
+       "mounting /proc");
   must(::syscall(SYS_pivot_root, ".", ".") == 0, "changing the root");
   must(::umount2(".", MNT_DETACH) == 0, "leaving the old root");
   must(::chdir("tmp") == 0, "entering /tmp");
