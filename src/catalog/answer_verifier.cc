@@ -17,8 +17,8 @@ constexpr const char* advice_for_unsigned =
 
 std::string advice_to_trust(const std::string& owner) {
   return fmt::format(
-      "If you know {} and its root's fingerprint, run 'flox trust accept {}'. For development, set "
-      "allow_unsigned = true.",
+      "If you know {} and its root's fingerprint, run 'flox trust accept {} --from-catalog --fingerprint "
+      "HEX'. For development, set allow_unsigned = true.",
       owner, owner);
 }
 

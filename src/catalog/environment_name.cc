@@ -19,6 +19,11 @@ bool is_part(std::string_view part) {
                      [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+[[noreturn]] void refuse_name(std::string_view name) {
+  throw Error(ErrorKind::invalid_input, fmt::format("'{}' is not the name of an environment", name),
+              "Write OWNER/NAME, each of at most 64 letters, digits, '.', '_' and '-'.");
+}
+
 }  // namespace
 
 std::string EnvironmentName::to_string() const {
@@ -26,10 +31,7 @@ std::string EnvironmentName::to_string() const {
 }
 
 void check_environment_name(std::string_view owner, std::string_view name) {
-  if (!is_part(owner) || !is_part(name))
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("'{}/{}' is not the name of an environment", owner, name),
-                "Write OWNER/NAME, each of at most 64 letters, digits, '.', '_' and '-'.");
+  if (!is_part(owner) || !is_part(name)) refuse_name(fmt::format("{}/{}", owner, name));
 }
 
 EnvironmentName parse_environment_name(std::string_view text) {
@@ -46,8 +48,9 @@ EnvironmentName parse_environment_name(std::string_view text) {
     rest = text.substr(0, colon);
   }
   const size_t slash = rest.find('/');
+  if (slash == std::string_view::npos) refuse_name(rest);
   result.owner = rest.substr(0, slash);
-  if (slash != std::string_view::npos) result.name = rest.substr(slash + 1);
+  result.name = rest.substr(slash + 1);
   check_environment_name(result.owner, result.name);
   return result;
 }

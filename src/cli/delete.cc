@@ -26,8 +26,8 @@ void remove_environment(const DeleteOptions& options) {
       fmt::format("environment '{}' in {}", environment.name(), environment.directory().string());
   if (!options.force) {
     if (::isatty(STDIN_FILENO) == 0)
-      throw Error(ErrorKind::invalid_input, fmt::format("deleting {}: nobody can be asked whether", what),
-                  "Pass --force.");
+      throw Error(ErrorKind::invalid_input, fmt::format("deleting {}: nobody is here to say yes", what),
+                  "Pass --force to delete it without being asked.");
     fmt::print(stderr, "Delete {}? [y/N] ", what);
     std::string answer;
     std::getline(std::cin, answer);

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/quoted_list.h"
 #include "env/environment.h"
+#include "env/lock_difference.h"
 
 namespace flox::cli {
 namespace {
@@ -27,6 +28,12 @@ std::map<std::string, nlohmann::json> included_in_lock(const std::optional<env::
   for (const nlohmann::json& one : lock->other["compose"].value("include", nlohmann::json::array()))
     if (one.is_object()) result[one.value("name", "")] = one.value("manifest", nlohmann::json());
   return result;
+}
+
+// An included manifest may change in what others override.
+std::string changes_text(const env::Lockfile& before, const env::Lockfile& after) {
+  if (env::lock_differences(before, after).empty()) return ", which changes nothing here";
+  return ":" + difference_text(before, after);
 }
 
 void include_upgrade(const IncludeUpgradeOptions& options) {
@@ -61,8 +68,8 @@ void include_upgrade(const IncludeUpgradeOptions& options) {
   if (changed.empty())
     fmt::print(stderr, "ℹ nothing that environment '{}' includes has changed\n", environment.name());
   else
-    fmt::print(stderr, "✔ environment '{}' has what is new in {}:{}\n", environment.name(),
-               quoted_list(changed), difference_text(before.value_or(env::Lockfile{}), after));
+    fmt::print(stderr, "✔ environment '{}' has what is new in {}{}\n", environment.name(),
+               quoted_list(changed), changes_text(before.value_or(env::Lockfile{}), after));
 }
 
 }  // namespace

@@ -22,9 +22,9 @@ struct InitOptions {
 void init(const InitOptions& options) {
   fs::path directory = fs::absolute(options.directory);
   if (!options.new_directory.empty()) directory /= options.new_directory;
-  std::string name = !options.name.empty() ? options.name : directory.lexically_normal().filename().string();
-  if (name.empty()) name = directory.lexically_normal().parent_path().filename().string();
-  std::replace(name.begin(), name.end(), ' ', '-');
+  std::string name = options.name;
+  std::ranges::replace(name, ' ', '-');
+  if (name.empty()) name = env::name_of_directory(directory);
   env::Environment environment = env::Environment::init(directory, name);
   remember_environment(environment);
   fmt::print(stderr,

@@ -40,9 +40,10 @@ std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options) 
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
     if (!fs::exists(record))
-      throw Error(ErrorKind::not_found,
-                  fmt::format("'{}' has not been built in {}", name, directory.string()),
-                  fmt::format("Run 'flox build {}' first.", name));
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("'{}' has not been built in {}", name, fs::weakly_canonical(directory).string()),
+          fmt::format("Run 'flox build {}' first.", name));
     builds.push_back(in_context(record.string(), [&] {
       constexpr size_t most = 1 << 20;  // bytes
       return catalog::PackageBuild::from_json(

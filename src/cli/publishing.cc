@@ -115,7 +115,7 @@ catalog::MetadataSigner& OwnerSigning::require() {
   if (!owner_.empty())
     throw Error(ErrorKind::untrusted,
                 fmt::format("{} is not trusted on this machine, so nothing is signed for it", owner_),
-                fmt::format("Run 'flox trust accept {}'.", owner_));
+                fmt::format("Run 'flox trust accept {} --from-catalog --fingerprint HEX'.", owner_));
   throw Error(ErrorKind::invalid_input, "there is no owner here for whom to sign",
               "Pass --owner or set FLOX_OWNER, and trust the owner on this machine: flox trust accept.");
 }

@@ -73,8 +73,10 @@ void pull_into(const PullOptions& options, const catalog::EnvironmentName& name)
     return update(options, env::Environment::open(directory), name);
   }
   const auto found = verified_catalog(Config::load().token())->environment(name);
+  // A copy is an environment of its own: a push of it must not go over the one that it was made from.
   const auto environment =
-      env::Environment::init(directory, name.name, checkout_of(found, name, {}, options.copy));
+      env::Environment::init(directory, options.copy ? env::name_of_directory(directory) : name.name,
+                             checkout_of(found, name, {}, options.copy));
   remember_environment(environment);
   say_pulled(environment, name, found);
 }
@@ -108,13 +110,17 @@ void add_pull(CLI::App& app) {
   command->add_option("-d,--dir", options->directory,
                       "directory of the environment (default: NAME; without ENVIRONMENT: the current one)");
   command->add_flag("-f,--force", options->force, "give up what was changed here");
-  command->add_flag("-c,--copy", options->copy, "make an environment that does not know where it came from")
+  command
+      ->add_flag(
+          "-c,--copy", options->copy,
+          "make an environment of its own, named after its directory, that does not know where it came from")
       ->needs(reference);
   command->footer(
       "An environment that was changed since it was pulled is not overwritten: the pull is refused, with "
       "the\n"
       "differences.\n\n"
-      "Examples:\n  flox pull acme/web\n  flox pull acme/web:3 --dir web-3\n  cd web && flox pull");
+      "Examples:\n  flox pull acme/web\n  flox pull acme/web:3 --dir web-3\n  cd web && flox pull\n"
+      "  flox pull --copy acme/web --dir shop");
   command->callback([options] { pull(*options); });
 }
 

@@ -138,6 +138,10 @@ class SignedPackage {
 };
 
 void show(const std::string& package, bool json) {
+  if (const size_t at = package.find('@', 1); at != std::string::npos && package[at - 1] != '.')
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("'{}' names a version, and all versions of a package are shown", package),
+                fmt::format("Run 'flox show {}'.", package.substr(0, at)));
   catalog::Client catalog = configured_catalog();
   auto builds = catalog.show(package);  // newest version first, at least one
   const SignedPackage signed_package(builds.front(), catalog);

@@ -52,12 +52,20 @@ std::optional<Manifest> parsed_if_good(const std::string& text, const std::strin
 
 namespace {
 
+// As a person would write it: absolute, without ".", ".." and a slash at the end.
+fs::path plain_path(const fs::path& dir) {
+  std::error_code error;
+  const fs::path plain = fs::absolute(dir, error).lexically_normal();
+  if (error) return dir;
+  return plain.has_filename() ? plain : plain.parent_path();
+}
+
 // Made beside and renamed, so that a half-made environment is never seen.
 void make_environment(const fs::path& dir, std::string_view name, const EnvironmentFiles& files) {
   if (!is_file_name(name) || name.find(' ') != std::string_view::npos || printable(name) != name)
     fail(ErrorKind::invalid_input, "'{}' cannot name an environment: no spaces, no slashes", name);
   if (fs::exists(dir / ".flox"))
-    throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", dir.string()),
+    throw Error(ErrorKind::conflict, fmt::format("{} has an environment already", plain_path(dir).string()),
                 "Use it, or remove it first: 'flox delete'.");
   fs::create_directories(dir);
   TempDir temporary(".flox-", dir);
@@ -90,6 +98,12 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
 
 }  // namespace
 
+std::string name_of_directory(const fs::path& dir) {
+  std::string name = plain_path(dir).filename().string();
+  std::ranges::replace(name, ' ', '-');
+  return name;
+}
+
 Environment Environment::init(const fs::path& dir, std::string_view name) {
   make_environment(dir, name, {.manifest = initial_manifest(), .lock = {}, .origin = {}});
   return open(dir);
@@ -103,7 +117,7 @@ Environment Environment::init(const fs::path& dir, std::string_view name, const 
 
 Environment Environment::open(const fs::path& dir) {
   if (!has_environment(dir))
-    throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
+    throw Error(ErrorKind::not_found, fmt::format("no environment in {}", plain_path(dir).string()),
                 "Run 'flox init' there to make one.");
   std::string name = fs::canonical(dir).filename().string();
   if (fs::exists(dir / ".flox/env.json")) {
@@ -143,11 +157,11 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
     std::vector<std::string> names;
     for (const auto& path : below) names.push_back(path.filename().string());
     throw Error(ErrorKind::not_found,
-                fmt::format("no environment in {}, and several directly below it: {}", dir.string(),
-                            fmt::join(names, ", ")),
+                fmt::format("no environment in {}, and several directly below it: {}",
+                            plain_path(dir).string(), fmt::join(names, ", ")),
                 "Pass the directory of one with -d DIR.");
   }
-  throw Error(ErrorKind::not_found, fmt::format("no environment in {}", dir.string()),
+  throw Error(ErrorKind::not_found, fmt::format("no environment in {}", plain_path(dir).string()),
               "Run 'flox init' there to make one.");
 }
 

@@ -45,6 +45,9 @@ struct ChangeContext {
   std::function<bool(const std::string& name)> include_anew;
 };
 
+// What an environment in DIR is called if nobody names it: as the directory, with dashes for spaces.
+std::string name_of_directory(const fs::path& dir);
+
 class Environment {
  public:
   // Makes DIR/.flox. Throws Error(conflict) if there is one already.

@@ -65,6 +65,8 @@ refused "comes from no catalog" flox pull
 cd "$WORLD"
 flox pull --copy acme/web:1 -d copy
 [ ! -e copy/.flox/env/origin.json ] || die "a copy knows where it came from"
+equal "$(jq -r .name copy/.flox/env.json)" copy
+refused "'web' is not the name of an environment" flox pull web
 
 step "of many who push upon one generation at once, one is the next and all others are told"
 cd "$WORLD"

@@ -54,6 +54,8 @@ equal "$(lock_of '.compose.warnings | map(.warning.Overriding | join("."))')" '[
 equal "$(lock_of '.manifest.include')" null
 equal "$(flox activate -c 'hello; other; echo $WHO $WHERE $ORDER' 2>/dev/null | xargs)" "hello 1.1 other 1.0 web common common web"
 equal "$(flox list --name | xargs)" "hello other"
+refused "'other' comes from an environment that 'web' includes" flox uninstall other
+refused "'nonsense' is not installed" flox uninstall nonsense
 # As Flox has it in its published schema.
 equal "$(lock_of '.compose | keys')" '["composer","include","warnings"]'
 
@@ -72,6 +74,11 @@ equal "$(files)" "$before"
 contains "$(flox include upgrade common 2>&1)" "~ [vars] WHERE"
 equal "$(flox activate -c 'echo $WHERE' 2>/dev/null)" changed
 contains "$(flox include upgrade 2>&1)" "nothing that environment 'web' includes has changed"
+for who in overridden common; do
+  sed -i "s/WHO = .*/WHO = \"$who\"/" "$WORLD/common/.flox/env/manifest.toml"
+  flox lock -d "$WORLD/common"
+  contains "$(flox include upgrade 2>&1)" "what is new in 'common', which changes nothing here"
+done
 refused "it includes no environments" flox include upgrade -d "$WORLD/common"
 
 step "an environment of the catalog is included, its latest generation or the one that is named"

@@ -51,7 +51,9 @@ void describe(const trust::Root& root, const char* name, const trust::Role& role
 
 void accept(const TrustAcceptOptions& options) {
   if (options.from_catalog == !options.files.empty())
-    fail_usage("pass either FILE or --from-catalog", "Run 'flox trust accept --help' to see its options.");
+    fail_usage("pass either FILE or --from-catalog",
+               "Take the root from the catalog with --from-catalog --fingerprint HEX, which the owner tells "
+               "you.");
   if (options.from_catalog && options.fingerprint.empty())
     fail_usage("--from-catalog needs --fingerprint: whoever runs the catalog could send another root",
                "Ask the owner: 'flox trust show OWNER' prints it.");

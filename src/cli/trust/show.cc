@@ -43,7 +43,8 @@ json examine(trust::TrustStore& store, const std::string& owner, trust::Time now
   if (!kept && !store.trusts(owner))
     throw Error(ErrorKind::not_found,
                 fmt::format("nothing of {} is here, in {}", owner, store.directory().string()),
-                fmt::format("Run 'flox trust accept {}' to trust it, or 'flox trust init {}' to begin one.",
+                fmt::format("Run 'flox trust accept {} --from-catalog --fingerprint HEX' to trust it, or "
+                            "'flox trust init {}' to begin one.",
                             owner, owner));
   std::optional<trust::Signed<trust::Root>> root;
   if (store.trusts(owner)) {

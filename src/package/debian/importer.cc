@@ -14,6 +14,7 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/settings/units.h"
 #include "base/wildcard.h"
 #include "package/debian/application.h"
 #include "package/debian/copyright.h"
@@ -481,8 +482,8 @@ nix::StorePath Importer::import_application(const std::string& name) {
       application.shell = dash.to_string() + "/bin/dash";
       candidates.insert(dash);
     }
-    debian_.step(fmt::format("{}: {} programs, with {} Debian packages around them", name, programs.size(),
-                             members.size()));
+    debian_.step(fmt::format("{}: {}, with {} around them", name, count_text(programs.size(), "program"),
+                             count_text(members.size(), "Debian package")));
     BuildDirectory work(store_);
     const fs::path directory = work.path() / "tree";
     fs::create_directory(directory);
