@@ -103,7 +103,7 @@ summary() { kubectl get --raw /api/v1/nodes/node-1/proxy/stats/summary | jq -r "
 working_set() { awk -v usage="$(cat "$(pod_cgroup memory)/memory.usage_in_bytes")" '$1 == "total_inactive_file" { print usage - $2 }' "$(pod_cgroup memory)/memory.stat"; }
 # near A B PERCENT
 near() { awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a > 0 && d <= b * p / 100) }'; }
-cpu_known() { [ "$(summary '.cpu.usageNanoCores // 0')" -gt 500000000 ]; }
+cpu_known() { [ "$(summary '.cpu.usageNanoCores // 0')" -gt 100000000 ]; }
 wait_until 60 "the summary to have seen the load" cpu_known
 wait_until 30 "memory of the summary and of the cgroup to agree" eval 'near "$(summary .memory.workingSetBytes)" "$(working_set)" 10'
 wait_until 30 "memory of the containers and of the cgroup to agree" eval 'near "$(summary "[.containers[].memory.workingSetBytes] | add")" "$(working_set)" 15'

@@ -15,7 +15,7 @@ here=$(uname -m)-linux
 
 # Everything in a directory: names, modes, times and contents.
 state() { (cd "$1" && find . "${@:2}" -printf '%p %M %T@ %l\n' | sort && find . "${@:2}" -type f -print0 | sort -z | xargs -0r sha256sum); }
-apart_from_run=(-path ./.flox/run -prune -o -path ./.flox/cache -prune -o -mindepth 2 -not -path ./.flox/run -not -path ./.flox/cache)
+apart_from_run=(-path ./.flox/run -prune -o -path ./.flox/cache -prune -o -path ./.flox/log -prune -o -mindepth 2 -not -path ./.flox/run -not -path ./.flox/cache -not -path ./.flox/log)
 
 step "commands that read change nothing"
 read_all() {
@@ -33,7 +33,7 @@ for environment in "$WORLD"/corpus/*; do
 done
 [ $count -ge 60 ] || die "only $count environments"
 
-step "an activation changes nothing but .flox/run and .flox/cache"
+step "an activation changes nothing but .flox/run, .flox/cache and .flox/log"
 for environment in "$WORLD"/corpus/*; do
   cd "$environment"
   before=$(state . "${apart_from_run[@]}")

@@ -187,6 +187,9 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
   const PackageBuild build = build_of(record, call.parameter("name"));
   const std::string name_file = optional_string(record, "name_file", "the record");
   const std::set<std::string> needed = paths_needed_by({build.to_json().dump()});
+  // Who may not publish the package takes no mark off.
+  context.accounts.visibility.package_for(call.caller(), build.name, build.owner,
+                                          !context.records.recorded(build.name).empty());
   return looking_again(
       context.cache,
       [&](int64_t times) { return add_build_looked_for(context, call, build, name_file, needed, times); },
