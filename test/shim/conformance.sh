@@ -19,7 +19,7 @@ declare -A RUNTIMES=([runc]=io.containerd.runc.v2 [flox]=io.containerd.runc.flox
 
 # The suite pulls, before its first test, from registries that are fixed in its code: here, in the world's network, a
 # registry of ours answers for them.
-start_registry() {
+start_layout_registry() {
   local names=(ghcr.io registry.k8s.io)
   mkdir -p "$ROOTFS"/{etc,run}
   printf '#!/bin/sh\nexec sh "$@"\n' >"$ROOTFS/bin/bash"
@@ -56,7 +56,7 @@ WRAPPER
 run() {
   local release=$1 runtime=$2 results=$3
   mkdir -p "$results" "$WORLD/var-lib"
-  start_registry
+  start_layout_registry
   [ "$release" = 2.x ] || wrap_debians_containerd
   export PATH="$PATH:$SUITES"  # runc-fp
   stop_server containerd  # the suite starts its own, below /run and /var/lib
