@@ -67,7 +67,8 @@ refused "has no generation 3" run_package acme/web:3 e10 hello
 refused "is not a generation" run_package acme/web:x e11 hello
 (cd "$WORLD" && flox pull acme/web:1 -d pulled) >/dev/null
 contains "$(cat "$WORLD/pulled/.flox/env/manifest.toml")" blue
-refused "no owner given" flox push -d "$WORLD/web"
+flox init -d "$WORLD/stray" -n stray 2>/dev/null
+refused "no owner given" flox push -d "$WORLD/stray"
 
 step "hooks and services of an environment run around the container's command, and end with it"
 mkdir -m 777 "$WORLD/shared"

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/data/json.h"
@@ -187,15 +188,34 @@ nlohmann::json run_all(const std::vector<std::string>& programs, const std::stri
   return results;
 }
 
+// Where the links of a tree lead from there; outside of it as the last one says.
+std::string file_of(const Directory& root, std::string place) {
+  constexpr int most_links = 16;
+  for (int link = 0; link < most_links; ++link) {
+    const auto status = place.starts_with("..") ? std::nullopt : root.status(place);
+    if (!status || !S_ISLNK(status->st_mode)) break;
+    const fs::path target = root.read_link(place);
+    if (target.is_absolute()) return target.lexically_normal();
+    place = (fs::path(place).parent_path() / target).lexically_normal();
+  }
+  return place;
+}
+
+// One name of each file, its own if it has one there: busybox has hundreds.
 std::vector<std::string> programs_in(const fs::path& files) {
-  std::vector<std::string> result;
   const Directory root(files);
   const auto bin = root.status("bin");
-  if (!bin || !S_ISDIR(bin->st_mode)) return result;
+  if (!bin || !S_ISDIR(bin->st_mode)) return {};
+  std::map<std::string, std::string> names;  // by file
   for (const std::string& name : root.subdirectory("bin").names()) {
-    if (result.size() == max_programs) break;
-    result.push_back("bin/" + name);
+    if (names.size() == max_programs) break;
+    const std::string place = "bin/" + name, file = file_of(root, place);
+    const auto [known, is_new] = names.try_emplace(file, place);
+    if (!is_new && (place == file || (known->second != file && place < known->second))) known->second = place;
   }
+  std::vector<std::string> result;
+  for (const auto& [file, name] : names) result.push_back(name);
+  std::ranges::sort(result);
   return result;
 }
 

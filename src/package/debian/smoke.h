@@ -25,11 +25,11 @@ struct SmokeResult {
 };
 std::string_view to_string(SmokeResult::Verdict verdict) noexcept;  // "ran", "complained", "did not run"
 
-// Starts every executable file in the store path's bin, in the order of their names, at most 2,000. Needs the
-// right to make namespaces: root, or a kernel that lets users have theirs. `time_limit` is for one program.
-// `failures` are texts whose presence in the output is a complaint. Throws Error(unavailable) if the
-// namespaces cannot be made. Forks, so no other thread of this process may hold a lock that the child needs:
-// call it while there is one thread.
+// Starts every program in the store path's bin, in the order of their names, at most 2,000; one that has
+// several names by the one that is a file, or the first. Needs the right to make namespaces: root, or a
+// kernel that lets users have theirs. `time_limit` is for one program. `failures` are texts whose presence in
+// the output is a complaint. Throws Error(unavailable) if the namespaces cannot be made. Forks, so no other
+// thread of this process may hold a lock that the child needs: call it while there is one thread.
 std::vector<SmokeResult> smoke_run(const store::LocalStore& store, const nix::StorePath& path,
                                    const std::vector<std::string>& failures,
                                    std::chrono::milliseconds time_limit = std::chrono::seconds(5));
