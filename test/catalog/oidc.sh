@@ -78,7 +78,7 @@ equal "$(push "$mine")" 201
 step "when the membership ends, so does what the person's tokens may"
 operate owner remove acme ada@example.com
 equal "$(push "$mine")" 403
-refused "this token may not publish for acme" flox push --owner acme
+refused "this token may not publish for acme" flox push --owner acme --force
 
 step "whose address the issuer has not verified does not log in"
 ! log_in_as unverified || die "was logged in"

@@ -45,7 +45,7 @@ equal "$(statuses "Authorization: Bearer $reader")" 404
 unset FLOX_CATALOG_TOKEN_FILE
 
 step "flox waits as it is asked to"
-equal "$(statuses)" "404 429"
+limited
 for _ in 1 2 3 4; do refused "the catalog has no such package" flox show web; done
 
 step "a flood of uploads is refused before it is read"
