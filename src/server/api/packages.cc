@@ -152,13 +152,10 @@ PackageBuild build_of(const json& record, const std::string& name) {
 }
 
 // Looks for what the build needs, after the marks on it were taken off at `times`, and records it.
-ServerResponse add_build_looked_for(ApiContext& context, const Call& call, PackageBuild build,
-                                    const std::string& name_file, const std::set<std::string>& needed,
-                                    int64_t times) {
-  Visibility& visibility = context.accounts.visibility;
-  const Holding holding = visibility.package_for(call.caller(), build.name, build.owner,
-                                                 !context.records.recorded(build.name).empty());
-  const Visibility::CallersCache access(visibility, call.caller());
+ServerResponse add_build_looked_for(ApiContext& context, const Call& call, const Holding& holding,
+                                    PackageBuild build, const std::string& name_file,
+                                    const std::set<std::string>& needed, int64_t times) {
+  const Visibility::CallersCache access(context.accounts.visibility, call.caller());
   const auto closure = check_claims(build, context.cache, context.keys, access);
   const auto digests = context.cache.digests_of(closure, needed);
   const auto signed_by = check_build(context, build, holding, name_file);
@@ -188,11 +185,13 @@ ServerResponse add_build(ApiContext& context, const Call& call) {
   const std::string name_file = optional_string(record, "name_file", "the record");
   const std::set<std::string> needed = paths_needed_by({build.to_json().dump()});
   // Who may not publish the package takes no mark off.
-  context.accounts.visibility.package_for(call.caller(), build.name, build.owner,
-                                          !context.records.recorded(build.name).empty());
+  const Holding holding = context.accounts.visibility.package_for(
+      call.caller(), build.name, build.owner, !context.records.recorded(build.name).empty());
   return looking_again(
       context.cache,
-      [&](int64_t times) { return add_build_looked_for(context, call, build, name_file, needed, times); },
+      [&](int64_t times) {
+        return add_build_looked_for(context, call, holding, build, name_file, needed, times);
+      },
       [&] { return needed; });
 }
 

@@ -74,6 +74,23 @@ struct TrustService::OwnerState {
   std::string targets;
   std::string timestamp;
   trust::Time renewal{};  // of the timestamp, well before it expires
+
+  // Of the owner.
+  trust::Evidence evidence(const std::string& owner) const {
+    return {.owner = owner,
+            .roots = {},
+            .targets = targets,
+            .timestamp = timestamp,
+            .proof = {},
+            .name_file = {}};
+  }
+  // Of a name in the tree.
+  trust::Evidence evidence(StoredNameFile file) {
+    trust::Evidence result = evidence(file.owner);
+    result.proof = tree.proof(file.name).to_string();
+    result.name_file = std::move(file.document);
+    return result;
+  }
 };
 
 TrustService::TrustService(TrustRecords& trust, const NameFiles& name_files, TrustOptions options)
@@ -368,24 +385,16 @@ std::optional<trust::Evidence> TrustService::evidence(const std::string& owner, 
   for (int attempt = 1;; ++attempt) {
     const std::scoped_lock lock(state->mutex);
     bring_up_to_date(owner, *state);
-    trust::Evidence evidence{.owner = owner,
-                             .roots = {},
-                             .targets = state->targets,
-                             .timestamp = state->timestamp,
-                             .proof = {},
-                             .name_file = {}};
     const auto leaf = state->tree.leaves().find(name);
     if (leaf == state->tree.leaves().end())
-      return generation ? std::nullopt : std::optional(std::move(evidence));
+      return generation ? std::nullopt : std::optional(state->evidence(owner));
     auto file = name_files_.find(owner, name, is_package ? std::nullopt : generation);
     if (!file && (generation || state->versions.names > 0)) return std::nullopt;  // not all is mirrored
     if (!generation && (!file || file->version != static_cast<int64_t>(leaf->second.version))) {
       if (attempt < most_attempts) continue;  // the next one came between the tree and this
       fail(ErrorKind::unavailable, "{} of {} changes all the time", name, owner);
     }
-    evidence.proof = state->tree.proof(name).to_string();
-    evidence.name_file = std::move(file->document);
-    return evidence;
+    return state->evidence(*std::move(file));
   }
 }
 
@@ -400,14 +409,8 @@ std::map<std::string, trust::Evidence> TrustService::evidence_of_packages(
     std::map<std::string, trust::Evidence> result;
     for (auto& [name, file] : name_files_.of_packages(owner, names)) {
       const auto leaf = state->tree.leaves().find(name);
-      if (leaf == state->tree.leaves().end() || file.version != static_cast<int64_t>(leaf->second.version))
-        continue;
-      result.emplace(name, trust::Evidence{.owner = owner,
-                                           .roots = {},
-                                           .targets = state->targets,
-                                           .timestamp = state->timestamp,
-                                           .proof = state->tree.proof(name).to_string(),
-                                           .name_file = std::move(file.document)});
+      if (leaf != state->tree.leaves().end() && file.version == static_cast<int64_t>(leaf->second.version))
+        result.emplace(name, state->evidence(std::move(file)));
     }
     const bool is_mirrored = state->versions.names > 0;  // then not all need be here
     const bool is_whole = std::ranges::all_of(names, [&](const std::string& name) {
