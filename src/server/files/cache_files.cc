@@ -229,30 +229,34 @@ std::optional<nix::NarInfo> CacheFiles::narinfo(const nix::StorePath& path) cons
   return in_order({path}).front();
 }
 
-std::map<nix::StorePath, nix::NarInfo> CacheFiles::narinfos(const nix::StorePathSet& paths) const {
-  std::map<nix::StorePath, nix::NarInfo> result;
-  const std::vector<nix::StorePath> all(paths.begin(), paths.end());
-  for (size_t first = 0; first < all.size(); first += narinfos_at_once) {
-    const size_t end = std::min(first + narinfos_at_once, all.size());
-    for (auto& narinfo : in_order(std::vector<nix::StorePath>(all.begin() + static_cast<ptrdiff_t>(first),
-                                                              all.begin() + static_cast<ptrdiff_t>(end))))
-      if (narinfo) result.emplace(narinfo->info.path, std::move(*narinfo));
-  }
-  return result;
-}
-
-nix::StorePathSet CacheFiles::among(const nix::StorePathSet& paths, const CacheAccess& access) const {
-  nix::StorePathSet result;
+// Calls `take` with some hundred of the paths at once, and in_order() of them: as many as memory allows.
+template <typename Take>
+void CacheFiles::each_batch(const nix::StorePathSet& paths, const Take& take) const {
   const std::vector<nix::StorePath> all(paths.begin(), paths.end());
   for (size_t first = 0; first < all.size(); first += narinfos_at_once) {
     const size_t end = std::min(first + narinfos_at_once, all.size());
     const std::vector<nix::StorePath> now(all.begin() + static_cast<ptrdiff_t>(first),
                                           all.begin() + static_cast<ptrdiff_t>(end));
-    const auto found = in_order(now);
+    take(now, in_order(now));
+  }
+}
+
+std::map<nix::StorePath, nix::NarInfo> CacheFiles::narinfos(const nix::StorePathSet& paths) const {
+  std::map<nix::StorePath, nix::NarInfo> result;
+  each_batch(paths, [&](const auto&, auto found) {
+    for (auto& narinfo : found)
+      if (narinfo) result.emplace(narinfo->info.path, std::move(*narinfo));
+  });
+  return result;
+}
+
+nix::StorePathSet CacheFiles::among(const nix::StorePathSet& paths, const CacheAccess& access) const {
+  nix::StorePathSet result;
+  each_batch(paths, [&](const std::vector<nix::StorePath>& now, const auto& found) {
     const std::set<std::string> hidden = unreadable(now, access);
     for (size_t i = 0; i < now.size(); ++i)
       if (found[i] && !hidden.contains(nix::narinfo_name(now[i]))) result.insert(now[i]);
-  }
+  });
   return result;
 }
 

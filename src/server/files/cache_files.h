@@ -119,6 +119,8 @@ class CacheFiles {
   void remove_file(const std::string& name) const;
   std::vector<Known> known(const std::vector<std::string>& digests) const;
   std::vector<std::optional<nix::NarInfo>> in_order(const std::vector<nix::StorePath>& paths) const;
+  template <typename Take>
+  void each_batch(const nix::StorePathSet& paths, const Take& take) const;
   void accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access);
   void accept_narinfo(std::string_view digest, const std::string& text, const CacheAccess& access);
   void take_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
