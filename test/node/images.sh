@@ -7,18 +7,8 @@ enter_world "$@"
 start_catalog
 publish_tool hello 0.9
 publish_tool hello 1.0
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
-mkdir "$WORLD/web"
-push_web() {  # COLOUR
-  (
-    cd "$WORLD/web"
-    [ -d .flox ] || { laptop init -n web; laptop install hello@0.9; sed -i '/^\[vars\]/a COLOUR = "none"' .flox/env/manifest.toml; }
-    sed -i "s/^COLOUR = .*/COLOUR = \"$1\"/" .flox/env/manifest.toml
-    laptop push --owner acme
-  ) >"$WORLD/logs/push-$1.log" 2>&1 || { cat "$WORLD/logs/push-$1.log" >&2; die "pushing failed"; }
-}
-push_web blue
-push_web red
+push_web hello@0.9 blue
+push_web hello@0.9 red
 trust_registry
 start_containerd
 start_image_floxd
@@ -41,7 +31,7 @@ equal "$(run_image flox.local/acme/web:latest b2 -- sh -c 'hello; echo $COLOUR')
 step "a tag that moves is resolved anew by each pull; what was pulled stays what it is"
 pull flox.local/acme/web:2 >/dev/null
 equal "$(digest_of flox.local/acme/web:2)" "$(digest_of flox.local/acme/web:latest)"
-push_web green
+push_web hello@0.9 green
 equal "$(run_image flox.local/acme/web:latest c1 -- sh -c 'echo $COLOUR')" red
 pull flox.local/acme/web:latest >/dev/null
 equal "$(run_image flox.local/acme/web:latest c2 -- sh -c 'echo $COLOUR')" green
