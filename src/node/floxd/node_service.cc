@@ -1,5 +1,6 @@
 #include "node/floxd/node_service.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include "base/error.h"
@@ -7,6 +8,7 @@
 #include "base/printable.h"
 #include "env/environment.h"
 #include "node/floxd/first_process.h"
+#include "node/floxd/lease_holders.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -14,17 +16,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A container's lease bears its id, and those of pods, views and images stand beside it: it may be none of
-// theirs.
+// A container's lease bears its id: it may be none of the others'.
 void check_container_id(std::string_view id) {
   if (id.empty()) fail(ErrorKind::invalid_input, "a container without id");
-  for (const std::string_view taken :
-       {std::string_view("pod-"), view_holder_prefix, kept_holder_prefix, image_holder_prefix})
+  const auto refuse = [&](std::string_view taken) {
     if (id.starts_with(taken))
       throw Error(ErrorKind::invalid_input,
                   fmt::format("'{}' cannot be a container's id: floxd keeps names with '{}' for itself",
                               printable(id, 60), taken),
                   "Give the container another id.");
+  };
+  refuse(pod_holder_prefix);
+  std::ranges::for_each(other_holder_prefixes, refuse);
 }
 
 env::Variables variables_of(const v1::PrepareRequest& request) {
