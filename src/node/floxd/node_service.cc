@@ -184,27 +184,29 @@ NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const Environ
   wanted.answered = true;
   wanted.provenance = image == nullptr ? policy::provenance_of(named.origin) : image->provenance;
   if (named.generation) wanted.version = std::to_string(*named.generation);
-  // Nobody's name stands for a store path: without a policy it is what pods may install themselves.
-  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
   asked.require_lock(wanted, published, named.lock, resolver.chosen());
   return named;
+}
+
+nix::StorePath NodeService::realise(const env::Lockfile& lock, std::string_view mode,
+                                    const v1::PrepareRequest& request, PodRequest& asked) {
+  return asked.within_limits([&] {
+    return environments_.realise(lock, env::current_system(), mode, request.container_id(),
+                                 {.of_pod = false,
+                                  .limits = asked.limits(Environments::limits_of_container()),
+                                  .check_closure = asked.closure_check()});
+  });
 }
 
 void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
                            const Container& container, PodRequest& asked, v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
-    std::string system = env::current_system();
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
     const auto answers = answers_of(kept_, container, PodAnswers::First::kept);
     const NamedLock named = lock_for(request, image, variables, answers ? &*answers : nullptr, asked);
-    const nix::StorePath profile = asked.within_limits([&] {
-      return environments_.realise(named.lock, system, mode, request.container_id(),
-                                   {.of_pod = false,
-                                    .limits = asked.limits(Environments::limits_of_container()),
-                                    .check_closure = asked.closure_check()});
-    });
+    const nix::StorePath profile = realise(named.lock, mode, request, asked);
     if (answers) kept_.lease(answers->key, profile);
     grants_.add(pod_holder(container), named.lock);
     fs::path files = environments_.store().real_path(profile);
@@ -247,7 +249,6 @@ std::string NodeService::volume_directory(const EnvironmentImage& image, const v
   policy::Asked wanted = policy::asked_for(image.environment);
   wanted.answered = true;
   wanted.provenance = image.provenance;
-  if (wanted.kind == policy::Asked::Kind::store_path && !asked.names_count()) asked.require_install();
   asked.require_standing();
   asked.require_lock(wanted, image.lock, image.lock, {});
   nix::StorePathSet paths;
@@ -256,12 +257,7 @@ std::string NodeService::volume_directory(const EnvironmentImage& image, const v
   if (request.volumes_only() && paths.size() != 1)
     throw Error(ErrorKind::invalid_input, "its files are links into /nix/store, which this container has not",
                 "Name a package of one output, or make the container's own image an environment.");
-  const nix::StorePath profile = asked.within_limits([&] {
-    return environments_.realise(image.lock, env::current_system(), "run", request.container_id(),
-                                 {.of_pod = false,
-                                  .limits = asked.limits(Environments::limits_of_container()),
-                                  .check_closure = asked.closure_check()});
-  });
+  const nix::StorePath profile = realise(image.lock, "run", request, asked);
   const nix::StorePath shown = paths.size() == 1 ? *paths.begin() : profile;
   asked.allowed(environments_.store(), shown);
   return environments_.store().real_path(shown);

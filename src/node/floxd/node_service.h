@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "env/activation.h"
 #include "node/floxd/config.h"
@@ -57,6 +58,9 @@ class NodeService {
   // The lock of what the container names, or of its image, which the policy allows.
   NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
                      const env::Variables& variables, const PodAnswers* answers, PodRequest& asked) const;
+  // The lock's profile, present and leased to the container.
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view mode, const v1::PrepareRequest& request,
+                         PodRequest& asked);
   // Takes back what was done for the container, unless a later one of its id has come.
   void give_up(const Container& container);
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
