@@ -45,6 +45,14 @@ mkdir "$WORLD/root"
 equal "$(ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$path" --rootfs "$WORLD/root" d2 hello)" "hello 1.0"
 refused "not a store path" ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation flox.dev/environment=/etc/passwd --rootfs "$WORLD/root" d3 hello
 
+step "where pods may not install anything, they may not name store paths either: nobody's name stands for them"
+stop_server floxd
+start_image_floxd FLOX_POD_INSTALL=false
+refused "this node forbids it" run_image "flox.local$path:latest" d4 -- hello
+equal "$(run_image flox.local/hello:1.0 d5 -- hello)" "hello 1.0"
+stop_server floxd
+start_image_floxd
+
 step "an annotation for all containers gives way to the image; one for the container itself is refused"
 equal "$(run_image flox.local/hello:1.0 e1 --annotation flox.dev/environment=hello@0.9 -- hello)" "hello 1.0"
 refused "Leave out one of the two." run_image flox.local/hello:1.0 e2 --annotation io.kubernetes.cri.container-name=main \
