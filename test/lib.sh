@@ -14,12 +14,14 @@ refused() {
 equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 contains() { grep -qF -- "$2" <<<"$1" || die "'$2' is not in: $1"; }
 
+laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
+
 # publish_tool NAME VERSION: a package with one small script that prints its name and version, and busybox to run it.
 publish_tool() {
   local dir=$WORLD/tools/$1-$2
   mkdir -p "$dir"
   if [ -z "${BUSYBOX:-}" ]; then
-    flox --root "$LAPTOP_ROOT" import deb busybox-static --publish --quiet >/dev/null 2>&1
+    laptop import deb busybox-static --publish --quiet >/dev/null 2>&1
     BUSYBOX=$(readlink "$LAPTOP_ROOT/nix/var/nix/gcroots/flox-imports/busybox-static")
   fi
   (
@@ -38,7 +40,18 @@ printf '#!%s/bin/sh\\necho "%s %s"\\n' "$BUSYBOX" "$1" "$2" >\$out/bin/$1
 chmod +x \$out/bin/$1
 """
 TOML
-    flox --root "$LAPTOP_ROOT" build --quiet
-    flox --root "$LAPTOP_ROOT" publish
+    laptop build --quiet
+    laptop publish
   ) >"$WORLD/logs/publish-$1-$2.log" 2>&1 || { cat "$WORLD/logs/publish-$1-$2.log" >&2; die "publishing $1 $2 failed"; }
+}
+
+# push_web PACKAGE COLOUR: the next generation of acme/web, an environment with the package and a variable COLOUR.
+push_web() {
+  mkdir -p "$WORLD/web"
+  (
+    cd "$WORLD/web"
+    [ -d .flox ] || { laptop init -n web; laptop install "$1"; sed -i '/^\[vars\]/a COLOUR = "none"' .flox/env/manifest.toml; }
+    sed -i "s/^COLOUR = .*/COLOUR = \"$2\"/" .flox/env/manifest.toml
+    laptop push --owner acme
+  ) >"$WORLD/logs/push-$2.log" 2>&1 || { cat "$WORLD/logs/push-$2.log" >&2; die "pushing failed"; }
 }

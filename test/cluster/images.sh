@@ -13,18 +13,8 @@ publish_tool helper 1.0
 flox owner create secret --private 2>/dev/null
 FLOX_CATALOG_TOKEN=$(flox auth token create --owner secret --scope publish 2>/dev/null) publish_tool hidden 1.0
 reader=$(flox auth token create --owner secret --scope read 2>/dev/null)
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
-mkdir "$WORLD/web"
-push_web() {  # COLOUR
-  (
-    cd "$WORLD/web"
-    [ -d .flox ] || { laptop init -n web; laptop install hello@1.0; sed -i '/^\[vars\]/a COLOUR = "none"' .flox/env/manifest.toml; }
-    sed -i "s/^COLOUR = .*/COLOUR = \"$1\"/" .flox/env/manifest.toml
-    laptop push --owner acme
-  ) >"$WORLD/logs/push-$1.log" 2>&1 || { cat "$WORLD/logs/push-$1.log" >&2; die "pushing failed"; }
-}
-push_web blue
-push_web red
+push_web hello@1.0 blue
+push_web hello@1.0 red
 # On by default from 1.35: who uses an image that was pulled with another's secret must have one that opens it.
 KUBELET_FEATURES="KubeletEnsureSecretPulledImages: true"
 start_cluster 1

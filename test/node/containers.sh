@@ -48,7 +48,6 @@ refused "published versions: 1.0, 0.9" run_package hello@7 d2 hello
 refused "the catalog has no environment acme/web" run_package acme/web d3 hello
 
 step "an environment of several packages, pushed by its owner, in its latest generation and in an earlier one"
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
 mkdir "$WORLD/web"
 (
   cd "$WORLD/web"

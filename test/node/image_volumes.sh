@@ -11,7 +11,6 @@ start_catalog
 publish_tool hello 1.0
 publish_tool models 1.0
 publish_tool models 2.0
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
 mkdir "$WORLD/pair"
 (
   cd "$WORLD/pair"

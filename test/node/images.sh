@@ -7,18 +7,8 @@ enter_world "$@"
 start_catalog
 publish_tool hello 0.9
 publish_tool hello 1.0
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
-mkdir "$WORLD/web"
-push_web() {  # COLOUR
-  (
-    cd "$WORLD/web"
-    [ -d .flox ] || { laptop init -n web; laptop install hello@0.9; sed -i '/^\[vars\]/a COLOUR = "none"' .flox/env/manifest.toml; }
-    sed -i "s/^COLOUR = .*/COLOUR = \"$1\"/" .flox/env/manifest.toml
-    laptop push --owner acme
-  ) >"$WORLD/logs/push-$1.log" 2>&1 || { cat "$WORLD/logs/push-$1.log" >&2; die "pushing failed"; }
-}
-push_web blue
-push_web red
+push_web hello@0.9 blue
+push_web hello@0.9 red
 trust_registry
 start_containerd
 start_image_floxd
@@ -41,7 +31,7 @@ equal "$(run_image flox.local/acme/web:latest b2 -- sh -c 'hello; echo $COLOUR')
 step "a tag that moves is resolved anew by each pull; what was pulled stays what it is"
 pull flox.local/acme/web:2 >/dev/null
 equal "$(digest_of flox.local/acme/web:2)" "$(digest_of flox.local/acme/web:latest)"
-push_web green
+push_web hello@0.9 green
 equal "$(run_image flox.local/acme/web:latest c1 -- sh -c 'echo $COLOUR')" red
 pull flox.local/acme/web:latest >/dev/null
 equal "$(run_image flox.local/acme/web:latest c2 -- sh -c 'echo $COLOUR')" green
@@ -54,6 +44,14 @@ equal "$(run_image "flox.local$path:latest" d1 -- hello)" "hello 1.0"
 mkdir "$WORLD/root"
 equal "$(ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation "flox.dev/environment=$path" --rootfs "$WORLD/root" d2 hello)" "hello 1.0"
 refused "not a store path" ctr -n k8s.io run --rm --runtime "$BUILD_DIR/bin/containerd-shim-flox-v1" --annotation flox.dev/environment=/etc/passwd --rootfs "$WORLD/root" d3 hello
+
+step "where pods may not install anything, they may not name store paths either: nobody's name stands for them"
+stop_server floxd
+start_image_floxd FLOX_POD_INSTALL=false
+refused "this node forbids it" run_image "flox.local$path:latest" d4 -- hello
+equal "$(run_image flox.local/hello:1.0 d5 -- hello)" "hello 1.0"
+stop_server floxd
+start_image_floxd
 
 step "an annotation for all containers gives way to the image; one for the container itself is refused"
 equal "$(run_image flox.local/hello:1.0 e1 --annotation flox.dev/environment=hello@0.9 -- hello)" "hello 1.0"
@@ -95,6 +93,9 @@ start_image_floxd_alone
 flox --root "$NODE_ROOT" store gc >/dev/null
 equal "$(run_image flox.local/acme/web:2 f1 -- sh -c 'hello; echo $COLOUR')" $'hello 0.9\nred'
 refused "cannot be reached" pull flox.local/hello:0.9.1
+# The metric counts containers and pods, of which none is left.
+no_holders() { [ "$(in_net curl -fs http://127.0.0.1:9808/metrics | awk '$1 == "flox_leases" { print $2 }')" = 0 ]; }
+wait_until 20 "flox_leases to be 0" no_holders
 
 step "with the image goes its lease"
 stop_server floxd

@@ -17,7 +17,6 @@ kind: RuntimeClass
 metadata: {name: flox}
 handler: flox
 YAML
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
 mkdir "$WORLD/web"
 (cd "$WORLD/web" && laptop init -n web && laptop install hello@1.0 && laptop push --owner acme) >"$WORLD/logs/web.log" 2>&1
 kept=$NODE_ROOT/var/lib/flox/kept/pods

@@ -8,7 +8,6 @@ enter_world "$@"
 start_containerd
 OTHER_KEY="$(flox store keygen limited --out "$WORLD/limited.key") other-*" start_catalog
 attest() { "$PROJECT/test/security/attest.py" "$@"; }
-laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
 node() { flox --root "$NODE_ROOT" "$@"; }
 path_of() { curl -fs "$CATALOG_URL/api/v1/catalog/packages/$1" | jq -r '.items[0].outputs.out'; }
 digest_of() { basename "$1" | cut -c1-32; }

@@ -11,13 +11,12 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/settings/units.h"
+#include "node/floxd/containers.h"
 #include "store/gc/lease.h"
 #include "ttrpc/status.h"
 
 namespace flox::node {
 namespace {
-
-constexpr std::string_view pod_prefix = "pod-";
 
 // A limit of 0 is none.
 bool reached(uint64_t now, uint64_t limit) { return limit != 0 && now >= limit; }
@@ -35,7 +34,7 @@ Sha256Digest digest_of(const env::Lockfile& lock) { return sha256(lock.to_compac
 Budgets::Budgets(const PodBudgets& limits, const store::LocalStore& store, Metrics& metrics)
     : limits_(limits), store_(store), metrics_(metrics) {
   for (const auto& lease : store::list_leases(store_))
-    if (lease.holder.starts_with(pod_prefix)) known(lease.holder);
+    if (lease.holder.starts_with(pod_holder_prefix)) known(lease.holder);
 }
 
 template <typename... Args>

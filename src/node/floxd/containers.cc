@@ -76,7 +76,7 @@ Container from_json(const json& entry, const std::string& name) {
 }  // namespace
 
 std::string pod_holder(const Container& container) {
-  return "pod-" + (container.pod_id.empty() ? container.id : container.pod_id);
+  return std::string(pod_holder_prefix) + (container.pod_id.empty() ? container.id : container.pod_id);
 }
 
 std::string tenant_of(const Container& container) {

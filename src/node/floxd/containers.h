@@ -26,6 +26,7 @@ struct Container {
   uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
 };
 
+inline constexpr std::string_view pod_holder_prefix = "pod-";
 // Whose leases and budgets a pod's are: "pod-ID".
 std::string pod_holder(const Container& container);
 // The tenant in scheduling: pods of one Kubernetes namespace are one tenant; without Kubernetes each pod is

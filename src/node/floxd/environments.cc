@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/memory.h"
+#include "base/printable.h"
 #include "catalog/environment_name.h"
 #include "catalog/settings.h"
 #include "env/profile.h"
@@ -59,6 +60,11 @@ class Environments::SingleRealise {
   Environments& owner_;
   Work work_;
 };
+
+void check_mode(std::string_view mode) {
+  if (mode != "run" && mode != "dev")
+    fail(ErrorKind::invalid_input, "activate-mode '{}': it is run or dev", printable(mode, 60));
+}
 
 void Environments::recover_store() const { store::recover(store_, catalog::caches_of(config_, config_)); }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/data/secret.h"
@@ -29,6 +30,10 @@ struct NamedLock {
   catalog::Origin origin;
   std::optional<int64_t> generation = {};  // of a published environment
 };
+
+// Throws Error(invalid_input) unless it is "run" or "dev". It becomes part of the environment, so each text
+// would be another one.
+void check_mode(std::string_view mode);
 
 // Thread-safe.
 class Environments {

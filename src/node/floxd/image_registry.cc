@@ -6,6 +6,7 @@
 #include "base/data/bytes.h"
 #include "base/data/random.h"
 #include "base/foreign_error.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "base/printable.h"
 #include "node/images/reference.h"
@@ -47,10 +48,8 @@ std::optional<std::string> authorization(const ServerRequest& request, std::stri
   if (field == request.headers.end() || field->second.size() > longest_credentials) return std::nullopt;
   const std::string& value = field->second;
   if (value.size() <= scheme.size() || value[scheme.size()] != ' ') return std::nullopt;
-  const bool is_scheme = std::equal(scheme.begin(), scheme.end(), value.begin(), [](char a, char b) {
-    return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-  });
-  return is_scheme ? std::optional(value.substr(scheme.size() + 1)) : std::nullopt;
+  if (!is_same_in_any_case(std::string_view(value).substr(0, scheme.size()), scheme)) return std::nullopt;
+  return value.substr(scheme.size() + 1);
 }
 
 std::string text_of(const Error& error) {

@@ -8,8 +8,7 @@
 
 #include "base/confined/sandbox.h"
 #include "base/net/server/metrics_page.h"
-#include "node/floxd/store_views.h"
-#include "node/kept/kept_pods.h"
+#include "node/floxd/lease_holders.h"
 #include "store/gc/lease.h"
 #include "store/local/store_guard.h"
 #include "store/maintenance/recovery.h"
@@ -218,9 +217,8 @@ const char* to_string(Budget budget) noexcept {
 
 std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
   const auto leases = store::list_leases(store);
-  const auto others = std::ranges::count_if(leases, [](const store::Lease& lease) {
-    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix);
-  });
+  const auto held = std::ranges::count_if(
+      leases, [](const store::Lease& lease) { return ends_with_processes(lease.holder); });
   const bool is_isolated = available_isolation().complete();
   const bool is_guarded = store::store_is_guarded();
   const size_t damaged = store::damaged_paths(store).size();
@@ -228,7 +226,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
   const bool has_disk = ::statvfs(store.store_directory().c_str(), &disk) == 0;
 
   const std::lock_guard lock(page_->gauges);
-  page_->leases.Set(static_cast<double>(leases.size()) - static_cast<double>(others));
+  page_->leases.Set(static_cast<double>(held));
   page_->isolation.Set(is_isolated ? 1 : 0);
   page_->read_only.Set(is_guarded ? 1 : 0);
   page_->damaged.Set(static_cast<double>(damaged));

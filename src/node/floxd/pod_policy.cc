@@ -118,6 +118,8 @@ void PodRequest::require(const policy::Asked& asked) {
 
 void PodRequest::require_lock(const policy::Asked& wanted, const env::Lockfile& published,
                               const env::Lockfile& lock, const policy::PackageProvenances& chosen) {
+  // Nobody's name stands for a store path: without a policy it is what pods may install themselves.
+  if (wanted.kind == policy::Asked::Kind::store_path && !names_count()) require_install();
   const std::string system = env::current_system();
   asked_.clear();
   if (wanted.kind != policy::Asked::Kind::package) asked_.push_back(wanted);

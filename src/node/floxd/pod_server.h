@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "node/floxd/pod_queue.h"
-#include "node/floxd/services.h"
+#include "node/floxd/pod_service.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {

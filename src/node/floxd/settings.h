@@ -54,13 +54,13 @@ struct FloxdSettings : SettingGroup {
                                          .option = "--metrics",
                                          .help = "Where floxd serves /metrics, /healthz and /readyz."},
                                         {.address = "127.0.0.1", .port = 9808});
-  std::optional<AddressPort> registry_address = declare(
-      registry_address,
-      {.key = "registry_address",
-       .option = "--registry",
-       .help =
-           "Where floxd serves the stub images as a registry to containerd on this node; empty: nowhere."},
-      AddressPort{.address = "127.0.0.1", .port = 9809});
+  std::optional<AddressPort> registry_address =
+      declare(registry_address,
+              {.key = "registry_address",
+               .option = "--registry",
+               .help = "Where floxd serves stub images and environments as images to containerd on this "
+                       "node; empty: nowhere."},
+              AddressPort{.address = "127.0.0.1", .port = 9809});
   std::filesystem::path registry_key_file = declare(
       registry_key_file,
       {.key = "registry_key_file",

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "node/floxd/lease_holders.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -16,6 +17,11 @@ namespace {
 // A container without processes is given this long to start one before its lease may be swept, seconds.
 constexpr int64_t start_grace = 600;
 
+// Of the container, or of the pod's sandbox.
+std::string id_of(const std::string& holder) {
+  return holder.starts_with(pod_holder_prefix) ? holder.substr(pod_holder_prefix.size()) : holder;
+}
+
 }  // namespace
 
 void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants,
@@ -23,16 +29,12 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   std::set<std::string> ids;
   auto known = containers.all();
   auto leases = store::list_leases(store);
-  std::erase_if(leases, [](const auto& lease) {
-    return lease.holder.starts_with(view_holder_prefix) || lease.holder.starts_with(kept_holder_prefix) ||
-           lease.holder.starts_with(image_holder_prefix);
-  });
-  for (const auto& lease : leases)
-    ids.insert(lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder);
+  std::erase_if(leases, [](const auto& lease) { return !ends_with_processes(lease.holder); });
+  for (const auto& lease : leases) ids.insert(id_of(lease.holder));
   for (const auto& [id, container] : known) ids.insert(id);
   std::set<std::string> pods = budgets.pods();
   pods.merge(grants.pods());
-  for (const auto& pod : pods) ids.insert(pod.substr(4));
+  for (const auto& pod : pods) ids.insert(id_of(pod));
   for (const auto& [id, container] : known) ids.insert(container.pod_id);
   const std::vector<KeptPod> kept_pods = kept.pods();
   for (const KeptPod& pod : kept_pods) ids.insert(pod.sandbox);
@@ -49,15 +51,14 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
       young.insert({id, container.pod_id});
   auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
   for (const auto& lease : leases) {
-    std::string id = lease.holder.starts_with("pod-") ? lease.holder.substr(4) : lease.holder;
-    if (alive(id)) continue;
+    if (alive(id_of(lease.holder))) continue;
     log::info("lease of {} ended: none of its processes runs", lease.holder);
     store::release_lease(store, lease.holder);
   }
   for (const auto& [id, container] : known)
     if (!alive(id)) containers.remove(id);
   for (const auto& pod : pods) {
-    if (alive(pod.substr(4))) continue;
+    if (alive(id_of(pod))) continue;
     budgets.forget(pod);
     grants.forget(pod);
   }

@@ -1,0 +1,80 @@
+// What floxd serves to shims (node.proto).
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "env/activation.h"
+#include "node/floxd/config.h"
+#include "node/floxd/containers.h"
+#include "node/floxd/environments.h"
+#include "node/floxd/grants.h"
+#include "node/floxd/images.h"
+#include "node/floxd/pod_answers.h"
+#include "node/floxd/pod_policy.h"
+#include "node/floxd/store_views.h"
+#include "protocol/node.pb.h"
+
+namespace flox::node {
+
+// The node protocol, for shims. Thread-safe; calls block. Throws Error.
+class NodeService {
+ public:
+  NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
+              Containers& containers, KeptPods& kept, StoreViews& views, Grants& grants, PodPolicy& policy,
+              Metrics& metrics)
+      : config_(config),
+        runtime_path_(std::move(runtime_path)),
+        environments_(environments),
+        images_(images),
+        containers_(containers),
+        kept_(kept),
+        views_(views),
+        grants_(grants),
+        policy_(policy),
+        metrics_(metrics) {}
+  // For a client that has gone (`is_gone`, may be empty) nothing is kept, though what was fetched stays.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const std::function<bool()>& is_gone = {});
+  // Without an environment.
+  v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
+  v1::ReleaseResponse release(const v1::ReleaseRequest& request);
+
+ private:
+  // `image`: the container's, if that is an environment; else null. The request names what it is.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                              const std::function<bool()>& is_gone);
+  // Decided by the policy: `asked`.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                              Container& container, PodRequest& asked);
+  void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
+                PodRequest& asked, v1::PrepareResponse& response);
+  // Has the volumes present that are environments.
+  void add_volumes(const v1::PrepareRequest& request, const Container& container,
+                   v1::PrepareResponse& response);
+  // The host path to mount for one of them, which the policy allows.
+  std::string volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
+                               PodRequest& asked);
+  // The lock of what the container names, or of its image, which the policy allows.
+  NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
+                     const env::Variables& variables, const PodAnswers* answers, PodRequest& asked) const;
+  // The lock's profile, present and leased to the container.
+  nix::StorePath realise(const env::Lockfile& lock, std::string_view mode, const v1::PrepareRequest& request,
+                         PodRequest& asked);
+  // Takes back what was done for the container, unless a later one of its id has come.
+  void give_up(const Container& container);
+  // All that the container may run: its environment, what its pod has installed, the runtime closure.
+  nix::StorePathSet roots_of(const Container& container, const v1::PrepareResponse& response) const;
+  const Config& config_;
+  std::string runtime_path_;
+  Environments& environments_;
+  Images& images_;
+  Containers& containers_;
+  KeptPods& kept_;
+  StoreViews& views_;
+  Grants& grants_;
+  PodPolicy& policy_;
+  Metrics& metrics_;
+};
+
+}  // namespace flox::node
