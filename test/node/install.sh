@@ -108,10 +108,9 @@ YAML
   refused "floxd still runs" on_machine flox node uninstall
   stop_on_node $NODE floxd
   diff <(echo "$AFTER") <(files | grep -v /var/lib/flox/) | grep '^>' && die "the dry run of uninstall changed files"
-  on_machine mkdir /nix/var/nix/gcroots/flox/view-left  # as of a view that floxd had no time to end
   on_machine flox node uninstall
   same_files "uninstall"
-  [ -z "$(on_machine sh -c 'ls /nix/var/nix/gcroots/flox 2>/dev/null | grep -E "^(image|kept|view)-"')" ] || die "uninstall left leases"
+  [ -z "$(on_machine sh -c 'ls /nix/var/nix/gcroots/flox 2>/dev/null | grep ^image-')" ] || die "uninstall left leases of images"
   restart_containerd  # with the configuration as it was
 done
 

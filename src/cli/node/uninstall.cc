@@ -12,11 +12,10 @@
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
 #include "node/floxd/config.h"
-#include "node/floxd/lease_holders.h"
+#include "node/images/lease.h"
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
 #include "node/kept/kept_pods.h"
-#include "store/gc/lease.h"
 
 namespace flox::cli {
 namespace {
@@ -68,12 +67,12 @@ void remove_state_of_floxd(const fs::path& root) {
   fs::remove(root / "var/lib/flox", in_use);
 }
 
-// Without floxd nobody would end them: those of images, and of views that no container uses any more.
-void end_leases(const fs::path& root) {
-  if (!fs::exists(root / "nix/var/nix/gcroots/flox")) return;
-  const store::LocalStore store(root);
-  for (const auto& lease : store::list_leases(store))
-    if (!node::ends_with_processes(lease.holder)) store::release_lease(store, lease.holder);
+// Without floxd nobody would end them.
+void end_leases_of_images(const fs::path& root) {
+  const fs::path leases = root / "nix/var/nix/gcroots/flox";
+  if (!fs::exists(leases)) return;
+  for (const auto& entry : fs::directory_iterator(leases))
+    if (entry.path().filename().string().starts_with(node::image_holder_prefix)) remove_tree(entry.path());
 }
 
 void remove_images(const node::Containerd& containerd, const fs::path& programs) {
@@ -107,7 +106,7 @@ void uninstall(const NodeOptions& options) {
   const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
   remove_state_of_floxd(store_root);
-  end_leases(store_root);
+  end_leases_of_images(store_root);
   node::forget_bundle(root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
   for (const auto& change : changes.changes()) print_done(change.path.string());
