@@ -160,14 +160,20 @@ const DebianPackage& Debian::package(const std::string& name) {
   return *packages_[name];
 }
 
+const std::vector<DebianPackage>& Debian::all_versions(const std::string& name) {
+  const auto [known, is_new] = versions_.try_emplace(name);
+  if (is_new)
+    for (const auto& stanza : parse_control(run(apt("apt-cache", {"show"}, {name})).out))
+      if (field(stanza, "Package") == name) known->second.push_back(package_of(stanza));
+  return known->second;
+}
+
 void Debian::want(const std::string& name, const std::string& version) {
   check_package_name(name);
   if (const auto known = packages_.find(name);
       known != packages_.end() && known->second && known->second->version == version)
     return;
-  std::vector<DebianPackage> there;
-  for (const auto& stanza : parse_control(run(apt("apt-cache", {"show"}, {name})).out))
-    if (field(stanza, "Package") == name) there.push_back(package_of(stanza));
+  const std::vector<DebianPackage>& there = all_versions(name);
   const auto without_epoch = [](const std::string& text) { return text.substr(text.find(':') + 1); };
   const std::function<bool(const DebianPackage&)> same[] = {
       [&](const DebianPackage& one) { return one.version == version; },

@@ -92,6 +92,7 @@ class Debian {
   Command apt(const std::string& program, std::vector<std::string> arguments,
               const std::set<std::string>& names) const;
   void remember(const std::vector<Stanza>& stanzas);
+  const std::vector<DebianPackage>& all_versions(const std::string& name);
   std::optional<std::string> find_provider(const std::vector<std::string>& alternatives);
   std::set<std::string> find_downloaded(const std::set<std::string>& names);
   std::string download(const std::set<std::string>& names);
@@ -101,6 +102,7 @@ class Debian {
   DebianOptions options_;
   std::optional<AptRepository> repository_;
   std::map<std::string, std::optional<DebianPackage>> packages_;  // nothing: there is no such package
+  std::map<std::string, std::vector<DebianPackage>> versions_;    // all that apt has, where want() asked
   std::map<std::vector<std::string>, std::optional<std::string>> providers_;  // by alternatives
   std::map<std::string, fs::path> debs_;
   std::map<std::string, std::vector<std::string>> installed_copies_;  // paths on this machine
