@@ -218,11 +218,11 @@ std::optional<std::string> Debian::find_provider(const std::vector<std::string>&
     size_t begin = output.find("Reverse Provides:");
     if (begin == std::string::npos) continue;
     std::set<std::string> providers;
-    for (const auto& line : lines_of(output.substr(output.find('\n', begin)))) {
-      std::string provider = line.substr(0, line.find_first_of(" :"));
-      if (exists(provider)) providers.insert(provider);
-    }
-    if (!providers.empty()) return *providers.begin();
+    for (const auto& line : lines_of(output.substr(output.find('\n', begin))))
+      providers.insert(line.substr(0, line.find_first_of(" :")));
+    load(providers);
+    for (const auto& provider : providers)
+      if (exists(provider)) return provider;
   }
   return std::nullopt;
 }
