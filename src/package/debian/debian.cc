@@ -264,11 +264,17 @@ std::set<std::string> Debian::find_downloaded(const std::set<std::string>& names
   return missing;
 }
 
-// Downloads into the cache what has a known hash; returns what apt complained about.
-std::string Debian::download(const std::set<std::string>& names) {
+// Those that apt's lists have with a hash, as "NAME=VERSION".
+std::set<std::string> Debian::fetchable(const std::set<std::string>& names) {
   std::set<std::string> versions;
   for (const auto& name : names)
     if (!package(name).sha256.empty()) versions.insert(name + "=" + package(name).version);
+  return versions;
+}
+
+// Downloads into the cache what has a known hash; returns what apt complained about.
+std::string Debian::download(const std::set<std::string>& names) {
+  const std::set<std::string> versions = fetchable(names);
   if (versions.empty()) return "apt knows no source for it";
   step(fmt::format("downloading {} Debian package{}", versions.size(), versions.size() == 1 ? "" : "s"));
   // apt writes in place; another import must never see half a file.
@@ -285,9 +291,7 @@ std::string Debian::download(const std::set<std::string>& names) {
 
 // apt prints "'URL' NAME_VERSION_ARCHITECTURE.deb SIZE SHA256:…", a line for each.
 std::map<std::string, std::string> Debian::urls(const std::set<std::string>& names) {
-  std::set<std::string> versions;
-  for (const auto& name : names)
-    if (!package(name).sha256.empty()) versions.insert(name + "=" + package(name).version);
+  const std::set<std::string> versions = fetchable(names);
   std::map<std::string, std::string> result;
   if (versions.empty()) return result;
   for (const auto& line : lines_of(run(apt("apt-get", {"-qq", "download", "--print-uris"}, versions)).out)) {

@@ -95,6 +95,7 @@ class Debian {
   const std::vector<DebianPackage>& all_versions(const std::string& name);
   std::optional<std::string> find_provider(const std::vector<std::string>& alternatives);
   std::set<std::string> find_downloaded(const std::set<std::string>& names);
+  std::set<std::string> fetchable(const std::set<std::string>& names);
   std::string download(const std::set<std::string>& names);
   void use_installed(const std::set<std::string>& names, const std::string& reason);
   bool is_repository() const noexcept { return options_.source.kind == DebianSource::Kind::repository; }
