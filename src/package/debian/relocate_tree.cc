@@ -48,10 +48,13 @@ class HostLibraries {
 class HostSurroundings : public Surroundings {
  public:
   HostSurroundings(store::LocalStore& store, Importer& importer, const RelocateOptions& options)
-      : store_(store), importer_(importer), options_(options) {}
+      : store_(store), importer_(importer), options_(options) {
+    if (options.use_machine) host_.emplace();
+  }
 
   // Finds the packages of all libraries that the tree needs at once: asking dpkg and apt takes long.
   void prepare(const fs::path& tree) {
+    if (!host_) return;
     std::set<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator(tree)) {
       if (entry.symlink_status().type() != fs::file_type::regular) continue;
@@ -61,8 +64,8 @@ class HostSurroundings : public Surroundings {
       names.insert(names.end(), elf->needed_later.begin(), elf->needed_later.end());
       if (!elf->interpreter.empty()) names.push_back(fs::path(elf->interpreter).filename().string());
       for (const auto& name : names)
-        if (!in_packages("lib/" + name) && options_.use_machine)
-          if (auto file = host_.find(name, elf->search_path)) files.insert(*file);
+        if (!in_packages("lib/" + name))
+          if (auto file = host_->find(name, elf->search_path)) files.insert(*file);
     }
     owners_ = importer_.debian().owners(files);
     std::set<std::string> packages;
@@ -74,8 +77,8 @@ class HostSurroundings : public Surroundings {
                                   const std::vector<std::string>& search_path) override {
     if (auto provider = in_packages("lib/" + soname))
       return Provider{provider->path, fs::path(provider->place).parent_path().string()};
-    if (!options_.use_machine) return in_candidates(soname);
-    auto file = host_.find(soname, search_path);
+    if (!host_) return in_candidates(soname);
+    auto file = host_->find(soname, search_path);
     if (!file) return std::nullopt;
     auto package = owner(*file);
     if (!package)
@@ -141,7 +144,7 @@ class HostSurroundings : public Surroundings {
   store::LocalStore& store_;
   Importer& importer_;
   const RelocateOptions& options_;
-  HostLibraries host_;
+  std::optional<HostLibraries> host_;  // if the machine's may be used
   std::map<fs::path, std::string> owners_;
 };
 
