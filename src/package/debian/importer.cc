@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
-#include "base/os/process.h"
 #include "base/settings/units.h"
 #include "base/wildcard.h"
 #include "package/debian/application.h"

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
-#include "base/os/process.h"
 #include "nix/base32.h"
 #include "package/debian/deb_file.h"
 #include "package/elf.h"
