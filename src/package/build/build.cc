@@ -10,7 +10,6 @@
 #include <cstring>
 #include <set>
 
-#include "base/data/bytes.h"
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/os/directory.h"
@@ -26,6 +25,7 @@
 #include "package/debian/import_deb.h"
 #include "package/debian/relocate_tree.h"
 #include "package/debian/relocation.h"
+#include "store/gc/link_root.h"
 
 namespace flox::package {
 namespace {
@@ -307,16 +307,12 @@ void leave_result(const store::LocalStore& store, const fs::path& project,
   auto type = fs::symlink_status(link).type();
   if (type != fs::file_type::not_found && type != fs::file_type::symlink)
     fail(ErrorKind::conflict, "{} is in the way of the link to the result", link.string());
-  auto replace_link = [](const fs::path& target, const fs::path& at) {
-    TempDir work(".result-", at.parent_path());
-    fs::create_symlink(target, work.path() / "link");
-    fs::rename(work.path() / "link", at);
-  };
-  replace_link(store.real_path(path), link);
-  // An indirect root, as Nix has them: it holds as long as the link does.
-  fs::path roots = store.state_directory() / "gcroots/auto";
-  fs::create_directories(roots);
-  replace_link(link, roots / to_hex(bytes_of(sha256(link.string()))).substr(0, 32));
+  {
+    TempDir work(".result-", project);
+    fs::create_symlink(store.real_path(path), work.path() / "link");
+    fs::rename(work.path() / "link", link);
+  }
+  store::keep_link(store, link);
   write_file(project / ("result-" + build.name + ".json"), build.to_json().dump(2) + "\n");
 }
 

@@ -1,5 +1,5 @@
-// Roots that are somebody's own link, outside of the store's directory: an environment's link to its profile
-// (docs/explanation/garbage-collection.md).
+// Roots that are somebody's own link, outside of the store's directory: an environment's link to its profile,
+// a project's to the result of a build (docs/explanation/garbage-collection.md).
 #pragma once
 
 #include <filesystem>
