@@ -99,8 +99,7 @@ AptRepository::AptRepository(const std::filesystem::path& cache, const DebianSou
     // apt tells the two formats apart by the file's name.
     const bool one_line = source.sources.extension() == ".list";
     const std::string sources_name = one_line ? "sources.list" : "debian.sources";
-    const std::unique_ptr<FileLock> preparing =
-        std::make_unique<FileLock>(directory_ / "preparing", FileLock::Mode::exclusive);
+    const FileLock preparing(directory_ / "preparing", FileLock::Mode::exclusive);
     write_file(directory_ / "etc" / sources_name, text);
     if (!std::filesystem::exists(directory_ / "state/status")) write_file(directory_ / "state/status", "");
     write_configuration(sources_name);

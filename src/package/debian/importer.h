@@ -35,8 +35,6 @@ class Importer {
   nix::StorePath library(const std::string& name);
   // Imports many library packages, obtaining at once what is not here yet.
   void import_libraries(const std::set<std::string>& names);
-  // Obtains at once what importing these packages, each alone, will need.
-  void prefetch(const std::set<std::string>& names);
   // Does the package ship a shared library where the loader looks by default, in Debian's section for
   // libraries?
   bool is_library(const std::string& name);
@@ -52,6 +50,8 @@ class Importer {
   Debian& debian() noexcept { return debian_; }
 
  private:
+  // Obtains at once what importing these packages, each alone, will need.
+  void prefetch(const std::set<std::string>& names);
   std::vector<std::string> dependencies(const std::string& name);
   bool is_left_out(const std::string& name) const;
   std::optional<std::string> package_with(const std::string& soname,
