@@ -291,6 +291,16 @@ std::optional<std::string> active_mode(const Variables& variables, const fs::pat
   return std::nullopt;
 }
 
+std::vector<fs::path> active_projects(const Variables& variables) {
+  std::vector<fs::path> projects;
+  for (const json& entry : active_environments(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS"))) {
+    const json path = entry.is_object() ? entry.value("path", json()) : json();
+    if (path.is_string() && !path.get_ref<const std::string&>().empty())
+      projects.emplace_back(path.get<std::string>());
+  }
+  return projects;
+}
+
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment) {
   if (command.find('/') != std::string::npos)
     return ::access(command.c_str(), X_OK) == 0 ? std::optional<fs::path>(command) : std::nullopt;

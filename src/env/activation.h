@@ -47,6 +47,9 @@ std::string read_profile_file(const fs::path& profile, const fs::path& relative,
 // it is not.
 std::optional<std::string> active_mode(const Variables& variables, const fs::path& project);
 
+// The directories of the environments that are active in a process with these variables, the newest first.
+std::vector<fs::path> active_projects(const Variables& variables);
+
 // Looks a command up in the PATH of `environment`; nothing if it is not there.
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment);
 
