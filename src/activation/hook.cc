@@ -12,6 +12,7 @@
 #include "activation/shell.h"
 #include "base/error.h"
 #include "base/os/fd.h"
+#include "base/os/process.h"
 
 extern char** environ;
 
@@ -90,13 +91,8 @@ std::string text_for(const fs::path& shell, const fs::path& hook) {
 
 int run_shell(const fs::path& shell, const std::string& text, const env::Variables& environment, int program,
               int result) {
-  std::vector<std::string> words = {shell.filename(), "-c", text}, entries;
-  for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  for (std::string& entry : entries) envp.push_back(entry.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
+  std::vector<std::string> words = {shell.filename(), "-c", text}, entries = exec_entries(environment);
+  const auto argv = exec_pointers(words), envp = exec_pointers(entries);
   const pid_t pid = ::fork();
   if (pid < 0) fail_errno(errno, "running hook.on-activate");
   if (pid == 0) become(shell.c_str(), argv.data(), envp.data(), program, result);
