@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/data/base64url.h"
 #include "base/data/json.h"
@@ -59,14 +58,8 @@ std::string file_of(const fs::path& environment) { return hash_of(environment.na
 }  // namespace
 
 Decisions Decisions::of_user() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value == '/' ? fs::path(value) : fs::path();
-  };
-  fs::path base = variable("XDG_CONFIG_HOME");
-  if (base.empty() && !variable("HOME").empty()) base = variable("HOME") / ".config";
-  if (!base.empty())
-    if (auto directory = private_directory(base / "flox/auto-activate")) return Decisions(*directory);
+  if (const auto base = user_directory("XDG_CONFIG_HOME", ".config"))
+    if (auto directory = private_directory(*base / "auto-activate")) return Decisions(*directory);
   throw Error(ErrorKind::unavailable,
               "finding this user's decisions on automatic activation: no directory for them can be made",
               "Set HOME or XDG_CONFIG_HOME to a directory that you can write to.");

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/net/url.h"
 #include "base/os/file.h"
+#include "base/os/private_directory.h"
 
 namespace flox::catalog {
 namespace {
@@ -34,10 +34,7 @@ void make_directory(const fs::path& directory) {
 }  // namespace
 
 fs::path Credentials::default_file() {
-  if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config == '/')
-    return fs::path(config) / "flox" / "credentials.json";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".config" / "flox" / "credentials.json";
+  if (const auto config = user_directory("XDG_CONFIG_HOME", ".config")) return *config / "credentials.json";
   throw Error(ErrorKind::not_found,
               "there is no place for credentials: neither XDG_CONFIG_HOME nor HOME is set",
               "Set HOME, or use FLOX_CATALOG_TOKEN.");

@@ -34,6 +34,12 @@ std::optional<fs::path> private_directory(const fs::path& path) {
   return path;
 }
 
+std::optional<fs::path> user_directory(const char* variable, std::string_view in_home) {
+  if (const fs::path base = directory_in(variable); !base.empty()) return base / "flox";
+  if (const fs::path home = directory_in("HOME"); !home.empty()) return home / in_home / "flox";
+  return std::nullopt;
+}
+
 fs::path user_cache_directory(std::string_view name) {
   const fs::path home = directory_in("HOME");
   for (const fs::path& base : {directory_in("XDG_CACHE_HOME"), home.empty() ? home : home / ".cache"})

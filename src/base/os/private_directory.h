@@ -12,6 +12,10 @@ namespace flox {
 // made, or if what is there is a link, somebody else's, or a directory that others may write to.
 std::optional<std::filesystem::path> private_directory(const std::filesystem::path& path);
 
+// $VARIABLE/flox, or ~/IN_HOME/flox, as the XDG base directory specification has it: user_directory(
+// "XDG_CONFIG_HOME", ".config"). Nothing if neither variable is an absolute path. Nothing is made.
+std::optional<std::filesystem::path> user_directory(const char* variable, std::string_view in_home);
+
 // Where this user's cache NAME is: $XDG_CACHE_HOME/flox/NAME, or ~/.cache/flox/NAME, or, where neither can be
 // written (a pod with a read-only root), /tmp/flox-UID/NAME; if somebody else took that name, a fresh
 // directory. Throws Error if /tmp cannot be written, either.
