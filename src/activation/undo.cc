@@ -99,6 +99,11 @@ std::vector<Undo> parse_undo(std::string_view text) {
   return layers;
 }
 
+std::vector<Undo> active_layers(const env::Variables& variables) {
+  const auto record = variables.find(undo_variable);
+  return record == variables.end() ? std::vector<Undo>() : parse_undo(record->second);
+}
+
 std::string undo_script(Shell shell, const Undo& undo, const env::Variables& now) {
   std::string text;
   auto others_left = [&](const std::string& name) {
