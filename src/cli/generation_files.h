@@ -12,8 +12,6 @@
 namespace flox::cli {
 
 env::GenerationMark mark_of(const catalog::Pushed& generation);
-// The catalog's URL as origins have it: without a login and without slashes at its end.
-std::string catalog_in_origin(const std::string& url);
 // The origin of a generation that is taken now. `latest` is the catalog's latest, if that is known; `before`
 // what was here.
 env::Origin origin_of(const std::string& catalog_url, const catalog::EnvironmentName& name,

@@ -88,7 +88,7 @@ void pull(const PullOptions& options) {
   const env::Origin origin = require_origin(environment, "pulling");
   // It came with the environment, which may be somebody's repository.
   catalog::check_environment_name(origin.owner, origin.name);
-  const std::string catalog = catalog_in_origin(Config::load().catalog_url);
+  const std::string catalog = catalog::catalog_identity(Config::load().catalog_url);
   if (origin.catalog != catalog && !options.force)
     throw Error(
         ErrorKind::conflict,

@@ -41,7 +41,7 @@ std::optional<env::Environment> cached(const fs::path& directory, const std::str
   if (!fs::exists(directory / ".flox")) return std::nullopt;
   env::Environment environment = env::Environment::open(directory);
   const auto origin = environment.origin();
-  if (!origin || origin->catalog != catalog_in_origin(catalog_url)) return std::nullopt;
+  if (!origin || origin->catalog != catalog::catalog_identity(catalog_url)) return std::nullopt;
   return environment;
 }
 
