@@ -26,6 +26,11 @@ env::Origin origin_of(const std::string& catalog_url, const catalog::Environment
   return origin;
 }
 
+catalog::EnvironmentName name_in(const env::Origin& origin) {
+  catalog::check_environment_name(origin.owner, origin.name);
+  return {.owner = origin.owner, .name = origin.name, .generation = {}};
+}
+
 std::string difference_text(const env::Lockfile& before, const env::Lockfile& after) {
   constexpr size_t most = 20;
   const std::vector<std::string> lines = env::lock_differences(before, after);

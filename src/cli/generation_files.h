@@ -22,6 +22,10 @@ env::Origin origin_of(const std::string& catalog_url, const catalog::Environment
 // most twenty of them. "\n  nothing but comments or layout" if only the text of the manifest differs.
 std::string difference_text(const env::Lockfile& before, const env::Lockfile& after);
 
+// The environment of the catalog that an origin names. Throws Error(invalid_input) for what cannot be one: an
+// origin comes with its environment, which may be somebody's repository.
+catalog::EnvironmentName name_in(const env::Origin& origin);
+
 // What Environment::check_out asks before it replaces an environment by a generation: Error(conflict), with
 // the differences, if that is not the environment's origin or if the environment has been changed since. With
 // `force` anything may be replaced.
