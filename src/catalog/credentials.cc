@@ -7,7 +7,6 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
-#include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
 #include "catalog/settings.h"
