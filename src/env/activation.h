@@ -14,6 +14,9 @@ namespace flox::env {
 namespace fs = std::filesystem;
 using Variables = std::map<std::string, std::string>;
 
+// The variable's value; empty if there is none.
+std::string value_of(const Variables& variables, const std::string& name);
+
 struct ActivationRequest {
   std::string name;          // FLOX_ENV_DESCRIPTION
   fs::path profile_link;     // FLOX_ENV: the .flox/run link, or the store path itself in a pod
