@@ -1,8 +1,6 @@
 #include "activation/auto_activation.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -41,16 +39,6 @@ std::string content_of(const fs::path& environment) {
     content += fmt::format("{} {}\n", name, files.exists(name) ? hash_of(text) : "-");
   }
   return hash_of(content);
-}
-
-// Why somebody else could change it.
-std::optional<std::string> why_not_own(const fs::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return fmt::format("{} cannot be examined", path.string());
-  if (S_ISLNK(status.st_mode)) return fmt::format("{} is a link", path.string());
-  if (status.st_uid != ::geteuid()) return fmt::format("{} belongs to another user", path.string());
-  if ((status.st_mode & S_IWOTH) != 0) return fmt::format("{} can be written to by everybody", path.string());
-  return std::nullopt;
 }
 
 std::string file_of(const fs::path& environment) { return hash_of(environment.native()) + ".json"; }

@@ -21,6 +21,15 @@ fs::path directory_in(const char* variable) {
 
 }  // namespace
 
+std::optional<std::string> why_not_own(const fs::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return path.string() + " cannot be examined";
+  if (S_ISLNK(status.st_mode)) return path.string() + " is a link";
+  if (status.st_uid != ::geteuid()) return path.string() + " belongs to another user";
+  if ((status.st_mode & S_IWOTH) != 0) return path.string() + " can be written to by everybody";
+  return std::nullopt;
+}
+
 std::optional<fs::path> private_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(directory_of(path), error);

@@ -4,9 +4,15 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace flox {
+
+// Why somebody else could change what is at this path itself: "PATH is a link", "PATH belongs to another
+// user", "PATH can be written to by everybody" (its group is trusted), or it cannot be examined. Nothing if
+// nobody could.
+std::optional<std::string> why_not_own(const std::filesystem::path& path);
 
 // The directory, made with mode 0700 if it is missing (those above it with 0755). Nothing if it cannot be
 // made, or if what is there is a link, somebody else's, or a directory that others may write to.
