@@ -22,12 +22,6 @@
 #include "store/local/store_tree.h"
 
 namespace flox::env {
-
-std::string value_of(const Variables& variables, const std::string& name) {
-  const auto it = variables.find(name);
-  return it == variables.end() ? std::string() : it->second;
-}
-
 namespace {
 
 using nlohmann::json;

@@ -15,7 +15,10 @@ namespace fs = std::filesystem;
 using Variables = std::map<std::string, std::string>;
 
 // The variable's value; empty if there is none.
-std::string value_of(const Variables& variables, const std::string& name);
+inline std::string value_of(const Variables& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string() : found->second;
+}
 
 struct ActivationRequest {
   std::string name;          // FLOX_ENV_DESCRIPTION
