@@ -1,11 +1,8 @@
 #include "activation/auto_activation.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/data/base64url.h"
 #include "base/data/json.h"
@@ -44,29 +41,13 @@ std::string content_of(const fs::path& environment) {
   return hash_of(content);
 }
 
-// Why somebody else could change it.
-std::optional<std::string> why_not_own(const fs::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return fmt::format("{} cannot be examined", path.string());
-  if (S_ISLNK(status.st_mode)) return fmt::format("{} is a link", path.string());
-  if (status.st_uid != ::geteuid()) return fmt::format("{} belongs to another user", path.string());
-  if ((status.st_mode & S_IWOTH) != 0) return fmt::format("{} can be written to by everybody", path.string());
-  return std::nullopt;
-}
-
 std::string file_of(const fs::path& environment) { return hash_of(environment.native()) + ".json"; }
 
 }  // namespace
 
 Decisions Decisions::of_user() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value == '/' ? fs::path(value) : fs::path();
-  };
-  fs::path base = variable("XDG_CONFIG_HOME");
-  if (base.empty() && !variable("HOME").empty()) base = variable("HOME") / ".config";
-  if (!base.empty())
-    if (auto directory = private_directory(base / "flox/auto-activate")) return Decisions(*directory);
+  if (const auto base = user_directory("XDG_CONFIG_HOME", ".config"))
+    if (auto directory = private_directory(*base / "auto-activate")) return Decisions(*directory);
   throw Error(ErrorKind::unavailable,
               "finding this user's decisions on automatic activation: no directory for them can be made",
               "Set HOME or XDG_CONFIG_HOME to a directory that you can write to.");

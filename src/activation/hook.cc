@@ -9,9 +9,10 @@
 #include <charconv>
 #include <cstring>
 
-#include "activation/shell.h"
+#include "activation/user_shell.h"
 #include "base/error.h"
 #include "base/os/fd.h"
+#include "base/os/process.h"
 
 extern char** environ;
 
@@ -62,19 +63,11 @@ std::optional<env::Variables> read_environment(int fd) {
   return variables;
 }
 
-fs::path shell_for_hooks(const env::Variables& environment) {
-  for (const char* name : {"bash", "sh"})
-    if (auto shell = env::find_command(name, environment)) return *shell;
-  throw Error(ErrorKind::not_found, "running hook.on-activate: neither bash nor sh is in PATH",
-              "Install bash into the environment.");
-}
-
-std::string text_for(const fs::path& shell, const fs::path& hook) {
-  const bool bash = shell.filename() == "bash";
+std::string text_for(const UserShell& shell, const fs::path& hook) {
   // The options that Flox takes off, in case the environment has SHELLOPTS.
   return fmt::format("set +eu{}; umask 077\n. {} 1>&2 {}>&- {}>&-\nset +eu\n/proc/self/fd/{} {} {}\n",
-                     bash ? " +o pipefail" : "", quoted(Shell::sh, hook.native()), program_fd, result_fd,
-                     program_fd, job, result_fd);
+                     shell.kind == Shell::bash ? " +o pipefail" : "", quoted(Shell::sh, hook.native()),
+                     program_fd, result_fd, program_fd, job, result_fd);
 }
 
 // In the child; nothing is allocated after fork().
@@ -90,13 +83,8 @@ std::string text_for(const fs::path& shell, const fs::path& hook) {
 
 int run_shell(const fs::path& shell, const std::string& text, const env::Variables& environment, int program,
               int result) {
-  std::vector<std::string> words = {shell.filename(), "-c", text}, entries;
-  for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  for (std::string& entry : entries) envp.push_back(entry.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
+  std::vector<std::string> words = {shell.filename(), "-c", text}, entries = exec_entries(environment);
+  const auto argv = exec_pointers(words), envp = exec_pointers(entries);
   const pid_t pid = ::fork();
   if (pid < 0) fail_errno(errno, "running hook.on-activate");
   if (pid == 0) become(shell.c_str(), argv.data(), envp.data(), program, result);
@@ -123,11 +111,12 @@ int run_shell(const fs::path& shell, const std::string& text, const env::Variabl
 }  // namespace
 
 env::Variables run_hook(const fs::path& hook, const env::Variables& environment) {
-  const fs::path shell = shell_for_hooks(environment);
+  const UserShell shell = in_context("running hook.on-activate", [&] { return bash_or_sh(environment); });
   const Fd program = open_file("/proc/self/exe", O_RDONLY);
   const Fd result(::memfd_create("flox-environment", MFD_CLOEXEC));
   if (!result) fail_errno(errno, "running hook.on-activate: making a file in memory");
-  const int status = run_shell(shell, text_for(shell, hook), environment, program.get(), result.get());
+  const int status =
+      run_shell(shell.program, text_for(shell, hook), environment, program.get(), result.get());
   std::optional<env::Variables> after = read_environment(result.get());
   if (!after) fail_unfinished(status);
   for (const char* name : of_the_shell) {

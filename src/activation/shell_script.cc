@@ -44,6 +44,17 @@ std::string scripts_of(Shell shell, const fs::path& profile, std::string_view ki
 
 bool is_list(std::string_view name) { return name == "PATH" || name == "MANPATH"; }
 
+// Sets and unsets what differs, the lists only if they are wanted.
+std::string setting_variables(const ShellScript& script, bool with_lists) {
+  const Changes changes = changes_between(script.before, script.after);
+  std::string text;
+  for (const auto& name : changes.unset)
+    if (is_identifier(name)) text += unset(script.shell, name);
+  for (const auto& [name, value] : changes.set)
+    if (is_identifier(name) && (with_lists || !is_list(name))) text += exported(script.shell, name, value);
+  return text;
+}
+
 }  // namespace
 
 std::string profile_scripts(Shell shell, const fs::path& profile) {
@@ -54,22 +65,11 @@ std::string deactivate_scripts(Shell shell, const fs::path& profile) {
 }
 
 std::string in_place(const ShellScript& script) {
-  const Changes changes = changes_between(script.before, script.after);
-  std::string text;
-  for (const auto& name : changes.unset)
-    if (is_identifier(name)) text += unset(script.shell, name);
-  for (const auto& [name, value] : changes.set)
-    if (is_identifier(name)) text += exported(script.shell, name, value);
-  return text + profile_scripts(script.shell, script.profile);
+  return setting_variables(script, true) + profile_scripts(script.shell, script.profile);
 }
 
 std::string after_own_files(const ShellScript& script) {
-  const Changes changes = changes_between(script.before, script.after);
-  std::string text;
-  for (const auto& name : changes.unset)
-    if (is_identifier(name)) text += unset(script.shell, name);
-  for (const auto& [name, value] : changes.set)
-    if (is_identifier(name) && !is_list(name)) text += exported(script.shell, name, value);
+  std::string text = setting_variables(script, false);
   for (const char* name : {"PATH", "MANPATH"})
     if (const std::string front = added_in_front(script.before, script.after, name); !front.empty())
       text += put_in_front(script.shell, name, front);

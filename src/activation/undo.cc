@@ -41,18 +41,13 @@ std::string without(std::string_view list, std::string_view others) {
   return result;
 }
 
-std::string value_in(const env::Variables& variables, const std::string& name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? std::string() : found->second;
-}
-
 }  // namespace
 
 Undo undo_of(const env::Variables& before, const env::Variables& after) {
   Undo undo;
   undo.back = changes_between(after, before);
   for (const auto& [name, value] : after) {
-    const std::string old = value_in(before, name);
+    const std::string old = env::value_of(before, name);
     if (is_search_list(name) && value != old)
       if (std::string added = without(value, old); !added.empty()) undo.added.emplace(name, std::move(added));
   }
@@ -99,10 +94,15 @@ std::vector<Undo> parse_undo(std::string_view text) {
   return layers;
 }
 
+std::vector<Undo> active_layers(const env::Variables& variables) {
+  const auto record = variables.find(undo_variable);
+  return record == variables.end() ? std::vector<Undo>() : parse_undo(record->second);
+}
+
 std::string undo_script(Shell shell, const Undo& undo, const env::Variables& now) {
   std::string text;
   auto others_left = [&](const std::string& name) {
-    return undo.added.contains(name) ? without(value_in(now, name), undo.added.at(name)) : std::string();
+    return undo.added.contains(name) ? without(env::value_of(now, name), undo.added.at(name)) : std::string();
   };
   for (const std::string& name : undo.back.unset) {
     if (!is_identifier(name)) continue;

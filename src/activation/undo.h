@@ -33,6 +33,8 @@ Undo undo_of(const env::Variables& before, const env::Variables& after);
 std::string to_text(const std::vector<Undo>& layers);
 // Throws Error(invalid_input).
 std::vector<Undo> parse_undo(std::string_view text);
+// What is active in a process with these variables; none without a record. Throws as above.
+std::vector<Undo> active_layers(const env::Variables& variables);
 
 // Code for a shell whose variables are `now`: takes back what the activation has set and unset. Of lists of
 // search paths the entries that others have added stay.

@@ -8,11 +8,6 @@
 namespace flox::activation {
 namespace {
 
-std::string value_of(const env::Variables& environment, const std::string& name) {
-  const auto found = environment.find(name);
-  return found == environment.end() ? std::string() : found->second;
-}
-
 std::optional<UserShell> as_shell(const fs::path& program) {
   const auto kind = shell_named(program);
   if (!kind || program.is_relative() || ::access(program.c_str(), X_OK) != 0) return std::nullopt;
@@ -27,7 +22,7 @@ std::string remove_files(const fs::path& directory) {
 
 // zsh reads its files in $ZDOTDIR: ours, which read the user's.
 void write_zsh_files(const fs::path& directory, const ShellScript& script) {
-  const std::string own = value_of(script.before, "ZDOTDIR");
+  const std::string own = env::value_of(script.before, "ZDOTDIR");
   constexpr const char* restore =
       "if [ -n \"$_flox_zdotdir\" ]; then export ZDOTDIR=\"$_flox_zdotdir\"; else unset ZDOTDIR; fi\n";
   auto read_own = [](const char* name) {
@@ -47,7 +42,7 @@ void write_zsh_files(const fs::path& directory, const ShellScript& script) {
 
 // tcsh reads its files in the home directory: ours, which read the user's.
 void write_tcsh_files(const fs::path& directory, const ShellScript& script) {
-  const std::string home = quoted(Shell::tcsh, value_of(script.before, "HOME"));
+  const std::string home = quoted(Shell::tcsh, env::value_of(script.before, "HOME"));
   write_file(directory / ".tcshrc",
              fmt::format("set home = {}\nsetenv HOME {}\n{}"
                          "if ( -f ~/.tcshrc ) then\n  source ~/.tcshrc\nelse if ( -f ~/.cshrc ) then\n"
@@ -66,22 +61,26 @@ constexpr const char* fish_prompt =
 
 }  // namespace
 
+UserShell bash_or_sh(const env::Variables& environment) {
+  for (const Shell shell : {Shell::bash, Shell::sh})
+    if (auto program = env::find_command(std::string(name_of(shell)), environment))
+      return {.kind = shell, .program = *program};
+  throw Error(ErrorKind::not_found, "neither bash nor sh is in PATH", "Install bash into the environment.");
+}
+
 UserShell shell_to_start(const env::Variables& environment) {
   for (const char* name : {"FLOX_SHELL", "SHELL"})
-    if (auto shell = as_shell(value_of(environment, name))) return *shell;
-  for (const auto& [kind, name] : {std::pair(Shell::bash, "bash"), std::pair(Shell::sh, "sh")})
-    if (auto program = env::find_command(name, environment)) return {.kind = kind, .program = *program};
-  throw Error(ErrorKind::not_found, "starting a shell: neither bash nor sh is in PATH",
-              "Install bash into the environment.");
+    if (auto shell = as_shell(env::value_of(environment, name))) return *shell;
+  return in_context("starting a shell", [&] { return bash_or_sh(environment); });
 }
 
 Shell shell_of_caller(const env::Variables& environment) {
-  if (const auto asked = shell_named(value_of(environment, "FLOX_SHELL"))) return *asked;
+  if (const auto asked = shell_named(env::value_of(environment, "FLOX_SHELL"))) return *asked;
   std::error_code error;
   const fs::path parent = fs::read_symlink(fmt::format("/proc/{}/exe", ::getppid()), error);
   if (!error)
     if (const auto found = shell_named(parent)) return *found;
-  return shell_named(value_of(environment, "SHELL")).value_or(Shell::bash);
+  return shell_named(env::value_of(environment, "SHELL")).value_or(Shell::bash);
 }
 
 std::vector<std::string> to_run(const UserShell& shell, const fs::path& profile, const std::string& command) {
@@ -107,7 +106,7 @@ Interactive to_interact(const UserShell& shell, const ShellScript& script) {
     return result;
   }
   const fs::path rc = directory / "rc";
-  const std::string own = value_of(script.before, "ENV");
+  const std::string own = env::value_of(script.before, "ENV");
   std::string text = remove_files(directory);
   if (shell.kind == Shell::bash) {
     text += "[ -f ~/.bashrc ] && . ~/.bashrc\n";

@@ -14,8 +14,10 @@ struct UserShell {
   fs::path program;
 };
 
-// The shell to start: $FLOX_SHELL, else $SHELL, if it is one that we know and is there; else bash or sh of
-// PATH. Throws Error(not_found).
+// bash, else sh, of PATH: what runs hooks and services. Throws Error(not_found).
+UserShell bash_or_sh(const env::Variables& environment);
+
+// The shell to start: $FLOX_SHELL, else $SHELL, if it is one that we know and is there; else bash_or_sh().
 UserShell shell_to_start(const env::Variables& environment);
 
 // The shell whose code this process prints: $FLOX_SHELL, else the program of the parent process, else $SHELL,

@@ -6,6 +6,7 @@
 #include "base/printable.h"
 #include "catalog/choice.h"
 #include "catalog/cpu_level.h"
+#include "trust/names.h"
 
 namespace flox::catalog {
 namespace {
@@ -17,9 +18,8 @@ constexpr const char* advice_for_unsigned =
 
 std::string advice_to_trust(const std::string& owner) {
   return fmt::format(
-      "If you know {} and its root's fingerprint, run 'flox trust accept {} --from-catalog --fingerprint "
-      "HEX'. For development, set allow_unsigned = true.",
-      owner, owner);
+      "If you know {} and its root's fingerprint, run '{}'. For development, set allow_unsigned = true.",
+      owner, trust::accept_command(owner));
 }
 
 [[noreturn]] void refuse(std::string why) {

@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/data/json.h"
 #include "base/error.h"
-#include "base/net/url.h"
 #include "base/os/file.h"
+#include "base/os/private_directory.h"
+#include "catalog/settings.h"
 
 namespace flox::catalog {
 namespace {
@@ -18,13 +18,6 @@ using nlohmann::json;
 
 constexpr JsonLimits file_limits{.bytes = 64 << 10, .depth = 4, .values = 2000, .number = 20};
 
-std::string catalog_key(std::string url) {
-  url = split_login(url).first;
-  while (url.ends_with('/')) url.pop_back();
-  return url;
-}
-
-// The directory is its user's alone, as the file is.
 void make_directory(const fs::path& directory) {
   fs::create_directories(directory_of(directory));
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
@@ -34,10 +27,7 @@ void make_directory(const fs::path& directory) {
 }  // namespace
 
 fs::path Credentials::default_file() {
-  if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config == '/')
-    return fs::path(config) / "flox" / "credentials.json";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".config" / "flox" / "credentials.json";
+  if (const auto config = user_directory("XDG_CONFIG_HOME", ".config")) return *config / "credentials.json";
   throw Error(ErrorKind::not_found,
               "there is no place for credentials: neither XDG_CONFIG_HOME nor HOME is set",
               "Set HOME, or use FLOX_CATALOG_TOKEN.");
@@ -64,7 +54,7 @@ Credentials Credentials::load(const fs::path& file) {
 }
 
 const Credential* Credentials::find(const std::string& url) const {
-  const auto found = by_url_.find(catalog_key(url));
+  const auto found = by_url_.find(catalog_identity(url));
   return found == by_url_.end() ? nullptr : &found->second;
 }
 
@@ -81,7 +71,7 @@ void Credentials::put(const fs::path& file, const std::string& url, const Creden
   make_directory(directory_of(file));
   const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
   Credentials all = load(file);
-  all.by_url_[catalog_key(url)] = credential;
+  all.by_url_[catalog_identity(url)] = credential;
   all.save(file);
 }
 
@@ -89,7 +79,7 @@ bool Credentials::remove(const fs::path& file, const std::string& url) {
   if (!fs::exists(file)) return false;
   const FileLock lock(file.string() + ".lock", FileLock::Mode::exclusive);
   Credentials all = load(file);
-  if (all.by_url_.erase(catalog_key(url)) == 0) return false;
+  if (all.by_url_.erase(catalog_identity(url)) == 0) return false;
   all.save(file);
   return true;
 }

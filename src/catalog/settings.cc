@@ -30,6 +30,12 @@ std::string with_token(std::string_view catalog_url, const Secret& token) {
                      url.substr(host + 3));
 }
 
+std::string catalog_identity(const std::string& catalog_url) {
+  std::string plain = split_login(catalog_url).first;
+  while (plain.ends_with('/')) plain.pop_back();
+  return plain;
+}
+
 std::string cache_url_of(std::string_view catalog_url) {
   while (catalog_url.ends_with('/')) catalog_url.remove_suffix(1);
   return std::string(catalog_url) + "/cache";

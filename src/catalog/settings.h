@@ -49,6 +49,8 @@ struct CatalogSettings : SettingGroup {
 Secret stored_token(const std::string& catalog_url);
 // The catalog's URL with the token as its login's password, instead of another login.
 std::string with_token(std::string_view catalog_url, const Secret& token);
+// The catalog's URL as files name it: without a login and without slashes at its end.
+std::string catalog_identity(const std::string& catalog_url);
 // The binary cache of the catalog at that URL.
 std::string cache_url_of(std::string_view catalog_url);
 // Where store paths are fetched from, in this order: the catalog's cache, if there is a catalog, and the

@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "catalog/answer_verifier.h"
 #include "trust/delegation.h"
+#include "trust/names.h"
 
 namespace flox::catalog {
 namespace {
@@ -91,9 +92,8 @@ MetadataSigner::MetadataSigner(std::string owner, const Signers& signers, trust:
       verifier_(store, trust::now, remember) {
   if (!store_.trusts(owner_))
     throw Error(ErrorKind::untrusted, fmt::format("signing for {}: its root is not trusted here", owner_),
-                fmt::format("Run 'flox trust init {}' if {} is new, or 'flox trust accept {} --from-catalog "
-                            "--fingerprint HEX'.",
-                            owner_, owner_, owner_));
+                fmt::format("Run 'flox trust init {}' if {} is new, or '{}'.", owner_, owner_,
+                            trust::accept_command(owner_)));
 }
 
 MetadataSigner::Present MetadataSigner::present(const std::string& name) {

@@ -113,11 +113,11 @@ void remember(Inside& inside, bool kept, bool subshell, bool automatic) {
   if (inside.activation.is_active) return;
   env::Variables& variables = inside.activation.environment;
   std::vector<activation::Undo> layers;
-  if (const auto before = inside.before.find(activation::undo_variable); before != inside.before.end()) try {
-      layers = activation::parse_undo(before->second);
-    } catch (const Error& error) {
-      log::warning("{}: what was active before cannot be deactivated", error.what());
-    }
+  try {
+    layers = activation::active_layers(inside.before);
+  } catch (const Error& error) {
+    log::warning("{}: what was active before cannot be deactivated", error.what());
+  }
   activation::Undo undo = activation::undo_of(inside.before, variables);
   undo.name = inside.name;
   undo.profile = inside.key.profile;

@@ -38,10 +38,7 @@ std::string evaluated(const std::string& command) { return fmt::format("eval \"$
 // The state that a shell's prompt is to come to.
 class Prompt {
  public:
-  Prompt(Shell shell, std::set<std::string> told) : shell_(shell), told_(std::move(told)), before_(told_) {
-    if (const auto record = now_.find(activation::undo_variable); record != now_.end())
-      layers_ = activation::parse_undo(record->second);
-  }
+  Prompt(Shell shell, std::set<std::string> told) : shell_(shell), told_(std::move(told)), before_(told_) {}
 
   std::string code() {
     const std::vector<fs::path> here = activation::environments_above(fs::current_path());
@@ -113,7 +110,7 @@ class Prompt {
   std::set<std::string> told_;
   std::set<std::string> before_;
   env::Variables now_ = environment_for_children();
-  std::vector<activation::Undo> layers_;
+  std::vector<activation::Undo> layers_ = activation::active_layers(now_);
 };
 
 }  // namespace

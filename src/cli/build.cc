@@ -44,7 +44,7 @@ class BuildEnvironment {
   BuildEnvironment(store::LocalStore& store, env::Environment& environment, const env::Manifest& manifest,
                    const package::Steps& steps)
       : store_(store), environment_(environment), manifest_(manifest) {
-    if (manifest.install.empty() && manifest.vars.empty() && !manifest.places.contains("include")) return;
+    if (manifest.install.empty() && manifest.vars.empty() && !manifest.json.contains("include")) return;
     lock_ = lock_to_read(environment, *make_resolver());
     packages_ = lock_->for_system(env::current_system());
     profile_ = present_profile_alone(environment, *lock_, mode_);
@@ -72,22 +72,17 @@ class BuildEnvironment {
   }
 
  private:
-  std::string place(const std::string& key) const {
-    const auto found = manifest_.places.find(key);
-    return found == manifest_.places.end() ? key : found->second;
-  }
-
   void require_sandbox(const std::string& name, const env::BuildDescriptor& descriptor) const {
     if (descriptor.sandbox != "off" && descriptor.sandbox != "pure")
       throw Error(ErrorKind::invalid_input,
                   fmt::format("{}: [build.{}] sandbox = \"{}\" is not supported",
-                              place("build." + name + ".sandbox"), name, descriptor.sandbox),
+                              manifest_.place_of("build." + name + ".sandbox"), name, descriptor.sandbox),
                   "Use \"pure\", where the command sees its sources and the environment only, or \"off\".");
     if (!descriptor.sandbox_allow.empty())
       throw Error(
           ErrorKind::invalid_input,
           fmt::format("{}: [build.{}] sandbox-allow is of the sandboxes \"warn\" and \"enforce\" only",
-                      place("build." + name + ".sandbox-allow"), name),
+                      manifest_.place_of("build." + name + ".sandbox-allow"), name),
           "Take it out, or install what the command needs into the environment.");
   }
 
@@ -141,7 +136,7 @@ class BuildEnvironment {
         fmt::format(
             "{}: [build.{}] runtime-packages names '{}', which the environment does not install in the "
             "group toplevel",
-            place("build." + name + ".runtime-packages"), name, id),
+            manifest_.place_of("build." + name + ".runtime-packages"), name, id),
         fmt::format("Run 'flox install {}', or take it out of the list.", id));
   }
 

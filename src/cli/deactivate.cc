@@ -16,16 +16,6 @@ namespace {
 using activation::Shell;
 using activation::Undo;
 
-std::vector<Undo> active_layers(const env::Variables& now) {
-  const auto record = now.find(activation::undo_variable);
-  std::vector<Undo> layers;
-  if (record != now.end()) layers = activation::parse_undo(record->second);
-  if (layers.empty())
-    throw Error(ErrorKind::not_found, "no environment is active in this shell",
-                "Activate one with 'flox activate'.");
-  return layers;
-}
-
 std::string code_for(Shell shell, const std::vector<Undo>& layers, const env::Variables& now) {
   const Undo& last = layers.front();
   if (last.subshell) return "exit;\n";
@@ -42,7 +32,10 @@ std::string code_for(Shell shell, const std::vector<Undo>& layers, const env::Va
 
 void deactivate() {
   const env::Variables now = environment_for_children();
-  const std::vector<Undo> layers = active_layers(now);
+  const std::vector<Undo> layers = activation::active_layers(now);
+  if (layers.empty())
+    throw Error(ErrorKind::not_found, "no environment is active in this shell",
+                "Activate one with 'flox activate'.");
   if (::isatty(STDOUT_FILENO) != 0)
     throw Error(ErrorKind::invalid_input,
                 fmt::format("deactivating environment '{}': only the shell itself can leave it",

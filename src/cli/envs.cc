@@ -1,17 +1,16 @@
 // flox envs: which environments there are on this machine.
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
-#include "base/data/json.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/os/process.h"
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/known_environments.h"
 #include "cli/options.h"
+#include "env/activation.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -32,25 +31,6 @@ struct ListedEnvironment {
   bool is_active = false;
 };
 
-// The directories of the environments that are active in this shell, the last one first. The variable comes
-// from whoever started the process.
-std::vector<fs::path> active_directories() {
-  std::vector<fs::path> result;
-  const char* const text = std::getenv("_FLOX_ACTIVE_ENVIRONMENTS");
-  if (text == nullptr) return result;
-  try {
-    const json active =
-        parse_json(text, "_FLOX_ACTIVE_ENVIRONMENTS", {.bytes = 64 << 10, .depth = 8, .values = 4096});
-    if (!active.is_array()) return result;
-    for (const json& one : active)
-      if (const std::string path = optional_string(one, "path", "_FLOX_ACTIVE_ENVIRONMENTS"); !path.empty())
-        result.emplace_back(path);
-  } catch (const Error& error) {
-    log::warning("{}: it is not known which environments are active", error.what());
-  }
-  return result;
-}
-
 ListedEnvironment described(const env::Environment& environment) {
   ListedEnvironment listed{.name = environment.name(), .directory = environment.directory(), .origin = {}};
   try {
@@ -66,7 +46,7 @@ ListedEnvironment described(const env::Environment& environment) {
 
 std::vector<ListedEnvironment> all_environments() {
   std::vector<ListedEnvironment> result;
-  const std::vector<fs::path> active = active_directories();
+  const std::vector<fs::path> active = env::active_projects(environment_for_children());
   const auto is_of = [](const fs::path& directory) {
     return [&directory](const ListedEnvironment& one) { return one.directory == directory; };
   };

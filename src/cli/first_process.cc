@@ -9,6 +9,7 @@
 
 #include "base/command_line/program.h"
 #include "base/error.h"
+#include "base/os/process.h"
 
 namespace flox::cli {
 namespace {
@@ -28,7 +29,7 @@ std::optional<int> reap(pid_t child) {
   std::optional<int> code;
   int status = 0;
   for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
-    if (pid == child) code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (pid == child) code = exit_code_of(status);
   return code;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/net/url.h"
+#include "catalog/settings.h"
 #include "env/lock_difference.h"
 
 namespace flox::cli {
@@ -13,16 +13,10 @@ env::GenerationMark mark_of(const catalog::Pushed& generation) {
           .digest = env::content_digest(generation.manifest, generation.lock)};
 }
 
-std::string catalog_in_origin(const std::string& url) {
-  std::string plain = split_login(url).first;
-  while (plain.ends_with('/')) plain.pop_back();
-  return plain;
-}
-
 env::Origin origin_of(const std::string& catalog_url, const catalog::EnvironmentName& name,
                       const env::GenerationMark& here, const std::optional<env::GenerationMark>& latest,
                       const std::optional<env::Origin>& before) {
-  env::Origin origin{.catalog = catalog_in_origin(catalog_url),
+  env::Origin origin{.catalog = catalog::catalog_identity(catalog_url),
                      .owner = name.owner,
                      .name = name.name,
                      .here = here,
@@ -30,6 +24,11 @@ env::Origin origin_of(const std::string& catalog_url, const catalog::Environment
   if (before && before->reference() == origin.reference())
     origin.previous = before->here.number == here.number ? before->previous : before->here.number;
   return origin;
+}
+
+catalog::EnvironmentName name_in(const env::Origin& origin) {
+  catalog::check_environment_name(origin.owner, origin.name);
+  return {.owner = origin.owner, .name = origin.name, .generation = {}};
 }
 
 std::string difference_text(const env::Lockfile& before, const env::Lockfile& after) {

@@ -12,8 +12,6 @@
 namespace flox::cli {
 
 env::GenerationMark mark_of(const catalog::Pushed& generation);
-// The catalog's URL as origins have it: without a login and without slashes at its end.
-std::string catalog_in_origin(const std::string& url);
 // The origin of a generation that is taken now. `latest` is the catalog's latest, if that is known; `before`
 // what was here.
 env::Origin origin_of(const std::string& catalog_url, const catalog::EnvironmentName& name,
@@ -23,6 +21,10 @@ env::Origin origin_of(const std::string& catalog_url, const catalog::Environment
 // Lines for a message, each on one of its own and indented: what changes from one content to the other, at
 // most twenty of them. "\n  nothing but comments or layout" if only the text of the manifest differs.
 std::string difference_text(const env::Lockfile& before, const env::Lockfile& after);
+
+// The environment of the catalog that an origin names. Throws Error(invalid_input) for what cannot be one: an
+// origin comes with its environment, which may be somebody's repository.
+catalog::EnvironmentName name_in(const env::Origin& origin);
 
 // What Environment::check_out asks before it replaces an environment by a generation: Error(conflict), with
 // the differences, if that is not the environment's origin or if the environment has been changed since. With

@@ -1,6 +1,5 @@
 #include "cli/inside.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "activation/hook.h"
@@ -24,9 +23,8 @@ namespace {
 constexpr const char* hook_variable = "_FLOX_HOOK_OF";
 
 bool is_own(const fs::path& directory) {
-  struct stat status {};
-  return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-         status.st_uid == ::geteuid() && (status.st_mode & S_IWOTH) == 0;
+  std::error_code error;
+  return fs::is_directory(fs::symlink_status(directory, error)) && !why_not_own(directory);
 }
 
 // .flox/NAME, or a directory of the user's own where that cannot be written (a pod's read-only volume) or is

@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/data/sha256.h"
 #include "base/error.h"
@@ -23,11 +22,6 @@ constexpr size_t most_environments = 10'000;
 
 std::string entry_name(const fs::path& directory) {
   return nix::to_base32(bytes_of(sha256(directory.native())));
-}
-
-std::optional<fs::path> absolute_variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value != nullptr && *value == '/' ? std::optional<fs::path>(value) : std::nullopt;
 }
 
 void write_down(const Directory& known, const env::Environment& environment) {
@@ -52,9 +46,8 @@ std::optional<env::Environment> environment_at(const fs::path& directory) {
 }
 
 std::optional<fs::path> known_environments_directory() {
-  if (const auto state = absolute_variable("XDG_STATE_HOME")) return *state / "flox/environments";
-  if (const auto home = absolute_variable("HOME")) return *home / ".local/state/flox/environments";
-  return std::nullopt;
+  const auto state = user_directory("XDG_STATE_HOME", ".local/state");
+  return state ? std::optional(*state / "environments") : std::nullopt;
 }
 
 void remember_environment(const env::Environment& environment) {

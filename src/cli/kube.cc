@@ -18,9 +18,7 @@ namespace fs = std::filesystem;
   std::vector<fs::path> places = {own.parent_path() / "flox-kube",
                                   own.parent_path() / "../libexec/flox/flox-kube"};
   arguments.insert(arguments.begin(), "flox kube");
-  std::vector<char*> argv;
-  for (auto& text : arguments) argv.push_back(text.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = exec_pointers(arguments);
   forget_secret_variables();
   for (const auto& place : places) ::execv(place.c_str(), argv.data());
   ::execvp("flox-kube", argv.data());

@@ -11,6 +11,7 @@
 #include "base/settings/units.h"
 #include "cli/catalog_access.h"
 #include "node/floxd/config.h"
+#include "trust/names.h"
 
 namespace flox::cli {
 namespace {
@@ -115,9 +116,10 @@ catalog::MetadataSigner& OwnerSigning::require() {
   if (!owner_.empty())
     throw Error(ErrorKind::untrusted,
                 fmt::format("{} is not trusted on this machine, so nothing is signed for it", owner_),
-                fmt::format("Run 'flox trust accept {} --from-catalog --fingerprint HEX'.", owner_));
+                fmt::format("Run '{}'.", trust::accept_command(owner_)));
   throw Error(ErrorKind::invalid_input, "there is no owner here for whom to sign",
-              "Pass --owner or set FLOX_OWNER, and trust the owner on this machine: flox trust accept.");
+              fmt::format("Pass --owner or set FLOX_OWNER, and trust the owner on this machine: '{}'.",
+                          trust::accept_command("OWNER")));
 }
 
 void add_prepare_options(CLI::App& command, std::string& prepare, std::vector<std::string>& signed_files) {

@@ -86,9 +86,8 @@ void pull(const PullOptions& options) {
     return pull_into(options, catalog::parse_environment_name(options.reference));
   const auto environment = env::Environment::find(options.directory.empty() ? "." : options.directory);
   const env::Origin origin = require_origin(environment, "pulling");
-  // It came with the environment, which may be somebody's repository.
-  catalog::check_environment_name(origin.owner, origin.name);
-  const std::string catalog = catalog_in_origin(Config::load().catalog_url);
+  const catalog::EnvironmentName name = name_in(origin);
+  const std::string catalog = catalog::catalog_identity(Config::load().catalog_url);
   if (origin.catalog != catalog && !options.force)
     throw Error(
         ErrorKind::conflict,
@@ -96,7 +95,7 @@ void pull(const PullOptions& options) {
                     origin.reference(), origin.catalog, catalog),
         fmt::format("Set FLOX_CATALOG_URL, or take it from the configured one with 'flox pull {} -d {}'.",
                     origin.reference(), environment.directory().string()));
-  update(options, environment, {.owner = origin.owner, .name = origin.name, .generation = {}});
+  update(options, environment, name);
 }
 
 }  // namespace

@@ -16,10 +16,7 @@ catalog::EnvironmentName chosen_environment(const std::string& reference, const 
                                             int64_t generation) {
   catalog::EnvironmentName name;
   if (reference.empty()) {
-    const env::Origin origin = require_origin(env::Environment::find(directory), "activating a generation");
-    name = {.owner = origin.owner, .name = origin.name, .generation = {}};
-    // It came with the environment, which may be somebody's repository.
-    catalog::check_environment_name(name.owner, name.name);
+    name = name_in(require_origin(env::Environment::find(directory), "activating a generation"));
   } else {
     name = catalog::parse_environment_name(reference);
   }
@@ -41,7 +38,7 @@ std::optional<env::Environment> cached(const fs::path& directory, const std::str
   if (!fs::exists(directory / ".flox")) return std::nullopt;
   env::Environment environment = env::Environment::open(directory);
   const auto origin = environment.origin();
-  if (!origin || origin->catalog != catalog_in_origin(catalog_url)) return std::nullopt;
+  if (!origin || origin->catalog != catalog::catalog_identity(catalog_url)) return std::nullopt;
   return environment;
 }
 

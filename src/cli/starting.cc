@@ -6,6 +6,7 @@
 
 #include "base/command_line/program.h"
 #include "base/error.h"
+#include "base/os/process.h"
 #include "cli/first_process.h"
 
 namespace flox::cli {
@@ -29,15 +30,9 @@ namespace {
 }
 
 [[noreturn]] void execute(const ToStart& what) {
-  std::vector<std::string> argv = what.argv, env;
-  for (const auto& [name, value] : what.environment) env.push_back(name + "=" + value);
-  std::vector<char*> argv_pointers;
-  std::vector<char*> env_pointers;
-  for (auto& text : argv) argv_pointers.push_back(text.data());
-  for (auto& text : env) env_pointers.push_back(text.data());
-  argv_pointers.push_back(nullptr);
-  env_pointers.push_back(nullptr);
-  ::execve(what.program.c_str(), argv_pointers.data(), env_pointers.data());
+  std::vector<std::string> words = what.argv, entries = exec_entries(what.environment);
+  const auto argv = exec_pointers(words), envp = exec_pointers(entries);
+  ::execve(what.program.c_str(), argv.data(), envp.data());
   fail_to_start(what.program, errno);
 }
 

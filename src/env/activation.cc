@@ -29,16 +29,11 @@ using store::StoreTree;
 
 constexpr size_t max_vars_file = 16 << 20;  // a lock's [vars], each escaped
 
-std::string get(const Variables& variables, const std::string& name) {
-  auto it = variables.find(name);
-  return it == variables.end() ? std::string() : it->second;
-}
-
 // Puts `entry` in front of a colon-separated list, once.
 void prepend(Variables& variables, const std::string& name, const std::string& entry) {
   std::string rest;
   std::string_view old =
-      get(variables, name).empty() ? std::string_view() : std::string_view(variables[name]);
+      value_of(variables, name).empty() ? std::string_view() : std::string_view(variables[name]);
   while (!old.empty()) {
     std::string_view part = old.substr(0, old.find(':'));
     old.remove_prefix(std::min(part.size() + 1, old.size()));
@@ -246,13 +241,13 @@ Activation activate(const ActivationRequest& request) {
   variables["FLOX_ENV_DESCRIPTION"] = request.name;
   variables["FLOX_ACTIVATE_START_SERVICES"] = "false";
   add_active(request, activation);
-  if (const std::string shown = get(variables, "FLOX_PROMPT_ENVIRONMENTS"); shown.empty())
+  if (const std::string shown = value_of(variables, "FLOX_PROMPT_ENVIRONMENTS"); shown.empty())
     variables["FLOX_PROMPT_ENVIRONMENTS"] = request.name;
   else if (!activation.is_active)
     variables["FLOX_PROMPT_ENVIRONMENTS"] = request.name + " " + shown;
   prepend(variables, "FLOX_ENV_DIRS", link);
 
-  if (get(variables, "PATH").empty())
+  if (value_of(variables, "PATH").empty())
     variables["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   prepend(variables, "PATH", link / "bin");
   prepend(variables, "MANPATH", link / "share/man");
@@ -284,11 +279,21 @@ std::string read_profile_file(const fs::path& profile, const fs::path& relative,
 }
 
 std::optional<std::string> active_mode(const Variables& variables, const fs::path& project) {
-  for (const json& entry : active_environments(get(variables, "_FLOX_ACTIVE_ENVIRONMENTS")))
+  for (const json& entry : active_environments(value_of(variables, "_FLOX_ACTIVE_ENVIRONMENTS")))
     if (entry.is_object() && entry.value("path", json()) == project.string() &&
         entry.value("mode", json()).is_string())
       return entry["mode"].get<std::string>();
   return std::nullopt;
+}
+
+std::vector<fs::path> active_projects(const Variables& variables) {
+  std::vector<fs::path> projects;
+  for (const json& entry : active_environments(value_of(variables, "_FLOX_ACTIVE_ENVIRONMENTS"))) {
+    const json path = entry.is_object() ? entry.value("path", json()) : json();
+    if (path.is_string() && !path.get_ref<const std::string&>().empty())
+      projects.emplace_back(path.get<std::string>());
+  }
+  return projects;
 }
 
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment) {

@@ -14,6 +14,12 @@ namespace flox::env {
 namespace fs = std::filesystem;
 using Variables = std::map<std::string, std::string>;
 
+// The variable's value; empty if there is none.
+inline std::string value_of(const Variables& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? std::string() : found->second;
+}
+
 struct ActivationRequest {
   std::string name;          // FLOX_ENV_DESCRIPTION
   fs::path profile_link;     // FLOX_ENV: the .flox/run link, or the store path itself in a pod
@@ -46,6 +52,9 @@ std::string read_profile_file(const fs::path& profile, const fs::path& relative,
 // The mode in which the environment of this project is active in a process with these variables; nothing if
 // it is not.
 std::optional<std::string> active_mode(const Variables& variables, const fs::path& project);
+
+// The directories of the environments that are active in a process with these variables, the newest first.
+std::vector<fs::path> active_projects(const Variables& variables);
 
 // Looks a command up in the PATH of `environment`; nothing if it is not there.
 std::optional<fs::path> find_command(const std::string& command, const Variables& environment);

@@ -211,11 +211,7 @@ class ManifestMerger {
 
 std::vector<IncludeDescriptor> includes_of(const Manifest& manifest) {
   std::vector<IncludeDescriptor> result;
-  const auto place = [&](const std::string& what) {
-    const auto found = manifest.places.find(what);
-    return found == manifest.places.end() ? std::string("manifest.toml") : found->second;
-  };
-  return in_context(place("include"), [&] {
+  return in_context(manifest.place_of("include"), [&] {
     const json& include = table_of(manifest.json, "include");
     const auto list = include.find("environments");
     if (list == include.end()) return result;
@@ -223,7 +219,7 @@ std::vector<IncludeDescriptor> includes_of(const Manifest& manifest) {
       fail(ErrorKind::invalid_input, "include.environments must be a list of at most {} tables",
            most_includes);
     for (const json& entry : *list) {
-      const std::string at = place(fmt::format("include.{}", result.size()));
+      const std::string at = manifest.place_of(fmt::format("include.{}", result.size()));
       result.push_back(in_context(fmt::format("include.environments, element {}", result.size() + 1),
                                   [&] { return descriptor_of(entry); }));
       result.back().place = at;

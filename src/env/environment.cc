@@ -48,10 +48,6 @@ std::optional<Manifest> parsed_if_good(const std::string& text, const std::strin
   }
 }
 
-}  // namespace
-
-namespace {
-
 // As a person would write it: absolute, without ".", ".." and a slash at the end.
 fs::path plain_path(const fs::path& dir) {
   std::error_code error;

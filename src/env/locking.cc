@@ -37,11 +37,6 @@ const json* composer_of(const Lockfile& lock) {
   return composer != nullptr && composer->is_object() ? composer : nullptr;
 }
 
-std::string place_of(const Manifest& manifest, const std::string& what) {
-  const auto it = manifest.places.find(what);
-  return it == manifest.places.end() ? "manifest.toml" : it->second;
-}
-
 // `target` with what differs between the two: so the lock keeps its own form of what stays.
 void apply_difference(const json& before, const json& after, json& target) {
   for (const auto& [key, value] : before.items())
@@ -257,8 +252,8 @@ class PackageList {
         have.push_back('"' + system + '"');
     throw Error(
         ErrorKind::not_found,
-        fmt::format("{}: there is no package '{}' for {}", place_of(manifest_, "install." + id),
-                    printable(id), fmt::join(there.missing, ", ")),
+        fmt::format("{}: there is no package '{}' for {}", manifest_.place_of("install." + id), printable(id),
+                    fmt::join(there.missing, ", ")),
         fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
   }
 
@@ -268,7 +263,7 @@ class PackageList {
     if (descriptor.flake)
       throw Error(ErrorKind::invalid_input,
                   fmt::format("{}: '{}' is a flake, which only Nix can evaluate",
-                              place_of(manifest_, "install." + id), printable(id)),
+                              manifest_.place_of("install." + id), printable(id)),
                   "Lock the environment with Flox, or build the flake with Nix and install its store path.");
     return resolver_.resolve(id, descriptor, system);
   }

@@ -302,6 +302,11 @@ Manifest Manifest::parse(std::string_view toml_text, std::string_view file_name)
   return manifest;
 }
 
+std::string Manifest::place_of(const std::string& what) const {
+  const auto found = places.find(what);
+  return found == places.end() ? "manifest.toml" : found->second;
+}
+
 Manifest Manifest::from_json(const nlohmann::json& document) {
   if (!document.is_object()) fail(ErrorKind::invalid_input, "a manifest must be an object");
   Manifest manifest;

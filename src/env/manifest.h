@@ -51,6 +51,9 @@ struct Manifest {
   // ("build.NAME.sandbox"). Empty if it does not come from a text.
   std::map<std::string, std::string> places;
 
+  // One of those; "manifest.toml" for what has none.
+  std::string place_of(const std::string& what) const;
+
   // Throws Error(invalid_input) "FILE:LINE:COLUMN: …" for bad TOML and for unknown or ill-typed keys.
   static Manifest parse(std::string_view toml, std::string_view file_name);
   // From a lockfile's "manifest" member; tolerant of unknown keys, but not of an unknown shell in [profile]

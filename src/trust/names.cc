@@ -33,6 +33,10 @@ void check_label(std::string_view text, std::string_view what) {
 
 void check_owner(std::string_view owner) { check_label(owner, "the owner's name"); }
 
+std::string accept_command(std::string_view owner) {
+  return fmt::format("flox trust accept {} --from-catalog --fingerprint HEX", owner);
+}
+
 std::string look_of(std::string_view name) {
   std::string look = lower_case(name);
   for (char& c : look) {

@@ -9,6 +9,8 @@ namespace flox::trust {
 // [A-Za-z0-9._-]{1,64}, and begins with a letter or a digit: as in names of environments. Throws
 // Error(invalid_input).
 void check_owner(std::string_view owner);
+// The command, for advice, by which a machine comes to trust the owner: "flox trust accept OWNER …".
+std::string accept_command(std::string_view owner);
 // What a name looks like to people: names of equal looks are taken for each other. In lower case, with '-'
 // for '_' and '.', and one character for those that look alike in many fonts (0 and o; 1, i and l). Names
 // have ASCII only, so nothing else does.

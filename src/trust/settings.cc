@@ -2,27 +2,19 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
+#include "base/os/private_directory.h"
 
 namespace flox::trust {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Absolute, as the XDG base directory specification wants it; empty otherwise.
-fs::path directory_in(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value == '/' ? fs::path(value) : fs::path();
-}
-
 fs::path chosen(const fs::path& set, const char* of_root, const char* variable, const char* in_home,
                 const char* setting) {
   if (!set.empty()) return set;
   if (::geteuid() == 0) return of_root;
-  if (const fs::path base = directory_in(variable); !base.empty()) return base / "flox/trust";
-  if (const fs::path home = directory_in("HOME"); !home.empty()) return home / in_home / "flox/trust";
+  if (const auto base = user_directory(variable, in_home)) return *base / "trust";
   throw Error(ErrorKind::invalid_input,
               fmt::format("{}: neither {} nor HOME says where it is", setting, variable),
               fmt::format("Set {} in config.toml, or HOME.", setting));

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "trust/members.h"
+#include "trust/names.h"
 #include "trust/own_files.h"
 
 namespace flox::trust {
@@ -25,12 +26,11 @@ constexpr const char* names_directory = "names";
 constexpr const char* packages_file = "packages";
 
 [[noreturn]] void fail_unknown_owner(std::string_view owner, const std::filesystem::path& directory) {
-  throw Error(ErrorKind::untrusted,
-              fmt::format("the owner '{}' is not trusted: there is no {}", owner,
-                          (directory / owner / root_file).string()),
-              fmt::format("Ask the owner for the fingerprint of their root, then run 'flox trust accept {} "
-                          "--from-catalog --fingerprint HEX'.",
-                          owner));
+  throw Error(
+      ErrorKind::untrusted,
+      fmt::format("the owner '{}' is not trusted: there is no {}", owner,
+                  (directory / owner / root_file).string()),
+      fmt::format("Ask the owner for the fingerprint of their root, then run '{}'.", accept_command(owner)));
 }
 
 std::string anchors_text(const std::vector<std::string>& anchors) {

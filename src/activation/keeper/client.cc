@@ -18,6 +18,7 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
+#include "base/os/process.h"
 #include "nix/base32.h"
 
 namespace flox::activation {
@@ -80,9 +81,7 @@ void start_keeper(const Fd& lock, const Directory& directory, const fs::path& lo
   const Fd listener = listening(directory);
   const Fd null = open_file("/dev/null", O_RDWR);
   std::vector<std::string> words = keeper_words(lock.get(), listener.get(), directory.fd(), logs);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = exec_pointers(words);
   const std::array<int, 3> kept = {lock.get(), listener.get(), directory.fd()};
   const pid_t child = ::fork();
   if (child < 0) fail_errno(errno, "starting the environment's keeper");

@@ -20,6 +20,7 @@
 #include "activation/keeper/starts.h"
 #include "activation/shell.h"
 #include "base/error.h"
+#include "base/os/process.h"
 
 namespace flox::activation {
 namespace {
@@ -32,8 +33,6 @@ struct Connection {
   std::string in;
   std::string out;
 };
-
-int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
 // Descriptors to poll, and what is done when they are ready.
 class PollSet {

@@ -8,9 +8,10 @@
 #include <array>
 #include <cerrno>
 
+#include "activation/user_shell.h"
 #include "base/error.h"
+#include "base/os/process.h"
 #include "base/printable.h"
-#include "env/activation.h"
 
 namespace flox::activation {
 namespace {
@@ -19,13 +20,6 @@ constexpr uint64_t max_log = 4 << 20;      // bytes
 constexpr size_t max_log_line = 64 << 10;  // longer ones are broken
 constexpr unsigned older_logs = 1;
 constexpr size_t most_at_once = 1 << 20;  // bytes of one service before the others have their turn
-
-std::vector<char*> pointers_to(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
 
 // In the child: nothing is allocated.
 [[noreturn]] void become_shell(const char* program, char* const* argv, char* const* environment,
@@ -48,18 +42,13 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 pid_t start_shell(const std::string& command, const env::Variables& environment, const std::string& cwd,
                   int output) {
-  std::optional<fs::path> shell;
-  for (const char* name : {"bash", "sh"})
-    if (!shell) shell = env::find_command(name, environment);
-  if (!shell)
-    throw Error(ErrorKind::not_found, "neither bash nor sh is in PATH", "Install bash into the environment.");
-  std::vector<std::string> words = {shell->filename(), "-c", command}, entries;
-  for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);
-  const auto argv = pointers_to(words), envp = pointers_to(entries);
+  const fs::path shell = bash_or_sh(environment).program;
+  std::vector<std::string> words = {shell.filename(), "-c", command}, entries = exec_entries(environment);
+  const auto argv = exec_pointers(words), envp = exec_pointers(entries);
   const Fd null = open_file("/dev/null", O_RDONLY);
   const pid_t self = ::getpid(), pid = ::fork();
-  if (pid < 0) fail_errno(errno, "starting {}", shell->string());
-  if (pid == 0) become_shell(shell->c_str(), argv.data(), envp.data(), cwd.c_str(), null.get(), output, self);
+  if (pid < 0) fail_errno(errno, "starting {}", shell.string());
+  if (pid == 0) become_shell(shell.c_str(), argv.data(), envp.data(), cwd.c_str(), null.get(), output, self);
   return pid;
 }
 

@@ -21,6 +21,15 @@ fs::path directory_in(const char* variable) {
 
 }  // namespace
 
+std::optional<std::string> why_not_own(const fs::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return path.string() + " cannot be examined";
+  if (S_ISLNK(status.st_mode)) return path.string() + " is a link";
+  if (status.st_uid != ::geteuid()) return path.string() + " belongs to another user";
+  if ((status.st_mode & S_IWOTH) != 0) return path.string() + " can be written to by everybody";
+  return std::nullopt;
+}
+
 std::optional<fs::path> private_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(directory_of(path), error);
@@ -32,6 +41,12 @@ std::optional<fs::path> private_directory(const fs::path& path) {
   if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0) return std::nullopt;
   if (!is_new && ::faccessat(AT_FDCWD, path.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return std::nullopt;
   return path;
+}
+
+std::optional<fs::path> user_directory(const char* variable, std::string_view in_home) {
+  if (const fs::path base = directory_in(variable); !base.empty()) return base / "flox";
+  if (const fs::path home = directory_in("HOME"); !home.empty()) return home / in_home / "flox";
+  return std::nullopt;
 }
 
 fs::path user_cache_directory(std::string_view name) {

@@ -44,21 +44,27 @@ ssize_t write_to_pipe(int fd, std::string_view data) {
 std::vector<std::string> environment_with(const std::map<std::string, std::string>& extra) {
   std::map<std::string, std::string> variables = environment_for_children();
   for (const auto& [name, value] : extra) variables[name] = value;
-  std::vector<std::string> result;
-  for (const auto& [name, value] : variables) result.push_back(name + "=" + value);
-  return result;
+  return exec_entries(variables);
 }
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (auto& text : strings) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-int code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
 }  // namespace
+
+std::vector<char*> exec_pointers(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> exec_entries(const std::map<std::string, std::string>& variables) {
+  std::vector<std::string> entries;
+  for (const auto& [name, value] : variables) entries.push_back(name + "=" + value);
+  return entries;
+}
+
+int exit_code_of(int status) noexcept {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 bool is_secret_variable(std::string_view name) noexcept {
   return std::ranges::find(secret_variables, name) != std::end(secret_variables);
@@ -83,8 +89,8 @@ Process::Process(const Command& command, Stdio stdio) {
   if (command.argv.empty()) fail(ErrorKind::internal, "running a command: no program given");
   std::vector<std::string> argv = command.argv;
   std::vector<std::string> env = environment_with(command.env);
-  auto argv_pointers = pointers(argv);
-  auto env_pointers = pointers(env);
+  auto argv_pointers = exec_pointers(argv);
+  auto env_pointers = exec_pointers(env);
   Fd null = open_file("/dev/null", O_RDWR);
   Pipe report = make_pipe();  // carries the errno of a failed exec; closed by a good one
 
@@ -124,7 +130,7 @@ int Process::wait() {
   while (::waitpid(pid_, &status, 0) < 0)
     if (errno != EINTR) fail_errno(errno, "waiting for process {}", pid_);
   pid_ = -1;
-  return code_of(status);
+  return exit_code_of(status);
 }
 
 std::optional<int> Process::wait_for(std::chrono::milliseconds limit) {

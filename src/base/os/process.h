@@ -21,6 +21,13 @@ std::map<std::string, std::string> environment_for_children();
 // Takes them out of this process's environment, for one that is about to become another program.
 void forget_secret_variables() noexcept;
 
+// What execve(2) takes: pointers to the texts, and a null one behind.
+std::vector<char*> exec_pointers(std::vector<std::string>& texts);
+// "NAME=VALUE" of each variable.
+std::vector<std::string> exec_entries(const std::map<std::string, std::string>& variables);
+// Of a status of waitpid(2): 128+signal if a signal ended the process.
+int exit_code_of(int status) noexcept;
+
 struct Command {
   std::vector<std::string> argv;           // argv[0] is looked up in PATH
   std::map<std::string, std::string> env;  // added to (or replacing in) the caller's environment, which goes

@@ -31,9 +31,7 @@ PublishedEnvironment::PublishedEnvironment(const EnvironmentChoice& choice, std:
   }
   environment_ = env::Environment::find(choice.directory);
   origin_ = require_origin(*environment_, doing_);
-  name_ = {.owner = origin_->owner, .name = origin_->name, .generation = {}};
-  // It came with the environment, which may be somebody's repository.
-  catalog::check_environment_name(name_.owner, name_.name);
+  name_ = name_in(*origin_);
 }
 
 catalog::Pushed PublishedEnvironment::generation(std::optional<int64_t> number) {

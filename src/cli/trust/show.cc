@@ -10,6 +10,7 @@
 #include "base/settings/units.h"
 #include "cli/options.h"
 #include "cli/trust/commands.h"
+#include "trust/names.h"
 
 namespace flox::cli {
 namespace {
@@ -43,9 +44,8 @@ json examine(trust::TrustStore& store, const std::string& owner, trust::Time now
   if (!kept && !store.trusts(owner))
     throw Error(ErrorKind::not_found,
                 fmt::format("nothing of {} is here, in {}", owner, store.directory().string()),
-                fmt::format("Run 'flox trust accept {} --from-catalog --fingerprint HEX' to trust it, or "
-                            "'flox trust init {}' to begin one.",
-                            owner, owner));
+                fmt::format("Run '{}' to trust it, or 'flox trust init {}' to begin one.",
+                            trust::accept_command(owner), owner));
   std::optional<trust::Signed<trust::Root>> root;
   if (store.trusts(owner)) {
     root = store.root(owner);

@@ -6,6 +6,7 @@
 #include "base/settings/units.h"
 #include "catalog/answer_verifier.h"
 #include "catalog/client.h"
+#include "trust/names.h"
 #include "trust/trust_store.h"
 
 namespace flox::node {
@@ -129,7 +130,8 @@ std::vector<Finding> check_trust(const Config& config) {
         finding(Severity::error,
                 fmt::format("no owner is trusted in {}: no package and no environment runs here",
                             store.directory().string()),
-                "Run 'flox trust accept OWNER' with the owner's root."));
+                fmt::format("Ask an owner for the fingerprint of their root, then run '{}'.",
+                            trust::accept_command("OWNER"))));
   return findings;
 }
 

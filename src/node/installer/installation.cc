@@ -15,6 +15,7 @@
 #include "node/images/reference.h"
 #include "node/installer/root_process.h"
 #include "node/installer/stub_images.h"
+#include "trust/names.h"
 #include "trust/trust_store.h"
 
 namespace flox::node {
@@ -144,9 +145,9 @@ void add_trust(InstallPlan& plan, const InstallOptions& options) {
   }
   if (!is_any && !options.allow_unsigned)
     plan.warnings.push_back(
-        "no owner is trusted on this node, so that it runs nothing: run 'flox trust accept OWNER' as root, "
-        "or "
-        "pass --trust-from DIR with your own trust directory (~/.config/flox/trust)");
+        fmt::format("no owner is trusted on this node, so that it runs nothing: run '{}' as root, or pass "
+                    "--trust-from DIR with your own trust directory (~/.config/flox/trust)",
+                    trust::accept_command("OWNER")));
 }
 
 std::set<std::string> stub_registries(const InstallOptions& options) {

@@ -12,6 +12,7 @@
 #include "server/api/resources.h"
 #include "server/files/looking_again.h"
 #include "server/records/clock.h"
+#include "trust/names.h"
 
 namespace flox::server {
 namespace {
@@ -124,9 +125,9 @@ std::optional<StoredNameFile> check_generation(ApiContext& context, const Enviro
     if (!context.trust.has_root(key.owner)) return std::nullopt;
     throw Error(ErrorKind::untrusted,
                 fmt::format("{} signs its environments, and this is not signed", key.owner),
-                fmt::format("Trust {} on this machine ('flox trust accept {}'), and push with a key that it "
-                            "has delegated environments/{} to.",
-                            key.owner, key.owner, key.name));
+                fmt::format("Trust {} on this machine ('{}'), and push with a key that it has delegated "
+                            "environments/{} to.",
+                            key.owner, trust::accept_command(key.owner), key.name));
   });
 }
 

@@ -16,6 +16,7 @@
 #include "server/api/visible_records.h"
 #include "server/files/looking_again.h"
 #include "server/records/clock.h"
+#include "trust/names.h"
 
 namespace flox::server {
 namespace {
@@ -125,9 +126,9 @@ std::optional<SignedBuilds> check_build(ApiContext& context, PackageBuild& build
       if (holding.owner.empty() || !context.trust.has_root(holding.owner)) return std::nullopt;
       throw Error(
           ErrorKind::untrusted, fmt::format("{} signs its packages, and this is not signed", holding.owner),
-          fmt::format("Trust {} on this machine ('flox trust accept {}'), and publish with --owner {} "
-                      "and a key that it has delegated packages/{} to.",
-                      holding.owner, holding.owner, holding.owner, build.name));
+          fmt::format("Trust {} on this machine ('{}'), and publish with --owner {} and a key that it has "
+                      "delegated packages/{} to.",
+                      holding.owner, trust::accept_command(holding.owner), holding.owner, build.name));
     }
     if (holding.owner.empty())
       throw Error(ErrorKind::invalid_input, "the record has a 'name_file' and no owner", "Name its 'owner'.");
