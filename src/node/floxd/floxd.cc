@@ -25,6 +25,7 @@
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/image_registry.h"
 #include "node/floxd/node_service.h"
+#include "node/floxd/nri_host.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
@@ -228,6 +229,13 @@ void serve(const Options& options) {
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
   });
+  std::optional<NriPlugin> plugin;
+  if (config.nri_socket.empty())
+    containers.end_nri();
+  else
+    plugin.emplace(loop.get_executor(),
+                   NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
+                   nri_host(pool, prepares, node, containers, metrics));
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images);

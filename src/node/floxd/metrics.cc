@@ -75,6 +75,13 @@ struct Metrics::Page {
   Gauge& kept_pods =
       page.gauge("flox_kept_pods", "Pods whose answers are kept, so that they restart without the catalog.");
 
+  Gauge& nri_connected = page.gauge(
+      "flox_nri_connected", "Whether containerd asks floxd about containers of every runtime (nri_socket).");
+  Gauge& nri_unprepared =
+      page.gauge("flox_nri_unprepared_containers",
+                 "Containers that run without their packages, because they were made while floxd was away.");
+  std::vector<Counter*> nri_outcomes;
+
   Counter* allowed = nullptr;
   Counter* denied = nullptr;
   Counter& audit_lost =
@@ -120,6 +127,11 @@ struct Metrics::Page {
                                  "Answers that could not be kept, or not be given again, by reason.");
     for (const char* reason : {"unwritten", "refused", "too_old"})
       kept_failures.push_back(&unkept.Add({{"reason", reason}}));
+    auto& outcomes = page.counters("flox_nri_containers_total",
+                                   "Containers outside of the runtime handler flox that name an environment, "
+                                   "by what became of them.");
+    for (const char* outcome : {"prepared", "refused", "waiting"})
+      nri_outcomes.push_back(&outcomes.Add({{"outcome", outcome}}));
     auto& decisions =
         page.counters("flox_policy_decisions_total", "Requests of pods that were decided, by decision.");
     allowed = &decisions.Add({{"decision", "allowed"}});
@@ -164,6 +176,14 @@ void Metrics::kept_failed(KeptFailure reason) {
   page_->kept_failures.at(static_cast<size_t>(reason))->Increment();
 }
 void Metrics::kept_pods(size_t pods) { page_->kept_pods.Set(static_cast<double>(pods)); }
+
+void Metrics::nri_connected(bool connected) { page_->nri_connected.Set(connected ? 1 : 0); }
+void Metrics::nri_container(NriOutcome outcome) {
+  page_->nri_outcomes.at(static_cast<size_t>(outcome))->Increment();
+}
+void Metrics::nri_unprepared(size_t containers) {
+  page_->nri_unprepared.Set(static_cast<double>(containers));
+}
 
 void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
 void Metrics::metadata_refused() { page_->metadata_refused.Increment(); }

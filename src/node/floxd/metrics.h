@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "node/nri/nri_plugin.h"
 #include "store/local/local_store.h"
 
 namespace flox::node {
@@ -74,6 +75,11 @@ class Metrics {
   void audit_lost();
   // Until when the roots of the owners are valid whom this machine trusts.
   void trusted(const std::map<std::string, std::chrono::sys_seconds>& roots);
+  // Whether containerd has floxd as a plugin now.
+  void nri_connected(bool connected);
+  void nri_container(NriOutcome outcome);
+  // How many containers run without their packages: seen when containerd last told of all.
+  void nri_unprepared(size_t containers);
   // Counters, and the gauges as they stand in the store and with the pods now.
   std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
 

@@ -110,7 +110,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
                       .prepared_at = std::time(nullptr),
                       .view = {},
                       .service_account = account,
-                      .pod_uid = request.pod_uid()};
+                      .pod_uid = request.pod_uid(),
+                      .by_nri = request.by_nri()};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
   store::check_holder(pod_holder(container));
   PodRequest asked(policy_, container, "start");
@@ -270,6 +271,28 @@ nix::StorePathSet NodeService::roots_of(const Container& container,
   roots.merge(store::leased_paths(environments_.store(), container.id));  // its volumes
   roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
+}
+
+void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+                        const std::string& profile) {
+  check_container_id(identity.container_id());
+  if (containers_.told_by_nri(identity.container_id())) return;
+  const nix::StorePath path = nix::StorePath::parse(profile);
+  const std::string view = views_.name_at(store_directory).value_or("");
+  if (view.empty() && store_directory != environments_.store().store_directory())
+    fail(ErrorKind::invalid_input, "its /nix/store is not this node's");
+  if (!store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
+    fail(ErrorKind::not_found, "{} is not in the store any more", path.to_string());
+  containers_.add({.id = identity.container_id(),
+                   .pod_id = identity.pod_id(),
+                   .pod_namespace = identity.pod_namespace(),
+                   .pod_name = identity.pod_name(),
+                   .name = identity.container_name(),
+                   .prepared_at = std::time(nullptr),
+                   .view = view,
+                   .service_account = {},
+                   .pod_uid = identity.pod_uid(),
+                   .by_nri = true});
 }
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {

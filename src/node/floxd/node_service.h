@@ -39,6 +39,10 @@ class NodeService {
   // Without an environment.
   v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
+  // A running container that an earlier floxd has prepared, and that is not known any more: it is leased its
+  // profile again. Throws Error.
+  void adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+             const std::string& profile);
 
  private:
   // `image`: the container's, if that is an environment; else null. The request names what it is.

@@ -79,6 +79,19 @@ struct FloxdSettings : SettingGroup {
        .help = "How long an environment that was pulled as an image stays when containerd has no such "
                "image any more."},
       std::chrono::minutes(10));
+  std::filesystem::path nri_socket = declare(
+      nri_socket,
+      {.key = "nri_socket",
+       .option = "--nri",
+       .help = "containerd's socket for plugins (NRI): with it pods without the RuntimeClass flox get the "
+               "environment that their annotations name, under whatever runtime; empty: they do not. "
+               "`flox node install --nri` sets it."},
+      "");
+  std::vector<std::string> nri_other_handlers =
+      declare(nri_other_handlers,
+              {.key = "nri_other_handlers",
+               .help = "Runtime handlers whose pods are left to their shim, which asks floxd itself."},
+              {"flox"});
   IsolationPolicy isolation =
       declare(isolation,
               {.key = "isolation",

@@ -1,16 +1,14 @@
-// Containers that name an environment instead of an image (annotations.h says which ones they are): what is
-// done to them before the OCI runtime sees them.
+// Containers that name an environment instead of an image (imageless/annotations.h says which ones they are):
+// asking floxd for it, and what is done to their root before the OCI runtime sees it.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
 
+#include "imageless/spec_edit.h"
 #include "oci/runtime_spec.h"
 #include "protocol/node.pb.h"
-#include "shim/imageless/annotations.h"
-#include "shim/imageless/image_marker.h"
-#include "shim/imageless/image_volumes.h"
 #include "shim/process/waiting.h"
 
 namespace flox::shim {
@@ -32,18 +30,18 @@ class Imageless {
   Imageless(Executor executor, std::string node_socket)
       : executor_(std::move(executor)), node_socket_(std::move(node_socket)) {}
 
-  // Asks floxd to have the environment present and leased: that of the container's image, if that is one
-  // (`image`), else what its annotations name. Then edits `spec` (mounts, process) and fills the
-  // root directory. Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error:
-  // floxd's, or what is wrong with the annotations or the mounts. What it may have attached below the bundle
-  // is for detach_mutable_nix to take away, once the container is made or was given up.
+  // Asks floxd to have the environment present and leased: that of the container's image, if that is one,
+  // else what its annotations name. Then edits `spec` (imageless/spec_edit.h) and fills the root directory.
+  // Gives nothing if execs are to run outside (flox.dev/skip-containers-exec). Throws Error: floxd's, or what
+  // is wrong with the annotations or the mounts. What it may have attached below the bundle is for
+  // detach_mutable_nix to take away, once the container is made or was given up.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
-                                                     const std::optional<ImageMarker>& image,
-                                                     const std::vector<ImageVolume>& volumes, fs::path bundle,
+                                                     const imageless::Images& images, fs::path bundle,
                                                      Milliseconds limit);
   // The same for an ordinary container that has volumes of environments: these alone are edited in.
   asio::awaitable<void> prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
-                                        const std::vector<ImageVolume>& volumes, Milliseconds limit);
+                                        const std::vector<imageless::ImageVolume>& volumes,
+                                        Milliseconds limit);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.

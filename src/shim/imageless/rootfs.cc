@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "imageless/spec_edit.h"
 #include "shim/imageless/in_root.h"
 
 namespace flox::shim {
@@ -63,8 +64,6 @@ bool Rootfs::make_file(const std::string& path, std::string_view content, unsign
   return true;
 }
 
-std::string home_of(uint32_t uid) { return uid == 0 ? "/root" : "/home/flox"; }
-
 namespace {
 
 // A root without /bin gets one link. Only a root that has tools of its own pays for a link for each of ours.
@@ -89,13 +88,13 @@ void fill_rootfs(const Rootfs& root, const RuntimeTools& tools, uint32_t uid, ui
   link_tools(root, tools, "/usr/bin");
   std::string passwd = "root:x:0:0:root:/root:/bin/sh\n";
   std::string group = "root:x:0:\n";
-  if (uid != 0) passwd += fmt::format("flox:x:{}:{}:flox:{}:/bin/sh\n", uid, gid, home_of(uid));
+  if (uid != 0) passwd += fmt::format("flox:x:{}:{}:flox:{}:/bin/sh\n", uid, gid, imageless::home_of(uid));
   if (gid != 0) group += fmt::format("flox:x:{}:\n", gid);
   passwd += "nobody:x:65534:65534:nobody:/:/bin/false\n";
   group += "nogroup:x:65534:\n";
   // A root with users of its own knows their homes, too.
   if (root.make_file("/etc/passwd", passwd))
-    root.make_directory(home_of(uid), uid == 0 ? 0700 : 0755, uid, gid);
+    root.make_directory(imageless::home_of(uid), uid == 0 ? 0700 : 0755, uid, gid);
   root.make_file("/etc/group", group);
   const char* const certificates = "/etc/ssl/certs/ca-certificates.crt";
   std::error_code error;

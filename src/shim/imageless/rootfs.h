@@ -46,7 +46,4 @@ struct RuntimeTools {
 // is there. Throws Error.
 void fill_rootfs(const Rootfs& root, const RuntimeTools& tools, uint32_t uid, uint32_t gid);
 
-// The home directory that fill_rootfs gives the user.
-std::string home_of(uint32_t uid);
-
 }  // namespace flox::shim

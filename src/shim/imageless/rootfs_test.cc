@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "imageless/reserved_places.h"
 #include "shim/imageless/in_root.h"
-#include "shim/imageless/reserved_places.h"
 
 namespace flox::shim {
 namespace {
@@ -142,7 +142,9 @@ TEST_F(RootfsTest, APlaceOfTheNodesIsRefusedInEverySpelling) {
   fs::create_directory_symlink("nix", root_ / "data");
   auto check = [&](const char* member, const char* path) {
     const std::string spec = fmt::format(fmt::runtime(member), path);
-    check_places(oci::RuntimeSpec::parse("{" + spec + "}"), Rootfs(root_));
+    const Rootfs root(root_);
+    imageless::check_places(oci::RuntimeSpec::parse("{" + spec + "}"),
+                            [&](const std::string& place) { return root.resolve(place); });
   };
   const char* const mount = R"("mounts":[{{"destination":"/proc"}},{{"destination":"{}"}}])";
   const char* const device = R"("linux":{{"devices":[{{"path":"{}"}}]}})";

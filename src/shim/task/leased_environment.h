@@ -28,7 +28,7 @@ class LeasedEnvironment {
 
  private:
   // The container's image, if that is an environment. Throws Error.
-  std::optional<ImageMarker> image_of(const oci::RuntimeSpec& spec) const;
+  std::optional<imageless::ImageMarker> image_of(const oci::RuntimeSpec& spec) const;
   // Stands as long as floxd may hold a lease: tells `delete` to give it back.
   fs::path lease_file() const { return bundle_ / "flox.lease"; }
 

@@ -1,4 +1,4 @@
-#include "shim/imageless/annotations.h"
+#include "imageless/annotations.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 constexpr std::string_view prefix = "flox.dev/";
@@ -201,10 +201,13 @@ bool is_skipped(const oci::RuntimeSpec& spec) {
   return annotation_lists(spec, "flox.dev/skip-containers", container_name(spec));
 }
 
-bool is_imageless(const oci::RuntimeSpec& spec) {
-  if (is_sandbox(spec) || is_skipped(spec)) return false;
-  return !environment_of(spec).empty() || is_stub_image(spec.annotation("io.kubernetes.cri.image-name")) ||
-         runs_flox(spec);
+bool has_stub_image(const oci::RuntimeSpec& spec) {
+  return is_stub_image(spec.annotation("io.kubernetes.cri.image-name"));
 }
 
-}  // namespace flox::shim
+bool is_imageless(const oci::RuntimeSpec& spec) {
+  if (is_sandbox(spec) || is_skipped(spec)) return false;
+  return !environment_of(spec).empty() || has_stub_image(spec) || runs_flox(spec);
+}
+
+}  // namespace flox::imageless

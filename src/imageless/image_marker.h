@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace flox::shim {
+namespace flox::imageless {
 
 struct ImageMarker {
   std::string id;
@@ -21,4 +21,4 @@ std::optional<ImageMarker> parse_image_marker(std::string_view text);
 // of its name: any image may have a file that is called so.
 std::optional<ImageMarker> image_marker_in(const std::filesystem::path& root);
 
-}  // namespace flox::shim
+}  // namespace flox::imageless

@@ -1,4 +1,4 @@
-#include "shim/imageless/image_marker.h"
+#include "imageless/image_marker.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "base/os/directory.h"
 #include "protocol/image_marker.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 constexpr size_t largest = protocol::image_id_size + 1 + protocol::longest_image_environment + 1;
@@ -35,4 +35,4 @@ std::optional<ImageMarker> image_marker_in(const std::filesystem::path& root) {
   }
 }
 
-}  // namespace flox::shim
+}  // namespace flox::imageless

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <vector>
 
+#include "imageless/image_marker.h"
 #include "oci/runtime_spec.h"
-#include "shim/imageless/image_marker.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 
 struct ImageVolume {
   size_t mount;  // its place among the spec's mounts
@@ -19,4 +19,4 @@ struct ImageVolume {
 // …/image-volumes/SANDBOX/DIGEST. A directory of the pod's own with such a file is none.
 std::vector<ImageVolume> image_volumes_of(const oci::RuntimeSpec& spec);
 
-}  // namespace flox::shim
+}  // namespace flox::imageless

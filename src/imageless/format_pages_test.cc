@@ -1,10 +1,10 @@
 // The examples of docs/formats/environment-image.md.
 #include <gtest/gtest.h>
 
-#include "shim/imageless/image_marker.h"
+#include "imageless/image_marker.h"
 #include "testing/format_page.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 TEST(EnvironmentImagePage, shows_a_marker) {
@@ -14,4 +14,4 @@ TEST(EnvironmentImagePage, shows_a_marker) {
 }
 
 }  // namespace
-}  // namespace flox::shim
+}  // namespace flox::imageless

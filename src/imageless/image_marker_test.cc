@@ -1,4 +1,4 @@
-#include "shim/imageless/image_marker.h"
+#include "imageless/image_marker.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include "base/os/file.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 const std::string id(64, 'a');
@@ -43,4 +43,4 @@ TEST(ImageMarkerTest, is_a_file_in_the_root_and_no_link) {
 }
 
 }  // namespace
-}  // namespace flox::shim
+}  // namespace flox::imageless

@@ -1,4 +1,4 @@
-#include "shim/imageless/image_volumes.h"
+#include "imageless/image_volumes.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 
 #include "base/os/file.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 namespace fs = std::filesystem;
@@ -63,4 +63,4 @@ TEST_F(ImageVolumesTest, get_another_source_and_cannot_be_written_to) {
 }
 
 }  // namespace
-}  // namespace flox::shim
+}  // namespace flox::imageless

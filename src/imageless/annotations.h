@@ -7,7 +7,7 @@
 
 #include "oci/runtime_spec.h"
 
-namespace flox::shim {
+namespace flox::imageless {
 
 inline constexpr const char* mutable_annotation = "flox.dev/nix-mutable";
 
@@ -31,8 +31,10 @@ bool annotation_lists(const oci::RuntimeSpec& spec, const std::string& annotatio
 
 // Whether flox.dev/skip-containers lists the container.
 bool is_skipped(const oci::RuntimeSpec& spec);
+// Whether the container's image is one of the stub images, which have nothing in them.
+bool has_stub_image(const oci::RuntimeSpec& spec);
 // Ours are containers with annotation flox.dev/environment (or flox.dev/environment.CONTAINER), of a stub
 // image, or whose command is flox; not sandboxes, and not those that flox.dev/skip-containers lists.
 bool is_imageless(const oci::RuntimeSpec& spec);
 
-}  // namespace flox::shim
+}  // namespace flox::imageless

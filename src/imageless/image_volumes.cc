@@ -1,8 +1,8 @@
-#include "shim/imageless/image_volumes.h"
+#include "imageless/image_volumes.h"
 
 #include <nlohmann/json.hpp>
 
-namespace flox::shim {
+namespace flox::imageless {
 namespace {
 
 constexpr size_t most_volumes = 256;  // a pod has a few
@@ -36,4 +36,4 @@ std::vector<ImageVolume> image_volumes_of(const oci::RuntimeSpec& spec) {
   return volumes;
 }
 
-}  // namespace flox::shim
+}  // namespace flox::imageless
