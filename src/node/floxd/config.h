@@ -19,13 +19,14 @@ struct Config : store::StoreSettings,
                 node::FloxdSettings,
                 node::PolicySettings,
                 node::GcSettings,
+                node::PrefetchSettings,
                 node::PodBudgets {
   // The defaults.
   Config() = default;
   // Reads the file and the variables. Throws Error as read_settings() does.
   static Config load() { return Config(Load{}); }
 
-  std::array<SettingGroup*, 8> groups();
+  std::array<SettingGroup*, 9> groups();
 
  private:
   struct Load {};

@@ -75,6 +75,12 @@ struct Metrics::Page {
   Gauge& kept_pods =
       page.gauge("flox_kept_pods", "Pods whose answers are kept, so that they restart without the catalog.");
 
+  std::vector<Counter*> prefetch_ends;  // by PrefetchEnd
+  MetricsPage::Family<Gauge>& prefetch_states =
+      page.gauges("flox_prefetches", "Environments that were asked to be prefetched, by state.");
+  std::map<std::string, Gauge*, std::less<>> prefetches;  // by state
+  std::vector<std::pair<Gauge*, Gauge*>> lanes;           // running and waiting, by lane
+
   Counter* allowed = nullptr;
   Counter* denied = nullptr;
   Counter& audit_lost =
@@ -120,6 +126,20 @@ struct Metrics::Page {
                                  "Answers that could not be kept, or not be given again, by reason.");
     for (const char* reason : {"unwritten", "refused", "too_old"})
       kept_failures.push_back(&unkept.Add({{"reason", reason}}));
+    auto& ends =
+        page.counters("flox_prefetch_total",
+                      "Environments whose prefetching came to an end, or that pods used, by result.");
+    for (const char* result : {"present", "used", "failed", "cancelled", "expired"})
+      prefetch_ends.push_back(&ends.Add({{"result", result}}));
+    for (const char* state : {"waiting", "fetching", "present", "used", "failed"})
+      prefetches.emplace(state, &prefetch_states.Add({{"state", state}}));
+    auto& queue =
+        page.gauges("flox_realise_queue", "Realisations that run, or wait for their turn, by lane.");
+    for (const Lane lane : all_lanes) {
+      const std::string name(to_string(lane));
+      lanes.emplace_back(&queue.Add({{"lane", name}, {"state", "running"}}),
+                         &queue.Add({{"lane", name}, {"state", "waiting"}}));
+    }
     auto& decisions =
         page.counters("flox_policy_decisions_total", "Requests of pods that were decided, by decision.");
     allowed = &decisions.Add({{"decision", "allowed"}});
@@ -164,6 +184,17 @@ void Metrics::kept_failed(KeptFailure reason) {
   page_->kept_failures.at(static_cast<size_t>(reason))->Increment();
 }
 void Metrics::kept_pods(size_t pods) { page_->kept_pods.Set(static_cast<double>(pods)); }
+
+void Metrics::prefetched(PrefetchEnd end) { page_->prefetch_ends.at(static_cast<size_t>(end))->Increment(); }
+void Metrics::prefetches(std::string_view state, size_t number) {
+  if (const auto found = page_->prefetches.find(state); found != page_->prefetches.end())
+    found->second->Set(static_cast<double>(number));
+}
+void Metrics::queued(Lane lane, const FairThreads::Use& use) {
+  const auto& [running, waiting] = page_->lanes.at(static_cast<size_t>(lane));
+  running->Set(static_cast<double>(use.running));
+  waiting->Set(static_cast<double>(use.waiting));
+}
 
 void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
 void Metrics::metadata_refused() { page_->metadata_refused.Increment(); }
