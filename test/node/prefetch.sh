@@ -13,9 +13,10 @@ CONFIG=$WORLD/node.toml
 node() { FLOX_CONFIG=$CONFIG flox --root "$NODE_ROOT" node "$@"; }
 configure() { cat >"$CONFIG"; }
 start_node() { FLOX_CONFIG=$CONFIG start_floxd; }
-state_of() { node prefetch --json | jq -r --arg e "$1" '.prefetches[] | select(.environment == $e) | .state'; }
+# Of what the node itself asked for, or the namespace $OF.
+field_of() { node prefetch --json | jq -r --arg e "$1" --arg of "${OF:-}" ".prefetches[] | select(.environment == \$e and .namespace == \$of) | .$2"; }
+state_of() { field_of "$1" state; }
 is() { [ "$(state_of "$1")" = "$2" ]; }
-field_of() { node prefetch --json | jq -r --arg e "$1" ".prefetches[] | select(.environment == \$e) | .$2"; }
 leases() { ls "$NODE_ROOT/nix/var/nix/gcroots/flox" 2>/dev/null | grep -c "^$1" || true; }
 metric() { curl -fsS "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 fetchers() { pgrep -c -P "$(cat "$WORLD/floxd.pid")" -x flox-fetcher || true; }
@@ -39,9 +40,13 @@ push_web hello red
 publish_large part1 1
 publish_large part2 1
 publish_large part3 10
-mkdir "$WORLD/large"
-(cd "$WORLD/large" && laptop init -n large && laptop install part1 part2 part3 && laptop push --owner acme) >"$WORLD/logs/large.log" 2>&1 ||
-  die "$(cat "$WORLD/logs/large.log")"
+publish_large part4 10
+push() {  # NAME PACKAGE…: acme/NAME
+  mkdir "$WORLD/$1"
+  (cd "$WORLD/$1" && laptop init -n "$1" && laptop install "${@:2}" && laptop push --owner acme) >"$WORLD/logs/$1.log" 2>&1 || die "$(cat "$WORLD/logs/$1.log")"
+}
+push large part1 part2 part3
+push other part4
 
 configure <<'TOML'
 prefetch_min_free = "1M"
@@ -104,7 +109,8 @@ stop_server catalog
 pod web acme/web:1 | kube play -
 equal "$(kube exec web -- hello)" "hello 1.0"
 equal "$(metric flox_realise_paths_fetched_total)" "$before"
-refused "cannot be reached" sh -c "$(declare -f pod); pod other acme/other:1 | timeout 60 nsenter --net=/run/netns/world -- flox kube play -"
+contains "$("$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id=c0 pod_id=s0 pod_uid=u0 pod_namespace=shop \
+  pod_name=other container_name=main environment=acme/other:1 args=true)" "cannot be reached"
 
 step "now the pod's own lease keeps it; what nobody has used stays leased"
 equal "$(state_of acme/web:1)" used
@@ -162,16 +168,15 @@ node prefetch --cancel acme/large:1
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Release container_id=c1 >/dev/null
 
 step "a pod that is deleted while its environment is fetched ends that, though its shim still waits"
-flox --root "$NODE_ROOT" store gc >"$WORLD/logs/gc3.log" 2>&1 || die "$(cat "$WORLD/logs/gc3.log")"
-node prefetch acme/large:1 >/dev/null  # so what it means is known without the catalog
-wait_until 30 "paths to fetch" eval '[ "$(field_of acme/large:1 paths_total)" -gt 0 ]'
+node prefetch acme/other:1 >/dev/null  # so what it means is known without the catalog
+wait_until 30 "paths to fetch" eval '[ "$(field_of acme/other:1 paths_total)" -gt 0 ]'
 kill -STOP "$(cat "$WORLD/catalog.pid")"
 mkdir -p $(printf '%s/sandbox-deleted ' $(cgroup_directories "$CGROUP_PARENT"))
 sleep 1000 &
 pause=$!
 for directory in $(cgroup_directories "$CGROUP_PARENT/sandbox-deleted"); do echo $pause >"$directory/cgroup.procs"; done
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id=c2 pod_id=sandbox-deleted pod_uid=u2 pod_namespace=shop \
-  pod_name=gone container_name=main environment=acme/large:1 args=true >"$WORLD/deleted" 2>&1 &
+  pod_name=gone container_name=main environment=acme/other:1 args=true >"$WORLD/deleted" 2>&1 &
 call=$!
 at_work() { [ "$(metric 'flox_realise_queue{lane="start",state="running"}')" = 1 ] && [ "$(fetchers)" -ge 3 ]; }
 wait_until 30 "the pod's fetcher beside the prefetch's" at_work
@@ -182,8 +187,18 @@ wait $pause 2>/dev/null || true
 wait $call || true
 contains "$(cat "$WORLD/deleted")" "it was stopped"
 kill -CONT "$(cat "$WORLD/catalog.pid")"
-node prefetch --cancel acme/large:1
+node prefetch --cancel acme/other:1
 wait_until 30 "the prefetch to end" eval '[ "$(metric "flox_realise_queue{lane=\"prefetch\",state=\"running\"}")" = 0 ]'
+
+step "the pod of the DaemonSet asks for its namespace, is ready when all has come, and says how it went"
+{
+  printf 'apiVersion: v1\nkind: Pod\nmetadata: {name: flox-prefetch}\n'
+  sed -n '/^    spec:/,$ s/^    //p' "$PROJECT/deploy/prefetch/daemonset.yaml" | sed 's#acme/web:8#acme/web:1, hello@1.0#'
+} >"$WORLD/prefetch-pod.yaml"
+grep -q 'acme/web:1, hello@1.0' "$WORLD/prefetch-pod.yaml" || die "$(cat "$WORLD/prefetch-pod.yaml")"
+kube play "$WORLD/prefetch-pod.yaml"
+contains "$(kube logs flox-prefetch -c prefetch)" "✔ hello@1.0 is present"
+equal "$(OF=default state_of hello@1.0)" present
 
 step "a disk that is nearly full: prefetching refuses, and a pod still starts"
 stop_server floxd

@@ -34,7 +34,7 @@ environments = ["acme/web"]
 prefetch = false
 TOML
 chmod 644 /etc/flox/policy.toml
-export FLOX_AUDIT=$WORLD/audit.jsonl FLOX_PREFETCH_MIN_FREE=1M FLOX_PREFETCH_AT_ONCE=1 FLOX_NAMESPACE_PREFETCHES=1000
+export FLOX_AUDIT=$WORLD/audit.jsonl FLOX_PREFETCH_MIN_FREE=1M FLOX_PREFETCH_AT_ONCE=1 FLOX_NAMESPACE_PREFETCHES=300
 start_node
 
 tenant() { start_pod "$1" --annotation "io.kubernetes.cri.sandbox-namespace=$2" --annotation "io.kubernetes.cri.sandbox-name=$1"; }
@@ -76,27 +76,27 @@ contains "$(pod_call shop Add "environments=$(printf 'a%.0s' {1..600})")" "more 
 contains "$(pod_call shop Add)" "no environment is named"
 equal "$(prefetch shop --json | jq '.prefetches | length')" "$before"
 
-step "a namespace with a thousand of them delays another one's by one"
+step "a namespace with hundreds of them delays another one's by one"
 kill -STOP "$(cat "$WORLD/catalog.pid")"
-prefetch shop $(seq -f 'hello@>=0.%.0f' 900) >"$WORLD/many"
+prefetch shop $(seq -f 'hello@>=0.%.0f' 250) >"$WORLD/many"
 waiting() { metric 'flox_realise_queue{lane="prefetch",state="waiting"}'; }
-[ "$(waiting)" -ge 800 ] || die "only $(waiting) wait"
-refused "may have 1000 (namespace_prefetches)" prefetch shop $(seq -f 'hello@>=0.0.%.0f' 200)
+[ "$(waiting)" -ge 200 ] || die "only $(waiting) wait"
+refused "may have 300 (namespace_prefetches)" prefetch shop $(seq -f 'hello@>=0.0.%.0f' 100)
 path=$(readlink -f /nix/var/nix/gcroots/flox/prefetch-*/* | head -1)
 prefetch lab "$path" >"$WORLD/one"
 kill -CONT "$(cat "$WORLD/catalog.pid")"
 settled() { prefetch lab --json | jq -e --arg e "$path" '.prefetches[] | select(.environment == $e) | .state == "present" or .state == "failed"'; }
 wait_until 60 "the other namespace's" settled
-[ "$(waiting)" -ge 100 ] || die "it came when all the others had come: $(waiting) wait"
+[ "$(waiting)" -ge 50 ] || die "it came when all the others had come: $(waiting) wait"
 
 step "what a pod asked for ends with the pod, what has come stays"
 tenant brief shop
 none_waits() { [ "$(waiting)" = 0 ]; }
-wait_until 60 "the queue to be empty" none_waits
+wait_until 300 "the queue to be empty" none_waits
 kill -STOP "$(cat "$WORLD/catalog.pid")"
-prefetch brief $(seq -f 'hello@>=0.00.%.0f' 50) >"$WORLD/brief"
+prefetch brief $(seq -f 'hello@>=0.00.%.0f' 40) >"$WORLD/brief"
 stop_pod brief
-cancelled() { [ "$(metric 'flox_prefetch_total{result="cancelled"}')" -ge 49 ]; }  # one may have begun to ask
+cancelled() { [ "$(metric 'flox_prefetch_total{result="cancelled"}')" -ge 39 ]; }  # one may have begun to ask
 wait_until 60 "what waits to be cancelled" cancelled
 kill -CONT "$(cat "$WORLD/catalog.pid")"
 contains "$(node_prefetch)" "shop: acme/web:1 is present"

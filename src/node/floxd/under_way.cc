@@ -48,8 +48,11 @@ UnderWay::Turn UnderWay::begin(const Work& work, Gone gone) {
       lock.lock();
       if (!has_gone) continue;
       entry->wanted.remove(wanted);
+      wait_for_look(lock);
       nobody_waits();
     }
+    entry->wanted.remove(wanted);
+    wait_for_look(lock);
   }
   const auto entry = std::make_shared<Entry>();
   entry->wanted.push_back(wanted);
@@ -59,9 +62,10 @@ UnderWay::Turn UnderWay::begin(const Work& work, Gone gone) {
 }
 
 void UnderWay::end(const Work& work) {
-  const std::scoped_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
   works_.erase(work);
   changed_.notify_all();
+  wait_for_look(lock);
 }
 
 bool UnderWay::busy(std::initializer_list<Lane> lanes) const {
@@ -92,11 +96,14 @@ void UnderWay::watch() {
     using Wanted = decltype(Entry::wanted);
     std::vector<std::pair<std::shared_ptr<Entry>, Wanted>> entries;
     for (const auto& [work, entry] : works_) entries.emplace_back(entry, entry->wanted);
+    looking_ = true;
     lock.unlock();
     std::erase_if(entries, [](const auto& entry) {
       return !std::ranges::all_of(entry.second, [](const auto& gone) { return *gone && (*gone)(); });
     });
     lock.lock();
+    looking_ = false;
+    changed_.notify_all();
     std::vector<std::stop_source> stopping;
     for (const auto& [entry, wanted] : entries)
       if (entry->wanted == wanted) stopping.push_back(entry->stop);  // nobody has come meanwhile

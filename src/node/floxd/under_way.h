@@ -22,7 +22,7 @@ class UnderWay {
  public:
   using Work = std::pair<Sha256Digest, Lane>;
   // Whether whoever asked has gone, so that nothing is done for them any more; empty: never. Called by any
-  // thread; must not block, nor begin work here.
+  // thread until begin() has thrown, or the Turn has ended; must not block, nor begin work here.
   using Gone = std::function<bool()>;
 
   UnderWay();
@@ -62,10 +62,15 @@ class UnderWay {
   };
   void end(const Work& work);
   void watch();
+  // Until nobody is asked any more who was there before.
+  void wait_for_look(std::unique_lock<std::mutex>& lock) {
+    changed_.wait(lock, [&] { return !looking_; });
+  }
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<Work, std::shared_ptr<Entry>> works_;
+  bool looking_ = false;  // the watcher asks, without the mutex
   bool stopped_ = false;
   bool ended_ = false;
   std::thread watcher_;
