@@ -24,7 +24,8 @@ constexpr size_t min_summary_length = 10;
 
 class LoadedEmbedding : public EmbeddingModel {
  public:
-  explicit LoadedEmbedding(const fs::path& snapshot) : encoder_(model::SentenceEncoder::load(snapshot)) {}
+  LoadedEmbedding(const fs::path& snapshot, model::Precision precision)
+      : encoder_(model::SentenceEncoder::load(snapshot, precision)) {}
   size_t dimension() const override { return encoder_->dimension(); }
   std::vector<std::vector<float>> embed(const std::vector<std::string>& texts) override {
     return encoder_->embed(texts);
@@ -36,8 +37,8 @@ class LoadedEmbedding : public EmbeddingModel {
 
 class LoadedSentiment : public SentimentModel {
  public:
-  explicit LoadedSentiment(const fs::path& snapshot)
-      : classifier_(model::SentimentClassifier::load(snapshot)) {}
+  LoadedSentiment(const fs::path& snapshot, model::Precision precision)
+      : classifier_(model::SentimentClassifier::load(snapshot, precision)) {}
   std::vector<Sentiment> classify(const std::vector<std::string>& texts) override {
     std::vector<Sentiment> results;
     for (model::Sentiment& found : classifier_->classify(texts))
@@ -108,22 +109,33 @@ ModelSettings ModelSettings::from_environment() {
   settings.max_summary_length =
       static_cast<size_t>(environment_number("MAX_SUMMARY_LENGTH", min_summary_length + 1, 1024)
                               .value_or(static_cast<long>(settings.max_summary_length)));
-  if (auto text = environment("TICKET_PRECISION"))
-    settings.precision = flox::in_context("the environment variable TICKET_PRECISION",
-                                          [&] { return model::parse_precision(*text); });
+  auto precision = [](const char* name, model::Precision fallback) {
+    const auto text = environment(name);
+    return !text ? fallback : flox::in_context(std::string("the environment variable ") + name, [&] {
+      return model::parse_precision(*text);
+    });
+  };
+  settings.precision = precision("TICKET_PRECISION", settings.precision);
+  settings.encoder_precision =
+      precision("TICKET_ENCODER_PRECISION", model::encoder_precision(settings.precision));
   settings.allow_missing = environment_flag("TICKET_ALLOW_MISSING_MODELS");
   return settings;
 }
 
 Models load_models(const ModelSettings& settings, Metrics& metrics) {
   Models models;
+  const model::Precision encoders = settings.encoder_precision;
   fill(models.embedding, settings.embedding, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<LoadedEmbedding>(directory); });
+       [&](const fs::path& directory) { return std::make_unique<LoadedEmbedding>(directory, encoders); });
   fill(models.sentiment, settings.sentiment, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<LoadedSentiment>(directory); });
+       [&](const fs::path& directory) { return std::make_unique<LoadedSentiment>(directory, encoders); });
   fill(models.summary, settings.summary, settings, metrics,
        [&](const fs::path& directory) { return std::make_unique<LoadedSummary>(directory, settings); });
-  // Rounded weights do not make quite the same summaries.
+  // Rounded weights do not make quite the same vectors, labels and summaries.
+  if (encoders != model::Precision::fp32) {
+    if (models.embedding.model) models.embedding.version += fmt::format("/{}", to_string(encoders));
+    if (models.sentiment.model) models.sentiment.version += fmt::format("/{}", to_string(encoders));
+  }
   if (models.summary.model && settings.precision == model::Precision::int8_weights)
     models.summary.version += "/int8";
   return models;
