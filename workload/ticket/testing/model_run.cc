@@ -5,7 +5,7 @@
 //   (without --precision: fp16 for summaries, fp32 for the others; "all" takes encoder_precision() for the
 //   others)
 //
-//   model_run levels      the levels that this processor can run, best first, a line each
+//   model_run levels      the levels that this processor can run, best first, each with its weight_limit
 //
 //   model_run machine     how fast this machine can be, on TICKET_THREADS threads: what the kernels do with
 //   all in cache,
@@ -198,7 +198,8 @@ Answer everything(const Options& options, SummaryTimes& times, json& seconds) {
 
 void run(const Options& options) {
   if (options.model == "levels") {
-    for (const Kernels* level : runnable_kernels()) std::cout << level->level << '\n';
+    for (const Kernels* level : runnable_kernels())
+      std::cout << level->level << ' ' << level->weight_limit << '\n';
     return;
   }
   if (options.model == "machine") {
