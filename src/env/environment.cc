@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/data/json.h"
@@ -92,6 +93,19 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
   return files;
 }
 
+// Whether the environment in `place` may be used though nobody has named it: it is this user's, root's, or of
+// the user who owns the directory that was entered. In a directory like /tmp everybody can make one.
+bool may_be_found(const fs::path& entered, const fs::path& place) {
+  struct stat top {
+  }, own{}, link{}, files{};
+  if (::stat(entered.c_str(), &top) != 0 || ::lstat(place.c_str(), &own) != 0 ||
+      ::lstat((place / ".flox").c_str(), &link) != 0 || ::stat((place / ".flox").c_str(), &files) != 0)
+    return false;
+  return std::ranges::all_of(std::array{own.st_uid, link.st_uid, files.st_uid}, [&](uid_t user) {
+    return user == ::geteuid() || user == 0 || user == top.st_uid;
+  });
+}
+
 // The nearest directory above `dir` that has an environment, up to the one that has .git, on the same file
 // system. Nothing beyond a directory of another user's is looked at, and an environment of another user's is
 // refused: whoever can make a directory above this one would run hooks as this user.
@@ -160,12 +174,20 @@ Environment Environment::open(const fs::path& dir) {
 Environment Environment::find(const fs::path& start, bool* found_below) {
   if (found_below != nullptr) *found_below = false;
   fs::path dir = fs::absolute(start);
-  if (has_environment(dir)) return open(dir);
+  if (has_environment(dir)) {
+    if (!may_be_found(dir, dir))
+      throw Error(ErrorKind::untrusted,
+                  fmt::format("the environment in {} belongs to another user than the directory",
+                              plain_path(dir).string()),
+                  fmt::format("Name it with -d {} if you trust it.", plain_path(dir).string()));
+    return open(dir);
+  }
   if (const auto above = environment_above(dir)) return open(*above);
   std::vector<fs::path> below;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(dir, fs::directory_options::skip_permission_denied, error))
-    if (entry.is_directory(error) && has_environment(entry.path())) below.push_back(entry.path());
+    if (entry.is_directory(error) && has_environment(entry.path()) && may_be_found(dir, entry.path()))
+      below.push_back(entry.path());
   if (below.size() == 1) {
     if (found_below != nullptr) *found_below = true;
     return open(below[0]);

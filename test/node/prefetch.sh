@@ -40,7 +40,7 @@ push_web hello red
 publish_large part1 1
 publish_large part2 1
 publish_large part3 10
-publish_large part4 10
+publish_large part4 40  # more than the buffers of a connection hold
 push() {  # NAME PACKAGE…: acme/NAME
   mkdir "$WORLD/$1"
   (cd "$WORLD/$1" && laptop init -n "$1" && laptop install "${@:2}" && laptop push --owner acme) >"$WORLD/logs/$1.log" 2>&1 || die "$(cat "$WORLD/logs/$1.log")"
@@ -168,12 +168,18 @@ node prefetch --cancel acme/large:1
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Release container_id=c1 >/dev/null
 
 step "a pod that is deleted while its environment is fetched ends that, though its shim still waits"
+stop_server floxd  # so that nothing is in a hurry any more
+start_node
 node prefetch acme/other:1 >/dev/null  # so what it means is known without the catalog
 wait_until 30 "paths to fetch" eval '[ "$(field_of acme/other:1 paths_total)" -gt 0 ]'
 kill -STOP "$(cat "$WORLD/catalog.pid")"
 mkdir -p $(printf '%s/sandbox-deleted ' $(cgroup_directories "$CGROUP_PARENT"))
 sleep 1000 &
 pause=$!
+for directory in $(cgroup_directories "$CGROUP_PARENT") $(cgroup_directories "$CGROUP_PARENT/sandbox-deleted"); do
+  # cgroup v1: a new one takes no process before it is set up.
+  for file in cpuset.cpus cpuset.mems; do [ ! -e "$directory/$file" ] || [ -s "$directory/cgroup.controllers" ] || cat "${directory%/*}/$file" >"$directory/$file"; done
+done
 for directory in $(cgroup_directories "$CGROUP_PARENT/sandbox-deleted"); do echo $pause >"$directory/cgroup.procs"; done
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id=c2 pod_id=sandbox-deleted pod_uid=u2 pod_namespace=shop \
   pod_name=gone container_name=main environment=acme/other:1 args=true >"$WORLD/deleted" 2>&1 &

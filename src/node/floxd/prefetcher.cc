@@ -58,6 +58,15 @@ StoreDisk store_disk(const store::LocalStore& store) {
           static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
 }
 
+// Of one request.
+void check_count(const std::vector<std::string>& environments) {
+  if (environments.size() > most_names)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("{} environments are named, and one request may name {}", environments.size(),
+                            most_names),
+                "Ask for some of them, and for the others when those are there.");
+}
+
 }  // namespace
 
 Prefetcher::Prefetcher(const Config& config, Environments& environments, const Containers& containers,
@@ -98,11 +107,7 @@ std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
                                                 const std::vector<std::string>& environments,
                                                 std::chrono::seconds time) {
   if (environments.empty()) flox::fail(ErrorKind::invalid_input, "no environment is named");
-  if (environments.size() > most_names)
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("{} environments are named, and one request may name {}", environments.size(),
-                            most_names),
-                "Ask for some of them, and for the others when those are there.");
+  check_count(environments);
   if (time > config_.prefetch_time || time.count() < 0)
     throw Error(
         ErrorKind::invalid_input,
@@ -261,7 +266,8 @@ auto Prefetcher::find(Map& entries, const Container* asking, const std::vector<s
     });
     return found;
   }
-  for (const std::string& name : environments) {
+  check_count(environments);
+  for (const std::string& name : std::set(environments.begin(), environments.end())) {
     const size_t before = found.size();
     // The operator names what others have asked for, too.
     for (auto it = entries.begin(); it != entries.end(); ++it)
@@ -526,7 +532,9 @@ uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
 
 bool Prefetcher::is_to_end(const std::string& key) {
   {
-    const std::scoped_lock lock(mutex_);
+    // Who watches what is under way must not wait for a request that works on a thousand names.
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
     const auto found = entries_.find(key);
     if (found == entries_.end() || !found->second.running) return true;
     forget_gone(found->second);

@@ -59,6 +59,17 @@ class NpmDocuments {
 
   const Packument& of(const std::string& name) {
     if (const auto known = documents_.find(name); known != documents_.end()) return known->second;
+    if (const auto missing = missing_.find(name); missing != missing_.end()) throw missing->second;
+    try {
+      return ask(name);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::not_found) missing_.emplace(name, error);
+      throw;
+    }
+  }
+
+ private:
+  const Packument& ask(const std::string& name) {
     return in_context("asking the registry for " + name, [&]() -> const Packument& {
       const std::string at =
           fmt::format("{}/{}", url_.substr(0, url_.find_last_not_of('/') + 1), url_encode(name));
@@ -68,10 +79,10 @@ class NpmDocuments {
     });
   }
 
- private:
   std::string url_;
   Downloads& downloads_;
   std::map<std::string, Packument> documents_;
+  std::map<std::string, Error> missing_;  // what there is not
 };
 
 // Makes store paths of a graph's groups, in their order.
@@ -227,7 +238,7 @@ ImportedPackage import_npm(store::LocalStore& store, const NpmImport& import) {
                 "Use letters, digits and -_. between them.");
   Debian debian(import.debian);
   Importer importer(store, debian);
-  Downloads downloads("npm");
+  Downloads downloads("npm", import.registry);
   NpmDocuments documents(import.registry, downloads);
   debian.step(fmt::format("{}: choosing versions", import.wanted));
   const NpmGraph graph =

@@ -165,7 +165,7 @@ ImportedPackage import_pypi(store::LocalStore& store, const PypiImport& import) 
   Debian debian(import.debian);
   Importer importer(store, debian);
   const PythonTarget target = target_of(debian);
-  Downloads downloads("pypi");
+  Downloads downloads("pypi", import.index);
   PythonIndex index(import.index, target, downloads);
   debian.step(fmt::format("{}: choosing versions for Python {}", import.wanted.name, target.full_version));
   const auto resolved = resolve_python(index, {import.wanted}, import.pins, target.markers());
