@@ -276,7 +276,7 @@ void serve(const Options& options) {
   KeptPods kept(
       kept_pods_directory(config.root), store,
       {.limits = {}, .lost = [&metrics] { metrics.kept_failed(KeptFailure::unwritten); }, .clock = {}});
-  StoreViews views(store, directory_of(config.node_socket) / "views");
+  StoreViews views(store, directory_of(config.node_socket));
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
