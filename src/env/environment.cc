@@ -94,13 +94,17 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
 }
 
 // Whether the environment in `place` may be used though nobody has named it: it is this user's, root's, or of
-// the user who owns the directory that was entered. In a directory like /tmp everybody can make one.
+// the user who owns the directory that was entered. In a directory like /tmp everybody can make one; in one
+// that its owner alone can write to, whatever is there is the owner's doing.
 bool may_be_found(const fs::path& entered, const fs::path& place) {
-  struct stat top {
-  }, own{}, link{}, files{};
+  struct stat top {};
+  struct stat own {};
+  struct stat link {};
+  struct stat files {};
   if (::stat(entered.c_str(), &top) != 0 || ::lstat(place.c_str(), &own) != 0 ||
       ::lstat((place / ".flox").c_str(), &link) != 0 || ::stat((place / ".flox").c_str(), &files) != 0)
     return false;
+  if (place == entered && (top.st_mode & (S_IWGRP | S_IWOTH)) == 0) return true;
   return std::ranges::all_of(std::array{own.st_uid, link.st_uid, files.st_uid}, [&](uid_t user) {
     return user == ::geteuid() || user == 0 || user == top.st_uid;
   });

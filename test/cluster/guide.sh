@@ -65,7 +65,13 @@ step "a Prometheus that looks for the guide's annotations scrapes each of them"
 # On the pods that run: in their template they would replace all five.
 mapfile -t annotations < <(sed -n 's|^ *\(prometheus.io/[a-z]*\): "\(.*\)"$|\1=\2|p' "$PROJECT/deploy/overlays/prometheus/annotations.yaml")
 kubectl annotate pods -n $NS -l app=ticket-processor "${annotations[@]}"
-sed "s|^  - role: pod|&\n    kubeconfig_file: $KUBECONFIG|; 1i global: {scrape_interval: 1s}" "$PROJECT/deploy/monitoring/prometheus-scrape.yaml" >"$WORLD/prometheus.yaml"
+# Debian's Prometheus is built without discovery in Kubernetes: what that would say of the pods comes from kubectl.
+sed 's|^  kubernetes_sd_configs:|  file_sd_configs:|; s|^  - role: pod|  - files: [pods.json]|; 1i global: {scrape_interval: 1s}' \
+  "$PROJECT/deploy/monitoring/prometheus-scrape.yaml" >"$WORLD/prometheus.yaml"
+kubectl get pods -n $NS -l app=ticket-processor -o json | jq '[.items[] | {targets: [.status.podIP], labels: ({
+  __meta_kubernetes_pod_ip: .status.podIP, __meta_kubernetes_namespace: .metadata.namespace, __meta_kubernetes_pod_name: .metadata.name,
+  __meta_kubernetes_pod_container_init: "false"} + (.metadata.annotations
+    | with_entries(.key |= "__meta_kubernetes_pod_annotation_" + gsub("[^A-Za-z0-9_]"; "_"))))}]' >"$WORLD/pods.json"
 start_server prometheus in_net "$PROMETHEUS/prometheus" --config.file="$WORLD/prometheus.yaml" --storage.tsdb.path="$WORLD/prometheus" --web.listen-address="$CONTROL_PLANE:9090"
 scraped() {
   in_net curl -fsS "http://$CONTROL_PLANE:9090/api/v1/query" --get --data-urlencode "query=ticket_build_info{job=\"annotated-pods\", namespace=\"$NS\"}" | jq -r '.data.result[].metric.pod' | sort
