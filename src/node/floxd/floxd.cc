@@ -251,7 +251,7 @@ void serve_prefetches(ttrpc::Server& server, asio::thread_pool& pool, Prefetcher
 // The setting `prefetch`, as the file has it now. Of a file that cannot be read nothing changes.
 void read_list_again(Prefetcher& prefetches) {
   try {
-    prefetches.set_list(Config::load().prefetch);
+    prefetches.set_list(Config::load(SettingsOf::machine).prefetch);
   } catch (const Error& error) {
     log::warning("reading the setting prefetch again: {}", error.what());
   }
