@@ -278,22 +278,17 @@ ImportedPackage import_npm(store::LocalStore& store, const NpmImport& import) {
   const nix::StorePath path =
       store.add_tree(work.path() / "tree", fmt::format("{}-{}", name, version), candidates).path;
   store.add_temp_roots({path});
-  keep_import(store, "npm-" + name, path);
 
-  ImportedPackage imported;
+  catalog::PackageBuild build;
+  build.name = name;
+  build.version = version;
+  build.description = manifest.description;
+  build.license = manifest.license;
+  ImportedPackage imported = importer.imported(std::move(build), path, "npm-" + name, import.run_programs);
   for (size_t node = 0; node < graph.nodes.size(); ++node)
     imported.parts.push_back({.name = graph.nodes[node].name,
                               .version = graph.nodes[node].release.version.to_string(),
                               .path = paths.path_of(node)});
-  imported.build.name = name;
-  imported.build.version = version;
-  imported.build.system = system_of_this_machine();
-  imported.build.description = manifest.description;
-  imported.build.license = recorded_license(manifest.license);
-  imported.build.outputs.emplace("out", path);
-  imported.build.closure_size = store.closure_size(store.closure({path}));
-  imported.from_installed = debian.all_from_installed();
-  if (import.run_programs) imported.programs = smoke_run(store, path, ImportRules::built_in().failures);
   if (import.with_provenance)
     imported.provenance = describe_tarballs(store, import, graph, imported.build, started_at);
   record_programs(imported);
