@@ -184,7 +184,8 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
       throw Error(ErrorKind::untrusted,
                   fmt::format("the environment in {} belongs to another user than the directory",
                               plain_path(dir).string()),
-                  fmt::format("Name it with -d {} if you trust it.", plain_path(dir).string()));
+                  fmt::format("Give {} to the owner of the directory, with chown, if you trust it.",
+                              plain_path(dir / ".flox").string()));
     return open(dir);
   }
   if (const auto above = environment_above(dir)) return open(*above);
