@@ -14,6 +14,7 @@
 #include "package/debian/application.h"
 #include "package/debian/foreign_surroundings.h"
 #include "package/debian/importer.h"
+#include "package/imported/answers.h"
 #include "package/imported/downloads.h"
 #include "package/imported/unpack.h"
 #include "package/npm/resolve.h"
@@ -58,31 +59,19 @@ class NpmDocuments {
   NpmDocuments(std::string url, Downloads& downloads) : url_(std::move(url)), downloads_(downloads) {}
 
   const Packument& of(const std::string& name) {
-    if (const auto known = documents_.find(name); known != documents_.end()) return known->second;
-    if (const auto missing = missing_.find(name); missing != missing_.end()) throw missing->second;
-    try {
-      return ask(name);
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::not_found) missing_.emplace(name, error);
-      throw;
-    }
-  }
-
- private:
-  const Packument& ask(const std::string& name) {
-    return in_context("asking the registry for " + name, [&]() -> const Packument& {
-      const std::string at =
-          fmt::format("{}/{}", url_.substr(0, url_.find_last_not_of('/') + 1), url_encode(name));
-      return documents_
-          .emplace(name, Packument::parse(downloads_.text(at, packument_type, max_packument), name))
-          .first->second;
+    return documents_.of(name, [&] {
+      return in_context("asking the registry for " + name, [&] {
+        const std::string at =
+            fmt::format("{}/{}", url_.substr(0, url_.find_last_not_of('/') + 1), url_encode(name));
+        return Packument::parse(downloads_.text(at, packument_type, max_packument), name);
+      });
     });
   }
 
+ private:
   std::string url_;
   Downloads& downloads_;
-  std::map<std::string, Packument> documents_;
-  std::map<std::string, Error> missing_;  // what there is not
+  Answers<Packument> documents_;
 };
 
 // Makes store paths of a graph's groups, in their order.
