@@ -93,6 +93,9 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
   return files;
 }
 
+// Whose files may decide what runs as this user.
+bool is_ours(uid_t user) { return user == ::geteuid() || user == 0; }
+
 // Whether the environment in `place` may be used though nobody has named it: it is this user's, root's, or of
 // the user who owns the directory that was entered. In a directory like /tmp everybody can make one; in one
 // that its owner alone can write to, whatever is there is the owner's doing.
@@ -105,9 +108,8 @@ bool may_be_found(const fs::path& entered, const fs::path& place) {
       ::lstat((place / ".flox").c_str(), &link) != 0 || ::stat((place / ".flox").c_str(), &files) != 0)
     return false;
   if (place == entered && (top.st_mode & (S_IWGRP | S_IWOTH)) == 0) return true;
-  return std::ranges::all_of(std::array{own.st_uid, link.st_uid, files.st_uid}, [&](uid_t user) {
-    return user == ::geteuid() || user == 0 || user == top.st_uid;
-  });
+  return std::ranges::all_of(std::array{own.st_uid, link.st_uid, files.st_uid},
+                             [&](uid_t user) { return is_ours(user) || user == top.st_uid; });
 }
 
 // The nearest directory above `dir` that has an environment, up to the one that has .git, on the same file
@@ -120,11 +122,10 @@ std::optional<fs::path> environment_above(const fs::path& dir) {
   for (fs::path up = dir;; up = up.parent_path()) {
     struct stat status {};
     if (::stat(up.c_str(), &status) != 0 || status.st_dev != start.st_dev) return std::nullopt;
-    const auto is_ours = [](const struct stat& one) { return one.st_uid == ::geteuid() || one.st_uid == 0; };
     if (!found && up != dir && has_environment(up)) {
       struct stat files {};
       if (::stat((up / ".flox").c_str(), &files) != 0) return std::nullopt;
-      if (!is_ours(status) || !is_ours(files))
+      if (!is_ours(status.st_uid) || !is_ours(files.st_uid))
         throw Error(ErrorKind::untrusted,
                     fmt::format("the environment above {}, in {}, belongs to another user",
                                 plain_path(dir).string(), plain_path(up).string()),
@@ -132,7 +133,7 @@ std::optional<fs::path> environment_above(const fs::path& dir) {
       found = up;
     }
     if (fs::exists(up / ".git")) return found;
-    if (!is_ours(status) || !up.has_relative_path()) return std::nullopt;
+    if (!is_ours(status.st_uid) || !up.has_relative_path()) return std::nullopt;
   }
 }
 
@@ -183,7 +184,8 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
       throw Error(ErrorKind::untrusted,
                   fmt::format("the environment in {} belongs to another user than the directory",
                               plain_path(dir).string()),
-                  fmt::format("Name it with -d {} if you trust it.", plain_path(dir).string()));
+                  fmt::format("Give {} to the owner of the directory, with chown, if you trust it.",
+                              plain_path(dir / ".flox").string()));
     return open(dir);
   }
   if (const auto above = environment_above(dir)) return open(*above);
