@@ -1,7 +1,5 @@
 #include "node/floxd/prefetcher.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <ctime>
 
@@ -11,6 +9,7 @@
 #include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/environment_name.h"
+#include "node/floxd/store_disk.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -45,17 +44,6 @@ policy::Asked asked_reference(const std::string& reference) {
 
 std::string whose(const std::string& tenant) {
   return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", tenant);
-}
-
-struct StoreDisk {
-  uint64_t total = 0, free = 0;  // bytes
-};
-StoreDisk store_disk(const store::LocalStore& store) {
-  struct statvfs status {};
-  if (::statvfs(store.store_directory().c_str(), &status) != 0)
-    fail_errno(errno, "reading the free space below {}", store.store_directory().string());
-  return {static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
-          static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
 }
 
 // Of one request.
@@ -505,7 +493,7 @@ nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, PodRequest* asked
 }
 
 uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
-  const StoreDisk disk = store_disk(environments_.store());
+  const StoreDisk disk = disk_of(environments_.store());
   const uint64_t least = config_.prefetch_min_free.of(disk.total);
   if (disk.free <= least)
     throw Error(ErrorKind::conflict,
@@ -541,7 +529,7 @@ bool Prefetcher::is_to_end(const std::string& key) {
     const PrefetchRecord& record = found->second.record;
     if (!wanted(found->second) || (record.deadline != 0 && unix_now() > record.deadline)) return true;
   }
-  const StoreDisk disk = store_disk(environments_.store());
+  const StoreDisk disk = disk_of(environments_.store());
   return disk.free <= config_.prefetch_min_free.of(disk.total);
 }
 
