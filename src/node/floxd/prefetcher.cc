@@ -43,7 +43,7 @@ policy::Asked asked_reference(const std::string& reference) {
 }
 
 std::string whose(const std::string& tenant) {
-  return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", tenant);
+  return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", name_of_tenant(tenant));
 }
 
 // Of one request.
