@@ -42,6 +42,17 @@ policy::Asked asked_reference(const std::string& reference) {
                     [&] { return policy::asked_for(reference); });
 }
 
+// It waits for its first attempt, whatever it was before.
+void begin(PrefetchRecord& record, int64_t now, int64_t deadline) {
+  record.state = State::waiting;
+  record.asked_at = now;
+  record.deadline = deadline;
+  record.retry_at = 0;
+  record.attempts = 0;
+  record.reason.clear();
+  record.advice.clear();
+}
+
 std::string whose(const std::string& tenant) {
   return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", name_of_tenant(tenant));
 }
@@ -185,13 +196,7 @@ Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::str
   } else if (record.state == State::present && is_fixed(environment)) {
     if (record.kept_until != 0) record.kept_until = now + config_.prefetch_keep.count();
   } else {
-    record.state = State::waiting;
-    record.asked_at = now;
-    record.deadline = deadline;
-    record.retry_at = 0;
-    record.attempts = 0;
-    record.reason.clear();
-    record.advice.clear();
+    begin(record, now, deadline);
   }
   write(entry);
   return entry;
@@ -378,11 +383,7 @@ bool Prefetcher::tidy(Entry& entry, int64_t now) {
   if (is_listed) {
     if (now - record.ended_at < config_.prefetch_refresh.count()) return false;
     if (record.state == State::present && is_fixed(record.environment)) return false;
-    record.state = State::waiting;
-    record.asked_at = now;
-    record.deadline = now + config_.prefetch_time.count();
-    record.retry_at = 0;
-    record.attempts = 0;
+    begin(record, now, now + config_.prefetch_time.count());
     queue(entry);
     return false;
   }
