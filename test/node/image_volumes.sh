@@ -43,11 +43,7 @@ cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
 "$ROOTFS/bin/busybox" --install "$ROOTFS/bin"
 make_image "$WORLD/images" "$ROOTFS" '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}' flox.test/box:1
 import_layout "$WORLD/images" k8s.io
-export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-printf '%s-endpoint: unix://%s\n' runtime "$CONTAINERD_ADDRESS" image "$CONTAINERD_ADDRESS" >"$CRI_CONFIG_FILE"
-crictl() { timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
-cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "NetworkReady") | .status'; }
-wait_until 20 "the network to be ready" cri_ready
+use_cri
 
 for image in flox.local/hello:1.0 flox.local/models:1.0 flox.local/models:2.0 flox.local/acme/pair:1; do crictl pull $image >/dev/null; done
 mkdir "$WORLD/pod-logs"
@@ -62,7 +58,6 @@ with_volume() {
   id=$(crictl create "$pod" "$WORLD/$1.json" "$WORLD/pod.json")
   crictl start "$id" >/dev/null
 }
-said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
 path=$(flox show models --json | jq -r '.[] | select(.version == "2.0") | .outputs.out')
 inode=$(stat -c %i "$NODE_ROOT$path/bin/models")
 

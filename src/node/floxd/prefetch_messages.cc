@@ -15,18 +15,12 @@ std::vector<std::string> names_in(const Request& request) {
   return {request.environments().begin(), request.environments().end()};
 }
 
-// What tenant_of() calls "namespace shop" is shop to everybody else; a pod of no namespace keeps its name.
-std::string namespace_of(const std::string& tenant) {
-  constexpr std::string_view prefix = "namespace ";
-  return tenant.starts_with(prefix) ? tenant.substr(prefix.size()) : tenant;
-}
-
 Answer to_answer(const std::vector<Prefetcher::Status>& statuses) {
   Answer answer;
   for (const auto& [record, progress] : statuses) {
     prefetch::v1::Prefetch& one = *answer.add_prefetches();
     one.set_environment(record.environment);
-    one.set_tenant(namespace_of(record.tenant));
+    one.set_tenant(name_of_tenant(record.tenant));
     one.set_state(std::string(to_string(record.state)));
     one.set_profile(record.profile);
     one.set_reason(record.reason);

@@ -254,7 +254,8 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
     ContainerName name{request.pod().id(), request.container().name()};
     if (!under_way_.insert(name).second) refuse_for_now(request);
     const auto work = std::make_shared<Work>(executor_, std::move(request), abilities_);
-    const std::string tenant = tenant_of(work->request.pod());
+    const nri_api::PodSandbox& pod = work->request.pod();
+    const std::string tenant = host_.tenant_of(pod.namespace_(), pod.id());
     work->timer.expires_after(limit_of(call, tenant));
     host_.run(tenant, [self = shared_from_this(), work, tenant, name = std::move(name)] {
       try {
@@ -316,10 +317,6 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
       log::warning("{}: {}", who, message_of(error));
       throw;
     }
-  }
-
-  static std::string tenant_of(const nri_api::PodSandbox& pod) {
-    return pod.namespace_().empty() ? pod.id() : "namespace " + pod.namespace_();
   }
 
   // A part of containerd's time: it gives a plugin up that does not answer, and makes the container as if

@@ -110,7 +110,8 @@ class NriPluginTest : public testing::Test {
   }
 
   NriHost host() {
-    return {.run =
+    return {.tenant_of = [](const std::string& pod_namespace, const std::string&) { return pod_namespace; },
+            .run =
                 [this](const std::string&, std::function<void()> work) {
                   const std::scoped_lock lock(mutex_);
                   works_.push_back(std::move(work));
