@@ -1,6 +1,7 @@
 // The bytes of one store path's files, which come when they are wanted.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -13,12 +14,13 @@ using Done = std::function<void(int error)>;
 class Contents {
  public:
   virtual ~Contents() = default;
-  // The sparse file with the bytes of the regular file of this number; open for as long as this object lives.
-  virtual int file(uint32_t number) const = 0;
-  // Makes these bytes of the file present and verified, then calls `done` once: in this call if they are
-  // there already, else later on a thread of the implementation's. `done` must not block. What lies behind
-  // the file's end is not asked for.
-  virtual void want(uint32_t number, uint64_t offset, uint64_t length, Done done) = 0;
+  // Makes these bytes of the regular file of this number present and verified, then calls `done` once: in
+  // this call if they are there already, else later on a thread of the implementation's. `done` must not
+  // block. Nothing behind the file's end is wanted.
+  virtual void want(uint32_t file, uint64_t offset, uint64_t length, Done done) = 0;
+  // Reads bytes that were wanted and came. Gives how many; fewer than `length` if the file on the disk was
+  // damaged.
+  virtual size_t read(uint32_t file, uint64_t offset, char* buffer, size_t length) const = 0;
 };
 
 }  // namespace flox::lazy

@@ -92,7 +92,7 @@ std::string_view bytes(const Struct& value) {
 
 }  // namespace
 
-struct FuseSession::State {
+struct FuseSession::State : std::enable_shared_from_this<State> {
   State(Fd a_device, FuseTerms the_terms, MountedPaths& the_paths)
       : device(std::move(a_device)),
         terms(the_terms),
@@ -228,23 +228,21 @@ void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& 
   if (request.offset >= found.node->size) return answer(header.unique, 0);
   const uint64_t length = std::min<uint64_t>({request.size, most_read, found.node->size - request.offset});
   const uint32_t file = found.node->file;
-  found.path->contents->want(
-      file, request.offset, length,
-      [this, path = found.path, file, unique = header.unique, offset = request.offset, length](int error) {
-        if (error != 0) return answer(unique, error);
-        thread_local std::string buffer;
-        buffer.resize(most_read);
-        size_t got = 0;
-        while (got < length) {
-          const ssize_t count = pread(path->contents->file(file), buffer.data() + got, length - got,
-                                      static_cast<off_t>(offset + got));
-          if (count < 0 && errno == EINTR) continue;
-          // Shorter than its size: somebody cut the file. Never answered with zeros.
-          if (count <= 0) return answer(unique, EIO);
-          got += static_cast<size_t>(count);
-        }
-        answer(unique, 0, {buffer.data(), got});
-      });
+  found.path->contents->want(file, request.offset, length,
+                             [weak = weak_from_this(), path = found.path, file, unique = header.unique,
+                              offset = request.offset, length](int error) {
+                               // A session that has ended leaves the request to its successor.
+                               const auto state = weak.lock();
+                               if (state == nullptr) return;
+                               if (error != 0) return state->answer(unique, error);
+                               thread_local std::string buffer;
+                               buffer.resize(most_read);
+                               // Fewer than its size: somebody cut the file on the disk. Never answered with
+                               // zeros.
+                               const size_t got = path->contents->read(file, offset, buffer.data(), length);
+                               if (got < length) return state->answer(unique, EIO);
+                               state->answer(unique, 0, {buffer.data(), got});
+                             });
 }
 
 void FuseSession::State::handle(std::string_view request) const {
@@ -327,13 +325,15 @@ void FuseSession::serve() {
 }
 
 FuseMount mount_fuse(const std::string& directory) {
-  FuseMount result{open_file("/dev/fuse", O_RDWR), {}};
+  FuseMount result{open_file("/dev/fuse", O_RDWR | O_NONBLOCK), {}};
   const std::string options = fmt::format(
       "fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", result.device.get());
   if (mount("flox", directory.c_str(), "fuse.flox", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME,
             options.c_str()) != 0)
     fail_errno(errno, "mounting a FUSE file system at {}", directory);
   try {
+    pollfd first{result.device.get(), POLLIN, 0};
+    poll(&first, 1, -1);
     std::string request(request_room, '\0');
     const size_t got = read_some(result.device.get(), request.data(), request.size());
     fuse_in_header header;

@@ -16,15 +16,14 @@
 #include <thread>
 
 #include "base/os/file.h"
-#include "base/os/file.h"
 #include "lazy/mounted_paths.h"
-#include "nix/listing.h"
+#include "store/index/nar_index.h"
 
 namespace flox::lazy {
 namespace {
 
 namespace fs = std::filesystem;
-using nix::Listing;
+using store::NarIndex;
 
 // Runs `body` in a mount namespace of its own, in a child process.
 void in_mount_namespace(const std::function<void()>& body) {
@@ -56,7 +55,10 @@ class FakeContents : public Contents {
       EXPECT_EQ(ftruncate(files_.back().get(), static_cast<off_t>(texts_[i].size())), 0);
     }
   }
-  int file(uint32_t number) const override { return files_[number].get(); }
+  size_t read(uint32_t file, uint64_t offset, char* buffer, size_t length) const override {
+    const ssize_t got = pread(files_[file].get(), buffer, length, static_cast<off_t>(offset));
+    return got < 0 ? 0 : static_cast<size_t>(got);
+  }
   void want(uint32_t number, uint64_t, uint64_t, Done done) override {
     std::unique_lock lock(mutex_);
     ++wanted_;
@@ -73,7 +75,7 @@ class FakeContents : public Contents {
     {
       const std::lock_guard lock(mutex_);
       if (error == 0) {
-        EXPECT_EQ(pwrite(file(number), texts_[number].data(), texts_[number].size(), 0),
+        EXPECT_EQ(pwrite(files_[number].get(), texts_[number].data(), texts_[number].size(), 0),
                   static_cast<ssize_t>(texts_[number].size()));
         present_.insert(number);
       }
@@ -104,23 +106,28 @@ class FakeContents : public Contents {
   int wanted_ = 0;
 };
 
-Listing file_of(const std::string& text, bool executable = false) {
-  Listing listing;
-  listing.size = text.size();
-  listing.executable = executable;
-  return listing;
+NarIndex::Node node(NarIndex::Type type, uint32_t parent, const std::string& name, uint64_t size = 0) {
+  return {.type = type, .parent = parent, .name = name, .size = size};
 }
 
 // bin/tool (executable), lib/data, link -> lib/data
-Listing example(const std::string& tool, const std::string& data) {
-  Listing top, bin, lib, link;
-  top.type = bin.type = lib.type = Listing::Type::directory;
-  link.type = Listing::Type::symlink;
-  link.target = "lib/data";
-  bin.entries.emplace("tool", file_of(tool, true));
-  lib.entries.emplace("data", file_of(data));
-  top.entries = {{"bin", bin}, {"lib", lib}, {"link", link}};
-  return top;
+NarIndex example(const std::string& tool, const std::string& data) {
+  using Type = NarIndex::Type;
+  NarIndex index;
+  index.nodes = {node(Type::directory, 0, ""),
+                 node(Type::directory, 0, "bin"),
+                 node(Type::executable, 1, "tool", tool.size()),
+                 node(Type::directory, 0, "lib"),
+                 node(Type::regular, 3, "data", data.size()),
+                 node(Type::symlink, 0, "link")};
+  index.nodes.back().target = "lib/data";
+  return index;
+}
+
+NarIndex empty_file() {
+  NarIndex index;
+  index.nodes = {node(NarIndex::Type::regular, 0, "")};
+  return index;
 }
 
 class Mounted {
@@ -177,7 +184,7 @@ TEST(FuseSessionTest, NamesAreThereBeforeBytes) {
     EXPECT_FALSE(fs::exists(mounted.at / "aaa-hello/lib/other"));
     EXPECT_FALSE(fs::exists(mounted.at / "bbb-later"));
     EXPECT_EQ(contents->wanted(), 0);
-    mounted.paths.add({"bbb-later", 2, std::make_shared<PathTree>(file_of("")), contents});
+    mounted.paths.add({"bbb-later", 2, std::make_shared<PathTree>(empty_file()), contents});
     EXPECT_TRUE(fs::exists(mounted.at / "bbb-later"));
   });
 }

@@ -1,30 +1,22 @@
 #include "lazy/path_tree.h"
 
 #include <algorithm>
-#include <deque>
 
-#include "base/error.h"
-#include "nix/listing.h"
+#include "store/index/nar_index.h"
 
 namespace flox::lazy {
 namespace {
 
-constexpr size_t most_nodes = 4'000'000;
-constexpr size_t most_text = size_t{1} << 30;
+using Type = store::NarIndex::Type;
 
-// Numbers the regular files below `listing` in the order of a NAR.
-void number_files(const nix::Listing& listing, std::vector<const nix::Listing*>& files) {
-  if (listing.type == nix::Listing::Type::regular) files.push_back(&listing);
-  for (const auto& [name, entry] : listing.entries) number_files(entry, files);
-}
-
-NodeKind kind_of(const nix::Listing& listing) {
-  switch (listing.type) {
-    case nix::Listing::Type::regular:
+NodeKind kind_of(Type type) {
+  switch (type) {
+    case Type::regular:
+    case Type::executable:
       return NodeKind::regular;
-    case nix::Listing::Type::symlink:
+    case Type::symlink:
       return NodeKind::symlink;
-    case nix::Listing::Type::directory:
+    case Type::directory:
       break;
   }
   return NodeKind::directory;
@@ -32,50 +24,49 @@ NodeKind kind_of(const nix::Listing& listing) {
 
 }  // namespace
 
-PathTree::PathTree(const nix::Listing& listing) {
-  std::vector<const nix::Listing*> files;
-  number_files(listing, files);
-  std::vector<std::pair<const nix::Listing*, uint32_t>> numbers;
-  for (const nix::Listing* file : files) {
-    numbers.emplace_back(file, static_cast<uint32_t>(numbers.size()));
-    file_sizes_.push_back(file->size);
+PathTree::PathTree(const store::NarIndex& index) {
+  const size_t count = index.nodes.size();
+  std::vector<uint32_t> file_numbers(count), children(count), next(count);
+  uint32_t files = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (index.nodes[i].is_file()) file_numbers[i] = files++;
+    if (i > 0) ++children[index.nodes[i].parent];
   }
-  std::sort(numbers.begin(), numbers.end());
+  // Where the children of each node stand, among all that are no top, parent by parent. An index has a
+  // directory before what is in it, and the names of a directory in order.
+  std::vector<uint32_t> by_parent(count);
+  uint32_t begin = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    next[i] = begin;
+    begin += children[i];
+  }
+  for (uint32_t i = 1; i < count; ++i) by_parent[next[index.nodes[i].parent]++] = i;
 
-  // Level by level, so that a directory's children stand together.
-  std::deque<const nix::Listing*> waiting{&listing};
+  // Level by level, so that a directory's children have consecutive numbers.
+  std::vector<uint32_t> order{0};
+  nodes_.reserve(count);
   nodes_.emplace_back();
-  for (uint32_t number = 0; !waiting.empty(); ++number) {
-    const nix::Listing& entry = *waiting.front();
-    waiting.pop_front();
+  for (uint32_t number = 0; number < order.size(); ++number) {
+    const auto& from = index.nodes[order[number]];
     Node& node = nodes_[number];
-    node.kind = kind_of(entry);
-    node.executable = entry.executable;
-    if (node.kind == NodeKind::regular) {
-      node.size = entry.size;
-      node.file = std::lower_bound(numbers.begin(), numbers.end(),
-                                   std::pair<const nix::Listing*, uint32_t>(&entry, 0))
-                      ->second;
-    } else if (node.kind == NodeKind::symlink) {
-      node.size = entry.target.size();
-      node.target_begin = static_cast<uint32_t>(text_.size());
-      text_ += entry.target;
-    }
+    node.kind = kind_of(from.type);
+    node.executable = from.type == Type::executable;
+    node.size = node.kind == NodeKind::symlink ? from.target.size() : from.size;
+    node.file = file_numbers[order[number]];
+    node.target_begin = static_cast<uint32_t>(text_.size());
+    text_ += from.target;
     node.first_child = static_cast<uint32_t>(nodes_.size());
-    node.children = static_cast<uint32_t>(entry.entries.size());
-    if (nodes_.size() + entry.entries.size() > most_nodes)
-      fail(ErrorKind::invalid_input, "it has more than {} files and directories", most_nodes);
-    for (const auto& [name, child] : entry.entries) {
-      Node next;
-      next.parent = number;
-      next.name_begin = static_cast<uint32_t>(text_.size());
-      next.name_size = static_cast<uint16_t>(name.size());
+    node.children = children[order[number]];
+    for (uint32_t i = next[order[number]] - node.children; i < next[order[number]]; ++i) {
+      const std::string& name = index.nodes[by_parent[i]].name;
+      Node child;
+      child.parent = number;
+      child.name_begin = static_cast<uint32_t>(text_.size());
+      child.name_size = static_cast<uint16_t>(name.size());
       text_ += name;
-      nodes_.push_back(next);
-      waiting.push_back(&child);
+      nodes_.push_back(child);
+      order.push_back(by_parent[i]);
     }
-    if (text_.size() > most_text)
-      fail(ErrorKind::invalid_input, "its names and links take more than {} bytes", most_text);
   }
 }
 

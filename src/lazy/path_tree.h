@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-namespace flox::nix {
-struct Listing;
+namespace flox::store {
+struct NarIndex;
 }
 
 namespace flox::lazy {
@@ -35,16 +35,13 @@ class PathTree {
     bool executable = false;
   };
 
-  // Throws Error(invalid_input) for more than 4 million nodes, or names and targets of more than 1 GiB.
-  explicit PathTree(const nix::Listing& listing);
+  explicit PathTree(const store::NarIndex& index);
 
   const std::vector<Node>& nodes() const noexcept { return nodes_; }
   std::string_view name(const Node& node) const noexcept { return text(node.name_begin, node.name_size); }
   std::string_view target(const Node& node) const noexcept { return text(node.target_begin, node.size); }
   // The number of what a directory has by this name.
   std::optional<uint32_t> child(const Node& directory, std::string_view name) const noexcept;
-  // Sizes of the regular files, in the order of a NAR.
-  const std::vector<uint64_t>& file_sizes() const noexcept { return file_sizes_; }
 
  private:
   std::string_view text(uint32_t begin, uint64_t size) const noexcept {
@@ -53,7 +50,6 @@ class PathTree {
 
   std::vector<Node> nodes_;
   std::string text_;
-  std::vector<uint64_t> file_sizes_;
 };
 
 }  // namespace flox::lazy
