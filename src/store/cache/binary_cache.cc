@@ -37,6 +37,7 @@ std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, const Secr
 
 size_t BinaryCache::limit_of(std::string_view name) {
   if (name == nix::cache_info_name) return nix::max_cache_info_size;
+  if (nix::hash_of_index_name(name)) return nix::max_index_size;
   return nix::digest_of_narinfo_name(name) ? nix::max_narinfo_size : nix::max_listing_size;
 }
 
