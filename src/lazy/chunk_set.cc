@@ -5,15 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cerrno>
 
 #include "base/error.h"
 
 namespace flox::lazy {
 
-ChunkSet::ChunkSet(const Fd& file, size_t chunks)
-    : chunks_(chunks), bytes_((chunks / 64 + 1) * sizeof(Word)) {
+ChunkSet::ChunkSet(const Fd& file, size_t chunks) : bytes_((chunks / 64 + 1) * sizeof(Word)) {
   struct stat status;
   if (fstat(file.get(), &status) != 0) fail_errno(errno, "reading the size of a set of chunks");
   if (status.st_size == 0) {
@@ -27,18 +25,8 @@ ChunkSet::ChunkSet(const Fd& file, size_t chunks)
   void* mapped = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (mapped == MAP_FAILED) fail_errno(errno, "mapping a set of chunks");
   words_ = static_cast<Word*>(mapped);
-  size_t count = 0;
-  for (size_t i = 0; i < bytes_ / sizeof(Word); ++i)
-    count += static_cast<size_t>(std::popcount(words_[i].load()));
-  count_ = count;
 }
 
 ChunkSet::~ChunkSet() { munmap(words_, bytes_); }
-
-bool ChunkSet::add(size_t chunk) noexcept {
-  if ((word(chunk).fetch_or(bit(chunk), std::memory_order_acq_rel) & bit(chunk)) != 0) return false;
-  ++count_;
-  return true;
-}
 
 }  // namespace flox::lazy

@@ -24,10 +24,8 @@ class ChunkSet {
   bool has(size_t chunk) const noexcept {
     return (word(chunk).load(std::memory_order_acquire) & bit(chunk)) != 0;
   }
-  // The chunk's bytes are in their file. False if that was known.
-  bool add(size_t chunk) noexcept;
-  size_t count() const noexcept { return count_.load(); }
-  bool is_complete() const noexcept { return count() == chunks_; }
+  // The chunk's bytes are in their file.
+  void add(size_t chunk) noexcept { word(chunk).fetch_or(bit(chunk), std::memory_order_release); }
 
  private:
   using Word = std::atomic<uint64_t>;
@@ -35,10 +33,8 @@ class ChunkSet {
   static uint64_t bit(size_t chunk) noexcept { return uint64_t{1} << chunk % 64; }
   Word& word(size_t chunk) const noexcept { return words_[chunk / 64]; }
 
-  const size_t chunks_;
   const size_t bytes_;
   Word* words_ = nullptr;
-  std::atomic<size_t> count_ = 0;
 };
 
 }  // namespace flox::lazy

@@ -19,7 +19,6 @@ using nlohmann::json;
 using Caches = std::vector<std::unique_ptr<store::BinaryCache>>;
 
 constexpr std::string_view job_name = "frames";
-constexpr unsigned threads = 4;
 constexpr uint64_t memory =
     512ULL << 20;  // bytes: libraries, stacks, and a frame and its file for each thread
 constexpr auto time_limit = std::chrono::seconds(60);  // of one question
@@ -70,12 +69,12 @@ std::string answer(const Caches& caches, std::string_view text) {
 }
 
 std::string answer_all(std::string_view request, ConfinedChannel& channel) {
-  const json urls = parse_json(request, "the request");
+  const json asked = parse_json(request, "the request");
   std::vector<ConfinedAnswer> answers;
-  for (unsigned i = 0; i < threads; ++i) {
+  for (unsigned i = 0; i < asked.at("threads").get<unsigned>(); ++i) {
     const auto caches = std::make_shared<Caches>();
-    for (const json& url : urls) caches->push_back(store::BinaryCache::open(url.get<std::string>()));
-    // The cache with the lowest number is asked first, as everywhere.
+    for (const json& url : asked.at("caches"))
+      caches->push_back(store::BinaryCache::open(url.get<std::string>()));
     answers.emplace_back([caches](std::string_view question) { return answer(*caches, question); });
   }
   channel.confine();  // the caches have read their passwords
@@ -87,9 +86,10 @@ std::string answer_all(std::string_view request, ConfinedChannel& channel) {
 
 void add_frames_job() { add_confined_job(job_name, answer_all); }
 
-ConfinedService::Options frames_service(const std::vector<std::string>& caches, IsolationPolicy policy) {
+ConfinedService::Options frames_service(const std::vector<std::string>& caches, IsolationPolicy policy,
+                                        unsigned threads) {
   return {.request = {.job = std::string(job_name),
-                      .text = json(caches).dump(),
+                      .text = json{{"caches", caches}, {"threads", threads}}.dump(),
                       .sandbox = {.writable = {},
                                   .readable = store::readable_for(caches),
                                   .ports = store::ports_of(caches),

@@ -21,6 +21,7 @@ void add_frames_job();
 
 // The service for these caches (CacheUrl), whose questions are as above. `policy` says what holds where the
 // kernel cannot isolate it.
-ConfinedService::Options frames_service(const std::vector<std::string>& caches, IsolationPolicy policy);
+ConfinedService::Options frames_service(const std::vector<std::string>& caches, IsolationPolicy policy,
+                                        unsigned threads);
 
 }  // namespace flox::lazy

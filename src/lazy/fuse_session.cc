@@ -1,6 +1,7 @@
 #include "lazy/fuse_session.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
@@ -16,7 +17,6 @@
 #include <string>
 
 #include "base/error.h"
-#include "lazy/fuse_protocol.h"
 #include "lazy/mounted_paths.h"
 
 namespace flox::lazy {
@@ -93,11 +93,8 @@ std::string_view bytes(const Struct& value) {
 }  // namespace
 
 struct FuseSession::State : std::enable_shared_from_this<State> {
-  State(Fd a_device, FuseTerms the_terms, MountedPaths& the_paths)
-      : device(std::move(a_device)),
-        terms(the_terms),
-        paths(the_paths),
-        stopping(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  State(Fd a_device, MountedPaths& the_paths)
+      : device(std::move(a_device)), paths(the_paths), stopping(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!stopping) fail_errno(errno, "making an eventfd");
   }
 
@@ -126,7 +123,6 @@ struct FuseSession::State : std::enable_shared_from_this<State> {
   void handle(std::string_view request) const;
 
   Fd device;
-  FuseTerms terms;
   MountedPaths& paths;
   Fd stopping;
 };
@@ -231,7 +227,7 @@ void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& 
   found.path->contents->want(file, request.offset, length,
                              [weak = weak_from_this(), path = found.path, file, unique = header.unique,
                               offset = request.offset, length](int error) {
-                               // A session that has ended leaves the request to its successor.
+                               // The session has ended, and with it the mount.
                                const auto state = weak.lock();
                                if (state == nullptr) return;
                                if (error != 0) return state->answer(unique, error);
@@ -290,18 +286,10 @@ void FuseSession::State::handle(std::string_view request) const {
   }
 }
 
-FuseSession::FuseSession(Fd device, FuseTerms terms, MountedPaths& paths)
-    : state_(std::make_shared<State>(std::move(device), terms, paths)) {}
+FuseSession::FuseSession(Fd device, MountedPaths& paths)
+    : state_(std::make_shared<State>(std::move(device), paths)) {}
 
 FuseSession::~FuseSession() { stop(); }
-
-bool FuseSession::take_over() {
-  if (!state_->terms.resend) return false;
-  const fuse_out_header notice{sizeof notice, fuse::notify_resend, 0};
-  if (write(state_->device.get(), &notice, sizeof notice) < 0)
-    fail_errno(errno, "asking the kernel for unanswered requests");
-  return true;
-}
 
 void FuseSession::stop() {
   const uint64_t one = 1;
@@ -324,18 +312,18 @@ void FuseSession::serve() {
   }
 }
 
-FuseMount mount_fuse(const std::string& directory) {
-  FuseMount result{open_file("/dev/fuse", O_RDWR | O_NONBLOCK), {}};
-  const std::string options = fmt::format(
-      "fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", result.device.get());
+Fd mount_fuse(const std::string& directory) {
+  Fd device = open_file("/dev/fuse", O_RDWR | O_NONBLOCK);
+  const std::string options =
+      fmt::format("fd={},rootmode=40555,user_id=0,group_id=0,allow_other,default_permissions", device.get());
   if (mount("flox", directory.c_str(), "fuse.flox", MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOATIME,
             options.c_str()) != 0)
     fail_errno(errno, "mounting a FUSE file system at {}", directory);
   try {
-    pollfd first{result.device.get(), POLLIN, 0};
+    pollfd first{device.get(), POLLIN, 0};
     poll(&first, 1, -1);
     std::string request(request_room, '\0');
-    const size_t got = read_some(result.device.get(), request.data(), request.size());
+    const size_t got = read_some(device.get(), request.data(), request.size());
     fuse_in_header header;
     fuse_init_in in{};
     if (got < sizeof header) fail(ErrorKind::internal, "the kernel's first request has {} bytes", got);
@@ -346,7 +334,7 @@ FuseMount mount_fuse(const std::string& directory) {
            in.major, in.minor);
     const uint64_t offered = in.flags | uint64_t{in.flags2} << 32;
     const uint64_t wanted = FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS |
-                            FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT | fuse::has_resend;
+                            FUSE_NO_OPEN_SUPPORT | FUSE_NO_OPENDIR_SUPPORT | FUSE_INIT_EXT;
     const uint64_t agreed = offered & wanted;
     fuse_init_out out{};
     out.major = FUSE_KERNEL_VERSION;
@@ -360,13 +348,12 @@ FuseMount mount_fuse(const std::string& directory) {
     out.max_pages = most_read / 4096;
     const fuse_out_header answer{static_cast<uint32_t>(sizeof answer + sizeof out), 0, header.unique};
     const iovec parts[] = {{const_cast<fuse_out_header*>(&answer), sizeof answer}, {&out, sizeof out}};
-    if (writev(result.device.get(), parts, 2) < 0) fail_errno(errno, "answering the kernel's first request");
-    result.terms = {most_read, (agreed & fuse::has_resend) != 0};
+    if (writev(device.get(), parts, 2) < 0) fail_errno(errno, "answering the kernel's first request");
   } catch (...) {
     umount2(directory.c_str(), MNT_DETACH);
     throw;
   }
-  return result;
+  return device;
 }
 
 }  // namespace flox::lazy

@@ -11,12 +11,6 @@ namespace flox::lazy {
 
 class MountedPaths;
 
-// What kernel and file system agreed on when the mount was made. Whoever takes the device over needs it.
-struct FuseTerms {
-  uint32_t most_read = 0;  // bytes in one answer
-  bool resend = false;     // unanswered requests can be asked for again (Linux 6.9)
-};
-
 // Mounts an empty read-only file system at `directory`, answers the kernel's first request, and gives the
 // device's descriptor: while any copy of it is open, readers wait; when the last is closed, they get
 // ENOTCONN, never zeros. Throws Error. Needs CAP_SYS_ADMIN.
@@ -29,14 +23,11 @@ FuseMount mount_fuse(const std::string& directory);
 class FuseSession {
  public:
   // `paths` must outlive the session.
-  FuseSession(Fd device, FuseTerms terms, MountedPaths& paths);
+  FuseSession(Fd device, MountedPaths& paths);
   ~FuseSession();
   FuseSession(const FuseSession&) = delete;
   FuseSession& operator=(const FuseSession&) = delete;
 
-  // Asks the kernel for what a predecessor had read and not answered. False where the kernel cannot: those
-  // requests are never answered, and whoever made them waits until it is killed or the mount ends.
-  bool take_over();
   // Reads and answers requests until the mount ends or stop() is called. Several threads may call it; a
   // request whose bytes are not there holds none of them.
   void serve();

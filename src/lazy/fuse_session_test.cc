@@ -134,7 +134,7 @@ class Mounted {
  public:
   explicit Mounted(const fs::path& directory) : at(directory / "mount") {
     fs::create_directory(at);
-    mount = mount_fuse(at);
+    device = mount_fuse(at);
     start();
   }
   ~Mounted() {
@@ -142,8 +142,7 @@ class Mounted {
     umount2(at.c_str(), MNT_DETACH);
   }
   void start() {
-    session =
-        std::make_unique<FuseSession>(Fd(fcntl(mount.device.get(), F_DUPFD_CLOEXEC, 0)), mount.terms, paths);
+    session = std::make_unique<FuseSession>(Fd(fcntl(device.get(), F_DUPFD_CLOEXEC, 0)), paths);
     for (int i = 0; i < 2; ++i) threads.emplace_back([this] { session->serve(); });
   }
   void stop() {
@@ -154,7 +153,7 @@ class Mounted {
   }
   fs::path at;
   MountedPaths paths;
-  FuseMount mount;
+  Fd device;
   std::unique_ptr<FuseSession> session;
   std::vector<std::thread> threads;
 };
@@ -232,29 +231,6 @@ TEST(FuseSessionTest, AnErrorOfTheSourceIsTheReadersAndNotRemembered) {
   });
 }
 
-TEST(FuseSessionTest, ASuccessorAnswersWhatThePredecessorHadRead) {
-  TempDir dir;
-  in_mount_namespace([&] {
-    Mounted mounted(dir.path());
-    if (!mounted.mount.terms.resend) return;
-    const std::string data = big_text(300'000);
-    auto contents = std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"tool", data});
-    const auto tree = std::make_shared<PathTree>(example("tool", data));
-    mounted.paths.add({"aaa-x", 1, tree, contents});
-    std::string got;
-    std::thread reader([&] { got = read_file(mounted.at / "aaa-x/lib/data"); });
-    contents->await_wanted(1);
-    mounted.stop();  // what it had read is never answered by it
-    const int before = contents->wanted();
-    mounted.start();
-    EXPECT_TRUE(mounted.session->take_over());
-    contents->await_wanted(before + 1);
-    contents->bring(1);
-    reader.join();
-    EXPECT_EQ(got, data);
-  });
-}
-
 TEST(FuseSessionTest, WithoutADeviceReadersFailAndNeverSeeZeros) {
   TempDir dir;
   in_mount_namespace([&] {
@@ -270,7 +246,7 @@ TEST(FuseSessionTest, WithoutADeviceReadersFailAndNeverSeeZeros) {
     });
     contents->await_wanted(1);
     mounted.stop();
-    mounted.mount.device.reset();
+    mounted.device.reset();
     reader.join();
     EXPECT_TRUE(error == ENOTCONN || error == ECONNABORTED || error == EIO) << error;
   });

@@ -28,7 +28,9 @@ struct RemotePaths::Candidate {
 };
 
 RemotePaths::RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy)
-    : caches_(std::move(caches)), keys_(std::move(keys)), service_(frames_service(caches_, policy)) {}
+    : caches_(std::move(caches)),
+      keys_(std::move(keys)),
+      service_(frames_service(caches_, policy, at_once)) {}
 
 std::vector<RemotePaths::Candidate> RemotePaths::candidates(const nix::StorePath& path) {
   std::vector<Candidate> result;

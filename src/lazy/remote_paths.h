@@ -24,6 +24,8 @@ struct RemotePath {
 // as far as a trusted key has signed it.
 class RemotePaths {
  public:
+  // Questions that are answered at the same time.
+  static constexpr unsigned at_once = 4;
   // URLs of caches (CacheUrl), asked in this order.
   RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy);
 

@@ -25,23 +25,9 @@ std::string place_of(const store::NarIndex& index, uint32_t node) {
 std::shared_ptr<SparsePath> SparsePath::open(Directory directory,
                                              std::shared_ptr<const store::NarIndex> index,
                                              std::shared_ptr<FrameSource> source) {
-  // The set is made last: where there is one, the tree is complete.
-  const bool is_new = !directory.exists(chunks_name);
-  Fd chunks;
-  if (is_new) {
-    directory.remove(tree_name);
-    directory.remove("chunks.new");
-    chunks = directory.open("chunks.new", O_RDWR | O_CREAT | O_EXCL, 0600);
-  } else {
-    chunks = directory.open(chunks_name, O_RDWR);
-  }
-  std::shared_ptr<SparsePath> path(
+  Fd chunks = directory.open(chunks_name, O_RDWR | O_CREAT, 0600);
+  return std::shared_ptr<SparsePath>(
       new SparsePath(std::move(directory), std::move(chunks), std::move(index), std::move(source)));
-  if (is_new) {
-    path->make_tree();
-    path->directory_.rename("chunks.new", path->directory_, chunks_name);
-  }
-  return path;
 }
 
 SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const store::NarIndex> index,
@@ -63,32 +49,18 @@ SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const
     frame_chunks_.push_back(static_cast<uint32_t>(index_->chunks.size()));
 }
 
-// Names were checked when the index was parsed, and nothing is followed.
-void SparsePath::make_tree() const {
-  using Type = store::NarIndex::Type;
-  for (uint32_t number = 0; number < index_->nodes.size(); ++number) {
-    const auto& node = index_->nodes[number];
-    const std::string place = place_of(*index_, number);
-    switch (node.type) {
-      case Type::directory:
-        directory_.make_directory(place, 0700);
-        break;
-      case Type::symlink:
-        directory_.make_link(place, node.target);
-        break;
-      case Type::regular:
-      case Type::executable: {
-        const Fd file = directory_.open(place, O_WRONLY | O_CREAT | O_EXCL, 0600);
-        if (ftruncate(file.get(), static_cast<off_t>(node.size)) != 0)
-          fail_errno(errno, "making {} with {} bytes", place, node.size);
-        break;
-      }
-    }
-  }
-}
+Fd SparsePath::open_node(uint32_t node) const { return directory_.open(place_of(*index_, node), O_RDONLY); }
 
-Fd SparsePath::open_node(uint32_t node, int flags) const {
-  return directory_.open(place_of(*index_, node), flags);
+// Names were checked when the index was parsed, and nothing is followed.
+Fd SparsePath::open_to_write(uint32_t node) const {
+  const std::string place = place_of(*index_, node);
+  if (!directory_.exists(place)) directory_.make_directory(place.substr(0, place.rfind('/')), 0700);
+  Fd file = directory_.open(place, O_WRONLY | O_CREAT, 0600);
+  // Another thread may do the same at this moment; the size is the same.
+  const uint64_t size = index_->nodes[node].size;
+  if (ftruncate(file.get(), static_cast<off_t>(size)) != 0)
+    fail_errno(errno, "making {} with {} bytes", place, size);
+  return file;
 }
 
 bool SparsePath::has_frame(uint32_t frame) const {
@@ -153,7 +125,7 @@ bool SparsePath::take(uint32_t frame, std::string_view nar, int& error) {
       if (chunks_.has(chunk)) continue;
       if (chunk_nodes_[chunk] != open_now) {
         open_now = chunk_nodes_[chunk];
-        file = open_node(open_now, O_WRONLY);
+        file = open_to_write(open_now);
       }
       std::string_view left = bytes_of_chunk(chunk);
       uint64_t at = index_->chunks[chunk].nar_offset - index_->nodes[open_now].nar_offset;
@@ -189,7 +161,7 @@ void SparsePath::finish(uint32_t frame, int error) {
 }
 
 size_t SparsePath::read(uint32_t file, uint64_t offset, char* buffer, size_t length) const {
-  const Fd opened = open_node(file_nodes_.at(file), O_RDONLY);
+  const Fd opened = open_node(file_nodes_.at(file));
   size_t got = 0;
   while (got < length) {
     const ssize_t count = pread(opened.get(), buffer + got, length - got, static_cast<off_t>(offset + got));

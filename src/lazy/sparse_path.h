@@ -1,6 +1,8 @@
 // A store path on its way: its tree with sparse files, which chunks are in them, and who waits for which.
 //
-//   DIRECTORY/tree      the store path as it will be, its files of their full sizes with holes
+//   DIRECTORY/tree      the files of which something is there, where they stand in the store path, of their
+//   full
+//                       sizes with holes; if the path is a file, that file
 //   DIRECTORY/chunks    which chunks are there (chunk_set.h)
 #pragma once
 
@@ -33,9 +35,6 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
 
   // Makes a whole frame present when nothing more urgent is to be done.
   void want_frame(uint32_t frame, Done done);
-  bool has_frame(uint32_t frame) const;
-  bool is_whole() const noexcept { return chunks_.is_complete(); }
-  size_t chunks_present() const noexcept { return chunks_.count(); }
   const store::NarIndex& index() const noexcept { return *index_; }
 
  private:
@@ -46,12 +45,13 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   };
   SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const store::NarIndex> index,
              std::shared_ptr<FrameSource> source);
-  void make_tree() const;
+  bool has_frame(uint32_t frame) const;
   void fetch(const std::vector<uint32_t>& frames, FrameSource::Urgency urgency, Done done);
   // Verifies and writes the chunks of a frame. False if one is not what the index says.
   bool take(uint32_t frame, std::string_view nar, int& error);
   void finish(uint32_t frame, int error);
-  Fd open_node(uint32_t node, int flags) const;
+  Fd open_node(uint32_t node) const;
+  Fd open_to_write(uint32_t node) const;
 
   const Directory directory_;
   const std::shared_ptr<const store::NarIndex> index_;

@@ -31,6 +31,7 @@ def wait_for_turn(size):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a head and its body are two packets
 
     def do_GET(self):
         file = os.path.join(directory, os.path.normpath(self.path).lstrip("/"))

@@ -1,10 +1,10 @@
 // flox store mount: shows store paths of caches as files that come when they are read.
 #include <sys/mount.h>
 
+#include <atomic>
 #include <csignal>
-#include <deque>
 #include <memory>
-#include <set>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -16,6 +16,7 @@
 #include "lazy/mounted_paths.h"
 #include "lazy/remote_paths.h"
 #include "lazy/sparse_path.h"
+#include "store/local/parallel.h"
 
 namespace flox::cli {
 namespace {
@@ -29,42 +30,67 @@ struct StoreMountOptions {
   std::vector<std::string> trusted_keys;
   std::string files;
   bool no_closure = false;
+  bool whole = false;
 };
 
-// At most so many frames are brought at once; half of them only for readers.
-constexpr unsigned urgent_threads = 2, other_threads = 2;
+// Of those that bring frames. The others bring what nobody reads, too, when there is nothing else to do.
+constexpr unsigned urgent_threads = lazy::RemotePaths::at_once / 2,
+                   other_threads = lazy::RemotePaths::at_once / 2;
 constexpr unsigned request_threads = 2;
+
+// Looks for the paths, several at a time.
+std::vector<lazy::RemotePath> find(lazy::RemotePaths& remote, const std::vector<nix::StorePath>& paths) {
+  std::vector<std::optional<lazy::RemotePath>> found(paths.size());
+  std::atomic<size_t> next = 0;
+  store::run_workers(
+      std::min<unsigned>(lazy::RemotePaths::at_once, paths.size()),
+      [&](unsigned) {
+        for (size_t i = next++; i < paths.size(); i = next++) found[i] = remote.find(paths[i]);
+      },
+      [&] { next = paths.size(); });
+  std::vector<lazy::RemotePath> result;
+  for (auto& path : found) result.push_back(std::move(*path));
+  return result;
+}
 
 // The paths, and what they refer to. Each is looked for once.
 std::vector<lazy::RemotePath> find_all(lazy::RemotePaths& remote, const nix::StorePathSet& wanted,
                                        bool closure) {
-  std::vector<lazy::RemotePath> found;
-  std::deque<nix::StorePath> waiting(wanted.begin(), wanted.end());
+  std::vector<lazy::RemotePath> all;
   nix::StorePathSet seen = wanted;
-  for (; !waiting.empty(); waiting.pop_front()) {
-    found.push_back(remote.find(waiting.front()));
-    if (!closure) continue;
-    for (const nix::StorePath& reference : found.back().info.references)
-      if (seen.insert(reference).second) waiting.push_back(reference);
+  std::vector<nix::StorePath> waiting(wanted.begin(), wanted.end());
+  while (!waiting.empty()) {
+    std::vector<nix::StorePath> next;
+    for (lazy::RemotePath& path : find(remote, waiting)) {
+      for (const nix::StorePath& reference : path.info.references)
+        if (closure && seen.insert(reference).second) next.push_back(reference);
+      all.push_back(std::move(path));
+    }
+    waiting = std::move(next);
   }
-  return found;
+  return all;
 }
 
 // Detached when it goes, whatever is still open in it.
 class Mount {
  public:
-  explicit Mount(const std::string& directory) : directory_(directory), mount_(lazy::mount_fuse(directory)) {}
+  explicit Mount(const std::string& directory)
+      : directory_(directory), device_(lazy::mount_fuse(directory)) {}
   ~Mount() { umount2(directory_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW); }
   Mount(const Mount&) = delete;
   Mount& operator=(const Mount&) = delete;
 
-  lazy::FuseTerms terms() const noexcept { return mount_.terms; }
-  Fd take_device() noexcept { return std::move(mount_.device); }
+  Fd take_device() noexcept { return std::move(device_); }
 
  private:
   const std::string directory_;
-  lazy::FuseMount mount_;
+  Fd device_;
 };
+
+// All of the path, when nobody waits for anything else. What fails is tried again when somebody reads it.
+void fetch_all(lazy::SparsePath& path) {
+  for (uint32_t frame = 0; frame < path.index().frames.size(); ++frame) path.want_frame(frame, [](int) {});
+}
 
 void mount_paths(const StoreMountOptions& options) {
   const Config config = Config::load();
@@ -83,6 +109,7 @@ void mount_paths(const StoreMountOptions& options) {
   const Directory files_directory(files.path());
   lazy::FrameQueue queue(urgent_threads, other_threads);
   lazy::MountedPaths paths;
+  std::vector<std::shared_ptr<lazy::SparsePath>> all;
   uint64_t bytes = 0;
   for (const lazy::RemotePath& path : found) {
     const std::string& name = path.info.path.base_name();
@@ -92,10 +119,13 @@ void mount_paths(const StoreMountOptions& options) {
                .slot = static_cast<uint32_t>(&path - found.data() + 1),
                .tree = std::make_shared<lazy::PathTree>(*path.index),
                .contents = contents});
+    all.push_back(contents);
     bytes += path.info.nar_size;
   }
+  if (options.whole)
+    for (const auto& path : all) fetch_all(*path);
   Mount mounted(options.directory);
-  lazy::FuseSession session(mounted.take_device(), mounted.terms(), paths);
+  lazy::FuseSession session(mounted.take_device(), paths);
   std::vector<std::jthread> threads;
   for (unsigned i = 0; i < request_threads; ++i) threads.emplace_back([&] { session.serve(); });
   fmt::print("mounted {} store paths ({}) at {}; Ctrl-C ends it\n", found.size(), size_text(bytes),
@@ -130,6 +160,8 @@ void add_store_mount(CLI::App& store) {
                       "existing directory for the files that came (default: TMPDIR or /tmp)");
   command->add_flag("--no-closure", options->no_closure,
                     "only these paths, without those that they refer to");
+  command->add_flag("--whole", options->whole,
+                    "also fetch what nobody reads, when nothing else is to be done");
   command->footer(
       "Names and sizes are there at once; each part of a file is fetched when it is first read, and compared "
       "with the\n"
