@@ -237,7 +237,8 @@ int run(int argc, char** argv) {
       "preload-models");
   PrepareChoice prepared;
   auto* prepare_command = app.add_subcommand(
-      "prepare-models", "Write the models' weights as workers map them: at once ready, and one copy for all");
+      "prepare-models",
+      "Write the models' weights as files that workers map: ready at once, one copy for all");
   prepare_command->add_option("--to", prepared.directory,
                               "directory to write to (default: prepared/ in MODEL_CACHE_DIR)");
   prepare_command->add_option(

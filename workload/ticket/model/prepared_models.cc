@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "ticket/environment.h"
 #include "ticket/model/checkpoint_identity.h"
 #include "ticket/model/model_cache.h"
@@ -53,7 +54,7 @@ std::string differs_from(const PreparedHeader& header, const fs::path& snapshot)
   } catch (const flox::Error& error) {
     return error.what();
   } catch (const fs::filesystem_error& error) {
-    return error.what();
+    return flox::message_of(error);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/os/fd.h"
@@ -77,7 +78,10 @@ std::string write_prepared(const std::filesystem::path& path, PreparedHeader hea
   // filled.
   if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(header.bytes));
       error != 0 && error != EOPNOTSUPP && error != EINVAL)
-    flox::fail_errno(error, "reserving {} bytes for {}", header.bytes, path.string());
+    throw flox::Error(flox::ErrorKind::unavailable,
+                      fmt::format("reserving {} bytes for {}: {}", header.bytes, path.string(),
+                                  std::generic_category().message(error)),
+                      "Make room on that volume, or name another directory with --to.");
   write_at(fd.get(), beginning, 0, path);
   for (size_t i = 0; i < header.sections.size(); ++i)
     write_at(fd.get(), recorder.contents()[i], header.sections[i].offset, path);
