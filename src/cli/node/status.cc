@@ -1,5 +1,6 @@
 // flox node status: floxd, the store and its leases.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "base/net/http_client.h"
@@ -10,6 +11,13 @@
 
 namespace flox::cli {
 namespace {
+
+std::string peers_text(const Config& config) {
+  const std::string served =
+      config.peer_address ? "serves at " + config.peer_address->to_string() : "serves none";
+  return config.peers.empty() ? fmt::format("(none), {}", served)
+                              : fmt::format("{}, {}", fmt::join(config.peers, " "), served);
+}
 
 void show_status() {
   Config config = Config::load();
@@ -25,9 +33,10 @@ void show_status() {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
-  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health,
+  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\npeers      {}\nleases     {}\n", health,
              config.metrics_address.to_string(), store.store_directory().string(),
-             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), leases.size());
+             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config),
+             leases.size());
   for (const auto& lease : leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
 }

@@ -28,6 +28,7 @@
 #include "nix/signature.h"
 #include "node/doctor/catalog_check.h"
 #include "node/doctor/kept_check.h"
+#include "node/doctor/peers_check.h"
 #include "node/doctor/policy_check.h"
 #include "node/doctor/trust_check.h"
 #include "node/installer/containerd_config.h"
@@ -372,6 +373,7 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("shim", examine_shim);
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
   examine("policy", [&](Subject subject) { subject.add(check_policy(config, metrics_of(config))); });
+  examine("peers", [&](Subject subject) { subject.add(check_peers(config, metrics_of(config))); });
   examine("restarts", [&](Subject subject) { subject.add(check_kept(config, metrics_of(config))); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });
   examine("catalog", [&](Subject subject) { subject.add(check_catalog(config)); });

@@ -18,6 +18,7 @@ struct Config : store::StoreSettings,
                 trust::TrustSettings,
                 node::FloxdSettings,
                 node::PolicySettings,
+                node::PeerSettings,
                 node::GcSettings,
                 node::PodBudgets {
   // The defaults.
@@ -25,7 +26,7 @@ struct Config : store::StoreSettings,
   // Reads the file and the variables. Throws Error as read_settings() does.
   static Config load() { return Config(Load{}); }
 
-  std::array<SettingGroup*, 8> groups();
+  std::array<SettingGroup*, 9> groups();
 
  private:
   struct Load {};

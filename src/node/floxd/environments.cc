@@ -163,11 +163,13 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
                                 .limits = terms.limits,
                                 .isolation = config_.isolation,
                                 .fetchers = &fetchers_};
+  peers_.add_to(options, !terms.token.empty());
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.
     store::LocalStore store(store_.root(), store_.lock_timeout());
     store::RealiseResult result = store::realise(store, paths, options);
+    peers_.note(result);
     if (result.paths_fetched > 0) return_freed_memory();
     if (terms.check_closure) terms.check_closure(store, result.closure);
     nix::StorePath profile = env::build_profile(store, lock, system, mode).path;

@@ -25,6 +25,7 @@
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/image_registry.h"
 #include "node/floxd/node_service.h"
+#include "node/floxd/peers.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
@@ -200,7 +201,8 @@ void serve(const Options& options) {
 
   Metrics metrics;
   PodPolicy policy(config, metrics);
-  Environments environments(config, store, metrics);
+  Peers peers(config, state, metrics);
+  Environments environments(config, store, peers, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");
   KeptPods kept(
@@ -231,16 +233,20 @@ void serve(const Options& options) {
   const PodServer pods(config, pod, budgets, metrics);
   const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
+  const std::unique_ptr<HttpServer> peer_server = peers.serve(store);
   const Collector collector(config, environments, metrics);
   asio::co_spawn(pool,
                  tidy_regularly(store, containers, views, budgets, grants, policy, kept,
                                 PodLife(config.kubelet_dir), metrics, images),
                  [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}, images at {}; store {}, runtime {}",
-            config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
-            config.metrics_address.to_string(),
-            config.registry_address ? config.registry_address->to_string() : "no address",
-            store.store_directory().string(), runtime);
+  log::info(
+      "serving shims at {}, pods at {}, metrics at {}, images at {}, other nodes at {}; store {}, runtime "
+      "{}",
+      config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
+      config.metrics_address.to_string(),
+      config.registry_address ? config.registry_address->to_string() : "no address",
+      peer_server ? config.peer_address->with_port(peer_server->port()) : "no address",
+      store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {

@@ -53,6 +53,14 @@ struct Metrics::Page {
   Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
   Counter& bytes = page.counter("flox_realise_bytes_fetched_total", "Compressed bytes fetched.");
   std::vector<Counter*> failures;  // by kind
+  Counter* source_paths[3] = {};   // caches, peers, disk
+  Counter* source_bytes[2] = {};   // caches, peers
+  Counter* peer_failures[2] = {};  // failed, lied
+  Counter& peer_sent = page.counter("flox_peer_sent_bytes_total", "Bytes of NARs sent to other nodes.");
+  Counter& peer_refused = page.counter("flox_peer_refused_total",
+                                       "Requests at the peers' address without proof of the peers' key.");
+  Counter& peer_busy = page.counter("flox_peer_busy_total",
+                                    "Requests of other nodes that were told to come later (peer_transfers).");
   Counter& collections = page.counter("flox_gc_total", "Garbage collections.");
   Counter& collection_failures = page.counter("flox_gc_failures_total", "Garbage collections that failed.");
   Counter& collection_seconds = page.counter("flox_gc_seconds_total", "Seconds spent collecting garbage.");
@@ -108,6 +116,19 @@ struct Metrics::Page {
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
+    auto& paths_of = page.counters("flox_realise_source_paths_total",
+                                   "Store paths of realised closures, by where they came from.");
+    auto& bytes_of = page.counters("flox_realise_source_bytes_total",
+                                   "Bytes fetched, by where they came from; of caches compressed.");
+    size_t source = 0;
+    for (const char* name : {"cache", "peer", "disk"})
+      source_paths[source++] = &paths_of.Add({{"source", name}});
+    source = 0;
+    for (const char* name : {"cache", "peer"}) source_bytes[source++] = &bytes_of.Add({{"source", name}});
+    auto& given_up =
+        page.counters("flox_peer_failures_total", "Peers that were given up in a realisation, by reason.");
+    peer_failures[0] = &given_up.Add({{"reason", "failed"}});
+    peer_failures[1] = &given_up.Add({{"reason", "lied"}});
     auto& used = page.counters("flox_kept_answers_used_total",
                                "Answers of the catalog that a pod had got before and was given again.");
     auto& age = page.gauges("flox_kept_answer_age_seconds",
@@ -140,6 +161,19 @@ void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
   page_->bytes.Increment(static_cast<double>(bytes));
   page_->realise_seconds.Increment(seconds);
 }
+
+void Metrics::from_sources(const PathSources& sources) {
+  page_->source_paths[0]->Increment(static_cast<double>(sources.paths_of_caches));
+  page_->source_paths[1]->Increment(static_cast<double>(sources.paths_of_peers));
+  page_->source_paths[2]->Increment(static_cast<double>(sources.paths_from_disk));
+  page_->source_bytes[0]->Increment(static_cast<double>(sources.bytes_of_caches));
+  page_->source_bytes[1]->Increment(static_cast<double>(sources.bytes_of_peers));
+}
+
+void Metrics::peer_failed(bool lied) { page_->peer_failures[lied ? 1 : 0]->Increment(); }
+void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_cast<double>(bytes)); }
+void Metrics::peer_refused() { page_->peer_refused.Increment(); }
+void Metrics::peer_busy() { page_->peer_busy.Increment(); }
 
 void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
   page_->collections.Increment();

@@ -21,13 +21,17 @@ constexpr size_t files_ahead = 48;  // fetched ahead at most
 
 }  // namespace
 
-FetchQueue::FetchQueue(uint64_t memory, CacheList& caches, InstallerLink& installer,
+FetchQueue::FetchQueue(uint64_t memory, CacheList& caches, PeerGroup* peers, InstallerLink& installer,
                        std::vector<Substitute>& missing)
-    : memory_ahead_(memory / 4), caches_(caches), installer_(installer) {
+    : memory_ahead_(memory / 4), caches_(caches), peers_(peers), installer_(installer) {
   // The largest first: what comes last should not keep one worker busy while the others are idle.
   std::ranges::sort(missing, std::ranges::greater{},
                     [](const Substitute& s) { return s.narinfo.info.nar_size; });
   for (Substitute& substitute : missing) queue_.push_back(&substitute);
+  if (peers_ == nullptr) return;
+  std::vector<const nix::NarInfo*> wanted;
+  for (const Substitute& substitute : missing) wanted.push_back(&substitute.narinfo);
+  peers_->want(wanted);
 }
 
 std::optional<FetchQueue::Item> FetchQueue::take(const std::function<void()>& before_waiting) {
@@ -50,26 +54,47 @@ std::optional<FetchQueue::Item> FetchQueue::take(const std::function<void()>& be
 
 void FetchQueue::look_ahead() {
   if (queue_.empty() || ahead_.size() > files_ahead / 2 || reserved_ >= memory_ahead_) return;
-  std::vector<Substitute*> asked;
+  std::vector<Item> asked = next_ones(files_ahead - ahead_.size());
   std::vector<StorePath> paths;
-  for (size_t left = files_ahead - ahead_.size(); left > 0 && !queue_.empty(); --left) {
-    asked.push_back(queue_.front());
-    paths.push_back(queue_.front()->narinfo.info.path);
-    queue_.pop_front();
-  }
+  for (const Item& item : asked) paths.push_back(item.substitute->narinfo.info.path);
+  // The first claim, even of none, tells the installer that all is found.
+  if (asked.empty() && std::exchange(has_claimed_, true)) return;
+  has_claimed_ = true;
   const auto states = installer_.claim(paths);
   for (size_t i = 0; i < asked.size(); ++i) {
-    if (states[i] == v1::ClaimAnswer::BUSY) queue_.push_back(asked[i]);
+    Item& item = asked[i];
+    if (states[i] == v1::ClaimAnswer::BUSY) queue_.push_back(item.substitute);
+    if (states[i] == v1::ClaimAnswer::PRESENT && peers_ != nullptr)
+      peers_->done(item.substitute->narinfo.info);
     if (states[i] != v1::ClaimAnswer::YOURS) continue;
-    Item item{.substitute = asked[i], .file = nullptr};
     if (reserved_ < memory_ahead_) fetch_ahead(item);
     ahead_.push_back(std::move(item));
   }
 }
 
+std::vector<FetchQueue::Item> FetchQueue::next_ones(size_t most) {
+  std::vector<Item> items;
+  for (size_t left = queue_.size(); left > 0 && items.size() < most; --left) {
+    Substitute* substitute = queue_.front();
+    queue_.pop_front();
+    Item item{.substitute = substitute, .peer = std::nullopt, .file = nullptr};
+    if (peers_ != nullptr) {
+      const PeerShare::Choice choice = peers_->choose(substitute->narinfo.info);
+      if (choice.from == PeerShare::From::later) {
+        queue_.push_back(substitute);
+        continue;
+      }
+      if (choice.from == PeerShare::From::peer) item.peer = choice.peer;
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
 void FetchQueue::fetch_ahead(Item& item) {
-  const nix::NarInfo& narinfo = item.substitute->narinfo;
-  BinaryCache& cache = caches_.at(item.substitute->cache);
+  const nix::NarInfo narinfo =
+      item.peer ? narinfo_at_peer(item.substitute->narinfo) : item.substitute->narinfo;
+  BinaryCache& cache = item.peer ? peers_->cache(*item.peer) : caches_.at(item.substitute->cache);
   const uint64_t size = announced_size(narinfo);
   // A file ahead must fit its buffer: one that waits for room would block those behind it on a connection
   // that they share, among them perhaps the one that the workers wait for.
@@ -81,6 +106,11 @@ void FetchQueue::fetch_ahead(Item& item) {
   } catch (const Error& error) {  // it will come again when it is fetched
     log::debug("fetching ahead: {}", error.what());
   }
+}
+
+void FetchQueue::put_back(const Item& item) {
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(item.substitute);
 }
 
 void FetchQueue::finish(const Item& item) {

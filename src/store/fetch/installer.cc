@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/printable.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "store/cache/binary_cache.h"
@@ -61,6 +62,12 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
     const bool is_remote = url.scheme != "file";
     caches_.push_back({.url = std::move(url), .keys = std::move(keys), .is_remote = is_remote});
   }
+  if (has_peers()) {
+    CacheUrl url;
+    url.text = "of the peers";
+    caches_.push_back({.url = std::move(url), .keys = options.trusted_keys, .is_remote = false});
+  }
+  if (options.shared != nullptr && !registered_) shared_.emplace(*options.shared, options.is_private);
   // Trees that grow in different directories lie in different parts of the disk: ext4 reads a block of inodes
   // before it adds one, unless all others in it are free, so two threads in one part made each other wait for
   // the disk.
@@ -73,7 +80,7 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
 
 v1::FetchRequest Installer::request(const StorePathSet& paths) {
   v1::FetchRequest request;
-  for (size_t i = 0; i < caches_.size(); ++i) {
+  for (size_t i = 0; i < options_.caches.size(); ++i) {
     v1::FetchRequest::Cache& entry = *request.add_caches();
     entry.set_url(options_.caches[i]);
     if (!caches_[i].is_remote) continue;
@@ -85,6 +92,13 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
   for (const fs::path& directory : directory_paths_) request.add_directories(directory.string());
   request.set_memory(options_.memory);
   request.set_workers(worker_count(options_.workers));
+  if (has_peers()) {
+    v1::FetchRequest::Peers& peers = *request.mutable_peers();
+    for (const std::string& place : options_.peers.places) peers.add_places(place);
+    for (const std::string& address : options_.peers.shunned) peers.add_shunned(address);
+    peers.set_key_file(options_.peers.key_file.string());
+    peers.set_self(options_.shared->node());
+  }
   return request;
 }
 
@@ -98,7 +112,15 @@ std::string Installer::on_call(std::string_view text) {
 
 void Installer::on_note(std::string_view text) {
   const auto note = parse<v1::Note>(text);
-  if (note.has_progress()) progress_.set_bytes(note.progress().bytes_fetched());
+  if (note.has_progress()) {
+    progress_.set_bytes(note.progress().bytes_fetched());
+    if (shared_) shared_->progress();
+  }
+  if (note.has_peer_bytes()) {
+    const std::lock_guard lock(mutex_);
+    bytes_from_peers_ = note.peer_bytes().bytes();
+  }
+  if (note.has_peer_use()) note_peer(note.peer_use());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
     memory_.remember(cache(note.cache_info().cache()).url.text, std::string(nix::cache_info_name),
                      nix::CacheInfo{.priority = note.cache_info().priority()}.to_string());
@@ -112,6 +134,18 @@ void Installer::on_note(std::string_view text) {
     note.absence().forget() ? memory_.forget(asked.url.text, nix::narinfo_name(path))
                             : memory_.remember(asked.url.text, nix::narinfo_name(path), std::nullopt);
   }
+}
+
+void Installer::note_peer(const v1::Note::PeerUse& use) {
+  const std::lock_guard lock(mutex_);
+  constexpr size_t longest_address = 64;
+  if (peers_.size() == most_peers || use.address().size() > longest_address)
+    fail(ErrorKind::invalid_input, "the fetcher speaks of more peers than there can be");
+  peers_.push_back({.address = printable(use.address()),
+                    .paths = use.paths(),
+                    .bytes = use.bytes(),
+                    .failed = use.failed(),
+                    .lied = use.lied()});
 }
 
 const Installer::Cache& Installer::cache(uint32_t number) const {
@@ -203,6 +237,7 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
                                 options_.limits.references),
                     "Realise parts of it first.");
       found_.emplace(path, Found{.narinfo = known, .claim = {}, .busy_since = {}});
+      if (shared_) shared_->plan(known.info);
     }
   }
   // As we understand it, not as it came.
@@ -218,6 +253,7 @@ v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(search_is_over_, true)) {
     memory_.flush();
+    if (shared_) shared_->planned();
     uint64_t bytes = 0;
     for (const auto& [path, found] : found_) bytes += found.narinfo.file_size.value_or(0);
     progress_.begin(found_.size(), bytes);
@@ -237,8 +273,11 @@ v1::ClaimAnswer::State Installer::claim_one(const StorePath& path) {
     if (!found.busy_since) found.busy_since = now;
     if (!is_present(found.narinfo.info)) return v1::ClaimAnswer::BUSY;
   } else if (!is_present(found.narinfo.info)) {
+    if (shared_) shared_->fetching(found.narinfo.info);
     return v1::ClaimAnswer::YOURS;
   }
+  if (shared_ && staging_.has(found.narinfo.info))
+    shared_->staged(found.narinfo.info, staging_.tree_of(found.narinfo.info));
   found.claim.reset();
   count(found, 0);
   return v1::ClaimAnswer::PRESENT;
@@ -287,6 +326,7 @@ void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_me
     remove_tree(tree);
     throw;
   }
+  if (shared_) shared_->staged(info, staging_.tree_of(info));
   if (write_behind_) write_behind_->add(info.nar_size);
   const std::lock_guard lock(mutex_);
   Found& found = found_.at(path);
@@ -297,6 +337,16 @@ void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_me
 
 void Installer::count(Found& found, uint64_t decoder_memory) {
   if (!std::exchange(found.counted, true)) progress_.path_done(decoder_memory);
+}
+
+uint64_t Installer::bytes_from_peers() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_from_peers_;
+}
+
+std::vector<PeerUse> Installer::peers() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
 }
 
 uint64_t Installer::paths_fetched() const {

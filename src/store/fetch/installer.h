@@ -20,6 +20,8 @@
 #include "store/local/local_store.h"
 #include "store/local/work_directory.h"
 #include "store/local/write_behind.h"
+#include "store/peers/peer_group.h"
+#include "store/peers/shared_paths.h"
 
 namespace flox::store {
 
@@ -49,6 +51,8 @@ class Installer {
 
   uint64_t paths_fetched() const;
   uint64_t bytes_fetched() const { return progress_.bytes_fetched(); }
+  uint64_t bytes_from_peers() const;
+  std::vector<PeerUse> peers() const;
 
  private:
   struct Cache {
@@ -63,7 +67,10 @@ class Installer {
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
+  // A cache of the request, or the peers behind the last of them.
   const Cache& cache(uint32_t number) const;
+  bool has_peers() const noexcept { return options_.shared != nullptr && !options_.peers.places.empty(); }
+  void note_peer(const v1::Note::PeerUse& use);
   // Those of the paths that are not valid, as messages. Announces them as temporary roots before it looks.
   void want(const StorePathSet& paths, google::protobuf::RepeatedPtrField<v1::Wanted>& wanted);
   v1::OffersAnswer offers(const v1::Call::Offers& offers);
@@ -87,7 +94,11 @@ class Installer {
   std::optional<WriteBehind> write_behind_;
   Progress progress_;
 
+  std::optional<SharedPaths::Realisation> shared_;
+
   mutable std::mutex mutex_;
+  std::vector<PeerUse> peers_;
+  uint64_t bytes_from_peers_ = 0;
   StorePathSet seen_;
   StorePathSet wanted_;
   std::map<StorePath, Found> found_;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "nix/narinfo.h"
 #include "store/fetch/fetch.pb.h"
+#include "store/peers/peer_group.h"
 
 namespace flox::store {
 
@@ -39,6 +40,7 @@ class InstallerLink {
   void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);
   void tell_progress(uint64_t bytes_fetched);
+  void tell_peers(uint64_t bytes, const std::vector<PeerUse>& use);
 
  private:
   template <typename Answer>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -14,6 +15,14 @@
 namespace flox::store {
 
 class FetcherPool;
+class SharedPaths;
+
+// Other nodes that may have what is missing here.
+struct PeerOptions {
+  std::vector<std::string> places;   // HOST:PORT, where HOST may be a name with several addresses
+  std::vector<std::string> shunned;  // "ADDRESS:PORT" of peers that are not asked
+  std::filesystem::path key_file;    // read_peer_key()
+};
 
 struct RealiseProgress {
   uint64_t paths_total = 0;
@@ -56,6 +65,10 @@ struct RealiseOptions {
   // Whether to fetch where the kernel cannot isolate the fetcher.
   IsolationPolicy isolation = IsolationPolicy::best_effort;
   FetcherPool* fetchers = nullptr;  // started before; null: one is started
+  PeerOptions peers;
+  SharedPaths* shared =
+      nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.
+  bool is_private = false;  // a cache is asked with a token that not everybody here has
 };
 
 }  // namespace flox::store

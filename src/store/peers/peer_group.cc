@@ -1,0 +1,365 @@
+#include "store/peers/peer_group.h"
+
+#include <netdb.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+
+#include "base/log.h"
+#include "base/net/http_pool.h"
+#include "base/settings/address.h"
+#include "nix/cache_layout.h"
+
+namespace flox::store {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr auto shortest_interval = milliseconds(50);  // between two questions to one peer
+constexpr auto longest_interval = milliseconds(400);
+constexpr unsigned most_failures = 2;  // in a row
+
+// Which peers have answered. Of its own, for the pool's thread tells it.
+struct Inbox {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<size_t> answered;
+  bool is_wanted = false;  // there is something to ask about
+  bool stop = false;
+};
+
+// All addresses of the place, as "ADDRESS:PORT".
+std::vector<std::string> addresses_of(const std::string& place) {
+  const AddressPort wanted = AddressPort::parse(place);
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(wanted.address.c_str(), nullptr, &hints, &found); error != 0) {
+    log::warning("the peers {}: {}", place, ::gai_strerror(error));
+    return {};
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
+  std::vector<std::string> addresses;
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    char text[NI_MAXHOST] = {};
+    if (::getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
+      addresses.push_back(AddressPort{.address = text, .port = wanted.port}.to_string());
+  }
+  return addresses;
+}
+
+// Every node takes the same ones of many: those with the lowest hash.
+void take_most(std::vector<std::string>& addresses) {
+  if (addresses.size() <= most_peers) return;
+  std::ranges::sort(addresses, {}, [](const std::string& address) { return sha256(address); });
+  addresses.resize(most_peers);
+}
+
+}  // namespace
+
+struct PeerGroup::State {
+  // What a peer is asked, and how that went.
+  struct Asking {
+    Clock::time_point due;
+    milliseconds interval = shortest_interval;
+    std::shared_ptr<HttpTransfer> transfer;  // null: not asked now
+    std::vector<std::string> names;
+    std::string last_answer;
+    unsigned failures = 0;
+  };
+
+  explicit State(PeerGroupOptions given)
+      : options(std::move(given)), key(std::make_shared<const Secret>(options.key)) {
+    pace->patience = options.patience.idle;
+  }
+
+  void run();
+  void find();
+  void ask_due(Clock::time_point now);
+  void read_answer(size_t peer);
+  Clock::time_point next_due() const;
+  bool wait_until_found();
+  void give_up(size_t peer, const std::string& why);
+
+  const PeerGroupOptions options;
+  const std::shared_ptr<const Secret> key;
+  const std::shared_ptr<PeerPace> pace = std::make_shared<PeerPace>();
+  const std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
+  std::unique_ptr<HttpPool> pool;  // of their own: a peer that hangs takes no connection of a cache's
+
+  // Once found, for all threads.
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool found = false;
+  std::vector<std::string> wanted;
+  Clock::time_point wanted_at = Clock::now();
+  std::vector<std::unique_ptr<PeerCache>> caches;
+  std::unique_ptr<PeerShare> share;
+  std::vector<PeerUse> use;
+  std::map<std::string, size_t> narinfos;  // by digest: who gave it
+  double cache_seconds = 0;
+  uint64_t cache_bytes = 0;
+
+  std::vector<Asking> asking;  // the thread's own
+};
+
+void PeerGroup::State::run() {
+  find();
+  std::unique_lock lock(inbox->mutex);
+  while (!inbox->stop) {
+    std::deque<size_t> answered;
+    answered.swap(inbox->answered);
+    lock.unlock();
+    for (const size_t peer : answered) read_answer(peer);
+    ask_due(Clock::now());
+    lock.lock();
+    inbox->changed.wait_until(lock, next_due(), [&] {
+      return inbox->stop || !inbox->answered.empty() || std::exchange(inbox->is_wanted, false);
+    });
+  }
+  lock.unlock();
+  for (Asking& one : asking) one.transfer.reset();
+}
+
+void PeerGroup::State::find() {
+  std::vector<std::string> addresses;
+  for (const std::string& place : options.places)
+    for (std::string& address : addresses_of(place)) addresses.push_back(std::move(address));
+  std::ranges::sort(addresses);
+  addresses.erase(std::ranges::unique(addresses).begin(), addresses.end());
+  take_most(addresses);
+  std::erase_if(addresses, [&](const std::string& address) {
+    return std::ranges::find(options.shunned, address) != options.shunned.end();
+  });
+  const std::lock_guard lock(mutex);
+  for (const std::string& address : addresses) {
+    caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
+    use.push_back({.address = address});
+  }
+  share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience);
+  share->want(wanted, wanted_at);
+  asking.resize(caches.size());
+  found = true;
+  changed.notify_all();
+}
+
+void PeerGroup::State::ask_due(Clock::time_point now) {
+  std::optional<std::vector<std::string>> names;
+  for (size_t i = 0; i < asking.size(); ++i) {
+    Asking& one = asking[i];
+    if (one.transfer || one.due > now || share->is_given_up(i)) continue;
+    if (!names) names = share->open_names();
+    one.due = now + one.interval;
+    if (names->empty()) continue;
+    one.names = *names;
+    one.transfer = pool->start(
+        caches[i]->question(write_peer_question(one.names)),
+        {.buffer = 2 * largest_peer_answer, .retry = {.attempts = 1}, .on_done = [inbox = inbox, i] {
+           const std::lock_guard lock(inbox->mutex);
+           inbox->answered.push_back(i);
+           inbox->changed.notify_one();
+         }});
+  }
+}
+
+void PeerGroup::State::read_answer(size_t peer) {
+  Asking& one = asking.at(peer);
+  const auto transfer = std::exchange(one.transfer, nullptr);
+  const auto now = Clock::now();
+  try {
+    const HttpResponse response = transfer->response();
+    if (response.status == 401 || response.status == 403)
+      return give_up(peer, fmt::format("it answers {}: its key or its clock is another", response.status));
+    if (!response.ok()) fail(ErrorKind::unavailable, "it answers {}", response.status);
+    std::string text;
+    for (std::string piece; transfer->read(piece);) text += piece;
+    share->answered(peer, one.names, read_peer_answer(text, one.names.size()), now);
+    one.failures = 0;
+    // What does not change is asked for less and less often.
+    const bool is_news = text != one.last_answer;
+    one.interval = is_news ? shortest_interval : std::min(longest_interval, one.interval * 3 / 2);
+    one.last_answer = std::move(text);
+  } catch (const Error& error) {
+    if (++one.failures >= most_failures || error.kind() != ErrorKind::unavailable)
+      give_up(peer, error.what());
+  }
+  one.due = now + one.interval;
+}
+
+void PeerGroup::State::give_up(size_t peer, const std::string& why) {
+  if (share->is_given_up(peer)) return;
+  share->give_up(peer);
+  const std::lock_guard lock(mutex);
+  use[peer].failed = true;
+  log::info("peer {} is not asked any more: {}", use[peer].address, why);
+}
+
+Clock::time_point PeerGroup::State::next_due() const {
+  auto next = Clock::now() + longest_interval;
+  for (size_t i = 0; i < asking.size(); ++i)
+    if (!asking[i].transfer && !share->is_given_up(i)) next = std::min(next, asking[i].due);
+  return next;
+}
+
+bool PeerGroup::State::wait_until_found() {
+  std::unique_lock lock(mutex);
+  return changed.wait_for(lock, options.patience.idle, [&] { return found; });
+}
+
+PeerGroup::PeerGroup(PeerGroupOptions options) {
+  for (const std::string& place : options.places) AddressPort::parse(place);
+  state_ = std::make_shared<State>(std::move(options));
+}
+
+void PeerGroup::start() {
+  state_->pool = std::make_unique<HttpPool>();
+  thread_ = std::thread([state = state_] { state->run(); });
+}
+
+// A thread that waits for a name server is left to itself.
+PeerGroup::~PeerGroup() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(state_->inbox->mutex);
+    state_->inbox->stop = true;
+    state_->inbox->changed.notify_all();
+  }
+  const bool is_found = [&] {
+    const std::lock_guard lock(state_->mutex);
+    return state_->found;
+  }();
+  is_found ? thread_.join() : thread_.detach();
+}
+
+void PeerGroup::want(const std::vector<const nix::NarInfo*>& missing) {
+  const std::lock_guard lock(state_->mutex);
+  for (const nix::NarInfo* narinfo : missing) state_->wanted.push_back(peer_name(narinfo->info));
+  state_->wanted_at = Clock::now();
+  if (!state_->found) return;
+  state_->share->want(state_->wanted, state_->wanted_at);
+  const std::lock_guard inbox(state_->inbox->mutex);
+  state_->inbox->is_wanted = true;
+  state_->inbox->changed.notify_one();
+}
+
+PeerShare::Choice PeerGroup::choose(const nix::PathInfo& info) {
+  const auto now = Clock::now();
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->found)
+      return {now - state_->wanted_at < state_->options.patience.start ? PeerShare::From::later
+                                                                       : PeerShare::From::caches};
+  }
+  return state_->share->choose(peer_name(info), now);
+}
+
+BinaryCache& PeerGroup::cache(size_t peer) { return *state_->caches.at(peer); }
+
+void PeerGroup::gave(size_t peer, const nix::PathInfo& info) {
+  state_->share->gave(peer, Clock::now());
+  const std::lock_guard lock(state_->mutex);
+  ++state_->use.at(peer).paths;
+  state_->use.at(peer).bytes += info.nar_size;
+}
+
+// It had it a moment ago, or has too much to do: that is no fault.
+void PeerGroup::failed(size_t peer, const nix::PathInfo& info, const Error& error) {
+  const bool is_absent = error.kind() == ErrorKind::not_found;
+  const bool is_busy = error.kind() == ErrorKind::conflict;
+  state_->share->refused(peer, peer_name(info), is_busy, Clock::now());
+  if (!is_absent && !is_busy) state_->give_up(peer, error.what());
+}
+
+void PeerGroup::lied(size_t peer, const nix::PathInfo& info, const Error& error) {
+  log::warning("peer {} gave for {} what was not signed: {}", state_->use.at(peer).address,
+               info.path.to_string(), error.what());
+  state_->give_up(peer, error.what());
+  const std::lock_guard lock(state_->mutex);
+  state_->use.at(peer).lied = true;
+}
+
+void PeerGroup::done(const nix::PathInfo& info) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (!state_->found) {
+      std::erase(state_->wanted, peer_name(info));
+      return;
+    }
+  }
+  state_->share->done(peer_name(info));
+}
+
+void PeerGroup::caches_gave(uint64_t bytes, Clock::duration took) {
+  constexpr uint64_t enough = 1 << 20;  // of less, the time says nothing
+  constexpr uint64_t slowest = 256 << 10;
+  if (bytes < enough) return;
+  const std::lock_guard lock(state_->mutex);
+  state_->cache_bytes += bytes;
+  state_->cache_seconds += std::chrono::duration<double>(took).count();
+  const double rate = static_cast<double>(state_->cache_bytes) / std::max(state_->cache_seconds, 1e-3);
+  state_->pace->least_rate = std::max(slowest, static_cast<uint64_t>(rate / 4));
+}
+
+uint64_t PeerGroup::bytes() const { return state_->pace->bytes; }
+
+std::vector<PeerUse> PeerGroup::use() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->use;
+}
+
+std::optional<std::string> PeerGroup::narinfo(const std::string& name) {
+  if (!state_->wait_until_found() || state_->caches.empty()) return std::nullopt;
+  const size_t count = state_->caches.size();
+  const size_t first = std::hash<std::string>()(name) % count;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t peer = (first + i) % count;
+    if (state_->share->is_given_up(peer)) continue;
+    CacheAnswer answer = state_->caches[peer]->ask(name);
+    if (answer.error) {
+      state_->give_up(peer, answer.error->what());
+      continue;
+    }
+    if (!answer.text) continue;
+    const std::lock_guard lock(state_->mutex);
+    state_->narinfos[std::string(nix::digest_of_narinfo_name(name).value_or(""))] = peer;
+    return std::move(answer.text);
+  }
+  return std::nullopt;
+}
+
+BinaryCache& PeerGroup::cache_of(const nix::PathInfo& info) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->narinfos.find(std::string(info.path.digest()));
+  if (found == state_->narinfos.end() || state_->share->is_given_up(found->second))
+    fail(ErrorKind::unavailable, "no peer has {} any more", info.path.to_string());
+  return *state_->caches[found->second];
+}
+
+PeersAsCache::PeersAsCache(PeerGroup& group)
+    : BinaryCache([] {
+        CacheUrl url;
+        url.text = "of the peers";
+        return url;
+      }()),
+      group_(group) {}
+
+void PeersAsCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
+  CacheAnswer answer;
+  if (nix::digest_of_narinfo_name(name)) answer.text = group_.narinfo(name);
+  done(std::move(answer));
+}
+
+std::unique_ptr<NarFile> PeersAsCache::open_nar(const nix::NarInfo& info, size_t buffer) {
+  return group_.cache_of(info.info).open_nar(info, buffer);
+}
+
+void PeersAsCache::put(std::string_view name, const std::filesystem::path& /*file*/,
+                       std::string_view /*content_type*/) {
+  fail(ErrorKind::invalid_input, "{} cannot be stored at peers", name);
+}
+
+}  // namespace flox::store

@@ -1,0 +1,82 @@
+// What this process is fetching, and what it has fetched and not installed yet: what it tells its peers,
+// beside what is valid in its store.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "nix/path_info.h"
+#include "store/peers/peer_question.h"
+
+namespace flox::store {
+
+// Thread-safe.
+class SharedPaths {
+ public:
+  // Reads the digests of paths that were fetched with somebody's own token from `private_file`, which is made
+  // when there are any. Throws Error if it cannot be read.
+  explicit SharedPaths(std::filesystem::path private_file);
+  SharedPaths(const SharedPaths&) = delete;
+  SharedPaths& operator=(const SharedPaths&) = delete;
+
+  // A number of this process's own.
+  uint64_t node() const noexcept { return node_; }
+  uint64_t progress() const noexcept { return progress_; }
+  // Whether the path came with a token that not every pod has: who shows none is not told of it.
+  bool is_private(std::string_view digest) const;
+
+  struct Staged {
+    std::filesystem::path tree;  // moved into the store when the closure is complete
+    uint64_t nar_size = 0;
+  };
+  // nothing, planned, fetching, or present if it is staged.
+  PeerHas state(const std::string& name) const;
+  std::optional<Staged> staged(const std::string& name) const;
+
+  // One realisation's part; what it has said is forgotten when it goes. Thread-safe.
+  class Realisation {
+   public:
+    // `is_private`: it asks the caches with somebody's own token.
+    Realisation(SharedPaths& shared, bool is_private) : shared_(shared), is_private_(is_private) {}
+    ~Realisation();
+    Realisation(const Realisation&) = delete;
+    Realisation& operator=(const Realisation&) = delete;
+
+    void plan(const nix::PathInfo& info);
+    // All is planned. Throws Error if it cannot be written down what of it is private.
+    void planned();
+    void fetching(const nix::PathInfo& info);
+    void staged(const nix::PathInfo& info, std::filesystem::path tree);
+    void progress() { ++shared_.progress_; }
+
+   private:
+    SharedPaths& shared_;
+    const bool is_private_;
+    std::vector<std::string> names_;      // under shared_.mutex_, as the next
+    std::set<std::string> new_privates_;  // digests
+  };
+
+ private:
+  struct Entry {
+    size_t realisations = 0;
+    PeerHas state = PeerHas::planned;
+    Staged tree;
+  };
+  void write_privates(const std::set<std::string>& digests);
+
+  const std::filesystem::path private_file_;
+  const uint64_t node_;
+  std::atomic<uint64_t> progress_ = 0;
+  mutable std::mutex mutex_;
+  std::map<std::string, Entry> entries_;
+  std::set<std::string, std::less<>> privates_;
+};
+
+}  // namespace flox::store

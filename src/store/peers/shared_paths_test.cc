@@ -1,0 +1,77 @@
+#include "store/peers/shared_paths.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/os/file.h"
+
+namespace flox::store {
+namespace {
+
+nix::PathInfo info(char letter) {
+  nix::PathInfo result{.path = nix::StorePath::from_base_name(std::string(32, letter) + "-a")};
+  result.nar_hash = sha256(std::string(1, letter));
+  result.nar_size = 7;
+  return result;
+}
+
+TEST(SharedPaths, tells_what_is_under_way_until_it_ends) {
+  const TempDir directory;
+  SharedPaths shared(directory.path() / "private");
+  const std::string name = peer_name(info('a'));
+  EXPECT_EQ(shared.state(name), PeerHas::nothing);
+  {
+    SharedPaths::Realisation one(shared, false);
+    one.plan(info('a'));
+    EXPECT_EQ(shared.state(name), PeerHas::planned);
+    one.fetching(info('a'));
+    EXPECT_EQ(shared.state(name), PeerHas::fetching);
+    EXPECT_FALSE(shared.staged(name));
+    const uint64_t before = shared.progress();
+    {
+      SharedPaths::Realisation other(shared, false);
+      other.plan(info('a'));
+      one.staged(info('a'), "/tree");
+    }
+    EXPECT_GT(shared.progress(), before);
+    EXPECT_EQ(shared.state(name), PeerHas::present) << "another realisation of it has ended, not this one";
+    ASSERT_TRUE(shared.staged(name));
+    EXPECT_EQ(shared.staged(name)->tree, "/tree");
+    EXPECT_EQ(shared.staged(name)->nar_size, 7U);
+  }
+  EXPECT_EQ(shared.state(name), PeerHas::nothing);
+}
+
+TEST(SharedPaths, remembers_what_came_with_a_token_of_somebodys_own) {
+  const TempDir directory;
+  const auto file = directory.path() / "private";
+  {
+    SharedPaths shared(file);
+    SharedPaths::Realisation open(shared, false);
+    open.plan(info('a'));
+    open.planned();
+    EXPECT_FALSE(fs::exists(file));
+    SharedPaths::Realisation own(shared, true);
+    own.plan(info('b'));
+    own.planned();
+    EXPECT_TRUE(shared.is_private(info('b').path.digest()));
+  }
+  struct stat status {};
+  ASSERT_EQ(::stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  write_file(file, read_file(file) + std::string(10, 'c'));  // a write that was cut off
+  {
+    SharedPaths shared(file);
+    SharedPaths::Realisation own(shared, true);
+    own.plan(info('d'));
+    own.planned();
+  }
+  const SharedPaths again(file);
+  EXPECT_FALSE(again.is_private(info('a').path.digest()));
+  EXPECT_TRUE(again.is_private(info('b').path.digest()));
+  EXPECT_TRUE(again.is_private(info('d').path.digest()));
+  EXPECT_NE(SharedPaths(file).node(), again.node());
+}
+
+}  // namespace
+}  // namespace flox::store

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""A peer that says it has everything and then does what MODE says (docs/formats/peers.md), for tests of who asks it.
+
+  bad_peer.py ADDRESS:PORT LOG MODE
+
+  other     other bytes, as many as were asked for        endless   bytes without end
+  stall     the head, and nothing more                    drip      a byte now and then
+  die       the first half of what another peer would give, from $BAD_PEER_NARS/NAME
+  promise   "I am fetching it", with progress, for ever   garbage   answers that mean nothing
+  mute      takes connections and never answers           elsewhere a redirect to $BAD_PEER_ELSEWHERE
+Each request becomes a line "METHOD PATH" in LOG.
+"""
+import http.server
+import os
+import sys
+import threading
+import time
+
+address, log_name, mode = sys.argv[1:4]
+lock = threading.Lock()
+progress = 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def begin(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with lock, open(log_name, "a") as log:
+            log.write("%s %s\n" % (self.command, self.path))
+        if mode == "mute":
+            time.sleep(3600)
+        return body
+
+    def answer(self, body, length=None):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def do_POST(self):
+        global progress
+        asked = len(self.begin().splitlines())
+        progress += 1
+        if mode == "garbage":
+            return self.answer(b"\0" * 100)
+        letter = b"f" if mode == "promise" else b"h"
+        self.answer(b"%016x %016x\n" % (0xBAD, progress) + letter * asked + b"\n")
+
+    def do_GET(self):
+        self.begin()
+        self.close_connection = True
+        if mode == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", os.environ["BAD_PEER_ELSEWHERE"])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif mode == "die":
+            nar = open(os.path.join(os.environ["BAD_PEER_NARS"], os.path.basename(self.path)), "rb").read()
+            self.answer(nar[: len(nar) // 2], len(nar))
+        elif mode == "endless":
+            self.send_response(200)
+            self.end_headers()
+            while True:
+                self.wfile.write(b"e" * 65536)
+        elif mode == "other":
+            self.answer(b"o" * int(os.environ["BAD_PEER_SIZE"]))
+        elif mode == "drip":
+            self.send_response(200)
+            self.send_header("Content-Length", "100000000")
+            self.end_headers()
+            while True:
+                self.wfile.write(b"d")
+                time.sleep(0.2)
+        else:
+            self.answer(b"", 1000)
+            time.sleep(3600)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # clients go away
+
+
+host, port = address.rsplit(":", 1)
+open(log_name, "a").close()
+Server((host, int(port)), Handler).serve_forever()
