@@ -5,7 +5,7 @@
 
   other     other bytes, as many as were asked for        endless   bytes without end
   stall     the head, and nothing more                    drip      a byte now and then
-  die       the first half of what another peer would give, from $BAD_PEER_NARS/NAME
+  die       a NAR that breaks off
   promise   "I am fetching it", with progress, for ever   garbage   answers that mean nothing
   mute      takes connections and never answers           elsewhere a redirect to $BAD_PEER_ELSEWHERE
 Each request becomes a line "METHOD PATH" in LOG.
@@ -18,6 +18,13 @@ import time
 
 address, log_name, mode = sys.argv[1:4]
 lock = threading.Lock()
+
+
+def nar_text(text):
+    return len(text).to_bytes(8, "little") + text + b"\0" * (-len(text) % 8)
+
+
+HEAD = b"".join(nar_text(t) for t in (b"nix-archive-1", b"(", b"type", b"regular", b"contents")) + (150_000).to_bytes(8, "little")
 progress = 0
 
 
@@ -57,15 +64,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
         elif mode == "die":
-            nar = open(os.path.join(os.environ["BAD_PEER_NARS"], os.path.basename(self.path)), "rb").read()
-            self.answer(nar[: len(nar) // 2], len(nar))
+            self.answer(HEAD + b"d" * 50_000, len(HEAD) + 150_000)
         elif mode == "endless":
             self.send_response(200)
             self.end_headers()
             while True:
                 self.wfile.write(b"e" * 65536)
         elif mode == "other":
-            self.answer(b"o" * int(os.environ["BAD_PEER_SIZE"]))
+            self.answer(b"o" * 200_000)
         elif mode == "drip":
             self.send_response(200)
             self.send_header("Content-Length", "100000000")

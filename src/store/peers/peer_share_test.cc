@@ -15,8 +15,9 @@ using testing::ElementsAre;
 using testing::Lt;
 
 std::string path(size_t number) {
-  nix::PathInfo info{.path = nix::StorePath::from_base_name(
-                         nix::make_store_path("source", sha256(std::to_string(number)), "p").base_name())};
+  nix::PathInfo info{
+      .path = nix::StorePath::from_base_name(
+          nix::make_store_path("source", bytes_of(sha256(std::to_string(number))), "p").base_name())};
   info.nar_hash = sha256(std::to_string(number));
   return peer_name(info);
 }
