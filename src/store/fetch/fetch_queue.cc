@@ -18,6 +18,8 @@ namespace {
 constexpr auto busy_interval =
     std::chrono::milliseconds(20);  // how often to ask whether others have fetched it
 constexpr size_t files_ahead = 48;  // fetched ahead at most
+// Of these from caches, where there are peers: what is claimed here, peers wait for.
+constexpr size_t files_ahead_of_peers = 12;
 
 }  // namespace
 
@@ -74,13 +76,16 @@ void FetchQueue::look_ahead() {
 
 std::vector<FetchQueue::Item> FetchQueue::next_ones(size_t most) {
   std::vector<Item> items;
+  auto of_caches =
+      static_cast<size_t>(std::ranges::count_if(ahead_, [](const Item& item) { return !item.peer; }));
   for (size_t left = queue_.size(); left > 0 && items.size() < most; --left) {
     Substitute* substitute = queue_.front();
     queue_.pop_front();
     Item item{.substitute = substitute, .peer = std::nullopt, .file = nullptr};
     if (peers_ != nullptr) {
       const PeerShare::Choice choice = peers_->choose(substitute->narinfo.info);
-      if (choice.from == PeerShare::From::later) {
+      const bool is_enough = choice.from == PeerShare::From::caches && ++of_caches > files_ahead_of_peers;
+      if (choice.from == PeerShare::From::later || (is_enough && peers_->is_shared())) {
         queue_.push_back(substitute);
         continue;
       }

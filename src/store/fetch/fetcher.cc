@@ -49,7 +49,10 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   if (peers) peers->start();
   caches.read_infos(installer);
   fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
-  if (peers) installer.tell_peers(peers->bytes(), peers->use());
+  if (peers) {
+    peers->stop();
+    installer.tell_peers(peers->bytes(), peers->use());
+  }
   return {};
 }
 

@@ -240,7 +240,8 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
       if (shared_) shared_->plan(known.info);
     }
   }
-  // As we understand it, not as it came. What a token of somebody's own has shown, others are not to find here.
+  // As we understand it, not as it came. What a token of somebody's own has shown, others are not to find
+  // here.
   if (from.is_remote && !registered_ && !message.remembered() && !options_.is_private)
     memory_.remember(from.url.text, nix::narinfo_name(path), known.to_string());
   v1::OfferAnswer answer;

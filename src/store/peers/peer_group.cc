@@ -69,6 +69,7 @@ struct PeerGroup::State {
     std::shared_ptr<HttpTransfer> transfer;  // null: not asked now
     std::vector<std::string> names;
     std::string last_answer;
+    Clock::time_point asked{};  // for the first time
     unsigned failures = 0;
   };
 
@@ -122,7 +123,12 @@ void PeerGroup::State::run() {
     });
   }
   lock.unlock();
-  for (Asking& one : asking) one.transfer.reset();
+  for (size_t i = 0; i < asking.size(); ++i) {
+    asking[i].transfer.reset();
+    const bool is_mute = asking[i].last_answer.empty() && asking[i].asked != Clock::time_point() &&
+                         Clock::now() - asking[i].asked > options.patience.first;
+    if (is_mute) give_up(i, "it has answered nothing");
+  }
 }
 
 void PeerGroup::State::find() {
@@ -155,6 +161,7 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
     if (!names) names = share->open_names();
     one.due = now + one.interval;
     if (names->empty()) continue;
+    if (one.asked == Clock::time_point()) one.asked = now;
     one.names = *names;
     one.transfer = pool->start(
         caches[i]->question(write_peer_question(one.names)),
@@ -220,8 +227,10 @@ void PeerGroup::start() {
   thread_ = std::thread([state = state_] { state->run(); });
 }
 
+PeerGroup::~PeerGroup() { stop(); }
+
 // A thread that waits for a name server is left to itself.
-PeerGroup::~PeerGroup() {
+void PeerGroup::stop() {
   if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(state_->inbox->mutex);
@@ -255,6 +264,11 @@ PeerShare::Choice PeerGroup::choose(const nix::PathInfo& info) {
                                                                        : PeerShare::From::caches};
   }
   return state_->share->choose(peer_name(info), now);
+}
+
+bool PeerGroup::is_shared() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->found && state_->share->answering() > 0;
 }
 
 BinaryCache& PeerGroup::cache(size_t peer) { return *state_->caches.at(peer); }

@@ -42,8 +42,9 @@ class PeerGroup {
  public:
   // Reads nothing and asks nobody yet. Throws Error(invalid_input) for a place that is none.
   explicit PeerGroup(PeerGroupOptions options);
-  // Begins to ask; from here on there are threads.
+  // Begins to ask; from here on there are threads. stop() ends that.
   void start();
+  void stop();
   ~PeerGroup();
   PeerGroup(const PeerGroup&) = delete;
   PeerGroup& operator=(const PeerGroup&) = delete;
@@ -52,6 +53,8 @@ class PeerGroup {
   void want(const std::vector<const nix::NarInfo*>& missing);
   PeerShare::Choice choose(const nix::PathInfo& info);
   BinaryCache& cache(size_t peer);
+  // Whether there is a peer that answers.
+  bool is_shared() const;
 
   // What became of a path that a peer was asked for.
   void gave(size_t peer, const nix::PathInfo& info);
@@ -63,6 +66,7 @@ class PeerGroup {
   void caches_gave(uint64_t bytes, std::chrono::steady_clock::duration took);
   // That came from peers in all, whatever became of them.
   uint64_t bytes() const;
+  // Complete after stop().
   std::vector<PeerUse> use() const;
 
   // Asks the peers for the narinfo of a path when no cache answers: one after the other, until one has it.

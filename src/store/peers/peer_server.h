@@ -15,6 +15,7 @@
 #include "base/data/secret.h"
 #include "base/net/server/http_server.h"
 #include "store/cache/cache_server.h"
+#include "store/local/local_store.h"
 #include "store/peers/shared_paths.h"
 
 namespace flox::store {

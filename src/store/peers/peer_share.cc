@@ -65,6 +65,7 @@ void PeerShare::answered(size_t number, const std::vector<std::string>& names, c
     return;
   }
   if (!peer.node || answer.progress != peer.progress) peer.moved = now;
+  peer.heard = now;
   peer.node = answer.node;
   peer.progress = answer.progress;
   for (size_t i = 0; i < names.size() && i < answer.has.size(); ++i) {
@@ -102,11 +103,12 @@ void PeerShare::refused(size_t peer, const std::string& name, bool busy, Time no
 
 void PeerShare::gave(size_t peer, Time now) {
   const std::lock_guard lock(mutex_);
+  peers_.at(peer).heard = now;
   peers_.at(peer).moved = now;
 }
 
 bool PeerShare::may_wait_for(const Peer& peer, Path& path, Time now) const {
-  if (now - peer.moved > patience_.idle) return false;
+  if (peer.heard - peer.moved > patience_.idle || now - peer.heard > patience_.silent) return false;
   return now - path.waited_since.value_or(now) <= patience_.path;
 }
 
@@ -140,7 +142,7 @@ PeerShare::Choice PeerShare::choose(const std::string& name, Time now) {
     const Peer& other = peers_[i];
     if (other.given_up) continue;
     if (!other.node || path.has.empty()) {  // it may be the one that is chosen
-      wait = is_starting;
+      wait = now - began_ < patience_.first;
       continue;
     }
     const bool is_chosen = std::pair(rank(*other.node, path.number), *other.node) > std::pair(own, self_);

@@ -19,8 +19,12 @@ namespace flox::store {
 struct PeerPatience {
   // How long what nobody fetches yet is left to the node that is chosen for it: others begin a little later.
   std::chrono::milliseconds start{500};
+  // The same for a peer that has not answered its first question.
+  std::chrono::milliseconds first{1500};
   // How long a peer may make no progress, or give no byte, before the caches are asked instead.
   std::chrono::milliseconds idle{2000};
+  // How long one may leave questions without an answer: a node that has much to do answers late.
+  std::chrono::milliseconds silent{5000};
   // How long a path is waited for, whatever the peers say of their progress.
   std::chrono::milliseconds path{30'000};
 };
@@ -67,7 +71,8 @@ class PeerShare {
   struct Peer {
     std::optional<uint64_t> node;  // nothing until it has answered
     uint64_t progress = 0;
-    Time moved{};  // when it last got on
+    Time heard{};  // its last answer
+    Time moved{};  // the last one that said it had got on
     bool given_up = false;
   };
   struct Path {

@@ -74,8 +74,18 @@ TEST_F(PeerShareTest, what_a_peer_has_is_asked_of_a_peer_and_not_all_of_the_same
 TEST_F(PeerShareTest, before_peers_have_answered_it_waits_a_moment_only) {
   start(2, 1);
   EXPECT_EQ(choose(0, 0).from, From::later);
-  now_ += PeerPatience{}.start;
+  now_ += PeerPatience{}.first;
   EXPECT_EQ(choose(0, 0).from, From::caches);
+}
+
+TEST_F(PeerShareTest, what_peers_do_not_plan_is_left_to_the_chosen_one_for_a_moment_only) {
+  start(2, 20);
+  hear(0, PeerHas::nothing);
+  size_t left = 0;
+  for (size_t i = 0; i < names_.size(); ++i) left += choose(0, i).from == From::later ? 1 : 0;
+  EXPECT_THAT(left, testing::AllOf(testing::Gt(3U), Lt(17U)));
+  now_ += PeerPatience{}.start;
+  for (size_t i = 0; i < names_.size(); ++i) EXPECT_EQ(choose(0, i).from, From::caches);
 }
 
 TEST_F(PeerShareTest, without_peers_nothing_waits) {
@@ -92,9 +102,18 @@ TEST_F(PeerShareTest, a_peer_that_is_fetching_is_waited_for_while_it_gets_on) {
     EXPECT_EQ(choose(0, 0).from, From::later);
     now_ += PeerPatience{}.idle / 2;
   }
-  hear(0, PeerHas::fetching, 10);
   now_ += PeerPatience{}.idle;
+  hear(0, PeerHas::fetching, 10);
   EXPECT_EQ(choose(0, 0).from, From::caches) << "it got nowhere";
+}
+
+TEST_F(PeerShareTest, a_peer_that_answers_no_more_is_not_waited_for) {
+  start(2, 1);
+  hear(0, PeerHas::fetching, 1);
+  now_ += PeerPatience{}.silent;
+  EXPECT_EQ(choose(0, 0).from, From::later) << "it may have much to do";
+  now_ += milliseconds(1);
+  EXPECT_EQ(choose(0, 0).from, From::caches);
 }
 
 TEST_F(PeerShareTest, no_promise_holds_for_ever) {
