@@ -3,7 +3,7 @@ export NRI_SOCKET=$WORLD/nri.sock
 . "$PROJECT/test/node/image_support.sh"
 . "$PROJECT/test/shim/images.sh"
 export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-crictl() { timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
+crictl() { in_net timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
 
 # start_nri_node [VARIABLE=VALUE…]: containerd, floxd as its plugin, and the image flox.test/box:1, which has a busybox and no /nix.
 start_nri_node() {
