@@ -16,11 +16,7 @@ mkdir "$WORLD/hooked"
   cd "$WORLD/hooked"
   laptop init -n hooked
   laptop install hello
-  cat >>.flox/env/manifest.toml <<'TOML'
-[hook]
-on-activate = "export FROM_HOOK=yes"
-TOML
-  sed -i '/^\[vars\]/a COLOUR = "green"' .flox/env/manifest.toml
+  sed -i -e '/^\[vars\]/a COLOUR = "green"' -e '/^\[hook\]/a on-activate = "export FROM_HOOK=yes"' .flox/env/manifest.toml
   laptop push --owner acme
 ) >"$WORLD/logs/push.log" 2>&1 || { cat "$WORLD/logs/push.log" >&2; die "pushing failed"; }
 unset FLOX_CATALOG_TOKEN
@@ -38,8 +34,9 @@ crictl inspect "$id" | jq -c '.info.runtimeSpec.mounts[] | select(.destination |
 equal "$(cat "$WORLD/mounts.nri")" '["/nix/store",["rbind","rprivate","ro","nosuid","nodev"]]
 ["/run/flox",["rbind","rprivate","ro","nosuid","nodev","noexec"]]'
 
-step "the pod's socket answers it, and knows who asks"
-equal "$(crictl exec "$id" sh -c 'flox list >/dev/null 2>&1; test -S /run/flox/pod.sock && echo socket')" socket
+step "the pod's socket answers it, and knows who asks: it installs a package for itself"
+runtime=$(readlink "$NODE_ROOT/nix/var/nix/gcroots/flox-runtime")
+equal "$(crictl exec "$id" sh -c "mkdir -p /tmp/own && cd /tmp/own && export HOME=/tmp PATH=\$PATH:$runtime/bin && flox init && flox install other && flox activate -- other" 2>/dev/null | tail -1)" "other 1.0"
 
 step "of an environment its variables, and its hook, which becomes the command"
 new_pod hooked "" flox.dev/environment=acme/hooked:1
@@ -92,19 +89,24 @@ refuses "flox.dev/nix-mutable needs the runtime handler flox" flox.dev/environme
 refuses "skip-containers-exec needs the runtime handler flox" flox.dev/environment=hello flox.dev/skip-containers-exec=no3
 refuses 'annotation flox.dev/store-view is "all"' flox.dev/environment=hello flox.dev/store-view=all
 refuses "the pod mounts a volume at /nix/store/x" flox.dev/environment=hello -- ".mounts = [{container_path: \"/nix/store/x\", host_path: \"$WORLD/rootfs\"}]"
-refuses "the catalog has no package 'nothing'" flox.dev/environment=nothing
-refuses "only the runtime handler flox can run it" -- '.image.image = "flox.local/hello:1.0"' ||
-  true
+refuses "the catalog has no such package" flox.dev/environment=nothing
+crictl pull flox.local/hello:1.0 >/dev/null
+refuses "only the runtime handler flox can run it" -- '.image.image = "flox.local/hello:1.0"'
 
 step "somebody else's private package does not exist, by whatever name the pod calls itself"
-refuses "hidden" flox.dev/environment=hidden io.kubernetes.cri.sandbox-namespace=secret
+refuses "package 'hidden': the catalog has no such package" flox.dev/environment=hidden io.kubernetes.cri.sandbox-namespace=secret
 ls "$NODE_ROOT"/nix/store | grep -q hidden && die "it was fetched"
 
 step "the lease ends when the container ends, and is not there for one that was refused"
-start_in_pod short hello
-wait_until 20 "its output" said "$id" "hello 1.0" || true
+new_pod short "" flox.dev/environment=hello
+start_in_pod short 'hello; sleep 1000'
+wait_until 20 "its output" said "$id" "hello 1.0"
+has_lease "$id" || die "nothing keeps its package"
+crictl stop -t 0 "$id" >/dev/null
 wait_until 20 "its lease to end" has_no_lease "$id"
-[ "$(ls "$NODE_ROOT/nix/var/nix/gcroots/flox" | grep -c "$(crictl ps -a -q --name 'no[0-9]' | head -1)x")" = 0 ]
+leases() { ls "$NODE_ROOT/nix/var/nix/gcroots/flox" | grep -E '^[0-9a-f]{64}$' | sort; }
+running() { crictl ps -q --no-trunc | sort; }
+diff <(leases) <(comm -12 <(leases) <(running)) || die "a lease of no running container"
 
 step "floxd is restarted: the container runs on, its lease stays, and pods start again"
 stop_server floxd
@@ -128,7 +130,7 @@ has_lease "$plain" || die "the lease of a running container has gone"
 
 step "floxd has forgotten its containers: containerd tells it of them"
 stop_server floxd
-rm "$NODE_ROOT/var/lib/flox/containers.json" "$NODE_ROOT/nix/var/nix/gcroots/flox/$plain"
+rm -r "$NODE_ROOT/var/lib/flox/containers.json" "$NODE_ROOT/nix/var/nix/gcroots/flox/$plain"
 start_plugin
 wait_until 20 "a new lease" has_lease "$plain"
 

@@ -23,6 +23,7 @@ kill -STOP "$(cat "$WORLD/net-catalog.pid")"
 new_pod slow "" flox.dev/environment=hello
 refused "not all on this node yet" start_in_pod slow1 hello
 ordinary_starts 1
+use_pod slow
 refused "not all on this node yet" start_in_pod slow2 hello
 kill -CONT "$(cat "$WORLD/net-catalog.pid")"
 starts_at_last() { start_in_pod slow3 hello; }
@@ -34,36 +35,43 @@ plugged_in || die "containerd has given the plugin up"
 step "floxd is frozen: an ordinary pod starts after containerd's patience; one that needs the plugin does not start"
 new_pod frozen "" flox.dev/environment=other "$NEEDED"
 kill -STOP "$(cat "$WORLD/floxd.pid")"
-refused 'required plugin "flox"' start_in_pod frozen1 other
 ordinary_starts 2
-refused 'required plugin "flox"' start_in_pod frozen2 other
+use_pod frozen
+refused 'required plugin' start_in_pod frozen1 other
 kill -CONT "$(cat "$WORLD/floxd.pid")"
-thawed() { start_in_pod frozen3 other; }
+thawed() { start_in_pod frozen2 other; }
 wait_until 20 "floxd to be a plugin again" thawed
 wait_until 20 "its output" said "$id" "other 1.0"
 
+step "the one container that it was asked about when it froze is made without packages: floxd sees that when it is back"
+unprepared() { [ "$(metric flox_nri_unprepared_containers)" = 1 ]; }
+wait_until 20 "containerd to have floxd as its plugin" plugged_in
+kill -STOP "$(cat "$WORLD/floxd.pid")"
+start_in_pod freezing 'other || sleep 1000'
+kill -CONT "$(cat "$WORLD/floxd.pid")"
+wait_until 20 "floxd to see the container without its packages" unprepared
+grep -q 'team-a/frozen/freezing was started without its packages' "$WORLD/logs/floxd.log" || die "it was not logged"
+crictl rm -f "$id" >/dev/null
+
 step "floxd is killed: the same, and a pod that does not say what it needs is found when floxd is back"
-new_pod needs "" flox.dev/environment=third "$NEEDED"
-new_pod silent "" flox.dev/environment=third
 kill -KILL "$(cat "$WORLD/floxd.pid")"
 wait "$(cat "$WORLD/floxd.pid")" 2>/dev/null || true
-no_plugin() { refused 'required plugin "flox"' start_in_pod killed other; }
-wait_until 20 "containerd to see it" no_plugin
+new_pod needs "" flox.dev/environment=third "$NEEDED"
+refused 'required plugin' start_in_pod killed third
 ordinary_starts 3
-pod=$(crictl pods -q --name silent) POD_FILE=$WORLD/silent.pod.json
+new_pod silent "" flox.dev/environment=third
 start_in_pod silent 'third || sleep 1000'
 silent=$id
 start_plugin
-unprepared() { [ "$(metric flox_nri_unprepared_containers)" = 1 ]; }
 wait_until 20 "floxd to see the container without its packages" unprepared
 grep -q 'team-a/silent/silent was started without its packages' "$WORLD/logs/floxd.log" || die "it was not logged"
 crictl rm -f "$silent" >/dev/null
-pod=$(crictl pods -q --name needs) POD_FILE=$WORLD/needs.pod.json
+use_pod needs
 start_in_pod needs third
 wait_until 20 "its output" said "$id" "third 1.0"
 
 step "killed while a container is being made: no pod is stuck"
-pod=$(crictl pods -q --name silent) POD_FILE=$WORLD/silent.pod.json
+use_pod silent
 for i in 1 2 3; do
   (start_in_pod "race$i" third >/dev/null 2>&1 || true) &
   racer=$!

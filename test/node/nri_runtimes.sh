@@ -21,6 +21,7 @@ TOML
 start_catalog
 publish_tool hello 1.0
 push_web hello blue
+export FLOX_NRI_OTHER_HANDLERS="flox flox-users"
 start_nri_node
 
 if [ -n "$RUNC" ]; then

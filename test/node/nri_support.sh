@@ -3,13 +3,13 @@ export NRI_SOCKET=$WORLD/nri.sock
 . "$PROJECT/test/node/image_support.sh"
 . "$PROJECT/test/shim/images.sh"
 export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-crictl() { timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
+crictl() { in_net timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
 
 # start_nri_node [VARIABLE=VALUE…]: containerd, floxd as its plugin, and the image flox.test/box:1, which has a busybox and no /nix.
 start_nri_node() {
   trust_registry
   start_containerd
-  printf '%s-endpoint: unix://%s\n' runtime "$CONTAINERD_ADDRESS" image "$CONTAINERD_ADDRESS" >"$CRI_CONFIG_FILE"
+  printf "%s\n" "runtime-endpoint: unix://$CONTAINERD_ADDRESS" "image-endpoint: unix://$CONTAINERD_ADDRESS" "timeout: 30" >"$CRI_CONFIG_FILE"
   start_plugin "$@"
   import_images
   ROOTFS=$WORLD/rootfs
@@ -41,6 +41,8 @@ new_pod() {
   pod=$(crictl runp ${handler:+--runtime "$handler"} "$WORLD/$name.pod.json")
   POD_FILE=$WORLD/$name.pod.json
 }
+# use_pod NAME: $pod is the sandbox of that name again.
+use_pod() { pod=$(crictl pods -q --no-trunc --name "^$1\$") POD_FILE=$WORLD/$1.pod.json; }
 # start_in_pod NAME COMMAND [JQ-FILTER]: $id is a container of $pod that runs the command in a shell; the filter changes its config.
 start_in_pod() {
   jq -n --arg name "$1" --arg command "$2" '{metadata: {name: $name}, image: {image: "flox.test/box:1"}, log_path: "\($name).log",

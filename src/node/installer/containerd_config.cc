@@ -271,7 +271,8 @@ std::string with_plugins(const Containerd& containerd, std::string text) {
                 "Use containerd 1.7 or later, better 2.2, or give pods runtimeClassName: flox.");
   if (toml_value(text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name",
                  name) == quoted("flox"))
-    throw Error(ErrorKind::invalid_input, "--nri: flox is the default runtime, which prepares all pods itself",
+    throw Error(ErrorKind::invalid_input,
+                "--nri: flox is the default runtime, which prepares all pods itself",
                 "Leave out --nri, or make another runtime the default one.");
   const std::string disabled = toml_value(text, nri / "disable", name);
   if (disabled == "true" || (disabled.empty() && containerd.major < 2))
@@ -298,8 +299,7 @@ std::vector<std::string> plugin_faults(const Containerd& containerd, std::string
     faults.push_back(fmt::format("{}: plugins are disabled", toml_header(nri)));
   if (toml_value(text, nri / "disable_connections", name) == "true")
     faults.push_back(fmt::format("{}: disable_connections keeps floxd out", toml_header(nri)));
-  if (has_plugin_check(containerd) &&
-      toml_value(text, nri / "default_validator" / "enable", name) != "true")
+  if (has_plugin_check(containerd) && toml_value(text, nri / "default_validator" / "enable", name) != "true")
     faults.push_back(fmt::format("{} is not enabled: pods cannot say that they need floxd",
                                  toml_header(nri / "default_validator")));
   return faults;

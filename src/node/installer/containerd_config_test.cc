@@ -161,7 +161,8 @@ TEST(ContainerdConfig, has_no_plugins_where_they_would_do_nothing_or_harm) {
   EXPECT_THROW(with_plugins(debian, "version = 2\n"), Error);
   EXPECT_THAT(plugin_faults(debian, ""), ElementsAre(HasSubstr("has no plugins")));
   EXPECT_THROW(with_plugins({.major = 2, .minor = 2, .k3s = true}, ""), Error);
-  EXPECT_THROW(with_plugins(newest, with_handler(newest, "", {.shim = "/x", .default_runtime = true})), Error);
+  EXPECT_THROW(with_plugins(newest, with_handler(newest, "", {.shim = "/x", .default_runtime = true})),
+               Error);
 }
 
 }  // namespace

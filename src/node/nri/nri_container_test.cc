@@ -92,10 +92,9 @@ TEST_F(NriContainerTest, AnAdjustmentHoldsWhatHasChangedAndNothingElse) {
   EXPECT_EQ(adjustment.mounts(0).destination(), "/nix/store");
   EXPECT_THAT(adjustment.mounts(0).options(), testing::Contains("ro"));
   EXPECT_EQ(adjustment.mounts(1).destination(), "/run/flox");
-  EXPECT_EQ(variables_of(adjustment), (std::map<std::string, std::string>{
-                                          {"PATH", "/nix/store/p/bin:/bin:/usr/bin"},
-                                          {"FLOX_ENV", "/nix/store/p"},
-                                          {"-GONE", ""}}));
+  EXPECT_EQ(variables_of(adjustment),
+            (std::map<std::string, std::string>{
+                {"PATH", "/nix/store/p/bin:/bin:/usr/bin"}, {"FLOX_ENV", "/nix/store/p"}, {"-GONE", ""}}));
   EXPECT_THAT(adjustment.args(), ElementsAre("/nix/store/p/bin/server", "--port", "80"));
 }
 

@@ -249,21 +249,31 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
                                                            ttrpc::Call call) {
     if (!may_concern(request.pod(), request.container())) co_return nri_api::CreateContainerResponse();
     const auto work = std::make_shared<Work>(executor_, std::move(request), abilities_);
-    work->timer.expires_after(limit_of(call));
-    host_.run(tenant_of(work->request.pod()), [self = shared_from_this(), work] {
+    const std::string tenant = tenant_of(work->request.pod());
+    work->timer.expires_after(limit_of(call, tenant));
+    host_.run(tenant, [self = shared_from_this(), work, tenant] {
       try {
         work->response = self->adjust(*work);
       } catch (...) {
         work->error = std::current_exception();
       }
-      asio::post(self->executor_, [work] {
+      asio::post(self->executor_, [self, work, tenant] {
         work->ended = true;
+        if (work->gone) self->no_longer_overdue(tenant);
         work->timer.cancel();
       });
     });
     boost::system::error_code ignored;
     co_await work->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (!work->ended) {
+      work->gone = true;
+      ++overdue_[tenant];
+    }
     co_return outcome_of(*work);
+  }
+
+  void no_longer_overdue(const std::string& tenant) {
+    if (--overdue_[tenant] == 0) overdue_.erase(tenant);
   }
 
   // One container that is to be made: `ended` says whose the other members are, the plugin's or a thread's.
@@ -282,7 +292,6 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   nri_api::CreateContainerResponse outcome_of(Work& work) const {
     const std::string who = name_of(work.request.pod(), work.request.container());
     if (!work.ended) {
-      work.gone = true;
       host_.counted(NriOutcome::waiting);
       log::info("{}: its packages are still being fetched", who);
       throw Error(ErrorKind::unavailable, "the container's packages are not all on this node yet",
@@ -305,13 +314,14 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
     return pod.namespace_().empty() ? pod.id() : "namespace " + pod.namespace_();
   }
 
-  // What is left of containerd's time: it gives a plugin up that does not answer, and makes the container as
-  // if there were none.
-  milliseconds limit_of(const ttrpc::Call& call) const {
+  // A part of containerd's time: it gives a plugin up that does not answer, and makes the container as if
+  // there were none; and it makes no other container meanwhile, for which a tenant whose work is overdue
+  // already must not use it up.
+  milliseconds limit_of(const ttrpc::Call& call, const std::string& tenant) const {
     milliseconds time = request_time_;
     if (call.timeout.count() > 0)
       time = std::min(time, std::chrono::duration_cast<milliseconds>(call.timeout));
-    return time * 3 / 4;
+    return overdue_.contains(tenant) ? time / 20 : time / 2;
   }
 
   // On a thread that may block.
@@ -365,6 +375,7 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   milliseconds request_time_ = usual_request_time;
   std::map<std::string, nri_api::PodSandbox> pods_;  // while they are told
   std::vector<NriContainer> synchronising_;
+  std::map<std::string, size_t> overdue_;  // by tenant: work that nobody waits for any more
   bool was_connected_ = false;
   bool ended_ = false;
 };

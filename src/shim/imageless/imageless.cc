@@ -116,8 +116,11 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
 
   RuntimeTools tools{response.runtime_path(),
                      fs::path(response.store_directory()) / fs::path(response.runtime_path()).filename()};
-  in_context("filling the container's root",
-             [&] { fill_rootfs(Rootfs(directory), tools, process.uid(), process.gid()); });
+  in_context("filling the container's root", [&] {
+    const ContainerUser user{
+        process.uid(), process.gid(), {spec.host_uid(process.uid()), spec.host_gid(process.gid())}};
+    fill_rootfs(Rootfs(directory, {spec.host_uid(0), spec.host_gid(0)}), tools, user);
+  });
   if (request.nix_mutable())
     mount_mutable_nix(response.store_directory(), bundle, spec, process);
   else
