@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 #include "package/build/steps.h"
 #include "package/debian/import_deb.h"
@@ -42,10 +43,10 @@ void tell_programs(const package::ImportedPackage& imported) {
   for (const auto& result : *imported.programs) {
     if (result.verdict == package::SmokeResult::Verdict::ran) ++ran;
     if (result.verdict != package::SmokeResult::Verdict::ran)
-      fmt::print(stderr, "! {} {}: {}\n", result.program, package::to_string(result.verdict), result.detail);
+      say("! {} {}: {}\n", result.program, package::to_string(result.verdict), result.detail);
   }
-  fmt::print(stderr, "  {} of {} programs of {} ran in an empty root\n", ran, imported.programs->size(),
-             imported.build.name);
+  say("  {} of {} programs of {} ran in an empty root\n", ran, imported.programs->size(),
+      imported.build.name);
 }
 
 nlohmann::json json_of(const package::ImportedPackage& imported) {

@@ -45,7 +45,7 @@ namespace {
 namespace asio = boost::asio;
 
 struct Options {
-  Config config = Config::load();
+  Config config = Config::load(SettingsOf::machine);
   std::string runtime;  // store path; empty: the root's own runtime closure
 };
 
