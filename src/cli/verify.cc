@@ -65,15 +65,17 @@ std::string digest_of(const trust::BuildInput& input, const char* algorithm) {
 bool is_foreign(const trust::BuildInput& input) {
   const auto purl = input.notes.find("purl");
   return purl != input.notes.end() &&
-         (purl->second.starts_with("pkg:deb/") || purl->second.starts_with("pkg:pypi/"));
+         (purl->second.starts_with("pkg:deb/") || purl->second.starts_with("pkg:pypi/") ||
+          purl->second.starts_with("pkg:npm/"));
 }
 
 // "zstd 1.5.4+dfsg2-5, sha256 0123…, https://…/zstd_1.5.4….deb".
 std::string foreign_source_of(const trust::BuildInput& input) {
   const auto version = input.notes.find("version");
   std::string text = input.name + (version == input.notes.end() ? "" : " " + version->second);
-  const std::string hash = digest_of(input, "sha256");
-  text += hash.empty() ? ", installed files" : fmt::format(", sha256 {}…", hash.substr(0, 16));
+  const char* const algorithm = input.digests.contains("sha512") ? "sha512" : "sha256";
+  const std::string hash = digest_of(input, algorithm);
+  text += hash.empty() ? ", installed files" : fmt::format(", {} {}…", algorithm, hash.substr(0, 16));
   return input.uri.empty() ? text : text + ", " + input.uri;
 }
 

@@ -101,7 +101,7 @@ refused "whom we do not trust" import_lock --from "file://$CACHE"
 import_lock --from "file://$CACHE" --trusted-key "$SIGNER" --publish >"$WORLD/lock.out" 2>&1 || die "$(cat "$WORLD/lock.out")"
 contains "$(cat "$WORLD/lock.out")" "left out: 1 output of pythonPackages.answer that the lock does not install"
 contains "$(cat "$WORLD/lock.out")" "left out: 1 package for aarch64-darwin"
-equal "$(curl -fsS "$CATALOG_URL/api/v1/packages/pythonPackages.answer" | jq -r '[.. | .outputs? // empty | .out] | first')" "$OUT"
+equal "$(laptop show pythonPackages.answer --json | jq -r '.[0] | .version + " " + .outputs.out')" "1.5 $OUT"
 refused "has no package for riscv64-linux" import_lock --system riscv64-linux
 sed 's|pythonPackages.answer", "install_id|../answer", "install_id|' "$WORLD/manifest.lock" >"$WORLD/hostile.lock"
 refused "package 'ans'" flox --root "$WORLD/fifth" import lock "$WORLD/hostile.lock"

@@ -9,6 +9,7 @@ mkdir "$INDEX"
 wheel() { python3 "$PROJECT/test/package/python_index.py" wheel "$INDEX/$1-$2-${3}.whl" "$1" "$2" "${@:4}"; }
 python3 "$PROJECT/test/package/python_index.py" serve "$INDEX" &
 SERVER=$!
+disown "$SERVER"
 cleanup() { kill -KILL "$SERVER" 2>/dev/null; rm -rf --one-file-system "$WORK"; }
 for _ in $(seq 200); do [ -s "$INDEX/port" ] && break || sleep 0.05; done
 URL=http://127.0.0.1:$(cat "$INDEX/port")/simple

@@ -19,6 +19,7 @@ void add_import_deb(CLI::App& import);
 void add_import_nix(CLI::App& import);
 void add_import_lock(CLI::App& import);
 void add_import_pypi(CLI::App& import);
+void add_import_npm(CLI::App& import);
 
 // What becomes of imported packages, whatever they are imported from.
 struct ImportResults {

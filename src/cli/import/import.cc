@@ -122,11 +122,13 @@ void add_import(CLI::App& app) {
   import->require_subcommand(1);
   import->footer(
       "Examples:\n  flox import deb python3 --publish\n"
-      "  flox import nix ./result --publish");
+      "  flox import nix ./result --publish\n"
+      "  flox import pypi httpie==3.2.2 --publish");
   add_import_deb(*import);
   add_import_nix(*import);
   add_import_lock(*import);
   add_import_pypi(*import);
+  add_import_npm(*import);
 }
 
 }  // namespace flox::cli

@@ -1,6 +1,7 @@
 #include "package/imported/archive_files.h"
 
 #include <fcntl.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <array>
@@ -30,6 +31,24 @@ constexpr size_t deepest_name = 128;   // directories
   const char* message = libarchive().error_string(from);
   damaged(message != nullptr ? printable(message, 200) : "it cannot be read");
 }
+
+// Names are UTF-8 whatever the user's locale is: libarchive gives none of those that it cannot write in it.
+class Utf8Names {
+ public:
+  Utf8Names() : mine_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
+    if (mine_ != nullptr) before_ = ::uselocale(mine_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  ~Utf8Names() {
+    if (mine_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(mine_);
+  }
+
+ private:
+  locale_t mine_;
+  locale_t before_ = nullptr;
+};
 
 // Where an entry goes, relative; nothing for the directories that are stripped.
 std::optional<std::string> place_of(std::string_view name, unsigned strip, bool is_directory) {
@@ -106,6 +125,7 @@ class FileUnpacker {
 
 void unpack_files(const std::filesystem::path& file, ArchiveFormat format, unsigned strip,
                   const Directory& out) {
+  const Utf8Names names;
   const std::unique_ptr<archive, decltype(&::archive_read_free)> reader(libarchive().read_new(),
                                                                         libarchive().read_free);
   if (format == ArchiveFormat::zip) {
@@ -128,7 +148,9 @@ void unpack_files(const std::filesystem::path& file, ArchiveFormat format, unsig
     try {
       unpacker.take(reader.get(), entry, strip);
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::untrusted && error.kind() != ErrorKind::conflict) throw;
+      if (error.kind() != ErrorKind::untrusted && error.kind() != ErrorKind::conflict &&
+          error.kind() != ErrorKind::not_found)
+        throw;
       damaged(error.what());  // a directory where it has a file, or the other way round
     }
   }
