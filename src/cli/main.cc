@@ -9,6 +9,7 @@
 #include "base/os/memory.h"
 #include "cli/commands.h"
 #include "cli/inside_container.h"
+#include "cli/say.h"
 #include "package/imported/unpack.h"
 #include "store/fetch/fetcher.h"
 
@@ -47,6 +48,7 @@ int run(int argc, char** argv) {
   add_list(app);
   add_activate(app);
   add_deactivate(app);
+  add_run(app);
   add_hook_env(app);
   add_services(app);
   add_search(app);
@@ -54,6 +56,7 @@ int run(int argc, char** argv) {
   add_import(app);
   add_build(app);
   add_publish(app);
+  add_containerize(app);
   add_yank(app);
   add_push(app);
   add_pull(app);
@@ -72,6 +75,9 @@ int run(int argc, char** argv) {
   add_policy(app);
   add_trust(app);
   add_config(app);
+  add_completion(app);
+  add_manual(app);
+  add_verbosity(app);
   return run_command_line(app, argc, argv);
 }
 

@@ -24,6 +24,7 @@ ArchiveLibrary load() {
   library.find("archive_entry_set_pathname", libarchive.entry_set_pathname);
   library.find("archive_entry_set_perm", libarchive.entry_set_perm);
   library.find("archive_entry_set_size", libarchive.entry_set_size);
+  library.find("archive_entry_set_symlink", libarchive.entry_set_symlink);
   library.find("archive_entry_symlink", libarchive.entry_symlink);
   library.find("archive_error_string", libarchive.error_string);
   library.find("archive_read_data", libarchive.read_data);
@@ -43,7 +44,7 @@ ArchiveLibrary load() {
   library.find("archive_write_new", libarchive.write_new);
   library.find("archive_write_open2", libarchive.write_open2);
   library.find("archive_write_set_bytes_in_last_block", libarchive.write_set_bytes_in_last_block);
-  library.find("archive_write_set_format_ustar", libarchive.write_set_format_ustar);
+  library.find("archive_write_set_format_pax_restricted", libarchive.write_set_format_pax_restricted);
   return libarchive;
 }
 

@@ -21,6 +21,7 @@ struct ArchiveLibrary {
   decltype(&::archive_entry_set_pathname) entry_set_pathname;
   decltype(&::archive_entry_set_perm) entry_set_perm;
   decltype(&::archive_entry_set_size) entry_set_size;
+  decltype(&::archive_entry_set_symlink) entry_set_symlink;
   decltype(&::archive_entry_symlink) entry_symlink;
   decltype(&::archive_error_string) error_string;
   decltype(&::archive_read_data) read_data;
@@ -40,7 +41,7 @@ struct ArchiveLibrary {
   decltype(&::archive_write_new) write_new;
   decltype(&::archive_write_open2) write_open2;
   decltype(&::archive_write_set_bytes_in_last_block) write_set_bytes_in_last_block;
-  decltype(&::archive_write_set_format_ustar) write_set_format_ustar;
+  decltype(&::archive_write_set_format_pax_restricted) write_set_format_pax_restricted;
 };
 
 // Loaded at the first call; it stays. Thread-safe. Throws Error(internal) if the machine does not have it.

@@ -6,6 +6,7 @@
 #include "cli/catalog_access.h"
 #include "cli/commands.h"
 #include "cli/import/commands.h"
+#include "cli/say.h"
 #include "nix/signature.h"
 
 namespace flox::cli {
@@ -18,10 +19,10 @@ void tell_programs(const package::ImportedPackage& imported) {
   for (const auto& result : *imported.programs) {
     if (result.verdict == package::SmokeResult::Verdict::ran) ++ran;
     if (result.verdict != package::SmokeResult::Verdict::ran)
-      fmt::print(stderr, "! {} {}: {}\n", result.program, package::to_string(result.verdict), result.detail);
+      say("! {} {}: {}\n", result.program, package::to_string(result.verdict), result.detail);
   }
-  fmt::print(stderr, "  {} of {} programs of {} ran in an empty root\n", ran, imported.programs->size(),
-             imported.build.name);
+  say("  {} of {} programs of {} ran in an empty root\n", ran, imported.programs->size(),
+      imported.build.name);
 }
 
 nlohmann::json json_of(const package::ImportedPackage& imported) {

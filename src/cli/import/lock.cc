@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "cli/import/commands.h"
+#include "cli/say.h"
 #include "package/nix/import_lock.h"
 
 namespace flox::cli {
@@ -37,7 +38,7 @@ void import_lock(const ImportLockOptions& options) {
   if (systems.empty()) systems.insert(package::system_of_this_machine());
   const package::LockImport import =
       in_context(file.string(), [&] { return package::builds_of_lock(lock, systems, options.all_outputs); });
-  for (const std::string& line : import.left_out) fmt::print(stderr, "  left out: {}\n", line);
+  for (const std::string& line : import.left_out) say("  left out: {}\n", line);
   if (import.builds.empty())
     throw Error(ErrorKind::not_found,
                 fmt::format("{} has no package for {}", file.string(), *systems.begin()),
