@@ -6,7 +6,7 @@
 namespace flox::fuzz {
 
 void one(std::string_view input) {
-  const std::string text = expanded(input);
+  const std::string text(input);
   accepts([&] {
     const auto metadata = package::PythonMetadata::parse(text);
     require(package::is_project_name(metadata.name), "a name is one");

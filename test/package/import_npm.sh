@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `flox import npm`: packages of a registry of the test's own become store paths that refer to what they see and that run in an
 # empty root under Debian's nodejs; tarballs and documents that want to harm who imports them are refused.
+# ctest: COST 330
 . "$(dirname "$0")/../../script/lib.sh"
 . "$(dirname "$0")/support.sh"
 REGISTRY=$WORK/registry

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `flox import pypi`: wheels of an index of the test's own become store paths that packages share and that run in an empty root;
 # wheels and indexes that want to harm who imports them are refused.
+# ctest: COST 200
 . "$(dirname "$0")/../../script/lib.sh"
 . "$(dirname "$0")/support.sh"
 type -P g++ >/dev/null || skip "needs g++"
