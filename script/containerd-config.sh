@@ -35,7 +35,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 TOML
 }
 
-# containerd 2.x, 2.0 and later. It has a socket for plugins at NRI_SOCKET, if that is set, and handlers for the gVisor in
+# containerd 2.x, 2.0 and later. It sends traces to OTEL_EXPORTER_OTLP_ENDPOINT and has a socket for plugins at NRI_SOCKET, if these are set, and handlers for the gVisor in
 # the directory RUNSC and for the runc in RUNC. The handler flox names the shim by path under the runtime type of runc's
 # own shim: for that type only, CRI sends options that a runc has (SystemdCgroup, BinaryName; any other type gets the table as
 # TOML text), and 2.0 and 2.1 ask only that type for the features that a pod's user namespace and recursively
@@ -46,7 +46,7 @@ version = 3
 root = "$1/root"
 state = "$1/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs",
-  $([ -n "${NRI_SOCKET:-}" ] || echo '"io.containerd.nri.v1.nri",') "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+  $([ -n "${NRI_SOCKET:-}" ] || echo '"io.containerd.nri.v1.nri",') $([ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ] || echo '"io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",') "io.containerd.internal.v1.opt"]
 [grpc]
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]

@@ -31,6 +31,8 @@ struct Call {
   std::any identity;                    // what ServerOptions::identify said of it, when it connected
   std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
   std::shared_ptr<const std::atomic<bool>> gone = {};  // true once the client has closed its connection
+  std::string traceparent =
+      {};  // of the client's trace (W3C Trace Context), as it is; empty: none, or too long
 };
 
 struct Request {

@@ -11,6 +11,7 @@
 #include "base/settings/units.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 #include "node/installer/bundle.h"
 #include "node/installer/runtime_closure.h"
@@ -82,7 +83,7 @@ void install(NodeOptions options) {
                                  plan.containerd_changed ? ", and containerd would be restarted" : ""));
     return;
   }
-  for (const auto& warning : plan.warnings) fmt::print(stderr, "! {}\n", warning);
+  for (const auto& warning : plan.warnings) say("! {}\n", warning);
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
   for (const auto& change : plan.files.changes()) print_done(change.path.string());
   store::LocalStore store(store_root);

@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/policy/commands.h"
 #include "cli/policy/manifest_pods.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "imageless/annotations.h"
 #include "nix/store_path.h"
@@ -220,7 +221,7 @@ void run_tests(const TestOptions& options) {
                                               ? std::vector{test_case(policy, config, options)}
                                               : test_files(policy, config, options);
   if (config.catalog_url.empty() && policy.has_rules())
-    fmt::print(stderr, "No catalog is configured: versions, and what environments hold, are not tested.\n");
+    say("No catalog is configured: versions, and what environments hold, are not tested.\n");
   if (options.json)
     print_json(results);
   else

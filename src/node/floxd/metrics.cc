@@ -18,6 +18,10 @@ namespace {
 
 constexpr size_t error_kinds = 6;
 
+// From what is there already to what takes a slow link minutes.
+const MetricsPage::Histogram::BucketBoundaries stage_seconds = {
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
+
 // What a pod may have: a family with a gauge per budget.
 struct UseGauges {
   UseGauges(MetricsPage& page, const std::string& name, const std::string& help)
@@ -48,6 +52,7 @@ struct Metrics::Page {
   std::mutex gauges;  // set and written by one request at a time
 
   Counter& prepares = page.counter("flox_prepare_total", "Containers prepared.");
+  std::vector<MetricsPage::Histogram*> stages;  // by stage
   Counter& realises = page.counter("flox_realise_total", "Environments realised.");
   Counter& realise_seconds = page.counter("flox_realise_seconds_total", "Seconds spent realising.");
   Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
@@ -61,6 +66,10 @@ struct Metrics::Page {
       page.counter("flox_gc_bytes_freed_total", "Bytes on the disk that collecting garbage freed.");
   std::vector<Counter*> refusals;  // by budget
 
+  Counter& spans_exported =
+      page.counter("flox_spans_exported_total", "Spans that the collector of traces took.");
+  Counter& spans_dropped =
+      page.counter("flox_spans_dropped_total", "Spans that were lost: no collector took them.");
   Counter& metadata_refused =
       page.counter("flox_metadata_refused_total",
                    "Answers of the catalog that were refused because they are not signed as they must be.");
@@ -112,6 +121,10 @@ struct Metrics::Page {
 
   // Every reason and kind is there from the start, so that a rate over it begins at zero.
   Page() {
+    auto& times =
+        page.histograms("flox_stage_seconds", "Time of what is done for a container that starts, by stage.");
+    for (size_t stage = 0; stage < stage_count; ++stage)
+      stages.push_back(&times.Add({{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
@@ -162,6 +175,13 @@ void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
 
 void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(kind))->Increment(); }
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
+void Metrics::took(Stage stage, double seconds) {
+  page_->stages.at(static_cast<size_t>(stage))->Observe(seconds);
+}
+void Metrics::spans(uint64_t exported, uint64_t dropped) {
+  page_->spans_exported.Increment(static_cast<double>(exported) - page_->spans_exported.Value());
+  page_->spans_dropped.Increment(static_cast<double>(dropped) - page_->spans_dropped.Value());
+}
 void Metrics::prepared() { page_->prepares.Increment(); }
 void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
 
@@ -205,6 +225,24 @@ void Metrics::trusted(const std::map<std::string, std::chrono::sys_seconds>& roo
     if (gauge == nullptr) gauge = &page_->root_expires.Add({{"owner", owner}});
     gauge->Set(static_cast<double>(expires.time_since_epoch().count()));
   }
+}
+
+const char* to_string(Stage stage) noexcept {
+  switch (stage) {
+    case Stage::prepare:
+      return "prepare";
+    case Stage::resolve:
+      return "resolve";
+    case Stage::realise:
+      return "realise";
+    case Stage::profile:
+      return "profile";
+    case Stage::activate:
+      return "activate";
+    case Stage::view:
+      return "view";
+  }
+  return "?";
 }
 
 const char* to_string(Budget budget) noexcept {

@@ -92,6 +92,20 @@ struct FloxdSettings : SettingGroup {
               {.key = "nri_other_handlers",
                .help = "Runtime handlers whose pods are left to their shim, which asks floxd itself."},
               {"flox"});
+  std::string traces_to = declare(
+      traces_to, {.key = "traces_to",
+                  .option = "--traces-to",
+                  .help = "URL of an OpenTelemetry collector on this node (OTLP over HTTP), as "
+                          "http://127.0.0.1:4318, that gets a trace of each container's start; empty: none.",
+                  .is_url = true});
+  size_t trace_percent = declare(
+      trace_percent,
+      {.key = "trace_percent",
+       .option = "--trace-percent",
+       .help = "How many of a hundred starts that belong to no trace of containerd's are recorded. A start "
+               "that does is recorded if containerd records it.",
+       .most = 100},
+      100);
   IsolationPolicy isolation =
       declare(isolation,
               {.key = "isolation",

@@ -74,13 +74,13 @@ std::string Imageless::default_socket() {
   return socket != nullptr && *socket != '\0' ? socket : protocol::node_socket;
 }
 
-asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareRequest request,
-                                                          Milliseconds limit) {
+asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareRequest request, CallTerms terms) {
   ttrpc::Client client(executor_, node_socket_);
-  limit = std::min(limit, prepare_limit);
+  const Milliseconds limit = std::min(terms.limit, prepare_limit);
   const auto begin = std::chrono::steady_clock::now();
   try {
-    co_return co_await client.call(node::v1::Node::Prepare, std::move(request), limit);
+    co_return co_await client.call(node::v1::Node::Prepare, std::move(request), limit,
+                                   std::move(terms.traceparent));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
     const bool late = std::chrono::steady_clock::now() - begin >= limit;
@@ -92,15 +92,15 @@ asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareReque
 
 asio::awaitable<void> Imageless::prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
                                                  const std::vector<imageless::ImageVolume>& volumes,
-                                                 Milliseconds limit) {
+                                                 CallTerms terms) {
   auto request = imageless::request_for_volumes(container_id, spec, volumes, warn);
-  imageless::mount_volumes(co_await ask(std::move(request), limit), volumes, spec);
+  imageless::mount_volumes(co_await ask(std::move(request), std::move(terms)), volumes, spec);
 }
 
 asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string container_id,
                                                               oci::RuntimeSpec& spec,
                                                               const imageless::Images& images,
-                                                              fs::path bundle, Milliseconds limit) {
+                                                              fs::path bundle, CallTerms terms) {
   const fs::path directory = bundle / spec.root_path();  // an absolute path stands for itself
   const oci::ProcessSpec process = spec.process();
   Activation activation;
@@ -111,7 +111,7 @@ asio::awaitable<std::optional<Activation>> Imageless::prepare(std::string contai
     activation.after = imageless::first_environment(process, root.exists("/etc/passwd"));
   }
   const auto request = imageless::request_for(container_id, spec, images, activation.after, warn);
-  const node::v1::PrepareResponse response = co_await ask(request, limit);
+  const node::v1::PrepareResponse response = co_await ask(request, std::move(terms));
   imageless::check_answer(request, response);
 
   RuntimeTools tools{response.runtime_path(),

@@ -15,6 +15,12 @@ namespace flox::shim {
 
 namespace fs = std::filesystem;
 
+// What a client's call says beside its message.
+struct CallTerms {
+  Milliseconds limit;       // how long it waits for the answer
+  std::string traceparent;  // the trace that it belongs to; empty: none
+};
+
 // What a container's later execs need to run inside its activation, too.
 struct Activation {
   oci::Environment before;  // as the client asked for, which CRI copies into every exec
@@ -37,11 +43,10 @@ class Imageless {
   // detach_mutable_nix to take away, once the container is made or was given up.
   asio::awaitable<std::optional<Activation>> prepare(std::string container_id, oci::RuntimeSpec& spec,
                                                      const imageless::Images& images, fs::path bundle,
-                                                     Milliseconds limit);
+                                                     CallTerms terms);
   // The same for an ordinary container that has volumes of environments: these alone are edited in.
   asio::awaitable<void> prepare_volumes(std::string container_id, oci::RuntimeSpec& spec,
-                                        const std::vector<imageless::ImageVolume>& volumes,
-                                        Milliseconds limit);
+                                        const std::vector<imageless::ImageVolume>& volumes, CallTerms terms);
 
   // Gives the lease back; false if that failed, which is logged: floxd collects leases of containers that are
   // gone.
@@ -51,7 +56,7 @@ class Imageless {
   static std::string default_socket();
 
  private:
-  asio::awaitable<node::v1::PrepareResponse> ask(node::v1::PrepareRequest request, Milliseconds limit);
+  asio::awaitable<node::v1::PrepareResponse> ask(node::v1::PrepareRequest request, CallTerms terms);
   Executor executor_;
   std::string node_socket_;
 };

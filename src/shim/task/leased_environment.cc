@@ -10,7 +10,7 @@
 
 namespace flox::shim {
 
-asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Milliseconds limit) {
+asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, CallTerms terms) {
   // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it. A
   // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
   // the container.
@@ -22,9 +22,9 @@ asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Millise
   leased_ = true;
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
   if (is_ours)
-    activation_ = co_await imageless_.prepare(id_, spec, images, bundle_, limit);
+    activation_ = co_await imageless_.prepare(id_, spec, images, bundle_, std::move(terms));
   else
-    co_await imageless_.prepare_volumes(id_, spec, images.volumes, limit);
+    co_await imageless_.prepare_volumes(id_, spec, images.volumes, std::move(terms));
   spec.save(bundle_ / "config.json");
 }
 

@@ -1,4 +1,4 @@
-#include "package/debian/smoke.h"
+#include "package/imported/smoke.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -75,7 +75,11 @@ void enter_empty_root(const std::string& at, const std::vector<std::pair<std::st
   for (const auto& [real, name] : paths) {
     const std::string place = "nix/store/" + name;
     struct stat status {};
-    must(::stat(real.c_str(), &status) == 0, "examining a store path");
+    must(::lstat(real.c_str(), &status) == 0, "examining a store path");
+    if (S_ISLNK(status.st_mode)) {  // Nix has such paths
+      must(::symlink(fs::read_symlink(real).c_str(), place.c_str()) == 0, "making the place of a store path");
+      continue;
+    }
     if (S_ISDIR(status.st_mode)) {
       must(::mkdir(place.c_str(), 0755) == 0, "making the place of a store path");
     } else {
@@ -203,6 +207,7 @@ std::string file_of(const Directory& root, std::string place) {
 
 // One name of each file, its own if it has one there: busybox has hundreds.
 std::vector<std::string> programs_in(const fs::path& files) {
+  if (!fs::is_directory(fs::symlink_status(files))) return {};  // a store path may be a file
   const Directory root(files);
   const auto bin = root.status("bin");
   if (!bin || !S_ISDIR(bin->st_mode)) return {};

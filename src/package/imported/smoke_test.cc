@@ -1,4 +1,4 @@
-#include "package/debian/smoke.h"
+#include "package/imported/smoke.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
