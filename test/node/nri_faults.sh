@@ -88,9 +88,9 @@ cat >"$WORLD/impostor.py" <<'PY'
 import os, socket, sys
 listening = socket.socket(socket.AF_UNIX)
 listening.bind(sys.argv[1])
-listening.listen()
 os.chmod(sys.argv[1], 0o777)
-if len(sys.argv) > 3: os.setuid(int(sys.argv[3]))
+if len(sys.argv) > 3: os.setuid(int(sys.argv[3]))  # before listen(2): whose the socket is, is said then
+listening.listen()
 answers = [b"", b"\0\0\0\1", b"\0\0\0\1\xff\xff\xff\xff" + b"x" * 100, b"\0\0\0\1\0\0\0\x0a" + b"\xff\xff\xff\xff\0\0\0\1\1\0",
            b"\0\0\0\7\0\0\0\5hello" * 1000 + b"\0\0\0\2\0\0\0\x0c" + b"\0\0\0\2\0\0\0\1\2\0\x12\0", os.urandom(5000)]
 count = 0
@@ -106,7 +106,8 @@ while True:
     count += 1
     open(sys.argv[2], "w").write(str(count))
 PY
-start_server stranger python3 "$WORLD/impostor.py" "$WORLD/stranger.sock" "$WORLD/strangers" 1234
+mkdir -m 777 "$WORLD/strangers"
+start_server stranger python3 "$WORLD/impostor.py" "$WORLD/stranger.sock" "$WORLD/strangers/count" 1234
 wait_until 10 "the stranger" test -S "$WORLD/stranger.sock"
 start_image_floxd FLOX_NRI_SOCKET="$WORLD/stranger.sock"
 wait_until 10 "the refusal" grep -q "is served by user" "$WORLD/logs/floxd.log"
