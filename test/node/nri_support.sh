@@ -44,10 +44,18 @@ new_pod() {
 # use_pod NAME: $pod is the sandbox of that name again.
 use_pod() { pod=$(crictl pods -q --no-trunc --name "^$1\$") POD_FILE=$WORLD/$1.pod.json; }
 # start_in_pod NAME COMMAND [JQ-FILTER]: $id is a container of $pod that runs the command in a shell; the filter changes its config.
+# While its packages are being fetched it is tried again, as a kubelet does; with ONCE=1 that is a failure.
 start_in_pod() {
+  local end=$((SECONDS + 120))
   jq -n --arg name "$1" --arg command "$2" '{metadata: {name: $name}, image: {image: "flox.test/box:1"}, log_path: "\($name).log",
     command: ["sh", "-c", $command]}' | jq "${3:-.}" >"$WORLD/$1.container.json"
-  id=$(crictl create "$pod" "$WORLD/$1.container.json" "$POD_FILE") || return 1
+  until id=$(crictl create "$pod" "$WORLD/$1.container.json" "$POD_FILE" 2>"$WORLD/$1.error"); do
+    if [ -n "${ONCE:-}" ] || [ $SECONDS -ge $end ] || ! grep -q "not all on this node yet" "$WORLD/$1.error"; then
+      cat "$WORLD/$1.error" >&2
+      return 1
+    fi
+    sleep 0.2
+  done
   crictl start "$id" >/dev/null
 }
 said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
