@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/inside_container.h"
 #include "cli/say.h"
+#include "package/imported/unpack.h"
 #include "store/fetch/fetcher.h"
 
 namespace flox::cli {
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
                     flox::activation::run_keeper_job, flox::cli::run_inside_job})
     if (const auto code = job(argc, argv)) return *code;
   flox::store::add_fetcher_job();
+  flox::package::add_unpack_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();
   return flox::run_program([&] { return flox::cli::run(argc, argv); });

@@ -14,6 +14,7 @@ struct ArchiveLibrary {
   decltype(&::archive_entry_hardlink) entry_hardlink;
   decltype(&::archive_entry_new) entry_new;
   decltype(&::archive_entry_pathname) entry_pathname;
+  decltype(&::archive_entry_pathname_utf8) entry_pathname_utf8;
   decltype(&::archive_entry_perm) entry_perm;
   decltype(&::archive_entry_set_filetype) entry_set_filetype;
   decltype(&::archive_entry_set_mtime) entry_set_mtime;
@@ -32,6 +33,7 @@ struct ArchiveLibrary {
   decltype(&::archive_read_support_filter_all) read_support_filter_all;
   decltype(&::archive_read_support_format_ar) read_support_format_ar;
   decltype(&::archive_read_support_format_tar) read_support_format_tar;
+  decltype(&::archive_read_support_format_zip) read_support_format_zip;
   decltype(&::archive_write_close) write_close;
   decltype(&::archive_write_data) write_data;
   decltype(&::archive_write_free) write_free;

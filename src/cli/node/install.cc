@@ -114,6 +114,9 @@ void add_node_install(CLI::App& node) {
   add_node_options(*command, *options);
   command->add_flag("--default-runtime", options->install.default_runtime,
                     "make flox the runtime of pods without a RuntimeClass");
+  command->add_flag("--nri", options->install.nri,
+                    "let pods of other runtimes name environments, too, by making floxd a plugin of "
+                    "containerd's (1.7 or later)");
   command->add_flag("!--no-service", options->install.service,
                     "write no systemd service: something else keeps floxd running");
   command->add_option("--prefix", options->install.prefix, "directory in whose bin/ the programs go")
