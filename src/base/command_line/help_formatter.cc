@@ -12,6 +12,12 @@ std::string without(std::string text, std::string_view part) {
 
 }  // namespace
 
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const {
+  std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+  for (size_t at = 0; (at = text.find("\n\n\n", at)) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
 std::string HelpFormatter::make_option_name(const CLI::Option* option, bool is_positional) const {
   return without(CLI::Formatter::make_option_name(option, is_positional), "{false}");
 }
