@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -80,7 +81,7 @@ void edit(const EditOptions& options) {
                               error.advice().empty() ? "" : " ", file.string(), file.string()));
     }
   }
-  fmt::print(stderr, "✔ environment '{}' is as its manifest says\n", environment.name());
+  say("✔ environment '{}' is as its manifest says\n", environment.name());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/manifest_edit.h"
 
@@ -32,8 +33,7 @@ env::Environment environment_for(const InstallOptions& options, const std::strin
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod()) throw;
     auto made = env::Environment::init(options.directory, first_id);
-    fmt::print(stderr, "⚡︎ Created environment '{}' in {}: there was none\n", made.name(),
-               made.directory().string());
+    say("⚡︎ Created environment '{}' in {}: there was none\n", made.name(), made.directory().string());
     return made;
   }
 }
@@ -47,8 +47,8 @@ std::vector<std::string> narrowed_systems(const env::NamedPackage& package, cons
   const auto [asked, found] =
       env::systems_of_package(package.install_id, package.descriptor, manifest, resolver);
   if (found.size() == asked.size()) return {};
-  fmt::print(stderr, "! '{}' is installed for {} only: there is none for the other systems\n",
-             package.install_id, fmt::join(found, ", "));
+  say("! '{}' is installed for {} only: there is none for the other systems\n", package.install_id,
+      fmt::join(found, ", "));
   return found;
 }
 
@@ -92,20 +92,18 @@ void print_change(const std::string& id, const std::optional<std::string>& pin, 
   if (entry == done.manifest_before.install.end()) return;
   const std::optional<std::string>& old_pin = entry->second.version;
   const std::string was = done.before ? version_in(*done.before, id) : "none", is = version_in(after, id);
-  fmt::print(stderr, "  {}: {}{}\n", printable(id), was == is ? is : fmt::format("{} -> {}", was, is),
-             pin       ? fmt::format("; pinned to '{}', to which 'flox upgrade' keeps", printable(*pin))
-             : old_pin ? fmt::format("; no longer pinned to '{}'", printable(*old_pin))
-                       : "");
+  say("  {}: {}{}\n", printable(id), was == is ? is : fmt::format("{} -> {}", was, is),
+      pin       ? fmt::format("; pinned to '{}', to which 'flox upgrade' keeps", printable(*pin))
+      : old_pin ? fmt::format("; no longer pinned to '{}'", printable(*old_pin))
+                : "");
 }
 
 void print_done(const env::Environment& environment, const std::vector<env::NamedPackage>& wanted,
                 const Installation& done, const env::Lockfile& after) {
   if (!done.present.empty())
-    fmt::print(stderr, "! {} already installed to environment '{}'\n", quoted_list(done.present),
-               environment.name());
+    say("! {} already installed to environment '{}'\n", quoted_list(done.present), environment.name());
   if (!done.installed.empty())
-    fmt::print(stderr, "✔ {} installed to environment '{}'\n", quoted_list(done.installed),
-               environment.name());
+    say("✔ {} installed to environment '{}'\n", quoted_list(done.installed), environment.name());
   for (const auto& [id, descriptor] : wanted)
     if (descriptor.version || std::ranges::find(done.installed, id) != done.installed.end())
       print_change(id, descriptor.version, done, after);

@@ -12,6 +12,8 @@
 #include "base/os/memory.h"
 #include "cli/commands.h"
 #include "cli/inside_container.h"
+#include "cli/say.h"
+#include "package/imported/unpack.h"
 #include "store/fetch/fetcher.h"
 
 namespace flox::cli {
@@ -56,7 +58,10 @@ int run(int argc, char** argv) {
     if (!root.empty()) setenv("FLOX_ROOT", std::filesystem::absolute(root).c_str(), 1);
   });
 
-  if (add_alone(app, argc, argv)) return run_command_line(app, argc, argv);
+  if (add_alone(app, argc, argv)) {
+    add_verbosity(app);
+    return run_command_line(app, argc, argv);
+  }
   add_init(app);
   add_install(app);
   add_uninstall(app);
@@ -66,6 +71,7 @@ int run(int argc, char** argv) {
   add_list(app);
   add_activate(app);
   add_deactivate(app);
+  add_run(app);
   add_hook_env(app);
   add_services(app);
   add_search(app);
@@ -73,6 +79,7 @@ int run(int argc, char** argv) {
   add_import(app);
   add_build(app);
   add_publish(app);
+  add_containerize(app);
   add_yank(app);
   add_push(app);
   add_pull(app);
@@ -91,6 +98,9 @@ int run(int argc, char** argv) {
   add_policy(app);
   add_trust(app);
   add_config(app);
+  add_completion(app);
+  add_manual(app);
+  add_verbosity(app);
   return run_command_line(app, argc, argv);
 }
 
@@ -102,6 +112,7 @@ int main(int argc, char** argv) {
                     flox::activation::run_keeper_job, flox::cli::run_inside_job})
     if (const auto code = job(argc, argv)) return *code;
   flox::store::add_fetcher_job();
+  flox::package::add_unpack_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();
   return flox::run_program([&] { return flox::cli::run(argc, argv); });

@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/project.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
 #include "package/build/build_record.h"
@@ -98,7 +99,7 @@ void publish_all(const PublishOptions& options) {
     const auto provenance =
         project ? package::find_provenance(store, project->directory(), build) : std::nullopt;
     publisher.publish(store, build, provenance);
-    if (!provenance) fmt::print(stderr, "  without provenance: flox build recorded none of it\n");
+    if (!provenance) say("  without provenance: flox build recorded none of it\n");
   }
 }
 
@@ -107,7 +108,8 @@ void publish_all(const PublishOptions& options) {
 void add_publish(CLI::App& app) {
   auto options = std::make_shared<PublishOptions>();
   auto* command = app.add_subcommand("publish", "Sign built packages and publish them to the catalog");
-  command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
+  offer_builds(
+      command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)"));
   add_directory(*command, options->directory);
   auto* path =
       command->add_option("--store-path", options->store_path, "publish this store path, not a build");
