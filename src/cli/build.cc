@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/project.h"
 #include "cli/say.h"
 #include "env/environment.h"
 #include "env/profile.h"
@@ -170,7 +171,7 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
 
 void build(BuildOptions options) {
   package::Steps steps(options.quiet || verbosity() == Verbosity::quiet);
-  auto environment = env::Environment::find(fs::weakly_canonical(options.directory));
+  env::Environment environment = project_of(fs::weakly_canonical(options.directory));
   env::Manifest manifest = environment.manifest();
   if (manifest.build.empty())
     throw Error(ErrorKind::not_found, fmt::format("environment {} has nothing to build", environment.name()),

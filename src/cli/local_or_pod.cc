@@ -47,15 +47,19 @@ class LocalRealiser : public env::Realiser {
 
 // Keeps what the environment's run link names from garbage collection. A store that this user may not write
 // to is somebody else's, who keeps what they want.
-void keep(const fs::path& run_link) {
+void keep(const fs::path& run_link, const store::LocalStore* open_store = nullptr) {
   try {
-    store::keep_link(store::LocalStore(Config::load().root), run_link);
+    if (open_store != nullptr)
+      store::keep_link(*open_store, run_link);
+    else
+      store::keep_link(store::LocalStore(Config::load().root), run_link);
   } catch (const Error& error) {
     log::debug("{} is not a GC root: {}", run_link.string(), error.what());
   }
 }
 
-// What the run link names, if it was built from this very lock and is still there.
+// What the run link names, if it was built from this very lock and is still there; kept then, for the
+// environment may have been moved.
 std::optional<nix::StorePath> already_present(const fs::path& run_link, const env::Lockfile& lock) {
   std::error_code error;
   fs::path target = fs::read_symlink(run_link, error);
@@ -65,8 +69,35 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
   if (!store.is_valid(path)) return std::nullopt;
   fs::path built_from = store.real_path(path) / "manifest.lock";
   if (!fs::exists(built_from) || read_file(built_from) != lock.to_compact_string()) return std::nullopt;
+  keep(run_link, &store);
   return path;
 }
+
+// Asks nobody until there is a question: most commands find all that they need in the lock, and the catalog's
+// client takes 5 ms to begin with, for libcurl and the thirty libraries that it loads.
+class LateResolver : public env::Resolver {
+ public:
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override {
+    return resolver().resolve(install_id, descriptor, system);
+  }
+  env::Lockfile included(const std::string& reference, std::optional<int64_t> generation) override {
+    return resolver().included(reference, generation);
+  }
+  std::vector<std::string> systems() const override { return resolver().systems(); }
+
+ private:
+  env::Resolver& resolver() const {
+    if (!resolver_) resolver_ = made();
+    return *resolver_;
+  }
+  static std::unique_ptr<env::Resolver> made() {
+    if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
+    return verified_catalog(readable_token(Config::load()));
+  }
+
+  mutable std::unique_ptr<env::Resolver> resolver_;
+};
 
 env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
   return [name = environment.name()](const std::string& holder) {
@@ -80,10 +111,7 @@ bool in_pod() { return fs::exists(pod_socket()); }
 
 std::string namespace_default() { return default_environment(pod_socket()); }
 
-std::unique_ptr<env::Resolver> make_resolver() {
-  if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
-  return verified_catalog(readable_token(Config::load()));
-}
+std::unique_ptr<env::Resolver> make_resolver() { return std::make_unique<LateResolver>(); }
 
 std::unique_ptr<env::Realiser> make_realiser() {
   if (in_pod()) return std::make_unique<PodRealiser>(pod_socket());
@@ -94,12 +122,8 @@ nix::StorePath present_profile_alone(const env::Environment& environment, const 
                                      const std::string& mode) {
   std::string system = env::current_system();
   fs::path run_link = environment.run_link(system, mode);
-  if (!in_pod()) {
-    if (auto present = already_present(run_link, lock)) {
-      keep(run_link);  // the environment may have been moved
-      return *present;
-    }
-  }
+  if (!in_pod())
+    if (auto present = already_present(run_link, lock)) return *present;
   nix::StorePath profile = in_context(fmt::format("realising environment {}", environment.name()),
                                       [&] { return make_realiser()->realise(lock, system, mode); });
   try {
@@ -117,10 +141,7 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
   if (in_pod()) return present_profile_alone(environment, lock, mode);
   remember_environment(environment);
   const fs::path run_link = environment.run_link(env::current_system(), mode);
-  if (auto present = already_present(run_link, lock)) {
-    keep(run_link);  // the environment may have been moved
-    return *present;
-  }
+  if (auto present = already_present(run_link, lock)) return *present;
   std::optional<env::EnvironmentLock> turn;
   try {
     turn.emplace(environment.exclusive({.doing = doing, .waiting = say_waiting(environment)}));

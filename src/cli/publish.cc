@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/command_line/program.h"
 #include "base/data/json.h"
@@ -11,6 +12,7 @@
 #include "base/os/file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/project.h"
 #include "cli/publishing.h"
 #include "cli/say.h"
 #include "env/environment.h"
@@ -29,12 +31,14 @@ struct PublishOptions {
   PublishTo to;
 };
 
-// Builds left by flox build: result-NAME.json beside the manifest. Without names, all of them.
-std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options, const fs::path& directory) {
+// Builds left by flox build: result-NAME.json beside the manifest, in `directory`. Without names, all of
+// them.
+std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options,
+                                                 const env::Environment& environment) {
+  const fs::path& directory = environment.directory();
   std::vector<std::string> names = options.names;
   if (names.empty())
-    for (const auto& [name, build] : env::Environment::open(directory).manifest().build)
-      names.push_back(name);
+    for (const auto& [name, build] : environment.manifest().build) names.push_back(name);
   std::vector<catalog::PackageBuild> builds;
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
@@ -51,7 +55,7 @@ std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options, 
   }
   if (builds.empty())
     throw Error(ErrorKind::invalid_input, "there is nothing to publish: the manifest has no [build] section",
-                "Run 'flox build --help' to see how packages are built.");
+                "Add a [build.NAME] section with a command, and run 'flox build'.");
   return builds;
 }
 
@@ -78,22 +82,22 @@ void require_scripts_that_run(const store::LocalStore& store, const catalog::Pac
 
 void publish_all(const PublishOptions& options) {
   std::vector<catalog::PackageBuild> builds;
-  fs::path directory;  // of the environment
+  std::optional<env::Environment> project;  // unless a store path is published
   if (!options.store_path.empty()) {
     builds.push_back(of_store_path(options));
   } else {
-    directory = env::Environment::find(fs::weakly_canonical(options.directory)).directory();
-    builds = left_by_build(options, directory);
+    project = project_of(fs::weakly_canonical(options.directory));
+    builds = left_by_build(options, *project);
   }
   if (builds.size() > 1 && (!options.to.prepare.empty() || !options.to.signed_files.empty()))
     fail_usage("--prepare and --signed are of one build at a time", "Name the build.");
   store::LocalStore store(Config::load().root);
-  if (options.store_path.empty())
+  if (project)
     for (const auto& build : builds) require_scripts_that_run(store, build);
   Publisher publisher(options.to);
   for (const auto& build : builds) {
     const auto provenance =
-        options.store_path.empty() ? package::find_provenance(store, directory, build) : std::nullopt;
+        project ? package::find_provenance(store, project->directory(), build) : std::nullopt;
     publisher.publish(store, build, provenance);
     if (!provenance) say("  without provenance: flox build recorded none of it\n");
   }

@@ -96,6 +96,7 @@ void print_done(const activation::Answer& answer, const std::string& verb, const
 void ask_from_inside(const ServicesOptions& options, activation::Request::Kind kind,
                      const std::string& verb) {
   const ServicesTarget target = services_target(options.directory);
+  target.names(target.running(), options.names);
   const auto mode =
       env::active_mode(environment_for_children(), target.environment ? target.project : fs::path());
   if (!mode)
@@ -104,7 +105,6 @@ void ask_from_inside(const ServicesOptions& options, activation::Request::Kind k
         fmt::format("services of environment '{}' run for those who are inside, and this process is not",
                     target.name),
         "Activate it first: flox activate --start-services.");
-  target.names(target.running(), options.names);
   Inside inside = target.environment ? prepare_inside(*target.environment, *mode, "flox services")
                                      : inside_of_container().value();
   auto keeper = enter(inside, ::getpid(), false);

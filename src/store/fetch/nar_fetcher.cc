@@ -40,6 +40,24 @@ void blamed(const BinaryCache& cache, Work&& work) {
   }
 }
 
+// A file that ended before it had what the cache announced: a proxy that was restarted, a file that is still
+// being written.
+struct CutShort {
+  uint64_t bytes;
+};
+
+// What the cache said that the file has; nothing if it did not, or if the file is this machine's own.
+std::optional<uint64_t> bytes_promised(const nix::NarInfo& narinfo, const BinaryCache& cache) {
+  if (!cache.is_remote()) return std::nullopt;
+  if (narinfo.file_size) return narinfo.file_size;
+  return narinfo.compression == "none" ? std::optional(narinfo.info.nar_size) : std::nullopt;
+}
+
+void require_all(uint64_t bytes, const nix::NarInfo& narinfo, const BinaryCache& cache) {
+  if (const auto promised = bytes_promised(narinfo, cache); promised && bytes < *promised)
+    throw CutShort{bytes};
+}
+
 ByteSink sink_of(NarUnpacking& unpacking) {
   return [&](std::string_view piece) { unpacking.feed(piece); };
 }
@@ -55,10 +73,20 @@ NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uin
 
 void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
                        const fs::path& tree, Decompressors& decompressors) {
-  if (announced_size(narinfo) > small_file)
-    unpack_large(narinfo, cache, tree, decompressors);
-  else
-    unpack_small(narinfo, cache, std::move(ahead), tree, decompressors);
+  for (bool again = true;; again = false) {
+    try {
+      if (announced_size(narinfo) > small_file)
+        unpack_large(narinfo, cache, tree, decompressors);
+      else
+        unpack_small(narinfo, cache, std::move(ahead), tree, decompressors);
+      return;
+    } catch (const CutShort& cut) {
+      remove_tree(tree);
+      if (!again)
+        fail(ErrorKind::unavailable, "cache {}: {} ended after {} of {} bytes, twice", cache.url(),
+             narinfo.url, cut.bytes, *bytes_promised(narinfo, cache));
+    }
+  }
 }
 
 void NarFetcher::stop() {
@@ -82,6 +110,7 @@ void NarFetcher::unpack_small(const nix::NarInfo& narinfo, BinaryCache& cache, s
     all += piece;
   }
   file.reset();
+  require_all(all.size(), narinfo, cache);
   with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
     NarUnpacking unpacking(narinfo.info, tree);
     Decompressor& decompressor =
@@ -106,7 +135,10 @@ void NarFetcher::unpack_large(const nix::NarInfo& narinfo, BinaryCache& cache, c
     const auto file = cache.open_nar(narinfo, large_buffer(memory_, workers_));
     NarUnpacking unpacking(narinfo.info, tree);
     Decompressor& decompressor = decompressors.get(narinfo.compression, how, sink_of(unpacking));
-    for (std::string piece; read(*file, piece);) blamed(cache, [&] { decompressor.feed(piece); });
+    uint64_t bytes = 0;
+    for (std::string piece; read(*file, piece); bytes += piece.size())
+      blamed(cache, [&] { decompressor.feed(piece); });
+    require_all(bytes, narinfo, cache);
     blamed(cache, [&] {
       decompressor.finish();
       unpacking.finish();
