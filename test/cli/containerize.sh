@@ -11,9 +11,8 @@ cd "$WORLD/web"
 laptop init -n web
 laptop install hello
 sed -i '/^\[vars\]/a COLOUR = "red"' .flox/env/manifest.toml
+sed -i "/^\[hook\]/a on-activate = 'export FROM_HOOK=yes'" .flox/env/manifest.toml
 cat >>.flox/env/manifest.toml <<'TOML'
-[hook]
-on-activate = 'export FROM_HOOK=yes'
 [containerize.config]
 cmd = ["sh", "-c", "hello; echo $COLOUR $FROM_HOOK $(pwd)"]
 working-dir = "/tmp"
@@ -22,7 +21,6 @@ exposed-ports = ["8080"]
 labels = { "org.example" = "x" }
 stop-signal = "SIGINT"
 TOML
-# A hook or [containerize] may stand there already, empty.
 laptop list >/dev/null
 
 step "an image in a file, twice the same"

@@ -28,7 +28,7 @@ step "what stands behind -- is the program's"
 equal "$(flox activate -- sh -c 'echo "$@"' sh -q -v --debug)" "-q -v --debug"
 
 step "-v says what is done; --debug where each setting comes from"
-contains "$(said flox -v install other)" "GET $CATALOG_URL"
+contains "$(said flox -v install other)" "debug POST $CATALOG_URL/"
 cat >"$WORLD/config.toml" <<TOML
 # settings
 owner = "acme"
