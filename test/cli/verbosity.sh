@@ -34,7 +34,7 @@ cat >"$WORLD/config.toml" <<TOML
 owner = "acme"
 TOML
 debug=$(FLOX_CONFIG=$WORLD/config.toml FLOX_CACHES="http://user:hidden-password@127.0.0.1:9" FLOX_CATALOG_TOKEN=s3cret-token said flox list --debug)
-contains "$debug" "setting owner = \"acme\", from $WORLD/config.toml:2:1"
+contains "$debug" "setting owner = \"acme\", from $WORLD/config.toml:2:9"
 contains "$debug" "setting caches = "
 contains "$debug" "from FLOX_CACHES"
 contains "$debug" "from FLOX_CATALOG_TOKEN"
