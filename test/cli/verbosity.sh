@@ -28,13 +28,13 @@ step "what stands behind -- is the program's"
 equal "$(flox activate -- sh -c 'echo "$@"' sh -q -v --debug)" "-q -v --debug"
 
 step "-v says what is done; --debug where each setting comes from"
-contains "$(said flox -v install other)" "GET $CATALOG_URL"
+contains "$(said flox -v install other)" "debug POST $CATALOG_URL/"
 cat >"$WORLD/config.toml" <<TOML
 # settings
 owner = "acme"
 TOML
 debug=$(FLOX_CONFIG=$WORLD/config.toml FLOX_CACHES="http://user:hidden-password@127.0.0.1:9" FLOX_CATALOG_TOKEN=s3cret-token said flox list --debug)
-contains "$debug" "setting owner = \"acme\", from $WORLD/config.toml:2:1"
+contains "$debug" "setting owner = \"acme\", from $WORLD/config.toml:2:9"
 contains "$debug" "setting caches = "
 contains "$debug" "from FLOX_CACHES"
 contains "$debug" "from FLOX_CATALOG_TOKEN"

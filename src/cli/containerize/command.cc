@@ -246,7 +246,7 @@ void add_containerize(CLI::App& app) {
       "command\n"
       "runs as with flox activate. What it says else stands in [containerize.config] of the manifest. The "
       "archive\n"
-      "is an OCI layout that docker, podman and containerd load. The same lock gives the same bytes.\n\n"
+      "is an OCI layout that docker, podman and containerd load. The same closure gives the same bytes.\n\n"
       "Examples:\n  flox containerize\n  flox containerize -f - | ctr images import -\n"
       "  flox containerize --runtime docker && docker run --rm web");
   command->callback([options] { containerize(*options); });

@@ -1,6 +1,6 @@
 // A closure as an OCI image that any container engine runs (OCI image spec 1.0). The archive is an OCI layout
 // and what `docker load` has always read (manifest.json) in one. The same closure and settings give the same
-// bytes on every machine: the entries are sorted, root's, and of one time, and nothing is compressed.
+// bytes: the entries are sorted, root's, and of one time, and nothing is compressed.
 #pragma once
 
 #include <functional>
