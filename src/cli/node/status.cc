@@ -1,4 +1,4 @@
-// flox node status: floxd, the store and its leases.
+// flox node status: floxd, the store, its leases, and what is prefetched.
 #include <fmt/format.h>
 
 #include <memory>
@@ -9,6 +9,7 @@
 #include "base/net/url.h"
 #include "cli/node/commands.h"
 #include "node/floxd/config.h"
+#include "node/prefetch/prefetch_record.h"
 #include "store/gc/lease.h"
 
 namespace flox::cli {
@@ -49,12 +50,17 @@ void show_status(bool as_json) {
              config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), leases.size());
   for (const auto& lease : leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
+  const auto prefetches = node::read_prefetch_records(node::prefetch_directory(config.root));
+  fmt::print("prefetches {}\n", prefetches.size());
+  for (const node::PrefetchRecord& one : prefetches)
+    fmt::print("  {:<68}  {}\n", one.tenant.empty() ? one.environment : one.tenant + ": " + one.environment,
+               to_string(one.state));
 }
 
 }  // namespace
 
 void add_node_status(CLI::App& node) {
-  auto* command = node.add_subcommand("status", "Show floxd, the store and its leases");
+  auto* command = node.add_subcommand("status", "Show floxd, the store, its leases and what is prefetched");
   command->footer("Example:\n  flox node status");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "print JSON");

@@ -20,13 +20,14 @@ struct Config : store::StoreSettings,
                 node::FloxdSettings,
                 node::PolicySettings,
                 node::GcSettings,
+                node::PrefetchSettings,
                 node::PodBudgets {
   // The defaults.
   Config() = default;
   // Reads the files and the variables. Throws Error as read_settings() does.
   static Config load(SettingsOf whose = SettingsOf::user) { return Config(whose); }
 
-  std::array<SettingGroup*, 8> groups();
+  std::array<SettingGroup*, 9> groups();
 
  private:
   explicit Config(SettingsOf whose);

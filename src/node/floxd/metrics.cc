@@ -84,6 +84,12 @@ struct Metrics::Page {
   Gauge& kept_pods =
       page.gauge("flox_kept_pods", "Pods whose answers are kept, so that they restart without the catalog.");
 
+  std::vector<Counter*> prefetch_ends;  // by PrefetchEnd
+  MetricsPage::Family<Gauge>& prefetch_states =
+      page.gauges("flox_prefetches", "Environments that were asked to be prefetched, by state.");
+  std::map<std::string, Gauge*, std::less<>> prefetches;  // by state
+  std::vector<std::pair<Gauge*, Gauge*>> lanes;           // running and waiting, by lane
+
   Gauge& nri_connected = page.gauge(
       "flox_nri_connected", "Whether containerd asks floxd about containers of every runtime (nri_socket).");
   Gauge& nri_unprepared =
@@ -140,6 +146,20 @@ struct Metrics::Page {
                                  "Answers that could not be kept, or not be given again, by reason.");
     for (const char* reason : {"unwritten", "refused", "too_old"})
       kept_failures.push_back(&unkept.Add({{"reason", reason}}));
+    auto& ends =
+        page.counters("flox_prefetch_total",
+                      "Environments whose prefetching came to an end, or that pods used, by result.");
+    for (const char* result : {"present", "used", "failed", "cancelled", "expired"})
+      prefetch_ends.push_back(&ends.Add({{"result", result}}));
+    for (const char* state : {"waiting", "fetching", "present", "used", "failed"})
+      prefetches.emplace(state, &prefetch_states.Add({{"state", state}}));
+    auto& queue =
+        page.gauges("flox_realise_queue", "Realisations that run, or wait for their turn, by lane.");
+    for (const Lane lane : all_lanes) {
+      const std::string name(to_string(lane));
+      lanes.emplace_back(&queue.Add({{"lane", name}, {"state", "running"}}),
+                         &queue.Add({{"lane", name}, {"state", "waiting"}}));
+    }
     auto& outcomes = page.counters("flox_nri_containers_total",
                                    "Containers outside of the runtime handler flox that name an environment, "
                                    "by what became of them.");
@@ -197,6 +217,16 @@ void Metrics::kept_failed(KeptFailure reason) {
 }
 void Metrics::kept_pods(size_t pods) { page_->kept_pods.Set(static_cast<double>(pods)); }
 
+void Metrics::prefetched(PrefetchEnd end) { page_->prefetch_ends.at(static_cast<size_t>(end))->Increment(); }
+void Metrics::prefetches(std::string_view state, size_t number) {
+  if (const auto found = page_->prefetches.find(state); found != page_->prefetches.end())
+    found->second->Set(static_cast<double>(number));
+}
+void Metrics::queued(Lane lane, const FairThreads::Use& use) {
+  const auto& [running, waiting] = page_->lanes.at(static_cast<size_t>(lane));
+  running->Set(static_cast<double>(use.running));
+  waiting->Set(static_cast<double>(use.waiting));
+}
 void Metrics::nri_connected(bool connected) { page_->nri_connected.Set(connected ? 1 : 0); }
 void Metrics::nri_container(NriOutcome outcome) {
   page_->nri_outcomes.at(static_cast<size_t>(outcome))->Increment();

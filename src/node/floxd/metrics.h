@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "node/floxd/realise_queue.h"
 #include "node/nri/nri_plugin.h"
 #include "store/local/local_store.h"
 
@@ -34,6 +35,15 @@ enum class KeptFailure {
   unwritten,  // it could not be kept, or read again
   refused,    // it is not signed any more as it must be
   too_old,    // moving_answer_age
+};
+
+// How something that was to be prefetched came to an end, or changed hands.
+enum class PrefetchEnd {
+  present,  // it has come
+  used,     // by a pod, for the first time
+  failed,
+  cancelled,  // or its pods have gone
+  expired,    // no pod has used it in time, or the disk was full
 };
 
 // What floxd does for a container that starts. A part that is not needed takes no time and is not counted.
@@ -80,6 +90,11 @@ class Metrics {
   void kept_used(bool moving, std::chrono::seconds age);
   void kept_failed(KeptFailure reason);
   void kept_pods(size_t pods);
+  void prefetched(PrefetchEnd end);
+  // How many are in a state ("waiting"), a literal.
+  void prefetches(std::string_view state, size_t number);
+  // How much runs and waits in a lane of the queue.
+  void queued(Lane lane, const FairThreads::Use& use);
   // How many rules are in force, and whether the file on the disk is another one that could not be read.
   void policy_in_force(size_t rules, bool stale);
   // An answer of the catalog was refused: not signed as it must be.

@@ -18,6 +18,9 @@ size_t large_buffer(uint64_t memory, unsigned workers) {
   return static_cast<size_t>(std::clamp<uint64_t>(memory / 8 / workers, 1 << 20, 8 << 20));
 }
 
+// Bytes that are asked for at once where reading is metered.
+constexpr int64_t allowance_step = 256 << 10;
+
 // As in_context(), for what also throws LocalFailure and Stopped.
 template <typename Work>
 void in_context_of(const std::string& cache, Work&& work) {
@@ -68,8 +71,13 @@ uint64_t announced_size(const nix::NarInfo& narinfo) {
   return narinfo.file_size.value_or(narinfo.info.nar_size);
 }
 
-NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress)
-    : memory_(memory), workers_(workers), on_progress_(std::move(on_progress)), budget_(memory / 8 * 5) {}
+NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress,
+                       std::function<void(uint64_t)> allow)
+    : memory_(memory),
+      workers_(workers),
+      on_progress_(std::move(on_progress)),
+      allow_(std::move(allow)),
+      budget_(memory / 8 * 5) {}
 
 void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
                        const fs::path& tree, Decompressors& decompressors) {
@@ -181,8 +189,18 @@ MemoryBudget::Grant NarFetcher::take_memory(uint64_t memory, uint64_t nar_size,
   return std::move(*grant);
 }
 
+// Whoever waits here reads nothing, so its transfer's buffer fills and the cache stops sending.
+void NarFetcher::keep_pace(size_t bytes) {
+  if (!allow_) return;
+  for (int64_t left = allowed_ -= static_cast<int64_t>(bytes); left < 0; left = allowed_ += allowance_step) {
+    if (stop_) throw Stopped();
+    allow_(allowance_step);
+  }
+}
+
 bool NarFetcher::read(NarFile& file, std::string& piece) {
   if (!file.read(piece)) return false;
+  keep_pace(piece.size());
   if (stop_) throw Stopped();
   bytes_fetched_ += piece.size();
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
