@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -45,8 +46,11 @@ std::string edited(const std::string& text, const fs::path& file) {
   return read_file(file, max_edited);
 }
 
+// `file` is where the text after comes from.
 void replace_manifest(const env::Environment& environment, const std::string& before,
-                      const std::string& after) {
+                      const std::string& after, const std::string& file) {
+  // What is wrong is wrong in the user's file.
+  env::Manifest::parse(after, file == "-" ? "(standard input)" : file);
   auto resolver = make_resolver();
   environment.edit(
       [&](const std::string& now) {
@@ -63,20 +67,21 @@ void edit(const EditOptions& options) {
   const std::string before = environment.manifest_text();
   const std::string what = fmt::format("editing environment '{}'", environment.name());
   if (!options.file.empty()) {
-    in_context(what, [&] { replace_manifest(environment, before, read_from(options.file)); });
+    in_context(what, [&] { replace_manifest(environment, before, read_from(options.file), options.file); });
   } else {
     TempDir directory("flox-edit-");
     const fs::path file = directory.path() / "manifest.toml";
     try {
-      in_context(what, [&] { replace_manifest(environment, before, edited(before, file)); });
+      in_context(what, [&] { replace_manifest(environment, before, edited(before, file), file); });
     } catch (const Error& error) {
       if (!fs::exists(file) || read_file(file, max_edited) == before) throw;
       directory.release();
       throw Error(error.kind(), error.what(),
-                  fmt::format("Your text is in {0}: correct it and run 'flox edit -f {0}'.", file.string()));
+                  fmt::format("{}{}Your text is in {}: correct it and run 'flox edit -f {}'.", error.advice(),
+                              error.advice().empty() ? "" : " ", file.string(), file.string()));
     }
   }
-  fmt::print(stderr, "✔ environment '{}' is as its manifest says\n", environment.name());
+  say("✔ environment '{}' is as its manifest says\n", environment.name());
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include "cli/commands.h"
 #include "cli/known_environments.h"
 #include "cli/options.h"
+#include "cli/remote_environment.h"
+#include "cli/say.h"
 #include "env/activation.h"
 #include "env/environment.h"
 
@@ -29,10 +31,14 @@ struct ListedEnvironment {
   std::optional<env::Origin> origin;
   bool has_local_changes = false;
   bool is_active = false;
+  bool is_remote = false;  // it has no directory of the user's: flox activate -r keeps it
 };
 
 ListedEnvironment described(const env::Environment& environment) {
-  ListedEnvironment listed{.name = environment.name(), .directory = environment.directory(), .origin = {}};
+  ListedEnvironment listed{.name = environment.name(),
+                           .directory = environment.directory(),
+                           .origin = {},
+                           .is_remote = is_remote_environment(environment.directory())};
   try {
     listed.origin = environment.origin();
     listed.has_local_changes =
@@ -66,7 +72,7 @@ std::vector<ListedEnvironment> all_environments() {
 json as_json(const ListedEnvironment& one) {
   json pointer = {{"name", one.name}, {"version", 1}};
   if (one.origin) pointer["owner"] = one.origin->owner;
-  json result = {{"type", "dot-flox"},
+  json result = {{"type", one.is_remote ? "remote" : "dot-flox"},
                  {"path", (one.directory / ".flox").string()},
                  {"pointer", pointer},
                  {"directory", one.directory.string()},
@@ -82,16 +88,21 @@ json as_json(const ListedEnvironment& one) {
 
 std::string origin_text(const ListedEnvironment& one) {
   if (!one.origin) return "";
-  return fmt::format("  {}:{}{}", one.origin->reference(), one.origin->here.number,
+  return fmt::format("{}:{}{}", one.origin->reference(), one.origin->here.number,
                      one.has_local_changes ? ", changed here" : "");
+}
+
+std::string place_text(const ListedEnvironment& one) {
+  const std::string origin = origin_text(one);
+  if (one.is_remote) return fmt::format("{} of the catalog, by 'flox activate -r'", origin);
+  return printable(one.directory.string()) + (origin.empty() ? "" : "  " + origin);
 }
 
 void print_environments(const std::vector<ListedEnvironment>& environments) {
   size_t widest = 0;
   for (const auto& one : environments) widest = std::max(widest, one.name.size());
   for (const auto& one : environments)
-    fmt::print("{} {:<{}}  {}{}\n", one.is_active ? "*" : " ", one.name, widest,
-               printable(one.directory.string()), origin_text(one));
+    fmt::print("{} {:<{}}  {}\n", one.is_active ? "*" : " ", one.name, widest, place_text(one));
 }
 
 void envs(const EnvsOptions& options) {
@@ -104,8 +115,7 @@ void envs(const EnvsOptions& options) {
     fmt::print("{}\n", (options.active ? active : json{{"active", active}, {"inactive", inactive}})
                            .dump(2, ' ', false, json::error_handler_t::replace));
   } else if (environments.empty()) {
-    fmt::print(stderr, "ℹ {}\n",
-               options.active ? "no environment is active" : "no environments are known here");
+    say("ℹ {}\n", options.active ? "no environment is active" : "no environments are known here");
   } else {
     print_environments(environments);
   }
@@ -121,7 +131,10 @@ void add_envs(CLI::App& app) {
   command->footer(
       "Those that you have made, pulled, changed or activated, with their directories and where they came "
       "from:\n"
-      "OWNER/NAME:GENERATION. Those that are active are marked with *, the last one first.\n\n"
+      "OWNER/NAME:GENERATION. Those that 'flox activate -r' has fetched have no directory of yours. Those "
+      "that "
+      "are\n"
+      "active are marked with *, the last one first.\n\n"
       "Examples:\n  flox envs\n  flox envs --json | jq -r '.inactive[].directory'");
   command->callback([options] { envs(*options); });
 }

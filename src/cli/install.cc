@@ -1,13 +1,16 @@
 // flox install: adds packages to an environment.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "base/command_line/program.h"
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/manifest_edit.h"
 
@@ -30,8 +33,7 @@ env::Environment environment_for(const InstallOptions& options, const std::strin
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod()) throw;
     auto made = env::Environment::init(options.directory, first_id);
-    fmt::print(stderr, "⚡︎ Created environment '{}' in {}: there was none\n", made.name(),
-               made.directory().string());
+    say("⚡︎ Created environment '{}' in {}: there was none\n", made.name(), made.directory().string());
     return made;
   }
 }
@@ -45,29 +47,66 @@ std::vector<std::string> narrowed_systems(const env::NamedPackage& package, cons
   const auto [asked, found] =
       env::systems_of_package(package.install_id, package.descriptor, manifest, resolver);
   if (found.size() == asked.size()) return {};
-  fmt::print(stderr, "! '{}' is installed for {} only: there is none for the other systems\n",
-             package.install_id, fmt::join(found, ", "));
+  say("! '{}' is installed for {} only: there is none for the other systems\n", package.install_id,
+      fmt::join(found, ", "));
   return found;
 }
 
-// The manifest with the packages, whose install ids go to one of the lists.
+// What an installation has done, for messages.
+struct Installation {
+  std::vector<std::string> installed, present;  // install ids
+  env::Manifest manifest_before;
+  std::optional<env::Lockfile> before;
+};
+
+// The manifest with the packages.
 std::string with_packages(std::string text, const std::vector<env::NamedPackage>& wanted,
-                          env::Resolver& resolver, std::vector<std::string>& installed,
-                          std::vector<std::string>& present) {
-  const env::Manifest manifest = env::Manifest::parse(text, "manifest.toml");
+                          env::Resolver& resolver, Installation& done) {
+  const env::Manifest& manifest = done.manifest_before = env::Manifest::parse(text, "manifest.toml");
   for (const auto& package : wanted) {
     const auto& [id, descriptor] = package;
     const auto it = manifest.install.find(id);
     const bool same = it != manifest.install.end() && it->second.pkg_path == descriptor.pkg_path &&
                       it->second.version == descriptor.version &&
                       it->second.store_path == descriptor.store_path;
-    (same ? present : installed).push_back(id);
+    (same ? done.present : done.installed).push_back(id);
     if (same) continue;
     env::InstallDescriptor narrowed = descriptor;
     narrowed.systems = narrowed_systems(package, manifest, resolver);
     text = env::with_install(text, id, narrowed);
   }
   return text;
+}
+
+// "2.0"; of what is not there "none".
+std::string version_in(const env::Lockfile& lock, const std::string& id) {
+  const auto packages = lock.for_system(env::current_system());
+  const auto found = std::ranges::find(packages, id, &env::LockedPackage::install_id);
+  return found == packages.end() ? "none" : found->version.empty() ? "no version" : printable(found->version);
+}
+
+// Of a package that the environment had: what has become of its version, and what of its pin.
+void print_change(const std::string& id, const std::optional<std::string>& pin, const Installation& done,
+                  const env::Lockfile& after) {
+  const auto entry = done.manifest_before.install.find(id);
+  if (entry == done.manifest_before.install.end()) return;
+  const std::optional<std::string>& old_pin = entry->second.version;
+  const std::string was = done.before ? version_in(*done.before, id) : "none", is = version_in(after, id);
+  say("  {}: {}{}\n", printable(id), was == is ? is : fmt::format("{} -> {}", was, is),
+      pin       ? fmt::format("; pinned to '{}', to which 'flox upgrade' keeps", printable(*pin))
+      : old_pin ? fmt::format("; no longer pinned to '{}'", printable(*old_pin))
+                : "");
+}
+
+void print_done(const env::Environment& environment, const std::vector<env::NamedPackage>& wanted,
+                const Installation& done, const env::Lockfile& after) {
+  if (!done.present.empty())
+    say("! {} already installed to environment '{}'\n", quoted_list(done.present), environment.name());
+  if (!done.installed.empty())
+    say("✔ {} installed to environment '{}'\n", quoted_list(done.installed), environment.name());
+  for (const auto& [id, descriptor] : wanted)
+    if (descriptor.version || std::ranges::find(done.installed, id) != done.installed.end())
+      print_change(id, descriptor.version, done, after);
 }
 
 void install(const InstallOptions& options) {
@@ -78,17 +117,18 @@ void install(const InstallOptions& options) {
   if (!options.install_id.empty()) wanted[0].install_id = options.install_id;
   env::Environment environment = environment_for(options, wanted[0].install_id);
   auto resolver = make_resolver();
-  std::vector<std::string> installed, present;
-  in_context(fmt::format("installing into environment '{}'", environment.name()), [&] {
-    environment.edit(
-        [&](const std::string& text) { return with_packages(text, wanted, *resolver, installed, present); },
-        *resolver, changing(environment, "flox install"));
-  });
-  if (!present.empty())
-    fmt::print(stderr, "! {} already installed to environment '{}'\n", quoted_list(present),
-               environment.name());
-  if (!installed.empty())
-    fmt::print(stderr, "✔ {} installed to environment '{}'\n", quoted_list(installed), environment.name());
+  Installation done;
+  const env::Lockfile after =
+      in_context(fmt::format("installing into environment '{}'", environment.name()), [&] {
+        return environment.edit(
+            [&](const std::string& text) {
+              done = {
+                  .installed = {}, .present = {}, .manifest_before = {}, .before = environment.lockfile()};
+              return with_packages(text, wanted, *resolver, done);
+            },
+            *resolver, changing(environment, "flox install"));
+      });
+  print_done(environment, wanted, done, after);
 }
 
 }  // namespace
@@ -99,7 +139,11 @@ void add_install(CLI::App& app) {
   command->add_option("PACKAGE", options->packages, "NAME, NAME@VERSION or a store path")->required();
   add_directory(*command, options->directory);
   command->add_option("-i,--id", options->install_id, "install id in the manifest (default: NAME)");
-  command->footer("Examples:\n  flox install python3\n  flox install ticket-processor@0.0.9");
+  command->footer(
+      "NAME@VERSION pins the package: the version is written into the manifest, and flox upgrade keeps to it "
+      "until\n"
+      "NAME is installed without one. VERSION may be a constraint (^1.2, >=2).\n\n"
+      "Examples:\n  flox install python3\n  flox install ticket-processor@0.0.9");
   command->callback([options] { install(*options); });
 }
 

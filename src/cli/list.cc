@@ -1,4 +1,5 @@
 // flox list: what is installed in an environment.
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -7,7 +8,9 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
+#include "env/include.h"
 
 namespace flox::cli {
 namespace {
@@ -19,6 +22,11 @@ struct ListOptions {
   bool json = false;
 };
 
+std::string inclusion_text(const std::map<std::string, std::string>& included, const std::string& id) {
+  const auto found = included.find(id);
+  return found == included.end() ? "" : fmt::format(", included from '{}'", printable(found->second));
+}
+
 void list(const ListOptions& options) {
   env::Environment environment = env::Environment::find(options.directory);
   if (options.config) {
@@ -26,7 +34,11 @@ void list(const ListOptions& options) {
     return;
   }
   auto resolver = make_resolver();
-  auto packages = lock_to_read(environment, *resolver).for_system(env::current_system());
+  const env::Lockfile lock = lock_to_read(environment, *resolver);
+  const auto packages = lock.for_system(env::current_system());
+  const auto compose = lock.other.find("compose");
+  const std::map<std::string, std::string> included =
+      compose == lock.other.end() ? std::map<std::string, std::string>() : env::included_packages(*compose);
   nlohmann::json items = nlohmann::json::array();
   for (const auto& package : packages) {
     if (options.json)
@@ -34,13 +46,14 @@ void list(const ListOptions& options) {
     else if (options.names)
       fmt::print("{}\n", printable(package.install_id));
     else
-      fmt::print("{}: {} ({})\n", printable(package.install_id), printable(package.attr_path),
-                 package.version.empty() ? "N/A" : printable(package.version));
+      fmt::print("{}: {} ({}){}\n", printable(package.install_id), printable(package.attr_path),
+                 package.version.empty() ? "N/A" : printable(package.version),
+                 inclusion_text(included, package.install_id));
   }
   if (options.json)
     fmt::print("{}\n", items.dump(2));
   else if (packages.empty())
-    fmt::print(stderr, "! no packages are installed for {}\n", env::current_system());
+    say("! no packages are installed for {}\n", env::current_system());
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include "cli/catalog_access.h"
 #include "cli/known_environments.h"
 #include "cli/pod_client.h"
+#include "cli/progress_line.h"
+#include "cli/say.h"
 #include "cli/variables.h"
 #include "env/profile.h"
 #include "node/floxd/config.h"
@@ -35,22 +37,29 @@ class LocalRealiser : public env::Realiser {
     nix::StorePathSet paths;
     for (const auto& package : lock.for_system(system))
       for (const auto& path : package.store_paths()) paths.insert(path);
-    store::realise(store, paths, realise_options(config));
+    store::RealiseOptions how = realise_options(config);
+    ProgressLine line;
+    if (line.shown()) how.on_progress = [&](const store::RealiseProgress& progress) { line.show(progress); };
+    store::realise(store, paths, how);
     return env::build_profile(store, lock, system, mode).path;
   }
 };
 
 // Keeps what the environment's run link names from garbage collection. A store that this user may not write
 // to is somebody else's, who keeps what they want.
-void keep(const fs::path& run_link) {
+void keep(const fs::path& run_link, const store::LocalStore* open_store = nullptr) {
   try {
-    store::keep_link(store::LocalStore(Config::load().root), run_link);
+    if (open_store != nullptr)
+      store::keep_link(*open_store, run_link);
+    else
+      store::keep_link(store::LocalStore(Config::load().root), run_link);
   } catch (const Error& error) {
     log::debug("{} is not a GC root: {}", run_link.string(), error.what());
   }
 }
 
-// What the run link names, if it was built from this very lock and is still there.
+// What the run link names, if it was built from this very lock and is still there; kept then, for the
+// environment may have been moved.
 std::optional<nix::StorePath> already_present(const fs::path& run_link, const env::Lockfile& lock) {
   std::error_code error;
   fs::path target = fs::read_symlink(run_link, error);
@@ -60,12 +69,39 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
   if (!store.is_valid(path)) return std::nullopt;
   fs::path built_from = store.real_path(path) / "manifest.lock";
   if (!fs::exists(built_from) || read_file(built_from) != lock.to_compact_string()) return std::nullopt;
+  keep(run_link, &store);
   return path;
 }
 
+// Asks nobody until there is a question: most commands find all that they need in the lock, and the catalog's
+// client takes 5 ms to begin with, for libcurl and the thirty libraries that it loads.
+class LateResolver : public env::Resolver {
+ public:
+  env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
+                             std::string_view system) override {
+    return resolver().resolve(install_id, descriptor, system);
+  }
+  env::Lockfile included(const std::string& reference, std::optional<int64_t> generation) override {
+    return resolver().included(reference, generation);
+  }
+  std::vector<std::string> systems() const override { return resolver().systems(); }
+
+ private:
+  env::Resolver& resolver() const {
+    if (!resolver_) resolver_ = made();
+    return *resolver_;
+  }
+  static std::unique_ptr<env::Resolver> made() {
+    if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
+    return verified_catalog(readable_token(Config::load()));
+  }
+
+  mutable std::unique_ptr<env::Resolver> resolver_;
+};
+
 env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
   return [name = environment.name()](const std::string& holder) {
-    fmt::print(stderr, "ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
+    say("ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
   };
 }
 
@@ -75,10 +111,7 @@ bool in_pod() { return fs::exists(pod_socket()); }
 
 std::string namespace_default() { return default_environment(pod_socket()); }
 
-std::unique_ptr<env::Resolver> make_resolver() {
-  if (in_pod()) return std::make_unique<PodResolver>(pod_socket());
-  return verified_catalog(readable_token(Config::load()));
-}
+std::unique_ptr<env::Resolver> make_resolver() { return std::make_unique<LateResolver>(); }
 
 std::unique_ptr<env::Realiser> make_realiser() {
   if (in_pod()) return std::make_unique<PodRealiser>(pod_socket());
@@ -89,12 +122,8 @@ nix::StorePath present_profile_alone(const env::Environment& environment, const 
                                      const std::string& mode) {
   std::string system = env::current_system();
   fs::path run_link = environment.run_link(system, mode);
-  if (!in_pod()) {
-    if (auto present = already_present(run_link, lock)) {
-      keep(run_link);  // the environment may have been moved
-      return *present;
-    }
-  }
+  if (!in_pod())
+    if (auto present = already_present(run_link, lock)) return *present;
   nix::StorePath profile = in_context(fmt::format("realising environment {}", environment.name()),
                                       [&] { return make_realiser()->realise(lock, system, mode); });
   try {
@@ -112,10 +141,7 @@ nix::StorePath present_profile(const env::Environment& environment, const env::L
   if (in_pod()) return present_profile_alone(environment, lock, mode);
   remember_environment(environment);
   const fs::path run_link = environment.run_link(env::current_system(), mode);
-  if (auto present = already_present(run_link, lock)) {
-    keep(run_link);  // the environment may have been moved
-    return *present;
-  }
+  if (auto present = already_present(run_link, lock)) return *present;
   std::optional<env::EnvironmentLock> turn;
   try {
     turn.emplace(environment.exclusive({.doing = doing, .waiting = say_waiting(environment)}));
@@ -145,9 +171,7 @@ env::Lockfile lock_to_read(const env::Environment& environment, env::Resolver& r
   bool is_written = false;
   env::Lockfile lock = environment.current_lock(resolver, &is_written);
   if (!is_written && !lock.packages.empty())
-    fmt::print(
-        stderr,
-        "ℹ manifest.lock of environment '{}' was not made for its manifest.toml: packages are as resolved "
+    say("ℹ manifest.lock of environment '{}' was not made for its manifest.toml: packages are as resolved "
         "now. Run 'flox lock' to write them down.\n",
         environment.name());
   return lock;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/command_line/program.h"
 #include "base/data/json.h"
@@ -11,7 +12,9 @@
 #include "base/os/file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/project.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
 #include "package/build/build_record.h"
@@ -28,14 +31,14 @@ struct PublishOptions {
   PublishTo to;
 };
 
-// Builds left by flox build: result-NAME.json beside the manifest. Without names, all of them.
-std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options) {
-  fs::path directory = fs::absolute(options.directory);
+// Builds left by flox build: result-NAME.json beside the manifest, in `directory`. Without names, all of
+// them.
+std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options,
+                                                 const env::Environment& environment) {
+  const fs::path& directory = environment.directory();
   std::vector<std::string> names = options.names;
-  if (names.empty()) {
-    env::Manifest manifest = env::Environment::open(directory).manifest();
-    for (const auto& [name, build] : manifest.build) names.push_back(name);
-  }
+  if (names.empty())
+    for (const auto& [name, build] : environment.manifest().build) names.push_back(name);
   std::vector<catalog::PackageBuild> builds;
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
@@ -52,7 +55,7 @@ std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options) 
   }
   if (builds.empty())
     throw Error(ErrorKind::invalid_input, "there is nothing to publish: the manifest has no [build] section",
-                "Run 'flox build --help' to see how packages are built.");
+                "Add a [build.NAME] section with a command, and run 'flox build'.");
   return builds;
 }
 
@@ -79,22 +82,24 @@ void require_scripts_that_run(const store::LocalStore& store, const catalog::Pac
 
 void publish_all(const PublishOptions& options) {
   std::vector<catalog::PackageBuild> builds;
-  if (!options.store_path.empty())
+  std::optional<env::Environment> project;  // unless a store path is published
+  if (!options.store_path.empty()) {
     builds.push_back(of_store_path(options));
-  else
-    builds = left_by_build(options);
+  } else {
+    project = project_of(fs::weakly_canonical(options.directory));
+    builds = left_by_build(options, *project);
+  }
   if (builds.size() > 1 && (!options.to.prepare.empty() || !options.to.signed_files.empty()))
     fail_usage("--prepare and --signed are of one build at a time", "Name the build.");
   store::LocalStore store(Config::load().root);
-  if (options.store_path.empty())
+  if (project)
     for (const auto& build : builds) require_scripts_that_run(store, build);
   Publisher publisher(options.to);
   for (const auto& build : builds) {
-    const auto provenance = options.store_path.empty()
-                                ? package::find_provenance(store, fs::absolute(options.directory), build)
-                                : std::nullopt;
+    const auto provenance =
+        project ? package::find_provenance(store, project->directory(), build) : std::nullopt;
     publisher.publish(store, build, provenance);
-    if (!provenance) fmt::print(stderr, "  without provenance: flox build recorded none of it\n");
+    if (!provenance) say("  without provenance: flox build recorded none of it\n");
   }
 }
 
@@ -103,7 +108,8 @@ void publish_all(const PublishOptions& options) {
 void add_publish(CLI::App& app) {
   auto options = std::make_shared<PublishOptions>();
   auto* command = app.add_subcommand("publish", "Sign built packages and publish them to the catalog");
-  command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
+  offer_builds(
+      command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)"));
   add_directory(*command, options->directory);
   auto* path =
       command->add_option("--store-path", options->store_path, "publish this store path, not a build");

@@ -5,6 +5,7 @@
 #include "cli/catalog_access.h"
 #include "cli/generation_files.h"
 #include "cli/local_or_pod.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -27,9 +28,11 @@ catalog::EnvironmentName chosen_environment(const std::string& reference, const 
   return name;
 }
 
+fs::path cache_of_environments() { return user_cache_directory("remote"); }
+
 // Owner and name are what file names can be (check_environment_name).
 fs::path cached_directory(const catalog::EnvironmentName& name) {
-  const fs::path of_owner = user_cache_directory("remote") / name.owner;
+  const fs::path of_owner = cache_of_environments() / name.owner;
   return of_owner / (name.generation ? fmt::format("{}@{}", name.name, *name.generation) : name.name);
 }
 
@@ -76,10 +79,14 @@ env::Environment remote_environment(const std::string& reference, const std::str
     if (error.kind() != ErrorKind::unavailable) throw;
     const auto environment = cached(place, config.catalog_url);
     if (!environment) throw;
-    fmt::print(stderr, "! {}; using generation {} of {}/{}, which is here\n", error.what(),
-               environment->origin()->here.number, name.owner, name.name);
+    say("! {}; using generation {} of {}/{}, which is here\n", error.what(),
+        environment->origin()->here.number, name.owner, name.name);
     return *environment;
   }
+}
+
+bool is_remote_environment(const fs::path& directory) {
+  return directory.parent_path().parent_path() == cache_of_environments();
 }
 
 }  // namespace flox::cli

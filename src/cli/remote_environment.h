@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "env/environment.h"
@@ -14,5 +15,8 @@ namespace flox::cli {
 // cache is taken. Throws Error, with advice in a pod, which has floxd instead of a catalog.
 env::Environment remote_environment(const std::string& reference, const std::string& directory,
                                     int64_t generation);
+
+// Whether an environment's directory is one of that cache.
+bool is_remote_environment(const std::filesystem::path& directory);
 
 }  // namespace flox::cli

@@ -66,8 +66,11 @@ class ManifestMerger {
   json merge() {
     for (const char* key : {"version", "schema-version"})
       if (high_.contains(key)) result_[key] = high_[key];
+    // What the whole is for says who put it together.
+    if (high_.contains("description")) result_["description"] = high_["description"];
     override_member(low_, high_, "minimum-cli-version", {}, result_);
     merge_entries("install");
+    merge_entries("pkg-groups");
     merge_entries("vars");
     merge_scripts();
     merge_options();
@@ -165,10 +168,11 @@ class ManifestMerger {
     json merged = low;
     merged.update(high);
     const KeyPath path = {"options"};
-    merge_members(low, high, "activate", {"mode"}, path, merged);
+    merge_members(low, high, "activate", {"mode", "upgrade-notifications"}, path, merged);
     merge_members(low, high, "allow", {"unfree", "broken", "licenses"}, path, merged);
     merge_members(low, high, "semver", {"allow-pre-releases"}, path, merged);
     override_member(low, high, "cuda-detection", path, merged);
+    override_member(low, high, "stability", path, merged);
     override_member(low, high, "systems", path, merged);
     put("options", std::move(merged));
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "env/include.h"
 
 namespace flox::env {
 namespace {
@@ -101,6 +102,30 @@ TEST(Compose, refuses_includes_that_are_none_with_their_place) {
   Manifest many;
   many.json["include"]["environments"] = std::vector<json>(101, json{{"dir", "a"}});
   EXPECT_THROW(includes_of(many), Error);
+}
+
+TEST(Compose, the_description_is_the_including_manifests_and_groups_replace_each_other) {
+  const auto composed =
+      compose(parsed("[pkg-groups.a]\nstability = 'stable'\n[options]\nstability = 'stable'\n"),
+              {low("description = 'low'\n[pkg-groups.a]\nstability = 'x'\n[pkg-groups.b]\nstability = 'y'\n"
+                   "[options]\nstability = 'z'\nactivate.upgrade-notifications = false\n")});
+  EXPECT_FALSE(composed.manifest.contains("description"));
+  EXPECT_EQ(composed.manifest["pkg-groups"],
+            json::parse(R"({"a":{"stability":"stable"},"b":{"stability":"y"}})"));
+  EXPECT_EQ(composed.manifest["options"]["stability"], "stable");
+  EXPECT_EQ(composed.manifest["options"]["activate"]["upgrade-notifications"], false);
+  EXPECT_EQ(compose(parsed("description = 'mine'"), {low("description = 'low'")}).manifest["description"],
+            "mine");
+}
+
+TEST(Compose, a_package_comes_from_the_last_environment_that_has_it_unless_the_manifest_itself_has_it) {
+  const json compose = json::parse(R"({"composer":{"install":{"mine":{}}},"warnings":[],"include":[
+    {"name":"low","manifest":{"install":{"mine":{},"a":{},"b":{}}}},
+    {"name":"high","manifest":{"install":{"b":{}}}},{"name":"none","manifest":{"schema-version":"1.10.0"}}]})");
+  EXPECT_EQ(included_packages(compose), (std::map<std::string, std::string>{{"a", "low"}, {"b", "high"}}));
+  for (const char* odd :
+       {"null", "7", "[]", "{}", R"({"include":7})", R"({"include":[7,{"name":7}],"composer":[]})"})
+    EXPECT_TRUE(included_packages(json::parse(odd)).empty()) << odd;
 }
 
 }  // namespace

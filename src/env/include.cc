@@ -71,4 +71,23 @@ std::vector<IncludedManifest> read_includes(
   return result;
 }
 
+std::map<std::string, std::string> included_packages(const nlohmann::json& compose) {
+  std::map<std::string, std::string> result;
+  const nlohmann::json nothing = nlohmann::json::object();
+  const auto member = [&](const nlohmann::json& object, const char* name) -> const nlohmann::json& {
+    const auto found = object.find(name);
+    return found == object.end() ? nothing : *found;
+  };
+  for (const nlohmann::json& included : member(compose, "include")) {
+    const nlohmann::json& name = member(included, "name");
+    const nlohmann::json& install = member(member(included, "manifest"), "install");
+    if (!name.is_string() || !install.is_object()) continue;
+    for (const auto& [id, unused] : install.items()) result[id] = name.get<std::string>();
+  }
+  const nlohmann::json& own = member(member(compose, "composer"), "install");
+  if (own.is_object())
+    for (const auto& [id, unused] : own.items()) result.erase(id);
+  return result;
+}
+
 }  // namespace flox::env

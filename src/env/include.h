@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,5 +25,9 @@ struct IncludeRequest {
 // if two have one name; what `fetch` throws.
 std::vector<IncludedManifest> read_includes(
     const IncludeRequest& request, const std::function<Lockfile(const IncludeDescriptor& remote)>& fetch);
+
+// The included environment that a package comes from, by install id, of what a lock has as "compose": those
+// that the including manifest does not install itself. What is not of that form is passed over.
+std::map<std::string, std::string> included_packages(const nlohmann::json& compose);
 
 }  // namespace flox::env

@@ -99,7 +99,8 @@ Lockfile Lockfile::parse(std::string_view content, std::string_view name, const 
     if (!document.is_object()) fail(ErrorKind::invalid_input, "it is not a JSON object");
     if (auto version = document.find("lockfile-version");
         version == document.end() || !version->is_number_integer() || *version != 1)
-      fail(ErrorKind::invalid_input, "only lockfile-version 1 is known");
+      throw Error(ErrorKind::invalid_input, "only lockfile-version 1 is known",
+                  "Remove the file and run 'flox lock' to lock the environment as its manifest is now.");
     Lockfile lock;
     lock.manifest = json::object();
     if (auto manifest = document.find("manifest"); manifest != document.end()) {

@@ -265,7 +265,29 @@ class PackageList {
                   fmt::format("{}: '{}' is a flake, which only Nix can evaluate",
                               manifest_.place_of("install." + id), printable(id)),
                   "Lock the environment with Flox, or build the flake with Nix and install its store path.");
+    require_default_stability(id, descriptor);
     return resolver_.resolve(id, descriptor, system);
+  }
+
+  // Our catalogs have one line of packages, whose stability Flox's locks call stable.
+  void require_default_stability(const std::string& id, const InstallDescriptor& descriptor) const {
+    std::string place = "pkg-groups." + descriptor.pkg_group;
+    const auto said = [&](std::initializer_list<std::string_view> path) {
+      const json* at = &manifest_.json;
+      for (const std::string_view key : path) at = at == nullptr ? nullptr : find(*at, key);
+      return at != nullptr && at->is_string() ? at->get<std::string>() : std::string();
+    };
+    std::string stability = said({"pkg-groups", descriptor.pkg_group, "stability"});
+    if (stability.empty()) {
+      place = "options.stability";
+      stability = said({"options", "stability"});
+    }
+    if (stability.empty() || stability == "stable") return;
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("{}: '{}' is to be chosen by the stability \"{}\", and the catalog has only \"stable\"",
+                    manifest_.place_of(place), printable(id), printable(stability, 60)),
+        "Take the stability out, or name the package's version.");
   }
 
   void insert(LockedPackage package) {

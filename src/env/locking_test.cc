@@ -55,6 +55,20 @@ TEST_F(LockingTest, without_systems_a_package_is_locked_where_it_is) {
   EXPECT_THAT(refusal("[install]\na.pkg-path = 'a'\n"), HasSubstr("no package 'a' for " + current_system()));
 }
 
+TEST_F(LockingTest, a_stability_that_the_catalog_does_not_have_is_refused_unless_the_package_is_locked) {
+  const std::string wish =
+      "[install]\na = { pkg-path = 'a', pkg-group = 'g' }\n[pkg-groups.g]\nstability = 'staging'\n";
+  EXPECT_THAT(refusal(wish), HasSubstr("m.toml:4:13: 'a' is to be chosen by the stability \"staging\""));
+  EXPECT_THAT(refusal("[install]\na.pkg-path = 'a'\n[options]\nstability = 'unstable'\n"),
+              HasSubstr("m.toml:5:1: 'a' is"));
+  EXPECT_EQ(
+      refusal("[install]\na = { pkg-path = 'a', pkg-group = 'g' }\n[pkg-groups.g]\nstability = 'stable'\n"
+              "[options]\nstability = 'unstable'\n"),
+      "nothing");
+  const std::string before = "[install]\na = { pkg-path = 'a', pkg-group = 'g' }\n";
+  EXPECT_EQ(refusal(wish, lock(before), manifest(before)), "nothing");
+}
+
 TEST_F(LockingTest, a_package_that_a_named_system_lacks_is_refused_with_what_to_write) {
   resolver_.has = {"x86_64-linux", "aarch64-linux"};
   EXPECT_THAT(

@@ -8,6 +8,7 @@
 
 #include "base/data/toml.h"
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/printable.h"
 #include "env/services.h"
 #include "nix/store_path.h"
@@ -49,7 +50,8 @@ std::map<std::string, std::string> places_of(const toml::table& root, std::strin
   };
   for (const auto& [key, value] : root) {
     add(std::string(key.str()), key);
-    if ((key.str() != "install" && key.str() != "build") || !value.is_table()) continue;
+    static const std::set<std::string_view> placed = {"install", "build", "pkg-groups", "options"};
+    if (!placed.contains(key.str()) || !value.is_table()) continue;
     for (const auto& [id, entry] : *value.as_table()) {
       const std::string name = fmt::format("{}.{}", key.str(), id.str());
       add(name, id);
@@ -80,26 +82,37 @@ class Checker {
  public:
   Checker(std::string_view file) : file_(file) {}
 
-  [[noreturn]] void complain(const toml::node& node, const std::string& what) const {
+  [[noreturn]] void complain(const toml::node& node, const std::string& what,
+                             const std::string& advice = {}) const {
     const auto& at = node.source().begin;
-    throw Error(ErrorKind::invalid_input, fmt::format("{}:{}:{}: {}", file_, at.line, at.column, what));
+    throw Error(ErrorKind::invalid_input, fmt::format("{}:{}:{}: {}", file_, at.line, at.column, what),
+                advice);
   }
-  const toml::table& table(const toml::node& node, std::string_view name) const {
-    if (!node.is_table()) complain(node, fmt::format("{} must be a table", name));
+  const toml::table& table(const toml::node& node, std::string_view name,
+                           const std::string& advice = {}) const {
+    if (!node.is_table())
+      complain(node, fmt::format("{} must be a table", name),
+               node.is_array_of_tables() ? "Write the table's name in single brackets." : advice);
     return *node.as_table();
   }
   void string(const toml::node& node, std::string_view name) const {
-    if (!node.is_string()) complain(node, fmt::format("{} must be a string", name));
+    if (!node.is_string())
+      complain(node, fmt::format("{} must be a string", name),
+               node.is_table() || node.is_array() ? "" : "Write it in quotes.");
   }
   void strings(const toml::node& node, std::string_view name) const {
     if (!node.is_array()) complain(node, fmt::format("{} must be a list of strings", name));
     for (const auto& item : *node.as_array()) string(item, fmt::format("each of {}", name));
   }
   void only(const toml::table& table, std::string_view name, const std::set<std::string_view>& known) const {
-    for (const auto& [key, value] : table)
-      if (!known.contains(key.str()))
-        complain(value,
-                 fmt::format("unknown key '{}' in {}; known: {}", key.str(), name, fmt::join(known, ", ")));
+    for (const auto& [key, value] : table) {
+      if (known.contains(key.str())) continue;
+      const auto near = nearest_names(key.str(), {known.begin(), known.end()}, 1);
+      complain(value,
+               fmt::format("unknown key '{}' in {}; known: {}", printable(key.str(), 60), name,
+                           fmt::join(known, ", ")),
+               near.empty() ? "" : fmt::format("Did you mean {}?", near.front()));
+    }
   }
 
  private:
@@ -109,7 +122,8 @@ class Checker {
 void check_install(const Checker& check, const toml::table& install) {
   for (const auto& [id, node] : install) {
     std::string name = fmt::format("[install] {}", id.str());
-    const auto& entry = check.table(node, name);
+    const auto& entry =
+        check.table(node, name, fmt::format("Write {}.pkg-path = \"PACKAGE\".", printable(id.str(), 60)));
     check.only(entry, name,
                {"pkg-path", "pkg-group", "version", "systems", "priority", "outputs", "flake", "store-path"});
     int kinds = entry.contains("pkg-path") + entry.contains("flake") + entry.contains("store-path");
@@ -200,20 +214,69 @@ void check_include(const Checker& check, const toml::table& include) {
   }
 }
 
+void check_flags(const Checker& check, const toml::table& table, const std::string& name,
+                 std::initializer_list<const char*> flags) {
+  for (const char* flag : flags)
+    if (const auto* value = table.get(flag); value != nullptr && !value->is_boolean())
+      check.complain(*value, fmt::format("{}.{} must be true or false", name, flag));
+}
+
+void check_options(const Checker& check, const toml::table& options) {
+  const std::string name = "[options]";
+  check.only(options, name, {"systems", "allow", "semver", "cuda-detection", "activate", "stability"});
+  if (const auto* systems = options.get("systems")) check.strings(*systems, name + " systems");
+  if (const auto* stability = options.get("stability")) check.string(*stability, name + " stability");
+  check_flags(check, options, name, {"cuda-detection"});
+  const auto table = [&](const char* key, const std::set<std::string_view>& known) -> const toml::table* {
+    const auto* node = options.get(key);
+    if (node == nullptr) return nullptr;
+    const std::string full = fmt::format("{} {}", name, key);
+    const toml::table& found = check.table(*node, full);
+    check.only(found, full, known);
+    return &found;
+  };
+  if (const auto* allow = table("allow", {"unfree", "broken", "licenses"})) {
+    check_flags(check, *allow, name + " allow", {"unfree", "broken"});
+    if (const auto* licenses = allow->get("licenses")) check.strings(*licenses, name + " allow.licenses");
+  }
+  if (const auto* semver = table("semver", {"allow-pre-releases"}))
+    check_flags(check, *semver, name + " semver", {"allow-pre-releases"});
+  if (const auto* activate = table("activate", {"mode", "upgrade-notifications"})) {
+    check_flags(check, *activate, name + " activate", {"upgrade-notifications"});
+    if (const auto* mode = activate->get("mode")) {
+      const auto text = mode->value_exact<std::string>();
+      if (text != "dev" && text != "run")
+        check.complain(*mode, name + " activate.mode must be \"dev\" or \"run\"");
+    }
+  }
+}
+
+void check_groups(const Checker& check, const toml::table& groups) {
+  for (const auto& [group, node] : groups) {
+    const std::string name = fmt::format("[pkg-groups] {}", printable(group.str(), 60));
+    const toml::table& settings = check.table(node, name);
+    check.only(settings, name, {"stability"});
+    if (const auto* stability = settings.get("stability")) check.string(*stability, name + ".stability");
+  }
+}
+
 void check_manifest(const Checker& check, const toml::table& root) {
-  check.only(root, "the manifest",
-             {"version", "schema-version", "minimum-cli-version", "install", "vars", "hook", "profile",
-              "services", "build", "options", "include", "containerize", "plugins"});
+  check.only(
+      root, "the manifest",
+      {"version", "schema-version", "minimum-cli-version", "description", "install", "pkg-groups", "vars",
+       "hook", "profile", "services", "build", "options", "include", "containerize", "plugins"});
   if (!root.contains("version") && !root.contains("schema-version"))
     check.complain(root, "the manifest needs version = 1 or schema-version = \"1.10.0\" (or later)");
   if (const auto* version = root.get("version"); version != nullptr && version->value<int64_t>() != 1)
     check.complain(*version, "version must be 1");
-  if (const auto* node = root.get("schema-version")) check.string(*node, "schema-version");
+  for (const char* key : {"schema-version", "description"})
+    if (const auto* node = root.get(key)) check.string(*node, key);
   if (const auto* node = root.get("minimum-cli-version"); node != nullptr && node->is_table())
     check.only(*node->as_table(), "minimum-cli-version", {"version", "reason"});
   else if (node != nullptr)
     check.string(*node, "minimum-cli-version");
-  for (const char* key : {"install", "vars", "hook", "profile", "build", "options", "include"})
+  for (const char* key :
+       {"install", "pkg-groups", "vars", "hook", "profile", "services", "build", "options", "include"})
     if (const auto* node = root.get(key)) check.table(*node, fmt::format("[{}]", key));
   if (const auto* node = root.get("install")) check_install(check, *node->as_table());
   if (const auto* node = root.get("build")) check_build(check, *node->as_table());
@@ -233,10 +296,8 @@ void check_manifest(const Checker& check, const toml::table& root) {
   if (const auto* node = root.get("services"))
     check_services(*node,
                    [&](const toml::node& where, const std::string& what) { check.complain(where, what); });
-  if (const auto* node = root.get("options")) {
-    check.only(*node->as_table(), "[options]", {"systems", "allow", "semver", "cuda-detection", "activate"});
-    if (const auto* systems = node->as_table()->get("systems")) check.strings(*systems, "[options] systems");
-  }
+  if (const auto* node = root.get("options")) check_options(check, *node->as_table());
+  if (const auto* node = root.get("pkg-groups")) check_groups(check, *node->as_table());
 }
 
 std::string text_of(const json& object, const char* key) {

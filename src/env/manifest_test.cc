@@ -90,5 +90,54 @@ TEST(InitialManifest, is_a_good_one) {
   EXPECT_TRUE(Manifest::parse(initial_manifest(), "m").install.empty());
 }
 
+TEST(Manifest, has_what_later_schemas_add) {
+  const Manifest manifest = Manifest::parse(
+      "schema-version = '1.19.0'\ndescription = 'for the team'\n[install]\na = { pkg-path = 'a', pkg-group = "
+      "'g' }\n"
+      "[pkg-groups.g]\nstability = 'staging'\n[options]\nstability = 'stable'\n"
+      "activate = { mode = 'run', upgrade-notifications = false }\n",
+      "m.toml");
+  EXPECT_EQ(manifest.activate_mode, "run");
+  EXPECT_EQ(manifest.place_of("pkg-groups.g"), "m.toml:5:13");
+}
+
+TEST(Manifest, options_and_groups_that_are_wrong_are_refused_with_their_place) {
+  const auto refusal = [](const std::string& text) -> std::string {
+    try {
+      Manifest::parse("version = 1\n" + text, "m.toml");
+    } catch (const Error& error) {
+      return error.what() + (" " + error.advice());
+    }
+    return "accepted";
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(refusal("description = 7"), HasSubstr("m.toml:2:15: description must be a string"));
+  EXPECT_THAT(refusal("[options]\nactivate.mode = 'prod'"), HasSubstr("m.toml:3:17: "));
+  EXPECT_THAT(refusal("[options]\nactivate.mod = 'dev'"), HasSubstr("Did you mean mode?"));
+  EXPECT_THAT(refusal("[options]\nallow.unfree = 'yes'"), HasSubstr("allow.unfree must be true or false"));
+  EXPECT_THAT(refusal("[options]\nallow = true"), HasSubstr("[options] allow must be a table"));
+  EXPECT_THAT(refusal("[options]\nallow.license = ['MIT']"), HasSubstr("Did you mean licenses?"));
+  EXPECT_THAT(refusal("[options]\nsemver.allow-pre-releases = 1"), HasSubstr("must be true or false"));
+  EXPECT_THAT(refusal("[options]\ncuda-detection = 'no'"), HasSubstr("must be true or false"));
+  EXPECT_THAT(refusal("[pkg-groups]\na = 'staging'"), HasSubstr("[pkg-groups] a must be a table"));
+  EXPECT_THAT(refusal("[pkg-groups.a]\nstabilty = 'x'"), HasSubstr("Did you mean stability?"));
+}
+
+TEST(Manifest, what_newcomers_write_gets_advice) {
+  const auto advice = [](const std::string& text) -> std::string {
+    try {
+      Manifest::parse("version = 1\n" + text, "m.toml");
+    } catch (const Error& error) {
+      return error.advice();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(advice("[[services]]\ncommand = 'x'"), "Write the table's name in single brackets.");
+  EXPECT_EQ(advice("[install]\nhello = 'hello'"), "Write hello.pkg-path = \"PACKAGE\".");
+  EXPECT_EQ(advice("[vars]\nPORT = 8080"), "Write it in quotes.");
+  EXPECT_EQ(advice("[instal]"), "Did you mean install?");
+  EXPECT_EQ(advice("[install]\na.path = 'a'"), "Did you mean pkg-path?");
+}
+
 }  // namespace
 }  // namespace flox::env

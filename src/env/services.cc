@@ -1,6 +1,8 @@
 #include "env/services.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <set>
 
 #include "base/data/json.h"
@@ -16,6 +18,16 @@ using nlohmann::json;
 constexpr size_t max_services = 256;
 constexpr size_t max_service_name = 64;
 constexpr size_t max_services_file = 4 << 20;  // bytes; a manifest has at most one MiB
+constexpr int64_t most_seconds = 86'400;       // of a service's shutdown
+
+// StartCondition, as manifests have it.
+constexpr std::array conditions = {"process_started", "process_completed", "process_completed_successfully"};
+
+std::optional<StartCondition> condition_of(std::string_view text) {
+  const auto* const found = std::ranges::find(conditions, text);
+  if (found == conditions.end()) return std::nullopt;
+  return static_cast<StartCondition>(found - conditions.begin());
+}
 
 // It becomes the name of a log, and a word of a command line.
 bool is_service_name(std::string_view name) {
@@ -61,24 +73,50 @@ void check_systems(const toml::node& node, const std::string& name, const Compla
 void check_shutdown(const toml::node& node, const std::string& name, const Complain& complain) {
   if (!node.is_table()) complain(node, name + ".shutdown must be a table");
   const auto& shutdown = *node.as_table();
-  check_only(shutdown, name + ".shutdown", {"command"}, complain);
-  if (shutdown.get("command") == nullptr) complain(node, name + ".shutdown needs a command");
+  check_only(shutdown, name + ".shutdown", {"command", "timeout-seconds", "signal"}, complain);
+  if (shutdown.empty()) complain(node, name + ".shutdown needs a command, signal or timeout-seconds");
   check_string(shutdown, "command", name + ".shutdown", complain);
+  if (const auto* limit = shutdown.get("timeout-seconds"))
+    if (const auto seconds = limit->value_exact<int64_t>();
+        !seconds || *seconds < 1 || *seconds > most_seconds)
+      complain(*limit, fmt::format("{}.shutdown.timeout-seconds must be 1 to {}", name, most_seconds));
+  if (const auto* signal = shutdown.get("signal")) {
+    if (const auto number = signal->value_exact<int64_t>(); !number || *number < 1 || *number > 31)
+      complain(*signal, name + ".shutdown.signal must be the number of a signal, 1 to 31");
+    if (shutdown.get("command") != nullptr)
+      complain(*signal, name + ".shutdown has a command, in place of which no signal is sent");
+  }
+}
+
+void check_depends_on(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_table()) complain(node, name + ".depends-on must be a table");
+  for (const auto& [key, value] : *node.as_table()) {
+    const std::string edge = fmt::format("{}.depends-on.{}", name, printable(key.str(), 60));
+    if (!is_service_name(key.str())) complain(value, edge + " does not name a service");
+    if (!value.is_table()) complain(value, fmt::format("{} must be a table, {{ condition = … }}", edge));
+    check_only(*value.as_table(), edge, {"condition"}, complain);
+    const auto* condition = value.as_table()->get("condition");
+    const auto text = condition == nullptr ? std::nullopt : condition->value_exact<std::string>();
+    if (!text || !condition_of(*text))
+      complain(condition == nullptr ? value : *condition,
+               fmt::format("{}.condition must be one of {}", edge, fmt::join(conditions, ", ")));
+  }
 }
 
 void check_service(const toml::node& node, const std::string& name, const Complain& complain) {
   if (!node.is_table()) complain(node, name + " must be a table");
   const auto& service = *node.as_table();
-  check_only(service, name, {"command", "vars", "is-daemon", "shutdown", "systems"}, complain);
+  check_only(service, name, {"command", "vars", "is-daemon", "shutdown", "systems", "depends-on"}, complain);
   if (service.get("command") == nullptr) complain(node, name + " needs a command");
   check_string(service, "command", name, complain);
   if (const auto* vars = service.get("vars")) check_vars(*vars, name, complain);
   if (const auto* systems = service.get("systems")) check_systems(*systems, name, complain);
   if (const auto* shutdown = service.get("shutdown")) check_shutdown(*shutdown, name, complain);
+  if (const auto* others = service.get("depends-on")) check_depends_on(*others, name, complain);
   const auto* daemon = service.get("is-daemon");
   if (daemon == nullptr) return;
   if (!daemon->is_boolean()) complain(*daemon, name + ".is-daemon must be true or false");
-  if (daemon->as_boolean()->get() && service.get("shutdown") == nullptr)
+  if (daemon->as_boolean()->get() && !service["shutdown"]["command"])
     complain(*daemon, name + ": a service with is-daemon = true needs shutdown.command, which stops it");
 }
 
@@ -93,6 +131,37 @@ std::string text_in(const json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+void read_shutdown(const std::string& name, const json& shutdown, Service& service) {
+  service.shutdown_command = text_in(shutdown, "command");
+  const auto number = [&](const char* key, int64_t most, int64_t by_default) {
+    const auto found = shutdown.find(key);
+    if (found == shutdown.end() || found->is_null()) return by_default;
+    if (!found->is_number_integer() || found->get<double>() < 1 ||
+        found->get<double>() > static_cast<double>(most))
+      fail(ErrorKind::invalid_input, "the manifest's [services] {}: shutdown.{} must be 1 to {}", name, key,
+           most);
+    return found->get<int64_t>();
+  };
+  service.shutdown_limit = std::chrono::seconds(number("timeout-seconds", most_seconds, 10));
+  service.shutdown_signal = static_cast<int>(number("signal", 31, 15));
+}
+
+// A service that waits for itself, over others perhaps; nothing if there is none.
+std::optional<std::string> waits_for_itself(const std::map<std::string, Service>& services) {
+  std::set<std::string> startable;
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& [name, service] : services)
+      if (!startable.contains(name) && std::ranges::all_of(service.depends_on, [&](const auto& edge) {
+            return startable.contains(edge.first);
+          }))
+        more = startable.insert(name).second;
+  }
+  for (const auto& [name, service] : services)
+    if (!startable.contains(name)) return name;
+  return std::nullopt;
+}
+
 Service service_from(const std::string& name, const json& entry) {
   Service service{
       .command = text_in(entry, "command"), .vars = {}, .is_daemon = false, .shutdown_command = {}};
@@ -102,7 +171,15 @@ Service service_from(const std::string& name, const json& entry) {
   if (const auto daemon = entry.find("is-daemon"); daemon != entry.end() && daemon->is_boolean())
     service.is_daemon = daemon->get<bool>();
   if (const auto shutdown = entry.find("shutdown"); shutdown != entry.end() && shutdown->is_object())
-    service.shutdown_command = text_in(*shutdown, "command");
+    read_shutdown(name, *shutdown, service);
+  if (const auto others = entry.find("depends-on"); others != entry.end() && others->is_object())
+    for (const auto& [other, edge] : others->items()) {
+      const auto condition = condition_of(edge.is_object() ? text_in(edge, "condition") : std::string());
+      if (!condition)
+        fail(ErrorKind::invalid_input, "the manifest's [services] {}: depends-on.{} has no condition", name,
+             printable(other, 60));
+      service.depends_on.emplace(other, *condition);
+    }
   const auto bad =
       std::ranges::find_if(service.vars, [](const auto& v) { return !is_variable(v.first, v.second); });
   if (bad != service.vars.end())
@@ -149,6 +226,19 @@ Services services_from_json(const json& document, std::string_view system) {
            printable(name, 60));
     services.by_name.emplace(name, service_from(name, entry));
   }
+  for (auto& [name, service] : services.by_name) {
+    for (const auto& [other, condition] : service.depends_on)
+      if (!document.contains(other))
+        throw Error(ErrorKind::invalid_input,
+                    fmt::format("the manifest's [services] {}: it depends on '{}', which is not defined",
+                                name, printable(other, 60)),
+                    "Define that service, or take it out of depends-on.");
+    std::erase_if(service.depends_on,
+                  [&](const auto& edge) { return !services.by_name.contains(edge.first); });
+  }
+  if (const auto circle = waits_for_itself(services.by_name))
+    fail(ErrorKind::invalid_input, "the manifest's [services] {}: it waits for itself by its depends-on",
+         *circle);
   if (services.by_name.size() > max_services)
     fail(ErrorKind::invalid_input, "the manifest has more than {} services", max_services);
   return services;
@@ -158,7 +248,14 @@ std::string to_text(const Services& services) {
   json document = {{"auto-start", services.auto_start}};
   for (const auto& [name, service] : services.by_name) {
     json entry = {{"command", service.command}, {"vars", service.vars}, {"is-daemon", service.is_daemon}};
+    const Service usual;
     if (!service.shutdown_command.empty()) entry["shutdown"]["command"] = service.shutdown_command;
+    if (service.shutdown_signal != usual.shutdown_signal)
+      entry["shutdown"]["signal"] = service.shutdown_signal;
+    if (service.shutdown_limit != usual.shutdown_limit)
+      entry["shutdown"]["timeout-seconds"] = service.shutdown_limit.count();
+    for (const auto& [other, condition] : service.depends_on)
+      entry["depends-on"][other]["condition"] = conditions.at(static_cast<size_t>(condition));
     document[name] = std::move(entry);
   }
   return document.dump(2) + "\n";

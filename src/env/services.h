@@ -1,6 +1,7 @@
 // [services]: programs that run beside an activation (docs/formats/manifest.md).
 #pragma once  // Fuzzed by fuzz/manifest.cc.
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -12,11 +13,18 @@
 
 namespace flox::env {
 
+// What another service must have come to before one that depends on it starts: its process has started, has
+// ended, or has ended with exit code 0.
+enum class StartCondition { process_started, process_completed, process_completed_successfully };
+
 struct Service {
   std::string command;                      // run by bash
   std::map<std::string, std::string> vars;  // of this service alone
   bool is_daemon = false;                   // the command ends, and what it has started goes on
-  std::string shutdown_command;             // stops it in place of SIGTERM; always there if is_daemon
+  std::string shutdown_command;             // stops it in place of a signal; always there if is_daemon
+  int shutdown_signal = 15;                 // SIGTERM
+  std::chrono::seconds shutdown_limit{10};  // from then to SIGKILL; process-compose's, which Flox uses
+  std::map<std::string, StartCondition> depends_on;  // by name
 
   bool operator==(const Service&) const = default;
 };
@@ -32,9 +40,10 @@ struct Services {
 using Complain = std::function<void(const toml::node& where, const std::string& what)>;
 void check_services(const toml::node& services, const Complain& complain);
 
-// Those of a manifest's "services" member that are for the system, and with an empty one all. Unknown keys
-// are passed over. Throws Error(invalid_input) for a service that could not be run: by its name, variables or
-// number.
+// Those of a manifest's "services" member that are for the system, and with an empty one all. What a service
+// depends on and is for other systems only is not waited for. Unknown keys are passed over. Throws
+// Error(invalid_input) for a service that could not be run: by its name, variables or number, or because it
+// waits for itself or for one that is not there.
 Services services_from_json(const nlohmann::json& services, std::string_view system);
 
 // activate.d/services.json of a profile (docs/formats/profile.md).

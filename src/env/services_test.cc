@@ -75,6 +75,66 @@ TEST(Services, that_are_wrong_are_refused_with_their_place) {
                 HasSubstr("cannot name a service"));
 }
 
+TEST(Services, say_what_they_wait_for_and_how_they_end) {
+  const std::string toml = R"([services.db]
+command = "postgres"
+shutdown = { signal = 2, timeout-seconds = 30 }
+[services.migrate]
+command = "migrate"
+depends-on.db = { condition = "process_started" }
+[services.web]
+command = "serve"
+depends-on.migrate.condition = "process_completed_successfully"
+depends-on.mac.condition = "process_completed"
+[services.mac]
+command = "x"
+systems = ["aarch64-darwin"]
+)";
+  const Services services = services_of(toml);
+  EXPECT_EQ(services.by_name.at("db").shutdown_signal, 2);
+  EXPECT_EQ(services.by_name.at("db").shutdown_limit, std::chrono::seconds(30));
+  EXPECT_EQ(services.by_name.at("migrate").shutdown_signal, 15);
+  EXPECT_EQ(services.by_name.at("migrate").depends_on,
+            (std::map<std::string, StartCondition>{{"db", StartCondition::process_started}}));
+  // What is for other systems only is not waited for.
+  EXPECT_EQ(
+      services.by_name.at("web").depends_on,
+      (std::map<std::string, StartCondition>{{"migrate", StartCondition::process_completed_successfully}}));
+  EXPECT_EQ(services_of(toml, "").by_name.at("web").depends_on.size(), 2u);
+  EXPECT_EQ(parse_services(to_text(services)), services);
+}
+
+TEST(Services, that_wait_for_what_never_comes_or_end_in_no_way_are_refused) {
+  const auto one = [](const std::string& rest) { return complaint("[services.a]\ncommand = 'x'\n" + rest); };
+  EXPECT_THAT(one("depends-on = ['b']"),
+              HasSubstr("manifest.toml:4:14: [services] a.depends-on must be a table"));
+  EXPECT_THAT(one("depends-on.b = 'process_started'"),
+              HasSubstr("manifest.toml:4:16: [services] a.depends-on.b must be"));
+  EXPECT_THAT(one("depends-on.b = {}"),
+              HasSubstr("condition must be one of process_started, process_completed, "));
+  EXPECT_THAT(one("depends-on.b.condition = 'process_healthy'"), HasSubstr("manifest.toml:4:26: "));
+  EXPECT_THAT(one("depends-on.b.conditon = 'process_started'"), HasSubstr("unknown key 'conditon'"));
+  EXPECT_THAT(one("depends-on.'../b'.condition = 'process_started'"), HasSubstr("does not name a service"));
+  EXPECT_THAT(one("shutdown.signal = 0"), HasSubstr("manifest.toml:4:19: "));
+  EXPECT_THAT(one("shutdown.signal = 'TERM'"), HasSubstr("must be the number of a signal"));
+  EXPECT_THAT(one("shutdown = { signal = 2, command = 'x' }"),
+              HasSubstr("in place of which no signal is sent"));
+  for (const char* limit : {"0", "-1", "1.5", "'1'", "86401"})
+    EXPECT_THAT(one(fmt::format("shutdown.timeout-seconds = {}", limit)), HasSubstr("must be 1 to 86400"))
+        << limit;
+  EXPECT_THAT(one("shutdown = {}"), HasSubstr("needs a command, signal or timeout-seconds"));
+  EXPECT_THAT(one("is-daemon = true\nshutdown.signal = 2"), HasSubstr("needs shutdown.command"));
+  for (const char* text :
+       {R"({"a": {"command": "x", "depends-on": {"a": {"condition": "process_started"}}}})",
+        R"({"a": {"command": "x", "depends-on": {"b": {"condition": "process_started"}}}})",
+        R"({"a": {"command": "x", "depends-on": {"b": {"condition": "process_started"}}},
+            "b": {"command": "x", "depends-on": {"a": {"condition": "process_started"}}}})",
+        R"({"a": {"command": "x", "depends-on": {"b": "process_started"}}, "b": {"command": "x"}})",
+        R"({"a": {"command": "x", "shutdown": {"signal": 64}}})",
+        R"({"a": {"command": "x", "shutdown": {"timeout-seconds": 1e300}}})"})
+    EXPECT_THROW(parse_services(text), Error) << text;
+}
+
 TEST(Services, of_a_lock_by_somebody_else_cannot_be_what_nobody_can_run) {
   for (const char* text :
        {R"({"../x": {"command": "x"}})", R"({"x": {"command": ""}})", R"({"x": {}})",

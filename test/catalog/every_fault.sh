@@ -4,6 +4,7 @@
 # every so many calls (FAULT_STEP).
 # prepare: moto-venv
 # ctest: TIMEOUT 2400
+# ctest: COST 360
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/support.sh"
 each_backend "$@"

@@ -3,6 +3,7 @@
 # without JavaScript, by keyboard, with axe), and by curl (fields, conditional requests, who sees what, what is refused).
 # PAGES_PICTURES=DIRECTORY keeps the pictures.
 # builds: flox flox-catalog
+# ctest: COST 150
 FLOX_ALLOW_UNSIGNED=false
 . "$(dirname "$0")/../lib.sh"
 CHROMIUM=$(type -P chromium) || { echo "needs chromium" >&2; exit 77; }

@@ -276,3 +276,76 @@ if unshare --pid --fork --mount-proc true 2>/dev/null; then
   equal $code 9
   equal "$(xargs <"$WORK/first")" "shut deactivated"
 fi
+
+step "services start when what they depend on has come so far"
+rm -f "$WORK"/order "$WORK"/go
+manifest <<TOML
+[services.db]
+command = "echo db >>$WORK/order; exec sleep 1000"
+[services.migrate]
+command = "until [ -e $WORK/go ]; do sleep 0.05; done; echo migrate >>$WORK/order; exit \$(cat $WORK/go)"
+depends-on.db = { condition = "process_started" }
+[services.web]
+command = "echo web >>$WORK/order; exec sleep 1000"
+depends-on.migrate = { condition = "process_completed_successfully" }
+[services.report]
+command = "echo report >>$WORK/order"
+depends-on.migrate = { condition = "process_completed" }
+depends-on.elsewhere = { condition = "process_started" }
+[services.elsewhere]
+command = "true"
+systems = ["aarch64-darwin"]
+TOML
+inside --start-services
+is_status() { [ "$(status)" = "$1" ]; }
+until_true is_status "db=Running migrate=Running report=Pending web=Pending"
+echo 0 >"$WORK/go"
+until_true is_status "db=Running migrate=Completed report=Completed web=Running"
+equal "$(head -2 "$WORK/order" | xargs) $(tail -2 "$WORK/order" | sort | xargs)" "db migrate report web"
+leave
+until_true no_keeper
+
+step "what depends on a failure is skipped, and stopping what waits is enough"
+rm -f "$WORK"/order "$WORK"/go
+echo 3 >"$WORK/go"
+inside --start-services
+until_true is_status "db=Running migrate=Completed report=Completed web=Skipped"
+contains "$(flox services logs web)" "service 'migrate', which it depends on, has not come so far"
+leave
+until_true no_keeper
+rm -f "$WORK"/go
+inside --start-services
+until_true is_status "db=Running migrate=Running report=Pending web=Pending"
+flox services stop web report 2>/dev/null
+until_true is_status "db=Running migrate=Running report=Stopped web=Stopped"
+leave
+until_true no_keeper
+
+step "a service that is started by name does not wait for what nobody has started"
+rm -f "$WORK"/order
+flox activate -c 'flox services start web && for i in 1 2 3 4 5; do [ -e "$0/order" ] || sleep 0.2; done' 2>/dev/null
+until_true grep -qx web "$WORK/order"
+until_true no_keeper
+
+step "a service is stopped by the signal that it names, and killed when its time is over"
+manifest <<TOML
+[services.polite]
+command = "trap 'echo interrupted >$WORK/polite; exit' USR1; echo >$WORK/polite-up; while :; do sleep 0.05; done"
+shutdown.signal = 10
+[services.deaf]
+command = "trap '' TERM; echo >$WORK/deaf-up; while :; do sleep 0.05; done"
+shutdown.timeout-seconds = 1
+TOML
+inside --start-services
+until_true test -e "$WORK/polite-up" -a -e "$WORK/deaf-up"
+flox services stop 2>/dev/null
+equal "$(cat "$WORK/polite")" interrupted
+leave
+until_true no_keeper
+manifest <<TOML
+[services.a]
+command = "true"
+depends-on.b.condition = "process_started"
+TOML
+refused_by() { ends 1 "${@:2}"; says "$1"; }
+refused_by "it depends on 'b', which is not defined" flox activate --start-services -- true

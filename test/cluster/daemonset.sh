@@ -2,6 +2,7 @@
 # The chart: a DaemonSet sets a labelled node up from one image that is all it needs, runs floxd there, and another takes
 # it back; the node's files are then as they were. deploy/node has the same without Helm.
 # prepare: kubernetes
+# ctest: COST 120
 . "$(dirname "$0")/support.sh"
 export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes

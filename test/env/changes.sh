@@ -182,3 +182,57 @@ done
 [ $kills -ge 15 ] || die "only $kills runs were killed"
 equal "$(files)" "$before"
 [ ! -e .flox/env.new ] || die "something is left over"
+
+step "killed at any system call that changes files, every other command that changes an environment has happened or not"
+# killed_everywhere AT_LEAST RESET COMMAND…: after each kill the files are those before or after, and the environment works.
+killed_everywhere() {
+  local least=$1 reset=$2 kills=0 call number code before after now
+  shift 2
+  $reset
+  before=$(files)
+  "$@" >/dev/null 2>&1 || die "$* failed"
+  after=$(files)
+  [ "$before" != "$after" ] || die "$* changes nothing"
+  for call in mkdirat linkat fsync renameat2 renameat unlinkat symlinkat fchmod; do
+    for number in $(seq 1 12); do
+      $reset
+      equal "$(files)" "$before"
+      code=0
+      strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$number "$@" >/dev/null 2>&1 || code=$?
+      now=$(files)
+      [ "$now" = "$before" ] || [ "$now" = "$after" ] || die "$*, killed at $call $number: $now"
+      works true
+      [ $code -ne 0 ] || break
+      kills=$((kills + 1))
+    done
+  done
+  [ $kills -ge "$least" ] || die "only $kills runs of $* were killed"
+  $reset
+}
+cp -r .flox/env "$WORLD/env-before"
+restored() { rm -rf .flox/env && cp -r "$WORLD/env-before" .flox/env; }
+killed_everywhere 3 restored flox uninstall hello
+{ flox list --config; printf '[services]\nweb.command = "true"\n'; } >"$WORLD/edited.toml"
+killed_everywhere 3 restored flox edit -f "$WORLD/edited.toml"
+by_hand() { restored && cp "$WORLD/edited.toml" .flox/env/manifest.toml; }
+killed_everywhere 3 by_hand flox lock
+[ ! -e .flox/env.new ] || die "something is left over"
+
+step "killed at any system call that changes files, an environment is made whole or not at all"
+kills=0
+for call in mkdirat mkdir linkat fsync renameat2 renameat rename openat2 fchmod; do
+  for number in $(seq 1 12); do
+    rm -rf "$WORLD/made" && mkdir "$WORLD/made"
+    code=0
+    strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$number flox init -n made "$WORLD/made" >/dev/null 2>&1 || code=$?
+    if [ -e "$WORLD/made/.flox" ]; then
+      flox list -d "$WORLD/made" >/dev/null 2>&1 || die "killed at $call $number: half an environment"
+      flox install -d "$WORLD/made" hello 2>/dev/null
+    else
+      flox init -n made "$WORLD/made" >/dev/null 2>&1 || die "killed at $call $number: it cannot be made any more"
+    fi
+    [ $code -ne 0 ] || break
+    kills=$((kills + 1))
+  done
+done
+[ $kills -ge 3 ] || die "only $kills runs were killed"

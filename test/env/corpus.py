@@ -133,6 +133,17 @@ sandbox = "off"
 command = "make install PREFIX=$out"
 version = "1.2.3"
 """
+DEPENDS_ON = """[services.db]
+command = "postgres"
+shutdown = { signal = 2, timeout-seconds = 30 }
+[services.migrate]
+command = "migrate"
+depends-on.db = { condition = "process_started" }
+[services.web]
+command = "serve"
+[services.web.depends-on.migrate]
+condition = "process_completed_successfully"
+"""
 CONTAINERIZE = """[containerize.config]
 user = "65534:65534"
 exposed-ports = ["8080/tcp"]
@@ -191,7 +202,8 @@ def manifests():
         found[f"darwin-{version}"] = head + "[install]\n" + tools + '[options]\nsystems = ["aarch64-darwin"]\n'
         found[f"bom-{version}"] = "\ufeff" + head + "[install]\n" + tools
         found[f"fish-{version}"] = head + "[install]\n" + tools + "\n" + PROFILE + "\n[profile.deactivate]\nbash = 'unalias ll'\n"
-    later = {"1.11.0": 'minimum-cli-version = "1.11.0"\n', "1.12.0": "", "1.13.0": "", "1.14.0": "", "1.15.0": ""}
+    later = {"1.11.0": 'minimum-cli-version = "1.11.0"\n', "1.12.0": "", "1.13.0": "", "1.14.0": "", "1.15.0": "", "1.16.0": "",
+             "1.17.0": 'description = "What the \\"team\\" needs"\n', "1.18.0": "", "1.19.0": ""}
     for schema, extra in later.items():
         head = f'schema-version = "{schema}"\n{extra}\n'
         name = schema.replace(".", "")
@@ -202,6 +214,22 @@ def manifests():
     found["plugins"] = 'schema-version = "1.14.0"\n[install]\n' + tools + "[plugins.floxmcp]\nport = 8080\nsince = 2026-01-02\n"
     found["deactivate"] = 'schema-version = "1.15.0"\n[install]\n' + tools + "[hook]\non-deactivate = 'echo bye'\n"
     found["reason"] = 'schema-version = "1.11.0"\nminimum-cli-version = { version = "1.11.0", reason = "outputs" }\n[install]\n' + tools
+    found["depends-on"] = 'schema-version = "1.16.0"\n[install]\n' + tools + DEPENDS_ON
+    found["notifications"] = 'schema-version = "1.18.0"\n[install]\n' + tools + "[options.activate]\nupgrade-notifications = false\nmode = 'run'\n"
+    found["stability"] = 'schema-version = "1.19.0"\n[install]\n' + groups + "[pkg-groups.rust]\nstability = 'staging'\n[pkg-groups.\"v1.2\"]\n[options]\nstability = 'stable'\n"
+    # Layouts that formatters and people leave.
+    found["tabs"] = one + "[install]\n\tgit.pkg-path\t=\t'git'\t# tab\n\n\t[ vars ]\n\tA\t=\t'b'\n"
+    found["quoted-tables"] = one + "[install.\"node.js\"]\npkg-path = 'nodejs'\n['install'.'ünï']\n\"pkg-path\" = \"uni\"\n"
+    found["only-comments"] = "# nothing yet\n\n" + one + "# [install]\n# git.pkg-path = \"git\"\n"
+    found["dotted-root"] = "version = 1\nhook.on-activate = 'true'\nvars.A = \"it's\"\noptions.systems = ['x86_64-linux', 'aarch64-linux',]\ninstall.git.pkg-path = 'git'\n"
+    found["options-first"] = one + MULTI_LINE_OPTIONS + "\n[options.activate]\nmode = \"run\"\n\n[install]\n" + go
+    found["empty-tables"] = one + "[install]\n[vars]\n[hook]\n[profile]\n[services]\n[include]\nenvironments = []\n[build]\n[options]\nallow = {}\n"
+    found["escapes"] = one + "[install]\n" + tools + '[vars]\nA = "\\u00e9 \\"q\\" \\\\ \\t"\nB = \'C:\\path\'\nC = """\\\n    one \\\n    line"""\nD = \'\'\'it\'s\'\'\'\n'
+    found["crlf-strings"] = (ten + "[install]\n" + tools + HOOK).replace("\n", "\r\n")
+    found["comments-everywhere"] = "# a\n" + one + "[install] # b\n# c\n" + go.replace("\n", " # d\n") + "# e\n\n\n# f\n[options] # g\nsystems = [ # h\n  # i\n  \"x86_64-linux\" # j\n  , \"aarch64-linux\" ] # k\n# l"
+    found["services-tables"] = ten + "[install]\n" + tools + "[services.web]\ncommand = 'serve'\n[services.web.vars]\nPORT = '1'\n[services.web.shutdown]\ncommand = 'stop'\n"
+    found["build-inline"] = ten + "[install]\n" + tools + "[build]\ntool = { command = 'make', version = { command = 'git describe' }, license = ['MIT'], runtime-packages = [] }\n"
+    found["late-install"] = ten + HOOK + PROFILE + VARS + "\n\n\n[install]\n\n" + tools + "\n\n"
     found["containerize"] = ten + "[install]\n" + tools + CONTAINERIZE
     return found
 
@@ -246,10 +274,10 @@ def as_json(value):
 
 def locked_manifest(document):
     """In Flox's form: [install] sorted, empty tables written, others left out."""
-    result = {key: document[key] for key in ("version", "schema-version", "minimum-cli-version") if key in document}
+    result = {key: document[key] for key in ("version", "schema-version", "minimum-cli-version", "description") if key in document}
     if "install" in document:
         result["install"] = dict(sorted(document["install"].items()))
-    for table in ("vars", "hook", "profile", "services", "build", "include", "containerize", "plugins", "options"):
+    for table in ("pkg-groups", "vars", "hook", "profile", "services", "build", "include", "containerize", "plugins", "options"):
         value = document.get(table, {})
         if value or table in ("hook", "profile", "options"):
             result[table] = as_json(value)
@@ -281,6 +309,11 @@ def lock(text, odd, path):
                               "warnings": overriding if "go" in manifest.get("install", {}) else []}}
     if path:
         with_path(result["packages"], path)
+    if odd % 6 == 1:  # what catalogs leave empty
+        for number, entry in enumerate(result["packages"]):
+            if "attr_path" in entry:
+                entry.update({"description": None, "license": None, "unfree": None, "broken": [None, True, False][number % 3],
+                              "stabilities": None, "cache_uri": None, "outputs_to_install": None, "rev_count": None})
     if odd % 5 == 4:
         result["x-later-member"] = {"kept": [1, {"as": None}, 2.5]}
         for entry in result["packages"]:

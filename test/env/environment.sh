@@ -25,6 +25,16 @@ flox install hello@0.9
 equal "$(flox list)" "hello: hello (0.9)"
 equal "$(flox activate -- hello)" "hello 0.9"
 
+step "what an installation does to a package that is there is said"
+contains "$(flox install hello 2>&1)" "  hello: 0.9 -> 1.0; no longer pinned to '0.9'"
+equal "$(flox install hello 2>&1)" "! 'hello' already installed to environment 'web'"
+contains "$(flox install hello@1.0 2>&1)" "  hello: 1.0; pinned to '1.0', to which 'flox upgrade' keeps"
+contains "$(flox install hello@1.0 2>&1)" "  hello: 1.0; pinned to '1.0', to which 'flox upgrade' keeps"
+contains "$(flox install hello@0.9 2>&1)" "  hello: 1.0 -> 0.9; pinned to '0.9'"
+contains "$(flox upgrade 2>&1)" "no package of environment 'web' has a newer version"
+equal "$(flox install other 2>&1 | grep -c '^  ' || true)" 0
+flox uninstall other
+
 step "the one-variable rollback pins the primary package"
 flox uninstall hello
 flox install -i web hello
@@ -57,6 +67,10 @@ cd web
 before=$(cat .flox/env/manifest.toml .flox/env/manifest.lock)
 refused "Did you mean hello?" flox install helo
 refused "published versions: 1.0, 0.9" flox install hello@3
+printf 'schema-version = "1.10.0"\n[[services]]\ncommand = "x"\n' >"$WORLD/mine.toml"
+refused "$WORLD/mine.toml:2:1: [services] must be a table" flox edit -f "$WORLD/mine.toml"
+refused "single brackets" flox edit -f - <"$WORLD/mine.toml"
+refused "(standard input):2:1" flox edit -f - <"$WORLD/mine.toml"
 equal "$(cat .flox/env/manifest.toml .flox/env/manifest.lock)" "$before"
 FLOX_CATALOG_URL=http://127.0.0.1:1 refused "the catalog at http://127.0.0.1:1 cannot be reached" flox install other
 equal "$(cat .flox/env/manifest.toml .flox/env/manifest.lock)" "$before"

@@ -54,6 +54,8 @@ equal "$(lock_of '.compose.warnings | map(.warning.Overriding | join("."))')" '[
 equal "$(lock_of '.manifest.include')" null
 equal "$(flox activate -c 'hello; other; echo $WHO $WHERE $ORDER' 2>/dev/null | xargs)" "hello 1.1 other 1.0 web common common web"
 equal "$(flox list --name | xargs)" "hello other"
+equal "$(flox list)" "hello: hello (1.1)
+other: other (1.0), included from 'common'"
 refused "'other' comes from an environment that 'web' includes" flox uninstall other
 refused "'nonsense' is not installed" flox uninstall nonsense
 # As Flox has it in its published schema.

@@ -3,6 +3,7 @@
 # them is killed in the middle; the pods share one read-only store, which Nix finds in order; a rollback is one
 # variable; nothing is pulled and nothing is left.
 # prepare: moto-venv
+# ctest: COST 140
 . "$(dirname "$0")/../lib.sh"
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }
 enter_world "$@"

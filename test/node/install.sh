@@ -3,6 +3,7 @@
 # sets up runs a pod, with no network and imagePullPolicy Always; doctor sees what is wrong before and nothing after;
 # uninstall leaves every file as it was.
 # prepare: containerd2
+# ctest: COST 180
 . "$(dirname "$0")/../shim/suites.sh"
 . "$PROJECT/script/cluster-world.sh"
 export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of

@@ -3,6 +3,7 @@
 # attempt succeeds, the pod can restart without the catalog, no lease is without its pod, and all goes with the pods.
 #   FAULT_STEP=1 test/node/start_faults.sh    at every call instead of some of them
 # ctest: TIMEOUT 900
+# ctest: COST 140
 export FLOX_ALLOW_UNSIGNED=false
 . "$(dirname "$0")/../lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root: makes namespaces"; exit 77; }

@@ -296,6 +296,16 @@ jq -n '{apiVersion: "batch/v1", kind: "CronJob", metadata: {name: "nightly"}, sp
 refused "denied   CronJob shop/nightly, container main: package other" flox policy test -n shop "$WORLD/cronjob.json"
 refused "there is no pod" flox policy test <(echo '{"kind": "ConfigMap"}')
 refused "Did you mean flox.dev/environment?" flox policy test - < <(sed 's|flox.dev/environment.good|flox.dev/enviroment|' "$WORLD/pod.yaml")
+# What cannot be answered of one container says so, and the others are tested all the same.
+sed 's/old: hello@0.9/old: missing, flox.dev\/environment.bad: hello@7/; s/flox.dev\/environment.bad: other, //' "$WORLD/pod.yaml" >"$WORLD/missing.yaml"
+code=0
+said=$(flox policy test "$WORLD/missing.yaml" 2>"$WORLD/logs/missing") || code=$?
+equal "$code" 1
+contains "$said" "allowed  Pod shop/web, container good"
+contains "$said" "unknown  Pod shop/web, container bad: package hello: package 'hello' 7: no published version satisfies '7'"
+contains "$said" "container plain: an ordinary image"
+contains "$(cat "$WORLD/logs/missing")" "published versions: 1.0, 0.9"
+equal "$(flox policy test --json "$WORLD/missing.yaml" 2>/dev/null | jq -c 'map(.allowed)')" '[true,false,null,true]'
 equal "$(try shop environment=hello -- hello)" "hello 1.0"
 for reference in hello@0.9 other; do
   why=$(flox policy test --namespace shop --unknown-account --environment $reference --json 2>/dev/null || true)

@@ -34,6 +34,7 @@ contains "$(node_call Prepare container_id=pod-other pod_id=x)" "cannot be a con
 contains "$(node_call Release container_id=pod-other)" "cannot be a container's id"
 contains "$(node_call Release container_id=view-0000)" "cannot be a container's id"
 contains "$(node_call Release container_id=image-0000)" "cannot be a container's id"
+contains "$(node_call Prepare container_id=prefetch-0000-1 pod_id=x)" "cannot be a container's id"
 
 step "an id that cannot hold a lease is refused before anything is done for it"
 long=$(printf 'a%.0s' {1..201})

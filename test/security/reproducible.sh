@@ -3,6 +3,7 @@
 # build that is tested here, and one in a directory of another name. The latter is made without the compiler's cache, which
 # would hand it what the first build made. The shim with all that it links, and flox-pause; with FLOX_TEST_LONG=1 all
 # programs of a node.
+# ctest: COST 220
 . "$(dirname "$0")/../lib.sh"
 [ -e "$PROJECT/.git" ] || { echo "needs the sources' repository"; exit 77; }
 grep -q '^CMAKE_BUILD_TYPE:STRING=Release' "$BUILD_DIR/CMakeCache.txt" || { echo "needs a release build"; exit 77; }

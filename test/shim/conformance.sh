@@ -2,6 +2,7 @@
 # containerd's own integration tests of its client, under containerd 1.6 and 2.x: with our shim, every test must pass
 # that passes with runc's. The tests are those of 2.x for both daemons: 1.6's are in no module that can be had.
 # prepare: containerd2
+# ctest: COST 120
 . "$(dirname "$0")/suites.sh"
 
 # Left out, each with its reason.

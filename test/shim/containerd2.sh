@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The shim under containerd 2.x: the other tests of this folder again, what only 2.x asks of a shim, and pods over CRI.
 # prepare: containerd2
+# ctest: COST 290
 . "$(dirname "$0")/suites.sh"
 need_containerd2
 

@@ -2,6 +2,7 @@
 # Kubernetes' own test of container runtimes (critest), under containerd 1.6 and 2.x: with the handler flox, every
 # test must pass that passes with runc's own shim.
 # prepare: containerd2
+# ctest: COST 140
 . "$(dirname "$0")/suites.sh"
 
 # Left out, each with its reason. critest labels exactly the tests that pull from registries as serial.

@@ -48,12 +48,45 @@ void RunningServices::take(const Request& request) {
 void RunningServices::run(const std::vector<std::string>& names, Answer& answer) {
   for (const std::string& name : names) {
     ServiceProcess& service = *find(name);
-    if (service.is_running()) {
+    if (service.is_running() || service.is_waiting()) {
       answer.unchanged.push_back(name);
       continue;
     }
-    in_context(fmt::format("starting service '{}'", name), [&] { service.start(environment_, cwd_); });
     answer.done.push_back(name);
+    if (!service.service().depends_on.empty()) service.wait();
+  }
+  for (const std::string& name : answer.done)
+    if (ServiceProcess& service = *find(name); !service.is_waiting())
+      in_context(fmt::format("starting service '{}'", name), [&] { service.start(environment_, cwd_); });
+  start_waiting();
+}
+
+void RunningServices::start_waiting() {
+  for (bool more = true; more;) {
+    more = false;
+    for (ServiceProcess& service : services_) {
+      if (!service.is_waiting()) continue;
+      bool ready = true;
+      std::string never;
+      for (const auto& [name, condition] : service.service().depends_on) {
+        const ServiceProcess* const other = find(name);
+        if (other == nullptr) continue;
+        const std::optional<bool> there = other->has_come_to(condition);
+        ready = ready && there.value_or(false);
+        if (!there) never = name;
+      }
+      if (!never.empty()) {
+        service.give_up(fmt::format("service '{}', which it depends on, has not come so far", never));
+        more = true;
+      } else if (ready) {
+        try {
+          service.start(environment_, cwd_);
+        } catch (const Error& error) {
+          service.give_up(printable(error.what()));
+        }
+        more = true;
+      }
+    }
   }
 }
 
@@ -68,7 +101,7 @@ void RunningServices::start(ConnectionId connection, const Request& request) {
     if (are_stopped()) take(request);
     const auto names = named(request.names);
     for (const std::string& name : names)
-      if (!find(name)->is_running() && !find(name)->is_stopped())
+      if (find(name)->is_stopping())
         throw Error(ErrorKind::conflict, fmt::format("service '{}' is being stopped", name),
                     "Run the command again in a moment.");
     Answer answer;
@@ -118,6 +151,7 @@ void RunningServices::finish(Pending& pending) {
 void RunningServices::advance() {
   for (ServiceProcess& service : services_)
     if (service.deadline() && *service.deadline() <= Clock::now()) service.escalate();
+  start_waiting();
   for (auto pending = pending_.begin(); pending != pending_.end();) {
     const bool stopped = std::ranges::all_of(pending->names, [&](const std::string& name) {
       const ServiceProcess* service = find(name);

@@ -29,7 +29,8 @@ class RunningServices {
   void stop_all();
   bool are_stopped() const;
   bool ended(pid_t pid, int exit_code);
-  // Kills what has had its time to end, and answers requests whose services have stopped.
+  // Kills what has had its time to end, starts what has waited for others, and answers requests whose
+  // services have stopped.
   void advance();
   std::optional<Clock::time_point> next_deadline() const;
 
@@ -46,7 +47,10 @@ class RunningServices {
   // Takes the request's services in place of those that are there, all of which have stopped.
   void take(const Request& request);
   std::vector<std::string> named(const std::vector<std::string>& names);
+  // Those that depend on others start as soon as these have come so far; what was not started itself, and is
+  // not among the names, is not waited for.
   void run(const std::vector<std::string>& names, Answer& answer);
+  void start_waiting();
   void finish(Pending& pending);
   template <typename Body>
   void answering(ConnectionId connection, Body&& body);

@@ -88,6 +88,8 @@ ServiceProcess::ServiceProcess(std::string name, env::Service service, const fs:
 
 ServiceStatus ServiceProcess::status() const {
   ServiceStatus status{.name = name_, .status = "Stopped", .pid = {}, .exit_code = {}};
+  if (state_ == State::waiting) status.status = "Pending";
+  if (state_ == State::skipped) status.status = "Skipped";
   if (state_ == State::running) status.status = "Running";
   if (state_ == State::launched) status.status = "Launched";
   if (state_ == State::stopping) status.status = "Stopping";
@@ -95,6 +97,21 @@ ServiceStatus ServiceProcess::status() const {
   if (pid_ > 0) status.pid = pid_;
   if (state_ == State::completed) status.exit_code = exit_code_;
   return status;
+}
+
+std::optional<bool> ServiceProcess::has_come_to(env::StartCondition condition) const noexcept {
+  if (state_ == State::waiting) return false;
+  if (state_ == State::skipped || state_ == State::stopping) return std::nullopt;
+  if (state_ == State::stopped || condition == env::StartCondition::process_started) return true;
+  if (state_ == State::running) return false;
+  const bool succeeded = state_ == State::launched || exit_code_ == 0;
+  return condition == env::StartCondition::process_completed || succeeded ? std::optional(true)
+                                                                          : std::nullopt;
+}
+
+void ServiceProcess::give_up(std::string_view why) {
+  state_ = State::skipped;
+  output_.say(fmt::format("flox: it is not started: {}", why));
 }
 
 void ServiceProcess::start(const env::Variables& environment, const std::string& cwd) {
@@ -107,11 +124,12 @@ void ServiceProcess::start(const env::Variables& environment, const std::string&
 }
 
 void ServiceProcess::stop() {
+  if (is_waiting()) state_ = State::stopped;
   if (!is_running()) return;
   state_ = State::stopping;
-  deadline_ = Clock::now() + shutdown_limit;
+  deadline_ = Clock::now() + service_.shutdown_limit;
   if (service_.shutdown_command.empty()) {
-    ::kill(-pid_, SIGTERM);
+    ::kill(-pid_, service_.shutdown_signal);
     return;
   }
   try {

@@ -19,10 +19,6 @@ namespace fs = std::filesystem;
 
 using Clock = std::chrono::steady_clock;
 
-// How long a service has to end after SIGTERM or its shutdown command, before SIGKILL: as process-compose,
-// which Flox uses.
-inline constexpr std::chrono::seconds shutdown_limit{10};
-
 // A process with its output, as a service or a hook is: started in a session of its own, killed with this
 // process. Throws Error if it cannot be started. `output` gets both of its outputs.
 pid_t start_shell(const std::string& command, const env::Variables& environment, const std::string& cwd,
@@ -56,12 +52,22 @@ class ServiceProcess {
   const std::string& name() const noexcept { return name_; }
   ServiceStatus status() const;
   bool is_running() const noexcept { return state_ == State::running || state_ == State::launched; }
-  bool is_stopped() const noexcept { return !is_running() && state_ != State::stopping; }
+  bool is_stopped() const noexcept { return !is_running() && !is_waiting() && !is_stopping(); }
+  bool is_stopping() const noexcept { return state_ == State::stopping; }
+  bool is_waiting() const noexcept { return state_ == State::waiting; }
+  // Whether those that depend on it may start; nothing if it will not come so far. What nobody has started is
+  // not waited for.
+  std::optional<bool> has_come_to(env::StartCondition condition) const noexcept;
+  const env::Service& service() const noexcept { return service_; }
   LoggedOutput& output() noexcept { return output_; }
 
+  // It is to start when what it depends on has come so far.
+  void wait() noexcept { state_ = State::waiting; }
+  // It will not start, for this reason.
+  void give_up(std::string_view why);
   // Throws Error.
   void start(const env::Variables& environment, const std::string& cwd);
-  // Begins to stop it: by its shutdown command, or by SIGTERM to its process group.
+  // Begins to stop it: by its shutdown command, or by a signal to its process group.
   void stop();
   // To be called when deadline() has come.
   void escalate();
@@ -70,7 +76,7 @@ class ServiceProcess {
   bool ended(pid_t pid, int exit_code);
 
  private:
-  enum class State { stopped, running, launched, stopping, completed };
+  enum class State { stopped, waiting, skipped, running, launched, stopping, completed };
   void finish_stop();
 
   std::string name_;

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/letter_case.h"
 #include "base/log.h"
 #include "base/os/fd.h"
 
@@ -59,6 +60,17 @@ std::string take_word(std::string_view& text) {
   return word;
 }
 
+// Up to and with the first empty line.
+void pass_over_macro(std::string_view& text) {
+  text.remove_prefix(std::min(text.find('\n'), text.size()));  // of the macro's name
+  while (!text.empty()) {
+    text.remove_prefix(1);
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(line.size());
+    if (line.find_first_not_of(" \t\r") == line.npos) return;
+  }
+}
+
 }  // namespace
 
 Secret read_shared_secret_file(const std::filesystem::path& path) {
@@ -85,31 +97,35 @@ Secret read_shared_secret_file(const std::filesystem::path& path) {
 }
 
 std::optional<Login> login_in_netrc(std::string_view text, const std::string& host, const std::string& user) {
-  bool concerns_us = false;
-  std::optional<Login> found;
-  const auto complete = [&] { return found && concerns_us && (user.empty() || found->user == user); };
+  std::optional<Login> entry;     // being read, if it is for the host
+  std::optional<Login> fallback;  // the first one that lacks its login or password
+  const auto chosen = [&] {
+    if (!entry || (!user.empty() && !entry->user.empty() && entry->user != user)) return false;
+    if (!entry->user.empty() && !entry->password.empty()) return true;
+    if (!fallback || (fallback->password.empty() && !entry->password.empty())) fallback = *entry;
+    return false;
+  };
   while (!text.empty()) {
-    const std::string word = take_word(text);
+    const std::string word = lower_case(take_word(text));
     if (word == "machine" || word == "default") {
-      if (complete()) return found;
-      concerns_us = word == "default" || take_word(text) == host;
-      found.reset();
-      if (concerns_us) found.emplace();
-    } else if (word == "macdef") {  // up to an empty line
-      const size_t end = text.find("\n\n");
-      text.remove_prefix(end == std::string_view::npos ? text.size() : end);
-    } else if (word == "login") {
-      const std::string value = take_word(text);
-      if (concerns_us) found->user = value;
+      if (chosen()) return entry;
+      entry.reset();
+      if (word == "default" || is_same_in_any_case(take_word(text), host)) entry.emplace();
+    } else if (word == "macdef") {
+      pass_over_macro(text);
+    } else if (word == "login" || word == "user") {
+      std::string value = take_word(text);
+      if (entry) entry->user = std::move(value);
     } else if (word == "password") {
       Secret value(take_word(text));
-      if (concerns_us) found->password = std::move(value);
+      if (entry) entry->password = std::move(value);
     } else if (word == "account") {
       take_word(text);
     }
   }
-  if (complete()) return found;
-  return std::nullopt;
+  if (chosen()) return entry;
+  if (fallback && fallback->user.empty()) fallback->user = user;
+  return fallback && (!fallback->user.empty() || !fallback->password.empty()) ? fallback : std::nullopt;
 }
 
 std::optional<Login> netrc_login(const HttpUrl& url) {

@@ -1,6 +1,6 @@
 // Files of secrets that other tools share with us (netrc, ~/.aws/credentials), and what netrc has for a
 // server.
-#pragma once
+#pragma once  // Fuzzed by fuzz/netrc.cc.
 
 #include <filesystem>
 #include <optional>
@@ -19,7 +19,9 @@ Secret read_shared_secret_file(const std::filesystem::path& path);
 // nothing if no file that can be read has one. A login in the URL itself, without a password, chooses among
 // several. Format: inetutils' manual, ".netrc"; quoted values as curl has them.
 std::optional<Login> netrc_login(const HttpUrl& url);
-// The same within a file's text.
+// The same within a file's text: the first entry for the host with login and password, "default" being for
+// every host; else, as curl has it, the first one with a password alone, which is every login's; else with a
+// login alone. An entry of another login than `user` counts for nothing.
 std::optional<Login> login_in_netrc(std::string_view text, const std::string& host,
                                     const std::string& user = {});
 

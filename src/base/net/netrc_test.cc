@@ -42,6 +42,30 @@ TEST(Netrc, macros_are_passed_over) {
             "u/p");
   EXPECT_EQ(found("macdef init\nmachine h login no password no", "h"), "none");
   EXPECT_EQ(found("machine h login u password \"never closed", "h"), "u/never closed");
+  EXPECT_EQ(found("macdef init\r\nmachine h login no\r\n \r\nmachine h login u password p\r\n", "h"), "u/p");
+}
+
+TEST(Netrc, an_entry_that_lacks_a_login_or_a_password_serves_where_no_whole_one_does) {
+  EXPECT_EQ(found("machine h password p", "h"), "/p");
+  EXPECT_EQ(found("machine h password p", "h", "u"), "u/p");
+  EXPECT_EQ(found("machine h login u", "h"), "u/");
+  EXPECT_EQ(found("machine h password p\nmachine h login v password q", "h"), "v/q");
+  EXPECT_EQ(found("machine h password p\nmachine h login v password q", "h", "v"), "v/q");
+  EXPECT_EQ(found("machine h password p\nmachine h login v password q", "h", "w"), "w/p");
+  EXPECT_EQ(found("machine h login u\nmachine h password p", "h"), "/p");
+  EXPECT_EQ(found("machine h\ndefault login d password e", "h"), "d/e");
+  EXPECT_EQ(found("machine h\n", "h"), "none");
+  EXPECT_EQ(found("machine other\nmachine h login u password p\nmachine third password x", "h"), "u/p");
+}
+
+TEST(Netrc, keywords_and_hosts_are_the_same_in_any_letter_case) {
+  EXPECT_EQ(found("MACHINE H.Org Login u PASSWORD P", "h.ORG"), "u/P");
+  EXPECT_EQ(found("machine h user u password p", "h"), "u/p");  // as Python and BSD have it
+}
+
+TEST(Netrc, a_value_that_is_a_keyword_is_a_value) {
+  EXPECT_EQ(found("machine x login machine password h machine h login default password password", "h"),
+            "default/password");
 }
 
 TEST(SharedSecretFile, is_a_regular_file_of_bounded_size) {

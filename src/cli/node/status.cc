@@ -1,12 +1,16 @@
-// flox node status: floxd, the store and its leases.
+// flox node status: floxd, the store, its leases, and what is prefetched.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/net/url.h"
 #include "cli/node/commands.h"
 #include "node/floxd/config.h"
+#include "node/prefetch/prefetch_record.h"
 #include "store/gc/lease.h"
 
 namespace flox::cli {
@@ -19,7 +23,25 @@ std::string peers_text(const Config& config) {
                               : fmt::format("{}, {}", fmt::join(config.peers, " "), served);
 }
 
-void show_status() {
+void print_status(const Config& config, const std::string& health, const std::vector<store::Lease>& leases) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& lease : leases) {
+    nlohmann::json paths = nlohmann::json::array();
+    for (const auto& path : lease.paths) paths.push_back(path.to_string());
+    list.push_back({{"holder", lease.holder}, {"paths", paths}});
+  }
+  const nlohmann::json peer_address =
+      config.peer_address ? nlohmann::json(config.peer_address->to_string()) : nlohmann::json();
+  fmt::print("{}\n",
+             nlohmann::json{{"floxd", {{"state", health}, {"address", config.metrics_address.to_string()}}},
+                            {"store", config.root.string()},
+                            {"catalog", hide_login(config.catalog_url)},
+                            {"peers", {{"asked", config.peers}, {"address", peer_address}}},
+                            {"leases", list}}
+                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void show_status(bool as_json) {
   Config config = Config::load();
   store::LocalStore store(config.root);
   auto leases = store::list_leases(store);
@@ -33,20 +55,28 @@ void show_status() {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
+  if (as_json) return print_status(config, health, leases);
   fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\npeers      {}\nleases     {}\n", health,
              config.metrics_address.to_string(), store.store_directory().string(),
              config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config),
              leases.size());
   for (const auto& lease : leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
+  const auto prefetches = node::read_prefetch_records(node::prefetch_directory(config.root));
+  fmt::print("prefetches {}\n", prefetches.size());
+  for (const node::PrefetchRecord& one : prefetches)
+    fmt::print("  {:<68}  {}\n", one.tenant.empty() ? one.environment : one.tenant + ": " + one.environment,
+               to_string(one.state));
 }
 
 }  // namespace
 
 void add_node_status(CLI::App& node) {
-  auto* command = node.add_subcommand("status", "Show floxd, the store and its leases");
+  auto* command = node.add_subcommand("status", "Show floxd, the store, its leases and what is prefetched");
   command->footer("Example:\n  flox node status");
-  command->callback(show_status);
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "print JSON");
+  command->callback([json] { show_status(*json); });
 }
 
 }  // namespace flox::cli

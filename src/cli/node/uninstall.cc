@@ -16,6 +16,7 @@
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
 #include "node/kept/kept_pods.h"
+#include "node/prefetch/prefetch_record.h"
 
 namespace flox::cli {
 namespace {
@@ -60,6 +61,7 @@ void forget_owners(const fs::path& root) {
 void remove_state_of_floxd(const fs::path& root) {
   forget_owners(root);
   node::remove_kept(root);
+  node::remove_prefetched(root);
   for (const char* file : {"var/lib/flox/containers.json", "var/lib/flox/floxd.lock"})
     fs::remove(root / file);
   remove_tree(root / "var/lib/flox/images");

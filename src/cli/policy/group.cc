@@ -24,6 +24,7 @@ void add_policy_file(CLI::App& command, std::string& file) {
 
 policy::Policy read_policy_of(const Config& config, const std::string& named) {
   const policy::Defaults defaults{.install = config.pod_install,
+                                  .prefetch = config.pod_prefetch,
                                   .nix_mutable = config.allow_nix_mutable,
                                   .store_view = config.store_view};
   if (!named.empty()) return policy::load_policy(named, defaults);

@@ -1,8 +1,11 @@
 // flox policy test: what the node's policy would say of a manifest's pods, or of a case.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "base/command_line/program.h"
 #include "base/settings/units.h"
@@ -11,12 +14,13 @@
 #include "cli/options.h"
 #include "cli/policy/commands.h"
 #include "cli/policy/manifest_pods.h"
+#include "cli/say.h"
 #include "env/environment.h"
+#include "imageless/annotations.h"
 #include "nix/store_path.h"
 #include "node/images/reference.h"
 #include "node/policy/decision.h"
 #include "oci/runtime_spec.h"
-#include "shim/imageless/annotations.h"
 
 namespace flox::cli {
 namespace {
@@ -35,6 +39,9 @@ struct TestOptions {
 struct TestResult {
   std::string pod, container, asked;
   policy::Verdict verdict;
+  std::optional<Error> problem;  // why there is no verdict
+
+  bool allowed() const { return !problem && verdict.allowed; }
 };
 
 // A container as the manifest has it, and what of it counts.
@@ -102,15 +109,15 @@ oci::RuntimeSpec spec_of(const ManifestContainer& container, const ManifestPod& 
 
 // The container's image, if that is an environment, else what its annotations name.
 std::string environment_of(const ManifestContainer& container, const oci::RuntimeSpec& spec) {
-  if (shim::is_skipped(spec)) return {};
-  return node::environment_of_image(container.image).value_or(shim::environment_of(spec));
+  if (imageless::is_skipped(spec)) return {};
+  return node::environment_of_image(container.image).value_or(imageless::environment_of(spec));
 }
 
 Wish wish_of(const ManifestContainer& container, const oci::RuntimeSpec& spec, const ManifestPod& pod) {
   Wish wish{.start = {.subject = {.pod_namespace = pod.pod_namespace, .service_account = pod.service_account},
                       .environment = {},
                       .store_view = {},
-                      .nix_mutable = spec.annotation(shim::mutable_annotation) == "true"},
+                      .nix_mutable = spec.annotation(imageless::mutable_annotation) == "true"},
             .environment = environment_of(container, spec),
             .version = container.package_version};
   if (!wish.environment.empty()) wish.start.environment = policy::asked_for(wish.environment);
@@ -122,19 +129,23 @@ Wish wish_of(const ManifestContainer& container, const oci::RuntimeSpec& spec, c
 TestResult test_container(const policy::Policy& policy, const Config& config, const ManifestPod& pod,
                           const ManifestContainer& container) {
   const oci::RuntimeSpec spec = spec_of(container, pod);
-  TestResult result{.pod = pod.called, .container = container.name, .asked = {}, .verdict = {}};
-  in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
-    shim::check_annotations(spec);
-    if (!shim::is_imageless(spec) && environment_of(container, spec).empty()) {
+  TestResult result{
+      .pod = pod.called, .container = container.name, .asked = container.image, .verdict = {}, .problem = {}};
+  try {
+    imageless::check_annotations(spec);
+    if (!imageless::is_imageless(spec) && environment_of(container, spec).empty()) {
       result.asked = fmt::format("an ordinary image, which the policy does not concern: {}", container.image);
-      return;
+      return result;
     }
     const Wish wish = wish_of(container, spec, pod);
     result.asked = wish.start.environment ? wish.start.environment->to_string() : "no environment";
     if (container.version_from_elsewhere)
       result.asked += " (FLOX_PACKAGE_VERSION comes from elsewhere and is not tested)";
     result.verdict = decide(policy, config, wish);
-  });
+  } catch (const Error& error) {
+    // Of an image that was not published, say; the other containers are tested all the same.
+    result.problem = error;
+  }
   return result;
 }
 
@@ -171,7 +182,8 @@ TestResult test_case(const policy::Policy& policy, const Config& config, const T
   TestResult result{.pod = wish.start.subject.to_string(),
                     .container = {},
                     .asked = wish.start.environment ? wish.start.environment->to_string() : "no environment",
-                    .verdict = {}};
+                    .verdict = {},
+                    .problem = {}};
   if (options.install) result.verdict = policy::decide_install(policy, wish.start.subject);
   if (result.verdict.allowed)
     result.verdict =
@@ -186,7 +198,9 @@ void print(const std::vector<TestResult>& results) {
     const policy::Verdict& verdict = result.verdict;
     const std::string where =
         result.container.empty() ? result.pod : fmt::format("{}, container {}", result.pod, result.container);
-    if (!verdict.allowed)
+    if (result.problem)
+      fmt::print("unknown  {}: {}: {}\n", where, result.asked, result.problem->what());
+    else if (!verdict.allowed)
       fmt::print("denied   {}: {}: {}\n", where, result.asked, verdict.why);
     else if (verdict.rule.empty())
       fmt::print("allowed  {}: {}\n", where, result.asked);
@@ -197,7 +211,7 @@ void print(const std::vector<TestResult>& results) {
 
 void print_json(const std::vector<TestResult>& results) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const TestResult& result : results)
+  for (const TestResult& result : results) {
     list.push_back({{"pod", result.pod},
                     {"container", result.container},
                     {"asked", result.asked},
@@ -205,6 +219,10 @@ void print_json(const std::vector<TestResult>& results) {
                     {"rule", result.verdict.rule},
                     {"place", result.verdict.place},
                     {"why", result.verdict.why}});
+    if (!result.problem) continue;
+    list.back()["allowed"] = nullptr;
+    list.back()["why"] = result.problem->what();
+  }
   fmt::print("{}\n", list.dump(2));
 }
 
@@ -220,13 +238,16 @@ void run_tests(const TestOptions& options) {
                                               ? std::vector{test_case(policy, config, options)}
                                               : test_files(policy, config, options);
   if (config.catalog_url.empty() && policy.has_rules())
-    fmt::print(stderr, "No catalog is configured: versions, and what environments hold, are not tested.\n");
+    say("No catalog is configured: versions, and what environments hold, are not tested.\n");
   if (options.json)
     print_json(results);
   else
     print(results);
+  std::set<std::string> advice;
   for (const TestResult& result : results)
-    if (!result.verdict.allowed) throw CLI::RuntimeError(exit_failure);
+    if (result.problem && !result.problem->advice().empty() && advice.insert(result.problem->advice()).second)
+      fmt::print(stderr, "{}\n", result.problem->advice());
+  if (!std::ranges::all_of(results, &TestResult::allowed)) throw CLI::RuntimeError(exit_failure);
 }
 
 }  // namespace
@@ -260,7 +281,7 @@ void add_policy_test(CLI::App& policy) {
   command->add_option("--signer", options->signers, "case: a key that has signed, once for each");
   add_json(*command, options->json);
   command->footer(
-      "Exit codes: 0 all is allowed, 1 something is denied.\n\n"
+      "Exit codes: 0 all is allowed, 1 something is denied or cannot be tested.\n\n"
       "Examples:\n"
       "  flox policy test deployment.yaml\n"
       "  kubectl get pod web -o yaml | flox policy test -\n"

@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "cli/inside_container.h"
 #include "cli/options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -88,13 +89,14 @@ void print_done(const activation::Answer& answer, const std::string& verb, const
     fmt::print("{}\n", nlohmann::json{{verb, answer.done}, {"unchanged", answer.unchanged}}.dump(2));
     return;
   }
-  for (const std::string& name : answer.done) fmt::print(stderr, "✔ Service '{}' {}.\n", name, verb);
-  for (const std::string& name : answer.unchanged) fmt::print(stderr, "⚠ Service '{}' {}.\n", name, already);
+  for (const std::string& name : answer.done) say("✔ Service '{}' {}.\n", name, verb);
+  for (const std::string& name : answer.unchanged) say("⚠ Service '{}' {}.\n", name, already);
 }
 
 void ask_from_inside(const ServicesOptions& options, activation::Request::Kind kind,
                      const std::string& verb) {
   const ServicesTarget target = services_target(options.directory);
+  target.names(target.running(), options.names);
   const auto mode =
       env::active_mode(environment_for_children(), target.environment ? target.project : fs::path());
   if (!mode)
@@ -103,7 +105,6 @@ void ask_from_inside(const ServicesOptions& options, activation::Request::Kind k
         fmt::format("services of environment '{}' run for those who are inside, and this process is not",
                     target.name),
         "Activate it first: flox activate --start-services.");
-  target.names(target.running(), options.names);
   Inside inside = target.environment ? prepare_inside(*target.environment, *mode, "flox services")
                                      : inside_of_container().value();
   auto keeper = enter(inside, ::getpid(), false);

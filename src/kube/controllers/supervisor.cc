@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "kube/controllers/reconcile.h"
 #include "kube/pods/cgroup.h"
+#include "kube/pods/log_rotation.h"
 #include "kube/pods/pod_driver.h"
 #include "kube/pods/volumes.h"
 #include "kube/reading/manifest.h"
@@ -117,6 +118,7 @@ class Supervisor {
     while (true) {
       reconcile();
       write_status();
+      rotate_own_log(state_.supervisor_log(), LogLimits().bytes);
       if (idle() && end(supervisor_lock)) return true;
       if (wait()) {
         log::info("stopped by a signal; the pods go on running");

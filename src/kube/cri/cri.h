@@ -144,6 +144,8 @@ class Cri {
   // SIGTERM, after `grace` SIGKILL; returns when the container has ended.
   virtual void stop_container(const std::string& id, std::chrono::seconds grace) = 0;
   virtual void remove_container(const std::string& id) = 0;
+  // Has the runtime open the container's log by its path again, after it was moved away.
+  virtual void reopen_log(const std::string& id) = 0;
   virtual std::vector<ContainerInfo> list_containers(const StringMap& labels) = 0;
   virtual ContainerInfo container_status(const std::string& id) = 0;
 

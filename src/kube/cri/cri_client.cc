@@ -268,6 +268,13 @@ class GrpcCri : public Cri {
                  grace + quick_call);
   }
 
+  void reopen_log(const std::string& id) override {
+    pb::ReopenContainerLogRequest request;
+    request.set_container_id(id);
+    runtime_call("opening a container's log anew", &pb::RuntimeService::Stub::ReopenContainerLog, request,
+                 quick_call);
+  }
+
   void remove_container(const std::string& id) override {
     pb::RemoveContainerRequest request;
     request.set_container_id(id);

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/log.h"
+#include "kube/pods/log_rotation.h"
 #include "kube/pods/pod_config.h"
 #include "kube/pods/sub_path.h"
 
@@ -162,7 +164,8 @@ void ContainerDriver::create_and_start(unsigned attempt, const std::string& prev
   ContainerConfig config;
   try {
     config = make_config(attempt, *image);
-    fs::create_directories(fs::path(sandbox_.config.log_directory) / container_.name);
+    fs::create_directories(log_directory());
+    remove_old_logs(log_directory(), attempt);
   } catch (const Error& error) {
     permanent = error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::untrusted;
     return fail_start("CreateContainerConfigError", with_advice(error));
@@ -190,6 +193,10 @@ void ContainerDriver::create_and_start(unsigned attempt, const std::string& prev
   report_.event(false, "Started", fmt::format("Started container {}", container_.name));
 }
 
+fs::path ContainerDriver::log_directory() const {
+  return fs::path(sandbox_.config.log_directory) / container_.name;
+}
+
 ContainerConfig ContainerDriver::make_config(unsigned attempt, const ImageInfo& image) const {
   auto bind = [&](const VolumeMount& mount, size_t index, const std::string& sub_path) {
     return in_context(fmt::format("volume {}", mount.volume), [&] {
@@ -204,6 +211,17 @@ ContainerConfig ContainerDriver::make_config(unsigned attempt, const ImageInfo& 
 
 // --- while it runs
 
+void ContainerDriver::keep_log_small(const ContainerInfo& found) {
+  if (world_.now() - log_failed_at_ < 1min) return;
+  try {
+    rotate_log(log_directory(), fmt::format("{}.log", found.attempt), {}, world_.now(),
+               [&] { world_.cri.reopen_log(found.id); });
+  } catch (const Error& error) {
+    log_failed_at_ = world_.now();
+    log::warning("pod {}/{}: {}", record_.namespace_(), record_.name(), error.what());
+  }
+}
+
 // Its probes decide whether it is ready and whether it must be started again.
 void ContainerDriver::watch(const ContainerInfo& found, milliseconds& next) {
   if (!init_ && (life_ != ContainerLife::running || status_.started_at == 0))
@@ -211,6 +229,7 @@ void ContainerDriver::watch(const ContainerInfo& found, milliseconds& next) {
   happens(ContainerEvent::started);
   status_.reason.clear();
   status_.message.clear();
+  keep_log_small(found);
   if (init_) return;  // it has no probes, and is ready when it has ended
   if (!probes_)
     probes_ = std::make_unique<ContainerProbes>(

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -61,8 +62,10 @@ class ContainerDriver {
   void show_back_off();
   void create_and_start(unsigned attempt, const std::string& previous);
   ContainerConfig make_config(unsigned attempt, const ImageInfo& image) const;
+  std::filesystem::path log_directory() const;
   void fail_start(const std::string& reason, const std::string& message);
   void watch(const ContainerInfo& found, std::chrono::milliseconds& next);
+  void keep_log_small(const ContainerInfo& found);
 
   const Container& container_;
   const bool init_;
@@ -78,6 +81,7 @@ class ContainerDriver {
   Time start_failed_at_{};
   std::string ended_id_;  // of this container `ended_` tells the end
   ContainerInfo ended_;
+  Time log_failed_at_{};                     // when its log could not be rotated
   std::unique_ptr<ContainerProbes> probes_;  // of the one that runs
 };
 

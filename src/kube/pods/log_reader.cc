@@ -1,11 +1,22 @@
 #include "kube/pods/log_reader.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string_view>
 #include <vector>
 
 namespace flox::kube {
+namespace {
+
+// 0 if it is not there.
+uint64_t inode_of(const std::filesystem::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
 
 bool parse_log_line(const std::string& raw, LogLine& line, bool& partial) {
   const size_t time = raw.find(' ');
@@ -24,8 +35,33 @@ bool parse_log_line(const std::string& raw, LogLine& line, bool& partial) {
 }
 
 void LogReader::read(const std::function<void(const LogLine&)>& take) {
+  const uint64_t now = inode_of(path_);
+  if (now == 0) return;
+  if (file_ != 0 && file_ != now) read_rotated(take);
+  file_ = now;
+  read_file(path_, take);
+}
+
+// What is left of the file that was read last, and those after it, which was moved away after it.
+void LogReader::read_rotated(const std::function<void(const LogLine&)>& take) {
+  const std::string begin = path_.filename().string() + ".";
+  std::vector<std::filesystem::path> rotated;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(path_.parent_path(), ignored))
+    if (entry.path().filename().string().starts_with(begin)) rotated.push_back(entry.path());
+  std::ranges::sort(rotated);  // their names are times
+  auto next = std::ranges::find(rotated, file_, inode_of);
+  for (; next != rotated.end(); ++next) {
+    read_file(*next, take);
+    offset_ = 0;
+  }
+  offset_ = 0;
+}
+
+void LogReader::read_file(const std::filesystem::path& path,
+                          const std::function<void(const LogLine&)>& take) {
   constexpr size_t most_line = 1 << 20;
-  std::ifstream file(path_, std::ios::binary);
+  std::ifstream file(path, std::ios::binary);
   if (!file) return;
   file.seekg(offset_);
   std::string raw;

@@ -3,6 +3,7 @@
 // https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 #pragma once  // Fuzzed by fuzz/log_line.cc.
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -18,7 +19,7 @@ struct LogLine {
 // Takes one line of the file (without its line feed) apart. False if it is not of the format.
 bool parse_log_line(const std::string& raw, LogLine& line, bool& partial);
 
-// Reads a growing log file from where the last read ended.
+// Reads a growing log file from where the last read ended, also over rotations (log_rotation.h).
 class LogReader {
  public:
   LogReader() = default;
@@ -28,8 +29,12 @@ class LogReader {
   void read(const std::function<void(const LogLine&)>& take);
 
  private:
+  void read_file(const std::filesystem::path& path, const std::function<void(const LogLine&)>& take);
+  void read_rotated(const std::function<void(const LogLine&)>& take);
+
   std::filesystem::path path_;
-  std::streamoff offset_ = 0;  // of the first byte after the last complete line
+  uint64_t file_ = 0;          // inode of the file that was read last; 0: none
+  std::streamoff offset_ = 0;  // of the first byte after its last complete line that was read
 };
 
 }  // namespace flox::kube

@@ -38,6 +38,29 @@ TEST(LogReader, goes_on_where_it_ended_and_waits_for_the_end_of_a_line) {
   EXPECT_EQ(text, "one\ntwo\n");
 }
 
+TEST(LogReader, reads_every_line_of_a_log_that_is_rotated_meanwhile) {
+  TempDir dir;
+  const fs::path path = dir.path() / "0.log";
+  LogReader reader(path);
+  std::string text;
+  auto read = [&] { reader.read([&](const LogLine& line) { text += line.text; }); };
+  std::ofstream(path) << "T stdout F 1\n";
+  std::ofstream(dir.path() / "0.log.20260101-000000") << "T stdout F from before\n";
+  read();
+  std::ofstream(path, std::ios::app) << "T stdout F 2\n";
+  fs::rename(path, dir.path() / "0.log.20260101-000001");
+  std::ofstream(path) << "T stdout F 3\n";
+  fs::rename(path, dir.path() / "0.log.20260101-000002");
+  read();  // there is no file for a moment
+  std::ofstream(path) << "T stdout F 4\n";
+  read();
+  EXPECT_EQ(text, "1\n2\n3\n4\n");
+  fs::rename(path, dir.path() / "gone");  // what was removed as the oldest
+  std::ofstream(path) << "T stdout F 5\n";
+  read();
+  EXPECT_EQ(text, "1\n2\n3\n4\n5\n");
+}
+
 TEST(LogReader, keeps_only_the_beginning_of_a_line_without_end) {
   TempDir dir;
   const fs::path path = dir.path() / "0.log";

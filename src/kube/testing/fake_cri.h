@@ -84,6 +84,9 @@ class FakeCri : public Cri {
     containers[id] = fake;
     return id;
   }
+  void reopen_log(const std::string& id) override {
+    calls.push_back("reopen " + containers.at(id).info.name);
+  }
   void start_container(const std::string& id) override {
     ContainerInfo& info = containers.at(id).info;
     if (!start_error.empty()) {

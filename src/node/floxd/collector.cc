@@ -42,8 +42,13 @@ void lower_priority() {
 
 }  // namespace
 
-Collector::Collector(const Config& config, const Environments& environments, Metrics& metrics)
-    : config_(config), environments_(environments), metrics_(metrics), thread_([this] { run(); }) {}
+Collector::Collector(const Config& config, const Environments& environments, Metrics& metrics,
+                     std::function<bool()> give_way)
+    : config_(config),
+      environments_(environments),
+      metrics_(metrics),
+      give_way_(std::move(give_way)),
+      thread_([this] { run(); }) {}
 
 Collector::~Collector() {
   {
@@ -79,6 +84,8 @@ void Collector::look() {
   log::info("{} of {} are free, under gc_min_free: collecting garbage", size_text(disk.free),
             size_text(disk.total));
   collect(target - disk.free);
+  if (const uint64_t free = disk_of(environments_.store()).free; free < minimum && give_way_())
+    collect(target - free);
   free_after_last_ = std::max<uint64_t>(1, disk_of(environments_.store()).free);
 }
 

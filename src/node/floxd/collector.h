@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -16,7 +17,10 @@ namespace flox::node {
 // realised it pauses between its batches, unless the disk is almost full.
 class Collector {
  public:
-  Collector(const Config& config, const Environments& environments, Metrics& metrics);
+  // `give_way`: lets go of what need not be kept; called when collecting has not freed enough. True if there
+  // was anything: then it collects once more.
+  Collector(const Config& config, const Environments& environments, Metrics& metrics,
+            std::function<bool()> give_way);
   // Ends a collection at its next batch.
   ~Collector();
   Collector(const Collector&) = delete;
@@ -31,6 +35,7 @@ class Collector {
   const Config& config_;
   const Environments& environments_;
   Metrics& metrics_;
+  const std::function<bool()> give_way_;
   uint64_t free_after_last_ = 0;  // bytes; 0: no collection yet
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "base/settings/units.h"
+#include "base/trace/span.h"
 #include "catalog/client.h"
 #include "catalog/model.h"
 #include "trust/names.h"
@@ -74,6 +75,10 @@ std::string answer_with(catalog::Client& client, const json& question) {
 // In the fetcher: the question is ours, the answer the catalog's.
 std::string answer(catalog::Client& client, const std::string& url, std::string_view text) {
   const json question = parse_json(text, "the question");
+  std::optional<trace::Context> caller;
+  if (question.contains("traceparent"))
+    caller = trace::parse_traceparent(string_member(question, "traceparent", "the question"));
+  const trace::Span carried(nullptr, "", trace::Kind::client, caller);  // floxd records it
   if (question.contains("token")) {
     // Of one question alone: its connection, and what is known by it, end with it.
     catalog::Client own(catalog::with_token(url, Secret(string_member(question, "token", "the question"))));
@@ -136,9 +141,12 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, cons
     why_not_kept = std::move(why);
     return std::nullopt;
   };
-  const auto from_kept = [&](bool catalog_is_away) -> std::optional<Result> {
-    const auto kept = pod->pods.find(pod->key, asked);
+  const auto from_kept = [&](const std::string& key, bool catalog_is_away) -> std::optional<Result> {
+    const auto kept = key.empty() ? std::nullopt : pod->pods.find(key, asked);
     if (!kept) return std::nullopt;
+    const bool prefetched = key == pod->prefetched;
+    // What may mean something else by now is asked again as long as there is a catalog.
+    if (prefetched && kept->moving && !catalog_is_away) return std::nullopt;
     if (kept->moving && moving_answer_age_.count() > 0 && kept->age > moving_answer_age_)
       return not_kept(KeptFailure::too_old,
                       fmt::format("the pod was answered {} ago, and moving_answer_age is {}",
@@ -148,7 +156,9 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, cons
       // Of what is known to be yanked there may be something better.
       if (kept->moving && !catalog_is_away && result.origin && result.origin->yanked) return std::nullopt;
       metrics_.kept_used(kept->moving, kept->age);
-      log::info("{}: as the pod was answered {} ago", printable(asked, 200), duration_text(kept->age));
+      log::info("{}: as {} answered {} ago", printable(asked, 200),
+                prefetched ? "the node's prefetching was" : "the pod was", duration_text(kept->age));
+      if (prefetched) pod->pods.keep(pod->key, asked, kept->moving, kept->text, kept->age);
       return result;
     } catch (const Error& error) {
       return not_kept(KeptFailure::refused,
@@ -156,7 +166,8 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, cons
     }
   };
   if (pod != nullptr && pod->first == PodAnswers::First::kept)
-    if (auto result = from_kept(false)) return *std::move(result);
+    for (const std::string& key : {pod->key, pod->prefetched})
+      if (auto result = from_kept(key, false)) return *std::move(result);
   try {
     const json answer = ask(question, token);
     Result result = read(answer, false);
@@ -164,8 +175,9 @@ auto ConfinedCatalog::answered(const json& question, const PodAnswers* pod, cons
     return result;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable || pod == nullptr) throw;
-    if (why_not_kept.empty())
-      if (auto result = from_kept(true)) return *std::move(result);
+    for (const std::string& key : {pod->key, pod->prefetched})
+      if (why_not_kept.empty())
+        if (auto result = from_kept(key, true)) return *std::move(result);
     if (why_not_kept.empty()) throw;
     throw error.with_context(why_not_kept);
   }
@@ -231,6 +243,8 @@ std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint6
 }
 
 json ConfinedCatalog::ask(json question, const Secret& token) const {
+  const trace::Span span("catalog", trace::Kind::client);
+  if (const auto context = trace::Span::current()) question["traceparent"] = context->to_string();
   if (!token.empty()) question["token"] = token.reveal();
   return parse_json(service_.ask(text_of(question)), answer_name);
 }

@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "base/os/memory.h"
 #include "base/printable.h"
+#include "base/settings/units.h"
 #include "catalog/environment_name.h"
 #include "catalog/settings.h"
 #include "env/profile.h"
+#include "node/floxd/stage_timer.h"
 #include "store/gc/lease.h"
 #include "store/maintenance/recovery.h"
 #include "store/realise/realise.h"
@@ -37,29 +39,29 @@ std::vector<std::string> caches_with(const Config& config, const Secret& token) 
   return caches;
 }
 
-}  // namespace
-
-// One realise of a lock at a time for containers that start, and one for requests of pods; the others for the
-// same lock wait and then find all paths present.
-class Environments::SingleRealise {
+// How far a realisation has come.
+class LastProgress {
  public:
-  using Work = std::pair<Key, bool>;
-  SingleRealise(Environments& owner, const Work& work) : owner_(owner), work_(work) {
-    std::unique_lock lock(owner_.mutex_);
-    owner_.finished_.wait(lock, [&] { return !owner_.under_way_.contains(work_); });
-    owner_.under_way_.insert(work_);
+  void set(const store::RealiseProgress& progress) {
+    const std::scoped_lock lock(mutex_);
+    last_ = progress;
   }
-  ~SingleRealise() {
-    std::scoped_lock lock(owner_.mutex_);
-    owner_.under_way_.erase(work_);
-    owner_.finished_.notify_all();
+  // The error of one that was ended before its end, with what it leaves for the next attempt.
+  Error in(const Error& error) const {
+    const std::scoped_lock lock(mutex_);
+    if (error.kind() != ErrorKind::unavailable || last_.paths_done == 0) return error;
+    return {error.kind(),
+            fmt::format("{}; {} of {} have come and stay: the next attempt goes on from there", error.what(),
+                        last_.paths_done, count_text(last_.paths_total, "path")),
+            error.advice()};
   }
-  SingleRealise(const SingleRealise&) = delete;
 
  private:
-  Environments& owner_;
-  Work work_;
+  mutable std::mutex mutex_;
+  store::RealiseProgress last_;
 };
+
+}  // namespace
 
 void check_mode(std::string_view mode) {
   if (mode != "run" && mode != "dev")
@@ -67,11 +69,6 @@ void check_mode(std::string_view mode) {
 }
 
 void Environments::recover_store() const { store::recover(store_, catalog::caches_of(config_, config_)); }
-
-bool Environments::busy() const {
-  std::scoped_lock lock(mutex_);
-  return !under_way_.empty();
-}
 
 // What no trusted owner has signed, or not so as it must be, is logged and counted.
 template <typename Ask>
@@ -142,6 +139,29 @@ bool Environments::passes(const Terms& terms, const nix::StorePathSet& paths) co
   }
 }
 
+store::RealiseOptions Environments::options_for(const Terms& terms, const std::stop_token& stop) {
+  store::RealiseOptions options{.caches = caches_with(config_, terms.token),
+                                .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
+                                .trust_content_addressed = config_.trust_content_addressed,
+                                .limits = terms.limits,
+                                .isolation = config_.isolation,
+                                .stop = stop};
+  peers_.add_to(options, !terms.token.empty());
+  if (terms.lane == Lane::prefetch) {
+    // Its fetcher is started by this thread, whose priority it inherits; of few threads, which leave the
+    // machine to others.
+    constexpr unsigned workers = 2;
+    options.workers = workers;
+    options.allow = [this](uint64_t bytes, const std::function<bool()>& is_over) {
+      pace_.allow(bytes, is_over);
+    };
+  } else {
+    options.fetchers = &fetchers_;
+    options.on_busy = [this] { pace_.hurry(); };
+  }
+  return options;
+}
+
 store::RealiseLimits Environments::limits_of_container() { return {.time = container_time}; }
 
 nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view system,
@@ -156,23 +176,30 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  const SingleRealise single(*this, {key, terms.of_pod});
-  store::RealiseOptions options{.caches = caches_with(config_, terms.token),
-                                .trusted_keys = nix::TrustedKeys(config_.trusted_keys),
-                                .trust_content_addressed = config_.trust_content_addressed,
-                                .limits = terms.limits,
-                                .isolation = config_.isolation,
-                                .fetchers = &fetchers_};
-  peers_.add_to(options, !terms.token.empty());
+  const UnderWay::Turn turn = under_way_.begin({key, terms.lane}, terms.gone);
+  std::optional<Pace::Urgent> urgent;
+  if (terms.lane != Lane::prefetch) urgent.emplace(pace_);
+  store::RealiseOptions options = options_for(terms, turn.stop());
+  LastProgress last;
+  options.on_progress = [&](const store::RealiseProgress& progress) {
+    last.set(progress);
+    if (terms.on_progress) terms.on_progress(progress);
+  };
   try {
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.
     store::LocalStore store(store_.root(), store_.lock_timeout());
-    store::RealiseResult result = store::realise(store, paths, options);
+    store::RealiseResult result = [&] {
+      const StageTimer timer(metrics_, Stage::realise);
+      return store::realise(store, paths, options);
+    }();
     peers_.note(result);
     if (result.paths_fetched > 0) return_freed_memory();
     if (terms.check_closure) terms.check_closure(store, result.closure);
-    nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
+    nix::StorePath profile = [&] {
+      const StageTimer timer(metrics_, Stage::profile);
+      return env::build_profile(store, lock, system, mode).path;
+    }();
     store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());
@@ -185,7 +212,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     return profile;
   } catch (const Error& error) {
     metrics_.failed(error.kind());
-    throw;
+    throw last.in(error);
   }
 }
 

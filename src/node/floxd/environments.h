@@ -1,13 +1,11 @@
 // Environments in floxd, for shims and pods: resolve, realise, build the profile, lease.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +16,9 @@
 #include "node/floxd/config.h"
 #include "node/floxd/confined_catalog.h"
 #include "node/floxd/metrics.h"
+#include "node/floxd/pace.h"
 #include "node/floxd/peers.h"
+#include "node/floxd/under_way.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/local_store.h"
 #include "store/realise/realise.h"
@@ -45,7 +45,8 @@ class Environments {
         peers_(peers),
         metrics_(metrics),
         fetchers_(store::variables_of_caches(config.caches)),
-        catalog_(config, fetchers_, metrics) {}
+        catalog_(config, fetchers_, metrics),
+        pace_(config.prefetch_rate.bytes) {}
 
   // Resolves a name to store paths with the catalog, or as `pod` was answered before. Throws Error, untrusted
   // if no trusted owner has signed that.
@@ -59,46 +60,51 @@ class Environments {
                     const Secret& token = {}) const;
   // How a lock is realised.
   struct Terms {
-    bool of_pod = false;  // it is a pod's request: containers that start do not wait for it
+    Lane lane = Lane::start;  // no request waits for what is realised in another lane
     store::RealiseLimits limits;
     // Called with the closure of the lock's packages when it is present, before the lease; throws to refuse
     // it. May be empty.
     std::function<void(const store::LocalStore&, const nix::StorePathSet&)> check_closure;
     Secret token = {};  // as in lock_of, for the catalog's cache
+    // When whoever asked has gone, fetching ends, unless somebody else waits for the same.
+    UnderWay::Gone gone = {};
+    std::function<void(const store::RealiseProgress&)> on_progress = {};  // as RealiseOptions has it
   };
   // The limits of a container that starts.
   static store::RealiseLimits limits_of_container();
   // The lock's profile, present in the store and leased to `holder`. Concurrent requests for equal locks are
-  // realised once.
+  // realised once. What was fetched stays whatever comes after, and an Error says how much that is.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode,
                          std::string_view holder, const Terms& terms);
 
   // Recovers the store after a stop of the machine; call before the first request (store::recover).
   void recover_store() const;
 
-  // Whether an environment is being fetched or built now.
-  bool busy() const;
+  // Whether an environment is being fetched or built now for which a pod waits.
+  bool busy() const { return under_way_.busy({Lane::start, Lane::pod}); }
+  // What is being fetched is stopped, for floxd ends.
+  void stop() { under_way_.stop(); }
   store::LocalStore& store() const noexcept { return store_; }
 
  private:
   using Key = Sha256Digest;  // of a lock, its system and its mode
-  class SingleRealise;
   // The profile of a lock that was realised before, leased; nothing if it must be realised again.
   std::optional<nix::StorePath> lease_known(const Key& key, std::string_view holder);
   template <typename Ask>
   auto asking_catalog(std::string_view what, Ask&& ask) const;
   // Whether the closure is present, and fulfils what is asked of it; throws if it does not.
   bool passes(const Terms& terms, const nix::StorePathSet& paths) const;
+  store::RealiseOptions options_for(const Terms& terms, const std::stop_token& stop);
   const Config& config_;
   store::LocalStore& store_;
   Peers& peers_;
   Metrics& metrics_;
   store::FetcherPool fetchers_;
   ConfinedCatalog catalog_;
-  mutable std::mutex mutex_;
-  std::condition_variable finished_;
-  std::set<std::pair<Key, bool>> under_way_;  // and whether it is a pod's
-  std::map<Key, nix::StorePath> profiles_;    // what a lock in a mode came to
+  Pace pace_;
+  UnderWay under_way_;
+  std::mutex mutex_;
+  std::map<Key, nix::StorePath> profiles_;  // what a lock in a mode came to
 };
 
 }  // namespace flox::node

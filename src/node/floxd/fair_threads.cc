@@ -26,9 +26,26 @@ struct End {
 
 }  // namespace
 
-FairThreads::~FairThreads() {
+FairThreads::~FairThreads() { stop(); }
+
+void FairThreads::stop() {
   threads_.stop();
   threads_.join();
+}
+
+FairThreads::Use FairThreads::use() const {
+  const std::scoped_lock lock(mutex_);
+  Use use;
+  for (const auto& [name, tenant] : tenants_) {
+    use.running += tenant.running;
+    use.waiting += tenant.waiting.size();
+  }
+  return use;
+}
+
+uint64_t FairThreads::last_served(const std::string& tenant) const {
+  const auto found = served_.find(tenant);
+  return found == served_.end() ? 0 : found->second;
 }
 
 void FairThreads::post(const std::string& tenant, std::function<void()> work) {
@@ -56,19 +73,24 @@ asio::awaitable<void> FairThreads::run_to_end(std::string tenant, std::function<
   if (end->error) std::rethrow_exception(end->error);
 }
 
-// Those with the fewest first.
 void FairThreads::start_waiting() {
   for (;;) {
     auto next = tenants_.end();
     for (auto it = tenants_.begin(); it != tenants_.end(); ++it)
       if (!it->second.waiting.empty() && it->second.running < free_ &&
-          (next == tenants_.end() || it->second.running < next->second.running))
+          (next == tenants_.end() || std::pair(it->second.running, last_served(it->first)) <
+                                         std::pair(next->second.running, last_served(next->first))))
         next = it;
     if (next == tenants_.end()) return;
     auto& [name, tenant] = *next;
     ++tenant.running;
     --free_;
+    constexpr size_t remembered = 4096;
+    if (served_.size() >= remembered)
+      std::erase_if(served_, [&](const auto& served) { return !tenants_.contains(served.first); });
+    served_[name] = ++pieces_;
     asio::post(threads_, [this, name, work = std::move(tenant.waiting.front())]() mutable {
+      if (begin_) begin_();
       std::exchange(work, nullptr)();
       ended(name);
     });

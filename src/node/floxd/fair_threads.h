@@ -1,5 +1,7 @@
 // Threads that tenants share. How long a piece of work takes is its tenant's choice (a large environment, a
-// slow cache), so no tenant gets all the threads: a tenant that uses as many threads as are free waits.
+// slow cache), so no tenant gets all the threads: a tenant that uses as many threads as are free waits. Who
+// has the fewest comes first, and among those who was served the longest time ago: however much work a tenant
+// has waiting, another one waits for one piece of it at most.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -19,14 +21,23 @@ namespace flox::node {
 // Thread-safe.
 class FairThreads {
  public:
-  explicit FairThreads(size_t threads) : free_(threads), threads_(threads) {}
-  // Waits for running work, and drops waiting work.
+  // `begin`: called on a thread before each piece of work, to set what is the thread's own; may be empty.
+  explicit FairThreads(size_t threads, std::function<void()> begin = {})
+      : begin_(std::move(begin)), free_(threads), threads_(threads) {}
+  // Stops.
   ~FairThreads();
+  // Waits for running work, and drops waiting work; what comes later is dropped, too.
+  void stop();
 
   // Schedules `work`, which must not throw; the work of one tenant runs in the order of the calls.
   void post(const std::string& tenant, std::function<void()> work);
   // The same for a coroutine that waits: returns what `work` returns and throws what it throws. The coroutine
   // may end before the work does.
+  struct Use {
+    size_t running = 0;
+    size_t waiting = 0;
+  };
+  Use use() const;
   template <typename Result>
   boost::asio::awaitable<Result> run(std::string tenant, std::function<Result()> work) {
     auto result = std::make_shared<std::optional<Result>>();
@@ -41,12 +52,17 @@ class FairThreads {
     size_t running = 0;
     std::deque<std::function<void()>> waiting;
   };
+  // Which of two with as much running comes first.
+  uint64_t last_served(const std::string& tenant) const;  // under the mutex
   void ended(const std::string& tenant);
   void start_waiting();  // under the mutex
 
-  std::mutex mutex_;
-  size_t free_;                            // threads
-  std::map<std::string, Tenant> tenants_;  // those with work
+  const std::function<void()> begin_;
+  mutable std::mutex mutex_;
+  size_t free_;                             // threads
+  std::map<std::string, Tenant> tenants_;   // those with work
+  uint64_t pieces_ = 0;                     // begun so far
+  std::map<std::string, uint64_t> served_;  // by tenant: its last piece; of those with work, and some others
   boost::asio::thread_pool threads_;
 };
 

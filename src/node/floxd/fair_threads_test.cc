@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -49,6 +50,30 @@ TEST_F(FairThreadsTest, a_tenant_whose_work_does_not_end_holds_nobody_else_up) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(run("other", [] { return std::string("done"); }).get(), "done");
   end.set_value();
   for (auto& result : slow) EXPECT_EQ(result.get(), "ended");
+}
+
+TEST(FairThreads, a_tenant_with_much_work_delays_anothers_by_one_piece) {
+  std::mutex mutex;
+  std::vector<std::string> order;
+  std::promise<void> begin, end;
+  FairThreads threads(1);
+  threads.post("busy", [&] { begin.get_future().wait(); });
+  const auto work = [&](const std::string& tenant) {
+    return [&, tenant] {
+      const std::scoped_lock lock(mutex);
+      order.push_back(tenant);
+      if (order.size() == 1003) end.set_value();
+    };
+  };
+  for (int i = 0; i < 1000; ++i) threads.post("a", work("a"));  // before "b" in the order of names
+  for (const char* tenant : {"b", "c", "b"}) threads.post(tenant, work(tenant));
+  EXPECT_EQ(threads.use().waiting, 1003u);
+  EXPECT_EQ(threads.use().running, 1u);
+  begin.set_value();
+  end.get_future().wait();
+  threads.stop();
+  order.resize(6);
+  EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "c", "a", "b", "a"}));
 }
 
 }  // namespace

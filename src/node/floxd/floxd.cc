@@ -17,21 +17,27 @@
 #include "base/log.h"
 #include "base/net/server/http_server.h"
 #include "base/net/server/metrics_page.h"
+#include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
+#include "base/trace/exporter.h"
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
-#include "node/floxd/fair_threads.h"
 #include "node/floxd/image_registry.h"
 #include "node/floxd/node_service.h"
+#include "node/floxd/nri_host.h"
 #include "node/floxd/peers.h"
 #include "node/floxd/pod_server.h"
+#include "node/floxd/prefetch_messages.h"
+#include "node/floxd/prefetcher.h"
+#include "node/floxd/realise_queue.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
 #include "protocol/node.ttrpc.h"
+#include "protocol/prefetch.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
 #include "trust/trust_store.h"
@@ -43,7 +49,7 @@ namespace {
 namespace asio = boost::asio;
 
 struct Options {
-  Config config = Config::load();
+  Config config = Config::load(SettingsOf::machine);
   std::string runtime;  // store path; empty: the root's own runtime closure
 };
 
@@ -57,14 +63,15 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 }
 
 // On the pool where the container brings no environment, else in its namespace's turn.
-asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
-                                             NodeService& node, v1::PrepareRequest message,
-                                             std::shared_ptr<const std::atomic<bool>> gone) {
+asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& starts, NodeService& node,
+                                             v1::PrepareRequest message, ttrpc::Call call) {
   if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
     co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
-  std::function<v1::PrepareResponse()> work = [&node, request, gone] {
-    return node.prepare(*request, [&gone] { return gone->load(); });
+  std::function<v1::PrepareResponse()> work = [&node, request, gone = std::move(call.gone),
+                                               traceparent = std::move(call.traceparent)] {
+    return node.prepare(
+        *request, [&gone] { return gone->load(); }, traceparent);
   };
   std::string tenant = tenant_of({.id = request->container_id(),
                                   .pod_id = request->pod_id(),
@@ -72,7 +79,7 @@ asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThread
                                   .pod_name = {},
                                   .name = {},
                                   .view = {}});
-  co_return co_await prepares.run(std::move(tenant), std::move(work));
+  co_return co_await starts.run(std::move(tenant), std::move(work));
 }
 
 // One floxd a store: a second one would end the first one's leases. Held until the program ends.
@@ -110,7 +117,7 @@ void isolate(const Config& config) {
 // policy has changed. Gives memory back after a burst of work.
 asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& containers, StoreViews& views,
                                      Budgets& budgets, Grants& grants, PodPolicy& policy, KeptPods& kept,
-                                     PodLife life, Metrics& metrics, Images& images) {
+                                     PodLife life, Metrics& metrics, Images& images, Prefetcher& prefetches) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
@@ -120,6 +127,7 @@ asio::awaitable<void> tidy_regularly(store::LocalStore& store, Containers& conta
       sweep_leases(store, containers, budgets, grants, kept, life);
       sweep_views(views, containers);
       images.sweep();
+      prefetches.tidy();
       store.sync();
       kept.sync();
       metrics.kept_pods(kept.pods().size());
@@ -153,12 +161,34 @@ std::map<std::string, trust::Time> trusted_roots(const trust::TrustStore& trust)
   return roots;
 }
 
+// Where spans go. floxd itself speaks HTTP with nobody outside the node.
+std::unique_ptr<trace::Exporter> span_exporter(const Config& config) {
+  if (config.traces_to.empty()) return nullptr;
+  if (network_of_host(HttpUrl::parse(config.traces_to).host) != Network::loopback)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("traces_to: {} is not on this node", hide_login(config.traces_to)),
+                "Run a collector on each node, and set its address there, as http://127.0.0.1:4318.");
+  return std::make_unique<trace::Exporter>(
+      trace::ExportOptions{.url = config.traces_to,
+                           .service = "floxd",
+                           .version = FLOX_VERSION,
+                           .percent = static_cast<unsigned>(config.trace_percent)});
+}
+
 std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::LocalStore& store,
-                                          Metrics& metrics, const PodServer& pods) {
+                                          Metrics& metrics, const PodServer& pods,
+                                          const Prefetcher& prefetches, const RealiseQueue& queue,
+                                          const trace::Exporter* spans) {
   auto trust = std::make_shared<trust::TrustStore>(config.trust_directory(), config.trust_state_directory());
-  return serve_at(config.metrics_address, [&, trust](const ServerRequest& request) {
+  return serve_at(config.metrics_address, [&, trust, spans](const ServerRequest& request) {
     if (request.path == "/metrics") {
       metrics.trusted(trusted_roots(*trust));
+      const auto counts = prefetches.counts();
+      using State = PrefetchRecord::State;
+      for (const State state : {State::waiting, State::fetching, State::present, State::used, State::failed})
+        metrics.prefetches(to_string(state), counts.contains(state) ? counts.at(state) : 0);
+      for (const Lane lane : all_lanes) metrics.queued(lane, queue.use(lane));
+      if (spans != nullptr) metrics.spans(spans->counters().exported, spans->counters().dropped);
       return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     }
@@ -189,6 +219,45 @@ std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images)
       [environments](const ServerRequest& request) { return environments->answer(request); });
 }
 
+// Ends what is under way, before what it uses goes.
+struct Ending {
+  void now() const {
+    environments.stop();
+    queue.stop();
+  }
+  ~Ending() { now(); }
+
+  Environments& environments;
+  RealiseQueue& queue;
+};
+
+// The node's operator, who is root, asks for the node.
+void serve_prefetches(ttrpc::Server& server, asio::thread_pool& pool, Prefetcher& prefetches) {
+  using namespace prefetch::v1;
+  const auto serve = [&](const auto& method, auto answer) {
+    server.handle(method, [&pool, &prefetches, answer](auto request, ttrpc::Call) -> asio::awaitable<Answer> {
+      auto work = [](Prefetcher& of, decltype(answer) call,
+                     decltype(request) message) -> asio::awaitable<Answer> {
+        co_return call(of, nullptr, message);
+      };
+      co_return co_await asio::co_spawn(pool, work(prefetches, answer, std::move(request)),
+                                        asio::use_awaitable);
+    });
+  };
+  serve(Prefetches::Add, prefetch_add);
+  serve(Prefetches::Show, prefetch_show);
+  serve(Prefetches::Cancel, prefetch_cancel);
+}
+
+// The setting `prefetch`, as the file has it now. Of a file that cannot be read nothing changes.
+void read_list_again(Prefetcher& prefetches) {
+  try {
+    prefetches.set_list(Config::load().prefetch);
+  } catch (const Error& error) {
+    log::warning("reading the setting prefetch again: {}", error.what());
+  }
+}
+
 void serve(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
@@ -197,6 +266,7 @@ void serve(const Options& options) {
   fs::create_directories(state);
   Fd lock = only_one(state);
   isolate(config);
+  const std::unique_ptr<trace::Exporter> spans = span_exporter(config);  // its thread is isolated, too
   std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
 
   Metrics metrics;
@@ -212,32 +282,43 @@ void serve(const Options& options) {
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
-  NodeService node(config, runtime, environments, images, containers, kept, views, grants, policy, metrics);
+  RealiseQueue queue(config, config);
+  Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
+  const Ending ending{environments, queue};
+  NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, grants, policy,
+                   metrics, spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
   // What takes no time to speak of: it never waits behind an environment that is being fetched.
   asio::thread_pool pool(4);
-  constexpr size_t prepare_threads = 32;  // each may have a fetcher: MemoryMax of the unit counts them, too
-  FairThreads prepares(prepare_threads);
   fs::create_directories(directory_of(config.node_socket));
   fs::create_directories(config.pod_socket_dir);
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
   node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
-    return prepare(pool, prepares, node, std::move(request), std::move(call.gone));
+    return prepare(pool, queue[Lane::start], node, std::move(request), std::move(call));
   });
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
   });
-  const PodServer pods(config, pod, budgets, metrics);
-  const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
+  std::optional<NriPlugin> plugin;
+  if (config.nri_socket.empty())
+    containers.end_nri();
+  else
+    plugin.emplace(loop.get_executor(),
+                   NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
+                   nri_host(pool, queue[Lane::start], node, containers, metrics));
+  serve_prefetches(node_server, pool, prefetches);
+  const PodServer pods(config, pod, prefetches, budgets, queue[Lane::pod], metrics);
+  const std::unique_ptr<HttpServer> http =
+      serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
   const std::unique_ptr<HttpServer> peer_server = peers.serve(store);
-  const Collector collector(config, environments, metrics);
+  const Collector collector(config, environments, metrics, [&] { return prefetches.give_way(); });
   asio::co_spawn(pool,
                  tidy_regularly(store, containers, views, budgets, grants, policy, kept,
-                                PodLife(config.kubelet_dir), metrics, images),
+                                PodLife(config.kubelet_dir), metrics, images, prefetches),
                  [](std::exception_ptr) {});
   log::info(
       "serving shims at {}, pods at {}, metrics at {}, images at {}, other nodes at {}; store {}, runtime "
@@ -257,11 +338,13 @@ void serve(const Options& options) {
   std::function<void(boost::system::error_code, int)> reload = [&](boost::system::error_code error, int) {
     if (error) return;
     policy.look_again(true);
+    read_list_again(prefetches);
     hangups.async_wait(reload);
   };
   hangups.async_wait(reload);
   loop.run();
   // What is being realised now is left to the next floxd: a store has no half paths.
+  ending.now();
   pool.stop();
   pool.join();
 }
@@ -273,7 +356,8 @@ int run(int argc, char** argv) {
       "floxd"};
   app.footer(
       "Example:\n  floxd --catalog-url http://catalog:8590 --trusted-key 'acme-1:…'\n\n"
-      "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy again.");
+      "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy and the setting "
+      "prefetch again.");
   Options options;
   app.set_version_flag("-V,--version", FLOX_VERSION);
   for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);

@@ -52,9 +52,8 @@ EnvironmentImage Images::resolve(const std::string& environment, const Secret& t
 
 std::shared_ptr<const KeptImage> Images::realise(EnvironmentImage image, const Secret& token) {
   const std::string holder = image_holder(records_.id_of(image));
-  environments_.realise(
-      image.lock, env::current_system(), "run", holder,
-      {.of_pod = false, .limits = Environments::limits_of_container(), .check_closure = {}, .token = token});
+  environments_.realise(image.lock, env::current_system(), "run", holder,
+                        {.limits = Environments::limits_of_container(), .check_closure = {}, .token = token});
   log::info("image of {}: {}", image.environment, printable(image.proved_by));
   return records_.keep(std::move(image));
 }

@@ -11,6 +11,7 @@ TEST(LeaseHolders, leases_of_pods_and_containers_end_with_their_processes_and_no
   EXPECT_FALSE(ends_with_processes("view-0123abcd"));
   EXPECT_FALSE(ends_with_processes("kept-0123abcd"));
   EXPECT_FALSE(ends_with_processes("image-0123abcd"));
+  EXPECT_FALSE(ends_with_processes("prefetch-0123abcd-1"));
 }
 
 }  // namespace

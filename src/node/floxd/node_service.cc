@@ -9,6 +9,7 @@
 #include "env/environment.h"
 #include "node/floxd/first_process.h"
 #include "node/floxd/lease_holders.h"
+#include "node/floxd/stage_timer.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -80,10 +81,26 @@ policy::Start start_of(const v1::PrepareRequest& request, const Container& conta
   return start;
 }
 
+// By OpenTelemetry's names.
+void describe(const v1::PrepareRequest& request, trace::Span& span) {
+  if (!span.is_recorded()) return;
+  const auto set = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) span.set(name, printable(value, 300));
+  };
+  set("k8s.namespace.name", request.pod_namespace());
+  set("k8s.pod.name", request.pod_name());
+  set("k8s.pod.uid", request.pod_uid());
+  set("k8s.container.name", request.container_name());
+  set("container.id", request.container_id());
+  set("flox.environment", request.image_id().empty() ? request.environment() : request.image_environment());
+}
+
 }  // namespace
 
-v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
-                                         const std::function<bool()>& is_gone) {
+v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const IsGone& is_gone,
+                                         std::string_view traceparent) {
+  StageTimer timer(metrics_, Stage::prepare, spans_, trace::parse_traceparent(traceparent));
+  describe(request, timer.span());
   check_container_id(request.container_id());
   metrics_.prepared();
   if (request.image_id().empty()) return prepare(request, nullptr, is_gone);
@@ -99,7 +116,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
 }
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                                         const std::function<bool()>& is_gone) {
+                                         const IsGone& is_gone) {
   const std::string account = policy_.service_account(
       {request.pod_namespace(), request.pod_name(), request.pod_uid()}, request.service_account_token());
   Container container{.id = request.container_id(),
@@ -110,13 +127,14 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
                       .prepared_at = std::time(nullptr),
                       .view = {},
                       .service_account = account,
-                      .pod_uid = request.pod_uid()};
+                      .pod_uid = request.pod_uid(),
+                      .by_nri = request.by_nri()};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
   store::check_holder(pod_holder(container));
   PodRequest asked(policy_, container, "start");
   try {
     asked.require_start(start_of(request, container));
-    v1::PrepareResponse response = prepare(request, image, container, asked);
+    v1::PrepareResponse response = prepare(request, image, container, is_gone, asked);
     if (is_gone && is_gone()) {
       give_up(container);
       fail(ErrorKind::unavailable, "the shim did not wait for container {}", container.id);
@@ -129,7 +147,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
 }
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                                         Container& container, PodRequest& asked) {
+                                         Container& container, const IsGone& is_gone, PodRequest& asked) {
   const bool own_view = asked.terms().store_view == StoreView::closure || request.store_view() == "closure";
   containers_.expect(container);
   v1::PrepareResponse response;
@@ -138,9 +156,10 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
-    if (!request.environment().empty()) activate(request, image, container, asked, response);
-    add_volumes(request, container, response);
+    if (!request.environment().empty()) activate(request, image, container, is_gone, asked, response);
+    add_volumes(request, container, is_gone, response);
     if (own_view) {
+      const StageTimer view_timer(metrics_, Stage::view);
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
       response.set_store_directory(view.directory);
@@ -169,6 +188,7 @@ void NodeService::give_up(const Container& container) {
 NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
                                 const env::Variables& variables, const PodAnswers* answers,
                                 PodRequest& asked) const {
+  const StageTimer timer(metrics_, Stage::resolve);
   NamedLock named = image == nullptr ? environments_.lock_of(request.environment(), answers)
                                      : NamedLock{image->name, image->lock, std::nullopt, image->generation};
   const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
@@ -188,27 +208,47 @@ NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const Environ
   return named;
 }
 
+// A shim that has given up comes again, as long as its pod is there: what is on its way goes on for it.
+UnderWay::Gone NodeService::when_gone(const v1::PrepareRequest& request, const IsGone& is_gone) {
+  return [this, sandbox = request.pod_id(), is_gone] {
+    switch (sandbox.empty() ? Presence::unseen : presence_.of(sandbox)) {
+      case Presence::runs:
+        return false;
+      case Presence::ended:
+        return true;
+      case Presence::unseen:
+        return is_gone && is_gone();
+    }
+    return false;
+  };
+}
+
 nix::StorePath NodeService::realise(const env::Lockfile& lock, std::string_view mode,
-                                    const v1::PrepareRequest& request, PodRequest& asked) {
+                                    const v1::PrepareRequest& request, const IsGone& is_gone,
+                                    PodRequest& asked) {
   return asked.within_limits([&] {
     return environments_.realise(lock, env::current_system(), mode, request.container_id(),
-                                 {.of_pod = false,
-                                  .limits = asked.limits(Environments::limits_of_container()),
-                                  .check_closure = asked.closure_check()});
+                                 {.limits = asked.limits(Environments::limits_of_container()),
+                                  .check_closure = asked.closure_check(),
+                                  .gone = when_gone(request, is_gone)});
   });
 }
 
 void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                           const Container& container, PodRequest& asked, v1::PrepareResponse& response) {
+                           const Container& container, const IsGone& is_gone, PodRequest& asked,
+                           v1::PrepareResponse& response) {
   in_context(fmt::format("environment '{}'", request.environment()), [&] {
     env::Variables variables = variables_of(request);
     std::string mode = request.activate_mode().empty() ? "run" : request.activate_mode();
     check_mode(mode);
-    const auto answers = answers_of(kept_, container, PodAnswers::First::kept);
+    auto answers = answers_of(kept_, container, PodAnswers::First::kept);
+    if (answers) answers->prefetched = prefetched_answers(request.environment()).key();
     const NamedLock named = lock_for(request, image, variables, answers ? &*answers : nullptr, asked);
-    const nix::StorePath profile = realise(named.lock, mode, request, asked);
+    const nix::StorePath profile = realise(named.lock, mode, request, is_gone, asked);
     if (answers) kept_.lease(answers->key, profile);
+    prefetches_.used(profile);  // the pod's lease has it now
     grants_.add(pod_holder(container), named.lock);
+    const StageTimer timer(metrics_, Stage::activate);
     fs::path files = environments_.store().real_path(profile);
     env::Activation activation = env::activate({.name = named.name,
                                                 .profile_link = profile.to_string(),
@@ -228,7 +268,7 @@ void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentI
 }
 
 void NodeService::add_volumes(const v1::PrepareRequest& request, const Container& container,
-                              v1::PrepareResponse& response) {
+                              const IsGone& is_gone, v1::PrepareResponse& response) {
   constexpr int most = 256;
   if (request.volumes_size() > most) fail(ErrorKind::invalid_input, "more than {} volumes", most);
   for (const v1::ImageVolume& volume : request.volumes())
@@ -236,7 +276,7 @@ void NodeService::add_volumes(const v1::PrepareRequest& request, const Container
       const auto kept = images_.of_container(volume.image_id(), volume.image_environment());
       PodRequest asked(policy_, container, "volume");
       try {
-        response.add_volume_directories(volume_directory(kept->image, request, asked));
+        response.add_volume_directories(volume_directory(kept->image, request, is_gone, asked));
       } catch (const std::exception& error) {
         asked.failed(error);
         throw;
@@ -245,7 +285,7 @@ void NodeService::add_volumes(const v1::PrepareRequest& request, const Container
 }
 
 std::string NodeService::volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
-                                          PodRequest& asked) {
+                                          const IsGone& is_gone, PodRequest& asked) {
   policy::Asked wanted = policy::asked_for(image.environment);
   wanted.answered = true;
   wanted.provenance = image.provenance;
@@ -257,7 +297,8 @@ std::string NodeService::volume_directory(const EnvironmentImage& image, const v
   if (request.volumes_only() && paths.size() != 1)
     throw Error(ErrorKind::invalid_input, "its files are links into /nix/store, which this container has not",
                 "Name a package of one output, or make the container's own image an environment.");
-  const nix::StorePath profile = realise(image.lock, "run", request, asked);
+  const nix::StorePath profile = realise(image.lock, "run", request, is_gone, asked);
+  prefetches_.used(profile);
   const nix::StorePath shown = paths.size() == 1 ? *paths.begin() : profile;
   asked.allowed(environments_.store(), shown);
   return environments_.store().real_path(shown);
@@ -270,6 +311,28 @@ nix::StorePathSet NodeService::roots_of(const Container& container,
   roots.merge(store::leased_paths(environments_.store(), container.id));  // its volumes
   roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
+}
+
+void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+                        const std::string& profile) {
+  check_container_id(identity.container_id());
+  if (containers_.told_by_nri(identity.container_id())) return;
+  const nix::StorePath path = nix::StorePath::parse(profile);
+  const std::string view = views_.name_at(store_directory).value_or("");
+  if (view.empty() && store_directory != environments_.store().store_directory())
+    fail(ErrorKind::invalid_input, "its /nix/store is not this node's");
+  if (!store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
+    fail(ErrorKind::not_found, "{} is not in the store any more", path.to_string());
+  containers_.add({.id = identity.container_id(),
+                   .pod_id = identity.pod_id(),
+                   .pod_namespace = identity.pod_namespace(),
+                   .pod_name = identity.pod_name(),
+                   .name = identity.container_name(),
+                   .prepared_at = std::time(nullptr),
+                   .view = view,
+                   .service_account = {},
+                   .pod_uid = identity.pod_uid(),
+                   .by_nri = true});
 }
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/trace/span.h"
 #include "env/activation.h"
 #include "node/floxd/config.h"
 #include "node/floxd/containers.h"
@@ -13,6 +14,8 @@
 #include "node/floxd/images.h"
 #include "node/floxd/pod_answers.h"
 #include "node/floxd/pod_policy.h"
+#include "node/floxd/pod_presence.h"
+#include "node/floxd/prefetcher.h"
 #include "node/floxd/store_views.h"
 #include "protocol/node.pb.h"
 
@@ -22,45 +25,57 @@ namespace flox::node {
 class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
-              Containers& containers, KeptPods& kept, StoreViews& views, Grants& grants, PodPolicy& policy,
-              Metrics& metrics)
+              Containers& containers, KeptPods& kept, Prefetcher& prefetches, StoreViews& views,
+              Grants& grants, PodPolicy& policy, Metrics& metrics, trace::SpanSink* spans = nullptr)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
         images_(images),
         containers_(containers),
         kept_(kept),
+        prefetches_(prefetches),
         views_(views),
         grants_(grants),
         policy_(policy),
-        metrics_(metrics) {}
-  // For a client that has gone (`is_gone`, may be empty) nothing is kept, though what was fetched stays.
-  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const std::function<bool()>& is_gone = {});
+        metrics_(metrics),
+        spans_(spans) {}
+  // Whether the client has gone; may be empty.
+  using IsGone = std::function<bool()>;
+  // For a client that has gone nothing is kept, though what was fetched stays. When its pod has gone, too,
+  // fetching ends. It is a part of the trace `traceparent`, or of one of its own.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const IsGone& is_gone = {},
+                              std::string_view traceparent = {});
   // Without an environment.
   v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
+  // A running container that an earlier floxd has prepared, and that is not known any more: it is leased its
+  // profile again. Throws Error.
+  void adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+             const std::string& profile);
 
  private:
   // `image`: the container's, if that is an environment; else null. The request names what it is.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                              const std::function<bool()>& is_gone);
+                              const IsGone& is_gone);
   // Decided by the policy: `asked`.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
-                              Container& container, PodRequest& asked);
+                              Container& container, const IsGone& is_gone, PodRequest& asked);
   void activate(const v1::PrepareRequest& request, const EnvironmentImage* image, const Container& container,
-                PodRequest& asked, v1::PrepareResponse& response);
+                const IsGone& is_gone, PodRequest& asked, v1::PrepareResponse& response);
+  // Whether nobody wants any more what is fetched for the request.
+  UnderWay::Gone when_gone(const v1::PrepareRequest& request, const IsGone& is_gone);
   // Has the volumes present that are environments.
-  void add_volumes(const v1::PrepareRequest& request, const Container& container,
+  void add_volumes(const v1::PrepareRequest& request, const Container& container, const IsGone& is_gone,
                    v1::PrepareResponse& response);
   // The host path to mount for one of them, which the policy allows.
   std::string volume_directory(const EnvironmentImage& image, const v1::PrepareRequest& request,
-                               PodRequest& asked);
+                               const IsGone& is_gone, PodRequest& asked);
   // The lock of what the container names, or of its image, which the policy allows.
   NamedLock lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
                      const env::Variables& variables, const PodAnswers* answers, PodRequest& asked) const;
   // The lock's profile, present and leased to the container.
   nix::StorePath realise(const env::Lockfile& lock, std::string_view mode, const v1::PrepareRequest& request,
-                         PodRequest& asked);
+                         const IsGone& is_gone, PodRequest& asked);
   // Takes back what was done for the container, unless a later one of its id has come.
   void give_up(const Container& container);
   // All that the container may run: its environment, what its pod has installed, the runtime closure.
@@ -71,10 +86,13 @@ class NodeService {
   Images& images_;
   Containers& containers_;
   KeptPods& kept_;
+  Prefetcher& prefetches_;
+  PodPresence presence_;
   StoreViews& views_;
   Grants& grants_;
   PodPolicy& policy_;
   Metrics& metrics_;
+  trace::SpanSink* const spans_;  // null: nobody records them
 };
 
 }  // namespace flox::node

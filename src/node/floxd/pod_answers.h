@@ -18,6 +18,7 @@ struct PodAnswers {
   KeptPods& pods;
   std::string key;  // KeptPod::key()
   First first = First::kept;
+  std::string prefetched = {};  // key of prefetched_answers(); empty: none
 };
 
 // For a request of the container, or for one; nothing if it is no part of a pod. Makes the pod known.

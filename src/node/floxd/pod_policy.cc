@@ -18,6 +18,7 @@ constexpr size_t most_audited = 100;  // of what one request asks for
 
 policy::Defaults defaults_of(const Config& config) {
   return {.install = config.pod_install,
+          .prefetch = config.pod_prefetch,
           .nix_mutable = config.allow_nix_mutable,
           .store_view = config.store_view};
 }
@@ -109,6 +110,15 @@ void PodRequest::require_start(const policy::Start& start) {
   if (start.environment) asked_.push_back(*start.environment);
   const policy::Verdict verdict = policy::decide_start(*policy_, start);
   if (!verdict.undecided) check(verdict);
+}
+
+void PodRequest::require_prefetch(const std::vector<policy::Asked>& asked) {
+  for (const policy::Asked& each : asked)
+    if (asked_.size() < most_audited) asked_.push_back(each);
+  check(policy::decide_prefetch(*policy_, subject_));
+  for (const policy::Asked& each : asked)
+    if (const policy::Verdict verdict = policy::decide(*policy_, subject_, each); !verdict.undecided)
+      check(verdict);
 }
 
 void PodRequest::require(const policy::Asked& asked) {

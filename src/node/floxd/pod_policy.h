@@ -56,6 +56,9 @@ class PodRequest {
 
   // For a container that starts, before the catalog is asked; what its answer decides, require_lock does.
   void require_start(const policy::Start& start);
+  // What the pod wants to be prefetched, before the catalog is asked; what its answer decides, require_lock
+  // does.
+  void require_prefetch(const std::vector<policy::Asked>& asked);
   void require(const policy::Asked& asked);
   // The lock of what the container names, as it was published and as it is to be realised.
   // `chosen` is what is proved of packages whose version the pod has chosen.

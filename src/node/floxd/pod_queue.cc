@@ -1,7 +1,5 @@
 #include "node/floxd/pod_queue.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -16,13 +14,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr size_t waiting_per_running = 8;
-
-// What pods ask for gets less of the CPU than the starts of containers.
-void be_behind_shims() {
-  constexpr int niceness = 5;
-  static thread_local const int done = ::setpriority(PRIO_PROCESS, 0, niceness);
-  static_cast<void>(done);
-}
 
 }  // namespace
 
@@ -47,9 +38,6 @@ struct PodQueue::Job {
   asio::steady_timer done;
   bool finished = false;
 };
-
-PodQueue::PodQueue(const PodBudgets& limits, Metrics& metrics)
-    : limits_(limits), metrics_(metrics), threads_(limits.pods_requests == 0 ? 64 : limits.pods_requests) {}
 
 asio::awaitable<void> PodQueue::run_to_end(std::string pod, std::string tenant, std::function<void()> work) {
   auto executor = co_await asio::this_coro::executor;
@@ -93,7 +81,6 @@ void PodQueue::add(const std::string& pod, const std::shared_ptr<Job>& job) {
 void PodQueue::start(const std::string& pod, const std::shared_ptr<Job>& job) {
   ++pods_[pod].running;
   threads_.post(job->tenant, [this, pod, job] {
-    be_behind_shims();
     job->run();
     ended(pod);
     asio::post(job->done.get_executor(), [job] {

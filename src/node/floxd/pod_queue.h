@@ -1,6 +1,5 @@
-// The queue of pods' requests, with threads of its own: it limits concurrent requests per pod, keeps the
-// others in the order of arrival, and never gives all threads to one tenant. Requests of shims never wait
-// here.
+// The queue of pods' requests: it limits concurrent requests per pod, keeps the others in the order of
+// arrival, and gives them to a lane of the node's queue (realise_queue.h) in its tenant's turn.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,8 +23,9 @@ namespace flox::node {
 // Thread-safe.
 class PodQueue {
  public:
-  // Both must outlive it.
-  PodQueue(const PodBudgets& limits, Metrics& metrics);
+  // All must outlive it; `threads` are stopped before it goes.
+  PodQueue(const PodBudgets& limits, FairThreads& threads, Metrics& metrics)
+      : limits_(limits), metrics_(metrics), threads_(threads) {}
 
   // Runs `work` on a thread of the queue; returns what it returns and throws what it throws. Throws
   // StatusError: RESOURCE_EXHAUSTED at once if too many of the pod's requests wait already, DEADLINE_EXCEEDED
@@ -58,7 +58,7 @@ class PodQueue {
   Metrics& metrics_;
   mutable std::mutex mutex_;
   std::map<std::string, Pod> pods_;  // those with requests
-  FairThreads threads_;
+  FairThreads& threads_;
 };
 
 }  // namespace flox::node

@@ -4,7 +4,9 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "node/floxd/prefetch_messages.h"
 #include "protocol/pod.ttrpc.h"
+#include "protocol/prefetch.ttrpc.h"
 
 namespace flox::node {
 
@@ -58,28 +60,48 @@ ttrpc::ServerOptions options(const Config& config, const PodService& service, Me
 // Calls block, so the queue's threads run them; a call that takes too long is answered before its work ends.
 template <typename RequestMessage, typename ResponseMessage>
 void PodServer::handle(const ttrpc::Method<RequestMessage, ResponseMessage>& method,
-                       ResponseMessage (PodService::*answer)(const RequestMessage&, const Container&)) {
+                       std::function<ResponseMessage(const RequestMessage&, const Container&)> answer) {
   server_.handle(
       method, [this, answer](RequestMessage request, ttrpc::Call call) -> asio::awaitable<ResponseMessage> {
         auto message = std::make_shared<const RequestMessage>(std::move(request));
         auto container = std::any_cast<Container>(std::move(call.identity));
         std::string pod = pod_holder(container), tenant = tenant_of(container);
         std::function<ResponseMessage()> work = [this, answer, message, asking = std::move(container)] {
-          return (service_.*answer)(*message, asking);
+          return answer(*message, asking);
         };
         co_return co_await queue_.run(std::move(pod), std::move(tenant), std::move(work));
       });
 }
 
-PodServer::PodServer(const Config& config, PodService& service, Budgets& budgets, Metrics& metrics)
+PodServer::PodServer(const Config& config, PodService& service, Prefetcher& prefetches, Budgets& budgets,
+                     FairThreads& threads, Metrics& metrics)
     : service_(service),
+      prefetches_(prefetches),
       budgets_(budgets),
       server_(loop_.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666),
               options(config, service, metrics)),
-      queue_(config, metrics) {
+      queue_(config, threads, metrics) {
   handle(pod::v1::Pod::DefaultEnvironment, &PodService::default_environment);
   handle(pod::v1::Pod::Resolve, &PodService::resolve);
   handle(pod::v1::Pod::Realise, &PodService::realise);
+  using namespace prefetch::v1;
+  // A container that has ended asks for nothing more, whoever has its connection.
+  const auto current = [this](const Container& asking) {
+    service_.check_current(asking);
+    return &asking;
+  };
+  handle(Prefetches::Add, std::function<Answer(const AddRequest&, const Container&)>(
+                              [this, current](const AddRequest& request, const Container& asking) {
+                                return prefetch_add(prefetches_, current(asking), request);
+                              }));
+  handle(Prefetches::Show, std::function<Answer(const ShowRequest&, const Container&)>(
+                               [this, current](const ShowRequest& request, const Container& asking) {
+                                 return prefetch_show(prefetches_, current(asking), request);
+                               }));
+  handle(Prefetches::Cancel, std::function<Answer(const CancelRequest&, const Container&)>(
+                                 [this, current](const CancelRequest& request, const Container& asking) {
+                                   return prefetch_cancel(prefetches_, current(asking), request);
+                                 }));
   thread_ = std::thread([this] { loop_.run(); });
 }
 

@@ -7,6 +7,7 @@
 
 #include "node/floxd/pod_queue.h"
 #include "node/floxd/pod_service.h"
+#include "node/floxd/prefetcher.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -16,7 +17,9 @@ namespace flox::node {
 // lets that one ask for it, and pays.
 class PodServer {
  public:
-  PodServer(const Config& config, PodService& service, Budgets& budgets, Metrics& metrics);
+  // All must outlive it; `threads`, whose work is pods' requests, are stopped before it goes.
+  PodServer(const Config& config, PodService& service, Prefetcher& prefetches, Budgets& budgets,
+            FairThreads& threads, Metrics& metrics);
   ~PodServer();
 
   // With connections and requests.
@@ -25,9 +28,18 @@ class PodServer {
  private:
   template <typename RequestMessage, typename ResponseMessage>
   void handle(const ttrpc::Method<RequestMessage, ResponseMessage>& method,
-              ResponseMessage (PodService::*answer)(const RequestMessage&, const Container&));
+              std::function<ResponseMessage(const RequestMessage&, const Container&)> answer);
+  template <typename RequestMessage, typename ResponseMessage>
+  void handle(const ttrpc::Method<RequestMessage, ResponseMessage>& method,
+              ResponseMessage (PodService::*answer)(const RequestMessage&, const Container&)) {
+    handle(method, std::function<ResponseMessage(const RequestMessage&, const Container&)>(
+                       [this, answer](const RequestMessage& request, const Container& asking) {
+                         return (service_.*answer)(request, asking);
+                       }));
+  }
 
   PodService& service_;
+  Prefetcher& prefetches_;
   const Budgets& budgets_;
   boost::asio::io_context loop_;
   ttrpc::Server server_;

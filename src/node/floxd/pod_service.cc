@@ -128,9 +128,10 @@ pod::v1::RealiseResponse PodService::realise_decided(const pod::v1::RealiseReque
     // Leased to the pod: what its init container installs, its other containers run.
     const nix::StorePath profile = asked.within_limits([&] {
       return environments_.realise(lock, request.system(), request.mode(), pod,
-                                   {.of_pod = true,
+                                   {.lane = Lane::pod,
                                     .limits = asked.limits(budgets_.left(pod)),
-                                    .check_closure = asked.closure_check()});
+                                    .check_closure = asked.closure_check(),
+                                    .gone = [&] { return !containers_.is_current(asking); }});
     });
     budgets_.realised(pod, profile, lock, request.mode());
     asked.allowed(environments_.store(), profile);

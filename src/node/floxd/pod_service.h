@@ -43,8 +43,10 @@ class PodService {
   pod::v1::ResolveResponse resolve(const pod::v1::ResolveRequest& request, const Container& asking);
   pod::v1::RealiseResponse realise(const pod::v1::RealiseRequest& request, const Container& asking);
 
- private:
+  // Throws Error(untrusted) if the container has ended.
   void check_current(const Container& container) const;
+
+ private:
   // The environment that the node gives the namespace; empty if there is none.
   std::string default_of(const Container& container) const;
   pod::v1::ResolveResponse resolve_decided(const pod::v1::ResolveRequest& request, const Container& asking,

@@ -79,6 +79,33 @@ struct FloxdSettings : SettingGroup {
        .help = "How long an environment that was pulled as an image stays when containerd has no such "
                "image any more."},
       std::chrono::minutes(10));
+  std::filesystem::path nri_socket = declare(
+      nri_socket,
+      {.key = "nri_socket",
+       .option = "--nri",
+       .help = "containerd's socket for plugins (NRI): with it pods without the RuntimeClass flox get the "
+               "environment that their annotations name, under whatever runtime; empty: they do not. "
+               "`flox node install --nri` sets it."},
+      "");
+  std::vector<std::string> nri_other_handlers =
+      declare(nri_other_handlers,
+              {.key = "nri_other_handlers",
+               .help = "Runtime handlers whose pods are left to their shim, which asks floxd itself."},
+              {"flox"});
+  std::string traces_to = declare(
+      traces_to, {.key = "traces_to",
+                  .option = "--traces-to",
+                  .help = "URL of an OpenTelemetry collector on this node (OTLP over HTTP), as "
+                          "http://127.0.0.1:4318, that gets a trace of each container's start; empty: none.",
+                  .is_url = true});
+  size_t trace_percent = declare(
+      trace_percent,
+      {.key = "trace_percent",
+       .option = "--trace-percent",
+       .help = "How many of a hundred starts that belong to no trace of containerd's are recorded. A start "
+               "that does is recorded if containerd records it.",
+       .most = 100},
+      100);
   IsolationPolicy isolation =
       declare(isolation,
               {.key = "isolation",
@@ -207,6 +234,71 @@ struct GcSettings : SettingGroup {
               {.key = "gc_keep_newer",
                .help = "Keep what was in use within this time, whatever is free; 0: no such rule."},
               std::chrono::seconds(0));
+};
+
+// What floxd fetches before a pod asks for it.
+struct PrefetchSettings : SettingGroup {
+  PrefetchSettings() : SettingGroup("Prefetching by floxd") {}
+
+  std::vector<std::string> prefetch = declare(
+      prefetch,
+      {.key = "prefetch",
+       .help = "Environments (OWNER/NAME[:GENERATION]), packages (NAME[@VERSION]) and store paths that this "
+               "node always has. floxd reads the list again on SIGHUP."});
+  std::chrono::seconds prefetch_refresh =
+      declare(prefetch_refresh,
+              {.key = "prefetch_refresh",
+               .help = "How often the catalog is asked again what the names of that list mean, and what "
+                       "failed is tried again."},
+              std::chrono::minutes(15));
+  bool pod_prefetch = declare(pod_prefetch,
+                              {.key = "pod_prefetch",
+                               .help = "Whether pods may have floxd prefetch what they might start with "
+                                       "(flox node prefetch in a pod)."},
+                              true);
+  size_t prefetch_at_once = declare(prefetch_at_once,
+                                    {.key = "prefetch_at_once",
+                                     .help = "Environments that are prefetched at once.",
+                                     .least = 1,
+                                     .most = 64},
+                                    2);
+  Size prefetch_rate = declare(prefetch_rate,
+                               {.key = "prefetch_rate",
+                                .help = "Bytes a second that all prefetching together may download; 0: no "
+                                        "limit. While a pod waits for its own environment nothing is "
+                                        "prefetched."},
+                               {50 << 20});
+  std::chrono::seconds prefetch_time = declare(
+      prefetch_time,
+      {.key = "prefetch_time",
+       .help = "How long after it was asked for an environment may be on its way, at the most; what has come "
+               "by then stays for the next request."},
+      std::chrono::hours(2));
+  std::chrono::seconds prefetch_keep =
+      declare(prefetch_keep,
+              {.key = "prefetch_keep",
+               .help = "How long what was prefetched is kept from garbage collection if no pod uses it."},
+              std::chrono::hours(24));
+  Amount prefetch_min_free =
+      declare(prefetch_min_free,
+              {.key = "prefetch_min_free",
+               .help = "Nothing is prefetched that would leave less than this free on the store's file "
+                       "system: a size (20G) or a share of it (15%); more than gc_min_free, so that pods' "
+                       "own packages have room."},
+              {.share = 0.15});
+  size_t namespace_prefetches =
+      declare(namespace_prefetches,
+              {.key = "namespace_prefetches",
+               .help = "Environments that the pods of one namespace may have floxd prefetch.",
+               .least = 1,
+               .most = 10'000},
+              1'000);
+  Size namespace_prefetch_disk = declare(
+      namespace_prefetch_disk,
+      {.key = "namespace_prefetch_disk",
+       .help = "Size of the closures together that are prefetched for one namespace and not used yet; 0: no "
+               "limit."},
+      {64ULL << 30});
 };
 
 // What pods may take of floxd. 0 is no limit.

@@ -99,6 +99,11 @@ std::string KeptPod::key() const {
       .substr(0, key_length);
 }
 
+KeptPod prefetched_answers(const std::string& reference) {
+  // No pod of Kubernetes' has such a uid, nor an empty namespace.
+  return {.pod_namespace = {}, .name = reference, .uid = "prefetched", .sandbox = {}};
+}
+
 std::string boot_id() {
   std::string id = read_file("/proc/sys/kernel/random/boot_id", 64);
   while (!id.empty() && id.back() == '\n') id.pop_back();
@@ -249,7 +254,8 @@ void KeptPods::make_room(const Directory& answers, size_t bytes) const {
   }
 }
 
-void KeptPods::keep(const std::string& key, std::string_view question, bool moving, std::string_view answer) {
+void KeptPods::keep(const std::string& key, std::string_view question, bool moving, std::string_view answer,
+                    std::chrono::seconds age) {
   const auto pod = of(key);
   if (!pod) return;
   const std::scoped_lock own(pod->mutex);
@@ -262,7 +268,7 @@ void KeptPods::keep(const std::string& key, std::string_view question, bool movi
     const Directory files = directory_.subdirectory(key);
     const json head = {{"question", question},
                        {"moving", moving},
-                       {"asked_at", options_.clock().time_since_epoch().count()},
+                       {"asked_at", (options_.clock() - age).time_since_epoch().count()},
                        {"sha256", digest_text(answer)}};
     const std::string name = answer_file(question);
     std::string text = head.dump() + "\n";
@@ -325,7 +331,7 @@ std::vector<std::string> KeptPods::beyond_limit() const {
   std::vector<std::pair<std::chrono::steady_clock::time_point, std::string>> by_use;
   for (const auto& [key, pod] : all()) {
     const std::scoped_lock own(pod->mutex);
-    by_use.emplace_back(pod->used, key);
+    if (!pod->name.sandbox.empty()) by_use.emplace_back(pod->used, key);
   }
   std::ranges::sort(by_use);
   std::vector<std::string> keys;
@@ -359,6 +365,7 @@ KeptSummary summary_of_kept(const std::filesystem::path& directory) {
   const Directory pods(directory);
   for (const std::string& key : pods.names()) try {
       const KeptPod pod = pod_in(pods, key);
+      if (pod.sandbox.empty()) continue;  // what was prefetched
       const Directory files = pods.subdirectory(key);
       ++summary.pods;
       for (const std::string& name : files.names()) try {

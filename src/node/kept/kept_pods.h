@@ -39,6 +39,10 @@ struct KeptPod {
   std::string holder() const { return std::string(kept_holder_prefix) + key(); }
 };
 
+// What the catalog answered when this was prefetched, kept as of a pod without a sandbox: pods that start
+// with the same reference need not ask again. Whoever has it prefetched ends it (KeptPods::forget).
+KeptPod prefetched_answers(const std::string& reference);
+
 // The kernel's id of this boot.
 std::string boot_id();
 
@@ -74,16 +78,19 @@ class KeptPods {
   void expect(KeptPod pod);
   // What the pod was answered to this question; nothing if that is not known.
   std::optional<KeptAnswer> find(const std::string& key, std::string_view question) const;
-  // In place of an earlier answer. Of a pod that is not known, or is forgotten, nothing is kept.
-  void keep(const std::string& key, std::string_view question, bool moving, std::string_view answer);
+  // In place of an earlier answer; `age`: since the catalog gave it. Of a pod that is not known, or is
+  // forgotten, nothing is kept.
+  void keep(const std::string& key, std::string_view question, bool moving, std::string_view answer,
+            std::chrono::seconds age = std::chrono::seconds(0));
   // Adds what the pod's container was started with to the pod's lease. It must be valid and stay so until
   // this returns.
   void lease(const std::string& key, const nix::StorePath& profile);
   // The pod is gone: ends its lease, then removes its answers.
   void forget(const std::string& key);
 
+  // Those with a sandbox, and so without what is kept of what was prefetched (prefetched_answers).
   std::vector<KeptPod> pods() const;
-  // Keys of the pods beyond the limit, those first that asked for nothing for the longest time.
+  // Keys of these beyond the limit, those first that asked for nothing for the longest time.
   std::vector<std::string> beyond_limit() const;
   // What was written since the last call is on the disk when this returns. Not needed for what a killed floxd
   // leaves, only for a stop of the machine.

@@ -191,6 +191,21 @@ TEST_F(KeptPodsTest, a_pod_has_a_limit_of_what_it_leases_and_the_node_one_of_pod
   EXPECT_EQ(lost_, 1);
 }
 
+TEST_F(KeptPodsTest, what_was_prefetched_is_kept_beside_the_pods_and_with_its_age) {
+  const KeptPod web = prefetched_answers("acme/web:1");
+  EXPECT_NE(web.key(), prefetched_answers("acme/web:2").key());
+  KeptPods& kept = open({.answers = 2, .answer_bytes = 100, .pod_bytes = 10'000, .pods = 0, .leased = 1});
+  kept.expect(web);
+  kept.keep(web.key(), question, false, "answer", std::chrono::hours(3));
+  EXPECT_TRUE(kept.pods().empty());
+  EXPECT_TRUE(kept.beyond_limit().empty());
+  KeptPods& again = open();
+  EXPECT_TRUE(again.pods().empty());
+  EXPECT_EQ(text(web.key()), "answer");
+  EXPECT_EQ(again.find(web.key(), question)->age, std::chrono::hours(3));
+  EXPECT_EQ(summary_of_kept(directory()).pods, 0U);
+}
+
 TEST_F(KeptPodsTest, who_only_looks_learns_how_old_the_oldest_moving_answer_is) {
   EXPECT_EQ(summary_of_kept(directory()).pods, 0U);
   now_ = std::chrono::floor<seconds>(std::chrono::system_clock::now()) - std::chrono::hours(5);

@@ -220,6 +220,7 @@ Standing standing_of(const Policy& policy, const Subject& subject) {
   Standing standing;
   Terms& terms = standing.terms;
   terms.install = policy.defaults.install;
+  terms.prefetch = policy.defaults.prefetch;
   terms.nix_mutable = policy.defaults.nix_mutable;
   terms.store_view = policy.defaults.store_view;
   if (!policy.has_rules()) return standing;
@@ -240,6 +241,7 @@ Standing standing_of(const Policy& policy, const Subject& subject) {
     }
     terms.rule = &rule;
     terms.install = rule.install.value_or(terms.install);
+    terms.prefetch = rule.prefetch.value_or(terms.prefetch);
     terms.nix_mutable = rule.nix_mutable.value_or(terms.nix_mutable);
     terms.store_view = rule.store_view.value_or(terms.store_view);
     terms.closure_size = rule.closure_size.value_or(terms.closure_size);
@@ -359,6 +361,17 @@ Verdict decide_install(const Policy& policy, const Subject& subject) {
         "in /etc/flox/config.toml.");
   return denied(policy, rule, fmt::format("{} forbids it", called(policy, *rule)),
                 "Name the environment in the annotation flox.dev/environment.");
+}
+
+Verdict decide_prefetch(const Policy& policy, const Subject& subject) {
+  const Standing standing = standing_of(policy, subject);
+  if (!standing.verdict.allowed || standing.terms.prefetch) return standing.verdict;
+  const Allow* rule = standing.terms.rule;
+  if (rule == nullptr)
+    return denied(policy, nullptr, "this node does not prefetch for pods",
+                  "Ask the node's operator for it, or for pod_prefetch = true in /etc/flox/config.toml.");
+  return denied(policy, rule, fmt::format("{} does not allow prefetching", called(policy, *rule)),
+                "Ask the node's operator for it, or for prefetch = true in that rule.");
 }
 
 Verdict decide_start(const Policy& policy, const Start& start) {

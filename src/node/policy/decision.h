@@ -66,6 +66,7 @@ struct Verdict {
 struct Terms {
   const Allow* rule = nullptr;  // the policy's; null: there is no policy, or none for the pod
   bool install = true;
+  bool prefetch = true;
   bool nix_mutable = false;
   StoreView store_view = StoreView::node;
   uint64_t closure_size = UINT64_MAX;                // bytes
@@ -104,6 +105,9 @@ bool looks_into_closures(const Policy& policy);
 bool denies_owners(const Policy& policy);
 // Whether the pod may install packages itself.
 Verdict decide_install(const Policy& policy, const Subject& subject);
+
+// Whether the pod may have the node prefetch what it may start with.
+Verdict decide_prefetch(const Policy& policy, const Subject& subject);
 
 // A container that is about to start.
 struct Start {

@@ -370,5 +370,16 @@ TEST(PolicyDecisionTest, AnotherAllowNeverAllowsWhatADenyNames) {
   EXPECT_GT(denied, 1'000U);
 }
 
+TEST(PolicyDecisionTest, PrefetchingIsAsTheRuleSaysOrElseTheNode) {
+  const auto allowed = [](const std::string& text, bool node) {
+    return decide_prefetch(policy_of(text, {.prefetch = node}), pod("shop")).allowed;
+  };
+  EXPECT_TRUE(allowed(shop, true));
+  EXPECT_FALSE(allowed(shop, false));
+  EXPECT_TRUE(allowed(shop + "prefetch = true\n", false));
+  EXPECT_FALSE(allowed(shop + "prefetch = false\n", true));
+  EXPECT_FALSE(decide_prefetch(policy_of(shop), pod("lab")).allowed);
+}
+
 }  // namespace
 }  // namespace flox::policy

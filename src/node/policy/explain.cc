@@ -64,6 +64,8 @@ std::string allowed(const Allow& rule, const Defaults& defaults, size_t number) 
     text += fmt::format("     {:<14}one of {} must have signed it\n", "signers", list(rule.signers, ""));
   text += fmt::format("     {:<14}{}{}\n", "install", yes_or_no(rule.install.value_or(defaults.install)),
                       whose(rule.install));
+  text += fmt::format("     {:<14}{}{}\n", "prefetch", yes_or_no(rule.prefetch.value_or(defaults.prefetch)),
+                      whose(rule.prefetch));
   text += fmt::format("     {:<14}{}{}\n", "change /nix",
                       yes_or_no(rule.nix_mutable.value_or(defaults.nix_mutable)), whose(rule.nix_mutable));
   text += fmt::format("     {:<14}{}{}\n", "store view",
@@ -94,8 +96,9 @@ std::string explain(const Policy& policy, const std::optional<std::string>& pod_
   if (!policy.has_rules())
     return fmt::format(
         "There is no policy: pods may have every package and environment. By the node's settings they may{} "
-        "install\npackages and may{} change /nix, and see {}.\n",
-        policy.defaults.install ? "" : " not", policy.defaults.nix_mutable ? "" : " not",
+        "install\npackages, may{} have them prefetched and may{} change /nix, and see {}.\n",
+        policy.defaults.install ? "" : " not", policy.defaults.prefetch ? "" : " not",
+        policy.defaults.nix_mutable ? "" : " not",
         policy.defaults.store_view == StoreView::node ? "the whole store" : "only their own closure");
   std::string denies, allows;
   for (const Deny& rule : policy.denies)

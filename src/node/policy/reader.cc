@@ -212,6 +212,7 @@ Allow read_allow(const Table& table, Patterns& patterns) {
   auto keys = keys_of(rule, patterns);
   keys["signers"] = [&](const toml::node& node) { rule.signers = patterns.some_names(node); };
   keys["install"] = [&](const toml::node& node) { rule.install = truth_of(node); };
+  keys["prefetch"] = [&](const toml::node& node) { rule.prefetch = truth_of(node); };
   keys["nix_mutable"] = [&](const toml::node& node) { rule.nix_mutable = truth_of(node); };
   keys["store_view"] = [&](const toml::node& node) { rule.store_view = view_of(node); };
   keys["closure_size"] = [&](const toml::node& node) {

@@ -51,7 +51,7 @@ struct Rule {
 // [[allow]]: all that its pods may have. What is not set is as the node's settings say, or has no limit.
 struct Allow : Rule {
   std::vector<Pattern> signers;  // at least one must have signed; empty: no signature is asked for
-  std::optional<bool> install, nix_mutable;
+  std::optional<bool> install, prefetch, nix_mutable;
   std::optional<StoreView> store_view;
   std::optional<uint64_t> closure_size;  // bytes
   std::optional<std::chrono::seconds> realise_time;
@@ -65,6 +65,7 @@ struct Deny : Rule {
 // What holds where no rule says otherwise: the node's settings.
 struct Defaults {
   bool install = true;
+  bool prefetch = true;
   bool nix_mutable = false;
   StoreView store_view = StoreView::node;
 };

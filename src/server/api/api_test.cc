@@ -187,7 +187,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
   };
   const auto body = [](const ServerResponse& response) {
     if (response.body_file) return read_file(*response.body_file);
-    if (!response.stream) return response.body;
+    if (!response.stream) return std::string(response.text());
     std::string text;
     response.stream([&](std::string_view piece) { text += piece; });
     EXPECT_EQ(response.stream_size, text.size());
@@ -201,7 +201,7 @@ TEST_F(ApiTest, a_nar_in_a_bucket_is_fetched_from_there_or_through_the_catalog) 
     EXPECT_EQ(get(api_, narinfo.url, "HEAD").stream_size, 7u);
   }
   EXPECT_EQ(get(api_, nix::narinfo_name(path('0'))).status, 200);
-  EXPECT_EQ(nix::NarInfo::parse(get(api_, nix::narinfo_name(path('0'))).body).url, narinfo.url);
+  EXPECT_EQ(nix::NarInfo::parse(get(api_, nix::narinfo_name(path('0'))).text()).url, narinfo.url);
   const auto plain = test_store_.open(Presign::automatic);
   CacheFiles cache(*plain, nars_, keys_);
   Api without(records_, environments_, attestations_, trust_, cache, keys_, accounts_, {});

@@ -15,8 +15,9 @@ std::map<std::string, std::string> headers_of_nar(const ServerRequest& request, 
 
 // With a small file in it.
 ServerResponse answer_with(ApiContext& context, const ServerRequest& request, std::string_view name,
-                           const std::string& text) {
-  ServerResponse response{.content_type = std::string(nix::media_type_of(name)), .body = text};
+                           HotFiles::Text text) {
+  ServerResponse response{.content_type = std::string(nix::media_type_of(name)),
+                          .shared_body = std::move(text)};
   if (name.starts_with(nix::nar_directory)) {
     response.headers = headers_of_nar(request, name);
     if (request.method == "GET") context.metrics.nars_served.Increment();
@@ -32,8 +33,8 @@ ServerResponse download(ApiContext& context, const Call& call) {
   const uint64_t changes = context.cache.changes();
   const bool is_everyones = visibility.is_everyones(name);
   if (!is_everyones && !Visibility::CallersCache(visibility, call.caller()).may_read(name)) missing();
-  if (const auto text = context.cache.small_file(name, is_everyones ? std::optional(changes) : std::nullopt))
-    return answer_with(context, call.request(), name, *text);
+  if (auto text = context.cache.small_file(name, is_everyones ? std::optional(changes) : std::nullopt))
+    return answer_with(context, call.request(), name, std::move(text));
   auto file = context.cache.find(name);
   if (!file) missing();
   const bool is_nar = name.starts_with(nix::nar_directory);
@@ -87,9 +88,9 @@ std::optional<ServerResponse> hot_file(ApiContext& context, const ServerRequest&
     if (request.headers.contains(field)) return std::nullopt;
   if (!request.path.starts_with(place)) return std::nullopt;
   const std::string_view name = std::string_view(request.path).substr(place.size());
-  const auto text = context.cache.hot_file(name);
+  auto text = context.cache.hot_file(name);
   if (!text) return std::nullopt;
-  ServerResponse response = answer_with(context, request, name, *text);
+  ServerResponse response = answer_with(context, request, name, std::move(text));
   describe_keeping(request, response);
   return response;
 }

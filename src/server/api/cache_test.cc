@@ -11,11 +11,11 @@ class HotFileTest : public ApiCallTest {
   static ServerRequest request_for(char digit) {
     return {.method = "GET", .path = "/cache/" + nix::narinfo_name(path(digit)), .headers = {{"host", "c"}}};
   }
-  std::string asked(char digit) { return api_.handle(request_for(digit)).body; }
+  std::string asked(char digit) { return std::string(api_.handle(request_for(digit)).text()); }
   // Nothing if a handler must answer.
   std::string at_once(const ServerRequest& request) {
     const auto response = api_.at_once(request);
-    return response ? response->body : "";
+    return response ? std::string(response->text()) : "";
   }
 };
 
@@ -45,7 +45,7 @@ TEST_F(HotFileTest, is_never_one_that_not_everyone_may_read) {
   EXPECT_EQ(refusal([&] { asked('0'); }), ErrorKind::not_found);
   ServerRequest request = request_for('0');
   request.headers["authorization"] = "Bearer secret";
-  EXPECT_EQ(api_.handle(request).body, cache_.narinfo(path('0'))->to_string());
+  EXPECT_EQ(api_.handle(request).text(), cache_.narinfo(path('0'))->to_string());
   EXPECT_EQ(at_once(request), "");
   EXPECT_EQ(at_once(request_for('0')), "");
   // Once it is everyone's, it may be.

@@ -87,7 +87,7 @@ void describe_keeping(const ServerRequest& request, ServerResponse& response) {
   // Hashing the body costs more than all the rest: only if nobody knows better.
   if (keeping->second != "no-store" && response.status == 200 && !response.stream && !response.body_file &&
       !response.headers.contains("ETag"))
-    response.headers.emplace("ETag", entity_tag(response.body));
+    response.headers.emplace("ETag", entity_tag(response.text()));
 }
 
 ServerResponse unless_known(const ServerRequest& request, ServerResponse response) {

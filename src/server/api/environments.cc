@@ -74,7 +74,7 @@ FoundGeneration found_of(const ApiContext& context, const EnvironmentKey& key,
 
 Error no_environment(const EnvironmentKey& key) {
   return {ErrorKind::not_found, fmt::format("the catalog has no environment {}/{}", key.owner, key.name),
-          fmt::format("Run 'flox push --owner {}' to publish it.", key.owner)};
+          fmt::format("Correct the name, or publish it with 'flox push --owner {}'.", key.owner)};
 }
 
 ServerResponse show_environment(ApiContext& context, const Call& call) {

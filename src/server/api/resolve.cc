@@ -244,7 +244,7 @@ class Resolver {
                      fmt::format("published builds: {}; publish one without --variant for other CPUs",
                                  fmt::join(variants, ", ")));
     return message("version_not_found", fmt::format("no published version satisfies '{}'", wanted.constraint),
-                   fmt::format("published versions: {}", fmt::join(versions, ", ")));
+                   fmt::format("Choose one of the published versions: {}.", fmt::join(versions, ", ")));
   }
 
   const VisibleRecords& records_;

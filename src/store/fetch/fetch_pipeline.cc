@@ -36,8 +36,12 @@ class Pipeline {
         installer_(installer),
         missing_(std::move(missing)),
         queue_(request.memory(), caches, peers, installer, missing_),
-        nars_(request.memory(), worker_count(request.workers()),
-              [this](uint64_t bytes) { installer_.tell_progress(bytes); }) {}
+        nars_(
+            request.memory(), worker_count(request.workers()),
+            [this](uint64_t bytes) { installer_.tell_progress(bytes); },
+            request.metered() ? std::function<void(uint64_t)>(
+                                    [this](uint64_t bytes) { installer_.wait_for_allowance(bytes); })
+                              : std::function<void(uint64_t)>()) {}
 
   void run() {
     const auto workers =

@@ -128,8 +128,14 @@ void run_fetcher(Installer& installer, const StorePathSet& paths, const RealiseO
                           .handlers = worker_count(options.workers),
                           .on_call = [&](std::string_view text) { return installer.on_call(text); },
                           .on_note = [&](std::string_view text) { installer.on_note(text); },
-                          .on_end = {}};
-  worker->serve(request);
+                          .on_end = [&] { installer.on_end(); }};
+  try {
+    const std::stop_callback stopping(options.stop, [&] { worker->cancel(); });
+    worker->serve(request);
+  } catch (const Error&) {
+    if (options.stop.stop_requested()) fail(ErrorKind::unavailable, "it was stopped");
+    throw;
+  }
 }
 
 FetcherPool::FetcherPool(std::vector<std::string> variables)

@@ -23,6 +23,7 @@ namespace {
 constexpr uint64_t reference_cost = 96;  // bytes of memory, beside its text
 // A realisation that claims paths and does not get on keeps others waiting no longer than this.
 constexpr auto patience = std::chrono::seconds(60);
+constexpr uint64_t largest_allowance = 1 << 20;  // bytes
 
 // Lets the process have as many files open as the system allows: each path being installed holds a lock.
 size_t open_files_limit() {
@@ -92,6 +93,7 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
   for (const fs::path& directory : directory_paths_) request.add_directories(directory.string());
   request.set_memory(options_.memory);
   request.set_workers(worker_count(options_.workers));
+  request.set_metered(static_cast<bool>(options_.allow));
   if (has_peers()) {
     v1::FetchRequest::Peers& peers = *request.mutable_peers();
     for (const std::string& place : options_.peers.places) peers.add_places(place);
@@ -107,7 +109,18 @@ std::string Installer::on_call(std::string_view text) {
   if (call.has_offers()) return offers(call.offers()).SerializeAsString();
   if (call.has_claim()) return claim(call.claim()).SerializeAsString();
   if (call.has_unpacked()) return take_unpacked(call.unpacked()).SerializeAsString();
+  if (call.has_allowance()) {
+    wait_for_allowance(call.allowance().bytes());
+    return {};
+  }
   fail(ErrorKind::invalid_input, "the fetcher asked nothing");
+}
+
+// Whoever does not ask is not held up: it is the fetcher that keeps the pace, and nothing is decided by it.
+void Installer::wait_for_allowance(uint64_t bytes) const {
+  if (!options_.allow) fail(ErrorKind::invalid_input, "the fetcher asked for what it need not ask for");
+  options_.allow(std::min(bytes, largest_allowance),
+                 [this] { return over_.load() || options_.stop.stop_requested(); });
 }
 
 void Installer::on_note(std::string_view text) {
@@ -272,7 +285,10 @@ v1::ClaimAnswer::State Installer::claim_one(const StorePath& path) {
   const auto now = std::chrono::steady_clock::now();
   if (!found.claim && now - found.busy_since.value_or(now) < patience) {
     if (!found.busy_since) found.busy_since = now;
-    if (!is_present(found.narinfo.info)) return v1::ClaimAnswer::BUSY;
+    if (!is_present(found.narinfo.info)) {
+      if (options_.on_busy) options_.on_busy();
+      return v1::ClaimAnswer::BUSY;
+    }
   } else if (!is_present(found.narinfo.info)) {
     if (shared_) shared_->fetching(found.narinfo.info);
     return v1::ClaimAnswer::YOURS;

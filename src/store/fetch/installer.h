@@ -3,6 +3,7 @@
 // only if a trusted key has signed what the installer itself has read on the disk.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -42,6 +43,9 @@ class Installer {
   std::string on_call(std::string_view message);
   void on_note(std::string_view message);
 
+  // Nothing more comes from the fetcher: a call that waits for something gives up.
+  void on_end() noexcept { over_ = true; }
+
   // The fetcher has ended well: moves all into the store and registers it. Throws Error(not_found) if another
   // process took a staged tree away.
   void install();
@@ -80,6 +84,7 @@ class Installer {
   v1::UnpackedAnswers take_unpacked(const v1::Call::UnpackedTrees& unpacked);
   void take_tree(const v1::Call::Unpacked& unpacked, uint64_t decoder_memory);
   void count(Found& found, uint64_t decoder_memory);
+  void wait_for_allowance(uint64_t bytes) const;
   bool is_present(const PathInfo& info) const;
 
   LocalStore& store_;
@@ -94,6 +99,7 @@ class Installer {
   std::optional<WriteBehind> write_behind_;
   Progress progress_;
 
+  std::atomic<bool> over_ = false;
   std::optional<SharedPaths::Realisation> shared_;
 
   mutable std::mutex mutex_;

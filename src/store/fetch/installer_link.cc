@@ -72,6 +72,12 @@ std::vector<std::optional<Error>> InstallerLink::unpacked(const std::vector<Tree
   return refused;
 }
 
+void InstallerLink::wait_for_allowance(uint64_t bytes) {
+  v1::Call message;
+  message.mutable_allowance()->set_bytes(bytes);
+  channel_.call(message.SerializeAsString());
+}
+
 void InstallerLink::tell_info(size_t cache, int priority) {
   v1::Note message;
   message.mutable_cache_info()->set_cache(static_cast<uint32_t>(cache));

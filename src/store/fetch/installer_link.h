@@ -37,6 +37,9 @@ class InstallerLink {
   std::vector<std::optional<Error>> unpacked(const std::vector<Tree>& trees, uint64_t bytes_fetched,
                                              uint64_t decoder_memory);
 
+  // Returns when so many bytes of files may be read.
+  void wait_for_allowance(uint64_t bytes);
+
   void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);
   void tell_progress(uint64_t bytes_fetched);

@@ -18,6 +18,9 @@ size_t large_buffer(uint64_t memory, unsigned workers) {
   return static_cast<size_t>(std::clamp<uint64_t>(memory / 8 / workers, 1 << 20, 8 << 20));
 }
 
+// Bytes that are asked for at once where reading is metered.
+constexpr int64_t allowance_step = 256 << 10;
+
 // As in_context(), for what also throws LocalFailure and Stopped.
 template <typename Work>
 void in_context_of(const std::string& cache, Work&& work) {
@@ -40,6 +43,24 @@ void blamed(const BinaryCache& cache, Work&& work) {
   }
 }
 
+// A file that ended before it had what the cache announced: a proxy that was restarted, a file that is still
+// being written.
+struct CutShort {
+  uint64_t bytes;
+};
+
+// What the cache said that the file has; nothing if it did not, or if the file is this machine's own.
+std::optional<uint64_t> bytes_promised(const nix::NarInfo& narinfo, const BinaryCache& cache) {
+  if (!cache.is_remote()) return std::nullopt;
+  if (narinfo.file_size) return narinfo.file_size;
+  return narinfo.compression == "none" ? std::optional(narinfo.info.nar_size) : std::nullopt;
+}
+
+void require_all(uint64_t bytes, const nix::NarInfo& narinfo, const BinaryCache& cache) {
+  if (const auto promised = bytes_promised(narinfo, cache); promised && bytes < *promised)
+    throw CutShort{bytes};
+}
+
 ByteSink sink_of(NarUnpacking& unpacking) {
   return [&](std::string_view piece) { unpacking.feed(piece); };
 }
@@ -50,15 +71,30 @@ uint64_t announced_size(const nix::NarInfo& narinfo) {
   return narinfo.file_size.value_or(narinfo.info.nar_size);
 }
 
-NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress)
-    : memory_(memory), workers_(workers), on_progress_(std::move(on_progress)), budget_(memory / 8 * 5) {}
+NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress,
+                       std::function<void(uint64_t)> allow)
+    : memory_(memory),
+      workers_(workers),
+      on_progress_(std::move(on_progress)),
+      allow_(std::move(allow)),
+      budget_(memory / 8 * 5) {}
 
 void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
                        const fs::path& tree, Decompressors& decompressors) {
-  if (announced_size(narinfo) > small_file)
-    unpack_large(narinfo, cache, tree, decompressors);
-  else
-    unpack_small(narinfo, cache, std::move(ahead), tree, decompressors);
+  for (bool again = true;; again = false) {
+    try {
+      if (announced_size(narinfo) > small_file)
+        unpack_large(narinfo, cache, tree, decompressors);
+      else
+        unpack_small(narinfo, cache, std::move(ahead), tree, decompressors);
+      return;
+    } catch (const CutShort& cut) {
+      remove_tree(tree);
+      if (!again)
+        fail(ErrorKind::unavailable, "cache {}: {} ended after {} of {} bytes, twice", cache.url(),
+             narinfo.url, cut.bytes, *bytes_promised(narinfo, cache));
+    }
+  }
 }
 
 void NarFetcher::stop() {
@@ -82,6 +118,7 @@ void NarFetcher::unpack_small(const nix::NarInfo& narinfo, BinaryCache& cache, s
     all += piece;
   }
   file.reset();
+  require_all(all.size(), narinfo, cache);
   with_memory(narinfo, tree, decompressors, [&](uint64_t memory) {
     NarUnpacking unpacking(narinfo.info, tree);
     Decompressor& decompressor =
@@ -106,7 +143,10 @@ void NarFetcher::unpack_large(const nix::NarInfo& narinfo, BinaryCache& cache, c
     const auto file = cache.open_nar(narinfo, large_buffer(memory_, workers_));
     NarUnpacking unpacking(narinfo.info, tree);
     Decompressor& decompressor = decompressors.get(narinfo.compression, how, sink_of(unpacking));
-    for (std::string piece; read(*file, piece);) blamed(cache, [&] { decompressor.feed(piece); });
+    uint64_t bytes = 0;
+    for (std::string piece; read(*file, piece); bytes += piece.size())
+      blamed(cache, [&] { decompressor.feed(piece); });
+    require_all(bytes, narinfo, cache);
     blamed(cache, [&] {
       decompressor.finish();
       unpacking.finish();
@@ -149,8 +189,18 @@ MemoryBudget::Grant NarFetcher::take_memory(uint64_t memory, uint64_t nar_size,
   return std::move(*grant);
 }
 
+// Whoever waits here reads nothing, so its transfer's buffer fills and the cache stops sending.
+void NarFetcher::keep_pace(size_t bytes) {
+  if (!allow_) return;
+  for (int64_t left = allowed_ -= static_cast<int64_t>(bytes); left < 0; left = allowed_ += allowance_step) {
+    if (stop_) throw Stopped();
+    allow_(allowance_step);
+  }
+}
+
 bool NarFetcher::read(NarFile& file, std::string& piece) {
   if (!file.read(piece)) return false;
+  keep_pace(piece.size());
   if (stop_) throw Stopped();
   bytes_fetched_ += piece.size();
   const auto now = std::chrono::steady_clock::now().time_since_epoch();

@@ -51,11 +51,14 @@ class Decompressors {
 class NarFetcher {
  public:
   // For so many threads with so much memory, bytes, together. `on_progress` is told what has come in all,
-  // bytes, at most ten times a second.
-  NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress);
+  // bytes, at most ten times a second. `allow`, unless it is empty, is called before so many bytes are read,
+  // and returns when they may be.
+  NarFetcher(uint64_t memory, unsigned workers, std::function<void(uint64_t)> on_progress,
+             std::function<void(uint64_t)> allow = {});
 
   // Gets the NAR into `tree`, which must not exist, and leaves a part of it there on errors; `ahead` is its
-  // file if that has been begun to be fetched. Throws Error, which names the cache where that is at fault
+  // file if that has been begun to be fetched. A file of a remote cache that ends before it has the bytes
+  // announced is fetched once more. Throws Error, which names the cache where that is at fault
   // (untrusted if it sends something else than it announced); LocalFailure; Stopped.
   void fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
              const std::filesystem::path& tree, Decompressors& decompressors);
@@ -76,10 +79,13 @@ class NarFetcher {
                    Decompressors& decompressors, Work&& work);
   MemoryBudget::Grant take_memory(uint64_t memory, uint64_t nar_size, Decompressors& decompressors);
   bool read(NarFile& file, std::string& piece);
+  void keep_pace(size_t bytes);
 
   const uint64_t memory_;
   const unsigned workers_;
   const std::function<void(uint64_t)> on_progress_;
+  const std::function<void(uint64_t)> allow_;
+  std::atomic<int64_t> allowed_ = 0;  // bytes that are left of what was allowed
   MemoryBudget budget_;
   std::atomic<bool> stop_ = false;
   std::atomic<uint64_t> bytes_fetched_ = 0;

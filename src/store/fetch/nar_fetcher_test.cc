@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <mutex>
+
 #include "base/os/process.h"
 #include "store/testing/published_closure.h"
 
@@ -32,6 +35,53 @@ TEST_F(RealiseTest, a_nar_of_the_right_size_with_other_contents_is_refused) {
   upload_closure(evil, *BinaryCache::open(url("evil")), {other}, key_);
   fs::copy_file(nar("evil", other), nar("cache", *lib_), fs::copy_options::overwrite_existing);
   EXPECT_THAT(error_of(options({url("cache")}), ErrorKind::untrusted), HasSubstr("hash mismatch"));
+}
+
+// Answers for the NARs of "cache" with the first half of each, `times` times.
+class CutShortTest : public HttpRealiseTest {
+ protected:
+  void cut_short(int times) {
+    instead_ = [this, times](const ServerRequest& request) -> std::optional<ServerResponse> {
+      if (!request.path.starts_with("/nar/")) return std::nullopt;
+      const std::lock_guard lock(mutex_);
+      if (asked_[request.path]++ >= times) return std::nullopt;
+      const std::string whole = read_file(temp_.path() / "cache" / request.path.substr(1));
+      return ServerResponse{.body = whole.substr(0, whole.size() / 2)};
+    };
+  }
+  std::mutex mutex_;
+  std::map<std::string, int> asked_;
+};
+
+TEST_F(CutShortTest, a_nar_that_ends_early_is_fetched_once_more) {
+  cut_short(1);
+  LocalStore store(node());
+  EXPECT_EQ(realise(store, {*app_}, http_options()).paths_fetched, 3u);
+  expect_realised();
+  for (const auto& [path, times] : asked_) EXPECT_EQ(times, 2) << path;
+}
+
+TEST_F(CutShortTest, a_nar_that_ends_early_twice_is_fetched_from_the_next_cache) {
+  cut_short(1 << 20);
+  upload("second");
+  RealiseOptions how = http_options();
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("bytes, twice"));
+  how.caches.push_back(url("second"));
+  LocalStore store(node());
+  EXPECT_EQ(realise(store, {*app_}, how).paths_fetched, 3u);
+  expect_realised();
+}
+
+TEST_F(CutShortTest, a_large_nar_that_ends_early_is_fetched_once_more) {
+  LocalStore publisher(temp_.path() / "publisher");
+  std::string text;
+  while (text.size() < (20u << 20)) text += std::to_string(text.size()) + ",";
+  const StorePath large = add(publisher, "large", text, {});
+  upload_closure(publisher, *BinaryCache::open(url("cache")), {large}, key_);
+  cut_short(1);
+  LocalStore store(node());
+  EXPECT_EQ(realise(store, {large}, http_options()).paths_fetched, 1u);
+  EXPECT_EQ(read_file(store.real_path(large) / "share/text"), text);
 }
 
 TEST_F(RealiseTest, a_nar_that_is_a_million_levels_deep_is_refused_at_once) {

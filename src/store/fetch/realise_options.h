@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,12 @@ struct RealiseOptions {
   // Whether to fetch where the kernel cannot isolate the fetcher.
   IsolationPolicy isolation = IsolationPolicy::best_effort;
   FetcherPool* fetchers = nullptr;  // started before; null: one is started
+  std::stop_token stop = {};        // requested: fetching ends with Error(unavailable); what has come stays
+  // Set for what is in no hurry: called before so many bytes of files are read, returns when they may be, or
+  // soon after `is_over`. By several threads at once.
+  std::function<void(uint64_t bytes, const std::function<bool()>& is_over)> allow = {};
+  // Called each time that a path turns out to be claimed by another realisation, for which this one waits.
+  std::function<void()> on_busy = {};
   PeerOptions peers;
   SharedPaths* shared =
       nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.

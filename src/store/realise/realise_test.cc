@@ -127,5 +127,47 @@ TEST_F(HttpRealiseTest, a_fetcher_that_does_not_come_to_an_end_is_ended) {
   ended.set_value();
 }
 
+TEST_F(HttpRealiseTest, a_realisation_that_is_stopped_ends_at_once_and_the_next_goes_on_from_there) {
+  std::promise<void> ended;
+  const std::shared_future<void> end = ended.get_future().share();
+  std::atomic<bool> stalls = true;
+  const std::string name = "/nar/" + nar("cache", *lib_).filename().string();
+  std::stop_source stop;
+  std::atomic<uint64_t> done = 0;
+  instead_ = [&, end](const ServerRequest& request) -> std::optional<ServerResponse> {
+    if (!stalls || request.path != name) return std::nullopt;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (done < 1 && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop.request_stop();
+    end.wait();
+    return std::nullopt;
+  };
+  RealiseOptions how = http_options();
+  how.workers = 3;
+  how.stop = stop.get_token();
+  how.on_progress = [&](const RealiseProgress& progress) { done = progress.paths_done; };
+  EXPECT_THAT(error_of(how, ErrorKind::unavailable), HasSubstr("it was stopped"));
+  stalls = false;
+  ended.set_value();
+  LocalStore store(node());
+  EXPECT_LE(realise(store, {*app_}, http_options()).paths_fetched, 2u);
+  expect_realised();
+}
+
+TEST_F(HttpRealiseTest, what_is_metered_asks_before_it_reads_and_comes_whole) {
+  std::atomic<uint64_t> allowed = 0;
+  RealiseOptions how = http_options();
+  how.allow = [&](uint64_t bytes, const std::function<bool()>& is_over) {
+    EXPECT_FALSE(is_over());
+    allowed += bytes;
+  };
+  LocalStore store(node());
+  const RealiseResult result = realise(store, {*app_}, how);
+  EXPECT_EQ(result.paths_fetched, 3u);
+  EXPECT_GE(allowed, result.bytes_fetched);
+  expect_realised();
+}
+
 }  // namespace
 }  // namespace flox::store

@@ -5,6 +5,7 @@
 #include "base/data/json.h"
 #include "base/error.h"
 #include "base/net/http_client.h"
+#include "base/printable.h"
 
 namespace ticket {
 
@@ -49,15 +50,18 @@ Record checked(std::string bucket, std::string key) {
   return {.bucket = std::move(bucket), .key = std::move(key)};
 }
 
+Record in_bucket(const std::string* bucket, const std::string* key, bool is_encoded, const char* place) {
+  if (bucket == nullptr || key == nullptr || bucket->empty() || key->empty())
+    return {.problem = fmt::format("the {0} has no {1}.bucket.name or no {1}.object.key",
+                                   is_encoded ? "record" : "event", place)};
+  return checked(*bucket, is_encoded ? flox::url_decode(*key, true) : *key);
+}
+
 Record parse_record(const json& given, const std::string& default_bucket) {
   if (!given.is_object()) return {.problem = "the record is not an object"};
-  if (given.contains("s3")) {
-    const std::string* bucket = text_at(given, {"s3", "bucket", "name"});
-    const std::string* key = text_at(given, {"s3", "object", "key"});
-    if (bucket == nullptr || key == nullptr || bucket->empty() || key->empty())
-      return {.problem = "the record has no s3.bucket.name or no s3.object.key"};
-    return checked(*bucket, flox::url_decode(*key, true));
-  }
+  if (given.contains("s3"))
+    return in_bucket(text_at(given, {"s3", "bucket", "name"}), text_at(given, {"s3", "object", "key"}), true,
+                     "s3");
   const std::string* key = text_at(given, {"key"});
   if (key == nullptr) key = text_at(given, {"Key"});
   if (key == nullptr || key->empty()) return {.problem = "the record has neither s3.object.key nor key"};
@@ -69,6 +73,18 @@ bool is_removal(const json& record) {
   return name != nullptr && name->find("ObjectRemoved") != std::string::npos;
 }
 
+// An event of S3 that came by EventBridge; its key is not encoded.
+Notification parse_event(const json& event) {
+  Notification notification;
+  const std::string* kind = text_at(event, {"detail-type"});
+  if (kind != nullptr && *kind != "Object Created")
+    notification.ignored = fmt::format("the event is '{}', not of a new object", flox::printable(*kind, 100));
+  else
+    notification.records.push_back(in_bucket(text_at(event, {"detail", "bucket", "name"}),
+                                             text_at(event, {"detail", "object", "key"}), false, "detail"));
+  return notification;
+}
+
 }  // namespace
 
 Notification parse_notification(std::string_view body, const std::string& default_bucket) {
@@ -77,6 +93,7 @@ Notification parse_notification(std::string_view body, const std::string& defaul
   if (wrapped != nullptr && !document.contains("Records") && document.contains("TopicArn"))
     document = parse_body(*wrapped, "message inside the SNS notification");
 
+  if (!document.contains("Records") && document.contains("detail")) return parse_event(document);
   Notification notification;
   if (!document.contains("Records")) {
     const std::string* event = text_at(document, {"Event"});

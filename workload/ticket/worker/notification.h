@@ -10,7 +10,7 @@ namespace ticket {
 // One record: an object that holds a raw ticket, or what is wrong with the record.
 struct Record {
   std::string bucket;
-  std::string key;      // decoded: S3 sends "a+b%2Fc" for "a b/c"
+  std::string key;      // decoded: S3 sends "a+b%2Fc" for "a b/c", EventBridge the key itself
   std::string problem;  // empty for a good record
 };
 
@@ -20,9 +20,11 @@ struct Notification {
 };
 
 // Understands S3 event messages ({"Records":[{"s3":{"bucket":{"name":…},"object":{"key":…}}}]}), the same
-// wrapped by SNS, and records made by hand ({"Records":[{"key":…}]}, the key as it is, in `default_bucket`).
-// S3's test event, bodies without Records and records of removed objects ask for nothing. Throws
-// flox::Error(invalid_input) for anything else.
+// wrapped by SNS, S3's events by way of EventBridge ({"detail-type":"Object Created","detail":{"bucket":
+// {"name":…},"object":{"key":…}}}), and records made by hand ({"Records":[{"key":…}]}, the key as it is, in
+// `default_bucket`). S3's test event, bodies with neither Records nor detail, records of removed objects and
+// EventBridge's events of another detail-type ask for nothing. Throws flox::Error(invalid_input) for anything
+// else. Formats: the Amazon S3 User Guide, "Event message structure" and "Using EventBridge".
 Notification parse_notification(std::string_view body, const std::string& default_bucket);
 
 // The message that S3 would send for a new object; the generator's --notify sends it.

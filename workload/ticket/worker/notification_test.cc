@@ -51,6 +51,29 @@ TEST(Notification, AsksForNothingInTestEventsBodiesWithoutRecordsAndRemovals) {
             "the objects were removed");
 }
 
+TEST(Notification, NamesTheObjectOfAnEventBridgeEventWhoseKeyIsNotEncoded) {
+  const std::string created =
+      R"({"version":"0","id":"1","detail-type":"Object Created","source":"aws.s3","account":"1","region":"r",
+          "resources":["arn:aws:s3:::b"],"detail":{"version":"0","bucket":{"name":"b"},
+          "object":{"key":"a+b%2Fc d.json","size":5,"etag":"e","sequencer":"s"},"reason":"PutObject"}})";
+  for (const std::string& body : {created, json{{"TopicArn", "t"}, {"Message", created}}.dump()}) {
+    auto records = parse(body).records;
+    ASSERT_EQ(records.size(), 1u);
+    EXPECT_EQ(records[0].bucket + "/" + records[0].key, "b/a+b%2Fc d.json");
+    EXPECT_EQ(records[0].problem, "");
+  }
+  EXPECT_EQ(parse(R"({"detail-type":"Object Deleted","detail":{"bucket":{"name":"b"},"object":{"key":"k"}}})")
+                .ignored,
+            "the event is 'Object Deleted', not of a new object");
+  EXPECT_EQ(parse(R"({"detail":{"bucket":{"name":"b"},"object":{"key":"k"}}})").records.at(0).key, "k");
+  for (const char* detail : {"{}", "7", "null", R"({"bucket":{"name":"b"},"object":{"key":""}})",
+                             R"({"bucket":"b","object":{"key":"k"}})"})
+    EXPECT_EQ(
+        parse(fmt::format(R"({{"detail-type":"Object Created","detail":{}}})", detail)).records.at(0).problem,
+        "the event has no detail.bucket.name or no detail.object.key")
+        << detail;
+}
+
 TEST(Notification, KeepsAGoodRecordBesideABadOne) {
   auto records = parse(R"({"Records":[{"s3":{"bucket":{"name":"b"}}},{"key":"x"},7,{"key":5}]})").records;
   ASSERT_EQ(records.size(), 4u);
@@ -71,6 +94,7 @@ TEST(Notification, RefusesNestingAndAbundanceWhereverTheyAre) {
     for (const std::string& body :
          {value, R"({"Records":)" + value + "}", R"({"Records":[{"s3":)" + value + "}]}",
           R"({"Records":[{"s3":{"bucket":{"name":"b"},"object":{"key":)" + value + "}}}]}",
+          R"({"detail-type":"Object Created","detail":)" + value + "}",
           R"({"TopicArn":"t","Message":)" + json(value).dump() + "}"})
       EXPECT_THROW(parse(body), flox::Error) << body.substr(0, 60);
   EXPECT_THROW(parse(R"({"Records":[)" + repeated("{},", 1000) + "{}]}"), flox::Error);

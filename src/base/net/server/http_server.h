@@ -50,12 +50,16 @@ struct ServerResponse {
   std::string reason;  // instead of the status's own words, in one line; empty: those
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
-  std::optional<std::filesystem::path> body_file;  // a regular file, sent as the body instead of `body`
+  std::shared_ptr<const std::string> shared_body;  // instead of `body`: what many answers have, never copied
+  std::optional<std::filesystem::path> body_file;  // a regular file, sent as the body instead of these
   std::map<std::string, std::string> headers;      // further headers
   // Makes the body piece by piece instead, on a thread for streams; what it throws ends the connection, which
   // the peer sees as a broken transfer. The sink throws when the peer is gone or too slow.
   std::function<void(const ByteSink&)> stream;
   std::optional<uint64_t> stream_size;  // bytes in all; without it the body goes out in chunks
+
+  // The body that is in memory.
+  std::string_view text() const noexcept { return shared_body ? *shared_body : body; }
 };
 
 // An Error that is answered with a status that its kind does not have (413, 507, …).

@@ -317,6 +317,21 @@ TEST(HttpServerLimits, an_upload_goes_to_its_sink_in_pieces_and_what_that_throws
   EXPECT_EQ(put(30 << 20).status, 507);
 }
 
+TEST(HttpServerAnswers, may_share_a_body_of_any_size_and_a_head_alone_has_none_of_it) {
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{20'000}, size_t{5'000'000}}) {
+    const auto body = std::make_shared<const std::string>(size, 'b');
+    const HttpServer server({}, [&](const ServerRequest&) { return ServerResponse{.shared_body = body}; });
+    const auto ask = [&](const std::string& method) {
+      return asked(server, method + " / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    };
+    const std::string head = ask("HEAD");
+    EXPECT_THAT(head, AllOf(HasSubstr(fmt::format("Content-Length: {}\r\n", size)), EndsWith("\r\n\r\n")));
+    const std::string answer = ask("GET");
+    EXPECT_EQ(answer.size(), head.size() + size);
+    EXPECT_TRUE(answer.ends_with("\r\n\r\n" + *body));
+  }
+}
+
 TEST(HttpServerAnswers, may_have_words_of_their_own_in_the_status_line) {
   const HttpServer server({}, [](const ServerRequest& request) {
     return ServerResponse{.status = 422,

@@ -174,8 +174,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   uint64_t charged_ = 0;     // of service_.memory
 
   ServerResponse response_;
-  std::string out_;      // to send now
-  size_t out_sent_ = 0;  // of it
+  std::string out_;        // to send now,
+  std::string_view text_;  // and this, which is response_'s, behind it
+  size_t out_sent_ = 0;    // of both
   Fd file_;
   uint64_t file_at_ = 0, file_end_ = 0;
   std::shared_ptr<HttpStreamQueue> stream_;

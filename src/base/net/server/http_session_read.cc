@@ -163,7 +163,7 @@ bool HttpSession::admit() {
 
 void HttpSession::send_continue() {
   static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-  transport_->send(go_on, [self = shared_from_this()](ErrorCode error, size_t count) {
+  transport_->send(go_on, {}, [self = shared_from_this()](ErrorCode error, size_t count) {
     if (error || count != go_on.size() || self->is_closed_) return self->close();
     self->in_body_ = true;
     self->parse_body();

@@ -143,6 +143,7 @@ void HttpSession::release_request() {
   }
   is_waiting_ = is_upload_ = is_streaming_ = is_chunked_ = false;
   request_ = {};
+  text_ = {};
   response_ = {};
   std::string().swap(out_);
   std::string().swap(piece_);
@@ -154,7 +155,8 @@ void HttpSession::answer(ServerResponse response) {
   if (is_waiting_) --service_.waiting;
   is_waiting_ = false;
   std::string().swap(request_.body);
-  if (!file_ && !response.stream && response.body.size() > free_of_charge && !charge(response.body.size())) {
+  const size_t size = response.text().size();
+  if (!file_ && !response.stream && size > free_of_charge && !charge(size)) {
     ++service_.counters.overloaded_total;
     response =
         problem(503, "unavailable", "the server has too many answers in memory", "Try again in a moment.");
@@ -164,7 +166,7 @@ void HttpSession::answer(ServerResponse response) {
   try {
     if (response_.stream) return start_stream();
     if (file_) return send_head(file_end_, false);
-    send_head(response_.body.size(), false);
+    send_head(response_.text().size(), false);
   } catch (const std::exception& error) {
     log::error("{} {}: {}", request_.method, request_.path, message_of(error));
     close();
@@ -175,22 +177,23 @@ void HttpSession::send_head(std::optional<uint64_t> length, bool chunked) {
   if (service_.is_draining) keep_alive_ = false;
   out_ = head_of(response_, keep_alive_, length, chunked);
   out_sent_ = 0;
-  // Most answers are one packet.
-  if (!file_ && !response_.stream && request_.method != "HEAD") {
-    if (response_.body.size() <= free_of_charge) out_ += std::exchange(response_.body, {});
-  } else if (request_.method == "HEAD") {
+  if (request_.method == "HEAD") {
     file_.reset();
-    response_.body.clear();
     response_.stream = {};
+  } else if (!file_ && !stream_) {
+    text_ = response_.text();  // with the head: most answers are one packet
   }
   send_text();
 }
 
-// What is in out_, then what follows it.
+// What is in out_ and text_, then what follows them.
 void HttpSession::send_text() {
-  if (out_sent_ < out_.size()) {
-    const std::string_view rest = std::string_view(out_).substr(out_sent_, text_piece);
-    return transport_->send(rest, [self = shared_from_this()](ErrorCode error, size_t count) {
+  if (out_sent_ < out_.size() + text_.size()) {
+    const size_t of_out = std::min(out_sent_, out_.size());
+    std::string_view first = std::string_view(out_).substr(of_out, text_piece);
+    std::string_view second = text_.substr(out_sent_ - of_out, text_piece - first.size());
+    if (first.empty()) std::swap(first, second);
+    return transport_->send(first, second, [self = shared_from_this()](ErrorCode error, size_t count) {
       if (error || self->is_closed_) return self->close();
       self->progress(count);
       self->out_sent_ += count;
@@ -199,10 +202,7 @@ void HttpSession::send_text() {
   }
   out_sent_ = 0;
   out_.clear();
-  if (!response_.body.empty()) {
-    out_ = std::exchange(response_.body, {});
-    return send_text();
-  }
+  text_ = {};
   if (file_ && file_at_ < file_end_) return send_file();
   if (stream_) return send_stream();
   answered();

@@ -37,9 +37,17 @@ class Tls : public HttpTransport {
                               received(error, std::string_view(bytes).substr(0, count));
                             });
   }
-  void send(std::string_view bytes, Sent sent) override {
-    stream_.async_write_some(asio::buffer(bytes.data(), std::min(bytes.size(), most_at_once)),
-                             std::move(sent));
+  // In one record, if they fit.
+  void send(std::string_view first, std::string_view second, Sent sent) override {
+    if (!second.empty() && first.size() < most_at_once) {
+      out_.assign(first).append(second.substr(0, most_at_once - first.size()));
+      first = out_;
+    }
+    stream_.async_write_some(asio::buffer(first.data(), std::min(first.size(), most_at_once)),
+                             [this, sent = std::move(sent)](ErrorCode error, size_t count) {
+                               std::string().swap(out_);
+                               sent(error, count);
+                             });
   }
   // close_notify first. The rest is discarded undecrypted.
   void finish(Done done) override {
@@ -49,7 +57,7 @@ class Tls : public HttpTransport {
  private:
   std::shared_ptr<ssl::context> context_;
   ssl::stream<tcp::socket&> stream_;
-  std::string in_;
+  std::string in_, out_;
 };
 
 }  // namespace

@@ -49,15 +49,24 @@ class Plain : public HttpTransport {
         });
   }
 
-  void send(std::string_view bytes, Sent sent) override {
+  void send(std::string_view first, std::string_view second, Sent sent) override {
     when_writable(
-        [bytes](int fd) { return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT); },
+        first.size() + second.size(),
+        [first, second](int fd) {
+          std::array<iovec, 2> pieces{{{const_cast<char*>(first.data()), first.size()},
+                                       {const_cast<char*>(second.data()), second.size()}}};
+          msghdr message{};
+          message.msg_iov = pieces.data();
+          message.msg_iovlen = second.empty() ? 1 : 2;
+          return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        },
         std::move(sent));
   }
 
   bool can_send_files() const override { return true; }
   void send_file(int file, uint64_t offset, size_t most, Sent sent) override {
     when_writable(
+        most,
         [file, offset, most](int fd) {
           auto position = static_cast<off_t>(offset);
           return ::sendfile(fd, file, &position, most);
@@ -66,22 +75,30 @@ class Plain : public HttpTransport {
   }
 
  private:
-  // The kernel's own buffer takes most answers at once; only what does not fit waits.
-  void when_writable(std::function<ssize_t(int)> write, Sent sent) {
-    const ssize_t count = write(socket_.native_handle());
-    if (count >= 0 || !would_block()) {
-      const ErrorCode error = count >= 0 ? ErrorCode() : last_error();
-      asio::post(socket_.get_executor(), [sent = std::move(sent), error, count] {
-        sent(error, count > 0 ? static_cast<size_t>(count) : 0);
-      });
-      return;
+  // The kernel's own buffer takes most answers at once. What was taken only in part has filled it: the next
+  // write waits until the kernel says that a good part is free again, or each would move what the peer has
+  // just read, a packet at a time.
+  void when_writable(size_t most, std::function<ssize_t(int)> write, Sent sent) {
+    if (!is_full_) {
+      const ssize_t count = write(socket_.native_handle());
+      is_full_ = count < 0 ? would_block() : static_cast<size_t>(count) < most;
+      if (count >= 0 || !is_full_) {
+        const ErrorCode error = count >= 0 ? ErrorCode() : last_error();
+        asio::post(socket_.get_executor(), [sent = std::move(sent), error, count] {
+          sent(error, count > 0 ? static_cast<size_t>(count) : 0);
+        });
+        return;
+      }
     }
-    socket_.async_wait(tcp::socket::wait_write,
-                       [this, write = std::move(write), sent = std::move(sent)](ErrorCode error) mutable {
-                         if (error) return sent(error, 0);
-                         when_writable(std::move(write), std::move(sent));
-                       });
+    socket_.async_wait(tcp::socket::wait_write, [this, most, write = std::move(write),
+                                                 sent = std::move(sent)](ErrorCode error) mutable {
+      if (error) return sent(error, 0);
+      is_full_ = false;
+      when_writable(most, std::move(write), std::move(sent));
+    });
   }
+
+  bool is_full_ = false;
 };
 
 }  // namespace

@@ -24,8 +24,9 @@ class HttpTransport {
   virtual void handshake(Done done) = 0;
   // At most `most` bytes, at least one; the end of the stream is an error.
   virtual void receive(size_t most, Received received) = 0;
-  // Sends some of the bytes, which must stay where they are until `sent`.
-  virtual void send(std::string_view bytes, Sent sent) = 0;
+  // Sends some of the bytes of `first`, which is not empty, and what follows it, which must stay where they
+  // are until `sent`.
+  virtual void send(std::string_view first, std::string_view second, Sent sent) = 0;
   // Whether send_file() works.
   virtual bool can_send_files() const { return false; }
   // Sends some of the file from `offset` on, without a copy in this process.

@@ -1,0 +1,589 @@
+#include "node/floxd/prefetcher.h"
+
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
+#include "base/printable.h"
+#include "base/settings/units.h"
+#include "catalog/environment_name.h"
+#include "store/gc/lease.h"
+
+namespace flox::node {
+namespace {
+
+using State = PrefetchRecord::State;
+
+constexpr size_t most_names = 1'000;       // of one request
+constexpr size_t longest_reference = 512;  // bytes
+constexpr size_t most_entries = 20'000;    // of the node
+constexpr int64_t shown_failed = 3600;     // seconds for which a failure can be looked at
+constexpr int64_t first_pause = 5;         // seconds before the second attempt; then twice as long each time
+constexpr int64_t longest_pause = 300;
+
+int64_t unix_now() { return std::time(nullptr); }
+
+bool is_done(State state) { return state != State::waiting && state != State::fetching; }
+
+// Whether the name always means the same.
+bool is_fixed(const std::string& reference) {
+  if (reference.starts_with('/')) return true;
+  return catalog::is_environment_name(reference) &&
+         catalog::parse_environment_name(reference).generation.has_value();
+}
+
+policy::Asked asked_reference(const std::string& reference) {
+  if (reference.size() > longest_reference)
+    fail(ErrorKind::invalid_input, "a name of more than {} bytes", longest_reference);
+  return in_context(fmt::format("environment '{}'", printable(reference, 100)),
+                    [&] { return policy::asked_for(reference); });
+}
+
+std::string whose(const std::string& tenant) {
+  return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", tenant);
+}
+
+struct StoreDisk {
+  uint64_t total = 0, free = 0;  // bytes
+};
+StoreDisk store_disk(const store::LocalStore& store) {
+  struct statvfs status {};
+  if (::statvfs(store.store_directory().c_str(), &status) != 0)
+    fail_errno(errno, "reading the free space below {}", store.store_directory().string());
+  return {static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
+          static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
+}
+
+}  // namespace
+
+Prefetcher::Prefetcher(const Config& config, Environments& environments, const Containers& containers,
+                       KeptPods& kept, PodPolicy& policy, FairThreads& lane, Metrics& metrics)
+    : config_(config),
+      environments_(environments),
+      containers_(containers),
+      kept_(kept),
+      policy_(policy),
+      lane_(lane),
+      metrics_(metrics),
+      records_(prefetch_directory(config.root)) {
+  {
+    const std::scoped_lock lock(mutex_);
+    load();
+  }
+  set_list(config.prefetch);
+}
+
+void Prefetcher::load() {
+  const auto containers = containers_.all();
+  for (auto& [key, record] : records_.load()) {
+    Entry& entry = entries_[key];
+    entry.record = std::move(record);
+    for (const std::string& asker : entry.record.askers)
+      if (const auto found = containers.find(asker); found != containers.end())
+        entry.asking.emplace(asker, found->second);
+    if (entry.record.state == State::fetching) entry.record.state = State::waiting;
+  }
+  std::set<std::string> holders;
+  for (auto& [key, entry] : entries_) holders.insert(entry.record.holder());
+  for (const auto& lease : store::list_leases(environments_.store()))
+    if (lease.holder.starts_with(prefetch_holder_prefix) && !holders.contains(lease.holder))
+      store::release_lease(environments_.store(), lease.holder);
+}
+
+std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
+                                                const std::vector<std::string>& environments,
+                                                std::chrono::seconds time) {
+  if (environments.empty()) flox::fail(ErrorKind::invalid_input, "no environment is named");
+  if (environments.size() > most_names)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("{} environments are named, and one request may name {}", environments.size(),
+                            most_names),
+                "Ask for some of them, and for the others when those are there.");
+  if (time > config_.prefetch_time || time.count() < 0)
+    throw Error(
+        ErrorKind::invalid_input,
+        fmt::format("a deadline of {}: this node allows {} (prefetch_time)", duration_text(time),
+                    duration_text(config_.prefetch_time)),
+        "Ask for a shorter time. What has come by then stays, and the next request goes on from there.");
+  std::vector<policy::Asked> wanted;
+  for (const std::string& name : environments) wanted.push_back(asked_reference(name));
+  std::string tenant, asker = node_asker;
+  if (asking != nullptr) {
+    PodRequest asked(policy_, *asking, "prefetch");
+    try {
+      asked.require_prefetch(wanted);
+      asked.allowed();
+    } catch (const std::exception& error) {
+      asked.failed(error);
+      if (asked.denied()) metrics_.refused(Budget::policy);
+      throw;
+    }
+    tenant = tenant_of(*asking);
+    asker = asking->id;
+  }
+  const std::scoped_lock lock(mutex_);
+  make_room(tenant, environments);
+  const auto allowed = time.count() == 0 ? config_.prefetch_time : time;
+  for (const std::string& name : environments) {
+    Entry& entry = ask_for(tenant, name, asker, unix_now() + allowed.count());
+    if (asking != nullptr) entry.asking.insert_or_assign(asker, *asking);
+    queue(entry);
+  }
+  std::vector<Status> answer;
+  for (const std::string& name : environments) {
+    const Entry& entry = entries_.at(PrefetchRecord::key_of(tenant, name));
+    answer.push_back({entry.record, entry.progress});
+  }
+  return answer;
+}
+
+// Of a tenant's that is full those go first that have ended the longest time ago.
+void Prefetcher::make_room(const std::string& tenant, const std::vector<std::string>& environments) {
+  std::set<std::string> fresh;
+  for (const std::string& name : environments)
+    if (std::string key = PrefetchRecord::key_of(tenant, name); !entries_.contains(key))
+      fresh.insert(std::move(key));
+  const size_t limit = tenant.empty() ? most_entries : config_.namespace_prefetches;
+  const auto count = [&] {
+    return static_cast<size_t>(std::ranges::count_if(
+        entries_, [&](const auto& each) { return each.second.record.tenant == tenant; }));
+  };
+  size_t has = count();
+  const auto is_idle = [&](const Entry& entry) {
+    const State state = entry.record.state;
+    return entry.record.tenant == tenant && (state == State::used || state == State::failed);
+  };
+  while (has + fresh.size() > limit || entries_.size() + fresh.size() > most_entries) {
+    auto oldest = entries_.end();
+    for (auto it = entries_.begin(); it != entries_.end(); ++it)
+      if (is_idle(it->second) &&
+          (oldest == entries_.end() || it->second.record.ended_at < oldest->second.record.ended_at))
+        oldest = it;
+    if (oldest == entries_.end())
+      throw Error(
+          ErrorKind::conflict,
+          fmt::format("{} has {} prefetched or on their way, and may have {}{}", whose(tenant),
+                      count_text(has, "environment"), limit, tenant.empty() ? "" : " (namespace_prefetches)"),
+          "Cancel some (flox node prefetch --cancel), or wait until pods use them.");
+    forget(oldest);
+    --has;
+  }
+}
+
+Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::string& environment,
+                                       const std::string& asker, int64_t deadline) {
+  constexpr size_t most_askers = 64;
+  const auto [found, is_new] = entries_.try_emplace(PrefetchRecord::key_of(tenant, environment));
+  Entry& entry = found->second;
+  PrefetchRecord& record = entry.record;
+  if (is_new) {
+    record.tenant = tenant;
+    record.environment = environment;
+  }
+  forget_gone(entry);
+  if (record.askers.size() < most_askers) record.askers.insert(asker);
+  const int64_t now = unix_now();
+  if (!is_new && !is_done(record.state)) {
+    record.deadline = std::max(record.deadline, deadline);
+  } else if (record.state == State::present && is_fixed(environment)) {
+    if (record.kept_until != 0) record.kept_until = now + config_.prefetch_keep.count();
+  } else {
+    record.state = State::waiting;
+    record.asked_at = now;
+    record.deadline = deadline;
+    record.retry_at = 0;
+    record.attempts = 0;
+    record.reason.clear();
+    record.advice.clear();
+  }
+  write(entry);
+  return entry;
+}
+
+void Prefetcher::queue(Entry& entry) {
+  if (entry.record.state != State::waiting || entry.queued || entry.running) return;
+  entry.queued = true;
+  lane_.post(entry.record.tenant, [this, key = entry.record.key()] { run(key); });
+}
+
+void Prefetcher::write(const Entry& entry) {
+  try {
+    records_.write(entry.record);
+  } catch (const Error& error) {  // a restarted floxd does not know of it; this one does
+    log::warning("writing down what is prefetched: {}", error.what());
+  }
+}
+
+void Prefetcher::fail(Entry& entry, std::string reason, std::string advice) {
+  PrefetchRecord& record = entry.record;
+  record.state = State::failed;
+  record.ended_at = unix_now();
+  record.reason = printable(reason, 2'000);
+  record.advice = printable(advice, 500);
+  metrics_.prefetched(PrefetchEnd::failed);
+  log::warning("prefetching {} for {}: {}", printable(record.environment), whose(record.tenant),
+               record.reason);
+  write(entry);
+}
+
+void Prefetcher::forget(Entries::iterator entry) {
+  const PrefetchRecord record = entry->second.record;
+  entries_.erase(entry);
+  store::release_lease(environments_.store(), record.holder());
+  records_.remove(record.key());
+  const bool is_last = std::ranges::none_of(
+      entries_, [&](const auto& other) { return other.second.record.environment == record.environment; });
+  if (is_last) kept_.forget(prefetched_answers(record.environment).key());
+}
+
+void Prefetcher::forget_gone(Entry& entry) const {
+  std::erase_if(entry.asking, [&](const auto& each) { return !containers_.is_current(each.second); });
+  std::erase_if(entry.record.askers, [&](const std::string& asker) {
+    return asker != node_asker && asker != list_asker && !entry.asking.contains(asker);
+  });
+}
+
+template <typename Map>
+auto Prefetcher::find(Map& entries, const Container* asking, const std::vector<std::string>& environments) {
+  std::vector<decltype(entries.begin())> found;
+  const auto sees = [&](const Entry& entry) {
+    return asking == nullptr || entry.record.tenant == tenant_of(*asking);
+  };
+  if (environments.empty()) {
+    for (auto it = entries.begin(); it != entries.end(); ++it)
+      if (sees(it->second)) found.push_back(it);
+    std::ranges::stable_sort(found, {}, [](const auto& it) {
+      return std::tie(it->second.record.asked_at, it->second.record.environment);
+    });
+    return found;
+  }
+  for (const std::string& name : environments) {
+    const size_t before = found.size();
+    // The operator names what others have asked for, too.
+    for (auto it = entries.begin(); it != entries.end(); ++it)
+      if (it->second.record.environment == name && sees(it->second)) found.push_back(it);
+    if (found.size() == before)
+      throw Error(ErrorKind::not_found,
+                  fmt::format("'{}' was not asked to be prefetched", printable(name, 100)),
+                  "Run flox node prefetch without names: it shows all that was.");
+  }
+  return found;
+}
+
+std::vector<Prefetcher::Status> Prefetcher::show(const Container* asking,
+                                                 const std::vector<std::string>& environments) const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Status> answer;
+  for (const auto& it : find(entries_, asking, environments))
+    answer.push_back({it->second.record, it->second.progress});
+  return answer;
+}
+
+std::vector<Prefetcher::Status> Prefetcher::cancel(const Container* asking,
+                                                   const std::vector<std::string>& environments) {
+  if (environments.empty()) flox::fail(ErrorKind::invalid_input, "no environment is named");
+  const std::scoped_lock lock(mutex_);
+  std::vector<Status> answer;
+  for (const auto& it : find(entries_, asking, environments)) {
+    answer.push_back({it->second.record, it->second.progress});
+    if (it->second.record.askers.contains(list_asker)) {
+      // What is configured stays so.
+      it->second.record.askers = {list_asker};
+      it->second.asking.clear();
+      continue;
+    }
+    metrics_.prefetched(PrefetchEnd::cancelled);
+    forget(it);
+  }
+  return answer;
+}
+
+void Prefetcher::set_list(const std::vector<std::string>& environments) {
+  std::set<std::string> listed;
+  for (const std::string& name : environments) try {
+      asked_reference(name);
+      listed.insert(name);
+    } catch (const Error& error) {
+      log::warning("setting prefetch: {}", error.what());
+    }
+  const std::scoped_lock lock(mutex_);
+  for (auto& [key, entry] : entries_)
+    if (entry.record.tenant.empty() && !listed.contains(entry.record.environment) &&
+        entry.record.askers.erase(list_asker) > 0) {
+      if (entry.record.state == State::present)
+        entry.record.kept_until = unix_now() + config_.prefetch_keep.count();
+      write(entry);
+    }
+  for (const std::string& name : listed) {
+    Entry& entry = ask_for("", name, list_asker, unix_now() + config_.prefetch_time.count());
+    if (entry.record.state == State::present && entry.record.kept_until != 0) {
+      entry.record.kept_until = 0;
+      write(entry);
+    }
+    queue(entry);
+  }
+}
+
+void Prefetcher::used(const nix::StorePath& profile) {
+  const std::string path = profile.to_string();
+  const std::scoped_lock lock(mutex_);
+  for (auto& [key, entry] : entries_) {
+    PrefetchRecord& record = entry.record;
+    if (record.state != State::present || record.profile != path || record.askers.contains(list_asker))
+      continue;
+    record.state = State::used;
+    record.ended_at = unix_now();
+    store::release_lease(environments_.store(), record.holder());
+    metrics_.prefetched(PrefetchEnd::used);
+    write(entry);
+  }
+}
+
+bool Prefetcher::give_way() {
+  const std::scoped_lock lock(mutex_);
+  bool any = false;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const auto here = it++;
+    if (here->second.record.state != State::present || here->second.record.askers.contains(list_asker))
+      continue;
+    log::warning("the disk is full: what was prefetched of {} may be collected",
+                 printable(here->second.record.environment));
+    metrics_.prefetched(PrefetchEnd::expired);
+    forget(here);
+    any = true;
+  }
+  return any;
+}
+
+// Whether the entry is to be forgotten.
+bool Prefetcher::tidy(Entry& entry, int64_t now) {
+  PrefetchRecord& record = entry.record;
+  forget_gone(entry);
+  const bool is_listed = record.askers.contains(list_asker);
+  if (!is_done(record.state)) {
+    if (!wanted(entry)) {
+      metrics_.prefetched(PrefetchEnd::cancelled);
+      log::info("prefetching {} for {}: the pods that asked for it have gone", printable(record.environment),
+                whose(record.tenant));
+      return true;
+    }
+    if (entry.running) return false;
+    if (record.deadline != 0 && now > record.deadline)
+      fail(entry,
+           record.reason.empty() ? "it had no turn before its deadline"
+                                 : fmt::format("it did not come before its deadline: {}", record.reason),
+           "Ask again: what has come stays, and the next request goes on from there.");
+    else if (now >= record.retry_at)
+      queue(entry);
+    return false;
+  }
+  if (is_listed) {
+    if (now - record.ended_at < config_.prefetch_refresh.count()) return false;
+    if (record.state == State::present && is_fixed(record.environment)) return false;
+    record.state = State::waiting;
+    record.asked_at = now;
+    record.deadline = now + config_.prefetch_time.count();
+    record.retry_at = 0;
+    record.attempts = 0;
+    queue(entry);
+    return false;
+  }
+  if (record.state == State::present) {
+    if (record.kept_until == 0 || now <= record.kept_until) return false;
+    log::info("what was prefetched of {} for {} was not used in {}", printable(record.environment),
+              whose(record.tenant), duration_text(config_.prefetch_keep));
+    metrics_.prefetched(PrefetchEnd::expired);
+    return true;
+  }
+  return now - record.ended_at > (record.state == State::used ? config_.prefetch_keep.count() : shown_failed);
+}
+
+void Prefetcher::tidy() {
+  const int64_t now = unix_now();
+  const std::scoped_lock lock(mutex_);
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const auto here = it++;
+    if (tidy(here->second, now)) forget(here);
+  }
+}
+
+std::map<State, size_t> Prefetcher::counts() const {
+  std::map<State, size_t> counts;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [key, entry] : entries_) ++counts[entry.record.state];
+  return counts;
+}
+
+void Prefetcher::run(const std::string& key) {
+  PrefetchRecord record;
+  std::optional<Container> container;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end()) return;  // cancelled
+    Entry& entry = found->second;
+    entry.queued = false;
+    forget_gone(entry);
+    if (entry.record.state != State::waiting || entry.running || !wanted(entry)) return;
+    if (!entry.asking.empty()) container = entry.asking.begin()->second;
+    entry.running = true;
+    entry.progress = {};
+    entry.record.state = State::fetching;
+    write(entry);
+    record = entry.record;
+  }
+  try {
+    settle(key, fetch(record, container));
+  } catch (const std::exception& error) {
+    settle(key, to_error(error));
+  }
+}
+
+nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, const std::optional<Container>& container) {
+  if (record.tenant.empty()) return fetch(record, nullptr);
+  if (!container) flox::fail(ErrorKind::unavailable, "the pods that asked for it have gone");
+  PodRequest asked(policy_, *container, "prefetch");
+  try {
+    nix::StorePath profile = fetch(record, &asked);
+    asked.allowed(environments_.store(), profile);
+    return profile;
+  } catch (const std::exception& error) {
+    asked.failed(error);
+    if (asked.denied()) metrics_.refused(Budget::policy);
+    throw;
+  }
+}
+
+nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, PodRequest* asked) {
+  store::RealiseLimits limits = Environments::limits_of_container();
+  limits.disk = room_for(record);
+  const KeptPod reference = prefetched_answers(record.environment);
+  kept_.expect(reference);
+  const PodAnswers answers{.pods = kept_, .key = reference.key(), .first = PodAnswers::First::catalog};
+  const NamedLock named = environments_.lock_of(record.environment, &answers);
+  std::function<void(const store::LocalStore&, const nix::StorePathSet&)> policy_check;
+  if (asked != nullptr) {
+    policy::Asked wanted = policy::asked_for(record.environment);
+    wanted.answered = true;
+    wanted.provenance = policy::provenance_of(named.origin);
+    if (named.generation) wanted.version = std::to_string(*named.generation);
+    asked->require_prefetch({});
+    asked->require_lock(wanted, named.lock, named.lock, {});
+    limits = asked->limits(limits);
+    policy_check = asked->closure_check();
+  }
+  const std::string key = record.key();
+  const auto check = [&](const store::LocalStore& store, const nix::StorePathSet& closure) {
+    if (policy_check) policy_check(store, closure);
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = entries_.find(key); found != entries_.end())
+      found->second.record.closure_size = store.closure_size(closure);
+  };
+  const auto progress = [&](const store::RealiseProgress& now) {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = entries_.find(key); found != entries_.end()) found->second.progress = now;
+  };
+  const auto body = [&] {
+    return environments_.realise(named.lock, env::current_system(), "run", record.next_holder(),
+                                 {.lane = Lane::prefetch,
+                                  .limits = limits,
+                                  .check_closure = check,
+                                  .gone = [this, key] { return is_to_end(key); },
+                                  .on_progress = progress});
+  };
+  return asked == nullptr ? body() : asked->within_limits(body);
+}
+
+uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
+  const StoreDisk disk = store_disk(environments_.store());
+  const uint64_t least = config_.prefetch_min_free.of(disk.total);
+  if (disk.free <= least)
+    throw Error(ErrorKind::conflict,
+                fmt::format("{} of {} are free on the store's disk, and prefetching leaves {} free "
+                            "(prefetch_min_free)",
+                            size_text(disk.free), size_text(disk.total), size_text(least)),
+                "Free some space on the node, or set prefetch_min_free lower.");
+  uint64_t room = disk.free - least;
+  const uint64_t limit = config_.namespace_prefetch_disk.bytes;
+  if (record.tenant.empty() || limit == 0) return room;
+  uint64_t taken = 0;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [key, entry] : entries_)
+    if (entry.record.tenant == record.tenant && entry.record.state == State::present)
+      taken += entry.record.closure_size;
+  if (taken >= limit)
+    throw Error(ErrorKind::conflict,
+                fmt::format("what is prefetched for {} takes {} already, and may take {} "
+                            "(namespace_prefetch_disk)",
+                            whose(record.tenant), size_text(taken), size_text(limit)),
+                "Cancel some (flox node prefetch --cancel), or wait until pods use it.");
+  return std::min(room, limit - taken);
+}
+
+bool Prefetcher::is_to_end(const std::string& key) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = entries_.find(key);
+    if (found == entries_.end() || !found->second.running) return true;
+    forget_gone(found->second);
+    const PrefetchRecord& record = found->second.record;
+    if (!wanted(found->second) || (record.deadline != 0 && unix_now() > record.deadline)) return true;
+  }
+  const StoreDisk disk = store_disk(environments_.store());
+  return disk.free <= config_.prefetch_min_free.of(disk.total);
+}
+
+void Prefetcher::settle(const std::string& key, const nix::StorePath& profile) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) {  // cancelled at this moment
+    for (const int lease : {1, 2})
+      store::release_lease(environments_.store(), fmt::format("{}{}-{}", prefetch_holder_prefix, key, lease));
+    return;
+  }
+  Entry& entry = found->second;
+  PrefetchRecord& record = entry.record;
+  const std::string before = record.holder();
+  entry.running = false;
+  record.second_lease = !record.second_lease;
+  record.state = State::present;
+  record.profile = profile.to_string();
+  record.ended_at = unix_now();
+  record.kept_until =
+      record.askers.contains(list_asker) ? 0 : record.ended_at + config_.prefetch_keep.count();
+  record.reason.clear();
+  record.advice.clear();
+  write(entry);  // before the other lease ends: a restarted floxd ends what no record has
+  store::release_lease(environments_.store(), before);
+  metrics_.prefetched(PrefetchEnd::present);
+  log::info("prefetched {} for {}: {}", printable(record.environment), whose(record.tenant),
+            profile.base_name());
+}
+
+void Prefetcher::settle(const std::string& key, const Error& error) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  PrefetchRecord& record = entry.record;
+  entry.running = false;
+  forget_gone(entry);
+  if (!wanted(entry)) return forget(found);
+  const int64_t now = unix_now();
+  record.reason = printable(error.what(), 2'000);
+  record.advice = printable(error.advice(), 500);
+  if (record.deadline != 0 && now > record.deadline)
+    return fail(entry, fmt::format("it did not come before its deadline: {}", error.what()),
+                "Ask again: what has come stays, and the next request goes on from there.");
+  if (error.kind() != ErrorKind::unavailable) return fail(entry, error.what(), error.advice());
+  record.state = State::waiting;
+  record.retry_at = now + std::min(longest_pause, first_pause << std::min(record.attempts, 10U));
+  ++record.attempts;
+  write(entry);
+}
+
+}  // namespace flox::node
