@@ -90,6 +90,30 @@ for n in 1 2 3; do contains "$(cat "$WORLD/together$n")" "ok store_directory"; d
 [ "$(upstream_nars)" -le 48 ] || die "the cache was asked for $(upstream_nars) NARs of 24"
 for n in 2 3; do stop_server floxd$n; done
 
+step "what is prefetched comes from peers, too"
+prefetch() { FLOX_NODE_SOCKET=$WORLD/run/$1/node.sock flox --root "$WORLD/nodes/$1" node prefetch "${@:2}"; }
+export FLOX_PREFETCH_MIN_FREE=1M
+forget_upstream
+PEERS=$(peer_of 1) fresh 2
+contains "$(prefetch 2 --wait "$CLOSURE")" "is present"
+equal "$(sources 2)" "0 24"
+equal "$(upstream_nars)" 0
+
+step "a pod does not wait for what another node prefetches at its pace; ending that ends what it asks of peers"
+FLOX_PREFETCH_RATE=150000 PEERS=$(peer_of 3) fresh 2
+fetchers() { pgrep -c -P "$(cat "$WORLD/floxd2.pid")" -x flox-fetcher || true; }
+prefetch 2 "$CLOSURE"
+prefetches() { [ "$(prefetch 2 --json | jq -r '.prefetches[0].state')" = fetching ] && [ "$(upstream_nars)" -gt 0 ]; }
+wait_until 30 "the prefetch" prefetches
+PEERS=$(peer_of 2) fresh 3
+has_all 3 urgent
+prefetches || die "the pod waited for the prefetch: $(prefetch 2 --json)"
+prefetch 2 --cancel "$CLOSURE"
+one_fetcher() { [ "$(fetchers)" -le 1 ]; }  # that waits for work
+wait_until 30 "the end of the prefetch's fetcher" one_fetcher
+equal "$(prefetch 2 --json | jq -r '.prefetches | length')" 0
+for n in 2 3; do stop_server floxd$n; done
+
 step "peers that lie, break off, give nothing or without end: the cache has it, and the store is sound"
 for mode in other endless stall drip die promise garbage mute elsewhere; do
   bad_peer $mode

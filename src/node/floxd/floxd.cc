@@ -271,7 +271,7 @@ void serve(const Options& options) {
 
   Metrics metrics;
   PodPolicy policy(config, metrics);
-  Peers peers(config, state, metrics);
+  Peers peers(config, state, store, metrics);
   Environments environments(config, store, peers, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");

@@ -25,7 +25,7 @@ class ImageRegistryTest : public testing::Test {
  protected:
   ImageRegistryTest()
       : store_(directory_.path()),
-        peers_(config_, directory_.path(), metrics_),
+        peers_(config_, directory_.path(), store_, metrics_),
         environments_(config_, store_, peers_, metrics_),
         images_(config_, environments_, directory_.path()),
         registry_(images_, {.key = Secret("key"), .endpoint = "http://127.0.0.1:9809"}) {}

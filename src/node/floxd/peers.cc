@@ -38,8 +38,13 @@ std::vector<std::string> ShunnedPeers::at(Time now) {
   return addresses;
 }
 
-Peers::Peers(const Config& config, const std::filesystem::path& state, Metrics& metrics)
-    : config_(config), metrics_(metrics), key_(key_of(config)), shared_(state / "private-paths") {}
+Peers::Peers(const Config& config, const std::filesystem::path& state, const store::LocalStore& store,
+             Metrics& metrics)
+    : config_(config),
+      metrics_(metrics),
+      key_(key_of(config)),
+      shared_(state / "private-paths",
+              [&store](std::string_view digest) { return store.find(digest).has_value(); }) {}
 
 void Peers::add_to(store::RealiseOptions& options, bool is_private) {
   options.is_private = is_private;

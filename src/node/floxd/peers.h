@@ -36,7 +36,8 @@ class Peers {
  public:
   // Without a key that can be read, nothing is shared, and the log says why. Throws Error if the file in the
   // state directory with what is private cannot be read.
-  Peers(const Config& config, const std::filesystem::path& state, Metrics& metrics);
+  Peers(const Config& config, const std::filesystem::path& state, const store::LocalStore& store,
+        Metrics& metrics);
 
   // For a realisation; `is_private`: it has a token of somebody's own.
   void add_to(store::RealiseOptions& options, bool is_private);

@@ -19,6 +19,11 @@ namespace {
 constexpr std::string_view job_name = "fetch";
 constexpr uint64_t own_memory = 512ULL << 20;  // bytes beside the budget: threads' stacks, libraries, buffers
 constexpr auto refill_pause = std::chrono::milliseconds(200);
+// What is prefetched has time: its own thread has a low priority and hears late.
+constexpr PeerPatience patience_of_prefetch{.first = std::chrono::seconds(15),
+                                            .idle = std::chrono::seconds(10),
+                                            .silent = std::chrono::seconds(30),
+                                            .path = std::chrono::minutes(5)};
 
 // Reads their key.
 std::unique_ptr<PeerGroup> peers_of(const v1::FetchRequest& request) {
@@ -30,7 +35,8 @@ std::unique_ptr<PeerGroup> peers_of(const v1::FetchRequest& request) {
                          .key = read_peer_key(peers.key_file()),
                          .places = {peers.places().begin(), peers.places().end()},
                          .shunned = {peers.shunned().begin(), peers.shunned().end()},
-                         .patience = {}});
+                         .patience = request.metered() ? patience_of_prefetch : PeerPatience{},
+                         .in_no_hurry = request.metered()});
   } catch (const Error& error) {  // the caches have it all
     log::warning("no peer is asked: {}", error.what());
     return nullptr;

@@ -68,7 +68,8 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
     url.text = "of the peers";
     caches_.push_back({.url = std::move(url), .keys = options.trusted_keys, .is_remote = false});
   }
-  if (options.shared != nullptr && !registered_) shared_.emplace(*options.shared, options.is_private);
+  if (options.shared != nullptr && !registered_)
+    shared_.emplace(*options.shared, options.is_private, static_cast<bool>(options.allow));
   // Trees that grow in different directories lie in different parts of the disk: ext4 reads a block of inodes
   // before it adds one, unless all others in it are free, so two threads in one part made each other wait for
   // the disk.

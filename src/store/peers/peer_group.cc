@@ -146,7 +146,7 @@ void PeerGroup::State::find() {
     caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
     use.push_back({.address = address});
   }
-  share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience);
+  share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, options.in_no_hurry);
   share->want(wanted, wanted_at);
   asking.resize(caches.size());
   found = true;

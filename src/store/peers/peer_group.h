@@ -26,6 +26,7 @@ struct PeerGroupOptions {
   std::vector<std::string> places;   // HOST:PORT, where HOST may be a name with several addresses
   std::vector<std::string> shunned;  // "ADDRESS:PORT" of peers that are not asked
   PeerPatience patience;
+  bool in_no_hurry = false;  // it prefetches
 };
 
 // What one peer gave in a realisation.

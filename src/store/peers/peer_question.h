@@ -25,7 +25,10 @@ enum class PeerHas : char {
   nothing = '-',
   planned = 'p',   // it will need it
   fetching = 'f',  // it is on its way to it
-  present = 'h',   // it can give it
+  // The same, in no hurry: for what is prefetched.
+  planned_slowly = 'P',
+  fetching_slowly = 'F',
+  present = 'h',  // it can give it
 };
 
 // One name a line. Throws Error(invalid_input) for more than most_asked_of_peer, and for what is no name.

@@ -37,14 +37,15 @@ TEST(PeerQuestion, has_nothing_but_names_and_not_too_many) {
 TEST(PeerAnswer, comes_out_as_it_went_in) {
   const PeerAnswer answer{.node = 0xfedcba9876543210,
                           .progress = 7,
-                          .has = {PeerHas::nothing, PeerHas::planned, PeerHas::fetching, PeerHas::present}};
+                          .has = {PeerHas::nothing, PeerHas::planned, PeerHas::fetching,
+                                  PeerHas::planned_slowly, PeerHas::fetching_slowly, PeerHas::present}};
   const std::string text = write_peer_answer(answer);
-  EXPECT_EQ(text, "fedcba9876543210 0000000000000007\n-pfh\n");
-  const PeerAnswer again = read_peer_answer(text, 4);
+  EXPECT_EQ(text, "fedcba9876543210 0000000000000007\n-pfPFh\n");
+  const PeerAnswer again = read_peer_answer(text, 6);
   EXPECT_EQ(again.node, answer.node);
   EXPECT_EQ(again.progress, 7U);
-  EXPECT_THAT(again.has,
-              ElementsAre(PeerHas::nothing, PeerHas::planned, PeerHas::fetching, PeerHas::present));
+  EXPECT_THAT(again.has, ElementsAre(PeerHas::nothing, PeerHas::planned, PeerHas::fetching,
+                                     PeerHas::planned_slowly, PeerHas::fetching_slowly, PeerHas::present));
 }
 
 TEST(PeerAnswer, is_refused_unless_it_answers_the_question) {

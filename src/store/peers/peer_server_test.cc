@@ -21,7 +21,8 @@ class PeerNode {
  public:
   PeerNode(const fs::path& root, size_t transfers)
       : store_(root),
-        shared_(root / "private-paths"),
+        shared_(root / "private-paths",
+                [this](std::string_view digest) { return store_.find(digest).has_value(); }),
         server_(store_, shared_,
                 {.key = key, .transfers = transfers, .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
         http_({.max_body = largest_peer_question,

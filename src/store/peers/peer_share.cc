@@ -27,8 +27,8 @@ uint64_t rank(uint64_t node, uint64_t path) { return mixed(mixed(node) ^ path); 
 
 }  // namespace
 
-PeerShare::PeerShare(uint64_t self, size_t peers, PeerPatience patience)
-    : self_(self), patience_(patience), peers_(peers) {}
+PeerShare::PeerShare(uint64_t self, size_t peers, PeerPatience patience, bool in_no_hurry)
+    : self_(self), patience_(patience), in_no_hurry_(in_no_hurry), peers_(peers) {}
 
 void PeerShare::want(const std::vector<std::string>& names, Time now) {
   const std::lock_guard lock(mutex_);
@@ -112,6 +112,27 @@ bool PeerShare::may_wait_for(const Peer& peer, Path& path, Time now) const {
   return now - path.waited_since.value_or(now) <= patience_.path;
 }
 
+// A pod does not wait for what another node prefetches at its pace; prefetching waits for both.
+bool PeerShare::is_left_to(const Peer& peer, PeerHas has, Path& path, Time now) const {
+  const bool is_chosen =
+      std::pair(rank(*peer.node, path.number), *peer.node) > std::pair(rank(self_, path.number), self_);
+  switch (has) {
+    case PeerHas::fetching:
+      return may_wait_for(peer, path, now);
+    case PeerHas::planned:
+      return (is_chosen || in_no_hurry_) && may_wait_for(peer, path, now);
+    case PeerHas::fetching_slowly:
+      return in_no_hurry_ && may_wait_for(peer, path, now);
+    case PeerHas::planned_slowly:
+      return in_no_hurry_ && is_chosen && may_wait_for(peer, path, now);
+    case PeerHas::nothing:  // it may plan it in a moment
+      return is_chosen && now - began_ < patience_.start;
+    case PeerHas::present:  // it did not give it
+      return false;
+  }
+  return false;
+}
+
 // Of the peers that have it, each node asks another one.
 PeerShare::Choice PeerShare::choose_peer(Path& path, Time now, bool& is_busy) const {
   std::optional<std::pair<uint64_t, size_t>> best;
@@ -136,8 +157,6 @@ PeerShare::Choice PeerShare::choose(const std::string& name, Time now) {
   const Choice peer = choose_peer(path, now, wait);
   if (peer.from == From::peer) return peer;
 
-  const bool is_starting = now - began_ < patience_.start;
-  const uint64_t own = rank(self_, path.number);
   for (size_t i = 0; i < peers_.size() && !wait; ++i) {
     const Peer& other = peers_[i];
     if (other.given_up) continue;
@@ -145,12 +164,7 @@ PeerShare::Choice PeerShare::choose(const std::string& name, Time now) {
       wait = now - began_ < patience_.first;
       continue;
     }
-    const bool is_chosen = std::pair(rank(*other.node, path.number), *other.node) > std::pair(own, self_);
-    const PeerHas has = path.has[i];
-    if (has == PeerHas::fetching || (has == PeerHas::planned && is_chosen))
-      wait = may_wait_for(other, path, now);
-    else if (has == PeerHas::nothing && is_chosen)
-      wait = is_starting;
+    wait = is_left_to(other, path.has[i], path, now);
   }
   if (!wait) return {};
   if (!path.waited_since) path.waited_since = now;

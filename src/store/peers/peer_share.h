@@ -34,8 +34,8 @@ class PeerShare {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // `self`: this floxd's own number (PeerAnswer::node).
-  PeerShare(uint64_t self, size_t peers, PeerPatience patience);
+  // `self`: this floxd's own number (PeerAnswer::node). `in_no_hurry`: it prefetches.
+  PeerShare(uint64_t self, size_t peers, PeerPatience patience, bool in_no_hurry = false);
 
   // The paths that are missing here from now on, by their names, in the order in which they are fetched.
   void want(const std::vector<std::string>& names, Time now);
@@ -84,10 +84,12 @@ class PeerShare {
   };
 
   bool may_wait_for(const Peer& peer, Path& path, Time now) const;
+  bool is_left_to(const Peer& peer, PeerHas has, Path& path, Time now) const;
   Choice choose_peer(Path& path, Time now, bool& is_busy) const;
 
   const uint64_t self_;
   const PeerPatience patience_;
+  const bool in_no_hurry_;
   mutable std::mutex mutex_;
   std::vector<Peer> peers_;
   std::map<std::string, Path, std::less<>> paths_;  // those that are not done

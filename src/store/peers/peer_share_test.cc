@@ -25,10 +25,10 @@ std::string path(size_t number) {
 // Nodes that want the same paths, each with its view of the others. All time is the test's.
 class PeerShareTest : public testing::Test {
  protected:
-  void start(size_t nodes, size_t paths) {
+  void start(size_t nodes, size_t paths, bool in_no_hurry = false) {
     for (size_t i = 0; i < paths; ++i) names_.push_back(path(i));
     for (size_t node = 0; node < nodes; ++node) {
-      views_.push_back(std::make_unique<PeerShare>(node + 1, nodes, PeerPatience{}));
+      views_.push_back(std::make_unique<PeerShare>(node + 1, nodes, PeerPatience{}, in_no_hurry));
       views_.back()->want(names_, now_);
     }
   }
@@ -114,6 +114,34 @@ TEST_F(PeerShareTest, a_peer_that_answers_no_more_is_not_waited_for) {
   EXPECT_EQ(choose(0, 0).from, From::later) << "it may have much to do";
   now_ += milliseconds(1);
   EXPECT_EQ(choose(0, 0).from, From::caches);
+}
+
+TEST_F(PeerShareTest, a_pod_does_not_wait_for_what_another_node_prefetches) {
+  start(2, 20);
+  for (const PeerHas has : {PeerHas::planned_slowly, PeerHas::fetching_slowly}) {
+    hear(0, has);
+    for (size_t i = 0; i < names_.size(); ++i) EXPECT_EQ(choose(0, i).from, From::caches);
+  }
+  hear(0, PeerHas::present);
+  EXPECT_EQ(choose(0, 0).from, From::peer);
+}
+
+TEST_F(PeerShareTest, nodes_that_prefetch_share_with_each_other) {
+  start(5, 100, true);
+  for (size_t node = 0; node < 5; ++node) hear(node, PeerHas::planned_slowly);
+  for (size_t i = 0; i < names_.size(); ++i) {
+    size_t asking = 0;
+    for (size_t node = 0; node < 5; ++node) asking += choose(node, i).from == From::caches ? 1 : 0;
+    EXPECT_EQ(asking, 1U) << i;
+  }
+  hear(0, PeerHas::fetching_slowly);
+  EXPECT_EQ(choose(0, 0).from, From::later);
+}
+
+TEST_F(PeerShareTest, prefetching_leaves_to_others_what_a_pod_there_waits_for) {
+  start(2, 20, true);
+  hear(0, PeerHas::planned);
+  for (size_t i = 0; i < names_.size(); ++i) EXPECT_EQ(choose(0, i).from, From::later);
 }
 
 TEST_F(PeerShareTest, no_promise_holds_for_ever) {

@@ -13,7 +13,8 @@
 namespace flox::store {
 namespace {
 
-constexpr size_t most_private_bytes = 64 << 20;
+// More than the largest number of lines take, with those that begin behind a half one.
+constexpr size_t bytes_of_digest = 2 * (nix::digest_length + 1);
 
 uint64_t random_number() {
   uint64_t number = 0;
@@ -25,16 +26,20 @@ uint64_t random_number() {
 
 // A line of the file is a digest; a half one is the end of a write that a stop of the machine cut off, and
 // its path was never fetched.
-SharedPaths::SharedPaths(std::filesystem::path private_file)
-    : private_file_(std::move(private_file)), node_(random_number()) {
+SharedPaths::SharedPaths(std::filesystem::path private_file, IsThere is_there, size_t most)
+    : private_file_(std::move(private_file)),
+      is_there_(std::move(is_there)),
+      most_(most),
+      node_(random_number()) {
   if (!std::filesystem::exists(private_file_)) return;
-  const std::string text = read_file(private_file_, most_private_bytes);
+  const std::string text = read_file(private_file_, (most_ + 1) * bytes_of_digest);
   std::string_view left = text;
   while (!left.empty()) {
     const std::string_view line = left.substr(0, left.find('\n'));
     left.remove_prefix(std::min(line.size() + 1, left.size()));
     if (nix::is_digest(line)) privates_.emplace(line);
   }
+  forget_gone_privates();
 }
 
 bool SharedPaths::is_private(std::string_view digest) const {
@@ -45,7 +50,10 @@ bool SharedPaths::is_private(std::string_view digest) const {
 PeerHas SharedPaths::state(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(name);
-  return found == entries_.end() ? PeerHas::nothing : found->second.state;
+  if (found == entries_.end()) return PeerHas::nothing;
+  const auto& [realisations, urgent, state, tree] = found->second;
+  if (urgent > 0 || state == PeerHas::present) return state;
+  return state == PeerHas::planned ? PeerHas::planned_slowly : PeerHas::fetching_slowly;
 }
 
 std::optional<SharedPaths::Staged> SharedPaths::staged(const std::string& name) const {
@@ -55,7 +63,24 @@ std::optional<SharedPaths::Staged> SharedPaths::staged(const std::string& name) 
   return found->second.tree;
 }
 
-void SharedPaths::write_privates(const std::set<std::string>& digests) {
+bool SharedPaths::is_planned(std::string_view digest) const {
+  const auto found = entries_.lower_bound(std::string(digest));
+  return found != entries_.end() && found->first.starts_with(digest);
+}
+
+// What has left the store comes back only by a realisation that plans it, and says anew whether it is
+// private.
+void SharedPaths::forget_gone_privates() {
+  const size_t before = privates_.size();
+  std::erase_if(privates_,
+                [&](const std::string& digest) { return !is_planned(digest) && !is_there_(digest); });
+  if (privates_.size() == before) return;
+  std::string text;
+  for (const std::string& digest : privates_) text.append(digest).push_back('\n');
+  write_file_synced(private_file_, text, 0600);
+}
+
+void SharedPaths::append_privates(const std::set<std::string>& digests) {
   std::string text = "\n";  // behind a half line
   for (const std::string& digest : digests) text.append(digest).push_back('\n');
   const Fd fd = open_file(private_file_, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
@@ -66,7 +91,9 @@ void SharedPaths::write_privates(const std::set<std::string>& digests) {
 void SharedPaths::Realisation::plan(const nix::PathInfo& info) {
   const std::string name = peer_name(info);
   const std::lock_guard lock(shared_.mutex_);
-  ++shared_.entries_[name].realisations;
+  Entry& entry = shared_.entries_[name];
+  ++entry.realisations;
+  if (!in_no_hurry_) ++entry.urgent;
   names_.push_back(name);
   if (const std::string digest(info.path.digest()); is_private_ && !shared_.privates_.contains(digest))
     new_privates_.insert(digest);
@@ -75,7 +102,13 @@ void SharedPaths::Realisation::plan(const nix::PathInfo& info) {
 void SharedPaths::Realisation::planned() {
   const std::lock_guard lock(shared_.mutex_);
   if (new_privates_.empty()) return;
-  shared_.write_privates(new_privates_);
+  if (shared_.privates_.size() + new_privates_.size() > shared_.most_) shared_.forget_gone_privates();
+  if (shared_.privates_.size() + new_privates_.size() > shared_.most_)
+    throw Error(
+        ErrorKind::unavailable,
+        fmt::format("more than {} paths of the store were fetched with tokens of pods", shared_.most_),
+        "Collect garbage: flox store gc");
+  shared_.append_privates(new_privates_);
   shared_.privates_.insert(new_privates_.begin(), new_privates_.end());
   new_privates_.clear();
 }
@@ -100,7 +133,9 @@ SharedPaths::Realisation::~Realisation() {
   const std::lock_guard lock(shared_.mutex_);
   for (const std::string& name : names_) {
     const auto found = shared_.entries_.find(name);
-    if (found != shared_.entries_.end() && --found->second.realisations == 0) shared_.entries_.erase(found);
+    if (found == shared_.entries_.end()) continue;
+    if (!in_no_hurry_) --found->second.urgent;
+    if (--found->second.realisations == 0) shared_.entries_.erase(found);
   }
 }
 

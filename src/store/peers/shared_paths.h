@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -20,9 +21,15 @@ namespace flox::store {
 // Thread-safe.
 class SharedPaths {
  public:
+  // Whether there is a path with this digest in the store. Thread-safe.
+  using IsThere = std::function<bool(std::string_view digest)>;
+  // Digests in `private_file`.
+  static constexpr size_t most_privates = 1'000'000;
+
   // Reads the digests of paths that were fetched with somebody's own token from `private_file`, which is made
-  // when there are any. Throws Error if it cannot be read.
-  explicit SharedPaths(std::filesystem::path private_file);
+  // when there are any, and writes it anew without those that have left the store. Throws Error if it cannot
+  // be read or written.
+  SharedPaths(std::filesystem::path private_file, IsThere is_there, size_t most = most_privates);
   SharedPaths(const SharedPaths&) = delete;
   SharedPaths& operator=(const SharedPaths&) = delete;
 
@@ -43,14 +50,16 @@ class SharedPaths {
   // One realisation's part; what it has said is forgotten when it goes. Thread-safe.
   class Realisation {
    public:
-    // `is_private`: it asks the caches with somebody's own token.
-    Realisation(SharedPaths& shared, bool is_private) : shared_(shared), is_private_(is_private) {}
+    // `is_private`: it asks the caches with somebody's own token. `in_no_hurry`: it prefetches.
+    Realisation(SharedPaths& shared, bool is_private, bool in_no_hurry = false)
+        : shared_(shared), is_private_(is_private), in_no_hurry_(in_no_hurry) {}
     ~Realisation();
     Realisation(const Realisation&) = delete;
     Realisation& operator=(const Realisation&) = delete;
 
     void plan(const nix::PathInfo& info);
-    // All is planned. Throws Error if it cannot be written down what of it is private.
+    // All is planned. Throws Error if it cannot be written down what of it is private, unavailable if the
+    // store has too many private paths.
     void planned();
     void fetching(const nix::PathInfo& info);
     void staged(const nix::PathInfo& info, std::filesystem::path tree);
@@ -59,6 +68,7 @@ class SharedPaths {
    private:
     SharedPaths& shared_;
     const bool is_private_;
+    const bool in_no_hurry_;
     std::vector<std::string> names_;      // under shared_.mutex_, as the next
     std::set<std::string> new_privates_;  // digests
   };
@@ -66,12 +76,18 @@ class SharedPaths {
  private:
   struct Entry {
     size_t realisations = 0;
+    size_t urgent = 0;  // of them
     PeerHas state = PeerHas::planned;
     Staged tree;
   };
-  void write_privates(const std::set<std::string>& digests);
+  // Under mutex_, or before others know of this.
+  bool is_planned(std::string_view digest) const;
+  void append_privates(const std::set<std::string>& digests);
+  void forget_gone_privates();
 
   const std::filesystem::path private_file_;
+  const IsThere is_there_;
+  const size_t most_;
   const uint64_t node_;
   std::atomic<uint64_t> progress_ = 0;
   mutable std::mutex mutex_;

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <functional>
+#include <set>
+
+#include "base/error.h"
 #include "base/os/file.h"
 
 namespace flox::store {
@@ -15,9 +19,11 @@ nix::PathInfo info(char letter) {
   return result;
 }
 
+bool all_there(std::string_view /*digest*/) { return true; }
+
 TEST(SharedPaths, tells_what_is_under_way_until_it_ends) {
   const TempDir directory;
-  SharedPaths shared(directory.path() / "private");
+  SharedPaths shared(directory.path() / "private", all_there);
   const std::string name = peer_name(info('a'));
   EXPECT_EQ(shared.state(name), PeerHas::nothing);
   {
@@ -46,7 +52,7 @@ TEST(SharedPaths, remembers_what_came_with_a_token_of_somebodys_own) {
   const TempDir directory;
   const auto file = directory.path() / "private";
   {
-    SharedPaths shared(file);
+    SharedPaths shared(file, all_there);
     SharedPaths::Realisation open(shared, false);
     open.plan(info('a'));
     open.planned();
@@ -61,16 +67,68 @@ TEST(SharedPaths, remembers_what_came_with_a_token_of_somebodys_own) {
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   write_file(file, read_file(file) + std::string(10, 'c'));  // a write that was cut off
   {
-    SharedPaths shared(file);
+    SharedPaths shared(file, all_there);
     SharedPaths::Realisation own(shared, true);
     own.plan(info('d'));
     own.planned();
   }
-  const SharedPaths again(file);
+  const SharedPaths again(file, all_there);
   EXPECT_FALSE(again.is_private(info('a').path.digest()));
   EXPECT_TRUE(again.is_private(info('b').path.digest()));
   EXPECT_TRUE(again.is_private(info('d').path.digest()));
-  EXPECT_NE(SharedPaths(file).node(), again.node());
+  EXPECT_NE(SharedPaths(file, all_there).node(), again.node());
+}
+
+TEST(SharedPaths, says_what_nobody_is_in_a_hurry_for) {
+  const TempDir directory;
+  SharedPaths shared(directory.path() / "private", all_there);
+  const std::string name = peer_name(info('a'));
+  SharedPaths::Realisation prefetch(shared, false, true);
+  prefetch.plan(info('a'));
+  EXPECT_EQ(shared.state(name), PeerHas::planned_slowly);
+  prefetch.fetching(info('a'));
+  EXPECT_EQ(shared.state(name), PeerHas::fetching_slowly);
+  {
+    SharedPaths::Realisation pod(shared, false);
+    pod.plan(info('a'));
+    EXPECT_EQ(shared.state(name), PeerHas::fetching) << "a pod waits for it now";
+  }
+  EXPECT_EQ(shared.state(name), PeerHas::fetching_slowly);
+  prefetch.staged(info('a'), "/tree");
+  EXPECT_EQ(shared.state(name), PeerHas::present);
+}
+
+TEST(SharedPaths, forgets_that_a_path_was_private_when_it_has_left_the_store) {
+  const TempDir directory;
+  const auto file = directory.path() / "private";
+  std::set<std::string, std::less<>> store;
+  const auto is_there = [&](std::string_view digest) { return store.contains(digest); };
+  const auto fetch = [&](SharedPaths& shared, char letter) {
+    SharedPaths::Realisation own(shared, true);
+    own.plan(info(letter));
+    own.planned();
+    store.emplace(info(letter).path.digest());
+  };
+  SharedPaths shared(file, is_there, 2);
+  fetch(shared, 'a');
+  fetch(shared, 'b');
+  try {
+    fetch(shared, 'c');
+    ADD_FAILURE() << "there is no room";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  }
+  store.erase(std::string(info('a').path.digest()));
+  fetch(shared, 'c');
+  EXPECT_FALSE(shared.is_private(info('a').path.digest()));
+  EXPECT_TRUE(shared.is_private(info('b').path.digest()));
+  EXPECT_TRUE(shared.is_private(info('c').path.digest()));
+
+  store.erase(std::string(info('b').path.digest()));
+  const SharedPaths again(file, is_there, 2);
+  EXPECT_FALSE(again.is_private(info('b').path.digest()));
+  EXPECT_TRUE(again.is_private(info('c').path.digest()));
+  EXPECT_EQ(read_file(file), std::string(info('c').path.digest()) + "\n");
 }
 
 }  // namespace
