@@ -21,6 +21,10 @@ void one(std::string_view input) {
   if (!before) return;
   package::ElfChange change{
       .interpreter = {}, .search_path = {"/nix/store/x/lib", "$ORIGIN"}, .needed = {"libx.so.1"}};
+  accepts([&] {
+    for (const std::string& text : package::texts_of_elf(open_file(file.string(), O_RDONLY), "/"))
+      if (change.texts.empty()) change.texts.emplace(text, "/nix/store/" + std::string(64, 'a'));
+  });
   if (!before->interpreter.empty()) change.interpreter = "/nix/store/" + std::string(64, 'a') + "/ld.so";
   bool changed = false;
   accepts([&] {

@@ -1,5 +1,5 @@
 // The marker in an image's root: any image may have a file of its name.
-#include "shim/imageless/image_marker.h"
+#include "imageless/image_marker.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 namespace flox::fuzz {
 
 void one(std::string_view input) {
-  const auto marker = shim::parse_image_marker(input);
+  const auto marker = imageless::parse_image_marker(input);
   if (!marker) return;
   require(fmt::format("{} {}\n", marker->id, marker->environment) == input, "a marker is all of its file");
   require(marker->id.size() == 64 && !marker->environment.empty(), "it has an id and a name");

@@ -51,7 +51,7 @@ void one(std::string_view input) {
   std::optional<TomlSyntax> syntax;
   if (accepts([&] { syntax = scan_toml(input, "input"); })) check_places(*syntax, input.size());
   toml::table before;
-  if (path.size() < 2 || !accepts([&] { before = parse_toml(input, "input"); })) return;
+  if (path.empty() || !accepts([&] { before = parse_toml(input, "input"); })) return;
 
   std::string edited;
   if (accepts([&] { edited = with_toml_value(input, path, value, "input"); })) {

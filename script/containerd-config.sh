@@ -35,8 +35,9 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 TOML
 }
 
-# containerd 2.x, 2.0 and later. The handler flox names the shim by path under the runtime type of runc's own shim:
-# for that type only, CRI sends options that a runc has (SystemdCgroup, BinaryName; any other type gets the table as
+# containerd 2.x, 2.0 and later. It sends traces to OTEL_EXPORTER_OTLP_ENDPOINT and has a socket for plugins at NRI_SOCKET, if these are set, and handlers for the gVisor in
+# the directory RUNSC and for the runc in RUNC. The handler flox names the shim by path under the runtime type of runc's
+# own shim: for that type only, CRI sends options that a runc has (SystemdCgroup, BinaryName; any other type gets the table as
 # TOML text), and 2.0 and 2.1 ask only that type for the features that a pod's user namespace and recursively
 # read-only mounts need. The handler flox-by-name is what a node that was upgraded from 1.6 has; both must work.
 containerd_config_3() {
@@ -44,8 +45,8 @@ containerd_config_3() {
 version = 3
 root = "$1/root"
 state = "$1/state"
-disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.nri.v1.nri",
-  "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs",
+  $([ -n "${NRI_SOCKET:-}" ] || echo '"io.containerd.nri.v1.nri",') $([ -n "${OTEL_EXPORTER_OTLP_ENDPOINT:-}" ] || echo '"io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",') "io.containerd.internal.v1.opt"]
 [grpc]
   address = "$CONTAINERD_ADDRESS"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -75,5 +76,34 @@ disabled_plugins = ["io.containerd.snapshotter.v1.blockfile", "io.containerd.sna
       runtime_type = "io.containerd.flox.v1"
       pod_annotations = ["flox.dev/*"]
       container_annotations = ["flox.dev/*"]
+TOML
+  [ -z "${NRI_SOCKET:-}" ] || cat <<TOML
+[plugins."io.containerd.nri.v1.nri"]
+  socket_path = "$NRI_SOCKET"
+  plugin_path = "$WORLD/nri/plugins"
+  plugin_config_path = "$WORLD/nri/conf.d"
+  [plugins."io.containerd.nri.v1.nri".default_validator]
+    enable = true
+TOML
+  [ -z "${RUNSC:-}" ] || cat <<TOML
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc]
+      runtime_type = "io.containerd.runsc.v1"
+      runtime_path = "$RUNSC/containerd-shim-runsc-v1"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc.options]
+        TypeUrl = "io.containerd.runsc.v1.options"
+        ConfigPath = "$WORLD/runsc.toml"
+TOML
+  [ -z "${RUNC:-}" ] || cat <<TOML
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc-users]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc-users.options]
+        BinaryName = "$RUNC/runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.flox-users]
+      runtime_type = "io.containerd.runc.v2"
+      runtime_path = "$BUILD_DIR/bin/containerd-shim-flox-v1"
+      pod_annotations = ["flox.dev/*"]
+      container_annotations = ["flox.dev/*"]
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.flox-users.options]
+        BinaryName = "$RUNC/runc"
 TOML
 }

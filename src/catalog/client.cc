@@ -14,7 +14,7 @@
 #include "base/net/problem.h"
 #include "base/net/retry_after.h"
 #include "base/printable.h"
-#include "base/trace/context.h"
+#include "base/trace/span.h"
 #include "catalog/cpu_level.h"
 #include "catalog/known_answers.h"
 #include "catalog/settings.h"
@@ -147,8 +147,10 @@ std::string entity_tag_of(const HttpResponse& response) {
 
 HttpRequest get(std::string path) { return {.url = std::move(path), .max_body = max_answer}; }
 
-// The trace that this program is a part of: its caller's, as OpenTelemetry's tools pass it on.
+// The trace that the request is a part of: the thread's, or the program's caller's, as OpenTelemetry's tools
+// pass it on.
 std::optional<trace::Context> caller_trace() {
+  if (const auto present = trace::Span::current()) return present;
   const char* const text = std::getenv("TRACEPARENT");
   return text == nullptr ? std::nullopt : trace::parse_traceparent(text);
 }

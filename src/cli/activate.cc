@@ -20,6 +20,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/remote_environment.h"
+#include "cli/say.h"
 #include "cli/starting.h"
 #include "env/compose.h"
 #include "env/locking.h"
@@ -88,7 +89,7 @@ ToStart shell_to_start(const Inside& inside, const std::string& command) {
             .argv = activation::to_run(shell, inside.profile(), command),
             .environment = variables};
   const auto started = activation::to_interact(shell, script_for(inside, shell.kind));
-  fmt::print(stderr, "✔ You are now using the environment '{}'. To leave it, type 'exit'\n", inside.name);
+  say("✔ You are now using the environment '{}'. To leave it, type 'exit'\n", inside.name);
   return {.program = shell.program, .argv = started.argv, .environment = started.environment};
 }
 
@@ -169,6 +170,7 @@ void add_activate(CLI::App& app) {
       ->add_option("-r,--reference", options->reference,
                    "environment of the catalog: OWNER/NAME (the latest generation), or OWNER/NAME:GENERATION")
       ->excludes(command->get_option("--dir"));
+  offer_references(command->get_option("--reference"));
   command
       ->add_option("-g,--generation", options->generation,
                    "this generation, of the environment that -r names or that the directory's came from")

@@ -14,6 +14,7 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/activation.h"
 #include "env/environment.h"
 
@@ -98,7 +99,7 @@ class Prompt {
   }
 
   void tell(const std::string& what, const fs::path& directory, const std::string& message) {
-    if (told_.insert(what + " " + directory.native()).second) fmt::print(stderr, "ℹ {}\n", message);
+    if (told_.insert(what + " " + directory.native()).second) say("ℹ {}\n", message);
   }
 
   static bool is_above(const std::vector<fs::path>& here, const std::string& project) {
@@ -127,8 +128,8 @@ void add_activate_allow(CLI::App& activate) {
   command->callback([directory] {
     const env::Environment environment = env::Environment::find(*directory);
     activation::Decisions::of_user().allow(environment.directory());
-    fmt::print(stderr, "✔ environment '{}' in {} activates by itself\n", environment.name(),
-               printable(environment.directory().native()));
+    say("✔ environment '{}' in {} activates by itself\n", environment.name(),
+        printable(environment.directory().native()));
   });
 }
 
@@ -141,8 +142,8 @@ void add_activate_deny(CLI::App& activate) {
   command->callback([directory] {
     const env::Environment environment = env::Environment::find(*directory);
     activation::Decisions::of_user().deny(environment.directory());
-    fmt::print(stderr, "✔ environment '{}' in {} does not activate by itself\n", environment.name(),
-               printable(environment.directory().native()));
+    say("✔ environment '{}' in {} does not activate by itself\n", environment.name(),
+        printable(environment.directory().native()));
   });
 }
 

@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/profile.h"
 #include "node/floxd/config.h"
@@ -168,8 +169,8 @@ void check_again(store::LocalStore& store, const package::BuildRequest& request,
 }
 
 void build(BuildOptions options) {
-  package::Steps steps(options.quiet);
-  auto environment = env::Environment::open(fs::weakly_canonical(options.directory));
+  package::Steps steps(options.quiet || verbosity() == Verbosity::quiet);
+  auto environment = env::Environment::find(fs::weakly_canonical(options.directory));
   env::Manifest manifest = environment.manifest();
   if (manifest.build.empty())
     throw Error(ErrorKind::not_found, fmt::format("environment {} has nothing to build", environment.name()),
@@ -218,7 +219,7 @@ void build(BuildOptions options) {
 void add_build(CLI::App& app) {
   auto* command = app.add_subcommand("build", "Build the packages of the manifest's [build] section");
   auto options = std::make_shared<BuildOptions>();
-  command->add_option("NAME", options->names, "packages to build (default: all)");
+  offer_builds(command->add_option("NAME", options->names, "packages to build (default: all)"));
   add_directory(*command, options->directory);
   command->add_flag("--check", options->check, "build twice and fail if the results differ");
   command->add_flag("--json", options->json, "print what was built as JSON");

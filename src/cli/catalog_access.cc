@@ -9,6 +9,7 @@
 #include "base/net/http_client.h"
 #include "base/net/netrc.h"
 #include "base/net/url.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -41,7 +42,7 @@ catalog::Client configured_catalog_with_token() {
   return catalog::Client(config.catalog_url, config.token());
 }
 
-void warn_on_stderr(const std::string& warning) { fmt::print(stderr, "! {}\n", warning); }
+void warn_on_stderr(const std::string& warning) { say("! {}\n", warning); }
 
 std::unique_ptr<catalog::VerifiedCatalog> verified_catalog(Secret token, bool remember) {
   return verified_catalog_at(Config::load().catalog_url, std::move(token), remember);

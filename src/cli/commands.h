@@ -15,6 +15,7 @@ void add_lock(CLI::App& app);
 void add_list(CLI::App& app);
 void add_activate(CLI::App& app);
 void add_deactivate(CLI::App& app);
+void add_run(CLI::App& app);
 void add_hook_env(CLI::App& app);
 void add_services(CLI::App& app);
 void add_search(CLI::App& app);
@@ -22,6 +23,7 @@ void add_show(CLI::App& app);
 void add_import(CLI::App& app);
 void add_build(CLI::App& app);
 void add_publish(CLI::App& app);
+void add_containerize(CLI::App& app);
 void add_yank(CLI::App& app);
 void add_push(CLI::App& app);
 void add_pull(CLI::App& app);
@@ -40,5 +42,7 @@ void add_catalog(CLI::App& app);
 void add_policy(CLI::App& app);
 void add_trust(CLI::App& app);
 void add_config(CLI::App& app);
+void add_completion(CLI::App& app);
+void add_manual(CLI::App& app);
 
 }  // namespace flox::cli

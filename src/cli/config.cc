@@ -3,37 +3,33 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <span>
 
-#include "base/net/url.h"
 #include "base/settings/explain.h"
+#include "base/settings/read.h"
+#include "base/settings/write.h"
 #include "cli/commands.h"
+#include "cli/say.h"
+#include "cli/shown_setting.h"
 
 namespace flox::cli {
 namespace {
 
 struct ConfigOptions {
+  std::vector<std::pair<std::string, std::string>> set;
+  std::vector<std::string> unset;
   bool explain = false;
   bool json = false;
 };
 
-// Passwords in URLs are not shown.
-nlohmann::ordered_json shown(const Setting& setting) {
-  SettingValue value = setting.value();
-  if (setting.is_url) {
-    if (auto* url = std::get_if<std::string>(&value)) *url = hide_login(*url);
-    if (auto* urls = std::get_if<std::vector<std::string>>(&value))
-      for (std::string& url : *urls) url = hide_login(url);
-  }
-  return std::visit([](const auto& known) { return nlohmann::ordered_json(known); }, value);
-}
-
 void print(std::span<SettingGroup* const> groups, bool as_json) {
   nlohmann::ordered_json values = nlohmann::ordered_json::object();
   for (const SettingGroup* group : groups)
-    for (const Setting& setting : group->settings()) values[setting.key] = shown(setting);
+    for (const Setting& setting : group->settings()) values[setting.key] = shown_setting(setting);
   if (as_json) {
     fmt::print("{}\n", values.dump(2));
     return;
@@ -42,16 +38,43 @@ void print(std::span<SettingGroup* const> groups, bool as_json) {
     fmt::print("{:<24} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
 }
 
+void change(const ConfigOptions& options) {
+  std::vector<SettingChange> changes;
+  for (const auto& [key, value] : options.set) changes.push_back({key, value});
+  for (const std::string& key : options.unset) changes.push_back({key, std::nullopt});
+  const std::filesystem::path file = written_config_file();
+  Config config;
+  change_settings_file(file, config.groups(), changes);
+  say("✔ {} {} of {}\n", file.string(), changes.size() == 1 ? "has another value" : "has other values",
+      fmt::join(std::views::transform(changes, &SettingChange::key), ", "));
+}
+
 }  // namespace
 
 void add_config(CLI::App& app) {
-  auto* command = app.add_subcommand("config", "Show the settings in force, or explain every setting");
-  command->footer("Examples:\n  flox config\n  flox config --explain | less");
+  auto* command = app.add_subcommand("config", "Show the settings in force, explain or change them");
+  command->footer(
+      "Examples:\n  flox config\n  flox config --explain | less\n"
+      "  flox config --set catalog_url https://catalog.example.org\n\n"
+      "It changes ~/.config/flox/config.toml, or the file that FLOX_CONFIG names. A list is written with "
+      "spaces\n"
+      "between its items.");
   auto options = std::make_shared<ConfigOptions>();
   auto* explain =
       command->add_flag("--explain", options->explain, "every setting: meaning, type, default, variable");
-  command->add_flag("--json", options->json, "print JSON")->excludes(explain);
+  auto* json = command->add_flag("--json", options->json, "print JSON")->excludes(explain);
+  auto* set = command->add_option("--set", options->set, "give a setting a value; repeatable")
+                  ->type_name("KEY VALUE")
+                  ->excludes(explain)
+                  ->excludes(json);
+  command->add_option("--unset,--delete", options->unset, "take a setting out of the file; repeatable")
+      ->type_name("KEY")
+      ->allow_extra_args(false)
+      ->excludes(explain)
+      ->excludes(json);
+  set->allow_extra_args(false);
   command->callback([options] {
+    if (!options->set.empty() || !options->unset.empty()) return change(*options);
     if (options->explain)
       fmt::print("{}", explain_settings(Config().groups()));
     else

@@ -1,7 +1,4 @@
 // flox delete: removes an environment.
-#include <unistd.h>
-
-#include <iostream>
 #include <memory>
 
 #include "base/error.h"
@@ -9,6 +6,8 @@
 #include "cli/known_environments.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/questions.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -25,18 +24,15 @@ void remove_environment(const DeleteOptions& options) {
   const std::string what =
       fmt::format("environment '{}' in {}", environment.name(), environment.directory().string());
   if (!options.force) {
-    if (::isatty(STDIN_FILENO) == 0)
+    if (!can_ask())
       throw Error(ErrorKind::invalid_input, fmt::format("deleting {}: nobody is here to say yes", what),
                   "Pass --force to delete it without being asked.");
-    fmt::print(stderr, "Delete {}? [y/N] ", what);
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "y" && answer != "Y" && answer != "yes")
+    if (!says_yes(fmt::format("Delete {}?", what)))
       fail(ErrorKind::conflict, "deleting {}: nothing was deleted", what);
   }
   environment.remove(writing(environment, "flox delete"));
   forget_environment(environment);
-  fmt::print(stderr, "━ {} is deleted; 'flox store gc' frees what it alone needed\n", what);
+  say("━ {} is deleted; 'flox store gc' frees what it alone needed\n", what);
 }
 
 }  // namespace
@@ -44,8 +40,9 @@ void remove_environment(const DeleteOptions& options) {
 void add_delete(CLI::App& app) {
   auto options = std::make_shared<DeleteOptions>();
   auto* command = app.add_subcommand("delete", "Delete an environment")->alias("destroy");
-  command->add_option("-d,--dir", options->directory,
-                      "directory of the environment (default: the current one, and no other)");
+  offer_environments(
+      command->add_option("-d,--dir", options->directory,
+                          "directory of the environment (default: the current one, and no other)"));
   command->add_flag("-f,--force", options->force, "do not ask");
   command->footer(
       "The directory .flox goes, with manifest and lock. What the catalog has of the environment stays "

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -76,7 +77,7 @@ void edit(const EditOptions& options) {
                   fmt::format("Your text is in {0}: correct it and run 'flox edit -f {0}'.", file.string()));
     }
   }
-  fmt::print(stderr, "✔ environment '{}' is as its manifest says\n", environment.name());
+  say("✔ environment '{}' is as its manifest says\n", environment.name());
 }
 
 }  // namespace

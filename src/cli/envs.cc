@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/known_environments.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/activation.h"
 #include "env/environment.h"
 
@@ -104,8 +105,7 @@ void envs(const EnvsOptions& options) {
     fmt::print("{}\n", (options.active ? active : json{{"active", active}, {"inactive", inactive}})
                            .dump(2, ' ', false, json::error_handler_t::replace));
   } else if (environments.empty()) {
-    fmt::print(stderr, "ℹ {}\n",
-               options.active ? "no environment is active" : "no environments are known here");
+    say("ℹ {}\n", options.active ? "no environment is active" : "no environments are known here");
   } else {
     print_environments(environments);
   }

@@ -10,6 +10,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/lock_difference.h"
 
@@ -66,10 +67,10 @@ void include_upgrade(const IncludeUpgradeOptions& options) {
     if (const auto it = old.find(name); it == old.end() || it->second != manifest)
       changed.push_back(printable(name));
   if (changed.empty())
-    fmt::print(stderr, "ℹ nothing that environment '{}' includes has changed\n", environment.name());
+    say("ℹ nothing that environment '{}' includes has changed\n", environment.name());
   else
-    fmt::print(stderr, "✔ environment '{}' has what is new in {}{}\n", environment.name(),
-               quoted_list(changed), changes_text(before.value_or(env::Lockfile{}), after));
+    say("✔ environment '{}' has what is new in {}{}\n", environment.name(), quoted_list(changed),
+        changes_text(before.value_or(env::Lockfile{}), after));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/known_environments.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -27,10 +28,9 @@ void init(const InitOptions& options) {
   if (name.empty()) name = env::name_of_directory(directory);
   env::Environment environment = env::Environment::init(directory, name);
   remember_environment(environment);
-  fmt::print(stderr,
-             "⚡︎ Created environment '{}' ({})\n\nNext:\n  $ flox search <package>    find packages\n"
-             "  $ flox install <package>   add them\n  $ flox activate            enter the environment\n",
-             environment.name(), env::current_system());
+  say("⚡︎ Created environment '{}' ({})\n\nNext:\n  $ flox search <package>    find packages\n"
+      "  $ flox install <package>   add them\n  $ flox activate            enter the environment\n",
+      environment.name(), env::current_system());
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "base/os/private_directory.h"
 #include "base/os/process.h"
 #include "cli/local_or_pod.h"
+#include "cli/say.h"
 #include "cli/variables.h"
 #include "env/manifest_edit.h"
 #include "nix/base32.h"
@@ -58,7 +59,7 @@ env::Lockfile lock_to_activate(const env::Environment& environment, env::Resolve
   env::Lockfile lock = lock_to_read(environment, resolver);
   const std::string version = CliVariables::read().package_version;
   if (version.empty()) return lock;
-  fmt::print(stderr, "ℹ FLOX_PACKAGE_VERSION: environment '{}' at version {}\n", environment.name(), version);
+  say("ℹ FLOX_PACKAGE_VERSION: environment '{}' at version {}\n", environment.name(), version);
   return env::with_primary_version(lock, environment.name(), version, env::current_system(), resolver);
 }
 
@@ -74,7 +75,7 @@ std::optional<env::Environment> namespace_environment() {
                                                      : env::Environment::init(directory, name);
   if (!environment.manifest().install.contains(name))
     environment.edit(env::with_install(environment.manifest_text(), name, descriptor), *make_resolver());
-  fmt::print(stderr, "ℹ using '{}', the environment that this node gives the pod's namespace\n", reference);
+  say("ℹ using '{}', the environment that this node gives the pod's namespace\n", reference);
   return environment;
 }
 
@@ -102,9 +103,7 @@ void enter_alone(Inside& inside) {
       inside.activation.environment[name] = kept->second;
 }
 
-void say_stopping() {
-  fmt::print(stderr, "ℹ waiting for the services of the activation before this one to stop\n");
-}
+void say_stopping() { say("ℹ waiting for the services of the activation before this one to stop\n"); }
 
 }  // namespace
 
@@ -132,8 +131,7 @@ env::Environment environment_to_activate(const std::string& directory) {
   try {
     env::Environment environment = env::Environment::find(directory, &found_below);
     if (found_below)
-      fmt::print(stderr, "ℹ using the environment in {}: the only one here\n",
-                 environment.directory().string());
+      say("ℹ using the environment in {}: the only one here\n", environment.directory().string());
     return environment;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod() || directory != ".") throw;
@@ -197,8 +195,7 @@ std::optional<activation::KeeperClient> enter(Inside& inside, pid_t pid, bool li
     begun.emplace(activation::begin(inside.place(), request, say_stopping));
   } catch (const Error& error) {
     if (must_keep) throw error.with_context("beginning an activation with services");
-    if (inside.has_deactivate_hook)
-      fmt::print(stderr, "⚠ hook.on-deactivate will not run: {}\n", error.what());
+    if (inside.has_deactivate_hook) say("⚠ hook.on-deactivate will not run: {}\n", error.what());
     log::debug("activating without a keeper: {}", error.what());
     enter_alone(inside);
     return std::nullopt;

@@ -8,6 +8,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/manifest_edit.h"
 
@@ -30,8 +31,7 @@ env::Environment environment_for(const InstallOptions& options, const std::strin
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found || !in_pod()) throw;
     auto made = env::Environment::init(options.directory, first_id);
-    fmt::print(stderr, "⚡︎ Created environment '{}' in {}: there was none\n", made.name(),
-               made.directory().string());
+    say("⚡︎ Created environment '{}' in {}: there was none\n", made.name(), made.directory().string());
     return made;
   }
 }
@@ -45,8 +45,8 @@ std::vector<std::string> narrowed_systems(const env::NamedPackage& package, cons
   const auto [asked, found] =
       env::systems_of_package(package.install_id, package.descriptor, manifest, resolver);
   if (found.size() == asked.size()) return {};
-  fmt::print(stderr, "! '{}' is installed for {} only: there is none for the other systems\n",
-             package.install_id, fmt::join(found, ", "));
+  say("! '{}' is installed for {} only: there is none for the other systems\n", package.install_id,
+      fmt::join(found, ", "));
   return found;
 }
 
@@ -85,10 +85,9 @@ void install(const InstallOptions& options) {
         *resolver, changing(environment, "flox install"));
   });
   if (!present.empty())
-    fmt::print(stderr, "! {} already installed to environment '{}'\n", quoted_list(present),
-               environment.name());
+    say("! {} already installed to environment '{}'\n", quoted_list(present), environment.name());
   if (!installed.empty())
-    fmt::print(stderr, "✔ {} installed to environment '{}'\n", quoted_list(installed), environment.name());
+    say("✔ {} installed to environment '{}'\n", quoted_list(installed), environment.name());
 }
 
 }  // namespace

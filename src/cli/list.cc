@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -40,7 +41,7 @@ void list(const ListOptions& options) {
   if (options.json)
     fmt::print("{}\n", items.dump(2));
   else if (packages.empty())
-    fmt::print(stderr, "! no packages are installed for {}\n", env::current_system());
+    say("! no packages are installed for {}\n", env::current_system());
 }
 
 }  // namespace

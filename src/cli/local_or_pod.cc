@@ -8,6 +8,8 @@
 #include "cli/catalog_access.h"
 #include "cli/known_environments.h"
 #include "cli/pod_client.h"
+#include "cli/progress_line.h"
+#include "cli/say.h"
 #include "cli/variables.h"
 #include "env/profile.h"
 #include "node/floxd/config.h"
@@ -35,7 +37,10 @@ class LocalRealiser : public env::Realiser {
     nix::StorePathSet paths;
     for (const auto& package : lock.for_system(system))
       for (const auto& path : package.store_paths()) paths.insert(path);
-    store::realise(store, paths, realise_options(config));
+    store::RealiseOptions how = realise_options(config);
+    ProgressLine line;
+    if (line.shown()) how.on_progress = [&](const store::RealiseProgress& progress) { line.show(progress); };
+    store::realise(store, paths, how);
     return env::build_profile(store, lock, system, mode).path;
   }
 };
@@ -65,7 +70,7 @@ std::optional<nix::StorePath> already_present(const fs::path& run_link, const en
 
 env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
   return [name = environment.name()](const std::string& holder) {
-    fmt::print(stderr, "ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
+    say("ℹ waiting for {}, which has environment '{}' to itself\n", holder, name);
   };
 }
 
@@ -145,9 +150,7 @@ env::Lockfile lock_to_read(const env::Environment& environment, env::Resolver& r
   bool is_written = false;
   env::Lockfile lock = environment.current_lock(resolver, &is_written);
   if (!is_written && !lock.packages.empty())
-    fmt::print(
-        stderr,
-        "ℹ manifest.lock of environment '{}' was not made for its manifest.toml: packages are as resolved "
+    say("ℹ manifest.lock of environment '{}' was not made for its manifest.toml: packages are as resolved "
         "now. Run 'flox lock' to write them down.\n",
         environment.name());
   return lock;

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -20,8 +21,8 @@ void lock(const LockOptions& options) {
   const size_t packages = environment.lock(*resolver, changing(environment, "flox lock"))
                               .for_system(env::current_system())
                               .size();
-  fmt::print(stderr, "✔ environment '{}' is locked: {} for {}\n", environment.name(),
-             count_text(packages, "package"), env::current_system());
+  say("✔ environment '{}' is locked: {} for {}\n", environment.name(), count_text(packages, "package"),
+      env::current_system());
 }
 
 }  // namespace

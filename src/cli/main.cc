@@ -9,6 +9,8 @@
 #include "base/os/memory.h"
 #include "cli/commands.h"
 #include "cli/inside_container.h"
+#include "cli/say.h"
+#include "package/imported/unpack.h"
 #include "store/fetch/fetcher.h"
 
 namespace flox::cli {
@@ -46,6 +48,7 @@ int run(int argc, char** argv) {
   add_list(app);
   add_activate(app);
   add_deactivate(app);
+  add_run(app);
   add_hook_env(app);
   add_services(app);
   add_search(app);
@@ -53,6 +56,7 @@ int run(int argc, char** argv) {
   add_import(app);
   add_build(app);
   add_publish(app);
+  add_containerize(app);
   add_yank(app);
   add_push(app);
   add_pull(app);
@@ -71,6 +75,9 @@ int run(int argc, char** argv) {
   add_policy(app);
   add_trust(app);
   add_config(app);
+  add_completion(app);
+  add_manual(app);
+  add_verbosity(app);
   return run_command_line(app, argc, argv);
 }
 
@@ -82,6 +89,7 @@ int main(int argc, char** argv) {
                     flox::activation::run_keeper_job, flox::cli::run_inside_job})
     if (const auto code = job(argc, argv)) return *code;
   flox::store::add_fetcher_job();
+  flox::package::add_unpack_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();
   return flox::run_program([&] { return flox::cli::run(argc, argv); });

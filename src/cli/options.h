@@ -6,8 +6,15 @@
 
 namespace flox::cli {
 
-// -d, --dir: where the environment is.
+// -d, --dir: where the environment is. Shells complete directories, and those of known environments.
 void add_directory(CLI::App& command, std::string& directory);
+// What shells offer for an option that names an environment's directory, one of the catalog (OWNER/NAME, of
+// those that were here before), and for arguments that name installed packages, or builds, of the environment
+// of --dir.
+void offer_environments(const CLI::Option* option);
+void offer_references(const CLI::Option* option);
+void offer_installed(const CLI::Option* option);
+void offer_builds(const CLI::Option* option);
 // --json: results for programs, on standard output.
 CLI::Option* add_json(CLI::App& command, bool& json);
 

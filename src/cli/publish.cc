@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
 #include "package/build/build_record.h"
@@ -29,13 +30,11 @@ struct PublishOptions {
 };
 
 // Builds left by flox build: result-NAME.json beside the manifest. Without names, all of them.
-std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options) {
-  fs::path directory = fs::absolute(options.directory);
+std::vector<catalog::PackageBuild> left_by_build(const PublishOptions& options, const fs::path& directory) {
   std::vector<std::string> names = options.names;
-  if (names.empty()) {
-    env::Manifest manifest = env::Environment::open(directory).manifest();
-    for (const auto& [name, build] : manifest.build) names.push_back(name);
-  }
+  if (names.empty())
+    for (const auto& [name, build] : env::Environment::open(directory).manifest().build)
+      names.push_back(name);
   std::vector<catalog::PackageBuild> builds;
   for (const auto& name : names) {
     fs::path record = directory / ("result-" + name + ".json");
@@ -79,10 +78,13 @@ void require_scripts_that_run(const store::LocalStore& store, const catalog::Pac
 
 void publish_all(const PublishOptions& options) {
   std::vector<catalog::PackageBuild> builds;
-  if (!options.store_path.empty())
+  fs::path directory;  // of the environment
+  if (!options.store_path.empty()) {
     builds.push_back(of_store_path(options));
-  else
-    builds = left_by_build(options);
+  } else {
+    directory = env::Environment::find(fs::weakly_canonical(options.directory)).directory();
+    builds = left_by_build(options, directory);
+  }
   if (builds.size() > 1 && (!options.to.prepare.empty() || !options.to.signed_files.empty()))
     fail_usage("--prepare and --signed are of one build at a time", "Name the build.");
   store::LocalStore store(Config::load().root);
@@ -90,11 +92,10 @@ void publish_all(const PublishOptions& options) {
     for (const auto& build : builds) require_scripts_that_run(store, build);
   Publisher publisher(options.to);
   for (const auto& build : builds) {
-    const auto provenance = options.store_path.empty()
-                                ? package::find_provenance(store, fs::absolute(options.directory), build)
-                                : std::nullopt;
+    const auto provenance =
+        options.store_path.empty() ? package::find_provenance(store, directory, build) : std::nullopt;
     publisher.publish(store, build, provenance);
-    if (!provenance) fmt::print(stderr, "  without provenance: flox build recorded none of it\n");
+    if (!provenance) say("  without provenance: flox build recorded none of it\n");
   }
 }
 
@@ -103,7 +104,8 @@ void publish_all(const PublishOptions& options) {
 void add_publish(CLI::App& app) {
   auto options = std::make_shared<PublishOptions>();
   auto* command = app.add_subcommand("publish", "Sign built packages and publish them to the catalog");
-  command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)");
+  offer_builds(
+      command->add_option("NAME", options->names, "builds to publish (default: all of the manifest)"));
   add_directory(*command, options->directory);
   auto* path =
       command->add_option("--store-path", options->store_path, "publish this store path, not a build");

@@ -10,6 +10,7 @@
 #include "base/os/file.h"
 #include "base/settings/units.h"
 #include "cli/catalog_access.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 #include "trust/names.h"
 
@@ -143,12 +144,10 @@ void write_prepared(const catalog::MetadataSigner::Prepared& prepared, const std
                     const std::string& file, const std::string& command) {
   const trust::SigningState& state = prepared.state;
   write_file_synced(file, prepared.file.to_string());
-  fmt::print(stderr, "✔ Prepared {} of {}: {}, with {} of {} signatures\n", state.what, owner, file,
-             state.signatures, state.needed);
+  say("✔ Prepared {} of {}: {}, with {} of {} signatures\n", state.what, owner, file, state.signatures,
+      state.needed);
   if (!state.complete())
-    fmt::print(
-        stderr,
-        "  it lacks {}\nGive the file to the holder of such a key, who runs 'flox trust sign {}'; then "
+    say("  it lacks {}\nGive the file to the holder of such a key, who runs 'flox trust sign {}'; then "
         "run\n'{} --signed {}'.\n",
         fmt::join(state.lacking, ", "), file, command, file);
 }
@@ -199,19 +198,17 @@ void Publisher::publish(const store::LocalStore& store, const catalog::PackageBu
     return;
   }
   const catalog::Published published = catalog::publish(store, build, with);
-  fmt::print(stderr, "{} {} {} ({}): {} uploaded ({:.1f} MB compressed), {} already there\n",
-             published.is_new ? "✔ Published" : "! Published before:", build.name, build.version,
-             build.system, count_text(published.upload.paths_uploaded, "path"),
-             static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
+  say("{} {} {} ({}): {} uploaded ({:.1f} MB compressed), {} already there\n",
+      published.is_new ? "✔ Published" : "! Published before:", build.name, build.version, build.system,
+      count_text(published.upload.paths_uploaded, "path"),
+      static_cast<double>(published.upload.bytes_uploaded) / 1e6, published.upload.paths_present);
   if (!published.build.owner.empty())
-    fmt::print(stderr, "  signed {}for {}\n", published.is_new ? "" : "anew ", published.build.owner);
+    say("  signed {}for {}\n", published.is_new ? "" : "anew ", published.build.owner);
   else
-    fmt::print(stderr, "! {} is nobody's: only nodes with allow_unsigned take it. Pass --owner to sign it.\n",
-               build.name);
-  if (published.attested == catalog::Attested::now)
-    fmt::print(stderr, "  with provenance, signed by {}\n", key_.name);
+    say("! {} is nobody's: only nodes with allow_unsigned take it. Pass --owner to sign it.\n", build.name);
+  if (published.attested == catalog::Attested::now) say("  with provenance, signed by {}\n", key_.name);
   if (published.attested == catalog::Attested::otherwise)
-    fmt::print(stderr, "  {} has attested this path before; that provenance stays\n", key_.name);
+    say("  {} has attested this path before; that provenance stays\n", key_.name);
 }
 
 }  // namespace flox::cli

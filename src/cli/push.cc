@@ -10,6 +10,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "node/floxd/config.h"
 
@@ -63,8 +64,8 @@ catalog::MayFollow follows(const std::optional<env::Origin>& origin, const catal
     if (!latest || (comes_from_there && origin->latest == mark_of(*latest))) return;
     const std::string differences = difference_text(latest->lock, lock);
     if (force) {
-      fmt::print(stderr, "! generation {} of {} is followed by what is here, which was not made from it:{}\n",
-                 latest->generation, name.to_string(), differences);
+      say("! generation {} of {} is followed by what is here, which was not made from it:{}\n",
+          latest->generation, name.to_string(), differences);
       return;
     }
     throw Error(
@@ -115,9 +116,8 @@ void record_origin(const env::Environment& environment, const env::Origin& origi
   try {
     environment.set_origin(origin, writing(environment, "flox push"));
   } catch (const Error& error) {
-    fmt::print(stderr,
-               "! it is not recorded here that this is generation {}, so the next push needs --force: {}\n",
-               origin.here.number, error.what());
+    say("! it is not recorded here that this is generation {}, so the next push needs --force: {}\n",
+        origin.here.number, error.what());
   }
 }
 

@@ -5,6 +5,7 @@
 #include "cli/catalog_access.h"
 #include "cli/generation_files.h"
 #include "cli/local_or_pod.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -76,8 +77,8 @@ env::Environment remote_environment(const std::string& reference, const std::str
     if (error.kind() != ErrorKind::unavailable) throw;
     const auto environment = cached(place, config.catalog_url);
     if (!environment) throw;
-    fmt::print(stderr, "! {}; using generation {} of {}/{}, which is here\n", error.what(),
-               environment->origin()->here.number, name.owner, name.name);
+    say("! {}; using generation {} of {}/{}, which is here\n", error.what(),
+        environment->origin()->here.number, name.owner, name.name);
     return *environment;
   }
 }

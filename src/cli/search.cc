@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/catalog_access.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -33,8 +34,8 @@ void search(const SearchOptions& options) {
     fmt::print("{:<{}}  {}{}\n", build.name, width, printable(build.description),
                build.yanked ? fmt::format(" (all versions yanked: {})", printable(*build.yanked)) : "");
   if (builds.size() < found)
-    fmt::print(stderr, "\nShowing {} of {} results. Run 'flox search {} --all' to see all.\n", builds.size(),
-               found, options.term);
+    say("\nShowing {} of {} results. Run 'flox search {} --all' to see all.\n", builds.size(), found,
+        options.term);
 }
 
 }  // namespace

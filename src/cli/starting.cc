@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/os/process.h"
 #include "cli/first_process.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -62,7 +63,7 @@ void start_services(const Inside& inside, activation::KeeperClient& keeper, bool
   const auto running = keeper.status();
   for (const auto& service : running.services)
     if (service.pid || service.status == "Launched") {
-      if (asked_for) fmt::print(stderr, "⚠ services of environment '{}' are running already\n", inside.name);
+      if (asked_for) say("⚠ services of environment '{}' are running already\n", inside.name);
       return;
     }
   keeper.ask(services_request(activation::Request::Kind::start, inside, {}));

@@ -7,6 +7,7 @@
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
 #include "cli/quoted_list.h"
+#include "cli/say.h"
 #include "env/environment.h"
 #include "env/manifest_edit.h"
 
@@ -38,13 +39,12 @@ void uninstall(const UninstallOptions& options) {
     } catch (const Error& error) {
       // What was missing before is missing after; nothing that is left can be newly missing.
       if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::unavailable) throw;
-      fmt::print(stderr, "! the environment cannot be activated now, as before: {}\n", error.what());
+      say("! the environment cannot be activated now, as before: {}\n", error.what());
     }
   };
   environment.edit([&](const std::string& text) { return without_packages(text, options.ids, environment); },
                    *resolver, context);
-  fmt::print(stderr, "━ {} uninstalled from environment '{}'\n", quoted_list(options.ids),
-             environment.name());
+  say("━ {} uninstalled from environment '{}'\n", quoted_list(options.ids), environment.name());
 }
 
 }  // namespace
@@ -53,7 +53,8 @@ void add_uninstall(CLI::App& app) {
   auto options = std::make_shared<UninstallOptions>();
   auto* command =
       app.add_subcommand("uninstall", "Remove packages from an environment")->alias("rm")->alias("remove");
-  command->add_option("ID", options->ids, "install ids, as flox list shows them")->required();
+  offer_installed(
+      command->add_option("ID", options->ids, "install ids, as flox list shows them")->required());
   add_directory(*command, options->directory);
   command->footer("Example:\n  flox uninstall python3");
   command->callback([options] { uninstall(*options); });

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/printable.h"
 #include "base/settings/units.h"
@@ -9,6 +10,7 @@
 #include "cli/installed.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/environment.h"
 
 namespace flox::cli {
@@ -18,6 +20,11 @@ struct UpgradeOptions {
   std::vector<std::string> ids;
   std::string directory = ".";
   bool dry_run = false;
+  bool json = false;
+};
+
+struct UpgradedPackage {
+  std::string id, was, is;  // `was` is empty for one that had not been locked
 };
 
 // What one lock has for this system, by install id.
@@ -28,18 +35,30 @@ std::map<std::string, env::LockedPackage> packages_of(const std::optional<env::L
   return result;
 }
 
-size_t print_differences(const std::optional<env::Lockfile>& before, const env::Lockfile& after) {
+std::vector<UpgradedPackage> upgraded(const std::optional<env::Lockfile>& before,
+                                      const env::Lockfile& after) {
   const auto old = packages_of(before);
-  size_t count = 0;
+  std::vector<UpgradedPackage> result;
   for (const auto& [id, package] : packages_of(after)) {
     const auto it = old.find(id);
     if (it != old.end() && it->second.outputs == package.outputs) continue;
-    ++count;
-    const std::string was = it == old.end() ? "new" : it->second.version;
-    fmt::print("{}: {} -> {}{}\n", printable(id), printable(was), printable(package.version),
-               was == package.version ? " (another build)" : "");
+    result.push_back({.id = id, .was = it == old.end() ? "" : it->second.version, .is = package.version});
   }
-  return count;
+  return result;
+}
+
+void print_upgraded(const std::vector<UpgradedPackage>& packages, bool as_json) {
+  if (as_json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& [id, was, is] : packages)
+      list.push_back(
+          {{"install_id", id}, {"from", was.empty() ? nlohmann::json() : nlohmann::json(was)}, {"to", is}});
+    fmt::print("{}\n", list.dump(2));
+    return;
+  }
+  for (const auto& [id, was, is] : packages)
+    fmt::print("{}: {} -> {}{}\n", printable(id), was.empty() ? "new" : printable(was), printable(is),
+               was == is ? " (another build)" : "");
 }
 
 void upgrade(const UpgradeOptions& options) {
@@ -58,13 +77,14 @@ void upgrade(const UpgradeOptions& options) {
   };
   const std::optional<env::Lockfile> before = environment.lockfile();
   const env::Lockfile after = environment.lock(*resolver, context);
-  const size_t count = print_differences(before, after);
+  const std::vector<UpgradedPackage> packages = upgraded(before, after);
+  print_upgraded(packages, options.json);
+  const size_t count = packages.size();
   if (count == 0)
-    fmt::print(stderr, "ℹ no package of environment '{}' has a newer version\n", environment.name());
+    say("ℹ no package of environment '{}' has a newer version\n", environment.name());
   else
-    fmt::print(stderr, "{} {} of environment '{}'{}\n", options.dry_run ? "ℹ" : "✔",
-               count_text(count, "package"), environment.name(),
-               options.dry_run ? " would be upgraded" : " upgraded");
+    say("{} {} of environment '{}'{}\n", options.dry_run ? "ℹ" : "✔", count_text(count, "package"),
+        environment.name(), options.dry_run ? " would be upgraded" : " upgraded");
 }
 
 }  // namespace
@@ -72,9 +92,11 @@ void upgrade(const UpgradeOptions& options) {
 void add_upgrade(CLI::App& app) {
   auto options = std::make_shared<UpgradeOptions>();
   auto* command = app.add_subcommand("upgrade", "Upgrade packages to the newest versions");
-  command->add_option("ID", options->ids, "install ids, as flox list shows them (default: all)");
+  offer_installed(
+      command->add_option("ID", options->ids, "install ids, as flox list shows them (default: all)"));
   add_directory(*command, options->directory);
   command->add_flag("-n,--dry-run", options->dry_run, "print what would change, and change nothing");
+  add_json(*command, options->json);
   command->footer(
       "The versions are the newest that the manifest admits.\n\n"
       "Examples:\n  flox upgrade --dry-run\n  flox upgrade python3");

@@ -61,27 +61,31 @@ std::string digest_of(const trust::BuildInput& input, const char* algorithm) {
   return found == input.digests.end() ? "" : found->second;
 }
 
-bool is_debian(const trust::BuildInput& input) {
+// Whether it is a package of another package manager.
+bool is_foreign(const trust::BuildInput& input) {
   const auto purl = input.notes.find("purl");
-  return purl != input.notes.end() && purl->second.starts_with("pkg:deb/");
+  return purl != input.notes.end() &&
+         (purl->second.starts_with("pkg:deb/") || purl->second.starts_with("pkg:pypi/") ||
+          purl->second.starts_with("pkg:npm/"));
 }
 
 // "zstd 1.5.4+dfsg2-5, sha256 0123…, https://…/zstd_1.5.4….deb".
-std::string debian_source_of(const trust::BuildInput& input) {
+std::string foreign_source_of(const trust::BuildInput& input) {
   const auto version = input.notes.find("version");
   std::string text = input.name + (version == input.notes.end() ? "" : " " + version->second);
-  const std::string hash = digest_of(input, "sha256");
-  text += hash.empty() ? ", installed files" : fmt::format(", sha256 {}…", hash.substr(0, 16));
+  const char* const algorithm = input.digests.contains("sha512") ? "sha512" : "sha256";
+  const std::string hash = digest_of(input, algorithm);
+  text += hash.empty() ? ", installed files" : fmt::format(", {} {}…", algorithm, hash.substr(0, 16));
   return input.uri.empty() ? text : text + ", " + input.uri;
 }
 
-// Where the sources came from: "git+https://… at 0123…, with changes; files 4567…", or Debian packages.
+// Where the sources came from: "git+https://… at 0123…, with changes; files 4567…", or packages of others.
 std::string sources_of(const trust::BuildProvenance& provenance) {
   const trust::BuildInput* source = provenance.input("source");
   if (source == nullptr) {
     std::vector<std::string> packages;
     for (const trust::BuildInput& input : provenance.inputs)
-      if (is_debian(input)) packages.push_back(debian_source_of(input));
+      if (is_foreign(input)) packages.push_back(foreign_source_of(input));
     return packages.empty() ? "not stated" : short_text(fmt::format("{}", fmt::join(packages, "; ")));
   }
   std::vector<std::string> parts;
@@ -104,7 +108,7 @@ std::string inputs_of(const trust::BuildProvenance& provenance) {
   for (const trust::BuildInput& input : provenance.inputs) {
     if (input.name == "manifest.toml" || input.name == "manifest.lock")
       parts.push_back(fmt::format("{} {}…", input.name, digest_of(input, "sha256").substr(0, 16)));
-    else if (input.name != "source" && !is_debian(input))
+    else if (input.name != "source" && !is_foreign(input))
       ++store_paths;
   }
   parts.push_back(count_text(store_paths, "store path"));

@@ -7,6 +7,7 @@
 #include "cli/catalog_options.h"
 #include "cli/commands.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "env/manifest.h"
 #include "node/floxd/config.h"
 
@@ -41,13 +42,12 @@ void yank(const YankOptions& options) {
       OwnerSigning signing(Config::load(), owner, options.metadata_keys, options.key_file, client);
       is_new = catalog::yank_signed(signing.require(), client, name, version, reason);
     }
-    fmt::print(stderr, "{} {} {} {}{}\n", is_new ? "✔" : "!", name, version,
-               options.undo ? "is no longer yanked" : "is yanked: " + options.reason,
-               is_new ? "" : " (as before)");
+    say("{} {} {} {}{}\n", is_new ? "✔" : "!", name, version,
+        options.undo ? "is no longer yanked" : "is yanked: " + options.reason, is_new ? "" : " (as before)");
     if (owner.empty())
-      fmt::print(stderr, "! {} is nobody's: nodes only have the catalog's word for it\n", name);
+      say("! {} is nobody's: nodes only have the catalog's word for it\n", name);
     else
-      fmt::print(stderr, "  signed for {}\n", owner);
+      say("  signed for {}\n", owner);
   });
 }
 

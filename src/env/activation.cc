@@ -253,6 +253,10 @@ Activation activate(const ActivationRequest& request) {
   prepend(variables, "MANPATH", link / "share/man");
   variables["MANPATH"] += ":";
   prepend(variables, "INFOPATH", link / "share/info");
+  variables["INFOPATH"] += ":";  // as in MANPATH: and those of the machine
+  // What is unset stands for these (XDG Base Directory Specification).
+  if (value_of(variables, "XDG_DATA_DIRS").empty())
+    variables["XDG_DATA_DIRS"] = "/usr/local/share:/usr/share";
   prepend(variables, "XDG_DATA_DIRS", link / "share");
   if (request.mode == "dev") add_development_paths(request, files, variables);
   for (fs::path bundle :

@@ -92,6 +92,32 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
   return files;
 }
 
+// The nearest directory above `dir` that has an environment, up to the one that has .git, on the same file
+// system. Nothing beyond a directory of another user's is looked at, and an environment of another user's is
+// refused: whoever can make a directory above this one would run hooks as this user.
+std::optional<fs::path> environment_above(const fs::path& dir) {
+  struct stat start {};
+  if (::stat(dir.c_str(), &start) != 0) return std::nullopt;
+  std::optional<fs::path> found;
+  for (fs::path up = dir;; up = up.parent_path()) {
+    struct stat status {};
+    if (::stat(up.c_str(), &status) != 0 || status.st_dev != start.st_dev) return std::nullopt;
+    const auto is_ours = [](const struct stat& one) { return one.st_uid == ::geteuid() || one.st_uid == 0; };
+    if (!found && up != dir && has_environment(up)) {
+      struct stat files {};
+      if (::stat((up / ".flox").c_str(), &files) != 0) return std::nullopt;
+      if (!is_ours(status) || !is_ours(files))
+        throw Error(ErrorKind::untrusted,
+                    fmt::format("the environment above {}, in {}, belongs to another user",
+                                plain_path(dir).string(), plain_path(up).string()),
+                    fmt::format("Name it with -d {} if you trust it.", plain_path(up).string()));
+      found = up;
+    }
+    if (fs::exists(up / ".git")) return found;
+    if (!is_ours(status) || !up.has_relative_path()) return std::nullopt;
+  }
+}
+
 }  // namespace
 
 std::string name_of_directory(const fs::path& dir) {
@@ -135,11 +161,7 @@ Environment Environment::find(const fs::path& start, bool* found_below) {
   if (found_below != nullptr) *found_below = false;
   fs::path dir = fs::absolute(start);
   if (has_environment(dir)) return open(dir);
-  fs::path above;
-  for (fs::path up = dir; up.has_relative_path(); up = up.parent_path()) {
-    if (above.empty() && has_environment(up)) above = up;
-    if (!above.empty() && fs::exists(up / ".git")) return open(above);
-  }
+  if (const auto above = environment_above(dir)) return open(*above);
   std::vector<fs::path> below;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(dir, fs::directory_options::skip_permission_denied, error))

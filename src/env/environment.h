@@ -56,10 +56,11 @@ class Environment {
   static Environment init(const fs::path& dir, std::string_view name, const Checkout& content);
   // The environment in DIR. Throws Error(not_found), and invalid_input if .flox is damaged.
   static Environment open(const fs::path& dir);
-  // The environment for work in DIR: DIR's own; otherwise the nearest above it inside a git repository;
-  // otherwise the only one directly below it (the guide's deployment activates from the parent of the
-  // directory that its init container made). Throws Error(not_found) with advice, also if there are several
-  // below. `found_below` is set if the last rule applied.
+  // The environment for work in DIR: DIR's own; otherwise the nearest above it inside the git repository that
+  // DIR is in, on the same file system and not behind a directory of another user's (one of another user's is
+  // Error(untrusted) with advice); otherwise the only one directly below it (the guide's deployment activates
+  // from the parent of the directory that its init container made). Throws Error(not_found) with advice, also
+  // if there are several below. `found_below` is set if the last rule applied.
   static Environment find(const fs::path& dir, bool* found_below = nullptr);
 
   const fs::path& directory() const noexcept { return directory_; }  // holds .flox

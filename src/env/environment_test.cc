@@ -130,6 +130,28 @@ TEST_F(EnvironmentTest, the_primary_package_is_pinned_by_name) {
   EXPECT_THROW(with_primary_version(lock, "other", "0.9", current_system(), resolver_), Error);
 }
 
+TEST_F(EnvironmentTest, the_nearest_above_is_found_inside_the_repository_only) {
+  const fs::path top = dir_.path() / "top", work = top / "repository/src/deep";
+  fs::create_directories(work);
+  Environment::init(top, "outside");
+  EXPECT_THROW(Environment::find(work), Error);  // no repository
+  fs::create_directory(top / "repository/.git");
+  EXPECT_THROW(Environment::find(work), Error);  // above the repository
+  Environment::init(top / "repository", "inside");
+  EXPECT_EQ(Environment::find(work).name(), "inside");
+  EXPECT_EQ(Environment::find(top / "repository").name(), "inside");
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::chown((top / "repository/.flox").c_str(), 65534, 65534), 0);
+  try {
+    Environment::find(work);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.advice(), testing::HasSubstr("-d "));
+  }
+  EXPECT_EQ(Environment::find(top / "repository").name(), "inside");  // it is named
+}
+
 TEST_F(EnvironmentTest, the_only_one_below_is_found_and_two_are_named) {
   make("");
   bool below = false;

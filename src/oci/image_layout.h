@@ -27,6 +27,7 @@ struct ImageLayout {
   std::map<std::string, std::string> manifests;  // name of an image → hex SHA-256 of its manifest
   std::string index;                             // index.json
 };
+inline constexpr const char* oci_layout_file = R"({"imageLayoutVersion":"1.0.0"})";
 inline constexpr const char* manifest_media_type = "application/vnd.oci.image.manifest.v1+json";
 
 // Each image has one uncompressed layer, empty if it has no files. Throws Error.

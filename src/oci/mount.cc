@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "oci/id_mapping.h"
 
 namespace flox::oci {
 namespace {
@@ -61,6 +62,7 @@ struct Options {
   unsigned long flags = 0;
   std::vector<unsigned long> propagation;
   std::string data;
+  std::string uid_map, gid_map;  // as /proc/PID/uid_map has them; empty: files keep their users
 };
 
 Options parse_options(const std::vector<std::string>& options) {
@@ -73,6 +75,10 @@ Options parse_options(const std::vector<std::string>& options) {
         result.flags |= flag->second.bits;
     } else if (auto propagation = propagations.find(option); propagation != propagations.end()) {
       result.propagation.push_back(propagation->second);
+    } else if (option.starts_with("uidmap=")) {
+      result.uid_map = to_id_map(std::string_view(option).substr(7));
+    } else if (option.starts_with("gidmap=")) {
+      result.gid_map = to_id_map(std::string_view(option).substr(7));
     } else if (option == "loop") {
       fail(ErrorKind::invalid_input, "mount option \"loop\" is not supported");
     } else if (!option.empty()) {
@@ -80,6 +86,8 @@ Options parse_options(const std::vector<std::string>& options) {
       result.data += option;
     }
   }
+  if (result.uid_map.empty() != result.gid_map.empty())
+    fail(ErrorKind::invalid_input, "a mount with one of the options uidmap and gidmap");
   return result;
 }
 
@@ -125,18 +133,32 @@ class WorkingDirectory {
 void mount_one(const Mount& mount, const fs::path& target) {
   Options options = parse_options(mount.options);
   if (mount.type == "bind") options.flags |= MS_BIND;
+  const bool bind = (options.flags & MS_BIND) != 0;
+  Fd users;  // the user namespace whose users the files are to have
+  if (!options.uid_map.empty()) users = make_user_namespace(options.uid_map, options.gid_map);
+  if (users && !bind && mount.type != "overlay")
+    fail(ErrorKind::invalid_input, "a {} cannot have uidmap", mount.type);
   std::optional<WorkingDirectory> directory;
-  if (mount.type == "overlay" && options.data.size() >= static_cast<size_t>(::getpagesize()) - 1) {
+  if (users && mount.type == "overlay") {
+    // The lower layers are shown by a mount on the very place that the overlay then covers, where unmounting
+    // finds it, whenever we are killed.
+    const std::string common = shorten_lowerdirs(options.data);
+    if (common.empty())
+      fail(ErrorKind::invalid_input, "an overlay with uidmap whose layers have no place in common");
+    attach_mount(mapped_mount(common, users), target);
+    directory.emplace(target.string());
+  } else if (mount.type == "overlay" && options.data.size() >= static_cast<size_t>(::getpagesize()) - 1) {
     std::string common = shorten_lowerdirs(options.data);
     if (!common.empty()) directory.emplace(common);
-    if (options.data.size() >= static_cast<size_t>(::getpagesize()) - 1)
-      fail(ErrorKind::invalid_input, "overlay with {} bytes of options, more than a page",
-           options.data.size());
   }
-  const bool bind = (options.flags & MS_BIND) != 0;
+  if (mount.type == "overlay" && options.data.size() >= static_cast<size_t>(::getpagesize()) - 1)
+    fail(ErrorKind::invalid_input, "overlay with {} bytes of options, more than a page", options.data.size());
   // A bind mount ignores other flags at first; they need a second, remounting call.
   unsigned long first = bind ? options.flags & (MS_BIND | MS_REC) : options.flags;
-  if (::mount(mount.source.c_str(), target.c_str(), mount.type.c_str(), first, options.data.c_str()) != 0)
+  if (users && bind)
+    attach_mount(mapped_mount(mount.source, users), target);
+  else if (::mount(mount.source.c_str(), target.c_str(), mount.type.c_str(), first, options.data.c_str()) !=
+           0)
     fail_errno(errno, "mounting {} {} on {}", mount.type, mount.source, target.string());
   if (bind && (options.flags & ~(MS_BIND | MS_REC)) != 0 &&
       ::mount("", target.c_str(), "", options.flags | MS_REMOUNT, options.data.c_str()) != 0)

@@ -63,6 +63,25 @@ uint32_t user_field(const Json& process, const char* name) {
   return value->get<uint32_t>();
 }
 
+uint64_t number_at(const Json& object, const char* name) {
+  const Json* value = find(object, name);
+  return value != nullptr && value->is_number_unsigned() ? value->get<uint64_t>() : 0;
+}
+
+uint32_t host_id(const Json& document, const char* mappings, uint32_t id) {
+  const Json* linux = find(document, "linux");
+  const Json* list = linux == nullptr ? nullptr : find(*linux, mappings);
+  if (list == nullptr || !list->is_array() || list->empty()) return id;
+  for (const Json& range : *list) {
+    const uint64_t first = number_at(range, "containerID"), host = number_at(range, "hostID"),
+                   size = number_at(range, "size");
+    if (id < first || id - first >= size) continue;
+    if (host > UINT32_MAX || host + (id - first) > UINT32_MAX) break;
+    return static_cast<uint32_t>(host + (id - first));
+  }
+  fail(ErrorKind::invalid_input, "{} has no number for {} of the container's user namespace", mappings, id);
+}
+
 std::string dump_json(const Json& document) {
   return document.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -155,6 +174,9 @@ bool RuntimeSpec::has_own_pid_namespace() const {
 }
 
 bool RuntimeSpec::has_user_namespace() const { return namespace_entry(*document_, "user") != nullptr; }
+
+uint32_t RuntimeSpec::host_uid(uint32_t id) const { return host_id(*document_, "uidMappings", id); }
+uint32_t RuntimeSpec::host_gid(uint32_t id) const { return host_id(*document_, "gidMappings", id); }
 
 uint64_t RuntimeSpec::memory_limit() const {
   const Json* value = document_.get();

@@ -85,6 +85,10 @@ class RuntimeSpec {
   bool has_own_pid_namespace() const;
   // True if the container has a user namespace (listed in linux.namespaces), its own or one that it joins.
   bool has_user_namespace() const;
+  // The machine's number of a user or group of the container (linux.uidMappings, linux.gidMappings); the same
+  // number without mappings. Throw Error(invalid_input) for one that is in none of them.
+  uint32_t host_uid(uint32_t id) const;
+  uint32_t host_gid(uint32_t id) const;
   // linux.resources.memory.limit, bytes; 0 if there is none.
   uint64_t memory_limit() const;
   // linux.mountLabel: SELinux's, for file systems that are made for the container.

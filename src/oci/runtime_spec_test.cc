@@ -112,5 +112,18 @@ TEST(RuntimeSpecTest, VariablesAreSetInPlaceAndTheLastOfEqualNamesCounts) {
   EXPECT_THAT(environment, ElementsAre("PATH=/c", "PATHX=1", "PATH=/c", "HOME=/"));
 }
 
+TEST(RuntimeSpecTest, NumbersOfUsersAreThoseOfTheMachine) {
+  const RuntimeSpec spec = RuntimeSpec::parse(
+      R"({"linux":{"uidMappings":[{"containerID":0,"hostID":100000,"size":1000},{"containerID":5000,"hostID":7,"size":1}],
+          "gidMappings":[{"containerID":0,"hostID":4294967290,"size":100}]}})");
+  EXPECT_EQ(spec.host_uid(0), 100000u);
+  EXPECT_EQ(spec.host_uid(999), 100999u);
+  EXPECT_EQ(spec.host_uid(5000), 7u);
+  EXPECT_THROW(spec.host_uid(1000), Error);
+  EXPECT_EQ(spec.host_gid(5), 4294967295u);
+  EXPECT_THROW(spec.host_gid(6), Error);
+  EXPECT_EQ(RuntimeSpec::parse("{}").host_uid(1000), 1000u);
+}
+
 }  // namespace
 }  // namespace flox::oci

@@ -22,6 +22,10 @@ constexpr uint64_t max_zeros = 256 << 20;    // bytes of .bss that become part o
 constexpr uint64_t max_file = uint64_t{1} << 40;
 constexpr size_t max_names = 16 << 20;  // that are in use; the largest program has a tenth of them
 constexpr uint64_t page = 4096;
+constexpr uint64_t max_data = 1 << 30;    // bytes of a segment that is searched for texts
+constexpr size_t max_text_places = 1000;  // at which code names a text
+constexpr size_t max_found_texts = 1000;
+constexpr size_t longest_text = 4096;  // bytes
 constexpr size_t piece_size = 1 << 20;
 
 [[noreturn]] void unfit(std::string_view why) {
@@ -109,8 +113,26 @@ class Patcher {
     read_dynamic();
     change_interpreter();
     change_dynamic();
+    change_texts();
     if (!added_.empty()) grow();
     write();
+  }
+
+  std::vector<std::string> texts(std::string_view prefix) {
+    read_headers();
+    std::set<std::string> found;
+    for (const auto& segment : segments_) {
+      if (segment.p_type != PT_LOAD || (segment.p_flags & (PF_X | PF_W)) != 0) continue;
+      const std::string data = data_of(segment);
+      for (size_t at = data.find(prefix); at != std::string::npos; at = data.find(prefix, at + 1)) {
+        const size_t end = data.find('\0', at);
+        const bool is_whole = (at == 0 || data[at - 1] == '\0') && end != std::string::npos;
+        if (!is_whole || end - at > longest_text) continue;
+        found.insert(data.substr(at, end - at));
+        if (found.size() > max_found_texts) unfit("it has too many texts");
+      }
+    }
+    return {found.begin(), found.end()};
   }
 
  private:
@@ -120,6 +142,7 @@ class Patcher {
     std::string bytes;
     uint64_t old_address;
     uint64_t address = 0, offset = 0;
+    bool is_text = false;  // which code names
   };
 
   void read_headers() {
@@ -321,6 +344,72 @@ class Patcher {
     }
   }
 
+  std::string data_of(const Elf64_Phdr& segment) const {
+    if (segment.p_filesz > max_data) unfit("a segment is too large");
+    return bytes_.read(segment.p_offset, segment.p_filesz);
+  }
+
+  // A place in the code that computes the address of a text: the last four bytes of a LEA.
+  struct TextPlace {
+    size_t added;  // which of added_
+    uint64_t offset, next_address;
+  };
+
+  void change_texts() {
+    if (change_.texts.empty()) return;
+    if (header_.e_machine != EM_X86_64) unfit("texts are changed in code for x86-64 only");
+    std::map<uint64_t, size_t> wanted;  // address of the text that is there → which of added_
+    for (const auto& [from, to] : change_.texts) {
+      const std::string text = from + '\0';  // compilers may give it the end of another one
+      added_.push_back({.bytes = to + '\0', .old_address = 0, .is_text = true});
+      for (const auto& segment : segments_) {
+        if (segment.p_type != PT_LOAD || (segment.p_flags & (PF_X | PF_W)) != 0) continue;
+        const std::string data = data_of(segment);
+        for (size_t at = data.find(text); at != std::string::npos; at = data.find(text, at + 1))
+          wanted.emplace(segment.p_vaddr + at, added_.size() - 1);
+      }
+    }
+    std::set<size_t> named;
+    for (const auto& segment : segments_)
+      if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0)
+        for (const TextPlace& place : places_naming(wanted, segment)) {
+          named.insert(place.added);
+          text_places_.push_back(place);
+        }
+    if (named.size() != change_.texts.size())
+      unfit("its code does not name one of the texts as compilers do");
+  }
+
+  // LEA of a register of 64 bits, relative to the next instruction (Intel's manual, volume 2: REX.W 8D /r, of
+  // mod 00 and r/m 101).
+  std::vector<TextPlace> places_naming(const std::map<uint64_t, size_t>& wanted,
+                                       const Elf64_Phdr& segment) const {
+    const std::string code = data_of(segment);
+    std::vector<TextPlace> places;
+    for (size_t at = 0; at + 7 <= code.size(); ++at) {
+      const auto byte = [&](size_t i) { return static_cast<unsigned char>(code[at + i]); };
+      if ((byte(0) & 0xFB) != 0x48 || byte(1) != 0x8D || (byte(2) & 0xC7) != 0x05) continue;
+      int32_t distance = 0;
+      std::memcpy(&distance, code.data() + at + 3, sizeof distance);
+      const uint64_t next = segment.p_vaddr + at + 7;
+      const auto found = wanted.find(next + static_cast<uint64_t>(int64_t{distance}));
+      if (found == wanted.end()) continue;
+      if (places.size() == max_text_places) unfit("its code names a text too often");
+      places.push_back({.added = found->second, .offset = segment.p_offset + at + 3, .next_address = next});
+    }
+    return places;
+  }
+
+  void write_text_places() const {
+    for (const TextPlace& place : text_places_) {
+      const auto distance = static_cast<int64_t>(added_[place.added].address - place.next_address);
+      const auto field = static_cast<int32_t>(distance);
+      if (field != distance) unfit("its segments are too far from each other");
+      const uint64_t offset = place.offset >= cut_ ? place.offset + shift_ : place.offset;
+      bytes_.write(offset, std::string_view(reinterpret_cast<const char*>(&field), sizeof field));
+    }
+  }
+
   // Lengthens the last segment by what was added.
   void grow() {
     const uint64_t cut = last_->p_offset + last_->p_filesz;
@@ -405,6 +494,7 @@ class Patcher {
     if (!new_interpreter_.empty()) bytes_.write(interpreter_->p_offset, new_interpreter_);
     if (moved_strings_ == 0 && strings_changed_) bytes_.write(strings_offset_, strings_);
     for (size_t i = 0; i < added_.size(); ++i) place(added_[i], i + 1);
+    write_text_places();
     if (moved_interpreter_ != 0) bytes_.zero(old_interpreter, old_interpreter_size);
     if (moved_strings_ != 0) bytes_.zero(strings_offset_, old_strings_size_);
     if (dynamic_changed_) write_dynamic();
@@ -415,6 +505,7 @@ class Patcher {
 
   void place(const Added& added, size_t number) {
     bytes_.write(added.offset, added.bytes);
+    if (added.is_text) return;
     if (Elf64_Shdr* section = section_at(added.old_address)) {
       section->sh_addr = added.address;
       section->sh_offset = added.offset;
@@ -453,6 +544,7 @@ class Patcher {
   bool strings_changed_ = false, dynamic_changed_ = false;
   std::string new_interpreter_;  // that fits where the old one was
   std::vector<Added> added_;
+  std::vector<TextPlace> text_places_;
   size_t moved_interpreter_ = 0, moved_strings_ = 0, moved_dynamic_ = 0;  // which of added_, from 1; 0: none
   uint64_t cut_ = 0, shift_ = 0;  // what stands behind `cut` in the file moves so far
 };
@@ -460,5 +552,9 @@ class Patcher {
 }  // namespace
 
 void patch_elf(const Fd& file, const ElfChange& change) { Patcher(file.get(), change).run(); }
+
+std::vector<std::string> texts_of_elf(const Fd& file, std::string_view prefix) {
+  return Patcher(file.get(), {}).texts(prefix);
+}
 
 }  // namespace flox::package

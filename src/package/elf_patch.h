@@ -8,7 +8,10 @@
 // Go with cgo died of it before main().
 #pragma once  // Fuzzed by fuzz/elf_patch.cc.
 
+#include <cstddef>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/os/fd.h"
@@ -19,6 +22,10 @@ struct ElfChange {
   std::string interpreter;               // PT_INTERP; empty: as it is
   std::vector<std::string> search_path;  // DT_RUNPATH, in place of what it was; empty: none
   std::vector<std::string> needed;       // further DT_NEEDED, after those that are there
+  // Texts that the code names, such as compiled-in paths, and what it names instead, of any length. On x86-64
+  // alone: each place in the code that computes the text's address relative to itself (LEA), which is what
+  // compilers make of a string's use, computes the new one's. A text that no such place names is an error.
+  std::map<std::string, std::string> texts = {};
 };
 
 // Changes the program in the file, which is open for reading and writing, in place: whoever wants all or
@@ -27,5 +34,9 @@ struct ElfChange {
 // for one that says nonsense of itself, that has no interpreter to change, whose segments stand in the file
 // as no linker leaves them, or with more than 256 MiB of zeros in its last segment.
 void patch_elf(const Fd& file, const ElfChange& change);
+
+// The texts, each a whole string of the program's read-only data, that begin with `prefix`: at most 1,000, in
+// order, each once. Throws as patch_elf() does.
+std::vector<std::string> texts_of_elf(const Fd& file, std::string_view prefix);
 
 }  // namespace flox::package

@@ -215,5 +215,34 @@ TEST_F(ElfPatchTest, refuses_what_it_cannot_change_and_leaves_it_as_it_was) {
               HasSubstr("bytes of zeros"));
 }
 
+// A library with a path compiled in, and a program that asks for it.
+TEST_F(ElfPatchTest, CodeNamesAnotherTextOfAnyLength) {
+#if defined(__x86_64__)
+  write_file(at("path.c"),
+             "#include <string.h>\nstatic char zeros[1 << 20];\n"
+             "const char* path(void) { zeros[5] = 1; return \"/usr/share/words/list\"; }\n"
+             "const char* other(void) { return \"/usr/share/words/list/not\"; }\n"
+             "unsigned long size(void) { return strlen(path()); }");
+  write_file(
+      at("ask.c"),
+      "#include <stdio.h>\nconst char* path(void); const char* other(void); unsigned long size(void);\n"
+      "int main(void) { printf(\"%s %s %lu\\n\", path(), other(), size()); return 0; }");
+  compile({"-O0", "-shared", "-fPIC", "-o", "libpath.so", "path.c"});
+  compile({"-o", "ask", "ask.c", "./libpath.so"});
+  const fs::path library = at("libpath.so");
+  EXPECT_THAT(texts_of_elf(open_file(library.string(), O_RDONLY), "/usr/share/"),
+              ElementsAre("/usr/share/words/list", "/usr/share/words/list/not"));
+  const std::string to = "/nix/store/" + std::string(100, 'x') + "/list";
+  patch(library,
+        {.interpreter = {}, .search_path = {}, .needed = {}, .texts = {{"/usr/share/words/list", to}}});
+  EXPECT_EQ(run({.argv = {"./ask"}, .cwd = work_.path().string()}).out,
+            to + " /usr/share/words/list/not " + std::to_string(to.size()) + "\n");
+  EXPECT_THROW(
+      patch(library,
+            {.interpreter = {}, .search_path = {}, .needed = {}, .texts = {{"/usr/share/absent", to}}}),
+      Error);
+#endif
+}
+
 }  // namespace
 }  // namespace flox::package

@@ -34,7 +34,9 @@ An option of the command line overrides a variable, a variable overrides the fil
 
 ## The file of flox and floxd
 
-Both read `/etc/flox/config.toml`, or the file that `FLOX_CONFIG` names. A key that does not exist is an error with its
+Both read `/etc/flox/config.toml`. `flox` then reads the user's own `~/.config/flox/config.toml` (below `$XDG_CONFIG_HOME` if that is
+set), which overrides it; the file must be the user's or root's. If `FLOX_CONFIG` names a file, that one is read and no other.
+`flox config --set KEY VALUE` and `--unset KEY` change the user's file, or the one that `FLOX_CONFIG` names. A key that does not exist is an error with its
 line and column, so that a typo is not overlooked. A file that holds a secret must be its owner's alone (mode 600).
 The options in the tables are those of floxd; `flox` has `--root`, too.
 

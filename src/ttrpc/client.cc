@@ -57,12 +57,12 @@ Client::Client(asio::any_io_executor executor, std::string socket_path)
 Client::~Client() { state_->close(); }
 
 asio::awaitable<std::string> Client::call(std::string service, std::string method, std::string payload,
-                                          std::chrono::milliseconds timeout) {
+                                          std::chrono::milliseconds timeout, std::string traceparent) {
   auto state = state_;
   state->connect();
   uint32_t stream = state->next_stream;
   state->next_stream += 2;
-  std::string request = encode_request(stream, service, method, payload, timeout);
+  std::string request = encode_request(stream, service, method, payload, timeout, traceparent);
   auto timed_out = std::make_shared<bool>(false);
   if (timeout.count() > 0) {
     state->timer.expires_after(timeout);

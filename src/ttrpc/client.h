@@ -19,15 +19,17 @@ class Client {
   Client(boost::asio::any_io_executor executor, std::string socket_path);
   ~Client();
 
-  // As BlockingClient::call. A broken connection throws Error(unavailable); the next call connects anew.
+  // As BlockingClient::call; the trace that the call belongs to, or nothing. A broken connection throws
+  // Error(unavailable); the next call connects anew.
   boost::asio::awaitable<std::string> call(std::string service, std::string method, std::string payload,
-                                           std::chrono::milliseconds timeout);
+                                           std::chrono::milliseconds timeout, std::string traceparent = {});
   // The same by types.
   template <typename RequestMessage, typename ResponseMessage>
   boost::asio::awaitable<ResponseMessage> call(Method<RequestMessage, ResponseMessage> method,
-                                               RequestMessage request, std::chrono::milliseconds timeout) {
-    const std::string answer =
-        co_await call(method.service, method.name, request.SerializeAsString(), timeout);
+                                               RequestMessage request, std::chrono::milliseconds timeout,
+                                               std::string traceparent = {}) {
+    const std::string answer = co_await call(method.service, method.name, request.SerializeAsString(),
+                                             timeout, std::move(traceparent));
     ResponseMessage response;
     parse_answer(answer, method.name, response);
     co_return response;

@@ -30,5 +30,19 @@ TEST_F(TtrpcTest, TheCoroutineClientCallsAndReconnects) {
   EXPECT_EQ(result.get(), "one unavailable two");
 }
 
+TEST_F(TtrpcTest, ACallMayBelongToATraceAndWhatIsTooLongForOneIsNone) {
+  asio::io_context context;
+  Client client(context.get_executor(), path_);
+  auto traces = [&]() -> asio::awaitable<std::vector<std::string>> {
+    std::vector<std::string> heard;
+    for (const std::string& said : {std::string(), std::string("00-a-b-01"), std::string(101, 'x')})
+      heard.push_back(co_await client.call("test", "trace", "", milliseconds(5000), said));
+    co_return heard;
+  };
+  auto result = asio::co_spawn(context, traces(), asio::use_future);
+  context.run();
+  EXPECT_EQ(result.get(), (std::vector<std::string>{"", "00-a-b-01", ""}));
+}
+
 }  // namespace
 }  // namespace flox::ttrpc

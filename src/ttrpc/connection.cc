@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 
 #include "base/error.h"
+#include "ttrpc/envelope.h"
 #include "ttrpc/ttrpc.pb.h"
 
 namespace flox::ttrpc {
@@ -128,7 +129,8 @@ void Connection::accept_request(const FrameHeader& header, const std::string& pa
                   fmt::format("{} calls of this connection are under way: no more at once", limit));
   }
   Request request{std::move(*envelope.mutable_payload()),
-                  {peer_, caller_.identity, std::chrono::nanoseconds(envelope.timeout_nano()), gone_}};
+                  {peer_, caller_.identity, std::chrono::nanoseconds(envelope.timeout_nano()), gone_,
+                   traceparent_of(envelope)}};
   ++calls_;
   asio::co_spawn(socket_.get_executor(),
                  run(method->second, std::move(request), header.stream, std::move(bytes)), asio::detached);

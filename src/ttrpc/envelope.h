@@ -7,9 +7,18 @@
 
 namespace flox::ttrpc {
 
-// The frame of a request. Throws Error(invalid_input) if it is over 4 MiB.
+namespace wire {
+class Request;
+}
+
+// The frame of a request. `traceparent`, unless it is empty, goes into its metadata, as containerd's tracing
+// has it. Throws Error(invalid_input) if it is over 4 MiB.
 std::string encode_request(uint32_t stream, std::string_view service, std::string_view method,
-                           std::string_view payload, std::chrono::nanoseconds timeout);
+                           std::string_view payload, std::chrono::nanoseconds timeout,
+                           std::string_view traceparent = {});
+
+// What a request's metadata has of that name, the first of several; empty: nothing, or over 100 bytes.
+std::string traceparent_of(const wire::Request& request);
 
 // The answer's payload, from a response frame's. Throws what the server answered (error_of, but a
 // StatusError's code is not kept), Error(internal) if it is no Response.

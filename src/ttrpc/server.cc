@@ -32,6 +32,11 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
         acceptor(asio::make_strand(on), Protocol(), listening.release()),
         options(std::move(server_options)),
         ledger(std::make_shared<Ledger>(options.limits, options.refused)) {}
+  State(const asio::any_io_executor& on, ServerOptions server_options)
+      : executor(on),
+        acceptor(asio::make_strand(on)),
+        options(std::move(server_options)),
+        ledger(std::make_shared<Ledger>(options.limits, options.refused)) {}
 
   asio::awaitable<void> accept() {
     auto self = shared_from_this();
@@ -123,7 +128,14 @@ Server::Server(asio::any_io_executor executor, Fd listening, ServerOptions optio
   silence_protobuf();
 }
 
+Server::Server(asio::any_io_executor executor, ServerOptions options)
+    : state_(std::make_shared<State>(executor, std::move(options))) {
+  silence_protobuf();
+}
+
 Server::~Server() { state_->close(); }
+
+void Server::serve(Fd connected) { state_->serve(std::move(connected)); }
 
 void Server::handle(const std::string& service, const std::string& method, Handler handler) {
   (*state_->handlers)[service][method] = std::move(handler);

@@ -31,6 +31,8 @@ struct Call {
   std::any identity;                    // what ServerOptions::identify said of it, when it connected
   std::chrono::nanoseconds timeout{0};  // after which the client has lost interest; 0: never
   std::shared_ptr<const std::atomic<bool>> gone = {};  // true once the client has closed its connection
+  std::string traceparent =
+      {};  // of the client's trace (W3C Trace Context), as it is; empty: none, or too long
 };
 
 struct Request {
@@ -71,6 +73,8 @@ class Server {
  public:
   // Takes a listening socket (listen_at, or inherited).
   Server(boost::asio::any_io_executor executor, Fd listening, ServerOptions options = {});
+  // Listens nowhere: serves the connections that it is given.
+  Server(boost::asio::any_io_executor executor, ServerOptions options);
   // Destroy it on the executor's thread or when the executor no longer runs.
   ~Server();
 
@@ -81,6 +85,8 @@ class Server {
   void handle(const Method<RequestMessage, ResponseMessage>& method, Answer answer) {
     handle(method.service, method.name, to_handler(method, std::move(answer)));
   }
+  // Serves a connected Unix socket, as if it had been accepted; while the executor runs, on its thread.
+  void serve(Fd connected);
   // Connections that are open now. Thread-safe.
   size_t connections() const;
   // Stops accepting and closes all connections; handlers under way run on. Thread-safe.

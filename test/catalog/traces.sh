@@ -3,31 +3,14 @@
 # parts of it; a collector that is away costs spans, which are counted, and no request.
 # prepare: collector moto-venv
 . "$(dirname "$0")/../lib.sh"
-collector=$("$PROJECT/script/collector") || { echo "the collector cannot be built"; exit 77; }
-collector=${collector##*$'\n'}
+. "$PROJECT/test/collector.sh"
+need_collector
 . "$(dirname "$0")/support.sh"
 each_backend "$@"
 collecting=
 trap '[ -z "$collecting" ] || { kill $collecting && wait $collecting || true; }; stop_catalog; stop_backend; rm -rf "$dir"' EXIT
 otlp_port=$(free_port)
-cat >"$dir/collector.yaml" <<YAML
-receivers:
-  otlp:
-    protocols:
-      http:
-        endpoint: 127.0.0.1:$otlp_port
-exporters:
-  debug:
-    verbosity: detailed
-service:
-  telemetry:
-    metrics:
-      level: none
-  pipelines:
-    traces:
-      receivers: [otlp]
-      exporters: [debug]
-YAML
+collector_config "$dir/collector.yaml" "$otlp_port"
 start_collector() {
   "$collector/collector" --config "file:$dir/collector.yaml" >>"$dir/collector.log" 2>&1 &
   collecting=$!
@@ -35,12 +18,7 @@ start_collector() {
 }
 collector_listens() { (exec 3<>"/dev/tcp/127.0.0.1/$otlp_port"); }
 show_trouble() { tail -n 40 "$dir/collector.log" >&2; }
-# What the collector has of a trace: a line "NAME PARENT ID" for each span.
-spans_of() {
-  awk -v trace="$1" '/^Span #/ { t = p = i = n = "" } /^ +Trace ID/ { t = $NF } /^ +Parent ID/ { p = ($NF == ":" ? "-" : $NF) } /^ +ID  / { i = $NF }
-    /^ +Name  / { sub(/^[^:]*: /, ""); n = $0; gsub(/ /, "_", n) } /^ +Kind/ && t == trace { print n, p, i }' "$dir/collector.log"
-}
-has_span() { spans_of "$1" | grep -q "^$2 "; }
+has_span() { spans_of "$1" "$dir/collector.log" | grep -q "^$2 "; }
 
 start_collector
 key=$(make_key key-1)
@@ -57,13 +35,13 @@ equal "$(record web "$(build 1.0)")" 201
 TRACEPARENT=00-$trace-$caller-01 flox show web >"$dir/said"
 request='GET_/api/v1/catalog/packages/{name}'
 wait_until 30 "the request's span" has_span $trace "$request"
-read -r _ parent id < <(spans_of $trace | grep "^$request ")
+read -r _ parent id < <(spans_of $trace "$dir/collector.log" | grep "^$request ")
 equal "$parent" $caller
 wait_until 30 "the database's span" has_span $trace database_read
 # flox show also asks for attestations; what the database does is a part of one of its requests.
-of_database=$(spans_of $trace | awk '$1 == "database_read" { print $2 }' | sort -u)
+of_database=$(spans_of $trace "$dir/collector.log" | awk '$1 == "database_read" { print $2 }' | sort -u)
 contains "$of_database" "$id"
-equal "$(comm -23 <(echo "$of_database") <(spans_of $trace | awk -v caller=$caller '$2 == caller { print $3 }' | sort -u))" ""
+equal "$(comm -23 <(echo "$of_database") <(spans_of $trace "$dir/collector.log" | awk -v caller=$caller '$2 == caller { print $3 }' | sort -u))" ""
 contains "$(cat "$dir/collector.log")" "service.name: Str(flox-catalog)"
 contains "$(cat "$dir/collector.log")" "http.response.status_code: Int(200)"
 
@@ -77,7 +55,7 @@ equal "$(ask GET /api/v1/catalog/packages/web -H "traceparent: 00-33333333333333
 equal "$(ask GET '/api/v1/catalog/search?search_term=mine-alone' -H "traceparent: nonsense")" 200
 equal "$(ask GET /api/v1/catalog/packages/wep -H "traceparent: 00-44444444444444444444444444444444-$caller-01")" 404
 wait_until 30 "the span of a failure" has_span 44444444444444444444444444444444 "$request"
-equal "$(spans_of 22222222222222222222222222222222)$(spans_of 33333333333333333333333333333333)" ""
+equal "$(spans_of 22222222222222222222222222222222 "$dir/collector.log")$(spans_of 33333333333333333333333333333333 "$dir/collector.log")" ""
 grep -q 'GET /api/v1/catalog/search' "$dir/collector.log" || die "the new trace is missing"
 if grep -qE "$token|mine-alone" "$dir/collector.log"; then die "a secret went to the collector"; fi
 equal "$(metric flox_catalog_spans_dropped_total)" 0
@@ -102,5 +80,5 @@ before=$(grep -c '^Span #' "$dir/collector.log")
 equal "$(ask GET /api/v1/catalog/packages/web)" 200
 equal "$(ask GET /api/v1/catalog/packages/web -H "traceparent: 00-66666666666666666666666666666666-$caller-01")" 200
 wait_until 30 "the caller's span" has_span 66666666666666666666666666666666 "$request"
-equal "$(spans_of 66666666666666666666666666666666 | wc -l)" "$(($(grep -c '^Span #' "$dir/collector.log") - before))"
+equal "$(spans_of 66666666666666666666666666666666 "$dir/collector.log" | wc -l)" "$(($(grep -c '^Span #' "$dir/collector.log") - before))"
 refused "the collector of traces: this is not the URL" flox-catalog --listen 127.0.0.1:0 --data "$dir/other" --traces-to collector

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The guide on a real cluster of three nodes that flox node install has set up: its files, as they stand there and in its
 # order, reach the state that it shows; tickets flow; it scales, rolls back, and its Job runs. Nothing is pulled.
-# prepare: kubernetes moto-venv
+# prepare: kubernetes moto-venv prometheus
 # ctest: COST 260
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }
+[ -n "${FLOX_WORLD_ENTERED:-}" ] || { programs=$("$PROJECT/script/prometheus") || exit 77; export PROMETHEUS=${programs##*$'\n'}; }
 enter_world "$@"
 
 TICKETS=60
@@ -55,9 +56,22 @@ kubectl apply -f "$base/model-preloader-job.yaml"
 wait_until 60 "the Job" kubectl wait -n $NS --for=condition=Complete job/model-preloader --timeout=1s
 kubectl logs -n $NS job/model-preloader
 
-step "kubectl scale, as the guide has it"
+step "kubectl scale, as the guide has it, with its annotations for Prometheus"
+kubectl apply -k "$PROJECT/deploy/overlays/prometheus"
 kubectl scale deployment ticket-processor -n $NS --replicas=5
-wait_until 90 "five ready pods" ready_replicas 5
+five_of_them() { [ "$(deployment '{.status.updatedReplicas} {.status.readyReplicas} {.status.replicas}')" = "5 5 5" ]; }
+wait_until 120 "five ready pods with annotations" five_of_them
+
+step "a Prometheus that looks for the annotations scrapes each of them"
+sed "s|^  - role: pod|&\n    kubeconfig_file: $KUBECONFIG|; 1i global: {scrape_interval: 1s}" "$PROJECT/deploy/monitoring/prometheus-scrape.yaml" >"$WORLD/prometheus.yaml"
+start_server prometheus in_net "$PROMETHEUS/prometheus" --config.file="$WORLD/prometheus.yaml" --storage.tsdb.path="$WORLD/prometheus" --web.listen-address="$CONTROL_PLANE:9090"
+scraped() {
+  in_net curl -fsS "http://$CONTROL_PLANE:9090/api/v1/query" --get --data-urlencode "query=ticket_build_info{job=\"annotated-pods\", namespace=\"$NS\"}" | jq -r '.data.result[].metric.pod' | sort
+}
+names_of_five() { kubectl get pods -n $NS -l app=ticket-processor -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' | sort; }
+all_scraped() { [ "$(scraped)" = "$(names_of_five)" ]; }
+wait_until 60 "each worker to be scraped" all_scraped
+stop_server prometheus
 kubectl scale deployment ticket-processor -n $NS --replicas=3
 
 step "the guide's rollback, and its undoing"

@@ -26,9 +26,9 @@ start_image_floxd() {
     --trusted-key "$PUBLIC_KEY" --trust-state-dir "$WORLD/node-trust-state" --metrics 127.0.0.1:9808 --registry "$IMAGE_REGISTRY"
   wait_until 20 "floxd to be ready" in_net curl -fs http://127.0.0.1:9808/readyz
 }
-# The world's catalog once more, at the same address in containerd's network.
+# start_net_catalog [OPTION…]: the world's catalog once more, at the same address in containerd's network.
 start_net_catalog() {
-  start_server net-catalog in_net flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY"
+  start_server net-catalog in_net flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" "$@"
   wait_until 10 "the catalog in containerd's network" in_net curl -fs "$CATALOG_URL/readyz"
 }
 # pull IMAGE [OPTION…]: by ctr, which asks the registry itself.

@@ -7,39 +7,11 @@
 #include <memory>
 #include <sstream>
 
+#include "base/command_line/help_formatter.h"
 #include "base/nearest.h"
 
 namespace flox {
 namespace {
-
-std::string full_name(const CLI::App& command) {
-  return command.get_parent() == nullptr ? command.get_name()
-                                         : full_name(*command.get_parent()) + " " + command.get_name();
-}
-
-// As CLI11 writes a help, without what only its author understands: "INT:INT in [1 - 100]" becomes
-// "INT(1-100)", and "--no-contents{false}" the option as it is typed.
-class HelpFormatter : public CLI::Formatter {
- public:
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    return without(CLI::Formatter::make_option_name(option, is_positional), "{false}");
-  }
-  std::string make_option_opts(const CLI::Option* option) const override {
-    std::string text = CLI::Formatter::make_option_opts(option);
-    const std::string type = option->get_type_name();
-    const size_t range = type.find(" in [");
-    const size_t at = text.find(type);
-    if (range == std::string::npos || !type.ends_with("]") || at == std::string::npos) return text;
-    const std::string limits = without(type.substr(range + 5, type.size() - range - 6), " ");
-    return text.replace(at, type.size(), fmt::format("INT({})", limits));
-  }
-
- private:
-  static std::string without(std::string text, std::string_view part) {
-    for (size_t at = 0; (at = text.find(part)) != std::string::npos;) text.erase(at, part.size());
-    return text;
-  }
-};
 
 void set_formatter(CLI::App& app, const std::shared_ptr<HelpFormatter>& formatter) {
   app.formatter(formatter);
@@ -205,6 +177,11 @@ int print_and_choose_code(const std::exception& error) {
 }
 
 }  // namespace
+
+std::string full_name(const CLI::App& command) {
+  return command.get_parent() == nullptr ? command.get_name()
+                                         : full_name(*command.get_parent()) + " " + command.get_name();
+}
 
 void fail_usage(std::string message, std::string advice) {
   throw ExitError(exit_usage, Error(ErrorKind::invalid_input, std::move(message), std::move(advice)));

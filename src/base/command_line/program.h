@@ -30,6 +30,9 @@ class ExitError : public Error {
 // For what is wrong with the command line alone, whatever the machine is like.
 [[noreturn]] void fail_usage(std::string message, std::string advice = {});
 
+// "flox store gc": the command with those that it is part of.
+std::string full_name(const CLI::App& command);
+
 // Runs `body`, a whole program, and gives its exit code: the one that `body` returns; ExitError's or
 // exit_failure after printing the exception that it threw; exit_failure after saying so if standard output
 // could not be written completely (a full disk).

@@ -91,6 +91,11 @@ class Adder {
       : text_(text), syntax_(syntax), path_(path), value_(std::move(value)) {}
 
   Splice splice() const {
+    if (path_.size() == 1) {
+      const TomlSection& first = syntax_.sections.front();
+      const bool only_comments = syntax_.sections.size() == 1 && first.statements.empty();
+      return behind(only_comments ? text_.size() : first.end(), toml_key(path_.front()) + " = " + value_);
+    }
     for (size_t depth = path_.size() - 1; depth > 0; --depth) {
       const Names table = path_.first(depth);
       const std::string entry = dotted(path_.subspan(depth)) + " = " + value_;
@@ -322,7 +327,6 @@ std::string verified(std::string after, std::string_view name, Names path,
 std::string with_toml_value(std::string_view text, const TomlPath& path, const TomlNewValue& value,
                             std::string_view name) {
   check_path(path, name);
-  if (path.size() < 2) fail(ErrorKind::invalid_input, "editing {}: a value outside of all tables", name);
   toml::table wanted = parse_toml(text, name);
   const TomlSyntax syntax = scan_toml(text, name);
   const TomlEntry* const there = entry_at(syntax, path);

@@ -2,10 +2,12 @@
 
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/net/curl_setup.h"
 #include "base/net/http_redirect.h"
 #include "base/printable.h"
@@ -85,7 +87,12 @@ HttpResponse HttpClient::send(const HttpRequest& request) { return stream(reques
 HttpResponse HttpClient::stream(const HttpRequest& request, const ByteSink& sink) {
   Redirects way = in_context(printable_url(request.url), [&] { return Redirects(request); });
   for (;;) {
+    const auto began = std::chrono::steady_clock::now();
+    const std::string asked = fmt::format("{} {}", way.request().method, printable_url(way.request().url));
     HttpResponse response = exchange(way, sink);
+    log::debug("{}: {} after {} ms", asked, response.status,
+               std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began)
+                   .count());
     if (!way.follow(state_->handle, response.status)) return response;
   }
 }

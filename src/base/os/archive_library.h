@@ -14,12 +14,14 @@ struct ArchiveLibrary {
   decltype(&::archive_entry_hardlink) entry_hardlink;
   decltype(&::archive_entry_new) entry_new;
   decltype(&::archive_entry_pathname) entry_pathname;
+  decltype(&::archive_entry_pathname_utf8) entry_pathname_utf8;
   decltype(&::archive_entry_perm) entry_perm;
   decltype(&::archive_entry_set_filetype) entry_set_filetype;
   decltype(&::archive_entry_set_mtime) entry_set_mtime;
   decltype(&::archive_entry_set_pathname) entry_set_pathname;
   decltype(&::archive_entry_set_perm) entry_set_perm;
   decltype(&::archive_entry_set_size) entry_set_size;
+  decltype(&::archive_entry_set_symlink) entry_set_symlink;
   decltype(&::archive_entry_symlink) entry_symlink;
   decltype(&::archive_error_string) error_string;
   decltype(&::archive_read_data) read_data;
@@ -31,6 +33,7 @@ struct ArchiveLibrary {
   decltype(&::archive_read_support_filter_all) read_support_filter_all;
   decltype(&::archive_read_support_format_ar) read_support_format_ar;
   decltype(&::archive_read_support_format_tar) read_support_format_tar;
+  decltype(&::archive_read_support_format_zip) read_support_format_zip;
   decltype(&::archive_write_close) write_close;
   decltype(&::archive_write_data) write_data;
   decltype(&::archive_write_free) write_free;
@@ -38,7 +41,7 @@ struct ArchiveLibrary {
   decltype(&::archive_write_new) write_new;
   decltype(&::archive_write_open2) write_open2;
   decltype(&::archive_write_set_bytes_in_last_block) write_set_bytes_in_last_block;
-  decltype(&::archive_write_set_format_ustar) write_set_format_ustar;
+  decltype(&::archive_write_set_format_pax_restricted) write_set_format_pax_restricted;
 };
 
 // Loaded at the first call; it stays. Thread-safe. Throws Error(internal) if the machine does not have it.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,7 @@ Process::Process(const Command& command, Stdio stdio) {
   Fd null = open_file("/dev/null", O_RDWR);
   Pipe report = make_pipe();  // carries the errno of a failed exec; closed by a good one
 
+  const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) fail_errno(errno, "starting {}", argv[0]);
   if (pid_ == 0) {
@@ -101,6 +103,8 @@ Process::Process(const Command& command, Stdio stdio) {
     bool ok = ::dup2(in, 0) >= 0;
     if (stdio.out >= 0) ok = ok && ::dup2(stdio.out, 1) >= 0;
     if (stdio.err >= 0) ok = ok && ::dup2(stdio.err, 2) >= 0;
+    if (ok && command.is_ours_alone)
+      ok = ::setpgid(0, 0) == 0 && ::prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && ::getppid() == parent;
     if (ok && !command.cwd.empty()) ok = ::chdir(command.cwd.c_str()) == 0;
     if (ok) ::execvpe(argv_pointers[0], argv_pointers.data(), env_pointers.data());
     int error = errno;

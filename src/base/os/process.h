@@ -34,6 +34,9 @@ struct Command {
                                            // along without its secret variables
   std::string cwd;                         // empty: the caller's
   std::string input;                       // given on stdin (empty: /dev/null)
+  // It gets SIGTERM when the thread that started it ends, however, and none of the terminal's signals: it is
+  // in a process group of its own.
+  bool is_ours_alone = false;
 };
 
 struct Outcome {

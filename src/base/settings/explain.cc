@@ -18,9 +18,10 @@ std::string code(const std::string& text) { return text.empty() ? "" : "`" + tex
 }  // namespace
 
 std::string explain_settings(std::span<SettingGroup* const> groups) {
-  std::string text =
-      fmt::format("Settings stand in {}, or in the file that {} names. A variable overrides the file.\n",
-                  config_file, config_variable);
+  std::string text = fmt::format(
+      "Settings stand in {}, and a user's own in ~/.config/flox/config.toml, which overrides it; or "
+      "in the one\nfile that {} names. A variable overrides the files.\n",
+      config_file, config_variable);
   for (const SettingGroup* group : groups) {
     text += fmt::format("\n{}\n", group->title());
     for (const Setting& setting : group->settings())

@@ -1,6 +1,7 @@
 #include "base/settings/read.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/os/file.h"
+#include "base/os/private_directory.h"
+#include "base/printable.h"
 
 namespace flox {
 namespace {
@@ -16,6 +19,14 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t max_file = 1 << 20;  // bytes
+
+std::function<void(const Setting&, std::string_view)>& settings_observer() {
+  static std::function<void(const Setting&, std::string_view)> observer;
+  return observer;
+}
+void tell(const Setting& setting, std::string_view place) {
+  if (settings_observer()) settings_observer()(setting, place);
+}
 
 const Setting* find(std::span<SettingGroup* const> groups, std::string_view key) {
   for (const SettingGroup* group : groups)
@@ -90,15 +101,58 @@ void read_file_of_settings(std::span<SettingGroup* const> groups, const fs::path
                   advice_for_unknown(groups, key.str()));
     if (setting->form.secret) check_private(path, *setting);
     in_context(fmt::format("{}: {}", place, setting->key), [&] { set_from_file(*setting, node); });
+    tell(*setting, place);
   }
+}
+
+// Whoever could write it would say what this user trusts. HOME may be another user's: of sudo, for example.
+void check_own(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) fail_errno(errno, "examining {}", path.string());
+  const char* why = status.st_uid != ::geteuid() && status.st_uid != 0 ? "belongs to another user"
+                    : (status.st_mode & S_IWOTH) != 0                  ? "can be written to by everybody"
+                                                                       : nullptr;
+  if (why != nullptr)
+    throw Error(
+        ErrorKind::untrusted, fmt::format("reading the settings: {} {}", path.string(), why),
+        fmt::format("Make it yours alone, or name the file to read instead with {}.", config_variable));
 }
 
 }  // namespace
 
-void read_settings(std::span<SettingGroup* const> groups) {
-  const char* named = std::getenv(config_variable);
-  const fs::path path = named != nullptr ? named : config_file;
-  if (named != nullptr || fs::exists(path)) read_file_of_settings(groups, path);
+std::optional<fs::path> user_config_file() {
+  const auto directory = user_directory("XDG_CONFIG_HOME", ".config");
+  return directory ? std::optional(*directory / "config.toml") : std::nullopt;
+}
+
+void observe_settings(std::function<void(const Setting&, std::string_view)> observer) {
+  settings_observer() = std::move(observer);
+}
+
+fs::path written_config_file() {
+  if (const char* named = std::getenv(config_variable); named != nullptr) return named;
+  if (const auto own = user_config_file()) return *own;
+  throw Error(ErrorKind::invalid_input, "neither XDG_CONFIG_HOME nor HOME says where your settings are",
+              fmt::format("Set HOME, or name a file with {}.", config_variable));
+}
+
+const Setting& known_setting(std::span<SettingGroup* const> groups, std::string_view key) {
+  if (const Setting* setting = find(groups, key)) return *setting;
+  throw Error(ErrorKind::invalid_input, fmt::format("there is no setting '{}'", printable(key, 100)),
+              advice_for_unknown(groups, key));
+}
+
+void read_settings(std::span<SettingGroup* const> groups, SettingsOf whose) {
+  std::error_code none;  // what cannot be looked at is not there for this user
+  if (const char* named = std::getenv(config_variable); named != nullptr) {
+    read_file_of_settings(groups, named);
+  } else {
+    if (fs::exists(config_file, none)) read_file_of_settings(groups, config_file);
+    if (const auto own = user_config_file(); whose == SettingsOf::user && own && fs::exists(*own, none)) {
+      check_own(*own);
+      read_file_of_settings(groups, *own);
+    }
+  }
   read_variables(groups);
 }
 
@@ -106,7 +160,9 @@ void read_variables(std::span<SettingGroup* const> groups) {
   for (const SettingGroup* group : groups)
     for (const Setting& setting : group->settings()) {
       const char* value = setting.variable.empty() ? nullptr : std::getenv(setting.variable.c_str());
-      if (value != nullptr) in_context(setting.variable, [&] { setting.set_from_text(value); });
+      if (value == nullptr) continue;
+      in_context(setting.variable, [&] { setting.set_from_text(value); });
+      tell(setting, setting.variable);
     }
 }
 

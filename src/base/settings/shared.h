@@ -10,11 +10,12 @@ struct SharedVariables : SettingGroup {
   SharedVariables() : SettingGroup("Variables of all programs") {}
 
   // read_settings() reads it.
-  std::filesystem::path config =
-      declare(config,
-              {.variable = config_variable,
-               .help = "The file of settings that flox and floxd read. A file that is named so must exist."},
-              config_file);
+  std::filesystem::path config = declare(
+      config,
+      {.variable = config_variable,
+       .help =
+           "The only file of settings that flox and floxd read then. A file that is named so must exist."},
+      config_file);
   // base/log.cc reads it.
   std::string log =
       declare(log,

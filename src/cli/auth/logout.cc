@@ -8,6 +8,7 @@
 #include "catalog/credentials.h"
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -27,12 +28,11 @@ void logout(const CatalogOptions& options) {
       catalog.ask("DELETE", "/api/v1/auth/tokens/" + segment(text_in(self, "token")), nullptr, "logging out");
   } catch (const Error& error) {
     // The user wants it gone from here, whatever the catalog says.
-    fmt::print(stderr,
-               "The token could not be revoked at the catalog, where it stays valid until it expires: {}\n",
-               error.what());
+    say("The token could not be revoked at the catalog, where it stays valid until it expires: {}\n",
+        error.what());
   }
   catalog::Credentials::remove(file, url);
-  fmt::print(stderr, "✔ Logged out of {}\n", printable_url(url));
+  say("✔ Logged out of {}\n", printable_url(url));
 }
 
 }  // namespace

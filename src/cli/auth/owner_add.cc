@@ -5,6 +5,7 @@
 
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -18,7 +19,7 @@ void add_member(const NewMemberOptions& options) {
   const auto member = client_of(options.catalog)
                           .ask("POST", fmt::format("/api/v1/owners/{}/members", segment(options.owner)),
                                {{"user", options.user}, {"role", options.role}}, "adding the member");
-  fmt::print(stderr, "✔ {} may {} for {}\n", text_in(member, "user"), text_in(member, "role"), options.owner);
+  say("✔ {} may {} for {}\n", text_in(member, "user"), text_in(member, "role"), options.owner);
 }
 
 }  // namespace

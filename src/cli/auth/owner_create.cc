@@ -5,6 +5,7 @@
 
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -19,8 +20,8 @@ void create_owner(const NewOwnerOptions& options) {
   const auto made = client_of(options.catalog)
                         .ask("POST", "/api/v1/owners",
                              {{"name", options.name}, {"private", options.is_private}}, "creating the owner");
-  fmt::print(stderr, "✔ Created owner {}. Add its first admin: flox owner add {} USER --role admin\n",
-             text_in(made, "name"), text_in(made, "name"));
+  say("✔ Created owner {}. Add its first admin: flox owner add {} USER --role admin\n", text_in(made, "name"),
+      text_in(made, "name"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/command_line/program.h"
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -26,8 +27,8 @@ void set_visibility(const VisibilityOptions& options) {
            fmt::format("/api/v1/owners/{}/{}/{}", segment(options.owner),
                        is_package ? "packages" : "environments", segment(name)),
            {{"private", options.visibility == "private"}}, "changing who may see it");
-  fmt::print(stderr, "✔ {} {} of {} is {}\n", is_package ? "Package" : "Environment", name, options.owner,
-             options.visibility);
+  say("✔ {} {} of {} is {}\n", is_package ? "Package" : "Environment", name, options.owner,
+      options.visibility);
 }
 
 }  // namespace

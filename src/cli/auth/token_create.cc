@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -24,8 +25,8 @@ void create_token(const NewTokenOptions& options) {
   const auto made = client_of(options.catalog).ask("POST", "/api/v1/auth/tokens", body, "creating the token");
   if (options.json) return fmt::print("{}\n", made.dump(2));
   fmt::print("{}\n", text_in(made, "token"));
-  fmt::print(stderr, "✔ Created {}, which expires at {}. It is shown this once.\n", text_in(made, "id"),
-             text_in(made, "expires_at"));
+  say("✔ Created {}, which expires at {}. It is shown this once.\n", text_in(made, "id"),
+      text_in(made, "expires_at"));
 }
 
 }  // namespace

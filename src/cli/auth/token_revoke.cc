@@ -5,6 +5,7 @@
 
 #include "cli/auth/commands.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -18,7 +19,7 @@ void revoke_token(const RevokeOptions& options) {
   const auto token =
       client_of(options.catalog)
           .ask("DELETE", "/api/v1/auth/tokens/" + segment(options.id), nullptr, "revoking the token");
-  fmt::print(stderr, "✔ Revoked {} at {}\n", text_in(token, "id"), text_in(token, "revoked_at"));
+  say("✔ Revoked {} at {}\n", text_in(token, "id"), text_in(token, "revoked_at"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 namespace flox::cli {
 
+void add_catalog_serve(CLI::App& catalog);
 void add_catalog_gc(CLI::App& catalog);
 void add_catalog_retention(CLI::App& catalog);
 void add_catalog_retention_show(CLI::App& retention);

@@ -5,11 +5,13 @@
 namespace flox::cli {
 
 void add_catalog(CLI::App& app) {
-  auto* catalog =
-      app.add_subcommand("catalog", "Look after a catalog: collect garbage, set rules of retention");
+  auto* catalog = app.add_subcommand(
+      "catalog", "Run a catalog of your own; collect a catalog's garbage, set rules of retention");
   catalog->require_subcommand(1);
   catalog->footer(
-      "Examples:\n  flox catalog retention set acme --versions 10 --days 90\n  flox catalog gc --dry-run");
+      "Examples:\n  flox catalog serve\n  flox catalog retention set acme --versions 10 --days 90\n  flox "
+      "catalog gc --dry-run");
+  add_catalog_serve(*catalog);
   add_catalog_gc(*catalog);
   add_catalog_retention(*catalog);
 }

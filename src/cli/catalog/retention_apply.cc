@@ -13,6 +13,7 @@
 #include "cli/catalog/retention_rule.h"
 #include "cli/catalog_options.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -77,13 +78,11 @@ void apply_rules(const CatalogRetentionApplyOptions& options) {
     print_builds(builds_in(answer, "builds"), what);
     if (options.dry_run) print_builds(to_sign, "would sign and remove");
     if (to_sign.empty() && items_in(answer, "generations").empty() && items_in(answer, "builds").empty())
-      fmt::print(stderr, "Nothing has to go.\n");
+      say("Nothing has to go.\n");
   }
   if (options.dry_run) return;
   if (options.owner.empty() && !to_sign.empty())
-    fmt::print(
-        stderr,
-        "! {} with signed builds that only their owners can remove: flox catalog retention apply OWNER\n",
+    say("! {} with signed builds that only their owners can remove: flox catalog retention apply OWNER\n",
         count_text(to_sign.size(), "package"));
   if (!options.owner.empty()) remove_signed(options, client, to_sign);
 }

@@ -7,6 +7,7 @@
 #include "cli/catalog/commands.h"
 #include "cli/catalog/retention_rule.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -28,8 +29,8 @@ void set_rule(const CatalogRetentionSetOptions& options) {
   const nlohmann::json answer =
       client_of(options.catalog)
           .ask("POST", retention_path(options.owner), {{"rule", rule}}, "setting the rule of retention");
-  fmt::print(stderr, "✔ {}.\n", rule_in_words(options.owner, answer));
-  if (!options.none) fmt::print(stderr, "'flox catalog retention apply' removes what need not stay.\n");
+  say("✔ {}.\n", rule_in_words(options.owner, answer));
+  if (!options.none) say("'flox catalog retention apply' removes what need not stay.\n");
 }
 
 }  // namespace

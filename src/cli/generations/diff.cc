@@ -6,6 +6,7 @@
 #include "cli/generations/commands.h"
 #include "cli/generations/published_environment.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "env/lock_difference.h"
 
 namespace flox::cli {
@@ -36,7 +37,7 @@ void show_difference(const GenerationsDiffOptions& options) {
     return;
   }
   for (const std::string& line : lines) fmt::print("{}\n", line);
-  if (lines.empty()) fmt::print(stderr, "ℹ no package and no table of the manifest differs\n");
+  if (lines.empty()) say("ℹ no package and no table of the manifest differs\n");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/generations/published_environment.h"
 #include "cli/local_or_pod.h"
 #include "cli/options.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 
 namespace flox::cli {
@@ -32,11 +33,11 @@ void switch_to(PublishedEnvironment& published, int64_t number, const Generation
                                                   .generation = wanted,
                                                   .force = options.force}),
                         changing(environment, "flox generations switch"));
-  fmt::print(stderr, "✔ {} is generation {} of {}{}\n", environment.directory().string(), number,
-             published.name().to_string(),
-             number == latest.generation
-                 ? ", the latest"
-                 : fmt::format("; the latest is {}. 'flox push' publishes this one anew", latest.generation));
+  say("✔ {} is generation {} of {}{}\n", environment.directory().string(), number,
+      published.name().to_string(),
+      number == latest.generation
+          ? ", the latest"
+          : fmt::format("; the latest is {}. 'flox push' publishes this one anew", latest.generation));
 }
 
 void switch_generation(const GenerationsSwitchOptions& options) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/node/commands.h"
+#include "cli/say.h"
 #include "node/installer/stub_images.h"
 #include "oci/image_layout.h"
 
@@ -13,7 +14,7 @@ namespace {
 void write_images(const std::string& output, std::string pause) {
   if (pause.empty()) pause = node::installed_pause();
   oci::write_image_archive(output, node::make_stub_images(pause));
-  fmt::print(stderr, "✔ Wrote {}. Import it with: ctr -n k8s.io images import {}\n", output, output);
+  say("✔ Wrote {}. Import it with: ctr -n k8s.io images import {}\n", output, output);
 }
 
 }  // namespace

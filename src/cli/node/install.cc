@@ -11,6 +11,7 @@
 #include "base/settings/units.h"
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
+#include "cli/say.h"
 #include "node/floxd/config.h"
 #include "node/installer/bundle.h"
 #include "node/installer/runtime_closure.h"
@@ -82,7 +83,7 @@ void install(NodeOptions options) {
                                  plan.containerd_changed ? ", and containerd would be restarted" : ""));
     return;
   }
-  for (const auto& warning : plan.warnings) fmt::print(stderr, "! {}\n", warning);
+  for (const auto& warning : plan.warnings) say("! {}\n", warning);
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
   for (const auto& change : plan.files.changes()) print_done(change.path.string());
   store::LocalStore store(store_root);
@@ -113,6 +114,9 @@ void add_node_install(CLI::App& node) {
   add_node_options(*command, *options);
   command->add_flag("--default-runtime", options->install.default_runtime,
                     "make flox the runtime of pods without a RuntimeClass");
+  command->add_flag("--nri", options->install.nri,
+                    "let pods of other runtimes name environments, too, by making floxd a plugin of "
+                    "containerd's (1.7 or later)");
   command->add_flag("!--no-service", options->install.service,
                     "write no systemd service: something else keeps floxd running");
   command->add_option("--prefix", options->install.prefix, "directory in whose bin/ the programs go")

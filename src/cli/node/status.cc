@@ -1,6 +1,9 @@
 // flox node status: floxd, the store and its leases.
 #include <fmt/format.h>
 
+#include <memory>
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/net/url.h"
@@ -11,7 +14,22 @@
 namespace flox::cli {
 namespace {
 
-void show_status() {
+void print_status(const Config& config, const std::string& health, const std::vector<store::Lease>& leases) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& lease : leases) {
+    nlohmann::json paths = nlohmann::json::array();
+    for (const auto& path : lease.paths) paths.push_back(path.to_string());
+    list.push_back({{"holder", lease.holder}, {"paths", paths}});
+  }
+  fmt::print("{}\n",
+             nlohmann::json{{"floxd", {{"state", health}, {"address", config.metrics_address.to_string()}}},
+                            {"store", config.root.string()},
+                            {"catalog", hide_login(config.catalog_url)},
+                            {"leases", list}}
+                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void show_status(bool as_json) {
   Config config = Config::load();
   store::LocalStore store(config.root);
   auto leases = store::list_leases(store);
@@ -25,6 +43,7 @@ void show_status() {
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
+  if (as_json) return print_status(config, health, leases);
   fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\nleases     {}\n", health,
              config.metrics_address.to_string(), store.store_directory().string(),
              config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), leases.size());
@@ -37,7 +56,9 @@ void show_status() {
 void add_node_status(CLI::App& node) {
   auto* command = node.add_subcommand("status", "Show floxd, the store and its leases");
   command->footer("Example:\n  flox node status");
-  command->callback(show_status);
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "print JSON");
+  command->callback([json] { show_status(*json); });
 }
 
 }  // namespace flox::cli

@@ -11,12 +11,13 @@
 #include "cli/options.h"
 #include "cli/policy/commands.h"
 #include "cli/policy/manifest_pods.h"
+#include "cli/say.h"
 #include "env/environment.h"
+#include "imageless/annotations.h"
 #include "nix/store_path.h"
 #include "node/images/reference.h"
 #include "node/policy/decision.h"
 #include "oci/runtime_spec.h"
-#include "shim/imageless/annotations.h"
 
 namespace flox::cli {
 namespace {
@@ -102,15 +103,15 @@ oci::RuntimeSpec spec_of(const ManifestContainer& container, const ManifestPod& 
 
 // The container's image, if that is an environment, else what its annotations name.
 std::string environment_of(const ManifestContainer& container, const oci::RuntimeSpec& spec) {
-  if (shim::is_skipped(spec)) return {};
-  return node::environment_of_image(container.image).value_or(shim::environment_of(spec));
+  if (imageless::is_skipped(spec)) return {};
+  return node::environment_of_image(container.image).value_or(imageless::environment_of(spec));
 }
 
 Wish wish_of(const ManifestContainer& container, const oci::RuntimeSpec& spec, const ManifestPod& pod) {
   Wish wish{.start = {.subject = {.pod_namespace = pod.pod_namespace, .service_account = pod.service_account},
                       .environment = {},
                       .store_view = {},
-                      .nix_mutable = spec.annotation(shim::mutable_annotation) == "true"},
+                      .nix_mutable = spec.annotation(imageless::mutable_annotation) == "true"},
             .environment = environment_of(container, spec),
             .version = container.package_version};
   if (!wish.environment.empty()) wish.start.environment = policy::asked_for(wish.environment);
@@ -124,8 +125,8 @@ TestResult test_container(const policy::Policy& policy, const Config& config, co
   const oci::RuntimeSpec spec = spec_of(container, pod);
   TestResult result{.pod = pod.called, .container = container.name, .asked = {}, .verdict = {}};
   in_context(fmt::format("{}, container {}", result.pod, result.container), [&] {
-    shim::check_annotations(spec);
-    if (!shim::is_imageless(spec) && environment_of(container, spec).empty()) {
+    imageless::check_annotations(spec);
+    if (!imageless::is_imageless(spec) && environment_of(container, spec).empty()) {
       result.asked = fmt::format("an ordinary image, which the policy does not concern: {}", container.image);
       return;
     }
@@ -220,7 +221,7 @@ void run_tests(const TestOptions& options) {
                                               ? std::vector{test_case(policy, config, options)}
                                               : test_files(policy, config, options);
   if (config.catalog_url.empty() && policy.has_rules())
-    fmt::print(stderr, "No catalog is configured: versions, and what environments hold, are not tested.\n");
+    say("No catalog is configured: versions, and what environments hold, are not tested.\n");
   if (options.json)
     print_json(results);
   else

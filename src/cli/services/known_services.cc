@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "cli/inside_container.h"
 #include "cli/options.h"
+#include "cli/say.h"
 
 namespace flox::cli {
 namespace {
@@ -88,8 +89,8 @@ void print_done(const activation::Answer& answer, const std::string& verb, const
     fmt::print("{}\n", nlohmann::json{{verb, answer.done}, {"unchanged", answer.unchanged}}.dump(2));
     return;
   }
-  for (const std::string& name : answer.done) fmt::print(stderr, "✔ Service '{}' {}.\n", name, verb);
-  for (const std::string& name : answer.unchanged) fmt::print(stderr, "⚠ Service '{}' {}.\n", name, already);
+  for (const std::string& name : answer.done) say("✔ Service '{}' {}.\n", name, verb);
+  for (const std::string& name : answer.unchanged) say("⚠ Service '{}' {}.\n", name, already);
 }
 
 void ask_from_inside(const ServicesOptions& options, activation::Request::Kind kind,

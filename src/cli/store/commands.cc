@@ -1,7 +1,6 @@
 #include "cli/store/commands.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/catalog_access.h"
@@ -61,18 +60,6 @@ void print_json(const nlohmann::json& json) { fmt::print("{}\n", json.dump(2)); 
 
 std::vector<std::string> caches_of(const Config& config, const std::vector<std::string>& named) {
   return named.empty() ? readable_caches(config) : named;
-}
-
-ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) != 0) {}
-
-ProgressLine::~ProgressLine() {
-  if (written_) fmt::print(stderr, "\n");
-}
-
-void ProgressLine::show(const std::string& text) {
-  if (!terminal_) return;
-  fmt::print(stderr, "\r\033[K{}", text);
-  written_ = true;
 }
 
 }  // namespace flox::cli

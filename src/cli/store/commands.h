@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/progress_line.h"
 #include "node/floxd/config.h"
 #include "store/local/local_store.h"
 
@@ -48,19 +49,5 @@ void print_json(const nlohmann::json& json);
 
 // Caches that the configuration names, the catalog's own first; with `named`, those instead.
 std::vector<std::string> caches_of(const Config& config, const std::vector<std::string>& named);
-
-// Progress on standard error, one line that is rewritten in place; nothing where that is not a terminal.
-class ProgressLine {
- public:
-  ProgressLine();
-  ~ProgressLine();
-  ProgressLine(const ProgressLine&) = delete;
-  bool shown() const noexcept { return terminal_; }
-  void show(const std::string& text);
-
- private:
-  bool terminal_;
-  bool written_ = false;
-};
 
 }  // namespace flox::cli

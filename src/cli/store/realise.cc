@@ -29,15 +29,7 @@ void realise(const StoreRealiseOptions& options) {
   if (!options.memory.empty())
     how.memory = in_context("--memory", [&] { return parse_size(options.memory); });
   for (const std::string& key : options.trusted_keys) how.trusted_keys.add(nix::PublicKey::parse(key));
-  if (line.shown())
-    how.on_progress = [&](const store::RealiseProgress& progress) {
-      std::string text = fmt::format("{} of {} paths, {} of {}", progress.paths_done, progress.paths_total,
-                                     size_text(progress.bytes_fetched), size_text(progress.bytes_total));
-      if (progress.bytes_per_second >= 1)
-        text += fmt::format(", {}/s", size_text(static_cast<uint64_t>(progress.bytes_per_second)));
-      if (progress.time_left) text += fmt::format(", {} left", duration_text(*progress.time_left));
-      line.show(text);
-    };
+  if (line.shown()) how.on_progress = [&](const store::RealiseProgress& progress) { line.show(progress); };
   const nix::StorePathSet paths = to_store_paths(options.paths);
   store::LocalStore store = open_store(config);
   const store::RealiseResult result = store::realise(store, paths, how);

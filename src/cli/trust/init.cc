@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
-#include "nix/signature.h"
-#include "trust/key_changes.h"
+#include "trust/new_owner.h"
 
 namespace flox::cli {
 namespace {
@@ -16,15 +16,6 @@ struct TrustInitOptions {
   std::vector<std::string> signing_keys, paths{"*"}, root_keys, signers;
   uint64_t threshold = 1;
 };
-
-trust::Role role_of(trust::Keys& keys, const std::vector<trust::Key>& members, uint64_t threshold) {
-  trust::Role role{.keyids = {}, .threshold = threshold};
-  for (const trust::Key& key : members) {
-    role.keyids.push_back(key.id());
-    keys.emplace(key.id(), key);
-  }
-  return role;
-}
 
 std::vector<trust::Key> signing_keys_of(const TrustInitOptions& options, const Config& config) {
   std::vector<std::string> texts = options.signing_keys;
@@ -42,46 +33,30 @@ std::vector<trust::Key> signing_keys_of(const TrustInitOptions& options, const C
 void init(const TrustInitOptions& options) {
   const Config config = Config::load();
   trust::check_owner(options.owner);
-  const std::vector<trust::Key> signing_keys = signing_keys_of(options, config);
+  trust::NewOwner owner{.name = options.owner,
+                        .signing_keys = signing_keys_of(options, config),
+                        .role = options.role,
+                        .paths = options.paths,
+                        .threshold = options.threshold,
+                        .root_expires = expiry(options.life, trust::default_root_life),
+                        .targets_expires = expiry(options.life, trust::default_targets_life)};
   trust::TrustStore store = open_trust(config);
-  const std::vector<nix::SecretKey> made = {nix::SecretKey::generate("root-1"),
-                                            nix::SecretKey::generate("targets-1")};
-  std::vector<trust::Key> root_keys{trust::Key::of(made[0].public_key())};
-  for (const std::string& text : options.root_keys) root_keys.push_back(public_key_of(text));
-  if (options.threshold < 1 || options.threshold > root_keys.size())
-    throw Error(
-        ErrorKind::invalid_input,
-        fmt::format("--threshold: {} of {} root keys cannot sign", options.threshold, root_keys.size()),
-        "Name the keys of the other holders with --root-key.");
-
-  trust::Root root;
-  root.owner = options.owner;
-  root.expires = expiry(options.life, trust::default_root_life);
-  root.root = role_of(root.keys, root_keys, options.threshold);
-  root.targets = role_of(root.keys, {trust::Key::of(made[1].public_key())}, 1);
-  root.timestamp = role_of(root.keys, {catalog_key(options.catalog_key, config)}, 1);
-  root.snapshot = root.timestamp;
-
-  trust::Targets targets;
-  targets.owner = options.owner;
-  targets.expires = expiry(options.life, trust::default_targets_life);
-  for (const trust::Key& key : signing_keys)
-    trust::add_key(targets, {.role = options.role, .key = key, .paths = options.paths});
-
-  trust::Signers signers = open_signers(options.signers);
-  for (const nix::SecretKey& key : made) signers.push_back(trust::Signer::of(key));
-  const auto outcome =
-      trust::OwnerRepository::create(store, std::move(root), std::move(targets), made, signers);
+  for (const std::string& text : options.root_keys) owner.further_root_keys.push_back(public_key_of(text));
+  if (options.threshold < 1 || options.threshold > options.root_keys.size() + 1)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("--threshold: {} of {} root keys cannot sign", options.threshold,
+                            options.root_keys.size() + 1),
+                "Name the keys of the other holders with --root-key.");
+  owner.timestamp_key = catalog_key(options.catalog_key, config);
+  const auto outcome = trust::begin_owner(store, owner, open_signers(options.signers));
   report(outcome, options.owner);
   const std::string keys = (store.directory() / options.owner / "keys").string();
-  fmt::print(
-      stderr,
-      "✔ Made the keys root-1 and targets-1 in {}\n"
+  say("✔ Made the keys root-1 and targets-1 in {}\n"
       "  Take {}/root-1 to a safe place off this machine: who has it decides whom everybody trusts. Name it\n"
       "  with --signer when it is needed again.\n",
       keys, keys);
   if (outcome.complete) {
-    fmt::print(stderr, "  The root's fingerprint, for everybody who is to trust {}:\n", options.owner);
+    say("  The root's fingerprint, for everybody who is to trust {}:\n", options.owner);
     fmt::print("{}\n", trust::fingerprint_of(store.root(options.owner)));
   }
 }

@@ -3,9 +3,10 @@
 
 #include <memory>
 
-#include "base/error.h"
 #include "catalog/client.h"
+#include "catalog/hand_over.h"
 #include "cli/catalog_options.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
@@ -16,36 +17,16 @@ struct TrustPublishOptions {
   CatalogOptions catalog;
 };
 
-uint64_t version_of_root(const std::optional<std::string>& text) {
-  return text ? trust::Signed<trust::Root>::parse(*text, "root.json of the catalog").content.version : 0;
-}
-// 0 also for one that the keys of our root have not signed: it counts no more, whatever its version is.
-uint64_t version_of_targets(const std::optional<std::string>& text, const trust::Root& root) {
-  if (!text) return 0;
-  const auto file = trust::Signed<trust::Targets>::parse(*text, "targets.json of the catalog");
-  return trust::signing_state(file, root).complete() ? file.content.version : 0;
-}
-
 void publish(const TrustPublishOptions& options) {
   trust::TrustStore store = open_trust(Config::load());
   const trust::OwnerRepository repository(store, options.owner, trust::OwnerRepository::Use::read);
   catalog::Client client = client_of(options.catalog);
-  const uint64_t root = version_of_root(client.root(options.owner));
-  const trust::Signed<trust::Root>& newest = repository.root();
-  const uint64_t targets = version_of_targets(client.targets(options.owner), newest.content);
-  if (root > newest.content.version || targets > repository.targets().content.version)
-    throw Error(ErrorKind::conflict,
-                fmt::format("the catalog has newer files of {} than this machine", options.owner),
-                "Publish from the machine where they were changed, or copy its directory of the owner here.");
-  for (const auto& next : repository.roots())
-    if (next.content.version > root) client.put_root(options.owner, next.to_string());
-  if (repository.targets().content.version > targets)
-    client.put_targets(options.owner, repository.targets().to_string());
-  if (root == newest.content.version && targets == repository.targets().content.version)
-    fmt::print(stderr, "The catalog has the newest files of {}\n", options.owner);
+  const catalog::HandedOver now = catalog::hand_over(client, repository);
+  if (now.changed)
+    say("✔ The catalog has root.json version {} and targets.json version {} of {}\n", now.root, now.targets,
+        options.owner);
   else
-    fmt::print(stderr, "✔ The catalog has root.json version {} and targets.json version {} of {}\n",
-               newest.content.version, repository.targets().content.version, options.owner);
+    say("The catalog has the newest files of {}\n", options.owner);
 }
 
 }  // namespace

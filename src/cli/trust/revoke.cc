@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
 #include "trust/key_changes.h"
 
@@ -38,10 +39,10 @@ void revoke(const TrustRevokeOptions& options) {
   report(outcome, options.owner);
   std::vector<std::string> roles = of_root;
   roles.insert(roles.end(), of_targets.begin(), of_targets.end());
-  fmt::print(stderr, "{} {} of {}.\n", key,
-             outcome.complete ? "is no key any more" : "will be no key any more", fmt::join(roles, ", "));
+  say("{} {} of {}.\n", key, outcome.complete ? "is no key any more" : "will be no key any more",
+      fmt::join(roles, ", "));
   if (!of_targets.empty())
-    fmt::print(stderr, "What it has signed alone counts no more: publish it again with another key.\n");
+    say("What it has signed alone counts no more: publish it again with another key.\n");
 }
 
 }  // namespace

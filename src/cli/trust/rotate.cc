@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
 #include "trust/key_changes.h"
 
@@ -88,7 +89,7 @@ void rotate(const TrustRotateOptions& options) {
         const std::string old_id = old_key_of(options, role, targets.keys);
         trust::replace_key(targets, options.role, old_id, public_key_of(options.new_key));
         finish({}, std::move(targets));
-        fmt::print(stderr, "What only the old key has signed counts no more: publish it again.\n");
+        say("What only the old key has signed counts no more: publish it again.\n");
         return;
       }
     fail(ErrorKind::not_found, "{} has no role '{}'", options.owner, options.role);

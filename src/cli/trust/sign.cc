@@ -9,6 +9,7 @@
 #include "base/os/file.h"
 #include "catalog/signing.h"
 #include "cli/catalog_access.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
@@ -141,10 +142,10 @@ void sign_name_file(const std::string& text, const TrustSignOptions& options, co
   trust::require_current(file.content, trust::now(), options.file);
   Known known(owner, options, config, config.metadata_keys);
   const auto reviewed = review(known, file.content, options, config);
-  fmt::print(stderr, "{} version {} of {}, valid until {}:\n", file.content.name, file.content.version, owner,
-             trust::time_text(file.content.expires));
-  for (const std::string& change : reviewed.changes) fmt::print(stderr, "  {}\n", change);
-  if (reviewed.changes.empty()) fmt::print(stderr, "  (it says what the version before says)\n");
+  say("{} version {} of {}, valid until {}:\n", file.content.name, file.content.version, owner,
+      trust::time_text(file.content.expires));
+  for (const std::string& change : reviewed.changes) say("  {}\n", change);
+  if (reviewed.changes.empty()) say("  (it says what the version before says)\n");
   if (options.dry_run) return;
   const auto before = trust::signing_state(file, reviewed.targets);
   require_added(trust::sign(file, reviewed.targets, known.signers),

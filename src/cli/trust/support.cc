@@ -5,6 +5,7 @@
 #include "base/os/file.h"
 #include "base/settings/units.h"
 #include "cli/publishing.h"
+#include "cli/say.h"
 #include "cli/trust/commands.h"
 
 namespace flox::cli {
@@ -81,14 +82,12 @@ trust::Key catalog_key(const std::string& text, const Config& config) {
 void report(const trust::ChangeOutcome& outcome, const std::string& owner) {
   for (const trust::SigningState& file : outcome.files)
     if (file.complete())
-      fmt::print(stderr, "✔ Signed {} of {}: {}\n", file.what, owner, file.path.string());
+      say("✔ Signed {} of {}: {}\n", file.what, owner, file.path.string());
     else
-      fmt::print(stderr, "  {} of {} has {} of {} signatures: {}\n    it lacks {}\n", file.what, owner,
-                 file.signatures, file.needed, file.path.string(), fmt::join(file.lacking, ", "));
+      say("  {} of {} has {} of {} signatures: {}\n    it lacks {}\n", file.what, owner, file.signatures,
+          file.needed, file.path.string(), fmt::join(file.lacking, ", "));
   if (!outcome.complete)
-    fmt::print(
-        stderr,
-        "Nothing changes before all signatures are there. Give the file to the holder of such a key, who "
+    say("Nothing changes before all signatures are there. Give the file to the holder of such a key, who "
         "runs\n'flox trust sign FILE', and run 'flox trust sign' on what comes back.\n");
 }
 

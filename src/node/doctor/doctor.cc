@@ -28,6 +28,7 @@
 #include "nix/signature.h"
 #include "node/doctor/catalog_check.h"
 #include "node/doctor/kept_check.h"
+#include "node/doctor/nri_check.h"
 #include "node/doctor/policy_check.h"
 #include "node/doctor/trust_check.h"
 #include "node/installer/containerd_config.h"
@@ -371,6 +372,7 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("containerd", [&](Subject subject) { examine_containerd(subject, options); });
   examine("shim", examine_shim);
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
+  examine("plugin", [&](Subject subject) { subject.add(check_nri(config, options, metrics_of(config))); });
   examine("policy", [&](Subject subject) { subject.add(check_policy(config, metrics_of(config))); });
   examine("restarts", [&](Subject subject) { subject.add(check_kept(config, metrics_of(config))); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });

@@ -1,7 +1,5 @@
 #include "node/floxd/config.h"
 
-#include "base/settings/read.h"
-
 namespace flox {
 
 std::array<SettingGroup*, 8> Config::groups() {
@@ -11,6 +9,6 @@ std::array<SettingGroup*, 8> Config::groups() {
           static_cast<node::GcSettings*>(this),         static_cast<node::PodBudgets*>(this)};
 }
 
-Config::Config(Load) { read_settings(groups()); }
+Config::Config(SettingsOf whose) { read_settings(groups(), whose); }
 
 }  // namespace flox

@@ -1,9 +1,10 @@
-// All that /etc/flox/config.toml may hold: flox and floxd read the same file, so each of them knows every
-// key.
+// All that /etc/flox/config.toml and a user's config.toml may hold: flox and floxd read the same file, so
+// each of them knows every key.
 #pragma once
 
 #include <array>
 
+#include "base/settings/read.h"
 #include "catalog/settings.h"
 #include "node/floxd/settings.h"
 #include "store/fetch/settings.h"
@@ -22,14 +23,13 @@ struct Config : store::StoreSettings,
                 node::PodBudgets {
   // The defaults.
   Config() = default;
-  // Reads the file and the variables. Throws Error as read_settings() does.
-  static Config load() { return Config(Load{}); }
+  // Reads the files and the variables. Throws Error as read_settings() does.
+  static Config load(SettingsOf whose = SettingsOf::user) { return Config(whose); }
 
   std::array<SettingGroup*, 8> groups();
 
  private:
-  struct Load {};
-  explicit Config(Load);
+  explicit Config(SettingsOf whose);
 };
 
 }  // namespace flox

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "base/settings/units.h"
+#include "base/trace/span.h"
 #include "catalog/client.h"
 #include "catalog/model.h"
 #include "trust/names.h"
@@ -74,6 +75,10 @@ std::string answer_with(catalog::Client& client, const json& question) {
 // In the fetcher: the question is ours, the answer the catalog's.
 std::string answer(catalog::Client& client, const std::string& url, std::string_view text) {
   const json question = parse_json(text, "the question");
+  std::optional<trace::Context> caller;
+  if (question.contains("traceparent"))
+    caller = trace::parse_traceparent(string_member(question, "traceparent", "the question"));
+  const trace::Span carried(nullptr, "", trace::Kind::client, caller);  // floxd records it
   if (question.contains("token")) {
     // Of one question alone: its connection, and what is known by it, end with it.
     catalog::Client own(catalog::with_token(url, Secret(string_member(question, "token", "the question"))));
@@ -231,6 +236,8 @@ std::optional<std::string> ConfinedCatalog::root(const std::string& owner, uint6
 }
 
 json ConfinedCatalog::ask(json question, const Secret& token) const {
+  const trace::Span span("catalog", trace::Kind::client);
+  if (const auto context = trace::Span::current()) question["traceparent"] = context->to_string();
   if (!token.empty()) question["token"] = token.reveal();
   return parse_json(service_.ask(text_of(question)), answer_name);
 }

@@ -55,13 +55,15 @@ json to_json(const Container& c) {
           {"prepared_at", c.prepared_at},
           {"view", c.view},
           {"service_account", c.service_account},
-          {"pod_uid", c.pod_uid}};
+          {"pod_uid", c.pod_uid},
+          {"by_nri", c.by_nri}};
 }
 
 Container from_json(const json& entry, const std::string& name) {
   const json& prepared_at = member(entry, "prepared_at", name);
   if (!prepared_at.is_number_integer())
     fail(ErrorKind::invalid_input, "{}: 'prepared_at' is not a whole number", name);
+  const auto by_nri = entry.find("by_nri");
   return {.id = string_member(entry, "id", name),
           .pod_id = string_member(entry, "pod_id", name),
           .pod_namespace = string_member(entry, "pod_namespace", name),
@@ -70,7 +72,8 @@ Container from_json(const json& entry, const std::string& name) {
           .prepared_at = prepared_at.get<int64_t>(),
           .view = optional_string(entry, "view", name),
           .service_account = optional_string(entry, "service_account", name),
-          .pod_uid = optional_string(entry, "pod_uid", name)};
+          .pod_uid = optional_string(entry, "pod_uid", name),
+          .by_nri = by_nri != entry.end() && by_nri->is_boolean() && by_nri->get<bool>()};
 }
 
 }  // namespace
@@ -133,6 +136,24 @@ std::optional<Container> Containers::of_cgroups(std::string_view cgroups) const 
   for (const auto& [id, container] : by_id_) ids.insert(id);
   auto it = by_id_.find(container_in(cgroups, ids));
   return it == by_id_.end() ? std::nullopt : std::optional(it->second);
+}
+
+bool Containers::has(const std::string& id) const {
+  std::scoped_lock lock(mutex_);
+  return by_id_.contains(id);
+}
+
+bool Containers::told_by_nri(const std::string& id) {
+  std::scoped_lock lock(mutex_);
+  const auto known = by_id_.find(id);
+  if (known == by_id_.end()) return false;
+  known->second.by_nri = true;
+  return true;
+}
+
+void Containers::end_nri() {
+  std::scoped_lock lock(mutex_);
+  for (auto& [id, container] : by_id_) container.by_nri = false;
 }
 
 bool Containers::is_current(const Container& container) const {

@@ -23,6 +23,7 @@ struct Container {
   std::string view;             // of the store (StoreViews); empty: it sees the whole store
   std::string service_account;  // empty: it is not known
   std::string pod_uid = {};     // Kubernetes'; empty: it is not known
+  bool by_nri = false;          // containerd tells its end: it need not have processes in its cgroup
   uint64_t instance = 0;        // tells it from an earlier container of its id; not kept in the file
 };
 
@@ -49,6 +50,11 @@ class Containers {
   // The container to whose cgroups a process belongs, by its /proc/PID/cgroup. Nothing if it is not one of
   // these.
   std::optional<Container> of_cgroups(std::string_view cgroups) const;
+  bool has(const std::string& id) const;
+  // Whether there is such a container; from now on containerd tells its end.
+  bool told_by_nri(const std::string& id);
+  // Containers whose end containerd would tell end with their processes from now on: floxd is no plugin.
+  void end_nri();
   // Whether the container is still there, and no later one of its id.
   bool is_current(const Container& container) const;
   // Whether this floxd has prepared it, and not one before.

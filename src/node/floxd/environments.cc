@@ -9,6 +9,7 @@
 #include "catalog/environment_name.h"
 #include "catalog/settings.h"
 #include "env/profile.h"
+#include "node/floxd/stage_timer.h"
 #include "store/gc/lease.h"
 #include "store/maintenance/recovery.h"
 #include "store/realise/realise.h"
@@ -167,10 +168,16 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     // A store object of this request's own: its temporary roots keep the collector off until the lease is
     // there, and end with it.
     store::LocalStore store(store_.root(), store_.lock_timeout());
-    store::RealiseResult result = store::realise(store, paths, options);
+    store::RealiseResult result = [&] {
+      const StageTimer timer(metrics_, Stage::realise);
+      return store::realise(store, paths, options);
+    }();
     if (result.paths_fetched > 0) return_freed_memory();
     if (terms.check_closure) terms.check_closure(store, result.closure);
-    nix::StorePath profile = env::build_profile(store, lock, system, mode).path;
+    nix::StorePath profile = [&] {
+      const StageTimer timer(metrics_, Stage::profile);
+      return env::build_profile(store, lock, system, mode).path;
+    }();
     store::add_lease(store, holder, {profile});
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     metrics_.realised(result.paths_fetched, result.bytes_fetched, took.count());

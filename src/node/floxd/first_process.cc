@@ -25,9 +25,10 @@ std::vector<std::string> first_process(const ContainerProfile& profile, std::vec
       env::profile_has(profile.files, "activate.d/hook-on-deactivate"))
     command.insert(command.begin(), {runtime_path + "/bin/flox", "--flox-inside", path, profile.mode});
   else if (env::profile_has(profile.files, "activate.d/hook-on-activate"))
-    command.insert(command.begin(),
-                   {env::profile_has(profile.files, "bin/bash") ? path + "/bin/bash" : "/bin/sh", "-c",
-                    hook_text(path + "/activate.d/hook-on-activate"), "flox-activate"});
+    command.insert(
+        command.begin(),
+        {env::profile_has(profile.files, "bin/bash") ? path + "/bin/bash" : runtime_path + "/bin/sh", "-c",
+         hook_text(path + "/activate.d/hook-on-activate"), "flox-activate"});
   return command;
 }
 

@@ -17,14 +17,17 @@
 #include "base/log.h"
 #include "base/net/server/http_server.h"
 #include "base/net/server/metrics_page.h"
+#include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
 #include "base/settings/options.h"
+#include "base/trace/exporter.h"
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
 #include "node/floxd/fair_threads.h"
 #include "node/floxd/image_registry.h"
 #include "node/floxd/node_service.h"
+#include "node/floxd/nri_host.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
@@ -42,7 +45,7 @@ namespace {
 namespace asio = boost::asio;
 
 struct Options {
-  Config config = Config::load();
+  Config config = Config::load(SettingsOf::machine);
   std::string runtime;  // store path; empty: the root's own runtime closure
 };
 
@@ -58,12 +61,14 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 // On the pool where the container brings no environment, else in its namespace's turn.
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& prepares,
                                              NodeService& node, v1::PrepareRequest message,
-                                             std::shared_ptr<const std::atomic<bool>> gone) {
+                                             ttrpc::Call call) {
   if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
     co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
-  std::function<v1::PrepareResponse()> work = [&node, request, gone] {
-    return node.prepare(*request, [&gone] { return gone->load(); });
+  std::function<v1::PrepareResponse()> work = [&node, request, gone = std::move(call.gone),
+                                               traceparent = std::move(call.traceparent)] {
+    return node.prepare(
+        *request, [&gone] { return gone->load(); }, traceparent);
   };
   std::string tenant = tenant_of({.id = request->container_id(),
                                   .pod_id = request->pod_id(),
@@ -152,12 +157,28 @@ std::map<std::string, trust::Time> trusted_roots(const trust::TrustStore& trust)
   return roots;
 }
 
+// Where spans go. floxd itself speaks HTTP with nobody outside the node.
+std::unique_ptr<trace::Exporter> span_exporter(const Config& config) {
+  if (config.traces_to.empty()) return nullptr;
+  if (network_of_host(HttpUrl::parse(config.traces_to).host) != Network::loopback)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("traces_to: {} is not on this node", hide_login(config.traces_to)),
+                "Run a collector on each node, and set its address there, as http://127.0.0.1:4318.");
+  return std::make_unique<trace::Exporter>(
+      trace::ExportOptions{.url = config.traces_to,
+                           .service = "floxd",
+                           .version = FLOX_VERSION,
+                           .percent = static_cast<unsigned>(config.trace_percent)});
+}
+
 std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::LocalStore& store,
-                                          Metrics& metrics, const PodServer& pods) {
+                                          Metrics& metrics, const PodServer& pods,
+                                          const trace::Exporter* spans) {
   auto trust = std::make_shared<trust::TrustStore>(config.trust_directory(), config.trust_state_directory());
-  return serve_at(config.metrics_address, [&, trust](const ServerRequest& request) {
+  return serve_at(config.metrics_address, [&, trust, spans](const ServerRequest& request) {
     if (request.path == "/metrics") {
       metrics.trusted(trusted_roots(*trust));
+      if (spans != nullptr) metrics.spans(spans->counters().exported, spans->counters().dropped);
       return ServerResponse{.content_type = MetricsPage::content_type,
                             .body = metrics.text(store, pods.use())};
     }
@@ -196,6 +217,7 @@ void serve(const Options& options) {
   fs::create_directories(state);
   Fd lock = only_one(state);
   isolate(config);
+  const std::unique_ptr<trace::Exporter> spans = span_exporter(config);  // its thread is isolated, too
   std::string runtime = !options.runtime.empty() ? options.runtime : current_runtime(store).to_string();
 
   Metrics metrics;
@@ -210,7 +232,8 @@ void serve(const Options& options) {
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
-  NodeService node(config, runtime, environments, images, containers, kept, views, grants, policy, metrics);
+  NodeService node(config, runtime, environments, images, containers, kept, views, grants, policy, metrics,
+                   spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
@@ -223,13 +246,20 @@ void serve(const Options& options) {
   ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
                             {.same_user_only = true});
   node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
-    return prepare(pool, prepares, node, std::move(request), std::move(call.gone));
+    return prepare(pool, prepares, node, std::move(request), std::move(call));
   });
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
   });
+  std::optional<NriPlugin> plugin;
+  if (config.nri_socket.empty())
+    containers.end_nri();
+  else
+    plugin.emplace(loop.get_executor(),
+                   NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
+                   nri_host(pool, prepares, node, containers, metrics));
   const PodServer pods(config, pod, budgets, metrics);
-  const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods);
+  const std::unique_ptr<HttpServer> http = serve_metrics(config, store, metrics, pods, spans.get());
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
   const Collector collector(config, environments, metrics);
   asio::co_spawn(pool,

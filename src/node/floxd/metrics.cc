@@ -18,6 +18,10 @@ namespace {
 
 constexpr size_t error_kinds = 6;
 
+// From what is there already to what takes a slow link minutes.
+const MetricsPage::Histogram::BucketBoundaries stage_seconds = {
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120};
+
 // What a pod may have: a family with a gauge per budget.
 struct UseGauges {
   UseGauges(MetricsPage& page, const std::string& name, const std::string& help)
@@ -48,6 +52,7 @@ struct Metrics::Page {
   std::mutex gauges;  // set and written by one request at a time
 
   Counter& prepares = page.counter("flox_prepare_total", "Containers prepared.");
+  std::vector<MetricsPage::Histogram*> stages;  // by stage
   Counter& realises = page.counter("flox_realise_total", "Environments realised.");
   Counter& realise_seconds = page.counter("flox_realise_seconds_total", "Seconds spent realising.");
   Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
@@ -61,6 +66,10 @@ struct Metrics::Page {
       page.counter("flox_gc_bytes_freed_total", "Bytes on the disk that collecting garbage freed.");
   std::vector<Counter*> refusals;  // by budget
 
+  Counter& spans_exported =
+      page.counter("flox_spans_exported_total", "Spans that the collector of traces took.");
+  Counter& spans_dropped =
+      page.counter("flox_spans_dropped_total", "Spans that were lost: no collector took them.");
   Counter& metadata_refused =
       page.counter("flox_metadata_refused_total",
                    "Answers of the catalog that were refused because they are not signed as they must be.");
@@ -74,6 +83,13 @@ struct Metrics::Page {
   std::vector<Counter*> kept_failures;  // by reason
   Gauge& kept_pods =
       page.gauge("flox_kept_pods", "Pods whose answers are kept, so that they restart without the catalog.");
+
+  Gauge& nri_connected = page.gauge(
+      "flox_nri_connected", "Whether containerd asks floxd about containers of every runtime (nri_socket).");
+  Gauge& nri_unprepared =
+      page.gauge("flox_nri_unprepared_containers",
+                 "Containers that run without their packages, because they were made while floxd was away.");
+  std::vector<Counter*> nri_outcomes;
 
   Counter* allowed = nullptr;
   Counter* denied = nullptr;
@@ -105,6 +121,10 @@ struct Metrics::Page {
 
   // Every reason and kind is there from the start, so that a rate over it begins at zero.
   Page() {
+    auto& times =
+        page.histograms("flox_stage_seconds", "Time of what is done for a container that starts, by stage.");
+    for (size_t stage = 0; stage < stage_count; ++stage)
+      stages.push_back(&times.Add({{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
@@ -120,6 +140,11 @@ struct Metrics::Page {
                                  "Answers that could not be kept, or not be given again, by reason.");
     for (const char* reason : {"unwritten", "refused", "too_old"})
       kept_failures.push_back(&unkept.Add({{"reason", reason}}));
+    auto& outcomes = page.counters("flox_nri_containers_total",
+                                   "Containers outside of the runtime handler flox that name an environment, "
+                                   "by what became of them.");
+    for (const char* outcome : {"prepared", "refused", "waiting"})
+      nri_outcomes.push_back(&outcomes.Add({{"outcome", outcome}}));
     auto& decisions =
         page.counters("flox_policy_decisions_total", "Requests of pods that were decided, by decision.");
     allowed = &decisions.Add({{"decision", "allowed"}});
@@ -150,6 +175,13 @@ void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
 
 void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(kind))->Increment(); }
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
+void Metrics::took(Stage stage, double seconds) {
+  page_->stages.at(static_cast<size_t>(stage))->Observe(seconds);
+}
+void Metrics::spans(uint64_t exported, uint64_t dropped) {
+  page_->spans_exported.Increment(static_cast<double>(exported) - page_->spans_exported.Value());
+  page_->spans_dropped.Increment(static_cast<double>(dropped) - page_->spans_dropped.Value());
+}
 void Metrics::prepared() { page_->prepares.Increment(); }
 void Metrics::refused(Budget reason) { page_->refusals.at(static_cast<size_t>(reason))->Increment(); }
 
@@ -164,6 +196,14 @@ void Metrics::kept_failed(KeptFailure reason) {
   page_->kept_failures.at(static_cast<size_t>(reason))->Increment();
 }
 void Metrics::kept_pods(size_t pods) { page_->kept_pods.Set(static_cast<double>(pods)); }
+
+void Metrics::nri_connected(bool connected) { page_->nri_connected.Set(connected ? 1 : 0); }
+void Metrics::nri_container(NriOutcome outcome) {
+  page_->nri_outcomes.at(static_cast<size_t>(outcome))->Increment();
+}
+void Metrics::nri_unprepared(size_t containers) {
+  page_->nri_unprepared.Set(static_cast<double>(containers));
+}
 
 void Metrics::decided(bool allowed) { (allowed ? page_->allowed : page_->denied)->Increment(); }
 void Metrics::metadata_refused() { page_->metadata_refused.Increment(); }
@@ -185,6 +225,24 @@ void Metrics::trusted(const std::map<std::string, std::chrono::sys_seconds>& roo
     if (gauge == nullptr) gauge = &page_->root_expires.Add({{"owner", owner}});
     gauge->Set(static_cast<double>(expires.time_since_epoch().count()));
   }
+}
+
+const char* to_string(Stage stage) noexcept {
+  switch (stage) {
+    case Stage::prepare:
+      return "prepare";
+    case Stage::resolve:
+      return "resolve";
+    case Stage::realise:
+      return "realise";
+    case Stage::profile:
+      return "profile";
+    case Stage::activate:
+      return "activate";
+    case Stage::view:
+      return "view";
+  }
+  return "?";
 }
 
 const char* to_string(Budget budget) noexcept {

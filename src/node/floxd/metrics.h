@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "node/nri/nri_plugin.h"
 #include "store/local/local_store.h"
 
 namespace flox::node {
@@ -35,6 +36,18 @@ enum class KeptFailure {
   too_old,    // moving_answer_age
 };
 
+// What floxd does for a container that starts. A part that is not needed takes no time and is not counted.
+enum class Stage {
+  prepare,   // all of it
+  resolve,   // what its reference means: the catalog's answer, or the one that the pod had
+  realise,   // having its store paths present and valid
+  profile,   // the tree of links to its packages
+  activate,  // its variables and its process
+  view,      // the store as it is to see it
+};
+inline constexpr size_t stage_count = 6;
+const char* to_string(Stage stage) noexcept;
+
 // What pods have now.
 struct BudgetUse {
   struct Pod {
@@ -58,6 +71,7 @@ class Metrics {
   void collected(uint64_t paths, uint64_t bytes, double seconds);
   void collection_failed();
   void prepared();
+  void took(Stage stage, double seconds);
   // A pod, or a process outside any pod, was refused something.
   void refused(Budget reason);
   // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.
@@ -74,6 +88,13 @@ class Metrics {
   void audit_lost();
   // Until when the roots of the owners are valid whom this machine trusts.
   void trusted(const std::map<std::string, std::chrono::sys_seconds>& roots);
+  // Whether containerd has floxd as a plugin now.
+  void nri_connected(bool connected);
+  void nri_container(NriOutcome outcome);
+  // How many containers run without their packages: seen when containerd last told of all.
+  void nri_unprepared(size_t containers);
+  // Spans that the collector of traces took, and that were lost, since the start.
+  void spans(uint64_t exported, uint64_t dropped);
   // Counters, and the gauges as they stand in the store and with the pods now.
   std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
 

@@ -9,6 +9,7 @@
 #include "env/environment.h"
 #include "node/floxd/first_process.h"
 #include "node/floxd/lease_holders.h"
+#include "node/floxd/stage_timer.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -80,10 +81,26 @@ policy::Start start_of(const v1::PrepareRequest& request, const Container& conta
   return start;
 }
 
+// By OpenTelemetry's names.
+void describe(const v1::PrepareRequest& request, trace::Span& span) {
+  if (!span.is_recorded()) return;
+  const auto set = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) span.set(name, printable(value, 300));
+  };
+  set("k8s.namespace.name", request.pod_namespace());
+  set("k8s.pod.name", request.pod_name());
+  set("k8s.pod.uid", request.pod_uid());
+  set("k8s.container.name", request.container_name());
+  set("container.id", request.container_id());
+  set("flox.environment", request.image_id().empty() ? request.environment() : request.image_environment());
+}
+
 }  // namespace
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request,
-                                         const std::function<bool()>& is_gone) {
+                                         const std::function<bool()>& is_gone, std::string_view traceparent) {
+  StageTimer timer(metrics_, Stage::prepare, spans_, trace::parse_traceparent(traceparent));
+  describe(request, timer.span());
   check_container_id(request.container_id());
   metrics_.prepared();
   if (request.image_id().empty()) return prepare(request, nullptr, is_gone);
@@ -110,7 +127,8 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
                       .prepared_at = std::time(nullptr),
                       .view = {},
                       .service_account = account,
-                      .pod_uid = request.pod_uid()};
+                      .pod_uid = request.pod_uid(),
+                      .by_nri = request.by_nri()};
   store::check_holder(container.id);  // what cannot hold a lease could neither be swept nor install
   store::check_holder(pod_holder(container));
   PodRequest asked(policy_, container, "start");
@@ -141,6 +159,7 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
     if (!request.environment().empty()) activate(request, image, container, asked, response);
     add_volumes(request, container, response);
     if (own_view) {
+      const StageTimer view_timer(metrics_, Stage::view);
       const StoreViews::View view = views_.show(roots_of(container, response));
       container.view = view.name;
       response.set_store_directory(view.directory);
@@ -169,6 +188,7 @@ void NodeService::give_up(const Container& container) {
 NamedLock NodeService::lock_for(const v1::PrepareRequest& request, const EnvironmentImage* image,
                                 const env::Variables& variables, const PodAnswers* answers,
                                 PodRequest& asked) const {
+  const StageTimer timer(metrics_, Stage::resolve);
   NamedLock named = image == nullptr ? environments_.lock_of(request.environment(), answers)
                                      : NamedLock{image->name, image->lock, std::nullopt, image->generation};
   const std::string pod = fmt::format("pod {}/{}", request.pod_namespace(), request.pod_name());
@@ -209,6 +229,7 @@ void NodeService::activate(const v1::PrepareRequest& request, const EnvironmentI
     const nix::StorePath profile = realise(named.lock, mode, request, asked);
     if (answers) kept_.lease(answers->key, profile);
     grants_.add(pod_holder(container), named.lock);
+    const StageTimer timer(metrics_, Stage::activate);
     fs::path files = environments_.store().real_path(profile);
     env::Activation activation = env::activate({.name = named.name,
                                                 .profile_link = profile.to_string(),
@@ -270,6 +291,28 @@ nix::StorePathSet NodeService::roots_of(const Container& container,
   roots.merge(store::leased_paths(environments_.store(), container.id));  // its volumes
   roots.merge(store::leased_paths(environments_.store(), pod_holder(container)));
   return roots;
+}
+
+void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+                        const std::string& profile) {
+  check_container_id(identity.container_id());
+  if (containers_.told_by_nri(identity.container_id())) return;
+  const nix::StorePath path = nix::StorePath::parse(profile);
+  const std::string view = views_.name_at(store_directory).value_or("");
+  if (view.empty() && store_directory != environments_.store().store_directory())
+    fail(ErrorKind::invalid_input, "its /nix/store is not this node's");
+  if (!store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
+    fail(ErrorKind::not_found, "{} is not in the store any more", path.to_string());
+  containers_.add({.id = identity.container_id(),
+                   .pod_id = identity.pod_id(),
+                   .pod_namespace = identity.pod_namespace(),
+                   .pod_name = identity.pod_name(),
+                   .name = identity.container_name(),
+                   .prepared_at = std::time(nullptr),
+                   .view = view,
+                   .service_account = {},
+                   .pod_uid = identity.pod_uid(),
+                   .by_nri = true});
 }
 
 v1::ReleaseResponse NodeService::release(const v1::ReleaseRequest& request) {

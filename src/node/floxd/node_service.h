@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/trace/span.h"
 #include "env/activation.h"
 #include "node/floxd/config.h"
 #include "node/floxd/containers.h"
@@ -23,7 +24,7 @@ class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
               Containers& containers, KeptPods& kept, StoreViews& views, Grants& grants, PodPolicy& policy,
-              Metrics& metrics)
+              Metrics& metrics, trace::SpanSink* spans = nullptr)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
@@ -33,12 +34,19 @@ class NodeService {
         views_(views),
         grants_(grants),
         policy_(policy),
-        metrics_(metrics) {}
-  // For a client that has gone (`is_gone`, may be empty) nothing is kept, though what was fetched stays.
-  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const std::function<bool()>& is_gone = {});
+        metrics_(metrics),
+        spans_(spans) {}
+  // For a client that has gone (`is_gone`, may be empty) nothing is kept, though what was fetched stays. It
+  // is a part of the trace `traceparent`, or of one of its own.
+  v1::PrepareResponse prepare(const v1::PrepareRequest& request, const std::function<bool()>& is_gone = {},
+                              std::string_view traceparent = {});
   // Without an environment.
   v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
+  // A running container that an earlier floxd has prepared, and that is not known any more: it is leased its
+  // profile again. Throws Error.
+  void adopt(const v1::PrepareRequest& identity, const std::string& store_directory,
+             const std::string& profile);
 
  private:
   // `image`: the container's, if that is an environment; else null. The request names what it is.
@@ -75,6 +83,7 @@ class NodeService {
   Grants& grants_;
   PodPolicy& policy_;
   Metrics& metrics_;
+  trace::SpanSink* const spans_;  // null: nobody records them
 };
 
 }  // namespace flox::node

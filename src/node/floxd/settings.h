@@ -79,6 +79,33 @@ struct FloxdSettings : SettingGroup {
        .help = "How long an environment that was pulled as an image stays when containerd has no such "
                "image any more."},
       std::chrono::minutes(10));
+  std::filesystem::path nri_socket = declare(
+      nri_socket,
+      {.key = "nri_socket",
+       .option = "--nri",
+       .help = "containerd's socket for plugins (NRI): with it pods without the RuntimeClass flox get the "
+               "environment that their annotations name, under whatever runtime; empty: they do not. "
+               "`flox node install --nri` sets it."},
+      "");
+  std::vector<std::string> nri_other_handlers =
+      declare(nri_other_handlers,
+              {.key = "nri_other_handlers",
+               .help = "Runtime handlers whose pods are left to their shim, which asks floxd itself."},
+              {"flox"});
+  std::string traces_to = declare(
+      traces_to, {.key = "traces_to",
+                  .option = "--traces-to",
+                  .help = "URL of an OpenTelemetry collector on this node (OTLP over HTTP), as "
+                          "http://127.0.0.1:4318, that gets a trace of each container's start; empty: none.",
+                  .is_url = true});
+  size_t trace_percent = declare(
+      trace_percent,
+      {.key = "trace_percent",
+       .option = "--trace-percent",
+       .help = "How many of a hundred starts that belong to no trace of containerd's are recorded. A start "
+               "that does is recorded if containerd records it.",
+       .most = 100},
+      100);
   IsolationPolicy isolation =
       declare(isolation,
               {.key = "isolation",

@@ -102,6 +102,13 @@ StoreViews::View StoreViews::show(const nix::StorePathSet& roots) {
   return {name, merged(name) / "view"};
 }
 
+std::optional<std::string> StoreViews::name_at(const fs::path& directory) {
+  std::scoped_lock lock(mutex_);
+  for (const auto& [name, last] : last_use_)
+    if (merged(name) / "view" == directory) return name;
+  return std::nullopt;
+}
+
 void StoreViews::make(const std::string& name, const nix::StorePathSet& closure) const {
   const fs::path meta = directory_ / name / "meta";
   try {

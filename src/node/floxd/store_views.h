@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -44,6 +45,9 @@ class StoreViews {
   // The view of these paths and all that they refer to; made if there is none yet. Throws Error: not_found if
   // a path is not valid, unavailable if the kernel refuses the overlay.
   View show(const nix::StorePathSet& roots);
+
+  // The name of the view whose directory this is; nothing if it is none's.
+  std::optional<std::string> name_at(const std::filesystem::path& directory);
 
   // Removes the views that are not in `used` and were not requested within the last `grace`.
   void sweep(const std::set<std::string>& used, std::chrono::seconds grace);

@@ -42,12 +42,14 @@ void sweep_leases(const store::LocalStore& store, Containers& containers, Budget
   if (ids.empty()) return;
   std::set<std::string> running = ids_of_running_processes(ids);
   std::set<std::string> young;
+  // A sandboxed runtime (gVisor) has a container's processes in a cgroup that is not the container's.
   // What an earlier floxd has prepared may have ended since: then its pod's sandbox has, too.
   const auto may_start = [&](const std::string& id, const Container& container) {
     return container.pod_id == id || running.contains(container.pod_id) || containers.prepared_now(container);
   };
   for (const auto& [id, container] : known)
-    if (container.prepared_at + start_grace > std::time(nullptr) && may_start(id, container))
+    if (container.by_nri ||
+        (container.prepared_at + start_grace > std::time(nullptr) && may_start(id, container)))
       young.insert({id, container.pod_id});
   auto alive = [&](const std::string& id) { return running.contains(id) || young.contains(id); };
   for (const auto& lease : leases) {

@@ -11,7 +11,8 @@
 
 namespace flox::node {
 
-// Ends the leases of pods and containers without running processes, and forgets such pods. What is kept for a
+// Ends the leases of pods and containers without running processes, and forgets such pods; but not of
+// containers whose end containerd tells (Container::by_nri), and of their pods. What is kept for a
 // pod stays as long as `life` says.
 void sweep_leases(const store::LocalStore& store, Containers& containers, Budgets& budgets, Grants& grants,
                   KeptPods& kept, PodLife& life);

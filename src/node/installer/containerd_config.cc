@@ -109,6 +109,18 @@ std::string with_k3s_handler(const Containerd& containerd, std::string text, con
   return text;
 }
 
+// A path in the configuration without its quotes; empty if it is not there.
+fs::path path_value(std::string_view text, const TomlPath& path, const Containerd& containerd) {
+  const std::string value = toml_value(text, path, containerd.config.string());
+  return value.size() > 2 ? value.substr(1, value.size() - 2) : "";
+}
+
+const TomlPath nri = {"plugins", "io.containerd.nri.v1.nri"};
+
+bool has_plugin_check(const Containerd& containerd) {
+  return std::pair(containerd.major, containerd.minor) >= std::pair(2, 2);
+}
+
 TomlValues handler_values(const Containerd& containerd, const fs::path& shim) {
   TomlValues values;
   if (containerd.takes_runtime_path())
@@ -247,10 +259,56 @@ std::string own_registry(const std::string& endpoint, const std::string& key) {
       endpoint, key);
 }
 
+std::string with_plugins(const Containerd& containerd, std::string text) {
+  const std::string name = containerd.config;
+  if (containerd.k3s)
+    throw Error(ErrorKind::invalid_input, "--nri: k3s writes containerd's configuration itself",
+                "Leave it out, and set nri_socket in /etc/flox/config.toml: the containerd of k3s has "
+                "/var/run/nri/nri.sock where it is of release 2.");
+  if (std::pair(containerd.major, containerd.minor) < std::pair(1, 7))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("--nri: containerd {}.{} has no plugins", containerd.major, containerd.minor),
+                "Use containerd 1.7 or later, better 2.2, or give pods runtimeClassName: flox.");
+  if (toml_value(text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name",
+                 name) == quoted("flox"))
+    throw Error(ErrorKind::invalid_input,
+                "--nri: flox is the default runtime, which prepares all pods itself",
+                "Leave out --nri, or make another runtime the default one.");
+  const std::string disabled = toml_value(text, nri / "disable", name);
+  if (disabled == "true" || (disabled.empty() && containerd.major < 2))
+    text = set_toml_values(text, nri, {{"disable", "false"}}, name);
+  if (toml_value(text, nri / "disable_connections", name) == "true")
+    text = set_toml_values(text, nri, {{"disable_connections", "false"}}, name);
+  if (has_plugin_check(containerd))
+    text = set_toml_values(text, nri / "default_validator", {{"enable", "true"}}, name);
+  return text;
+}
+
+fs::path plugin_socket(const Containerd& containerd, std::string_view text) {
+  const fs::path socket = containerd.k3s ? fs::path() : path_value(text, nri / "socket_path", containerd);
+  return socket.empty() ? "/var/run/nri/nri.sock" : socket;
+}
+
+std::vector<std::string> plugin_faults(const Containerd& containerd, std::string_view text) {
+  const std::string name = containerd.config;
+  if (std::pair(containerd.major, containerd.minor) < std::pair(1, 7))
+    return {fmt::format("containerd {}.{} has no plugins", containerd.major, containerd.minor)};
+  std::vector<std::string> faults;
+  const std::string disabled = toml_value(text, nri / "disable", name);
+  if (disabled == "true" || (disabled.empty() && containerd.major < 2))
+    faults.push_back(fmt::format("{}: plugins are disabled", toml_header(nri)));
+  if (toml_value(text, nri / "disable_connections", name) == "true")
+    faults.push_back(fmt::format("{}: disable_connections keeps floxd out", toml_header(nri)));
+  if (has_plugin_check(containerd) && toml_value(text, nri / "default_validator" / "enable", name) != "true")
+    faults.push_back(fmt::format("{} is not enabled: pods cannot say that they need floxd",
+                                 toml_header(nri / "default_validator")));
+  return faults;
+}
+
 fs::path containerd_root(const Containerd& containerd, std::string_view text) {
   if (containerd.k3s) return "/var/lib/rancher/k3s/agent/containerd";
-  const std::string root = toml_value(text, {"root"}, containerd.config.string());
-  return root.size() > 2 ? root.substr(1, root.size() - 2) : "/var/lib/containerd";
+  const fs::path root = path_value(text, {"root"}, containerd);
+  return root.empty() ? "/var/lib/containerd" : root;
 }
 
 std::vector<std::string> handler_faults(const Containerd& containerd, std::string_view text) {

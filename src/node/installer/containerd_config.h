@@ -62,6 +62,15 @@ std::string with_mirror(std::string_view hosts_toml, const std::string& registry
 // The hosts.toml of flox.local, which nobody serves but `endpoint`, and that only to whom has the key.
 std::string own_registry(const std::string& endpoint, const std::string& key);
 
+// The configuration with a socket for plugins (NRI), and where the release has it (2.2), with the check by
+// which a pod can say that it needs floxd as a plugin. Throws Error(invalid_input) for releases before 1.7,
+// which have no plugins, for k3s, and where flox is the default runtime.
+std::string with_plugins(const Containerd& containerd, std::string text);
+// Where that socket is.
+fs::path plugin_socket(const Containerd& containerd, std::string_view text);
+// What keeps plugins out, or that check, one sentence each; none if nothing does.
+std::vector<std::string> plugin_faults(const Containerd& containerd, std::string_view text);
+
 // containerd's root directory, by its configuration.
 fs::path containerd_root(const Containerd& containerd, std::string_view text);
 

@@ -133,5 +133,37 @@ TEST(ContainerdConfig, puts_our_mirror_before_others) {
   EXPECT_EQ(undo_toml_edits(both), theirs);
 }
 
+TEST(ContainerdConfig, lets_floxd_be_a_plugin_as_the_release_needs_it) {
+  Containerd middle = debian;
+  middle.minor = 7;
+  const std::string enabled = with_plugins(middle, "version = 2\n");
+  EXPECT_THAT(enabled, HasSubstr("disable = false"));
+  EXPECT_THAT(enabled, Not(HasSubstr("default_validator"))) << "1.7 has none";
+  const std::string checked = with_plugins(newest, "version = 3\n");
+  EXPECT_THAT(checked, Not(HasSubstr("disable")));
+  EXPECT_THAT(checked, HasSubstr("default_validator]"));
+  for (const auto& [containerd, text] : {std::pair{middle, enabled}, {newest, checked}}) {
+    EXPECT_THAT(plugin_faults(containerd, text), IsEmpty());
+    EXPECT_EQ(with_plugins(containerd, text), text);
+    EXPECT_EQ(plugin_socket(containerd, text), "/var/run/nri/nri.sock");
+  }
+  const std::string closed =
+      "version = 3\n[plugins.\"io.containerd.nri.v1.nri\"]\n  disable = true\n  disable_connections = true\n"
+      "  socket_path = \"/run/own.sock\"\n";
+  EXPECT_EQ(plugin_faults(newest, closed).size(), 3u);
+  const std::string opened = with_plugins(newest, closed);
+  EXPECT_THAT(plugin_faults(newest, opened), IsEmpty());
+  EXPECT_EQ(plugin_socket(newest, opened), "/run/own.sock");
+  EXPECT_EQ(undo_toml_edits(opened), closed);
+}
+
+TEST(ContainerdConfig, has_no_plugins_where_they_would_do_nothing_or_harm) {
+  EXPECT_THROW(with_plugins(debian, "version = 2\n"), Error);
+  EXPECT_THAT(plugin_faults(debian, ""), ElementsAre(HasSubstr("has no plugins")));
+  EXPECT_THROW(with_plugins({.major = 2, .minor = 2, .k3s = true}, ""), Error);
+  EXPECT_THROW(with_plugins(newest, with_handler(newest, "", {.shim = "/x", .default_runtime = true})),
+               Error);
+}
+
 }  // namespace
 }  // namespace flox::node

@@ -107,6 +107,9 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
     values.emplace_back("namespace_environments",
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (options.allow_unsigned) values.emplace_back("allow_unsigned", "true");
+  if (options.nri)
+    values.emplace_back("nri_socket",
+                        quoted(plugin_socket(plan.containerd, content_of(plan.containerd.config)).string()));
   if (const fs::path root = containerd_root(plan.containerd, content_of(plan.containerd.config));
       root != "/var/lib/containerd")
     values.emplace_back("containerd_root", quoted(root.string()));
@@ -197,6 +200,7 @@ void add_containerd(InstallPlan& plan, const InstallOptions& options) {
                       {.shim = options.prefix / "bin" / shim_name,
                        .default_runtime = options.default_runtime,
                        .sandbox_image = options.sandbox_image});
+  if (options.nri) text = with_plugins(containerd, text);
   if (const std::string file = handler_options_file(containerd, text); !file.empty())
     plan.files.write(options.root / fs::path(handler_options_path).relative_path(), file);
   const std::string endpoint =

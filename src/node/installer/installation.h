@@ -20,6 +20,7 @@ struct InstallOptions {
   fs::path programs;                          // the directory with floxd and the others to install
   std::optional<fs::path> containerd_config;  // default: found
   bool default_runtime = false;
+  bool nri = false;      // pods of other runtimes get environments by annotation, too
   bool service = true;  // systemd, where it is, starts floxd; false: something else does
   std::string sandbox_image;
   std::string catalog_url;                          // for /etc/flox/config.toml; empty: as it is

@@ -22,9 +22,9 @@
 #include "package/build/out_paths.h"
 #include "package/build/removed_afterwards.h"
 #include "package/build/sources.h"
-#include "package/debian/import_deb.h"
 #include "package/debian/relocate_tree.h"
 #include "package/debian/relocation.h"
+#include "package/imported/imported_package.h"
 #include "store/gc/link_root.h"
 
 namespace flox::package {

@@ -28,13 +28,6 @@ bool is_program_directory(std::string_view directory) {
 
 std::string name_part(std::string_view place) { return std::string(place.substr(place.rfind('/') + 1)); }
 
-// "'" and all else of a text as one word of a POSIX shell.
-std::string shell_word(std::string_view text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 // A directory with what is to be in it.
 struct Folder {
   std::map<std::string, Folder, std::less<>> folders;
@@ -214,6 +207,22 @@ std::set<std::string> modules_around(const PackageTree& tree, const ImportRules&
 }
 
 }  // namespace
+
+std::string shell_word(std::string_view text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+WrapperParts parts_of_wrapper(std::string_view script) {
+  const size_t exec = script.rfind("\nexec '");
+  const size_t begin = exec == std::string_view::npos ? exec : exec + 7;
+  const size_t end = exec == std::string_view::npos ? exec : script.find('\'', begin);
+  if (end == std::string_view::npos || !script.starts_with("#!"))
+    fail(ErrorKind::invalid_input, "it is not a wrapper that this program wrote");
+  return {.lead = std::string(script.substr(0, exec + 1)),
+          .program = std::string(script.substr(begin, end - begin))};
+}
 
 std::vector<std::string> own_programs(const PackageTree& tree, const Application& application) {
   std::vector<std::string> result;

@@ -31,4 +31,15 @@ void write_application(const PackageTree& tree, const Application& application, 
 std::string wrapper_script(const PackageTree& tree, const Application& application, const ImportRules& rules,
                            const std::string& place);
 
+// A wrapper taken apart, for wrappers of other programs that run under the same one.
+struct WrapperParts {
+  std::string lead;     // its lines before it becomes the program, the first with its shell
+  std::string program;  // the program's path
+};
+// Throws Error(invalid_input) for what wrapper_script() does not write.
+WrapperParts parts_of_wrapper(std::string_view script);
+
+// A text as one word of a POSIX shell.
+std::string shell_word(std::string_view text);
+
 }  // namespace flox::package

@@ -1,17 +1,13 @@
 // `flox import deb`: Debian packages as packages of a catalog.
 #pragma once  // Not fuzzed: the one text is a word of a command line, which is cut at its first "=".
 
-#include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "catalog/model.h"
 #include "package/debian/debian.h"
-#include "package/debian/smoke.h"
+#include "package/imported/imported_package.h"
 #include "store/local/local_store.h"
-#include "trust/attestation/provenance.h"
 
 namespace flox::package {
 
@@ -28,24 +24,10 @@ struct ImportOptions {
   bool run_programs = true;      // smoke.h
 };
 
-struct ImportedPackage {
-  catalog::PackageBuild build;              // name, version, system, description, outputs, closure size
-  std::vector<std::string> from_installed;  // Debian packages whose installed files were used
-  std::optional<std::vector<SmokeResult>> programs;  // nothing: they were not run
-  std::optional<trust::BuildProvenance> provenance;  // provenance.h; if it was asked for
-};
-
 // Imports each named package with what it needs (docs/explanation/packages.md), and keeps it from the
 // collector with a root gcroots/flox-imports/NAME. The same .debs give the same store paths on any machine.
 // Throws Error(not_found) for an unknown package or version before anything is imported.
 std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vector<WantedPackage>& wanted,
                                         const ImportOptions& options = {});
-
-// Refuses to publish what does not run: Error(invalid_input) if a program could not be loaded or crashed, or
-// if none ran.
-void check_programs(const ImportedPackage& package);
-
-// The directory layout of Debian's architecture: "x86_64-linux" or "aarch64-linux", of this machine.
-std::string system_of_this_machine();
 
 }  // namespace flox::package

@@ -118,6 +118,7 @@ ImportRules parse_import_rules(std::string_view text, std::string_view name) {
   ImportRules rules;
   rules.leave_out = all.texts("leave-out", false);
   rules.interpreters = all.pairs("interpreters");
+  rules.libraries = all.pairs("libraries");
   rules.script_tools = all.texts("script-tools", false);
   rules.copies = all.places("copies", false);
   rules.rewrites = all.places("rewrites", false);
@@ -141,6 +142,13 @@ ImportRules parse_import_rules(std::string_view text, std::string_view name) {
   }
   for (RuleTable& table : all.tables("arguments")) {
     rules.arguments.push_back({.programs = table.places("programs"), .add = table.texts("add")});
+    table.end();
+  }
+  for (RuleTable& table : all.tables("compiled")) {
+    ImportRules::Compiled rule{.library = table.place("library"), .prefix = table.text("prefix")};
+    if (!rule.prefix.starts_with("/usr/") || rule.prefix.size() < 8)
+      fail(ErrorKind::invalid_input, "compiled: '{}' is not a directory below /usr", rule.prefix);
+    rules.compiled.push_back(std::move(rule));
     table.end();
   }
   for (RuleTable& table : all.tables("file")) {

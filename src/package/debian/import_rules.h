@@ -41,14 +41,22 @@ struct ImportRules {
     std::string content;
   };
 
+  // Libraries that have paths of other packages' files compiled in, without a variable for them.
+  struct Compiled {
+    std::string library;  // pattern
+    std::string prefix;   // of the paths: "/usr/share/nodejs/"
+  };
+
   std::vector<std::string> leave_out;  // packages that nothing in a store path needs: names and patterns
   std::vector<Extra> extras;
   std::map<std::string, std::string> interpreters;  // place → package
+  std::map<std::string, std::string> libraries;     // that binaries from elsewhere count on → package
   std::vector<std::string> script_tools;            // packages whose programs scripts of a shell call
   std::vector<Link> links;
   std::vector<Variable> variables;
   std::vector<Arguments> arguments;
   std::vector<File> files;
+  std::vector<Compiled> compiled;
   std::vector<std::string> copies;    // programs that find their files beside themselves
   std::vector<std::string> rewrites;  // texts whose paths below /usr become the store's
   std::vector<std::string> modules;   // directories of modules, which come with those that they need

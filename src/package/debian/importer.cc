@@ -19,13 +19,15 @@
 #include "package/debian/copyright.h"
 #include "package/debian/deb_file.h"
 #include "package/debian/package_rules.h"
+#include "package/elf.h"
+#include "package/elf_patch.h"
 #include "trust/sbom/purl.h"
 
 namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 6;
+constexpr int import_format = 7;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -298,6 +300,31 @@ void Importer::import_libraries(const std::set<std::string>& names) {
   for (const auto& name : missing) library(name);
 }
 
+std::map<std::string, std::map<std::string, std::string>> Importer::compiled_paths(const std::string& name,
+                                                                                   const fs::path& tree,
+                                                                                   nix::StorePathSet& used) {
+  std::map<std::string, std::map<std::string, std::string>> result;
+  for (const auto& rule : rules_.compiled)
+    for (const std::string& place : places_below(tree)) {
+      if (!matches_path_pattern(rule.library, place) || !read_elf(tree / place)) continue;
+      const Fd library_file = Directory(tree).open(place, O_RDONLY | O_NONBLOCK);
+      for (const std::string& path : texts_of_elf(library_file, rule.prefix)) {
+        const auto wanted = layout_path(path);
+        if (!wanted) continue;
+        for (const std::string& dependency : dependencies(name)) {
+          const auto& files = debian_.files(dependency);
+          if (!std::binary_search(files.begin(), files.end(), *wanted)) continue;
+          const nix::StorePath there = library(dependency);
+          used.insert(there);
+          needed_.back().insert(dependency);
+          result[place][path] = there.to_string() + "/" + *wanted;
+          break;
+        }
+      }
+    }
+  return result;
+}
+
 nix::StorePath Importer::import_piece(const std::string& name) {
   in_progress_.push_back(name);
   needed_.emplace_back();
@@ -314,14 +341,13 @@ nix::StorePath Importer::import_piece(const std::string& name) {
                     trust::PackageFile{.packages = {entry_of(debian_.package(name), copyright)}}.to_string());
     const bool alone = is_imported_alone(name);
     DebianSurroundings surroundings(*this, name, alone ? std::vector<std::string>() : dependencies(name));
-    return relocate(store_,
-                    {.directory = tree,
-                     .name = store_name(debian_.package(name)),
-                     .placeholder = placeholder_digest("deb"),
-                     .origins = {"/usr", "/"},
-                     .candidates = {}},
-                    surroundings)
-        .path;
+    Tree piece{.directory = tree,
+               .name = store_name(debian_.package(name)),
+               .placeholder = placeholder_digest("deb"),
+               .origins = {"/usr", "/"},
+               .candidates = {}};
+    piece.texts = compiled_paths(name, tree, piece.candidates);
+    return relocate(store_, std::move(piece), surroundings).path;
   });
   std::set<std::string> needed = std::move(needed_.back());
   needed_.pop_back();

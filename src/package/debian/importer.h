@@ -57,6 +57,10 @@ class Importer {
   std::optional<std::string> package_with(const std::string& soname,
                                           const std::vector<std::string>& packages);
   nix::StorePath import_piece(const std::string& name);
+  // Of a package's tree: the paths that its libraries have compiled in, and where they are in the store.
+  std::map<std::string, std::map<std::string, std::string>> compiled_paths(const std::string& name,
+                                                                           const fs::path& tree,
+                                                                           nix::StorePathSet& used);
   nix::StorePath import_application(const std::string& name);
   // Adds what `members` depend on, and what the rules add to those.
   void close(std::vector<std::string>& members);

@@ -268,7 +268,10 @@ class Relocator {
       find_library(place, *elf, unwinder, search);
       extra = unwinder;
     }
-    if (interpreter == elf->interpreter && search.entries == elf->search_path && extra.empty()) return;
+    const auto texts = tree_.texts.find(place);
+    if (interpreter == elf->interpreter && search.entries == elf->search_path && extra.empty() &&
+        texts == tree_.texts.end())
+      return;
     // The file itself is written to, which others must not share.
     const Fd program = root_.open(place, O_RDONLY | O_NONBLOCK);
     struct stat status {};
@@ -278,6 +281,7 @@ class Relocator {
       fail_errno(errno, "making it writable");
     ElfChange change{.interpreter = interpreter, .search_path = search.entries, .needed = {}};
     if (!extra.empty()) change.needed.push_back(extra);
+    if (texts != tree_.texts.end()) change.texts = texts->second;
     patch_elf(root_.open(place, O_RDWR | O_NONBLOCK), change);
     check_patched(tree_.directory / place, *elf, change);
   }

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,8 @@ struct Tree {
   std::vector<std::string>
       origins;  // absolute directories whose content the tree is: "/usr", "/", a build's $out
   nix::StorePathSet candidates;  // store paths that the files may refer to already
+  // Texts that programs have compiled in, by the program's place, and what they have instead (elf_patch.h).
+  std::map<std::string, std::map<std::string, std::string>> texts = {};
   // Looks at the relocated tree before it is added, with the store paths that it may refer to; what it throws
   // keeps the tree out of the store. May be empty.
   std::function<void(const fs::path& tree, const nix::StorePathSet& candidates)> inspect = {};

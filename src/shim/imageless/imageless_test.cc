@@ -1,4 +1,4 @@
-// Which containers are ours, and what an exec gets of the activation.
+// What an exec gets of the activation.
 #include "shim/imageless/imageless.h"
 
 #include <fmt/format.h>
@@ -9,39 +9,6 @@ namespace flox::shim {
 namespace {
 
 using testing::ElementsAre;
-
-oci::RuntimeSpec spec_with(const std::string& annotations, const std::string& args = R"(["sh"])") {
-  return oci::RuntimeSpec::parse(R"({"process":{"args":)" + args + R"(},"annotations":{)" + annotations +
-                                 "}}");
-}
-
-TEST(ImagelessTest, AnAnnotationAStubImageOrAFloxCommandMakesAContainerOurs) {
-  EXPECT_FALSE(is_imageless(spec_with("")));
-  EXPECT_TRUE(is_imageless(spec_with(R"("flox.dev/environment":"o/n")")));
-  EXPECT_TRUE(is_imageless(spec_with("", R"(["/usr/bin/flox","activate"])")));
-  for (const char* image : {"ghcr.io/flox/flox:latest", "docker.io/flox/empty:1.0.0", "flox/empty@sha256:aa",
-                            "ghcr.io/flox/flox"})
-    EXPECT_TRUE(is_imageless(spec_with(fmt::format(R"("io.kubernetes.cri.image-name":"{}")", image))))
-        << image;
-  for (const char* image : {"docker.io/library/busybox:1", "ghcr.io/flox/floxy:1", "localhost:5000/app", ""})
-    EXPECT_FALSE(is_imageless(spec_with(fmt::format(R"("io.kubernetes.cri.image-name":"{}")", image))))
-        << image;
-}
-
-TEST(ImagelessTest, SandboxesAndSkippedContainersAreNotOurs) {
-  EXPECT_FALSE(is_imageless(
-      spec_with(R"("flox.dev/environment":"o/n","io.kubernetes.cri.container-type":"sandbox")")));
-  const std::string annotations =
-      R"("flox.dev/environment":"o/n","flox.dev/skip-containers":"istio, vault","io.kubernetes.cri.container-name":)";
-  EXPECT_FALSE(is_imageless(spec_with(annotations + "\"vault\"")));
-  EXPECT_TRUE(is_imageless(spec_with(annotations + "\"vaul\"")));
-}
-
-TEST(ImagelessTest, AnEnvironmentCanBelongToOneContainer) {
-  const std::string annotations = R"("flox.dev/environment.web":"o/n","io.kubernetes.cri.container-name":)";
-  EXPECT_TRUE(is_imageless(spec_with(annotations + "\"web\"")));
-  EXPECT_FALSE(is_imageless(spec_with(annotations + "\"db\"")));
-}
 
 TEST(ImagelessTest, AnExecRunsInTheActivationButItsOwnWishesWin) {
   Activation activation;

@@ -149,23 +149,4 @@ std::string resolve_in_root(int root, std::string_view path) {
   return walk.text();
 }
 
-std::string normalised_path(std::string_view path) {
-  std::vector<std::string_view> kept;
-  for (std::string_view part : components(path)) {
-    if (part == ".") continue;
-    if (part != "..")
-      kept.push_back(part);
-    else if (!kept.empty())
-      kept.pop_back();
-  }
-  std::string result;
-  for (std::string_view part : kept) result.append("/").append(part);
-  return result.empty() ? "/" : result;
-}
-
-bool is_at_or_below(std::string_view path, std::string_view directory) {
-  if (directory == "/") return true;
-  return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
-}
-
 }  // namespace flox::shim

@@ -27,11 +27,4 @@ Fd walk_in_root(int root, std::string_view path, bool directory);
 // and for one that cannot be resolved (a loop of links).
 std::string resolve_in_root(int root, std::string_view path);
 
-// The path with "//", "." and ".." taken out by its text alone: "/" or "/a/b". Relative paths begin at the
-// root.
-std::string normalised_path(std::string_view path);
-
-// True for "/a" and "/a/b" with the directory "/a". Both are normalised.
-bool is_at_or_below(std::string_view path, std::string_view directory);
-
 }  // namespace flox::shim

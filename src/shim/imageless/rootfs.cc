@@ -7,12 +7,13 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "imageless/spec_edit.h"
 #include "shim/imageless/in_root.h"
 
 namespace flox::shim {
 
-Rootfs::Rootfs(const fs::path& directory)
-    : name_(directory.string()), root_(open_file(name_, O_PATH | O_DIRECTORY)) {}
+Rootfs::Rootfs(const fs::path& directory, Owner owner)
+    : name_(directory.string()), owner_(owner), root_(open_file(name_, O_PATH | O_DIRECTORY)) {}
 
 bool Rootfs::exists(const std::string& path) const {
   return static_cast<bool>(open_in_root(root_.get(), path, false));
@@ -33,13 +34,13 @@ Fd Rootfs::open_parent(const std::string& path, std::string& name) const {
   return open_directory(whole.parent_path().string());
 }
 
-bool Rootfs::make_directory(const std::string& path, unsigned mode, uint32_t uid, uint32_t gid) const {
+bool Rootfs::make_directory(const std::string& path, unsigned mode, Owner owner) const {
   if (path.empty() || path == "/" || open_in_root(root_.get(), path, true)) return false;
   std::string name;
   Fd parent = open_parent(path, name);
   if (::mkdirat(parent.get(), name.c_str(), 0700) != 0) fail_errno(errno, "making {} in {}", path, name_);
   Fd made(::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!made || ::fchown(made.get(), uid, gid) != 0 || ::fchmod(made.get(), mode) != 0)
+  if (!made || ::fchown(made.get(), owner.uid, owner.gid) != 0 || ::fchmod(made.get(), mode) != 0)
     fail_errno(errno, "making {} in {}", path, name_);
   return true;
 }
@@ -47,9 +48,13 @@ bool Rootfs::make_directory(const std::string& path, unsigned mode, uint32_t uid
 bool Rootfs::make_link(const std::string& path, const std::string& target) const {
   std::string name;
   Fd parent = open_parent(path, name);
-  if (::symlinkat(target.c_str(), parent.get(), name.c_str()) == 0) return true;
-  if (errno != EEXIST) fail_errno(errno, "linking {} in {}", path, name_);
-  return false;
+  if (::symlinkat(target.c_str(), parent.get(), name.c_str()) != 0) {
+    if (errno != EEXIST) fail_errno(errno, "linking {} in {}", path, name_);
+    return false;
+  }
+  if (::fchownat(parent.get(), name.c_str(), owner_.uid, owner_.gid, AT_SYMLINK_NOFOLLOW) != 0)
+    fail_errno(errno, "giving {} in {} to its user", path, name_);
+  return true;
 }
 
 bool Rootfs::make_file(const std::string& path, std::string_view content, unsigned mode) const {
@@ -59,11 +64,10 @@ bool Rootfs::make_file(const std::string& path, std::string_view content, unsign
   if (!file && errno == EEXIST) return false;
   if (!file) fail_errno(errno, "making {} in {}", path, name_);
   write_all(file.get(), content);
-  if (::fchmod(file.get(), mode) != 0) fail_errno(errno, "setting the mode of {} in {}", path, name_);
+  if (::fchown(file.get(), owner_.uid, owner_.gid) != 0 || ::fchmod(file.get(), mode) != 0)
+    fail_errno(errno, "setting user and mode of {} in {}", path, name_);
   return true;
 }
-
-std::string home_of(uint32_t uid) { return uid == 0 ? "/root" : "/home/flox"; }
 
 namespace {
 
@@ -84,18 +88,19 @@ void link_tools(const Rootfs& root, const RuntimeTools& tools, const std::string
 
 }  // namespace
 
-void fill_rootfs(const Rootfs& root, const RuntimeTools& tools, uint32_t uid, uint32_t gid) {
+void fill_rootfs(const Rootfs& root, const RuntimeTools& tools, const ContainerUser& user) {
+  const auto [uid, gid, on_host] = user;
   link_tools(root, tools, "/bin");
   link_tools(root, tools, "/usr/bin");
   std::string passwd = "root:x:0:0:root:/root:/bin/sh\n";
   std::string group = "root:x:0:\n";
-  if (uid != 0) passwd += fmt::format("flox:x:{}:{}:flox:{}:/bin/sh\n", uid, gid, home_of(uid));
+  if (uid != 0) passwd += fmt::format("flox:x:{}:{}:flox:{}:/bin/sh\n", uid, gid, imageless::home_of(uid));
   if (gid != 0) group += fmt::format("flox:x:{}:\n", gid);
   passwd += "nobody:x:65534:65534:nobody:/:/bin/false\n";
   group += "nogroup:x:65534:\n";
   // A root with users of its own knows their homes, too.
   if (root.make_file("/etc/passwd", passwd))
-    root.make_directory(home_of(uid), uid == 0 ? 0700 : 0755, uid, gid);
+    root.make_directory(imageless::home_of(uid), uid == 0 ? 0700 : 0755, on_host);
   root.make_file("/etc/group", group);
   const char* const certificates = "/etc/ssl/certs/ca-certificates.crt";
   std::error_code error;

@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "imageless/reserved_places.h"
 #include "shim/imageless/in_root.h"
-#include "shim/imageless/reserved_places.h"
 
 namespace flox::shim {
 namespace {
@@ -36,7 +36,7 @@ class RootfsTest : public testing::Test {
 };
 
 TEST_F(RootfsTest, AnEmptyRootGetsToolsUsersCertificatesAndTmp) {
-  fill_rootfs(Rootfs(root_), tools_, 1000, 2000);
+  fill_rootfs(Rootfs(root_), tools_, {1000, 2000, {1000, 2000}});
   EXPECT_EQ(fs::read_symlink(root_ / "bin"), "/nix/store/r-runtime/bin");
   EXPECT_EQ(fs::read_symlink(root_ / "usr/bin"), "/nix/store/r-runtime/bin");
   EXPECT_THAT(read_file(root_ / "etc/passwd"), HasSubstr("flox:x:1000:2000:flox:/home/flox:/bin/sh\n"));
@@ -50,13 +50,27 @@ TEST_F(RootfsTest, AnEmptyRootGetsToolsUsersCertificatesAndTmp) {
   EXPECT_EQ(info.st_uid, 1000U);
 }
 
+TEST_F(RootfsTest, InAUserNamespaceWhatIsMadeBelongsToItsUsers) {
+  fill_rootfs(Rootfs(root_, {100000, 100000}), tools_, {1000, 2000, {101000, 102000}});
+  struct stat info {};
+  for (const char* path : {"bin", "usr", "etc", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "tmp"}) {
+    ASSERT_EQ(lstat((root_ / path).c_str(), &info), 0) << path;
+    EXPECT_EQ(info.st_uid, 100000U) << path;
+    EXPECT_EQ(info.st_gid, 100000U) << path;
+  }
+  ASSERT_EQ(stat((root_ / "home/flox").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 101000U);
+  EXPECT_EQ(info.st_gid, 102000U);
+  EXPECT_THAT(read_file(root_ / "etc/passwd"), HasSubstr("flox:x:1000:2000:"));
+}
+
 TEST_F(RootfsTest, WhatTheImageBringsIsLeftAlone) {
   fs::create_directories(root_ / "bin");
   fs::create_directories(root_ / "etc");
   std::ofstream(root_ / "bin/sh") << "own shell";
   std::ofstream(root_ / "etc/passwd") << "own users\n";
-  fill_rootfs(Rootfs(root_), tools_, 1000, 1000);
-  fill_rootfs(Rootfs(root_), tools_, 1000, 1000);  // and a second time changes nothing
+  fill_rootfs(Rootfs(root_), tools_, {1000, 1000, {1000, 1000}});
+  fill_rootfs(Rootfs(root_), tools_, {1000, 1000, {1000, 1000}});  // and a second time changes nothing
   EXPECT_EQ(read_file(root_ / "bin/sh"), "own shell");
   EXPECT_EQ(fs::read_symlink(root_ / "bin/env"), "/nix/store/r-runtime/bin/env");
   EXPECT_EQ(read_file(root_ / "etc/passwd"), "own users\n");
@@ -68,7 +82,7 @@ TEST_F(RootfsTest, LinksOfTheImageLeadNowhereOutside) {
   fs::create_symlink(directory_.path() / "outside", root_ / "etc");
   fs::create_symlink("../../../../../outside", root_ / "usr");
   // The links' targets do not exist inside the root: an error is right, writing outside would not be.
-  EXPECT_THROW(fill_rootfs(Rootfs(root_), tools_, 0, 0), Error);
+  EXPECT_THROW(fill_rootfs(Rootfs(root_), tools_, {}), Error);
   EXPECT_TRUE(fs::is_empty(directory_.path() / "outside"));
 
   fs::remove(root_ / "etc");
@@ -130,10 +144,10 @@ TEST_F(RootfsTest, AHostileImageIsFilledOrRefusedAndNeverWaitedFor) {
   fs::create_directories(root_ / "etc");
   ASSERT_EQ(mkfifo((root_ / "etc/passwd").c_str(), 0600), 0);
   std::ofstream(root_ / "bin") << "a file";
-  EXPECT_THROW(fill_rootfs(Rootfs(root_), tools_, 0, 0), Error);
+  EXPECT_THROW(fill_rootfs(Rootfs(root_), tools_, {}), Error);
   fs::remove(root_ / "bin");
   fs::create_symlink(directory_.path(), root_ / "bin");
-  fill_rootfs(Rootfs(root_), tools_, 0, 0);
+  fill_rootfs(Rootfs(root_), tools_, {});
   EXPECT_TRUE(fs::is_fifo(root_ / "etc/passwd"));
   EXPECT_FALSE(fs::exists(directory_.path() / "sh"));
 }
@@ -142,7 +156,9 @@ TEST_F(RootfsTest, APlaceOfTheNodesIsRefusedInEverySpelling) {
   fs::create_directory_symlink("nix", root_ / "data");
   auto check = [&](const char* member, const char* path) {
     const std::string spec = fmt::format(fmt::runtime(member), path);
-    check_places(oci::RuntimeSpec::parse("{" + spec + "}"), Rootfs(root_));
+    const Rootfs root(root_);
+    imageless::check_places(oci::RuntimeSpec::parse("{" + spec + "}"),
+                            [&](const std::string& place) { return root.resolve(place); });
   };
   const char* const mount = R"("mounts":[{{"destination":"/proc"}},{{"destination":"{}"}}])";
   const char* const device = R"("linux":{{"devices":[{{"path":"{}"}}]}})";

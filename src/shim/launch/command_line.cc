@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/os/directory.h"
-#include "shim/imageless/annotations.h"
+#include "imageless/annotations.h"
 
 namespace flox::shim {
 
@@ -87,7 +87,7 @@ Environment:
 
 Annotations of a pod:
 {})",
-                     describe_annotations());
+                     imageless::describe_annotations());
 }
 
 }  // namespace flox::shim

@@ -4,34 +4,33 @@
 
 #include "base/error.h"
 #include "base/os/directory.h"
-#include "shim/imageless/annotations.h"
+#include "imageless/annotations.h"
 #include "shim/imageless/mutable_nix.h"
 #include "shim/io/shim_log.h"
 
 namespace flox::shim {
 
-asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, Milliseconds limit) {
+asio::awaitable<void> LeasedEnvironment::prepare(oci::RuntimeSpec& spec, CallTerms terms) {
   // Of ordinary containers, too: with a typo in flox.dev/environment a container would run without it. A
   // pod's sandbox bears its annotations as well, but an error of the sandbox is read by nobody who looks at
   // the container.
-  if (!is_sandbox(spec)) check_annotations(spec);
-  const std::optional<ImageMarker> image = image_of(spec);
-  const std::vector<ImageVolume> volumes =
-      is_sandbox(spec) ? std::vector<ImageVolume>() : image_volumes_of(spec);
-  const bool is_ours = image || is_imageless(spec);
-  if (!is_ours && volumes.empty()) co_return;
+  if (imageless::is_sandbox(spec)) co_return;
+  imageless::check_annotations(spec);
+  const imageless::Images images{.image = image_of(spec), .volumes = imageless::image_volumes_of(spec)};
+  const bool is_ours = images.image || imageless::is_imageless(spec);
+  if (!is_ours && images.volumes.empty()) co_return;
   leased_ = true;
   Directory(bundle_).write_file(lease_file().filename().string(), id_, 0600);
   if (is_ours)
-    activation_ = co_await imageless_.prepare(id_, spec, image, volumes, bundle_, limit);
+    activation_ = co_await imageless_.prepare(id_, spec, images, bundle_, std::move(terms));
   else
-    co_await imageless_.prepare_volumes(id_, spec, volumes, limit);
+    co_await imageless_.prepare_volumes(id_, spec, images.volumes, std::move(terms));
   spec.save(bundle_ / "config.json");
 }
 
-std::optional<ImageMarker> LeasedEnvironment::image_of(const oci::RuntimeSpec& spec) const {
-  if (is_sandbox(spec) || is_skipped(spec)) return std::nullopt;
-  auto marker = image_marker_in(bundle_ / spec.root_path());
+std::optional<imageless::ImageMarker> LeasedEnvironment::image_of(const oci::RuntimeSpec& spec) const {
+  if (imageless::is_skipped(spec)) return std::nullopt;
+  auto marker = imageless::image_marker_in(bundle_ / spec.root_path());
   const std::string name = spec.annotation("io.kubernetes.cri.image-name");
   if (!marker && name.starts_with("flox.local/"))
     throw Error(ErrorKind::invalid_input,

@@ -18,7 +18,7 @@ class LeasedEnvironment {
 
   // If the container is imageless, asks floxd for the environment and edits and saves its spec. Throws Error:
   // floxd's, or what is wrong with the annotations. What was got until then is for detach() and release().
-  asio::awaitable<void> prepare(oci::RuntimeSpec& spec, Milliseconds limit);
+  asio::awaitable<void> prepare(oci::RuntimeSpec& spec, CallTerms terms);
   // What execs need to run inside the activation; nothing if they are to run outside.
   const std::optional<Activation>& activation() const noexcept { return activation_; }
   // Takes away what the container's /nix was bound from. Trouble goes to the log: `delete` tries again.
@@ -28,7 +28,7 @@ class LeasedEnvironment {
 
  private:
   // The container's image, if that is an environment. Throws Error.
-  std::optional<ImageMarker> image_of(const oci::RuntimeSpec& spec) const;
+  std::optional<imageless::ImageMarker> image_of(const oci::RuntimeSpec& spec) const;
   // Stands as long as floxd may hold a lease: tells `delete` to give it back.
   fs::path lease_file() const { return bundle_ / "flox.lease"; }
 

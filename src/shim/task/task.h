@@ -44,9 +44,9 @@ class Task : public std::enable_shared_from_this<Task> {
  public:
   // Mounts the root, prepares an imageless container, and makes it. Publishes TaskCreate. On failure all is
   // undone. A container that is restored from a checkpoint is made by start().
-  // `limit` is how long the client waits: what is made later than that is undone, for nobody will ask for it.
+  // What is made later than the client waits is undone, for nobody will ask for it.
   static asio::awaitable<std::shared_ptr<Task>> create(TaskContext context, wire::CreateTaskRequest request,
-                                                       Milliseconds limit);
+                                                       CallTerms terms);
 
   const std::string& id() const noexcept { return id_; }
   const std::string& bundle() const noexcept { return bundle_; }
@@ -73,7 +73,7 @@ class Task : public std::enable_shared_from_this<Task> {
   Stdio::Owner stdio_owner() const;
 
   // task_create.cc
-  asio::awaitable<void> create_init(const wire::CreateTaskRequest& request, Milliseconds limit);
+  asio::awaitable<void> create_init(const wire::CreateTaskRequest& request, CallTerms terms);
   // True if this is a pod's sandbox that the shim made by itself.
   asio::awaitable<bool> create_sandbox(const oci::RuntimeSpec& spec);
   asio::awaitable<void> undo_create();

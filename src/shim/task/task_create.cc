@@ -16,12 +16,12 @@ using ttrpc::Code;
 using ttrpc::fail_status;
 
 asio::awaitable<std::shared_ptr<Task>> Task::create(TaskContext context, wire::CreateTaskRequest request,
-                                                    Milliseconds limit) {
+                                                    CallTerms terms) {
   RuntimeOptions options = RuntimeOptions::decode(request.options());
   std::shared_ptr<Task> task(new Task(context, request, std::move(options)));
   std::exception_ptr failure;
   try {
-    co_await task->create_init(request, limit);
+    co_await task->create_init(request, std::move(terms));
   } catch (...) {
     failure = std::current_exception();
   }
@@ -34,7 +34,8 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(TaskContext context, wire::C
   co_return task;
 }
 
-asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, Milliseconds limit) {
+asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, CallTerms terms) {
+  const Milliseconds limit = terms.limit;
   const auto begin = std::chrono::steady_clock::now();
   auto left = [&] {
     return limit - std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin);
@@ -47,7 +48,7 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   if (sandbox) co_return;
   runtime_ = std::make_unique<OciRuntime>(context_.children, options_, context_.namespace_name, id_, bundle_);
   root_.mount(request);
-  co_await environment_.prepare(spec, limit);
+  co_await environment_.prepare(spec, std::move(terms));
   co_await init_->stdio.open();
   if (restore_from_) co_return;
   Children::ReapingRecord record(context_.children);

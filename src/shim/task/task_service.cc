@@ -73,7 +73,7 @@ void TaskService::serve(ttrpc::Server& server) {
   using ttrpc::Call;
   using Nothing = asio::awaitable<wire::Empty>;
   method(server, V2::Create, V3::Create, [this](wire::CreateTaskRequest request, Call call) {
-    return create(std::move(request), limit_of(call));
+    return create(std::move(request), {limit_of(call), std::move(call.traceparent)});
   });
   method(server, V2::Start, V3::Start,
          [this](wire::ProcessRequest request, Call) -> asio::awaitable<wire::StartResponse> {
@@ -158,7 +158,7 @@ std::shared_ptr<Task> TaskService::find(const std::string& id) const {
 }
 
 asio::awaitable<wire::CreateTaskResponse> TaskService::create(wire::CreateTaskRequest request,
-                                                              Milliseconds limit) {
+                                                              CallTerms terms) {
   std::string id = request.id();
   if (!is_file_name(id)) fail_status(Code::invalid_argument, "\"{}\" cannot be a container's id", id);
   if (tasks_.contains(id) || !creating_.insert(id).second)
@@ -173,7 +173,7 @@ asio::awaitable<wire::CreateTaskResponse> TaskService::create(wire::CreateTaskRe
       service.watch_idleness();
     }
   } reservation{*this, id};
-  std::shared_ptr<Task> task = co_await Task::create(context_, std::move(request), limit);
+  std::shared_ptr<Task> task = co_await Task::create(context_, std::move(request), std::move(terms));
   tasks_[id] = task;
   wire::CreateTaskResponse response;
   response.set_pid(static_cast<uint32_t>(task->process("")->pid));

@@ -29,7 +29,7 @@ class TaskService {
               const ttrpc::Method<RequestMessage, ResponseMessage>& v3, Body body);
 
   std::shared_ptr<Task> find(const std::string& id) const;  // throws NotFound
-  asio::awaitable<wire::CreateTaskResponse> create(wire::CreateTaskRequest request, Milliseconds limit);
+  asio::awaitable<wire::CreateTaskResponse> create(wire::CreateTaskRequest request, CallTerms terms);
   asio::awaitable<wire::DeleteResponse> remove(wire::ProcessRequest request);
   asio::awaitable<wire::WaitResponse> wait(wire::ProcessRequest request, Milliseconds limit);
   asio::awaitable<wire::PidsResponse> pids(wire::TaskRequest request);

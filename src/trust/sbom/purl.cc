@@ -29,6 +29,17 @@ std::string debian_purl(std::string_view name, std::string_view version, std::st
   return purl;
 }
 
+std::string pypi_purl(std::string_view name, std::string_view version) {
+  return fmt::format("pkg:pypi/{}@{}", encoded(name), encoded(version));
+}
+
+std::string npm_purl(std::string_view name, std::string_view version) {
+  const size_t slash = name.starts_with('@') ? name.find('/') : std::string_view::npos;
+  if (slash == std::string_view::npos) return fmt::format("pkg:npm/{}@{}", encoded(name), encoded(version));
+  return fmt::format("pkg:npm/{}/{}@{}", encoded(name.substr(0, slash)), encoded(name.substr(slash + 1)),
+                     encoded(version));
+}
+
 std::string store_path_purl(std::string_view name, std::string_view version, std::string_view base_name) {
   return fmt::format("pkg:generic/{}{}{}?nix-store-path={}", encoded(name), version.empty() ? "" : "@",
                      encoded(version), encoded(base_name));

@@ -12,6 +12,12 @@ TEST(Purl, OfADebianPackageHasItsVersionEncodedAndItsArchitecture) {
             "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1~x?arch=all");
 }
 
+TEST(Purl, OfDistributionsOfPythonAndPackagesOfNpm) {
+  EXPECT_EQ(pypi_purl("zope-interface", "6.4+local"), "pkg:pypi/zope-interface@6.4%2Blocal");
+  EXPECT_EQ(npm_purl("express", "4.19.2"), "pkg:npm/express@4.19.2");
+  EXPECT_EQ(npm_purl("@types/node", "20.1.0"), "pkg:npm/%40types/node@20.1.0");
+}
+
 TEST(Purl, OfAStorePathNamesThePath) {
   EXPECT_EQ(store_path_purl("hello", "1.0", "0a1b-hello-1.0"),
             "pkg:generic/hello@1.0?nix-store-path=0a1b-hello-1.0");

@@ -39,6 +39,9 @@ class TtrpcTest : public testing::Test {
       co_return fmt::format("{} {} {}", request.call.peer.pid, request.call.peer.uid,
                             request.call.timeout.count());
     });
+    server_.handle("test", "trace", [](Request request) -> asio::awaitable<std::string> {
+      co_return request.call.traceparent;
+    });
     server_.handle("test", "missing", [](Request) -> asio::awaitable<std::string> {
       throw Error(ErrorKind::not_found, "realising web: no such package", "Publish it first.");
       co_return "";

@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# flox catalog serve: from nothing to an installed package with one command, and again with the same catalog.
+# builds: flox flox-catalog
+. "$(dirname "$0")/support.sh"
+unset FLOX_CONFIG
+export XDG_DATA_HOME=$WORK/data XDG_CONFIG_HOME=$WORK/config
+own=$XDG_DATA_HOME/flox/catalog
+config=$XDG_CONFIG_HOME/flox/config.toml
+
+# serve OPTION…: the catalog's URL goes to $url once all is ready, the command's process to $serving.
+serve() {
+  : >"$WORK/url"
+  flox catalog serve --port 0 "$@" >"$WORK/url" 2>"$WORK/log" </dev/null &
+  serving=$!
+  until [ -s "$WORK/url" ]; do
+    kill -0 $serving 2>/dev/null || die "flox catalog serve has ended: $(cat "$WORK/log")"
+    sleep 0.05
+  done
+  url=$(cat "$WORK/url")
+}
+stop() {
+  kill -"$1" $serving
+  wait $serving || die "it ended with $?: $(cat "$WORK/log")"
+  ! curl -fsS -o /dev/null "$url/readyz" 2>/dev/null || die "the catalog still runs"
+}
+trap 'kill $serving 2>/dev/null || true; wait; rm -rf --one-file-system "$WORK"' EXIT
+
+step "one command, and a package is published, installed and run"
+serve --write-config
+grep -qF "$url" "$WORK/log" || die "it does not say where it is: $(cat "$WORK/log")"
+for file in "$own/key" "$own/token" "$own/trust"; do grep -qF "$file" "$WORK/log" || die "it does not say where $file is"; done
+equal "$(stat -c %a "$own" "$own/key" "$own/token" "$config" | paste -sd' ')" "700 600 600 600"
+equal "$(flox config --json | jq -r .catalog_url)" "$url"
+mkdir "$WORK/tool" "$WORK/web"
+printf '#!/bin/sh\necho hello from tool\n' >"$WORK/tool/tool"
+chmod +x "$WORK/tool/tool"
+path=$(flox store add "$WORK/tool")
+flox publish --store-path "$path" --name tool --version 1.0 2>"$WORK/publish.log" || die "$(cat "$WORK/publish.log")"
+flox init -d "$WORK/web" -n web 2>/dev/null
+ends 0 flox install -d "$WORK/web" tool
+equal "$(flox activate -d "$WORK/web" -- sh -c 'exec $FLOX_ENV/tool' 2>/dev/null)" "hello from tool"
+equal "$(flox show tool --json | jq -r '.[0].owner')" me
+token=$(cat "$own/token")
+! grep -rqF "$token" "$WORK/log" "$own/catalog.log" "$config" || die "the token is shown"
+
+step "a second one on the same directory is refused, and says who serves"
+ends 1 flox catalog serve --no-write-config
+says "being served already, by process $serving"
+
+step "a port that is taken is said"
+ends 1 flox catalog serve --no-write-config --dir "$WORK/second" --port "${url##*:}"
+says "in use"
+says "--port"
+
+step "stopped as by Ctrl-C, and served again, it is the same catalog at the same address"
+before=$url
+key=$(cat "$own/key.pub")
+stop INT
+grep -q "has stopped" "$WORK/log"
+: >"$WORK/url"
+flox catalog serve --no-write-config >"$WORK/url" 2>"$WORK/log" </dev/null &
+serving=$!
+until [ -s "$WORK/url" ]; do kill -0 $serving || die "$(cat "$WORK/log")"; sleep 0.05; done
+equal "$(cat "$WORK/url")" "$before"
+equal "$(cat "$own/key.pub")" "$key"
+equal "$(flox search tool --json | jq -r '.[0].name')" tool
+ends 1 flox catalog serve --owner other --no-write-config --dir "$own"
+stop TERM
+ends 1 flox catalog serve --owner other --no-write-config
+says "is me's, not other's"
+
+step "ended at any moment, it can be served again, and nothing of it runs on"
+for delay in 0 0.01 0.03 0.1 0.3; do
+  flox catalog serve --no-write-config --dir "$WORK/killed" --port 0 >"$WORK/url" 2>"$WORK/log" </dev/null &
+  serving=$!
+  sleep $delay
+  kill -KILL $serving
+  wait $serving 2>/dev/null || true
+  while [ -s "$WORK/killed/port" ] && curl -fsS -o /dev/null "http://127.0.0.1:$(cat "$WORK/killed/port")/readyz" 2>/dev/null; do sleep 0.05; done
+done
+serve --no-write-config --dir "$WORK/killed"
+FLOX_CONFIG=$WORK/killed/config.toml flox publish --store-path "$path" --name tool --version 2.0 2>"$WORK/publish.log" || die "$(cat "$WORK/publish.log")"
+stop HUP
+
+step "without --write-config the user's settings stay, and the way to use it is said"
+ends 0 cat "$config"
+says "catalog_url = \"$before\""
+grep -qF "export FLOX_CONFIG=$WORK/killed/config.toml" "$WORK/log" || die "$(cat "$WORK/log")"
+
+step "somebody who wants it in a directory of another user, or through a link, does not get it"
+mkdir "$WORK/real"
+ln -s "$WORK/real" "$WORK/link"
+ends 1 flox catalog serve --no-write-config --dir "$WORK/link"
+says "is a link"
+equal "$(ls -A "$WORK/real")" ""
+mkdir -m 777 "$WORK/open"
+ends 1 flox catalog serve --no-write-config --dir "$WORK/open"
+says "written to by everybody"
+
+step "config --set and --unset keep what people wrote"
+printf '# mine\n' >"$config"
+ends 0 flox config --set catalog_url http://c --set caches "http://a http://b"
+equal "$(cat "$config")" "$(printf '# mine\ncatalog_url = "http://c"\ncaches = ["http://a", "http://b"]')"
+ends 0 flox config --unset caches
+equal "$(flox config --json | jq -c .caches)" '[]'
+ends 1 flox config --set catalog_ur http://c
+says "Did you mean catalog_url?"
+ends 1 flox config --set catalog_token s3cret
+says "catalog_token_file"
+ends 1 flox config --unset caches
+equal "$(cat "$config")" "$(printf '# mine\ncatalog_url = "http://c"')"
+chmod 666 "$config"
+ends 1 flox config
+says "written to by everybody"

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Shells complete flox's command line, in real bash, zsh and fish; manual pages say what --help says and are well-formed.
+# builds: flox
+. "$(dirname "$0")/support.sh"
+for program in zsh fish man; do type -P $program >/dev/null || { echo "needs $program"; exit 77; }; done
+export XDG_STATE_HOME=$WORK/state
+cd "$WORK"
+ends 0 flox init -d "$WORK/web" -n web
+cat >>web/.flox/env/manifest.toml <<'TOML'
+[build.tool]
+command = "true"
+TOML
+sed -i 's/^\[install\]/[install]\npython3.pkg-path = "python3"\nperl.pkg-path = "perl"/' web/.flox/env/manifest.toml
+mkdir "with space"
+
+# in_bash TYPED, in_zsh TYPED: the words of the line after TAB, with spaces between; in_fish TYPED: what is offered.
+in_bash() { "$PROJECT/test/cli/typed_line.py" 'source <(flox completion bash)' "$1" -- bash --norc --noprofile -i | paste -sd' '; }
+in_zsh() { "$PROJECT/test/cli/typed_line.py" 'autoload -Uz compinit; compinit -D -u; source <(flox completion zsh)' "$1" -- zsh -f -i | paste -sd' '; }
+in_fish() { fish --no-config -c 'flox completion fish | source; complete -C "$argv"' "$1"; }
+offers() { flox complete-words words "$@"; }
+
+step "commands, options, and values that are there"
+for shell in in_bash in_zsh; do
+  equal "$($shell 'flox unin')" "flox uninstall"
+  equal "$($shell 'flox store opt')" "flox store optimise"
+  equal "$($shell 'flox list --js')" "flox list --json"
+  equal "$($shell 'flox uninstall -d web pyth')" "flox uninstall -d web python3"
+  equal "$($shell 'flox build --dir=web to')" "flox build --dir=web tool"
+  equal "$($shell 'flox completion z')" "flox completion zsh"
+  directory=$($shell 'flox init --dir with')
+  equal "${directory%/}" "flox init --dir with space"  # zsh takes the slash away when something follows
+done
+equal "$(in_bash 'flox init --dir=we')" "flox init --dir=web/"
+equal "$(in_fish 'flox unin' | cut -f1)" uninstall
+equal "$(in_fish 'flox uninstall -d web p' | cut -f1 | sort | paste -sd' ')" "perl python3"
+in_fish 'flox unin' | grep -q "Remove packages" || die "fish does not show what a command does"
+contains "$(in_fish 'flox list --dir w')" web/
+
+step "the environments of this machine, whichever directory one is in"
+contains "$(cd / && offers list --dir "$WORK/w")" "$WORK/web"
+
+step "nothing is said, and nothing made, where there is nothing to offer"
+equal "$(cd / && offers uninstall "" 2>&1)" none
+equal "$(offers no-such-command x 2>&1)" none
+before=$(find "$WORK/web" -newer "$WORK/web/.flox/env.json" -path '*.flox/*' | sort)
+offers uninstall -d "$WORK/web" "" >"$WORK/out"
+equal "$(find "$WORK/web" -newer "$WORK/web/.flox/env.json" -path '*.flox/*' | sort)" "$before"
+
+step "a hostile manifest's names stay one word each"
+mkdir -p hostile/.flox/env
+echo '{"name": "hostile", "version": 1}' >hostile/.flox/env.json
+printf 'schema-version = "1.10.0"\n[install]\n"$(touch pwned)".pkg-path = "a"\n"`touch pwned`".pkg-path = "b"\n' >hostile/.flox/env/manifest.toml
+in_bash 'flox uninstall -d hostile $' >/dev/null || true
+in_zsh 'flox uninstall -d hostile $' >/dev/null || true
+in_fish 'flox uninstall -d hostile ' >/dev/null || true
+[ ! -e pwned ] || die "a name of a manifest was executed"
+
+step "manual pages of every command, without a warning of groff's"
+ends 0 flox manual "$WORK/share"
+for page in "$WORK"/share/man/man1/*.1; do
+  warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
+  [ -z "$warnings" ] || die "$page: $warnings"
+done
+pages=$(find "$WORK/share/man" -name '*.1' | wc -l)
+[ "$pages" -ge 80 ] || die "only $pages pages"
+text=$(MANWIDTH=200 man -l "$WORK/share/man/man1/flox-install.1" | cat)
+contains "$text" "flox install [OPTIONS]"
+contains "$text" "-d, --dir TEXT"
+contains "$text" "flox install python3"
+equal "$(find "$WORK/share" -type f ! -path '*/man1/*' -printf '%P\n' | sort | paste -sd' ')" \
+  "bash-completion/completions/flox fish/vendor_completions.d/flox.fish zsh/site-functions/_flox"
+cp -r "$WORK/share" "$WORK/first"
+ends 0 flox manual "$WORK/share"
+diff -r "$WORK/first" "$WORK/share" || die "two runs give different pages"
+diff -r "$WORK/share" "$BUILD_DIR/share" || die "the build's pages are of another flox"

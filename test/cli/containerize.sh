@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# flox containerize: an environment as an image that an ordinary containerd runs with runc, the same bytes on every machine.
+# builds: flox flox-catalog
+. "$(dirname "$0")/../lib.sh"
+enter_world "$@"
+start_catalog
+publish_tool hello 1.0
+export XDG_STATE_HOME=$WORLD/state
+mkdir "$WORLD/web" "$WORLD/elsewhere"
+cd "$WORLD/web"
+laptop init -n web
+laptop install hello
+sed -i '/^\[vars\]/a COLOUR = "red"' .flox/env/manifest.toml
+cat >>.flox/env/manifest.toml <<'TOML'
+[hook]
+on-activate = 'export FROM_HOOK=yes'
+[containerize.config]
+cmd = ["sh", "-c", "hello; echo $COLOUR $FROM_HOOK $(pwd)"]
+working-dir = "/tmp"
+user = "web"
+exposed-ports = ["8080"]
+labels = { "org.example" = "x" }
+stop-signal = "SIGINT"
+TOML
+# A hook or [containerize] may stand there already, empty.
+laptop list >/dev/null
+
+step "an image in a file, twice the same"
+laptop containerize 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+grep -q "web:latest is in web-container.tar" "$WORLD/log" || die "$(cat "$WORLD/log")"
+laptop containerize -f - >"$WORLD/second.tar" 2>/dev/null
+cmp web-container.tar "$WORLD/second.tar"
+
+step "another machine, with the environment in another place, makes the same bytes"
+cp -r .flox "$WORLD/elsewhere/"
+rm -rf "$WORLD/elsewhere/.flox/run" "$WORLD/elsewhere/.flox/cache"
+(cd "$WORLD/elsewhere" && flox --root "$WORLD/other-root" containerize -f ../other.tar) 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+cmp web-container.tar "$WORLD/other.tar"
+
+step "its layers are few, and their files root's and of one time"
+python3 - web-container.tar <<'PY' || die "the archive is not as it should be"
+import hashlib, json, sys, tarfile
+archive = tarfile.open(sys.argv[1])
+read = lambda name: archive.extractfile(name).read()
+index = json.loads(read("index.json"))
+manifest = json.loads(read("blobs/sha256/" + index["manifests"][0]["digest"][7:]))
+assert 3 <= len(manifest["layers"]) <= 101, len(manifest["layers"])
+assert [layer["digest"][7:] for layer in manifest["layers"]] == \
+    [path.split("/")[-1] for path in json.loads(read("manifest.json"))[0]["Layers"]]
+config = json.loads(read("blobs/sha256/" + manifest["config"]["digest"][7:]))
+assert config["config"]["ExposedPorts"] == {"8080/tcp": {}} and config["config"]["StopSignal"] == "SIGINT", config
+seen = set()
+for layer, diff in zip(manifest["layers"], config["rootfs"]["diff_ids"]):
+    name = "blobs/sha256/" + layer["digest"][7:]
+    assert "sha256:" + hashlib.sha256(read(name)).hexdigest() == layer["digest"] == diff
+    for entry in tarfile.open(fileobj=archive.extractfile(name)):
+        assert (entry.uid, entry.gid, entry.mtime) == (0, 0, 1), entry.name
+        assert not entry.name.startswith("/") and ".." not in entry.name.split("/"), entry.name
+        assert entry.isdir() or entry.name not in seen, "twice: " + entry.name
+        seen.add(entry.name)
+PY
+
+step "containerd and runc run it: activated, its hook run, as its user"
+start_containerd
+ctr -n test images import web-container.tar >/dev/null
+run() { ctr -n test run --rm --runtime io.containerd.runc.v2 docker.io/library/web:latest "$@"; }
+equal "$(run c1)" $'hello 1.0\nred yes /tmp'
+equal "$(run c2 sh -c 'id -u; id -un' | paste -sd' ')" "$(run c3 sh -c 'id -u; id -un' | paste -sd' ')"
+ctr -n test images ls | grep -q docker.io/library/web:latest
+
+step "to a runtime: what it says is shown, and its failure is ours"
+mkdir "$WORLD/fake"
+printf '#!/bin/sh\n[ "$1" = load ] && cat >%q && echo Loaded image: web:v2\n' "$WORLD/loaded.tar" >"$WORLD/fake/docker"
+printf '#!/bin/sh\necho no space left >&2\nexit 3\n' >"$WORLD/fake/podman"
+chmod +x "$WORLD"/fake/*
+PATH=$WORLD/fake:$PATH laptop containerize --runtime docker --tag v2 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+grep -q "Loaded image" "$WORLD/log"
+tar -xOf "$WORLD/loaded.tar" manifest.json | jq -e '.[0].RepoTags == ["web:v2"]' >/dev/null
+PATH=$WORLD/fake:$PATH refused "podman load ended with 3" laptop containerize --runtime podman
+
+step "what cannot be an image is refused, and no file is left"
+refused "cannot be the name of an image" laptop containerize --name 'Web/../x' -f bad.tar
+refused "cannot be the tag" laptop containerize --tag '-x' -f bad.tar
+refused "no ordinary file" laptop containerize -f /dev/null
+[ -c /dev/null ] || die "/dev/null was replaced"
+sed -i 's/^stop-signal = .*/stop-sgnal = "SIGINT"/' .flox/env/manifest.toml
+refused "containerize.config.stop-sgnal" laptop containerize -f bad.tar
+[ -z "$(find . -maxdepth 1 -name '*bad.tar*')" ] || die "a file was left"
