@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <random>
 
@@ -174,6 +175,23 @@ TEST(Kernel, SoftmaxAndLogSumExpAgreeWithTheirDefinition) {
     std::vector<float> soft = row;
     kernels().softmax(soft.data(), count);
     for (size_t i = 0; i < count; ++i) EXPECT_NEAR(soft[i], std::exp(row[i] - top) / sum, 1e-6);
+  }
+}
+
+TEST(Kernel, WidensEveryHalfWithEveryLevel) {
+  std::vector<uint16_t> halves(65536 + 5);
+  for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<uint16_t>(i);
+  for (const Kernels* level : runnable_kernels()) {
+    std::vector<float> floats(halves.size());
+    level->widen(halves.data(), halves.size(), floats.data());
+    for (size_t i = 0; i < halves.size(); ++i) {
+      const float expected = half_to_float(halves[i]);
+      if (std::isnan(expected))
+        EXPECT_TRUE(std::isnan(floats[i])) << level->level << ": " << i;
+      else
+        EXPECT_EQ(std::bit_cast<uint32_t>(floats[i]), std::bit_cast<uint32_t>(expected))
+            << level->level << ": " << i;
+    }
   }
 }
 

@@ -76,11 +76,12 @@ inline Vec load_half(const uint16_t* from) {
 #elif defined(__aarch64__)
   return reinterpret_cast<Vec>(vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from))));
 #else
-  // As half_to_float, without infinities, of which weights have none.
+  // As half_to_float.
   const __m128i wide = _mm_cvtepu16_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
   const IVec value = reinterpret_cast<IVec>(wide);
   const Vec rebased = floats((value & 0x7fff) << 13) * 0x1p112f;
-  return floats(bits(rebased) | (value & 0x8000) << 16);
+  const IVec special = ((value & 0x7c00) == 0x7c00) & 0x7f800000;
+  return floats(bits(rebased) | special | (value & 0x8000) << 16);
 #endif
 }
 

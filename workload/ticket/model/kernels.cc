@@ -46,23 +46,23 @@ struct Level {
 #if defined(__x86_64__)
 // g++ 12 does not know the levels' names here, so their features are asked for one by one (x86-64 psABI,
 // table "Micro-Architecture Levels").
-bool runs_v2() {
+[[maybe_unused]] bool runs_v2() {
   return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("ssse3") &&
          __builtin_cpu_supports("popcnt");
 }
 // f16c and lzcnt came with avx2 in every processor that has it.
-bool runs_v3() {
+[[maybe_unused]] bool runs_v3() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
          __builtin_cpu_supports("bmi2");
 }
-bool runs_v4() {
+[[maybe_unused]] bool runs_v4() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
 }
 // AVX-VNNI, the encoding for registers of 256 bits: CPUID leaf 7, subleaf 1, EAX bit 4 (Intel SDM, CPUID).
 // Compilers learnt its name late.
-bool has_avx_vnni() {
+[[maybe_unused]] bool has_avx_vnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
 }

@@ -23,6 +23,12 @@ class StackedRows {
 
   void copy(size_t row, size_t columns, float* to) const {
     const Tensor& tensor = find(row);
+    if (tensor.dtype == DType::f16) {
+      std::vector<uint16_t> halves(columns);  // aligned, which the file need not be
+      std::memcpy(halves.data(), tensor.bytes.data() + row * columns * 2, columns * 2);
+      kernels().widen(halves.data(), columns, to);
+      return;
+    }
     copy_floats(tensor, row * columns, columns, to);
   }
   // Halves as they are, where the tensor holds such.
