@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ticket/environment.h"
 #include "ticket/event_log.h"
+#include "ticket/model/kernel.h"
 #include "ticket/model/model_cache.h"
 #include "ticket/model/sentence_encoder.h"
 #include "ticket/model/sentiment_classifier.h"
@@ -52,9 +53,9 @@ class LoadedSentiment : public SentimentModel {
 
 class LoadedSummary : public SummaryModel {
  public:
-  LoadedSummary(const fs::path& snapshot, const ModelSettings& settings)
-      : summarizer_(model::Summarizer::load(snapshot, settings.precision)),
-        limits_{.min_length = min_summary_length, .max_length = settings.max_summary_length} {}
+  LoadedSummary(const fs::path& snapshot, model::Precision precision, size_t max_length)
+      : summarizer_(model::Summarizer::load(snapshot, precision)),
+        limits_{.min_length = min_summary_length, .max_length = max_length} {}
   std::vector<std::string> summarize(const std::vector<std::string>& texts) override {
     return summarizer_->summarize(texts, limits_);
   }
@@ -73,8 +74,8 @@ std::string version_of(const std::string& id, const fs::path& directory) {
 }
 
 template <typename Slot, typename Load>
-void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metrics& metrics,
-          const Load& load) {
+void fill(Slot& slot, const std::string& id, model::Precision precision, const ModelSettings& settings,
+          Metrics& metrics, const Load& load) {
   slot.id = id;
   fs::path directory;
   auto begin = std::chrono::steady_clock::now();
@@ -90,13 +91,16 @@ void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metr
               {{"model", id}, {"error", error.what()}, {"advice", error.advice()}});
     return;
   }
-  slot.model = flox::in_context("loading the model " + id, [&] { return load(directory); });
+  slot.model = flox::in_context("loading the model " + id, [&] { return load(directory, precision); });
   slot.version = version_of(id, directory);
   Seconds time = std::chrono::steady_clock::now() - begin;
   metrics.model_loaded(id, time);
-  log_event(
-      Level::info, "model loaded",
-      {{"model", id}, {"directory", directory.string()}, {"milliseconds", std::round(time.count() * 1000)}});
+  log_event(Level::info, "model loaded",
+            {{"model", id},
+             {"directory", directory.string()},
+             {"precision", to_string(precision)},
+             {"cpu_level", model::kernels().level},
+             {"milliseconds", std::round(time.count() * 1000)}});
 }
 
 }  // namespace
@@ -125,12 +129,18 @@ ModelSettings ModelSettings::from_environment() {
 Models load_models(const ModelSettings& settings, Metrics& metrics) {
   Models models;
   const model::Precision encoders = settings.encoder_precision;
-  fill(models.embedding, settings.embedding, settings, metrics,
-       [&](const fs::path& directory) { return std::make_unique<LoadedEmbedding>(directory, encoders); });
-  fill(models.sentiment, settings.sentiment, settings, metrics,
-       [&](const fs::path& directory) { return std::make_unique<LoadedSentiment>(directory, encoders); });
-  fill(models.summary, settings.summary, settings, metrics,
-       [&](const fs::path& directory) { return std::make_unique<LoadedSummary>(directory, settings); });
+  fill(models.embedding, settings.embedding, encoders, settings, metrics,
+       [](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedEmbedding>(directory, precision);
+       });
+  fill(models.sentiment, settings.sentiment, encoders, settings, metrics,
+       [](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedSentiment>(directory, precision);
+       });
+  fill(models.summary, settings.summary, settings.precision, settings, metrics,
+       [&](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedSummary>(directory, precision, settings.max_summary_length);
+       });
   // Rounded weights do not make quite the same vectors, labels and summaries.
   if (encoders != model::Precision::fp32) {
     if (models.embedding.model) models.embedding.version += fmt::format("/{}", to_string(encoders));
