@@ -105,6 +105,17 @@ TEST_F(LinearLayer, InBytesRefusesWeightsThatAreNoNumbers) {
   }
 }
 
+TEST_F(LinearLayer, InBytesOfWeightsNearNothingIsNothing) {
+  const std::vector<float> weights(3 * 20, 1e-42f), x(20, 1e3f);
+  Checkpoint file = checkpoint(weights, 3, 20);
+  const Tensor* tensor = &file.at("w", {3, 20});
+  ThreadPool pool(1);
+  std::vector<float> y(3, 7);
+  Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool)
+      .apply(x.data(), 1, y.data(), Activation::none, pool);
+  EXPECT_THAT(y, testing::Each(testing::FloatNear(0, 1e-30f)));
+}
+
 TEST_F(LinearLayer, InBytesRefusesMoreInputsThanItsSumsHold) {
   const size_t inputs = max_byte_depth + 1;
   Checkpoint file = checkpoint(std::vector<float>(inputs, 1), 1, inputs);
@@ -147,6 +158,18 @@ TEST(Bytes, OfARowOfZerosAreZeros) {
     EXPECT_EQ(found.zero, 0);
     EXPECT_THAT(bytes, testing::Each(0));
   }
+}
+
+TEST(Bytes, OfNumbersNearNothingAreZeros) {
+  for (const Kernels* level : runnable_kernels())
+    for (float tiny : {1e-45f, 1e-40f, 1e-37f, -1e-40f}) {
+      const std::vector<float> row(37, tiny);
+      std::vector<uint8_t> bytes(40);
+      const ByteRow found = level->quantise(row.data(), row.size(), bytes.data());
+      EXPECT_EQ(found.zero, 0) << level->level;
+      EXPECT_LT(found.scale, 1e-30f);
+      EXPECT_THAT(bytes, testing::Each(0));
+    }
 }
 
 TEST(Bytes, CannotHoldWhatIsNoNumberAndSayIt) {

@@ -146,7 +146,8 @@ inline ByteRow quantise(const float* x, size_t count, uint8_t* bytes) {
     high = x[i] > high ? x[i] : high;
     wrong += x[i] - x[i];
   }
-  const float inverse = high > low ? 254.0f / (high - low) : 0;
+  // Below this the quotient would be infinite; the row is as good as zeros.
+  const float inverse = high - low > 1e-30f ? 254.0f / (high - low) : 0;
   // Adding 1.5 × 2^23 rounds; the low bits of the sum are the number.
   constexpr float rounder = 12582912.0f;
   const float zero = -low * inverse + rounder - rounder;

@@ -74,7 +74,7 @@ float quantise_weights(const float* weights, size_t count, int8_t* bytes) {
     unusable += weights[i] - weights[i];
   }
   if (unusable != 0) return std::numeric_limits<float>::quiet_NaN();
-  const float inverse = largest > 0 ? limit / largest : 0;
+  const float inverse = largest > 1e-30f ? limit / largest : 0;  // below that it would be infinite
   // Adding 1.5 × 2^23 rounds, many at a time; the low bits of the sum are the number.
   for (size_t i = 0; i < count; ++i)
     bytes[i] = static_cast<int8_t>(std::bit_cast<uint32_t>(weights[i] * inverse + 12582912.0f));
