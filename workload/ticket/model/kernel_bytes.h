@@ -73,6 +73,7 @@ void byte_tile(const ByteProduct& p, size_t row, size_t index, size_t outputs) {
   const uint8_t* x = p.x + row * p.x_stride;
   const int8_t* panel = p.panels + index * p.x_stride * panel_width;
   for (size_t i = 0; i < p.x_stride; i += 4) {
+    prefetch_behind<4 * panel_width>(panel + i * panel_width);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       uint32_t four;
