@@ -109,7 +109,6 @@ std::string with_k3s_handler(const Containerd& containerd, std::string text, con
   return text;
 }
 
-// A path in the configuration without its quotes; empty if it is not there.
 // A string as it is meant, without its quotes; empty if there is none.
 std::string text_value(std::string_view text, const TomlPath& path, const Containerd& containerd) {
   const std::string value = toml_value(text, path, containerd.config.string());
