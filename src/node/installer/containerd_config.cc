@@ -288,7 +288,7 @@ std::string with_plugins(const Containerd& containerd, std::string text) {
 }
 
 fs::path plugin_socket(const Containerd& containerd, std::string_view text) {
-  const fs::path socket = containerd.k3s ? fs::path() : text_value(text, nri / "socket_path", containerd);
+  const std::string socket = containerd.k3s ? "" : text_value(text, nri / "socket_path", containerd);
   return socket.empty() ? "/var/run/nri/nri.sock" : socket;
 }
 
@@ -310,7 +310,7 @@ std::vector<std::string> plugin_faults(const Containerd& containerd, std::string
 
 fs::path containerd_root(const Containerd& containerd, std::string_view text) {
   if (containerd.k3s) return "/var/lib/rancher/k3s/agent/containerd";
-  const fs::path root = text_value(text, {"root"}, containerd);
+  const std::string root = text_value(text, {"root"}, containerd);
   return root.empty() ? "/var/lib/containerd" : root;
 }
 
