@@ -3,6 +3,7 @@
 # node is drained, and no request fails. The disruption budget keeps one pod; when PostgreSQL is away the pods say so.
 # prepare: kubernetes moto-venv
 # ctest: COST 180
+# ctest: PROCESSORS 2
 . "$(dirname "$0")/support.sh"
 . "$(dirname "$0")/catalog_support.sh"
 . "$PROJECT/test/catalog/backends.sh"

@@ -3,6 +3,7 @@
 # it back; the node's files are then as they were. deploy/node has the same without Helm.
 # prepare: kubernetes
 # ctest: COST 120
+# ctest: PROCESSORS 2
 . "$(dirname "$0")/support.sh"
 export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes

@@ -3,6 +3,7 @@
 # order, reach the state that it shows; tickets flow; it scales, rolls back, and its Job runs. Nothing is pulled.
 # prepare: kubernetes moto-venv prometheus
 # ctest: COST 260
+# ctest: PROCESSORS 2
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 [ -n "${FLOX_WORLD_ENTERED:-}" ] || "$PROJECT/script/moto-venv" >/dev/null || { echo "moto's server cannot be installed from PyPI"; exit 77; }

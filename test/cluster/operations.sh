@@ -4,6 +4,7 @@
 # those of the cgroups.
 # prepare: kubernetes
 # ctest: COST 190
+# ctest: PROCESSORS 2
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

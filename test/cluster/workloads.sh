@@ -3,6 +3,7 @@
 # same image under flox, and an imageless pod. What each prints of itself must be the same.
 # prepare: kubernetes
 # ctest: COST 180
+# ctest: PROCESSORS 2
 . "$(dirname "$0")/support.sh"
 need_kubernetes
 enter_world "$@"

@@ -49,9 +49,21 @@ tickets=("Cannot login|Getting authentication error when trying to access my acc
 for i in 0 1 2; do
   jq -nc --arg i "L-$i" --arg t "${tickets[$i]}" '{ticket_id: $i, subject: ($t | split("|")[0]), body: ($t | split("|")[1]), created_at: 1, customer_id: "C"}' >"$WORK/l-$i.json"
 done
-ticket-processor enrich "$WORK"/l-?.json 2>/dev/null | jq -s -e 'def dot($a; $b): [range(384) | $a[.] * $b[.]] | add;
-  map(.enrichment.embedding) | dot(.[0]; .[1]) as $near | dot(.[0]; .[2]) as $far | $near > 0.6 and $near > $far + 0.2' >/dev/null ||
-  die "the login tickets are not near each other"
+near() {  # near PRECISION
+  TICKET_PRECISION=$1 ticket-processor enrich "$WORK"/l-?.json 2>"$WORK/log" >"$WORK/near"
+  jq -s -e 'def dot($a; $b): [range(384) | $a[.] * $b[.]] | add;
+    map(.enrichment.embedding) | dot(.[0]; .[1]) as $near | dot(.[0]; .[2]) as $far | $near > 0.6 and $near > $far + 0.2' "$WORK/near" >/dev/null ||
+    die "the login tickets are not near each other"
+}
+near fp16
+
+step "with int8 all three models compute in bytes, embeddings still know it, and what was done is told"
+near int8
+expect "precisions in the log" "int8 int8 int8" "$(jq -r 'select(.message == "model loaded") | .precision' "$WORK/log" | xargs)"
+expect "levels in the log" 3 "$(jq -r 'select(.message == "model loaded") | .cpu_level' "$WORK/log" | grep -cE '^(x86-64-v[234]|aarch64)')"
+expect "models of the version that are int8" 3 "$(jq -rs '.[0].enrichment.model_version' "$WORK/near" | grep -o /int8 | wc -l)"
+mixed=$(TICKET_PRECISION=int8 TICKET_ENCODER_PRECISION=fp32 ticket-processor enrich "$WORK/l-0.json" 2>/dev/null | jq -r .enrichment.model_version)
+expect "the same with encoders in 32 bits" 1 "$(grep -o /int8 <<<"$mixed" | wc -l)"
 
 step "the metrics tell how long the models took"
 ticket-generator --count 2 --seed 5 >/dev/null

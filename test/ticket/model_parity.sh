@@ -52,9 +52,29 @@ step "the answer does not depend on what else is in the batch"
 ours summarize bart-safetensors --tokens --batch 1 >summarize.got
 compare summarize summarize.got
 
-step "another level of processor, if there is one"
-if [ "$(jq -r .level report)" != x86-64-v2 ] && [ "$(uname -m)" = x86_64 ]; then
-  TICKET_CPU_LEVEL=x86-64-v2 ours classify distilbert-safetensors --tokens >classify.got
-  equal "$(jq -r .level report)" x86-64-v2
+"$model_run" levels >levels
+while read -r level limit; do
+  step "level $level: 32 bits the same, bytes with weights up to $limit near"
+  export TICKET_CPU_LEVEL=$level
+  ours classify distilbert-safetensors --tokens >classify.got
+  equal "$(jq -r .level report)" "$level"
   compare classify classify.got
+  ours embed "$minilm" --precision int8 >embed.got
+  compare embed embed.got --int8 "$limit"
+  ours classify distilbert-safetensors --tokens --precision int8 >classify.got
+  compare classify classify.got --int8 "$limit"
+done <levels
+unset TICKET_CPU_LEVEL
+
+step "without being told, it takes the best level"
+ours embed "$minilm" >embed.got
+equal "$(jq -r .level report)" "$(head -1 levels | cut -d' ' -f1)"
+
+step "a level that the processor has not is refused"
+if [ "$(uname -m)" = x86_64 ] && type -P qemu-x86_64 >/dev/null; then
+  equal "$(qemu-x86_64 -cpu Nehalem "$model_run" levels 2>/dev/null)" "x86-64-v2 63"
+  equal "$(qemu-x86_64 -cpu Haswell "$model_run" levels 2>/dev/null | head -1)" "x86-64-v3 63"
+  ! TICKET_CPU_LEVEL=x86-64-v4+vnni qemu-x86_64 -cpu Haswell "$model_run" classify distilbert-safetensors --tokens </dev/null 2>refusal ||
+    die "AVX-512 on a Haswell"
+  grep -q 'TICKET_CPU_LEVEL is x86-64-v4+vnni, which this processor cannot run' refusal || { cat refusal; die "not refused by its name"; }
 fi

@@ -109,8 +109,8 @@ std::string with_k3s_handler(const Containerd& containerd, std::string text, con
   return text;
 }
 
-// A path in the configuration without its quotes; empty if it is not there.
-fs::path path_value(std::string_view text, const TomlPath& path, const Containerd& containerd) {
+// A string as it is meant, without its quotes; empty if there is none.
+std::string text_value(std::string_view text, const TomlPath& path, const Containerd& containerd) {
   const std::string value = toml_value(text, path, containerd.config.string());
   return value.size() > 2 ? value.substr(1, value.size() - 2) : "";
 }
@@ -140,13 +140,17 @@ TomlValues runc_options(const Containerd& containerd, std::string_view text) {
                      containerd.config.string());
 }
 
+std::string default_runtime(const Containerd& containerd, std::string_view text) {
+  const std::string runtime = text_value(
+      text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name", containerd);
+  return runtime.empty() ? "runc" : runtime;
+}
+
 // Where a configuration has a table of handlers, containerd forgets the ones that it has by itself, and CRI
 // does not load without its default one. The name of that one, if it is missing; empty if not.
 std::string lacks_default_runtime(const Containerd& containerd, std::string_view text) {
   const std::string name = containerd.config;
-  std::string runtime =
-      toml_value(text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name", name);
-  runtime = runtime.size() > 2 ? runtime.substr(1, runtime.size() - 2) : "runc";  // without the quotes
+  const std::string runtime = default_runtime(containerd, text);
   return toml_value(text, runtimes(containerd.config_version) / runtime, name).empty() ? runtime : "";
 }
 
@@ -269,8 +273,7 @@ std::string with_plugins(const Containerd& containerd, std::string text) {
     throw Error(ErrorKind::invalid_input,
                 fmt::format("--nri: containerd {}.{} has no plugins", containerd.major, containerd.minor),
                 "Use containerd 1.7 or later, better 2.2, or give pods runtimeClassName: flox.");
-  if (toml_value(text, cri_runtime(containerd.config_version) / "containerd" / "default_runtime_name",
-                 name) == quoted("flox"))
+  if (default_runtime(containerd, text) == "flox")
     throw Error(ErrorKind::invalid_input,
                 "--nri: flox is the default runtime, which prepares all pods itself",
                 "Leave out --nri, or make another runtime the default one.");
@@ -285,7 +288,7 @@ std::string with_plugins(const Containerd& containerd, std::string text) {
 }
 
 fs::path plugin_socket(const Containerd& containerd, std::string_view text) {
-  const fs::path socket = containerd.k3s ? fs::path() : path_value(text, nri / "socket_path", containerd);
+  const std::string socket = containerd.k3s ? "" : text_value(text, nri / "socket_path", containerd);
   return socket.empty() ? "/var/run/nri/nri.sock" : socket;
 }
 
@@ -307,7 +310,7 @@ std::vector<std::string> plugin_faults(const Containerd& containerd, std::string
 
 fs::path containerd_root(const Containerd& containerd, std::string_view text) {
   if (containerd.k3s) return "/var/lib/rancher/k3s/agent/containerd";
-  const fs::path root = path_value(text, {"root"}, containerd);
+  const std::string root = text_value(text, {"root"}, containerd);
   return root.empty() ? "/var/lib/containerd" : root;
 }
 

@@ -4,7 +4,7 @@ namespace ticket::model {
 
 BertEncoder::BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& config,
                          const std::string& embeddings, const std::string& layers, const EncoderNames& names,
-                         ThreadPool& pool)
+                         Precision precision, ThreadPool& pool)
     : config_(config),
       words_(checkpoint.at(embeddings + ".word_embeddings.weight", {config.vocabulary, config.hidden})),
       positions_(
@@ -15,7 +15,8 @@ BertEncoder::BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& conf
                 .hidden = config.hidden,
                 .heads = config.heads,
                 .intermediate = config.intermediate,
-                .epsilon = config.epsilon},
+                .epsilon = config.epsilon,
+                .precision = precision},
                layers, names, pool) {
   if (config.types > 0) {
     type_ = checkpoint.floats(embeddings + ".token_type_embeddings.weight", {config.types, config.hidden});
@@ -23,15 +24,17 @@ BertEncoder::BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& conf
   }
 }
 
-BertEncoder BertEncoder::bert(const Checkpoint& checkpoint, const EncoderConfig& config, ThreadPool& pool) {
+BertEncoder BertEncoder::bert(const Checkpoint& checkpoint, const EncoderConfig& config, Precision precision,
+                              ThreadPool& pool) {
   const std::string prefix = checkpoint.has("bert.embeddings.word_embeddings.weight") ? "bert." : "";
-  return BertEncoder(checkpoint, config, prefix + "embeddings", prefix + "encoder.layer", bert_names, pool);
+  return BertEncoder(checkpoint, config, prefix + "embeddings", prefix + "encoder.layer", bert_names,
+                     precision, pool);
 }
 
 BertEncoder BertEncoder::distilbert(const Checkpoint& checkpoint, const EncoderConfig& config,
-                                    ThreadPool& pool) {
+                                    Precision precision, ThreadPool& pool) {
   return BertEncoder(checkpoint, config, "distilbert.embeddings", "distilbert.transformer.layer",
-                     distilbert_names, pool);
+                     distilbert_names, precision, pool);
 }
 
 Matrix BertEncoder::run(std::span<const std::vector<int32_t>> sequences, const Offsets& offsets,

@@ -9,16 +9,18 @@ namespace ticket::model {
 class BertEncoder {
  public:
   // BertModel, whose tensors may have the prefix "bert.".
-  static BertEncoder bert(const Checkpoint& checkpoint, const EncoderConfig& config, ThreadPool& pool);
+  static BertEncoder bert(const Checkpoint& checkpoint, const EncoderConfig& config, Precision precision,
+                          ThreadPool& pool);
   // The DistilBertModel within a classifier.
-  static BertEncoder distilbert(const Checkpoint& checkpoint, const EncoderConfig& config, ThreadPool& pool);
+  static BertEncoder distilbert(const Checkpoint& checkpoint, const EncoderConfig& config,
+                                Precision precision, ThreadPool& pool);
 
   // One row a token of all sequences, in order.
   Matrix run(std::span<const std::vector<int32_t>> sequences, const Offsets& offsets, ThreadPool& pool) const;
 
  private:
   BertEncoder(const Checkpoint& checkpoint, const EncoderConfig& config, const std::string& embeddings,
-              const std::string& layers, const EncoderNames& names, ThreadPool& pool);
+              const std::string& layers, const EncoderNames& names, Precision precision, ThreadPool& pool);
   EncoderConfig config_;
   EmbeddingTable words_, positions_;
   std::vector<float> type_;  // of the first sentence, which is all there is; empty: none

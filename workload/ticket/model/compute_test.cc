@@ -1,8 +1,8 @@
-// The kernels of every level that this processor runs, against plain loops; the search, against a toy
-// language.
+// The kernels against plain loops; the search, against a toy language.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <random>
 
@@ -12,6 +12,7 @@
 #include "ticket/model/kernel.h"
 #include "ticket/model/linear.h"
 #include "ticket/model/thread_pool.h"
+#include "ticket/testing/byte_products.h"
 
 namespace ticket::model {
 namespace {
@@ -93,6 +94,96 @@ TEST_F(LinearLayer, InBytesIsNearTheProduct) {
           << rows << " × " << outputs;
 }
 
+TEST_F(LinearLayer, InBytesRefusesWeightsThatAreNoNumbers) {
+  for (float wrong : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> weights = random_floats(3 * 20, 1);
+    weights[25] = wrong;
+    Checkpoint file = checkpoint(weights, 3, 20);
+    const Tensor* tensor = &file.at("w", {3, 20});
+    ThreadPool pool(1);
+    EXPECT_THROW(Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool), flox::Error);
+  }
+}
+
+TEST_F(LinearLayer, InBytesOfWeightsNearNothingIsNothing) {
+  const std::vector<float> weights(3 * 20, 1e-42f), x(20, 1e3f);
+  Checkpoint file = checkpoint(weights, 3, 20);
+  const Tensor* tensor = &file.at("w", {3, 20});
+  ThreadPool pool(1);
+  std::vector<float> y(3, 7);
+  Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool)
+      .apply(x.data(), 1, y.data(), Activation::none, pool);
+  EXPECT_THAT(y, testing::Each(testing::FloatNear(0, 1e-30f)));
+}
+
+TEST_F(LinearLayer, InBytesRefusesMoreInputsThanItsSumsHold) {
+  const size_t inputs = max_byte_depth + 1;
+  Checkpoint file = checkpoint(std::vector<float>(inputs, 1), 1, inputs);
+  const Tensor* tensor = &file.at("w", {1, inputs});
+  ThreadPool pool(1);
+  EXPECT_THROW(Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool), flox::Error);
+}
+
+// --- bytes, of every level that this processor runs
+
+TEST(Bytes, AreMultipliedExactlyByEveryLevel) {
+  ASSERT_FALSE(runnable_kernels().empty());
+  for (const Kernels* level : runnable_kernels()) EXPECT_EQ(wrong_byte_products(*level), "");
+}
+
+TEST(Bytes, AreNearestToTheirNumbersWithEveryLevel) {
+  for (const Kernels* level : runnable_kernels()) {
+    for (size_t count : {1, 3, 16, 50, 64, 1000}) {
+      for (float shift : {0.0f, 3.0f, -3.0f, 100.0f, -100.0f}) {
+        std::vector<float> row = random_floats(count, 4);
+        for (float& value : row) value += shift;
+        std::vector<uint8_t> bytes((count + 3) / 4 * 4);
+        const ByteRow found = level->quantise(row.data(), count, bytes.data());
+        EXPECT_GE(found.zero, 0);
+        EXPECT_LE(found.zero, 255);
+        for (size_t i = 0; i < count; ++i)
+          EXPECT_NEAR(found.scale * static_cast<float>(bytes[i] - found.zero), row[i], found.scale * 1.001)
+              << level->level;
+      }
+    }
+  }
+}
+
+TEST(Bytes, OfARowOfZerosAreZeros) {
+  for (const Kernels* level : runnable_kernels()) {
+    const std::vector<float> row(37);
+    std::vector<uint8_t> bytes(40, 9);
+    const ByteRow found = level->quantise(row.data(), row.size(), bytes.data());
+    EXPECT_EQ(found.scale, 0) << level->level;
+    EXPECT_EQ(found.zero, 0);
+    EXPECT_THAT(bytes, testing::Each(0));
+  }
+}
+
+TEST(Bytes, OfNumbersNearNothingAreZeros) {
+  for (const Kernels* level : runnable_kernels())
+    for (float tiny : {1e-45f, 1e-40f, 1e-37f, -1e-40f}) {
+      const std::vector<float> row(37, tiny);
+      std::vector<uint8_t> bytes(40);
+      const ByteRow found = level->quantise(row.data(), row.size(), bytes.data());
+      EXPECT_EQ(found.zero, 0) << level->level;
+      EXPECT_LT(found.scale, 1e-30f);
+      EXPECT_THAT(bytes, testing::Each(0));
+    }
+}
+
+TEST(Bytes, CannotHoldWhatIsNoNumberAndSayIt) {
+  for (const Kernels* level : runnable_kernels())
+    for (float wrong : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                        -std::numeric_limits<float>::infinity()})
+      for (size_t place : {0, 17, 36}) {
+        std::vector<float> row = random_floats(37, 4);
+        row[place] = wrong;
+        std::vector<uint8_t> bytes(40);
+        EXPECT_TRUE(std::isnan(level->quantise(row.data(), row.size(), bytes.data()).scale)) << level->level;
+      }
+}
+
 // --- other kernels
 
 TEST(Kernel, SoftmaxAndLogSumExpAgreeWithTheirDefinition) {
@@ -107,6 +198,23 @@ TEST(Kernel, SoftmaxAndLogSumExpAgreeWithTheirDefinition) {
     std::vector<float> soft = row;
     kernels().softmax(soft.data(), count);
     for (size_t i = 0; i < count; ++i) EXPECT_NEAR(soft[i], std::exp(row[i] - top) / sum, 1e-6);
+  }
+}
+
+TEST(Kernel, WidensEveryHalfWithEveryLevel) {
+  std::vector<uint16_t> halves(65536 + 5);
+  for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<uint16_t>(i);
+  for (const Kernels* level : runnable_kernels()) {
+    std::vector<float> floats(halves.size());
+    level->widen(halves.data(), halves.size(), floats.data());
+    for (size_t i = 0; i < halves.size(); ++i) {
+      const float expected = half_to_float(halves[i]);
+      if (std::isnan(expected))
+        EXPECT_TRUE(std::isnan(floats[i])) << level->level << ": " << i;
+      else
+        EXPECT_EQ(std::bit_cast<uint32_t>(floats[i]), std::bit_cast<uint32_t>(expected))
+            << level->level << ": " << i;
+    }
   }
 }
 

@@ -3,10 +3,14 @@
 // Weights are packed for them: a panel holds `panel` outputs of a linear layer, ordered so that the loop
 // reads it from front to back: for each input (float and half) the `panel` weights that it meets; for int8,
 // for each four inputs and each output four weights. The last panel is filled up with zeros.
+//
+// A level is a set of instructions: one of x86-64's levels or aarch64, and with "+vnni" or "+dotprod" the
+// instructions that multiply and add bytes four at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace ticket::model {
 
@@ -27,16 +31,22 @@ struct Product {
   size_t outputs = 0;
 };
 
-// The same with bytes. A row is x_scale × (x − 128); an output's weights are w_scale × w, −63 ≤ w ≤ 63:
-// products of two pairs then fit into 16 bits, which is what x86 adds them in.
+// How a row of numbers is held in bytes: as scale × (byte − zero).
+struct ByteRow {
+  float scale = 0;  // not a number if one of the row's is none, or is infinite
+  int32_t zero = 0;
+};
+
+// The same with bytes. An output's weights are w_scale × w, −weight_limit ≤ w ≤ weight_limit. Sums are exact:
+// they have 32 bits, which max_byte_depth inputs cannot exceed.
 struct ByteProduct {
   const uint8_t* x = nullptr;
   size_t x_stride = 0;  // depth rounded up to a multiple of 4; the excess has weights of zero
-  const float* x_scales = nullptr;
+  const ByteRow* x_rows = nullptr;
   size_t rows = 0;
   const int8_t* panels = nullptr;
   const float* w_scales = nullptr;  // one an output, of whole panels
-  const int32_t* w_sums = nullptr;  // 128 × the sum of an output's weights
+  const int32_t* w_sums = nullptr;  // of an output's weights
   const float* bias = nullptr;
   Activation activation = Activation::none;
   float* y = nullptr;
@@ -60,19 +70,22 @@ struct CachedAttention {
 };
 
 inline constexpr size_t maxima_block = 64;
-inline constexpr float max_weight_byte = 63;
+inline constexpr size_t max_byte_depth = 65536;  // 255 × 127 × 65536 < 2^31
 
 struct Kernels {
-  const char* level;  // "x86-64-v3"
+  const char* level;  // "x86-64-v3", "x86-64-v4+vnni"
   size_t panel;
+  // The largest weight in bytes: 127, or 63 where two products are added in 16 bits, which 2 × 255 × 127
+  // would saturate.
+  float weight_limit;
 
   // Panels [first, last) of a product.
   void (*multiply_f32)(const Product& product, size_t first, size_t last);
   void (*multiply_f16)(const Product& product, size_t first, size_t last);
   void (*multiply_i8)(const ByteProduct& product, size_t first, size_t last);
 
-  // Makes bytes of a row as ByteProduct has it and returns x_scale; fills up to a multiple of 4.
-  float (*quantise)(const float* x, size_t count, uint8_t* bytes);
+  // Makes bytes of a row; fills up to a multiple of 4.
+  ByteRow (*quantise)(const float* x, size_t count, uint8_t* bytes);
 
   // row = normalised(row + residual) × gain + shift; residual may be null.
   void (*layer_norm)(float* row, const float* residual, const float* gain, const float* shift, size_t count,
@@ -91,5 +104,7 @@ struct Kernels {
 // Throws Error(unavailable) if the processor cannot run the level that the program was built for, or
 // Error(invalid_input) for a level that it has not.
 const Kernels& kernels();
+// All that this processor can run of what was compiled, best first.
+std::vector<const Kernels*> runnable_kernels();
 
 }  // namespace ticket::model

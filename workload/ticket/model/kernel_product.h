@@ -22,6 +22,7 @@ void tile(const float* x, size_t x_stride, const Weight* panel, size_t depth, fl
   for (int r = 0; r < R; ++r)
     for (size_t v = 0; v < panel_vectors; ++v) total[r][v] = load(sums + r * panel_width + v * lanes);
   for (size_t i = 0; i < depth; ++i) {
+    prefetch_behind<sizeof(Weight) * panel_width>(panel + i * panel_width);
     Vec weight[panel_vectors];
     for (size_t v = 0; v < panel_vectors; ++v) weight[v] = load_weight(panel + i * panel_width + v * lanes);
 #pragma GCC unroll 16

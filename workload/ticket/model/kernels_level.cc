@@ -127,6 +127,7 @@ extern const Kernels TABLE_OF(TICKET_LEVEL);
 const Kernels TABLE_OF(TICKET_LEVEL) = {
     .level = TICKET_LEVEL_NAME,
     .panel = panel_width,
+    .weight_limit = weight_limit,
     .multiply_f32 = multiply<float>,
     .multiply_f16 = multiply<uint16_t>,
     .multiply_i8 = multiply_bytes,

@@ -1,8 +1,11 @@
 #include "ticket/model/linear.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 
@@ -20,6 +23,12 @@ class StackedRows {
 
   void copy(size_t row, size_t columns, float* to) const {
     const Tensor& tensor = find(row);
+    if (tensor.dtype == DType::f16) {
+      std::vector<uint16_t> halves(columns);  // aligned, which the file need not be
+      std::memcpy(halves.data(), tensor.bytes.data() + row * columns * 2, columns * 2);
+      kernels().widen(halves.data(), columns, to);
+      return;
+    }
     copy_floats(tensor, row * columns, columns, to);
   }
   // Halves as they are, where the tensor holds such.
@@ -56,13 +65,20 @@ void interleave(const std::vector<Number>& rows, size_t height, size_t columns, 
         panel[c * height + r] = rows[r * columns + c];
 }
 
-// One output's weights as bytes: returns their scale.
+// One output's weights as bytes: returns their scale, or not a number if a weight is none or is infinite.
 float quantise_weights(const float* weights, size_t count, int8_t* bytes) {
-  float largest = 0;
-  for (size_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(weights[i]));
-  const float inverse = largest > 0 ? max_weight_byte / largest : 0;
-  for (size_t i = 0; i < count; ++i) bytes[i] = static_cast<int8_t>(std::lround(weights[i] * inverse));
-  return largest / max_weight_byte;
+  const float limit = kernels().weight_limit;
+  float largest = 0, unusable = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, std::abs(weights[i]));
+    unusable += weights[i] - weights[i];
+  }
+  if (unusable != 0) return std::numeric_limits<float>::quiet_NaN();
+  const float inverse = largest > 1e-30f ? limit / largest : 0;  // below that it would be infinite
+  // Adding 1.5 × 2^23 rounds, many at a time; the low bits of the sum are the number.
+  for (size_t i = 0; i < count; ++i)
+    bytes[i] = static_cast<int8_t>(std::bit_cast<uint32_t>(weights[i] * inverse + 12582912.0f));
+  return largest / limit;
 }
 
 }  // namespace
@@ -73,6 +89,10 @@ Linear::Linear(const Checkpoint& checkpoint, std::span<const Tensor* const> weig
   inputs_ = weights.front()->shape.at(1);
   for (const Tensor* tensor : weights) outputs_ += tensor->shape.at(0);
   stride_ = precision == Precision::int8_weights ? (inputs_ + 3) / 4 * 4 : inputs_;
+  if (precision == Precision::int8_weights && inputs_ > max_byte_depth)
+    flox::fail(flox::ErrorKind::invalid_input,
+               "a layer of {} inputs, where int8 can add up {}; the precisions fp32 and fp16 have no limit",
+               inputs_, max_byte_depth);
   panels_count_ = (outputs_ + kernels().panel - 1) / kernels().panel;
   pack(checkpoint, weights, pool);
 }
@@ -86,6 +106,7 @@ void Linear::pack(const Checkpoint& checkpoint, std::span<const Tensor* const> w
     sums_.assign(panels_count_ * width, 0);
   }
   const StackedRows rows(weights);
+  std::atomic<bool> damaged = false;
   pool.for_each(panels_count_, 4 * width * inputs_, [&](size_t index) {
     const size_t first = index * width, height = std::min(width, outputs_ - first);
     std::vector<float> floats(precision_ == Precision::fp32 ? width * inputs_ : inputs_);
@@ -102,15 +123,20 @@ void Linear::pack(const Checkpoint& checkpoint, std::span<const Tensor* const> w
       for (size_t r = 0; r < height; ++r) {
         rows.copy(first + r, inputs_, floats.data());
         scales_[first + r] = quantise_weights(floats.data(), inputs_, bytes.data());
+        if (std::isnan(scales_[first + r])) damaged = true;
         int32_t sum = 0;
         for (size_t c = 0; c < stride_; c += 4) {
           std::memcpy(panel + c * width + r * 4, bytes.data() + c, 4);
           sum += bytes[c] + bytes[c + 1] + bytes[c + 2] + bytes[c + 3];
         }
-        sums_[first + r] = 128 * sum;
+        sums_[first + r] = sum;
       }
     }
   });
+  if (damaged)
+    flox::fail(flox::ErrorKind::invalid_input,
+               "checkpoint {} has weights that are not numbers or are infinite: it is damaged",
+               checkpoint.path().string());
   for (const Tensor* tensor : weights) checkpoint.release(*tensor);
 }
 
@@ -137,13 +163,13 @@ void Linear::apply(const float* x, size_t rows, float* y, Activation activation,
 void Linear::apply_bytes(const float* x, size_t rows, float* y, Activation activation,
                          ThreadPool& pool) const {
   Buffer bytes(rows * stride_);
-  std::vector<float> scales(rows);
-  pool.for_each(rows, 8 * inputs_, [&](size_t r) {
-    scales[r] = kernels().quantise(x + r * inputs_, inputs_, bytes.as<uint8_t>() + r * stride_);
+  std::vector<ByteRow> numbers(rows);
+  pool.for_each(rows, 2 * inputs_, [&](size_t r) {
+    numbers[r] = kernels().quantise(x + r * inputs_, inputs_, bytes.as<uint8_t>() + r * stride_);
   });
   const ByteProduct product{.x = bytes.as<uint8_t>(),
                             .x_stride = stride_,
-                            .x_scales = scales.data(),
+                            .x_rows = numbers.data(),
                             .rows = rows,
                             .panels = panels_.as<int8_t>(),
                             .w_scales = scales_.data(),

@@ -17,6 +17,8 @@ class Linear {
   Linear() = default;
   // `weights` are tensors of [outputs, inputs], one below the other; `bias` is as long as all of their
   // outputs, or empty. The tensors' pages are released from the checkpoint's mapping once they are packed.
+  // Throws Error(invalid_input) with int8_weights for weights that are not finite, and for more than
+  // max_byte_depth inputs.
   Linear(const Checkpoint& checkpoint, std::span<const Tensor* const> weights, std::vector<float> bias,
          Precision precision, ThreadPool& pool);
 

@@ -22,4 +22,8 @@ const char* to_string(Precision precision) noexcept {
   return "?";
 }
 
+Precision encoder_precision(Precision summaries) noexcept {
+  return summaries == Precision::int8_weights ? Precision::int8_weights : Precision::fp32;
+}
+
 }  // namespace ticket::model

@@ -37,21 +37,23 @@ struct SentenceEncoder::State {
   BertEncoder encoder;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  explicit State(const std::filesystem::path& snapshot)
+  State(const std::filesystem::path& snapshot, Precision precision)
       : pool(ThreadPool::shared()),
         config(read_bert_config(snapshot)),
         max_tokens(std::min(read_max_sequence(snapshot).value_or(default_max_tokens), config.positions)),
         checkpoint(Checkpoint::open(snapshot)),
-        encoder(BertEncoder::bert(checkpoint, config, pool)),
+        encoder(BertEncoder::bert(checkpoint, config, precision, pool)),
         tokenizer(load_tokenizer(snapshot)) {}
 };
 
 SentenceEncoder::SentenceEncoder(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SentenceEncoder::~SentenceEncoder() = default;
 
-std::unique_ptr<SentenceEncoder> SentenceEncoder::load(const std::filesystem::path& snapshot) {
+std::unique_ptr<SentenceEncoder> SentenceEncoder::load(const std::filesystem::path& snapshot,
+                                                       Precision precision) {
   return flox::in_context("loading sentence encoder " + snapshot.string(), [&] {
-    return std::unique_ptr<SentenceEncoder>(new SentenceEncoder(std::make_unique<State>(snapshot)));
+    return std::unique_ptr<SentenceEncoder>(
+        new SentenceEncoder(std::make_unique<State>(snapshot, precision)));
   });
 }
 

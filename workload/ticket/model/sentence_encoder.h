@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "ticket/model/precision.h"
+
 namespace ticket::model {
 
 // Immutable after load; every method may be called from several threads.
@@ -17,7 +19,8 @@ class SentenceEncoder {
   // (a snapshot of the Hub's cache, or any other with these files). The weights stay mapped: the files must
   // not be changed while the object lives. Throws Error that names the file: not_found, or invalid_input for
   // one that is damaged or of another architecture.
-  static std::unique_ptr<SentenceEncoder> load(const std::filesystem::path& snapshot);
+  static std::unique_ptr<SentenceEncoder> load(const std::filesystem::path& snapshot,
+                                               Precision precision = Precision::fp32);
   ~SentenceEncoder();
 
   // One vector of unit length a text, in order. As sentence-transformers' encode: special tokens added, cut

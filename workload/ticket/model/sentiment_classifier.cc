@@ -17,11 +17,11 @@ struct SentimentClassifier::State {
   Linear pre_classifier, classifier;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  explicit State(const std::filesystem::path& snapshot)
+  State(const std::filesystem::path& snapshot, Precision precision)
       : pool(ThreadPool::shared()),
         config(read_distilbert_config(snapshot)),
         checkpoint(Checkpoint::open(snapshot)),
-        encoder(BertEncoder::distilbert(checkpoint, config, pool)),
+        encoder(BertEncoder::distilbert(checkpoint, config, precision, pool)),
         pre_classifier(
             read_linear(checkpoint, {"pre_classifier"}, config.hidden, config.hidden, Precision::fp32, pool)),
         classifier(read_linear(checkpoint, {"classifier"}, config.labels.size(), config.hidden,
@@ -32,9 +32,11 @@ struct SentimentClassifier::State {
 SentimentClassifier::SentimentClassifier(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SentimentClassifier::~SentimentClassifier() = default;
 
-std::unique_ptr<SentimentClassifier> SentimentClassifier::load(const std::filesystem::path& snapshot) {
+std::unique_ptr<SentimentClassifier> SentimentClassifier::load(const std::filesystem::path& snapshot,
+                                                               Precision precision) {
   return flox::in_context("loading sentiment classifier " + snapshot.string(), [&] {
-    return std::unique_ptr<SentimentClassifier>(new SentimentClassifier(std::make_unique<State>(snapshot)));
+    return std::unique_ptr<SentimentClassifier>(
+        new SentimentClassifier(std::make_unique<State>(snapshot, precision)));
   });
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "ticket/model/precision.h"
+
 namespace ticket::model {
 
 struct Sentiment {
@@ -18,8 +20,10 @@ struct Sentiment {
 // Immutable after load; every method may be called from several threads.
 class SentimentClassifier {
  public:
-  // As SentenceEncoder::load.
-  static std::unique_ptr<SentimentClassifier> load(const std::filesystem::path& snapshot);
+  // As SentenceEncoder::load. The two layers behind the encoder have 32 bits always: they meet one row a
+  // text.
+  static std::unique_ptr<SentimentClassifier> load(const std::filesystem::path& snapshot,
+                                                   Precision precision = Precision::fp32);
   ~SentimentClassifier();
 
   // The likelier label of each text, in order. A text of more than 512 tokens is cut to 512, special tokens

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ticket/model/kernel.h"
+#include "ticket/testing/byte_products.h"
 
 #define JOINED(a, b) a##b
 #define TABLE_OF(level) JOINED(kernels_, level)
@@ -47,11 +48,12 @@ uint16_t half(float& value) {
 void check_products(size_t rows, size_t depth, size_t outputs) {
   const size_t panels = (outputs + k.panel - 1) / k.panel, stride = (depth + 3) / 4 * 4;
   std::vector<float> x(rows * depth), w(outputs * depth), bias(outputs), y(rows * outputs);
-  std::vector<float> packed(panels * k.panel * depth), scales(panels * k.panel, 0.5f), x_scales(rows);
+  std::vector<float> packed(panels * k.panel * depth), scales(panels * k.panel, 1.0f / 8);
   std::vector<uint16_t> halves(packed.size());
   std::vector<int8_t> bytes(panels * k.panel * stride);
   std::vector<int32_t> sums(panels * k.panel);
   std::vector<uint8_t> x_bytes(rows * stride);
+  std::vector<ByteRow> x_rows(rows);
   for (float& value : x) value = number();
   for (float& value : bias) value = number();
   for (size_t o = 0; o < outputs; ++o)
@@ -61,10 +63,9 @@ void check_products(size_t rows, size_t depth, size_t outputs) {
       packed[place] = w[o * depth + i];
       const int8_t byte = static_cast<int8_t>(w[o * depth + i] * 8);
       bytes[(o / k.panel * stride + i / 4 * 4) * k.panel + o % k.panel * 4 + i % 4] = byte;
-      sums[o] += 128 * byte;
+      sums[o] += byte;
     }
-  for (float& scale : scales) scale = 1.0f / 8;
-  for (size_t r = 0; r < rows; ++r) x_scales[r] = k.quantise(&x[r * depth], depth, &x_bytes[r * stride]);
+  for (size_t r = 0; r < rows; ++r) x_rows[r] = k.quantise(&x[r * depth], depth, &x_bytes[r * stride]);
 
   auto worst = [&] {
     double worst = 0;
@@ -92,7 +93,7 @@ void check_products(size_t rows, size_t depth, size_t outputs) {
   check(worst() < 1e-4, "multiply_f16", rows, outputs);
   k.multiply_i8({.x = x_bytes.data(),
                  .x_stride = stride,
-                 .x_scales = x_scales.data(),
+                 .x_rows = x_rows.data(),
                  .rows = rows,
                  .panels = bytes.data(),
                  .w_scales = scales.data(),
@@ -102,7 +103,7 @@ void check_products(size_t rows, size_t depth, size_t outputs) {
                  .y_stride = outputs,
                  .outputs = outputs},
                 0, panels);
-  check(worst() < 0.02 * std::sqrt(static_cast<double>(depth)), "multiply_i8", rows, outputs);
+  check(worst() < 0.01 * std::sqrt(static_cast<double>(depth)), "multiply_i8", rows, outputs);
 }
 
 void check_rows(size_t count) {
@@ -131,6 +132,10 @@ int main() {
   for (size_t rows : {1, 2, 6, 7, 13, 40})
     for (size_t outputs : {1, 16, 33}) check_products(rows, 300, outputs);
   for (size_t count : {16, 50, 129}) check_rows(count);
+  if (const std::string bytes = wrong_byte_products(k); !bytes.empty()) {
+    std::printf("%s\n", bytes.c_str());
+    wrong = true;
+  }
   std::printf("%s: %s\n", k.level, wrong ? "wrong" : "right");
   return wrong;
 }

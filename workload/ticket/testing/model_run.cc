@@ -2,6 +2,10 @@
 //
 //   model_run embed|classify|summarize|all DIRECTORY [--tokens] [--precision fp32|fp16|int8] [--batch N]
 //   [--min N] [--max N]
+//   (without --precision: fp16 for summaries, fp32 for the others; "all" takes encoder_precision() for the
+//   others)
+//
+//   model_run levels      the levels that this processor can run, best first, each with its weight_limit
 //
 //   model_run machine     how fast this machine can be, on TICKET_THREADS threads: what the kernels do with
 //   all in cache,
@@ -34,7 +38,8 @@ using nlohmann::json;
 using Sequences = std::vector<std::vector<int32_t>>;
 
 struct Options {
-  std::string model, directory, precision = "fp16";
+  std::string model, directory;
+  std::optional<Precision> precision;
   bool tokens = false;
   size_t batch = 10;
   SummaryLimits limits;
@@ -117,7 +122,8 @@ std::vector<T> parsed(const std::vector<json>& lines) {
 }
 
 Answer embedder(const Options& options) {
-  std::shared_ptr<SentenceEncoder> encoder = SentenceEncoder::load(options.directory);
+  std::shared_ptr<SentenceEncoder> encoder =
+      SentenceEncoder::load(options.directory, options.precision.value_or(Precision::fp32));
   return [encoder, tokens = options.tokens](const std::vector<json>& lines) {
     auto vectors = tokens ? encoder->embed_tokens(parsed<std::vector<int32_t>>(lines))
                           : encoder->embed(parsed<std::string>(lines));
@@ -126,7 +132,8 @@ Answer embedder(const Options& options) {
 }
 
 Answer classifier(const Options& options) {
-  std::shared_ptr<SentimentClassifier> classifier = SentimentClassifier::load(options.directory);
+  std::shared_ptr<SentimentClassifier> classifier =
+      SentimentClassifier::load(options.directory, options.precision.value_or(Precision::fp32));
   return [classifier, tokens = options.tokens](const std::vector<json>& lines) {
     std::vector<json> answers;
     if (tokens) {
@@ -142,7 +149,7 @@ Answer classifier(const Options& options) {
 
 Answer summarizer(const Options& options, SummaryTimes& total) {
   std::shared_ptr<Summarizer> summarizer =
-      Summarizer::load(options.directory, parse_precision(options.precision));
+      Summarizer::load(options.directory, options.precision.value_or(Precision::fp16_weights));
   return [summarizer, &total, options](const std::vector<json>& lines) {
     SummaryTimes times;
     std::vector<json> answers;
@@ -169,6 +176,9 @@ Answer everything(const Options& options, SummaryTimes& times, json& seconds) {
   std::vector<std::pair<std::string, Answer>> stages;
   for (const char* stage : {"embed", "classify", "summarize"}) {
     part.directory = options.directory + "/" + stage;
+    part.precision = stage == std::string("summarize") || !options.precision
+                         ? options.precision
+                         : encoder_precision(*options.precision);
     stages.emplace_back(stage, stage == std::string("embed")      ? embedder(part)
                                : stage == std::string("classify") ? classifier(part)
                                                                   : summarizer(part, times));
@@ -187,6 +197,11 @@ Answer everything(const Options& options, SummaryTimes& times, json& seconds) {
 }
 
 void run(const Options& options) {
+  if (options.model == "levels") {
+    for (const Kernels* level : runnable_kernels())
+      std::cout << level->level << ' ' << level->weight_limit << '\n';
+    return;
+  }
   if (options.model == "machine") {
     std::cout << measure_machine() << '\n';
     return;
@@ -231,17 +246,19 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   try {
     ticket::model::Options options;
+    std::string precision;
     CLI::App app("Runs one model over lines of JSON");
     app.add_option("MODEL", options.model)
         ->required()
-        ->check(CLI::IsMember({"embed", "classify", "summarize", "all", "machine"}));
+        ->check(CLI::IsMember({"embed", "classify", "summarize", "all", "levels", "machine"}));
     app.add_option("DIRECTORY", options.directory);
     app.add_flag("--tokens", options.tokens, "Lines are token ids");
-    app.add_option("--precision", options.precision);
+    app.add_option("--precision", precision);
     app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
     app.add_option("--min", options.limits.min_length);
     app.add_option("--max", options.limits.max_length);
     CLI11_PARSE(app, argc, argv);
+    if (!precision.empty()) options.precision = ticket::model::parse_precision(precision);
     ticket::model::run(options);
     return 0;
   } catch (const std::exception& error) {

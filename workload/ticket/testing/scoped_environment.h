@@ -47,6 +47,7 @@ class ScopedEnvironment {
                              "TICKET_ALLOW_MISSING_MODELS",
                              "TICKET_BACKEND",
                              "TICKET_PRECISION",
+                             "TICKET_ENCODER_PRECISION",
                              "AWS_EC2_METADATA_SERVICE_ENDPOINT"})
       set(name, "");
     set("AWS_EC2_METADATA_DISABLED", "true");

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "ticket/environment.h"
 #include "ticket/event_log.h"
+#include "ticket/model/kernel.h"
 #include "ticket/model/model_cache.h"
 #include "ticket/model/sentence_encoder.h"
 #include "ticket/model/sentiment_classifier.h"
@@ -24,7 +25,8 @@ constexpr size_t min_summary_length = 10;
 
 class LoadedEmbedding : public EmbeddingModel {
  public:
-  explicit LoadedEmbedding(const fs::path& snapshot) : encoder_(model::SentenceEncoder::load(snapshot)) {}
+  LoadedEmbedding(const fs::path& snapshot, model::Precision precision)
+      : encoder_(model::SentenceEncoder::load(snapshot, precision)) {}
   size_t dimension() const override { return encoder_->dimension(); }
   std::vector<std::vector<float>> embed(const std::vector<std::string>& texts) override {
     return encoder_->embed(texts);
@@ -36,8 +38,8 @@ class LoadedEmbedding : public EmbeddingModel {
 
 class LoadedSentiment : public SentimentModel {
  public:
-  explicit LoadedSentiment(const fs::path& snapshot)
-      : classifier_(model::SentimentClassifier::load(snapshot)) {}
+  LoadedSentiment(const fs::path& snapshot, model::Precision precision)
+      : classifier_(model::SentimentClassifier::load(snapshot, precision)) {}
   std::vector<Sentiment> classify(const std::vector<std::string>& texts) override {
     std::vector<Sentiment> results;
     for (model::Sentiment& found : classifier_->classify(texts))
@@ -51,9 +53,9 @@ class LoadedSentiment : public SentimentModel {
 
 class LoadedSummary : public SummaryModel {
  public:
-  LoadedSummary(const fs::path& snapshot, const ModelSettings& settings)
-      : summarizer_(model::Summarizer::load(snapshot, settings.precision)),
-        limits_{.min_length = min_summary_length, .max_length = settings.max_summary_length} {}
+  LoadedSummary(const fs::path& snapshot, model::Precision precision, size_t max_length)
+      : summarizer_(model::Summarizer::load(snapshot, precision)),
+        limits_{.min_length = min_summary_length, .max_length = max_length} {}
   std::vector<std::string> summarize(const std::vector<std::string>& texts) override {
     return summarizer_->summarize(texts, limits_);
   }
@@ -72,8 +74,8 @@ std::string version_of(const std::string& id, const fs::path& directory) {
 }
 
 template <typename Slot, typename Load>
-void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metrics& metrics,
-          const Load& load) {
+void fill(Slot& slot, const std::string& id, model::Precision precision, const ModelSettings& settings,
+          Metrics& metrics, const Load& load) {
   slot.id = id;
   fs::path directory;
   auto begin = std::chrono::steady_clock::now();
@@ -89,13 +91,16 @@ void fill(Slot& slot, const std::string& id, const ModelSettings& settings, Metr
               {{"model", id}, {"error", error.what()}, {"advice", error.advice()}});
     return;
   }
-  slot.model = flox::in_context("loading the model " + id, [&] { return load(directory); });
+  slot.model = flox::in_context("loading the model " + id, [&] { return load(directory, precision); });
   slot.version = version_of(id, directory);
   Seconds time = std::chrono::steady_clock::now() - begin;
   metrics.model_loaded(id, time);
-  log_event(
-      Level::info, "model loaded",
-      {{"model", id}, {"directory", directory.string()}, {"milliseconds", std::round(time.count() * 1000)}});
+  log_event(Level::info, "model loaded",
+            {{"model", id},
+             {"directory", directory.string()},
+             {"precision", to_string(precision)},
+             {"cpu_level", model::kernels().level},
+             {"milliseconds", std::round(time.count() * 1000)}});
 }
 
 }  // namespace
@@ -108,22 +113,39 @@ ModelSettings ModelSettings::from_environment() {
   settings.max_summary_length =
       static_cast<size_t>(environment_number("MAX_SUMMARY_LENGTH", min_summary_length + 1, 1024)
                               .value_or(static_cast<long>(settings.max_summary_length)));
-  if (auto text = environment("TICKET_PRECISION"))
-    settings.precision = flox::in_context("the environment variable TICKET_PRECISION",
-                                          [&] { return model::parse_precision(*text); });
+  auto precision = [](const char* name, model::Precision fallback) {
+    const auto text = environment(name);
+    return !text ? fallback : flox::in_context(std::string("the environment variable ") + name, [&] {
+      return model::parse_precision(*text);
+    });
+  };
+  settings.precision = precision("TICKET_PRECISION", settings.precision);
+  settings.encoder_precision =
+      precision("TICKET_ENCODER_PRECISION", model::encoder_precision(settings.precision));
   settings.allow_missing = environment_flag("TICKET_ALLOW_MISSING_MODELS");
   return settings;
 }
 
 Models load_models(const ModelSettings& settings, Metrics& metrics) {
   Models models;
-  fill(models.embedding, settings.embedding, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<LoadedEmbedding>(directory); });
-  fill(models.sentiment, settings.sentiment, settings, metrics,
-       [](const fs::path& directory) { return std::make_unique<LoadedSentiment>(directory); });
-  fill(models.summary, settings.summary, settings, metrics,
-       [&](const fs::path& directory) { return std::make_unique<LoadedSummary>(directory, settings); });
-  // Rounded weights do not make quite the same summaries.
+  const model::Precision encoders = settings.encoder_precision;
+  fill(models.embedding, settings.embedding, encoders, settings, metrics,
+       [](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedEmbedding>(directory, precision);
+       });
+  fill(models.sentiment, settings.sentiment, encoders, settings, metrics,
+       [](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedSentiment>(directory, precision);
+       });
+  fill(models.summary, settings.summary, settings.precision, settings, metrics,
+       [&](const fs::path& directory, model::Precision precision) {
+         return std::make_unique<LoadedSummary>(directory, precision, settings.max_summary_length);
+       });
+  // Rounded weights do not make quite the same vectors, labels and summaries.
+  if (encoders != model::Precision::fp32) {
+    if (models.embedding.model) models.embedding.version += fmt::format("/{}", to_string(encoders));
+    if (models.sentiment.model) models.sentiment.version += fmt::format("/{}", to_string(encoders));
+  }
   if (models.summary.model && settings.precision == model::Precision::int8_weights)
     models.summary.version += "/int8";
   return models;

@@ -16,7 +16,9 @@ struct ModelSettings {
   std::string summary = "sshleifer/distilbart-cnn-6-6";                       // SUMMARIZER_MODEL
   size_t max_summary_length = 50;                                             // MAX_SUMMARY_LENGTH: in tokens
   model::Precision precision = model::Precision::fp16_weights;  // TICKET_PRECISION: of the summary model
-  bool allow_missing = false;                                   // TICKET_ALLOW_MISSING_MODELS=true
+  // TICKET_ENCODER_PRECISION: of the other two; not set: model::encoder_precision(precision)
+  model::Precision encoder_precision = model::Precision::fp32;
+  bool allow_missing = false;  // TICKET_ALLOW_MISSING_MODELS=true
 
   // Throws flox::Error(invalid_input) naming the variable that is wrong.
   static ModelSettings from_environment();

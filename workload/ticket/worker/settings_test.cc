@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "ticket/testing/scoped_environment.h"
+#include "ticket/worker/model_loader.h"
 
 namespace ticket {
 namespace {
@@ -48,6 +49,38 @@ TEST(Settings, NameTheVariableThatIsNoNumber) {
         EXPECT_THAT(error.what(), testing::HasSubstr(value));
       }
     }
+  }
+}
+
+TEST(ModelSettings, GiveEncodersBytesWithTheSummariesUnlessToldOtherwise) {
+  using model::Precision;
+  struct Case {
+    const char *summaries, *encoders;
+    Precision expected_summaries, expected_encoders;
+  };
+  for (const Case& c : {Case{"", "", Precision::fp16_weights, Precision::fp32},
+                        Case{"fp32", "", Precision::fp32, Precision::fp32},
+                        Case{"int8", "", Precision::int8_weights, Precision::int8_weights},
+                        Case{"int8", "fp32", Precision::int8_weights, Precision::fp32},
+                        Case{"", "int8", Precision::fp16_weights, Precision::int8_weights}}) {
+    ScopedEnvironment environment;
+    environment.set("TICKET_PRECISION", c.summaries);
+    environment.set("TICKET_ENCODER_PRECISION", c.encoders);
+    const ModelSettings settings = ModelSettings::from_environment();
+    EXPECT_EQ(settings.precision, c.expected_summaries) << c.summaries << "," << c.encoders;
+    EXPECT_EQ(settings.encoder_precision, c.expected_encoders) << c.summaries << "," << c.encoders;
+  }
+}
+
+TEST(ModelSettings, NameThePrecisionThatIsNone) {
+  ScopedEnvironment environment;
+  environment.set("TICKET_ENCODER_PRECISION", "int4");
+  try {
+    ModelSettings::from_environment();
+    ADD_FAILURE();
+  } catch (const flox::Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("TICKET_ENCODER_PRECISION"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("int4"));
   }
 }
 
