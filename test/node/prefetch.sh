@@ -168,6 +168,8 @@ node prefetch --cancel acme/large:1
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Release container_id=c1 >/dev/null
 
 step "a pod that is deleted while its environment is fetched ends that, though its shim still waits"
+stop_server floxd  # so that nothing is in a hurry any more
+start_node
 node prefetch acme/other:1 >/dev/null  # so what it means is known without the catalog
 wait_until 30 "paths to fetch" eval '[ "$(field_of acme/other:1 paths_total)" -gt 0 ]'
 kill -STOP "$(cat "$WORLD/catalog.pid")"

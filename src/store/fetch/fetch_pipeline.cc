@@ -200,7 +200,7 @@ class Pipeline {
     const fs::path tree = worker.directory / std::to_string(number);
     try {
       nars_.fetch(narinfo_at_peer(found.narinfo), peers_->cache(peer), std::move(file), tree,
-                  worker.decompressors);
+                  worker.decompressors, true);
       return number;
     } catch (const Error& error) {
       remove_tree(tree);

@@ -107,7 +107,7 @@ void SharedPaths::Realisation::planned() {
     throw Error(
         ErrorKind::unavailable,
         fmt::format("more than {} paths of the store were fetched with tokens of pods", shared_.most_),
-        "Collect garbage: flox store gc");
+        "Collect garbage with flox store gc.");
   shared_.append_privates(new_privates_);
   shared_.privates_.insert(new_privates_.begin(), new_privates_.end());
   new_privates_.clear();
