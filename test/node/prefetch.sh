@@ -176,6 +176,10 @@ kill -STOP "$(cat "$WORLD/catalog.pid")"
 mkdir -p $(printf '%s/sandbox-deleted ' $(cgroup_directories "$CGROUP_PARENT"))
 sleep 1000 &
 pause=$!
+for directory in $(cgroup_directories "$CGROUP_PARENT") $(cgroup_directories "$CGROUP_PARENT/sandbox-deleted"); do
+  # cgroup v1: a new one takes no process before it is set up.
+  for file in cpuset.cpus cpuset.mems; do [ ! -e "$directory/$file" ] || [ -s "$directory/cgroup.controllers" ] || cat "${directory%/*}/$file" >"$directory/$file"; done
+done
 for directory in $(cgroup_directories "$CGROUP_PARENT/sandbox-deleted"); do echo $pause >"$directory/cgroup.procs"; done
 "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id=c2 pod_id=sandbox-deleted pod_uid=u2 pod_namespace=shop \
   pod_name=gone container_name=main environment=acme/other:1 args=true >"$WORLD/deleted" 2>&1 &
