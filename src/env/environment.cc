@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/data/json.h"
@@ -92,6 +93,25 @@ EnvironmentFiles files_for(const Checkout& content, const std::string& old_lock)
   return files;
 }
 
+// Whose files may decide what runs as this user.
+bool is_ours(uid_t user) { return user == ::geteuid() || user == 0; }
+
+// Whether the environment in `place` may be used though nobody has named it: it is this user's, root's, or of
+// the user who owns the directory that was entered. In a directory like /tmp everybody can make one; in one
+// that its owner alone can write to, whatever is there is the owner's doing.
+bool may_be_found(const fs::path& entered, const fs::path& place) {
+  struct stat top {};
+  struct stat own {};
+  struct stat link {};
+  struct stat files {};
+  if (::stat(entered.c_str(), &top) != 0 || ::lstat(place.c_str(), &own) != 0 ||
+      ::lstat((place / ".flox").c_str(), &link) != 0 || ::stat((place / ".flox").c_str(), &files) != 0)
+    return false;
+  if (place == entered && (top.st_mode & (S_IWGRP | S_IWOTH)) == 0) return true;
+  return std::ranges::all_of(std::array{own.st_uid, link.st_uid, files.st_uid},
+                             [&](uid_t user) { return is_ours(user) || user == top.st_uid; });
+}
+
 // The nearest directory above `dir` that has an environment, up to the one that has .git, on the same file
 // system. Nothing beyond a directory of another user's is looked at, and an environment of another user's is
 // refused: whoever can make a directory above this one would run hooks as this user.
@@ -102,11 +122,10 @@ std::optional<fs::path> environment_above(const fs::path& dir) {
   for (fs::path up = dir;; up = up.parent_path()) {
     struct stat status {};
     if (::stat(up.c_str(), &status) != 0 || status.st_dev != start.st_dev) return std::nullopt;
-    const auto is_ours = [](const struct stat& one) { return one.st_uid == ::geteuid() || one.st_uid == 0; };
     if (!found && up != dir && has_environment(up)) {
       struct stat files {};
       if (::stat((up / ".flox").c_str(), &files) != 0) return std::nullopt;
-      if (!is_ours(status) || !is_ours(files))
+      if (!is_ours(status.st_uid) || !is_ours(files.st_uid))
         throw Error(ErrorKind::untrusted,
                     fmt::format("the environment above {}, in {}, belongs to another user",
                                 plain_path(dir).string(), plain_path(up).string()),
@@ -114,7 +133,7 @@ std::optional<fs::path> environment_above(const fs::path& dir) {
       found = up;
     }
     if (fs::exists(up / ".git")) return found;
-    if (!is_ours(status) || !up.has_relative_path()) return std::nullopt;
+    if (!is_ours(status.st_uid) || !up.has_relative_path()) return std::nullopt;
   }
 }
 
@@ -160,12 +179,21 @@ Environment Environment::open(const fs::path& dir) {
 Environment Environment::find(const fs::path& start, bool* found_below) {
   if (found_below != nullptr) *found_below = false;
   fs::path dir = fs::absolute(start);
-  if (has_environment(dir)) return open(dir);
+  if (has_environment(dir)) {
+    if (!may_be_found(dir, dir))
+      throw Error(ErrorKind::untrusted,
+                  fmt::format("the environment in {} belongs to another user than the directory",
+                              plain_path(dir).string()),
+                  fmt::format("Give {} to the owner of the directory, with chown, if you trust it.",
+                              plain_path(dir / ".flox").string()));
+    return open(dir);
+  }
   if (const auto above = environment_above(dir)) return open(*above);
   std::vector<fs::path> below;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(dir, fs::directory_options::skip_permission_denied, error))
-    if (entry.is_directory(error) && has_environment(entry.path())) below.push_back(entry.path());
+    if (entry.is_directory(error) && has_environment(entry.path()) && may_be_found(dir, entry.path()))
+      below.push_back(entry.path());
   if (below.size() == 1) {
     if (found_below != nullptr) *found_below = true;
     return open(below[0]);

@@ -56,11 +56,13 @@ class Environment {
   static Environment init(const fs::path& dir, std::string_view name, const Checkout& content);
   // The environment in DIR. Throws Error(not_found), and invalid_input if .flox is damaged.
   static Environment open(const fs::path& dir);
-  // The environment for work in DIR: DIR's own; otherwise the nearest above it inside the git repository that
-  // DIR is in, on the same file system and not behind a directory of another user's (one of another user's is
-  // Error(untrusted) with advice); otherwise the only one directly below it (the guide's deployment activates
-  // from the parent of the directory that its init container made). Throws Error(not_found) with advice, also
-  // if there are several below. `found_below` is set if the last rule applied.
+  // The environment for work in DIR: DIR's own, which in a directory that others can write to must be this
+  // user's, root's or of DIR's owner (any other is Error(untrusted) with advice); otherwise the nearest above
+  // it inside the git repository that DIR is in, on the same file system and not behind a directory of
+  // another user's (one of another user's is Error(untrusted) with advice); otherwise the only one directly
+  // below it that is of one of those users (the guide's deployment activates from the parent of the directory
+  // that its init container made). Throws Error(not_found) with advice, also if there are several below.
+  // `found_below` is set if the last rule applied.
   static Environment find(const fs::path& dir, bool* found_below = nullptr);
 
   const fs::path& directory() const noexcept { return directory_; }  // holds .flox

@@ -150,6 +150,16 @@ TEST_F(EnvironmentTest, the_nearest_above_is_found_inside_the_repository_only) {
     EXPECT_THAT(error.advice(), testing::HasSubstr("-d "));
   }
   EXPECT_EQ(Environment::find(top / "repository").name(), "inside");  // it is named
+  fs::permissions(top / "repository", fs::perms::all);
+  try {
+    Environment::find(top / "repository");  // anybody could have made it there
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.advice(), testing::HasSubstr("chown"));
+  }
+  ASSERT_EQ(::chown((top / "repository/.flox").c_str(), 0, 0), 0);
+  EXPECT_EQ(Environment::find(top / "repository").name(), "inside");
 }
 
 TEST_F(EnvironmentTest, the_only_one_below_is_found_and_two_are_named) {

@@ -115,7 +115,7 @@ contains "$(cat "$WORK/err")" "Service 'web' is already running."
 contains "$(cat "$WORK/err")" "Service 'web' is not running."
 contains "$(cat "$WORK/out")" '"restarted": ['
 equal "$(tail -1 "$WORK/out")" Running
-contains "$(cat "$WORK/said")" "changed"
+until_true grep -q changed "$WORK/said"
 until_true gone "$(cat "$WORK/old.pid")"
 until_true gone "$(cat "$WORK/web.pid")"
 until_true no_keeper

@@ -33,7 +33,7 @@ cat >"$WORLD/config.toml" <<TOML
 # settings
 owner = "acme"
 TOML
-debug=$(FLOX_CONFIG=$WORLD/config.toml FLOX_CACHES="http://user:hidden-password@127.0.0.1:9" FLOX_CATALOG_TOKEN=s3cret-token said flox list --debug)
+debug=$(FLOX_CONFIG=$WORLD/config.toml FLOX_CACHES="http://user:hidden-password@127.0.0.1:9" FLOX_CATALOG_TOKEN=s3cret-token said flox config --debug)
 contains "$debug" "setting owner = \"acme\", from $WORLD/config.toml:2:9"
 contains "$debug" "setting caches = "
 contains "$debug" "from FLOX_CACHES"

@@ -56,7 +56,7 @@ equal "$(flox activate -- hello)" "hello 1.1"
 
 step "an edit that cannot be locked or built is not written"
 before=$(files)
-refused "manifest.toml:1:" flox edit -f - <<<"[install"
+refused "(standard input):1:" flox edit -f - <<<"[install"
 refused "nonsense" flox edit -f - <<<$'version = 1\n[install]\nx.pkg-path = "nonsense"'
 unchanged
 flox list --config | sed 's/^\[vars\]/[vars]\nA = "1"/' | flox edit -f -

@@ -31,6 +31,18 @@ start_net_catalog() {
   start_server net-catalog in_net flox-catalog --listen "${CATALOG_URL#http://}" --data "$WORLD/catalog" --token-file "$WORLD/token" --trusted-key "$PUBLIC_KEY" "$@"
   wait_until 10 "the catalog in containerd's network" in_net curl -fs "$CATALOG_URL/readyz"
 }
+# use_cri [LINE…]: crictl speaks to the world's containerd, and its network is ready; the lines are added to its configuration.
+use_cri() {
+  export CRI_CONFIG_FILE=$WORLD/crictl.yaml
+  printf '%s\n' "runtime-endpoint: unix://$CONTAINERD_ADDRESS" "image-endpoint: unix://$CONTAINERD_ADDRESS" "$@" >"$CRI_CONFIG_FILE"
+  wait_until 20 "the network to be ready" cri_ready
+}
+crictl() { in_net timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
+cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "NetworkReady") | .status'; }
+# said CONTAINER TEXT: whether that is all that it has said.
+said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
+# metric NAME: floxd's.
+metric() { in_net curl -fs http://127.0.0.1:9808/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
 # pull IMAGE [OPTION…]: by ctr, which asks the registry itself.
 pull() { in_net timeout 120 ctr -n k8s.io images pull --hosts-dir "$CERTS" "${@:2}" "$1"; }
 # run_image IMAGE ID [OPTION…] [-- COMMAND…]

@@ -19,6 +19,21 @@ mkdir "$WORLD/pair"
   laptop push --owner acme
 ) >"$WORLD/logs/push.log" 2>&1 || { cat "$WORLD/logs/push.log" >&2; die "pushing failed"; }
 trust_registry
+if command -v crun >/dev/null; then  # containerd's configuration has handlers for $RUNC/runc
+  export RUNC=$WORLD/crun
+  mkdir "$RUNC"
+  # crun before 1.9 refuses a specification of 1.1 and later, and each crun hybrid cgroups: it sees none.
+  cat >"$RUNC/runc" <<'SH'
+#!/bin/bash
+for ((i = 1; i < $#; ++i)); do
+  if [ "${!i}" = --bundle ]; then j=$((i + 1)); sed -i 's/"ociVersion": *"[^"]*"/"ociVersion":"1.0.2"/' "${!j}/config.json"; fi
+done
+exec unshare --mount --propagation private bash -c '
+  if umount /sys/fs/cgroup/unified 2>/dev/null; then mount -t tmpfs tmpfs /sys/fs/cgroup/unified; fi
+  exec crun --cgroup-manager=disabled "$@"' crun "$@"
+SH
+  chmod +x "$RUNC/runc"
+fi
 start_containerd
 start_image_floxd
 import_images
@@ -28,11 +43,7 @@ cp "$(command -v busybox)" "$ROOTFS/bin/busybox"
 "$ROOTFS/bin/busybox" --install "$ROOTFS/bin"
 make_image "$WORLD/images" "$ROOTFS" '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}' flox.test/box:1
 import_layout "$WORLD/images" k8s.io
-export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-printf '%s-endpoint: unix://%s\n' runtime "$CONTAINERD_ADDRESS" image "$CONTAINERD_ADDRESS" >"$CRI_CONFIG_FILE"
-crictl() { timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
-cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "NetworkReady") | .status'; }
-wait_until 20 "the network to be ready" cri_ready
+use_cri
 
 for image in flox.local/hello:1.0 flox.local/models:1.0 flox.local/models:2.0 flox.local/acme/pair:1; do crictl pull $image >/dev/null; done
 mkdir "$WORLD/pod-logs"
@@ -47,7 +58,6 @@ with_volume() {
   id=$(crictl create "$pod" "$WORLD/$1.json" "$WORLD/pod.json")
   crictl start "$id" >/dev/null
 }
-said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
 path=$(flox show models --json | jq -r '.[] | select(.version == "2.0") | .outputs.out')
 inode=$(stat -c %i "$NODE_ROOT$path/bin/models")
 
@@ -75,6 +85,26 @@ jq --arg path "$WORLD/fake" '.metadata.name = "fake" | .mounts[0] = {container_p
 id=$(crictl create "$pod" "$WORLD/fake.json" "$WORLD/pod.json")
 crictl start "$id" >/dev/null
 wait_until 20 "its output" said "$id" 1
+
+step "a volume of the pod's below it makes no place in the store, though crun makes places before a mount is read-only"
+mkdir "$WORLD/scratch"
+jq -n --arg scratch "$WORLD/scratch" '{metadata: {name: "below"}, image: {image: "flox.test/box:1"}, log_path: "below.log",
+  command: ["sh", "-c", "sleep 1"], mounts: [{container_path: "/volume", readonly: true, image: {image: "flox.local/models:2.0"}},
+  {container_path: "/volume/scratch", host_path: $scratch}]}' >"$WORLD/below.json"
+below() {  # POD POD-FILE
+  local id
+  id=$(crictl create "$1" "$WORLD/below.json" "$2") && crictl start "$id"
+}
+nothing_below() { [ ! -e "$NODE_ROOT$path/scratch" ] || die "a container made an entry in the store"; }
+refused "ead-only file system" below "$pod" "$WORLD/pod.json"
+nothing_below
+if [ -n "${RUNC:-}" ]; then
+  jq '.metadata.name = "crun" | .metadata.uid = "crun"' "$WORLD/pod.json" >"$WORLD/crun.json"
+  crun_pod=$(crictl runp --runtime flox-users "$WORLD/crun.json")
+  refused "Read-only file system" below "$crun_pod" "$WORLD/crun.json"
+  nothing_below
+  crictl rmp --force "$crun_pod" >/dev/null 2>&1
+fi
 
 step "the policy decides on volumes as on environments"
 stop_server floxd

@@ -94,7 +94,7 @@ flox --root "$NODE_ROOT" store gc >/dev/null
 equal "$(run_image flox.local/acme/web:2 f1 -- sh -c 'hello; echo $COLOUR')" $'hello 0.9\nred'
 refused "cannot be reached" pull flox.local/hello:0.9.1
 # The metric counts containers and pods, of which none is left.
-no_holders() { [ "$(in_net curl -fs http://127.0.0.1:9808/metrics | awk '$1 == "flox_leases" { print $2 }')" = 0 ]; }
+no_holders() { [ "$(metric flox_leases)" = 0 ]; }
 wait_until 20 "flox_leases to be 0" no_holders
 
 step "with the image goes its lease"

@@ -66,7 +66,7 @@ wait_until 20 "floxd to see the container without its packages" unprepared
 grep -q 'team-a/silent/silent was started without its packages' "$WORLD/logs/floxd.log" || die "it was not logged"
 crictl rm -f "$silent" >/dev/null
 use_pod needs
-start_in_pod needs third
+wait_until 20 "containerd to have the plugin again" start_in_pod needs third
 wait_until 20 "its output" said "$id" "third 1.0"
 
 step "killed while a container is being made: no pod is stuck"

@@ -2,14 +2,11 @@
 export NRI_SOCKET=$WORLD/nri.sock
 . "$PROJECT/test/node/image_support.sh"
 . "$PROJECT/test/shim/images.sh"
-export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-crictl() { in_net timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
 
 # start_nri_node [VARIABLE=VALUE…]: containerd, floxd as its plugin, and the image flox.test/box:1, which has a busybox and no /nix.
 start_nri_node() {
   trust_registry
   start_containerd
-  printf "%s\n" "runtime-endpoint: unix://$CONTAINERD_ADDRESS" "image-endpoint: unix://$CONTAINERD_ADDRESS" "timeout: 30" >"$CRI_CONFIG_FILE"
   start_plugin "$@"
   import_images
   ROOTFS=$WORLD/rootfs
@@ -19,14 +16,12 @@ start_nri_node() {
   echo root:x:0:0:root:/:/bin/sh >"$ROOTFS/etc/passwd"
   make_image "$WORLD/images" "$ROOTFS" '{"Cmd": ["sh"], "Env": ["PATH=/bin"]}' flox.test/box:1
   import_layout "$WORLD/images" k8s.io
-  wait_until 20 "the network to be ready" cri_ready
+  use_cri "timeout: 30"
 }
-cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "NetworkReady") | .status'; }
 start_plugin() {
   start_image_floxd FLOX_NRI_SOCKET="$NRI_SOCKET" "$@"
   wait_until 20 "containerd to have floxd as its plugin" plugged_in
 }
-metric() { in_net curl -fs http://127.0.0.1:9808/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
 plugged_in() { [ "$(metric flox_nri_connected)" = 1 ]; }
 unplugged() { [ "$(metric flox_nri_connected)" = 0 ]; }
 
@@ -58,6 +53,5 @@ start_in_pod() {
   done
   crictl start "$id" >/dev/null
 }
-said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
 has_lease() { [ -e "$NODE_ROOT/nix/var/nix/gcroots/flox/$1" ]; }
 has_no_lease() { ! has_lease "$1"; }

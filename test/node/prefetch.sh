@@ -40,7 +40,7 @@ push_web hello red
 publish_large part1 1
 publish_large part2 1
 publish_large part3 10
-publish_large part4 10
+publish_large part4 40  # more than the buffers of a connection hold
 push() {  # NAME PACKAGE…: acme/NAME
   mkdir "$WORLD/$1"
   (cd "$WORLD/$1" && laptop init -n "$1" && laptop install "${@:2}" && laptop push --owner acme) >"$WORLD/logs/$1.log" 2>&1 || die "$(cat "$WORLD/logs/$1.log")"

@@ -53,6 +53,8 @@ FLOX_ALLOW_NIX_MUTABLE=true start_floxd
 equal "$(mutable m1 sh -c "hello; rm -r $hello; echo mine >/nix/store/mine; ls /nix/store | sort")" "hello 1.0
 $({ grep -vx "$(basename "$hello")" <<<"$seen"; echo mine; } | sort)"
 equal "$(view_of hello m2 hello)" "hello 1.0"
+equal "$(container --annotation flox.dev/environment=hello --annotation flox.dev/nix-mutable=true docker.io/flox/empty:1.0.0 m3 \
+  sh -c 'hello; echo mine >/nix/store/mine; cat /nix/store/mine')" $'hello 1.0\nmine'
 [ ! -e "$NODE_ROOT/nix/store/mine" ] || die "a container changed the node's store"
 
 step "all containers of one closure share one view, and the container's mount table has one line for it"
@@ -65,6 +67,8 @@ stop_server floxd
 start_floxd
 equal "$(view_of hello e1 hello)" "hello 1.0"
 equal "$(views)" 2
+whole e2 hello
+equal "$(grep -c " $WORLD/run/store [^ ]* ro," /proc/self/mounts)" 1
 
 step "a node can insist; a pod cannot widen what it sees"
 stop_server floxd

@@ -24,11 +24,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT=$otlp OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL
 start_net_catalog --traces-to "$otlp"
 start_image_floxd FLOX_TRACES_TO="$otlp"
 import_images
-export CRI_CONFIG_FILE=$WORLD/crictl.yaml
-printf '%s-endpoint: unix://%s\n' runtime "$CONTAINERD_ADDRESS" image "$CONTAINERD_ADDRESS" >"$CRI_CONFIG_FILE"
-crictl() { timeout --signal=KILL 120 "$FLOX_TEST_CONTAINERD/crictl" "$@"; }
-cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "NetworkReady") | .status'; }
-wait_until 20 "the network to be ready" cri_ready
+use_cri
 mkdir "$WORLD/pod-logs"
 # start_pod NAME ENVIRONMENT: a pod whose container says hello.
 start_pod() {
@@ -41,8 +37,6 @@ start_pod() {
   id=$(crictl create "$pod" "$WORLD/main.json" "$WORLD/$1.json")
   crictl start "$id" >/dev/null
 }
-said() { [ "$(crictl logs "$id" 2>&1)" = "$1" ]; }
-metric() { in_net curl -fsS http://127.0.0.1:9808/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
 # trace_of POD: the trace of floxd's span for its container.
 trace_of() {
   awk -v pod="$1" '/^Span #/ { trace = name = "" } /^ +Trace ID/ { trace = $NF } /^ +Name  / { name = $NF }
@@ -55,7 +49,7 @@ parent_of() { spans_of "$1" "$spans" | awk -v name="$2" '$1 == name { print $2; 
 
 step "from CRI to the catalog it is one trace"
 start_pod first hello
-wait_until 20 "its output" said "hello 1.0"
+wait_until 20 "its output" said "$id" "hello 1.0"
 wait_until 30 "floxd's span" has_trace first
 trace=$(trace_of first)
 resolve='POST_/api/v1/catalog/resolve'
@@ -76,7 +70,7 @@ equal "$(metric flox_spans_dropped_total)" 0
 step "a collector that is away costs no start, and what is lost is counted"
 stop_server collector
 start_pod second hello
-wait_until 20 "its output" said "hello 1.0"
+wait_until 20 "its output" said "$id" "hello 1.0"
 lost() { [ "$(metric flox_spans_dropped_total)" -ge 1 ]; }
 wait_until 30 "lost spans to be counted" lost
 

@@ -4,27 +4,11 @@
 # ctest: COST 330
 . "$(dirname "$0")/../../script/lib.sh"
 . "$(dirname "$0")/support.sh"
-REGISTRY=$WORK/registry
-mkdir "$REGISTRY"
-pack() { python3 "$PROJECT/test/package/npm_registry.py" pack "$REGISTRY" "$@"; }
-python3 "$PROJECT/test/package/npm_registry.py" serve "$REGISTRY" &
-SERVER=$!
-disown "$SERVER"
-cleanup() { kill -KILL "$SERVER" 2>/dev/null; rm -rf --one-file-system "$WORK"; }
-for _ in $(seq 200); do [ -s "$REGISTRY/port" ] && break || sleep 0.05; done
-URL=http://127.0.0.1:$(cat "$REGISTRY/port")
-# Debian's packages are kept between runs; what comes of the registry is the test's own.
-mkdir -p "$WORK/cache/flox" "${XDG_CACHE_HOME:-$HOME/.cache}/flox/debs" && ln -s "${XDG_CACHE_HOME:-$HOME/.cache}/flox/debs" "$WORK/cache/flox/debs"
-export XDG_CACHE_HOME=$WORK/cache
+. "$(dirname "$0")/loopback_index.sh"
+serve_index npm_registry.py
+keep_debs
+pack() { python3 "$PROJECT/test/package/npm_registry.py" pack "$INDEX" "$@"; }
 import() { "$FLOX" --root "$ROOT" import npm --registry "$URL" -q "$@"; }
-import_refused() {  # import_refused TEXT ARGUMENTS…
-  local text=$1
-  shift
-  if import "$@" >"$WORK/out" 2>&1; then die "it was imported: $*"; fi
-  expect_contains "$(cat "$WORK/out")" "$text"
-}
-out_of() { jq -r '.[0].outputs.out' "$1"; }
-part_of() { jq -r --arg name "$2" '.[0].parts[] | select(.name == $name) | .path' "$1"; }
 exports() { printf 'index.js=module.exports = %s' "$1"; }
 
 step "a program with what it needs, each package seeing its own versions, in an empty root"
@@ -87,7 +71,7 @@ import_refused "does not name a package" ../etc
 import_refused "cannot be the name of the package" words --name ../words
 
 step "tarballs that want out of their tree, or to be what they are not"
-python3 - "$REGISTRY" "$WORK" <<'P'
+python3 - "$INDEX" "$WORK" <<'P'
 import io, json, sys, tarfile
 directory, work = sys.argv[1:]
 def pack(name, entries):
@@ -109,7 +93,7 @@ import_refused "neither a file nor a directory" links
 import_refused "neither a file nor a directory" hard
 import_refused "neither a file nor a directory" device
 import_refused "far more than its size" bomb
-pack liar 1.0.0 index.js= && echo liar-1.0.0.tgz >"$REGISTRY/lies"
+pack liar 1.0.0 index.js= && echo liar-1.0.0.tgz >"$INDEX/lies"
 import_refused "which the index says" liar
 pack stranger 1.0.0 'package.json={"name":"words","version":"9.0.0"}'
 import_refused "package.json is that of words 9.0.0" stranger

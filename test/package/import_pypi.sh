@@ -4,28 +4,13 @@
 # ctest: COST 200
 . "$(dirname "$0")/../../script/lib.sh"
 . "$(dirname "$0")/support.sh"
+. "$(dirname "$0")/loopback_index.sh"
 type -P g++ >/dev/null || skip "needs g++"
-INDEX=$WORK/index
-mkdir "$INDEX"
+serve_index python_index.py
+URL+=/simple
+keep_debs
 wheel() { python3 "$PROJECT/test/package/python_index.py" wheel "$INDEX/$1-$2-${3}.whl" "$1" "$2" "${@:4}"; }
-python3 "$PROJECT/test/package/python_index.py" serve "$INDEX" &
-SERVER=$!
-disown "$SERVER"
-cleanup() { kill -KILL "$SERVER" 2>/dev/null; rm -rf --one-file-system "$WORK"; }
-for _ in $(seq 200); do [ -s "$INDEX/port" ] && break || sleep 0.05; done
-URL=http://127.0.0.1:$(cat "$INDEX/port")/simple
-# Debian's packages are kept between runs; what comes of the index is the test's own.
-mkdir -p "$WORK/cache/flox" && ln -s "${XDG_CACHE_HOME:-$HOME/.cache}/flox/debs" "$WORK/cache/flox/debs" && mkdir -p "${XDG_CACHE_HOME:-$HOME/.cache}/flox/debs"
-export XDG_CACHE_HOME=$WORK/cache
 import() { "$FLOX" --root "$ROOT" import pypi --index "$URL" -q "$@"; }
-import_refused() {  # import_refused TEXT ARGUMENTS…
-  local text=$1
-  shift
-  if import "$@" >"$WORK/out" 2>&1; then die "it was imported: $*"; fi
-  expect_contains "$(cat "$WORK/out")" "$text"
-}
-out_of() { jq -r '.[0].outputs.out' "$1"; }
-part_of() { jq -r --arg name "$2" '.[0].parts[] | select(.name == $name) | .path' "$1"; }
 any=py3-none-any
 
 step "a program with what it needs: the newest versions that go together, in an empty root"

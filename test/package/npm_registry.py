@@ -7,13 +7,14 @@
 """
 import base64
 import hashlib
-import http.server
 import io
 import json
 import os
 import sys
 import tarfile
 import urllib.parse
+
+import loopback_index
 
 
 def flat(name):
@@ -43,48 +44,31 @@ def pack(directory, name, version, *rest):
 
 
 def serve(directory):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
+    def answer(path, port):
+        path = urllib.parse.unquote(path).lstrip("/")
+        if path.startswith("tarballs/"):
+            if found := loopback_index.file_of(directory, path):
+                return found
+        versions = {}
+        lies = loopback_index.listed(directory, "lies")
+        for file in sorted(os.listdir(directory)):
+            if not file.endswith(".json"):
+                continue
+            said = json.load(open(os.path.join(directory, file)))
+            if said["name"] != path:
+                continue
+            tarball = file[:-5] + ".tgz"
+            content = b"something else" if tarball in lies else open(os.path.join(directory, tarball), "rb").read()
+            digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
+            versions[said["version"]] = dict(said["said"], dist={
+                "tarball": f"http://127.0.0.1:{port}/tarballs/{urllib.parse.quote(tarball)}",
+                "integrity": "sha512-" + digest})
+        if not versions:
+            return None
+        document = {"name": path, "dist-tags": {"latest": sorted(versions)[-1]}, "versions": versions}
+        return "application/vnd.npm.install-v1+json", json.dumps(document).encode()
 
-        def answer(self, status, kind, body):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self):
-            path = urllib.parse.unquote(self.path).lstrip("/")
-            if path.startswith("tarballs/"):
-                file = os.path.join(directory, os.path.basename(path))
-                if os.path.exists(file):
-                    return self.answer(200, "application/octet-stream", open(file, "rb").read())
-            versions = {}
-            lies = os.path.join(directory, "lies")
-            lies = open(lies).read().split() if os.path.exists(lies) else []
-            for file in sorted(os.listdir(directory)):
-                if not file.endswith(".json"):
-                    continue
-                said = json.load(open(os.path.join(directory, file)))
-                if said["name"] != path:
-                    continue
-                tarball = file[:-5] + ".tgz"
-                content = b"something else" if tarball in lies else open(os.path.join(directory, tarball), "rb").read()
-                digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
-                versions[said["version"]] = dict(said["said"], dist={
-                    "tarball": f"http://127.0.0.1:{self.server.server_address[1]}/tarballs/{urllib.parse.quote(tarball)}",
-                    "integrity": "sha512-" + digest})
-            if versions:
-                document = {"name": path, "dist-tags": {"latest": sorted(versions)[-1]}, "versions": versions}
-                return self.answer(200, "application/vnd.npm.install-v1+json", json.dumps(document).encode())
-            return self.answer(404, "text/plain", b"there is no such thing")
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    with open(os.path.join(directory, "port.new"), "w") as port:
-        port.write(str(server.server_address[1]))
-    os.rename(os.path.join(directory, "port.new"), os.path.join(directory, "port"))
-    server.serve_forever()
+    loopback_index.serve(directory, answer)
 
 
 if __name__ == "__main__":

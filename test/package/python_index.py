@@ -6,12 +6,13 @@
                                        DIRECTORY/yanked, DIRECTORY/lies: names of files that are taken back, or have another hash
 """
 import hashlib
-import http.server
 import json
 import os
 import re
 import sys
 import zipfile
+
+import loopback_index
 
 
 def wheel(file, name, version, *rest):
@@ -48,49 +49,30 @@ def normalized(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def listed(directory, file):
-    path = os.path.join(directory, file)
-    return open(path).read().split() if os.path.exists(path) else []
-
-
 def serve(directory):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
+    def answer(path, _):
+        parts = path.strip("/").split("/")
+        if len(parts) != 2:
+            return None
+        if parts[0] == "files":
+            return loopback_index.file_of(directory, parts[1])
+        if parts[0] != "simple":
+            return None
+        files = []
+        for file in sorted(os.listdir(directory)):
+            if not file.endswith((".whl", ".tar.gz")) or normalized(file.split("-")[0]) != parts[1]:
+                continue
+            digest = hashlib.sha256(open(os.path.join(directory, file), "rb").read()).hexdigest()
+            if file in loopback_index.listed(directory, "lies"):
+                digest = hashlib.sha256(b"something else").hexdigest()
+            files.append({"filename": file, "url": f"../../files/{file}", "hashes": {"sha256": digest},
+                          "yanked": file in loopback_index.listed(directory, "yanked")})
+        if not files:
+            return None
+        page = {"meta": {"api-version": "1.1"}, "name": parts[1], "files": files}
+        return "application/vnd.pypi.simple.v1+json", json.dumps(page).encode()
 
-        def answer(self, status, kind, body):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self):
-            parts = self.path.strip("/").split("/")
-            if parts[0] == "files" and len(parts) == 2:
-                path = os.path.join(directory, os.path.basename(parts[1]))
-                if os.path.exists(path):
-                    return self.answer(200, "application/octet-stream", open(path, "rb").read())
-            if parts[0] == "simple" and len(parts) == 2:
-                files = []
-                for file in sorted(os.listdir(directory)):
-                    if not file.endswith((".whl", ".tar.gz")) or normalized(file.split("-")[0]) != parts[1]:
-                        continue
-                    digest = hashlib.sha256(open(os.path.join(directory, file), "rb").read()).hexdigest()
-                    if file in listed(directory, "lies"):
-                        digest = hashlib.sha256(b"something else").hexdigest()
-                    files.append({"filename": file, "url": f"../../files/{file}", "hashes": {"sha256": digest},
-                                  "yanked": file in listed(directory, "yanked")})
-                if files:
-                    page = {"meta": {"api-version": "1.1"}, "name": parts[1], "files": files}
-                    return self.answer(200, "application/vnd.pypi.simple.v1+json", json.dumps(page).encode())
-            return self.answer(404, "text/plain", b"there is no such thing")
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    with open(os.path.join(directory, "port.new"), "w") as port:
-        port.write(str(server.server_address[1]))
-    os.rename(os.path.join(directory, "port.new"), os.path.join(directory, "port"))
-    server.serve_forever()
+    loopback_index.serve(directory, answer)
 
 
 if __name__ == "__main__":

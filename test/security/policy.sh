@@ -197,7 +197,7 @@ packages = ["other"]
 TOML
 # token ACCOUNT UID [KEY]: a directory as the kubelet mounts it.
 token() {
-  local directory=$WORLD/token-$1-$2
+  local directory=$WORLD/pods/$1-$2/volumes/kubernetes.io~projected/token
   mkdir -p "$directory/..2026"
   "$SECURITY/service_account_token.py" --key "${3:-$WORLD/sa.key}" --namespace shop --pod web-1 --uid "$2" --account "$1" >"$directory/..2026/token"
   ln -sfn ..2026 "$directory/..data"

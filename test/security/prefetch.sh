@@ -81,6 +81,7 @@ kill -STOP "$(cat "$WORLD/catalog.pid")"
 prefetch shop $(seq -f 'hello@>=0.%.0f' 250) >"$WORLD/many"
 waiting() { metric 'flox_realise_queue{lane="prefetch",state="waiting"}'; }
 [ "$(waiting)" -ge 200 ] || die "only $(waiting) wait"
+refused "namespace 'shop' has " prefetch shop $(seq -f 'hello@>=0.0.%.0f' 100)
 refused "may have 300 (namespace_prefetches)" prefetch shop $(seq -f 'hello@>=0.0.%.0f' 100)
 path=$(readlink -f /nix/var/nix/gcroots/flox/prefetch-*/* | head -1)
 prefetch lab "$path" >"$WORLD/one"

@@ -29,10 +29,13 @@ made_by_runtime() { [ -e "/run/containerd/runc/k8s.io/$1" ]; }
 in_namespaces() { nsenter --target "$1" --net --ipc --uts "${@:2}"; }
 field() { sed -n "s/^$2:\s*//p" "/proc/$1/status" | xargs; }
 
+is_named() { [[ $(cat "/proc/$1/comm") != memfd:* ]]; }
 # facts POD: what Kubernetes and the pod's containers can see of it, one a line.
 facts() {
   local pid kind
   pid=$(init_of "$1")
+  # It names itself, and the shim does not wait for that: executed from memory it is named after a descriptor.
+  wait_until 10 "the pod's first process to name itself" is_named "$pid" >&2
   for kind in net ipc uts mnt pid user cgroup; do
     [ "$(readlink "/proc/$pid/ns/$kind")" = "$(readlink /proc/self/ns/$kind)" ] && echo "$kind: the node's" || echo "$kind: its own"
   done

@@ -107,5 +107,5 @@ fetched bucket
 printf '[reader]\naws_access_key_id = AKIATEST\naws_secret_access_key = secret\n' >"$WORK/credentials"
 AWS_SHARED_CREDENTIALS_FILE=$WORK/credentials realise bucket "$BUCKET&profile=reader" >/dev/null
 fetched bucket
-refused "the profile 'writer' has no keys" env AWS_SHARED_CREDENTIALS_FILE="$WORK/credentials" \
+refused "AWS profile writer: it is not in" env AWS_SHARED_CREDENTIALS_FILE="$WORK/credentials" \
   flox store realise --root "$WORK/bucket" --cache "$BUCKET&profile=writer" --trusted-key "$KEY" "$WHOLE"

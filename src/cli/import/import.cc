@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/printable.h"
 #include "cli/catalog_access.h"
 #include "cli/commands.h"
 #include "cli/import/commands.h"
@@ -19,7 +20,7 @@ void tell_programs(const package::ImportedPackage& imported) {
   for (const auto& result : *imported.programs) {
     if (result.verdict == package::SmokeResult::Verdict::ran) ++ran;
     if (result.verdict != package::SmokeResult::Verdict::ran)
-      say("! {} {}: {}\n", result.program, package::to_string(result.verdict), result.detail);
+      say("! {} {}: {}\n", printable(result.program), package::to_string(result.verdict), result.detail);
   }
   say("  {} of {} programs of {} ran in an empty root\n", ran, imported.programs->size(),
       imported.build.name);

@@ -5,6 +5,7 @@
 
 #include "base/command_line/program.h"
 #include "base/error.h"
+#include "base/net/url.h"
 #include "cli/import/commands.h"
 #include "package/nix/flake.h"
 
@@ -54,7 +55,7 @@ void import_nix(const ImportNixOptions& options) {
   const Config config = Config::load();
   const package::PathSource source = path_source(options.origin, config);
   package::PathImport import{.build = options.build,
-                             .command = "flox import nix " + options.what,
+                             .command = "flox import nix " + hide_login(options.what),
                              .run_programs = !options.results.no_smoke_run,
                              .with_provenance = options.results.publish};
   package::FlakeOutput said;

@@ -1,5 +1,6 @@
 // flox node uninstall: removes flox from a node.
 #include <fmt/ranges.h>
+#include <sys/mount.h>
 
 #include <filesystem>
 #include <memory>
@@ -77,6 +78,14 @@ void end_leases_of_images(const fs::path& root) {
     if (entry.path().filename().string().starts_with(node::image_holder_prefix)) remove_tree(entry.path());
 }
 
+// floxd leaves it mounted, for containers to come; it would keep the store's disk busy.
+void unmount_store(const Config& config) {
+  const fs::path place = config.node_socket.parent_path() / "store";
+  while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+  std::error_code in_use;
+  fs::remove(place, in_use);
+}
+
 void remove_images(const node::Containerd& containerd, const fs::path& programs) {
   if (!containerd_answers(containerd)) return;
   for (const auto& [image, manifest] : node::make_stub_images(programs / "flox-pause").manifests)
@@ -105,6 +114,7 @@ void uninstall(const NodeOptions& options) {
   if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd"}});
   if (root == "/" && !systemd) refuse_while_floxd_runs(Config::load());
   if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
+  if (root == "/") unmount_store(Config::load());
   const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
   remove_state_of_floxd(store_root);

@@ -1,7 +1,6 @@
 #include "node/floxd/collector.h"
 
 #include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "base/error.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
+#include "node/floxd/store_disk.h"
 #include "store/gc/gc.h"
 
 namespace flox::node {
@@ -18,19 +18,6 @@ namespace {
 
 constexpr auto interval = std::chrono::seconds(5);
 constexpr auto longest_pause = std::chrono::seconds(5);  // before one batch
-
-struct Disk {
-  uint64_t total = 0;  // bytes
-  uint64_t free = 0;
-};
-
-Disk disk_of(const store::LocalStore& store) {
-  struct statvfs status {};
-  if (::statvfs(store.store_directory().c_str(), &status) != 0)
-    fail_errno(errno, "reading the free space below {}", store.store_directory().string());
-  return {.total = static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
-          .free = static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
-}
 
 // For this thread and those that it starts: only what nobody else wants of CPU and disk.
 void lower_priority() {
@@ -75,7 +62,7 @@ void Collector::run() {
 }
 
 void Collector::look() {
-  const Disk disk = disk_of(environments_.store());
+  const StoreDisk disk = disk_of(environments_.store());
   const uint64_t minimum = config_.gc_min_free.of(disk.total);
   if (disk.free >= minimum) return;
   // Unless more space has been used since, nothing more can be freed (Nix's rule too).

@@ -13,6 +13,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::string_view tenant_prefix = "namespace ";
+
 std::string cgroups_of(const std::string& pid) {
   try {
     return read_file("/proc/" + pid + "/cgroup");
@@ -83,7 +85,12 @@ std::string pod_holder(const Container& container) {
 }
 
 std::string tenant_of(const Container& container) {
-  return container.pod_namespace.empty() ? pod_holder(container) : "namespace " + container.pod_namespace;
+  if (container.pod_namespace.empty()) return pod_holder(container);
+  return std::string(tenant_prefix) + container.pod_namespace;
+}
+
+std::string name_of_tenant(const std::string& tenant) {
+  return tenant.starts_with(tenant_prefix) ? tenant.substr(tenant_prefix.size()) : tenant;
 }
 
 Containers::Containers(std::filesystem::path file) : file_(std::move(file)) {

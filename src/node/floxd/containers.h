@@ -33,6 +33,8 @@ std::string pod_holder(const Container& container);
 // The tenant in scheduling: pods of one Kubernetes namespace are one tenant; without Kubernetes each pod is
 // one.
 std::string tenant_of(const Container& container);
+// What everybody else calls the tenant: its namespace; a pod of no namespace keeps its name.
+std::string name_of_tenant(const std::string& tenant);
 
 // Thread-safe. Kept in a file, so that a restarted floxd knows the running containers.
 class Containers {

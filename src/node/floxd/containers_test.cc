@@ -50,6 +50,15 @@ TEST(Containers, ALaterOneOfItsIdIsAnother) {
   EXPECT_TRUE(containers.is_current(second));
 }
 
+TEST(Tenant, IsTheNamespaceAndIsCalledByItsNameOrThePodWhereThereIsNone) {
+  const Container in_namespace{.id = "aaa", .pod_id = "pod", .pod_namespace = "shop"};
+  const Container in_none{.id = "aaa", .pod_id = "shop"};
+  EXPECT_NE(tenant_of(in_namespace), tenant_of(in_none));
+  EXPECT_EQ(name_of_tenant(tenant_of(in_namespace)), "shop");
+  EXPECT_EQ(name_of_tenant(tenant_of(in_none)), "pod-shop");
+  EXPECT_EQ(tenant_of({.id = "bbb", .pod_id = "other", .pod_namespace = "shop"}), tenant_of(in_namespace));
+}
+
 TEST(Containers, AreKnownToOneThatStartsAgainAndAFileThatIsNoneIsPassedOver) {
   const TempDir directory;
   const auto file = directory.path() / "containers.json";

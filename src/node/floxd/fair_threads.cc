@@ -8,6 +8,10 @@
 #include <memory>
 #include <utility>
 
+#include "base/foreign_error.h"
+#include "base/log.h"
+#include "base/printable.h"
+
 namespace flox::node {
 
 namespace asio = boost::asio;
@@ -91,7 +95,11 @@ void FairThreads::start_waiting() {
     served_[name] = ++pieces_;
     asio::post(threads_, [this, name, work = std::move(tenant.waiting.front())]() mutable {
       if (begin_) begin_();
-      std::exchange(work, nullptr)();
+      try {
+        std::exchange(work, nullptr)();
+      } catch (const std::exception& error) {  // a thread that ends by it would end floxd
+        log::error("work for {}: {}", printable(name), message_of(error));
+      }
       ended(name);
     });
     tenant.waiting.pop_front();

@@ -252,7 +252,7 @@ void serve_prefetches(ttrpc::Server& server, asio::thread_pool& pool, Prefetcher
 // The setting `prefetch`, as the file has it now. Of a file that cannot be read nothing changes.
 void read_list_again(Prefetcher& prefetches) {
   try {
-    prefetches.set_list(Config::load().prefetch);
+    prefetches.set_list(Config::load(SettingsOf::machine).prefetch);
   } catch (const Error& error) {
     log::warning("reading the setting prefetch again: {}", error.what());
   }
@@ -278,7 +278,7 @@ void serve(const Options& options) {
   KeptPods kept(
       kept_pods_directory(config.root), store,
       {.limits = {}, .lost = [&metrics] { metrics.kept_failed(KeptFailure::unwritten); }, .clock = {}});
-  StoreViews views(store, directory_of(config.node_socket) / "views");
+  StoreViews views(store, directory_of(config.node_socket));
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);

@@ -152,10 +152,10 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
   containers_.expect(container);
   v1::PrepareResponse response;
   response.set_nix_mutable(request.nix_mutable());
-  response.set_store_directory(environments_.store().store_directory());
   response.set_runtime_path(runtime_path_);
   response.set_pod_socket_directory(config_.pod_socket_dir);
   try {
+    if (!own_view) response.set_store_directory(views_.whole());
     if (!request.environment().empty()) activate(request, image, container, is_gone, asked, response);
     add_volumes(request, container, is_gone, response);
     if (own_view) {
@@ -301,7 +301,7 @@ std::string NodeService::volume_directory(const EnvironmentImage& image, const v
   prefetches_.used(profile);
   const nix::StorePath shown = paths.size() == 1 ? *paths.begin() : profile;
   asked.allowed(environments_.store(), shown);
-  return environments_.store().real_path(shown);
+  return views_.whole() / shown.base_name();
 }
 
 nix::StorePathSet NodeService::roots_of(const Container& container,
@@ -319,7 +319,7 @@ void NodeService::adopt(const v1::PrepareRequest& identity, const std::string& s
   if (containers_.told_by_nri(identity.container_id())) return;
   const nix::StorePath path = nix::StorePath::parse(profile);
   const std::string view = views_.name_at(store_directory).value_or("");
-  if (view.empty() && store_directory != environments_.store().store_directory())
+  if (view.empty() && !views_.is_whole(store_directory))
     fail(ErrorKind::invalid_input, "its /nix/store is not this node's");
   if (!store::add_lease_of_present(environments_.store(), identity.container_id(), {path}))
     fail(ErrorKind::not_found, "{} is not in the store any more", path.to_string());

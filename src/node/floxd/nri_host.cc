@@ -59,7 +59,16 @@ void catch_up(NodeService& node, Metrics& metrics, const std::map<std::string, C
 
 NriHost nri_host(asio::thread_pool& pool, FairThreads& prepares, NodeService& node, Containers& containers,
                  Metrics& metrics) {
-  return {.run = [&prepares](const std::string& tenant,
+  return {.tenant_of =
+              [](const std::string& pod_namespace, const std::string& pod_id) {
+                return tenant_of({.id = {},
+                                  .pod_id = pod_id,
+                                  .pod_namespace = pod_namespace,
+                                  .pod_name = {},
+                                  .name = {},
+                                  .view = {}});
+              },
+          .run = [&prepares](const std::string& tenant,
                              std::function<void()> work) { prepares.post(tenant, std::move(work)); },
           .prepare = [&node](const v1::PrepareRequest& request,
                              const std::function<bool()>& is_gone) { return node.prepare(request, is_gone); },

@@ -20,7 +20,7 @@ Answer to_answer(const std::vector<Prefetcher::Status>& statuses) {
   for (const auto& [record, progress] : statuses) {
     prefetch::v1::Prefetch& one = *answer.add_prefetches();
     one.set_environment(record.environment);
-    one.set_tenant(record.tenant);
+    one.set_tenant(name_of_tenant(record.tenant));
     one.set_state(std::string(to_string(record.state)));
     one.set_profile(record.profile);
     one.set_reason(record.reason);

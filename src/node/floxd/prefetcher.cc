@@ -1,7 +1,5 @@
 #include "node/floxd/prefetcher.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <ctime>
 
@@ -11,6 +9,7 @@
 #include "base/printable.h"
 #include "base/settings/units.h"
 #include "catalog/environment_name.h"
+#include "node/floxd/store_disk.h"
 #include "store/gc/lease.h"
 
 namespace flox::node {
@@ -43,19 +42,28 @@ policy::Asked asked_reference(const std::string& reference) {
                     [&] { return policy::asked_for(reference); });
 }
 
-std::string whose(const std::string& tenant) {
-  return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", tenant);
+// It waits for its first attempt, whatever it was before.
+void begin(PrefetchRecord& record, int64_t now, int64_t deadline) {
+  record.state = State::waiting;
+  record.asked_at = now;
+  record.deadline = deadline;
+  record.retry_at = 0;
+  record.attempts = 0;
+  record.reason.clear();
+  record.advice.clear();
 }
 
-struct StoreDisk {
-  uint64_t total = 0, free = 0;  // bytes
-};
-StoreDisk store_disk(const store::LocalStore& store) {
-  struct statvfs status {};
-  if (::statvfs(store.store_directory().c_str(), &status) != 0)
-    fail_errno(errno, "reading the free space below {}", store.store_directory().string());
-  return {static_cast<uint64_t>(status.f_blocks) * status.f_frsize,
-          static_cast<uint64_t>(status.f_bavail) * status.f_frsize};
+std::string whose(const std::string& tenant) {
+  return tenant.empty() ? std::string("this node") : fmt::format("namespace '{}'", name_of_tenant(tenant));
+}
+
+// Of one request.
+void check_count(const std::vector<std::string>& environments) {
+  if (environments.size() > most_names)
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("{} environments are named, and one request may name {}", environments.size(),
+                            most_names),
+                "Ask for some of them, and for the others when those are there.");
 }
 
 }  // namespace
@@ -98,11 +106,7 @@ std::vector<Prefetcher::Status> Prefetcher::add(const Container* asking,
                                                 const std::vector<std::string>& environments,
                                                 std::chrono::seconds time) {
   if (environments.empty()) flox::fail(ErrorKind::invalid_input, "no environment is named");
-  if (environments.size() > most_names)
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("{} environments are named, and one request may name {}", environments.size(),
-                            most_names),
-                "Ask for some of them, and for the others when those are there.");
+  check_count(environments);
   if (time > config_.prefetch_time || time.count() < 0)
     throw Error(
         ErrorKind::invalid_input,
@@ -192,13 +196,7 @@ Prefetcher::Entry& Prefetcher::ask_for(const std::string& tenant, const std::str
   } else if (record.state == State::present && is_fixed(environment)) {
     if (record.kept_until != 0) record.kept_until = now + config_.prefetch_keep.count();
   } else {
-    record.state = State::waiting;
-    record.asked_at = now;
-    record.deadline = deadline;
-    record.retry_at = 0;
-    record.attempts = 0;
-    record.reason.clear();
-    record.advice.clear();
+    begin(record, now, deadline);
   }
   write(entry);
   return entry;
@@ -261,7 +259,8 @@ auto Prefetcher::find(Map& entries, const Container* asking, const std::vector<s
     });
     return found;
   }
-  for (const std::string& name : environments) {
+  check_count(environments);
+  for (const std::string& name : std::set(environments.begin(), environments.end())) {
     const size_t before = found.size();
     // The operator names what others have asked for, too.
     for (auto it = entries.begin(); it != entries.end(); ++it)
@@ -384,11 +383,7 @@ bool Prefetcher::tidy(Entry& entry, int64_t now) {
   if (is_listed) {
     if (now - record.ended_at < config_.prefetch_refresh.count()) return false;
     if (record.state == State::present && is_fixed(record.environment)) return false;
-    record.state = State::waiting;
-    record.asked_at = now;
-    record.deadline = now + config_.prefetch_time.count();
-    record.retry_at = 0;
-    record.attempts = 0;
+    begin(record, now, now + config_.prefetch_time.count());
     queue(entry);
     return false;
   }
@@ -499,7 +494,7 @@ nix::StorePath Prefetcher::fetch(const PrefetchRecord& record, PodRequest* asked
 }
 
 uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
-  const StoreDisk disk = store_disk(environments_.store());
+  const StoreDisk disk = disk_of(environments_.store());
   const uint64_t least = config_.prefetch_min_free.of(disk.total);
   if (disk.free <= least)
     throw Error(ErrorKind::conflict,
@@ -526,14 +521,16 @@ uint64_t Prefetcher::room_for(const PrefetchRecord& record) const {
 
 bool Prefetcher::is_to_end(const std::string& key) {
   {
-    const std::scoped_lock lock(mutex_);
+    // Who watches what is under way must not wait for a request that works on a thousand names.
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
     const auto found = entries_.find(key);
     if (found == entries_.end() || !found->second.running) return true;
     forget_gone(found->second);
     const PrefetchRecord& record = found->second.record;
     if (!wanted(found->second) || (record.deadline != 0 && unix_now() > record.deadline)) return true;
   }
-  const StoreDisk disk = store_disk(environments_.store());
+  const StoreDisk disk = disk_of(environments_.store());
   return disk.free <= config_.prefetch_min_free.of(disk.total);
 }
 

@@ -1,4 +1,8 @@
-// Views of the store for containers that may see only their own closure (store-view "closure").
+// What containers get of the store: all of it, or a view of their own closure (store-view "closure").
+//
+// Either is read-only by itself, whatever the options of the container's mount: crun applies "ro" only when
+// all mounts are made, and until then makes the places of later mounts, which may lie inside an earlier one.
+// So the whole store is handed out as a read-only bind of it, never as the directory that floxd writes to.
 //
 // A view is one read-only overlay of two layers, whatever the number of paths. The upper layer holds an entry
 // for each path of the closure, below the directory "view"; each is a redirect (overlayfs.rst, "redirect_dir"
@@ -6,8 +10,10 @@
 // Containers get a bind of "view", so nothing of the store has a name there but the closure, and files keep
 // their one copy in memory.
 //
-//   DIRECTORY/NAME/meta/view/HASH-NAME   an empty directory or file, trusted.overlay.redirect = "/HASH-NAME"
-//   DIRECTORY/NAME/merged                the overlay of meta and the store
+//   DIRECTORY/store                            the store, bound read-only
+//   DIRECTORY/views/NAME/meta/view/HASH-NAME   an empty directory or file with the attribute
+//                                              trusted.overlay.redirect = "/HASH-NAME"
+//   DIRECTORY/views/NAME/merged                the overlay of meta and the store
 //
 // While a view exists, used or not, it holds a lease on its paths, "view-NAME": an overlay does not notice
 // that a path was collected and fetched anew.
@@ -32,11 +38,18 @@ namespace flox::node {
 // What the holders of views' leases begin with.
 inline constexpr std::string_view view_holder_prefix = "view-";
 
-// Thread-safe. Views outlive the object: a floxd that starts again finds them.
+// Thread-safe. What is mounted outlives the object: a floxd that starts again finds it.
 class StoreViews {
  public:
-  // `directory` is made; its file system must keep trusted.* attributes (tmpfs and disk file systems do).
-  StoreViews(const store::LocalStore& store, std::filesystem::path directory);
+  // `directory`/views is made; its file system must keep trusted.* attributes (tmpfs and disk file systems
+  // do).
+  StoreViews(const store::LocalStore& store, const std::filesystem::path& directory);
+
+  // The whole store, to be bound at /nix/store. Mounted when it is first asked for. Throws Error(unavailable)
+  // if this process may not mount.
+  std::filesystem::path whole();
+  // Whether a container has the whole store from there, which may be what an earlier floxd handed out.
+  bool is_whole(const std::filesystem::path& directory) const;
 
   struct View {
     std::string name;
@@ -60,8 +73,10 @@ class StoreViews {
   std::filesystem::path merged(const std::string& name) const { return directory_ / name / "merged"; }
 
   const store::LocalStore& store_;
-  std::filesystem::path directory_;
+  const std::filesystem::path whole_;
+  const std::filesystem::path directory_;
   std::mutex mutex_;
+  bool whole_is_mounted_ = false;
   std::map<std::string, std::string> by_roots_;        // a closure is computed once
   std::map<std::string, Clock::time_point> last_use_;  // every view that exists
 };

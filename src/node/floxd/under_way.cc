@@ -5,11 +5,23 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
 
 namespace flox::node {
 namespace {
 
 constexpr auto look_interval = std::chrono::milliseconds(250);
+
+// Who cannot be asked is taken to wait still.
+bool is_gone(const UnderWay::Gone& gone) {
+  try {
+    return gone();
+  } catch (const std::exception& error) {
+    log::warning("looking whether anybody waits: {}", message_of(error));
+    return false;
+  }
+}
 
 [[noreturn]] void nobody_waits() {
   fail(ErrorKind::unavailable, "it was stopped: whoever asked for it has gone");
@@ -99,7 +111,7 @@ void UnderWay::watch() {
     looking_ = true;
     lock.unlock();
     std::erase_if(entries, [](const auto& entry) {
-      return !std::ranges::all_of(entry.second, [](const auto& gone) { return *gone && (*gone)(); });
+      return !std::ranges::all_of(entry.second, [](const auto& gone) { return *gone && is_gone(*gone); });
     });
     lock.lock();
     looking_ = false;

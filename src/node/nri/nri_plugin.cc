@@ -12,6 +12,7 @@
 #include <exception>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -244,20 +245,26 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   }
 
   // Within containerd's time. What takes longer goes on, and the kubelet's next attempt finds it. Of a
-  // container that does not concern us nothing is done, and nothing that another one does delays it.
+  // container that does not concern us nothing is done, and nothing that another one does delays it. Each
+  // attempt has a new container id: one of them works, and the others are told at once to come again, so that
+  // a slow environment piles up no requests and holds containerd's lock no longer than one attempt does.
   asio::awaitable<nri_api::CreateContainerResponse> create(nri_api::CreateContainerRequest request,
                                                            ttrpc::Call call) {
     if (!may_concern(request.pod(), request.container())) co_return nri_api::CreateContainerResponse();
+    ContainerName name{request.pod().id(), request.container().name()};
+    if (!under_way_.insert(name).second) refuse_for_now(request);
     const auto work = std::make_shared<Work>(executor_, std::move(request), abilities_);
-    const std::string tenant = tenant_of(work->request.pod());
+    const nri_api::PodSandbox& pod = work->request.pod();
+    const std::string tenant = host_.tenant_of(pod.namespace_(), pod.id());
     work->timer.expires_after(limit_of(call, tenant));
-    host_.run(tenant, [self = shared_from_this(), work, tenant] {
+    host_.run(tenant, [self = shared_from_this(), work, tenant, name = std::move(name)] {
       try {
         work->response = self->adjust(*work);
       } catch (...) {
         work->error = std::current_exception();
       }
-      asio::post(self->executor_, [self, work, tenant] {
+      asio::post(self->executor_, [self, work, tenant, name] {
+        self->under_way_.erase(name);
         work->ended = true;
         if (work->gone) self->no_longer_overdue(tenant);
         work->timer.cancel();
@@ -289,14 +296,16 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
     std::exception_ptr error;
   };
 
+  [[noreturn]] void refuse_for_now(const nri_api::CreateContainerRequest& request) const {
+    host_.counted(NriOutcome::waiting);
+    log::info("{}: its packages are still being fetched", name_of(request.pod(), request.container()));
+    throw Error(ErrorKind::unavailable, "the container's packages are not all on this node yet",
+                "They are being fetched: the kubelet's next attempt finds what has come by then.");
+  }
+
   nri_api::CreateContainerResponse outcome_of(Work& work) const {
+    if (!work.ended) refuse_for_now(work.request);
     const std::string who = name_of(work.request.pod(), work.request.container());
-    if (!work.ended) {
-      host_.counted(NriOutcome::waiting);
-      log::info("{}: its packages are still being fetched", who);
-      throw Error(ErrorKind::unavailable, "the container's packages are not all on this node yet",
-                  "They are being fetched: the kubelet's next attempt finds what has come by then.");
-    }
     if (!work.error) {
       if (work.response.has_adjust()) host_.counted(NriOutcome::prepared);
       return std::move(work.response);
@@ -308,10 +317,6 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
       log::warning("{}: {}", who, message_of(error));
       throw;
     }
-  }
-
-  static std::string tenant_of(const nri_api::PodSandbox& pod) {
-    return pod.namespace_().empty() ? pod.id() : "namespace " + pod.namespace_();
   }
 
   // A part of containerd's time: it gives a plugin up that does not answer, and makes the container as if
@@ -375,6 +380,8 @@ class NriPlugin::State : public std::enable_shared_from_this<State> {
   milliseconds request_time_ = usual_request_time;
   std::map<std::string, nri_api::PodSandbox> pods_;  // while they are told
   std::vector<NriContainer> synchronising_;
+  using ContainerName = std::pair<std::string, std::string>;  // its pod's id, and its name there
+  std::set<ContainerName> under_way_;      // from the attempt that began the work until the work ends
   std::map<std::string, size_t> overdue_;  // by tenant: work that nobody waits for any more
   bool was_connected_ = false;
   bool ended_ = false;

@@ -30,6 +30,8 @@ enum class NriOutcome {
 
 // What the plugin asks of the rest of floxd.
 struct NriHost {
+  // Whose turns a pod's work has.
+  std::function<std::string(const std::string& pod_namespace, const std::string& pod_id)> tenant_of;
   // Runs work that may block, in the turn of its tenant (FairThreads::post).
   std::function<void(const std::string& tenant, std::function<void()> work)> run;
   // As a shim's Prepare; blocks. `is_gone` becomes true when nobody waits any more.

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "base/printable.h"
+
 namespace flox::package {
 
 class Steps {
@@ -16,7 +18,7 @@ class Steps {
   void operator()(std::string_view line) const {
     if (quiet_) return;
     std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-    fmt::print(stderr, "{:6.1f} s  {}\n", passed.count(), line);
+    fmt::print(stderr, "{:6.1f} s  {}\n", passed.count(), printable(line));
   }
 
  private:

@@ -52,18 +52,13 @@ std::vector<ImportedPackage> import_deb(store::LocalStore& store, const std::vec
     const std::string& name = one.name;
     const std::time_t started_at = std::time(nullptr);
     nix::StorePath path = importer.package(name);
-    keep_import(store, name, path);
     const DebianPackage& package = debian.package(name);
-    ImportedPackage imported;
-    imported.build.name = name;
-    imported.build.version = store_version(package.version);
-    imported.build.system = system_of_this_machine();
-    imported.build.description = package.description;
-    imported.build.license = recorded_license(recorded_packages(store, path).front().license);
-    imported.build.outputs.emplace("out", path);
-    imported.build.closure_size = store.closure_size(store.closure({path}));
-    imported.from_installed = debian.all_from_installed();
-    if (options.run_programs) imported.programs = smoke_run(store, path, ImportRules::built_in().failures);
+    catalog::PackageBuild build;
+    build.name = name;
+    build.version = store_version(package.version);
+    build.description = package.description;
+    build.license = recorded_packages(store, path).front().license;
+    ImportedPackage imported = importer.imported(std::move(build), path, name, options.run_programs);
     if (options.with_provenance) {
       std::vector<trust::PackageEntry> entries;
       for (const std::string& member : importer.members(name))

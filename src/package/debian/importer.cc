@@ -576,4 +576,20 @@ void Importer::remember(const std::string& name, const nix::StorePath& path,
   write_file(file, json.dump());
 }
 
+ImportedPackage Importer::imported(catalog::PackageBuild build, const nix::StorePath& out,
+                                   const std::string& root, bool run_programs) {
+  keep_import(store_, root, out);
+  ImportedPackage imported{.build = std::move(build),
+                           .from_installed = debian_.all_from_installed(),
+                           .parts = {},
+                           .programs = std::nullopt,
+                           .provenance = std::nullopt};
+  imported.build.system = system_of_this_machine();
+  imported.build.license = recorded_license(std::move(imported.build.license));
+  imported.build.outputs.emplace("out", out);
+  imported.build.closure_size = store_.closure_size(store_.closure({out}));
+  if (run_programs) imported.programs = smoke_run(store_, out, rules_.failures);
+  return imported;
+}
+
 }  // namespace flox::package

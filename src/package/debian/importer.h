@@ -13,6 +13,7 @@
 #include "package/debian/import_rules.h"
 #include "package/debian/package_tree.h"
 #include "package/debian/relocation.h"
+#include "package/imported/imported_package.h"
 #include "store/local/local_store.h"
 #include "trust/sbom/package_file.h"
 
@@ -46,6 +47,13 @@ class Importer {
   // The store path with this file, of the library packages given, or the interpreter of a script (sh, bash,
   // perl, python3), which is imported for it.
   std::optional<Provider> find_file(const std::string& place, const std::vector<std::string>& packages);
+
+  // What an import gives whose package has one store path, `out`, but for its parts and provenance: `build`
+  // has the rest of the record, the name, version, description and license. The path is kept from the
+  // collector by the root `root` (keep_import()), and its programs are run if that is asked for. Throws
+  // Error.
+  ImportedPackage imported(catalog::PackageBuild build, const nix::StorePath& out, const std::string& root,
+                           bool run_programs);
 
   Debian& debian() noexcept { return debian_; }
 

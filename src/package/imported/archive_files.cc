@@ -7,6 +7,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,17 +92,32 @@ class FileUnpacker {
     const auto place = place_of(name, strip, type == AE_IFDIR);
     if (!place) return;
     if (type == AE_IFDIR) {
-      out_.make_directory(*place);
+      make_directory(*place);
       return;
     }
     if (const std::string parent = std::filesystem::path(*place).parent_path().string(); !parent.empty())
-      out_.make_directory(parent);
+      make_directory(parent);
     if (out_.exists(*place)) damaged(fmt::format("it has {} twice", printable(*place, 100)));
     write(from, *place, (libarchive().entry_perm(entry) & 0111) != 0);
   }
 
  private:
+  static constexpr uint64_t directory_size = 4096;  // bytes of a disk that a directory takes at least
+  static constexpr uint64_t file_size = 512;        // the same of a file, beside its bytes
+
+  void make_directory(const std::string& path) {
+    for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
+      if (made_.insert(path.substr(0, end)).second) charge(directory_size);
+      if (end == std::string::npos) break;
+    }
+    out_.make_directory(path);
+  }
+  void charge(uint64_t size) {
+    if (size > left_) damaged("it unpacks to far more than its size");
+    left_ -= size;
+  }
   void write(archive* from, const std::string& place, bool executable) {
+    charge(file_size);
     std::string_view piece = read(from);
     const bool is_program = executable && !piece.starts_with("#!");
     const Fd fd = out_.open(place, O_WRONLY | O_CREAT | O_EXCL, is_program ? 0755 : 0644);
@@ -111,13 +127,13 @@ class FileUnpacker {
     const la_ssize_t got = libarchive().read_data(from, buffer_.data(), buffer_.size());
     if (got < 0) fail_reading(from);
     const auto size = static_cast<uint64_t>(got);
-    if (size > left_) damaged("it unpacks to far more than its size");
-    left_ -= size;
+    charge(size);
     return {buffer_.data(), size};
   }
 
   const Directory& out_;
-  uint64_t left_;  // bytes that may still come
+  uint64_t left_;               // bytes that may still come
+  std::set<std::string> made_;  // directories
   std::vector<char> buffer_ = std::vector<char>(1 << 18);
 };
 

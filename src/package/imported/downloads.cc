@@ -30,8 +30,18 @@ void require_found(const HttpResponse& response, const std::string& url) {
 
 }  // namespace
 
-Downloads::Downloads(std::string_view cache) : directory_(user_cache_directory(cache)) {
+Downloads::Downloads(std::string_view cache, std::string_view index)
+    : directory_(user_cache_directory(cache)), index_(HttpUrl::parse(index)) {
   fs::create_directories(directory_);
+}
+
+void Downloads::require_lead(const std::string& url) const {
+  const HttpUrl target = HttpUrl::parse(url);
+  if (target.origin() == index_.origin()) return;
+  const auto to = network_of_host(target.host);
+  if (to && !may_lead(network_of_host(index_.host).value_or(Network::internet), *to))
+    fail(ErrorKind::untrusted, "{}: the index at {} may not lead to a {} address", hide_login(url),
+         index_.host, to_string(*to));
 }
 
 fs::path Downloads::file(const std::string& url, const nix::Hash& hash, uint64_t limit) {
@@ -39,6 +49,7 @@ fs::path Downloads::file(const std::string& url, const nix::Hash& hash, uint64_t
   std::error_code none;
   if (fs::is_regular_file(fs::symlink_status(place, none)) && hash_of_file(place, hash.algorithm) == hash)
     return place;
+  require_lead(url);
   const TempDir work(".incoming-", directory_);
   const fs::path incoming = work.path() / "file";
   nix::Hasher hasher(hash.algorithm);

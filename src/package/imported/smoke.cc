@@ -71,6 +71,10 @@ void enter_empty_root(const std::string& at, const std::vector<std::pair<std::st
     must(static_cast<bool>(file), "making a device");
     must(::mount((std::string("/") + name).c_str(), name, nullptr, MS_BIND, nullptr) == 0,
          "mounting a device");
+    // Its owner and mode are the machine's: root's programs are user 0 here, too.
+    must(::mount(nullptr, name, nullptr, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC, nullptr) ==
+             0,
+         "making a device's file read-only");
   }
   for (const auto& [real, name] : paths) {
     const std::string place = "nix/store/" + name;

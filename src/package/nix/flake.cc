@@ -7,6 +7,7 @@
 
 #include "base/data/json.h"
 #include "base/error.h"
+#include "base/net/url.h"
 #include "base/os/process.h"
 
 namespace flox::package {
@@ -55,10 +56,11 @@ bool is_flake_reference(std::string_view text) noexcept {
 FlakeOutput build_flake_output(const std::string& reference, const std::filesystem::path& root) {
   if (!has_nix())
     throw Error(ErrorKind::unavailable,
-                fmt::format("'{}' is a flake's output, and there is no nix here to evaluate it", reference),
+                fmt::format("'{}' is a flake's output, and there is no nix here to evaluate it",
+                            hide_login(reference)),
                 "Build it where Nix is ('nix build --print-out-paths'), and import the store path that it "
                 "prints.");
-  return in_context("evaluating " + reference, [&] {
+  return in_context("evaluating " + hide_login(reference), [&] {
     const auto built =
         parse_json(run_nix({"build", "--no-link", "--json", reference}, root), "nix build", nix_output);
     if (!built.is_array() || built.size() != 1 || !built[0].is_object())

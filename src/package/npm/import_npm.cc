@@ -14,6 +14,7 @@
 #include "package/debian/application.h"
 #include "package/debian/foreign_surroundings.h"
 #include "package/debian/importer.h"
+#include "package/imported/answers.h"
 #include "package/imported/downloads.h"
 #include "package/imported/unpack.h"
 #include "package/npm/resolve.h"
@@ -58,20 +59,19 @@ class NpmDocuments {
   NpmDocuments(std::string url, Downloads& downloads) : url_(std::move(url)), downloads_(downloads) {}
 
   const Packument& of(const std::string& name) {
-    if (const auto known = documents_.find(name); known != documents_.end()) return known->second;
-    return in_context("asking the registry for " + name, [&]() -> const Packument& {
-      const std::string at =
-          fmt::format("{}/{}", url_.substr(0, url_.find_last_not_of('/') + 1), url_encode(name));
-      return documents_
-          .emplace(name, Packument::parse(downloads_.text(at, packument_type, max_packument), name))
-          .first->second;
+    return documents_.of(name, [&] {
+      return in_context("asking the registry for " + name, [&] {
+        const std::string at =
+            fmt::format("{}/{}", url_.substr(0, url_.find_last_not_of('/') + 1), url_encode(name));
+        return Packument::parse(downloads_.text(at, packument_type, max_packument), name);
+      });
     });
   }
 
  private:
   std::string url_;
   Downloads& downloads_;
-  std::map<std::string, Packument> documents_;
+  Answers<Packument> documents_;
 };
 
 // Makes store paths of a graph's groups, in their order.
@@ -227,7 +227,7 @@ ImportedPackage import_npm(store::LocalStore& store, const NpmImport& import) {
                 "Use letters, digits and -_. between them.");
   Debian debian(import.debian);
   Importer importer(store, debian);
-  Downloads downloads("npm");
+  Downloads downloads("npm", import.registry);
   NpmDocuments documents(import.registry, downloads);
   debian.step(fmt::format("{}: choosing versions", import.wanted));
   const NpmGraph graph =
@@ -267,22 +267,17 @@ ImportedPackage import_npm(store::LocalStore& store, const NpmImport& import) {
   const nix::StorePath path =
       store.add_tree(work.path() / "tree", fmt::format("{}-{}", name, version), candidates).path;
   store.add_temp_roots({path});
-  keep_import(store, "npm-" + name, path);
 
-  ImportedPackage imported;
+  catalog::PackageBuild build;
+  build.name = name;
+  build.version = version;
+  build.description = manifest.description;
+  build.license = manifest.license;
+  ImportedPackage imported = importer.imported(std::move(build), path, "npm-" + name, import.run_programs);
   for (size_t node = 0; node < graph.nodes.size(); ++node)
     imported.parts.push_back({.name = graph.nodes[node].name,
                               .version = graph.nodes[node].release.version.to_string(),
                               .path = paths.path_of(node)});
-  imported.build.name = name;
-  imported.build.version = version;
-  imported.build.system = system_of_this_machine();
-  imported.build.description = manifest.description;
-  imported.build.license = recorded_license(manifest.license);
-  imported.build.outputs.emplace("out", path);
-  imported.build.closure_size = store.closure_size(store.closure({path}));
-  imported.from_installed = debian.all_from_installed();
-  if (import.run_programs) imported.programs = smoke_run(store, path, ImportRules::built_in().failures);
   if (import.with_provenance)
     imported.provenance = describe_tarballs(store, import, graph, imported.build, started_at);
   record_programs(imported);

@@ -165,13 +165,13 @@ ImportedPackage import_pypi(store::LocalStore& store, const PypiImport& import) 
   Debian debian(import.debian);
   Importer importer(store, debian);
   const PythonTarget target = target_of(debian);
-  Downloads downloads("pypi");
+  Downloads downloads("pypi", import.index);
   PythonIndex index(import.index, target, downloads);
   debian.step(fmt::format("{}: choosing versions for Python {}", import.wanted.name, target.full_version));
   const auto resolved = resolve_python(index, {import.wanted}, import.pins, target.markers());
 
   std::vector<ImportedWheel> wheels;
-  ImportedPackage imported;
+  std::vector<ImportedPart> parts;
   for (const ResolvedDistribution& one : resolved) {
     const WheelFile& wheel = index.wheel(one.project, one.version);
     debian.step(fmt::format("{} {}: {}", one.project, one.version.to_string(), wheel.file_name));
@@ -179,8 +179,7 @@ ImportedPackage import_pypi(store::LocalStore& store, const PypiImport& import) 
       return import_wheel(store, importer, downloads.file(wheel.url, wheel.hash, max_wheel), wheel.name,
                           target);
     }));
-    imported.parts.push_back(
-        {.name = one.project, .version = one.version.to_string(), .path = wheels.back().path});
+    parts.push_back({.name = one.project, .version = one.version.to_string(), .path = wheels.back().path});
   }
 
   const PythonProgram python = interpreter_of(store, importer, target);
@@ -200,17 +199,14 @@ ImportedPackage import_pypi(store::LocalStore& store, const PypiImport& import) 
   for (const ImportedWheel& wheel : wheels) candidates.insert(wheel.path);
   const nix::StorePath path = store.add_tree(work.path() / "tree", store_name, candidates, placeholder).path;
   store.add_temp_roots({path});
-  keep_import(store, "pypi-" + name, path);
 
-  imported.build.name = name;
-  imported.build.version = version;
-  imported.build.system = system_of_this_machine();
-  imported.build.description = metadata.summary;
-  imported.build.license = recorded_license(metadata.license);
-  imported.build.outputs.emplace("out", path);
-  imported.build.closure_size = store.closure_size(store.closure({path}));
-  imported.from_installed = debian.all_from_installed();
-  if (import.run_programs) imported.programs = smoke_run(store, path, ImportRules::built_in().failures);
+  catalog::PackageBuild build;
+  build.name = name;
+  build.version = version;
+  build.description = metadata.summary;
+  build.license = metadata.license;
+  ImportedPackage imported = importer.imported(std::move(build), path, "pypi-" + name, import.run_programs);
+  imported.parts = std::move(parts);
   if (import.with_provenance)
     imported.provenance = describe_wheels(store, index, import, imported.build, resolved, started_at);
   record_programs(imported);

@@ -21,30 +21,31 @@ bool is_better(const WheelFile& a, const WheelFile& b, const PythonTarget& targe
 }  // namespace
 
 const PythonIndex::Releases& PythonIndex::releases(const std::string& project) {
-  if (const auto known = releases_.find(project); known != releases_.end()) return known->second;
-  return in_context("asking the index for " + project, [&]() -> const Releases& {
-    const std::string page = fmt::format("{}/{}/", url_.substr(0, url_.find_last_not_of('/') + 1), project);
-    const auto python = PythonVersion::parse(target_.full_version);
-    Releases found;
-    bool has_wheels = false;
-    for (WheelFile& file : parse_project_page(downloads_.text(page, project_page_type, max_page), page)) {
-      has_wheels = true;
-      if (file.name.project != project || !fitness(file.name, target_) || !file.python.admits(python))
-        continue;
-      const auto there = found.find(file.name.version);
-      if (there == found.end())
-        found.emplace(file.name.version, std::move(file));
-      else if (is_better(file, there->second, target_))
-        there->second = std::move(file);
-    }
-    if (found.empty())
-      throw Error(
-          ErrorKind::not_found,
-          has_wheels ? fmt::format("no wheel of it runs with Python {} on {}", target_.full_version,
-                                   target_.architecture)
-                     : "it has no wheels, only sources or nothing",
-          "Wheels are taken, and nothing is compiled. Build it as a package of your own ('flox build').");
-    return releases_.emplace(project, std::move(found)).first->second;
+  return releases_.of(project, [&] {
+    return in_context("asking the index for " + project, [&] {
+      const std::string page = fmt::format("{}/{}/", url_.substr(0, url_.find_last_not_of('/') + 1), project);
+      const auto python = PythonVersion::parse(target_.full_version);
+      Releases found;
+      bool has_wheels = false;
+      for (WheelFile& file : parse_project_page(downloads_.text(page, project_page_type, max_page), page)) {
+        has_wheels = true;
+        if (file.name.project != project || !fitness(file.name, target_) || !file.python.admits(python))
+          continue;
+        const auto there = found.find(file.name.version);
+        if (there == found.end())
+          found.emplace(file.name.version, std::move(file));
+        else if (is_better(file, there->second, target_))
+          there->second = std::move(file);
+      }
+      if (found.empty())
+        throw Error(
+            ErrorKind::not_found,
+            has_wheels ? fmt::format("no wheel of it runs with Python {} on {}", target_.full_version,
+                                     target_.architecture)
+                       : "it has no wheels, only sources or nothing",
+            "Wheels are taken, and nothing is compiled. Build it as a package of your own ('flox build').");
+      return found;
+    });
   });
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "package/imported/answers.h"
 #include "package/imported/downloads.h"
 #include "package/python/project_page.h"
 #include "package/python/resolve.h"
@@ -37,7 +38,7 @@ class PythonIndex : public PythonReleases {
   std::string url_;
   PythonTarget target_;
   Downloads& downloads_;
-  std::map<std::string, Releases> releases_;
+  Answers<Releases> releases_;
   std::map<std::string, PythonMetadata> metadata_;  // by the wheel's file name
 };
 

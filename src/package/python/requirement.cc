@@ -184,14 +184,19 @@ std::string normalized_project(std::string_view name) {
   return result;
 }
 
+namespace {
+
+[[noreturn]] void refuse_requirement(std::string_view text) {
+  fail(ErrorKind::invalid_input, "'{}' is not a requirement of a Python distribution", printable(text, 80));
+}
+
+}  // namespace
+
 PythonRequirement PythonRequirement::parse(std::string_view text) {
   if (text.size() > longest_requirement)
     fail(ErrorKind::invalid_input, "a requirement has more than {} bytes", longest_requirement);
   const std::string_view whole = trimmed(text);
-  const auto unreadable = [&] [[noreturn]] {
-    fail(ErrorKind::invalid_input, "'{}' is not a requirement of a Python distribution",
-         printable(whole, 80));
-  };
+  const auto unreadable = [&] { refuse_requirement(whole); };
   std::string_view rest = whole;
   size_t end = 0;
   while (end < rest.size() &&

@@ -10,6 +10,8 @@ namespace flox::package {
 namespace {
 
 constexpr size_t most_attempts = 20'000;
+constexpr size_t most_work = 10'000'000;  // conditions of versions and extras that are looked at
+constexpr size_t deepest = 100;           // extras of extras
 constexpr size_t most_distributions = 500;
 
 // A condition on a project's version, and who has it.
@@ -86,6 +88,7 @@ class PythonResolver {
         std::ranges::any_of(wishes, [](const Wish& wish) { return wish.versions.names_pre_release(); });
     std::vector<PythonVersion> best, pre_releases, yanked;
     for (const PythonVersion& version : versions) {
+      work(wishes.size());
       if (!std::ranges::all_of(wishes, [&](const Wish& wish) { return wish.versions.admits(version); }))
         continue;
       if (releases_.is_yanked(project, version)) {
@@ -116,11 +119,33 @@ class PythonResolver {
       conflict_ = fmt::format("{}: {}", by, error.what());
       return false;
     }
-    for (const PythonRequirement& requirement : metadata->requirements)
+    const Depth depth(*this);
+    for (const PythonRequirement& requirement : metadata->requirements) {
+      work(1);
       if (requirement.applies(environment_, choice.extras[project]) && !add(choice, requirement, by))
         return false;
+    }
     return true;
   }
+
+  // The packages' authors say how much there is to look at.
+  void work(size_t steps) {
+    if ((work_ += steps) > most_work)
+      fail(ErrorKind::invalid_input, "its dependencies have too many conditions to be looked at");
+  }
+  // Extras that want extras that want extras …
+  class Depth {
+   public:
+    explicit Depth(PythonResolver& of) : of_(of) {
+      if (++of_.depth_ > deepest)
+        fail(ErrorKind::invalid_input, "its extras need each other more than {} deep", deepest);
+    }
+    ~Depth() { --of_.depth_; }
+    Depth(const Depth&) = delete;
+
+   private:
+    PythonResolver& of_;
+  };
 
   bool add(Choice& choice, const PythonRequirement& requirement, const std::string& by) {
     const std::string& project = requirement.name;
@@ -165,6 +190,8 @@ class PythonResolver {
   const MarkerEnvironment& environment_;
   const std::vector<PythonRequirement>& pins_;
   size_t attempts_ = 0;
+  size_t work_ = 0;
+  size_t depth_ = 0;
   std::string conflict_;
 };
 

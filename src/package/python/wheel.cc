@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/os/directory.h"
+#include "base/printable.h"
 #include "package/debian/foreign_surroundings.h"
 #include "package/debian/relocation.h"
 #include "package/imported/unpack.h"
@@ -90,6 +91,7 @@ class WheelLayout {
       merge_into(from, tree_.make_directory("include/" + target_.python_directory()));
     } else if (part == "scripts") {
       for (const std::string& name : from.names()) {
+        if (printable(name) != name) bad_wheel("a script's name has characters that no terminal should get");
         if (is_directory_at(from, name)) bad_wheel("its scripts have a directory");
         const std::string to = is_script_file(from, name) ? std::string(scripts_directory) : "bin";
         merge_one(from, name, tree_.make_directory(to));

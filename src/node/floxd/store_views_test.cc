@@ -1,0 +1,121 @@
+#include "node/floxd/store_views.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "base/os/file.h"
+#include "store/local/local_store.h"
+
+namespace flox::node {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Runs `body` in a mount namespace of its own; its result is that of the child process.
+void in_mount_namespace(const std::function<void()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("", "/", "", MS_PRIVATE | MS_REC, "") != 0) ::_exit(77);
+    try {
+      body();
+    } catch (const std::exception& error) {
+      fprintf(stderr, "%s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs root";
+  EXPECT_EQ(status, 0);
+}
+
+class StoreViewsTest : public testing::Test {
+ protected:
+  StoreViewsTest() : store_(temp_.path() / "root") {
+    fs::create_directories(temp_.path() / "tree");
+    write_file(temp_.path() / "tree/file", "text");
+    name_ = store_.add_tree(temp_.path() / "tree", "models", {}).path.base_name();
+  }
+  fs::path node_directory() const { return temp_.path() / "run"; }
+  size_t mounts_at(const fs::path& place) const {
+    const std::string mounts = read_file("/proc/self/mounts");
+    size_t count = 0;
+    for (size_t at = 0; (at = mounts.find(" " + place.string() + " ", at)) != std::string::npos; ++at)
+      ++count;
+    return count;
+  }
+
+  TempDir temp_;
+  store::LocalStore store_;
+  std::string name_;
+};
+
+TEST_F(StoreViewsTest, TheWholeStoreIsHandedOutReadOnly) {
+  in_mount_namespace([&] {
+    StoreViews views(store_, node_directory());
+    EXPECT_EQ(views.whole(), node_directory() / "store");
+    EXPECT_EQ(read_file(views.whole() / name_ / "file"), "text");
+    EXPECT_EQ(::mkdir((views.whole() / "new").c_str(), 0755), -1);
+    EXPECT_EQ(errno, EROFS);
+    EXPECT_EQ(::mkdir((store_.store_directory() / "new").c_str(), 0755), 0) << "floxd writes to it";
+    EXPECT_TRUE(fs::exists(views.whole() / "new"));
+  });
+}
+
+// As crun does: it binds, makes the places of the mounts that follow, and only then applies "ro".
+TEST_F(StoreViewsTest, AMountBelowTheStoreOrAVolumeMakesNoEntryInTheStore) {
+  in_mount_namespace([&] {
+    StoreViews views(store_, node_directory());
+    for (const fs::path& source : {views.whole(), views.whole() / name_}) {
+      const fs::path target = temp_.path() / "container";
+      fs::create_directories(target);
+      ASSERT_EQ(::mount(source.c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr), 0);
+      EXPECT_EQ(::mkdir((target / "scratch").c_str(), 0755), -1);
+      EXPECT_EQ(errno, EROFS);
+      EXPECT_EQ(::open((target / "scratch").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644), -1);
+      EXPECT_EQ(errno, EROFS);
+      ASSERT_EQ(::umount2(target.c_str(), MNT_DETACH), 0);
+    }
+    EXPECT_FALSE(fs::exists(store_.store_directory() / "scratch"));
+    EXPECT_FALSE(fs::exists(store_.store_directory() / name_ / "scratch"));
+  });
+}
+
+TEST_F(StoreViewsTest, AFloxdThatStartsAgainFindsTheMount) {
+  in_mount_namespace([&] {
+    for (int start = 0; start < 3; ++start) StoreViews(store_, node_directory()).whole();
+    EXPECT_EQ(mounts_at(node_directory() / "store"), 1U);
+  });
+}
+
+TEST_F(StoreViewsTest, OfAnotherStoreOrAWritableMountNothingIsLeft) {
+  in_mount_namespace([&] {
+    const fs::path place = node_directory() / "store";
+    fs::create_directories(place);
+    ASSERT_EQ(::mount("tmpfs", place.c_str(), "tmpfs", 0, ""), 0);
+    EXPECT_TRUE(fs::exists(StoreViews(store_, node_directory()).whole() / name_));
+    EXPECT_EQ(mounts_at(place), 1U);
+    ASSERT_EQ(::mount(nullptr, place.c_str(), nullptr, MS_BIND | MS_REMOUNT, nullptr), 0);
+    StoreViews(store_, node_directory()).whole();
+    EXPECT_EQ(::mkdir((place / "new").c_str(), 0755), -1);
+  });
+}
+
+TEST_F(StoreViewsTest, AContainerOfAnEarlierFloxdHasTheWholeStoreToo) {
+  StoreViews views(store_, node_directory());
+  EXPECT_TRUE(views.is_whole(node_directory() / "store"));
+  EXPECT_TRUE(views.is_whole(store_.store_directory()));
+  EXPECT_FALSE(views.is_whole("/elsewhere"));
+}
+
+}  // namespace
+}  // namespace flox::node
