@@ -8,6 +8,7 @@
   die       a NAR that breaks off
   promise   "I am fetching it", with progress, for ever   garbage   answers that mean nothing
   mute      takes connections and never answers           elsewhere a redirect to $BAD_PEER_ELSEWHERE
+  another   the NAR of another path, whole                narinfo   a narinfo without end, and no NAR
 Each request becomes a line "METHOD PATH" in LOG.
 """
 import http.server
@@ -58,7 +59,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.begin()
         self.close_connection = True
-        if mode == "elsewhere":
+        if mode == "another":
+            self.answer(HEAD + b"a" * 150_000 + nar_text(b")"))
+        elif mode == "narinfo" and not self.path.endswith(".narinfo"):
+            self.send_error(404)
+        elif mode == "narinfo":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"StorePath: /nix/store/" + self.path[1:33].encode() + b"-a\nReferences:")
+            while True:
+                self.wfile.write(b" " + b"r" * 65535)
+        elif mode == "elsewhere":
             self.send_response(302)
             self.send_header("Location", os.environ["BAD_PEER_ELSEWHERE"])
             self.send_header("Content-Length", "0")

@@ -44,6 +44,22 @@ equal "$(upstream_nars)" 0
 equal "$(node_metric 1 flox_peer_failures_total\{reason=\"lied\"\})" 0
 equal "$(flox --root "$WORLD/nodes/2" store info "$CLOSURE" --json | jq -c '.[0].signatures')" "$(flox --root "$WORLD/nodes/1" store info "$CLOSURE" --json | jq -c '.[0].signatures')"
 
+step "peers are found by a name of a DNS server's, anew for each realisation"
+: >"$WORLD/addresses"
+start_server dns python3 "$PROJECT/test/node/dns_server.py" "127.0.0.1:$((PORT + 4))" flox-peers.test "$WORLD/addresses"
+PEERS=flox-peers.test:$((PORT + 2))
+export FLOX_PEER_RESOLVER=127.0.0.1:$((PORT + 4))
+fresh 3
+node_address 1 >"$WORLD/addresses"
+has_all 3 named
+equal "$(sources 3)" "0 24"
+contains "$(FLOX_PEERS=$PEERS FLOX_METRICS_ADDRESS=$(node_address 3):$((PORT + 1)) flox --root "$WORLD/nodes/3" node status)" "$(peer_of 1)"
+equal "$(FLOX_PEERS=$PEERS FLOX_METRICS_ADDRESS=$(node_address 3):$((PORT + 1)) flox --root "$WORLD/nodes/3" node status --json | jq -c '.peers.known | map([.address, .paths, .bytes > 0, .shunned])')" \
+  "[[\"$(peer_of 1)\",24,true,false]]"
+stop_server dns
+unset FLOX_PEER_RESOLVER
+PEERS="$(peer_of 1) $(peer_of 2) $(peer_of 3)"
+
 step "the container's restart asks nobody"
 forget_upstream
 before=$(node_metric 1 flox_peer_sent_bytes_total)
@@ -115,14 +131,14 @@ equal "$(prefetch 2 --json | jq -r '.prefetches | length')" 0
 for n in 2 3; do stop_server floxd$n; done
 
 step "peers that lie, break off, give nothing or without end: the cache has it, and the store is sound"
-for mode in other endless stall drip die promise garbage mute elsewhere; do
+for mode in other another endless stall drip die promise garbage mute elsewhere; do
   bad_peer $mode
   PEERS=$BAD fresh 4
   forget_upstream
   has_all 4 "$mode"
   equal "$(sources 4)" "24 0"
   [ -s "$WORLD/bad-$mode.log" ] || die "the peer that does '$mode' was not asked"
-  case $mode in promise) continue ;; other | elsewhere) reason=lied ;; *) reason=failed ;; esac
+  case $mode in other | another | elsewhere) reason=lied ;; *) reason=failed ;; esac
   [ "$(node_metric 4 "flox_peer_failures_total{reason=\"$reason\"}")" -ge 1 ] || die "nobody counted that the peer does '$mode'"
 done
 
@@ -132,6 +148,67 @@ PEERS="$BAD $(peer_of 1)" fresh 4
 has_all 4 mixed
 [ "$(node_metric 4 'flox_realise_source_paths_total{source="peer"}')" -ge 1 ] || die "the good peer was not asked"
 
+step "the cache is down, and one of two peers gives narinfos without end"
+bad_peer narinfo
+stop_server cache
+PEERS=$BAD fresh 4
+contains "$(want 4 alone)" "cannot be reached"
+PEERS="$BAD $(peer_of 1)" fresh 4
+has_all 4 with-good
+equal "$(sources 4)" "0 24"
+start_cache
+
+step "a peer is frozen before it is asked, and in the middle of what it sends"
+kill -STOP "$(cat "$WORLD/floxd1.pid")"
+PEERS=$(peer_of 1) fresh 4
+has_all 4 frozen
+equal "$(sources 4)" "24 0"
+kill -CONT "$(cat "$WORLD/floxd1.pid")"
+stop_server floxd1
+FLOX_PEER_RATE=400000 PEERS='' start_peer_node 1
+wait_until 30 "node 1" node_is_ready 1
+PEERS=$(peer_of 1) fresh 4
+want 4 freezing >"$WORLD/freezing" &
+asking=$!
+sends() { [ "$(node_metric 1 flox_peer_sent_bytes_total)" -gt 0 ]; }
+wait_until 30 "the peer to send" sends
+kill -STOP "$(cat "$WORLD/floxd1.pid")"
+wait $asking
+kill -CONT "$(cat "$WORLD/floxd1.pid")"
+contains "$(cat "$WORLD/freezing")" "ok store_directory"
+has_all 4 after-freezing
+
+step "somebody who holds many connections open, and sends half a request on each, keeps no node from being served"
+python3 - "$(peer_of 1)" "$WORLD/held" <<'PYTHON' &
+import socket, sys, time
+host, port = sys.argv[1].split(":")
+held = []
+for _ in range(100):
+    held.append(socket.create_connection((host, int(port))))
+    held[-1].sendall(b"GET /nar/")
+open(sys.argv[2], "w").close()
+time.sleep(600)
+PYTHON
+loris=$!
+wait_until 30 "the connections" test -e "$WORLD/held"
+stop_server cache
+PEERS=$(peer_of 1) fresh 4
+has_all 4 beside-loris
+equal "$(sources 4)" "0 24"
+kill $loris
+start_cache
+
+step "one peer gets no more than its share of a node's rate"
+stop_server floxd1
+FLOX_PEER_RATE_EACH=1M PEERS='' start_peer_node 1
+wait_until 30 "node 1" node_is_ready 1
+PEERS=$(peer_of 1) fresh 4
+began=$SECONDS
+has_all 4 rate
+equal "$(sources 4)" "0 24"
+sent=$(node_metric 1 flox_peer_sent_bytes_total)
+[ $((SECONDS - began)) -ge $((sent / 1000000 - 1)) ] || die "it sent $sent bytes in $((SECONDS - began)) s"
+
 step "a peer dies in the middle of what it sends"
 stop_server floxd1
 FLOX_PEER_RATE=400000 PEERS=$(peer_of 4) start_peer_node 1
@@ -139,7 +216,6 @@ wait_until 30 "node 1" node_is_ready 1
 PEERS=$(peer_of 1) fresh 4
 want 4 dying >"$WORLD/dying" &
 asking=$!
-sends() { [ "$(node_metric 1 flox_peer_sent_bytes_total)" -gt 0 ]; }
 wait_until 30 "the peer to send" sends
 kill -KILL "$(cat "$WORLD/floxd1.pid")"
 wait $asking

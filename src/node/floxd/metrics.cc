@@ -17,6 +17,7 @@ namespace flox::node {
 namespace {
 
 constexpr size_t error_kinds = 6;
+constexpr size_t most_peers_shown = 128;
 
 // From what is there already to what takes a slow link minutes.
 const MetricsPage::Histogram::BucketBoundaries stage_seconds = {
@@ -64,6 +65,40 @@ struct Metrics::Page {
   Counter& peer_sent = page.counter("flox_peer_sent_bytes_total", "Bytes of NARs sent to other nodes.");
   Counter& peer_refused = page.counter("flox_peer_refused_total",
                                        "Requests at the peers' address without proof of the peers' key.");
+  Counter& hedges =
+      page.counter("flox_peer_hedges_total",
+                   "Store paths that the caches were asked for although a peer was to give them.");
+  // By address; under `gauges`.
+  MetricsPage::Family<Counter>& peer_paths =
+      page.counters("flox_peer_received_paths_total", "Store paths that a peer gave, by its address.");
+  MetricsPage::Family<Counter>& peer_bytes =
+      page.counters("flox_peer_received_bytes_total", "Bytes of NARs that a peer gave, by its address.");
+  MetricsPage::Family<Gauge>& peer_shunned =
+      page.gauges("flox_peer_shunned", "Whether a peer is not asked for some time, by its address.");
+  struct ShownPeer {
+    Counter* paths;
+    Counter* bytes;
+    Gauge* shunned;
+    uint64_t heard;
+  };
+  std::map<std::string, ShownPeer> peers;
+  uint64_t peers_heard = 0;
+  ShownPeer& peer(const std::string& address) {
+    if (!peers.contains(address) && peers.size() == most_peers_shown) {
+      const auto oldest =
+          std::ranges::min_element(peers, {}, [](const auto& known) { return known.second.heard; });
+      peer_paths.Remove(oldest->second.paths);
+      peer_bytes.Remove(oldest->second.bytes);
+      peer_shunned.Remove(oldest->second.shunned);
+      peers.erase(oldest);
+    }
+    ShownPeer& shown = peers[address];
+    if (shown.paths == nullptr)
+      shown = {&peer_paths.Add({{"peer", address}}), &peer_bytes.Add({{"peer", address}}),
+               &peer_shunned.Add({{"peer", address}}), 0};
+    shown.heard = ++peers_heard;
+    return shown;
+  }
   Counter& peer_busy = page.counter("flox_peer_busy_total",
                                     "Requests of other nodes that were told to come later (peer_transfers).");
   Counter& collections = page.counter("flox_gc_total", "Garbage collections.");
@@ -216,6 +251,23 @@ void Metrics::from_sources(const PathSources& sources) {
 }
 
 void Metrics::peer_failed(bool lied) { page_->peer_failures[lied ? 1 : 0]->Increment(); }
+void Metrics::hedged(uint64_t paths) { page_->hedges.Increment(static_cast<double>(paths)); }
+
+void Metrics::peer_gave(const std::string& address, uint64_t paths, uint64_t bytes) {
+  const std::lock_guard lock(page_->gauges);
+  Page::ShownPeer& shown = page_->peer(address);
+  shown.paths->Increment(static_cast<double>(paths));
+  shown.bytes->Increment(static_cast<double>(bytes));
+}
+
+void Metrics::peers_shunned(const std::vector<std::string>& addresses) {
+  const std::lock_guard lock(page_->gauges);
+  for (const auto& [address, shown] : page_->peers) shown.shunned->Set(0);
+  for (const std::string& address : addresses)
+    if (const auto found = page_->peers.find(address); found != page_->peers.end())
+      found->second.shunned->Set(1);
+}
+
 void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_cast<double>(bytes)); }
 void Metrics::peer_refused() { page_->peer_refused.Increment(); }
 void Metrics::peer_busy() { page_->peer_busy.Increment(); }

@@ -87,6 +87,12 @@ class Metrics {
   void from_sources(const PathSources& sources);
   // A peer was given up in a realisation; `lied`: it gave what was not signed.
   void peer_failed(bool lied);
+  // Paths that the caches were asked for although a peer was to give them.
+  void hedged(uint64_t paths);
+  // What a peer gave in a realisation. Of most_peers_shown, the ones that were heard of longest ago go.
+  void peer_gave(const std::string& address, uint64_t paths, uint64_t bytes);
+  // Those that are not asked for some time.
+  void peers_shunned(const std::vector<std::string>& addresses);
   void sent_to_peers(uint64_t bytes);
   // Somebody without the peers' key asked.
   void peer_refused();

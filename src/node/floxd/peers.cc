@@ -50,18 +50,25 @@ void Peers::add_to(store::RealiseOptions& options, bool is_private) {
   options.is_private = is_private;
   options.shared = &shared_;
   if (key_.empty()) return;
+  const std::vector<std::string> shunned = shunned_.at(std::chrono::steady_clock::now());
+  metrics_.peers_shunned(shunned);
   options.peers = {.places = config_.peers,
-                   .shunned = shunned_.at(std::chrono::steady_clock::now()),
+                   .resolver = config_.peer_resolver,
+                   .shunned = shunned,
                    .key_file = config_.peer_key_file};
 }
 
 void Peers::note(const store::RealiseResult& result) {
   uint64_t of_peers = 0;
+  const auto now = std::chrono::steady_clock::now();
   for (const store::PeerUse& use : result.peers) {
     of_peers += use.paths;
-    shunned_.note(use, std::chrono::steady_clock::now());
+    shunned_.note(use, now);
     if (use.lied || use.failed) metrics_.peer_failed(use.lied);
+    metrics_.peer_gave(use.address, use.paths, use.bytes);
   }
+  metrics_.peers_shunned(shunned_.at(now));
+  metrics_.hedged(result.hedges);
   const uint64_t of_caches = result.paths_fetched - std::min(of_peers, result.paths_fetched);
   const uint64_t from_disk =
       result.closure.size() - std::min<uint64_t>(result.paths_fetched, result.closure.size());
@@ -80,6 +87,7 @@ std::unique_ptr<HttpServer> Peers::serve(const store::LocalStore& store) {
       store::PeerServerOptions{.key = key_,
                                .transfers = config_.peer_transfers,
                                .rate = config_.peer_rate.bytes,
+                               .rate_each = config_.peer_rate_each.bytes,
                                .sent = [this](uint64_t bytes) { metrics_.sent_to_peers(bytes); },
                                .refused = [this] { metrics_.peer_refused(); },
                                .busy = [this] { metrics_.peer_busy(); }});

@@ -188,6 +188,11 @@ struct PeerSettings : SettingGroup {
       peers, {.key = "peers",
               .help = "HOST:PORT of other nodes' floxd, which are asked for missing store paths before the "
                       "caches are; of a name all addresses. This node itself may be among them."});
+  std::optional<AddressPort> peer_resolver = declare(
+      peer_resolver,
+      {.key = "peer_resolver",
+       .help = "IPv4 address and port of the DNS server that is asked for names in peers, as a cluster's "
+               "own, which the node's resolver does not ask; empty: the node's resolver."});
   std::optional<AddressPort> peer_address = declare(
       peer_address,
       {.key = "peer_address",
@@ -212,6 +217,11 @@ struct PeerSettings : SettingGroup {
                             .help = "Bytes in a second that other nodes are sent at most, all together; 0: "
                                     "no limit."},
                            {0});
+  Size peer_rate_each =
+      declare(peer_rate_each,
+              {.key = "peer_rate_each",
+               .help = "Bytes in a second that one other node is sent at most; 0: no limit of its own."},
+              {0});
 };
 
 // When floxd collects garbage (store/gc).

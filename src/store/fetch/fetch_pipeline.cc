@@ -23,6 +23,8 @@ using nix::StorePath;
 
 // Trees that the installer is shown together, and when it is: small ones only.
 constexpr size_t handed_over_at_once = 32;
+using Clock = std::chrono::steady_clock;
+
 constexpr uint64_t handed_over_bytes = 1 << 20;  // of NARs
 
 // Each path from the first cache that gives what was signed, into a tree that the installer takes over.
@@ -73,6 +75,7 @@ class Pipeline {
     const Substitute* substitute;
     uint64_t number;             // the tree's name in the worker's directory
     std::optional<size_t> peer;  // that gave it
+    Clock::time_point since;     // it was asked for
   };
 
   // What each thread has of its own.
@@ -98,7 +101,8 @@ class Pipeline {
       // Another peer may have it by now, and if not, a cache.
       if (!number && item.peer) return queue_.put_back(item);
       if (!number) return fetch_elsewhere(found, worker, reasons);
-      worker.unpacked.push_back({&found, *number, item.peer});
+      if (!item.peer && peers_ != nullptr) peers_->cache_gave(Clock::now() - item.since);
+      worker.unpacked.push_back({&found, *number, item.peer, item.since});
       worker.bytes += found.narinfo.info.nar_size;
       if (worker.unpacked.size() >= handed_over_at_once || worker.bytes >= handed_over_bytes)
         hand_over(worker);
@@ -111,14 +115,14 @@ class Pipeline {
     const auto unpacked = std::exchange(worker.unpacked, {});
     worker.bytes = 0;
     std::vector<InstallerLink::Tree> trees;
-    for (const auto& [substitute, number, peer] : unpacked)
-      trees.push_back({substitute->narinfo.info.path, worker.number, number});
+    for (const Unpacked& one : unpacked)
+      trees.push_back({one.substitute->narinfo.info.path, worker.number, one.number});
     const auto refused = installer_.unpacked(trees, nars_.bytes_fetched(), nars_.peak_memory());
     for (size_t i = 0; i < unpacked.size(); ++i) {
       const Substitute& found = *unpacked[i].substitute;
       const std::optional<size_t> peer = unpacked[i].peer;
       if (!refused[i]) {
-        if (peer) peers_->gave(*peer, found.narinfo.info);
+        if (peer) peers_->gave(*peer, found.narinfo.info, Clock::now() - unpacked[i].since);
         if (peers_ != nullptr) peers_->done(found.narinfo.info);
         continue;
       }
@@ -220,10 +224,10 @@ class Pipeline {
     const fs::path tree = worker.directory / std::to_string(number);
     BinaryCache& from = caches_.at(cache);
     try {
-      const auto began = std::chrono::steady_clock::now();
+      const auto began = Clock::now();
+      const bool is_large = announced_size(narinfo) > small_file;
       nars_.fetch(narinfo, from, std::move(file), tree, worker.decompressors);
-      if (peers_ != nullptr)
-        peers_->caches_gave(narinfo.info.nar_size, std::chrono::steady_clock::now() - began);
+      if (peers_ != nullptr && is_large) peers_->cache_rate(narinfo.info.nar_size, Clock::now() - began);
       return number;
     } catch (const Error& error) {
       remove_tree(tree);

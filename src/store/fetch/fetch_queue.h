@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -23,7 +24,15 @@ class FetchQueue {
     Substitute* substitute = nullptr;
     std::optional<size_t> peer;  // that gives it, instead of the cache where it was found
     std::unique_ptr<NarFile> file;
-    uint64_t reserved = 0;  // bytes of what is fetched ahead
+    uint64_t reserved = 0;                          // bytes of what is fetched ahead
+    std::chrono::steady_clock::time_point since{};  // it is asked for
+    // A second request, where the peer makes wait: of another peer, or of the cache.
+    struct Second {
+      std::optional<size_t> peer;
+      std::unique_ptr<NarFile> file;
+      std::chrono::steady_clock::time_point since{};
+    };
+    std::optional<Second> second;
   };
 
   // `memory`, bytes: a quarter of it may hold what is fetched ahead. Each Substitute outlives the queue.
@@ -48,7 +57,18 @@ class FetchQueue {
   std::vector<Item> next_ones(size_t most);
   // Claims paths in order, many at once, and begins to fetch small files, as far as memory allows.
   void look_ahead();
+  void claim(std::vector<Item> items);
+  // One path that peers are too slow with, from the caches.
+  void hedge();
   void fetch_ahead(Item& item);
+  std::unique_ptr<NarFile> open_ahead(const Substitute& substitute, std::optional<size_t> peer,
+                                      uint64_t& reserved);
+  // The next for a worker: with peers one that does not make it wait, if there is any.
+  std::optional<Item> take_ahead();
+  void ask_second(Item& item);
+  // The first of two files that is there is the item's.
+  void decide(Item& item);
+  void keep_second(Item& item);
 
   const uint64_t memory_ahead_;
   CacheList& caches_;

@@ -23,20 +23,23 @@ constexpr auto refill_pause = std::chrono::milliseconds(200);
 constexpr PeerPatience patience_of_prefetch{.first = std::chrono::seconds(15),
                                             .idle = std::chrono::seconds(10),
                                             .silent = std::chrono::seconds(30),
-                                            .path = std::chrono::minutes(5)};
+                                            .hedge = std::chrono::seconds(5),
+                                            .longest_hedge = std::chrono::minutes(1)};
 
 // Reads their key.
 std::unique_ptr<PeerGroup> peers_of(const v1::FetchRequest& request) {
   if (!request.has_peers()) return nullptr;
   const v1::FetchRequest::Peers& peers = request.peers();
   try {
-    return std::make_unique<PeerGroup>(
-        PeerGroupOptions{.self = peers.self(),
-                         .key = read_peer_key(peers.key_file()),
-                         .places = {peers.places().begin(), peers.places().end()},
-                         .shunned = {peers.shunned().begin(), peers.shunned().end()},
-                         .patience = request.metered() ? patience_of_prefetch : PeerPatience{},
-                         .in_no_hurry = request.metered()});
+    return std::make_unique<PeerGroup>(PeerGroupOptions{
+        .self = peers.self(),
+        .key = read_peer_key(peers.key_file()),
+        .places = {peers.places().begin(), peers.places().end()},
+        .resolver =
+            peers.resolver().empty() ? std::nullopt : std::optional(AddressPort::parse(peers.resolver())),
+        .shunned = {peers.shunned().begin(), peers.shunned().end()},
+        .patience = request.metered() ? patience_of_prefetch : PeerPatience{},
+        .in_no_hurry = request.metered()});
   } catch (const Error& error) {  // the caches have it all
     log::warning("no peer is asked: {}", error.what());
     return nullptr;
@@ -57,7 +60,7 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
   if (peers) {
     peers->stop();
-    installer.tell_peers(peers->bytes(), peers->use());
+    installer.tell_peers(peers->bytes(), peers->hedges(), peers->use());
   }
   return {};
 }
@@ -95,6 +98,7 @@ std::vector<uint16_t> ports_with_peers(const RealiseOptions& options) {
   std::vector<uint16_t> ports = ports_of(options.caches);
   if (ports.empty()) return ports;  // any
   for (const std::string& place : options.peers.places) ports.push_back(AddressPort::parse(place).port);
+  if (options.peers.resolver) ports.push_back(options.peers.resolver->port);
   return ports;
 }
 

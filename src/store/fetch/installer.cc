@@ -101,6 +101,7 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
     for (const std::string& address : options_.peers.shunned) peers.add_shunned(address);
     peers.set_key_file(options_.peers.key_file.string());
     peers.set_self(options_.shared->node());
+    if (options_.peers.resolver) peers.set_resolver(options_.peers.resolver->to_string());
   }
   return request;
 }
@@ -133,6 +134,7 @@ void Installer::on_note(std::string_view text) {
   if (note.has_peer_bytes()) {
     const std::lock_guard lock(mutex_);
     bytes_from_peers_ = note.peer_bytes().bytes();
+    hedges_ = note.peer_bytes().hedges();
   }
   if (note.has_peer_use()) note_peer(note.peer_use());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
@@ -294,8 +296,9 @@ v1::ClaimAnswer::State Installer::claim_one(const StorePath& path) {
     if (shared_) shared_->fetching(found.narinfo.info);
     return v1::ClaimAnswer::YOURS;
   }
-  if (shared_ && staging_.has(found.narinfo.info))
-    shared_->staged(found.narinfo.info, staging_.tree_of(found.narinfo.info));
+  if (shared_)
+    shared_->present(found.narinfo.info,
+                     staging_.has(found.narinfo.info) ? staging_.tree_of(found.narinfo.info) : fs::path());
   found.claim.reset();
   count(found, 0);
   return v1::ClaimAnswer::PRESENT;
@@ -344,7 +347,7 @@ void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_me
     remove_tree(tree);
     throw;
   }
-  if (shared_) shared_->staged(info, staging_.tree_of(info));
+  if (shared_) shared_->present(info, staging_.tree_of(info));
   if (write_behind_) write_behind_->add(info.nar_size);
   const std::lock_guard lock(mutex_);
   Found& found = found_.at(path);
@@ -360,6 +363,11 @@ void Installer::count(Found& found, uint64_t decoder_memory) {
 uint64_t Installer::bytes_from_peers() const {
   const std::lock_guard lock(mutex_);
   return bytes_from_peers_;
+}
+
+uint64_t Installer::hedges() const {
+  const std::lock_guard lock(mutex_);
+  return hedges_;
 }
 
 std::vector<PeerUse> Installer::peers() const {

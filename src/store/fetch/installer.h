@@ -56,6 +56,8 @@ class Installer {
   uint64_t paths_fetched() const;
   uint64_t bytes_fetched() const { return progress_.bytes_fetched(); }
   uint64_t bytes_from_peers() const;
+  // Paths that the caches were asked for although a peer was to give them.
+  uint64_t hedges() const;
   std::vector<PeerUse> peers() const;
 
  private:
@@ -105,6 +107,7 @@ class Installer {
   mutable std::mutex mutex_;
   std::vector<PeerUse> peers_;
   uint64_t bytes_from_peers_ = 0;
+  uint64_t hedges_ = 0;
   StorePathSet seen_;
   StorePathSet wanted_;
   std::map<StorePath, Found> found_;

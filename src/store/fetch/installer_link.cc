@@ -93,9 +93,10 @@ void InstallerLink::tell_absent(size_t cache, const nix::StorePath& path, bool f
   note(message);
 }
 
-void InstallerLink::tell_peers(uint64_t bytes, const std::vector<PeerUse>& use) {
+void InstallerLink::tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use) {
   v1::Note all;
   all.mutable_peer_bytes()->set_bytes(bytes);
+  all.mutable_peer_bytes()->set_hedges(hedges);
   note(all);
   for (const PeerUse& peer : use) {
     v1::Note message;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/confined/sandbox.h"
+#include "base/settings/address.h"
 #include "nix/signature.h"
 #include "store/cache/narinfo_cache.h"
 
@@ -20,9 +21,10 @@ class SharedPaths;
 
 // Other nodes that may have what is missing here.
 struct PeerOptions {
-  std::vector<std::string> places;   // HOST:PORT, where HOST may be a name with several addresses
-  std::vector<std::string> shunned;  // "ADDRESS:PORT" of peers that are not asked
-  std::filesystem::path key_file;    // read_peer_key()
+  std::vector<std::string> places;      // HOST:PORT, where HOST may be a name with several addresses
+  std::optional<AddressPort> resolver;  // that is asked for names; unset: the system's
+  std::vector<std::string> shunned;     // "ADDRESS:PORT" of peers that are not asked
+  std::filesystem::path key_file;       // read_peer_key()
 };
 
 struct RealiseProgress {

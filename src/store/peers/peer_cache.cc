@@ -13,9 +13,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// To a question: nobody waits for it.
-constexpr auto longest_answer = std::chrono::seconds(10);
-
 // Counts what comes, and how long it was waited for: a reader that is slow itself is not the peer's fault.
 class NarOfPeer : public NarFile {
  public:
@@ -92,7 +89,9 @@ HttpRequest PeerCache::question(std::string body) const {
                       .body = std::move(body),
                       .max_body = BodyLimit(largest_peer_answer)};
   authorise(request);
-  request.timeout = longest_answer;
+  // Nobody waits for it alone.
+  request.timeout = pace_->silence;
+  request.stall_timeout = std::chrono::ceil<std::chrono::seconds>(pace_->silence);
   return request;
 }
 

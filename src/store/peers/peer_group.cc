@@ -1,7 +1,5 @@
 #include "store/peers/peer_group.h"
 
-#include <netdb.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -12,6 +10,7 @@
 #include "base/net/http_pool.h"
 #include "base/settings/address.h"
 #include "nix/cache_layout.h"
+#include "store/peers/peer_places.h"
 
 namespace flox::store {
 namespace {
@@ -19,8 +18,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr auto shortest_interval = milliseconds(50);  // between two questions to one peer
+// Between two questions to one peer: the shortest is longer with many, and where answers take long.
+constexpr auto shortest_interval = milliseconds(50);
+constexpr auto interval_of_each = milliseconds(5);
 constexpr auto longest_interval = milliseconds(400);
+constexpr auto longest_of_slow = std::chrono::seconds(2);
 constexpr unsigned most_failures = 2;  // in a row
 
 // Which peers have answered. Of its own, for the pool's thread tells it.
@@ -31,26 +33,6 @@ struct Inbox {
   bool is_wanted = false;  // there is something to ask about
   bool stop = false;
 };
-
-// All addresses of the place, as "ADDRESS:PORT".
-std::vector<std::string> addresses_of(const std::string& place) {
-  const AddressPort wanted = AddressPort::parse(place);
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(wanted.address.c_str(), nullptr, &hints, &found); error != 0) {
-    log::warning("the peers {}: {}", place, ::gai_strerror(error));
-    return {};
-  }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-  std::vector<std::string> addresses;
-  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-    char text[NI_MAXHOST] = {};
-    if (::getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
-      addresses.push_back(AddressPort{.address = text, .port = wanted.port}.to_string());
-  }
-  return addresses;
-}
 
 // Every node takes the same ones of many: those with the lowest hash.
 void take_most(std::vector<std::string>& addresses) {
@@ -65,17 +47,19 @@ struct PeerGroup::State {
   // What a peer is asked, and how that went.
   struct Asking {
     Clock::time_point due;
-    milliseconds interval = shortest_interval;
+    milliseconds interval{0};
     std::shared_ptr<HttpTransfer> transfer;  // null: not asked now
     std::vector<std::string> names;
-    std::string last_answer;
-    Clock::time_point asked{};  // for the first time
+    Clock::time_point asked{};
+    std::optional<Clock::time_point> first_asked;
+    bool has_answered = false;
     unsigned failures = 0;
   };
 
   explicit State(PeerGroupOptions given)
       : options(std::move(given)), key(std::make_shared<const Secret>(options.key)) {
     pace->patience = options.patience.idle;
+    pace->silence = options.patience.silent;
   }
 
   void run();
@@ -85,12 +69,16 @@ struct PeerGroup::State {
   Clock::time_point next_due() const;
   bool wait_until_found();
   void give_up(size_t peer, const std::string& why);
+  void note_failure(size_t peer, const std::string& why);
+  milliseconds least_interval() const;
 
   const PeerGroupOptions options;
   const std::shared_ptr<const Secret> key;
   const std::shared_ptr<PeerPace> pace = std::make_shared<PeerPace>();
   const std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
-  std::unique_ptr<HttpPool> pool;  // of their own: a peer that hangs takes no connection of a cache's
+  // Of their own: a peer that hangs takes no connection of a cache's, and no question waits behind a NAR.
+  std::unique_ptr<HttpPool> pool, question_pool;
+  const Clock::time_point started = Clock::now();
 
   // Once found, for all threads.
   std::mutex mutex;
@@ -125,18 +113,15 @@ void PeerGroup::State::run() {
   lock.unlock();
   for (size_t i = 0; i < asking.size(); ++i) {
     asking[i].transfer.reset();
-    const bool is_mute = asking[i].last_answer.empty() && asking[i].asked != Clock::time_point() &&
-                         Clock::now() - asking[i].asked > options.patience.first;
+    const bool is_mute = !asking[i].has_answered && asking[i].first_asked &&
+                         Clock::now() - *asking[i].first_asked > options.patience.first;
     if (is_mute) give_up(i, "it has answered nothing");
+    if (share->is_slow(i)) note_failure(i, "it was too slow several times");
   }
 }
 
 void PeerGroup::State::find() {
-  std::vector<std::string> addresses;
-  for (const std::string& place : options.places)
-    for (std::string& address : addresses_of(place)) addresses.push_back(std::move(address));
-  std::ranges::sort(addresses);
-  addresses.erase(std::ranges::unique(addresses).begin(), addresses.end());
+  std::vector<std::string> addresses = addresses_of_peers(options.places, options.resolver);
   take_most(addresses);
   std::erase_if(addresses, [&](const std::string& address) {
     return std::ranges::find(options.shunned, address) != options.shunned.end();
@@ -146,7 +131,8 @@ void PeerGroup::State::find() {
     caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
     use.push_back({.address = address});
   }
-  share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, options.in_no_hurry);
+  share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, started,
+                                      options.in_no_hurry);
   share->want(wanted, wanted_at);
   asking.resize(caches.size());
   found = true;
@@ -154,16 +140,18 @@ void PeerGroup::State::find() {
 }
 
 void PeerGroup::State::ask_due(Clock::time_point now) {
-  std::optional<std::vector<std::string>> names;
   for (size_t i = 0; i < asking.size(); ++i) {
     Asking& one = asking[i];
     if (one.transfer || one.due > now || share->is_given_up(i)) continue;
-    if (!names) names = share->open_names();
-    one.due = now + one.interval;
-    if (names->empty()) continue;
-    if (one.asked == Clock::time_point()) one.asked = now;
-    one.names = *names;
-    one.transfer = pool->start(
+    one.names = share->question(i, now);
+    // The first question may be asked before it is known what is missing: it finds out who the peer is.
+    if (one.names.empty() && one.first_asked) {
+      one.due = now + std::max(one.interval, least_interval());
+      continue;
+    }
+    one.asked = now;
+    if (!one.first_asked) one.first_asked = now;
+    one.transfer = question_pool->start(
         caches[i]->question(write_peer_question(one.names)),
         {.buffer = 2 * largest_peer_answer, .retry = {.attempts = 1}, .on_done = [inbox = inbox, i] {
            const std::lock_guard lock(inbox->mutex);
@@ -171,6 +159,10 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
            inbox->changed.notify_one();
          }});
   }
+}
+
+milliseconds PeerGroup::State::least_interval() const {
+  return std::max(shortest_interval, static_cast<int>(asking.size()) * interval_of_each);
 }
 
 void PeerGroup::State::read_answer(size_t peer) {
@@ -184,22 +176,29 @@ void PeerGroup::State::read_answer(size_t peer) {
     if (!response.ok()) fail(ErrorKind::unavailable, "it answers {}", response.status);
     std::string text;
     for (std::string piece; transfer->read(piece);) text += piece;
-    share->answered(peer, one.names, read_peer_answer(text, one.names.size()), now);
+    const bool is_news =
+        share->answered(peer, one.names, read_peer_answer(text, one.names.size()), one.asked, now);
     one.failures = 0;
+    one.has_answered = true;
     // What does not change is asked for less and less often.
-    const bool is_news = text != one.last_answer;
-    one.interval = is_news ? shortest_interval : std::min(longest_interval, one.interval * 3 / 2);
-    one.last_answer = std::move(text);
+    const milliseconds least = least_interval();
+    one.interval = is_news ? least : std::min(std::max(longest_interval, least), one.interval * 3 / 2);
   } catch (const Error& error) {
     if (++one.failures >= most_failures || error.kind() != ErrorKind::unavailable)
       give_up(peer, error.what());
   }
-  one.due = now + one.interval;
+  const auto answer_time = std::chrono::duration_cast<milliseconds>(share->answer_time(peer));
+  one.due = now + std::max({one.interval, least_interval(),
+                            std::min<milliseconds>(2 * answer_time, longest_of_slow)});
 }
 
 void PeerGroup::State::give_up(size_t peer, const std::string& why) {
   if (share->is_given_up(peer)) return;
   share->give_up(peer);
+  note_failure(peer, why);
+}
+
+void PeerGroup::State::note_failure(size_t peer, const std::string& why) {
   const std::lock_guard lock(mutex);
   use[peer].failed = true;
   log::info("peer {} is not asked any more: {}", use[peer].address, why);
@@ -224,6 +223,7 @@ PeerGroup::PeerGroup(PeerGroupOptions options) {
 
 void PeerGroup::start() {
   state_->pool = std::make_unique<HttpPool>();
+  state_->question_pool = std::make_unique<HttpPool>();
   thread_ = std::thread([state = state_] { state->run(); });
 }
 
@@ -266,15 +266,31 @@ PeerShare::Choice PeerGroup::choose(const nix::PathInfo& info) {
   return state_->share->choose(peer_name(info), now);
 }
 
-bool PeerGroup::is_shared() const {
+bool PeerGroup::is_found() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->found && state_->share->answering() > 0;
+  return state_->found;
 }
+
+bool PeerGroup::is_shared() const { return is_found() && state_->share->answering() > 0; }
 
 BinaryCache& PeerGroup::cache(size_t peer) { return *state_->caches.at(peer); }
 
-void PeerGroup::gave(size_t peer, const nix::PathInfo& info) {
-  state_->share->gave(peer, Clock::now());
+void PeerGroup::took(const nix::PathInfo& info, const PeerShare::Choice& choice) {
+  if (is_found()) state_->share->took(peer_name(info), choice);
+}
+
+std::optional<std::string> PeerGroup::hedge() {
+  return is_found() ? state_->share->hedge(Clock::now()) : std::nullopt;
+}
+
+PeerShare::Choice PeerGroup::second(size_t peer, const nix::PathInfo& info, Clock::time_point since) {
+  return state_->share->second(peer_name(info), peer, since, Clock::now());
+}
+
+void PeerGroup::overtaken(size_t peer, bool was_first) { state_->share->overtaken(peer, was_first); }
+
+void PeerGroup::gave(size_t peer, const nix::PathInfo& info, Clock::duration took) {
+  state_->share->gave(peer, took, Clock::now());
   const std::lock_guard lock(state_->mutex);
   ++state_->use.at(peer).paths;
   state_->use.at(peer).bytes += info.nar_size;
@@ -282,15 +298,19 @@ void PeerGroup::gave(size_t peer, const nix::PathInfo& info) {
 
 // It had it a moment ago, or has too much to do: that is no fault.
 void PeerGroup::failed(size_t peer, const nix::PathInfo& info, const Error& error) {
-  const bool is_absent = error.kind() == ErrorKind::not_found;
-  const bool is_busy = error.kind() == ErrorKind::conflict;
-  state_->share->refused(peer, peer_name(info), is_busy, Clock::now());
-  if (!is_absent && !is_busy) state_->give_up(peer, error.what());
+  using Refusal = PeerShare::Refusal;
+  const Refusal refusal = error.kind() == ErrorKind::not_found  ? Refusal::absent
+                          : error.kind() == ErrorKind::conflict ? Refusal::busy
+                                                                : Refusal::slow;
+  state_->share->refused(peer, peer_name(info), refusal, Clock::now());
+  if (refusal == Refusal::slow) log::info("{}: {}", info.path.to_string(), error.what());
+  if (refusal == Refusal::slow && error.kind() != ErrorKind::unavailable) state_->give_up(peer, error.what());
 }
 
 void PeerGroup::lied(size_t peer, const nix::PathInfo& info, const Error& error) {
   log::warning("peer {} gave for {} what was not signed: {}", state_->use.at(peer).address,
                info.path.to_string(), error.what());
+  state_->share->refused(peer, peer_name(info), PeerShare::Refusal::absent, Clock::now());
   state_->give_up(peer, error.what());
   const std::lock_guard lock(state_->mutex);
   state_->use.at(peer).lied = true;
@@ -307,18 +327,23 @@ void PeerGroup::done(const nix::PathInfo& info) {
   state_->share->done(peer_name(info));
 }
 
-void PeerGroup::caches_gave(uint64_t bytes, Clock::duration took) {
+void PeerGroup::cache_gave(Clock::duration took) {
+  if (is_found()) state_->share->cache_gave(took);
+}
+
+void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) {
   constexpr uint64_t enough = 1 << 20;  // of less, the time says nothing
-  constexpr uint64_t slowest = 256 << 10;
   if (bytes < enough) return;
   const std::lock_guard lock(state_->mutex);
   state_->cache_bytes += bytes;
   state_->cache_seconds += std::chrono::duration<double>(took).count();
   const double rate = static_cast<double>(state_->cache_bytes) / std::max(state_->cache_seconds, 1e-3);
-  state_->pace->least_rate = std::max(slowest, static_cast<uint64_t>(rate / 4));
+  state_->pace->least_rate = std::max(least_peer_rate, static_cast<uint64_t>(rate / 4));
 }
 
 uint64_t PeerGroup::bytes() const { return state_->pace->bytes; }
+
+uint64_t PeerGroup::hedges() const { return is_found() ? state_->share->hedges() : 0; }
 
 std::vector<PeerUse> PeerGroup::use() const {
   const std::lock_guard lock(state_->mutex);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/data/secret.h"
+#include "base/settings/address.h"
 #include "nix/narinfo.h"
 #include "store/peers/peer_cache.h"
 #include "store/peers/peer_share.h"
@@ -23,8 +24,9 @@ inline constexpr size_t most_peers = 64;
 struct PeerGroupOptions {
   uint64_t self = 0;  // this floxd's number
   Secret key;
-  std::vector<std::string> places;   // HOST:PORT, where HOST may be a name with several addresses
-  std::vector<std::string> shunned;  // "ADDRESS:PORT" of peers that are not asked
+  std::vector<std::string> places;      // HOST:PORT, where HOST may be a name with several addresses
+  std::optional<AddressPort> resolver;  // that is asked for names; unset: the system's
+  std::vector<std::string> shunned;     // "ADDRESS:PORT" of peers that are not asked
   PeerPatience patience;
   bool in_no_hurry = false;  // it prefetches
 };
@@ -54,19 +56,34 @@ class PeerGroup {
   void want(const std::vector<const nix::NarInfo*>& missing);
   PeerShare::Choice choose(const nix::PathInfo& info);
   BinaryCache& cache(size_t peer);
+  // A choice is followed: the path is under way here.
+  void took(const nix::PathInfo& info, const PeerShare::Choice& choice);
+  // There is nothing to do but to wait for peers: the name of the path that is to be fetched from the caches
+  // all the same, if it is time.
+  std::optional<std::string> hedge();
+  // Whom else to ask for a path of which a peer was asked at `since`; From::later: nobody yet.
+  PeerShare::Choice second(size_t peer, const nix::PathInfo& info,
+                           std::chrono::steady_clock::time_point since);
+  // Of two requests for a path, the one to this peer was the slower one; `was_first`: although it was made
+  // before the other.
+  void overtaken(size_t peer, bool was_first);
   // Whether there is a peer that answers.
   bool is_shared() const;
 
   // What became of a path that a peer was asked for.
-  void gave(size_t peer, const nix::PathInfo& info);
+  void gave(size_t peer, const nix::PathInfo& info, std::chrono::steady_clock::duration took);
   void failed(size_t peer, const nix::PathInfo& info, const Error& error);
   void lied(size_t peer, const nix::PathInfo& info, const Error& error);
   // The path is here, from wherever.
   void done(const nix::PathInfo& info);
-  // A NAR of so many bytes came from a cache in that time: a peer should not be much slower.
-  void caches_gave(uint64_t bytes, std::chrono::steady_clock::duration took);
+  // A path came from a cache, that long after it was asked for.
+  void cache_gave(std::chrono::steady_clock::duration took);
+  // A large NAR of so many bytes came from a cache in that time: a peer should not be much slower.
+  void cache_rate(uint64_t bytes, std::chrono::steady_clock::duration took);
   // That came from peers in all, whatever became of them.
   uint64_t bytes() const;
+  // Paths that the caches were asked for although a peer was to give them.
+  uint64_t hedges() const;
   // Complete after stop().
   std::vector<PeerUse> use() const;
 
@@ -77,6 +94,7 @@ class PeerGroup {
   BinaryCache& cache_of(const nix::PathInfo& info);
 
  private:
+  bool is_found() const;
   struct State;
   std::shared_ptr<State> state_;  // also its thread's, which may be waiting for a name server
   std::thread thread_;

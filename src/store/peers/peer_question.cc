@@ -80,7 +80,7 @@ PeerAnswer read_peer_answer(std::string_view text, size_t asked) {
                     .progress = number_in(text.substr(number_length + 1, number_length)),
                     .has = {}};
   for (const char letter : text.substr(first_line, asked)) {
-    if (std::string_view("-pfPFh").find(letter) == std::string_view::npos)
+    if (std::string_view("-?pfPFh").find(letter) == std::string_view::npos)
       fail(ErrorKind::invalid_input, "the answer has a letter that means nothing");
     answer.has.push_back(static_cast<PeerHas>(letter));
   }

@@ -23,8 +23,9 @@ bool is_peer_name(std::string_view text) noexcept;
 
 enum class PeerHas : char {
   nothing = '-',
-  planned = 'p',   // it will need it
-  fetching = 'f',  // it is on its way to it
+  undecided = '?',  // it is still finding out what it needs
+  planned = 'p',    // it will need it
+  fetching = 'f',   // it is on its way to it
   // The same, in no hurry: for what is prefetched.
   planned_slowly = 'P',
   fetching_slowly = 'F',

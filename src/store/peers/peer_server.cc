@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::string_view proof_field = "authorization";
 constexpr int nice_of_peers = 10;
+constexpr size_t most_clients = 1024;  // that are remembered with what they were sent
 constexpr std::string_view nar_suffix_of_peers = ".nar";
 
 // The node's own work comes first: for the processor and, with the kernel's usual scheduler, for the disk,
@@ -55,16 +56,17 @@ void SendingRate::pass(uint64_t bytes) {
 // A NAR that is being sent.
 class PeerServer::Transfer {
  public:
-  Transfer(PeerServer& server, std::string peer) : server_(server), peer_(std::move(peer)) {}
+  Transfer(PeerServer& server, std::shared_ptr<Client> client)
+      : server_(server), client_(std::move(client)) {}
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
   ~Transfer() {
     const std::lock_guard lock(server_.mutex_);
     --server_.transfers_;
-    if (const auto found = server_.transfers_of_.find(peer_); --found->second == 0)
-      server_.transfers_of_.erase(found);
+    --client_->transfers;
   }
   void send(std::string_view piece, const ByteSink& sink) {
+    client_->sending.pass(piece.size());
     server_.rate_.pass(piece.size());
     sink(piece);
     server_.options_.sent(piece.size());
@@ -72,7 +74,7 @@ class PeerServer::Transfer {
 
  private:
   PeerServer& server_;
-  std::string peer_;
+  std::shared_ptr<Client> client_;
 };
 
 PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, PeerServerOptions options)
@@ -113,7 +115,8 @@ ServerResponse PeerServer::has(const ServerRequest& request) const {
   PeerAnswer answer{.node = shared_.node(), .progress = shared_.progress(), .has = {}};
   for (const std::string& name : read_peer_question(request.body)) {
     PeerHas has = shared_.state(name);
-    if (has == PeerHas::nothing || has == PeerHas::planned) {
+    // The database is asked about those only that no realisation here knows of.
+    if (has == PeerHas::nothing || has == PeerHas::undecided) {
       const auto path = store_.find(std::string_view(name).substr(0, nix::digest_length));
       const auto info = path ? store_.query(*path) : std::nullopt;
       if (info && peer_name(*info) == name) has = PeerHas::present;
@@ -126,12 +129,14 @@ ServerResponse PeerServer::has(const ServerRequest& request) const {
 std::shared_ptr<PeerServer::Transfer> PeerServer::begin(const std::string& peer) {
   {
     const std::lock_guard lock(mutex_);
-    const auto of_peer = transfers_of_.find(peer);
-    const size_t count = of_peer == transfers_of_.end() ? 0 : of_peer->second;
-    if (transfers_ < options_.transfers && count < std::max<size_t>(1, options_.transfers / 2)) {
+    if (clients_.size() >= most_clients)
+      std::erase_if(clients_, [](const auto& entry) { return entry.second->transfers == 0; });
+    std::shared_ptr<Client>& client = clients_[peer];
+    if (!client) client = std::make_shared<Client>(options_.rate_each);
+    if (transfers_ < options_.transfers && client->transfers < std::max<size_t>(1, options_.transfers / 2)) {
       ++transfers_;
-      ++transfers_of_[peer];
-      return std::make_shared<Transfer>(*this, peer);
+      ++client->transfers;
+      return std::make_shared<Transfer>(*this, client);
     }
   }
   options_.busy();

@@ -22,8 +22,9 @@ namespace flox::store {
 
 struct PeerServerOptions {
   Secret key;
-  size_t transfers = 8;  // NARs that are sent at once; half as many to one peer
-  uint64_t rate = 0;     // bytes a second, of all NARs together; 0: as fast as it goes
+  size_t transfers = 8;    // NARs that are sent at once; half as many to one peer
+  uint64_t rate = 0;       // bytes a second, of all NARs together; 0: as fast as it goes
+  uint64_t rate_each = 0;  // of those that one peer gets
   std::function<void(uint64_t)> sent = [](uint64_t) {};  // called with bytes of NARs, by any thread
   std::function<void()> refused = [] {};                 // somebody without the key
   std::function<void()> busy = [] {};                    // a peer was told to come later
@@ -55,6 +56,11 @@ class PeerServer {
 
  private:
   class Transfer;
+  struct Client {
+    explicit Client(uint64_t rate) : sending(rate) {}
+    size_t transfers = 0;  // under mutex_
+    SendingRate sending;
+  };
 
   ServerResponse has(const ServerRequest& request) const;
   ServerResponse nar(const ServerRequest& request, const std::string& name);
@@ -68,7 +74,7 @@ class PeerServer {
   SendingRate rate_;
   std::mutex mutex_;
   size_t transfers_ = 0;
-  std::map<std::string, size_t> transfers_of_;  // by the peer's address
+  std::map<std::string, std::shared_ptr<Client>> clients_;  // by address
 };
 
 }  // namespace flox::store

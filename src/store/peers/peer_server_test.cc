@@ -151,7 +151,7 @@ TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
   EXPECT_EQ(ask(one_, key, "/nar/" + name + ".nar").status, 404);
   realisation.fetching(staged);
   EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nf\n"));
-  realisation.staged(staged, publisher.real_path(*app_));
+  realisation.present(staged, publisher.real_path(*app_));
   EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nh\n"));
   EXPECT_EQ(sha256(ask(one_, key, "/nar/" + name + ".nar").body), staged.nar_hash);
 }
@@ -161,7 +161,7 @@ TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_know
   const PathInfo real = publisher.query(*base_).value();
   SharedPaths::Realisation realisation(one_.shared(), false);
   realisation.plan(real);
-  realisation.staged(real, write("base", std::string(100'000, 'x')));  // of the same size
+  realisation.present(real, write("base", std::string(100'000, 'x')));  // of the same size
   const RealiseResult result =
       realise(two_.store(), {*base_}, with_peer(two_, one_.address(), {url("cache")}));
   EXPECT_GT(one_.sent(), 100'000U);

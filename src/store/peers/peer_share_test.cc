@@ -28,16 +28,18 @@ class PeerShareTest : public testing::Test {
   void start(size_t nodes, size_t paths, bool in_no_hurry = false) {
     for (size_t i = 0; i < paths; ++i) names_.push_back(path(i));
     for (size_t node = 0; node < nodes; ++node) {
-      views_.push_back(std::make_unique<PeerShare>(node + 1, nodes, PeerPatience{}, in_no_hurry));
+      views_.push_back(std::make_unique<PeerShare>(node + 1, nodes, PeerPatience{}, now_, in_no_hurry));
       views_.back()->want(names_, now_);
     }
   }
-  // `node` hears of all others what they are doing: the same for every path.
+  // `node` hears of another what it is doing: the same for every path.
+  void hear_of(size_t node, size_t other, PeerHas has, uint64_t progress = 0) {
+    views_[node]->answered(other, names_,
+                           {.node = other + 1, .progress = progress, .has = std::vector(names_.size(), has)},
+                           now_, now_);
+  }
   void hear(size_t node, PeerHas has, uint64_t progress = 0) {
-    for (size_t other = 0; other < views_.size(); ++other)
-      views_[node]->answered(
-          other, names_, {.node = other + 1, .progress = progress, .has = std::vector(names_.size(), has)},
-          now_);
+    for (size_t other = 0; other < views_.size(); ++other) hear_of(node, other, has, progress);
   }
   PeerShare::Choice choose(size_t node, size_t number) { return views_[node]->choose(names_[number], now_); }
 
@@ -107,13 +109,182 @@ TEST_F(PeerShareTest, a_peer_that_is_fetching_is_waited_for_while_it_gets_on) {
   EXPECT_EQ(choose(0, 0).from, From::caches) << "it got nowhere";
 }
 
-TEST_F(PeerShareTest, a_peer_that_answers_no_more_is_not_waited_for) {
-  start(2, 1);
-  hear(0, PeerHas::fetching, 1);
-  now_ += PeerPatience{}.silent;
-  EXPECT_EQ(choose(0, 0).from, From::later) << "it may have much to do";
-  now_ += milliseconds(1);
+TEST_F(PeerShareTest, one_that_gets_nowhere_is_replaced_by_one_node_and_not_by_all) {
+  start(6, 60);
+  for (size_t node = 1; node < 6; ++node) hear(node, PeerHas::planned);
+  now_ += PeerPatience{}.idle + milliseconds(1);
+  for (size_t node = 1; node < 6; ++node)
+    for (size_t other = 1; other < 6; ++other) hear_of(node, other, PeerHas::planned, 1);
+  // Node 0 has stopped. What it was to ask for, one other node asks for, and the rest as before.
+  for (size_t i = 0; i < names_.size(); ++i) {
+    size_t asking = 0;
+    for (size_t node = 1; node < 6; ++node) asking += choose(node, i).from == From::caches ? 1 : 0;
+    EXPECT_EQ(asking, 1U) << i;
+  }
+}
+
+TEST_F(PeerShareTest, when_all_have_stopped_they_are_replaced_one_after_the_other) {
+  start(4, 60);
+  hear(0, PeerHas::planned);
+  std::vector<size_t> asked;
+  for (int turn = 0; turn <= 4; ++turn) {
+    size_t count = 0;
+    for (size_t i = 0; i < names_.size(); ++i) count += choose(0, i).from == From::caches ? 1 : 0;
+    asked.push_back(count);
+    now_ += PeerPatience{}.idle + milliseconds(1);
+  }
+  EXPECT_THAT(asked, testing::ElementsAre(testing::Gt(0U), testing::Gt(asked[0]), testing::Gt(asked[1]),
+                                          names_.size(), names_.size()));
+}
+
+TEST_F(PeerShareTest, where_answers_take_long_it_is_more_patient) {
+  start(2, 20);
+  const auto asked = now_;
+  now_ += std::chrono::seconds(2);
+  views_[0]->answered(1, names_, {.node = 2, .progress = 1, .has = std::vector(20, PeerHas::fetching)}, asked,
+                      now_);
+  now_ += PeerPatience{}.idle + std::chrono::seconds(7);
+  EXPECT_EQ(choose(0, 0).from, From::later);
+  now_ += std::chrono::seconds(2);
   EXPECT_EQ(choose(0, 0).from, From::caches);
+}
+
+TEST_F(PeerShareTest,
+       one_that_has_not_found_out_yet_what_it_needs_is_waited_for_about_as_long_as_that_takes) {
+  for (size_t i = 0; i < 20; ++i) names_.push_back(path(i));
+  views_.push_back(std::make_unique<PeerShare>(1, 2, PeerPatience{}, now_));
+  now_ += std::chrono::seconds(3);
+  views_[0]->want(names_, now_);
+  views_.push_back(nullptr);
+  const auto left = [&] {
+    hear_of(0, 1, PeerHas::undecided, static_cast<uint64_t>(now_.time_since_epoch().count()));
+    size_t count = 0;
+    for (size_t i = 0; i < names_.size(); ++i) count += choose(0, i).from == From::later ? 1 : 0;
+    return count;
+  };
+  EXPECT_THAT(left(), testing::AllOf(testing::Gt(3U), Lt(17U)));
+  now_ += std::chrono::seconds(5);
+  EXPECT_THAT(left(), testing::Gt(3U));
+  now_ += std::chrono::seconds(2);
+  EXPECT_EQ(left(), 0U);
+}
+
+TEST_F(PeerShareTest, who_has_nothing_else_to_do_asks_the_caches_all_the_same_for_one_path_then_for_more) {
+  start(2, 60);
+  hear_of(0, 0, PeerHas::nothing);  // itself
+  uint64_t progress = 0;
+  const auto hedges_within = [&](milliseconds time) {
+    size_t count = 0;
+    for (milliseconds waited{0}; waited < time; waited += milliseconds(20), now_ += milliseconds(20)) {
+      hear_of(0, 1, PeerHas::fetching, ++progress);
+      while (views_[0]->hedge(now_)) ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(hedges_within(PeerPatience{}.hedge), 0U);
+  EXPECT_EQ(hedges_within(PeerPatience{}.hedge), 1U) << "and no other one while that is under way";
+}
+
+TEST_F(PeerShareTest, a_peer_that_only_promises_costs_a_few_seconds) {
+  start(2, 60);
+  const auto began = now_;
+  std::set<std::string> open(names_.begin(), names_.end());
+  for (uint64_t progress = 1; !open.empty(); ++progress, now_ += milliseconds(20)) {
+    hear_of(0, 1, PeerHas::fetching, progress);
+    const std::set<std::string> left = open;
+    for (const std::string& name : left)
+      if (views_[0]->choose(name, now_).from == From::caches) {
+        views_[0]->done(name);
+        open.erase(name);
+      }
+    while (const auto name = views_[0]->hedge(now_)) {
+      views_[0]->done(*name);
+      open.erase(*name);
+    }
+    ASSERT_LT(now_ - began, std::chrono::seconds(10)) << open.size() << " are left";
+  }
+}
+
+TEST_F(PeerShareTest, many_that_wait_for_one_do_not_all_ask_the_caches) {
+  start(8, 40);
+  size_t asked = 0;
+  for (uint64_t progress = 1; progress <= 50; ++progress, now_ += milliseconds(20))
+    for (size_t node = 1; node < 8; ++node) {
+      for (size_t other = 1; other < 8; ++other) hear_of(node, other, PeerHas::planned, progress);
+      hear_of(node, 0, PeerHas::fetching, progress);
+      if (views_[node]->hedge(now_)) ++asked;
+    }
+  EXPECT_THAT(asked, testing::AllOf(testing::Gt(0U), testing::Le(7U)));
+}
+
+TEST_F(PeerShareTest, a_slow_transfer_gets_a_second_one_from_another_peer_and_then_from_the_caches) {
+  start(3, 1);
+  hear_of(0, 1, PeerHas::present);
+  hear_of(0, 2, PeerHas::nothing);
+  const auto since = now_;
+  views_[0]->took(names_[0], {From::peer, 1});
+  EXPECT_EQ(views_[0]->second(names_[0], 1, since, now_).from, From::later);
+  now_ += PeerPatience{}.hedge;
+  EXPECT_EQ(views_[0]->second(names_[0], 1, since, now_).from, From::later) << "not of the caches yet";
+  hear_of(0, 2, PeerHas::present);
+  const auto other = views_[0]->second(names_[0], 1, since, now_);
+  EXPECT_EQ(other.from, From::peer);
+  EXPECT_EQ(other.peer, 2U);
+  now_ += std::chrono::minutes(1);
+  EXPECT_EQ(views_[0]->second(names_[0], 1, since, now_).from, From::later) << "a third one";
+
+  start(0, 0);
+  views_.push_back(std::make_unique<PeerShare>(9, 2, PeerPatience{}, now_));
+  PeerShare& alone = *views_.back();
+  alone.want({names_[0]}, now_);
+  alone.answered(1, names_, {.node = 2, .progress = 0, .has = {PeerHas::present}}, now_, now_);
+  alone.took(names_[0], {From::peer, 1});
+  EXPECT_EQ(alone.second(names_[0], 1, now_, now_ + PeerPatience{}.hedge).from, From::later);
+  EXPECT_EQ(alone.second(names_[0], 1, now_, now_ + 3 * PeerPatience{}.hedge).from, From::caches);
+}
+
+TEST_F(PeerShareTest, a_peer_that_is_slow_again_and_again_is_given_up) {
+  start(2, 3);
+  hear(0, PeerHas::present);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_FALSE(views_[0]->is_given_up(1));
+    views_[0]->took(names_[i], choose(0, i));
+    views_[0]->refused(1, names_[i], PeerShare::Refusal::slow, now_);
+  }
+  EXPECT_TRUE(views_[0]->is_given_up(1));
+  EXPECT_TRUE(views_[0]->is_slow(1));
+}
+
+TEST_F(PeerShareTest, one_peer_is_asked_for_a_few_paths_at_once) {
+  start(2, 20);
+  hear(0, PeerHas::present);
+  size_t asked = 0;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    const auto choice = choose(0, i);
+    if (choice.from != From::peer) continue;
+    views_[0]->took(names_[i], choice);
+    ++asked;
+  }
+  EXPECT_EQ(asked, 4U);
+  EXPECT_EQ(choose(0, 19).from, From::later);
+  views_[0]->gave(1, milliseconds(10), now_);
+  EXPECT_EQ(choose(0, 19).from, From::peer);
+}
+
+TEST_F(PeerShareTest, a_peer_is_asked_mostly_about_what_it_is_on_its_way_to) {
+  start(2, 4);
+  EXPECT_EQ(views_[0]->question(1, now_).size(), 4U);
+  views_[0]->answered(1, names_,
+                      {.node = 2,
+                       .progress = 0,
+                       .has = {PeerHas::nothing, PeerHas::planned, PeerHas::present, PeerHas::fetching}},
+                      now_, now_);
+  now_ += std::chrono::seconds(3);
+  EXPECT_THAT(views_[0]->question(1, now_), ElementsAre(names_[0], names_[1], names_[3])) << "now and then";
+  now_ += milliseconds(100);
+  EXPECT_THAT(views_[0]->question(1, now_), ElementsAre(names_[1], names_[3]));
+  views_[0]->took(names_[1], {From::caches, 0});
+  EXPECT_THAT(views_[0]->question(1, now_), ElementsAre(names_[3])) << "it is under way here";
 }
 
 TEST_F(PeerShareTest, a_pod_does_not_wait_for_what_another_node_prefetches) {
@@ -144,26 +315,15 @@ TEST_F(PeerShareTest, prefetching_leaves_to_others_what_a_pod_there_waits_for) {
   for (size_t i = 0; i < names_.size(); ++i) EXPECT_EQ(choose(0, i).from, From::later);
 }
 
-TEST_F(PeerShareTest, no_promise_holds_for_ever) {
-  start(2, 1);
-  const auto began = now_;
-  for (uint64_t step = 1;; ++step) {
-    hear(0, PeerHas::fetching, step);
-    if (choose(0, 0).from == From::caches) break;
-    now_ += milliseconds(500);
-    ASSERT_LT(now_ - began, 2 * PeerPatience{}.path);
-  }
-}
-
 TEST_F(PeerShareTest, a_busy_peer_is_asked_again_and_one_that_does_not_have_it_is_not) {
   start(2, 1);
   hear(0, PeerHas::present);
   ASSERT_EQ(choose(0, 0).from, From::peer);
-  views_[0]->refused(1, names_[0], true, now_);
+  views_[0]->refused(1, names_[0], PeerShare::Refusal::busy, now_);
   EXPECT_EQ(choose(0, 0).from, From::later);
   now_ += milliseconds(200);
   EXPECT_EQ(choose(0, 0).from, From::peer);
-  views_[0]->refused(1, names_[0], false, now_);
+  views_[0]->refused(1, names_[0], PeerShare::Refusal::absent, now_);
   EXPECT_EQ(choose(0, 0).from, From::caches);
 }
 
@@ -179,7 +339,7 @@ TEST_F(PeerShareTest, what_is_done_is_asked_for_no_more) {
   start(2, 3);
   views_[0]->done(names_[0]);
   views_[0]->done(names_[2]);
-  EXPECT_THAT(views_[0]->open_names(), ElementsAre(names_[1]));
+  EXPECT_THAT(views_[0]->question(1, now_), ElementsAre(names_[1]));
 }
 
 }  // namespace

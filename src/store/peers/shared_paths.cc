@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "base/data/random.h"
 #include "base/error.h"
@@ -50,7 +51,7 @@ bool SharedPaths::is_private(std::string_view digest) const {
 PeerHas SharedPaths::state(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(name);
-  if (found == entries_.end()) return PeerHas::nothing;
+  if (found == entries_.end()) return undecided_ > 0 ? PeerHas::undecided : PeerHas::nothing;
   const auto& [realisations, urgent, state, tree] = found->second;
   if (urgent > 0 || state == PeerHas::present) return state;
   return state == PeerHas::planned ? PeerHas::planned_slowly : PeerHas::fetching_slowly;
@@ -59,7 +60,7 @@ PeerHas SharedPaths::state(const std::string& name) const {
 std::optional<SharedPaths::Staged> SharedPaths::staged(const std::string& name) const {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(name);
-  if (found == entries_.end() || found->second.state != PeerHas::present) return std::nullopt;
+  if (found == entries_.end() || found->second.tree.tree.empty()) return std::nullopt;
   return found->second.tree;
 }
 
@@ -88,6 +89,12 @@ void SharedPaths::append_privates(const std::set<std::string>& digests) {
   if (::fdatasync(fd.get()) != 0) fail_errno(errno, "writing {}", private_file_.string());
 }
 
+SharedPaths::Realisation::Realisation(SharedPaths& shared, bool is_private, bool in_no_hurry)
+    : shared_(shared), is_private_(is_private), in_no_hurry_(in_no_hurry), is_undecided_(!in_no_hurry) {
+  const std::lock_guard lock(shared_.mutex_);
+  if (is_undecided_) ++shared_.undecided_;
+}
+
 void SharedPaths::Realisation::plan(const nix::PathInfo& info) {
   const std::string name = peer_name(info);
   const std::lock_guard lock(shared_.mutex_);
@@ -101,6 +108,7 @@ void SharedPaths::Realisation::plan(const nix::PathInfo& info) {
 
 void SharedPaths::Realisation::planned() {
   const std::lock_guard lock(shared_.mutex_);
+  if (std::exchange(is_undecided_, false)) --shared_.undecided_;
   if (new_privates_.empty()) return;
   if (shared_.privates_.size() + new_privates_.size() > shared_.most_) shared_.forget_gone_privates();
   if (shared_.privates_.size() + new_privates_.size() > shared_.most_)
@@ -120,7 +128,7 @@ void SharedPaths::Realisation::fetching(const nix::PathInfo& info) {
     found->second.state = PeerHas::fetching;
 }
 
-void SharedPaths::Realisation::staged(const nix::PathInfo& info, std::filesystem::path tree) {
+void SharedPaths::Realisation::present(const nix::PathInfo& info, std::filesystem::path tree) {
   const std::lock_guard lock(shared_.mutex_);
   ++shared_.progress_;
   const auto found = shared_.entries_.find(peer_name(info));
@@ -131,6 +139,7 @@ void SharedPaths::Realisation::staged(const nix::PathInfo& info, std::filesystem
 
 SharedPaths::Realisation::~Realisation() {
   const std::lock_guard lock(shared_.mutex_);
+  if (is_undecided_) --shared_.undecided_;
   for (const std::string& name : names_) {
     const auto found = shared_.entries_.find(name);
     if (found == shared_.entries_.end()) continue;

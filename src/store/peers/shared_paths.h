@@ -43,7 +43,8 @@ class SharedPaths {
     std::filesystem::path tree;  // moved into the store when the closure is complete
     uint64_t nar_size = 0;
   };
-  // nothing, planned, fetching, or present if it is staged.
+  // What realisations here do about it: present if it is staged or in the store. Of a path that none of them
+  // knows, undecided while one of them that is in a hurry has not found out yet what it needs, then nothing.
   PeerHas state(const std::string& name) const;
   std::optional<Staged> staged(const std::string& name) const;
 
@@ -51,8 +52,7 @@ class SharedPaths {
   class Realisation {
    public:
     // `is_private`: it asks the caches with somebody's own token. `in_no_hurry`: it prefetches.
-    Realisation(SharedPaths& shared, bool is_private, bool in_no_hurry = false)
-        : shared_(shared), is_private_(is_private), in_no_hurry_(in_no_hurry) {}
+    Realisation(SharedPaths& shared, bool is_private, bool in_no_hurry = false);
     ~Realisation();
     Realisation(const Realisation&) = delete;
     Realisation& operator=(const Realisation&) = delete;
@@ -62,14 +62,16 @@ class SharedPaths {
     // store has too many private paths.
     void planned();
     void fetching(const nix::PathInfo& info);
-    void staged(const nix::PathInfo& info, std::filesystem::path tree);
+    // It is complete: in that tree, or in the store if that is empty.
+    void present(const nix::PathInfo& info, std::filesystem::path tree);
     void progress() { ++shared_.progress_; }
 
    private:
     SharedPaths& shared_;
     const bool is_private_;
     const bool in_no_hurry_;
-    std::vector<std::string> names_;      // under shared_.mutex_, as the next
+    bool is_undecided_;  // under shared_.mutex_, as the next
+    std::vector<std::string> names_;
     std::set<std::string> new_privates_;  // digests
   };
 
@@ -91,6 +93,7 @@ class SharedPaths {
   const uint64_t node_;
   std::atomic<uint64_t> progress_ = 0;
   mutable std::mutex mutex_;
+  size_t undecided_ = 0;  // realisations in a hurry that are not planned()
   std::map<std::string, Entry> entries_;
   std::set<std::string, std::less<>> privates_;
 };

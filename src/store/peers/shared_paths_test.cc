@@ -37,7 +37,7 @@ TEST(SharedPaths, tells_what_is_under_way_until_it_ends) {
     {
       SharedPaths::Realisation other(shared, false);
       other.plan(info('a'));
-      one.staged(info('a'), "/tree");
+      one.present(info('a'), "/tree");
     }
     EXPECT_GT(shared.progress(), before);
     EXPECT_EQ(shared.state(name), PeerHas::present) << "another realisation of it has ended, not this one";
@@ -46,6 +46,32 @@ TEST(SharedPaths, tells_what_is_under_way_until_it_ends) {
     EXPECT_EQ(shared.staged(name)->nar_size, 7U);
   }
   EXPECT_EQ(shared.state(name), PeerHas::nothing);
+}
+
+TEST(SharedPaths, is_undecided_until_a_realisation_that_somebody_waits_for_knows_what_it_needs) {
+  const TempDir directory;
+  SharedPaths shared(directory.path() / "private", all_there);
+  const std::string name = peer_name(info('a'));
+  {
+    SharedPaths::Realisation prefetch(shared, false, true);
+    EXPECT_EQ(shared.state(name), PeerHas::nothing);
+    SharedPaths::Realisation pod(shared, false);
+    EXPECT_EQ(shared.state(name), PeerHas::undecided);
+    pod.planned();
+    EXPECT_EQ(shared.state(name), PeerHas::nothing);
+    SharedPaths::Realisation broken_off(shared, false);
+  }
+  EXPECT_EQ(shared.state(name), PeerHas::nothing);
+}
+
+TEST(SharedPaths, what_was_planned_and_is_in_the_store_has_no_tree) {
+  const TempDir directory;
+  SharedPaths shared(directory.path() / "private", all_there);
+  SharedPaths::Realisation one(shared, false);
+  one.plan(info('a'));
+  one.present(info('a'), {});
+  EXPECT_EQ(shared.state(peer_name(info('a'))), PeerHas::present);
+  EXPECT_FALSE(shared.staged(peer_name(info('a'))));
 }
 
 TEST(SharedPaths, remembers_what_came_with_a_token_of_somebodys_own) {
@@ -94,7 +120,7 @@ TEST(SharedPaths, says_what_nobody_is_in_a_hurry_for) {
     EXPECT_EQ(shared.state(name), PeerHas::fetching) << "a pod waits for it now";
   }
   EXPECT_EQ(shared.state(name), PeerHas::fetching_slowly);
-  prefetch.staged(info('a'), "/tree");
+  prefetch.present(info('a'), "/tree");
   EXPECT_EQ(shared.state(name), PeerHas::present);
 }
 

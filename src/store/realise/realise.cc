@@ -41,6 +41,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
         result.paths_fetched += installer.paths_fetched();
         result.bytes_fetched += installer.bytes_fetched();
         result.bytes_from_peers += installer.bytes_from_peers();
+        result.hedges += installer.hedges();
         result.peers = installer.peers();
         installer.install();
         break;

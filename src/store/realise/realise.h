@@ -12,6 +12,7 @@ struct RealiseResult {
   uint64_t paths_fetched = 0;
   uint64_t bytes_fetched = 0;  // compressed, from caches and peers
   uint64_t bytes_from_peers = 0;
+  uint64_t hedges = 0;         // paths that the caches were asked for although a peer was to give them
   std::vector<PeerUse> peers;  // that were asked
 };
 
