@@ -106,9 +106,10 @@ void PeerGroup::State::run() {
     for (const size_t peer : answered) read_answer(peer);
     ask_due(Clock::now());
     lock.lock();
-    inbox->changed.wait_until(lock, next_due(), [&] {
-      return inbox->stop || !inbox->answered.empty() || std::exchange(inbox->is_wanted, false);
-    });
+    inbox->changed.wait_until(lock, next_due(),
+                              [&] { return inbox->stop || !inbox->answered.empty() || inbox->is_wanted; });
+    if (std::exchange(inbox->is_wanted, false))
+      for (Asking& one : asking) one.due = {};
   }
   lock.unlock();
   for (size_t i = 0; i < asking.size(); ++i) {
@@ -188,6 +189,8 @@ void PeerGroup::State::read_answer(size_t peer) {
       give_up(peer, error.what());
   }
   const auto answer_time = std::chrono::duration_cast<milliseconds>(share->answer_time(peer));
+  // That was who it is; it is not known yet, or since then, what is missing.
+  if (one.names.empty()) return;
   one.due = now + std::max({one.interval, least_interval(),
                             std::min<milliseconds>(2 * answer_time, longest_of_slow)});
 }

@@ -100,6 +100,7 @@ bool PeerShare::answered(size_t number, const std::vector<std::string>& names, c
   const std::lock_guard lock(mutex_);
   Peer& peer = peers_.at(number);
   smooth(peer.answer_time, now - asked);
+  is_answered_ = true;
   if (answer.node == self_) {
     peer.given_up = true;
     return false;
@@ -108,6 +109,7 @@ bool PeerShare::answered(size_t number, const std::vector<std::string>& names, c
   bool is_news = !peer.node;
   peer.node = answer.node;
   peer.progress = answer.progress;
+  peer.is_heard = peer.is_heard || !names.empty();
   for (size_t i = 0; i < names.size() && i < answer.has.size(); ++i) {
     const auto found = paths_.find(names[i]);
     if (found == paths_.end()) continue;
@@ -223,12 +225,18 @@ std::vector<PeerShare::Claimant> PeerShare::claimants_before(const Path& path, T
   return before;
 }
 
+// The answers that are there, this node's own to itself among them, say how long others may take.
 bool PeerShare::waits_for_first_answers(Time now) const {
-  Time::duration patience = patience_.first;
-  for (const Peer& peer : peers_)
-    patience = std::max(patience, std::min<Time::duration>(4 * peer.answer_time, longest_first));
-  if (now - started_ >= patience) return false;
-  return std::ranges::any_of(peers_, [](const Peer& peer) { return !peer.given_up && !peer.node; });
+  Time::duration longest{};
+  for (const Peer& peer : peers_) longest = std::max(longest, peer.answer_time);
+  const Time::duration patience =
+      is_answered_
+          ? std::max<Time::duration>(patience_.first, std::min<Time::duration>(4 * longest, longest_first))
+          : std::max(patience_.first, patience_.silent);
+  return std::ranges::any_of(peers_, [&](const Peer& peer) {
+    if (peer.given_up || (peer.node && (peer.is_heard || paths_.empty()))) return false;
+    return now - (peer.node ? began_ : started_) < patience;
+  });
 }
 
 // One that makes no progress is replaced by the node behind it, and that one by the next, each after a time

@@ -19,11 +19,13 @@ namespace flox::store {
 struct PeerPatience {
   // How long what nobody fetches yet is left to the node that is chosen for it: others begin a little later.
   std::chrono::milliseconds start{500};
-  // The same for a peer that has not answered its first question. Longer where all answer late.
+  // How long a peer is waited for that has not answered its first question, once another one has answered.
+  // Longer where those answer late.
   std::chrono::milliseconds first{1500};
   // How long a peer may make no progress, or give no byte, before the next node takes its paths over.
   std::chrono::milliseconds idle{2000};
-  // How long one may leave a question without an answer: a node that has much to do answers late.
+  // How long one may leave a question without an answer, and all of them the first one: a node that has much
+  // to do answers late.
   std::chrono::milliseconds silent{5000};
   // The shortest and the longest time after which a node that has nothing else to do, or that waits for one
   // transfer, makes a second request for what a peer is to give (a hedge).
@@ -98,6 +100,7 @@ class PeerShare {
  private:
   struct Peer {
     std::optional<uint64_t> node;  // nothing until it has answered
+    bool is_heard = false;         // and about paths
     uint64_t progress = 0;
     Time moved{};      // the last answer that said it had got on
     Time asked_all{};  // when it was last asked about all paths
@@ -142,8 +145,9 @@ class PeerShare {
   std::map<std::string, Path, std::less<>> paths_;  // those that are not done
   std::deque<std::string> order_;
   size_t wanted_ = 0;
-  Time started_{};  // the realisation
-  Time began_{};    // what it needs is known
+  Time started_{};            // the realisation
+  Time began_{};              // what it needs is known
+  bool is_answered_ = false;  // by anybody, be it this node itself
   std::optional<Time> idle_since_;
   Time::duration gave_after_{}, cache_gave_after_{};  // how long transfers take, on average
   size_t hedges_ = 0;                                 // in all

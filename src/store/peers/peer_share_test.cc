@@ -77,7 +77,27 @@ TEST_F(PeerShareTest, before_peers_have_answered_it_waits_a_moment_only) {
   start(2, 1);
   EXPECT_EQ(choose(0, 0).from, From::later);
   now_ += PeerPatience{}.first;
+  EXPECT_EQ(choose(0, 0).from, From::later) << "nobody has: it may have much to do itself";
+  now_ += PeerPatience{}.silent;
   EXPECT_EQ(choose(0, 0).from, From::caches);
+
+  start(2, 0);
+  views_[2]->answered(0, {}, {.node = 3, .progress = 0, .has = {}}, now_, now_ + milliseconds(1));
+  views_[2]->want(names_, now_);
+  now_ += PeerPatience{}.first;
+  EXPECT_EQ(choose(2, 0).from, From::caches) << "itself has";
+}
+
+TEST_F(PeerShareTest, who_has_said_only_who_it_is_may_have_everything) {
+  for (size_t i = 0; i < 20; ++i) names_.push_back(path(i));
+  views_.push_back(std::make_unique<PeerShare>(1, 2, PeerPatience{}, now_));
+  for (size_t peer = 0; peer < 2; ++peer)
+    views_[0]->answered(peer, {}, {.node = peer + 1, .progress = 0, .has = {}}, now_, now_);
+  views_[0]->want(names_, now_);
+  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(choose(0, i).from, From::later);
+  views_[0]->answered(1, names_, {.node = 2, .progress = 0, .has = std::vector(20, PeerHas::present)}, now_,
+                      now_);
+  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(choose(0, i).from, From::peer);
 }
 
 TEST_F(PeerShareTest, what_peers_do_not_plan_is_left_to_the_chosen_one_for_a_moment_only) {
@@ -156,6 +176,7 @@ TEST_F(PeerShareTest,
   now_ += std::chrono::seconds(3);
   views_[0]->want(names_, now_);
   views_.push_back(nullptr);
+  hear_of(0, 0, PeerHas::nothing);  // itself
   const auto left = [&] {
     hear_of(0, 1, PeerHas::undecided, static_cast<uint64_t>(now_.time_since_epoch().count()));
     size_t count = 0;
