@@ -48,8 +48,7 @@ class FileSink : public UploadSink {
 
 // As choose_range(), by the entity tag that the handler has given the file: one without may be another one by
 // the time that the next part is asked for, and is sent as a whole.
-std::optional<BodyRange> part_of_file(const ServerRequest& request, uint64_t size,
-                                             ServerResponse& response) {
+std::optional<BodyRange> part_of_file(const ServerRequest& request, uint64_t size, ServerResponse& response) {
   const auto tag = response.headers.find("ETag");
   if (response.status != 200 || tag == response.headers.end() || tag->second.size() < 2 ||
       tag->second.front() != '"')

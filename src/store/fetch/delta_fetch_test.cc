@@ -1,5 +1,7 @@
 // Paths of which the node has a part under other names: what is fetched of them, and what happens if the
 // cache lies.
+#include "store/fetch/delta_fetch.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +13,6 @@
 #include "nix/cache_layout.h"
 #include "store/cache/upload.h"
 #include "store/fetch/delta_base.h"
-#include "store/fetch/delta_fetch.h"
 #include "store/fetch/delta_tree.h"
 #include "store/testing/published_closure.h"
 
