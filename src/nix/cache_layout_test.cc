@@ -47,8 +47,9 @@ TEST(CacheLayout, indexes_are_named_after_their_own_hash) {
   EXPECT_EQ(name, "nar/" + hash + ".index.zst");
   EXPECT_EQ(hash_of_index_name(name), sha256("hello\n"));
   EXPECT_FALSE(NarFileName::parse(name));
-  for (const std::string& other : {std::string(), "nar/" + hash + ".index", "nar/" + hash + ".nar.zst", hash + ".index.zst",
-                                   "nar/../" + hash + ".index.zst", "nar/z" + hash.substr(1) + ".index.zst"})
+  for (const std::string& other :
+       {std::string(), "nar/" + hash + ".index", "nar/" + hash + ".nar.zst", hash + ".index.zst",
+        "nar/../" + hash + ".index.zst", "nar/z" + hash.substr(1) + ".index.zst"})
     EXPECT_FALSE(hash_of_index_name(other)) << other;
   EXPECT_EQ(hash_of_file_name(name), sha256("hello\n"));
   EXPECT_EQ(hash_of_file_name("nar/" + hash + ".nar.xz"), sha256("hello\n"));

@@ -38,7 +38,8 @@ TEST(NarInfo, an_index_and_its_signatures_survive_reading_and_writing) {
   narinfo.index_hash = sha256("index");
   narinfo.index_signatures = {"k:one", "l:two"};
   const std::string text = narinfo.to_string();
-  EXPECT_THAT(text, HasSubstr("\nFloxIndex: " + hash_text(sha256("index")) + "\nFloxIndexSig: k:one l:two\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\nFloxIndex: " + hash_text(sha256("index")) + "\nFloxIndexSig: k:one l:two\n"));
   const NarInfo again = NarInfo::parse(text);
   EXPECT_EQ(again.index_hash, narinfo.index_hash);
   EXPECT_THAT(again.index_signatures, ElementsAre("k:one", "l:two"));

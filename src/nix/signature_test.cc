@@ -49,9 +49,12 @@ TEST(Signature, an_index_is_trusted_by_its_own_signature_and_for_this_path_only)
   sign_index(narinfo, key);
   EXPECT_EQ(trusted.index_signer_of(narinfo), "cache-1");
   for (const auto& change : std::vector<std::function<void(NarInfo&)>>{
-           [](NarInfo& other) { other.index_hash = sha256("other"); }, [](NarInfo& other) { other.info.nar_size += 1; },
+           [](NarInfo& other) { other.index_hash = sha256("other"); },
+           [](NarInfo& other) { other.info.nar_size += 1; },
            [](NarInfo& other) { other.info.nar_hash = sha256("other"); },
-           [](NarInfo& other) { other.info.path = StorePath::from_base_name("i9pmrzmpshapij2kin22pff6fc2adavx-x"); }}) {
+           [](NarInfo& other) {
+             other.info.path = StorePath::from_base_name("i9pmrzmpshapij2kin22pff6fc2adavx-x");
+           }}) {
     NarInfo other = narinfo;
     change(other);
     EXPECT_EQ(trusted.index_signer_of(other), "");

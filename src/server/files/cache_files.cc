@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <mutex>
 #include <set>
 
 #include "base/error.h"
@@ -13,9 +12,9 @@
 #include "base/trace/span.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
+#include "server/files/index_check.h"
 #include "server/files/nar_content.h"
 #include "server/files/nar_upload.h"
-#include "store/index/nar_index.h"
 
 namespace flox::server {
 namespace {
@@ -466,15 +465,7 @@ void CacheFiles::check_index(const nix::NarInfo& given, const CacheAccess& acces
   if (status) nars_.use(name, Clock::now());  // no orphan from here on
   const auto object = status ? store_.read(name, nix::max_index_size) : std::nullopt;
   if (!object) fail(ErrorKind::not_found, "its index {} is not here; it must be uploaded first", name);
-  static std::mutex large;  // it may take 150 MiB
-  const std::scoped_lock one_at_a_time(large);
-  in_context(name, [&] {
-    const store::NarIndex index = store::NarIndex::unpack(object->text);
-    if (sha256(object->text) != *given.index_hash || index.nar_hash != given.info.nar_hash ||
-        index.nar_size != given.info.nar_size || index.file_hash != given.file_hash ||
-        index.file_size != given.file_size)
-      fail(ErrorKind::untrusted, "it is not the index of {}", given.url);
-  });
+  in_context(name, [&] { check_index_file(object->text, given); });
 }
 
 void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,

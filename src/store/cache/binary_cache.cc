@@ -22,6 +22,10 @@ std::optional<nix::NarInfo> BinaryCache::query(const nix::StorePath& path) {
   return in_context(fmt::format("cache {}", url()), [&] { return nix::NarInfo::parse(*answer.text, path); });
 }
 
+std::unique_ptr<NarFile> BinaryCache::open_part(const nix::NarInfo&, const Part&, size_t) {
+  fail(ErrorKind::unavailable, "cache {}: it gives no parts of files", url());
+}
+
 void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
   constexpr size_t buffer = 8 << 20;
   const auto file = open_nar(info, buffer);

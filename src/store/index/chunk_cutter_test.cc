@@ -1,46 +1,16 @@
 #include "store/index/chunk_cutter.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/data/sha256.h"
-#include "testing/format_page.h"
+#include "store/index/testing/cuts.h"
 
 namespace flox::store {
 namespace {
-
-using testing::ElementsAreArray;
-
-// Bytes that look like chance, the same in every run.
-std::string noise(size_t size, const std::string& seed = "") {
-  std::string bytes;
-  for (size_t i = 0; bytes.size() < size; ++i) bytes += bytes_of(sha256(seed + std::to_string(i)));
-  bytes.resize(size);
-  return bytes;
-}
-
-// Where the chunks end, when the file comes in pieces of that size.
-std::vector<size_t> cuts_of(std::string_view file, size_t piece = 1 << 30) {
-  ChunkCutter cutter;
-  std::vector<size_t> ends;
-  size_t at = 0;
-  while (at < file.size()) {
-    std::string_view rest = file.substr(at, piece);
-    while (!rest.empty()) {
-      const auto next = cutter.next(rest);
-      rest.remove_prefix(next.size);
-      at += next.size;
-      if (next.ends) ends.push_back(at);
-    }
-  }
-  if (ends.empty() || ends.back() != at) ends.push_back(at);
-  return ends;
-}
 
 std::set<Sha256Digest> chunks_of(std::string_view file) {
   std::set<Sha256Digest> hashes;
@@ -50,13 +20,6 @@ std::set<Sha256Digest> chunks_of(std::string_view file) {
     begin = end;
   }
   return hashes;
-}
-
-TEST(ChunkCutter, cuts_as_the_page_says) {
-  std::istringstream words(format_example("nar-index.md", "cuts"));
-  std::vector<size_t> ends;
-  for (size_t end = 0; words >> end;) ends.push_back(end);
-  EXPECT_THAT(cuts_of(noise(500'000)), ElementsAreArray(ends));
 }
 
 TEST(ChunkCutter, pieces_in_which_a_file_comes_make_no_difference) {

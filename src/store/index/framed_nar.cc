@@ -46,7 +46,7 @@ struct FramedNar::State : nix::NarHandler {
   void end_directory() override { directories.pop_back(); }
   void symlink(std::string_view target) override { add_node(NarIndex::Type::symlink).target = target; }
 
-  // A large file begins a frame of its own, so that reading it needs none of its neighbours.
+  // A large file begins a frame of its own and ends one, so that reading it needs few of its neighbours.
   void begin_regular(bool executable, uint64_t size) override {
     NarIndex::Node& node = add_node(executable ? NarIndex::Type::executable : NarIndex::Type::regular);
     node.size = file_left = size;
@@ -75,7 +75,9 @@ struct FramedNar::State : nix::NarHandler {
     if (job->nar.size() >= frame_size) end_frame();
     chunk_begin = static_cast<uint32_t>(job->nar.size());
   }
-  void end_regular() override {}
+  void end_regular() override {
+    if (index.nodes.back().size >= frame_size && job->nar.size() >= frame_size / 2) end_frame();
+  }
   void structure(std::string_view bytes) override {
     job->nar.append(bytes);
     position += bytes.size();

@@ -13,9 +13,9 @@ namespace flox::store {
 // One thread at a time, though it may use others itself.
 class FramedNar {
  public:
-  // A frame ends at the first border of chunks after so many bytes of NAR. What that costs is measured in
-  // docs/measurements/realise.md.
-  static constexpr size_t frame_size = 1 << 20;
+  // A frame ends at the first border of chunks after so many bytes of NAR. With frames of 1 MiB, 1.5 to 3.7 %
+  // more bytes came out than with one (libraries, Python's modules), with 2 MiB 0.8 to 1.7 %.
+  static constexpr size_t frame_size = 3 << 19;
 
   // Compressed by `threads` threads beside the caller's, or, with 1, by the caller's own. `sink` is called on
   // the caller's thread. Throws Error(invalid_input) for a level that zstd does not have.
