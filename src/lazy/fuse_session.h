@@ -1,9 +1,8 @@
 // Answers the kernel's requests for a mount of store paths, over its FUSE device.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/os/fd.h"
 
@@ -14,11 +13,7 @@ class MountedPaths;
 // Mounts an empty read-only file system at `directory`, answers the kernel's first request, and gives the
 // device's descriptor: while any copy of it is open, readers wait; when the last is closed, they get
 // ENOTCONN, never zeros. Throws Error. Needs CAP_SYS_ADMIN.
-struct FuseMount {
-  Fd device;
-  FuseTerms terms;
-};
-FuseMount mount_fuse(const std::string& directory);
+Fd mount_fuse(const std::string& directory);
 
 class FuseSession {
  public:
