@@ -29,7 +29,8 @@ struct InstallOptions {
   fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
   std::vector<std::string> trusted_roots;  // further owners' root.json, as texts
   bool allow_unsigned = false;             // for /etc/flox/config.toml, if it is set
-  std::optional<AddressPort> registry_address;  // where floxd serves images; none: nowhere
+  fs::path node_socket = "/run/flox/node.sock";  // where floxd serves shims
+  std::optional<AddressPort> registry_address;   // where floxd serves images; none: nowhere
   // What containerd says of itself when it asks for environments as images; made if it is missing.
   fs::path registry_key_file = "/etc/flox/registry.key";
 };
@@ -39,6 +40,7 @@ struct InstallPlan {
   Containerd containerd;
   bool containerd_changed = false;  // it has to be restarted
   bool floxd_changed = false;       // the same
+  bool sockets_changed = false;     // those that systemd keeps for floxd have to be made again
   bool systemd = false;             // it starts floxd
   std::vector<std::string> warnings;
 };
