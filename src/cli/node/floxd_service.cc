@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/os/process.h"
@@ -16,13 +18,18 @@ namespace fs = std::filesystem;
 constexpr const char* service = "floxd.service";
 constexpr const char* socket = "floxd.socket";
 
-void restart(bool sockets_changed) {
-  run_checked({.argv = {"systemctl", "daemon-reload"}});
-  run_checked({.argv = {"systemctl", "enable", "--quiet", socket, service}});
+void systemctl(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "systemctl");
+  run_checked({.argv = std::move(arguments)});
+}
+
+void restart(const node::InstallPlan& plan) {
+  systemctl({"daemon-reload"});
+  systemctl({"enable", "--quiet", socket, service});
   // systemd makes no socket for a service that runs already.
-  if (sockets_changed) run_checked({.argv = {"systemctl", "stop", service, socket}});
-  run_checked({.argv = {"systemctl", "start", socket}});
-  run_checked({.argv = {"systemctl", "restart", service}});
+  if (plan.sockets_changed) systemctl({"stop", service, socket});
+  systemctl({"start", socket});
+  systemctl({"restart", service});
 }
 
 fs::path root_link(const store::LocalStore& store, const std::string& name) {
@@ -31,6 +38,10 @@ fs::path root_link(const store::LocalStore& store, const std::string& name) {
 
 void go_back(const node::InstallPlan& plan, const node::InstallOptions& options, const RunningFloxd& before,
              const store::LocalStore& store) {
+  if (plan.sockets_changed) {
+    systemctl({"stop", service, socket});
+    systemctl({"disable", "--quiet", socket});
+  }
   node::ChangeSet back;
   for (auto change = plan.files.changes().rbegin(); change != plan.files.changes().rend(); ++change)
     back.add({.path = change->path, .before = change->after, .after = change->before});
@@ -41,7 +52,10 @@ void go_back(const node::InstallPlan& plan, const node::InstallOptions& options,
     fs::create_symlink(target, temporary);
     fs::rename(temporary, link);
   }
-  restart(plan.sockets_changed);
+  systemctl({"daemon-reload"});
+  // A floxd from before there was this unit listens by itself.
+  if (fs::exists(node::socket_unit_file)) systemctl({"enable", "--quiet", "--now", socket});
+  systemctl({"restart", service});
 }
 
 }  // namespace
@@ -64,7 +78,7 @@ void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& opti
   if (!plan.systemd)
     return print_to_do("There is no systemd. Keep floxd running with the service manager of this machine.");
   try {
-    restart(plan.sockets_changed);
+    restart(plan);
   } catch (const Error& error) {
     const std::string failed = fmt::format("starting floxd: {}", error.what());
     if (!before.runs)

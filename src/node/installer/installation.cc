@@ -21,8 +21,6 @@
 namespace flox::node {
 namespace {
 
-constexpr const char* unit_path = "etc/systemd/system/floxd.service";
-constexpr const char* socket_path = "etc/systemd/system/floxd.socket";
 constexpr const char* k3s_registries = "etc/rancher/k3s/registries.yaml";
 
 bool has_systemd(const fs::path& root) {
@@ -303,10 +301,12 @@ InstallPlan plan_installation(const InstallOptions& options) {
     add_settings(plan, options);
     add_trust(plan, options);
     if (plan.systemd && options.service) {
-      plan.files.write(options.root / unit_path, unit(options.prefix));
-      plan.files.write(options.root / socket_path, socket_unit(options));
-      plan.sockets_changed = plan.files.touches(options.root / socket_path);
-      plan.floxd_changed |= plan.sockets_changed || plan.files.touches(options.root / unit_path);
+      const fs::path service = options.root / fs::path(service_unit_file).relative_path();
+      const fs::path socket = options.root / fs::path(socket_unit_file).relative_path();
+      plan.files.write(service, unit(options.prefix));
+      plan.files.write(socket, socket_unit(options));
+      plan.sockets_changed = plan.files.touches(socket);
+      plan.floxd_changed |= plan.sockets_changed || plan.files.touches(service);
     }
     add_containerd(plan, options);
     return plan;

@@ -14,6 +14,10 @@ namespace flox::node {
 // The shim's program, which containerd finds by this name.
 inline constexpr const char* shim_name = "containerd-shim-flox-v1";
 
+// The units of systemd's.
+inline constexpr const char* service_unit_file = "/etc/systemd/system/floxd.service";
+inline constexpr const char* socket_unit_file = "/etc/systemd/system/floxd.socket";
+
 struct InstallOptions {
   fs::path root = "/";  // another one: for a file system that is being put together
   fs::path prefix = "/usr/local";
