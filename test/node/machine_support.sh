@@ -46,6 +46,8 @@ version = 2
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
     SystemdCgroup = true
 TOML
+  export CRI_CONFIG_FILE=$WORLD/crictl.yaml
+  printf '%s\n' "runtime-endpoint: unix:///run/containerd/containerd.sock" "image-endpoint: unix:///run/containerd/containerd.sock" >"$CRI_CONFIG_FILE"
   systemctl restart containerd
   cp -r "$PREPARED/catalog" /tmp/catalog
   cp "$PREPARED/token" /tmp/token
@@ -59,7 +61,7 @@ unpack_bundle() { tar -C / -xpf "$PREPARED/bundle.tar"; }
 install_node() {
   "${1:-/opt/flox/bin}/flox" node install --catalog-url "$NODE_CATALOG" --trusted-key "$FLOX_TEST_KEY" --trust-from "$PREPARED/trust" --sandbox-image flox.dev/pause:1.0.0
 }
-crictl() { "$CRICTL" --runtime-endpoint unix:///run/containerd/containerd.sock --image-endpoint unix:///run/containerd/containerd.sock --timeout 60s "$@"; }
+crictl() { "$CRICTL" --timeout 60s "$@"; }
 start_pod() {
   local pod=$WORLD/$1-pod.json container=$WORLD/$1.json sandbox id
   mkdir -p "/var/log/pods/$1"
