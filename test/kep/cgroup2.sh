@@ -27,28 +27,10 @@ fi
 [ -z "${FLOX_TEST_IN_MACHINE:-}" ] || eval "patient_$(declare -f wait_until)"
 [ -z "${FLOX_TEST_IN_MACHINE:-}" ] || wait_until() { patient_wait_until $(($1 * 20)) "${@:2}"; }
 
-start_catalog
-publish_tool hello 1.0
-make_network
-make_authority
-serve_catalog
-boot_node 1
-install_node 1 --default-runtime
-import_busybox 1
 MANIFESTS=$WORLD/node-1/manifests
-mkdir "$MANIFESTS"
-KUBELET_OPTIONS="memorySwap: { swapBehavior: LimitedSwap }
-staticPodPath: $MANIFESTS"
-KUBELET_ACCESS="authentication: { anonymous: { enabled: true }, webhook: { enabled: false } }
-authorization: { mode: AlwaysAllow }"
-start_kubelet() { start_on_node "$1" kubelet kubelet --config "$WORLD/node-1/kubelet.yaml" --hostname-override node-1 --node-ip 10.77.0.11; }
-launch_node 1
-ask_kubelet() { in_net curl -fsSk "https://10.77.0.11:10250$1"; }
-wait_until 60 "the kubelet" ask_kubelet /pods
-step "kubelet $(on_node 1 kubelet --version), $(on_node 1 containerd --version), Linux $(uname -r)"
-
 # The support's functions, without an API server. A static pod's name ends in that of its node.
 make_namespace() { :; }
+ask_kubelet() { in_net curl -fsSk "https://10.77.0.11:10250$1"; }
 apply() {
   local work
   work=$(mktemp -d)
@@ -64,5 +46,23 @@ in_container() { on_crictl exec "$(container_of "$1" "$2")" "${@:3}"; }
 said() { [ "$(on_crictl logs "$(on_crictl ps -aq --label "io.kubernetes.pod.namespace=$NS" --label "io.kubernetes.pod.name=$1-node-1" --label "io.kubernetes.container.name=${4:-main}" | head -1)" 2>/dev/null)" = "$2" ]; }
 show_case() { { ask_kubelet /pods | jq -c '.items[].status'; on_crictl ps -a; tail -20 "$WORLD/logs/node-1-kubelet.log"; } >&2 || true; }
 show_trouble() { tail -20 "$WORLD"/logs/*.log >&2 || true; }
+
+start_catalog
+publish_tool hello 1.0
+make_network
+make_authority
+serve_catalog
+boot_node 1
+install_node 1 --default-runtime
+mkdir "$MANIFESTS"
+KUBELET_OPTIONS="memorySwap: { swapBehavior: LimitedSwap }
+staticPodPath: $MANIFESTS"
+KUBELET_ACCESS="authentication: { anonymous: { enabled: true }, webhook: { enabled: false } }
+authorization: { mode: AlwaysAllow }"
+start_kubelet() { start_on_node "$1" kubelet kubelet --config "$WORLD/node-1/kubelet.yaml" --hostname-override node-1 --node-ip 10.77.0.11; }
+launch_node 1
+import_busybox 1
+wait_until 60 "the kubelet" ask_kubelet /pods
+step "kubelet $(on_node 1 kubelet --version), $(on_node 1 containerd --version), Linux $(uname -r)"
 
 run_cases 2 pod_resources psi_metrics swap cri_stats
