@@ -84,7 +84,11 @@ void SparsePath::want(uint32_t file, uint64_t offset, uint64_t length, Done done
     if (missing.empty() || missing.back() != chunk->frame) missing.push_back(chunk->frame);
   }
   if (missing.empty()) return done(0);
+  const uint32_t last_wanted = missing.back();
   fetch(missing, FrameSource::Urgency::now, std::move(done));
+  // Who reads a file mostly reads on: the next part is on its way meanwhile.
+  while (chunk != last && chunk->frame == last_wanted) ++chunk;
+  if (chunk != last) want_frame(chunk->frame, [](int) {});
 }
 
 void SparsePath::want_frame(uint32_t frame, Done done) {
