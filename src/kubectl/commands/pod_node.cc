@@ -1,0 +1,31 @@
+#include "kubectl/commands/pod_node.h"
+
+#include "base/error.h"
+
+namespace flox::kubectl {
+
+PodState find_pod(const Kubectl& kubectl, const Common& common, const std::string& name) {
+  std::vector<std::string> arguments{"pods", name};
+  const auto in_namespace = common.namespace_argument();
+  arguments.insert(arguments.end(), in_namespace.begin(), in_namespace.end());
+  PodState pod = read_pod(kubectl.get(std::move(arguments)));
+  if (pod.name.empty() || pod.pod_namespace.empty())
+    fail(ErrorKind::invalid_input, "kubectl get pods {}: the answer is no pod", printable(name, 100));
+  return pod;
+}
+
+std::string flox_on_node_of(const Kubectl& kubectl, const PodState& pod, std::vector<std::string> arguments) {
+  const std::string name = pod.pod_namespace + "/" + pod.name;
+  if (pod.node.empty())
+    throw Error(ErrorKind::not_found, fmt::format("pod {} is on no node yet", name),
+                fmt::format("Run 'kubectl flox why -n {} {}'.", pod.pod_namespace, pod.name));
+  arguments.push_back(name);
+  const Kubectl::Answer answer = run_on_node(kubectl, flox_node(kubectl, pod.node), arguments);
+  if (answer.exit_code == 0) return answer.out;
+  // What flox says on the node: its message and its advice, and behind them what kubectl says of its exit
+  // code.
+  const std::string said = printable_lines(answer.err, 2000);
+  fail(ErrorKind::unavailable, "on {}: {}", pod.node, said.empty() ? "flox failed without a word" : said);
+}
+
+}  // namespace flox::kubectl
