@@ -28,7 +28,9 @@ std::string quoted(std::string_view text) {
 
 }  // namespace
 
-Fields::Fields(List fields) : fields_(std::move(fields)), outer_(present_fields) { present_fields = this; }
+Fields::Fields(std::initializer_list<Field> fields) : fields_(fields), outer_(present_fields) {
+  present_fields = this;
+}
 Fields::~Fields() { present_fields = outer_; }
 
 Fields::List Fields::current() {

@@ -1,9 +1,10 @@
 // What the lines of a thread are about, so that they can be found, and joined with traces:
 //
-//   const log::Fields fields({{"pod", name}, {"trace_id", trace}});
+//   const log::Fields fields{{"pod", name}, {"trace_id", trace}};
 //   log::info("prepared");        // "TIME info pod=web-1 trace_id=0af7… prepared"
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,9 @@ inline constexpr const char* format_variable = "FLOX_LOG_FORMAT";
 // quotes.
 class Fields {
  public:
-  using List = std::vector<std::pair<std::string_view, std::string>>;
-  explicit Fields(List fields);
+  using Field = std::pair<std::string_view, std::string>;
+  using List = std::vector<Field>;
+  Fields(std::initializer_list<Field> fields);
   Fields(const Fields&) = delete;
   Fields& operator=(const Fields&) = delete;
   ~Fields();

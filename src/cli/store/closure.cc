@@ -120,7 +120,7 @@ void print_paths(const store::LocalStore& store, const StoreClosureOptions& opti
 
 void show_closure(StoreClosureOptions options) {
   if (options.paths.empty() && options.why.empty() && options.pod.empty())
-    fail_usage("flox store closure: neither PATH, --pod nor --why is given",
+    fail_usage("flox store closure: neither PATH nor --why is given",
                "Pass store paths, --pod NAMESPACE/NAME, or --why FROM TO.");
   const Config config = Config::load();
   const store::LocalStore store = open_store(config);

@@ -44,7 +44,13 @@ Kubectl::Answer Kubectl::run(const std::vector<std::string>& arguments, std::chr
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
 
   Pipe out = make_pipe(), err = make_pipe();
-  Process child(command, {.out = out.write_end.get(), .err = err.write_end.get()});
+  Process child = [&] {
+    try {
+      return Process(command, {.out = out.write_end.get(), .err = err.write_end.get()});
+    } catch (const Error& error) {
+      throw error.with_advice("Install kubectl in a directory of your PATH.");
+    }
+  }();
   out.write_end.reset();
   err.write_end.reset();
   const auto limit = time.count() == 0 ? options_.time : time;

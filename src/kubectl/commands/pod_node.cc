@@ -1,10 +1,29 @@
 #include "kubectl/commands/pod_node.h"
 
+#include <algorithm>
+
+#include "base/command_line/program.h"
 #include "base/error.h"
 
 namespace flox::kubectl {
 
+namespace {
+
+// As Kubernetes has them (RFC 1123). It becomes a word of a command line, and is no option there.
+bool is_pod_name(const std::string& name) {
+  constexpr size_t longest = 253;
+  return !name.empty() && name.size() <= longest && name.front() != '-' && name.front() != '.' &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+         });
+}
+
+}  // namespace
+
 PodState find_pod(const Kubectl& kubectl, const Common& common, const std::string& name) {
+  if (!is_pod_name(name))
+    fail_usage(fmt::format("'{}' cannot be a pod's name", printable(name, 100)),
+               "Run 'kubectl get pods' to see their names.");
   std::vector<std::string> arguments{"pods", name};
   const auto in_namespace = common.namespace_argument();
   arguments.insert(arguments.end(), in_namespace.begin(), in_namespace.end());

@@ -113,10 +113,10 @@ v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, cons
   StageTimer timer(metrics_, Stage::prepare, spans_, trace::parse_traceparent(traceparent));
   describe(request, timer.span());
   const std::string trace_id = current_trace_id();
-  const log::Fields fields({{"namespace", request.pod_namespace()},
-                            {"pod", request.pod_name()},
-                            {"container", request.container_name()},
-                            {"trace_id", trace_id}});
+  const log::Fields fields{{"namespace", request.pod_namespace()},
+                           {"pod", request.pod_name()},
+                           {"container", request.container_name()},
+                           {"trace_id", trace_id}};
   if (start != nullptr) start->belongs_to(trace_id);
   try {
     v1::PrepareResponse response = prepare_logged(request, is_gone);

@@ -9,6 +9,7 @@ namespace flox::node {
 namespace {
 
 constexpr int most_holders = 10;
+constexpr size_t most_told = 500;  // starts: some 2 MB
 
 int64_t to_milliseconds(StartLog::Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
@@ -89,22 +90,22 @@ status::v1::DaemonAnswer StatusService::daemon() const {
   return answer;
 }
 
-status::v1::StartsAnswer StatusService::starts(const Container* asking,
-                                               const status::v1::StartsRequest& request) const {
+status::v1::StartsAnswer starts_seen_by(const StartLog& log, const Container* asking,
+                                        const status::v1::StartsRequest& request) {
   // Pods of no namespace have nothing in common.
   const auto is_visible = [&](const StartLog::Record& record) {
     return asking == nullptr || (record.pod_namespace == asking->pod_namespace &&
                                  (!asking->pod_namespace.empty() || record.pod_name == asking->pod_name));
   };
   status::v1::StartsAnswer answer;
-  const std::vector<StartLog::Record> all = starts_.starts();
+  const std::vector<StartLog::Record> all = log.starts();
   std::vector<const StartLog::Record*> found;
   for (const StartLog::Record& record : all)
     if (is_visible(record) &&
         (request.pod_namespace().empty() || record.pod_namespace == request.pod_namespace()) &&
         (request.pod_name().empty() || record.pod_name == request.pod_name()))
       found.push_back(&record);
-  const size_t first = found.size() > most ? found.size() - most : 0;
+  const size_t first = found.size() > most_told ? found.size() - most_told : 0;
   for (size_t i = first; i < found.size(); ++i) {
     status::v1::Start& start = *answer.add_starts();
     fill(*found[i], start);

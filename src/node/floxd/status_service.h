@@ -10,6 +10,11 @@
 
 namespace flox::node {
 
+// What a pod (`asking`) may know is what is done for its namespace; null is the node's operator, who knows
+// all. The last 500 of what is asked for.
+status::v1::StartsAnswer starts_seen_by(const StartLog& log, const Container* asking,
+                                        const status::v1::StartsRequest& request);
+
 // Thread-safe. All that it looks at must outlive it.
 class StatusService {
  public:
@@ -19,10 +24,9 @@ class StatusService {
 
   // Throws Error.
   status::v1::DaemonAnswer daemon() const;
-  // What a pod (`asking`) may know is what is done for its namespace; null is the node's operator. At most
-  // `most` of the last ones.
-  static constexpr size_t most = 500;
-  status::v1::StartsAnswer starts(const Container* asking, const status::v1::StartsRequest& request) const;
+  status::v1::StartsAnswer starts(const Container* asking, const status::v1::StartsRequest& request) const {
+    return starts_seen_by(starts_, asking, request);
+  }
 
  private:
   const store::LocalStore& store_;
