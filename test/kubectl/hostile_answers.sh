@@ -17,7 +17,7 @@ case "$*" in
   "exec --namespace=flox-system flox-node-good "*) cat "$ANSWERS/good" ;;
   "exec --namespace=flox-system flox-node-slow "*) sleep 1000 ;;
   "exec --namespace=flox-system flox-node-endless "*) yes '{' ;;
-  "exec --namespace=flox-system flox-node-liar "*) printf '{"floxd": {"state": "running\033[2J", "version": [1]}, "store_bytes": -1, "leases": 3}' ;;
+  "exec --namespace=flox-system flox-node-liar "*) printf '{"floxd": {"state": "running\\u001b[2J", "version": [1]}, "store_bytes": -1, "leases": 3}' ;;
   "exec --namespace=flox-system flox-node-dead "*) printf 'error: unable to upgrade\033[1m connection\n' >&2; exit 1 ;;
   *) echo "an unexpected question: $*" >&2; exit 1 ;;
 esac

@@ -16,8 +16,8 @@ using testing::HasSubstr;
 using Json = nlohmann::json;
 using State = Verdict::State;
 
-constexpr int64_t begin = 1796'000'000'000;  // 2026-11-30T02:53:20Z
-constexpr const char* begin_text = "2026-11-30T02:53:20Z";
+constexpr int64_t begin = 1796'000'000'000;  // 2026-11-30T00:53:20Z
+constexpr const char* begin_text = "2026-11-30T00:53:20Z";
 
 // A pod of one container, main, with this state.
 PodState pod_with(const Json& state, const Json& more = Json::object()) {
@@ -133,14 +133,14 @@ TEST(AccountTest, APodWithoutANodeSaysWhyTheSchedulerFindsNone) {
 }
 
 TEST(AccountTest, APodThatRunsHasStarted) {
-  const PodState pod = pod_with({{"running", {{"startedAt", "2026-11-30T02:53:23Z"}}}});
+  const PodState pod = pod_with({{"running", {{"startedAt", "2026-11-30T00:53:23Z"}}}});
   const Verdict started = verdict(pod, {}, std::vector<StartState>());
   EXPECT_EQ(started.state, State::started);
   EXPECT_EQ(started.text, "has started, 3 s after it was made");
 }
 
 TEST(AccountTest, AContainerThatIsNotReadyShowsItsProbe) {
-  PodState pod = pod_with({{"running", {{"startedAt", "2026-11-30T02:53:23Z"}}}}, {{"ready", false}});
+  PodState pod = pod_with({{"running", {{"startedAt", "2026-11-30T00:53:23Z"}}}}, {{"ready", false}});
   EXPECT_EQ(verdict(pod, {}, std::nullopt).state, State::on_its_way);
   const auto probed = events({{{"type", "Warning"},
                                {"reason", "Unhealthy"},
@@ -168,8 +168,8 @@ TEST(AccountTest, TheTimelineHasBothSidesInTheOrderOfTime) {
       {{"stage", "resolve"}, {"began_at_ms", begin + 1001}, {"microseconds", 9000}, {"is_over", true}},
       {{"stage", "activate"}, {"began_at_ms", begin + 1400}, {"microseconds", 90000}, {"is_over", true}}};
   const auto seen = events(
-      {{{"reason", "Pulled"}, {"message", "already present"}, {"eventTime", "2026-11-30T02:53:20.500000Z"}}});
-  const Account account = account_of(pod_with({{"running", {{"startedAt", "2026-11-30T02:53:22Z"}}}}), seen,
+      {{{"reason", "Pulled"}, {"message", "already present"}, {"eventTime", "2026-11-30T00:53:20.500000Z"}}});
+  const Account account = account_of(pod_with({{"running", {{"startedAt", "2026-11-30T00:53:22Z"}}}}), seen,
                                      starts(one), begin + 9000);
   std::vector<std::string> order;
   for (const Entry& entry : account.entries) order.push_back(entry.what);

@@ -126,6 +126,14 @@ void StartLog::end(Start& start, State state) {
   record.state = state;
   record.wait = Wait::none;
   record.ended_at = Clock::now();
+  // "prepare", which is all of it, has not ended yet.
+  for (Stage& stage : record.stages)
+    if (!stage.is_over) {
+      stage.took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                                         stage.since);
+      stage.is_over = true;
+      stage.has_failed = state == State::failed;
+    }
 
   ++of_namespace_[record.pod_namespace];
   ++ended_;

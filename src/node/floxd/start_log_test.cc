@@ -52,6 +52,7 @@ TEST(StartLogTest, AStartWaitsForItsTurnAndTellsItsStages) {
   EXPECT_EQ(log.under_way(), 1U);
   start->prepared("/nix/store/x-web");
   EXPECT_EQ(only(log).state, State::prepared);
+  EXPECT_TRUE(std::ranges::all_of(only(log).stages, &StartLog::Stage::is_over));
   EXPECT_EQ(only(log).wait, StartLog::Wait::none);
   EXPECT_EQ(log.under_way(), 0U);
 }
