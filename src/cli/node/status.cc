@@ -1,5 +1,6 @@
-// flox node status: floxd, the store, its leases, and what is prefetched.
+// flox node status: floxd, the store, its peers and leases, and what is prefetched.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "base/settings/units.h"
 #include "cli/node/ask_floxd.h"
 #include "cli/node/commands.h"
+#include "node/doctor/peers_check.h"
 #include "node/floxd/config.h"
 #include "node/prefetch/prefetch_record.h"
 #include "protocol/status.ttrpc.h"
@@ -29,27 +31,59 @@ struct NodeStatus {
   std::string unanswered;                          // why; empty: it answers, or does not run
   std::vector<store::Lease> leases;
   std::vector<node::PrefetchRecord> prefetches;
+  std::vector<node::PeerStanding> peers;
   uint64_t paths = 0, bytes = 0;  // of the store
 };
 
-std::string health_of(const Config& config) {
+// A page of floxd's; nothing if it is not there.
+std::optional<HttpResponse> page_of_floxd(const Config& config, std::string_view path) {
   try {
-    const HttpResponse response =
-        HttpClient().send({.url = "http://" + config.metrics_address.to_string() + "/healthz",
-                           .timeout = std::chrono::seconds(2),
-                           .max_body = BodyLimit(1 << 20)});
-    return response.ok() ? "running" : fmt::format("unhealthy: {}", printable(response.body, 300));
+    return HttpClient().send({.url = fmt::format("http://{}{}", config.metrics_address.to_string(), path),
+                              .timeout = std::chrono::seconds(2),
+                              .max_body = BodyLimit(4 << 20)});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
-    return "not running, or not at this address";
+    return std::nullopt;
   }
+}
+
+std::string health_of(const Config& config) {
+  const auto response = page_of_floxd(config, "/healthz");
+  if (!response) return "not running, or not at this address";
+  return response->ok() ? "running" : fmt::format("unhealthy: {}", printable(response->body, 300));
+}
+
+std::string peers_text(const Config& config) {
+  const std::string served =
+      config.peer_address ? "serves at " + config.peer_address->to_string() : "serves none";
+  return config.peers.empty() ? fmt::format("(none), {}", served)
+                              : fmt::format("{}, {}", fmt::join(config.peers, " "), served);
+}
+
+std::vector<node::PeerStanding> peers_of(const Config& config) {
+  if (config.peers.empty()) return {};
+  const auto page = page_of_floxd(config, "/metrics");
+  return page && page->ok() ? node::peers_in(page->body) : std::vector<node::PeerStanding>();
+}
+
+ordered_json peers_json(const Config& config, const std::vector<node::PeerStanding>& peers) {
+  ordered_json known = ordered_json::array();
+  for (const node::PeerStanding& peer : peers)
+    known.push_back({{"address", peer.address},
+                     {"paths", static_cast<uint64_t>(peer.paths)},
+                     {"bytes", static_cast<uint64_t>(peer.bytes)},
+                     {"shunned", peer.is_shunned}});
+  return {{"asked", config.peers},
+          {"address", config.peer_address ? ordered_json(config.peer_address->to_string()) : ordered_json()},
+          {"known", known}};
 }
 
 NodeStatus look(const Config& config) {
   const store::LocalStore store(config.root);
   NodeStatus found{.health = health_of(config),
                    .leases = store::list_leases(store),
-                   .prefetches = node::read_prefetch_records(node::prefetch_directory(config.root))};
+                   .prefetches = node::read_prefetch_records(node::prefetch_directory(config.root)),
+                   .peers = peers_of(config)};
   // An older floxd does not know the question, and only root may ask it.
   try {
     found.daemon = ask_floxd(status::v1::Status::Daemon, status::v1::DaemonRequest());
@@ -94,6 +128,7 @@ ordered_json to_json(const Config& config, const NodeStatus& found) {
           {"store_bytes", found.bytes},
           {"disk", disk},
           {"catalog", hide_login(config.catalog_url)},
+          {"peers", peers_json(config, found.peers)},
           {"leases", leases},
           {"prefetches", prefetches}};
 }
@@ -112,8 +147,12 @@ void print_text(const Config& config, const NodeStatus& found) {
   if (found.daemon)
     fmt::print("; {} of {} free", size_text(found.daemon->disk_free()),
                size_text(found.daemon->disk_total()));
-  fmt::print("\ncatalog    {}\nleases     {}\n",
-             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), found.leases.size());
+  fmt::print("\ncatalog    {}\npeers      {}\n",
+             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config));
+  for (const node::PeerStanding& peer : found.peers)
+    fmt::print("  {:<68}  gave {:.0f} paths, {:.1f} MB{}\n", peer.address, peer.paths, peer.bytes / 1e6,
+               peer.is_shunned ? ", not asked at the moment" : "");
+  fmt::print("leases     {}\n", found.leases.size());
   for (const auto& lease : found.leases)
     for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
   fmt::print("prefetches {}\n", found.prefetches.size());
@@ -134,7 +173,8 @@ void show_status(bool as_json) {
 }  // namespace
 
 void add_node_status(CLI::App& node) {
-  auto* command = node.add_subcommand("status", "Show floxd, the store, its leases and what is prefetched");
+  auto* command =
+      node.add_subcommand("status", "Show floxd, the store, its peers and leases, and what is prefetched");
   command->footer("Example:\n  flox node status");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "print JSON");

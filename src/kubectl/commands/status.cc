@@ -1,4 +1,5 @@
 // kubectl flox status: how flox is on all nodes.
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -53,9 +54,17 @@ std::string prefetches_of(const nlohmann::json& answer) {
   return text;
 }
 
+// Peers that have given paths, and those that are not asked at the moment.
+std::string peers_of(const nlohmann::json& answer) {
+  const nlohmann::json& known = list_at(answer, {"peers", "known"});
+  const auto shunned =
+      std::ranges::count_if(known, [](const auto& peer) { return flag_at(peer, {"shunned"}); });
+  return shunned == 0 ? std::to_string(known.size()) : fmt::format("{}, {} shunned", known.size(), shunned);
+}
+
 void print_table_of(const std::vector<NodeAnswer>& answers) {
-  std::vector<std::vector<std::string>> rows{
-      {"NODE", "VERSION", "STORE", "PATHS", "FREE", "RUNNING", "WAITING", "PREFETCHES", "LEASES", "FLOXD"}};
+  std::vector<std::vector<std::string>> rows{{"NODE", "VERSION", "STORE", "PATHS", "FREE", "RUNNING",
+                                              "WAITING", "PREFETCHES", "PEERS", "LEASES", "FLOXD"}};
   std::set<std::string> versions;
   for (const NodeAnswer& one : answers) {
     const NodeStatus status = status_of(one);
@@ -67,7 +76,7 @@ void print_table_of(const std::vector<NodeAnswer>& answers) {
       rows.push_back({one.node.name, status.version.empty() ? "-" : status.version,
                       bytes_at(answer, {"store_bytes"}), std::to_string(number_at(answer, {"store_paths"})),
                       bytes_at(answer, {"disk", "free"}), std::to_string(in_queue(answer, "running")),
-                      std::to_string(in_queue(answer, "waiting")), prefetches_of(answer),
+                      std::to_string(in_queue(answer, "waiting")), prefetches_of(answer), peers_of(answer),
                       std::to_string(list_at(answer, {"leases"}).size()), status.floxd});
   }
   print_rows(rows);

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "base/log.h"
-#include "base/net/http_pool.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
 #include "base/net/retry_after.h"
@@ -59,11 +58,11 @@ class Asking : public std::enable_shared_from_this<Asking> {
   Asking(std::string cache, std::string url, std::function<void(CacheAnswer)> done)
       : cache_(std::move(cache)), url_(std::move(url)), done_(std::move(done)) {}
 
-  void start(HttpRequest request) {
+  void start(HttpRequest request, HttpPool& pool, const RetryPolicy& retry) {
     auto self = shared_from_this();
     const size_t buffer = 2 * request.max_body.bytes;  // all of it: nothing is read until it is over
-    const auto transfer = HttpPool::shared().start(
-        std::move(request), {.buffer = buffer, .retry = {}, .on_done = [self] { self->over(); }});
+    const auto transfer = pool.start(std::move(request),
+                                     {.buffer = buffer, .retry = retry, .on_done = [self] { self->over(); }});
     const std::lock_guard lock(mutex_);
     transfer_ = transfer;
     if (is_over_) answer();
@@ -142,7 +141,7 @@ std::unique_ptr<BinaryCache> HttpCache::clone() const {
 void HttpCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
   HttpRequest request = make_request("GET", base_ + "/" + name, BodyLimit(limit_of(name)));
   authorise(request);
-  std::make_shared<Asking>(url(), request.url, std::move(done))->start(std::move(request));
+  std::make_shared<Asking>(url(), request.url, std::move(done))->start(std::move(request), pool(), retry());
 }
 
 std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t buffer) {
@@ -157,8 +156,7 @@ std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t bu
   // One that fits the buffer comes whole.
   const size_t piece = info.file_size && *info.file_size <= buffer ? buffer : TransferOptions{}.piece;
   return std::make_unique<Download>(
-      HttpPool::shared().start(std::move(request),
-                               {.buffer = buffer, .piece = piece, .retry = {}, .on_done = {}}),
+      pool().start(std::move(request), {.buffer = buffer, .piece = piece, .retry = retry(), .on_done = {}}),
       url(), std::move(where));
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/net/http_client.h"
+#include "base/net/http_pool.h"
 #include "store/cache/binary_cache.h"
 
 namespace flox::store {
@@ -28,6 +29,9 @@ class HttpCache : public BinaryCache {
   HttpCache(CacheUrl url, std::string base);
   // The last chance to change a request to the cache, after which it is sent at once.
   virtual void authorise(HttpRequest& request) const;
+  // How it is spoken to: over which connections, which outlive it, and how often again.
+  virtual HttpPool& pool() const { return HttpPool::shared(); }
+  virtual RetryPolicy retry() const { return {}; }
   const std::string& base() const noexcept { return base_; }
 
  private:

@@ -21,6 +21,8 @@
 #include "store/local/local_store.h"
 #include "store/local/work_directory.h"
 #include "store/local/write_behind.h"
+#include "store/peers/peer_group.h"
+#include "store/peers/shared_paths.h"
 
 namespace flox::store {
 
@@ -53,6 +55,10 @@ class Installer {
 
   uint64_t paths_fetched() const;
   uint64_t bytes_fetched() const { return progress_.bytes_fetched(); }
+  uint64_t bytes_from_peers() const;
+  // Paths that the caches were asked for although a peer was to give them.
+  uint64_t hedges() const;
+  std::vector<PeerUse> peers() const;
 
  private:
   struct Cache {
@@ -67,7 +73,10 @@ class Installer {
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
+  // A cache of the request, or the peers behind the last of them.
   const Cache& cache(uint32_t number) const;
+  bool has_peers() const noexcept { return options_.shared != nullptr && !options_.peers.places.empty(); }
+  void note_peer(const v1::Note::PeerUse& use);
   // Those of the paths that are not valid, as messages. Announces them as temporary roots before it looks.
   void want(const StorePathSet& paths, google::protobuf::RepeatedPtrField<v1::Wanted>& wanted);
   v1::OffersAnswer offers(const v1::Call::Offers& offers);
@@ -93,7 +102,12 @@ class Installer {
   Progress progress_;
 
   std::atomic<bool> over_ = false;
+  std::optional<SharedPaths::Realisation> shared_;
+
   mutable std::mutex mutex_;
+  std::vector<PeerUse> peers_;
+  uint64_t bytes_from_peers_ = 0;
+  uint64_t hedges_ = 0;
   StorePathSet seen_;
   StorePathSet wanted_;
   std::map<StorePath, Found> found_;

@@ -43,6 +43,7 @@ std::vector<InstallerLink::OfferResult> InstallerLink::offer(const std::vector<O
 
 std::vector<v1::ClaimAnswer::State> InstallerLink::claim(const std::vector<nix::StorePath>& paths) {
   v1::Call message;
+  message.mutable_claim();  // of no paths, too
   for (const nix::StorePath& path : paths) message.mutable_claim()->add_paths(path.base_name());
   const auto answer = call<v1::ClaimAnswer>(message);
   std::vector<v1::ClaimAnswer::State> states;
@@ -90,6 +91,23 @@ void InstallerLink::tell_absent(size_t cache, const nix::StorePath& path, bool f
   message.mutable_absence()->set_path(path.base_name());
   message.mutable_absence()->set_forget(forget);
   note(message);
+}
+
+void InstallerLink::tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use) {
+  v1::Note all;
+  all.mutable_peer_bytes()->set_bytes(bytes);
+  all.mutable_peer_bytes()->set_hedges(hedges);
+  note(all);
+  for (const PeerUse& peer : use) {
+    v1::Note message;
+    v1::Note::PeerUse& one = *message.mutable_peer_use();
+    one.set_address(peer.address);
+    one.set_paths(peer.paths);
+    one.set_bytes(peer.bytes);
+    one.set_failed(peer.failed);
+    one.set_lied(peer.lied);
+    note(message);
+  }
 }
 
 void InstallerLink::tell_progress(uint64_t bytes_fetched) {

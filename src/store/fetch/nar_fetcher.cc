@@ -80,7 +80,7 @@ NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uin
       budget_(memory / 8 * 5) {}
 
 void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
-                       const fs::path& tree, Decompressors& decompressors) {
+                       const fs::path& tree, Decompressors& decompressors, bool of_peer) {
   for (bool again = true;; again = false) {
     try {
       if (announced_size(narinfo) > small_file)
@@ -90,6 +90,9 @@ void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::uni
       return;
     } catch (const CutShort& cut) {
       remove_tree(tree);
+      if (of_peer)
+        fail(ErrorKind::untrusted, "{}: {} ended after {} of {} bytes", cache.url(), narinfo.url, cut.bytes,
+             *bytes_promised(narinfo, cache));
       if (!again)
         fail(ErrorKind::unavailable, "cache {}: {} ended after {} of {} bytes, twice", cache.url(),
              narinfo.url, cut.bytes, *bytes_promised(narinfo, cache));

@@ -58,10 +58,11 @@ class NarFetcher {
 
   // Gets the NAR into `tree`, which must not exist, and leaves a part of it there on errors; `ahead` is its
   // file if that has been begun to be fetched. A file of a remote cache that ends before it has the bytes
-  // announced is fetched once more. Throws Error, which names the cache where that is at fault
-  // (untrusted if it sends something else than it announced); LocalFailure; Stopped.
+  // announced is fetched once more, unless it is of a peer: then it is not what was signed. Throws Error,
+  // which names the cache where that is at fault (untrusted if it sends something else than it announced);
+  // LocalFailure; Stopped.
   void fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
-             const std::filesystem::path& tree, Decompressors& decompressors);
+             const std::filesystem::path& tree, Decompressors& decompressors, bool of_peer = false);
   // All threads leave fetch() with Stopped.
   void stop();
 

@@ -62,6 +62,9 @@ struct Metrics::State {
   Family<Gauge>& build = page.gauges("ticket_build_info", "Always 1; the labels tell the version.");
   Family<Gauge>& loaded = page.gauges("ticket_model_loaded", "1 if the model is loaded, 0 if it is missing.");
   Family<Gauge>& load_time = page.gauges("ticket_model_load_seconds", "Time to load the model at start.");
+  Family<Gauge>& prepared = page.gauges("ticket_model_prepared",
+                                        "1 if the model's weights are mapped from a prepared file, 0 if this "
+                                        "process packed them in its memory.");
   Counter& processed = page.counter("ticket_processed_total", "Tickets enriched and stored.");
   Counter& duplicates = page.counter(
       "ticket_duplicates_total", "Tickets delivered again after they had been stored; nothing was written.");
@@ -117,7 +120,8 @@ Metrics::~Metrics() = default;
 void Metrics::build(const std::string& version, const std::string& model_version) {
   state_->build.Add({{"version", version}, {"model_version", model_version}}).Set(1);
 }
-void Metrics::model_loaded(const std::string& id, Seconds time) {
+void Metrics::model_loaded(const std::string& id, Seconds time, bool prepared) {
+  state_->prepared.Add({{"model", id}}).Set(prepared ? 1 : 0);
   state_->loaded.Add({{"model", id}}).Set(1);
   state_->load_time.Add({{"model", id}}).Set(time.count());
 }

@@ -23,8 +23,8 @@ class Metrics {
 
   // What runs; told once.
   void build(const std::string& version, const std::string& model_version);
-  // A model was loaded in that time, or is missing.
-  void model_loaded(const std::string& id, Seconds time);
+  // A model was loaded in that time, mapped from a prepared file or packed here, or is missing.
+  void model_loaded(const std::string& id, Seconds time, bool prepared);
   void model_missing(const std::string& id);
 
   void processed();
