@@ -111,7 +111,7 @@ jq -e 'any(.timeline[]; .source == "floxd" and .what == "failed" and (.text | co
 step "a pod that waits for the catalog, and another that waits for its start"
 kill -STOP "$(cat "$WORLD/cluster-catalog.pid")"
 imageless shop waits late
-says() { kubectl flox why "$1" -n shop 2>/dev/null | grep -qF -- "$2"; }
+says() { [[ $(kubectl flox why "$1" -n shop) == *"$2"* ]]; }
 wait_until 60 "the pod to wait for the catalog" says waits "floxd has asked the catalog for"
 ends 0 kubectl_flox why waits -n shop
 contains "$OUT" "what late is"
@@ -127,7 +127,7 @@ kind: Pod
 metadata: { name: nowhere }
 spec: { nodeSelector: { kubernetes.io/hostname: none }, containers: [{ name: main, image: "flox/empty:1.0.0" }] }
 YAML
-has_no_node() { kubectl flox why nowhere 2>/dev/null | grep -q 'has no node'; }
+has_no_node() { [[ $(kubectl flox why nowhere) == *"has no node"* ]]; }
 wait_until 30 "the scheduler" has_no_node
 ends 1 kubectl_flox why nowhere
 
@@ -185,13 +185,13 @@ ends 0 operator sbom web -n shop
 
 step "a floxd that does not run is wrong; a node that cannot be asked is not called well"
 kubectl patch daemonset flox-node -n flox-system --type json -p '[{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": ["/opt/flox/bin/flox", "--no-such-option"]}]' >/dev/null
-is_broken() { kubectl flox status --json 2>/dev/null | jq -e '.nodes[0].state == "wrong"' >/dev/null; }
+is_broken() { [ "$(kubectl flox status --json | jq -r '.nodes[0].state')" = wrong ]; }
 wait_until 60 "floxd to be seen as broken" is_broken
 ends 1 kubectl_flox status
 contains "$OUT" "floxd does not run"
 ends 1 kubectl_flox doctor
 kubectl delete daemonset flox-node -n flox-system >/dev/null
-has_no_pod() { kubectl flox status 2>/dev/null | grep -q "no pod of the DaemonSet flox-node runs there"; }
+has_no_pod() { [[ $(kubectl flox status) == *"no pod of the DaemonSet flox-node runs there"* ]]; }
 wait_until 60 "the pod to go" has_no_pod
 ends 3 kubectl_flox status
 ends 3 kubectl_flox doctor

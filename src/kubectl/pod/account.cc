@@ -88,7 +88,10 @@ Verdict of_waiting(const PodState& pod, const ContainerState& container, const s
     return Verdict{State::stuck, fmt::format("container {}: {}", container.name, text),
                    advice.empty() ? std::move(fallback) : advice};
   };
-  if (container.waits == "CrashLoopBackOff" && (start == nullptr || start->state != "failed"))
+  // A pull that fails comes before floxd is asked.
+  if (start != nullptr && start->state == "failed" && container.waits.find("Image") == std::string::npos)
+    return stuck(start->error + "; the kubelet tries again", {});
+  if (container.waits == "CrashLoopBackOff")
     return stuck(fmt::format("it ends again and again, the last time with exit code {}", container.exit_code),
                  fmt::format("Run 'kubectl -n {} logs {} -c {} --previous'.", pod.pod_namespace, pod.name,
                              container.name));
@@ -98,8 +101,6 @@ Verdict of_waiting(const PodState& pod, const ContainerState& container, const s
     return stuck(
         fmt::format("{}{}{}", container.waits, container.message.empty() ? "" : ": ", container.message),
         fmt::format("Run 'kubectl -n {} describe pod {}' for all of it.", pod.pod_namespace, pod.name));
-  if (start != nullptr && start->state == "failed")
-    return stuck(start->error + "; the kubelet tries again", {});
   if (const Event* warning = last_warning(events, container.name))
     return stuck(fmt::format("{}: {}", warning->reason, warning->message), {});
   const auto on_its_way = [&](std::string text) {

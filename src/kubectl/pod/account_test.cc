@@ -96,7 +96,7 @@ TEST(AccountTest, AFailedStartIsWhyAndItsAdviceIsWhatToDo) {
       verdict(pod_with({{"waiting", {{"reason", "CreateContainerError"}, {"message", "failed to create"}}}}),
               {}, starts(one));
   EXPECT_EQ(failed.state, State::stuck);
-  EXPECT_THAT(failed.text, HasSubstr("CreateContainerError: failed to create"));
+  EXPECT_THAT(failed.text, HasSubstr("has no generation 9; the kubelet tries again"));
   EXPECT_EQ(failed.advice, "Use one that it has: 8.");
   EXPECT_THAT(verdict(creating(), {}, starts(one)).text,
               HasSubstr("has no generation 9; the kubelet tries again"));
