@@ -151,12 +151,15 @@ Verdict verdict_of(const PodState& pod, const std::vector<Event>& events, const 
     if (container.is_init && container.has_ended && container.exit_code == 0) continue;
     if (container.is_init && container.is_running)
       return {State::on_its_way, fmt::format("init container {} runs", container.name), {}};
-    if (container.has_ended && container.exit_code != 0)
+    const StartState* start = starts ? last_start(*starts, container.name) : nullptr;
+    const bool was_refused = start != nullptr && start->state == "failed";
+    if (container.has_ended && container.exit_code != 0 && !was_refused)
       return {State::stuck,
               fmt::format("container {} ended with exit code {}: {}", container.name, container.exit_code,
                           container.message),
               fmt::format("Run 'kubectl -n {} logs {} -c {}'.", pod.pod_namespace, pod.name, container.name)};
-    if (!container.is_running && !container.has_ended) return of_waiting(pod, container, events, starts, now);
+    if (!container.is_running && (!container.has_ended || (was_refused && container.exit_code != 0)))
+      return of_waiting(pod, container, events, starts, now);
   }
   if (pod.phase == "Failed")
     return {State::stuck, fmt::format("has failed: {} {}", pod.reason, pod.message), {}};
