@@ -83,8 +83,7 @@ void add_prefetch(CLI::App& app, Common& common) {
       "ENV", options->environments,
       "OWNER/NAME[:GENERATION], NAME[@VERSION] or store paths (default: show what was asked for)");
   command->add_option("--node", options->nodes, "only onto this node; may be repeated")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   auto* wait = command->add_flag("--wait", options->wait, "wait until all have come or failed on all nodes");
   auto* deadline =
       command->add_option("--deadline", options->deadline, "how long fetching may take: 90s, 15m, 2h");
