@@ -44,6 +44,8 @@ kubectl apply -f "$PROJECT/deploy/node/namespace.yaml" >/dev/null
 kubectl create configmap flox-node -n flox-system --from-literal=catalog-url="$CLUSTER_CATALOG_URL" --from-literal=trusted-key="$PUBLIC_KEY" \
   --from-file=trusted-root="$FLOX_TRUST_DIR/demo/root.json" >/dev/null
 kubectl apply -f "$PROJECT/deploy/node/daemonset.yaml" -f "$PROJECT/deploy/base/runtime-class.yaml" >/dev/null
+# However full the disk of the machine is that runs the test.
+kubectl set env daemonset/flox-node -n flox-system -c floxd FLOX_PREFETCH_MIN_FREE=1M >/dev/null
 kubectl label node node-1 flox.dev/install=true flox.dev/runtime=installed >/dev/null
 daemon_is_ready() { [ "$(jsonpath flox-system daemonset/flox-node '{.status.numberReady}')" = 1 ]; }
 wait_until 90 "the DaemonSet's pod" daemon_is_ready
