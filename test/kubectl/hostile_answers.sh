@@ -8,8 +8,13 @@ export PATH="$WORK/bin:$PATH" ANSWERS=$WORK/answers
 mkdir "$ANSWERS"
 cat >"$WORK/bin/kubectl" <<'SH'
 #!/usr/bin/env bash
+forbidden() { echo 'Error from server (Forbidden): pods is forbidden' >&2; exit 1; }
 case "$*" in
-  "get pods --namespace=flox-system"*) cat "$ANSWERS/pods" ;;
+  "get pods --namespace=flox-system"*) [ ! -e "$ANSWERS/forbidden" ] || forbidden; cat "$ANSWERS/pods" ;;
+  "get pods --namespace=shop --field-selector=status.phase=Running,spec.nodeName=good"*) cat "$ANSWERS/neighbours" ;;
+  "exec --namespace=shop cart --container=main -- flox node starts --json --pod shop/web") cat "$ANSWERS/good" ;;
+  "exec --namespace=flox-system flox-node-good --container=floxd -- /opt/flox/bin/flox node on-host -- flox node prefetch --json --wait -- acme/web:8")
+    echo '{"prefetches": [{"environment": "acme/web:8", "state": "present"}]}' ;;
   "get nodes"*) echo 'Error from server (Forbidden): nodes is forbidden' >&2; exit 1 ;;
   "get pods gone"*) echo 'Error from server (NotFound): pods "gone" not found' >&2; exit 1 ;;
   "get pods web"*) cat "$ANSWERS/web" ;;
@@ -73,6 +78,32 @@ echo '{"starts": [{"container": "main", "state": "failed", "error": "\u001b]0;ti
 ends 1 kubectl-flox why web
 ! grep -q $'\033\|\007\|\u202e' <<<"$output" || die "an escape sequence came through: $output"
 equal "$(grep -c '^✔' <<<"$output")" 0
+
+step "who may not look into nodes asks by a pod of his own namespace, and is told when there is none"
+touch "$ANSWERS/forbidden"
+echo '{"items": [{"metadata": {"name": "image"}, "status": {"containerStatuses": [{"name": "main", "state": {"running": {}}}]}},
+  {"metadata": {"name": "cart"}, "spec": {"runtimeClassName": "flox"}, "status": {"containerStatuses": [{"name": "main", "state": {"running": {}}}]}}]}' >"$ANSWERS/neighbours"
+echo '{"items": []}' >"$ANSWERS/events"
+ends 1 kubectl-flox why web
+says "floxd       main: asked"
+! grep -q 'could not be looked at' <<<"$output" || die "it was looked at: $output"
+echo '{"items": []}' >"$ANSWERS/neighbours"
+ends 3 kubectl-flox why web
+says "what floxd does could not be looked at: kubectl get pods"
+rm "$ANSWERS/forbidden"
+
+step "prefetching: the node named alone, its environment behind the options"
+pods good
+ends 0 kubectl-flox prefetch --wait --node good acme/web:8
+says "✔ good: acme/web:8: present"
+
+step "a floxd that does not run is wrong, and said so by every command"
+jq '.items[0].status.containerStatuses[0] |= (.state = {waiting: {reason: "CrashLoopBackOff"}} | .lastState = {terminated: {message: "no catalog"}})' "$ANSWERS/pods" >"$ANSWERS/broken"
+mv "$ANSWERS/broken" "$ANSWERS/pods"
+for command in status doctor "prefetch acme/web:8"; do
+  ends 1 kubectl-flox $command
+  says "floxd does not run: CrashLoopBackOff: no catalog"
+done
 
 step "options are not taken from names"
 ends 2 kubectl-flox why --kubeconfig
