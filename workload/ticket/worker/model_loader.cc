@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -177,18 +178,26 @@ ModelSettings ModelSettings::from_environment() {
 Models load_models(const ModelSettings& settings, Metrics& metrics) {
   Models models;
   const model::Precision encoders = settings.encoder_precision;
-  fill(models.embedding, settings.embedding, encoders, settings, metrics,
-       [](const fs::path& directory, model::Precision precision) {
-         return std::make_unique<LoadedEmbedding>(directory, precision);
-       });
-  fill(models.sentiment, settings.sentiment, encoders, settings, metrics,
-       [](const fs::path& directory, model::Precision precision) {
-         return std::make_unique<LoadedSentiment>(directory, precision);
-       });
-  fill(models.summary, settings.summary, settings.precision, settings, metrics,
-       [&](const fs::path& directory, model::Precision precision) {
-         return std::make_unique<LoadedSummary>(directory, precision, settings.max_summary_length);
-       });
+  // At once: each reads a tokenizer on one thread while the others' weights are packed or compared.
+  std::future<void> embedding = std::async(std::launch::async, [&] {
+    fill(models.embedding, settings.embedding, encoders, settings, metrics,
+         [](const fs::path& directory, model::Precision precision) {
+           return std::make_unique<LoadedEmbedding>(directory, precision);
+         });
+  });
+  std::future<void> sentiment = std::async(std::launch::async, [&] {
+    fill(models.sentiment, settings.sentiment, encoders, settings, metrics,
+         [](const fs::path& directory, model::Precision precision) {
+           return std::make_unique<LoadedSentiment>(directory, precision);
+         });
+  });
+  std::future<void> summary = std::async(std::launch::async, [&] {
+    fill(models.summary, settings.summary, settings.precision, settings, metrics,
+         [&](const fs::path& directory, model::Precision precision) {
+           return std::make_unique<LoadedSummary>(directory, precision, settings.max_summary_length);
+         });
+  });
+  for (std::future<void>* loading : {&embedding, &sentiment, &summary}) loading->get();
   // Rounded weights do not make quite the same vectors, labels and summaries.
   if (encoders != model::Precision::fp32) {
     if (models.embedding.model) models.embedding.version += fmt::format("/{}", to_string(encoders));
