@@ -152,7 +152,7 @@ step "the cache is down, and one of two peers gives narinfos without end"
 bad_peer narinfo
 stop_server cache
 PEERS=$BAD fresh 4
-contains "$(want 4 alone)" "cannot be reached"
+contains "$(want 4 alone)" "cache of the peers: does not have it"
 PEERS="$BAD $(peer_of 1)" fresh 4
 has_all 4 with-good
 equal "$(sources 4)" "0 24"
