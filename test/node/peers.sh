@@ -184,7 +184,7 @@ import socket, sys, time
 host, port = sys.argv[1].split(":")
 held = []
 for _ in range(100):
-    held.append(socket.create_connection((host, int(port))))
+    held.append(socket.create_connection((host, int(port)), source_address=("127.0.0.98", 0)))
     held[-1].sendall(b"GET /nar/")
 open(sys.argv[2], "w").close()
 time.sleep(600)

@@ -139,13 +139,13 @@ bool PeerShare::is_given_up(size_t peer) const {
 
 bool PeerShare::is_slow(size_t peer) const {
   const std::lock_guard lock(mutex_);
-  return peers_.at(peer).strikes >= most_strikes;
+  const Peer& one = peers_.at(peer);
+  return one.strikes >= most_strikes || (one.strikes > 0 && !one.has_given);
 }
 
-// One that has given something may have much to do, and several of its transfers stand still at once: that is
-// one strike.
+// One may have much to do, and several of its transfers stand still at once: that is one strike.
 void PeerShare::strike(Peer& peer, Time now) {
-  if (peer.has_given && now - peer.struck < patience_.idle) return;
+  if (peer.strikes > 0 && now - peer.struck < patience_.idle) return;
   peer.struck = now;
   if (++peer.strikes >= most_strikes) peer.given_up = true;
 }
@@ -284,7 +284,8 @@ bool PeerShare::is_somewhere(const Path& path) const {
   return false;
 }
 
-// Of the peers that have it, each node asks another one.
+// Of the peers that have it, each node asks another one. One that was slow is tried with one path at a time,
+// and not waited for.
 PeerShare::Choice PeerShare::choose_peer(const Path& path, Time now, std::optional<size_t> other_than,
                                          bool& is_busy) const {
   std::optional<std::pair<uint64_t, size_t>> best;
@@ -292,8 +293,9 @@ PeerShare::Choice PeerShare::choose_peer(const Path& path, Time now, std::option
     if (peers_[i].given_up || path.has[i] != PeerHas::present || i == other_than) continue;
     if (!path.without.empty() && path.without[i]) continue;
     const bool is_resting = !path.busy_until.empty() && now < path.busy_until[i];
-    if (is_resting || peers_[i].transfers >= transfers_of_peer) {
-      is_busy = true;
+    const bool is_struck = peers_[i].strikes > 0;
+    if (is_resting || peers_[i].transfers >= (is_struck ? 1 : transfers_of_peer)) {
+      is_busy = is_busy || !is_struck;
       continue;
     }
     best = std::max(best, std::optional(std::pair(rank(*peers_[i].node ^ self_, path.number), i)));

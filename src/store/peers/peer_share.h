@@ -61,7 +61,7 @@ class PeerShare {
   // It is asked no more in this realisation: it cannot be reached, is too slow or lies.
   void give_up(size_t peer);
   bool is_given_up(size_t peer) const;
-  // It is given up because it was slow or promised only.
+  // It was slow, or promised only, several times or without giving anything.
   bool is_slow(size_t peer) const;
   enum class Refusal {
     absent,  // it is not asked for this path again

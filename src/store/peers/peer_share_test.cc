@@ -271,6 +271,9 @@ TEST_F(PeerShareTest, a_peer_that_is_slow_again_and_again_is_given_up) {
     EXPECT_FALSE(views_[0]->is_given_up(1));
     views_[0]->took(names_[i], choose(0, i));
     views_[0]->refused(1, names_[i], PeerShare::Refusal::slow, now_);
+    EXPECT_EQ(choose(0, i).from, From::caches) << "it is not waited for";
+    EXPECT_TRUE(views_[0]->is_slow(1));
+    now_ += PeerPatience{}.idle;
   }
   EXPECT_TRUE(views_[0]->is_given_up(1));
   EXPECT_TRUE(views_[0]->is_slow(1));
