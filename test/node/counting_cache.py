@@ -7,6 +7,7 @@ Each answer's body becomes a line "BYTES PATH" in LOG. BYTES_A_SECOND are all an
 """
 import http.server
 import os
+import re
 import sys
 import threading
 import time
@@ -30,11 +31,19 @@ def wait_for_turn(size):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a head and its body are two packets
 
     def do_GET(self):
         file = os.path.join(directory, os.path.normpath(self.path).lstrip("/"))
         body = open(file, "rb").read() if os.path.isfile(file) else None
-        self.send_response(404 if body is None else 200)
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if body is not None and wanted:
+            first, last = int(wanted[1]), min(int(wanted[2]), len(body) - 1)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+            body = body[first : last + 1]
+        else:
+            self.send_response(404 if body is None else 200)
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
         sent = 0

@@ -20,6 +20,7 @@
 #include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
+#include "base/os/service_manager.h"
 #include "base/settings/options.h"
 #include "base/trace/exporter.h"
 #include "node/floxd/collector.h"
@@ -198,16 +199,19 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
 }
 
 // The stub images are in memory: they never wait behind an environment that is being pulled.
-std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images) {
+std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images,
+                                           InheritedSockets& inherited) {
   if (!config.registry_address) return nullptr;
   const AddressPort& place = *config.registry_address;
   auto stubs = std::make_shared<Registry>(make_stub_images(installed_pause()));
+  Fd listening = inherited.take(place.to_string());
   auto environments = std::make_shared<ImageRegistry>(
       images, ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
                                      .endpoint = "http://" + place.to_string()});
   return std::make_unique<HttpServer>(
       HttpServerOptions{.address = place.address,
                         .port = place.port,
+                        .listening = listening ? std::make_shared<Fd>(std::move(listening)) : nullptr,
                         .threads = 16,
                         .read_only = true,
                         .at_once = [stubs](const ServerRequest& request) -> std::optional<ServerResponse> {
@@ -217,6 +221,13 @@ std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images)
                         .max_connections = 128,
                         .max_waiting = 64},
       [environments](const ServerRequest& request) { return environments->answer(request); });
+}
+
+// The socket of shims: the one that the service manager keeps while floxd is replaced, or a new one.
+Fd listen_to_shims(const Config& config, InheritedSockets& inherited) {
+  if (Fd kept = inherited.take(config.node_socket)) return kept;
+  fs::create_directories(directory_of(config.node_socket));
+  return ttrpc::listen_at(config.node_socket, 0600);
 }
 
 // Ends what is under way, before what it uses goes.
@@ -261,6 +272,7 @@ void read_list_again(Prefetcher& prefetches) {
 void serve(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
+  InheritedSockets inherited = InheritedSockets::take_all();
   store::LocalStore store(config.root, config.store_lock_timeout);
   fs::path state = config.root / "var/lib/flox";
   fs::create_directories(state);
@@ -292,9 +304,8 @@ void serve(const Options& options) {
   asio::io_context loop;
   // What takes no time to speak of: it never waits behind an environment that is being fetched.
   asio::thread_pool pool(4);
-  fs::create_directories(directory_of(config.node_socket));
   fs::create_directories(config.pod_socket_dir);
-  ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
+  ttrpc::Server node_server(loop.get_executor(), listen_to_shims(config, inherited),
                             {.same_user_only = true});
   node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
     return prepare(pool, queue[Lane::start], node, std::move(request), std::move(call));
@@ -313,8 +324,10 @@ void serve(const Options& options) {
   const PodServer pods(config, pod, prefetches, budgets, queue[Lane::pod], metrics);
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
-  const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
   const std::unique_ptr<HttpServer> peer_server = peers.serve(store);
+  for (const std::string& place : inherited.places())
+    log::warning("floxd.socket listens at {}, which is in no setting: run 'flox node install' again", place);
   const Collector collector(config, environments, metrics, [&] { return prefetches.give_way(); });
   asio::co_spawn(pool,
                  tidy_regularly(store, containers, views, budgets, grants, policy, kept,
@@ -342,7 +355,11 @@ void serve(const Options& options) {
     hangups.async_wait(reload);
   };
   hangups.async_wait(reload);
+  notify_service_manager("READY=1");
   loop.run();
+  notify_service_manager("STOPPING=1");
+  // Images are small: containerd does not ask again for one whose transfer breaks.
+  if (registry) registry->drain(std::chrono::seconds(5));
   // What is being realised now is left to the next floxd: a store has no half paths.
   ending.now();
   pool.stop();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/os/file.h"
 #include "store/fetch/fetch_queue.h"
 #include "store/fetch/nar_fetcher.h"
@@ -94,6 +95,7 @@ class Pipeline {
       // What is done does not wait for the network: whoever takes over after us finds it staged.
       const bool waits = item.peer || caches_.at(found.cache).is_remote();
       if (waits && !(item.file && item.file->is_there())) hand_over(worker);
+      if (!item.peer && found.has_base && fetch_delta(found, worker)) return;
       Reasons reasons;
       const auto number = item.peer
                               ? unpack_of_peer(found, *item.peer, std::move(item.file), worker)
@@ -107,6 +109,31 @@ class Pipeline {
       if (worker.unpacked.size() >= handed_over_at_once || worker.bytes >= handed_over_bytes)
         hand_over(worker);
     });
+  }
+
+  // Of what this node has under other paths, and of what it lacks: whether the installer has it now. If not,
+  // whatever the reason, it is fetched as a whole.
+  bool fetch_delta(const Substitute& found, Worker& worker) {
+    const StorePath& path = found.narinfo.info.path;
+    const uint64_t number = next_tree_++;
+    const fs::path tree = worker.directory / std::to_string(number);
+    std::string why;
+    try {
+      nars_.fetch_delta(found.narinfo, caches_.at(found.cache), tree,
+                        [&](const std::string& index, size_t chunks) {
+                          return installer_.begin({path, worker.number, number}, index, chunks);
+                        });
+      const auto refused =
+          installer_.unpacked({{path, worker.number, number}}, nars_.bytes_fetched(), nars_.peak_memory())
+              .front();
+      if (!refused) return true;
+      why = refused->what();
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    log::info("{} is fetched as a whole: {}", path.to_string(), why);
+    remove_tree(tree);
+    return false;
   }
 
   // What is not what was signed is fetched from elsewhere.

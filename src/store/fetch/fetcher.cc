@@ -85,14 +85,14 @@ std::vector<uint16_t> ports_of(const std::vector<std::string>& urls) {
   return ports;
 }
 
-namespace {
-
-std::vector<fs::path> readable_for(const std::vector<std::string>& urls) {
+std::vector<std::filesystem::path> readable_for(const std::vector<std::string>& urls) {
   std::vector<fs::path> readable = network_files();
   for (const std::string& text : urls)
     if (const CacheUrl url = CacheUrl::parse(text); url.scheme == "file") readable.emplace_back(url.rest);
   return readable;
 }
+
+namespace {
 
 std::vector<uint16_t> ports_with_peers(const RealiseOptions& options) {
   std::vector<uint16_t> ports = ports_of(options.caches);

@@ -11,6 +11,9 @@
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "store/cache/binary_cache.h"
+#include "store/fetch/delta_fetch.h"
+#include "store/fetch/delta_tree.h"
+#include "store/fetch/nar_fetcher.h"
 #include "store/fetch/trust.h"
 #include "store/fetch/unpacked_tree.h"
 #include "store/local/parallel.h"
@@ -54,6 +57,7 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
       memory_(memory),
       registered_(std::move(registered)),
       staging_(store),
+      bases_(store),
       verifying_(store.scratch_directory()),
       progress_(options.on_progress) {
   for (const std::string& text : options.caches) {
@@ -111,6 +115,7 @@ std::string Installer::on_call(std::string_view text) {
   if (call.has_offers()) return offers(call.offers()).SerializeAsString();
   if (call.has_claim()) return claim(call.claim()).SerializeAsString();
   if (call.has_unpacked()) return take_unpacked(call.unpacked()).SerializeAsString();
+  if (call.has_begin()) return begin(call.begin()).SerializeAsString();
   if (call.has_allowance()) {
     wait_for_allowance(call.allowance().bytes());
     return {};
@@ -230,6 +235,11 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
   } else {
     check_trust(narinfo.info, from.keys, options_.trust_content_addressed);
   }
+  // An index is as good as none unless it is signed, too.
+  if (from.keys.index_signer_of(narinfo).empty()) {
+    narinfo.index_hash.reset();
+    narinfo.index_signatures.clear();
+  }
   const nix::NarInfo known = narinfo;
   {
     const std::lock_guard lock(mutex_);
@@ -262,7 +272,14 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
     memory_.remember(from.url.text, nix::narinfo_name(path), known.to_string());
   v1::OfferAnswer answer;
   if (!registered_) want(known.info.references, *answer.mutable_wanted());
+  answer.set_has_base(can_be_delta(from, known) && !bases_.find(known.info).empty());
   return answer;
+}
+
+// What is small comes as quickly as a whole.
+bool Installer::can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const {
+  return from.is_remote && !registered_ && narinfo.index_hash &&
+         narinfo.file_size.value_or(narinfo.info.nar_size) > small_file;
 }
 
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
@@ -318,6 +335,47 @@ v1::UnpackedAnswers Installer::take_unpacked(const v1::Call::UnpackedTrees& mess
     } catch (const Error& error) {
       *result.mutable_refused() = to_message(error);
     }
+  }
+  return answer;
+}
+
+// The fetcher gets nothing by this but bytes of chunks whose hashes a trusted key has signed: it can read no
+// other part of the store.
+v1::BeginAnswer Installer::begin(const v1::Call::Begin& message) {
+  const auto path = StorePath::from_base_name(message.path());
+  if (message.directory() >= directory_paths_.size())
+    fail(ErrorKind::invalid_input, "there is no directory {}", message.directory());
+  std::optional<nix::NarInfo> known;
+  fs::path tree;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = found_.find(path);
+    if (found == found_.end() || found->second.counted || !found->second.narinfo.index_hash ||
+        std::exchange(found->second.begun, true))
+      fail(ErrorKind::invalid_input, "{} is not to be begun", path.to_string());
+    known = found->second.narinfo;
+    tree = verifying_.path() / std::to_string(next_tree_++);
+  }
+  if (sha256(message.index()) != *known->index_hash)
+    fail(ErrorKind::untrusted, "the index has not the hash that was signed");
+  const NarIndex index = NarIndex::unpack(message.index(), most_delta_index);
+  if (index.nar_hash != known->info.nar_hash || index.nar_size != known->info.nar_size)
+    fail(ErrorKind::untrusted, "it is the index of another path");
+  std::vector<fs::path> bases;
+  for (const StorePath& base : bases_.find(known->info)) bases.push_back(store_.real_path(base));
+  v1::BeginAnswer answer;
+  try {
+    const std::vector<bool> missing = make_delta_tree(
+        index, bases, tree, [this] { return over_.load() || options_.stop.stop_requested(); });
+    std::string bits((missing.size() + 7) / 8, '\0');
+    for (size_t i = 0; i < missing.size(); ++i)
+      if (missing[i]) bits[i / 8] = static_cast<char>(bits[i / 8] | 1 << i % 8);
+    answer.set_missing(std::move(bits));
+    const fs::path to = directory_paths_[message.directory()] / std::to_string(message.number());
+    if (::rename(tree.c_str(), to.c_str()) != 0) fail_errno(errno, "handing over {}", path.to_string());
+  } catch (...) {
+    remove_tree(tree);
+    throw;
   }
   return answer;
 }

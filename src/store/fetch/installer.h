@@ -13,6 +13,7 @@
 
 #include "store/cache/cache_url.h"
 #include "store/cache/narinfo_cache.h"
+#include "store/fetch/delta_base.h"
 #include "store/fetch/fetch.pb.h"
 #include "store/fetch/fetch_messages.h"
 #include "store/fetch/progress.h"
@@ -69,6 +70,7 @@ class Installer {
   struct Found {
     nix::NarInfo narinfo;
     bool counted = false;  // in the progress
+    bool begun = false;    // begin() was asked for it
     std::optional<Staging::Claim> claim;
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
@@ -84,16 +86,19 @@ class Installer {
   v1::ClaimAnswer claim(const v1::Call::Claim& claim);
   v1::ClaimAnswer::State claim_one(const StorePath& path);
   v1::UnpackedAnswers take_unpacked(const v1::Call::UnpackedTrees& unpacked);
+  v1::BeginAnswer begin(const v1::Call::Begin& begin);
   void take_tree(const v1::Call::Unpacked& unpacked, uint64_t decoder_memory);
   void count(Found& found, uint64_t decoder_memory);
   void wait_for_allowance(uint64_t bytes) const;
   bool is_present(const PathInfo& info) const;
+  bool can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const;
 
   LocalStore& store_;
   const RealiseOptions& options_;
   NarinfoCache& memory_;
   const std::optional<PathInfo> registered_;
   Staging staging_;
+  DeltaBases bases_;
   std::vector<Cache> caches_;
   std::vector<WorkDirectory> directories_;
   std::vector<fs::path> directory_paths_;

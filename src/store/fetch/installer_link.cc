@@ -36,7 +36,8 @@ std::vector<InstallerLink::OfferResult> InstallerLink::offer(const std::vector<O
     results.push_back(
         {.wanted = {std::make_move_iterator(one.mutable_wanted()->begin()),
                     std::make_move_iterator(one.mutable_wanted()->end())},
-         .refused = one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt});
+         .refused = one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt,
+         .has_base = one.has_base()});
   if (results.size() != offers.size()) unequal();
   return results;
 }
@@ -70,6 +71,21 @@ std::vector<std::optional<Error>> InstallerLink::unpacked(const std::vector<Tree
     refused.push_back(one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt);
   if (refused.size() != trees.size()) unequal();
   return refused;
+}
+
+std::vector<bool> InstallerLink::begin(const Tree& tree, const std::string& index, size_t chunks) {
+  v1::Call message;
+  v1::Call::Begin& begin = *message.mutable_begin();
+  begin.set_path(tree.path.base_name());
+  begin.set_directory(tree.directory);
+  begin.set_number(tree.number);
+  begin.set_index(index);
+  const std::string bits = call<v1::BeginAnswer>(message).missing();
+  if (bits.size() != (chunks + 7) / 8) unequal();
+  std::vector<bool> missing(chunks);
+  for (size_t i = 0; i < chunks; ++i)
+    missing[i] = (static_cast<unsigned char>(bits[i / 8]) >> i % 8 & 1) != 0;
+  return missing;
 }
 
 void InstallerLink::wait_for_allowance(uint64_t bytes) {

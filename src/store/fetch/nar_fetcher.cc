@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "store/fetch/delta_fetch.h"
 #include "store/fetch/progress.h"
 
 namespace flox::store {
@@ -98,6 +99,20 @@ void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::uni
              narinfo.url, cut.bytes, *bytes_promised(narinfo, cache));
     }
   }
+}
+
+void NarFetcher::fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const fs::path& tree,
+                             std::function<std::vector<bool>(const std::string&, size_t)> begin) {
+  in_context_of(cache.url(), [&] {
+    store::fetch_delta(narinfo, cache, tree, budget_,
+                       {.begin = std::move(begin),
+                        .read = [this](NarFile& file, std::string& piece) { return read(file, piece); },
+                        .count =
+                            [this](uint64_t bytes) {
+                              keep_pace(bytes);
+                              bytes_fetched_ += bytes;
+                            }});
+  });
 }
 
 void NarFetcher::stop() {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "nix/narinfo.h"
 #include "store/cache/binary_cache.h"
@@ -63,6 +64,10 @@ class NarFetcher {
   // LocalFailure; Stopped.
   void fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
              const std::filesystem::path& tree, Decompressors& decompressors, bool of_peer = false);
+  // Makes the tree of what is here already, which `begin` does (delta_fetch.h), and fetches the rest. Throws
+  // Error if that cannot be done, whatever the reason: then fetch() is to; Stopped.
+  void fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const std::filesystem::path& tree,
+                   std::function<std::vector<bool>(const std::string& index, size_t chunks)> begin);
   // All threads leave fetch() with Stopped.
   void stop();
 

@@ -188,7 +188,8 @@ class Search {
       enqueue(std::move(results[i].wanted));
       {
         const std::lock_guard lock(mutex_);
-        found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
+        found_.push_back(
+            {.narinfo = std::move(narinfo), .cache = question.cache, .has_base = results[i].has_base});
       }
       agenda_->settle();
     }

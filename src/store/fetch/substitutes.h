@@ -64,8 +64,9 @@ class Reasons {
 
 // A missing path, and where it was found.
 struct Substitute {
-  nix::NarInfo narinfo;  // the installer trusts it
-  size_t cache = 0;      // index in the CacheList
+  nix::NarInfo narinfo;   // the installer trusts it
+  size_t cache = 0;       // index in the CacheList
+  bool has_base = false;  // the installer can make a part of it, by its index
 };
 
 // Asks one cache, and the installer whether it may be taken from there. Nothing, with the reason added, if
