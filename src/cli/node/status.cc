@@ -74,7 +74,7 @@ void print_status(const Config& config, const std::string& health, const std::ve
 }
 
 void show_status(bool as_json) {
-  Config config = Config::load();
+  const Config config = Config::load(SettingsOf::machine);  // as floxd reads them
   store::LocalStore store(config.root);
   auto leases = store::list_leases(store);
   std::string health = "not running, or not at this address";
