@@ -162,7 +162,7 @@ void print_text(const Config& config, const NodeStatus& found) {
 }
 
 void show_status(bool as_json) {
-  const Config config = Config::load();
+  const Config config = Config::load(SettingsOf::machine);  // as floxd reads them
   const NodeStatus found = look(config);
   if (as_json)
     fmt::print("{}\n", to_json(config, found).dump(2, ' ', false, ordered_json::error_handler_t::replace));

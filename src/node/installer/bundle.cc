@@ -14,6 +14,7 @@
 #include "nix/nar.h"
 #include "node/installer/runtime_closure.h"
 #include "package/debian/relocate_tree.h"
+#include "store/local/named_root.h"
 
 namespace flox::node {
 namespace {
@@ -69,17 +70,9 @@ void read_verified(const fs::path& tree, const nix::PathInfo& info, const ByteSi
                 "Unpack the bundle again.");
 }
 
-void keep(const store::LocalStore& store, const char* root, const nix::StorePath& path) {
-  const fs::path link = store.state_directory() / "gcroots" / root, temporary = link.string() + ".new";
-  fs::create_directories(link.parent_path());
-  fs::remove(temporary);
-  fs::create_symlink(path.to_string(), temporary);
-  fs::rename(temporary, link);
-}
-
 void keep(const store::LocalStore& store, const Bundle& bundle) {
-  keep(store, "flox-node", bundle.programs);
-  keep(store, "flox-runtime", bundle.runtime);
+  store::set_named_root(store, "flox-node", bundle.programs);
+  store::set_named_root(store, "flox-runtime", bundle.runtime);
 }
 
 }  // namespace
