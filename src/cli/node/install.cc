@@ -85,7 +85,7 @@ void install(NodeOptions options) {
   }
   for (const auto& warning : plan.warnings) say("! {}\n", warning);
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
-  for (const auto& change : plan.files.changes()) print_done(change.path.string());
+  for (const auto& name : plan.files.names()) print_done(name);
   store::LocalStore store(store_root);
   if (const auto bundle = node::find_bundle(wanted.root)) {
     node::adopt_bundle(store, *bundle);

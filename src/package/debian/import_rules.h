@@ -41,7 +41,7 @@ struct ImportRules {
     std::string content;
   };
 
-  // Libraries and programs that have paths of other packages' files compiled in, without a variable for them.
+  // Libraries that have paths of other packages' files compiled in, without a variable for them.
   struct Compiled {
     std::string library;  // pattern
     std::string prefix;   // of the paths: "/usr/share/nodejs/"
