@@ -4,6 +4,7 @@
 
 #include "base/os/file.h"
 #include "fuzz.h"
+#include "nix/nar_parser.h"
 
 namespace flox::fuzz {
 namespace {
@@ -19,6 +20,20 @@ bool unpack(std::string_view input, size_t first, const fs::path& destination) {
       },
       {ErrorKind::invalid_input});
 }
+
+// What a parser tells besides what is in the archive: its bytes.
+class Bytes : public nix::NarHandler {
+ public:
+  void name(std::string_view) override {}
+  void begin_directory() override {}
+  void end_directory() override {}
+  void symlink(std::string_view) override {}
+  void begin_regular(bool, uint64_t) override {}
+  void contents(std::string_view piece) override { all += piece; }
+  void end_regular() override {}
+  void structure(std::string_view bytes) override { all += bytes; }
+  std::string all;
+};
 
 std::string dump(const fs::path& tree) {
   std::string bytes;
@@ -45,6 +60,13 @@ void one(std::string_view input) {
   const fs::path tree = directory.path() / "tree";
   const bool accepted = unpack(input, input.size(), tree);
   require_untouched(directory.path());
+  Bytes bytes;
+  const bool parsed = accepts([&] {
+    nix::NarParser parser(bytes);
+    parser.feed(input);
+    parser.finish();
+  });
+  require(!accepted || (parsed && bytes.all == input), "a parser tells every byte of a NAR");
   if (accepted) require(dump(tree) == input, "an accepted NAR is written again byte for byte");
   remove_tree(tree);
   if (input.size() > 400) return;  // pieces are tried on small ones

@@ -3,7 +3,9 @@
 # file system (this machine's, under a layer that goes with the world), network, containerd, floxd, store and kubelet.
 # Sourced after world.sh, never run.
 #
-#   need_kubernetes        before the world is entered: builds Kubernetes, or skips the test
+#   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test
+#   need_featured_kubernetes  the same for the newest release, if that is built, with every feature turned on, on containerd 2.x and a
+#                          runc that knows user namespaces
 #   start_control_plane    $KUBECONFIG; kubectl works
 #   serve_catalog          $CLUSTER_CATALOG_URL: the world's catalog, as nodes reach it
 #   boot_node N            node-N: a machine with containerd, as a distribution has it, not yet running
@@ -11,7 +13,8 @@
 #   install_node N [OPTION…]  flox node install and floxd, there
 #   start_cluster COUNT    all of these, for that many nodes
 #   start_metrics, start_dns   metrics-server; CoreDNS
-#   launch_node N          its containerd and kubelet, with further feature gates in $KUBELET_FEATURES ("NAME: true")
+#   launch_node N          its containerd and kubelet, with further feature gates in $KUBELET_FEATURES ("NAME: true") and
+#                          further lines of the kubelet's configuration in $KUBELET_OPTIONS; who may ask it, in $KUBELET_ACCESS
 #   join_node N [LABEL=VALUE…]  its kube-proxy and labels; ends when Kubernetes finds it ready
 #
 # The control plane is 10.77.0.1 in the world's network, node-N 10.77.0.(10+N), its pods 10.88.N.0/24, services 10.96.0.0/16.
@@ -26,6 +29,25 @@ need_kubernetes() {
   KUBERNETES=$("$PROJECT/script/kubernetes" | tail -1) || code=$?
   [ $code = 0 ] || exit $code  # its last line said why
   export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
+}
+
+# The newest is not built here: script/kubernetes-newest takes longer than a test may. What is off in the release is on in the
+# cluster.
+need_featured_kubernetes() {
+  local newest='' gates=ContainerStopSignals=true
+  [ -n "${FLOX_WORLD_ENTERED:-}" ] && return 0
+  if ! newest=$("$PROJECT/script/kubernetes-newest" --if-built 2>/dev/null | tail -1); then
+    newest=''
+    gates+=,ImageVolume=true,PodLevelResources=true,ProcMountType=true,UserNamespacesSupport=true
+  fi
+  need_kubernetes
+  FLOX_TEST_CONTAINERD=${FLOX_TEST_CONTAINERD:-$("$PROJECT/script/containerd2" | tail -1)} || exit $?
+  RUNC=${RUNC:-$("$PROJECT/script/runc" | tail -1)} || exit $?
+  export CLUSTER_FEATURES=$gates CLUSTER_APIS=api/beta=false
+  gates+=,PodAndContainerStatsFromCRI=true${KUBELET_FEATURES:+,$KUBELET_FEATURES}
+  gates=${gates//=/: }
+  export KUBELET_FEATURES=${gates//,/, }
+  export FLOX_TEST_CONTAINERD RUNC KUBERNETES="${newest:+$newest:}$KUBERNETES" PATH="${newest:+$newest:}$PATH"
 }
 
 # start_cluster COUNT: catalog, control plane and that many nodes, installed and labelled; node-1's runtime closure is
@@ -70,7 +92,8 @@ start_control_plane() {
     --requestheader-allowed-names front-proxy --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
     --requestheader-extra-headers-prefix X-Remote-Extra- --proxy-client-cert-file "$pki/front-proxy.crt" \
     --proxy-client-key-file "$pki/front-proxy.key" --enable-aggregator-routing \
-    --kubelet-preferred-address-types InternalIP --feature-gates MutatingAdmissionPolicy=true --runtime-config admissionregistration.k8s.io/v1alpha1=true
+    --kubelet-preferred-address-types InternalIP --feature-gates "${CLUSTER_FEATURES:-MutatingAdmissionPolicy=true}" \
+    --runtime-config "${CLUSTER_APIS:-admissionregistration.k8s.io/v1alpha1=true}"
   wait_until 90 "the API server" kubectl get --raw /readyz
   start_server controller-manager in_net kube-controller-manager --kubeconfig "$WORLD/controller-manager.conf" --leader-elect=false \
     --service-account-private-key-file "$pki/service-account.key" --root-ca-file "$pki/ca.crt" --use-service-account-credentials \
@@ -178,6 +201,9 @@ for tree in /var/lib/containerd /var/lib/kubelet /var/lib/cni /nix /var/log/pods
   mount --bind "$1/disk$tree" "$1/root$tree"
 done
 mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
+# A user namespace of a pod may mount proc where a whole one is to be seen already, and parts of the node's are covered below.
+mkdir "$1/root/run/proc"
+mount -t proc proc "$1/root/run/proc"
 # The kubelet sets these for the whole machine: here it may believe that it did.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
   [ -e "/proc/sys/${setting%=*}" ] || continue
@@ -236,7 +262,7 @@ TOML
 # What a command needs to run on node N: nothing of the world's environment is there.
 enter_node() {
   enter=(nsenter --target "$(cat "$WORLD/node-$1/pid")" --mount --net --pid --wdns=/ -- env -i HOME=/root
-    PATH="/usr/local/sbin:/usr/local/bin:${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin${KUBERNETES:+:$KUBERNETES}")
+    PATH="/usr/local/sbin:/usr/local/bin:${RUNC:+$RUNC:}${FLOX_TEST_CONTAINERD:+$FLOX_TEST_CONTAINERD:}/usr/sbin:/usr/bin:/sbin:/bin${KUBERNETES:+:$KUBERNETES}")
 }
 on_node() {
   local enter
@@ -283,21 +309,23 @@ install_node() {
 }
 
 launch_node() {
-  local n=$1 node=node-$1 dir=$WORLD/node-$1
+  local n=$1 node=node-$1 dir=$WORLD/node-$1 access
   start_node_containerd "$n"
+  access=${KUBELET_ACCESS:-"authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: $WORLD/pki/ca.crt } }
+authorization: { mode: Webhook }"}
   make_kubeconfig "$node" "/O=system:nodes/CN=system:node:$node"
   make_kubeconfig "$node-proxy" /CN=system:kube-proxy
   cat >"$dir/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: "$WORLD/pki/ca.crt" } }
-authorization: { mode: Webhook }
+$access
 cgroupDriver: cgroupfs
 cgroupRoot: "$CGROUP_PARENT/$node"
 clusterDNS: ["$CONTROL_PLANE"]
 clusterDomain: "$CLUSTER_DOMAIN"
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 failSwapOn: false
+failCgroupV1: false  # on a machine that has v1 still; from 1.35 on a kubelet refuses it unless told otherwise
 protectKernelDefaults: false
 resolvConf: /dev/null
 # A machine that runs tests has other things on its disk.
@@ -306,6 +334,7 @@ imageGCHighThresholdPercent: 100
 nodeStatusUpdateFrequency: 4s
 syncFrequency: 10s
 featureGates: { KubeletInUserNamespace: true${KUBELET_FEATURES:+, $KUBELET_FEATURES} }
+${KUBELET_OPTIONS:-}
 YAML
   cat >"$dir/proxy.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1

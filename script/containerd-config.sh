@@ -35,8 +35,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 TOML
 }
 
-# containerd 2.x, 2.0 and later. It sends traces to OTEL_EXPORTER_OTLP_ENDPOINT and has a socket for plugins at NRI_SOCKET, if these are set, and handlers for
-# the runc in the directory RUNC. The handler flox names the shim by path under the runtime type of runc's
+# containerd 2.x, 2.0 and later. It sends traces to OTEL_EXPORTER_OTLP_ENDPOINT and has a socket for plugins at NRI_SOCKET, if these are set, and handlers for the gVisor in
+# the directory RUNSC and for the runc in RUNC. The handler flox names the shim by path under the runtime type of runc's
 # own shim: for that type only, CRI sends options that a runc has (SystemdCgroup, BinaryName; any other type gets the table as
 # TOML text), and 2.0 and 2.1 ask only that type for the features that a pod's user namespace and recursively
 # read-only mounts need. The handler flox-by-name is what a node that was upgraded from 1.6 has; both must work.
@@ -84,6 +84,14 @@ TOML
   plugin_config_path = "$WORLD/nri/conf.d"
   [plugins."io.containerd.nri.v1.nri".default_validator]
     enable = true
+TOML
+  [ -z "${RUNSC:-}" ] || cat <<TOML
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc]
+      runtime_type = "io.containerd.runsc.v1"
+      runtime_path = "$RUNSC/containerd-shim-runsc-v1"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runsc.options]
+        TypeUrl = "io.containerd.runsc.v1.options"
+        ConfigPath = "$WORLD/runsc.toml"
 TOML
   [ -z "${RUNC:-}" ] || cat <<TOML
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc-users]

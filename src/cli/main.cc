@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/inside_container.h"
 #include "cli/say.h"
+#include "lazy/frames_job.h"
 #include "package/imported/unpack.h"
 #include "store/fetch/fetcher.h"
 
@@ -112,6 +113,7 @@ int main(int argc, char** argv) {
                     flox::activation::run_keeper_job, flox::cli::run_inside_job})
     if (const auto code = job(argc, argv)) return *code;
   flox::store::add_fetcher_job();
+  flox::lazy::add_frames_job();
   flox::package::add_unpack_job();
   if (const auto code = flox::run_confined_job(argc, argv)) return *code;
   flox::keep_freed_memory();

@@ -137,7 +137,13 @@ node::v1::PrepareRequest request_for_volumes(const std::string& container_id, co
 void check_answer(const node::v1::PrepareRequest& request, const node::v1::PrepareResponse& answer) {
   if (answer.store_directory().empty() || answer.runtime_path().empty())
     fail(ErrorKind::internal, "floxd's answer lacks the store or the runtime");
-  // An older floxd does not know the question, and whether its node would allow it.
+  // An older floxd does not know the question, and would let the container run without its image.
+  if (!request.image_id().empty() && answer.profile().empty())
+    throw Error(ErrorKind::internal,
+                fmt::format("image of {}: floxd does not know images that are environments",
+                            request.image_environment()),
+                "Update floxd on this node.");
+  // The same: nobody knows whether its node would allow it.
   if (request.nix_mutable() && !answer.nix_mutable())
     throw Error(ErrorKind::untrusted, fmt::format("{}: floxd did not allow it", mutable_annotation),
                 "Update floxd on this node and set allow_nix_mutable = true in its configuration.");

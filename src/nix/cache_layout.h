@@ -18,6 +18,7 @@ inline constexpr std::string_view nar_directory = "nar/";
 inline constexpr size_t max_cache_info_size = 4 << 10;
 inline constexpr size_t max_narinfo_size = 256 << 10;
 inline constexpr size_t max_listing_size = 16 << 20;
+inline constexpr size_t max_index_size = 32 << 20;
 
 // "DIGEST.narinfo" and "DIGEST.ls" of a path; and the digest in such a name, nothing for other names.
 std::string narinfo_name(std::string_view digest);
@@ -40,6 +41,15 @@ struct NarFileName {
 };
 // Throws Error(invalid_input) for a compression without a suffix.
 std::string nar_file_name(const Sha256Digest& file_hash, std::string_view compression);
+
+// "nar/HASH.index.zst": the name of a NAR file's index (docs/formats/nar-index.md) after the SHA-256 of the
+// index's file; and the hash in such a name, nothing for other names.
+std::string index_file_name(const Sha256Digest& hash);
+std::optional<Sha256Digest> hash_of_index_name(std::string_view name) noexcept;
+
+// The SHA-256 that the file of this name must have: of what is named after itself, NARs and indexes. Nothing
+// for other names.
+std::optional<Sha256Digest> hash_of_file_name(std::string_view name) noexcept;
 
 // The media type of the cache's file of this name, for HTTP.
 std::string_view media_type_of(std::string_view name) noexcept;

@@ -42,11 +42,26 @@ TEST(CacheLayout, nar_files_are_named_after_their_own_hash_and_their_compression
     EXPECT_FALSE(NarFileName::parse(name)) << name;
 }
 
+TEST(CacheLayout, indexes_are_named_after_their_own_hash) {
+  const std::string name = index_file_name(sha256("hello\n"));
+  EXPECT_EQ(name, "nar/" + hash + ".index.zst");
+  EXPECT_EQ(hash_of_index_name(name), sha256("hello\n"));
+  EXPECT_FALSE(NarFileName::parse(name));
+  for (const std::string& other :
+       {std::string(), "nar/" + hash + ".index", "nar/" + hash + ".nar.zst", hash + ".index.zst",
+        "nar/../" + hash + ".index.zst", "nar/z" + hash.substr(1) + ".index.zst"})
+    EXPECT_FALSE(hash_of_index_name(other)) << other;
+  EXPECT_EQ(hash_of_file_name(name), sha256("hello\n"));
+  EXPECT_EQ(hash_of_file_name("nar/" + hash + ".nar.xz"), sha256("hello\n"));
+  EXPECT_FALSE(hash_of_file_name(digest + ".narinfo"));
+}
+
 TEST(CacheLayout, files_have_the_media_types_of_nix) {
   EXPECT_EQ(media_type_of("nix-cache-info"), "text/x-nix-cache-info");
   EXPECT_EQ(media_type_of(digest + ".narinfo"), "text/x-nix-narinfo");
   EXPECT_EQ(media_type_of(digest + ".ls"), "application/json");
   EXPECT_EQ(media_type_of("nar/" + hash + ".nar.zst"), "application/x-nix-nar");
+  EXPECT_EQ(media_type_of("nar/" + hash + ".index.zst"), "application/zstd");
 }
 
 }  // namespace

@@ -7,20 +7,13 @@
 
 #include "base/error.h"
 #include "nix/nar.h"
+#include "nix/nar_sizes.h"
 
 namespace flox::nix {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-
-// The size of a string in a NAR: its length, its bytes, zeros up to a multiple of 8.
-uint64_t padded(uint64_t size) { return (size + 7) / 8 * 8; }
-uint64_t string_size(uint64_t size) { return 8 + padded(size); }
-template <typename... Texts>
-uint64_t strings_size(Texts... texts) {
-  return (string_size(std::string_view(texts).size()) + ...);
-}
 
 // Walks the tree in the NAR's order and counts the bytes that the NAR has before each file's data.
 class Lister {
@@ -32,38 +25,37 @@ class Lister {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) fail_errno(errno, "reading {}", path.string());
     Listing listing;
-    position_ += strings_size("(", "type");
+    position_ += node_begin_size;
     if (S_ISREG(status.st_mode)) {
       listing.size = static_cast<uint64_t>(status.st_size);
       listing.executable = (status.st_mode & S_IXUSR) != 0;
-      position_ += strings_size("regular", "contents") + 8;
-      if (listing.executable) position_ += strings_size("executable", "");
+      position_ += regular_begin_size(listing.executable);
       listing.nar_offset = position_;
       position_ += padded(listing.size);
     } else if (S_ISLNK(status.st_mode)) {
       listing.type = Listing::Type::symlink;
       listing.target = fs::read_symlink(path);
-      position_ += strings_size("symlink", "target") + string_size(listing.target.size());
+      position_ += symlink_size(listing.target.size());
     } else if (S_ISDIR(status.st_mode)) {
       listing.type = Listing::Type::directory;
-      position_ += strings_size("directory");
+      position_ += directory_begin_size;
       for (const auto& entry : fs::directory_iterator(path)) listing.entries[entry.path().filename()];
       for (auto& [name, child] : listing.entries) {
-        position_ += strings_size("entry", "(", "name", "node") + string_size(name.size());
+        position_ += entry_begin_size(name.size());
         child = node(path / name, depth + 1);
-        position_ += strings_size(")");
+        position_ += entry_end_size;
       }
     } else {
       fail(ErrorKind::invalid_input,
            "{} is neither a file nor a directory nor a symlink; a store cannot hold it", path.string());
     }
-    position_ += strings_size(")");
+    position_ += node_end_size;
     return listing;
   }
   uint64_t position() const noexcept { return position_; }
 
  private:
-  uint64_t position_ = strings_size("nix-archive-1");
+  uint64_t position_ = nar_magic_size;
 };
 
 ordered_json json_of(const Listing& listing) {

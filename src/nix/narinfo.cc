@@ -1,10 +1,13 @@
 #include "nix/narinfo.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
 
 #include "base/error.h"
+#include "nix/cache_layout.h"
 
 namespace flox::nix {
 namespace {
@@ -17,15 +20,30 @@ uint64_t parse_size(std::string_view text) {
   return size;
 }
 
-StorePathSet parse_references(std::string_view text) {
-  StorePathSet references;
+std::vector<std::string> parse_words(std::string_view text) {
+  std::vector<std::string> words;
   while (!text.empty()) {
     const size_t space = text.find(' ');
-    const std::string_view word = text.substr(0, space);
-    if (!word.empty()) references.insert(StorePath::from_base_name(word));
+    if (const std::string_view word = text.substr(0, space); !word.empty()) words.emplace_back(word);
     text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
   }
+  return words;
+}
+
+StorePathSet parse_references(std::string_view text) {
+  StorePathSet references;
+  for (const std::string& word : parse_words(text)) references.insert(StorePath::from_base_name(word));
   return references;
+}
+
+// What follows the key in the first line that has it.
+std::string_view value_in(std::string_view text, std::string_view key) noexcept {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.starts_with(key)) return line.substr(key.size());
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return {};
 }
 
 // What the lines give before it is known to be complete.
@@ -41,6 +59,8 @@ struct Fields {
   std::string compression;
   std::optional<Sha256Digest> file_hash;
   std::optional<uint64_t> file_size;
+  std::optional<Sha256Digest> index_hash;
+  std::vector<std::string> index_signatures;
 
   void set(std::string_view key, std::string_view value) {
     if (key == "StorePath")
@@ -65,6 +85,10 @@ struct Fields {
       signatures.emplace_back(value);
     else if (key == "CA" && !value.empty())
       content_address = ContentAddress::parse(value);
+    else if (key == "FloxIndex")
+      index_hash = parse_hash(value);
+    else if (key == "FloxIndexSig")
+      index_signatures = parse_words(value);
   }
 };
 
@@ -95,6 +119,8 @@ NarInfo NarInfo::parse(std::string_view text) {
   if (!fields.path) fail(ErrorKind::invalid_input, "narinfo: StorePath is missing");
   if (fields.url.empty()) fail(ErrorKind::invalid_input, "narinfo: URL is missing");
   if (!fields.nar_hash) fail(ErrorKind::invalid_input, "narinfo: NarHash is missing");
+  if (!fields.index_hash && !fields.index_signatures.empty())
+    fail(ErrorKind::invalid_input, "narinfo: FloxIndexSig: there is no FloxIndex that it could sign");
   if (fields.nar_size == 0) fail(ErrorKind::invalid_input, "narinfo: NarSize is missing or 0");
   if (fields.compression.empty()) fields.compression = "bzip2";  // the format's default from its first days
   return NarInfo{.info = {.path = std::move(*fields.path),
@@ -107,7 +133,9 @@ NarInfo NarInfo::parse(std::string_view text) {
                  .url = std::move(fields.url),
                  .compression = std::move(fields.compression),
                  .file_hash = fields.file_hash,
-                 .file_size = fields.file_size};
+                 .file_size = fields.file_size,
+                 .index_hash = fields.index_hash,
+                 .index_signatures = std::move(fields.index_signatures)};
 }
 
 NarInfo NarInfo::parse(std::string_view text, const StorePath& path) {
@@ -118,14 +146,20 @@ NarInfo NarInfo::parse(std::string_view text, const StorePath& path) {
   return narinfo;
 }
 
-std::string_view NarInfo::url_in(std::string_view text) noexcept {
-  constexpr std::string_view key = "URL: ";
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    if (line.starts_with(key)) return line.substr(key.size());
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
+std::string_view NarInfo::url_in(std::string_view text) noexcept { return value_in(text, "URL: "); }
+
+std::string NarInfo::index_in(std::string_view text) noexcept {
+  try {
+    const std::string_view value = value_in(text, "FloxIndex: ");
+    return value.empty() ? std::string() : index_file_name(parse_hash(value));
+  } catch (const Error&) {  // not the name of a file of a cache
+    return {};
   }
-  return {};
+}
+
+std::string NarInfo::index_fingerprint() const {
+  return fmt::format("flox-nar-index-1;{};{};{};{}", info.path.to_string(), hash_text(info.nar_hash),
+                     info.nar_size, hash_text(index_hash.value()));
 }
 
 std::string NarInfo::to_string() const {
@@ -139,6 +173,8 @@ std::string NarInfo::to_string() const {
   if (info.deriver) text += fmt::format("Deriver: {}\n", info.deriver->base_name());
   for (const std::string& signature : info.signatures) text += fmt::format("Sig: {}\n", signature);
   if (info.content_address) text += fmt::format("CA: {}\n", info.content_address->to_string());
+  if (index_hash) text += fmt::format("FloxIndex: {}\n", hash_text(*index_hash));
+  if (!index_signatures.empty()) text += fmt::format("FloxIndexSig: {}\n", fmt::join(index_signatures, " "));
   return text;
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "nix/cache_layout.h"
 #include "nix/testing/examples.h"
 #include "testing/error_of.h"
 
@@ -28,6 +29,26 @@ TEST(NarInfo, the_order_of_keys_and_unknown_keys_do_not_matter_and_bzip2_is_the_
   EXPECT_EQ(info.compression, "bzip2");
   EXPECT_FALSE(info.info.deriver);
   EXPECT_THAT(info.to_string(), HasSubstr("References: \n"));
+}
+
+TEST(NarInfo, an_index_and_its_signatures_survive_reading_and_writing) {
+  NarInfo narinfo = NarInfo::parse(narinfo_text);
+  EXPECT_FALSE(narinfo.index_hash);
+  EXPECT_EQ(NarInfo::index_in(narinfo_text), "");
+  narinfo.index_hash = sha256("index");
+  narinfo.index_signatures = {"k:one", "l:two"};
+  const std::string text = narinfo.to_string();
+  EXPECT_THAT(text,
+              HasSubstr("\nFloxIndex: " + hash_text(sha256("index")) + "\nFloxIndexSig: k:one l:two\n"));
+  const NarInfo again = NarInfo::parse(text);
+  EXPECT_EQ(again.index_hash, narinfo.index_hash);
+  EXPECT_THAT(again.index_signatures, ElementsAre("k:one", "l:two"));
+  EXPECT_EQ(NarInfo::index_in(text), index_file_name(sha256("index")));
+  EXPECT_EQ(again.info.fingerprint(), NarInfo::parse(narinfo_text).info.fingerprint());
+  EXPECT_THAT(error_of([&] { NarInfo::parse(std::string(narinfo_text) + "FloxIndexSig: k:one\n"); }),
+              HasSubstr("FloxIndexSig: there is no FloxIndex"));
+  EXPECT_THAT(error_of([&] { NarInfo::parse(std::string(narinfo_text) + "FloxIndex: sha256:0\n"); }),
+              HasSubstr("FloxIndex"));
 }
 
 TEST(NarInfo, malformed_files_are_refused_with_the_key_at_fault) {

@@ -137,10 +137,22 @@ std::string SecretKey::sign(std::string_view message) const {
   return name + ":" + to_base64(signature);
 }
 
+namespace {
+
+void replace_signature(std::vector<std::string>& signatures, const SecretKey& key,
+                       const std::string& message) {
+  std::erase_if(signatures, [&](const std::string& signature) { return key_name_of(signature) == key.name; });
+  signatures.push_back(key.sign(message));
+}
+
+}  // namespace
+
 void sign(PathInfo& info, const SecretKey& key) {
-  std::erase_if(info.signatures,
-                [&](const std::string& signature) { return key_name_of(signature) == key.name; });
-  info.signatures.push_back(key.sign(info.fingerprint()));
+  replace_signature(info.signatures, key, info.fingerprint());
+}
+
+void sign_index(NarInfo& narinfo, const SecretKey& key) {
+  if (narinfo.index_hash) replace_signature(narinfo.index_signatures, key, narinfo.index_fingerprint());
 }
 
 TrustedKeys::TrustedKeys(const std::vector<std::string>& texts) {
@@ -150,8 +162,17 @@ TrustedKeys::TrustedKeys(const std::vector<std::string>& texts) {
 void TrustedKeys::add(const PublicKey& key) { keys_.insert_or_assign(key.name, key); }
 
 std::string TrustedKeys::signer_of(const PathInfo& info) const {
-  const std::string message = info.fingerprint();
-  for (const std::string& text : info.signatures) {
+  return signer_of(info.fingerprint(), info.signatures);
+}
+
+std::string TrustedKeys::index_signer_of(const NarInfo& narinfo) const {
+  return narinfo.index_hash ? signer_of(narinfo.index_fingerprint(), narinfo.index_signatures)
+                            : std::string();
+}
+
+std::string TrustedKeys::signer_of(const std::string& message,
+                                   const std::vector<std::string>& signatures) const {
+  for (const std::string& text : signatures) {
     const auto key = keys_.find(key_name_of(text));
     if (key == keys_.end()) continue;
     const auto signature = Signature::parse(text);  // nothing: another line may hold one

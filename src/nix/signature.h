@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/data/secret.h"
+#include "nix/narinfo.h"
 #include "nix/path_info.h"
 
 namespace flox::nix {
@@ -47,6 +48,8 @@ struct SecretKey {
 
 // Signs the path. What a key of the same name has signed before goes.
 void sign(PathInfo& info, const SecretKey& key);
+// The same of the index that the narinfo names, if it names one.
+void sign_index(NarInfo& narinfo, const SecretKey& key);
 
 // The trusted keys, by name.
 class TrustedKeys {
@@ -56,10 +59,14 @@ class TrustedKeys {
   void add(const PublicKey& key);
   // Name of the first key that validly signed the path info; empty if none did.
   std::string signer_of(const PathInfo& info) const;
+  // The same for the index that the narinfo names: a signature of the path says nothing of it.
+  std::string index_signer_of(const NarInfo& narinfo) const;
   bool empty() const noexcept { return keys_.empty(); }
   std::vector<std::string> names() const;
 
  private:
+  std::string signer_of(const std::string& message, const std::vector<std::string>& signatures) const;
+
   std::map<std::string, PublicKey, std::less<>> keys_;
 };
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "nix/narinfo.h"
 #include "nix/testing/examples.h"
 #include "testing/error_of.h"
@@ -31,6 +33,32 @@ TEST(Signature, a_path_has_one_signature_of_a_key_name) {
   NarInfo narinfo = NarInfo::parse(narinfo_text);
   sign(narinfo.info, key);
   EXPECT_THAT(narinfo.info.signatures, ElementsAre("a:b", key.sign(narinfo.info.fingerprint())));
+}
+
+TEST(Signature, an_index_is_trusted_by_its_own_signature_and_for_this_path_only) {
+  const SecretKey key = SecretKey::generate("cache-1");
+  NarInfo narinfo = NarInfo::parse(narinfo_text);
+  const TrustedKeys trusted({key.public_key().to_string()});
+  sign(narinfo.info, key);
+  sign_index(narinfo, key);
+  EXPECT_EQ(trusted.index_signer_of(narinfo), "");  // there is none
+  narinfo.index_hash = sha256("index");
+  EXPECT_EQ(trusted.index_signer_of(narinfo), "");
+  narinfo.index_signatures = narinfo.info.signatures;
+  EXPECT_EQ(trusted.index_signer_of(narinfo), "");
+  sign_index(narinfo, key);
+  EXPECT_EQ(trusted.index_signer_of(narinfo), "cache-1");
+  for (const auto& change : std::vector<std::function<void(NarInfo&)>>{
+           [](NarInfo& other) { other.index_hash = sha256("other"); },
+           [](NarInfo& other) { other.info.nar_size += 1; },
+           [](NarInfo& other) { other.info.nar_hash = sha256("other"); },
+           [](NarInfo& other) {
+             other.info.path = StorePath::from_base_name("i9pmrzmpshapij2kin22pff6fc2adavx-x");
+           }}) {
+    NarInfo other = narinfo;
+    change(other);
+    EXPECT_EQ(trusted.index_signer_of(other), "");
+  }
 }
 
 TEST(Signature, a_signed_path_info_is_trusted_under_its_keys_name_only) {

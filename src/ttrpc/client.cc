@@ -79,7 +79,7 @@ asio::awaitable<std::string> Client::call(std::string service, std::string metho
     state->timer.cancel();
     state->close();
     if (*timed_out) fail(ErrorKind::unavailable, "{} did not answer in time", state->path);
-    fail(ErrorKind::unavailable, "talking to {}: {}", state->path, error.code().message());
+    throw ConnectionError(fmt::format("talking to {}: {}", state->path, error.code().message()), true);
   } catch (const Error&) {
     state->timer.cancel();
     state->close();

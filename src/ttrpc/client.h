@@ -20,7 +20,7 @@ class Client {
   ~Client();
 
   // As BlockingClient::call; the trace that the call belongs to, or nothing. A broken connection throws
-  // Error(unavailable); the next call connects anew.
+  // ConnectionError (socket.h); the next call connects anew.
   boost::asio::awaitable<std::string> call(std::string service, std::string method, std::string payload,
                                            std::chrono::milliseconds timeout, std::string traceparent = {});
   // The same by types.

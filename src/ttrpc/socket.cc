@@ -92,7 +92,7 @@ Fd connect_to(const std::string& path) {
   Fd fd = new_socket(0);
   while (::connect(fd.get(), generic(address), sizeof address) != 0) {
     if (errno == EINTR) continue;
-    throw Error(ErrorKind::unavailable, fmt::format("connecting to {}: {}", file, std::strerror(errno)));
+    throw ConnectionError(fmt::format("connecting to {}: {}", file, std::strerror(errno)), false);
   }
   return fd;
 }

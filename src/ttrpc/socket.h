@@ -5,9 +5,23 @@
 
 #include <string>
 
+#include "base/error.h"
 #include "base/os/fd.h"
 
 namespace flox::ttrpc {
+
+// The server is not there, or went away in the middle of a call, of which nobody knows then whether it was
+// carried out: Error(unavailable), which a server that answers can send as well, but not as this.
+class ConnectionError : public Error {
+ public:
+  // `connected`: it broke.
+  ConnectionError(std::string message, bool connected)
+      : Error(ErrorKind::unavailable, std::move(message)), connected_(connected) {}
+  bool connected() const noexcept { return connected_; }
+
+ private:
+  bool connected_;
+};
 
 // Whoever connected, as the kernel tells it (SO_PEERCRED, translated into our process and user namespaces).
 struct Peer {
@@ -25,7 +39,7 @@ Fd listen_at(const std::string& path, unsigned mode = 0600);
 // Takes away a socket's file that nobody listens at. Throws Error if its directory cannot be locked.
 void remove_if_stale(const std::string& path);
 
-// A connected stream socket, close-on-exec. "unix://" in front is taken off. Throws Error(unavailable) naming
+// A connected stream socket, close-on-exec. "unix://" in front is taken off. Throws ConnectionError naming
 // the socket if nobody listens.
 Fd connect_to(const std::string& path);
 

@@ -21,7 +21,14 @@ templates() { in_net helm template flox-catalog "$CHART" -n "$NAMESPACE" "$@"; }
 values=()
 in_net helm lint --strict --quiet "$CHART" "${sqlite[@]}"
 in_net helm lint --strict --quiet "$CHART" "${sqlite[@]}" "${shared[@]}" "${whole[@]}" "${monitored[@]}"
-in_net helm lint --strict --quiet "$PROJECT/deploy/charts/flox" --set catalogUrl=http://c --set trustedKey=k --set trustedRoot=r --set image.allowTag=true
+nodes() { in_net helm "$1" "${@:2}" "$PROJECT/deploy/charts/flox" -n flox-system --set catalogUrl=http://c --set trustedKey=k --set trustedRoot=r --set image.allowTag=true; }
+sharing=(--set peers.service=true --set peers.resolver=10.96.0.10:53 --set 'peers.closedTo.namespaces={web}' --set 'peers.closedTo.nodeNetworks={10.0.0.0/24}')
+nodes lint --strict --quiet
+nodes lint --strict --quiet "${sharing[@]}"
+equal "$(nodes template flox | grep -ci peer)" 0
+contains "$(nodes template flox "${sharing[@]}")" 'name: FLOX_PEERS, value: "flox-peers.flox-system.svc.cluster.local:9810"'
+refused "peers.closedTo.nodeNetworks says where the nodes are" nodes template flox "${sharing[@]}" --set 'peers.closedTo.nodeNetworks=null'
+refused "peers.resolver says which DNS server" nodes template flox --set peers.service=true
 refused "'replica' not allowed" templates "${sqlite[@]}" --set replica=3
 refused "'/database/url'" templates "${sqlite[@]}" "${shared[@]}" --set database.url=postgresql://catalog:sesame@db/catalog
 refused "trustedKeys says whose signatures" templates

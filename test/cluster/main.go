@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,8 +32,20 @@ var programs = map[string]func() *cobra.Command{
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kube-proxy":              proxy.NewProxyCommand,
-	"kubelet":                 kubelet.NewKubeletCommand,
+	"kubelet":                 kubeletCommand,
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+}
+
+// From some release on it takes a context; both the oldest supported one and the newest (newest/) are built from this file.
+func kubeletCommand() *cobra.Command {
+	switch make := any(kubelet.NewKubeletCommand).(type) {
+	case func() *cobra.Command:
+		return make()
+	case func(context.Context) *cobra.Command:
+		return make(context.Background())
+	default:
+		panic(fmt.Sprintf("the kubelet's command is made by a %T, which this program does not know", make))
+	}
 }
 
 func main() {

@@ -32,6 +32,17 @@ equal "$(ask Wait id=late)" "$(ask Wait id=late)"
 contains "$(ask Delete id=late)" "ok 1="
 wait_until 5 "the lease to be given back" eval '[ "$(releases late)" = 2 ]'
 
+step "a floxd that is replaced while it is asked, and while it is away: the container waits, and the next one is asked again"
+of once/web --rm replaced tool >"$WORLD/replaced" 2>&1 & replaced=$!
+wait_until 20 "floxd to end" test -e "$FLOX_NODE_SOCKET.asked"
+stop_server fake
+of acme/web --rm early tool >"$WORLD/early" 2>&1 & early=$!
+start_fake
+wait $replaced $early
+equal "$(cat "$WORLD/replaced")" "tool of the environment"
+equal "$(cat "$WORLD/early")" "tool of the environment"
+equal "$(grep -c "prepare id=replaced" "$ASKED")" 1  # of the second floxd, whose log it is
+
 step "a floxd that dies while it is asked"
 refused "asking floxd for the container's environment" of die/web --rm dying tool
 refused "$FLOX_NODE_SOCKET" of acme/web --rm down tool

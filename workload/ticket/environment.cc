@@ -25,6 +25,15 @@ bool environment_flag(const char* name) {
   return value && flox::is_same_in_any_case(*value, "true");
 }
 
+bool environment_switch(const char* name, bool fallback) {
+  auto value = environment(name);
+  if (!value) return fallback;
+  if (flox::is_same_in_any_case(*value, "true")) return true;
+  if (flox::is_same_in_any_case(*value, "false")) return false;
+  flox::fail(flox::ErrorKind::invalid_input,
+             "the environment variable {} is '{}', but it must be true or false", name, *value);
+}
+
 std::optional<long> environment_number(const char* name, long low, long high) {
   auto text = environment(name);
   if (!text) return std::nullopt;

@@ -19,6 +19,7 @@
 #include "ticket/pipeline/enriched_ticket.h"
 #include "ticket/stop.h"
 #include "ticket/worker/model_loader.h"
+#include "ticket/worker/model_preparer.h"
 #include "ticket/worker/startup.h"
 #include "ticket/worker/status_server.h"
 #include "ticket/worker/worker.h"
@@ -235,6 +236,25 @@ int run(int argc, char** argv) {
   preload_command->footer(
       "The files go to MODEL_CACHE_DIR.\n\nExample:\n  MODEL_CACHE_DIR=/cache/models ticket-processor "
       "preload-models");
+  PrepareChoice prepared;
+  auto* prepare_command = app.add_subcommand(
+      "prepare-models",
+      "Write the models' weights as files that workers map: ready at once, one copy for all");
+  prepare_command->add_option("--to", prepared.directory,
+                              "directory to write to (default: prepared/ in MODEL_CACHE_DIR)");
+  prepare_command->add_option(
+      "--level", prepared.levels,
+      "processor level that they are for, more than once for several (default: this processor's)");
+  prepare_command->add_flag("--json", prepared.json, "print the result as JSON");
+  add_allow_missing(
+      *prepare_command,
+      "print which models are not in the cache, and succeed (TICKET_ALLOW_MISSING_MODELS=true)");
+  prepare_command->footer(
+      "Models and precisions are those of the worker's settings. What is prepared already is checked, and "
+      "written "
+      "again if it is damaged.\n\nExample:\n  MODEL_CACHE_DIR=/cache/models ticket-processor "
+      "prepare-models\n  "
+      "ticket-processor prepare-models --to share/ticket-models --level x86-64-v3 --level x86-64-v4");
   std::vector<std::string> files;
   auto* enrich_command = app.add_subcommand("enrich", "Print the enriched form of tickets in files");
   add_allow_missing(*enrich_command, without);
@@ -243,6 +263,7 @@ int run(int argc, char** argv) {
   flox::add_self_description(app, {.is_shown = false});
   return flox::run_command_line(app, argc, argv, [&] {
     if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
+    if (app.got_subcommand("prepare-models")) return prepare_models(prepared, model_settings(options));
     if (app.got_subcommand("enrich")) return enrich_files(options, files);
     return run_worker(options);
   });

@@ -246,11 +246,16 @@ size_t PoolTransfer::expected_left() const {
 
 // Whether a further answer begins where the one before broke off.
 bool PoolTransfer::continues(long status) const {
-  return status == 206 && header_of(head_, "content-range").starts_with(fmt::format("bytes {}-", received_));
+  return can_resume_ && status == 206 &&
+         header_of(head_, "content-range").starts_with(fmt::format("bytes {}-", received_));
 }
 
 void PoolTransfer::note_resumability() {
-  can_resume_ = header_of(head_, "accept-ranges") == "bytes" && header_of(head_, "content-encoding").empty();
+  // Who asked for a part gets it from its beginning again: where it broke off is no place in the file.
+  const bool is_part =
+      std::ranges::any_of(request_.headers, [](const auto& header) { return header.first == "Range"; });
+  can_resume_ = !is_part && header_of(head_, "accept-ranges") == "bytes" &&
+                header_of(head_, "content-encoding").empty();
   validator_ = header_of(head_, "etag");
   if (validator_.starts_with("W/")) validator_.clear();  // weak: not good for ranges
   if (validator_.empty()) validator_ = header_of(head_, "last-modified");

@@ -10,6 +10,7 @@
 #include "base/os/process.h"
 #include "base/settings/units.h"
 #include "cli/node/commands.h"
+#include "cli/node/floxd_service.h"
 #include "cli/node/install_steps.h"
 #include "cli/say.h"
 #include "node/floxd/config.h"
@@ -38,16 +39,6 @@ void import_images(const node::Containerd& containerd, const fs::path& programs)
   print_done("stub images imported");
 }
 
-void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options) {
-  if (!options.service) return;
-  if (!plan.systemd)
-    return print_to_do("There is no systemd. Keep floxd running with the service manager of this machine.");
-  run_checked({.argv = {"systemctl", "daemon-reload"}});
-  run_checked({.argv = {"systemctl", "enable", "floxd"}});
-  run_checked({.argv = {"systemctl", "restart", "floxd"}});
-  print_done("floxd runs");
-}
-
 // The closure holds the flox that pods get: a new flox makes a new one.
 bool needs_runtime(const store::LocalStore& store, const node::InstallPlan& plan,
                    const node::InstallOptions& options) {
@@ -64,6 +55,7 @@ void install(NodeOptions options) {
   Config config = Config::load();
   node::InstallOptions& wanted = options.install;
   wanted.programs = fs::read_symlink("/proc/self/exe").parent_path();
+  wanted.node_socket = config.node_socket;
   wanted.registry_address = config.registry_address;
   wanted.registry_key_file = config.registry_key_file;
   if (wanted.trust_from.empty()) wanted.trust_from = config.trust_directory();
@@ -84,9 +76,10 @@ void install(NodeOptions options) {
     return;
   }
   for (const auto& warning : plan.warnings) say("! {}\n", warning);
+  store::LocalStore store(store_root);
+  const RunningFloxd before = wanted.root == "/" ? running_floxd(plan, store) : RunningFloxd{};
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
   for (const auto& name : plan.files.names()) print_done(name);
-  store::LocalStore store(store_root);
   if (const auto bundle = node::find_bundle(wanted.root)) {
     node::adopt_bundle(store, *bundle);
     print_done(fmt::format("runtime closure {} from the bundle", bundle->runtime.to_string()));
@@ -95,7 +88,7 @@ void install(NodeOptions options) {
     print_done(fmt::format("runtime closure {}", node::build_runtime(store, steps).to_string()));
   }
   if (wanted.root == "/") {
-    if (plan.floxd_changed) start_floxd(plan, wanted);
+    if (plan.floxd_changed) start_floxd(plan, wanted, before, store);
     if (plan.containerd_changed) {
       import_images(plan.containerd, wanted.programs);
       restart_containerd(plan.containerd, plan.systemd);

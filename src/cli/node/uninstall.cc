@@ -13,6 +13,7 @@
 #include "cli/node/commands.h"
 #include "cli/node/install_steps.h"
 #include "node/floxd/config.h"
+#include "node/floxd/store_views.h"
 #include "node/images/lease.h"
 #include "node/installer/bundle.h"
 #include "node/installer/stub_images.h"
@@ -70,20 +71,33 @@ void remove_state_of_floxd(const fs::path& root) {
   fs::remove(root / "var/lib/flox", in_use);
 }
 
-// Without floxd nobody would end them.
-void end_leases_of_images(const fs::path& root) {
+// Of images, and of views of the store. Without floxd nobody would end them.
+void end_other_leases(const fs::path& root) {
   const fs::path leases = root / "nix/var/nix/gcroots/flox";
   if (!fs::exists(leases)) return;
   for (const auto& entry : fs::directory_iterator(leases))
-    if (entry.path().filename().string().starts_with(node::image_holder_prefix)) remove_tree(entry.path());
+    for (const std::string_view prefix : {node::image_holder_prefix, node::view_holder_prefix})
+      if (entry.path().filename().string().starts_with(prefix)) remove_tree(entry.path());
 }
 
-// floxd leaves it mounted, for containers to come; it would keep the store's disk busy.
-void unmount_store(const Config& config) {
-  const fs::path place = config.node_socket.parent_path() / "store";
-  while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+// What floxd leaves mounted, for containers to come, would keep the store's disk busy; its sockets and their
+// directories are of no use to anybody. What somebody else has put there stays.
+void remove_runtime_files(const Config& config) {
+  const fs::path directory = config.node_socket.parent_path(), views = directory / "views";
   std::error_code in_use;
-  fs::remove(place, in_use);
+  const auto unmount = [](const fs::path& place) {
+    while (::umount2(place.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+  };
+  unmount(directory / "store");
+  if (fs::exists(views)) {
+    for (const auto& view : fs::directory_iterator(views)) {
+      unmount(view.path() / "merged");
+      if (fs::is_empty(view.path() / "merged", in_use)) remove_tree(view.path());
+    }
+  }
+  for (const fs::path& place : {directory / "store", views, config.node_socket,
+                                config.pod_socket_dir / "pod.sock", config.pod_socket_dir, directory})
+    fs::remove(place, in_use);
 }
 
 void remove_images(const node::Containerd& containerd, const fs::path& programs) {
@@ -111,14 +125,14 @@ void uninstall(const NodeOptions& options) {
   if (root == "/") refuse_while_pods_run(options.force);
   const node::Containerd containerd = node::find_containerd(root, options.install.containerd_config);
   const bool systemd = root == "/" && fs::exists("/run/systemd/system");
-  if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd"}});
+  if (systemd) run({.argv = {"systemctl", "disable", "--now", "floxd.socket", "floxd.service"}});
   if (root == "/" && !systemd) refuse_while_floxd_runs(Config::load());
   if (root == "/") remove_images(containerd, fs::read_symlink("/proc/self/exe").parent_path());
-  if (root == "/") unmount_store(Config::load());
+  if (root == "/") remove_runtime_files(Config::load());
   const fs::path store_root = root == "/" ? Config::load().root : root;
   record.revert(node::undo_toml_edits, options.force);
   remove_state_of_floxd(store_root);
-  end_leases_of_images(store_root);
+  end_other_leases(store_root);
   node::forget_bundle(root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
   for (const auto& name : changes.names()) print_done(name);

@@ -23,6 +23,8 @@ void add_store_ls(CLI::App& store);
 void add_store_cat(CLI::App& store);
 void add_store_closure(CLI::App& store);
 void add_store_copy(CLI::App& store);
+void add_store_index(CLI::App& store);
+void add_store_mount(CLI::App& store);
 void add_store_verify(CLI::App& store);
 void add_store_optimise(CLI::App& store);
 void add_store_roots(CLI::App& store);

@@ -15,6 +15,8 @@ void add_store(CLI::App& app) {
   add_store_cat(*store);
   add_store_closure(*store);
   add_store_copy(*store);
+  add_store_index(*store);
+  add_store_mount(*store);
   add_store_verify(*store);
   add_store_optimise(*store);
   add_store_roots(*store);

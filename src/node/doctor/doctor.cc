@@ -29,6 +29,7 @@
 #include "node/doctor/catalog_check.h"
 #include "node/doctor/kept_check.h"
 #include "node/doctor/nri_check.h"
+#include "node/doctor/peers_check.h"
 #include "node/doctor/policy_check.h"
 #include "node/doctor/prefetch_check.h"
 #include "node/doctor/trust_check.h"
@@ -375,6 +376,7 @@ std::vector<Finding> examine_node(const Config& config, const DoctorOptions& opt
   examine("floxd", [&](Subject subject) { examine_floxd(subject, config); });
   examine("plugin", [&](Subject subject) { subject.add(check_nri(config, options, metrics_of(config))); });
   examine("policy", [&](Subject subject) { subject.add(check_policy(config, metrics_of(config))); });
+  examine("peers", [&](Subject subject) { subject.add(check_peers(config, metrics_of(config))); });
   examine("restarts", [&](Subject subject) { subject.add(check_kept(config, metrics_of(config))); });
   examine("prefetching", [&](Subject subject) { subject.add(check_prefetch(config)); });
   examine("store", [&](Subject subject) { examine_store(subject, config); });

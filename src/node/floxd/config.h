@@ -19,6 +19,7 @@ struct Config : store::StoreSettings,
                 trust::TrustSettings,
                 node::FloxdSettings,
                 node::PolicySettings,
+                node::PeerSettings,
                 node::GcSettings,
                 node::PrefetchSettings,
                 node::PodBudgets {
@@ -27,7 +28,7 @@ struct Config : store::StoreSettings,
   // Reads the files and the variables. Throws Error as read_settings() does.
   static Config load(SettingsOf whose = SettingsOf::user) { return Config(whose); }
 
-  std::array<SettingGroup*, 9> groups();
+  std::array<SettingGroup*, 10> groups();
 
  private:
   explicit Config(SettingsOf whose);

@@ -146,6 +146,7 @@ store::RealiseOptions Environments::options_for(const Terms& terms, const std::s
                                 .limits = terms.limits,
                                 .isolation = config_.isolation,
                                 .stop = stop};
+  peers_.add_to(options, !terms.token.empty());
   if (terms.lane == Lane::prefetch) {
     // Its fetcher is started by this thread, whose priority it inherits; of few threads, which leave the
     // machine to others.
@@ -175,7 +176,10 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  const UnderWay::Turn turn = under_way_.begin({key, terms.lane}, terms.gone);
+  const UnderWay::Turn turn = [&] {
+    const StartLog::Start::WaitsForSame waits;
+    return under_way_.begin({key, terms.lane}, terms.gone);
+  }();
   std::optional<Pace::Urgent> urgent;
   if (terms.lane != Lane::prefetch) urgent.emplace(pace_);
   store::RealiseOptions options = options_for(terms, turn.stop());
@@ -192,6 +196,7 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
       const StageTimer timer(metrics_, Stage::realise);
       return store::realise(store, paths, options);
     }();
+    peers_.note(result);
     if (result.paths_fetched > 0) return_freed_memory();
     if (terms.check_closure) terms.check_closure(store, result.closure);
     nix::StorePath profile = [&] {

@@ -17,6 +17,7 @@
 #include "node/floxd/confined_catalog.h"
 #include "node/floxd/metrics.h"
 #include "node/floxd/pace.h"
+#include "node/floxd/peers.h"
 #include "node/floxd/under_way.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/local_store.h"
@@ -38,9 +39,10 @@ void check_mode(std::string_view mode);
 // Thread-safe.
 class Environments {
  public:
-  Environments(const Config& config, store::LocalStore& store, Metrics& metrics)
+  Environments(const Config& config, store::LocalStore& store, Peers& peers, Metrics& metrics)
       : config_(config),
         store_(store),
+        peers_(peers),
         metrics_(metrics),
         fetchers_(store::variables_of_caches(config.caches)),
         catalog_(config, fetchers_, metrics),
@@ -95,6 +97,7 @@ class Environments {
   store::RealiseOptions options_for(const Terms& terms, const std::stop_token& stop);
   const Config& config_;
   store::LocalStore& store_;
+  Peers& peers_;
   Metrics& metrics_;
   store::FetcherPool fetchers_;
   ConfinedCatalog catalog_;

@@ -21,6 +21,7 @@
 #include "base/net/url.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
+#include "base/os/service_manager.h"
 #include "base/settings/options.h"
 #include "base/trace/exporter.h"
 #include "node/floxd/collector.h"
@@ -28,16 +29,19 @@
 #include "node/floxd/image_registry.h"
 #include "node/floxd/node_service.h"
 #include "node/floxd/nri_host.h"
+#include "node/floxd/peers.h"
 #include "node/floxd/pod_server.h"
 #include "node/floxd/prefetch_messages.h"
 #include "node/floxd/prefetcher.h"
 #include "node/floxd/realise_queue.h"
+#include "node/floxd/status_service.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
 #include "protocol/node.ttrpc.h"
 #include "protocol/prefetch.ttrpc.h"
+#include "protocol/status.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
 #include "trust/trust_store.h"
@@ -64,14 +68,15 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 
 // On the pool where the container brings no environment, else in its namespace's turn.
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& starts, NodeService& node,
-                                             v1::PrepareRequest message, ttrpc::Call call) {
-  if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
+                                             StartLog& log, v1::PrepareRequest message, ttrpc::Call call) {
+  if (!NodeService::takes_time(message))
     co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
   std::function<v1::PrepareResponse()> work = [&node, request, gone = std::move(call.gone),
-                                               traceparent = std::move(call.traceparent)] {
+                                               traceparent = std::move(call.traceparent),
+                                               start = log.begin(*request)] {
     return node.prepare(
-        *request, [&gone] { return gone->load(); }, traceparent);
+        *request, [&gone] { return gone->load(); }, traceparent, start);
   };
   std::string tenant = tenant_of({.id = request->container_id(),
                                   .pod_id = request->pod_id(),
@@ -189,8 +194,10 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
         metrics.prefetches(to_string(state), counts.contains(state) ? counts.at(state) : 0);
       for (const Lane lane : all_lanes) metrics.queued(lane, queue.use(lane));
       if (spans != nullptr) metrics.spans(spans->counters().exported, spans->counters().dropped);
-      return ServerResponse{.content_type = MetricsPage::content_type,
-                            .body = metrics.text(store, pods.use())};
+      const auto accept = request.headers.find("accept");
+      const bool open = accept != request.headers.end() && takes_open_metrics(accept->second);
+      return ServerResponse{.content_type = open ? open_metrics_type : MetricsPage::content_type,
+                            .body = metrics.text(store, pods.use(), open)};
     }
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "there is no such page: use /metrics, /healthz or /readyz");
@@ -198,16 +205,19 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
 }
 
 // The stub images are in memory: they never wait behind an environment that is being pulled.
-std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images) {
+std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images,
+                                           InheritedSockets& inherited) {
   if (!config.registry_address) return nullptr;
   const AddressPort& place = *config.registry_address;
   auto stubs = std::make_shared<Registry>(make_stub_images(installed_pause()));
+  Fd listening = inherited.take(place.to_string());
   auto environments = std::make_shared<ImageRegistry>(
       images, ImageRegistry::Options{.key = node_key_of(config.registry_key_file),
                                      .endpoint = "http://" + place.to_string()});
   return std::make_unique<HttpServer>(
       HttpServerOptions{.address = place.address,
                         .port = place.port,
+                        .listening = listening ? std::make_shared<Fd>(std::move(listening)) : nullptr,
                         .threads = 16,
                         .read_only = true,
                         .at_once = [stubs](const ServerRequest& request) -> std::optional<ServerResponse> {
@@ -217,6 +227,13 @@ std::unique_ptr<HttpServer> serve_registry(const Config& config, Images& images)
                         .max_connections = 128,
                         .max_waiting = 64},
       [environments](const ServerRequest& request) { return environments->answer(request); });
+}
+
+// The socket of shims: the one that the service manager keeps while floxd is replaced, or a new one.
+Fd listen_to_shims(const Config& config, InheritedSockets& inherited) {
+  if (Fd kept = inherited.take(config.node_socket)) return kept;
+  fs::create_directories(directory_of(config.node_socket));
+  return ttrpc::listen_at(config.node_socket, 0600);
 }
 
 // Ends what is under way, before what it uses goes.
@@ -249,6 +266,21 @@ void serve_prefetches(ttrpc::Server& server, asio::thread_pool& pool, Prefetcher
   serve(Prefetches::Cancel, prefetch_cancel);
 }
 
+// The node's operator sees all.
+void serve_status(ttrpc::Server& server, asio::thread_pool& pool, const StatusService& status) {
+  using namespace status::v1;
+  server.handle(Status::Daemon, [&](DaemonRequest, ttrpc::Call) -> asio::awaitable<DaemonAnswer> {
+    auto work = [](const StatusService& of) -> asio::awaitable<DaemonAnswer> { co_return of.daemon(); };
+    co_return co_await asio::co_spawn(pool, work(status), asio::use_awaitable);
+  });
+  server.handle(Status::Starts, [&](StartsRequest request, ttrpc::Call) -> asio::awaitable<StartsAnswer> {
+    auto work = [](const StatusService& of, StartsRequest message) -> asio::awaitable<StartsAnswer> {
+      co_return of.starts(nullptr, message);
+    };
+    co_return co_await asio::co_spawn(pool, work(status, std::move(request)), asio::use_awaitable);
+  });
+}
+
 // The setting `prefetch`, as the file has it now. Of a file that cannot be read nothing changes.
 void read_list_again(Prefetcher& prefetches) {
   try {
@@ -261,6 +293,7 @@ void read_list_again(Prefetcher& prefetches) {
 void serve(const Options& options) {
   const Config& config = options.config;
   std::signal(SIGPIPE, SIG_IGN);
+  InheritedSockets inherited = InheritedSockets::take_all();
   store::LocalStore store(config.root, config.store_lock_timeout);
   fs::path state = config.root / "var/lib/flox";
   fs::create_directories(state);
@@ -271,7 +304,8 @@ void serve(const Options& options) {
 
   Metrics metrics;
   PodPolicy policy(config, metrics);
-  Environments environments(config, store, metrics);
+  Peers peers(config, state, store, metrics);
+  Environments environments(config, store, peers, metrics);
   environments.recover_store();
   Containers containers(state / "containers.json");
   KeptPods kept(
@@ -281,22 +315,22 @@ void serve(const Options& options) {
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
+  StartLog starts;
   RealiseQueue queue(config, config);
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, grants, policy,
-                   metrics, spans.get());
+                   metrics, starts, spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
   // What takes no time to speak of: it never waits behind an environment that is being fetched.
   asio::thread_pool pool(4);
-  fs::create_directories(directory_of(config.node_socket));
   fs::create_directories(config.pod_socket_dir);
-  ttrpc::Server node_server(loop.get_executor(), ttrpc::listen_at(config.node_socket, 0600),
+  ttrpc::Server node_server(loop.get_executor(), listen_to_shims(config, inherited),
                             {.same_user_only = true});
   node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
-    return prepare(pool, queue[Lane::start], node, std::move(request), std::move(call));
+    return prepare(pool, queue[Lane::start], node, starts, std::move(request), std::move(call));
   });
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
@@ -309,20 +343,28 @@ void serve(const Options& options) {
                    NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
                    nri_host(pool, queue[Lane::start], node, containers, metrics));
   serve_prefetches(node_server, pool, prefetches);
-  const PodServer pods(config, pod, prefetches, budgets, queue[Lane::pod], metrics);
+  const StatusService status(store, starts, queue, kept);
+  serve_status(node_server, pool, status);
+  const PodServer pods(config, pod, prefetches, status, budgets, queue[Lane::pod], metrics);
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
-  const std::unique_ptr<HttpServer> registry = serve_registry(config, images);
+  const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
+  const std::unique_ptr<HttpServer> peer_server = peers.serve(store);
+  for (const std::string& place : inherited.places())
+    log::warning("floxd.socket listens at {}, which is in no setting: run 'flox node install' again", place);
   const Collector collector(config, environments, metrics, [&] { return prefetches.give_way(); });
   asio::co_spawn(pool,
                  tidy_regularly(store, containers, views, budgets, grants, policy, kept,
                                 PodLife(config.kubelet_dir), metrics, images, prefetches),
                  [](std::exception_ptr) {});
-  log::info("serving shims at {}, pods at {}, metrics at {}, images at {}; store {}, runtime {}",
-            config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
-            config.metrics_address.to_string(),
-            config.registry_address ? config.registry_address->to_string() : "no address",
-            store.store_directory().string(), runtime);
+  log::info(
+      "serving shims at {}, pods at {}, metrics at {}, images at {}, other nodes at {}; store {}, runtime "
+      "{}",
+      config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
+      config.metrics_address.to_string(),
+      config.registry_address ? config.registry_address->to_string() : "no address",
+      peer_server ? config.peer_address->with_port(peer_server->port()) : "no address",
+      store.store_directory().string(), runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {
@@ -337,7 +379,11 @@ void serve(const Options& options) {
     hangups.async_wait(reload);
   };
   hangups.async_wait(reload);
+  notify_service_manager("READY=1");
   loop.run();
+  notify_service_manager("STOPPING=1");
+  // Images are small: containerd does not ask again for one whose transfer breaks.
+  if (registry) registry->drain(std::chrono::seconds(5));
   // What is being realised now is left to the next floxd: a store has no half paths.
   ending.now();
   pool.stop();

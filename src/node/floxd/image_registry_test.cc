@@ -25,7 +25,8 @@ class ImageRegistryTest : public testing::Test {
  protected:
   ImageRegistryTest()
       : store_(directory_.path()),
-        environments_(config_, store_, metrics_),
+        peers_(config_, directory_.path(), store_, metrics_),
+        environments_(config_, store_, peers_, metrics_),
         images_(config_, environments_, directory_.path()),
         registry_(images_, {.key = Secret("key"), .endpoint = "http://127.0.0.1:9809"}) {}
 
@@ -42,6 +43,7 @@ class ImageRegistryTest : public testing::Test {
   const ConfigIn config_{directory_.path()};
   store::LocalStore store_;
   Metrics metrics_;
+  Peers peers_;
   Environments environments_;
   Images images_;
   ImageRegistry registry_;

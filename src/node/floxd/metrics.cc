@@ -17,6 +17,7 @@ namespace flox::node {
 namespace {
 
 constexpr size_t error_kinds = 6;
+constexpr size_t most_peers_shown = 128;
 
 // From what is there already to what takes a slow link minutes.
 const MetricsPage::Histogram::BucketBoundaries stage_seconds = {
@@ -52,12 +53,54 @@ struct Metrics::Page {
   std::mutex gauges;  // set and written by one request at a time
 
   Counter& prepares = page.counter("flox_prepare_total", "Containers prepared.");
-  std::vector<MetricsPage::Histogram*> stages;  // by stage
+  std::vector<TracedHistogram*> stages;  // by stage
   Counter& realises = page.counter("flox_realise_total", "Environments realised.");
   Counter& realise_seconds = page.counter("flox_realise_seconds_total", "Seconds spent realising.");
   Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
   Counter& bytes = page.counter("flox_realise_bytes_fetched_total", "Compressed bytes fetched.");
   std::vector<Counter*> failures;  // by kind
+  Counter* source_paths[3] = {};   // caches, peers, disk
+  Counter* source_bytes[2] = {};   // caches, peers
+  Counter* peer_failures[2] = {};  // failed, lied
+  Counter& peer_sent = page.counter("flox_peer_sent_bytes_total", "Bytes of NARs sent to other nodes.");
+  Counter& peer_refused = page.counter("flox_peer_refused_total",
+                                       "Requests at the peers' address without proof of the peers' key.");
+  Counter& hedges =
+      page.counter("flox_peer_hedges_total",
+                   "Store paths that the caches were asked for although a peer was to give them.");
+  // By address; under `gauges`.
+  MetricsPage::Family<Counter>& peer_paths =
+      page.counters("flox_peer_received_paths_total", "Store paths that a peer gave, by its address.");
+  MetricsPage::Family<Counter>& peer_bytes =
+      page.counters("flox_peer_received_bytes_total", "Bytes of NARs that a peer gave, by its address.");
+  MetricsPage::Family<Gauge>& peer_shunned =
+      page.gauges("flox_peer_shunned", "Whether a peer is not asked for some time, by its address.");
+  struct ShownPeer {
+    Counter* paths;
+    Counter* bytes;
+    Gauge* shunned;
+    uint64_t heard;
+  };
+  std::map<std::string, ShownPeer> peers;
+  uint64_t peers_heard = 0;
+  ShownPeer& peer(const std::string& address) {
+    if (!peers.contains(address) && peers.size() == most_peers_shown) {
+      const auto oldest =
+          std::ranges::min_element(peers, {}, [](const auto& known) { return known.second.heard; });
+      peer_paths.Remove(oldest->second.paths);
+      peer_bytes.Remove(oldest->second.bytes);
+      peer_shunned.Remove(oldest->second.shunned);
+      peers.erase(oldest);
+    }
+    ShownPeer& shown = peers[address];
+    if (shown.paths == nullptr)
+      shown = {&peer_paths.Add({{"peer", address}}), &peer_bytes.Add({{"peer", address}}),
+               &peer_shunned.Add({{"peer", address}}), 0};
+    shown.heard = ++peers_heard;
+    return shown;
+  }
+  Counter& peer_busy = page.counter("flox_peer_busy_total",
+                                    "Requests of other nodes that were told to come later (peer_transfers).");
   Counter& collections = page.counter("flox_gc_total", "Garbage collections.");
   Counter& collection_failures = page.counter("flox_gc_failures_total", "Garbage collections that failed.");
   Counter& collection_seconds = page.counter("flox_gc_seconds_total", "Seconds spent collecting garbage.");
@@ -130,10 +173,24 @@ struct Metrics::Page {
     auto& times =
         page.histograms("flox_stage_seconds", "Time of what is done for a container that starts, by stage.");
     for (size_t stage = 0; stage < stage_count; ++stage)
-      stages.push_back(&times.Add({{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
+      stages.push_back(&page.traced_histogram(
+          "flox_stage_seconds", times, {{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
+    auto& paths_of = page.counters("flox_realise_source_paths_total",
+                                   "Store paths of realised closures, by where they came from.");
+    auto& bytes_of = page.counters("flox_realise_source_bytes_total",
+                                   "Bytes fetched, by where they came from; of caches compressed.");
+    size_t source = 0;
+    for (const char* name : {"cache", "peer", "disk"})
+      source_paths[source++] = &paths_of.Add({{"source", name}});
+    source = 0;
+    for (const char* name : {"cache", "peer"}) source_bytes[source++] = &bytes_of.Add({{"source", name}});
+    auto& given_up =
+        page.counters("flox_peer_failures_total", "Peers that were given up in a realisation, by reason.");
+    peer_failures[0] = &given_up.Add({{"reason", "failed"}});
+    peer_failures[1] = &given_up.Add({{"reason", "lied"}});
     auto& used = page.counters("flox_kept_answers_used_total",
                                "Answers of the catalog that a pod had got before and was given again.");
     auto& age = page.gauges("flox_kept_answer_age_seconds",
@@ -186,6 +243,36 @@ void Metrics::realised(uint64_t paths, uint64_t bytes, double seconds) {
   page_->realise_seconds.Increment(seconds);
 }
 
+void Metrics::from_sources(const PathSources& sources) {
+  page_->source_paths[0]->Increment(static_cast<double>(sources.paths_of_caches));
+  page_->source_paths[1]->Increment(static_cast<double>(sources.paths_of_peers));
+  page_->source_paths[2]->Increment(static_cast<double>(sources.paths_from_disk));
+  page_->source_bytes[0]->Increment(static_cast<double>(sources.bytes_of_caches));
+  page_->source_bytes[1]->Increment(static_cast<double>(sources.bytes_of_peers));
+}
+
+void Metrics::peer_failed(bool lied) { page_->peer_failures[lied ? 1 : 0]->Increment(); }
+void Metrics::hedged(uint64_t paths) { page_->hedges.Increment(static_cast<double>(paths)); }
+
+void Metrics::peer_gave(const std::string& address, uint64_t paths, uint64_t bytes) {
+  const std::lock_guard lock(page_->gauges);
+  Page::ShownPeer& shown = page_->peer(address);
+  shown.paths->Increment(static_cast<double>(paths));
+  shown.bytes->Increment(static_cast<double>(bytes));
+}
+
+void Metrics::peers_shunned(const std::vector<std::string>& addresses) {
+  const std::lock_guard lock(page_->gauges);
+  for (const auto& [address, shown] : page_->peers) shown.shunned->Set(0);
+  for (const std::string& address : addresses)
+    if (const auto found = page_->peers.find(address); found != page_->peers.end())
+      found->second.shunned->Set(1);
+}
+
+void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_cast<double>(bytes)); }
+void Metrics::peer_refused() { page_->peer_refused.Increment(); }
+void Metrics::peer_busy() { page_->peer_busy.Increment(); }
+
 void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
   page_->collections.Increment();
   page_->collected_paths.Increment(static_cast<double>(paths));
@@ -195,8 +282,8 @@ void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
 
 void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(kind))->Increment(); }
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
-void Metrics::took(Stage stage, double seconds) {
-  page_->stages.at(static_cast<size_t>(stage))->Observe(seconds);
+void Metrics::took(Stage stage, double seconds, std::string trace_id) {
+  page_->stages.at(static_cast<size_t>(stage))->observe(seconds, std::move(trace_id));
 }
 void Metrics::spans(uint64_t exported, uint64_t dropped) {
   page_->spans_exported.Increment(static_cast<double>(exported) - page_->spans_exported.Value());
@@ -303,7 +390,7 @@ const char* to_string(Budget budget) noexcept {
   return "?";
 }
 
-std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
+std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods, bool open) const {
   const auto leases = store::list_leases(store);
   const auto held = std::ranges::count_if(
       leases, [](const store::Lease& lease) { return ends_with_processes(lease.holder); });
@@ -323,7 +410,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
   page_->use.set(pods.all);
   page_->most_use.set(pods.most);
   page_->connections.Set(static_cast<double>(pods.connections));
-  return page_->page.text();
+  return open ? page_->page.open_text() : page_->page.text();
 }
 
 }  // namespace flox::node

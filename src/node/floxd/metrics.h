@@ -71,6 +71,12 @@ struct BudgetUse {
   Pod most;  // of any one pod, the most of each
 };
 
+// Where the paths of a closure came from.
+struct PathSources {
+  uint64_t paths_of_caches = 0, paths_of_peers = 0, paths_from_disk = 0;
+  uint64_t bytes_of_caches = 0, bytes_of_peers = 0;  // of caches compressed
+};
+
 // Thread-safe.
 class Metrics {
  public:
@@ -78,10 +84,25 @@ class Metrics {
   ~Metrics();
   void realised(uint64_t paths, uint64_t bytes, double seconds);
   void failed(ErrorKind kind);
+  void from_sources(const PathSources& sources);
+  // A peer was given up in a realisation; `lied`: it gave what was not signed.
+  void peer_failed(bool lied);
+  // Paths that the caches were asked for although a peer was to give them.
+  void hedged(uint64_t paths);
+  // What a peer gave in a realisation. Of most_peers_shown, the ones that were heard of longest ago go.
+  void peer_gave(const std::string& address, uint64_t paths, uint64_t bytes);
+  // Those that are not asked for some time.
+  void peers_shunned(const std::vector<std::string>& addresses);
+  void sent_to_peers(uint64_t bytes);
+  // Somebody without the peers' key asked.
+  void peer_refused();
+  // A peer was told to come later.
+  void peer_busy();
   void collected(uint64_t paths, uint64_t bytes, double seconds);
   void collection_failed();
   void prepared();
-  void took(Stage stage, double seconds);
+  // `trace_id`: in hexadecimal, if the start is recorded as a trace; else empty.
+  void took(Stage stage, double seconds, std::string trace_id = {});
   // A pod, or a process outside any pod, was refused something.
   void refused(Budget reason);
   // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.
@@ -111,7 +132,8 @@ class Metrics {
   // Spans that the collector of traces took, and that were lost, since the start.
   void spans(uint64_t exported, uint64_t dropped);
   // Counters, and the gauges as they stand in the store and with the pods now.
-  std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
+  // `open`: in OpenMetrics' format, with exemplars.
+  std::string text(const store::LocalStore& store, const BudgetUse& pods, bool open = false) const;
 
  private:
   struct Page;

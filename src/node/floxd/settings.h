@@ -180,6 +180,50 @@ struct PolicySettings : SettingGroup {
                                4);
 };
 
+// Sharing store paths with the floxd of other nodes (docs/how-to/share-between-nodes.md).
+struct PeerSettings : SettingGroup {
+  PeerSettings() : SettingGroup("Sharing between nodes") {}
+
+  std::vector<std::string> peers = declare(
+      peers, {.key = "peers",
+              .help = "HOST:PORT of other nodes' floxd, which are asked for missing store paths before the "
+                      "caches are; of a name all addresses. This node itself may be among them."});
+  std::optional<AddressPort> peer_resolver = declare(
+      peer_resolver,
+      {.key = "peer_resolver",
+       .help = "IPv4 address and port of the DNS server that is asked for names in peers, as a cluster's "
+               "own, which the node's resolver does not ask; empty: the node's resolver."});
+  std::optional<AddressPort> peer_address = declare(
+      peer_address,
+      {.key = "peer_address",
+       .option = "--peer-address",
+       .help = "Where floxd serves other nodes, which show that they have the peers' key; empty: nowhere."});
+  std::filesystem::path peer_key_file =
+      declare(peer_key_file,
+              {.key = "peer_key_file",
+               .help = "File with the key that all nodes of the cluster have, which only root may read. "
+                       "Without it nothing is shared."},
+              "/etc/flox/peers.key");
+  size_t peer_transfers = declare(
+      peer_transfers,
+      {.key = "peer_transfers",
+       .help = "Store paths that are sent to other nodes at once, half as many to one of them; the others "
+               "are told to come later.",
+       .least = 1,
+       .most = 64},
+      8);
+  Size peer_rate = declare(peer_rate,
+                           {.key = "peer_rate",
+                            .help = "Bytes in a second that other nodes are sent at most, all together; 0: "
+                                    "no limit."},
+                           {0});
+  Size peer_rate_each =
+      declare(peer_rate_each,
+              {.key = "peer_rate_each",
+               .help = "Bytes in a second that one other node is sent at most; 0: no limit of its own."},
+              {0});
+};
+
 // When floxd collects garbage (store/gc).
 struct GcSettings : SettingGroup {
   GcSettings() : SettingGroup("Garbage collection by floxd") {}

@@ -23,7 +23,6 @@
 namespace flox::node {
 namespace {
 
-constexpr const char* unit_path = "etc/systemd/system/floxd.service";
 constexpr const char* k3s_registries = "etc/rancher/k3s/registries.yaml";
 
 bool has_systemd(const fs::path& root) {
@@ -36,12 +35,18 @@ bool has_systemd(const fs::path& root) {
 std::string unit(const fs::path& prefix) {
   return fmt::format(R"([Unit]
 Description=floxd: environments, store and stub images of imageless pods
-After=network-online.target
+After=network-online.target floxd.socket
 Wants=network-online.target
+Requires=floxd.socket
 Before=containerd.service k3s.service k3s-agent.service
+# Whatever it fails of, it is tried again: without it no pod starts.
+StartLimitIntervalSec=0
 
 [Service]
+Type=notify
 ExecStart={}/bin/floxd
+# After a power failure it verifies what may not have been written.
+TimeoutStartSec=15min
 # Reads the policy again.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -72,15 +77,38 @@ SystemCallFilter=@system-service @mount seccomp landlock_create_ruleset landlock
 SystemCallFilter=~@obsolete @raw-io @reboot @swap @module @clock @cpu-emulation @debug
 SystemCallErrorNumber=EPERM
 # CAP_SYS_ADMIN: mounts the views of the store, with trusted.* attributes.
+# CAP_SYS_CHROOT: enters the mount namespace in which it may write to the store.
 # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_CHOWN, CAP_FSETID: the store's files are of any mode, and
 #   of the users that Nix has made them as; a path gets its canonical owner and mode.
 # CAP_SETUID, CAP_SETGID, CAP_SETPCAP: its fetching processes give up what they had.
-CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SETUID CAP_SETGID CAP_SETPCAP
+CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_CHOWN CAP_FSETID CAP_SETUID CAP_SETGID CAP_SETPCAP
 
 [Install]
 WantedBy=multi-user.target
 )",
                      prefix.string());
+}
+
+// While floxd is replaced or starts again, shims that connect wait, and so does containerd for images. The
+// pods' own socket is not kept: who has connected is asked of the kernel when floxd accepts, and that must
+// not be long after (docs/reference/node-protocol.md).
+std::string socket_unit(const InstallOptions& options) {
+  std::string listen = fmt::format("ListenStream={}\n", options.node_socket.string());
+  if (options.registry_address)
+    listen += fmt::format("ListenStream={}\n", options.registry_address->to_string());
+  return fmt::format(R"([Unit]
+Description=The sockets of floxd that outlive it
+Before=containerd.service k3s.service k3s-agent.service
+
+[Socket]
+{}SocketMode=0600
+DirectoryMode=0755
+RemoveOnStop=yes
+
+[Install]
+WantedBy=sockets.target
+)",
+                     listen);
 }
 
 std::string content_of(const fs::path& file) { return fs::exists(file) ? read_file(file) : std::string(); }
@@ -95,7 +123,9 @@ void add_programs(InstallPlan& plan, const InstallOptions& options) {
     // A node whose programs are there already, by a package say, keeps them.
     if (std::error_code error; fs::equivalent(source, bin / name, error)) continue;
     plan.files.write(bin / name, read_file(source), 0755);
-    if (std::string_view(name) == "floxd" && plan.files.touches(bin / name)) plan.floxd_changed = true;
+    // The runtime closure, which floxd reads when it starts, has the flox of pods.
+    if (std::string_view(name).starts_with("flox") && plan.files.touches(bin / name))
+      plan.floxd_changed = true;
   }
 }
 
@@ -288,8 +318,12 @@ InstallPlan plan_installation(const InstallOptions& options) {
     add_settings(plan, options);
     add_trust(plan, options);
     if (plan.systemd && options.service) {
-      plan.files.write(options.root / unit_path, unit(options.prefix));
-      plan.floxd_changed |= plan.files.touches(options.root / unit_path);
+      const fs::path service = options.root / fs::path(service_unit_file).relative_path();
+      const fs::path socket = options.root / fs::path(socket_unit_file).relative_path();
+      plan.files.write(service, unit(options.prefix));
+      plan.files.write(socket, socket_unit(options));
+      plan.sockets_changed = plan.files.touches(socket);
+      plan.floxd_changed |= plan.sockets_changed || plan.files.touches(service);
     }
     add_containerd(plan, options);
     return plan;

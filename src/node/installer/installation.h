@@ -14,6 +14,10 @@ namespace flox::node {
 // The shim's program, which containerd finds by this name.
 inline constexpr const char* shim_name = "containerd-shim-flox-v1";
 
+// The units of systemd's.
+inline constexpr const char* service_unit_file = "/etc/systemd/system/floxd.service";
+inline constexpr const char* socket_unit_file = "/etc/systemd/system/floxd.socket";
+
 struct InstallOptions {
   fs::path root = "/";  // another one: for a file system that is being put together
   fs::path prefix = "/usr/local";
@@ -29,7 +33,8 @@ struct InstallOptions {
   fs::path trust_from;                     // directory of trusted owners that the node gets, too; empty: none
   std::vector<std::string> trusted_roots;  // further owners' root.json, as texts
   bool allow_unsigned = false;             // for /etc/flox/config.toml, if it is set
-  std::optional<AddressPort> registry_address;  // where floxd serves images; none: nowhere
+  fs::path node_socket = "/run/flox/node.sock";  // where floxd serves shims
+  std::optional<AddressPort> registry_address;   // where floxd serves images; none: nowhere
   // What containerd says of itself when it asks for environments as images; made if it is missing.
   fs::path registry_key_file = "/etc/flox/registry.key";
 };
@@ -39,6 +44,7 @@ struct InstallPlan {
   Containerd containerd;
   bool containerd_changed = false;  // it has to be restarted
   bool floxd_changed = false;       // the same
+  bool sockets_changed = false;     // those that systemd keeps for floxd have to be made again
   bool systemd = false;             // it starts floxd
   std::vector<std::string> warnings;
 };

@@ -12,6 +12,7 @@
 #include "base/trace/span.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
+#include "server/files/index_check.h"
 #include "server/files/nar_content.h"
 #include "server/files/nar_upload.h"
 
@@ -50,7 +51,7 @@ void CacheFiles::count_again() {
 }
 
 bool CacheFiles::is_name(std::string_view name) {
-  return name == nix::cache_info_name || nix::NarFileName::parse(name) || nix::digest_of_narinfo_name(name);
+  return name == nix::cache_info_name || nix::hash_of_file_name(name) || nix::digest_of_narinfo_name(name);
 }
 
 std::optional<ServedObject> CacheFiles::find(std::string_view name) const {
@@ -121,10 +122,11 @@ void CacheFiles::remove_file(const std::string& name) const {
 std::shared_ptr<UploadSink> CacheFiles::begin(std::string_view name) {
   if (const auto nar = nix::NarFileName::parse(name))
     return std::make_shared<NarUpload>(*this, upload_name(), std::string(nar->compression));
+  if (nix::hash_of_index_name(name)) return std::make_shared<NarUpload>(*this, upload_name(), std::nullopt);
   if (nix::digest_of_narinfo_name(name)) return std::make_shared<NarInfoUpload>();
   throw Error(ErrorKind::invalid_input,
               fmt::format("'{}' is not a file of a binary cache", name.substr(0, 200)),
-              "Use <digest>.narinfo or nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz].");
+              "Use <digest>.narinfo, nar/<hash>.nar[.zst|.xz|.bz2|.br|.gz] or nar/<hash>.index.zst.");
 }
 
 void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAccess& access) {
@@ -139,7 +141,7 @@ void CacheFiles::accept(std::string_view name, UploadSink& upload, const CacheAc
 void CacheFiles::accept_nar(const std::string& name, NarUpload& upload, const CacheAccess& access) {
   const Sha256Digest hash = upload.file_hash();
   const SpooledFile file = upload.spooled(hash);
-  if (hash != nix::NarFileName::parse(name)->file_hash)
+  if (hash != nix::hash_of_file_name(name))
     fail(ErrorKind::untrusted, "{}: the content's hash is {}, not what its name says", name,
          nix::hash_text(hash));
   const auto content = in_context(name, [&] { return upload.content(); });
@@ -293,6 +295,7 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
   if (given.info.signatures.empty())
     throw Error(ErrorKind::untrusted, "it bears no signature",
                 "Pass a key: flox publish --signing-private-key FILE.");
+  keep_valid_index(given);
   const bool any = given.info.signatures.size() > 1;
   given.info.signatures =
       keys_.empty() ? plausible_signatures(given.info.signatures) : keys_.valid_signatures(given.info);
@@ -320,6 +323,18 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
     if (is_whole(given)) return;
   }
   fail(ErrorKind::unavailable, "garbage is collected all the time");
+}
+
+// An index that nobody here believes is left out: the path is whole without it.
+void CacheFiles::keep_valid_index(nix::NarInfo& given) const {
+  if (!given.index_hash) return;
+  auto& signatures = given.index_signatures;
+  signatures = keys_.empty() ? plausible_signatures(signatures)
+                             : keys_.valid_signatures(given.index_fingerprint(), signatures);
+  if (!signatures.empty()) return;
+  log::info("{}: its index is left out: it bears no signature of a registered key",
+            given.info.path.to_string());
+  given.index_hash.reset();
 }
 
 // Whether the path is here, and all that it refers to.
@@ -387,7 +402,10 @@ void CacheFiles::take_narinfo(std::string_view digest, const nix::NarInfo& given
       if (!wanted || write(*wanted, before)) return;
       continue;  // another one has added a signature meanwhile: it must not be lost
     }
-    if (!is_checked) check_narinfo(digest, given, access);
+    if (!is_checked) {
+      check_narinfo(digest, given, access);
+      check_index(given, access);
+    }
     is_checked = true;
     access.grant(name, true);
     if (write(given, before)) return;
@@ -405,6 +423,7 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
   if (const std::string name = nix::narinfo_name(known.info.path); !access.may_read(name)) {
     // In this order: whose narinfo may be read, its NAR may be, too.
     access.grant(known.url, false);
+    if (known.index_hash) access.grant(nix::index_file_name(*known.index_hash), false);
     access.grant(name, false);
   } else if (known.url != given.url) {
     throw Error(
@@ -419,7 +438,34 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
   auto& signatures = result.info.signatures;
   signatures.insert(signatures.end(), given.info.signatures.begin(), given.info.signatures.end());
   signatures = keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(result.info);
-  return signatures == known.info.signatures ? std::nullopt : std::optional(std::move(result));
+  merge_index(result, given, access);
+  return result.to_string() == known.to_string() ? std::nullopt : std::optional(std::move(result));
+}
+
+// A path that is here without an index of its file gets one, and an index that it has gets signatures.
+void CacheFiles::merge_index(nix::NarInfo& result, const nix::NarInfo& given,
+                             const CacheAccess& access) const {
+  if (!given.index_hash || result.url != given.url) return;
+  if (!result.index_hash) {
+    check_index(given, access);
+    result.index_hash = given.index_hash;
+    result.index_signatures = given.index_signatures;
+  } else if (result.index_hash == given.index_hash) {
+    auto& signatures = result.index_signatures;
+    signatures.insert(signatures.end(), given.index_signatures.begin(), given.index_signatures.end());
+    signatures = keys_.empty() ? plausible_signatures(signatures)
+                               : keys_.valid_signatures(result.index_fingerprint(), signatures);
+  }
+}
+
+void CacheFiles::check_index(const nix::NarInfo& given, const CacheAccess& access) const {
+  if (!given.index_hash) return;
+  const std::string name = nix::index_file_name(*given.index_hash);
+  const auto status = access.may_read(name) ? store_.status(name) : std::nullopt;
+  if (status) nars_.use(name, Clock::now());  // no orphan from here on
+  const auto object = status ? store_.read(name, nix::max_index_size) : std::nullopt;
+  if (!object) fail(ErrorKind::not_found, "its index {} is not here; it must be uploaded first", name);
+  in_context(name, [&] { check_index_file(object->text, given); });
 }
 
 void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,
@@ -470,7 +516,7 @@ std::vector<std::string> CacheFiles::orphans(Clock::time_point before) {
   const auto known = nars_.named();
   std::set<std::string, std::less<>> old;
   store_.list_nars([&](const std::string& name, const ObjectStatus& status) {
-    if (status.modified < before && nix::NarFileName::parse(name) && !known.contains(name)) old.insert(name);
+    if (status.modified < before && nix::hash_of_file_name(name) && !known.contains(name)) old.insert(name);
   });
   if (old.empty()) return {};
   std::vector<std::string> narinfos, named;
@@ -481,9 +527,10 @@ std::vector<std::string> CacheFiles::orphans(Clock::time_point before) {
                                          narinfos.begin() + static_cast<ptrdiff_t>(end));
     for (const auto& object : store_.read_all(names, nix::max_narinfo_size)) {
       if (!object) continue;
-      // A narinfo that is damaged elsewhere names its NAR, too.
-      const std::string url(nix::NarInfo::url_in(object->text));
-      if (old.erase(url) > 0) named.push_back(url);
+      // A narinfo that is damaged elsewhere names its files, too.
+      for (const std::string& file :
+           {std::string(nix::NarInfo::url_in(object->text)), nix::NarInfo::index_in(object->text)})
+        if (old.erase(file) > 0) named.push_back(file);
     }
   }
   nars_.set_named(named);

@@ -1,7 +1,7 @@
 // The binary cache that the catalog serves: files in an object store, checked before they become visible.
 //
-// Published files never change: a NAR is named by its own hash, and an upload of an existing narinfo can only
-// add valid signatures.
+// Published files never change: a NAR or index is named by its own hash, and an upload of an existing narinfo
+// can only add valid signatures and an index.
 #pragma once
 
 #include <atomic>
@@ -58,12 +58,13 @@ class CacheFiles {
   // A sink for the upload of that file. Throws Error(invalid_input) for a name that no
   // cache has. The sink's write() throws StatusError: 413 over a limit, 507 if there is no space.
   std::shared_ptr<UploadSink> begin(std::string_view name);
-  // Makes a complete upload of begin() visible. A NAR must be named by its own SHA-256; a narinfo must parse,
-  // be signed by a registered key (any, if there are none), name a NAR that is here with the stated hash and
-  // size, compressed and not, have all its references here, and say of a path that is here already just what
-  // is known of it (it may add signatures: those that are there stay). Throws Error(invalid_input, untrusted,
-  // not_found, conflict). Uploading the same again is fine. What the uploader may not read is not here, for
-  // it.
+  // Makes a complete upload of begin() visible. A NAR or index must be named by its own SHA-256; a narinfo
+  // must parse, be signed by a registered key (any, if there are none), name a NAR that is here with the
+  // stated hash and size, compressed and not, have all its references here, and say of a path that is here
+  // already just what is known of it (it may add signatures: those that are there stay; and an index, if it
+  // has none). An index must be here and be that of the NAR file; without a signature of a registered key of
+  // its own it is left out. Throws Error(invalid_input, untrusted, not_found, conflict). Uploading the same
+  // again is fine. What the uploader may not read is not here, for it.
   void accept(std::string_view name, UploadSink& upload, const CacheAccess& access = open_access);
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.
@@ -127,6 +128,9 @@ class CacheFiles {
   bool is_whole(const nix::NarInfo& given) const;
   void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   NarContent content_of(const nix::NarInfo& given, uint64_t file_size);
+  void keep_valid_index(nix::NarInfo& given) const;
+  void check_index(const nix::NarInfo& given, const CacheAccess& access) const;
+  void merge_index(nix::NarInfo& result, const nix::NarInfo& given, const CacheAccess& access) const;
   std::optional<nix::NarInfo> merged(const nix::NarInfo& known, const nix::NarInfo& given,
                                      const CacheAccess& access) const;
   bool write(const nix::NarInfo& narinfo, const Known& before);

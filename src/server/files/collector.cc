@@ -33,8 +33,12 @@ void Collector::read_new(std::vector<std::string>* found) {
     for (size_t i = first; i < end; ++i) {
       const auto& object = objects[i - first];
       if (!object) continue;
-      Path path{
-          .references = {}, .nar = {}, .size = object->text.size(), .is_young = young[i], .is_needed = false};
+      Path path{.references = {},
+                .nar = {},
+                .index = nix::NarInfo::index_in(object->text),
+                .size = object->text.size(),
+                .is_young = young[i],
+                .is_needed = false};
       try {
         const nix::NarInfo narinfo = nix::NarInfo::parse(object->text);
         for (const auto& reference : narinfo.info.references)
@@ -46,6 +50,7 @@ void Collector::read_new(std::vector<std::string>* found) {
         path.nar = nix::NarInfo::url_in(object->text);
       }
       ++nars_[path.nar];
+      if (!path.index.empty()) ++nars_[path.index];
       paths_.emplace(digests[i], std::move(path));
       if (found != nullptr) found->push_back(digests[i]);
     }
@@ -115,15 +120,15 @@ void Collector::keep_what_came() {
   cache_.nars_.marks().keep([&] { return RemovalMarks::Needed{.digests = kept}; });
 }
 
-void Collector::remove_nar(const std::string& name, Collected& collected) {
+bool Collector::remove_file(const std::string& name, Collected& collected) {
   const auto status = cache_.store_.status(name);
   const bool is_gone = cache_.nars_.remove_unnamed(name, before_, now_, cache_.store_.is_shared(),
                                                    [&] { cache_.remove_file(name); });
-  if (!is_gone || !status) return;
+  if (!is_gone || !status) return false;
   cache_.forget(status->size);
   removed_(name);
-  ++collected.nars;
   collected.bytes += status->size;
+  return true;
 }
 
 void Collector::remove(const std::vector<std::string>& digests, Collected& collected) {
@@ -137,7 +142,9 @@ void Collector::remove(const std::vector<std::string>& digests, Collected& colle
     removed_(name);
     ++collected.paths;
     collected.bytes += path->second.size;
-    if (--nars_[path->second.nar] == 0) remove_nar(path->second.nar, collected);
+    if (--nars_[path->second.nar] == 0 && remove_file(path->second.nar, collected)) ++collected.nars;
+    if (const std::string& index = path->second.index; !index.empty() && --nars_[index] == 0)
+      remove_file(index, collected);
   }
 }
 
@@ -174,9 +181,13 @@ Collected Collector::run(bool is_dry, Clock::time_point before, Clock::time_poin
         const Path& path = paths_.find(digest)->second;
         ++collected.paths;
         collected.bytes += path.size;
-        if (--left[path.nar] > 0) continue;
-        ++collected.nars;
-        if (const auto status = cache_.store_.status(path.nar)) collected.bytes += status->size;
+        const auto forget = [&](const std::string& file) {
+          if (file.empty() || --left[file] > 0) return false;
+          if (const auto status = cache_.store_.status(file)) collected.bytes += status->size;
+          return true;
+        };
+        if (forget(path.nar)) ++collected.nars;
+        forget(path.index);
       }
       return collected;
     }

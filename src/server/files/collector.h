@@ -1,4 +1,5 @@
-// Garbage collection of the catalog's binary cache: store paths that nothing recorded needs, and their NARs.
+// Garbage collection of the catalog's binary cache: store paths that nothing recorded needs, their NARs and
+// indexes.
 //
 // A path is needed if a root is it or refers to it, over any number of paths. Roots are what is recorded
 // (records/needed_paths.h), and every path whose narinfo is younger than CacheLimits::orphan_age: somebody
@@ -45,6 +46,7 @@ class Collector {
   struct Path {
     std::vector<std::string> references;  // digests
     std::string nar;                      // empty: its narinfo is damaged
+    std::string index;                    // of the NAR's file; empty: none
     uint64_t size = 0;                    // of the narinfo
     bool is_young = false;
     bool is_needed = false;
@@ -55,14 +57,15 @@ class Collector {
   std::vector<std::string> unneeded() const;
   void keep_what_came();
   void remove(const std::vector<std::string>& digests, Collected& collected);
-  void remove_nar(const std::string& name, Collected& collected);
+  // A NAR or an index, of which its bytes are counted. False if somebody uses it now, or it was gone.
+  bool remove_file(const std::string& name, Collected& collected);
 
   CacheFiles& cache_;
   Roots roots_;
   Removed removed_;
   Clock::time_point before_, now_;                   // of this run
   std::map<std::string, Path, std::less<>> paths_;   // by digest
-  std::map<std::string, size_t, std::less<>> nars_;  // how many narinfos name each
+  std::map<std::string, size_t, std::less<>> nars_;  // and indexes: how many narinfos name each
 };
 
 }  // namespace flox::server

@@ -27,7 +27,7 @@ void NarInfoUpload::write(std::string_view piece) {
   text.append(piece);
 }
 
-NarUpload::NarUpload(CacheFiles& cache, std::string name, std::string compression)
+NarUpload::NarUpload(CacheFiles& cache, std::string name, std::optional<std::string> compression)
     : cache_(cache), compression_(std::move(compression)), file_name_(std::move(name)) {}
 
 NarUpload::~NarUpload() {
@@ -41,11 +41,12 @@ NarUpload::~NarUpload() {
 
 void NarUpload::open() {
   fd_ = cache_.store_.spool().open(file_name_, O_RDWR | O_CREAT | O_EXCL, 0644);
+  if (!compression_) return;
   if (++cache_.unpacking_ > most_unpacking) {
     --cache_.unpacking_;
     return;
   }
-  decompressor_ = store::make_decompressor(compression_,
+  decompressor_ = store::make_decompressor(*compression_,
                                            [this](std::string_view piece) {
                                              nar_hash_.update(piece);
                                              nar_size_ += piece.size();
@@ -62,6 +63,9 @@ SpooledFile NarUpload::spooled(const Sha256Digest& hash) {
 
 void NarUpload::write(std::string_view piece) {
   if (!fd_) open();
+  if (!compression_ && size_ + piece.size() > nix::max_index_size)
+    throw StatusError(413, ErrorKind::invalid_input,
+                      fmt::format("the index is over {} bytes", nix::max_index_size));
   if (size_ + piece.size() > cache_.limits_.max_upload)
     throw StatusError(413, ErrorKind::invalid_input,
                       fmt::format("the file is over {} bytes", cache_.limits_.max_upload),

@@ -20,10 +20,11 @@ class NarInfoUpload : public UploadSink {
   std::string text;  // at most nix::max_narinfo_size
 };
 
-// A NAR file, in a temporary file.
+// A NAR file, or an index, in a temporary file.
 class NarUpload : public UploadSink {
  public:
-  NarUpload(CacheFiles& cache, std::string name, std::string compression);
+  // An index has no compression: it is not unpacked.
+  NarUpload(CacheFiles& cache, std::string name, std::optional<std::string> compression);
   NarUpload(const NarUpload&) = delete;
   NarUpload& operator=(const NarUpload&) = delete;
   ~NarUpload() override;  // removes the file unless it was kept
@@ -43,7 +44,7 @@ class NarUpload : public UploadSink {
   void unpack(std::string_view piece);
 
   CacheFiles& cache_;
-  std::string compression_;
+  std::optional<std::string> compression_;
   std::string file_name_;  // in the store's spool
   Fd fd_;
   bool is_kept_ = false;

@@ -13,10 +13,11 @@ namespace {
 
 std::vector<std::string> files_of(const std::vector<nix::NarInfo>& closure) {
   std::vector<std::string> names;
-  names.reserve(2 * closure.size());
+  names.reserve(3 * closure.size());
   for (const auto& narinfo : closure) {
     names.push_back(nix::narinfo_name(narinfo.info.path));
     names.push_back(narinfo.url);
+    if (narinfo.index_hash) names.push_back(nix::index_file_name(*narinfo.index_hash));
   }
   return names;
 }
@@ -113,9 +114,8 @@ void Visibility::publish_files(Session& session, const Caller& caller, const Hol
   const auto hidden = CacheReaders::share(session, files_of(closure), own,
                                           holding.is_private ? holding.owner : CacheReaders::everyone);
   if (!hidden) return;
-  const auto needs_it = std::ranges::find_if(closure, [&](const auto& narinfo) {
-    return nix::narinfo_name(narinfo.info.path) == *hidden || narinfo.url == *hidden;
-  });
+  const auto needs_it = std::ranges::find_if(
+      closure, [&](const auto& narinfo) { return std::ranges::count(files_of({narinfo}), *hidden) > 0; });
   throw Refusal("other_owner", fmt::format("{} is private to another owner", needs_it->info.path.to_string()),
                 "Let that owner make it public, or publish this.");
 }

@@ -35,7 +35,6 @@ RegisteredKeys::RegisteredKeys(const std::vector<std::string>& texts) {
     const nix::PublicKey key = nix::PublicKey::parse(words.front());
     Key entry;
     entry.key = key;
-    entry.verifier.add(key);
     entry.packages.assign(words.begin() + 1, words.end());
     if (!keys_.emplace(key.name, std::move(entry)).second)
       throw Error(ErrorKind::invalid_input, fmt::format("the trusted key '{}' is given twice", key.name),
@@ -48,18 +47,18 @@ RegisteredKeys::RegisteredKeys(const std::vector<std::string>& texts) {
   }
 }
 
-std::vector<std::string> RegisteredKeys::valid_signatures(const nix::PathInfo& info) const {
+std::vector<std::string> RegisteredKeys::valid_signatures(const std::string& message,
+                                                          const std::vector<std::string>& signatures) const {
   std::vector<std::string> valid;
   std::set<std::string> signers;
   size_t attempts = 0;
-  for (const std::string& signature : info.signatures) {
+  for (const std::string& signature : signatures) {
     const std::string name(nix::key_name_of(signature));
     const auto key = keys_.find(name);
     if (key == keys_.end() || signers.contains(name)) continue;
     if (++attempts > most_attempts || valid.size() == most_signatures) break;
-    nix::PathInfo one = info;
-    one.signatures = {signature};
-    if (key->second.verifier.signer_of(one).empty()) continue;
+    const auto parsed = nix::Signature::parse(signature);
+    if (!parsed || !nix::verifies(key->second.key, message, parsed->bytes)) continue;
     signers.insert(name);
     valid.push_back(signature);
   }

@@ -21,7 +21,12 @@ class RegisteredKeys {
   // Without keys nothing can be verified: development mode.
   bool empty() const noexcept { return keys_.empty(); }
   // Of the path's signatures those that are valid and of a registered key, one per key.
-  std::vector<std::string> valid_signatures(const nix::PathInfo& info) const;
+  std::vector<std::string> valid_signatures(const nix::PathInfo& info) const {
+    return valid_signatures(info.fingerprint(), info.signatures);
+  }
+  // The same of the signatures of any message.
+  std::vector<std::string> valid_signatures(const std::string& message,
+                                            const std::vector<std::string>& signatures) const;
   // Whether the signature of the message is valid and of the registered key of that name.
   bool verifies(std::string_view key, std::string_view message, std::string_view signature) const;
   // May the key of that name sign this package?
@@ -34,7 +39,6 @@ class RegisteredKeys {
  private:
   struct Key {
     nix::PublicKey key;
-    nix::TrustedKeys verifier;
     std::vector<std::string> packages;  // empty: all
   };
   std::map<std::string, Key, std::less<>> keys_;

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "nix/cache_layout.h"
+#include "store/index/nar_index.h"
 #include "store/local/parallel.h"
 #include "store/local/reference_order.h"
 
@@ -109,6 +111,30 @@ class PathCopier {
       const std::lock_guard lock(mutex_);
       result_.bytes += size;
     });
+    copy_index(from, narinfo);
+  }
+
+  // Nobody needs it to have the path: without it, or with one that is not of this file, the path goes
+  // without.
+  void copy_index(store::BinaryCache& from, nix::NarInfo& narinfo) {
+    if (!narinfo.index_hash) return;
+    const std::string name = nix::index_file_name(*narinfo.index_hash);
+    try {
+      const store::CacheAnswer answer = from.ask(name);
+      if (answer.error) throw Error(*answer.error);
+      if (!answer.text) fail(ErrorKind::not_found, "it is missing");
+      if (narinfo.url !=
+          nix::nar_file_name(store::NarIndex::unpack(*answer.text).file_hash, narinfo.compression))
+        fail(ErrorKind::untrusted, "it is the index of another file");
+      const auto upload = to_.begin(name);
+      upload->write(*answer.text);
+      to_.accept(name, *upload, options_.access);
+    } catch (const Error& error) {
+      log::warning("{} is copied without its index {}: {}", narinfo.info.path.to_string(), name,
+                   error.what());
+      narinfo.index_hash.reset();
+      narinfo.index_signatures.clear();
+    }
   }
 
   void write(const nix::NarInfo& narinfo) {

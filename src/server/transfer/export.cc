@@ -41,6 +41,7 @@ struct ExportedFile {
 struct ExportedNarInfo {
   std::vector<std::string> references;  // names of their narinfos
   std::string nar;
+  std::string index;    // empty: none
   bool is_new = false;  // not as an earlier export has it
 };
 
@@ -203,7 +204,10 @@ class Exporter {
       }
     }
     std::set<std::string> nars;
-    for (const auto& [name, narinfo] : narinfos_) nars.insert(narinfo.nar);
+    for (const auto& [name, narinfo] : narinfos_) {
+      nars.insert(narinfo.nar);
+      nars.insert(narinfo.index);
+    }
     std::erase_if(exported_, [&](const auto& file) {
       return !narinfos_.contains(file.first) && !nars.contains(file.first);
     });
@@ -217,11 +221,20 @@ class Exporter {
   }
 
   // A narinfo that is damaged, or whose NAR is missing, is no use to anyone, here as in the catalog.
-  void export_path(const std::string& name, const std::string& text) {
+  void export_path(const std::string& name, std::string text) {
     ExportedNarInfo narinfo;
     try {
-      const nix::NarInfo parsed = nix::NarInfo::parse(text);
+      nix::NarInfo parsed = nix::NarInfo::parse(text);
       narinfo.nar = parsed.url;
+      if (parsed.index_hash) {
+        narinfo.index = export_index(*parsed.index_hash);
+        if (narinfo.index.empty()) {
+          log::warning("{} is exported without its index, which is missing", name);
+          parsed.index_hash.reset();
+          parsed.index_signatures.clear();
+          text = parsed.to_string();
+        }
+      }
       for (const auto& reference : parsed.info.references)
         narinfo.references.push_back(nix::narinfo_name(reference));
     } catch (const Error& error) {
@@ -232,7 +245,7 @@ class Exporter {
     const auto status = nar_name && !exported_.contains(nar) ? store_.status(nar) : std::nullopt;
     if (!nar_name || (!status && !exported_.contains(nar)))
       return log::warning("{} is left out: its NAR is missing", name);
-    if (status) export_nar(nar, *nar_name, status->size);
+    if (status) export_file(nar, nar_name->file_hash, status->size);
     // Beside that of an earlier export, which is whole until this one is.
     if (!cache_.status(name) || cache_.read_file(name, nix::max_narinfo_size) != text) {
       cache_.write_file(name + unfinished, text, 0600);
@@ -247,9 +260,20 @@ class Exporter {
       if (narinfo.is_new) cache_.rename(name + unfinished, cache_, name);
   }
 
-  void export_nar(const std::string& name, const nix::NarFileName& parsed, uint64_t size) {
+  // Its name; empty if it is missing.
+  std::string export_index(const Sha256Digest& hash) {
+    std::string name = nix::index_file_name(hash);
+    if (exported_.contains(name)) return name;
+    const auto status = store_.status(name);
+    if (!status) return {};
+    export_file(name, hash, status->size);
+    return name;
+  }
+
+  // A NAR or an index: what is named after its hash.
+  void export_file(const std::string& name, const Sha256Digest& named, uint64_t size) {
     const std::string file = name.substr(nix::nar_directory.size());
-    if (!verified_.contains(file) && !is_whole(file, parsed, size)) {
+    if (!verified_.contains(file) && !is_whole(file, named, size)) {
       const std::string temporary = file + unfinished;
       nars_.remove(temporary);
       const Fd fd = nars_.open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -258,7 +282,7 @@ class Exporter {
         hash.update(piece);
         write_all(fd.get(), piece);
       });
-      if (hash.finish() != parsed.file_hash) {
+      if (hash.finish() != named) {
         nars_.remove(temporary);
         throw Error(ErrorKind::untrusted,
                     fmt::format("{} of the catalog is damaged: its hash is not what its name says", name),
@@ -268,11 +292,11 @@ class Exporter {
       ++result_.files_copied;
     }
     verified_.insert(file);
-    exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(parsed.file_hash)), .size = size});
+    exported_.emplace(name, ExportedFile{.sha256 = to_hex(bytes_of(named)), .size = size});
   }
 
   // Whether an earlier export has copied it.
-  bool is_whole(const std::string& file, const nix::NarFileName& parsed, uint64_t size) const {
+  bool is_whole(const std::string& file, const Sha256Digest& named, uint64_t size) const {
     const auto status = nars_.status(file);
     if (!status || !S_ISREG(status->st_mode) || static_cast<uint64_t>(status->st_size) != size) return false;
     const Fd fd = nars_.open(file, O_RDONLY);
@@ -280,7 +304,7 @@ class Exporter {
     std::string buffer(128 * 1024, '\0');
     while (const size_t count = read_some(fd.get(), buffer.data(), buffer.size()))
       hash.update(std::string_view(buffer).substr(0, count));
-    return hash.finish() == parsed.file_hash;
+    return hash.finish() == named;
   }
 
   void write_index() {
@@ -314,7 +338,7 @@ class Exporter {
   ExportIndex index_;
   std::map<std::string, ExportedFile> exported_;     // by name in the cache
   std::map<std::string, ExportedNarInfo> narinfos_;  // by name
-  std::set<std::string> verified_;                   // NARs, in an earlier pass
+  std::set<std::string> verified_;                   // NARs and indexes, in an earlier pass
   std::set<TableRow> readers_;
   std::map<nix::StorePath, std::string> needed_;  // by which build
   ExportResult result_;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/data/bytes.h"
 #include "base/data/sha256.h"
@@ -79,7 +80,7 @@ class Importer {
   void verify_files() {
     read_exported(directory_, index_, files_table(), [&](const TableRow& row) {
       const std::string& name = cell_text(row, 0);
-      if (!nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
+      if (!nix::hash_of_file_name(name) && !nix::digest_of_narinfo_name(name))
         fail(ErrorKind::invalid_input, "'{}' is no file of a binary cache", printable(name, 100));
       if (std::get<int64_t>(row[2]) < 0) fail(ErrorKind::invalid_input, "a size is negative");
       const Listed listed{.sha256 = cell_text(row, 1),
@@ -92,7 +93,7 @@ class Importer {
     for (const auto& [path, narinfo] : narinfos_)
       in_context(nix::narinfo_name(path), [&] { verify_path(narinfo); });
     for (const auto& [name, listed] : files_)
-      if (nix::NarFileName::parse(name) && !nars_.contains(name))
+      if (nix::hash_of_file_name(name) && !nars_.contains(name) && !indexes_.contains(name))
         fail(ErrorKind::invalid_input, "no narinfo names {}", name);
   }
 
@@ -122,6 +123,7 @@ class Importer {
         narinfo.file_hash != name->file_hash || listed->second.sha256 != to_hex(bytes_of(name->file_hash)) ||
         narinfo.file_size != listed->second.size)
       fail(ErrorKind::invalid_input, "its NAR is not listed, or otherwise");
+    if (narinfo.index_hash) verify_index(*narinfo.index_hash);
     if (const auto known = nars_.find(narinfo.url); known != nars_.end())
       return require_content(narinfo, known->second);
     std::optional<Sha256> hash;
@@ -140,6 +142,20 @@ class Importer {
       fail(ErrorKind::untrusted, "{} is damaged: its hash is not what its name says", narinfo.url);
     nars_.emplace(narinfo.url, content);
     require_content(narinfo, content);
+  }
+
+  // What is in it, the catalog's cache sees when it is copied.
+  void verify_index(const Sha256Digest& named) {
+    const std::string name = nix::index_file_name(named);
+    const auto listed = files_.find(name);
+    if (listed == files_.end() || listed->second.sha256 != to_hex(bytes_of(named)) ||
+        listed->second.size > nix::max_index_size)
+      fail(ErrorKind::invalid_input, "its index is not listed, or otherwise");
+    Sha256 hash;
+    read_nar(name, listed->second.size, [&](std::string_view piece) { hash.update(piece); });
+    if (hash.finish() != named)
+      fail(ErrorKind::untrusted, "{} is damaged: its hash is not what its name says", name);
+    indexes_.insert(name);
   }
 
   static void require_content(const nix::NarInfo& narinfo, const NarContent& content) {
@@ -237,6 +253,7 @@ class Importer {
   std::map<std::string, Listed> files_;
   std::map<nix::StorePath, nix::NarInfo> narinfos_;
   std::map<std::string, NarContent> nars_;  // what was unpacked
+  std::set<std::string> indexes_;           // that narinfos name
   ImportResult result_;
 };
 

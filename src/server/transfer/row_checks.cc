@@ -82,7 +82,7 @@ void check_retention_rule(const TableRow& row) {
 
 void check_reader(const TableRow& row) {
   const std::string& name = text_in(row, 0);
-  if (!nix::NarFileName::parse(name) && !nix::digest_of_narinfo_name(name))
+  if (!nix::hash_of_file_name(name) && !nix::digest_of_narinfo_name(name))
     fail(ErrorKind::invalid_input, "'{}' is no file of a binary cache", printable(name, 100));
 }
 

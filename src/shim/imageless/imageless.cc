@@ -13,12 +13,19 @@
 #include "shim/imageless/rootfs.h"
 #include "shim/io/shim_log.h"
 #include "ttrpc/client.h"
+#include "ttrpc/socket.h"
 
 namespace flox::shim {
 namespace {
 
 constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
 constexpr Milliseconds release_limit{2000};
+// How long floxd may be away while it is replaced by another one where systemd keeps no socket for it. On a
+// machine that is not busy it takes 0.1 s.
+constexpr std::chrono::seconds patience{5};
+constexpr Milliseconds first_pause{50}, longest_pause{1000};
+constexpr unsigned most_broken = 3;  // of one question: attempts that ended with the connection
+constexpr const char* asking = "asking floxd for the container's environment";
 void warn(const std::string& text) { log_warning("{}", text); }
 
 // The size of the container's own /nix is its memory limit, which it counts against.
@@ -75,18 +82,32 @@ std::string Imageless::default_socket() {
 }
 
 asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareRequest request, CallTerms terms) {
+  using Clock = std::chrono::steady_clock;
   ttrpc::Client client(executor_, node_socket_);
   const Milliseconds limit = std::min(terms.limit, prepare_limit);
-  const auto begin = std::chrono::steady_clock::now();
-  try {
-    co_return co_await client.call(node::v1::Node::Prepare, std::move(request), limit,
-                                   std::move(terms.traceparent));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::unavailable) throw;
-    const bool late = std::chrono::steady_clock::now() - begin >= limit;
-    throw error.with_context("asking floxd for the container's environment")
-        .with_advice(late ? "It may still be fetching: the next attempt finds what has come by then."
-                          : "Is floxd running on this node? `flox node status` tells.");
+  const auto begin = Clock::now();
+  const auto left = [&] { return limit - std::chrono::duration_cast<Milliseconds>(Clock::now() - begin); };
+  Milliseconds pause = first_pause;
+  for (unsigned broken = 0;;) {
+    try {
+      co_return co_await client.call(node::v1::Node::Prepare, request, left(), terms.traceparent);
+    } catch (const ttrpc::ConnectionError& error) {
+      // floxd is being replaced: the next one gets the question once more. One that ends whenever it gets
+      // this question is not asked for ever.
+      if (error.connected()) ++broken;
+      if (broken == most_broken || left() <= pause || Clock::now() - begin > patience)
+        throw error.with_context(asking).with_advice(
+            "Is floxd running on this node? `flox node status` tells.");
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::unavailable) throw;
+      throw error.with_context(asking).with_advice(
+          left().count() <= 0
+              ? "It may still be fetching, or it does not come up (`flox node status`): the next "
+                "attempt finds what has come by then."
+              : "Is floxd running on this node? `flox node status` tells.");
+    }
+    co_await pause_for(pause);
+    pause = std::min(pause * 2, longest_pause);
   }
 }
 
@@ -140,7 +161,7 @@ asio::awaitable<bool> Imageless::release(std::string container_id) {
     co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
     co_return true;
   } catch (const Error& error) {
-    log_warning("releasing the environment of {}: {}", container_id, error.what());
+    log_warning_of(container_id, "releasing the environment of {}: {}", container_id, error.what());
     co_return false;
   }
 }

@@ -2,8 +2,10 @@
 // each call as a line to stdout.
 //   fake_floxd SOCKET STORE RUNTIME POD_DIR [NAME=VALUE…]   the variables are added to the process's
 // An environment named "fail/…" is refused as not found, "slow/…" is answered after two seconds, "never/…" is
-// not answered, and "die/…" ends the program. "strict/…" refuses a /nix that can be changed, and "old/…" is
-// answered as by a floxd that does not know of it.
+// not answered, and "die/…" ends the program, "once/…" when it is asked for the first time. "strict/…"
+// refuses a /nix that can be changed, and "old/…" is answered as by a floxd that does not know of it.
+#include <fcntl.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -42,6 +44,9 @@ int main(int argc, char** argv) {
           throw Error(ErrorKind::untrusted, "this node does not allow containers to change /nix",
                       "Ask for it.");
         if (request.environment().starts_with("die/")) std::_Exit(1);
+        if (request.environment().starts_with("once/") &&
+            Fd(::open((words[0] + ".asked").c_str(), O_CREAT | O_EXCL | O_CLOEXEC, 0600)))
+          std::_Exit(1);
         if (request.environment().starts_with("never/")) co_await shim::pause_for(std::chrono::hours(1));
         if (request.environment().starts_with("slow/")) co_await shim::pause_for(shim::Milliseconds(2000));
         node::v1::PrepareResponse response;

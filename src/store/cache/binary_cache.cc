@@ -22,6 +22,10 @@ std::optional<nix::NarInfo> BinaryCache::query(const nix::StorePath& path) {
   return in_context(fmt::format("cache {}", url()), [&] { return nix::NarInfo::parse(*answer.text, path); });
 }
 
+std::unique_ptr<NarFile> BinaryCache::open_part(const nix::NarInfo&, const Part&, size_t) {
+  fail(ErrorKind::unavailable, "cache {}: it gives no parts of files", url());
+}
+
 void BinaryCache::fetch(const nix::NarInfo& info, const ByteSink& sink) {
   constexpr size_t buffer = 8 << 20;
   const auto file = open_nar(info, buffer);
@@ -37,6 +41,7 @@ std::unique_ptr<BinaryCache> BinaryCache::open(std::string_view text, const Secr
 
 size_t BinaryCache::limit_of(std::string_view name) {
   if (name == nix::cache_info_name) return nix::max_cache_info_size;
+  if (nix::hash_of_index_name(name)) return nix::max_index_size;
   return nix::digest_of_narinfo_name(name) ? nix::max_narinfo_size : nix::max_listing_size;
 }
 

@@ -64,6 +64,14 @@ class BinaryCache {
 
   // Begins to fetch the NAR file; up to `buffer` bytes come before they are read. Throws Error.
   virtual std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) = 0;
+  // Begins to fetch a part of it, not empty, of which `buffer` bytes come before they are read. Throws Error;
+  // its read() throws Error(unavailable) if the cache gives anything else than this part, or less. Of a cache
+  // that has no parts that is thrown here.
+  struct Part {
+    uint64_t first = 0;  // bytes
+    uint64_t size = 0;
+  };
+  virtual std::unique_ptr<NarFile> open_part(const nix::NarInfo& info, const Part& part, size_t buffer);
   // Streams the compressed NAR file. Throws Error.
   void fetch(const nix::NarInfo& info, const ByteSink& sink);
 

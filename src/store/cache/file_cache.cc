@@ -1,7 +1,9 @@
 #include "store/cache/file_cache.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/os/directory.h"
@@ -28,11 +30,16 @@ Fd open_regular(const Directory& directory, const std::string& name) {
 
 class OpenFile : public NarFile {
  public:
-  OpenFile(Fd fd, std::string context) : fd_(std::move(fd)), context_(std::move(context)) {}
+  // With `left`, so many bytes from where the descriptor stands.
+  OpenFile(Fd fd, std::string context, std::optional<uint64_t> left = std::nullopt)
+      : fd_(std::move(fd)), context_(std::move(context)), left_(left) {}
   bool read(std::string& piece) override {
     return in_context(context_, [&] {
-      piece.resize(piece_size);
+      piece.resize(static_cast<size_t>(std::min<uint64_t>(piece_size, left_.value_or(piece_size))));
+      if (piece.empty()) return false;
       piece.resize(read_some(fd_.get(), piece.data(), piece.size()));
+      if (left_ && piece.empty()) fail(ErrorKind::unavailable, "the NAR file is shorter than its index says");
+      if (left_) *left_ -= piece.size();
       return !piece.empty();
     });
   }
@@ -41,6 +48,7 @@ class OpenFile : public NarFile {
  private:
   Fd fd_;
   std::string context_;
+  std::optional<uint64_t> left_;
 };
 
 }  // namespace
@@ -67,6 +75,17 @@ std::unique_ptr<NarFile> FileCache::open_nar(const nix::NarInfo& info, size_t) {
   return in_context(context, [&] {
     const Directory directory(directory_);
     return std::make_unique<OpenFile>(open_regular(directory, resolve_nar_path(info.url)), context);
+  });
+}
+
+std::unique_ptr<NarFile> FileCache::open_part(const nix::NarInfo& info, const Part& part, size_t) {
+  const std::string context = fmt::format("cache {}", url());
+  return in_context(context, [&] {
+    const Directory directory(directory_);
+    Fd fd = open_regular(directory, resolve_nar_path(info.url));
+    if (::lseek(fd.get(), static_cast<off_t>(part.first), SEEK_SET) < 0)
+      fail_errno(errno, "seeking in {}", info.url);
+    return std::make_unique<OpenFile>(std::move(fd), context, part.size);
   });
 }
 

@@ -13,6 +13,7 @@ class FileCache : public BinaryCache {
   using BinaryCache::ask;
   void ask(const std::string& name, std::function<void(CacheAnswer)> done) override;
   std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) override;
+  std::unique_ptr<NarFile> open_part(const nix::NarInfo& info, const Part& part, size_t buffer) override;
   void prepare() override;
   void put(std::string_view name, const std::filesystem::path& file, std::string_view content_type) override;
 

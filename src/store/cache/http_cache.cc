@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "base/log.h"
-#include "base/net/http_pool.h"
 #include "base/net/netrc.h"
 #include "base/net/problem.h"
 #include "base/net/retry_after.h"
@@ -59,11 +58,11 @@ class Asking : public std::enable_shared_from_this<Asking> {
   Asking(std::string cache, std::string url, std::function<void(CacheAnswer)> done)
       : cache_(std::move(cache)), url_(std::move(url)), done_(std::move(done)) {}
 
-  void start(HttpRequest request) {
+  void start(HttpRequest request, HttpPool& pool, const RetryPolicy& retry) {
     auto self = shared_from_this();
     const size_t buffer = 2 * request.max_body.bytes;  // all of it: nothing is read until it is over
-    const auto transfer = HttpPool::shared().start(
-        std::move(request), {.buffer = buffer, .retry = {}, .on_done = [self] { self->over(); }});
+    const auto transfer = pool.start(std::move(request),
+                                     {.buffer = buffer, .retry = retry, .on_done = [self] { self->over(); }});
     const std::lock_guard lock(mutex_);
     transfer_ = transfer;
     if (is_over_) answer();
@@ -120,6 +119,41 @@ class Download : public NarFile {
   std::string url_;
 };
 
+// What comes must be the part that was asked for: a server may give the whole file, or another part.
+class PartDownload : public NarFile {
+ public:
+  PartDownload(std::shared_ptr<HttpTransfer> transfer, std::string cache, std::string url,
+               const BinaryCache::Part& part)
+      : transfer_(transfer), part_(part), left_(part.size), cache_(cache), download_(transfer, cache, url) {}
+  bool read(std::string& piece) override {
+    if (!download_.read(piece)) {
+      if (left_ > 0)
+        fail(ErrorKind::unavailable, "cache {}: it ended {} bytes before the end of the part", cache_, left_);
+      return false;
+    }
+    if (left_ == part_.size) require_part();
+    left_ -= std::min<uint64_t>(left_, piece.size());  // more than was asked for, the transfer refuses
+    return true;
+  }
+  bool is_there() const override { return download_.is_there(); }
+
+ private:
+  void require_part() const {
+    const HttpResponse response = transfer_->response();
+    const auto range = response.headers.find("content-range");
+    const std::string wanted = fmt::format("bytes {}-{}/", part_.first, part_.first + part_.size - 1);
+    if (response.status != 206 || range == response.headers.end() || !range->second.starts_with(wanted))
+      fail(ErrorKind::unavailable, "cache {}: it does not give the part of the file that was asked for",
+           cache_);
+  }
+
+  std::shared_ptr<HttpTransfer> transfer_;
+  BinaryCache::Part part_;
+  uint64_t left_;
+  std::string cache_;
+  Download download_;
+};
+
 }  // namespace
 
 HttpCache::HttpCache(CacheUrl url, Secret token)
@@ -142,24 +176,39 @@ std::unique_ptr<BinaryCache> HttpCache::clone() const {
 void HttpCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
   HttpRequest request = make_request("GET", base_ + "/" + name, BodyLimit(limit_of(name)));
   authorise(request);
-  std::make_shared<Asking>(url(), request.url, std::move(done))->start(std::move(request));
+  std::make_shared<Asking>(url(), request.url, std::move(done))->start(std::move(request), pool(), retry());
 }
 
-std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t buffer) {
+HttpRequest HttpCache::nar_request(const nix::NarInfo& info, const std::optional<Part>& part) const {
   const std::string file = in_context(fmt::format("cache {}", url()),
                                       [&] { return resolve_nar_url(base_, info.url, settings().nar_urls); });
   // What cannot be compressed grows by less than an eighth, whatever the method.
-  HttpRequest request =
-      make_request("GET", file, BodyLimit(info.info.nar_size + info.info.nar_size / 8 + (1 << 20)));
+  const uint64_t most = part ? part->size : info.info.nar_size + info.info.nar_size / 8 + (1 << 20);
+  HttpRequest request = make_request("GET", file, BodyLimit(most));
   request.timeout = std::chrono::milliseconds(0);  // as long as it takes, unless it stalls
+  if (part)
+    request.headers.emplace_back("Range",
+                                 fmt::format("bytes={}-{}", part->first, part->first + part->size - 1));
   if (is_below(file, base_)) authorise(request);
+  return request;
+}
+
+std::unique_ptr<NarFile> HttpCache::open_nar(const nix::NarInfo& info, size_t buffer) {
+  HttpRequest request = nar_request(info, std::nullopt);
   std::string where = request.url;
   // One that fits the buffer comes whole.
   const size_t piece = info.file_size && *info.file_size <= buffer ? buffer : TransferOptions{}.piece;
   return std::make_unique<Download>(
-      HttpPool::shared().start(std::move(request),
-                               {.buffer = buffer, .piece = piece, .retry = {}, .on_done = {}}),
+      pool().start(std::move(request), {.buffer = buffer, .piece = piece, .retry = retry(), .on_done = {}}),
       url(), std::move(where));
+}
+
+std::unique_ptr<NarFile> HttpCache::open_part(const nix::NarInfo& info, const Part& part, size_t buffer) {
+  HttpRequest request = nar_request(info, part);
+  std::string where = request.url;
+  return std::make_unique<PartDownload>(
+      pool().start(std::move(request), {.buffer = buffer, .retry = retry(), .on_done = {}}), url(),
+      std::move(where), part);
 }
 
 bool HttpCache::has_nar(const std::string& name) {

@@ -80,9 +80,12 @@ class Uploader {
     auto known = cache.query(info.path);
     if (!known && options_.links_stay_inside) require_links_inside(store_, info.path);
     if (!known) {
-      UploadedNar uploaded = upload_nar(
-          store_, cache, info,
-          {.compression = options_.compression, .listing = options_.listings, .workers = workers_});
+      UploadedNar uploaded = upload_nar(store_, cache, info,
+                                        {.compression = options_.compression,
+                                         .listing = options_.listings,
+                                         // Nobody believes an index without a signature.
+                                         .index = options_.key != nullptr,
+                                         .workers = workers_});
       return Upload{.narinfo = std::move(uploaded.narinfo), .with_nar = uploaded.was_sent};
     }
     if (known->info.fingerprint() != info.fingerprint())

@@ -23,13 +23,23 @@ const std::string& text_of(const std::string& text, std::string_view field, size
   return text;
 }
 
+std::vector<std::string> signatures_of(const google::protobuf::RepeatedPtrField<std::string>& texts,
+                                       std::string_view field, const PathInfoLimits& limits) {
+  if (static_cast<size_t>(texts.size()) > limits.signatures)
+    fail(ErrorKind::invalid_input, "{}: there are {}, and {} are allowed", field, texts.size(),
+         limits.signatures);
+  std::vector<std::string> signatures;
+  for (const std::string& text : texts) {
+    if (text.empty()) fail(ErrorKind::invalid_input, "{}: it is empty", field);
+    signatures.push_back(text_of(text, field, limits.text));
+  }
+  return signatures;
+}
+
 nix::PathInfo path_info(const v1::PathInfo& message, const PathInfoLimits& limits) {
   if (static_cast<size_t>(message.references_size()) > limits.references)
     fail(ErrorKind::invalid_input, "References: there are {}, and {} are allowed", message.references_size(),
          limits.references);
-  if (static_cast<size_t>(message.signatures_size()) > limits.signatures)
-    fail(ErrorKind::invalid_input, "Sig: there are {}, and {} are allowed", message.signatures_size(),
-         limits.signatures);
   nix::PathInfo info{.path = nix::StorePath::from_base_name(message.path()),
                      .nar_hash = digest_of(message.nar_hash(), "NarHash"),
                      .nar_size = message.nar_size()};
@@ -37,10 +47,7 @@ nix::PathInfo path_info(const v1::PathInfo& message, const PathInfoLimits& limit
   for (const std::string& reference : message.references())
     info.references.insert(nix::StorePath::from_base_name(reference));
   if (!message.deriver().empty()) info.deriver = nix::StorePath::from_base_name(message.deriver());
-  for (const std::string& signature : message.signatures()) {
-    if (signature.empty()) fail(ErrorKind::invalid_input, "Sig: it is empty");
-    info.signatures.push_back(text_of(signature, "Sig", limits.text));
-  }
+  info.signatures = signatures_of(message.signatures(), "Sig", limits);
   if (!message.content_address().empty())
     info.content_address = nix::ContentAddress::parse(text_of(message.content_address(), "CA", limits.text));
   return info;
@@ -62,6 +69,8 @@ v1::NarInfo to_message(const nix::NarInfo& narinfo) {
   message.set_compression(narinfo.compression);
   if (narinfo.file_hash) message.set_file_hash(std::string(bytes_of(*narinfo.file_hash)));
   if (narinfo.file_size) message.set_file_size(*narinfo.file_size);
+  if (narinfo.index_hash) message.set_index_hash(std::string(bytes_of(*narinfo.index_hash)));
+  for (const std::string& signature : narinfo.index_signatures) message.add_index_signatures(signature);
   return message;
 }
 
@@ -72,6 +81,10 @@ nix::NarInfo from_message(const v1::NarInfo& message, const PathInfoLimits& limi
                          .compression = text_of(message.compression(), "Compression", limits.text)};
     if (!message.file_hash().empty()) narinfo.file_hash = digest_of(message.file_hash(), "FileHash");
     if (message.file_size() != 0) narinfo.file_size = message.file_size();
+    if (!message.index_hash().empty()) narinfo.index_hash = digest_of(message.index_hash(), "FloxIndex");
+    narinfo.index_signatures = signatures_of(message.index_signatures(), "FloxIndexSig", limits);
+    if (!narinfo.index_hash && !narinfo.index_signatures.empty())
+      fail(ErrorKind::invalid_input, "FloxIndexSig: there is no FloxIndex");
     return narinfo;
   });
 }

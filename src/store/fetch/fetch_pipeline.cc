@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/os/file.h"
 #include "store/fetch/fetch_queue.h"
 #include "store/fetch/nar_fetcher.h"
@@ -22,18 +24,21 @@ using nix::StorePath;
 
 // Trees that the installer is shown together, and when it is: small ones only.
 constexpr size_t handed_over_at_once = 32;
+using Clock = std::chrono::steady_clock;
+
 constexpr uint64_t handed_over_bytes = 1 << 20;  // of NARs
 
 // Each path from the first cache that gives what was signed, into a tree that the installer takes over.
 class Pipeline {
  public:
-  Pipeline(const v1::FetchRequest& request, CacheList& caches, InstallerLink& installer,
+  Pipeline(const v1::FetchRequest& request, CacheList& caches, PeerGroup* peers, InstallerLink& installer,
            std::vector<Substitute> missing)
       : request_(request),
         caches_(caches),
+        peers_(peers),
         installer_(installer),
         missing_(std::move(missing)),
-        queue_(request.memory(), caches, installer, missing_),
+        queue_(request.memory(), caches, peers, installer, missing_),
         nars_(
             request.memory(), worker_count(request.workers()),
             [this](uint64_t bytes) { installer_.tell_progress(bytes); },
@@ -69,7 +74,9 @@ class Pipeline {
  private:
   struct Unpacked {
     const Substitute* substitute;
-    uint64_t number;  // the tree's name in the worker's directory
+    uint64_t number;             // the tree's name in the worker's directory
+    std::optional<size_t> peer;  // that gave it
+    Clock::time_point since;     // it was asked for
   };
 
   // What each thread has of its own.
@@ -86,15 +93,47 @@ class Pipeline {
     const Substitute& found = *item.substitute;
     guarded(found, [&] {
       // What is done does not wait for the network: whoever takes over after us finds it staged.
-      if (caches_.at(found.cache).is_remote() && !(item.file && item.file->is_there())) hand_over(worker);
+      const bool waits = item.peer || caches_.at(found.cache).is_remote();
+      if (waits && !(item.file && item.file->is_there())) hand_over(worker);
+      if (!item.peer && found.has_base && fetch_delta(found, worker)) return;
       Reasons reasons;
-      const auto number = unpack(found.narinfo, found.cache, std::move(item.file), worker, reasons);
+      const auto number = item.peer
+                              ? unpack_of_peer(found, *item.peer, std::move(item.file), worker)
+                              : unpack(found.narinfo, found.cache, std::move(item.file), worker, reasons);
+      // Another peer may have it by now, and if not, a cache.
+      if (!number && item.peer) return queue_.put_back(item);
       if (!number) return fetch_elsewhere(found, worker, reasons);
-      worker.unpacked.push_back({&found, *number});
+      if (!item.peer && peers_ != nullptr) peers_->cache_gave(Clock::now() - item.since);
+      worker.unpacked.push_back({&found, *number, item.peer, item.since});
       worker.bytes += found.narinfo.info.nar_size;
       if (worker.unpacked.size() >= handed_over_at_once || worker.bytes >= handed_over_bytes)
         hand_over(worker);
     });
+  }
+
+  // Of what this node has under other paths, and of what it lacks: whether the installer has it now. If not,
+  // whatever the reason, it is fetched as a whole.
+  bool fetch_delta(const Substitute& found, Worker& worker) {
+    const StorePath& path = found.narinfo.info.path;
+    const uint64_t number = next_tree_++;
+    const fs::path tree = worker.directory / std::to_string(number);
+    std::string why;
+    try {
+      nars_.fetch_delta(found.narinfo, caches_.at(found.cache), tree,
+                        [&](const std::string& index, size_t chunks) {
+                          return installer_.begin({path, worker.number, number}, index, chunks);
+                        });
+      const auto refused =
+          installer_.unpacked({{path, worker.number, number}}, nars_.bytes_fetched(), nars_.peak_memory())
+              .front();
+      if (!refused) return true;
+      why = refused->what();
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    log::info("{} is fetched as a whole: {}", path.to_string(), why);
+    remove_tree(tree);
+    return false;
   }
 
   // What is not what was signed is fetched from elsewhere.
@@ -103,16 +142,27 @@ class Pipeline {
     const auto unpacked = std::exchange(worker.unpacked, {});
     worker.bytes = 0;
     std::vector<InstallerLink::Tree> trees;
-    for (const auto& [substitute, number] : unpacked)
-      trees.push_back({substitute->narinfo.info.path, worker.number, number});
+    for (const Unpacked& one : unpacked)
+      trees.push_back({one.substitute->narinfo.info.path, worker.number, one.number});
     const auto refused = installer_.unpacked(trees, nars_.bytes_fetched(), nars_.peak_memory());
     for (size_t i = 0; i < unpacked.size(); ++i) {
-      if (!refused[i]) continue;
       const Substitute& found = *unpacked[i].substitute;
+      const std::optional<size_t> peer = unpacked[i].peer;
+      if (!refused[i]) {
+        if (peer) peers_->gave(*peer, found.narinfo.info, Clock::now() - unpacked[i].since);
+        if (peers_ != nullptr) peers_->done(found.narinfo.info);
+        continue;
+      }
       guarded(found, [&] {
         Reasons reasons;
-        refuse(found.narinfo, found.cache, *refused[i], reasons);
-        fetch_elsewhere(found, worker, reasons);
+        if (!peer) {
+          refuse(found.narinfo, found.cache, *refused[i], reasons);
+          return fetch_elsewhere(found, worker, reasons);
+        }
+        if (refused[i]->kind() != ErrorKind::untrusted) throw LocalFailure(*refused[i]);
+        peers_->lied(*peer, found.narinfo.info, *refused[i]);
+        if (!fetch_now(found, found.narinfo, found.cache, worker, reasons))
+          fetch_elsewhere(found, worker, reasons);
       });
     }
   }
@@ -130,6 +180,23 @@ class Pipeline {
     }
   }
 
+  // From this cache, and handed over at once. False, with the reason added, if that is no use.
+  bool fetch_now(const Substitute& found, const nix::NarInfo& narinfo, size_t cache, Worker& worker,
+                 Reasons& reasons) {
+    const auto number = unpack(narinfo, cache, nullptr, worker, reasons);
+    if (!number) return false;
+    const auto refused = installer_
+                             .unpacked({{narinfo.info.path, worker.number, *number}}, nars_.bytes_fetched(),
+                                       nars_.peak_memory())
+                             .front();
+    if (refused) {
+      refuse(narinfo, cache, *refused, reasons);
+      return false;
+    }
+    if (peers_ != nullptr) peers_->done(found.narinfo.info);
+    return true;
+  }
+
   void fetch_elsewhere(const Substitute& found, Worker& worker, Reasons& reasons) {
     const StorePath& path = found.narinfo.info.path;
     for (size_t i = 0; i < caches_.size(); ++i) {
@@ -140,13 +207,7 @@ class Pipeline {
       try {
         auto other = find_at(caches_, i, path, installer_, reasons);
         if (!other || (first && other->url == found.narinfo.url)) continue;
-        const auto number = unpack(*other, i, nullptr, worker, reasons);
-        if (!number) continue;
-        const auto refused =
-            installer_.unpacked({{path, worker.number, *number}}, nars_.bytes_fetched(), nars_.peak_memory())
-                .front();
-        if (!refused) return;
-        refuse(*other, i, *refused, reasons);
+        if (fetch_now(found, *other, i, worker, reasons)) return;
       } catch (const Error& error) {
         reasons.add(error);
       }
@@ -163,6 +224,26 @@ class Pipeline {
     reasons.add(error.with_context("cache " + from.url()));
   }
 
+  // The same as unpack(), from a peer.
+  std::optional<uint64_t> unpack_of_peer(const Substitute& found, size_t peer, std::unique_ptr<NarFile> file,
+                                         Worker& worker) {
+    const uint64_t number = next_tree_++;
+    const fs::path tree = worker.directory / std::to_string(number);
+    try {
+      nars_.fetch(narinfo_at_peer(found.narinfo), peers_->cache(peer), std::move(file), tree,
+                  worker.decompressors, true);
+      return number;
+    } catch (const Error& error) {
+      remove_tree(tree);
+      error.kind() == ErrorKind::untrusted ? peers_->lied(peer, found.narinfo.info, error)
+                                           : peers_->failed(peer, found.narinfo.info, error);
+      return std::nullopt;
+    } catch (...) {
+      remove_tree(tree);
+      throw;
+    }
+  }
+
   // The tree's number in the worker's directory; nothing if the cache did not give what it announced.
   std::optional<uint64_t> unpack(const nix::NarInfo& narinfo, size_t cache, std::unique_ptr<NarFile> file,
                                  Worker& worker, Reasons& reasons) {
@@ -170,7 +251,10 @@ class Pipeline {
     const fs::path tree = worker.directory / std::to_string(number);
     BinaryCache& from = caches_.at(cache);
     try {
+      const auto began = Clock::now();
+      const bool is_large = announced_size(narinfo) > small_file;
       nars_.fetch(narinfo, from, std::move(file), tree, worker.decompressors);
+      if (peers_ != nullptr && is_large) peers_->cache_rate(narinfo.info.nar_size, Clock::now() - began);
       return number;
     } catch (const Error& error) {
       remove_tree(tree);
@@ -185,6 +269,7 @@ class Pipeline {
 
   const v1::FetchRequest& request_;
   CacheList& caches_;
+  PeerGroup* const peers_;
   InstallerLink& installer_;
   std::vector<Substitute> missing_;
   FetchQueue queue_;
@@ -194,9 +279,9 @@ class Pipeline {
 
 }  // namespace
 
-void fetch_all(const v1::FetchRequest& request, CacheList& caches, InstallerLink& installer,
+void fetch_all(const v1::FetchRequest& request, CacheList& caches, PeerGroup* peers, InstallerLink& installer,
                std::vector<Substitute> missing) {
-  Pipeline(request, caches, installer, std::move(missing)).run();
+  Pipeline(request, caches, peers, installer, std::move(missing)).run();
 }
 
 }  // namespace flox::store

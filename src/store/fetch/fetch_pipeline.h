@@ -9,7 +9,8 @@
 namespace flox::store {
 
 // Throws Error: the first path's that no cache could give.
-void fetch_all(const v1::FetchRequest& request, CacheList& caches, InstallerLink& installer,
+// Peers are asked first where they have a path, or will have it soon; null: there are none.
+void fetch_all(const v1::FetchRequest& request, CacheList& caches, PeerGroup* peers, InstallerLink& installer,
                std::vector<Substitute> missing);
 
 }  // namespace flox::store

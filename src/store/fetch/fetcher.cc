@@ -6,9 +6,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/url.h"
+#include "base/settings/address.h"
 #include "store/fetch/fetch_pipeline.h"
 #include "store/fetch/substitutes.h"
 #include "store/local/parallel.h"
+#include "store/peers/peer_group.h"
+#include "store/peers/peer_proof.h"
 
 namespace flox::store {
 namespace {
@@ -16,16 +19,49 @@ namespace {
 constexpr std::string_view job_name = "fetch";
 constexpr uint64_t own_memory = 512ULL << 20;  // bytes beside the budget: threads' stacks, libraries, buffers
 constexpr auto refill_pause = std::chrono::milliseconds(200);
+// What is prefetched has time: its own thread has a low priority and hears late.
+constexpr PeerPatience patience_of_prefetch{.first = std::chrono::seconds(15),
+                                            .idle = std::chrono::seconds(10),
+                                            .silent = std::chrono::seconds(30),
+                                            .hedge = std::chrono::seconds(5),
+                                            .longest_hedge = std::chrono::minutes(1)};
+
+// Reads their key.
+std::unique_ptr<PeerGroup> peers_of(const v1::FetchRequest& request) {
+  if (!request.has_peers()) return nullptr;
+  const v1::FetchRequest::Peers& peers = request.peers();
+  try {
+    return std::make_unique<PeerGroup>(PeerGroupOptions{
+        .self = peers.self(),
+        .key = read_peer_key(peers.key_file()),
+        .places = {peers.places().begin(), peers.places().end()},
+        .resolver =
+            peers.resolver().empty() ? std::nullopt : std::optional(AddressPort::parse(peers.resolver())),
+        .shunned = {peers.shunned().begin(), peers.shunned().end()},
+        .patience = request.metered() ? patience_of_prefetch : PeerPatience{},
+        .in_no_hurry = request.metered()});
+  } catch (const Error& error) {  // the caches have it all
+    log::warning("no peer is asked: {}", error.what());
+    return nullptr;
+  }
+}
 
 std::string fetch(std::string_view text, ConfinedChannel& channel) {
   v1::FetchRequest request;
   if (!request.ParseFromArray(text.data(), static_cast<int>(text.size())))
     fail(ErrorKind::internal, "the request cannot be read");
   CacheList caches(request);  // reads their passwords, and no others
+  const std::unique_ptr<PeerGroup> peers = peers_of(request);
+  if (peers) caches.add_peers(std::make_unique<PeersAsCache>(*peers));
   channel.confine();
   InstallerLink installer(channel);
+  if (peers) peers->start();
   caches.read_infos(installer);
-  fetch_all(request, caches, installer, find_missing(request, caches, installer));
+  fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
+  if (peers) {
+    peers->stop();
+    installer.tell_peers(peers->bytes(), peers->hedges(), peers->use());
+  }
   return {};
 }
 
@@ -49,13 +85,21 @@ std::vector<uint16_t> ports_of(const std::vector<std::string>& urls) {
   return ports;
 }
 
-namespace {
-
-std::vector<fs::path> readable_for(const std::vector<std::string>& urls) {
+std::vector<std::filesystem::path> readable_for(const std::vector<std::string>& urls) {
   std::vector<fs::path> readable = network_files();
   for (const std::string& text : urls)
     if (const CacheUrl url = CacheUrl::parse(text); url.scheme == "file") readable.emplace_back(url.rest);
   return readable;
+}
+
+namespace {
+
+std::vector<uint16_t> ports_with_peers(const RealiseOptions& options) {
+  std::vector<uint16_t> ports = ports_of(options.caches);
+  if (ports.empty()) return ports;  // any
+  for (const std::string& place : options.peers.places) ports.push_back(AddressPort::parse(place).port);
+  if (options.peers.resolver) ports.push_back(options.peers.resolver->port);
+  return ports;
 }
 
 }  // namespace
@@ -71,7 +115,7 @@ std::vector<std::string> variables_of_caches(const std::vector<std::string>& url
 Sandbox fetcher_sandbox(const Installer& installer, const RealiseOptions& options) {
   return {.writable = installer.directories(),
           .readable = readable_for(options.caches),
-          .ports = ports_of(options.caches),
+          .ports = ports_with_peers(options),
           .memory = options.memory + own_memory,
           .file_size = options.limits.disk};
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -58,6 +59,9 @@ class FetcherPool {
 // The TCP ports that a client of these URLs (of caches, or http) connects to; none, which means any, if a
 // proxy is between, which may listen anywhere.
 std::vector<uint16_t> ports_of(const std::vector<std::string>& urls);
+// The files and directories that a client of these caches reads: those of every client of a network, and
+// what file:// caches consist of.
+std::vector<std::filesystem::path> readable_for(const std::vector<std::string>& urls);
 // The environment variables that these caches need ("AWS_*" for s3://).
 std::vector<std::string> variables_of_caches(const std::vector<std::string>& urls);
 

@@ -7,9 +7,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/printable.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
 #include "store/cache/binary_cache.h"
+#include "store/fetch/delta_fetch.h"
+#include "store/fetch/delta_tree.h"
+#include "store/fetch/nar_fetcher.h"
 #include "store/fetch/trust.h"
 #include "store/fetch/unpacked_tree.h"
 #include "store/local/parallel.h"
@@ -53,6 +57,7 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
       memory_(memory),
       registered_(std::move(registered)),
       staging_(store),
+      bases_(store),
       verifying_(store.scratch_directory()),
       progress_(options.on_progress) {
   for (const std::string& text : options.caches) {
@@ -62,6 +67,13 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
     const bool is_remote = url.scheme != "file";
     caches_.push_back({.url = std::move(url), .keys = std::move(keys), .is_remote = is_remote});
   }
+  if (has_peers()) {
+    CacheUrl url;
+    url.text = "of the peers";
+    caches_.push_back({.url = std::move(url), .keys = options.trusted_keys, .is_remote = false});
+  }
+  if (options.shared != nullptr && !registered_)
+    shared_.emplace(*options.shared, options.is_private, static_cast<bool>(options.allow));
   // Trees that grow in different directories lie in different parts of the disk: ext4 reads a block of inodes
   // before it adds one, unless all others in it are free, so two threads in one part made each other wait for
   // the disk.
@@ -74,7 +86,7 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
 
 v1::FetchRequest Installer::request(const StorePathSet& paths) {
   v1::FetchRequest request;
-  for (size_t i = 0; i < caches_.size(); ++i) {
+  for (size_t i = 0; i < options_.caches.size(); ++i) {
     v1::FetchRequest::Cache& entry = *request.add_caches();
     entry.set_url(options_.caches[i]);
     if (!caches_[i].is_remote) continue;
@@ -87,6 +99,14 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
   request.set_memory(options_.memory);
   request.set_workers(worker_count(options_.workers));
   request.set_metered(static_cast<bool>(options_.allow));
+  if (has_peers()) {
+    v1::FetchRequest::Peers& peers = *request.mutable_peers();
+    for (const std::string& place : options_.peers.places) peers.add_places(place);
+    for (const std::string& address : options_.peers.shunned) peers.add_shunned(address);
+    peers.set_key_file(options_.peers.key_file.string());
+    peers.set_self(options_.shared->node());
+    if (options_.peers.resolver) peers.set_resolver(options_.peers.resolver->to_string());
+  }
   return request;
 }
 
@@ -95,6 +115,7 @@ std::string Installer::on_call(std::string_view text) {
   if (call.has_offers()) return offers(call.offers()).SerializeAsString();
   if (call.has_claim()) return claim(call.claim()).SerializeAsString();
   if (call.has_unpacked()) return take_unpacked(call.unpacked()).SerializeAsString();
+  if (call.has_begin()) return begin(call.begin()).SerializeAsString();
   if (call.has_allowance()) {
     wait_for_allowance(call.allowance().bytes());
     return {};
@@ -111,7 +132,16 @@ void Installer::wait_for_allowance(uint64_t bytes) const {
 
 void Installer::on_note(std::string_view text) {
   const auto note = parse<v1::Note>(text);
-  if (note.has_progress()) progress_.set_bytes(note.progress().bytes_fetched());
+  if (note.has_progress()) {
+    progress_.set_bytes(note.progress().bytes_fetched());
+    if (shared_) shared_->progress();
+  }
+  if (note.has_peer_bytes()) {
+    const std::lock_guard lock(mutex_);
+    bytes_from_peers_ = note.peer_bytes().bytes();
+    hedges_ = note.peer_bytes().hedges();
+  }
+  if (note.has_peer_use()) note_peer(note.peer_use());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
     memory_.remember(cache(note.cache_info().cache()).url.text, std::string(nix::cache_info_name),
                      nix::CacheInfo{.priority = note.cache_info().priority()}.to_string());
@@ -125,6 +155,18 @@ void Installer::on_note(std::string_view text) {
     note.absence().forget() ? memory_.forget(asked.url.text, nix::narinfo_name(path))
                             : memory_.remember(asked.url.text, nix::narinfo_name(path), std::nullopt);
   }
+}
+
+void Installer::note_peer(const v1::Note::PeerUse& use) {
+  const std::lock_guard lock(mutex_);
+  constexpr size_t longest_address = 64;
+  if (peers_.size() == most_peers || use.address().size() > longest_address)
+    fail(ErrorKind::invalid_input, "the fetcher speaks of more peers than there can be");
+  peers_.push_back({.address = printable(use.address()),
+                    .paths = use.paths(),
+                    .bytes = use.bytes(),
+                    .failed = use.failed(),
+                    .lied = use.lied()});
 }
 
 const Installer::Cache& Installer::cache(uint32_t number) const {
@@ -193,6 +235,11 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
   } else {
     check_trust(narinfo.info, from.keys, options_.trust_content_addressed);
   }
+  // An index is as good as none unless it is signed, too.
+  if (from.keys.index_signer_of(narinfo).empty()) {
+    narinfo.index_hash.reset();
+    narinfo.index_signatures.clear();
+  }
   const nix::NarInfo known = narinfo;
   {
     const std::lock_guard lock(mutex_);
@@ -216,14 +263,23 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
                                 options_.limits.references),
                     "Realise parts of it first.");
       found_.emplace(path, Found{.narinfo = known, .claim = {}, .busy_since = {}});
+      if (shared_) shared_->plan(known.info);
     }
   }
-  // As we understand it, not as it came.
-  if (from.is_remote && !registered_ && !message.remembered())
+  // As we understand it, not as it came. What a token of somebody's own has shown, others are not to find
+  // here.
+  if (from.is_remote && !registered_ && !message.remembered() && !options_.is_private)
     memory_.remember(from.url.text, nix::narinfo_name(path), known.to_string());
   v1::OfferAnswer answer;
   if (!registered_) want(known.info.references, *answer.mutable_wanted());
+  answer.set_has_base(can_be_delta(from, known) && !bases_.find(known.info).empty());
   return answer;
+}
+
+// What is small comes as quickly as a whole.
+bool Installer::can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const {
+  return from.is_remote && !registered_ && narinfo.index_hash &&
+         narinfo.file_size.value_or(narinfo.info.nar_size) > small_file;
 }
 
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
@@ -231,6 +287,7 @@ v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(search_is_over_, true)) {
     memory_.flush();
+    if (shared_) shared_->planned();
     uint64_t bytes = 0;
     for (const auto& [path, found] : found_) bytes += found.narinfo.file_size.value_or(0);
     progress_.begin(found_.size(), bytes);
@@ -253,8 +310,12 @@ v1::ClaimAnswer::State Installer::claim_one(const StorePath& path) {
       return v1::ClaimAnswer::BUSY;
     }
   } else if (!is_present(found.narinfo.info)) {
+    if (shared_) shared_->fetching(found.narinfo.info);
     return v1::ClaimAnswer::YOURS;
   }
+  if (shared_)
+    shared_->present(found.narinfo.info,
+                     staging_.has(found.narinfo.info) ? staging_.tree_of(found.narinfo.info) : fs::path());
   found.claim.reset();
   count(found, 0);
   return v1::ClaimAnswer::PRESENT;
@@ -274,6 +335,47 @@ v1::UnpackedAnswers Installer::take_unpacked(const v1::Call::UnpackedTrees& mess
     } catch (const Error& error) {
       *result.mutable_refused() = to_message(error);
     }
+  }
+  return answer;
+}
+
+// The fetcher gets nothing by this but bytes of chunks whose hashes a trusted key has signed: it can read no
+// other part of the store.
+v1::BeginAnswer Installer::begin(const v1::Call::Begin& message) {
+  const auto path = StorePath::from_base_name(message.path());
+  if (message.directory() >= directory_paths_.size())
+    fail(ErrorKind::invalid_input, "there is no directory {}", message.directory());
+  std::optional<nix::NarInfo> known;
+  fs::path tree;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = found_.find(path);
+    if (found == found_.end() || found->second.counted || !found->second.narinfo.index_hash ||
+        std::exchange(found->second.begun, true))
+      fail(ErrorKind::invalid_input, "{} is not to be begun", path.to_string());
+    known = found->second.narinfo;
+    tree = verifying_.path() / std::to_string(next_tree_++);
+  }
+  if (sha256(message.index()) != *known->index_hash)
+    fail(ErrorKind::untrusted, "the index has not the hash that was signed");
+  const NarIndex index = NarIndex::unpack(message.index(), most_delta_index);
+  if (index.nar_hash != known->info.nar_hash || index.nar_size != known->info.nar_size)
+    fail(ErrorKind::untrusted, "it is the index of another path");
+  std::vector<fs::path> bases;
+  for (const StorePath& base : bases_.find(known->info)) bases.push_back(store_.real_path(base));
+  v1::BeginAnswer answer;
+  try {
+    const std::vector<bool> missing = make_delta_tree(
+        index, bases, tree, [this] { return over_.load() || options_.stop.stop_requested(); });
+    std::string bits((missing.size() + 7) / 8, '\0');
+    for (size_t i = 0; i < missing.size(); ++i)
+      if (missing[i]) bits[i / 8] = static_cast<char>(bits[i / 8] | 1 << i % 8);
+    answer.set_missing(std::move(bits));
+    const fs::path to = directory_paths_[message.directory()] / std::to_string(message.number());
+    if (::rename(tree.c_str(), to.c_str()) != 0) fail_errno(errno, "handing over {}", path.to_string());
+  } catch (...) {
+    remove_tree(tree);
+    throw;
   }
   return answer;
 }
@@ -303,6 +405,7 @@ void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_me
     remove_tree(tree);
     throw;
   }
+  if (shared_) shared_->present(info, staging_.tree_of(info));
   if (write_behind_) write_behind_->add(info.nar_size);
   const std::lock_guard lock(mutex_);
   Found& found = found_.at(path);
@@ -313,6 +416,21 @@ void Installer::take_tree(const v1::Call::Unpacked& message, uint64_t decoder_me
 
 void Installer::count(Found& found, uint64_t decoder_memory) {
   if (!std::exchange(found.counted, true)) progress_.path_done(decoder_memory);
+}
+
+uint64_t Installer::bytes_from_peers() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_from_peers_;
+}
+
+uint64_t Installer::hedges() const {
+  const std::lock_guard lock(mutex_);
+  return hedges_;
+}
+
+std::vector<PeerUse> Installer::peers() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
 }
 
 uint64_t Installer::paths_fetched() const {

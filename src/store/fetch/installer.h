@@ -13,6 +13,7 @@
 
 #include "store/cache/cache_url.h"
 #include "store/cache/narinfo_cache.h"
+#include "store/fetch/delta_base.h"
 #include "store/fetch/fetch.pb.h"
 #include "store/fetch/fetch_messages.h"
 #include "store/fetch/progress.h"
@@ -21,6 +22,8 @@
 #include "store/local/local_store.h"
 #include "store/local/work_directory.h"
 #include "store/local/write_behind.h"
+#include "store/peers/peer_group.h"
+#include "store/peers/shared_paths.h"
 
 namespace flox::store {
 
@@ -53,6 +56,10 @@ class Installer {
 
   uint64_t paths_fetched() const;
   uint64_t bytes_fetched() const { return progress_.bytes_fetched(); }
+  uint64_t bytes_from_peers() const;
+  // Paths that the caches were asked for although a peer was to give them.
+  uint64_t hedges() const;
+  std::vector<PeerUse> peers() const;
 
  private:
   struct Cache {
@@ -63,11 +70,15 @@ class Installer {
   struct Found {
     nix::NarInfo narinfo;
     bool counted = false;  // in the progress
+    bool begun = false;    // begin() was asked for it
     std::optional<Staging::Claim> claim;
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
+  // A cache of the request, or the peers behind the last of them.
   const Cache& cache(uint32_t number) const;
+  bool has_peers() const noexcept { return options_.shared != nullptr && !options_.peers.places.empty(); }
+  void note_peer(const v1::Note::PeerUse& use);
   // Those of the paths that are not valid, as messages. Announces them as temporary roots before it looks.
   void want(const StorePathSet& paths, google::protobuf::RepeatedPtrField<v1::Wanted>& wanted);
   v1::OffersAnswer offers(const v1::Call::Offers& offers);
@@ -75,16 +86,19 @@ class Installer {
   v1::ClaimAnswer claim(const v1::Call::Claim& claim);
   v1::ClaimAnswer::State claim_one(const StorePath& path);
   v1::UnpackedAnswers take_unpacked(const v1::Call::UnpackedTrees& unpacked);
+  v1::BeginAnswer begin(const v1::Call::Begin& begin);
   void take_tree(const v1::Call::Unpacked& unpacked, uint64_t decoder_memory);
   void count(Found& found, uint64_t decoder_memory);
   void wait_for_allowance(uint64_t bytes) const;
   bool is_present(const PathInfo& info) const;
+  bool can_be_delta(const Cache& from, const nix::NarInfo& narinfo) const;
 
   LocalStore& store_;
   const RealiseOptions& options_;
   NarinfoCache& memory_;
   const std::optional<PathInfo> registered_;
   Staging staging_;
+  DeltaBases bases_;
   std::vector<Cache> caches_;
   std::vector<WorkDirectory> directories_;
   std::vector<fs::path> directory_paths_;
@@ -93,7 +107,12 @@ class Installer {
   Progress progress_;
 
   std::atomic<bool> over_ = false;
+  std::optional<SharedPaths::Realisation> shared_;
+
   mutable std::mutex mutex_;
+  std::vector<PeerUse> peers_;
+  uint64_t bytes_from_peers_ = 0;
+  uint64_t hedges_ = 0;
   StorePathSet seen_;
   StorePathSet wanted_;
   std::map<StorePath, Found> found_;

@@ -36,13 +36,15 @@ std::vector<InstallerLink::OfferResult> InstallerLink::offer(const std::vector<O
     results.push_back(
         {.wanted = {std::make_move_iterator(one.mutable_wanted()->begin()),
                     std::make_move_iterator(one.mutable_wanted()->end())},
-         .refused = one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt});
+         .refused = one.has_refused() ? std::optional(from_message(one.refused())) : std::nullopt,
+         .has_base = one.has_base()});
   if (results.size() != offers.size()) unequal();
   return results;
 }
 
 std::vector<v1::ClaimAnswer::State> InstallerLink::claim(const std::vector<nix::StorePath>& paths) {
   v1::Call message;
+  message.mutable_claim();  // of no paths, too
   for (const nix::StorePath& path : paths) message.mutable_claim()->add_paths(path.base_name());
   const auto answer = call<v1::ClaimAnswer>(message);
   std::vector<v1::ClaimAnswer::State> states;
@@ -71,6 +73,21 @@ std::vector<std::optional<Error>> InstallerLink::unpacked(const std::vector<Tree
   return refused;
 }
 
+std::vector<bool> InstallerLink::begin(const Tree& tree, const std::string& index, size_t chunks) {
+  v1::Call message;
+  v1::Call::Begin& begin = *message.mutable_begin();
+  begin.set_path(tree.path.base_name());
+  begin.set_directory(tree.directory);
+  begin.set_number(tree.number);
+  begin.set_index(index);
+  const std::string bits = call<v1::BeginAnswer>(message).missing();
+  if (bits.size() != (chunks + 7) / 8) unequal();
+  std::vector<bool> missing(chunks);
+  for (size_t i = 0; i < chunks; ++i)
+    missing[i] = (static_cast<unsigned char>(bits[i / 8]) >> i % 8 & 1) != 0;
+  return missing;
+}
+
 void InstallerLink::wait_for_allowance(uint64_t bytes) {
   v1::Call message;
   message.mutable_allowance()->set_bytes(bytes);
@@ -90,6 +107,23 @@ void InstallerLink::tell_absent(size_t cache, const nix::StorePath& path, bool f
   message.mutable_absence()->set_path(path.base_name());
   message.mutable_absence()->set_forget(forget);
   note(message);
+}
+
+void InstallerLink::tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use) {
+  v1::Note all;
+  all.mutable_peer_bytes()->set_bytes(bytes);
+  all.mutable_peer_bytes()->set_hedges(hedges);
+  note(all);
+  for (const PeerUse& peer : use) {
+    v1::Note message;
+    v1::Note::PeerUse& one = *message.mutable_peer_use();
+    one.set_address(peer.address);
+    one.set_paths(peer.paths);
+    one.set_bytes(peer.bytes);
+    one.set_failed(peer.failed);
+    one.set_lied(peer.lied);
+    note(message);
+  }
 }
 
 void InstallerLink::tell_progress(uint64_t bytes_fetched) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "nix/narinfo.h"
 #include "store/fetch/fetch.pb.h"
+#include "store/peers/peer_group.h"
 
 namespace flox::store {
 
@@ -23,6 +24,7 @@ class InstallerLink {
   struct OfferResult {
     std::vector<v1::Wanted> wanted;  // what else is, because of it
     std::optional<Error> refused;    // why it may not be taken from there
+    bool has_base = false;           // begin() can make a part of it
   };
   // Caches have these: a result for each.
   std::vector<OfferResult> offer(const std::vector<Offer>& offers);
@@ -32,6 +34,9 @@ class InstallerLink {
     unsigned directory;
     uint64_t number;  // its name there
   };
+  // Makes what can be made of the tree by the index of its file, which has so many chunks: which of them are
+  // missing. Throws Error if nothing can be made.
+  std::vector<bool> begin(const Tree& tree, const std::string& index, size_t chunks);
   // For each of the trees an Error if it is refused: untrusted if it is not what was signed.
   std::vector<std::optional<Error>> unpacked(const std::vector<Tree>& trees, uint64_t bytes_fetched,
                                              uint64_t decoder_memory);
@@ -42,6 +47,7 @@ class InstallerLink {
   void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);
   void tell_progress(uint64_t bytes_fetched);
+  void tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use);
 
  private:
   template <typename Answer>

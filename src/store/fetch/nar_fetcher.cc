@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/os/file.h"
+#include "store/fetch/delta_fetch.h"
 #include "store/fetch/progress.h"
 
 namespace flox::store {
@@ -80,7 +81,7 @@ NarFetcher::NarFetcher(uint64_t memory, unsigned workers, std::function<void(uin
       budget_(memory / 8 * 5) {}
 
 void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
-                       const fs::path& tree, Decompressors& decompressors) {
+                       const fs::path& tree, Decompressors& decompressors, bool of_peer) {
   for (bool again = true;; again = false) {
     try {
       if (announced_size(narinfo) > small_file)
@@ -90,11 +91,28 @@ void NarFetcher::fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::uni
       return;
     } catch (const CutShort& cut) {
       remove_tree(tree);
+      if (of_peer)
+        fail(ErrorKind::untrusted, "{}: {} ended after {} of {} bytes", cache.url(), narinfo.url, cut.bytes,
+             *bytes_promised(narinfo, cache));
       if (!again)
         fail(ErrorKind::unavailable, "cache {}: {} ended after {} of {} bytes, twice", cache.url(),
              narinfo.url, cut.bytes, *bytes_promised(narinfo, cache));
     }
   }
+}
+
+void NarFetcher::fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const fs::path& tree,
+                             std::function<std::vector<bool>(const std::string&, size_t)> begin) {
+  in_context_of(cache.url(), [&] {
+    store::fetch_delta(narinfo, cache, tree, budget_,
+                       {.begin = std::move(begin),
+                        .read = [this](NarFile& file, std::string& piece) { return read(file, piece); },
+                        .count =
+                            [this](uint64_t bytes) {
+                              keep_pace(bytes);
+                              bytes_fetched_ += bytes;
+                            }});
+  });
 }
 
 void NarFetcher::stop() {

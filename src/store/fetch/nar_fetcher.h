@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "nix/narinfo.h"
 #include "store/cache/binary_cache.h"
@@ -58,10 +59,15 @@ class NarFetcher {
 
   // Gets the NAR into `tree`, which must not exist, and leaves a part of it there on errors; `ahead` is its
   // file if that has been begun to be fetched. A file of a remote cache that ends before it has the bytes
-  // announced is fetched once more. Throws Error, which names the cache where that is at fault
-  // (untrusted if it sends something else than it announced); LocalFailure; Stopped.
+  // announced is fetched once more, unless it is of a peer: then it is not what was signed. Throws Error,
+  // which names the cache where that is at fault (untrusted if it sends something else than it announced);
+  // LocalFailure; Stopped.
   void fetch(const nix::NarInfo& narinfo, BinaryCache& cache, std::unique_ptr<NarFile> ahead,
-             const std::filesystem::path& tree, Decompressors& decompressors);
+             const std::filesystem::path& tree, Decompressors& decompressors, bool of_peer = false);
+  // Makes the tree of what is here already, which `begin` does (delta_fetch.h), and fetches the rest. Throws
+  // Error if that cannot be done, whatever the reason: then fetch() is to; Stopped.
+  void fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const std::filesystem::path& tree,
+                   std::function<std::vector<bool>(const std::string& index, size_t chunks)> begin);
   // All threads leave fetch() with Stopped.
   void stop();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -9,12 +10,22 @@
 #include <vector>
 
 #include "base/confined/sandbox.h"
+#include "base/settings/address.h"
 #include "nix/signature.h"
 #include "store/cache/narinfo_cache.h"
 
 namespace flox::store {
 
 class FetcherPool;
+class SharedPaths;
+
+// Other nodes that may have what is missing here.
+struct PeerOptions {
+  std::vector<std::string> places;      // HOST:PORT, where HOST may be a name with several addresses
+  std::optional<AddressPort> resolver;  // that is asked for names; unset: the system's
+  std::vector<std::string> shunned;     // "ADDRESS:PORT" of peers that are not asked
+  std::filesystem::path key_file;       // read_peer_key()
+};
 
 struct RealiseProgress {
   uint64_t paths_total = 0;
@@ -63,6 +74,10 @@ struct RealiseOptions {
   std::function<void(uint64_t bytes, const std::function<bool()>& is_over)> allow = {};
   // Called each time that a path turns out to be claimed by another realisation, for which this one waits.
   std::function<void()> on_busy = {};
+  PeerOptions peers;
+  SharedPaths* shared =
+      nullptr;              // what peers are told of; null: nobody is told. Without it no peer is asked.
+  bool is_private = false;  // a cache is asked with a token that not everybody here has
 };
 
 }  // namespace flox::store

@@ -25,6 +25,7 @@ struct Question {
   bool from_memory = false;                  // what `answer` came from
   bool afresh = false;                       // nothing of what is remembered counts
   bool remembered_absent = false;
+  bool is_cache_down = false;  // one of those that were asked
   Reasons reasons;
   std::optional<CacheAnswer> answer;
 };
@@ -89,7 +90,7 @@ class Search {
 
  private:
   void ask(Question question) {
-    if (caches_.size() == 0)
+    if (caches_.size() == 0 || caches_.is_peers(0))
       throw Error(
           ErrorKind::not_found,
           fmt::format("{} is not in the store, and no binary cache is configured", question.path.to_string()),
@@ -97,8 +98,11 @@ class Search {
     const std::string name = nix::narinfo_name(question.path);
     for (; question.cache < caches_.size(); ++question.cache) {
       BinaryCache& cache = caches_.at(question.cache);
+      // What the caches do not have, or do not show us, peers are not asked for.
+      if (caches_.is_peers(question.cache) && !question.is_cache_down) continue;
       if (const auto error = caches_.why_not(question.cache)) {
         question.reasons.add(*error);
+        question.is_cache_down |= error->kind() == ErrorKind::unavailable;
         continue;
       }
       if (const auto* known = remembered(question)) {
@@ -149,6 +153,7 @@ class Search {
     const BinaryCache& cache = caches_.at(question.cache);
     if (answer.error) {
       question.reasons.add(*answer.error);
+      question.is_cache_down |= answer.error->kind() == ErrorKind::unavailable;
       if (answer.error->kind() == ErrorKind::unavailable) caches_.give_up(question.cache, *answer.error);
       return std::nullopt;
     }
@@ -183,7 +188,8 @@ class Search {
       enqueue(std::move(results[i].wanted));
       {
         const std::lock_guard lock(mutex_);
-        found_.push_back({.narinfo = std::move(narinfo), .cache = question.cache});
+        found_.push_back(
+            {.narinfo = std::move(narinfo), .cache = question.cache, .has_base = results[i].has_base});
       }
       agenda_->settle();
     }
@@ -229,6 +235,14 @@ CacheList::CacheList(const v1::FetchRequest& request) {
   }
 }
 
+void CacheList::add_peers(std::unique_ptr<BinaryCache> peers) {
+  auto entry = std::make_unique<Entry>();
+  entry->cache = std::move(peers);
+  entry->number = entries_.size();
+  entry->is_peers = true;
+  entries_.push_back(std::move(entry));
+}
+
 void CacheList::read_infos(InstallerLink& installer) {
   std::vector<std::future<CacheAnswer>> answers;
   for (const auto& entry : entries_) {
@@ -251,7 +265,8 @@ void CacheList::read_infos(InstallerLink& installer) {
     }
     if (entry.cache->settings().priority) entry.priority = *entry.cache->settings().priority;
   }
-  std::ranges::stable_sort(entries_, {}, [](const auto& entry) { return entry->priority; });
+  std::ranges::stable_sort(entries_, {},
+                           [](const auto& entry) { return std::pair(entry->is_peers, entry->priority); });
 }
 
 void CacheList::read_info(Entry& entry, const CacheAnswer& answer) {

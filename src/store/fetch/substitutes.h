@@ -19,6 +19,9 @@ class CacheList {
   // Reads what each needs to be asked (tokens, keys), and asks nobody yet. Throws Error(invalid_input) for
   // what is no cache's URL.
   explicit CacheList(const v1::FetchRequest& request);
+  // What is asked when another one does not answer, as the last. Call before read_infos().
+  void add_peers(std::unique_ptr<BinaryCache> peers);
+  bool is_peers(size_t index) const { return entries_.at(index)->is_peers; }
   // Asks each for its nix-cache-info, and puts them in order. One that cannot be used (it does not answer, it
   // is for another store directory) stays in the list and says why when it is asked.
   void read_infos(InstallerLink& installer);
@@ -37,6 +40,7 @@ class CacheList {
     size_t number = 0;
     std::string known_info;
     int priority = 0;
+    bool is_peers = false;
     mutable std::mutex mutex;
     std::optional<Error> error;
   };
@@ -60,8 +64,9 @@ class Reasons {
 
 // A missing path, and where it was found.
 struct Substitute {
-  nix::NarInfo narinfo;  // the installer trusts it
-  size_t cache = 0;      // index in the CacheList
+  nix::NarInfo narinfo;   // the installer trusts it
+  size_t cache = 0;       // index in the CacheList
+  bool has_base = false;  // the installer can make a part of it, by its index
 };
 
 // Asks one cache, and the installer whether it may be taken from there. Nothing, with the reason added, if

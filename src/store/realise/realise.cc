@@ -40,6 +40,9 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
         run_fetcher(installer, paths, options, std::move(worker));
         result.paths_fetched += installer.paths_fetched();
         result.bytes_fetched += installer.bytes_fetched();
+        result.bytes_from_peers += installer.bytes_from_peers();
+        result.hedges += installer.hedges();
+        result.peers = installer.peers();
         installer.install();
         break;
       } catch (const Error& error) {

@@ -47,17 +47,19 @@ foreach(level ${ticket_levels})
 endforeach()
 
 ticket_library(compute
-  SOURCES model/beam_search.cc model/bert_encoder.cc model/checkpoint.cc model/decoder.cc model/encoder.cc
-          model/linear.cc model/mapped_file.cc model/matrix.cc model/model_config.cc model/pickle.cc
-          model/precision.cc model/safetensors.cc model/sentence_encoder.cc model/sentiment_classifier.cc
+  SOURCES model/beam_search.cc model/bert_encoder.cc model/checkpoint.cc model/checkpoint_identity.cc model/decoder.cc
+          model/encoder.cc model/linear.cc model/mapped_file.cc model/matrix.cc model/model_config.cc model/packed_weights.cc
+          model/pickle.cc model/precision.cc model/prepared_file.cc model/prepared_header.cc model/prepared_writer.cc
+          model/safetensors.cc model/sentence_encoder.cc model/sentiment_classifier.cc
           model/summarizer.cc model/tensor.cc model/thread_pool.cc model/torch_file.cc model/zip_directory.cc
           ${kernel_objects}
-  LIBS ticket_common ticket_text)
+  LIBS ticket_common ticket_text flox_crypto)
 # By itself: the programs for one level of processor bring a choice of their own.
 target_sources(ticket_compute PRIVATE model/kernels.cc)
 target_compile_definitions(ticket_compute PRIVATE ${kernel_definitions})
 
-flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc LIBS ticket_compute)
+flox_test(ticket_compute SOURCES model/checkpoint_test.cc model/compute_test.cc model/format_pages_test.cc
+  model/prepared_test.cc LIBS ticket_prepared)
 
 # Runs the models alone, for test/ticket/model_parity.sh and bench/ticket_models.sh.
 add_executable(model_run testing/model_run.cc)

@@ -51,9 +51,8 @@ class LinearLayer : public testing::TestWithParam<const char*> {
       for (float& weight : weights) weight = half_to_float(float_to_half(weight));
     const std::vector<float> bias = random_floats(outputs, 2), x = random_floats(rows * inputs, 3);
     Checkpoint file = checkpoint(weights, outputs, inputs);
-    const Tensor* tensor = &file.at("w", {outputs, inputs});
     ThreadPool pool(2);
-    Linear linear(file, {&tensor, 1}, bias, precision, pool);
+    Linear linear(file.packed({{"w"}}, outputs, inputs, precision, pool), bias);
     std::vector<float> y(rows * outputs);
     linear.apply(x.data(), rows, y.data(), activation, pool);
     double worst = 0;
@@ -99,19 +98,17 @@ TEST_F(LinearLayer, InBytesRefusesWeightsThatAreNoNumbers) {
     std::vector<float> weights = random_floats(3 * 20, 1);
     weights[25] = wrong;
     Checkpoint file = checkpoint(weights, 3, 20);
-    const Tensor* tensor = &file.at("w", {3, 20});
     ThreadPool pool(1);
-    EXPECT_THROW(Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool), flox::Error);
+    EXPECT_THROW(file.packed({{"w"}}, 3, 20, Precision::int8_weights, pool), flox::Error);
   }
 }
 
 TEST_F(LinearLayer, InBytesOfWeightsNearNothingIsNothing) {
   const std::vector<float> weights(3 * 20, 1e-42f), x(20, 1e3f);
   Checkpoint file = checkpoint(weights, 3, 20);
-  const Tensor* tensor = &file.at("w", {3, 20});
   ThreadPool pool(1);
   std::vector<float> y(3, 7);
-  Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool)
+  Linear(file.packed({{"w"}}, 3, 20, Precision::int8_weights, pool))
       .apply(x.data(), 1, y.data(), Activation::none, pool);
   EXPECT_THAT(y, testing::Each(testing::FloatNear(0, 1e-30f)));
 }
@@ -119,9 +116,8 @@ TEST_F(LinearLayer, InBytesOfWeightsNearNothingIsNothing) {
 TEST_F(LinearLayer, InBytesRefusesMoreInputsThanItsSumsHold) {
   const size_t inputs = max_byte_depth + 1;
   Checkpoint file = checkpoint(std::vector<float>(inputs, 1), 1, inputs);
-  const Tensor* tensor = &file.at("w", {1, inputs});
   ThreadPool pool(1);
-  EXPECT_THROW(Linear(file, {&tensor, 1}, {}, Precision::int8_weights, pool), flox::Error);
+  EXPECT_THROW(file.packed({{"w"}}, 1, inputs, Precision::int8_weights, pool), flox::Error);
 }
 
 // --- bytes, of every level that this processor runs

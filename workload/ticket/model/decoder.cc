@@ -20,10 +20,9 @@ Decoder::Decoder(const Checkpoint& checkpoint, const BartConfig& config, Precisi
                  ThreadPool& pool)
     : config_(config) {
   const size_t hidden = config.hidden, wide = config.decoder_intermediate;
-  const Tensor& shared =
-      checkpoint.any_of({"model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"},
-                        {config.vocabulary, hidden});
-  tokens_ = EmbeddingTable(shared);
+  const std::string shared =
+      checkpoint.first_of({"model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"});
+  tokens_ = EmbeddingTable(checkpoint.at(shared, {config.vocabulary, hidden}));
   positions_ = EmbeddingTable(checkpoint.at("model.decoder.embed_positions.weight",
                                             {config.positions + bart_position_offset, hidden}));
   embedding_norm_ = LayerNorm::read(checkpoint, "model.decoder.layernorm_embedding", hidden, 1e-5f);
@@ -48,10 +47,9 @@ Decoder::Decoder(const Checkpoint& checkpoint, const BartConfig& config, Precisi
   std::vector<float> bias;
   if (checkpoint.has("final_logits_bias"))
     bias = checkpoint.floats("final_logits_bias", {1, config.vocabulary});
-  const Tensor* output = checkpoint.has("lm_head.weight")
-                             ? &checkpoint.at("lm_head.weight", {config.vocabulary, hidden})
-                             : &shared;
-  vocabulary_ = Linear(checkpoint, {&output, 1}, std::move(bias), precision, pool);
+  const std::string output = checkpoint.first_of({"lm_head.weight", shared});
+  vocabulary_ =
+      Linear(checkpoint.packed({{output}}, config.vocabulary, hidden, precision, pool), std::move(bias));
 }
 
 size_t Decoder::weight_bytes() const noexcept {

@@ -69,14 +69,14 @@ void check_tokens(std::span<const std::vector<int32_t>> sequences, size_t max_to
 
 Linear read_linear(const Checkpoint& checkpoint, std::initializer_list<std::string> names, size_t outputs,
                    size_t inputs, Precision precision, ThreadPool& pool) {
-  std::vector<const Tensor*> weights;
+  std::vector<std::string> weights;
   std::vector<float> bias;
   for (const std::string& name : names) {
-    weights.push_back(&checkpoint.at(name + ".weight", {outputs, inputs}));
+    weights.push_back(name + ".weight");
     std::vector<float> part = checkpoint.floats(name + ".bias", {outputs});
     bias.insert(bias.end(), part.begin(), part.end());
   }
-  return Linear(checkpoint, weights, std::move(bias), precision, pool);
+  return Linear(checkpoint.packed(weights, outputs, inputs, precision, pool), std::move(bias));
 }
 
 // --- heads

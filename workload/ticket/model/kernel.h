@@ -106,5 +106,7 @@ struct Kernels {
 const Kernels& kernels();
 // All that this processor can run of what was compiled, best first.
 std::vector<const Kernels*> runnable_kernels();
+// All that was compiled, whether or not it runs here, best first.
+std::vector<const Kernels*> known_kernels();
 
 }  // namespace ticket::model

@@ -133,4 +133,10 @@ std::vector<const Kernels*> runnable_kernels() {
   return runnable;
 }
 
+std::vector<const Kernels*> known_kernels() {
+  std::vector<const Kernels*> known;
+  for (const Level& level : levels) known.push_back(level.kernels);
+  return known;
+}
+
 }  // namespace ticket::model

@@ -14,20 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// A model's names on the Hub: what it was asked for by, and what that leads to there.
-std::vector<std::string> names_of(std::string_view model_id) {
-  static const std::map<std::string, std::string, std::less<>> moved = {
-      {"distilbert-base-uncased-finetuned-sst-2-english",
-       "distilbert/distilbert-base-uncased-finetuned-sst-2-english"},
-      {"distilbert/distilbert-base-uncased-finetuned-sst-2-english",
-       "distilbert-base-uncased-finetuned-sst-2-english"}};
-  std::vector<std::string> names{std::string(model_id)};
-  if (auto found = moved.find(model_id); found != moved.end()) names.push_back(found->second);
-  // sentence-transformers takes ids without an organisation for its own.
-  if (model_id.find('/') == std::string_view::npos) names.push_back("sentence-transformers/" + names[0]);
-  return names;
-}
-
 bool file_exists(const fs::path& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);  // through a link; a dangling one is no file
@@ -58,6 +44,19 @@ std::optional<fs::path> snapshot_of(const fs::path& folder, std::string& problem
 }
 
 }  // namespace
+
+std::vector<std::string> model_names(std::string_view model_id) {
+  static const std::map<std::string, std::string, std::less<>> moved = {
+      {"distilbert-base-uncased-finetuned-sst-2-english",
+       "distilbert/distilbert-base-uncased-finetuned-sst-2-english"},
+      {"distilbert/distilbert-base-uncased-finetuned-sst-2-english",
+       "distilbert-base-uncased-finetuned-sst-2-english"}};
+  std::vector<std::string> names{std::string(model_id)};
+  if (auto found = moved.find(model_id); found != moved.end()) names.push_back(found->second);
+  // sentence-transformers takes ids without an organisation for its own.
+  if (model_id.find('/') == std::string_view::npos) names.push_back("sentence-transformers/" + names[0]);
+  return names;
+}
 
 std::string cache_folder_name(std::string_view model_id) {
   std::string name = "models--";
@@ -107,7 +106,7 @@ fs::path find_model(std::string_view model_id, const std::vector<fs::path>& cach
       continue;
     }
     bool anything = false;
-    for (const std::string& name : names_of(model_id)) {
+    for (const std::string& name : model_names(model_id)) {
       if (fs::path folder = cache / cache_folder_name(name); directory_exists(folder)) {
         anything = true;
         std::string problem;

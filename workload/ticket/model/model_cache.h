@@ -17,6 +17,9 @@ namespace ticket::model {
 // "sentence-transformers/all-MiniLM-L6-v2" -> "models--sentence-transformers--all-MiniLM-L6-v2".
 std::string cache_folder_name(std::string_view model_id);
 
+// A model's names on the Hub: what it was asked for by, and what that leads to there.
+std::vector<std::string> model_names(std::string_view model_id);
+
 // Directories that may hold models, in the order they are asked, none twice: `model_cache_dir`
 // (MODEL_CACHE_DIR), HF_HUB_CACHE, HF_HOME/hub, TRANSFORMERS_CACHE, ~/.cache/huggingface/hub.
 std::vector<std::filesystem::path> cache_directories(const std::filesystem::path& model_cache_dir);

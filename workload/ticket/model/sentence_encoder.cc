@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 
 #include "base/error.h"
 #include "ticket/model/bert_encoder.h"
@@ -31,29 +32,31 @@ std::vector<float> pool_rows(const Matrix& rows, size_t first, size_t last) {
 
 struct SentenceEncoder::State {
   ThreadPool& pool;
+  std::future<std::unique_ptr<Tokenizer>> reading_tokenizer;  // beside the weights
   EncoderConfig config;
   size_t max_tokens;
   Checkpoint checkpoint;
   BertEncoder encoder;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  State(const std::filesystem::path& snapshot, Precision precision)
+  State(const std::filesystem::path& snapshot, Precision precision, Packing packing)
       : pool(ThreadPool::shared()),
+        reading_tokenizer(std::async(std::launch::async, load_tokenizer, snapshot)),
         config(read_bert_config(snapshot)),
         max_tokens(std::min(read_max_sequence(snapshot).value_or(default_max_tokens), config.positions)),
-        checkpoint(Checkpoint::open(snapshot)),
+        checkpoint(Checkpoint::open(snapshot, std::move(packing))),
         encoder(BertEncoder::bert(checkpoint, config, precision, pool)),
-        tokenizer(load_tokenizer(snapshot)) {}
+        tokenizer(reading_tokenizer.get()) {}
 };
 
 SentenceEncoder::SentenceEncoder(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SentenceEncoder::~SentenceEncoder() = default;
 
 std::unique_ptr<SentenceEncoder> SentenceEncoder::load(const std::filesystem::path& snapshot,
-                                                       Precision precision) {
+                                                       Precision precision, Packing packing) {
   return flox::in_context("loading sentence encoder " + snapshot.string(), [&] {
     return std::unique_ptr<SentenceEncoder>(
-        new SentenceEncoder(std::make_unique<State>(snapshot, precision)));
+        new SentenceEncoder(std::make_unique<State>(snapshot, precision, std::move(packing))));
   });
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ticket/model/checkpoint.h"
 #include "ticket/model/precision.h"
 
 namespace ticket::model {
@@ -20,7 +21,7 @@ class SentenceEncoder {
   // not be changed while the object lives. Throws Error that names the file: not_found, or invalid_input for
   // one that is damaged or of another architecture.
   static std::unique_ptr<SentenceEncoder> load(const std::filesystem::path& snapshot,
-                                               Precision precision = Precision::fp32);
+                                               Precision precision = Precision::fp32, Packing packing = {});
   ~SentenceEncoder();
 
   // One vector of unit length a text, in order. As sentence-transformers' encode: special tokens added, cut

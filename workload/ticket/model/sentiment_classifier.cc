@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <future>
 
 #include "base/error.h"
 #include "ticket/model/bert_encoder.h"
@@ -11,32 +12,34 @@ namespace ticket::model {
 
 struct SentimentClassifier::State {
   ThreadPool& pool;
+  std::future<std::unique_ptr<Tokenizer>> reading_tokenizer;  // beside the weights
   EncoderConfig config;
   Checkpoint checkpoint;
   BertEncoder encoder;
   Linear pre_classifier, classifier;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  State(const std::filesystem::path& snapshot, Precision precision)
+  State(const std::filesystem::path& snapshot, Precision precision, Packing packing)
       : pool(ThreadPool::shared()),
+        reading_tokenizer(std::async(std::launch::async, load_tokenizer, snapshot)),
         config(read_distilbert_config(snapshot)),
-        checkpoint(Checkpoint::open(snapshot)),
+        checkpoint(Checkpoint::open(snapshot, std::move(packing))),
         encoder(BertEncoder::distilbert(checkpoint, config, precision, pool)),
         pre_classifier(
             read_linear(checkpoint, {"pre_classifier"}, config.hidden, config.hidden, Precision::fp32, pool)),
         classifier(read_linear(checkpoint, {"classifier"}, config.labels.size(), config.hidden,
                                Precision::fp32, pool)),
-        tokenizer(load_tokenizer(snapshot)) {}
+        tokenizer(reading_tokenizer.get()) {}
 };
 
 SentimentClassifier::SentimentClassifier(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SentimentClassifier::~SentimentClassifier() = default;
 
 std::unique_ptr<SentimentClassifier> SentimentClassifier::load(const std::filesystem::path& snapshot,
-                                                               Precision precision) {
+                                                               Precision precision, Packing packing) {
   return flox::in_context("loading sentiment classifier " + snapshot.string(), [&] {
     return std::unique_ptr<SentimentClassifier>(
-        new SentimentClassifier(std::make_unique<State>(snapshot, precision)));
+        new SentimentClassifier(std::make_unique<State>(snapshot, precision, std::move(packing))));
   });
 }
 

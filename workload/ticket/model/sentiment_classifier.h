@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ticket/model/checkpoint.h"
 #include "ticket/model/precision.h"
 
 namespace ticket::model {
@@ -23,7 +24,8 @@ class SentimentClassifier {
   // As SentenceEncoder::load. The two layers behind the encoder have 32 bits always: they meet one row a
   // text.
   static std::unique_ptr<SentimentClassifier> load(const std::filesystem::path& snapshot,
-                                                   Precision precision = Precision::fp32);
+                                                   Precision precision = Precision::fp32,
+                                                   Packing packing = {});
   ~SentimentClassifier();
 
   // The likelier label of each text, in order. A text of more than 512 tokens is cut to 512, special tokens

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <limits>
 
 #include "base/error.h"
@@ -69,6 +70,7 @@ struct Text {
 
 struct Summarizer::State {
   ThreadPool& pool;
+  std::future<std::unique_ptr<Tokenizer>> reading_tokenizer;  // beside the weights
   BartConfig config;
   SearchConfig search;
   Checkpoint checkpoint;
@@ -78,11 +80,12 @@ struct Summarizer::State {
   Decoder decoder;
   std::unique_ptr<Tokenizer> tokenizer;
 
-  State(const std::filesystem::path& snapshot, Precision precision)
+  State(const std::filesystem::path& snapshot, Precision precision, Packing packing)
       : pool(ThreadPool::shared()),
+        reading_tokenizer(std::async(std::launch::async, load_tokenizer, snapshot)),
         config(read_bart_config(snapshot)),
         search(read_search_config(snapshot)),
-        checkpoint(Checkpoint::open(snapshot)),
+        checkpoint(Checkpoint::open(snapshot, std::move(packing))),
         tokens(checkpoint.any_of({"model.shared.weight", "model.encoder.embed_tokens.weight"},
                                  {config.vocabulary, config.hidden})),
         positions(checkpoint.at("model.encoder.embed_positions.weight",
@@ -98,7 +101,7 @@ struct Summarizer::State {
                  .precision = precision},
                 "model.encoder.layers", bart_names, pool),
         decoder(checkpoint, config, precision, pool),
-        tokenizer(load_tokenizer(snapshot)) {}
+        tokenizer(reading_tokenizer.get()) {}
 
   Matrix encode(std::span<const std::vector<int32_t>> sources, const Offsets& offsets) const;
   void decode(std::span<Text> texts, std::span<Decoder::Memory> memories, SummaryTimes& times) const;
@@ -226,9 +229,11 @@ void Summarizer::State::summarise_group(std::span<const std::vector<int32_t>> so
 Summarizer::Summarizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Summarizer::~Summarizer() = default;
 
-std::unique_ptr<Summarizer> Summarizer::load(const std::filesystem::path& snapshot, Precision precision) {
+std::unique_ptr<Summarizer> Summarizer::load(const std::filesystem::path& snapshot, Precision precision,
+                                             Packing packing) {
   return flox::in_context("loading summarizer " + snapshot.string(), [&] {
-    return std::unique_ptr<Summarizer>(new Summarizer(std::make_unique<State>(snapshot, precision)));
+    return std::unique_ptr<Summarizer>(
+        new Summarizer(std::make_unique<State>(snapshot, precision, std::move(packing))));
   });
 }
 

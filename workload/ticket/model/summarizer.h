@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ticket/model/checkpoint.h"
 #include "ticket/model/precision.h"
 
 namespace ticket::model {
@@ -32,7 +33,8 @@ class Summarizer {
   // As SentenceEncoder::load. How it searches (beams, length penalty, …) comes from generation_config.json or
   // config.json; with what it cannot do (sampling, several beam groups, …) it throws Error(invalid_input).
   static std::unique_ptr<Summarizer> load(const std::filesystem::path& snapshot,
-                                          Precision precision = Precision::fp16_weights);
+                                          Precision precision = Precision::fp16_weights,
+                                          Packing packing = {});
   ~Summarizer();
 
   // One summary a text, in order: what transformers' summarization pipeline returns with min_length,

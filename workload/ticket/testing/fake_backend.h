@@ -69,20 +69,25 @@ class FakeObjects : public ObjectStore {
  public:
   void check_bucket(const std::string&) override {}
   std::optional<std::string> get(const std::string& bucket, const std::string& key, size_t) override {
+    std::lock_guard lock(mutex_);
     auto found = objects_.find(bucket + "/" + key);
     return found == objects_.end() ? std::nullopt : std::optional(found->second);
   }
   void put(const std::string& bucket, const std::string& key, const std::string& content) override {
+    std::lock_guard lock(mutex_);
     objects_[bucket + "/" + key] = content;
   }
   bool put_if_absent(const std::string& bucket, const std::string& key, const std::string& content) override {
+    std::lock_guard lock(mutex_);
     return objects_.emplace(bucket + "/" + key, content).second;
   }
   void remove(const std::string& bucket, const std::string& key) override {
+    std::lock_guard lock(mutex_);
     objects_.erase(bucket + "/" + key);
   }
 
  private:
+  std::mutex mutex_;
   std::map<std::string, std::string> objects_;
 };
 

@@ -22,6 +22,7 @@ using Buckets = Histogram::BucketBoundaries;
 const Buckets stage_seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 const Buckets poll_seconds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20};
 const Buckets age_seconds{0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600};
+const Buckets batch_tickets{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32, 64, 128};
 const Buckets batch_sizes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
 double resident_bytes() {
@@ -62,6 +63,9 @@ struct Metrics::State {
   Family<Gauge>& build = page.gauges("ticket_build_info", "Always 1; the labels tell the version.");
   Family<Gauge>& loaded = page.gauges("ticket_model_loaded", "1 if the model is loaded, 0 if it is missing.");
   Family<Gauge>& load_time = page.gauges("ticket_model_load_seconds", "Time to load the model at start.");
+  Family<Gauge>& prepared = page.gauges("ticket_model_prepared",
+                                        "1 if the model's weights are mapped from a prepared file, 0 if this "
+                                        "process packed them in its memory.");
   Counter& processed = page.counter("ticket_processed_total", "Tickets enriched and stored.");
   Counter& duplicates = page.counter(
       "ticket_duplicates_total", "Tickets delivered again after they had been stored; nothing was written.");
@@ -82,7 +86,10 @@ struct Metrics::State {
       "Time of a stage: of one ticket, or, for the enrichment and its models, of the tickets of one poll.");
   Histogram& batches = page.histogram("ticket_batch_messages", "Messages of one poll.", batch_sizes);
   Histogram& together =
-      page.histogram("ticket_batch_tickets", "Tickets that went through the models together.", batch_sizes);
+      page.histogram("ticket_batch_tickets", "Tickets that went through the models together.", batch_tickets);
+  Family<Counter>& begun = page.counters(
+      "ticket_batches_total", "Passes through the models, by the reason why they began when they did.");
+  Gauge& waiting = page.gauge("ticket_waiting_tickets", "Tickets fetched that wait for the models.");
   Histogram& polls = page.histogram("ticket_poll_seconds", "Time of one poll of the queue.", poll_seconds);
   Histogram& ages = page.histogram("ticket_queue_age_seconds",
                                    "From the sending of a message to its first delivery.", age_seconds);
@@ -107,6 +114,8 @@ struct Metrics::State {
     for (const char* name : {"waiting", "hidden"}) depth.Add({{"state", name}});
     for (const char* name : {"fetch", "enrich", "store_object", "store_item", "delete"})
       stages.Add({{"stage", name}}, stage_seconds);
+    for (const char* name : {"full", "deadline", "drained", "alone", "in_turn"})
+      begun.Add({{"reason", name}});
     start.Set(static_cast<double>(std::time(nullptr)));
   }
 };
@@ -117,7 +126,8 @@ Metrics::~Metrics() = default;
 void Metrics::build(const std::string& version, const std::string& model_version) {
   state_->build.Add({{"version", version}, {"model_version", model_version}}).Set(1);
 }
-void Metrics::model_loaded(const std::string& id, Seconds time) {
+void Metrics::model_loaded(const std::string& id, Seconds time, bool prepared) {
+  state_->prepared.Add({{"model", id}}).Set(prepared ? 1 : 0);
   state_->loaded.Add({{"model", id}}).Set(1);
   state_->load_time.Add({{"model", id}}).Set(time.count());
 }
@@ -135,6 +145,8 @@ void Metrics::moved_aside() { state_->moved_aside.Increment(); }
 void Metrics::returned(size_t messages) { state_->returned.Increment(static_cast<double>(messages)); }
 void Metrics::batch(size_t messages) { state_->batches.Observe(static_cast<double>(messages)); }
 void Metrics::enriched_together(size_t tickets) { state_->together.Observe(static_cast<double>(tickets)); }
+void Metrics::batch_begun(const char* reason) { state_->begun.Add({{"reason", reason}}).Increment(); }
+void Metrics::waiting_tickets(size_t tickets) { state_->waiting.Set(static_cast<double>(tickets)); }
 void Metrics::in_flight(size_t messages) { state_->in_flight.Set(static_cast<double>(messages)); }
 void Metrics::poll(Seconds time) { state_->polls.Observe(time.count()); }
 void Metrics::queue_age(Seconds time) { state_->ages.Observe(time.count()); }

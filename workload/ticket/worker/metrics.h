@@ -23,8 +23,8 @@ class Metrics {
 
   // What runs; told once.
   void build(const std::string& version, const std::string& model_version);
-  // A model was loaded in that time, or is missing.
-  void model_loaded(const std::string& id, Seconds time);
+  // A model was loaded in that time, mapped from a prepared file or packed here, or is missing.
+  void model_loaded(const std::string& id, Seconds time, bool prepared);
   void model_missing(const std::string& id);
 
   void processed();
@@ -36,6 +36,9 @@ class Metrics {
   void returned(size_t messages);            // given back to the queue unfinished
   void batch(size_t messages);               // of one poll
   void enriched_together(size_t tickets);    // by one pass through the models
+  // `reason`: why a batch began, as BatchScheduler::Reason; "alone" and "in_turn" without the scheduler.
+  void batch_begun(const char* reason);
+  void waiting_tickets(size_t tickets);  // fetched, for the models
   void in_flight(size_t messages);
   void poll(Seconds time);
   void queue_age(Seconds time);  // from sending to the first delivery

@@ -1,6 +1,7 @@
 // Finding the three models on disk and loading them.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "ticket/model/precision.h"
@@ -24,10 +25,14 @@ struct ModelSettings {
   static ModelSettings from_environment();
 };
 
-// Loads each from the model caches, and notes in `metrics` how long it took. One that is not on this machine
-// is an error that says where it was looked for and what to do (not_found), or with allow_missing an empty
-// slot and a warning in the log. One that is damaged is an error always. The models' files must not change
-// while the models live.
+// What tickets are told of the model's state (ModelSlot::version).
+std::string model_version(const std::string& id, const std::filesystem::path& directory);
+
+// Loads each, mapped where it is prepared (model/prepared_models.h), otherwise from the model caches, and
+// notes in `metrics` how long it took. One that is not on this machine is an error that says where it was
+// looked for and what to do (not_found), or with allow_missing an empty slot and a warning in the log. A
+// checkpoint that is damaged is an error always; a prepared model that is, or does not fit, is passed over,
+// which the log says. The models' files must not change while the models live.
 Models load_models(const ModelSettings& settings, Metrics& metrics);
 
 }  // namespace ticket

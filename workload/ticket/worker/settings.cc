@@ -20,6 +20,11 @@ Settings Settings::from_environment() {
   settings.poll_wait = seconds("SQS_POLL_INTERVAL", 0, 20, settings.poll_wait);
   settings.max_messages =
       static_cast<int>(environment_number("SQS_MAX_MESSAGES", 1, 10).value_or(settings.max_messages));
+  settings.look_ahead = environment_switch("TICKET_LOOK_AHEAD", settings.look_ahead);
+  settings.batch_tickets = static_cast<size_t>(
+      environment_number("TICKET_BATCH_TICKETS", 1, 128).value_or(static_cast<long>(settings.batch_tickets)));
+  settings.batch_wait = std::chrono::milliseconds(
+      environment_number("TICKET_BATCH_WAIT_MS", 0, 60000).value_or(settings.batch_wait.count()));
   if (auto given = environment_number("SQS_VISIBILITY_TIMEOUT", 1, 43200))
     settings.visibility = std::chrono::seconds(*given);
   settings.retry_delay = seconds("RETRY_DELAY_SECONDS", 0, 900, settings.retry_delay);

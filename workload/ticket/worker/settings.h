@@ -16,6 +16,10 @@ struct Settings {
   std::string table = "tickets";                     // DYNAMODB_TABLE_NAME, DYNAMODB_TABLE
   std::chrono::seconds poll_wait{20};                // SQS_POLL_INTERVAL, 0 to 20: of one long poll
   int max_messages = 10;                             // SQS_MAX_MESSAGES, 1 to 10: of one poll
+  bool look_ahead = true;                   // TICKET_LOOK_AHEAD: fetch and store while the models compute
+  size_t batch_tickets = 10;                // TICKET_BATCH_TICKETS, 1 to 128: through the models together
+  std::chrono::milliseconds batch_wait{0};  // TICKET_BATCH_WAIT_MS, 0 to 60000: that a ticket waits for
+                                            // others while the models have nothing to do
   std::optional<std::chrono::seconds>
       visibility;                        // SQS_VISIBILITY_TIMEOUT, 1 to 43200; otherwise the queue's
   std::chrono::seconds retry_delay{5};   // RETRY_DELAY_SECONDS: before the second delivery of a message

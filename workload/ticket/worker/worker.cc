@@ -49,26 +49,9 @@ ordered_json Summary::to_json() const {
           {"tickets_per_second", seconds > 0 ? rounded(static_cast<double>(processed) / seconds, 100) : 0}};
 }
 
-struct Worker::Job {
-  const Message* message;
-  Record record;
-  Outcome outcome = Outcome::done;
-  bool over = false;    // nothing more to do
-  std::string problem;  // why it is not done
-  std::optional<RawTicket> ticket;
-  ordered_json enriched;  // null until it is
-  steady_clock::time_point begin = steady_clock::now();
-
-  void end(Outcome how) { over = true, outcome = how; }
-};
-
-struct Worker::Delivery {
-  const Message* message;
-  std::vector<Job> jobs;
-  bool begun = false;  // and that is written down
-  Outcome outcome = Outcome::done;
-  std::string problem;
-};
+// A message with more records than this is processed by itself: nothing is fetched ahead of it that may be
+// large.
+constexpr size_t most_records_ahead = 16;
 
 Worker::Worker(const Settings& settings, const QueueTraits& traits, Parts parts)
     : settings_(settings),
@@ -77,7 +60,8 @@ Worker::Worker(const Settings& settings, const QueueTraits& traits, Parts parts)
       keeper_(parts.queue, settings.visibility.value_or(traits.visibility)),
       enricher_(parts.models, enrichment_events()),
       tickets_(settings, parts.store, parts.table, parts.metrics),
-      failed_messages_(parts.store, settings.enriched_bucket) {}
+      failed_messages_(parts.store, settings.enriched_bucket),
+      scheduler_({.tickets = settings.batch_tickets, .wait = settings.batch_wait}) {}
 
 EnrichmentEvents Worker::enrichment_events() {
   return {.stage_done = [this](const char* stage, Seconds time) { parts_.metrics.stage(stage, time); },
@@ -91,33 +75,173 @@ EnrichmentEvents Worker::enrichment_events() {
 }
 
 Summary Worker::run(const Limits& limits) {
-  auto begin = steady_clock::now();
-  int failures_in_a_row = 0;
+  const auto begin = steady_clock::now();
+  if (limits.once || limits.max_tickets || !settings_.look_ahead)
+    work_in_turn(limits);
+  else
+    work_ahead(limits);
+  const Summary summary{.processed = counts_.processed,
+                        .duplicates = counts_.duplicates,
+                        .failed = counts_.failed,
+                        .returned = counts_.returned,
+                        .seconds = std::chrono::duration<double>(steady_clock::now() - begin).count()};
+  log_event(Level::info, "stopped", summary.to_json());
+  return summary;
+}
+
+// One poll after the other, with all that it brings.
+void Worker::work_in_turn(const Limits& limits) {
   while (!parts_.stop.requested()) {
     bool healthy = true;
-    if (auto messages = poll(); !messages) {
+    if (auto messages = poll(settings_.poll_wait); !messages) {
       healthy = false;
     } else if (!messages->empty()) {
+      keeper_.hold(*messages);
       healthy = process_batch(*messages, limits);
     } else if (limits.until_empty) {
       break;
     } else if (settings_.poll_wait == 0s && !limits.once) {
       parts_.stop.sleep(1s);  // a short poll returns at once
     }
-    if (limits.once || (limits.max_tickets && summary_.processed >= *limits.max_tickets)) break;
-    // While a service is down, tickets wait better in the queue than here.
-    failures_in_a_row = healthy ? 0 : failures_in_a_row + 1;
-    if (!healthy) parts_.stop.sleep(jittered(doubled(1s, failures_in_a_row - 1, 30s)));
+    if (limits.once || (limits.max_tickets && counts_.processed >= *limits.max_tickets)) break;
+    rest(healthy);
   }
-  summary_.seconds = std::chrono::duration<double>(steady_clock::now() - begin).count();
-  log_event(Level::info, "stopped", summary_.to_json());
-  return summary_;
 }
 
-std::optional<std::vector<Message>> Worker::poll() {
+// While a service is down, tickets wait better in the queue than here.
+void Worker::rest(bool healthy) {
+  failures_in_a_row_ = healthy ? 0 : failures_in_a_row_ + 1;
+  if (!healthy) parts_.stop.sleep(jittered(doubled(1s, failures_in_a_row_ - 1, 30s)));
+}
+
+void Worker::work_ahead(const Limits& limits) {
+  std::future<void> storing;
+  auto stored = [&] {
+    if (storing.valid()) storing.get();
+  };
+  while (!parts_.stop.requested()) {
+    const long troubles_before = counts_.troubles;
+    bool healthy = true;
+    if (scheduler_.empty() && set_apart_.empty()) {
+      // The last batch is stored while the queue is asked, but not while nothing is known of its end.
+      if (limits.until_empty) stored();
+      healthy = gather(false, settings_.poll_wait);
+      if (healthy && scheduler_.empty() && set_apart_.empty()) {
+        if (limits.until_empty) break;
+        if (settings_.poll_wait == 0s) parts_.stop.sleep(1s);  // a short poll returns at once
+        continue;
+      }
+    }
+    if (!scheduler_.empty()) {
+      Deliveries batch = take_batch();
+      std::future<bool> ahead;
+      if (set_apart_.empty() && !parts_.stop.requested())
+        ahead = std::async(std::launch::async,
+                           [&] { return gather(true, limits.until_empty ? 0s : settings_.poll_wait); });
+      run_batch(std::move(batch), storing);
+      if (ahead.valid()) healthy &= ahead.get();
+    }
+    if (scheduler_.empty() && !set_apart_.empty() && !parts_.stop.requested()) {
+      stored();
+      const std::vector<Message> alone = std::exchange(set_apart_, {});
+      process_batch(alone, limits);
+    }
+    rest(healthy && counts_.troubles == troubles_before);
+  }
+  stored();
+  give_back_unbegun();
+}
+
+// Asks the queue until a batch is together: what there is at once, for the rules' time, or, ahead, while
+// there is more. False if the queue failed.
+bool Worker::gather(bool ahead, std::chrono::seconds wait) {
+  queue_has_more_ = true;
+  while (!parts_.stop.requested() && set_apart_.empty()) {
+    if (ahead ? scheduler_.is_full() || !queue_has_more_
+              : scheduler_.ready(steady_clock::now(), queue_has_more_).has_value())
+      break;
+    // Tickets do not wait here for those that are not there.
+    auto messages = poll(scheduler_.empty() ? wait : 0s);
+    if (!messages) return false;
+    queue_has_more_ = !messages->empty();
+    if (!queue_has_more_ && scheduler_.empty()) break;
+    accept(*std::move(messages));
+  }
+  return true;
+}
+
+// Fetches the tickets of new messages; those that came back are left for their turn.
+void Worker::accept(std::vector<Message> messages) {
+  keeper_.hold(messages);
+  parts_.metrics.in_flight(keeper_.held());
+  log_event(Level::debug, "received messages", {{"messages", messages.size()}});
+  for (Message& message : messages) {
+    if (message.receive_count > 1) {
+      set_apart_.push_back(std::move(message));
+      continue;
+    }
+    Delivery delivery = open(std::make_shared<const Message>(std::move(message)));
+    if (delivery.jobs.size() > most_records_ahead) {
+      set_apart_.push_back(*delivery.message);
+      continue;
+    }
+    BatchScheduler::Entry entry{.id = next_id_++,
+                                .tickets = std::max<size_t>(1, delivery.jobs.size()),
+                                .arrived = steady_clock::now()};
+    for (Job& job : delivery.jobs) {
+      fetch(job);
+      if (job.ticket) entry.characters += job.ticket->subject.size() + job.ticket->body.size();
+    }
+    scheduler_.add(entry);
+    waiting_.emplace(entry.id, std::move(delivery));
+  }
+  parts_.metrics.waiting_tickets(scheduler_.tickets());
+}
+
+Worker::Deliveries Worker::take_batch() {
+  const auto reason =
+      scheduler_.ready(steady_clock::now(), queue_has_more_).value_or(BatchScheduler::Reason::drained);
+  Deliveries batch;
+  for (uint64_t id : scheduler_.take()) batch.push_back(std::move(waiting_.extract(id).mapped()));
+  parts_.metrics.batch_begun(to_string(reason));
+  parts_.metrics.waiting_tickets(scheduler_.tickets());
+  return batch;
+}
+
+// Computes it, and has it stored beside the next one's computing.
+void Worker::run_batch(Deliveries batch, std::future<void>& storing) {
+  std::vector<Job*> jobs;
+  for (Delivery& delivery : batch)
+    for (Job& job : delivery.jobs) jobs.push_back(&job);
+  enrich(jobs);
+  if (storing.valid()) storing.get();
+  storing = std::async(std::launch::async,
+                       [this, batch = std::make_shared<Deliveries>(std::move(batch))] { finish(*batch); });
+}
+
+void Worker::finish(Deliveries& batch) {
+  std::vector<std::string> to_return;
+  for (Delivery& delivery : batch) {
+    for (Job& job : delivery.jobs) store(job);
+    settle(delivery, to_return);
+    parts_.metrics.in_flight(keeper_.held());
+  }
+  if (!to_return.empty()) give_back(to_return);
+}
+
+// What was fetched ahead when a stop was requested.
+void Worker::give_back_unbegun() {
+  std::vector<std::string> receipts;
+  for (const auto& [id, delivery] : waiting_) receipts.push_back(delivery.message->receipt);
+  for (const Message& message : set_apart_) receipts.push_back(message.receipt);
+  waiting_.clear();
+  if (!receipts.empty()) give_back(receipts);
+}
+
+std::optional<std::vector<Message>> Worker::poll(std::chrono::seconds wait) {
   auto begin = steady_clock::now();
   try {
-    auto messages = parts_.queue.receive(settings_.max_messages, settings_.poll_wait, settings_.visibility,
+    auto messages = parts_.queue.receive(settings_.max_messages, wait, settings_.visibility,
                                          [this] { return parts_.stop.requested_since(answer_on_its_way); });
     parts_.metrics.poll(steady_clock::now() - begin);
     parts_.metrics.batch(messages.size());
@@ -157,27 +281,28 @@ void Worker::look_at_queue(const std::vector<Message>& messages) {
 // False if a service failed, so that polling should pause. Tickets that cannot be processed are no reason to:
 // whoever sent them would slow everybody's down.
 bool Worker::process_batch(const std::vector<Message>& messages, const Limits& limits) {
-  const long troubles_before = troubles_;
-  keeper_.hold(messages);
+  const long troubles_before = counts_.troubles;
   parts_.metrics.in_flight(messages.size());
-  log_event(Level::debug, "received messages", {{"messages", messages.size()}});
+  log_event(Level::debug, "process messages in turn", {{"messages", messages.size()}});
 
   std::vector<std::string> to_return;
   size_t left = messages.size();
   for (const std::vector<const Message*>& group : in_turn(messages)) {
     std::vector<Delivery> deliveries;
-    long tickets = summary_.processed;
+    long tickets = counts_.processed;
     for (const Message* message : group) {
       if (limits.max_tickets && tickets >= *limits.max_tickets)
         to_return.push_back(message->receipt);
       else
-        tickets += static_cast<long>(deliveries.emplace_back(open(*message)).jobs.size());
+        tickets += static_cast<long>(
+            deliveries.emplace_back(open(std::make_shared<const Message>(*message))).jobs.size());
     }
+    parts_.metrics.batch_begun(group.front()->receive_count > 1 ? "alone" : "in_turn");
     process_together(deliveries, to_return);
     parts_.metrics.in_flight(left -= group.size());
   }
   if (!to_return.empty()) give_back(to_return);
-  return troubles_ == troubles_before;
+  return counts_.troubles == troubles_before;
 }
 
 void Worker::process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return) {
@@ -226,7 +351,7 @@ bool Worker::begin(Delivery& delivery) {
 void Worker::reject(Delivery& delivery, const char* reason, const std::string& problem) {
   delivery.outcome = Outcome::rejected;
   delivery.problem = problem;
-  ++summary_.failed;
+  ++counts_.failed;
   parts_.metrics.failed(reason);
   log_event(Level::error, "message cannot be processed",
             {{"message_id", delivery.message->id},
@@ -235,8 +360,9 @@ void Worker::reject(Delivery& delivery, const char* reason, const std::string& p
              {"error", problem}});
 }
 
-Worker::Delivery Worker::open(const Message& message) {
-  Delivery delivery{.message = &message};
+Worker::Delivery Worker::open(std::shared_ptr<const Message> owned) {
+  const Message& message = *owned;
+  Delivery delivery{.message = std::move(owned)};
   if (!begin(delivery)) return delivery;
   try {
     Notification notification = parse_notification(message.body, settings_.raw_bucket);
@@ -277,8 +403,8 @@ void Worker::attempt(Job& job, const Step& step) {
     job.end(Outcome::rejected);
     reason = reason_of(ErrorKind::internal), job.problem = flox::message_of(error);
   }
-  ++summary_.failed;
-  if (job.outcome == Outcome::failed) ++troubles_;
+  ++counts_.failed;
+  if (job.outcome == Outcome::failed) ++counts_.troubles;
   parts_.metrics.failed(reason);
   ordered_json fields = {{"message_id", job.message->id},
                          {"key", job.record.key},
@@ -337,14 +463,14 @@ void Worker::store(Job& job) {
   attempt(job, [&] {
     const std::string& id = job.ticket->ticket_id;
     if (tickets_.store(*job.ticket, std::move(job.enriched))) {
-      ++summary_.processed;
+      ++counts_.processed;
       parts_.metrics.processed();
       double milliseconds =
           std::chrono::duration<double, std::milli>(steady_clock::now() - job.begin).count();
       log_event(Level::info, "ticket enriched",
                 {{"ticket_id", id}, {"milliseconds", rounded(milliseconds, 100)}});
     } else {
-      ++summary_.duplicates;
+      ++counts_.duplicates;
       parts_.metrics.duplicate();
       log_event(Level::info, "ticket was complete already",
                 {{"ticket_id", id}, {"receive_count", job.message->receive_count}});
@@ -379,7 +505,7 @@ void Worker::give_back(const std::vector<std::string>& receipts) {
   keeper_.let_go(receipts);
   try {
     parts_.queue.set_visibility(receipts, 0s);
-    summary_.returned += static_cast<long>(receipts.size());
+    counts_.returned += static_cast<long>(receipts.size());
     parts_.metrics.returned(receipts.size());
     log_event(Level::info, "returned messages to the queue", {{"messages", receipts.size()}});
   } catch (const flox::Error& error) {

@@ -1,12 +1,20 @@
 // The worker: poll the queue; get the raw tickets that the messages name; enrich them together; store each;
 // delete each message of which all is stored.
 //
+// The models have the processors, the services the network: while a batch is computed, the one before it is
+// stored and the tickets of the next one are fetched. Messages that came back are processed alone, with
+// nothing else in hand (worker/failed_messages.h).
+//
 // Dying anywhere leaves messages that come again after their visibility time-out; worker/ticket_store.h sees
 // to it that no ticket is stored twice. A ticket that was enriched by a worker that died is not enriched
 // again.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <future>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +22,11 @@
 #include "ticket/backend/backend.h"
 #include "ticket/pipeline/enricher.h"
 #include "ticket/stop.h"
+#include "ticket/worker/batch_scheduler.h"
 #include "ticket/worker/failed_messages.h"
 #include "ticket/worker/health.h"
 #include "ticket/worker/metrics.h"
+#include "ticket/worker/notification.h"
 #include "ticket/worker/settings.h"
 #include "ticket/worker/ticket_store.h"
 #include "ticket/worker/visibility_keeper.h"
@@ -66,14 +76,44 @@ class Worker {
     failed,    // something else went wrong: worth another delivery
     dropped,   // the grace was over: give it back at once
   };
-  struct Job;       // one record on its way
-  struct Delivery;  // one message with its jobs
+  // One record on its way.
+  struct Job {
+    const Message* message;
+    Record record;
+    Outcome outcome = Outcome::done;
+    bool over = false;    // nothing more to do
+    std::string problem;  // why it is not done
+    std::optional<RawTicket> ticket;
+    nlohmann::ordered_json enriched;  // null until it is
+    std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
 
-  std::optional<std::vector<Message>> poll();
+    void end(Outcome how) { over = true, outcome = how; }
+  };
+  // One message with its jobs.
+  struct Delivery {
+    std::shared_ptr<const Message> message;
+    std::vector<Job> jobs;
+    bool begun = false;  // and that is written down
+    Outcome outcome = Outcome::done;
+    std::string problem;
+  };
+
+  using Deliveries = std::vector<Delivery>;
+
+  std::optional<std::vector<Message>> poll(std::chrono::seconds wait);
+  void work_in_turn(const Limits& limits);
+  void work_ahead(const Limits& limits);
+  bool gather(bool ahead, std::chrono::seconds wait);
+  void accept(std::vector<Message> messages);
+  Deliveries take_batch();
+  void run_batch(Deliveries batch, std::future<void>& storing);
+  void finish(Deliveries& batch);
+  void give_back_unbegun();
+  void rest(bool healthy);
   void look_at_queue(const std::vector<Message>& messages);
   bool process_batch(const std::vector<Message>& messages, const Limits& limits);
   void process_together(std::vector<Delivery>& deliveries, std::vector<std::string>& to_return);
-  Delivery open(const Message& message);
+  Delivery open(std::shared_ptr<const Message> message);
   void reject(Delivery& delivery, const char* reason, const std::string& problem);
   bool is_suspect(const Message& message) const;
   bool begin(Delivery& delivery);
@@ -97,9 +137,21 @@ class Worker {
   Enricher enricher_;
   TicketStore tickets_;
   FailedMessages failed_messages_;
-  Summary summary_;
-  long troubles_ = 0;  // tickets that failed through no fault of theirs
+  // What Summary tells, counted by the threads of all three stages.
+  struct Counts {
+    std::atomic<long> processed{0}, duplicates{0}, failed{0}, returned{0};
+    std::atomic<long> troubles{0};  // tickets that failed through no fault of theirs
+  };
+  Counts counts_;
+  int failures_in_a_row_ = 0;
   std::chrono::steady_clock::time_point depth_seen_{};
+
+  // Between two batches the loop's own; while one is computed, those of the thread that looks ahead.
+  BatchScheduler scheduler_;
+  std::map<uint64_t, Delivery> waiting_;
+  std::vector<Message> set_apart_;  // messages to be processed alone
+  bool queue_has_more_ = false;     // than what waits, as far as the latest poll tells
+  uint64_t next_id_ = 0;
 };
 
 }  // namespace ticket

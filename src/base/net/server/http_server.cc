@@ -92,8 +92,15 @@ struct HttpServer::State {
 };
 
 void HttpServer::State::listen() {
-  const auto& wanted = service.options;
+  auto& wanted = service.options;
   try {
+    if (wanted.listening) {
+      const auto family = asio::ip::make_address(wanted.address).is_v4() ? tcp::v4() : tcp::v6();
+      acceptor.assign(family, wanted.listening->release());
+      acceptor.non_blocking(true);
+      port = acceptor.local_endpoint().port();
+      return;
+    }
     const tcp::endpoint endpoint(asio::ip::make_address(wanted.address), wanted.port);
     acceptor.open(endpoint.protocol());
     acceptor.set_option(tcp::acceptor::reuse_address(true));
@@ -203,13 +210,14 @@ void HttpServer::State::sweep() {
   });
 }
 
-// Those that have connected already are taken in: closing the listening socket would reset them.
+// Those that have connected already are taken in: closing the listening socket would reset them, unless the
+// service manager keeps it for the next program.
 void HttpServer::State::stop_listening() {
   service.is_draining = true;
   if (!service.is_ending) {
     service.is_ending = true;
     ErrorCode ignored;
-    while (acceptor.is_open() && has_room()) {
+    while (!service.options.listening && acceptor.is_open() && has_room()) {
       ErrorCode error;
       tcp::socket socket(service.io);
       acceptor.accept(socket, error);

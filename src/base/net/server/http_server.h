@@ -17,6 +17,7 @@
 
 #include "base/data/bytes.h"
 #include "base/error.h"
+#include "base/os/fd.h"
 
 namespace flox {
 
@@ -75,7 +76,10 @@ class StatusError : public Error {
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 0;                     // 0: the system chooses
+  uint16_t port = 0;  // 0: the system chooses
+  // A listening TCP socket to take over, instead of making one at address and port (InheritedSockets). The
+  // service manager has it, too: connections that wait in it are the next program's when this one ends.
+  std::shared_ptr<Fd> listening;
   unsigned threads = 2;                  // for handlers; as many again for uploads
   unsigned stream_threads = 16;          // streamed answers in progress, of a peer at most half; others wait
   bool read_only = false;                // only GET and HEAD, without bodies: for metrics and the like

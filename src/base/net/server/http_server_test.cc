@@ -1,6 +1,7 @@
 // HttpServer against clients that mean no good: requests are written byte by byte to a socket.
 #include "base/net/server/http_server.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -452,6 +453,27 @@ TEST(HttpServerDrain, waits_until_a_slow_reader_has_got_what_the_kernel_keeps_fo
   EXPECT_THAT(last.hear(), EndsWith(body));
   last.hang_up();
   EXPECT_EQ(server.drain(long_enough), 0u);
+}
+
+TEST(HttpServerDrain, leaves_those_who_wait_in_a_kept_socket_to_the_next_server) {
+  const Fd kept(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(kept.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(kept.get(), 8), 0);
+  const auto options = [&] {
+    return HttpServerOptions{.listening = std::make_shared<Fd>(::fcntl(kept.get(), F_DUPFD_CLOEXEC, 0))};
+  };
+  auto first = std::make_unique<HttpServer>(options(), echo);
+  Raw served(*first);
+  EXPECT_THAT(served.say(plain_get).hear("GET /x "), EndsWith("GET /x "));
+  served.hang_up();
+  EXPECT_EQ(first->drain(long_enough), 0u);
+  Raw waiting(*first);
+  waiting.say(plain_get);
+  first.reset();
+  const HttpServer second(options(), echo);
+  EXPECT_THAT(waiting.hear("GET /x "), EndsWith("GET /x "));
 }
 
 TEST(HttpServerDrain, gives_up_a_client_that_never_ends_its_request_when_patience_is_over) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/net/server/http_message.h"
+#include "base/net/server/http_range.h"
 #include "base/net/server/http_session.h"
 #include "base/net/server/retry_later.h"
 #include "base/net/server/trusted_proxies.h"
@@ -44,6 +45,16 @@ class FileSink : public UploadSink {
   std::optional<TempDir> directory_;
   Fd fd_;
 };
+
+// As choose_range(), by the entity tag that the handler has given the file: one without may be another one by
+// the time that the next part is asked for, and is sent as a whole.
+std::optional<BodyRange> part_of_file(const ServerRequest& request, uint64_t size, ServerResponse& response) {
+  const auto tag = response.headers.find("ETag");
+  if (response.status != 200 || tag == response.headers.end() || tag->second.size() < 2 ||
+      tag->second.front() != '"')
+    return BodyRange{.first = 0, .size = size};
+  return choose_range(request, size, tag->second.substr(1, tag->second.size() - 2), response);
+}
 
 }  // namespace
 
@@ -284,10 +295,15 @@ void HttpSession::handle() {
             struct stat status {};
             if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
               return problem(404, "not found", "no such file");
+            const auto part = part_of_file(self.request_, static_cast<uint64_t>(status.st_size), response);
+            if (!part) {
+              response.body_file.reset();
+              return response;
+            }
             ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
             self.file_ = std::move(fd);
-            self.file_at_ = 0;
-            self.file_end_ = static_cast<uint64_t>(status.st_size);
+            self.file_at_ = part->first;
+            self.file_end_ = part->first + part->size;
           }
           return response;
         } catch (const std::exception& error) {

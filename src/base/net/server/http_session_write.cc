@@ -165,7 +165,7 @@ void HttpSession::answer(ServerResponse response) {
   begin_transfer();
   try {
     if (response_.stream) return start_stream();
-    if (file_) return send_head(file_end_, false);
+    if (file_) return send_head(file_end_ - file_at_, false);
     send_head(response_.text().size(), false);
   } catch (const std::exception& error) {
     log::error("{} {}: {}", request_.method, request_.path, message_of(error));

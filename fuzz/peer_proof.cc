@@ -1,0 +1,19 @@
+// Proofs in requests at the peers' address, from anybody who reaches it.
+#include "store/peers/peer_proof.h"
+
+#include "fuzz.h"
+
+namespace flox::fuzz {
+
+void one(std::string_view input) {
+  const Secret key(std::string(store::least_peer_key, 'k'));
+  const std::chrono::system_clock::time_point now{std::chrono::seconds(1'700'000'000)};
+  store::PeerRequest request{.method = "GET", .path = "/nar/x.nar"};
+  const bool has_body = accepts([&] { request.body = store::body_in_peer_proof(input); });
+  if (!store::is_peer_proof(key, input, request, now)) return;
+  require(has_body, "a proof names a body");
+  request.path = "/nar/y.nar";
+  require(!store::is_peer_proof(key, input, request, now), "a proof is of one request");
+}
+
+}  // namespace flox::fuzz

@@ -1,0 +1,94 @@
+#include "cli/node/floxd_service.h"
+
+#include <fmt/format.h>
+
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/os/process.h"
+#include "cli/node/install_steps.h"
+
+namespace flox::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* service = "floxd.service";
+constexpr const char* socket = "floxd.socket";
+
+void systemctl(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "systemctl");
+  run_checked({.argv = std::move(arguments)});
+}
+
+void restart(const node::InstallPlan& plan) {
+  systemctl({"daemon-reload"});
+  systemctl({"enable", "--quiet", socket, service});
+  // systemd makes no socket for a service that runs already.
+  if (plan.sockets_changed) systemctl({"stop", service, socket});
+  systemctl({"start", socket});
+  systemctl({"restart", service});
+}
+
+fs::path root_link(const store::LocalStore& store, const std::string& name) {
+  return store.state_directory() / "gcroots" / name;
+}
+
+void go_back(const node::InstallPlan& plan, const node::InstallOptions& options, const RunningFloxd& before,
+             const store::LocalStore& store) {
+  if (plan.sockets_changed) {
+    systemctl({"stop", service, socket});
+    systemctl({"disable", "--quiet", socket});
+  }
+  node::ChangeSet back;
+  for (auto change = plan.files.changes().rbegin(); change != plan.files.changes().rend(); ++change)
+    back.add({.path = change->path, .before = change->after, .after = change->before});
+  node::ChangeRecord(node::installation_record(options.root)).apply(back);
+  for (const auto& [name, target] : before.roots) {
+    const fs::path link = root_link(store, name), temporary = link.string() + ".new";
+    fs::remove(temporary);
+    fs::create_symlink(target, temporary);
+    fs::rename(temporary, link);
+  }
+  systemctl({"daemon-reload"});
+  // A floxd from before there was this unit listens by itself.
+  if (fs::exists(node::socket_unit_file)) systemctl({"enable", "--quiet", "--now", socket});
+  systemctl({"restart", service});
+}
+
+}  // namespace
+
+RunningFloxd running_floxd(const node::InstallPlan& plan, const store::LocalStore& store) {
+  RunningFloxd before;
+  if (!plan.systemd) return before;
+  before.runs = run({.argv = {"systemctl", "is-active", "--quiet", service}}).exit_code == 0;
+  for (const char* name : {"flox-node", "flox-runtime"}) {
+    std::error_code none;
+    if (fs::path target = fs::read_symlink(root_link(store, name), none); !none)
+      before.roots.emplace(name, std::move(target));
+  }
+  return before;
+}
+
+void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
+                 const RunningFloxd& before, const store::LocalStore& store) {
+  if (!options.service) return;
+  if (!plan.systemd)
+    return print_to_do("There is no systemd. Keep floxd running with the service manager of this machine.");
+  try {
+    restart(plan);
+  } catch (const Error& error) {
+    const std::string failed = fmt::format("starting floxd: {}", error.what());
+    if (!before.runs)
+      throw Error(ErrorKind::unavailable, failed, "'journalctl -u floxd' says why it does not come up.");
+    in_context(fmt::format("{}; going back to the floxd from before", failed),
+               [&] { go_back(plan, options, before, store); });
+    throw Error(ErrorKind::unavailable, fmt::format("{}; the floxd from before runs again", failed),
+                "'journalctl -u floxd' says why the new one does not come up.");
+  }
+  print_done("floxd runs");
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,27 @@
+// floxd as a service of systemd's: starting it after an installation, and going back to the version from
+// before if the new one does not come up.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "node/installer/installation.h"
+#include "store/local/local_store.h"
+
+namespace flox::cli {
+
+// What an installation replaces besides files: taken before it.
+struct RunningFloxd {
+  bool runs = false;  // systemd says so
+  std::map<std::string, std::filesystem::path>
+      roots;  // of the node's own closures, by their names below gcroots
+};
+RunningFloxd running_floxd(const node::InstallPlan& plan, const store::LocalStore& store);
+
+// (Re)starts floxd where systemd runs it, and waits until it is ready; elsewhere says that somebody must. If
+// it does not come up and one ran before, the plan's changes are taken back, that one is started again, and
+// Error(unavailable) says so.
+void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
+                 const RunningFloxd& before, const store::LocalStore& store);
+
+}  // namespace flox::cli

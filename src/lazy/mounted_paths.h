@@ -1,0 +1,47 @@
+// The store paths that one mount shows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lazy/contents.h"
+#include "lazy/path_tree.h"
+
+namespace flox::lazy {
+
+struct MountedPath {
+  std::string name;  // of the store path, without the store's directory
+  uint32_t slot = 0;
+  std::shared_ptr<const PathTree> tree;
+  std::shared_ptr<Contents> contents;
+};
+
+// Thread-safe. The kernel knows a node by (slot << 32 | number), the mount's own directory by 1. A slot is
+// given to one path and to no other for as long as the mount lives: whoever takes the mount over gives each
+// path the slot that it had.
+class MountedPaths {
+ public:
+  // Throws Error(conflict) if the name or the slot, which is 1 or more, is taken.
+  void add(MountedPath path);
+  // Nothing new finds the path. What has it open keeps it until that ends.
+  void remove(std::string_view name);
+
+  std::shared_ptr<const MountedPath> by_slot(uint32_t slot) const;
+  std::shared_ptr<const MountedPath> by_name(std::string_view name) const;
+  // In the order of their slots, those from `slot` on.
+  std::vector<std::shared_ptr<const MountedPath>> from(uint32_t slot, size_t most) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::map<uint32_t, std::shared_ptr<const MountedPath>> slots_;
+  std::map<std::string, uint32_t, std::less<>> names_;
+};
+
+}  // namespace flox::lazy

@@ -1,0 +1,47 @@
+// Finds store paths in binary caches for which a signed index says what is in them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/confined/confined_service.h"
+#include "lazy/frame_queue.h"
+#include "nix/path_info.h"
+#include "nix/signature.h"
+#include "store/index/nar_index.h"
+
+namespace flox::lazy {
+
+struct RemotePath {
+  nix::PathInfo info;
+  std::shared_ptr<const store::NarIndex> index;
+  // Where its frames are, in the order of the caches. They use the RemotePaths that found them.
+  std::vector<FrameQueue::Bring> places;
+};
+
+// Thread-safe. All bytes of caches are read in another process (frames_job.h); what it says is believed only
+// as far as a trusted key has signed it.
+class RemotePaths {
+ public:
+  // Questions that are answered at the same time.
+  static constexpr unsigned at_once = 4;
+  // URLs of caches (CacheUrl), asked in this order.
+  RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy);
+
+  // Throws Error: not_found if no cache has the path, untrusted if no trusted key has signed it or its index,
+  // unavailable if it has no index there, with the advice how to make one.
+  RemotePath find(const nix::StorePath& path);
+
+ private:
+  struct Candidate;
+  std::string ask(const std::string& question) { return service_.ask(question); }
+  std::vector<Candidate> candidates(const nix::StorePath& path);
+  FrameQueue::Bring place(const Candidate& candidate, std::shared_ptr<const store::NarIndex> index);
+
+  const std::vector<std::string> caches_;
+  const nix::TrustedKeys keys_;
+  ConfinedService service_;
+};
+
+}  // namespace flox::lazy

@@ -1,0 +1,175 @@
+#include "lazy/sparse_path.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace flox::lazy {
+namespace {
+
+constexpr std::string_view tree_name = "tree", chunks_name = "chunks";
+
+std::string place_of(const store::NarIndex& index, uint32_t node) {
+  const std::string below = index.path_of(node);
+  return below.empty() ? std::string(tree_name) : fmt::format("{}/{}", tree_name, below);
+}
+
+}  // namespace
+
+std::shared_ptr<SparsePath> SparsePath::open(Directory directory,
+                                             std::shared_ptr<const store::NarIndex> index,
+                                             std::shared_ptr<FrameSource> source) {
+  Fd chunks = directory.open(chunks_name, O_RDWR | O_CREAT, 0600);
+  return std::shared_ptr<SparsePath>(
+      new SparsePath(std::move(directory), std::move(chunks), std::move(index), std::move(source)));
+}
+
+SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const store::NarIndex> index,
+                       std::shared_ptr<FrameSource> source)
+    : directory_(std::move(directory)),
+      index_(std::move(index)),
+      source_(std::move(source)),
+      chunks_(chunk_file, index_->chunks.size()) {
+  chunk_nodes_.reserve(index_->chunks.size());
+  for (uint32_t number = 0; number < index_->nodes.size(); ++number) {
+    const auto& node = index_->nodes[number];
+    if (!node.is_file()) continue;
+    file_nodes_.push_back(number);
+    chunk_nodes_.insert(chunk_nodes_.end(), node.chunk_count, number);
+  }
+  for (uint32_t chunk = 0; chunk < index_->chunks.size(); ++chunk)
+    while (frame_chunks_.size() <= index_->chunks[chunk].frame) frame_chunks_.push_back(chunk);
+  while (frame_chunks_.size() <= index_->frames.size())
+    frame_chunks_.push_back(static_cast<uint32_t>(index_->chunks.size()));
+}
+
+Fd SparsePath::open_node(uint32_t node) const { return directory_.open(place_of(*index_, node), O_RDONLY); }
+
+// Names were checked when the index was parsed, and nothing is followed.
+Fd SparsePath::open_to_write(uint32_t node) const {
+  const std::string place = place_of(*index_, node);
+  if (!directory_.exists(place)) directory_.make_directory(place.substr(0, place.rfind('/')), 0700);
+  Fd file = directory_.open(place, O_WRONLY | O_CREAT, 0600);
+  // Another thread may do the same at this moment; the size is the same.
+  const uint64_t size = index_->nodes[node].size;
+  if (ftruncate(file.get(), static_cast<off_t>(size)) != 0)
+    fail_errno(errno, "making {} with {} bytes", place, size);
+  return file;
+}
+
+bool SparsePath::has_frame(uint32_t frame) const {
+  for (uint32_t chunk = frame_chunks_[frame]; chunk < frame_chunks_[frame + 1]; ++chunk)
+    if (!chunks_.has(chunk)) return false;
+  return true;
+}
+
+void SparsePath::want(uint32_t file, uint64_t offset, uint64_t length, Done done) {
+  const auto& node = index_->nodes[file_nodes_.at(file)];
+  const uint64_t begin = node.nar_offset + offset;
+  const uint64_t end = node.nar_offset + std::min(node.size, offset + length);
+  const auto first = index_->chunks.begin() + node.first_chunk;
+  const auto last = first + node.chunk_count;
+  auto chunk =
+      std::upper_bound(first, last, begin, [](uint64_t at, const auto& one) { return at < one.nar_offset; });
+  if (chunk != first) --chunk;
+  std::vector<uint32_t> missing;
+  for (; chunk != last && chunk->nar_offset < end; ++chunk) {
+    if (chunks_.has(static_cast<size_t>(chunk - index_->chunks.begin()))) continue;
+    if (missing.empty() || missing.back() != chunk->frame) missing.push_back(chunk->frame);
+  }
+  if (missing.empty()) return done(0);
+  fetch(missing, FrameSource::Urgency::now, std::move(done));
+}
+
+void SparsePath::want_frame(uint32_t frame, Done done) {
+  if (has_frame(frame)) return done(0);
+  fetch({frame}, FrameSource::Urgency::later, std::move(done));
+}
+
+void SparsePath::fetch(const std::vector<uint32_t>& frames, FrameSource::Urgency urgency, Done done) {
+  const auto waiter = std::make_shared<Waiter>();
+  waiter->frames = frames.size();
+  waiter->done = std::move(done);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const uint32_t frame : frames) under_way_[frame].push_back(waiter);
+  }
+  // One that came in between is brought once more, and found there: `take` writes only what is missing.
+  for (const uint32_t frame : frames)
+    source_->fetch(frame, urgency, [self = shared_from_this(), frame](int error, std::string_view nar) {
+      if (error == 0 && !self->take(frame, nar, error)) return false;
+      self->finish(frame, error);
+      return true;
+    });
+}
+
+bool SparsePath::take(uint32_t frame, std::string_view nar, int& error) {
+  const auto& place = index_->frames[frame];
+  if (nar.size() != place.nar_size) return false;
+  const auto bytes_of_chunk = [&](uint32_t chunk) {
+    const auto& one = index_->chunks[chunk];
+    return nar.substr(one.nar_offset - place.nar_offset, one.size);
+  };
+  for (uint32_t chunk = frame_chunks_[frame]; chunk < frame_chunks_[frame + 1]; ++chunk)
+    if (!chunks_.has(chunk) && sha256(bytes_of_chunk(chunk)) != index_->chunks[chunk].hash) return false;
+  try {
+    Fd file;
+    uint32_t open_now = UINT32_MAX;
+    for (uint32_t chunk = frame_chunks_[frame]; chunk < frame_chunks_[frame + 1]; ++chunk) {
+      if (chunks_.has(chunk)) continue;
+      if (chunk_nodes_[chunk] != open_now) {
+        open_now = chunk_nodes_[chunk];
+        file = open_to_write(open_now);
+      }
+      std::string_view left = bytes_of_chunk(chunk);
+      uint64_t at = index_->chunks[chunk].nar_offset - index_->nodes[open_now].nar_offset;
+      while (!left.empty()) {
+        const ssize_t count = pwrite(file.get(), left.data(), left.size(), static_cast<off_t>(at));
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) fail_errno(count < 0 ? errno : ENOSPC, "writing {}", place_of(*index_, open_now));
+        left.remove_prefix(static_cast<size_t>(count));
+        at += static_cast<uint64_t>(count);
+      }
+      chunks_.add(chunk);
+    }
+  } catch (const Error& problem) {
+    log::error("{}: {}", directory_.name(), problem.what());
+    error = EIO;
+  }
+  return true;
+}
+
+void SparsePath::finish(uint32_t frame, int error) {
+  std::vector<std::shared_ptr<Waiter>> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = under_way_.find(frame);
+    if (found == under_way_.end()) return;
+    for (auto& waiter : found->second) {
+      if (error != 0) waiter->error = error;
+      if (--waiter->frames == 0) ready.push_back(std::move(waiter));
+    }
+    under_way_.erase(found);
+  }
+  for (const auto& waiter : ready) waiter->done(waiter->error);
+}
+
+size_t SparsePath::read(uint32_t file, uint64_t offset, char* buffer, size_t length) const {
+  const Fd opened = open_node(file_nodes_.at(file));
+  size_t got = 0;
+  while (got < length) {
+    const ssize_t count = pread(opened.get(), buffer + got, length - got, static_cast<off_t>(offset + got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    got += static_cast<size_t>(count);
+  }
+  return got;
+}
+
+}  // namespace flox::lazy

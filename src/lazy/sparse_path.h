@@ -1,0 +1,67 @@
+// A store path on its way: its tree with sparse files, which chunks are in them, and who waits for which.
+//
+//   DIRECTORY/tree      the files of which something is there, where they stand in the store path, of their
+//   full
+//                       sizes with holes; if the path is a file, that file
+//   DIRECTORY/chunks    which chunks are there (chunk_set.h)
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "base/os/directory.h"
+#include "lazy/chunk_set.h"
+#include "lazy/contents.h"
+#include "lazy/frame_source.h"
+#include "store/index/nar_index.h"
+
+namespace flox::lazy {
+
+// Thread-safe. Nothing reads a byte of it before the SHA-256 of its chunk was compared with the index.
+class SparsePath : public Contents, public std::enable_shared_from_this<SparsePath> {
+ public:
+  // Makes the tree in `directory`, which is empty, or uses what a predecessor of this boot made there. The
+  // index is one whose signature was verified. Throws Error.
+  static std::shared_ptr<SparsePath> open(Directory directory, std::shared_ptr<const store::NarIndex> index,
+                                          std::shared_ptr<FrameSource> source);
+
+  void want(uint32_t file, uint64_t offset, uint64_t length, Done done) override;
+  size_t read(uint32_t file, uint64_t offset, char* buffer, size_t length) const override;
+
+  // Makes a whole frame present when nothing more urgent is to be done.
+  void want_frame(uint32_t frame, Done done);
+  const store::NarIndex& index() const noexcept { return *index_; }
+
+ private:
+  struct Waiter {
+    size_t frames = 0;  // that have not come yet
+    int error = 0;
+    Done done;
+  };
+  SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const store::NarIndex> index,
+             std::shared_ptr<FrameSource> source);
+  bool has_frame(uint32_t frame) const;
+  void fetch(const std::vector<uint32_t>& frames, FrameSource::Urgency urgency, Done done);
+  // Verifies and writes the chunks of a frame. False if one is not what the index says.
+  bool take(uint32_t frame, std::string_view nar, int& error);
+  void finish(uint32_t frame, int error);
+  Fd open_node(uint32_t node) const;
+  Fd open_to_write(uint32_t node) const;
+
+  const Directory directory_;
+  const std::shared_ptr<const store::NarIndex> index_;
+  const std::shared_ptr<FrameSource> source_;
+  std::vector<uint32_t> file_nodes_;    // of each regular file, in the NAR's order
+  std::vector<uint32_t> chunk_nodes_;   // the node of each chunk
+  std::vector<uint32_t> frame_chunks_;  // the first chunk of each frame, and the number of all
+  ChunkSet chunks_;
+  std::mutex mutex_;
+  std::unordered_map<uint32_t, std::vector<std::shared_ptr<Waiter>>> under_way_;  // by frame
+};
+
+}  // namespace flox::lazy

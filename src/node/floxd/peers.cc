@@ -1,0 +1,110 @@
+#include "node/floxd/peers.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "store/peers/peer_proof.h"
+
+namespace flox::node {
+namespace {
+
+constexpr auto after_failure = std::chrono::seconds(30);
+constexpr auto after_lie = std::chrono::hours(1);
+
+Secret key_of(const Config& config) {
+  if (config.peers.empty() && !config.peer_address) return {};
+  try {
+    return store::read_peer_key(config.peer_key_file);
+  } catch (const Error& error) {
+    log::warning("nothing is shared with other nodes: {}", error.what());
+    return {};
+  }
+}
+
+}  // namespace
+
+void ShunnedPeers::note(const store::PeerUse& use, Time now) {
+  if (!use.failed && !use.lied) return;
+  const std::lock_guard lock(mutex_);
+  Time& until = until_[use.address];
+  until = std::max(until, now + (use.lied ? std::chrono::duration_cast<Time::duration>(after_lie)
+                                          : std::chrono::duration_cast<Time::duration>(after_failure)));
+}
+
+std::vector<std::string> ShunnedPeers::at(Time now) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(until_, [&](const auto& entry) { return entry.second <= now; });
+  std::vector<std::string> addresses;
+  for (const auto& [address, until] : until_) addresses.push_back(address);
+  return addresses;
+}
+
+Peers::Peers(const Config& config, const std::filesystem::path& state, const store::LocalStore& store,
+             Metrics& metrics)
+    : config_(config),
+      metrics_(metrics),
+      key_(key_of(config)),
+      shared_(state / "private-paths",
+              [&store](std::string_view digest) { return store.find(digest).has_value(); }) {}
+
+void Peers::add_to(store::RealiseOptions& options, bool is_private) {
+  options.is_private = is_private;
+  options.shared = &shared_;
+  if (key_.empty()) return;
+  const std::vector<std::string> shunned = shunned_.at(std::chrono::steady_clock::now());
+  metrics_.peers_shunned(shunned);
+  options.peers = {.places = config_.peers,
+                   .resolver = config_.peer_resolver,
+                   .shunned = shunned,
+                   .key_file = config_.peer_key_file};
+}
+
+void Peers::note(const store::RealiseResult& result) {
+  uint64_t of_peers = 0;
+  const auto now = std::chrono::steady_clock::now();
+  for (const store::PeerUse& use : result.peers) {
+    of_peers += use.paths;
+    shunned_.note(use, now);
+    if (use.lied || use.failed) metrics_.peer_failed(use.lied);
+    metrics_.peer_gave(use.address, use.paths, use.bytes);
+  }
+  metrics_.peers_shunned(shunned_.at(now));
+  metrics_.hedged(result.hedges);
+  const uint64_t of_caches = result.paths_fetched - std::min(of_peers, result.paths_fetched);
+  const uint64_t from_disk =
+      result.closure.size() - std::min<uint64_t>(result.paths_fetched, result.closure.size());
+  metrics_.from_sources(
+      {.paths_of_caches = of_caches,
+       .paths_of_peers = of_peers,
+       .paths_from_disk = from_disk,
+       .bytes_of_caches = result.bytes_fetched - std::min(result.bytes_from_peers, result.bytes_fetched),
+       .bytes_of_peers = result.bytes_from_peers});
+}
+
+std::unique_ptr<HttpServer> Peers::serve(const store::LocalStore& store) {
+  if (!config_.peer_address || key_.empty()) return nullptr;
+  server_ = std::make_unique<store::PeerServer>(
+      store, shared_,
+      store::PeerServerOptions{.key = key_,
+                               .transfers = config_.peer_transfers,
+                               .rate = config_.peer_rate.bytes,
+                               .rate_each = config_.peer_rate_each.bytes,
+                               .sent = [this](uint64_t bytes) { metrics_.sent_to_peers(bytes); },
+                               .refused = [this] { metrics_.peer_refused(); },
+                               .busy = [this] { metrics_.peer_busy(); }});
+  const auto transfers = static_cast<unsigned>(config_.peer_transfers);
+  return std::make_unique<HttpServer>(
+      HttpServerOptions{.address = config_.peer_address->address,
+                        .port = config_.peer_address->port,
+                        .threads = 2,
+                        .stream_threads = 2 * transfers,
+                        .max_body = store::largest_peer_question,
+                        .admit = [this](const ServerRequest& request) { server_->admit(request); },
+                        .max_header = 4 << 10,
+                        .max_target = 1 << 10,
+                        .max_connections = 256,
+                        .max_connections_per_peer = 64,
+                        .max_waiting = 128},
+      [this](const ServerRequest& request) { return server_->answer(request); });
+}
+
+}  // namespace flox::node

@@ -1,0 +1,66 @@
+#include "store/peers/peer_proof.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/os/file.h"
+
+namespace flox::store {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::system_clock;
+
+const Secret key(std::string(32, 'k'));
+const system_clock::time_point now{seconds(1'700'000'000)};
+
+PeerRequest request() { return {.method = "POST", .path = "/peer/has", .body = sha256("a\n")}; }
+
+TEST(PeerProof, holds_for_the_request_that_it_was_made_for) {
+  const std::string proof = make_peer_proof(key, request(), now);
+  EXPECT_TRUE(is_peer_proof(key, proof, request(), now));
+  EXPECT_TRUE(is_peer_proof(key, proof, request(), now + peer_proof_life));
+  EXPECT_TRUE(is_peer_proof(key, proof, request(), now - peer_proof_life));
+  EXPECT_EQ(body_in_peer_proof(proof), sha256("a\n"));
+}
+
+TEST(PeerProof, holds_for_no_other_request_key_or_time) {
+  const std::string proof = make_peer_proof(key, request(), now);
+  EXPECT_FALSE(is_peer_proof(Secret(std::string(32, 'K')), proof, request(), now));
+  EXPECT_FALSE(is_peer_proof(key, proof, {.method = "GET", .path = "/peer/has", .body = sha256("a\n")}, now));
+  EXPECT_FALSE(
+      is_peer_proof(key, proof, {.method = "POST", .path = "/peer/hat", .body = sha256("a\n")}, now));
+  EXPECT_FALSE(
+      is_peer_proof(key, proof, {.method = "POST", .path = "/peer/has", .body = sha256("b\n")}, now));
+  EXPECT_FALSE(is_peer_proof(key, proof, request(), now + peer_proof_life + seconds(1)));
+  EXPECT_FALSE(is_peer_proof(key, proof, request(), now - peer_proof_life - seconds(1)));
+}
+
+TEST(PeerProof, is_not_what_only_looks_like_one) {
+  const std::string proof = make_peer_proof(key, request(), now);
+  for (size_t i = 0; i < proof.size(); ++i) {
+    std::string changed = proof;
+    changed[i] = changed[i] == '0' ? '1' : '0';
+    EXPECT_FALSE(is_peer_proof(key, changed, request(), now)) << changed;
+    EXPECT_FALSE(is_peer_proof(key, std::string_view(proof).substr(0, i), request(), now));
+  }
+  for (const char* text : {"", "Bearer x", "Flox-Peer", "Flox-Peer 1 2 3"}) {
+    EXPECT_FALSE(is_peer_proof(key, text, request(), now)) << text;
+    EXPECT_THROW(body_in_peer_proof(text), Error) << text;
+  }
+  EXPECT_FALSE(is_peer_proof(Secret(), make_peer_proof(Secret(), request(), now), request(), now));
+}
+
+TEST(PeerProof, needs_a_key_that_nobody_guesses) {
+  const TempDir directory;
+  write_file(directory.path() / "short", "secret\n", 0600);
+  write_file(directory.path() / "long", std::string(64, 'f') + "\n", 0600);
+  write_file(directory.path() / "open", std::string(64, 'f') + "\n", 0644);
+  EXPECT_EQ(read_peer_key(directory.path() / "long").reveal(), std::string(64, 'f'));
+  EXPECT_THROW(read_peer_key(directory.path() / "short"), Error);
+  EXPECT_THROW(read_peer_key(directory.path() / "open"), Error);
+  EXPECT_THROW(read_peer_key(directory.path() / "none"), Error);
+}
+
+}  // namespace
+}  // namespace flox::store

@@ -1,0 +1,184 @@
+#include "store/peers/peer_server.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/net/server/http_range.h"
+#include "nix/cache_layout.h"
+#include "nix/nar.h"
+#include "store/peers/peer_proof.h"
+#include "store/peers/peer_question.h"
+
+namespace flox::store {
+namespace {
+
+constexpr std::string_view proof_field = "authorization";
+constexpr int nice_of_peers = 10;
+constexpr size_t most_clients = 1024;  // that are remembered with what they were sent
+constexpr std::string_view nar_suffix_of_peers = ".nar";
+
+// The node's own work comes first: for the processor and, with the kernel's usual scheduler, for the disk,
+// which derives its priority from this one (ioprio_set(2)).
+void step_back() {
+  thread_local const bool done = [] {
+    return ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), nice_of_peers) == 0;
+  }();
+  static_cast<void>(done);
+}
+
+std::string proof_of(const ServerRequest& request) {
+  const auto found = request.headers.find(std::string(proof_field));
+  return found == request.headers.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+void SendingRate::pass(uint64_t bytes) {
+  if (rate_ == 0) return;
+  using std::chrono::steady_clock;
+  const auto cost = std::chrono::duration_cast<steady_clock::duration>(
+      std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(rate_)));
+  steady_clock::time_point turn;
+  {
+    const std::lock_guard lock(mutex_);
+    turn = std::max(free_at_, steady_clock::now());
+    free_at_ = turn + cost;
+  }
+  std::this_thread::sleep_until(turn);
+}
+
+// A NAR that is being sent.
+class PeerServer::Transfer {
+ public:
+  Transfer(PeerServer& server, std::shared_ptr<Client> client)
+      : server_(server), client_(std::move(client)) {}
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  ~Transfer() {
+    const std::lock_guard lock(server_.mutex_);
+    --server_.transfers_;
+    --client_->transfers;
+  }
+  void send(std::string_view piece, const ByteSink& sink) {
+    client_->sending.pass(piece.size());
+    server_.rate_.pass(piece.size());
+    sink(piece);
+    server_.options_.sent(piece.size());
+  }
+
+ private:
+  PeerServer& server_;
+  std::shared_ptr<Client> client_;
+};
+
+PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, PeerServerOptions options)
+    : store_(store), shared_(shared), options_(std::move(options)), cache_(store, {}), rate_(options_.rate) {}
+
+void PeerServer::admit(const ServerRequest& request) const {
+  const std::string proof = proof_of(request);
+  PeerRequest shown{.method = request.method, .path = request.path};
+  try {
+    shown.body = body_in_peer_proof(proof);
+  } catch (const Error&) {  // is_peer_proof() refuses it, too
+  }
+  if (is_peer_proof(options_.key, proof, shown, std::chrono::system_clock::now())) return;
+  options_.refused();
+  throw StatusError(403, ErrorKind::untrusted, "only nodes that have the peers' key are answered");
+}
+
+ServerResponse PeerServer::answer(const ServerRequest& request) {
+  // Only now is the body here that the head has proved.
+  if (body_in_peer_proof(proof_of(request)) != sha256(request.body))
+    throw StatusError(403, ErrorKind::untrusted, "the body is not the one that was proved");
+  if (request.path == peer_question_path) return has(request);
+  std::string_view name = request.path;
+  name.remove_prefix(std::min<size_t>(1, name.size()));
+  if (name.starts_with(nix::nar_directory) && name.ends_with(nar_suffix_of_peers)) {
+    name.remove_prefix(nix::nar_directory.size());
+    name.remove_suffix(nar_suffix_of_peers.size());
+    return nar(request, std::string(name));
+  }
+  const auto digest = nix::digest_of_narinfo_name(name);
+  // Who asks for the NAR has the narinfo from a cache that showed it; who asks for the narinfo may have no
+  // right to it.
+  if (!digest || shared_.is_private(*digest)) fail(ErrorKind::not_found, "peers are not given '{}'", name);
+  return cache_.answer(request);
+}
+
+ServerResponse PeerServer::has(const ServerRequest& request) const {
+  PeerAnswer answer{.node = shared_.node(), .progress = shared_.progress(), .has = {}};
+  for (const std::string& name : read_peer_question(request.body)) {
+    PeerHas has = shared_.state(name);
+    // The database is asked about those only that no realisation here knows of.
+    if (has == PeerHas::nothing || has == PeerHas::undecided) {
+      const auto path = store_.find(std::string_view(name).substr(0, nix::digest_length));
+      const auto info = path ? store_.query(*path) : std::nullopt;
+      if (info && peer_name(*info) == name) has = PeerHas::present;
+    }
+    answer.has.push_back(has);
+  }
+  return {.body = write_peer_answer(answer)};
+}
+
+std::shared_ptr<PeerServer::Transfer> PeerServer::begin(const std::string& peer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (clients_.size() >= most_clients)
+      std::erase_if(clients_, [](const auto& entry) { return entry.second->transfers == 0; });
+    std::shared_ptr<Client>& client = clients_[peer];
+    if (!client) client = std::make_shared<Client>(options_.rate_each);
+    if (transfers_ < options_.transfers && client->transfers < std::max<size_t>(1, options_.transfers / 2)) {
+      ++transfers_;
+      ++client->transfers;
+      return std::make_shared<Transfer>(*this, client);
+    }
+  }
+  options_.busy();
+  throw StatusError(503, ErrorKind::unavailable, "enough is being sent to peers");
+}
+
+// What is staged is moved into the store at any moment; whoever has begun to read it goes on there.
+void PeerServer::send_staged(const std::filesystem::path& tree, const std::string& name,
+                             const ByteSink& sink) const {
+  bool is_begun = false;
+  try {
+    nix::write_nar(tree, [&](std::string_view piece) {
+      is_begun = true;
+      sink(piece);
+    });
+  } catch (const Error&) {
+    const auto path = store_.find(std::string_view(name).substr(0, nix::digest_length));
+    if (is_begun || !path) throw;
+    nix::write_nar(store_.real_path(*path), sink);
+  }
+}
+
+ServerResponse PeerServer::nar(const ServerRequest& request, const std::string& name) {
+  if (!is_peer_name(name)) fail(ErrorKind::not_found, "'{}' is the name of no NAR", name.substr(0, 200));
+  const std::shared_ptr<Transfer> transfer = request.method == "HEAD" ? nullptr : begin(request.peer);
+  ServerResponse response;
+  if (const auto staged = shared_.staged(name);
+      staged && std::filesystem::exists(std::filesystem::symlink_status(staged->tree))) {
+    response.content_type = std::string(nix::media_type_of(request.path));
+    response.stream_size = staged->nar_size;
+    response.stream = [this, name, tree = staged->tree](const ByteSink& sink) {
+      send_staged(tree, name, sink);
+    };
+  } else {
+    response = cache_.answer(request);
+  }
+  if (response.stream)
+    response.stream = [transfer, made = std::move(response.stream)](const ByteSink& sink) {
+      step_back();
+      made([&](std::string_view piece) { transfer ? transfer->send(piece, sink) : sink(piece); });
+    };
+  return response;
+}
+
+}  // namespace flox::store

@@ -1,0 +1,80 @@
+// What a floxd gives its peers: the paths of its store and those that it has just fetched, as a binary cache,
+// and answers to their questions (docs/formats/peers.md). Who does not have the peers' key gets the same
+// refusal for whatever is asked.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/data/secret.h"
+#include "base/net/server/http_server.h"
+#include "store/cache/cache_server.h"
+#include "store/local/local_store.h"
+#include "store/peers/shared_paths.h"
+
+namespace flox::store {
+
+struct PeerServerOptions {
+  Secret key;
+  size_t transfers = 8;    // NARs that are sent at once; half as many to one peer
+  uint64_t rate = 0;       // bytes a second, of all NARs together; 0: as fast as it goes
+  uint64_t rate_each = 0;  // of those that one peer gets
+  std::function<void(uint64_t)> sent = [](uint64_t) {};  // called with bytes of NARs, by any thread
+  std::function<void()> refused = [] {};                 // somebody without the key
+  std::function<void()> busy = [] {};                    // a peer was told to come later
+};
+
+// Lets bytes pass at a rate, whoever sends them. Thread-safe.
+class SendingRate {
+ public:
+  // Bytes a second; 0: no limit.
+  explicit SendingRate(uint64_t rate) : rate_(rate) {}
+  // Waits until so many more bytes may go.
+  void pass(uint64_t bytes);
+
+ private:
+  const uint64_t rate_;
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point free_at_{};
+};
+
+// Thread-safe; outlives the HttpServer that it answers for.
+class PeerServer {
+ public:
+  PeerServer(const LocalStore& store, const SharedPaths& shared, PeerServerOptions options);
+
+  // For HttpServerOptions::admit: throws StatusError unless the request's head proves that a peer made it.
+  void admit(const ServerRequest& request) const;
+  // Answers what was admitted. Throws Error.
+  ServerResponse answer(const ServerRequest& request);
+
+ private:
+  class Transfer;
+  struct Client {
+    explicit Client(uint64_t rate) : sending(rate) {}
+    size_t transfers = 0;  // under mutex_
+    SendingRate sending;
+  };
+
+  ServerResponse has(const ServerRequest& request) const;
+  ServerResponse nar(const ServerRequest& request, const std::string& name);
+  std::shared_ptr<Transfer> begin(const std::string& peer);
+  void send_staged(const std::filesystem::path& tree, const std::string& name, const ByteSink& sink) const;
+
+  const LocalStore& store_;
+  const SharedPaths& shared_;
+  const PeerServerOptions options_;
+  const CacheServer cache_;
+  SendingRate rate_;
+  std::mutex mutex_;
+  size_t transfers_ = 0;
+  std::map<std::string, std::shared_ptr<Client>> clients_;  // by address
+};
+
+}  // namespace flox::store

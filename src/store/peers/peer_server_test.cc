@@ -1,0 +1,194 @@
+#include "store/peers/peer_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/net/http_client.h"
+#include "store/peers/peer_cache.h"
+#include "store/peers/peer_proof.h"
+#include "store/testing/published_closure.h"
+
+namespace flox::store {
+namespace {
+
+using testing::HasSubstr;
+
+const Secret key(std::string(32, 'k'));
+
+// A node's floxd, as its peers see it, and its store.
+class PeerNode {
+ public:
+  PeerNode(const fs::path& root, size_t transfers)
+      : store_(root),
+        shared_(root / "private-paths",
+                [this](std::string_view digest) { return store_.find(digest).has_value(); }),
+        server_(store_, shared_,
+                {.key = key, .transfers = transfers, .sent = [this](uint64_t bytes) { sent_ += bytes; }}),
+        http_({.max_body = largest_peer_question,
+               .admit = [this](const ServerRequest& request) { server_.admit(request); }},
+              [this](const ServerRequest& request) { return server_.answer(request); }) {}
+
+  LocalStore& store() { return store_; }
+  SharedPaths& shared() { return shared_; }
+  std::string address() const { return fmt::format("127.0.0.1:{}", http_.port()); }
+  uint64_t sent() const { return sent_; }
+
+ private:
+  LocalStore store_;
+  SharedPaths shared_;
+  std::atomic<uint64_t> sent_ = 0;
+  PeerServer server_;
+  HttpServer http_;
+};
+
+class PeerServerTest : public RealiseTest {
+ protected:
+  PeerServerTest() { write_file(key_file(), key.reveal(), 0600); }
+  fs::path key_file() const { return temp_.path() / "peers.key"; }
+  RealiseOptions with_peer(PeerNode& self, const std::string& address, std::vector<std::string> caches) {
+    RealiseOptions options{.caches = std::move(caches)};
+    options.trusted_keys.add(key_.public_key());
+    options.peers = {.places = {address}, .key_file = key_file()};
+    options.shared = &self.shared();
+    return options;
+  }
+  // What a request is answered, with a proof of that key; without one, if it is empty.
+  HttpResponse ask(const PeerNode& node, const Secret& with, const std::string& path,
+                   const std::string& body = {}) const {
+    HttpRequest request{.method = body.empty() ? "GET" : "POST",
+                        .url = "http://" + node.address() + path,
+                        .body = body,
+                        .max_body = BodyLimit(1 << 20)};
+    if (!with.empty())
+      request.headers.emplace_back(
+          "Authorization",
+          make_peer_proof(with, {.method = request.method, .path = path, .body = sha256(body)},
+                          std::chrono::system_clock::now()));
+    return HttpClient().send(request);
+  }
+  PathInfo info(const LocalStore& store) const { return store.query(*app_).value(); }
+
+  PeerNode one_{temp_.path() / "one", 8};
+  PeerNode two_{temp_.path() / "two", 8};
+};
+
+TEST_F(PeerServerTest, what_a_peer_has_comes_from_it) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  fs::remove_all(temp_.path() / "cache/nar");
+  const RealiseResult result =
+      realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("cache")}));
+  EXPECT_EQ(result.paths_fetched, 3U);
+  ASSERT_EQ(result.peers.size(), 1U);
+  EXPECT_EQ(result.peers.front().paths, 3U);
+  EXPECT_FALSE(result.peers.front().failed);
+  EXPECT_EQ(result.bytes_from_peers, one_.sent());
+  EXPECT_EQ(info(two_.store()).signatures, info(one_.store()).signatures) << "they are given on";
+}
+
+TEST_F(PeerServerTest, when_no_cache_answers_peers_say_what_they_have_as_well) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {"http://127.0.0.1:1"}));
+  EXPECT_TRUE(two_.store().is_valid(*app_));
+}
+
+TEST_F(PeerServerTest, what_a_cache_does_not_show_is_not_got_from_peers) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  fs::create_directories(temp_.path() / "empty");
+  EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("empty")})), Error);
+}
+
+TEST_F(PeerServerTest, what_came_with_a_token_of_somebodys_own_is_not_told_of) {
+  RealiseOptions options = with_peer(one_, two_.address(), {url("cache")});
+  options.is_private = true;
+  realise(one_.store(), {*app_}, options);
+  EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {"http://127.0.0.1:1"})),
+               Error);
+  // Who has the narinfo of a cache gets it.
+  const RealiseResult result =
+      realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("cache")}));
+  EXPECT_EQ(result.peers.front().paths, 3U);
+}
+
+TEST_F(PeerServerTest, whoever_lacks_the_key_gets_one_answer_to_everything) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  const std::string name = peer_name(info(one_.store()));
+  const Secret other(std::string(32, 'o'));
+  std::set<std::string> bodies;
+  for (const std::string& path :
+       {"/nar/" + name + ".nar", "/nar/" + std::string(32, 'a') + name.substr(32) + ".nar",
+        "/" + name.substr(0, 32) + ".narinfo", "/" + std::string(32, 'a') + ".narinfo",
+        std::string("/nix-cache-info"), std::string("/"), std::string("/peer/has")})
+    for (const Secret& with : {Secret(), other}) {
+      const HttpResponse response = ask(one_, with, path);
+      EXPECT_EQ(response.status, 403) << path;
+      bodies.insert(response.body);
+    }
+  EXPECT_EQ(ask(one_, other, "/peer/has", name + "\n").status, 403);
+  EXPECT_EQ(bodies.size(), 1U);
+}
+
+TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  const std::string name = peer_name(info(one_.store()));
+  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n" + std::string(32, 'a') + name.substr(32) + "\n").body,
+              HasSubstr("\nh-\n"));
+  EXPECT_EQ(ask(one_, key, "/nar/" + name + ".nar").body.size(), info(one_.store()).nar_size);
+  EXPECT_EQ(ask(one_, key, "/peer/has", "nonsense\n").status, 400);
+  for (const std::string& path :
+       {"/" + name.substr(0, 32) + ".ls", std::string("/nar/x.nar"), std::string("/nix-cache-info"),
+        "/nar/" + name + ".nar.zst", std::string("/")})
+    EXPECT_EQ(ask(one_, key, path).status, 404) << path;
+}
+
+TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
+  LocalStore publisher(temp_.path() / "publisher");
+  const PathInfo staged = info(publisher);
+  SharedPaths::Realisation realisation(one_.shared(), false);
+  realisation.plan(staged);
+  const std::string name = peer_name(staged);
+  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\np\n"));
+  EXPECT_EQ(ask(one_, key, "/nar/" + name + ".nar").status, 404);
+  realisation.fetching(staged);
+  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nf\n"));
+  realisation.present(staged, publisher.real_path(*app_));
+  EXPECT_THAT(ask(one_, key, "/peer/has", name + "\n").body, HasSubstr("\nh\n"));
+  EXPECT_EQ(sha256(ask(one_, key, "/nar/" + name + ".nar").body), staged.nar_hash);
+}
+
+TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_known_for_it) {
+  LocalStore publisher(temp_.path() / "publisher");
+  const PathInfo real = publisher.query(*base_).value();
+  SharedPaths::Realisation realisation(one_.shared(), false);
+  realisation.plan(real);
+  realisation.present(real, write("base", std::string(100'000, 'x')));  // of the same size
+  const RealiseResult result =
+      realise(two_.store(), {*base_}, with_peer(two_, one_.address(), {url("cache")}));
+  EXPECT_GT(one_.sent(), 100'000U);
+  EXPECT_EQ(two_.store().query(*base_)->nar_hash, real.nar_hash);
+  ASSERT_EQ(result.peers.size(), 1U);
+  EXPECT_TRUE(result.peers.front().lied);
+  EXPECT_EQ(result.peers.front().paths, 0U);
+}
+
+TEST_F(PeerServerTest, a_key_that_is_missing_or_another_leaves_the_caches) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  RealiseOptions options = with_peer(two_, one_.address(), {url("cache")});
+  write_file(key_file(), std::string(64, 'x'), 0600);
+  EXPECT_EQ(realise(two_.store(), {*app_}, options).paths_fetched, 3U);
+  EXPECT_EQ(one_.sent(), 0U);
+  PeerNode three(temp_.path() / "three", 8);
+  options = with_peer(three, one_.address(), {url("cache")});
+  fs::remove(key_file());
+  EXPECT_EQ(realise(three.store(), {*app_}, options).paths_fetched, 3U);
+}
+
+TEST(SendingRate, lets_no_more_pass_than_it_says) {
+  SendingRate rate(1'000'000);
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 5; ++i) rate.pass(50'000);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(190));
+}
+
+}  // namespace
+}  // namespace flox::store
