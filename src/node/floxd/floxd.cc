@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
@@ -403,6 +404,7 @@ int run(int argc, char** argv) {
   for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);
   app.add_option("--runtime", options.runtime,
                  "store path of the runtime closure (default: the one that flox node runtime built)");
+  add_self_description(app, {.is_shown = false, .section = 8});
   return run_command_line(app, argc, argv, [&] {
     serve(options);
     return 0;
