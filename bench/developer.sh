@@ -77,10 +77,19 @@ step "locking $PACKAGES packages: $RUNS runs"
 cd "$WORLD/many"
 manifest "$(<"$WORLD/wanted")" >.flox/env/manifest.toml
 inside flox lock 2>/dev/null  # the profile is made once
+# The same questions as flox asks them, a hundred at a time, from a client that does nothing with the answers.
+jq -nc --argjson packages "$PACKAGES" '[range($packages) as $i | ("aarch64-darwin", "aarch64-linux", "x86_64-darwin", "x86_64-linux") as $system |
+  {name: "toplevel", descriptors: [{install_id: "package\($i + 1)", attr_path: "package\($i + 1)", systems: [$system], cpu_level: "x86-64-v2"}]}] |
+  range(0; length; 100) as $first | {items: .[$first:$first + 100]}' >"$WORLD/questions"
+while read -r questions; do
+  printf '%s\n' next "url = $CATALOG_URL/api/v1/catalog/resolve" 'header = "Content-Type: application/json"' 'output = /dev/null' 'write-out = "%{time_total}\n"' "data = $(jq -R . <<<"$questions")"
+done <"$WORLD/questions" | tail -n +2 >"$WORLD/questions.curl"
 for ((run = 0; run < RUNS; run++)); do
   rm .flox/env/manifest.lock
   watch flox lock >>"$WORLD/lock"
+  ${BEFORE:-} curl -fsS -K "$WORLD/questions.curl" | awk '{ all += $1 } END { printf "%d\n", all * 1000000 }' >>"$WORLD/lock-catalog"
 done
+equal "$(jq '.packages | length' .flox/env/manifest.lock)" "$PACKAGES"
 
 step "from a changed file to its run in a container of the node: $((RUNS / 3)) runs"
 mkdir "$WORLD/project"
@@ -123,7 +132,10 @@ line "flox activate -- true" "$activate" "nix shell -c true" "$(median "$WORLD/n
 line "... beside nix develop -c true" "$activate" "nix develop" "$(median "$WORLD/nix-develop")"
 line "... over exec" $((activate - exec)) "" "" 5
 line "flox install, of what is there" "$(median "$WORLD/install")" "nix profile install" "$(median "$WORLD/nix-install")" 20
-line "flox lock, $PACKAGES packages, with the catalog" "$(median "$WORLD/lock")" "" "" "50 and the catalog's time"
+lock=$(median "$WORLD/lock") lock_catalog=$(median "$WORLD/lock-catalog")
+line "flox lock, $PACKAGES packages, with the catalog" "$lock"
+line "... the catalog's time, $(wc -l <"$WORLD/questions") requests of curl" "$lock_catalog"
+line "... without it" $((lock - lock_catalog)) "" "" 50
 line "a changed file: flox build" "$(median "$WORLD/build")"
 line "... flox publish" "$(median "$WORLD/publish")"
 line "... its run in a container of the node" "$(median "$WORLD/ran")"

@@ -80,6 +80,8 @@ step "with sharing, all at once"
 nodes_with "$everybody" 1
 roll_out 1 together
 together=$bytes together_ms=$milliseconds
+sum_of() { for ((n = 1; n <= NODES; n++)); do node_metric "$n" "$1"; done | awk '{ sum += $1 } END { print sum + 0 }'; }
+hedges=$(sum_of flox_peer_hedges_total) failures=$(sum_of 'flox_peer_failures_total{reason="failed"}')
 
 step "with sharing, one node that has nothing"
 nodes_with "$everybody" "$NODES"
@@ -95,4 +97,4 @@ printf '  %-34s %8s %8s\n' "all at once, without sharing" "$(ratio "$alone" "$wh
 printf '  %-34s %8s %8s   target: at most 1.3\n' "all at once, with sharing" "$(ratio "$together" "$whole")" "$together_ms"
 printf '  %-34s %8s %8s\n' "the last node, without sharing" "$(ratio "$bytes" "$whole")" "$milliseconds"
 printf '  %-34s %8s %8s   target: at most 0.05\n' "the last node, with sharing" "$(ratio "$last" "$whole")" "$last_ms"
-printf '  sharing: %s of the bytes that the cache gives without it\n' "$(ratio "$together" "$alone")"
+printf '  sharing: %s of the bytes that the cache gives without it; %s hedges, %s times a node gave a peer up\n' "$(ratio "$together" "$alone")" "$hedges" "$failures"

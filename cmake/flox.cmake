@@ -1,5 +1,10 @@
 # Helpers for the layers' CMakeLists.txt.
 
+# The manual pages and the shells' completions of a program, where man(1) and bash-completion look for them beside build/bin.
+function(flox_manual program)
+  add_custom_command(TARGET ${program} POST_BUILD COMMAND ${program} manual ${CMAKE_BINARY_DIR}/share)
+endfunction()
+
 # A static library flox_NAME from SOURCES; LIBS are linked publicly. UNITY: its sources are compiled several at a time
 # (unity.cmake), so a program that needs one of them gets the others of its file, too.
 function(flox_library name)

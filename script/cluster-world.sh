@@ -4,7 +4,8 @@
 # Sourced after world.sh, never run.
 #
 #   need_kubernetes        before the world is entered: builds Kubernetes of the oldest supported release, or skips the test
-#   need_newest_kubernetes the same for the newest release, on containerd 2.x and a runc that knows user namespaces
+#   need_featured_kubernetes  the same for the newest release, if that is built, with every feature turned on, on containerd 2.x and a
+#                          runc that knows user namespaces
 #   start_control_plane    $KUBECONFIG; kubectl works
 #   serve_catalog          $CLUSTER_CATALOG_URL: the world's catalog, as nodes reach it
 #   boot_node N            node-N: a machine with containerd, as a distribution has it, not yet running
@@ -30,15 +31,13 @@ need_kubernetes() {
   export KUBERNETES PATH="$KUBERNETES:$PATH"  # a list of directories
 }
 
-# need_newest_kubernetes [or-oldest]: with that word, the oldest supported release where the newest is not built. It is not built
-# here: script/kubernetes-newest takes longer than a test may. What is off in the release is on in the cluster.
-need_newest_kubernetes() {
-  local code=0 newest gates
+# The newest is not built here: script/kubernetes-newest takes longer than a test may. What is off in the release is on in the
+# cluster.
+need_featured_kubernetes() {
+  local newest='' gates=ContainerStopSignals=true
   [ -n "${FLOX_WORLD_ENTERED:-}" ] && return 0
-  newest=$("$PROJECT/script/kubernetes-newest" --if-built 2>/dev/null | tail -1) || code=$?
-  gates=ContainerStopSignals=true
-  if [ $code != 0 ]; then
-    [ "${1:-}" = or-oldest ] || { echo "needs the newest Kubernetes: run script/kubernetes-newest, some ten minutes once on a machine"; exit 77; }
+  if ! newest=$("$PROJECT/script/kubernetes-newest" --if-built 2>/dev/null | tail -1); then
+    newest=''
     gates+=,ImageVolume=true,PodLevelResources=true,ProcMountType=true,UserNamespacesSupport=true
   fi
   need_kubernetes

@@ -1,6 +1,7 @@
 # What the behaviour tests share, on top of script/lib.sh and script/world.sh. Sourced, never run.
 . "$(dirname "${BASH_SOURCE[0]}")/../script/lib.sh"
 . "$PROJECT/script/world.sh"
+. "$PROJECT/test/metrics.sh"
 # Catalogs of worlds whose subject is not who signs what. A test of that says false before it starts its catalog.
 export FLOX_ALLOW_UNSIGNED=${FLOX_ALLOW_UNSIGNED:-true}
 
@@ -13,6 +14,9 @@ refused() {
 }
 equal() { [ "$1" = "$2" ] || die "expected '$2', got '$1'"; }
 contains() { grep -qF -- "$2" <<<"$1" || die "'$2' is not in: $1"; }
+
+# pod_field POD FILTER: of what `flox kube ps` says of the pod.
+pod_field() { kube ps --json | jq -r --arg pod "$1" ".[] | select(.name == \$pod) | $2"; }
 
 laptop() { flox --root "$LAPTOP_ROOT" "$@"; }
 

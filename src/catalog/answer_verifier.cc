@@ -223,6 +223,22 @@ env::LockedPackage VerifiedCatalog::resolve(std::string_view install_id,
   return package(install_id, descriptor, system).package;
 }
 
+std::vector<VerifiedCatalog::Answer> VerifiedCatalog::resolve_all(
+    std::span<const env::PackageQuestion> questions) {
+  std::vector<Answer> answers;
+  const auto given = client_.resolve_all(questions);
+  for (size_t i = 0; i < questions.size(); ++i) {
+    if (const Error* const missing = std::get_if<Error>(&given[i])) {
+      answers.emplace_back(*missing);
+      continue;
+    }
+    const auto& resolved = std::get<Resolved>(given[i]);
+    verifier_.check(resolved, questions[i].install_id, questions[i].descriptor, questions[i].system);
+    answers.emplace_back(resolved.package);
+  }
+  return answers;
+}
+
 VerifiedCatalog::Package VerifiedCatalog::package(std::string_view install_id,
                                                   const env::InstallDescriptor& descriptor,
                                                   std::string_view system) {

@@ -91,6 +91,7 @@ class VerifiedCatalog : public env::Resolver {
 
   env::LockedPackage resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                              std::string_view system) override;
+  std::vector<Answer> resolve_all(std::span<const env::PackageQuestion> questions) override;
   env::Lockfile included(const std::string& reference, std::optional<int64_t> generation) override;
   struct Package {
     env::LockedPackage package;

@@ -1,5 +1,6 @@
 #include "catalog/client.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -30,7 +31,8 @@ constexpr const char* trust_path = "/api/v1/trust";
 constexpr size_t longest_message = 300;   // characters
 constexpr size_t most_elements = 20'000;  // of a list
 constexpr size_t most_pages = 100;
-constexpr size_t page_size = 1000;  // of them in one answer
+constexpr size_t page_size = 1000;      // of them in one answer
+constexpr size_t most_questions = 100;  // items of a request: as many as catalogs take
 
 // A member that is text, or nothing; one line, since people get to read it.
 std::string text(const json& object, const char* key) {
@@ -60,9 +62,8 @@ const json& first_of(const json& array, const char* what) {
   return array.front();
 }
 
-// The first item of an answer to "resolve", as a locked package.
-env::LockedPackage locked_of(const json& answer, std::string_view what, int priority) {
-  const json& item = first_of(list(answer, "items"), "items");
+// An item of an answer to "resolve", as a locked package. Throws Error(not_found) with the catalog's reason.
+env::LockedPackage locked_of(const json& item, std::string_view what, int priority) {
   const json& page = member(item, "page", answer_name);
   const json complete = page.is_object() ? page.value("complete", json()) : json();
   if (complete.is_boolean() && complete.get<bool>()) {
@@ -80,9 +81,8 @@ env::LockedPackage locked_of(const json& answer, std::string_view what, int prio
               message.is_object() ? text(message.value("context", json()), "advice") : "");
 }
 
-// Why the package of an answer to "resolve" was yanked, if it was.
-std::optional<std::string> yanked_in(const json& answer) {
-  const json& item = first_of(list(answer, "items"), "items");
+// Why its package was yanked, if it was.
+std::optional<std::string> yanked_in(const json& item) {
   for (const json& one : list(item, "messages"))
     if (text(one, "type") == "yanked") return text(one, "message");
   return std::nullopt;
@@ -95,6 +95,34 @@ std::optional<trust::Evidence> evidence_of(const json& answer, const std::string
   if (!all->is_object()) fail(ErrorKind::invalid_input, "{}: 'evidence' is not an object", answer_name);
   const auto found = all->find(name);
   return found == all->end() ? std::nullopt : std::optional(trust::Evidence::from_json(*found));
+}
+
+std::string name_of(const env::InstallDescriptor& descriptor) {
+  return fmt::format("package '{}'{}", descriptor.pkg_path,
+                     descriptor.version ? " " + *descriptor.version : "");
+}
+
+// One question to "resolve", as an item of its own: its answer says nothing about others.
+json item_of(const env::PackageQuestion& question) {
+  const env::InstallDescriptor& descriptor = question.descriptor;
+  json wanted = {{"install_id", question.install_id},
+                 {"attr_path", descriptor.pkg_path},
+                 {"systems", {question.system}},
+                 {"cpu_level", cpu_level()}};
+  if (descriptor.version) wanted["version"] = *descriptor.version;
+  return {{"name", descriptor.pkg_group}, {"descriptors", {wanted}}};
+}
+
+// What item number `index` of an answer says.
+Client::ResolvedOrMissing answer_to(const env::PackageQuestion& question, const json& answer, size_t index) {
+  const json& item = list(answer, "items").at(index);
+  try {
+    return Resolved{locked_of(item, name_of(question.descriptor), question.descriptor.priority),
+                    evidence_of(answer, trust::package_name(question.descriptor.pkg_path)), yanked_in(item)};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return error;
+  }
 }
 
 HttpRequest post(std::string path, const json& body) {
@@ -246,6 +274,26 @@ struct Client::State {
                  });
     }
   }
+  // Appends the answers. What the catalog refuses at once, because it is too much or because one of the
+  // questions is none, is asked in halves: so the refusal of one names it.
+  void resolve(std::span<const env::PackageQuestion> questions, std::vector<ResolvedOrMissing>& answers) {
+    json items = json::array();
+    for (const auto& question : questions) items.push_back(item_of(question));
+    const std::string what = questions.size() == 1 ? name_of(questions.front().descriptor)
+                                                   : fmt::format("{} packages", questions.size());
+    try {
+      ask(post("/api/v1/catalog/resolve", {{"items", std::move(items)}}), what, [&](const json& answer) {
+        if (list(answer, "items").size() != questions.size())
+          fail(ErrorKind::invalid_input, "{}: 'items' has not one element per question", answer_name);
+        for (size_t i = 0; i < questions.size(); ++i) answers.push_back(answer_to(questions[i], answer, i));
+      });
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::invalid_input || questions.size() == 1) throw;
+      const size_t half = questions.size() / 2;
+      resolve(questions.first(half), answers);
+      resolve(questions.subspan(half), answers);
+    }
+  }
   std::vector<PackageBuild> all_builds(const std::string& path, std::string_view what) {
     std::vector<PackageBuild> builds;
     all_pages(path, what, [&](const json& item) { builds.push_back(PackageBuild::from_json(item)); });
@@ -276,18 +324,18 @@ std::string Client::cache_url() const { return cache_url_of(state_->given); }
 
 Resolved Client::resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                          std::string_view system) {
-  std::string what =
-      fmt::format("package '{}'{}", descriptor.pkg_path, descriptor.version ? " " + *descriptor.version : "");
-  json wanted = {{"install_id", install_id},
-                 {"attr_path", descriptor.pkg_path},
-                 {"systems", {system}},
-                 {"cpu_level", cpu_level()}};
-  if (descriptor.version) wanted["version"] = *descriptor.version;
-  json body = {{"items", {{{"name", descriptor.pkg_group}, {"descriptors", {wanted}}}}}};
-  return state_->ask(post("/api/v1/catalog/resolve", body), what, [&](const json& answer) {
-    return Resolved{locked_of(answer, what, descriptor.priority),
-                    evidence_of(answer, trust::package_name(descriptor.pkg_path)), yanked_in(answer)};
-  });
+  const env::PackageQuestion question{
+      .install_id = std::string(install_id), .descriptor = descriptor, .system = std::string(system)};
+  ResolvedOrMissing answer = std::move(resolve_all({&question, 1}).front());
+  if (const Error* const missing = std::get_if<Error>(&answer)) throw Error(*missing);
+  return std::get<Resolved>(std::move(answer));
+}
+
+std::vector<Client::ResolvedOrMissing> Client::resolve_all(std::span<const env::PackageQuestion> questions) {
+  std::vector<ResolvedOrMissing> answers;
+  for (size_t begin = 0; begin < questions.size(); begin += most_questions)
+    state_->resolve(questions.subspan(begin, std::min(most_questions, questions.size() - begin)), answers);
+  return answers;
 }
 
 std::vector<PackageBuild> Client::show(std::string_view name) {

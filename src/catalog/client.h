@@ -4,8 +4,10 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/data/secret.h"
@@ -13,6 +15,7 @@
 #include "catalog/environment_name.h"
 #include "catalog/model.h"
 #include "env/environment.h"
+#include "env/locking.h"
 #include "trust/name_tree.h"
 #include "trust/verifier.h"
 
@@ -61,6 +64,10 @@ class Client {
 
   Resolved resolve(std::string_view install_id, const env::InstallDescriptor& descriptor,
                    std::string_view system);
+  // The same for many, in their order, a hundred in one request: the answer to each is what resolve() gives
+  // for it, or the Error(not_found) that it throws. Throws whatever else resolve() throws.
+  using ResolvedOrMissing = std::variant<Resolved, Error>;
+  std::vector<ResolvedOrMissing> resolve_all(std::span<const env::PackageQuestion> questions);
   // All builds of a package, newest version first. Throws Error(not_found).
   std::vector<PackageBuild> show(std::string_view name);
   // Newest build of each package whose name or description contains the term; only builds for that system if

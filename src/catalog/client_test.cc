@@ -83,6 +83,107 @@ TEST(Client, hands_on_the_catalogs_reason_and_advice) {
   EXPECT_EQ(error.advice(), "Did you mean web?");
 }
 
+// A catalog that takes so many questions at once and has no package whose name begins with "no".
+class Resolving {
+ public:
+  explicit Resolving(size_t most) : most_(most) {}
+  Client client() const { return Client(fmt::format("http://127.0.0.1:{}", server_.port())); }
+  const std::vector<size_t>& requests() const { return requests_; }  // the number of questions of each
+
+ private:
+  ServerResponse answer(const ServerRequest& request) {
+    const json items = json::parse(request.body)["items"];
+    requests_.push_back(items.size());
+    const auto refusal = [](const char* why) {
+      return ServerResponse{
+          .status = 400, .content_type = "application/problem+json", .body = json{{"detail", why}}.dump()};
+    };
+    if (items.size() > most_) return refusal("these are too many");
+    json answers = json::array();
+    for (const json& item : items) {
+      const json& wanted = item["descriptors"][0];
+      const std::string name = wanted["attr_path"];
+      if (wanted.value("version", "") == "?") return refusal("'?' is no version");
+      json package = {{"attr_path", name},
+                      {"install_id", wanted["install_id"]},
+                      {"version", "1"},
+                      {"system", wanted["systems"][0]},
+                      {"outputs", {{"out", "/nix/store/00000000000000000000000000000000-" + name}}}};
+      if (name.starts_with("no"))
+        answers.push_back({{"page", {{"complete", false}}}, {"messages", {{{"message", "there is none"}}}}});
+      else
+        answers.push_back(
+            {{"page", {{"complete", true}, {"packages", {package}}}}, {"messages", json::array()}});
+    }
+    return {.content_type = "application/json", .body = json{{"items", answers}}.dump()};
+  }
+  size_t most_;
+  std::vector<size_t> requests_;
+  HttpServer server_{{}, [this](const ServerRequest& request) { return answer(request); }};
+};
+
+std::vector<env::PackageQuestion> questions(size_t count) {
+  std::vector<env::PackageQuestion> result;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = (i % 7 == 3 ? "none" : "web") + std::to_string(i);
+    result.push_back({.install_id = name,
+                      .descriptor = {.pkg_path = name, .priority = static_cast<int>(i)},
+                      .system = i % 2 == 0 ? "x86_64-linux" : "aarch64-linux"});
+  }
+  return result;
+}
+
+// What answers say, as text.
+std::vector<std::string> said(const std::vector<Client::ResolvedOrMissing>& answers) {
+  std::vector<std::string> result;
+  for (const auto& answer : answers)
+    if (const auto* const missing = std::get_if<Error>(&answer))
+      result.push_back(missing->what());
+    else
+      result.push_back(std::get<Resolved>(answer).package.json.dump());
+  return result;
+}
+
+TEST(Client, resolves_many_packages_with_few_questions_and_to_the_same_as_one_by_one) {
+  const Resolving catalog(100);
+  const auto wanted = questions(205);
+  const auto at_once = said(catalog.client().resolve_all(wanted));
+  EXPECT_THAT(catalog.requests(), testing::ElementsAre(100, 100, 5));
+  EXPECT_EQ(at_once[3], "package 'none3': there is none");
+  std::vector<std::string> one_by_one;
+  Client client = catalog.client();
+  for (const auto& [install_id, descriptor, system] : wanted) try {
+      one_by_one.push_back(client.resolve(install_id, descriptor, system).package.json.dump());
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::not_found);
+      one_by_one.emplace_back(error.what());
+    }
+  EXPECT_EQ(at_once, one_by_one);
+}
+
+TEST(Client, asks_in_halves_what_a_catalog_refuses_at_once) {
+  const Resolving few(3), many(100);
+  const auto wanted = questions(10);
+  EXPECT_EQ(said(few.client().resolve_all(wanted)), said(many.client().resolve_all(wanted)));
+  EXPECT_THAT(few.requests(), testing::ElementsAre(10, 5, 2, 3, 5, 2, 3));
+}
+
+TEST(Client, names_the_one_of_many_that_is_refused) {
+  const Resolving catalog(100);
+  auto wanted = questions(10);
+  wanted[6].descriptor.version = "?";
+  const Error error = error_of([&] { catalog.client().resolve_all(wanted); });
+  EXPECT_EQ(error.kind(), ErrorKind::invalid_input);
+  EXPECT_STREQ(error.what(), "package 'web6' ?: '?' is no version");
+}
+
+TEST(Client, refuses_answers_to_other_questions_than_it_asked) {
+  Answering catalog(200, answer_with({{"complete", false}}).dump());
+  const Error error = error_of([&] { catalog.client().resolve_all(questions(2)); });
+  EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  EXPECT_THAT(error.what(), HasSubstr("'items' has not one element per question"));
+}
+
 TEST(Client, says_what_a_refusal_is_about) {
   Answering catalog(409, R"({"detail": "there already", "advice": "raise the version"})");
   Error error = error_of([&] { catalog.client().publish({.name = "web"}); });

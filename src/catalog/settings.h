@@ -13,6 +13,12 @@ struct CatalogSettings : SettingGroup {
                                                   .option = "--catalog-url",
                                                   .help = "URL of the catalog, as in http://HOST:PORT.",
                                                   .is_url = true});
+  std::string own_catalog = declare(
+      own_catalog,
+      {.key = "own_catalog",
+       .help = "URL on this machine where a catalog of this user's own listens (flox catalog serve). While a "
+               "program of another user listens there instead, nothing is sent to it, no token either.",
+       .is_url = true});
   Secret catalog_token = declare(
       catalog_token, {.key = "catalog_token",
                       .help = "Token for publishing to the catalog. Programs that flox starts do not get the "

@@ -63,6 +63,10 @@ struct Installation {
 std::string with_packages(std::string text, const std::vector<env::NamedPackage>& wanted,
                           env::Resolver& resolver, Installation& done) {
   const env::Manifest& manifest = done.manifest_before = env::Manifest::parse(text, "manifest.toml");
+  env::Manifest merged = manifest;
+  // Those of an environment that [include] names, as they were locked.
+  if (merged.systems.empty() && done.before && manifest.json.contains("include"))
+    merged.systems = env::Manifest::from_json(done.before->manifest).systems;
   for (const auto& package : wanted) {
     const auto& [id, descriptor] = package;
     const auto it = manifest.install.find(id);
@@ -72,7 +76,7 @@ std::string with_packages(std::string text, const std::vector<env::NamedPackage>
     (same ? done.present : done.installed).push_back(id);
     if (same) continue;
     env::InstallDescriptor narrowed = descriptor;
-    narrowed.systems = narrowed_systems(package, manifest, resolver);
+    narrowed.systems = narrowed_systems(package, merged, resolver);
     text = env::with_install(text, id, narrowed);
   }
   return text;

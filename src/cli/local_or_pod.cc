@@ -22,25 +22,15 @@ namespace {
 
 std::string pod_socket() { return CliVariables::read().pod_socket; }
 
-store::RealiseOptions realise_options(const Config& config) {
-  return {.caches = readable_caches(config),
-          .trusted_keys = nix::TrustedKeys(config.trusted_keys),
-          .trust_content_addressed = config.trust_content_addressed};
-}
-
 // Realises into this machine's own store.
 class LocalRealiser : public env::Realiser {
  public:
   nix::StorePath realise(const env::Lockfile& lock, std::string_view system, std::string_view mode) override {
-    Config config = Config::load();
-    store::LocalStore store(config.root);
+    store::LocalStore store(Config::load().root);
     nix::StorePathSet paths;
     for (const auto& package : lock.for_system(system))
       for (const auto& path : package.store_paths()) paths.insert(path);
-    store::RealiseOptions how = realise_options(config);
-    ProgressLine line;
-    if (line.shown()) how.on_progress = [&](const store::RealiseProgress& progress) { line.show(progress); };
-    store::realise(store, paths, how);
+    make_present(store, paths);
     return env::build_profile(store, lock, system, mode).path;
   }
 };
@@ -81,6 +71,10 @@ class LateResolver : public env::Resolver {
                              std::string_view system) override {
     return resolver().resolve(install_id, descriptor, system);
   }
+  std::vector<Answer> resolve_all(std::span<const env::PackageQuestion> questions) override {
+    // Nobody is asked nothing.
+    return questions.empty() ? std::vector<Answer>() : resolver().resolve_all(questions);
+  }
   env::Lockfile included(const std::string& reference, std::optional<int64_t> generation) override {
     return resolver().included(reference, generation);
   }
@@ -106,6 +100,16 @@ env::EnvironmentLock::Waiting say_waiting(const env::Environment& environment) {
 }
 
 }  // namespace
+
+void make_present(store::LocalStore& store, const nix::StorePathSet& paths) {
+  const Config config = Config::load();
+  store::RealiseOptions how{.caches = readable_caches(config),
+                            .trusted_keys = nix::TrustedKeys(config.trusted_keys),
+                            .trust_content_addressed = config.trust_content_addressed};
+  ProgressLine line;
+  if (line.shown()) how.on_progress = [&](const store::RealiseProgress& progress) { line.show(progress); };
+  store::realise(store, paths, how);
+}
 
 bool in_pod() { return fs::exists(pod_socket()); }
 

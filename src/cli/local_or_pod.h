@@ -7,6 +7,7 @@
 
 #include "env/environment.h"
 #include "nix/store_path.h"
+#include "store/local/local_store.h"
 
 namespace flox::cli {
 
@@ -15,6 +16,9 @@ bool in_pod();
 
 // The environment that the node gives this pod's namespace; empty if none.
 std::string namespace_default();
+
+// Makes the paths present in a store of this machine, from the configured caches. Throws Error.
+void make_present(store::LocalStore& store, const nix::StorePathSet& paths);
 
 std::unique_ptr<env::Resolver> make_resolver();
 std::unique_ptr<env::Realiser> make_realiser();

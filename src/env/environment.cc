@@ -114,7 +114,7 @@ bool may_be_found(const fs::path& entered, const fs::path& place) {
 
 // The nearest directory above `dir` that has an environment, up to the one that has .git, on the same file
 // system. Nothing beyond a directory of another user's is looked at, and an environment of another user's is
-// refused: whoever can make a directory above this one would run hooks as this user.
+// refused: whoever can make a directory or a link above this one would run hooks as this user.
 std::optional<fs::path> environment_above(const fs::path& dir) {
   struct stat start {};
   if (::stat(dir.c_str(), &start) != 0) return std::nullopt;
@@ -123,9 +123,11 @@ std::optional<fs::path> environment_above(const fs::path& dir) {
     struct stat status {};
     if (::stat(up.c_str(), &status) != 0 || status.st_dev != start.st_dev) return std::nullopt;
     if (!found && up != dir && has_environment(up)) {
+      struct stat link {};
       struct stat files {};
-      if (::stat((up / ".flox").c_str(), &files) != 0) return std::nullopt;
-      if (!is_ours(status.st_uid) || !is_ours(files.st_uid))
+      if (::lstat((up / ".flox").c_str(), &link) != 0 || ::stat((up / ".flox").c_str(), &files) != 0)
+        return std::nullopt;
+      if (!is_ours(status.st_uid) || !is_ours(link.st_uid) || !is_ours(files.st_uid))
         throw Error(ErrorKind::untrusted,
                     fmt::format("the environment above {}, in {}, belongs to another user",
                                 plain_path(dir).string(), plain_path(up).string()),

@@ -162,6 +162,25 @@ TEST_F(EnvironmentTest, the_nearest_above_is_found_inside_the_repository_only) {
   EXPECT_EQ(Environment::find(top / "repository").name(), "inside");
 }
 
+// As in /tmp, which is root's and where everybody can make a link.
+TEST_F(EnvironmentTest, a_link_of_another_users_above_is_refused_wherever_it_leads) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a link away";
+  const fs::path top = dir_.path() / "top", work = top / "src";
+  fs::create_directories(work);
+  fs::create_directory(top / ".git");
+  Environment::init(dir_.path() / "elsewhere", "elsewhere");
+  fs::create_directory_symlink(dir_.path() / "elsewhere/.flox", top / ".flox");
+  EXPECT_EQ(Environment::find(work).name(), "elsewhere");
+  ASSERT_EQ(::lchown((top / ".flox").c_str(), 65534, 65534), 0);
+  try {
+    Environment::find(work);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::untrusted);
+    EXPECT_THAT(error.what(), testing::HasSubstr("belongs to another user"));
+  }
+}
+
 TEST_F(EnvironmentTest, the_only_one_below_is_found_and_two_are_named) {
   make("");
   bool below = false;

@@ -165,24 +165,17 @@ struct Resolution {
   std::vector<LockedPackage> packages;
   std::vector<std::string> found, missing;  // systems
   std::optional<Error> error;               // why one is missing: this machine's, or else the first
-};
 
-// Resolves for one system after the other. Throws whatever `resolve` throws but not_found.
-Resolution resolve_each(const std::vector<std::string>& systems,
-                        const std::function<LockedPackage(const std::string& system)>& resolve) {
-  Resolution result;
-  for (const auto& system : systems) {
-    try {
-      result.packages.push_back(resolve(system));
-      result.found.push_back(system);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
-      if (!result.error || system == current_system()) result.error = error;
-      result.missing.push_back(system);
+  void add(const std::string& system, Resolver::Answer answer) {
+    if (auto* const package = std::get_if<LockedPackage>(&answer)) {
+      packages.push_back(std::move(*package));
+      found.push_back(system);
+      return;
     }
+    if (!error || system == current_system()) error = std::get<Error>(answer);
+    missing.push_back(system);
   }
-  return result;
-}
+};
 
 // The packages of a lock in the order that Flox has: by install id, then by system.
 class PackageList {
@@ -193,7 +186,21 @@ class PackageList {
   std::vector<LockedPackage> make() {
     if (request_.old_lock)
       for (const LockedPackage& package : request_.old_lock->packages) keep(package);
-    for (const auto& [id, descriptor] : manifest_.install) complete(id, descriptor);
+    // All that is missing is asked for at once: 40 packages for four systems, one after the other, take the
+    // catalog 60 ms longer.
+    std::vector<PackageQuestion> questions;
+    std::map<std::string, Resolution> there;
+    for (const auto& [id, descriptor] : manifest_.install)
+      for (const std::string& system : missing_systems(id, descriptor)) {
+        if (descriptor.store_path)
+          there[id].add(system, store_path_package(id, descriptor, system));
+        else
+          questions.push_back(question(id, descriptor, system));
+      }
+    std::vector<Resolver::Answer> answers = resolver_.resolve_all(questions);
+    for (size_t i = 0; i < questions.size(); ++i)
+      there[questions[i].install_id].add(questions[i].system, std::move(answers.at(i)));
+    for (auto& [id, found] : there) complete(id, manifest_.install.at(id), std::move(found));
     return std::move(packages_);
   }
 
@@ -228,20 +235,22 @@ class PackageList {
     return std::ranges::any_of(packages_, [&](const auto& package) { return package.install_id == id; });
   }
 
-  void complete(const std::string& id, const InstallDescriptor& descriptor) {
-    const bool named = systems_are_named(descriptor, manifest_);
+  // For which the package is wanted and not locked.
+  std::vector<std::string> missing_systems(const std::string& id, const InstallDescriptor& descriptor) const {
     // What was locked for some of the systems that nobody has named was locked for those that had it.
-    if (!named && is_locked(id) && request_.only_system.empty()) return;
+    if (!systems_are_named(descriptor, manifest_) && is_locked(id) && request_.only_system.empty()) return {};
     std::vector<std::string> asked = wanted_systems(descriptor, manifest_, resolver_);
     std::erase_if(asked, [&](const std::string& system) {
       return is_locked(id, system) || (!request_.only_system.empty() && system != request_.only_system);
     });
-    Resolution there = resolve_each(asked, [&](const std::string& system) {
-      return with_priority(resolved(id, descriptor, system), descriptor.priority);
-    });
+    return asked;
+  }
+
+  void complete(const std::string& id, const InstallDescriptor& descriptor, Resolution there) {
     if (there.error && there.found.empty() && !is_locked(id)) throw *there.error;
-    if (there.error && named) refuse(id, descriptor, there);
-    for (LockedPackage& package : there.packages) insert(std::move(package));
+    if (there.error && systems_are_named(descriptor, manifest_)) refuse(id, descriptor, there);
+    for (LockedPackage& package : there.packages)
+      insert(with_priority(std::move(package), descriptor.priority));
   }
 
   [[noreturn]] void refuse(const std::string& id, const InstallDescriptor& descriptor,
@@ -257,16 +266,15 @@ class PackageList {
         fmt::format("Write {}.systems = [{}] to have it where it is.", printable(id), fmt::join(have, ", ")));
   }
 
-  LockedPackage resolved(const std::string& id, const InstallDescriptor& descriptor,
-                         const std::string& system) const {
-    if (descriptor.store_path) return store_path_package(id, descriptor, system);
+  PackageQuestion question(const std::string& id, const InstallDescriptor& descriptor,
+                           const std::string& system) const {
     if (descriptor.flake)
       throw Error(ErrorKind::invalid_input,
                   fmt::format("{}: '{}' is a flake, which only Nix can evaluate",
                               manifest_.place_of("install." + id), printable(id)),
                   "Lock the environment with Flox, or build the flake with Nix and install its store path.");
     require_default_stability(id, descriptor);
-    return resolver_.resolve(id, descriptor, system);
+    return {.install_id = id, .descriptor = descriptor, .system = system};
   }
 
   // Our catalogs have one line of packages, whose stability Flox's locks call stable.
@@ -310,6 +318,19 @@ bool locks(const Lockfile& lock, const Manifest& manifest) {
   return without_empty(composer == nullptr ? lock.manifest : *composer) == without_empty(manifest.json);
 }
 
+std::vector<Resolver::Answer> Resolver::resolve_all(std::span<const PackageQuestion> questions) {
+  std::vector<Answer> answers;
+  for (const auto& [install_id, descriptor, system] : questions) {
+    try {
+      answers.emplace_back(resolve(install_id, descriptor, system));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      answers.emplace_back(error);
+    }
+  }
+  return answers;
+}
+
 Lockfile Resolver::included(const std::string& reference, std::optional<int64_t> generation) {
   throw Error(ErrorKind::invalid_input,
               fmt::format("including {}{}: there is no catalog to ask here", reference,
@@ -332,9 +353,12 @@ PackageSystems systems_of_package(std::string_view install_id, const InstallDesc
     result.found = result.wanted;
     return result;
   }
-  const Resolution there = resolve_each(result.wanted, [&](const std::string& system) {
-    return resolver.resolve(install_id, descriptor, system);
-  });
+  std::vector<PackageQuestion> questions;
+  for (const std::string& system : result.wanted)
+    questions.push_back({.install_id = std::string(install_id), .descriptor = descriptor, .system = system});
+  std::vector<Resolver::Answer> answers = resolver.resolve_all(questions);
+  Resolution there;
+  for (size_t i = 0; i < questions.size(); ++i) there.add(questions[i].system, std::move(answers.at(i)));
   if (there.found.empty() && there.error) throw *there.error;
   result.found = there.found;
   return result;

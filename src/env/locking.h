@@ -3,14 +3,24 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "base/error.h"
 #include "env/compose.h"
 #include "env/lockfile.h"
 #include "env/manifest.h"
 
 namespace flox::env {
+
+// One package for one system.
+struct PackageQuestion {
+  std::string install_id;
+  InstallDescriptor descriptor;
+  std::string system;
+};
 
 // Names to store paths. The laptop asks the catalog; a pod asks floxd.
 class Resolver {
@@ -20,6 +30,11 @@ class Resolver {
   // unknown (with the closest names or the versions there are as advice), unavailable if nobody answers.
   virtual LockedPackage resolve(std::string_view install_id, const InstallDescriptor& descriptor,
                                 std::string_view system) = 0;
+  // The same for many, in their order: the package, or the Error(not_found) that resolve() throws for it.
+  // Throws whatever else resolve() throws for the first of them. Whoever can answer many at once overrides
+  // it.
+  using Answer = std::variant<LockedPackage, Error>;
+  virtual std::vector<Answer> resolve_all(std::span<const PackageQuestion> questions);
   // The lock of an environment of the catalog (OWNER/NAME, the latest generation unless one is given), which
   // [include] names. By default there is no catalog to ask: Error(invalid_input), with advice.
   virtual Lockfile included(const std::string& reference, std::optional<int64_t> generation);

@@ -98,6 +98,30 @@ TEST_F(LockingTest, for_a_reader_resolves_for_its_system_and_keeps_the_rest) {
   EXPECT_EQ(now.packages.size(), 5u);
 }
 
+// Remembers how many questions it was asked at a time.
+class CountingResolver : public AnyResolver {
+ public:
+  std::vector<size_t> questions;
+  std::vector<Answer> resolve_all(std::span<const PackageQuestion> all) override {
+    questions.push_back(all.size());
+    return AnyResolver::resolve_all(all);
+  }
+};
+
+TEST_F(LockingTest, all_that_is_missing_is_asked_for_at_once) {
+  CountingResolver resolver;
+  resolver.has = {"x86_64-linux", "aarch64-linux"};
+  const std::string text = "[install]\na.pkg-path = 'a'\nb.pkg-path = 'b'\n";
+  const Manifest before = manifest(text), wanted = manifest(text + "c.pkg-path = 'c'\nd.pkg-path = 'd'\n");
+  const std::optional<Lockfile> old =
+      make_lock({.wanted = before, .old_lock = std::nullopt, .old_manifest = std::nullopt}, resolver);
+  const Lockfile now = make_lock({.wanted = wanted, .old_lock = old, .old_manifest = before}, resolver);
+  EXPECT_THAT(resolver.questions, ElementsAre(8, 8));
+  EXPECT_EQ(now.packages.size(), 8u);
+  systems_of_package("e", {.pkg_path = "e"}, wanted, resolver);
+  EXPECT_EQ(resolver.questions.back(), 4u);
+}
+
 TEST_F(LockingTest, tables_that_are_empty_do_not_make_a_difference) {
   Lockfile made = lock("[install]\na.pkg-path = 'a'\n");
   made.manifest["hook"] = json::object();

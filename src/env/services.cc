@@ -103,15 +103,26 @@ void check_depends_on(const toml::node& node, const std::string& name, const Com
   }
 }
 
+// What goes into the systemd units that Flox makes of services: kept for it, nothing here makes such units.
+void check_systemd(const toml::node& node, const std::string& name, const Complain& complain) {
+  if (!node.is_table()) complain(node, name + ".systemd must be a table");
+  check_only(*node.as_table(), name + ".systemd", {"service", "unit"}, complain);
+  for (const auto& [section, settings] : *node.as_table())
+    if (!settings.is_table())
+      complain(settings, fmt::format("{}.systemd.{} must be a table", name, section.str()));
+}
+
 void check_service(const toml::node& node, const std::string& name, const Complain& complain) {
   if (!node.is_table()) complain(node, name + " must be a table");
   const auto& service = *node.as_table();
-  check_only(service, name, {"command", "vars", "is-daemon", "shutdown", "systems", "depends-on"}, complain);
+  check_only(service, name, {"command", "vars", "is-daemon", "shutdown", "systems", "depends-on", "systemd"},
+             complain);
   if (service.get("command") == nullptr) complain(node, name + " needs a command");
   check_string(service, "command", name, complain);
   if (const auto* vars = service.get("vars")) check_vars(*vars, name, complain);
   if (const auto* systems = service.get("systems")) check_systems(*systems, name, complain);
   if (const auto* shutdown = service.get("shutdown")) check_shutdown(*shutdown, name, complain);
+  if (const auto* systemd = service.get("systemd")) check_systemd(*systemd, name, complain);
   if (const auto* others = service.get("depends-on")) check_depends_on(*others, name, complain);
   const auto* daemon = service.get("is-daemon");
   if (daemon == nullptr) return;

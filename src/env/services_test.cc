@@ -104,6 +104,18 @@ systems = ["aarch64-darwin"]
   EXPECT_EQ(parse_services(to_text(services)), services);
 }
 
+TEST(Services, keep_what_flox_puts_into_systemds_units) {
+  EXPECT_TRUE(services_of("[services.a]\ncommand = 'x'\nsystemd.service = { restart = 'Always' }\n"
+                          "[services.a.systemd.unit]\nafter = ['network.target']\n")
+                  .by_name.contains("a"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd = 'x'"),
+              HasSubstr("manifest.toml:4:11: [services] a.systemd must be a table"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd.service = 'x'"),
+              HasSubstr("[services] a.systemd.service must be a table"));
+  EXPECT_THAT(complaint("[services.a]\ncommand = 'x'\nsystemd.sevice.restart = 'No'"),
+              HasSubstr("unknown key 'sevice' in [services] a.systemd"));
+}
+
 TEST(Services, that_wait_for_what_never_comes_or_end_in_no_way_are_refused) {
   const auto one = [](const std::string& rest) { return complaint("[services.a]\ncommand = 'x'\n" + rest); };
   EXPECT_THAT(one("depends-on = ['b']"),

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "kube/commands/commands.h"
 
 namespace flox::kube {
@@ -18,9 +19,10 @@ constexpr const char* examples = R"(Examples:
   flox kube down --all)";
 
 int run(int argc, char** argv) {
-  // What stands behind "--" is a command for `exec`, not for us.
+  // What stands behind "--" is a command for `exec`, not for us; but to complete it, all of the line is.
   const std::vector<std::string> words(argv + 1, argv + argc);
-  const auto separator = std::find(words.begin(), words.end(), "--");
+  const bool completes = !words.empty() && words.front() == "complete-words";
+  const auto separator = completes ? words.end() : std::find(words.begin(), words.end(), "--");
   const std::vector<std::string> command(separator == words.end() ? separator : separator + 1, words.end());
 
   CLI::App app{"Runs ordinary Kubernetes manifests on this machine's containerd, without a cluster.",
@@ -41,6 +43,7 @@ int run(int argc, char** argv) {
   add_set(app, common);
   add_scale(app, common);
   add_supervise(app, common);
+  add_self_description(app, {.is_shown = false});
   return run_command_line(app, {words.begin(), separator}, [&exit_code] { return exit_code; });
 }
 

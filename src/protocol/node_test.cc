@@ -5,6 +5,7 @@
 
 #include "protocol/node.ttrpc.h"
 #include "protocol/pod.ttrpc.h"
+#include "protocol/status.ttrpc.h"
 
 namespace flox {
 namespace {
@@ -20,6 +21,8 @@ TEST(NodeProtocol, KeepsTheNamesThatOtherReleasesCall) {
   EXPECT_EQ(name_of(pod::v1::Pod::DefaultEnvironment), "flox.pod.v1.Pod/DefaultEnvironment");
   EXPECT_EQ(name_of(pod::v1::Pod::Resolve), "flox.pod.v1.Pod/Resolve");
   EXPECT_EQ(name_of(pod::v1::Pod::Realise), "flox.pod.v1.Pod/Realise");
+  EXPECT_EQ(name_of(status::v1::Status::Daemon), "flox.status.v1.Status/Daemon");
+  EXPECT_EQ(name_of(status::v1::Status::Starts), "flox.status.v1.Status/Starts");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "base/data/secret.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
@@ -297,6 +298,7 @@ int main(int argc, char** argv) {
     server::add_import_command(app, options, work);
     server::add_mirror_command(app, options, work);
     server::add_copy_command(app, options, work);
+    add_self_description(app, {.is_shown = false, .section = 8});
     return run_command_line(app, argc, argv, [&] {
       if (!check.empty()) return require_ready(check);
       if (verbose) log::set_level(log::Level::debug);

@@ -146,7 +146,7 @@ refuse_exchange "over 16384 bytes" "$(head -c 20000 /dev/zero | tr '\0' a)"
 refuse_exchange "the token's claims:1:" "$(forge "deep=$(printf '[%.0s' {1..50})$(printf ']%.0s' {1..50})")"
 refuse_exchange "not a signed JSON Web Token" "a.b"
 refuse_exchange "no rule admits" "$(jwt_for other)"
-counted=$(curl -fs "$url/metrics" | awk '$1 == "flox_catalog_refused_total{reason=\"exchange\"}" { print $2 }')
+counted=$(metric 'flox_catalog_refused_total{reason="exchange"}')
 after=$(jq -c 'select(.reason == "exchange")' "$dir/data/audit.log" | wc -l)
 [ $((after - before)) -eq 14 ] && [ "$counted" -eq $after ] || die "$((after - before)) lines, $counted counted"
 ! grep -qF "$(cut -d. -f3 <<<"$jwt")" "$dir/data/audit.log" "$dir/log" || die "a token stands in a log"

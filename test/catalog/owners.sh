@@ -13,7 +13,7 @@ as() { local token=$1; shift; "$@"; }
 flox_as() { FLOX_CATALOG_TOKEN=$1 FLOX_CATALOG_URL=$url HOME=$dir flox "${@:2}"; }
 new_token() { flox_as "$operator" auth token create --owner "$1" --scope "$2" 2>/dev/null; }
 audit() { jq -c "$1" "$dir/data/audit.log"; }
-counted() { curl -fs "$url/metrics" | awk -v name="flox_catalog_refused_total{reason=\"$1\"}" '$1 == name { print $2 }'; }
+counted() { metric "flox_catalog_refused_total{reason=\"$1\"}"; }
 push() { ask POST "/api/v1/environments/$1" -H "Authorization: Bearer $token" -d '{"manifest":"x","lock":{"lockfile-version":1,"manifest":{},"packages":[]}}'; }
 get() { ask GET "$1" -H "Authorization: Bearer $token"; }
 

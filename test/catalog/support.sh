@@ -14,6 +14,7 @@
 #                              trust of its own in $dir; $FLOX_OWNER is the test's to say. At $catalog_url, if that is not the catalog itself
 #   metric NAME                a value of /metrics
 . "$PROJECT/test/catalog/backends.sh"
+. "$PROJECT/test/metrics.sh"
 dir=$(mktemp -d)
 data=$dir/data
 catalog=
@@ -47,7 +48,7 @@ answer() { jq -r "$1" "$dir/answer"; }
 put() { ask PUT "/cache/$1" -H "Authorization: Bearer $token" --upload-file "$2"; }
 record() { ask POST "/api/v1/catalog/packages/$1/builds" -H "Authorization: Bearer $token" -d "$2"; }
 resolve() { ask POST /api/v1/catalog/resolve -d "{\"items\":[{\"descriptors\":[$1]}]}"; }
-metric() { curl -fs "$url/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+metric() { metric_of "$url/metrics" "$1"; }
 # Memory that the catalog holds, KiB.
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$catalog/status"; }
 peak_rss() { awk '/^VmHWM/ { print $2 }' "/proc/$catalog/status"; }

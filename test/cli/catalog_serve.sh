@@ -40,6 +40,7 @@ flox init -d "$WORK/web" -n web 2>/dev/null
 ends 0 flox install -d "$WORK/web" tool
 equal "$(flox activate -d "$WORK/web" -- sh -c 'exec $FLOX_ENV/tool' 2>/dev/null)" "hello from tool"
 equal "$(flox show tool --json | jq -r '.[0].owner')" me
+[ "$(flox node status --json | jq -r .catalog)" != "$url" ] || die "flox node status shows the user's own settings, which floxd does not read"
 token=$(cat "$own/token")
 ! grep -rqF "$token" "$WORK/log" "$own/catalog.log" "$config" || die "the token is shown"
 
@@ -68,6 +69,47 @@ ends 1 flox catalog serve --owner other --no-write-config --dir "$own"
 stop TERM
 ends 1 flox catalog serve --owner other --no-write-config
 says "is me's, not other's"
+
+step "while it is stopped, who else listens at its port gets nothing, no token either"
+if [ "$(id -u)" = 0 ]; then
+  cat >"$WORK/stranger.py" <<'PY'
+import socket, sys
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening", flush=True)
+while True:
+    connection, _ = listening.accept()
+    connection.settimeout(20)
+    text = connection.recv(65536)
+    print("got", len(text), text[:200], flush=True)
+    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.close()
+PY
+  setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 - "${before##*:}" <"$WORK/stranger.py" >"$WORK/stranger" 2>&1 &
+  stranger=$!
+  until grep -q listening "$WORK/stranger"; do
+    kill -0 $stranger || die "$(cat "$WORK/stranger")"
+    sleep 0.05
+  done
+  for command in "flox publish --store-path $path --name tool --version 1.5" "flox search tool" "flox auth status" "flox install -d $WORK/web tool@1.0"; do
+    ends 1 $command
+    says "is of user 65534, not yours: nothing was sent"
+    says "flox catalog serve"
+  done
+  FLOX_OWN_CATALOG='' ends 1 flox search tool # it does listen
+  kill $stranger
+  wait $stranger 2>/dev/null || true
+  equal "$(grep -c '^got [1-9]' "$WORK/stranger")" 1
+  ! grep -qF "$(cat "$own/token")" "$WORK/stranger" || die "the token was sent"
+  : >"$WORK/url"
+  flox catalog serve --no-write-config >"$WORK/url" 2>"$WORK/log" </dev/null &
+  serving=$!
+  until [ -s "$WORK/url" ]; do
+    kill -0 $serving || die "$(cat "$WORK/log")"
+    sleep 0.05
+  done
+  ends 0 flox search tool
+  stop TERM
+fi
 
 step "ended at any moment, it can be served again, and nothing of it runs on"
 for delay in 0 0.01 0.03 0.1 0.3; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shells complete flox's command line, in real bash, zsh and fish; manual pages say what --help says and are well-formed.
-# builds: flox
+# builds: flox flox-kube floxd flox-catalog
 . "$(dirname "$0")/support.sh"
 for program in zsh fish man; do type -P $program >/dev/null || { echo "needs $program"; exit 77; }; done
 export XDG_STATE_HOME=$WORK/state
@@ -57,10 +57,12 @@ in_fish 'flox uninstall -d hostile ' >/dev/null || true
 
 step "manual pages of every command, without a warning of groff's"
 ends 0 flox manual "$WORK/share"
-for page in "$WORK"/share/man/man1/*.1; do
-  warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)
-  [ -z "$warnings" ] || die "$page: $warnings"
-done
+well_formed() {
+  local warnings
+  warnings=$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$1" 2>&1 >/dev/null)
+  [ -z "$warnings" ] || die "$1: $warnings"
+}
+for page in "$WORK"/share/man/man1/*.1; do well_formed "$page"; done
 pages=$(find "$WORK/share/man" -name '*.1' | wc -l)
 [ "$pages" -ge 80 ] || die "only $pages pages"
 text=$(MANWIDTH=200 man -l "$WORK/share/man/man1/flox-install.1" | cat)
@@ -69,7 +71,28 @@ contains "$text" "-d, --dir TEXT"
 contains "$text" "flox install python3"
 equal "$(find "$WORK/share" -type f ! -path '*/man1/*' -printf '%P\n' | sort | paste -sd' ')" \
   "bash-completion/completions/flox fish/vendor_completions.d/flox.fish zsh/site-functions/_flox"
+[ ! -e "$WORK/share/man/man1/flox-kube.1" ] || die "flox has written the page of flox-kube"
 cp -r "$WORK/share" "$WORK/first"
 ends 0 flox manual "$WORK/share"
 diff -r "$WORK/first" "$WORK/share" || die "two runs give different pages"
-diff -r "$WORK/share" "$BUILD_DIR/share" || die "the build's pages are of another flox"
+
+step "the other programs describe themselves, and do nothing else then"
+for program in flox-kube floxd flox-catalog; do ends 0 "$program" manual "$WORK/share"; done
+for page in "$WORK"/share/man/man8/*.8 "$WORK"/share/man/man1/flox-kube*.1; do well_formed "$page"; done
+contains "$(MANWIDTH=200 man -l "$WORK/share/man/man8/floxd.8" | cat)" "--metrics"
+contains "$(MANWIDTH=200 man -l "$WORK/share/man/man1/flox-kube-play.1" | cat)" "flox kube play [OPTIONS]"
+[ -s "$WORK/share/man/man8/flox-catalog-export.8" ] || die "flox-catalog's commands have no pages"
+for program in flox-kube floxd flox-catalog; do
+  [ -s "$WORK/share/bash-completion/completions/$program" ] || die "$program has written no completion"
+  if "$program" --help | grep -q complet; then die "$program shows its completion as a command"; fi
+done
+(cd "$WORK/share" && find . -type f | while read -r file; do cmp "$file" "$BUILD_DIR/share/$file" || exit 1; done) ||
+  die "the build's pages are of other programs"
+for shell in bash zsh; do
+  of_program() { "$PROJECT/test/cli/typed_line.py" "autoload -Uz compinit 2>/dev/null; compinit -D -u 2>/dev/null; source <($1 completion $shell)" "$2" -- "${SHELL_OF[@]}" | paste -sd' '; }
+  case $shell in bash) SHELL_OF=(bash --norc --noprofile -i) ;; zsh) SHELL_OF=(zsh -f -i) ;; esac
+  equal "$(of_program floxd 'floxd --trust-s')" "floxd --trust-state-dir"
+  equal "$(of_program flox-catalog 'flox-catalog exp')" "flox-catalog export"
+  equal "$(of_program flox-kube 'flox-kube desc')" "flox-kube describe"
+  equal "$(of_program flox 'flox kube desc')" "flox kube describe"
+done

@@ -29,6 +29,34 @@ grep -q "web:latest is in web-container.tar" "$WORLD/log" || die "$(cat "$WORLD/
 laptop containerize -f - >"$WORLD/second.tar" 2>/dev/null
 cmp web-container.tar "$WORLD/second.tar"
 
+step "the same bytes from another store, on another file system, by another user, with another umask, home, clock and language"
+laptop containerize --json -f "$WORLD/first.tar" >"$WORLD/first.json" 2>/dev/null
+tools=$(jq -r .tools "$WORLD/first.json")
+laptop publish --store-path "$tools" --name flox-tools --version 1.0 >"$WORLD/log" 2>&1 || die "$(cat "$WORLD/log")"
+mkdir "$WORLD/elsewhere"
+mount -t tmpfs -o mode=755 tmpfs "$WORLD/elsewhere"
+cp -a "$WORLD/web" "$WORLD/elsewhere/project"
+rm -rf "$WORLD/elsewhere/project/.flox"/{run,cache,log} "$WORLD/elsewhere/project"/*.tar
+mkdir "$WORLD"/elsewhere/{root,home,tmp}
+chown -R 65534:65534 "$WORLD/elsewhere"
+elsewhere() {
+  (cd "$WORLD/elsewhere/project" && umask 077 && env -u XDG_STATE_HOME -u XDG_CACHE_HOME HOME="$WORLD/elsewhere/home" TMPDIR="$WORLD/elsewhere/tmp" TZ=Asia/Tokyo LC_ALL=C.UTF-8 LANG=de_DE.UTF-8 \
+    setpriv --reuid 65534 --regid 65534 --clear-groups flox --root "$WORLD/elsewhere/root" "$@")
+}
+elsewhere containerize --tools flox-tools -f image.tar >"$WORLD/log" 2>&1 || die "$(cat "$WORLD/log")"
+cmp "$WORLD/first.tar" "$WORLD/elsewhere/project/image.tar"
+elsewhere containerize --tools "$tools" -f - 2>"$WORLD/log" | cmp - "$WORLD/first.tar"
+
+step "a machine with other programs makes other tools, and the same image if it is told which to take"
+{ cat /etc/ssl/certs/ca-certificates.crt; echo "# one more"; } >"$WORLD/authorities"
+other_machine() { unshare --mount sh -c 'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && shift && exec "$@"' - "$WORLD/authorities" flox --root "$WORLD/other-machine" "$@"; }
+other_machine containerize --json -f "$WORLD/other.tar" >"$WORLD/other.json" 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+[ "$(jq -r .tools "$WORLD/other.json")" != "$tools" ] || die "the tools do not hold the machine's certificates"
+[ "$(jq -r .digest "$WORLD/other.json")" != "$(jq -r .digest "$WORLD/first.json")" ] || die "the image does not hold its tools"
+other_machine containerize --json --tools flox-tools@1.0 -f "$WORLD/other.tar" >"$WORLD/other.json" 2>"$WORLD/log" || die "$(cat "$WORLD/log")"
+cmp "$WORLD/first.tar" "$WORLD/other.tar"
+refused "has not flox and a shell in bin" laptop containerize --tools hello -f bad.tar
+
 step "its layers are few, and their files root's and of one time"
 python3 - web-container.tar <<'PY' || die "the archive is not as it should be"
 import hashlib, json, sys, tarfile

@@ -5,7 +5,7 @@ mkdir "$WORK/project"
 cd "$WORK/project"
 
 step "0: help and version"
-for program in flox flox-kube floxd flox-catalog ticket-processor ticket-generator; do
+for program in flox flox-kube kubectl-flox floxd flox-catalog ticket-processor ticket-generator; do
   ends 0 $program --help
   ends 0 $program --version
   ends 0 $program -V

@@ -27,7 +27,8 @@ examine() {
   done < <(awk '/^Subcommands:/ { on = 1; next } /^$|^[A-Z]/ { on = 0 } on && /^  [a-z]/ { print $1 }' <<<"$help" | cut -d, -f1)
 }
 
-for program in flox "flox kube" floxd flox-catalog ticket-processor ticket-generator; do
+kubectl() { kubectl-"$1" "${@:2}"; }  # as kubectl runs its plugins
+for program in flox "flox kube" "kubectl flox" floxd flox-catalog ticket-processor ticket-generator; do
   step "$program"
   # shellcheck disable=SC2086  # words
   examine $program

@@ -9,7 +9,7 @@ export FLOX_ALLOW_UNSIGNED=false  # doctor finds nothing to warn of
 need_kubernetes
 enter_world "$@"
 
-files() { on_node 1 sh -c 'find /etc /usr/local/bin /opt /var/lib/flox -printf "%p %y %m %u:%g %l\n" -type f -exec sha256sum {} + 2>/dev/null | grep -v "^/etc/cni\|/etc/containerd " | sort'; }
+files() { on_node 1 sh -c 'find /etc /usr/local/bin /usr/local/share /opt /var/lib/flox -printf "%p %y %m %u:%g %l\n" -type f -exec sha256sum {} + 2>/dev/null | grep -v "^/etc/cni\|/etc/containerd " | sort'; }
 
 start_catalog
 publish_tool hello 1.0
@@ -19,6 +19,8 @@ step "the bundle runs in a root directory with nothing else in it"
 mkdir "$WORLD/empty"
 tar -C "$WORLD/empty" -xpf "$WORLD/node-bundle.tar"
 for program in "flox --version" "floxd --help" "containerd-shim-flox-v1 -v"; do chroot "$WORLD/empty" /opt/flox/bin/$program >/dev/null; done
+pages="$WORLD/empty$(readlink "$WORLD/empty/opt/flox/share")"
+for page in man/man1/flox-node-install.1 man/man8/floxd.8 fish/vendor_completions.d/flox.fish; do cmp "$pages/$page" "$BUILD_DIR/share/$page"; done
 victim=$(find "$WORLD/empty/nix/store" -name 'libz.so.1.*' | head -1)
 chmod u+w "$victim"
 echo more >>"$victim"

@@ -2,7 +2,7 @@
 # The reference is what the programs say: the command line and the annotations are generated from their help, the settings
 # from their declarations; the catalog's addresses in the page are those that it serves; and each page that the
 # documentation shows is there (script/lib/links.py).
-# builds: reference_page flox flox-kube floxd flox-catalog containerd-shim-flox-v1 ticket-processor ticket-generator
+# builds: reference_page flox flox-kube kubectl-flox floxd flox-catalog containerd-shim-flox-v1 ticket-processor ticket-generator
 . "$(dirname "$0")/../lib.sh"
 . "$PROJECT/test/catalog/support.sh"
 

@@ -150,6 +150,15 @@ exposed-ports = ["8080/tcp"]
 cmd = ["serve", "--port", "8080"]
 labels = { "org.example.team" = "platform" }
 """
+SYSTEMD = """[services.web.systemd.unit]
+after = ["network.target"]
+description = "The web"
+[services.web.systemd.service]
+restart = "OnFailure"
+restart_sec = 5
+private_tmp = true
+limit_nofile = { soft = 1024, hard = 4096 }
+"""
 VARS = """[vars]
 PORT = "8080"
 DATA = "$FLOX_ENV_CACHE/data"
@@ -230,6 +239,13 @@ def manifests():
     found["services-tables"] = ten + "[install]\n" + tools + "[services.web]\ncommand = 'serve'\n[services.web.vars]\nPORT = '1'\n[services.web.shutdown]\ncommand = 'stop'\n"
     found["build-inline"] = ten + "[install]\n" + tools + "[build]\ntool = { command = 'make', version = { command = 'git describe' }, license = ['MIT'], runtime-packages = [] }\n"
     found["late-install"] = ten + HOOK + PROFILE + VARS + "\n\n\n[install]\n\n" + tools + "\n\n"
+    found["systemd"] = ten + "[install]\n" + tools + SERVICES + SYSTEMD
+    # What other programs write: indented tables in single quotes, sorted members; lists with tabs.
+    found["indented-tables"] = one + "[hook]\n  on-activate = ''\n\n[install]\n  [install.curl]\n    pkg-group = 'net'\n    pkg-path = 'curl'\n" \
+        "    systems = ['aarch64-linux', '" + HERE + "']\n\n  [install.jq]\n    pkg-path = 'jq'\n    priority = 7\n\n[options]\n"
+    found["tab-lists"] = one + "[install]\ngit.pkg-path = \"git\"\ngit.systems = [\n\t\"aarch64-darwin\",\n\t\"" + HERE + "\",\n]\njq.pkg-path = \"jq\"\n"
+    found["services-only"] = one + "[services]\n# a.command = \"b\"\n\n[services.db]\ncommand = \"postgres -D $PGDATA -k $PGDATA\"\n" \
+        "is-daemon = true\nshutdown.command = \"pg_ctl stop\"\n\n## Include ---\n[include]\n# environments = []\n"
     found["containerize"] = ten + "[install]\n" + tools + CONTAINERIZE
     return found
 

@@ -119,6 +119,31 @@ refused "manifest.toml:3:37: two included environments have the name 'web'" flox
 equal "$(cat .flox/env/manifest.toml)" "$changed"
 equal "$(jq -c '.compose.include | map(.name)' .flox/env/manifest.lock)" '["web","common"]'
 
+step "the systems that an included environment names are those of all: a package that only some have is installed for these"
+mkdir "$WORLD/named" "$WORLD/above"
+flox init -d "$WORLD/named"
+here=$(uname -m)-linux
+manifest "$WORLD/named" <<TOML
+version = 1
+[options]
+systems = ["aarch64-darwin", "$here"]
+TOML
+flox lock -d "$WORLD/named"
+cd "$WORLD/above"
+flox init
+manifest . <<'TOML'
+version = 1
+[include]
+environments = [{ dir = "../named" }]
+TOML
+flox lock
+before=$(files)
+contains "$(flox install third 2>&1)" "'third' is installed for $here only"
+contains "$(cat .flox/env/manifest.toml)" "third.systems = [\"$here\"]"
+flox uninstall third
+equal "$(files)" "$before"
+cd "$WORLD/top"
+
 step "what cannot be included is refused with its place, and nothing changes"
 refuse_include() {  # TEXT ELEMENT
   printf 'version = 1\n[include]\nenvironments = [%s]\n' "$2" >.flox/env/manifest.toml

@@ -5,12 +5,12 @@
 if [ -z "${FLOX_WORLD_ENTERED:-}" ]; then
   [ "$(id -u)" = 0 ] || lacks "needs root: starts containers"
   if ! on_v2 && [ -z "${FLOX_TEST_IN_MACHINE:-}" ]; then
-    need_newest_kubernetes or-oldest
+    need_featured_kubernetes
     "$PROJECT/script/vm" --check || exit $?
     FLOX_TEST_IN_MACHINE=1 exec "$PROJECT/script/vm" --limit 3000 --memory 4096 "$(realpath "$0")" "$@"
   fi
   on_v2 || die "the virtual machine has no cgroup v2"
-  need_newest_kubernetes or-oldest
+  need_featured_kubernetes
 fi
 [ -z "${FLOX_TEST_IN_MACHINE:-}" ] || CASE_LIMIT=600
 enter_world "$@"

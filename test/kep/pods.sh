@@ -7,7 +7,7 @@
 # ctest: PROCESSORS 2
 # ctest: COST 200
 . "$(dirname "$0")/support.sh"
-need_newest_kubernetes or-oldest
+need_featured_kubernetes
 enter_world "$@"
 
 start_catalog

@@ -43,7 +43,7 @@ step "a container that keeps ending is shown as such"
 pod crash '    command: [sh, -c, "echo about to fail; exit 3"]' >"$WORLD/crash.yaml"
 expect_error 'ended with exit code 3' kube play --timeout 3s "$WORLD/crash.yaml"
 wait_until 20 "ps to show it" pod_is crash CrashLoopBackOff  # on a busy machine it may just run for the second time
-[ "$(pod_field '.[] | select(.name == "crash") | .restarts')" = 1 ] || die "not restarted once at once"
+[ "$(of_pods '.[] | select(.name == "crash") | .restarts')" = 1 ] || die "not restarted once at once"
 [ "$(kube logs crash)" = "about to fail" ] || die "its log is lost"
 
 step "a second runtime for the same state is refused"

@@ -15,7 +15,6 @@ metadata: {name: flox}
 handler: flox
 YAML
 
-pod_field() { kube ps --json | jq -r --arg pod "$1" ".[] | select(.name == \$pod) | $2"; }
 trouble_names() { contains "$(kube ps; kube describe "$1")" "$2"; }
 has_trouble() { [ -n "$(pod_field "$1" '.trouble // empty')" ]; }
 is_running() { [ "$(pod_field "$1" .phase)" = Running ]; }

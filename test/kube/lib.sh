@@ -3,7 +3,7 @@
 #
 #   start_kube          containerd with the images flox.dev/pause:1.0.0 and test/busybox:1 (a static busybox)
 #   kube ARGUMENTS…     flox-kube against it, with this world's state directory
-#   pods / pod_field    what ps --json says
+#   pods / of_pods    what ps --json says
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
 . "$PROJECT/script/world.sh"
 
@@ -45,9 +45,9 @@ start_kube() {
 
 kube() { in_net flox-kube "$@"; }
 pods() { kube ps --json; }
-# pod_field FILTER: jq on the list of pods
-pod_field() { pods | jq -r "$1"; }
-pod_is() { [ "$(pod_field ".[] | select(.name == \"$1\" or .owner_name == \"$1\") | .status" | head -1)" = "$2" ]; }
+# of_pods FILTER: jq on the list of pods
+of_pods() { pods | jq -r "$1"; }
+pod_is() { [ "$(of_pods ".[] | select(.name == \"$1\" or .owner_name == \"$1\") | .status" | head -1)" = "$2" ]; }
 
 # nothing_left: no container, sandbox, network namespace or cgroup of ours, and no supervisor.
 nothing_left() {

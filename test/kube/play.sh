@@ -96,7 +96,7 @@ grep -q 'storageClassName: noted; efs' "$WORLD/err" || die "the storage class wa
 grep -q '^pod web-.*: Running, ready$' "$WORLD/err" || die "no progress was shown: $(cat "$WORLD/err")"
 kube ps -n shop | tee "$WORLD/ps" >&2
 [ "$(grep -cE '^web-[a-z0-9]{10}-[a-z0-9]{5} +1/1 +Running +0 ' "$WORLD/ps")" = 2 ] || die "ps does not show two running pods as kubectl would"
-pod=$(pod_field '.[0].name')
+pod=$(of_pods '.[0].name')
 
 step "exec runs in the pod, as its user and with its volumes"
 [ "$(kube exec "$pod" -n shop -- id -u)" = 1000 ] || die "not the pod's user"
@@ -108,7 +108,7 @@ kube exec "$pod" -- id -G | grepq -w 2000 || die "not in the fsGroup"
 code=0; kube exec "$pod" -- sh -c 'exit 7' || code=$?
 [ $code = 7 ] || die "exec does not pass on the exit code: $code"
 expect_error "gives a command neither input nor a terminal" kube exec -it "$pod" -- sh
-pid=$(ctr -n k8s.io task ls | awk -v id="$(pod_field '.[0].containers[0].id')" '$1 == id { print $2 }')
+pid=$(ctr -n k8s.io task ls | awk -v id="$(of_pods '.[0].containers[0].id')" '$1 == id { print $2 }')
 memory=$(cat /sys/fs/cgroup/memory"$(awk -F: '$2 == "memory" { print $3 }' /proc/"$pid"/cgroup)"/memory.limit_in_bytes 2>/dev/null ||
   cat /sys/fs/cgroup"$(awk -F: '$1 == 0 { print $3 }' /proc/"$pid"/cgroup)"/memory.max)
 [ "$memory" = $((64 << 20)) ] || die "the memory limit is $memory"
@@ -123,15 +123,15 @@ kube describe "$pod" >"$WORLD/describe"
 grep -q 'Controlled By: *Deployment/web' "$WORLD/describe" && grep -q 'Started container server' "$WORLD/describe" || die "$(cat "$WORLD/describe")"
 
 step "playing the same again changes nothing"
-before=$(pod_field '.[].name')
+before=$(of_pods '.[].name')
 kube play "$WORLD/web.yaml" 2>/dev/null | grepq -x 'deployment.apps/web unchanged' || die "not recognised as unchanged"
-[ "$(pod_field '.[].name')" = "$before" ] || die "pods were replaced for nothing"
+[ "$(of_pods '.[].name')" = "$before" ] || die "pods were replaced for nothing"
 
 step "a changed variable rolls over, new pods before old ones go, and outlives another play"
 kube set env -n shop deployment/web COLOUR=red | grepq -x 'deployment.apps/web env updated' || die "set env said something else"
 ready_never_below_two() {
-  [ "$(pod_field '[.[] | select(.ready)] | length')" -ge 2 ] || die "fewer than two pods were ready: $(kube ps)"
-  ! pod_field '.[].name' | grepq -xF "$before"
+  [ "$(of_pods '[.[] | select(.ready)] | length')" -ge 2 ] || die "fewer than two pods were ready: $(kube ps)"
+  ! of_pods '.[].name' | grepq -xF "$before"
 }
 wait_until 60 "both pods to be replaced" ready_never_below_two
 kube play "$WORLD/web.yaml" >/dev/null 2>&1
@@ -139,21 +139,21 @@ kube play "$WORLD/web.yaml" >/dev/null 2>&1
 
 step "scale up and down"
 kube scale deployment web --replicas=3
-wait_until 30 "three ready pods" eval '[ "$(pod_field "[.[] | select(.ready)] | length")" = 3 ]'
+wait_until 30 "three ready pods" eval '[ "$(of_pods "[.[] | select(.ready)] | length")" = 3 ]'
 kube scale -n shop deployment/web --replicas 1
-wait_until 30 "one pod" eval '[ "$(pod_field length)" = 1 ]'
+wait_until 30 "one pod" eval '[ "$(of_pods length)" = 1 ]'
 
 step "a container that is killed is started again"
-id=$(pod_field '.[0].containers[0].id')
+id=$(of_pods '.[0].containers[0].id')
 kill -KILL "$(ctr -n k8s.io task ls | awk -v id="$id" '$1 == id { print $2 }')"
-wait_until 30 "the restart" eval '[ "$(pod_field ".[0].restarts")" = 1 ] && [ "$(pod_field ".[0].ready")" = true ]'
+wait_until 30 "the restart" eval '[ "$(of_pods ".[0].restarts")" = 1 ] && [ "$(of_pods ".[0].ready")" = true ]'
 
 step "a supervisor that is killed is replaced, and its pods run on"
-name=$(pod_field '.[0].name') id=$(pod_field '.[0].containers[0].id')
+name=$(of_pods '.[0].name') id=$(of_pods '.[0].containers[0].id')
 kill -KILL "$(jq .pid "$WORLD/kube/supervisor.json")"
 kube play "$WORLD/web.yaml" >/dev/null 2>"$WORLD/err" || { cat "$WORLD/err" "$WORLD/kube/supervisor.log" >&2; die "play failed"; }  # two replicas again
-pod_field '.[].containers[0].id' | grepq -x "$id" || die "the container did not live on"
-pod_field '.[].name' | grepq -x "$name" || die "the pod did not live on"
+of_pods '.[].containers[0].id' | grepq -x "$id" || die "the container did not live on"
+of_pods '.[].name' | grepq -x "$name" || die "the pod did not live on"
 
 step "down leaves nothing but the claim's data"
 expect_error "no manifests are given" kube down

@@ -42,7 +42,7 @@ cri_ready() { crictl info | jq -e '.status.conditions[] | select(.type == "Netwo
 # said CONTAINER TEXT: whether that is all that it has said.
 said() { [ "$(crictl logs "$1" 2>&1)" = "$2" ]; }
 # metric NAME: floxd's.
-metric() { in_net curl -fs http://127.0.0.1:9808/metrics | awk -v name="$1" '$1 == name { print $2 }'; }
+metric() { in_net curl -fsS http://127.0.0.1:9808/metrics | metric_in "$1"; }
 # pull IMAGE [OPTION…]: by ctr, which asks the registry itself.
 pull() { in_net timeout 120 ctr -n k8s.io images pull --hosts-dir "$CERTS" "${@:2}" "$1"; }
 # run_image IMAGE ID [OPTION…] [-- COMMAND…]

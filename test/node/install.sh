@@ -13,7 +13,7 @@ enter_world "$@"
 CONTAINERD2=$FLOX_TEST_CONTAINERD
 on_machine() { on_node "$NODE" "$@"; }
 # Every file that an installation may touch, with its mode, owner and content.
-files() { on_machine sh -c 'find /etc /usr/local/bin /usr/local/sbin /usr/local/lib/systemd /var/lib/flox -printf "%p %y %m %u:%g %l\n" -type f -exec sha256sum {} + 2>/dev/null | sort'; }
+files() { on_machine sh -c 'find /etc /usr/local/bin /usr/local/sbin /usr/local/share /usr/local/lib/systemd /var/lib/flox -printf "%p %y %m %u:%g %l\n" -type f -exec sha256sum {} + 2>/dev/null | sort'; }
 same_files() { diff <(echo "$BEFORE") <(files) || die "$1: files differ"; }
 # doctor_says CODE TEXT…: its exit code, and texts of its findings.
 doctor_says() {
@@ -55,11 +55,16 @@ for release in 1.6 2.x; do
   diff=$(on_machine "${installer[@]}" install "${install_options[@]}" --dry-run)
   contains "$diff" "+++ /etc/containerd/config.toml"
   contains "$diff" "runtimes.flox]"
+  contains "$diff" "+++ /usr/local/share/man/man1/  ("
+  case $diff in *"NAME"*) die "the dry run shows manual pages" ;; esac
   same_files "a dry run"
 
   step "containerd $release: installed"
   on_machine "${installer[@]}" install "${install_options[@]}"
   AFTER=$(files)
+  for page in man/man1/flox.1 man/man1/flox-node-install.1 man/man8/floxd.8 bash-completion/completions/flox zsh/site-functions/_floxd; do
+    on_machine cmp "/usr/local/share/$page" "$BUILD_DIR/share/$page"
+  done
   contains "$(on_machine flox node install "${install_options[@]}")" "nothing had to change"
   diff <(echo "$AFTER") <(files) || die "the second installation changed files"
   doctor_says 2 "floxd: does not answer" "containerd: /etc/containerd/config.toml is younger than the containerd that runs → restart containerd"

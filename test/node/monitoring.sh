@@ -40,7 +40,7 @@ scrape_configs:
 - job_name: floxd
   static_configs: [{targets: ["$METRICS_ADDRESS"]}]
 YAML
-start_server prometheus "$PROMETHEUS/prometheus" --config.file="$WORLD/prometheus.yaml" --storage.tsdb.path="$WORLD/prometheus" --web.listen-address="127.0.0.1:$port"
+start_server prometheus "$PROMETHEUS/prometheus" --config.file="$WORLD/prometheus.yaml" --storage.tsdb.path="$WORLD/prometheus" --web.listen-address="127.0.0.1:$port" --enable-feature=exemplar-storage
 show_trouble() { tail -n 20 "$WORLD/logs/prometheus.log" >&2; }
 ask() { curl -fsS "http://127.0.0.1:$port/api/v1/$1" "${@:2}"; }
 value() { ask query --get --data-urlencode "query=$1" | jq -r '.data.result[0].value[1] // empty'; }
@@ -60,3 +60,30 @@ equal "$(jq '[.panels[].id] | length == (unique | length)' "$PROJECT/deploy/moni
 step "a node that does its work has no alert but for the isolation that this machine cannot give"
 ask alerts | jq -r '.data.alerts[].labels.alertname' | sort -u | grep -vx 'FloxNodeNotIsolated\|FloxOwnerRootExpires' >"$WORLD/alerts" || true
 equal "$(cat "$WORLD/alerts")" ""
+
+step "a stage's time leads to its trace, and the trace to the lines of the log"
+stop_server floxd
+port_of_nobody=$(free_port)
+FLOX_TRACES_TO=http://127.0.0.1:$port_of_nobody start_floxd  # recorded, and lost
+sed -i "s|targets: .*|targets: [\"$METRICS_ADDRESS\"]}]|" "$WORLD/prometheus.yaml"
+kill -HUP "$(cat "$WORLD/prometheus.pid")"
+prepare() { "$PROJECT/test/security/node_call.py" "$FLOX_NODE_SOCKET" Prepare container_id="$1" pod_id="$1" pod_namespace=shop pod_name="web $1" container_name=main environment="$2" args=hello; }
+contains "$(prepare first hello)" "ok"
+trace=$(flox --root "$NODE_ROOT" node starts --json | jq -r '.starts[0].trace_id')
+[ ${#trace} = 32 ] || die "the start belongs to no trace: $trace"
+curl -fs -H 'Accept: application/openmetrics-text' "http://$METRICS_ADDRESS/metrics" | grep -q "^flox_stage_seconds_bucket{stage=\"prepare\",le=.* # {trace_id=\"$trace\"} " || die "no bucket has the trace"
+curl -fs "http://$METRICS_ADDRESS/metrics" | grep -q '# {' && die "the older format has exemplars"
+exemplars() { ask query_exemplars --get --data-urlencode 'query=flox_stage_seconds_bucket{stage="resolve"}' --data-urlencode "start=$(($(date +%s) - 300))" --data-urlencode "end=$(date +%s)"; }
+has_exemplar() { exemplars | jq -e --arg trace "$trace" 'any(.data[].exemplars[]; .labels.trace_id == $trace)' >/dev/null; }
+wait_until 30 "Prometheus to have the trace of the stage" has_exemplar
+equal "$(value 'sum(flox_prepare_total)')" 1
+grep -q "Z info namespace=shop pod=\"web first\" container=main trace_id=$trace prepared container" "$WORLD/logs/floxd.log" || die "the log's lines do not name the pod and the trace"
+
+step "as JSON each line of the log is an object"
+stop_server floxd
+FLOX_LOG_FORMAT=json FLOX_TRACES_TO=http://127.0.0.1:$port_of_nobody start_floxd
+contains "$(prepare second missing@9)" "NotFound"
+contains "$(prepare third hello)" "ok"
+trace=$(flox --root "$NODE_ROOT" node starts --json | jq -r '.starts[] | select(.pod == "web third").trace_id')
+grep '^{' "$WORLD/logs/floxd.log" | jq -se --arg trace "$trace" 'any(.[]; .pod == "web third" and .namespace == "shop" and .container == "main" and .trace_id == $trace and (.message | startswith("prepared")))' >/dev/null ||
+  die "no line of the log is the start's"

@@ -37,7 +37,7 @@ start_peer_node() {
   address=$(node_address "$n")
   mkdir -p "$root" "$WORLD/run/$n/pod"
   FLOX_PEERS=${PEERS:-} FLOX_PEER_KEY_FILE=${PEER_KEY:-$WORLD/peers.key} FLOX_CACHES=${CACHES-$CACHE} FLOX_ISOLATION=best-effort \
-    FLOX_KUBELET_DIR=$WORLD/kubelet FLOX_CONTAINERD_ROOT=$WORLD/no-containerd FLOX_REGISTRY_ADDRESS='' \
+    FLOX_KUBELET_DIR=$WORLD/kubelet FLOX_CONTAINERD_ROOT=$WORLD/no-containerd FLOX_REGISTRY_ADDRESS='' FLOX_GC_MIN_FREE=1M \
     start_server "floxd$n" $(node_words "$n") floxd --root "$root" --node-socket "$WORLD/run/$n/node.sock" --pod-socket-dir "$WORLD/run/$n/pod" \
     --trusted-key "$PUBLIC_KEY" --metrics "$address:$((PORT + 1))" --peer-address "$address:$((PORT + 2))" \
     --runtime "$CLOSURE" "$@"

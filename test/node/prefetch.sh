@@ -18,7 +18,6 @@ field_of() { node prefetch --json | jq -r --arg e "$1" --arg of "${OF:-}" ".pref
 state_of() { field_of "$1" state; }
 is() { [ "$(state_of "$1")" = "$2" ]; }
 leases() { ls "$NODE_ROOT/nix/var/nix/gcroots/flox" 2>/dev/null | grep -c "^$1" || true; }
-metric() { curl -fsS "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 fetchers() { pgrep -c -P "$(cat "$WORLD/floxd.pid")" -x flox-fetcher || true; }
 # publish_large NAME MEGABYTES: a package of random bytes.
 publish_large() {

@@ -38,7 +38,6 @@ spec:
     env: [{name: FLOX_PACKAGE_VERSION, value: "${3-}"}]
 YAML
 }
-pod_field() { kube ps --json | jq -r --arg pod "$1" ".[] | select(.name == \$pod) | $2"; }
 restarts() { pod_field "$1" '[.containers[].restarts] | add'; }
 runs_again() { [ "$(restarts "$1")" -ge "$2" ] && [ "$(pod_field "$1" '.containers[0].state')" = running ]; }
 declare -A before
@@ -55,7 +54,6 @@ is_kept() { [ -n "$(file_of "$1")" ]; }
 is_gone() { ! is_kept "$1"; }
 kept_leases() { ls "$NODE_ROOT/nix/var/nix/gcroots/flox" | grep -c '^kept-' || true; }
 equal_counts() { [ "$(kept_leases)" = "$(ls "$kept" | wc -l)" ]; }
-metric() { curl -fsS "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 kill_floxd() {
   kill -KILL "$(cat "$WORLD/floxd.pid")"
   wait "$(cat "$WORLD/floxd.pid")" 2>/dev/null || true

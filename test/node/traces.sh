@@ -62,6 +62,9 @@ equal "$(parent_of "$trace" "$resolve")" "$(id_of "$trace" catalog)"
 spans_of "$trace" "$spans" | awk '{ print $3 }' | grep -qx "$(parent_of "$trace" prepare)"
 for service in containerd floxd flox-catalog; do contains "$(cat "$spans")" "service.name: Str($service)"; done
 
+step "floxd's lines of it name the pod and the trace"
+grep -q "Z info namespace=default pod=first container=main trace_id=$trace prepared container main" "$WORLD/logs/floxd.log" || die "floxd's lines do not name the trace"
+
 step "each stage's time is a histogram"
 for stage in prepare resolve realise profile activate; do equal "$(metric "flox_stage_seconds_count{stage=\"$stage\"}")" 1; done
 equal "$(metric 'flox_stage_seconds_count{stage="view"}')" 0
@@ -81,6 +84,10 @@ start_image_floxd FLOX_TRACES_TO="$otlp" FLOX_TRACE_PERCENT=0
 refused "has no" start_pod third missing@9
 wait_until 30 "its span" has_trace third
 awk '/^Span #/ { pod = name = "" } /^ +Name  / { name = $NF } /^ +Status code/ { status = $NF } /k8s.pod.name: Str\(third\)/ && name == "prepare" { print status }' "$spans" | grep -qx Error
+
+step "what the shim logs of it names the pod and the trace"
+named() { grep 'msg="creating container ' "$WORLD/logs/containerd.log" | grep -q " namespace=\"default\" pod=\"third\" container=\"main\" trace_id=\"$(trace_of third)\""; }
+wait_until 20 "the shim's line in containerd's log" named
 
 step "floxd sends them nowhere outside the node"
 refused "traces_to: http://collector:4318 is not on this node" env FLOX_TRACES_TO=http://collector:4318 FLOX_ISOLATION=best-effort \

@@ -4,7 +4,7 @@
   node_call.py SOCKET METHOD FIELD=VALUE…    prints "ok FIELD=VALUE …" or "CODE: message"
 
 A value @FILE is the file's content. raw=@FILE sends those bytes instead of a message. Fields of the services by
-their names in node.proto, pod.proto and prefetch.proto; env and args may be repeated. Usable as a module: Client, encode.
+their names in node.proto, pod.proto, prefetch.proto and status.proto; env and args may be repeated. Usable as a module: Client, encode.
 """
 import os
 import sys
@@ -12,7 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import ttrpc_client  # noqa: E402
 
-METHODS = ttrpc_client.Protocol("protocol/node.proto", "protocol/pod.proto", "protocol/prefetch.proto").methods
+METHODS = ttrpc_client.Protocol("protocol/node.proto", "protocol/pod.proto", "protocol/prefetch.proto", "protocol/status.proto").methods
 
 
 def encode(method, arguments):

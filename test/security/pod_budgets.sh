@@ -12,7 +12,6 @@ IDLE=$((30 * 1024))   # when it has nothing to do
 memory() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$(cat "$WORLD/floxd.pid")/status"; }
 within() { [ "$(memory)" -le "$2" ] || die "$1: floxd has $(memory) kB, over $2"; }
 idle() { [ "$(memory)" -le $IDLE ]; }
-metric() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 refusals() { metric "flox_pod_refusals_total{reason=\"$1\"}"; }
 counted() { [ "$(refusals "$1")" -gt 0 ] || die "refusals for $1 are not counted"; }
 client() { as_pod attacker "$SECURITY/pod_client.py" "$SOCKET" "$@"; }

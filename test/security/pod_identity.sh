@@ -10,7 +10,6 @@ start_pod victim
 
 SOCKET=$WORLD/run/pod/pod.sock
 client() { "$SECURITY/pod_client.py" "$SOCKET" "$@"; }
-metric() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 lease() { ls "/nix/var/nix/gcroots/flox/pod-$1" 2>/dev/null | wc -l; }
 refusals() { metric 'flox_pod_refusals_total{reason="identity"}'; }
 

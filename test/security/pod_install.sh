@@ -34,7 +34,7 @@ done
 present "$other" && die "a package that nobody allowed was fetched"
 contains "$(pod_call plain Resolve install_id=other 'descriptor_json={"pkg-path": "other"}' system="$NIX_SYSTEM")" "this node forbids it"
 contains "$(pod_call given Resolve install_id=hello 'descriptor_json={"pkg-path": "other"}' system="$NIX_SYSTEM")" "this node forbids it"
-[ "$(curl -fs "http://$METRICS_ADDRESS/metrics" | awk '$1 == "flox_pod_refusals_total{reason=\"policy\"}" { print $2 }')" -ge 8 ] ||
+[ "$(metric 'flox_pod_refusals_total{reason="policy"}')" -ge 8 ] ||
   die "the refusals are not counted"
 
 step "nor is the namespace's package, to a pod of another namespace, or before the node has resolved it for this pod"

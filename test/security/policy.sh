@@ -26,7 +26,6 @@ try() {
 }
 # put: standard input becomes the policy, at once.
 put() { cat >"$POLICY.new" && chmod 644 "$POLICY.new" && mv "$POLICY.new" "$POLICY"; }
-metric() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 restart_floxd() { stop_server floxd; start_floxd; }
 
 step "without a policy everything runs as before"

@@ -47,7 +47,6 @@ prefetch() {
   FLOX_POD_SOCKET=$WORLD/run/pod/pod.sock as_pod "$pod" "$BUILD_DIR/bin/flox" node prefetch "$@"
 }
 node_prefetch() { flox node prefetch "$@"; }
-metric() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 
 step "a pod's request is decided as its start would be"
 contains "$(prefetch shop --wait acme/web:1 hello)" "✔ acme/web:1 is present"

@@ -6,7 +6,6 @@ enter_overlay_root "$@"
 start_node
 start_pod early
 
-metric() { curl -fs "http://$METRICS_ADDRESS/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
 
 step "many containers whose environments do not come"
 kill -STOP "$(cat "$WORLD/catalog.pid")"

@@ -75,7 +75,7 @@ if grep -q '^200.*\.nar\.zst$' "$WORK/asked"; then die "the whole was fetched, t
 
 step "a mirror of NARs that others have compressed gets indexes, and keeps the signatures of the paths"
 MIRROR=$WORK/mirror
-flox --root "$WORK/publisher" store copy --to "file://$MIRROR" --key "$WORK/key" --compression xz "$FIRST" "$SECOND"
+flox --root "$WORK/publisher" store copy --to "file://$MIRROR" --key "$WORK/key" --compression xz --level 1 "$FIRST" "$SECOND"
 before=$(grep '^Sig: ' "$MIRROR/$(digest "$SECOND").narinfo")
 OWN=$(flox store keygen mirror-1 --out "$WORK/mirror-key")
 contains "$(flox store index "file://$MIRROR" --key "$WORK/mirror-key")" "2 paths indexed"

@@ -2,6 +2,7 @@
 # floxd keeps the disk from filling up: below gc_min_free it collects in the background, longest unused first, and stops at
 # gc_target_free; metrics tell of it. What is rooted stays.
 . "$(dirname "$0")/support.sh"
+. "$PROJECT/test/metrics.sh"
 ROOT=$WORK/node
 store() { flox --root "$ROOT" store "$@"; }
 make_trees 6 20000
@@ -16,7 +17,7 @@ start_floxd() {  # VARIABLE=VALUE…
   STARTED+=($!)
   wait_for 20 "floxd" curl -fs "http://127.0.0.1:$PORT/readyz"
 }
-metric() { curl -fs "http://127.0.0.1:$PORT/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+metric() { metric_of "http://127.0.0.1:$PORT/metrics" "$1"; }
 
 step "with enough free nothing is collected"
 start_floxd FLOX_GC_MIN_FREE=1K FLOX_GC_TARGET_FREE=1K

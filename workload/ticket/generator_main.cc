@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "ticket/backend/open.h"
 #include "ticket/generator/tickets.h"
 #include "ticket/package.h"
@@ -143,6 +144,7 @@ int run(int argc, char** argv) {
   app.add_flag("--notify", options.notify, "send the bucket's event to the queue, for an S3 that does not");
   app.add_flag("--dry-run", options.dry_run, "print the tickets, one per line, and send nothing");
   app.add_flag("--json", options.json, "print the summary as JSON");
+  flox::add_self_description(app, {.is_shown = false});
   return flox::run_command_line(app, argc, argv, [&] {
     if (!options.dead_letter_queue.empty() && !options.create_resources)
       flox::fail_usage("ticket-generator: --dead-letter-queue does nothing without --create-resources");

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "base/os/fd.h"
 #include "ticket/backend/open.h"
 #include "ticket/event_log.h"
@@ -259,6 +260,7 @@ int run(int argc, char** argv) {
   add_allow_missing(*enrich_command, without);
   enrich_command->footer("Example:\n  ticket-processor enrich ticket.json | jq .enrichment");
   enrich_command->add_option("FILE", files, "raw tickets (JSON); - for standard input")->required();
+  flox::add_self_description(app, {.is_shown = false});
   return flox::run_command_line(app, argc, argv, [&] {
     if (app.got_subcommand("preload-models")) return preload_models(preload, model_settings(options));
     if (app.got_subcommand("prepare-models")) return prepare_models(prepared, model_settings(options));

@@ -10,7 +10,7 @@ namespace flox {
 // "bash", "fish", "zsh".
 const std::vector<std::string>& completed_shells();
 // The script for one of them; Error(invalid_input) for another shell. The program's name is a word of
-// letters.
+// letters and hyphens.
 std::string completion_script(const std::string& shell, const std::string& program);
 // Where the shell looks for it below a prefix's share: "bash-completion/completions/flox".
 std::string completion_file(const std::string& shell, const std::string& program);

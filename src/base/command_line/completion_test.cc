@@ -5,11 +5,15 @@
 
 #include "base/command_line/completion_scripts.h"
 #include "base/command_line/manual.h"
+#include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "base/error.h"
+#include "base/os/file.h"
 
 namespace flox {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -41,7 +45,9 @@ class TypedWords : public testing::Test {
     store->require_subcommand(1)->fallthrough();
     store->add_subcommand("gc", "Collect")->fallthrough()->add_flag("--dry-run", flag_, "only count");
     app_.add_subcommand("shell", "Choose")->add_option("SHELL", text_)->check(CLI::IsMember({"bash", "zsh"}));
-    app_.add_subcommand("kube", "Another program")->prefix_command();
+    CLI::App* kube = app_.add_subcommand("kube", "Another program");
+    kube->prefix_command();
+    kube->set_help_flag();
     app_.add_subcommand("hidden", "Nobody's")->group("");
   }
   ~TypedWords() override { forget_offered_values(); }
@@ -111,7 +117,7 @@ TEST_F(TypedWords, and_pages_come_from_the_same_declarations) {
   std::vector<std::string> names;
   for (const CLI::App* command : commands_with_pages(app_)) names.push_back(manual_name(*command));
   EXPECT_THAT(names, ElementsAre("flox", "flox-install", "flox-remove", "flox-store", "flox-store-gc",
-                                 "flox-shell", "flox-kube"));
+                                 "flox-shell"));  // flox-kube has a page of its own
   CLI::App* install = app_.get_subcommand("install");
   install->footer("Examples:\n  flox install 'a b'\n  .so /etc/passwd\n\n.so is no request.");
   const std::string page = manual_page(*install);
@@ -120,6 +126,32 @@ TEST_F(TypedWords, and_pages_come_from_the_same_declarations) {
   EXPECT_THAT(page, HasSubstr("flox install \\(aqa b\\(aq\n"));
   EXPECT_THAT(page, Not(HasSubstr("\n.so")));
   EXPECT_EQ(page, manual_page(*install));
+  EXPECT_THAT(manual_page(*install, 8), HasSubstr(".TH FLOX\\-INSTALL 8 "));
+  EXPECT_THAT(manual_page(*install, 8), HasSubstr(".BR flox (8)"));
+}
+
+TEST(SelfDescription,
+     is_written_by_a_program_that_does_nothing_else_then_and_says_nothing_of_it_in_its_help) {
+  const TempDir share("flox-manual-");
+  CLI::App app{"A daemon.", "a daemon"};
+  std::string required;
+  app.add_option("--key", required, "the key");
+  std::vector<std::string> asked;
+  add_self_description(
+      app, {.is_shown = false, .section = 8, .elsewhere = [&](const auto& words) { asked = words; }});
+  const auto fails = [] { return 1; };  // what it does otherwise
+  EXPECT_EQ(run_command_line(app, {"manual", share.path()}, fails), 0);
+  EXPECT_THAT(read_file(share.path() / "man/man8/a-daemon.8"),
+              HasSubstr("\\fB\\-\\-key\\fR TEXT\nthe key\n"));
+  EXPECT_THAT(read_file(share.path() / "man/man8/a-daemon.8"), Not(HasSubstr("complet")));
+  EXPECT_THAT(read_file(share.path() / "bash-completion/completions/a-daemon"),
+              HasSubstr("complete -F _a-daemon a-daemon\n"));
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_command_line(app, {"complete-words", "words", "--k"}, fails), 0);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "none\n--key\tthe key\n");
+  EXPECT_THAT(asked, ElementsAre("--k"));
+  EXPECT_THAT(app.help(), AllOf(Not(HasSubstr("manual")), Not(HasSubstr("SUBCOMMAND"))));
+  EXPECT_EQ(run_command_line(app, std::vector<std::string>{}, fails), 1);
 }
 
 }  // namespace

@@ -18,6 +18,13 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI:
   return text;
 }
 
+std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
+  const bool shows_commands =
+      !app->get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); }).empty();
+  std::string text = CLI::Formatter::make_usage(app, std::move(name));
+  return shows_commands ? text : without(std::move(text), " [SUBCOMMAND]");
+}
+
 std::string HelpFormatter::make_option_name(const CLI::Option* option, bool is_positional) const {
   return without(CLI::Formatter::make_option_name(option, is_positional), "{false}");
 }

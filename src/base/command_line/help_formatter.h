@@ -12,6 +12,8 @@ class HelpFormatter : public CLI::Formatter {
  public:
   // Without the second empty line that a group which is not shown leaves.
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override;
+  // Without commands that are not shown.
+  std::string make_usage(const CLI::App* app, std::string name) const override;
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override;
   std::string make_option_opts(const CLI::Option* option) const override;
 };

@@ -40,7 +40,7 @@ std::string roff(std::string_view text) {
   return result;
 }
 
-std::string section(std::string_view title) { return fmt::format(".SH {}\n", title); }
+std::string heading(std::string_view title) { return fmt::format(".SH {}\n", title); }
 
 std::string upper(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -135,15 +135,15 @@ std::string synopsis(const CLI::App& command) {
   return text + "\n";
 }
 
-std::string reference_to(const CLI::App& command) {
-  return fmt::format(".BR {} (1)", roff(manual_name(command)));
+std::string reference_to(const CLI::App& command, int section) {
+  return fmt::format(".BR {} ({})", roff(manual_name(command)), section);
 }
 
-std::string see_also(const CLI::App& command) {
+std::string see_also(const CLI::App& command, int section) {
   std::vector<std::string> others;
-  if (command.get_parent() != nullptr) others.push_back(reference_to(*command.get_parent()));
-  for (const CLI::App* child : children(command)) others.push_back(reference_to(*child));
-  return others.empty() ? "" : section("SEE ALSO") + fmt::format("{}\n", fmt::join(others, ",\n"));
+  if (command.get_parent() != nullptr) others.push_back(reference_to(*command.get_parent(), section));
+  for (const CLI::App* child : children(command)) others.push_back(reference_to(*child, section));
+  return others.empty() ? "" : heading("SEE ALSO") + fmt::format("{}\n", fmt::join(others, ",\n"));
 }
 
 }  // namespace
@@ -154,34 +154,35 @@ std::string manual_name(const CLI::App& command) {
   return name;
 }
 
-std::string manual_page(const CLI::App& command) {
+std::string manual_page(const CLI::App& command, int section) {
   const auto [what, more] = first_line(command.get_description());
   const Footer footer(command.get_footer());
-  std::string text = fmt::format(".TH {} 1 \"\" \"flox\\-imageless {}\" \"flox\"\n",
-                                 roff(upper(manual_name(command))), FLOX_VERSION);
-  text += section("NAME") + fmt::format("{} \\- {}\n", roff(manual_name(command)), roff(what));
-  text += section("SYNOPSIS") + synopsis(command);
+  std::string text = fmt::format(".TH {} {} \"\" \"flox\\-imageless {}\" \"flox\"\n",
+                                 roff(upper(manual_name(command))), section, FLOX_VERSION);
+  text += heading("NAME") + fmt::format("{} \\- {}\n", roff(manual_name(command)), roff(what));
+  text += heading("SYNOPSIS") + synopsis(command);
   if (const std::string description = (more.empty() ? "" : roff(more) + "\n") + footer.description;
       !description.empty())
-    text += section("DESCRIPTION") + description;
+    text += heading("DESCRIPTION") + description;
   if (const std::string arguments = options_of_kind(command, true); !arguments.empty())
-    text += section("ARGUMENTS") + arguments;
+    text += heading("ARGUMENTS") + arguments;
   if (const std::string options = options_of_kind(command, false); !options.empty())
-    text += section("OPTIONS") + options;
+    text += heading("OPTIONS") + options;
   if (const auto commands = children(command); !commands.empty()) {
-    text += section("COMMANDS");
+    text += heading("COMMANDS");
     for (const CLI::App* child : commands)
       text += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(child->get_name()),
                           roff(first_line(child->get_description()).first));
   }
-  if (!footer.examples.empty()) text += section("EXAMPLES") + footer.examples;
-  return text + see_also(command);
+  if (!footer.examples.empty()) text += heading("EXAMPLES") + footer.examples;
+  return text + see_also(command, section);
 }
 
 std::vector<const CLI::App*> commands_with_pages(const CLI::App& app) {
   std::vector<const CLI::App*> found{&app};
   for (const CLI::App* child : children(app))
-    for (const CLI::App* below : commands_with_pages(*child)) found.push_back(below);
+    if (child->get_help_ptr() != nullptr)
+      for (const CLI::App* below : commands_with_pages(*child)) found.push_back(below);
   return found;
 }
 

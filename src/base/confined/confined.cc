@@ -39,11 +39,15 @@ std::map<std::string, ConfinedJob, std::less<>>& jobs() {
 std::atomic<bool> can_start_itself = false;
 
 // What a client of HTTP over TLS goes by; everything else of the environment stays with the starter.
-constexpr std::string_view inherited[] = {
-    "HOME",           "TZ",           "FLOX_LOG",       "NETRC",      "NIX_SSL_CERT_FILE",
-    "SSL_CERT_FILE",  "SSL_CERT_DIR", "CURL_CA_BUNDLE", "http_proxy", "https_proxy",
-    "HTTPS_PROXY",    "all_proxy",    "ALL_PROXY",      "no_proxy",   "NO_PROXY",
-    "LD_LIBRARY_PATH"};
+constexpr std::string_view inherited[] = {"HOME",           "TZ",
+                                          "FLOX_LOG",       "FLOX_LOG_FORMAT",
+                                          "NETRC",          "NIX_SSL_CERT_FILE",
+                                          "SSL_CERT_FILE",  "SSL_CERT_DIR",
+                                          "CURL_CA_BUNDLE", "http_proxy",
+                                          "https_proxy",    "HTTPS_PROXY",
+                                          "all_proxy",      "ALL_PROXY",
+                                          "no_proxy",       "NO_PROXY",
+                                          "LD_LIBRARY_PATH"};
 
 bool is_inherited(std::string_view name, const std::vector<std::string>& more) {
   if (std::find(std::begin(inherited), std::end(inherited), name) != std::end(inherited)) return true;

@@ -327,15 +327,18 @@ std::string verified(std::string after, std::string_view name, Names path,
 std::string with_toml_value(std::string_view text, const TomlPath& path, const TomlNewValue& value,
                             std::string_view name) {
   check_path(path, name);
-  toml::table wanted = parse_toml(text, name);
+  const toml::table before = parse_toml(text, name);
+  toml::table wanted = before;
+  const bool has_place = put(wanted, path, value);
+  // The value is there, in quotes and lines of somebody's own.
+  if (has_place && same(wanted, before)) return std::string(text);
   const TomlSyntax syntax = scan_toml(text, name);
   const TomlEntry* const there = entry_at(syntax, path);
   const Splice splice = there != nullptr
                             ? Splice{there->value.place, written(value, slice(text, there->value.place))}
                             : Adder(text, syntax, path, written(value, "")).splice();
-  return verified(spliced(text, {splice}), name, path, [&](const toml::table& changed) {
-    return put(wanted, path, value) && same(wanted, changed);
-  });
+  return verified(spliced(text, {splice}), name, path,
+                  [&](const toml::table& changed) { return has_place && same(wanted, changed); });
 }
 
 std::string without_toml_value(std::string_view text, const TomlPath& path, std::string_view name) {

@@ -15,10 +15,10 @@ using TomlPath = std::vector<std::string>;
 using TomlNewValue = std::variant<std::string, std::vector<std::string>>;
 
 // The text with the value at `path`, which has 1 to 64 names. A value that is there is replaced where it
-// stands. A new one goes into the table that holds it, however that is written (a header, an inline table,
-// dotted keys), as deep as there is one, otherwise under a header of its own. `name` is the file's, for
-// messages. Throws Error(invalid_input) if the text is no TOML or cannot be changed so; then nothing has
-// happened.
+// stands; if it is this one already, however it is written, the text stays as it is. A new one goes into the
+// table that holds it, however that is written (a header, an inline table, dotted keys), as deep as there is
+// one, otherwise under a header of its own. `name` is the file's, for messages. Throws Error(invalid_input)
+// if the text is no TOML or cannot be changed so; then nothing has happened.
 std::string with_toml_value(std::string_view text, const TomlPath& path, const TomlNewValue& value,
                             std::string_view name);
 

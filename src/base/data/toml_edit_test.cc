@@ -53,6 +53,15 @@ struct Case {
   const char* after;
 };
 
+TEST(TomlEdit, leaves_a_value_alone_that_is_there_in_other_quotes_or_lines) {
+  for (const std::string_view text :
+       {"[t]\nx.v = '1' # c\n", "t = { x = {v=\"\\u0031\"} }\n", "[t.x]\nv = '''\n1'''"})
+    EXPECT_EQ(with(text), text);
+  const std::string_view lists = "[t.x]\nv = [\n\t'a', # c\n\t'b',\n]\n";
+  EXPECT_EQ(with(lists, version, std::vector<std::string>{"a", "b"}), lists);
+  EXPECT_NE(with(lists, version, std::vector<std::string>{"b", "a"}), lists);
+}
+
 TEST(TomlEdit, puts_a_value_where_its_table_is_written_and_takes_it_back) {
   for (const auto& [before, after] : {
            Case{"[t]\nx.w = 2\n", "[t]\nx.w = 2\nx.v = \"1\"\n"},

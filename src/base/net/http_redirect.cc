@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
+#include "base/foreign_error.h"
 #include "base/letter_case.h"
+#include "base/net/own_listener.h"
 
 namespace flox {
 namespace {
@@ -104,6 +107,12 @@ void Redirects::refuse(Network network) {
 
 void Redirects::guard(CURL* handle) {
   refusal_.reset();
+  if (must_be_own(url_)) {
+    curl().easy_setopt(handle, CURLOPT_PROXY, "");
+    curl().easy_setopt(handle, CURLOPT_PREREQFUNCTION, &on_own_connected);
+    curl().easy_setopt(handle, CURLOPT_PREREQDATA, this);
+    return;
+  }
   // Said explicitly, so that curl decides as we do.
   curl().easy_setopt(handle, CURLOPT_PROXY, proxy_.c_str());
   if (!proxy_.empty()) {
@@ -135,6 +144,28 @@ int Redirects::on_connected(void* user, char* remote, char*, int, int) {
     return CURL_PREREQFUNC_OK;
   }
   self.refuse(network);
+  return CURL_PREREQFUNC_ABORT;
+}
+
+// Asked at each request: the connection may be one that another exchange opened.
+int Redirects::on_own_connected(void* user, char* remote, char* local, int remote_port, int local_port) {
+  auto& self = *static_cast<Redirects*>(user);
+  try {
+    const std::vector<uid_t> users = users_of_server(
+        {.server_ip = remote, .server_port = remote_port, .client_ip = local, .client_port = local_port});
+    const auto stranger =
+        std::ranges::find_if(users, [](uid_t one) { return one != ::geteuid() && one != 0; });
+    if (!users.empty() && stranger == users.end()) return CURL_PREREQFUNC_OK;
+    self.refusal_ = Error(
+        ErrorKind::untrusted,
+        fmt::format("{}: the program that listens there {}", printable_url(self.url_.origin()),
+                    users.empty() ? "is not known to this machine's kernel"
+                                  : fmt::format("is of user {}, not yours: nothing was sent", *stranger)),
+        "Start your own server there again ('flox catalog serve'), or take its own_catalog out of your "
+        "settings.");
+  } catch (const std::exception& exception) {  // not through the library's C
+    self.refusal_ = to_error(exception);
+  }
   return CURL_PREREQFUNC_ABORT;
 }
 

@@ -11,6 +11,7 @@
 //     by the address that is connected to, not by the one that a name had before. A URL whose host is an
 //     address may lead to the same address again.
 //   - A host name that resolves to a link-local address is not connected to, redirected or not.
+//   - A server that must be this user's own (own_listener.h) is asked only if it is.
 //
 // Behind a proxy the proxy connects, and only hosts that are addresses can be judged.
 #pragma once
@@ -49,6 +50,7 @@ class Redirects {
   bool admits(Network network) const noexcept;
   void refuse(Network network);
   static curl_socket_t on_socket(void* user, curlsocktype purpose, curl_sockaddr* address);
+  static int on_own_connected(void* user, char* remote, char* local, int remote_port, int local_port);
   static int on_connected(void* user, char* remote, char* local, int remote_port, int local_port);
 
   HttpRequest now_;

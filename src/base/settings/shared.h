@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "base/log_fields.h"
 #include "base/settings/read.h"
 
 namespace flox {
@@ -22,6 +23,11 @@ struct SharedVariables : SettingGroup {
               {.variable = log::level_variable,
                .help = "What the programs log: debug, info, warning or error, and what is worse."},
               "info");
+  std::string log_format = declare(
+      log_format,
+      {.variable = log::format_variable,
+       .help = "How floxd and flox-catalog write a line of their log: text, or json for an object a line."},
+      "text");
 };
 
 }  // namespace flox

@@ -1,11 +1,10 @@
 #include "base/trace/context.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <random>
-
-#include "base/data/bytes.h"
 
 namespace flox::trace {
 namespace {
@@ -52,7 +51,7 @@ std::array<uint8_t, Size> random_id() {
 
 template <size_t Size>
 std::string hex_of(const std::array<uint8_t, Size>& id) {
-  return to_hex({reinterpret_cast<const char*>(id.data()), id.size()});
+  return fmt::format("{:02x}", fmt::join(id, ""));
 }
 
 }  // namespace

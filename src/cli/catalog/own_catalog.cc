@@ -12,6 +12,7 @@
 #include "base/data/secret.h"
 #include "base/data/toml.h"
 #include "base/error.h"
+#include "base/net/own_listener.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/private_directory.h"
@@ -93,6 +94,7 @@ void OwnCatalog::read_known() {
 
 std::vector<SettingChange> OwnCatalog::settings(const std::string& url, const std::string& owner) const {
   return {{"catalog_url", url},
+          {"own_catalog", url},
           {"catalog_token_file", file("token").string()},
           {"signing_private_key", file("key").string()},
           {"trusted_keys", public_key_},
@@ -102,6 +104,7 @@ std::vector<SettingChange> OwnCatalog::settings(const std::string& url, const st
 }
 
 void OwnCatalog::set_up(const std::string& url, const std::string& owner) {
+  require_own_server(url);
   catalog::Client client(url, read_secret_file(file("token")));
   trust::TrustStore store(file("trust"), file("seen"));
   if (!trust::OwnerRepository::exists(store, owner))

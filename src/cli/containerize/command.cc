@@ -9,12 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/command_line/program.h"
-#include "base/data/bytes.h"
-#include "base/data/random.h"
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/os/unfinished_file.h"
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/local_or_pod.h"
@@ -37,7 +36,7 @@ namespace fs = std::filesystem;
 constexpr const char* first_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct ContainerizeOptions {
-  std::string directory = ".", file, runtime, name, tag = "latest", mode = "run";
+  std::string directory = ".", file, runtime, name, tag = "latest", mode = "run", tools;
   bool json = false;
 };
 
@@ -73,8 +72,30 @@ void check_user(const std::string& name) {
          printable(name, 50));
 }
 
-// flox with the few tools that pods have; that of the node, if there is one.
-nix::StorePath runtime_of(store::LocalStore& store) {
+// A store path that 'flox node runtime' made somewhere: of a package, or named itself.
+nix::StorePath named_tools(store::LocalStore& store, const std::string& text) {
+  const bool is_path = text.starts_with(std::string(nix::store_dir) + "/");
+  nix::StorePathSet paths;
+  if (is_path) {
+    paths = {nix::StorePath::parse(text)};
+  } else {
+    const env::NamedPackage named = env::parse_package(text);
+    paths = make_resolver()->resolve(named.install_id, named.descriptor, env::current_system()).store_paths();
+  }
+  make_present(store, paths);
+  const Directory files(store.store_directory());
+  if (paths.size() != 1 || !files.exists(paths.begin()->base_name() + "/bin/flox") ||
+      !files.exists(paths.begin()->base_name() + "/bin/sh"))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("--tools: {} has not flox and a shell in bin", printable(text, 200)),
+                "Name what 'flox node runtime' made, or a package that was published from it.");
+  return *paths.begin();
+}
+
+// flox with the few tools that pods have: what was named, or that of the node, or else made of this machine's
+// programs, which are others on other machines.
+nix::StorePath tools_of(store::LocalStore& store, const std::string& named) {
+  if (!named.empty()) return in_context("the image's tools", [&] { return named_tools(store, named); });
   try {
     const nix::StorePath runtime = node::current_runtime(store);
     if (store.is_valid(runtime)) return runtime;
@@ -113,16 +134,18 @@ std::vector<std::string> variables_in(const env::Environment& environment, const
                                                     .cache = "/tmp",
                                                     .mode = mode,
                                                     .environment = {{"PATH", first_path}}});
-  return exec_entries(activation.environment);
+  env::Variables variables = activation.environment;
+  // The entry point says so once it has activated; here it would name the place of this machine's store.
+  variables.erase("_FLOX_ACTIVE_ENVIRONMENTS");
+  return exec_entries(variables);
 }
 
 oci::ClosureImage image_of(const ContainerizeOptions& options, const env::Environment& environment,
-                           store::LocalStore& store) {
+                           const nix::StorePath& runtime, store::LocalStore& store) {
   auto resolver = make_resolver();
   const env::Lockfile lock = lock_to_read(environment, *resolver);
   env::ContainerConfig config = env::container_config(lock.manifest);
   const nix::StorePath profile = present_profile(environment, lock, options.mode, "flox containerize");
-  const nix::StorePath runtime = runtime_of(store);
   std::vector<nix::PathInfo> closure;
   for (const nix::StorePath& path : store.closure({profile, runtime})) closure.push_back(*store.query(path));
   if (config.command.empty()) config.command = {"/bin/sh"};
@@ -152,17 +175,10 @@ oci::WrittenImage to_file(const fs::path& file, const Write& write) {
       there && !S_ISREG(there->st_mode) && !S_ISLNK(there->st_mode))
     throw Error(ErrorKind::conflict, "it is there already, and no ordinary file",
                 "Name another file, or write to standard output with --file -.");
-  const std::string temporary = fmt::format(".{}.{}", name.substr(0, 200), to_hex(random_bytes(4)));
-  try {
-    Fd fd = directory.open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666);
-    auto written = write([&](std::string_view bytes) { write_all(fd.get(), bytes); });
-    fd.reset();
-    directory.rename(temporary, directory, name);
-    return written;
-  } catch (...) {
-    directory.remove(temporary);
-    throw;
-  }
+  UnfinishedFile unfinished(directory, name, 0666);
+  auto written = write([&](std::string_view bytes) { write_all(unfinished.fd(), bytes); });
+  unfinished.replace();
+  return written;
 }
 
 oci::WrittenImage to_runtime(const std::string& runtime, const Write& write) {
@@ -198,7 +214,8 @@ void containerize(ContainerizeOptions options) {
   const env::Environment environment = env::Environment::find(options.directory);
   check_name(options.name.empty() ? environment.name() : options.name);
   store::LocalStore store(Config::load().root);
-  const oci::ClosureImage image = image_of(options, environment, store);
+  const nix::StorePath tools = tools_of(store, options.tools);
+  const oci::ClosureImage image = image_of(options, environment, tools, store);
   store::LocalStore& from = store;
   const Write write = [&](const auto& sink) { return oci::write_closure_image(from, image, sink); };
   if (options.file.empty() && options.runtime.empty()) {
@@ -217,6 +234,7 @@ void containerize(ContainerizeOptions options) {
     fmt::print("{}\n", nlohmann::json{{"name", image.name},
                                       {"tag", image.tag},
                                       {"digest", written.digest},
+                                      {"tools", tools.to_string()},
                                       {"layers", written.layers},
                                       {"bytes", written.bytes},
                                       {"written_to", where}}
@@ -238,6 +256,9 @@ void add_containerize(CLI::App& app) {
       ->excludes(file);
   command->add_option("--name", options->name, "name of the image (default: the environment's)");
   command->add_option("--tag", options->tag, "its tag (default: latest)");
+  command->add_option("--tools", options->tools,
+                      "package or store path with flox and the tools that the image gets (default: this "
+                      "machine's)");
   command->add_option("-m,--mode", options->mode,
                       "dev: with search paths for compilers; run: without (default: run)");
   add_json(*command, options->json);
@@ -246,9 +267,13 @@ void add_containerize(CLI::App& app) {
       "command\n"
       "runs as with flox activate. What it says else stands in [containerize.config] of the manifest. The "
       "archive\n"
-      "is an OCI layout that docker, podman and containerd load. The same closure gives the same bytes.\n\n"
+      "is an OCI layout that docker, podman and containerd load. The same closure and the same tools give "
+      "the "
+      "same\n"
+      "bytes on any machine; without --tools the tools are made of this machine's programs.\n\n"
       "Examples:\n  flox containerize\n  flox containerize -f - | ctr images import -\n"
-      "  flox containerize --runtime docker && docker run --rm web");
+      "  flox containerize --runtime docker && docker run --rm web\n"
+      "  flox containerize --tools flox-tools@1.0");
   command->callback([options] { containerize(*options); });
 }
 

@@ -45,8 +45,9 @@ void print_json(const std::vector<node::Finding>& findings) {
   fmt::print("{}\n", nlohmann::json({{"severity", to_string(worst(findings))}, {"findings", list}}).dump(2));
 }
 
+// With the settings that floxd reads: whoever examines the node may have others of their own.
 void examine(const node::DoctorOptions& options, bool as_json) {
-  const std::vector<node::Finding> findings = node::examine_node(Config::load(), options);
+  const std::vector<node::Finding> findings = node::examine_node(Config::load(SettingsOf::machine), options);
   as_json ? print_json(findings) : print(findings);
   const node::Severity severity = worst(findings);
   if (!as_json)

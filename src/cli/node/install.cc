@@ -79,7 +79,7 @@ void install(NodeOptions options) {
   store::LocalStore store(store_root);
   const RunningFloxd before = wanted.root == "/" ? running_floxd(plan, store) : RunningFloxd{};
   node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
-  for (const auto& change : plan.files.changes()) print_done(change.path.string());
+  for (const auto& name : plan.files.names()) print_done(name);
   if (const auto bundle = node::find_bundle(wanted.root)) {
     node::adopt_bundle(store, *bundle);
     print_done(fmt::format("runtime closure {} from the bundle", bundle->runtime.to_string()));

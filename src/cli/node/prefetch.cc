@@ -12,12 +12,12 @@
 #include "base/error.h"
 #include "base/settings/units.h"
 #include "cli/local_or_pod.h"
+#include "cli/node/ask_floxd.h"
 #include "cli/node/commands.h"
 #include "cli/progress_line.h"
 #include "cli/variables.h"
 #include "node/floxd/config.h"
 #include "protocol/prefetch.ttrpc.h"
-#include "ttrpc/blocking_client.h"
 
 namespace flox::cli {
 namespace {
@@ -32,25 +32,9 @@ struct NodePrefetchOptions {
   bool wait = false, cancel = false, json = false;
 };
 
-constexpr auto call_time = std::chrono::seconds(60);
 constexpr auto look_again = std::chrono::milliseconds(500);
 // A floxd that is upgraded is away for a moment, and goes on.
 constexpr auto patience = std::chrono::seconds(60);
-
-template <typename Request>
-Answer ask(const ttrpc::Method<Request, Answer>& method, const Request& request) {
-  const bool is_pod = in_pod();
-  const std::string socket =
-      is_pod ? CliVariables::read().pod_socket.string() : Config::load().node_socket.string();
-  try {
-    return ttrpc::BlockingClient(socket).call(method, request, call_time);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::unavailable) throw;
-    throw error.with_context("asking this node's floxd")
-        .with_advice(is_pod ? "Ask the operator of this node to run 'flox node status'."
-                            : "Run this as root on a node whose floxd runs: 'flox node status' tells.");
-  }
-}
 
 template <typename Request>
 Request request_for(const std::vector<std::string>& environments) {
@@ -122,7 +106,7 @@ Answer show_until_settled(const std::vector<std::string>& environments) {
   for (;; std::this_thread::sleep_for(look_again)) {
     Answer answer;
     try {
-      answer = own_of(ask(Prefetches::Show, request_for<prefetch::v1::ShowRequest>(environments)));
+      answer = own_of(ask_floxd(Prefetches::Show, request_for<prefetch::v1::ShowRequest>(environments)));
       last_answer = std::chrono::steady_clock::now();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::unavailable || std::chrono::steady_clock::now() - last_answer > patience)
@@ -146,10 +130,10 @@ void node_prefetch(const NodePrefetchOptions& options) {
     if (options.wait || options.cancel || !options.deadline.empty())
       throw Error(ErrorKind::invalid_input, "no environment is named",
                   "Name environments (OWNER/NAME[:GENERATION]), packages (NAME[@VERSION]) or store paths.");
-    answer = ask(Prefetches::Show, prefetch::v1::ShowRequest());
+    answer = ask_floxd(Prefetches::Show, prefetch::v1::ShowRequest());
     if (!options.json && answer.prefetches().empty()) fmt::print("Nothing was asked to be prefetched.\n");
   } else if (options.cancel) {
-    answer = ask(Prefetches::Cancel, request_for<prefetch::v1::CancelRequest>(options.environments));
+    answer = ask_floxd(Prefetches::Cancel, request_for<prefetch::v1::CancelRequest>(options.environments));
     if (!options.json)
       for (const Prefetch& one : answer.prefetches()) fmt::print("✔ {} is cancelled\n", one.environment());
   } else {
@@ -157,7 +141,7 @@ void node_prefetch(const NodePrefetchOptions& options) {
     if (!options.deadline.empty())
       request.set_deadline_seconds(static_cast<uint64_t>(
           in_context("--deadline", [&] { return parse_duration(options.deadline); }).count()));
-    answer = ask(Prefetches::Add, request);
+    answer = ask_floxd(Prefetches::Add, request);
     if (options.wait) answer = show_until_settled(options.environments);
   }
   if (options.json)

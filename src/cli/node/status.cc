@@ -5,28 +5,38 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/net/http_client.h"
 #include "base/net/url.h"
+#include "base/printable.h"
+#include "base/settings/units.h"
+#include "cli/node/ask_floxd.h"
 #include "cli/node/commands.h"
 #include "node/doctor/peers_check.h"
 #include "node/floxd/config.h"
 #include "node/prefetch/prefetch_record.h"
+#include "protocol/status.ttrpc.h"
 #include "store/gc/lease.h"
 
 namespace flox::cli {
 namespace {
 
-std::string peers_text(const Config& config) {
-  const std::string served =
-      config.peer_address ? "serves at " + config.peer_address->to_string() : "serves none";
-  return config.peers.empty() ? fmt::format("(none), {}", served)
-                              : fmt::format("{}, {}", fmt::join(config.peers, " "), served);
-}
+using nlohmann::ordered_json;
 
-// floxd's answer; nothing if it is not there.
-std::optional<HttpResponse> ask_floxd(const Config& config, std::string_view path) {
+struct NodeStatus {
+  std::string health;
+  std::optional<status::v1::DaemonAnswer> daemon;  // nothing: floxd does not answer
+  std::string unanswered;                          // why; empty: it answers, or does not run
+  std::vector<store::Lease> leases;
+  std::vector<node::PrefetchRecord> prefetches;
+  std::vector<node::PeerStanding> peers;
+  uint64_t paths = 0, bytes = 0;  // of the store
+};
+
+// A page of floxd's; nothing if it is not there.
+std::optional<HttpResponse> page_of_floxd(const Config& config, std::string_view path) {
   try {
     return HttpClient().send({.url = fmt::format("http://{}{}", config.metrics_address.to_string(), path),
                               .timeout = std::chrono::seconds(2),
@@ -37,65 +47,127 @@ std::optional<HttpResponse> ask_floxd(const Config& config, std::string_view pat
   }
 }
 
+std::string health_of(const Config& config) {
+  const auto response = page_of_floxd(config, "/healthz");
+  if (!response) return "not running, or not at this address";
+  return response->ok() ? "running" : fmt::format("unhealthy: {}", printable(response->body, 300));
+}
+
+std::string peers_text(const Config& config) {
+  const std::string served =
+      config.peer_address ? "serves at " + config.peer_address->to_string() : "serves none";
+  return config.peers.empty() ? fmt::format("(none), {}", served)
+                              : fmt::format("{}, {}", fmt::join(config.peers, " "), served);
+}
+
 std::vector<node::PeerStanding> peers_of(const Config& config) {
   if (config.peers.empty()) return {};
-  const auto page = ask_floxd(config, "/metrics");
+  const auto page = page_of_floxd(config, "/metrics");
   return page && page->ok() ? node::peers_in(page->body) : std::vector<node::PeerStanding>();
 }
 
-nlohmann::json peers_json(const Config& config, const std::vector<node::PeerStanding>& peers) {
-  nlohmann::json known = nlohmann::json::array();
+ordered_json peers_json(const Config& config, const std::vector<node::PeerStanding>& peers) {
+  ordered_json known = ordered_json::array();
   for (const node::PeerStanding& peer : peers)
     known.push_back({{"address", peer.address},
                      {"paths", static_cast<uint64_t>(peer.paths)},
                      {"bytes", static_cast<uint64_t>(peer.bytes)},
                      {"shunned", peer.is_shunned}});
-  return {
-      {"asked", config.peers},
-      {"address", config.peer_address ? nlohmann::json(config.peer_address->to_string()) : nlohmann::json()},
-      {"known", known}};
+  return {{"asked", config.peers},
+          {"address", config.peer_address ? ordered_json(config.peer_address->to_string()) : ordered_json()},
+          {"known", known}};
 }
 
-void print_status(const Config& config, const std::string& health, const std::vector<store::Lease>& leases,
-                  const std::vector<node::PeerStanding>& peers) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& lease : leases) {
-    nlohmann::json paths = nlohmann::json::array();
-    for (const auto& path : lease.paths) paths.push_back(path.to_string());
-    list.push_back({{"holder", lease.holder}, {"paths", paths}});
+NodeStatus look(const Config& config) {
+  const store::LocalStore store(config.root);
+  NodeStatus found{.health = health_of(config),
+                   .leases = store::list_leases(store),
+                   .prefetches = node::read_prefetch_records(node::prefetch_directory(config.root)),
+                   .peers = peers_of(config)};
+  // An older floxd does not know the question, and only root may ask it.
+  try {
+    found.daemon = ask_floxd(status::v1::Status::Daemon, status::v1::DaemonRequest());
+  } catch (const Error& error) {
+    if (found.health == "running") found.unanswered = error.what();
   }
-  fmt::print("{}\n",
-             nlohmann::json{{"floxd", {{"state", health}, {"address", config.metrics_address.to_string()}}},
-                            {"store", config.root.string()},
-                            {"catalog", hide_login(config.catalog_url)},
-                            {"peers", peers_json(config, peers)},
-                            {"leases", list}}
-                 .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  const store::ReferenceGraph graph = store.references();
+  found.paths = graph.size();
+  for (store::ReferenceGraph::Index path = 0; path < graph.size(); ++path)
+    found.bytes += graph[path].nar_size;
+  return found;
+}
+
+ordered_json to_json(const Config& config, const NodeStatus& found) {
+  ordered_json floxd{{"state", found.health}, {"address", config.metrics_address.to_string()}};
+  if (found.daemon) {
+    ordered_json lanes = ordered_json::object();
+    for (const auto& lane : found.daemon->lanes())
+      lanes[lane.name()] = {{"running", lane.running()}, {"waiting", lane.waiting()}};
+    floxd.update({{"version", found.daemon->version()},
+                  {"started_at_ms", found.daemon->started_at()},
+                  {"queue", lanes},
+                  {"starts_under_way", found.daemon->starts_under_way()},
+                  {"kept_pods", found.daemon->kept_pods()}});
+  }
+  ordered_json leases = ordered_json::array();
+  for (const auto& lease : found.leases) {
+    ordered_json paths = ordered_json::array();
+    for (const auto& path : lease.paths) paths.push_back(path.to_string());
+    leases.push_back({{"holder", lease.holder}, {"paths", paths}});
+  }
+  ordered_json prefetches = ordered_json::array();
+  for (const node::PrefetchRecord& one : found.prefetches)
+    prefetches.push_back({{"environment", one.environment},
+                          {"namespace", one.tenant},
+                          {"state", std::string(to_string(one.state))}});
+  ordered_json disk = nullptr;
+  if (found.daemon) disk = {{"total", found.daemon->disk_total()}, {"free", found.daemon->disk_free()}};
+  return {{"floxd", floxd},
+          {"store", config.root.string()},
+          {"store_paths", found.paths},
+          {"store_bytes", found.bytes},
+          {"disk", disk},
+          {"catalog", hide_login(config.catalog_url)},
+          {"peers", peers_json(config, found.peers)},
+          {"leases", leases},
+          {"prefetches", prefetches}};
+}
+
+void print_text(const Config& config, const NodeStatus& found) {
+  const store::LocalStore store(config.root);
+  fmt::print("floxd      {}{} ({})\n", found.daemon ? found.daemon->version() + ", " : "", found.health,
+             config.metrics_address.to_string());
+  if (!found.unanswered.empty()) fmt::print("           {}\n", found.unanswered);
+  if (found.daemon)
+    for (const auto& lane : found.daemon->lanes())
+      if (lane.running() + lane.waiting() > 0)
+        fmt::print("           {}: {} running, {} waiting\n", lane.name(), lane.running(), lane.waiting());
+  fmt::print("store      {}: {}, {}", store.store_directory().string(), count_text(found.paths, "path"),
+             size_text(found.bytes));
+  if (found.daemon)
+    fmt::print("; {} of {} free", size_text(found.daemon->disk_free()),
+               size_text(found.daemon->disk_total()));
+  fmt::print("\ncatalog    {}\npeers      {}\n",
+             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config));
+  for (const node::PeerStanding& peer : found.peers)
+    fmt::print("  {:<68}  gave {:.0f} paths, {:.1f} MB{}\n", peer.address, peer.paths, peer.bytes / 1e6,
+               peer.is_shunned ? ", not asked at the moment" : "");
+  fmt::print("leases     {}\n", found.leases.size());
+  for (const auto& lease : found.leases)
+    for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
+  fmt::print("prefetches {}\n", found.prefetches.size());
+  for (const node::PrefetchRecord& one : found.prefetches)
+    fmt::print("  {:<68}  {}\n", one.tenant.empty() ? one.environment : one.tenant + ": " + one.environment,
+               to_string(one.state));
 }
 
 void show_status(bool as_json) {
-  Config config = Config::load();
-  store::LocalStore store(config.root);
-  auto leases = store::list_leases(store);
-  std::string health = "not running, or not at this address";
-  if (const auto response = ask_floxd(config, "/healthz"))
-    health = response->ok() ? "running" : fmt::format("unhealthy: {}", response->body);
-  const std::vector<node::PeerStanding> peers = peers_of(config);
-  if (as_json) return print_status(config, health, leases, peers);
-  fmt::print("floxd      {} ({})\nstore      {}\ncatalog    {}\npeers      {}\n", health,
-             config.metrics_address.to_string(), store.store_directory().string(),
-             config.catalog_url.empty() ? "(none)" : hide_login(config.catalog_url), peers_text(config));
-  for (const node::PeerStanding& peer : peers)
-    fmt::print("  {:<68}  gave {:.0f} paths, {:.1f} MB{}\n", peer.address, peer.paths, peer.bytes / 1e6,
-               peer.is_shunned ? ", not asked at the moment" : "");
-  fmt::print("leases     {}\n", leases.size());
-  for (const auto& lease : leases)
-    for (const auto& path : lease.paths) fmt::print("  {:<68}  {}\n", lease.holder, path.base_name());
-  const auto prefetches = node::read_prefetch_records(node::prefetch_directory(config.root));
-  fmt::print("prefetches {}\n", prefetches.size());
-  for (const node::PrefetchRecord& one : prefetches)
-    fmt::print("  {:<68}  {}\n", one.tenant.empty() ? one.environment : one.tenant + ": " + one.environment,
-               to_string(one.state));
+  const Config config = Config::load(SettingsOf::machine);  // as floxd reads them
+  const NodeStatus found = look(config);
+  if (as_json)
+    fmt::print("{}\n", to_json(config, found).dump(2, ' ', false, ordered_json::error_handler_t::replace));
+  else
+    print_text(config, found);
 }
 
 }  // namespace

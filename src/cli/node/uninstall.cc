@@ -135,7 +135,7 @@ void uninstall(const NodeOptions& options) {
   end_other_leases(store_root);
   node::forget_bundle(root);
   if (systemd) run_checked({.argv = {"systemctl", "daemon-reload"}});
-  for (const auto& change : changes.changes()) print_done(change.path.string());
+  for (const auto& name : changes.names()) print_done(name);
   if (root == "/" && changes.touches(containerd.config)) restart_containerd(containerd, systemd);
   fs::remove(store_root / "nix/var/nix/gcroots/flox-runtime");
   print_done(fmt::format("The node is as it was before. Its store stays: {}", (store_root / "nix").string()));

@@ -5,6 +5,7 @@
 #include "base/command_line/program.h"
 #include "base/error.h"
 #include "base/settings/units.h"
+#include "cli/closure_target.h"
 #include "cli/store/commands.h"
 
 namespace flox::cli {
@@ -15,6 +16,7 @@ using Index = Graph::Index;
 
 struct StoreClosureOptions {
   std::vector<std::string> paths;
+  std::string pod;  // NAMESPACE/NAME
   bool tree = false;
   bool sizes = false;
   bool dot = false;
@@ -116,10 +118,15 @@ void print_paths(const store::LocalStore& store, const StoreClosureOptions& opti
   fmt::print("{}", text);
 }
 
-void show_closure(const StoreClosureOptions& options) {
-  if (options.paths.empty() && options.why.empty())
-    fail_usage("flox store closure: neither PATH nor --why is given", "Pass store paths, or --why FROM TO.");
-  const store::LocalStore store = open_store(Config::load());
+void show_closure(StoreClosureOptions options) {
+  if (options.paths.empty() && options.why.empty() && options.pod.empty())
+    fail_usage("flox store closure: neither PATH nor --why is given",
+               "Pass store paths, --pod NAMESPACE/NAME, or --why FROM TO.");
+  const Config config = Config::load();
+  const store::LocalStore store = open_store(config);
+  if (!options.pod.empty())
+    for (const nix::StorePath& path : find_target(store, config, {.pod = options.pod}).roots)
+      options.paths.push_back(path.to_string());
   if (options.why.empty() && !options.tree && !options.sizes && !options.dot && !options.json)
     return print_paths(store, options);
   if (options.json && options.why.empty()) {
@@ -147,7 +154,9 @@ void show_closure(const StoreClosureOptions& options) {
 void add_store_closure(CLI::App& store) {
   auto options = std::make_shared<StoreClosureOptions>();
   auto* command = store.add_subcommand("closure", "List paths and all paths that they refer to");
-  add_paths(*command, options->paths);
+  auto* paths = add_paths(*command, options->paths);
+  command->add_option("--pod", options->pod, "what a pod of this node runs, as NAMESPACE/NAME")
+      ->excludes(paths);
   auto* tree = command->add_flag("--tree", options->tree, "print a tree of references");
   command->add_flag("--sizes", options->sizes, "print sizes: the largest path first, or beside the tree");
   auto* dot = command->add_flag("--dot", options->dot, "print a graph for Graphviz")->excludes(tree);
@@ -162,6 +171,7 @@ void add_store_closure(CLI::App& store) {
       ->excludes(dot);
   command->footer(
       "Examples:\n  flox store closure --sizes /nix/store/…-web\n"
+      "  flox store closure --pod shop/web-7d9c\n"
       "  flox store closure --why /nix/store/…-web /nix/store/…-openssl\n"
       "  flox store closure --dot /nix/store/…-web | dot -Tsvg >web.svg");
   command->callback([options] { show_closure(*options); });

@@ -1,11 +1,11 @@
 // flox store keygen: makes a key pair.
-#include <fcntl.h>
-
-#include <cerrno>
+#include <filesystem>
 #include <memory>
 
 #include "base/error.h"
-#include "base/os/fd.h"
+#include "base/os/directory.h"
+#include "base/os/file.h"
+#include "base/os/unfinished_file.h"
 #include "cli/store/commands.h"
 #include "nix/signature.h"
 
@@ -14,14 +14,18 @@ namespace {
 
 void make_key(const std::string& name, const std::string& file) {
   const nix::SecretKey key = nix::SecretKey::generate(name);
-  const Fd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd && errno == EEXIST)
-    throw Error(ErrorKind::conflict,
-                fmt::format("writing the secret key: {} exists already, and may be a key in use", file),
-                "Pass another file to --out, or remove that one first.");
-  if (!fd) fail_errno(errno, "writing the secret key to {}", file);
-  write_all(fd.get(), key.to_secret_text().reveal());
-  write_all(fd.get(), "\n");
+  in_context("writing the secret key to " + file, [&] {
+    const Directory directory(directory_of(file));
+    UnfinishedFile made(directory, std::filesystem::path(file).filename().string(), 0600);
+    write_all(made.fd(), key.to_secret_text().reveal() + "\n");
+    try {
+      made.create();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::conflict) throw;
+      throw Error(ErrorKind::conflict, fmt::format("{} exists already, and may be a key in use", file),
+                  "Pass another file to --out, or remove that one first.");
+    }
+  });
   fmt::print("{}\n", key.public_key().to_string());
 }
 

@@ -1,5 +1,8 @@
 #include "node/floxd/config.h"
 
+#include "base/error.h"
+#include "base/net/own_listener.h"
+
 namespace flox {
 
 std::array<SettingGroup*, 10> Config::groups() {
@@ -10,6 +13,9 @@ std::array<SettingGroup*, 10> Config::groups() {
           static_cast<node::PrefetchSettings*>(this),   static_cast<node::PodBudgets*>(this)};
 }
 
-Config::Config(SettingsOf whose) { read_settings(groups(), whose); }
+Config::Config(SettingsOf whose) {
+  read_settings(groups(), whose);
+  if (!own_catalog.empty()) in_context("own_catalog", [&] { require_own_server(own_catalog); });
+}
 
 }  // namespace flox

@@ -25,7 +25,8 @@ struct Config : store::StoreSettings,
                 node::PodBudgets {
   // The defaults.
   Config() = default;
-  // Reads the files and the variables. Throws Error as read_settings() does.
+  // Reads the files and the variables; from then on own_catalog holds (base/net/own_listener.h). Throws
+  // Error as read_settings() does.
   static Config load(SettingsOf whose = SettingsOf::user) { return Config(whose); }
 
   std::array<SettingGroup*, 10> groups();

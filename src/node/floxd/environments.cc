@@ -176,7 +176,10 @@ nix::StorePath Environments::realise(const env::Lockfile& lock, std::string_view
     metrics_.realised(0, 0, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return *profile;
   }
-  const UnderWay::Turn turn = under_way_.begin({key, terms.lane}, terms.gone);
+  const UnderWay::Turn turn = [&] {
+    const StartLog::Start::WaitsForSame waits;
+    return under_way_.begin({key, terms.lane}, terms.gone);
+  }();
   std::optional<Pace::Urgent> urgent;
   if (terms.lane != Lane::prefetch) urgent.emplace(pace_);
   store::RealiseOptions options = options_for(terms, turn.stop());

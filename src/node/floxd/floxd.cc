@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/command_line/program.h"
+#include "base/command_line/self_description.h"
 #include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/server/http_server.h"
@@ -33,12 +34,14 @@
 #include "node/floxd/prefetch_messages.h"
 #include "node/floxd/prefetcher.h"
 #include "node/floxd/realise_queue.h"
+#include "node/floxd/status_service.h"
 #include "node/floxd/sweep.h"
 #include "node/installer/registry.h"
 #include "node/installer/runtime_closure.h"
 #include "node/installer/stub_images.h"
 #include "protocol/node.ttrpc.h"
 #include "protocol/prefetch.ttrpc.h"
+#include "protocol/status.ttrpc.h"
 #include "store/fetch/fetcher.h"
 #include "store/local/store_guard.h"
 #include "trust/trust_store.h"
@@ -65,14 +68,15 @@ asio::awaitable<Response> run_on(asio::thread_pool& pool, NodeService& node,
 
 // On the pool where the container brings no environment, else in its namespace's turn.
 asio::awaitable<v1::PrepareResponse> prepare(asio::thread_pool& pool, FairThreads& starts, NodeService& node,
-                                             v1::PrepareRequest message, ttrpc::Call call) {
-  if (message.environment().empty() && message.image_id().empty() && message.volumes().empty())
+                                             StartLog& log, v1::PrepareRequest message, ttrpc::Call call) {
+  if (!NodeService::takes_time(message))
     co_return co_await run_on(pool, node, &NodeService::prepare_at_once, std::move(message));
   auto request = std::make_shared<const v1::PrepareRequest>(std::move(message));
   std::function<v1::PrepareResponse()> work = [&node, request, gone = std::move(call.gone),
-                                               traceparent = std::move(call.traceparent)] {
+                                               traceparent = std::move(call.traceparent),
+                                               start = log.begin(*request)] {
     return node.prepare(
-        *request, [&gone] { return gone->load(); }, traceparent);
+        *request, [&gone] { return gone->load(); }, traceparent, start);
   };
   std::string tenant = tenant_of({.id = request->container_id(),
                                   .pod_id = request->pod_id(),
@@ -190,8 +194,10 @@ std::unique_ptr<HttpServer> serve_metrics(const Config& config, const store::Loc
         metrics.prefetches(to_string(state), counts.contains(state) ? counts.at(state) : 0);
       for (const Lane lane : all_lanes) metrics.queued(lane, queue.use(lane));
       if (spans != nullptr) metrics.spans(spans->counters().exported, spans->counters().dropped);
-      return ServerResponse{.content_type = MetricsPage::content_type,
-                            .body = metrics.text(store, pods.use())};
+      const auto accept = request.headers.find("accept");
+      const bool open = accept != request.headers.end() && takes_open_metrics(accept->second);
+      return ServerResponse{.content_type = open ? open_metrics_type : MetricsPage::content_type,
+                            .body = metrics.text(store, pods.use(), open)};
     }
     if (request.path == "/healthz" || request.path == "/readyz") return ServerResponse{.body = "ok\n"};
     throw Error(ErrorKind::not_found, "there is no such page: use /metrics, /healthz or /readyz");
@@ -260,6 +266,21 @@ void serve_prefetches(ttrpc::Server& server, asio::thread_pool& pool, Prefetcher
   serve(Prefetches::Cancel, prefetch_cancel);
 }
 
+// The node's operator sees all.
+void serve_status(ttrpc::Server& server, asio::thread_pool& pool, const StatusService& status) {
+  using namespace status::v1;
+  server.handle(Status::Daemon, [&](DaemonRequest, ttrpc::Call) -> asio::awaitable<DaemonAnswer> {
+    auto work = [](const StatusService& of) -> asio::awaitable<DaemonAnswer> { co_return of.daemon(); };
+    co_return co_await asio::co_spawn(pool, work(status), asio::use_awaitable);
+  });
+  server.handle(Status::Starts, [&](StartsRequest request, ttrpc::Call) -> asio::awaitable<StartsAnswer> {
+    auto work = [](const StatusService& of, StartsRequest message) -> asio::awaitable<StartsAnswer> {
+      co_return of.starts(nullptr, message);
+    };
+    co_return co_await asio::co_spawn(pool, work(status, std::move(request)), asio::use_awaitable);
+  });
+}
+
 // The setting `prefetch`, as the file has it now. Of a file that cannot be read nothing changes.
 void read_list_again(Prefetcher& prefetches) {
   try {
@@ -294,11 +315,12 @@ void serve(const Options& options) {
   Budgets budgets(config, store, metrics);
   Grants grants;
   Images images(config, environments, state);
+  StartLog starts;
   RealiseQueue queue(config, config);
   Prefetcher prefetches(config, environments, containers, kept, policy, queue[Lane::prefetch], metrics);
   const Ending ending{environments, queue};
   NodeService node(config, runtime, environments, images, containers, kept, prefetches, views, grants, policy,
-                   metrics, spans.get());
+                   metrics, starts, spans.get());
   PodService pod(config, environments, containers, kept, budgets, grants, policy);
 
   asio::io_context loop;
@@ -308,7 +330,7 @@ void serve(const Options& options) {
   ttrpc::Server node_server(loop.get_executor(), listen_to_shims(config, inherited),
                             {.same_user_only = true});
   node_server.handle(v1::Node::Prepare, [&](v1::PrepareRequest request, ttrpc::Call call) {
-    return prepare(pool, queue[Lane::start], node, std::move(request), std::move(call));
+    return prepare(pool, queue[Lane::start], node, starts, std::move(request), std::move(call));
   });
   node_server.handle(v1::Node::Release, [&](v1::ReleaseRequest request, ttrpc::Call) {
     return run_on(pool, node, &NodeService::release, std::move(request));
@@ -321,7 +343,9 @@ void serve(const Options& options) {
                    NriOptions{.socket = config.nri_socket, .other_handlers = config.nri_other_handlers},
                    nri_host(pool, queue[Lane::start], node, containers, metrics));
   serve_prefetches(node_server, pool, prefetches);
-  const PodServer pods(config, pod, prefetches, budgets, queue[Lane::pod], metrics);
+  const StatusService status(store, starts, queue, kept);
+  serve_status(node_server, pool, status);
+  const PodServer pods(config, pod, prefetches, status, budgets, queue[Lane::pod], metrics);
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
@@ -380,6 +404,7 @@ int run(int argc, char** argv) {
   for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);
   app.add_option("--runtime", options.runtime,
                  "store path of the runtime closure (default: the one that flox node runtime built)");
+  add_self_description(app, {.is_shown = false, .section = 8});
   return run_command_line(app, argc, argv, [&] {
     serve(options);
     return 0;

@@ -53,7 +53,7 @@ struct Metrics::Page {
   std::mutex gauges;  // set and written by one request at a time
 
   Counter& prepares = page.counter("flox_prepare_total", "Containers prepared.");
-  std::vector<MetricsPage::Histogram*> stages;  // by stage
+  std::vector<TracedHistogram*> stages;  // by stage
   Counter& realises = page.counter("flox_realise_total", "Environments realised.");
   Counter& realise_seconds = page.counter("flox_realise_seconds_total", "Seconds spent realising.");
   Counter& paths = page.counter("flox_realise_paths_fetched_total", "Store paths fetched.");
@@ -173,7 +173,8 @@ struct Metrics::Page {
     auto& times =
         page.histograms("flox_stage_seconds", "Time of what is done for a container that starts, by stage.");
     for (size_t stage = 0; stage < stage_count; ++stage)
-      stages.push_back(&times.Add({{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
+      stages.push_back(&page.traced_histogram(
+          "flox_stage_seconds", times, {{"stage", to_string(static_cast<Stage>(stage))}}, stage_seconds));
     auto& failed = page.counters("flox_realise_failures_total", "Failed realisations, by kind.");
     for (size_t kind = 0; kind < error_kinds; ++kind)
       failures.push_back(&failed.Add({{"kind", to_string(static_cast<ErrorKind>(kind))}}));
@@ -281,8 +282,8 @@ void Metrics::collected(uint64_t paths, uint64_t bytes, double seconds) {
 
 void Metrics::failed(ErrorKind kind) { page_->failures.at(static_cast<size_t>(kind))->Increment(); }
 void Metrics::collection_failed() { page_->collection_failures.Increment(); }
-void Metrics::took(Stage stage, double seconds) {
-  page_->stages.at(static_cast<size_t>(stage))->Observe(seconds);
+void Metrics::took(Stage stage, double seconds, std::string trace_id) {
+  page_->stages.at(static_cast<size_t>(stage))->observe(seconds, std::move(trace_id));
 }
 void Metrics::spans(uint64_t exported, uint64_t dropped) {
   page_->spans_exported.Increment(static_cast<double>(exported) - page_->spans_exported.Value());
@@ -389,7 +390,7 @@ const char* to_string(Budget budget) noexcept {
   return "?";
 }
 
-std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods) const {
+std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods, bool open) const {
   const auto leases = store::list_leases(store);
   const auto held = std::ranges::count_if(
       leases, [](const store::Lease& lease) { return ends_with_processes(lease.holder); });
@@ -409,7 +410,7 @@ std::string Metrics::text(const store::LocalStore& store, const BudgetUse& pods)
   page_->use.set(pods.all);
   page_->most_use.set(pods.most);
   page_->connections.Set(static_cast<double>(pods.connections));
-  return page_->page.text();
+  return open ? page_->page.open_text() : page_->page.text();
 }
 
 }  // namespace flox::node

@@ -101,7 +101,8 @@ class Metrics {
   void collected(uint64_t paths, uint64_t bytes, double seconds);
   void collection_failed();
   void prepared();
-  void took(Stage stage, double seconds);
+  // `trace_id`: in hexadecimal, if the start is recorded as a trace; else empty.
+  void took(Stage stage, double seconds, std::string trace_id = {});
   // A pod, or a process outside any pod, was refused something.
   void refused(Budget reason);
   // The policy, or where there is none the node's settings, let a pod have what it asked for, or did not.
@@ -131,7 +132,8 @@ class Metrics {
   // Spans that the collector of traces took, and that were lost, since the start.
   void spans(uint64_t exported, uint64_t dropped);
   // Counters, and the gauges as they stand in the store and with the pods now.
-  std::string text(const store::LocalStore& store, const BudgetUse& pods) const;
+  // `open`: in OpenMetrics' format, with exemplars.
+  std::string text(const store::LocalStore& store, const BudgetUse& pods, bool open = false) const;
 
  private:
   struct Page;

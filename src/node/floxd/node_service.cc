@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/log_fields.h"
 #include "base/printable.h"
 #include "env/environment.h"
 #include "node/floxd/first_process.h"
@@ -95,12 +96,39 @@ void describe(const v1::PrepareRequest& request, trace::Span& span) {
   set("flox.environment", request.image_id().empty() ? request.environment() : request.image_environment());
 }
 
+// In hexadecimal, of the trace that this thread works for; empty: none.
+std::string current_trace_id() {
+  const auto context = trace::Span::current();
+  return context ? trace::hex(context->trace) : std::string();
+}
+
 }  // namespace
 
 v1::PrepareResponse NodeService::prepare(const v1::PrepareRequest& request, const IsGone& is_gone,
-                                         std::string_view traceparent) {
+                                         std::string_view traceparent,
+                                         std::shared_ptr<StartLog::Start> start) {
+  if (start == nullptr && takes_time(request)) start = starts_.begin(request);
+  std::optional<StartLog::Start::Turn> turn;
+  if (start != nullptr) turn.emplace(*start);
   StageTimer timer(metrics_, Stage::prepare, spans_, trace::parse_traceparent(traceparent));
   describe(request, timer.span());
+  const std::string trace_id = current_trace_id();
+  const log::Fields fields{{"namespace", request.pod_namespace()},
+                           {"pod", request.pod_name()},
+                           {"container", request.container_name()},
+                           {"trace_id", trace_id}};
+  if (start != nullptr) start->belongs_to(trace_id);
+  try {
+    v1::PrepareResponse response = prepare_logged(request, is_gone);
+    if (start != nullptr) start->prepared(response.profile());
+    return response;
+  } catch (const std::exception& error) {
+    if (start != nullptr) start->failed(error);
+    throw;
+  }
+}
+
+v1::PrepareResponse NodeService::prepare_logged(const v1::PrepareRequest& request, const IsGone& is_gone) {
   check_container_id(request.container_id());
   metrics_.prepared();
   if (request.image_id().empty()) return prepare(request, nullptr, is_gone);
@@ -230,7 +258,10 @@ nix::StorePath NodeService::realise(const env::Lockfile& lock, std::string_view 
     return environments_.realise(lock, env::current_system(), mode, request.container_id(),
                                  {.limits = asked.limits(Environments::limits_of_container()),
                                   .check_closure = asked.closure_check(),
-                                  .gone = when_gone(request, is_gone)});
+                                  .gone = when_gone(request, is_gone),
+                                  .on_progress = [start = StartLog::Start::current()](const auto& progress) {
+                                    if (start != nullptr) start->progress(progress);
+                                  }});
   });
 }
 

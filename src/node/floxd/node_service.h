@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "node/floxd/pod_policy.h"
 #include "node/floxd/pod_presence.h"
 #include "node/floxd/prefetcher.h"
+#include "node/floxd/start_log.h"
 #include "node/floxd/store_views.h"
 #include "protocol/node.pb.h"
 
@@ -26,7 +28,8 @@ class NodeService {
  public:
   NodeService(const Config& config, std::string runtime_path, Environments& environments, Images& images,
               Containers& containers, KeptPods& kept, Prefetcher& prefetches, StoreViews& views,
-              Grants& grants, PodPolicy& policy, Metrics& metrics, trace::SpanSink* spans = nullptr)
+              Grants& grants, PodPolicy& policy, Metrics& metrics, StartLog& starts,
+              trace::SpanSink* spans = nullptr)
       : config_(config),
         runtime_path_(std::move(runtime_path)),
         environments_(environments),
@@ -38,13 +41,19 @@ class NodeService {
         grants_(grants),
         policy_(policy),
         metrics_(metrics),
+        starts_(starts),
         spans_(spans) {}
   // Whether the client has gone; may be empty.
   using IsGone = std::function<bool()>;
   // For a client that has gone nothing is kept, though what was fetched stays. When its pod has gone, too,
-  // fetching ends. It is a part of the trace `traceparent`, or of one of its own.
+  // fetching ends. It is a part of the trace `traceparent`, or of one of its own. `start`: what the log of
+  // starts has of it; null: it is not there yet, and comes if the container brings an environment.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const IsGone& is_gone = {},
-                              std::string_view traceparent = {});
+                              std::string_view traceparent = {}, std::shared_ptr<StartLog::Start> start = {});
+  // Whether the container brings an environment, which may take time.
+  static bool takes_time(const v1::PrepareRequest& request) {
+    return !request.environment().empty() || !request.image_id().empty() || !request.volumes().empty();
+  }
   // Without an environment.
   v1::PrepareResponse prepare_at_once(const v1::PrepareRequest& request) { return prepare(request); }
   v1::ReleaseResponse release(const v1::ReleaseRequest& request);
@@ -54,6 +63,7 @@ class NodeService {
              const std::string& profile);
 
  private:
+  v1::PrepareResponse prepare_logged(const v1::PrepareRequest& request, const IsGone& is_gone);
   // `image`: the container's, if that is an environment; else null. The request names what it is.
   v1::PrepareResponse prepare(const v1::PrepareRequest& request, const EnvironmentImage* image,
                               const IsGone& is_gone);
@@ -92,6 +102,7 @@ class NodeService {
   Grants& grants_;
   PodPolicy& policy_;
   Metrics& metrics_;
+  StartLog& starts_;
   trace::SpanSink* const spans_;  // null: nobody records them
 };
 

@@ -7,6 +7,7 @@
 #include "node/floxd/prefetch_messages.h"
 #include "protocol/pod.ttrpc.h"
 #include "protocol/prefetch.ttrpc.h"
+#include "protocol/status.ttrpc.h"
 
 namespace flox::node {
 
@@ -73,10 +74,11 @@ void PodServer::handle(const ttrpc::Method<RequestMessage, ResponseMessage>& met
       });
 }
 
-PodServer::PodServer(const Config& config, PodService& service, Prefetcher& prefetches, Budgets& budgets,
-                     FairThreads& threads, Metrics& metrics)
+PodServer::PodServer(const Config& config, PodService& service, Prefetcher& prefetches,
+                     const StatusService& status, Budgets& budgets, FairThreads& threads, Metrics& metrics)
     : service_(service),
       prefetches_(prefetches),
+      status_(status),
       budgets_(budgets),
       server_(loop_.get_executor(), ttrpc::listen_at(config.pod_socket_dir / "pod.sock", 0666),
               options(config, service, metrics)),
@@ -102,6 +104,12 @@ PodServer::PodServer(const Config& config, PodService& service, Prefetcher& pref
                                  [this, current](const CancelRequest& request, const Container& asking) {
                                    return prefetch_cancel(prefetches_, current(asking), request);
                                  }));
+  using status::v1::StartsAnswer, status::v1::StartsRequest;
+  handle(status::v1::Status::Starts,
+         std::function<StartsAnswer(const StartsRequest&, const Container&)>(
+             [this, current](const StartsRequest& request, const Container& asking) {
+               return status_.starts(current(asking), request);
+             }));
   thread_ = std::thread([this] { loop_.run(); });
 }
 

@@ -8,6 +8,7 @@
 #include "node/floxd/pod_queue.h"
 #include "node/floxd/pod_service.h"
 #include "node/floxd/prefetcher.h"
+#include "node/floxd/status_service.h"
 #include "ttrpc/server.h"
 
 namespace flox::node {
@@ -18,8 +19,8 @@ namespace flox::node {
 class PodServer {
  public:
   // All must outlive it; `threads`, whose work is pods' requests, are stopped before it goes.
-  PodServer(const Config& config, PodService& service, Prefetcher& prefetches, Budgets& budgets,
-            FairThreads& threads, Metrics& metrics);
+  PodServer(const Config& config, PodService& service, Prefetcher& prefetches, const StatusService& status,
+            Budgets& budgets, FairThreads& threads, Metrics& metrics);
   ~PodServer();
 
   // With connections and requests.
@@ -40,6 +41,7 @@ class PodServer {
 
   PodService& service_;
   Prefetcher& prefetches_;
+  const StatusService& status_;
   const Budgets& budgets_;
   boost::asio::io_context loop_;
   ttrpc::Server server_;

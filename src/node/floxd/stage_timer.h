@@ -1,5 +1,5 @@
-// A part of what floxd does for a container that starts: its time goes into flox_stage_seconds, and it is a
-// span of the start's trace, if that is recorded.
+// A part of what floxd does for a container that starts: its time goes into flox_stage_seconds and into the
+// log of starts, and it is a span of the start's trace, if that is recorded.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 
 #include "base/trace/span.h"
 #include "node/floxd/metrics.h"
+#include "node/floxd/start_log.h"
 
 namespace flox::node {
 
@@ -26,8 +27,12 @@ class StageTimer {
         span_(spans, to_string(stage), trace::Kind::server, caller),
         exceptions_(std::uncaught_exceptions()) {}
   ~StageTimer() {
-    if (std::uncaught_exceptions() > exceptions_) return;
-    metrics_.took(stage_, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
+    const bool has_failed = std::uncaught_exceptions() > exceptions_;
+    if (start_ != nullptr) start_->stage_ended(logged_, has_failed);
+    if (has_failed) return;
+    const auto trace = span_.is_recorded() ? trace::Span::current() : std::nullopt;
+    metrics_.took(stage_, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(),
+                  trace ? trace::hex(trace->trace) : std::string());
   }
   StageTimer(const StageTimer&) = delete;
   StageTimer& operator=(const StageTimer&) = delete;
@@ -40,6 +45,8 @@ class StageTimer {
   trace::Span span_;
   const int exceptions_;
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  StartLog::Start* const start_ = StartLog::Start::current();
+  const size_t logged_ = start_ == nullptr ? 0 : start_->stage_began(to_string(stage_));
 };
 
 }  // namespace flox::node

@@ -12,8 +12,10 @@
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "nix/nar.h"
+#include "node/installer/manual_pages.h"
 #include "node/installer/runtime_closure.h"
 #include "package/debian/relocate_tree.h"
+#include "store/local/named_root.h"
 
 namespace flox::node {
 namespace {
@@ -21,7 +23,7 @@ namespace {
 using json = nlohmann::json;
 
 constexpr const char* description = "opt/flox/bundle.json";
-constexpr const char* programs_link = "opt/flox/bin";
+constexpr const char* linked_directories[] = {"bin", "share"};  // of the programs, below opt/flox
 
 json to_json(const Bundle& bundle) {
   json closure = json::array();
@@ -69,17 +71,9 @@ void read_verified(const fs::path& tree, const nix::PathInfo& info, const ByteSi
                 "Unpack the bundle again.");
 }
 
-void keep(const store::LocalStore& store, const char* root, const nix::StorePath& path) {
-  const fs::path link = store.state_directory() / "gcroots" / root, temporary = link.string() + ".new";
-  fs::create_directories(link.parent_path());
-  fs::remove(temporary);
-  fs::create_symlink(path.to_string(), temporary);
-  fs::rename(temporary, link);
-}
-
 void keep(const store::LocalStore& store, const Bundle& bundle) {
-  keep(store, "flox-node", bundle.programs);
-  keep(store, "flox-runtime", bundle.runtime);
+  store::set_named_root(store, "flox-node", bundle.programs);
+  store::set_named_root(store, "flox-runtime", bundle.runtime);
 }
 
 }  // namespace
@@ -93,6 +87,7 @@ Bundle make_bundle(store::LocalStore& store, const fs::path& programs,
       fs::copy_file(programs / name, tree.path() / "bin" / name);
       run_checked({.argv = {"strip", "--strip-debug", tree.path() / "bin" / name}});
     }
+    write_manual_pages(programs, tree.path() / "share");
     package::RelocateOptions options;
     options.debian.on_step = on_step;
     Bundle bundle{
@@ -109,7 +104,8 @@ void write_bundle(const store::LocalStore& store, const Bundle& bundle, const fs
   TempDir tree("flox-bundle-");
   fs::create_directories(tree.path() / "opt/flox");
   write_file(tree.path() / description, to_json(bundle).dump(1) + "\n");
-  fs::create_symlink(bundle.programs.to_string() + "/bin", tree.path() / programs_link);
+  for (const char* directory : linked_directories)
+    fs::create_symlink(bundle.programs.to_string() + "/" + directory, tree.path() / "opt/flox" / directory);
   // The store's files come from where they are; sorted and without times and owners, the archive is always
   // the same.
   std::vector<std::string> argv = {
@@ -169,8 +165,10 @@ void copy_bundle(const fs::path& from, const fs::path& to) {
   const fs::path own = from / "opt";
   const Directory bundled(open_file(own.string(), O_RDONLY | O_DIRECTORY), own.string());
   opt.write_file("flox/bundle.json", bundled.read_file("flox/bundle.json", 64 << 20));
-  opt.remove("flox/bin");
-  opt.make_link("flox/bin", bundle->programs.to_string() + "/bin");
+  for (const std::string directory : linked_directories) {
+    opt.remove("flox/" + directory);
+    opt.make_link("flox/" + directory, bundle->programs.to_string() + "/" + directory);
+  }
 }
 
 void forget_bundle(const fs::path& root) {

@@ -5,6 +5,7 @@
 //   nix/store/…            the closure
 //   opt/flox/bundle.json   what it is: {"programs": PATH, "runtime": PATH, "closure": [{path, narHash,
 //   narSize, references, ca}]} opt/flox/bin           a link to the programs
+//   opt/flox/share         one to their manual pages and the shells' completions
 #pragma once
 
 #include <filesystem>

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "base/os/process.h"
+#include "base/settings/units.h"
 
 namespace flox::node {
 namespace {
@@ -56,6 +57,22 @@ std::string text_diff(const FileChange& change) {
   return outcome.out;
 }
 
+struct CountedFiles {
+  size_t number = 0;
+  bool any_stays = false;  // is there after the change
+};
+// By directory.
+std::map<fs::path, CountedFiles> counted(const std::vector<FileChange>& changes) {
+  std::map<fs::path, CountedFiles> result;
+  for (const auto& change : changes) {
+    if (!change.is_counted) continue;
+    CountedFiles& files = result[change.path.parent_path()];
+    ++files.number;
+    files.any_stays |= change.after.has_value();
+  }
+  return result;
+}
+
 // The directories of the path that are not there, outermost first.
 std::vector<fs::path> missing_directories(const fs::path& directory) {
   std::vector<fs::path> missing;
@@ -93,6 +110,12 @@ void ChangeSet::write(const fs::path& path, std::string content, mode_t mode) {
   changes_.push_back({.path = target, .before = std::move(before), .after = std::move(after)});
 }
 
+void ChangeSet::write_counted(const fs::path& path, std::string content) {
+  const size_t before = changes_.size();
+  write(path, std::move(content), 0644);
+  if (changes_.size() > before) changes_.back().is_counted = true;
+}
+
 void ChangeSet::add(FileChange change) { changes_.push_back(std::move(change)); }
 
 bool ChangeSet::touches(const fs::path& path) const {
@@ -103,7 +126,11 @@ bool ChangeSet::touches(const fs::path& path) const {
 
 std::string ChangeSet::diff() const {
   std::string text;
+  for (const auto& [directory, files] : counted(changes_))
+    text += fmt::format("{} {}/  ({})\n", files.any_stays ? "+++" : "---", directory.string(),
+                        count_text(files.number, "file"));
   for (const auto& change : changes_) {
+    if (change.is_counted) continue;
     if (is_secret(change.after) || is_secret(change.before))
       text += fmt::format("--- {0}\n+++ {0}  (for root alone: not shown)\n", change.path.string());
     else if (is_text(change.before) && is_text(change.after))
@@ -115,13 +142,24 @@ std::string ChangeSet::diff() const {
   return text;
 }
 
+std::vector<std::string> ChangeSet::names() const {
+  std::vector<std::string> names;
+  for (const auto& change : changes_)
+    if (!change.is_counted) names.push_back(change.path.string());
+  for (const auto& [directory, files] : counted(changes_))
+    names.push_back(fmt::format("{}/ ({})", directory.string(), count_text(files.number, "file")));
+  return names;
+}
+
 ChangeRecord::ChangeRecord(fs::path directory) : directory_(std::move(directory)) {
   const fs::path file = directory_ / "installation.json";
   if (!fs::exists(file)) return;
   in_context(fmt::format("reading {}", file.string()), [&] {
     const json record = parse_json(read_file(file), file.string(), {.bytes = 64 << 20});
     for (const auto& [path, entry] : record.at("files").items()) {
-      Original original{.state = {}, .installed_sha256 = entry.at("installed_sha256")};
+      Original original{.state = {},
+                        .installed_sha256 = entry.at("installed_sha256"),
+                        .is_counted = entry.value("counted", false)};
       if (const json& before = entry.at("before"); !before.is_null())
         original.state = FileState{.content = read_file(directory_ / "originals" / hash_of(path)),
                                    .mode = before.at("mode"),
@@ -140,7 +178,8 @@ void ChangeRecord::save() const {
     if (original.state)
       write_file(directory_ / "originals" / hash_of(path.string()), original.state->content, 0600);
     record["files"][path.string()] = {{"before", to_json(original.state)},
-                                      {"installed_sha256", original.installed_sha256}};
+                                      {"installed_sha256", original.installed_sha256},
+                                      {"counted", original.is_counted}};
   }
   for (const auto& path : made_directories_) record["directories"].push_back(path.string());
   write_file(directory_ / "installation.json", record.dump(2) + "\n", 0600);
@@ -150,7 +189,9 @@ void ChangeRecord::apply(const ChangeSet& set) {
   if (set.empty()) return;
   for (const auto& missing : missing_directories(directory_)) made_directories_.push_back(missing);
   for (const auto& change : set.changes()) {
-    originals_.try_emplace(change.path, Original{.state = change.before, .installed_sha256 = {}});
+    originals_.try_emplace(
+        change.path,
+        Original{.state = change.before, .installed_sha256 = {}, .is_counted = change.is_counted});
     originals_[change.path].installed_sha256 = change.after ? hash_of(change.after->content) : "";
     for (const auto& missing : missing_directories(change.path.parent_path()))
       if (std::find(made_directories_.begin(), made_directories_.end(), missing) == made_directories_.end())
@@ -176,7 +217,8 @@ ChangeSet ChangeRecord::reversion(const UndoEdits& undo_edits, bool force) const
     const std::optional<FileState> now = file_state(path);
     if (!now || now == original.state)
       continue;  // removed by others, or not written yet when the installation ended
-    FileChange change{.path = path, .before = now, .after = original.state};
+    FileChange change{
+        .path = path, .before = now, .after = original.state, .is_counted = original.is_counted};
     if (hash_of(now->content) != original.installed_sha256 && !force) {
       change.after = now;
       change.after->content = undo_edits(now->content);

@@ -29,6 +29,7 @@ std::optional<FileState> file_state(const fs::path& path);
 struct FileChange {
   fs::path path;
   std::optional<FileState> before, after;
+  bool is_counted = false;  // one of many of its directory, whose texts nobody wants to read
 };
 
 // What is to be changed. Paths are absolute.
@@ -36,12 +37,16 @@ class ChangeSet {
  public:
   // Nothing, if the file is so already. A mode of 0 keeps the file's own (0644 for a new one). Throws Error.
   void write(const fs::path& path, std::string content, mode_t mode = 0);
+  // The same for a file of which a difference only says how many there are.
+  void write_counted(const fs::path& path, std::string content);
   void add(FileChange change);
   const std::vector<FileChange>& changes() const noexcept { return changes_; }
   bool empty() const noexcept { return changes_.empty(); }
   bool touches(const fs::path& path) const;
-  // For people: a unified diff of texts, one line for programs.
+  // For people: a unified diff of texts, one line for programs, and one for all counted files of a directory.
   std::string diff() const;
+  // For people, one for each changed file, or for all counted files of a directory.
+  std::vector<std::string> names() const;
 
  private:
   std::vector<FileChange> changes_;
@@ -72,6 +77,7 @@ class ChangeRecord {
   struct Original {
     std::optional<FileState> state;
     std::string installed_sha256;  // hex, of the content that we wrote last
+    bool is_counted = false;
   };
   void save() const;
   fs::path directory_;

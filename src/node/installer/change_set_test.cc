@@ -11,6 +11,7 @@ namespace flox::node {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class ChangeSetTest : public testing::Test {
  protected:
@@ -39,6 +40,24 @@ TEST_F(ChangeSetTest, is_made_and_taken_back_byte_for_byte) {
   EXPECT_EQ(read_file(path("config")), "new\n");
   EXPECT_EQ(file_state(path("config"))->mode, 0640U);
   EXPECT_EQ(file_state(path("a/b/program"))->mode, 0755U);
+  record().revert(no_edits, false);
+  EXPECT_EQ(everything(), before);
+}
+
+TEST_F(ChangeSetTest, says_of_pages_how_many_they_are_also_when_they_are_taken_back) {
+  const auto before = everything();
+  ChangeSet set;
+  set.write(path("config"), "new\n");
+  for (const char* page : {"a.1", "b.1"}) set.write_counted(path("man") / page, "text\n");
+  EXPECT_THAT(set.diff(), HasSubstr(fmt::format("+++ {}/  (2 files)\n", path("man").string())));
+  EXPECT_THAT(set.diff(), Not(HasSubstr("text")));
+  EXPECT_THAT(set.names(),
+              testing::ElementsAre(path("config").string(), path("man").string() + "/ (2 files)"));
+  record().apply(set);
+  EXPECT_EQ(read_file(path("man/b.1")), "text\n");
+  const std::string undone = record().reversion(no_edits, false).diff();
+  EXPECT_THAT(undone, HasSubstr(fmt::format("--- {}/  (2 files)\n", path("man").string())));
+  EXPECT_THAT(undone, Not(HasSubstr("text")));
   record().revert(no_edits, false);
   EXPECT_EQ(everything(), before);
 }

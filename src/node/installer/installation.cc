@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "base/os/file.h"
 #include "node/images/reference.h"
+#include "node/installer/manual_pages.h"
 #include "node/installer/root_process.h"
 #include "node/installer/stub_images.h"
 #include "trust/names.h"
@@ -125,6 +127,20 @@ void add_programs(InstallPlan& plan, const InstallOptions& options) {
     if (std::string_view(name).starts_with("flox") && plan.files.touches(bin / name))
       plan.floxd_changed = true;
   }
+}
+
+// The programs' pages and completions, beside the programs: they write them themselves.
+void add_manual_pages(InstallPlan& plan, const InstallOptions& options) {
+  const fs::path prefix = options.root / options.prefix.relative_path();
+  // Whatever has brought the programs, a package say, brings these, too.
+  if (std::error_code error; fs::equivalent(options.programs, prefix / "bin", error)) return;
+  const TempDir share("flox-manual-");
+  write_manual_pages(options.programs, share.path());
+  std::map<fs::path, std::string> files;  // sorted
+  for (const auto& entry : fs::recursive_directory_iterator(share.path()))
+    if (entry.is_regular_file())
+      files[entry.path().lexically_relative(share.path())] = read_file(entry.path());
+  for (auto& [place, content] : files) plan.files.write_counted(prefix / "share" / place, std::move(content));
 }
 
 void add_settings(InstallPlan& plan, const InstallOptions& options) {
@@ -298,6 +314,7 @@ InstallPlan plan_installation(const InstallOptions& options) {
     plan.containerd = find_containerd(options.root, options.containerd_config);
     plan.systemd = has_systemd(options.root);
     add_programs(plan, options);
+    add_manual_pages(plan, options);
     add_settings(plan, options);
     add_trust(plan, options);
     if (plan.systemd && options.service) {

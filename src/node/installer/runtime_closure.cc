@@ -6,9 +6,12 @@
 #include "base/os/file.h"
 #include "base/os/process.h"
 #include "package/debian/relocate_tree.h"
+#include "store/local/named_root.h"
 
 namespace flox::node {
 namespace {
+
+constexpr const char* root_name = "flox-runtime";
 
 // A program of this machine that the runtime is made with.
 fs::path host_program(const std::string& name, std::string_view debian_package) {
@@ -18,9 +21,7 @@ fs::path host_program(const std::string& name, std::string_view debian_package) 
               fmt::format("Install the Debian package {}.", debian_package));
 }
 
-fs::path root_link(const store::LocalStore& store) {
-  return store.state_directory() / "gcroots/flox-runtime";
-}
+fs::path root_link(const store::LocalStore& store) { return store.state_directory() / "gcroots" / root_name; }
 
 void add_applets(const fs::path& bin, const fs::path& program) {
   std::istringstream names(run_checked({.argv = {program, "--list"}}));
@@ -49,10 +50,7 @@ nix::StorePath build_runtime(store::LocalStore& store, const std::function<void(
     options.debian.on_step = on_step;
     nix::StorePath path =
         package::relocate_tree(store, tree.path(), "flox-runtime-" FLOX_VERSION, options).path;
-    fs::path temporary = root_link(store).string() + ".new";
-    fs::remove(temporary);
-    fs::create_symlink(path.to_string(), temporary);
-    fs::rename(temporary, root_link(store));
+    store::set_named_root(store, root_name, path);
     return path;
   });
 }

@@ -28,6 +28,25 @@ bool is_program_directory(std::string_view directory) {
 
 std::string name_part(std::string_view place) { return std::string(place.substr(place.rfind('/') + 1)); }
 
+bool is_one_of(const std::vector<std::string>& patterns, const std::string& place) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string& pattern) { return matches_path_pattern(pattern, place); });
+}
+
+// What the rules put before the user's arguments of the program, as words of a shell, with a space behind
+// each. `root` is the tree.
+std::string arguments_for(const ImportRules& rules, const std::string& root, const std::string& place) {
+  std::string arguments;
+  for (const auto& rule : rules.arguments) {
+    if (!is_one_of(rule.programs, place)) continue;
+    for (std::string text : rule.add) {
+      if (const size_t at = text.find("{tree}"); at != std::string::npos) text.replace(at, 6, root);
+      arguments += shell_word(text) + " ";
+    }
+  }
+  return arguments;
+}
+
 // A directory with what is to be in it.
 struct Folder {
   std::map<std::string, Folder, std::less<>> folders;
@@ -44,7 +63,8 @@ struct Folder {
 
 class Writer {
  public:
-  Writer(const PackageTree& tree, const Application& application) : tree_(tree), application_(application) {}
+  Writer(const PackageTree& tree, const Application& application, const ImportRules& rules)
+      : tree_(tree), application_(application), rules_(rules) {}
 
   // All of the tree.
   void write_tree(const Directory& out) {
@@ -133,7 +153,7 @@ class Writer {
       case Kind::link:
         return out.make_link(name, entry.target);
       case Kind::file:
-        return out.make_link(name, piece.path.to_string() + "/" + place);
+        return write_file_of(piece, entry, place, name, out);
       case Kind::text:
         return out.create_file(name, tree_.rewritten(entry.content, tree_path(application_)));
       case Kind::copy: {
@@ -145,6 +165,19 @@ class Writer {
       case Kind::script:
         return write_script(entry, place, name, out);
     }
+  }
+
+  // A program that another package's programs call by its name needs the rules' arguments as well: go and
+  // rustc call gcc.
+  void write_file_of(const Piece& piece, const Entry& entry, const std::string& place,
+                     const std::string& name, const Directory& out) const {
+    const std::string file = piece.path.to_string() + "/" + place;
+    const std::string arguments = application_.own.contains(entry.piece) || application_.shell.empty()
+                                      ? std::string()
+                                      : arguments_for(rules_, tree_path(application_), place);
+    if (arguments.empty()) return out.make_link(name, file);
+    out.create_file(
+        name, fmt::format("#!{}\nexec {} {}\"$@\"\n", application_.shell, shell_word(file), arguments), 0755);
   }
 
   // A script whose interpreter is not there stays what it is in its piece, and is no program.
@@ -175,6 +208,7 @@ class Writer {
 
   const PackageTree& tree_;
   const Application& application_;
+  const ImportRules& rules_;
   bool outside_ = false;
 };
 
@@ -224,6 +258,12 @@ WrapperParts parts_of_wrapper(std::string_view script) {
           .program = std::string(script.substr(begin, end - begin))};
 }
 
+WrapperParts read_wrapper(const fs::path& directory, const std::string& place) {
+  constexpr size_t max_wrapper = 1 << 20;  // bytes
+  return in_context(place,
+                    [&] { return parts_of_wrapper(Directory(directory).read_file(place, max_wrapper)); });
+}
+
 std::vector<std::string> own_programs(const PackageTree& tree, const Application& application) {
   std::vector<std::string> result;
   for (const auto& [place, entry] : tree.entries()) {
@@ -241,12 +281,8 @@ std::string wrapper_script(const PackageTree& tree, const Application& applicati
   const std::string root = tree_path(application);
   std::string script;
   std::set<std::string> set_already;
-  const auto is_for_it = [&](const std::vector<std::string>& patterns) {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& pattern) { return matches_path_pattern(pattern, place); });
-  };
   for (const auto& variable : rules.variables) {
-    if (!variable.programs.empty() && !is_for_it(variable.programs)) continue;
+    if (!variable.programs.empty() && !is_one_of(variable.programs, place)) continue;
     std::vector<std::string> paths;
     for (const std::string& pattern : variable.places) {
       const bool slash = pattern.ends_with('/');
@@ -268,16 +304,7 @@ std::string wrapper_script(const PackageTree& tree, const Application& applicati
                             shell_word(paths.front()));
     }
   }
-  std::string arguments;
-  for (const auto& rule : rules.arguments) {
-    const bool applies = is_for_it(rule.programs);
-    for (const std::string& argument : rule.add) {
-      if (!applies) break;
-      std::string text = argument;
-      if (const size_t at = text.find("{tree}"); at != std::string::npos) text.replace(at, 6, root);
-      arguments += shell_word(text) + " ";
-    }
-  }
+  const std::string arguments = arguments_for(rules, root, place);
   const auto resolved = tree.resolve(place);
   const auto found = resolved ? tree.entries().find(*resolved) : tree.entries().end();
   const bool calls_others = found != tree.entries().end() && found->second.kind == Kind::script;
@@ -301,10 +328,10 @@ bool is_piece_itself(const PackageTree& tree, const Application& application, co
 
 void write_application(const PackageTree& tree, const Application& application, const ImportRules& rules,
                        const Directory& out) {
-  Writer(tree, application).write_tree(out.make_directory(tree_place(application)));
+  Writer(tree, application, rules).write_tree(out.make_directory(tree_place(application)));
   const auto programs = own_programs(tree, application);
   const std::set<std::string> more = programs.empty() ? modules_around(tree, rules) : std::set<std::string>();
-  Writer(tree, application).write_own(out, more);
+  Writer(tree, application, rules).write_own(out, more);
   if (programs.empty()) return;
   // One directory for all programs: environments put bin into PATH.
   const Directory bin = out.make_directory("bin");

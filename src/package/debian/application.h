@@ -3,6 +3,7 @@
 // but what had to change is a link to the store path of the package that it is from.
 #pragma once
 
+#include <filesystem>
 #include <set>
 #include <string>
 
@@ -38,6 +39,9 @@ struct WrapperParts {
 };
 // Throws Error(invalid_input) for what wrapper_script() does not write.
 WrapperParts parts_of_wrapper(std::string_view script);
+// Of the wrapper at `place` ("bin/python3") of an application's store path, which is at `directory` on this
+// machine. Throws Error also for one of more than 1 MiB.
+WrapperParts read_wrapper(const std::filesystem::path& directory, const std::string& place);
 
 // A text as one word of a POSIX shell.
 std::string shell_word(std::string_view text);

@@ -174,6 +174,26 @@ TEST_F(ApplicationTest, AWrapperSetsWhatTheRulesSayAndQuotesIt) {
                                 "'/nix/store/placeholder-tool-1/libexec/flox/tool/it'\\''s' \"$@\"\n"));
 }
 
+TEST_F(ApplicationTest, AProgramThatOthersOfTheTreeCallGetsItsArgumentsThere) {
+  const auto own = piece("caller"), other = piece("compiler");
+  for (const auto& [files, place] : {std::pair(own, "bin/caller"), std::pair(other, "bin/tool")})
+    put(files, place,
+        "\x7f"
+        "ELF",
+        0755);
+  link(other, "bin/cc", "tool");
+  application_.name = "caller";
+  application_.own_path = "/nix/store/placeholder-caller-1";
+  write(tree());
+  EXPECT_EQ(
+      read_file(out_ / "libexec/flox/caller/bin/tool"),
+      fmt::format(
+          "#!{}\nexec '{}/bin/tool' '-p' '/nix/store/placeholder-caller-1/libexec/flox/caller/it'\\''s' "
+          "\"$@\"\n",
+          application_.shell, pieces_[1].path.to_string()));
+  EXPECT_EQ(fs::read_symlink(out_ / "libexec/flox/caller/bin/cc"), "tool");
+}
+
 TEST_F(ApplicationTest, AProgramThatFindsFilesBesideItselfIsACopy) {
   const auto own = piece("tool");
   put(own, "bin/prefixed",

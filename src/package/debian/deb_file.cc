@@ -13,6 +13,7 @@
 #include "base/os/directory.h"
 #include "base/os/file.h"
 #include "base/printable.h"
+#include "package/imported/archive_limits.h"
 
 namespace flox::package {
 namespace {
@@ -24,20 +25,9 @@ using Archive = std::unique_ptr<archive, decltype(&::archive_read_free)>;
   fail(ErrorKind::invalid_input, "damaged package: {}", message != nullptr ? message : "unknown error");
 }
 
-// Debian's largest packages stay below these by far; a bomb would go on.
-constexpr size_t max_file = size_t{4} << 30;  // bytes
-constexpr size_t max_entries = 1'000'000;
+// Debian's largest files stay below this by far; a bomb would go on.
+constexpr size_t max_file = size_t{4} << 30;             // bytes
 constexpr size_t max_copyright_file = size_t{16} << 20;  // bytes
-constexpr size_t max_package = size_t{16} << 30;         // bytes of all files
-constexpr size_t max_place = 4096;                       // bytes of a name
-constexpr std::ptrdiff_t max_depth = 128;                // directories
-// Of 60,000 packages none unpacks to 50 times its size; small ones may.
-constexpr size_t max_ratio = 250;
-constexpr size_t any_ratio = size_t{256} << 20;  // bytes
-
-size_t most_bytes_of(const fs::path& deb) {
-  return std::min(max_package, std::max<size_t>(any_ratio, fs::file_size(deb) * max_ratio));
-}
 
 std::string read_entry(archive* from, size_t limit = max_file) {
   std::string content;
@@ -59,9 +49,11 @@ std::string_view text_of(const char* text, std::string_view what) {
 }
 std::string_view path_of(archive_entry* entry) {
   const std::string_view path = text_of(libarchive().entry_pathname(entry), "a name");
-  if (path.size() > max_place || std::count(path.begin(), path.end(), '/') > max_depth)
+  if (path.size() > archive_limits::name ||
+      static_cast<size_t>(std::count(path.begin(), path.end(), '/')) > archive_limits::depth)
     fail(ErrorKind::invalid_input,
-         "damaged package: a name is more than {} directories deep or {} bytes long", max_depth, max_place);
+         "damaged package: a name is more than {} directories deep or {} bytes long", archive_limits::depth,
+         archive_limits::name);
   return path;
 }
 
@@ -103,8 +95,8 @@ void for_each_entry(const fs::path& deb, const std::function<void(archive*, arch
     int status;
     size_t entries = 0;
     while ((status = libarchive().read_next_header(inner.get(), &entry)) == ARCHIVE_OK) {
-      if (++entries > max_entries)
-        fail(ErrorKind::invalid_input, "damaged package: more than {} files", max_entries);
+      if (++entries > archive_limits::entries)
+        fail(ErrorKind::invalid_input, "damaged package: more than {} files", archive_limits::entries);
       body(inner.get(), entry);
     }
     if (status != ARCHIVE_EOF) fail_archive(inner.get());
@@ -238,7 +230,7 @@ std::vector<std::string> list_deb(const fs::path& deb) {
 std::string unpack_deb(const fs::path& deb, const fs::path& directory) {
   Placer placer(directory);
   std::string copyright;
-  const size_t most_bytes = most_bytes_of(deb);
+  const size_t most_bytes = archive_limits::unpacked(fs::file_size(deb));
   size_t bytes = 0;
   for_each_entry(deb, [&](archive* data, archive_entry* entry) {
     auto place = layout_path(path_of(entry));

@@ -27,7 +27,7 @@ namespace flox::package {
 namespace {
 
 // Part of every key of the memory: raise it whenever the rules of this folder change what an import gives.
-constexpr int import_format = 7;
+constexpr int import_format = 8;
 
 bool in_library_section(const DebianPackage& package) {
   auto section = std::string_view(package.section).substr(package.section.rfind('/') + 1);
@@ -63,6 +63,16 @@ std::string store_name(const DebianPackage& package) {
 bool is_any_of(const std::string& name, const std::vector<std::string>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return matches_wildcard(pattern, name); });
+}
+
+// Is what a program names one of the places, which are sorted? A text with '%' (printf(3)) names what is in
+// the directory before it: "share/zoneinfo/%s".
+bool has_compiled(const std::vector<std::string>& places, const std::string& wanted) {
+  const size_t format = wanted.find('%');
+  if (format == std::string::npos) return std::binary_search(places.begin(), places.end(), wanted);
+  const std::string directory = wanted.substr(0, wanted.rfind('/', format) + 1);
+  const auto next = std::lower_bound(places.begin(), places.end(), directory);
+  return next != places.end() && next->starts_with(directory);
 }
 
 // What a package alone must not do: run a script, for which it has no interpreter (the files of
@@ -202,6 +212,19 @@ void Importer::prefetch(const std::set<std::string>& names) {
 
 std::optional<std::string> Importer::package_with(const std::string& soname,
                                                   const std::vector<std::string>& packages) {
+  if (auto found = package_among(soname, packages)) return found;
+  // A package for developers stands for the libraries that it is for (rustc needs libstd-rust-dev, and that
+  // libstd-rust-1.63).
+  std::vector<std::string> behind;
+  for (const auto& name : packages)
+    if (!in_library_section(debian_.package(name)) && !is_left_out(name))
+      for (const auto& dependency : dependencies(name))
+        if (in_library_section(debian_.package(dependency))) behind.push_back(dependency);
+  return package_among(soname, behind);
+}
+
+std::optional<std::string> Importer::package_among(const std::string& soname,
+                                                   const std::vector<std::string>& packages) {
   std::deque<std::string> queue(packages.begin(), packages.end());
   std::set<std::string> seen(packages.begin(), packages.end());
   for (; !queue.empty(); queue.pop_front()) {
@@ -312,8 +335,7 @@ std::map<std::string, std::map<std::string, std::string>> Importer::compiled_pat
         const auto wanted = layout_path(path);
         if (!wanted) continue;
         for (const std::string& dependency : dependencies(name)) {
-          const auto& files = debian_.files(dependency);
-          if (!std::binary_search(files.begin(), files.end(), *wanted)) continue;
+          if (!has_compiled(debian_.files(dependency), *wanted)) continue;
           const nix::StorePath there = library(dependency);
           used.insert(there);
           needed_.back().insert(dependency);
@@ -322,6 +344,15 @@ std::map<std::string, std::map<std::string, std::string>> Importer::compiled_pat
         }
       }
     }
+  return result;
+}
+
+std::vector<std::string> Importer::packages_around(const std::string& name) {
+  std::vector<std::string> result = dependencies(name);
+  for (const auto& extra : rules_.extras)
+    if (is_any_of(name, extra.when))
+      for (const auto& added : extra.add)
+        if (debian_.exists(added) && in_library_section(debian_.package(added))) result.push_back(added);
   return result;
 }
 
@@ -340,7 +371,7 @@ nix::StorePath Importer::import_piece(const std::string& name) {
     root.write_file(trust::package_file_place,
                     trust::PackageFile{.packages = {entry_of(debian_.package(name), copyright)}}.to_string());
     const bool alone = is_imported_alone(name);
-    DebianSurroundings surroundings(*this, name, alone ? std::vector<std::string>() : dependencies(name));
+    DebianSurroundings surroundings(*this, name, alone ? std::vector<std::string>() : packages_around(name));
     Tree piece{.directory = tree,
                .name = store_name(debian_.package(name)),
                .placeholder = placeholder_digest("deb"),
@@ -417,13 +448,19 @@ std::set<std::string> Importer::needed_by_scripts(const PackageTree& tree) {
   debian_.load(result);
   result.clear();
   constexpr size_t max_script = size_t{64} << 20;  // bytes
+  const auto is_for_users = [](std::string_view place) {
+    return place.starts_with("bin/") || place.starts_with("sbin/") || place.starts_with("libexec/") ||
+           place.starts_with("games/") || place.starts_with("lib/git-core/");
+  };
+  // "share/maven/bin/mvn", to which "bin/mvn" leads.
+  std::set<std::string> linked;
+  for (const auto& [place, entry] : tree.entries())
+    if (entry.kind == PackageTree::Entry::Kind::link && is_for_users(place))
+      if (auto resolved = tree.resolve(place)) linked.insert(*std::move(resolved));
   for (const auto& [place, entry] : tree.entries()) {
     if (entry.kind != PackageTree::Entry::Kind::script) continue;
     // Others are examples, hooks and tests; libraries' are for their maintainers.
-    const bool is_program = place.starts_with("bin/") || place.starts_with("sbin/") ||
-                            place.starts_with("libexec/") || place.starts_with("games/") ||
-                            place.starts_with("lib/git-core/") || place.starts_with("share/npm/") ||
-                            place.starts_with("share/nodejs/npm/bin/");
+    const bool is_program = is_for_users(place) || linked.contains(place);
     const std::string& package = tree.pieces()[entry.piece].name;
     if (!is_program || in_library_section(debian_.package(package)) || is_left_out(package)) continue;
     const std::string content = Directory(tree.pieces()[entry.piece].files).read_file(place, max_script);

@@ -61,9 +61,13 @@ class Importer {
   // Obtains at once what importing these packages, each alone, will need.
   void prefetch(const std::set<std::string>& names);
   std::vector<std::string> dependencies(const std::string& name);
+  // Those whose libraries a package alone may need: its dependencies and the libraries that the rules add.
+  std::vector<std::string> packages_around(const std::string& name);
   bool is_left_out(const std::string& name) const;
   std::optional<std::string> package_with(const std::string& soname,
                                           const std::vector<std::string>& packages);
+  std::optional<std::string> package_among(const std::string& soname,
+                                           const std::vector<std::string>& packages);
   nix::StorePath import_piece(const std::string& name);
   // Of a package's tree: the paths that its libraries have compiled in, and where they are in the store.
   std::map<std::string, std::map<std::string, std::string>> compiled_paths(const std::string& name,

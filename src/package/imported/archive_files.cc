@@ -14,16 +14,10 @@
 #include "base/error.h"
 #include "base/os/archive_library.h"
 #include "base/printable.h"
+#include "package/imported/archive_limits.h"
 
 namespace flox::package {
 namespace {
-
-constexpr uint64_t max_unpacked = uint64_t{16} << 30;  // bytes
-constexpr uint64_t small_unpacked = 256 << 20;         // bytes that any archive may unpack to
-constexpr uint64_t max_growth = 250;                   // times the archive's size
-constexpr size_t max_archive_entries = 1'000'000;
-constexpr size_t longest_name = 4096;  // bytes
-constexpr size_t deepest_name = 128;   // directories
 
 [[noreturn]] void damaged(std::string_view why) {
   fail(ErrorKind::invalid_input, "damaged archive: {}", why);
@@ -53,7 +47,7 @@ class Utf8Names {
 
 // Where an entry goes, relative; nothing for the directories that are stripped.
 std::optional<std::string> place_of(std::string_view name, unsigned strip, bool is_directory) {
-  if (name.size() > longest_name) damaged("a name is too long");
+  if (name.size() > archive_limits::name) damaged("a name is too long");
   if (name.starts_with('/')) damaged(fmt::format("the name {} is absolute", printable(name, 100)));
   std::string place;
   size_t depth = 0;
@@ -64,7 +58,7 @@ std::optional<std::string> place_of(std::string_view name, unsigned strip, bool 
     if (part.empty() || part == ".") continue;
     if (!is_file_name(part))
       damaged(fmt::format("{} cannot be the name of a file in it", printable(name, 100)));
-    if (++depth > deepest_name) damaged("a name has too many directories");
+    if (++depth > archive_limits::depth) damaged("a name has too many directories");
     if (depth <= strip) continue;
     if (!place.empty()) place += '/';
     place += part;
@@ -77,9 +71,7 @@ std::optional<std::string> place_of(std::string_view name, unsigned strip, bool 
 class FileUnpacker {
  public:
   FileUnpacker(const std::filesystem::path& file, const Directory& out)
-      : out_(out),
-        left_(std::min(max_unpacked,
-                       std::max<uint64_t>(small_unpacked, std::filesystem::file_size(file) * max_growth))) {}
+      : out_(out), left_(archive_limits::unpacked(std::filesystem::file_size(file))) {}
 
   void take(archive* from, archive_entry* entry, unsigned strip) {
     const char* name = libarchive().entry_pathname_utf8(entry);
@@ -160,7 +152,7 @@ void unpack_files(const std::filesystem::path& file, ArchiveFormat format, unsig
     if (status == ARCHIVE_EOF) return;
     // A warning is that a name cannot be written in this locale: it is taken as UTF-8.
     if (status != ARCHIVE_OK && status != ARCHIVE_WARN) fail_reading(reader.get());
-    if (++entries > max_archive_entries) damaged("it has too many entries");
+    if (++entries > archive_limits::entries) damaged("it has too many entries");
     try {
       unpacker.take(reader.get(), entry, strip);
     } catch (const Error& error) {

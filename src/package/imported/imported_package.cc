@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "store/local/named_root.h"
 
 namespace flox::package {
 
@@ -37,11 +38,7 @@ void record_programs(ImportedPackage& package) {
 }
 
 void keep_import(const store::LocalStore& store, const std::string& name, const nix::StorePath& path) {
-  const fs::path roots = store.state_directory() / "gcroots/flox-imports";
-  fs::create_directories(roots);
-  TempDir work(".new-", roots);
-  fs::create_symlink(path.to_string(), work.path() / "link");
-  fs::rename(work.path() / "link", roots / file_name(name, "the package"));
+  store::set_named_root(store, "flox-imports/" + file_name(name, "the package"), path);
 }
 
 std::string recorded_license(std::string license) {

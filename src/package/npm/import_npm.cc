@@ -29,7 +29,6 @@ namespace {
 constexpr std::string_view npm_import_type = "urn:flox-imageless:import-npm:v1";
 constexpr uint64_t max_packument = 128 << 20;        // bytes
 constexpr uint64_t max_tarball = uint64_t{4} << 30;  // bytes
-constexpr size_t max_node_wrapper = 1 << 20;         // bytes
 
 // "@types/node" → "types+node": a name of files.
 std::string flat_name(std::string_view name) {
@@ -239,8 +238,7 @@ ImportedPackage import_npm(store::LocalStore& store, const NpmImport& import) {
   for (const auto& group : groups_of(graph)) paths.add(group);
 
   const nix::StorePath interpreter = importer.package("nodejs");
-  const WrapperParts wrapper =
-      parts_of_wrapper(Directory(store.real_path(interpreter)).read_file("bin/node", max_node_wrapper));
+  const WrapperParts wrapper = read_wrapper(store.real_path(interpreter), "bin/node");
   const NpmNode& wanted = graph.nodes.front();
   const NpmManifest& manifest = paths.manifest_of(0);
   const std::string version = wanted.release.version.to_string();

@@ -20,8 +20,7 @@ namespace {
 
 // As SLSA's buildType: wheels were unpacked, relocated and put together.
 constexpr std::string_view pypi_import_type = "urn:flox-imageless:import-pypi:v1";
-constexpr size_t max_wrapper = 1 << 20;  // bytes
-constexpr size_t max_script_text = 16 << 20;
+constexpr size_t max_script_text = 16 << 20;  // bytes
 
 // The interpreter, with the wrapper that it runs under.
 struct PythonProgram {
@@ -51,10 +50,7 @@ PythonTarget target_of(Debian& debian) {
 
 PythonProgram interpreter_of(store::LocalStore& store, Importer& importer, const PythonTarget& target) {
   const nix::StorePath path = importer.package("python3");
-  return {
-      .path = path,
-      .target = target,
-      .wrapper = parts_of_wrapper(Directory(store.real_path(path)).read_file("bin/python3", max_wrapper))};
+  return {.path = path, .target = target, .wrapper = read_wrapper(store.real_path(path), "bin/python3")};
 }
 
 // The store path with the programs: a virtual environment of Python (PEP 405) in libexec/flox/NAME whose

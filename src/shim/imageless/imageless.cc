@@ -161,7 +161,7 @@ asio::awaitable<bool> Imageless::release(std::string container_id) {
     co_await client.call(node::v1::Node::Release, std::move(request), release_limit);
     co_return true;
   } catch (const Error& error) {
-    log_warning("releasing the environment of {}: {}", container_id, error.what());
+    log_warning_of(container_id, "releasing the environment of {}: {}", container_id, error.what());
     co_return false;
   }
 }

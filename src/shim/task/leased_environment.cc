@@ -44,7 +44,7 @@ void LeasedEnvironment::detach() const {
   try {
     detach_mutable_nix(bundle_);
   } catch (const Error& error) {
-    log_warning("taking away the /nix of {}: {}", id_, error.what());
+    log_warning_of(id_, "taking away the /nix of {}: {}", id_, error.what());
   }
 }
 

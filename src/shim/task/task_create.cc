@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/foreign_error.h"
+#include "base/trace/context.h"
+#include "imageless/annotations.h"
 #include "shim/cgroup/cgroup_migration.h"
 #include "shim/io/shim_log.h"
 #include "shim/runtime/oci_runtime.h"
@@ -15,6 +17,19 @@ namespace flox::shim {
 using ttrpc::Code;
 using ttrpc::fail_status;
 
+namespace {
+
+// By the annotations of CRI; of a container of another client all is empty but the trace.
+LogSubject subject_of(const oci::RuntimeSpec& spec, const std::string& traceparent) {
+  const auto trace = trace::parse_traceparent(traceparent);
+  return {.pod_namespace = spec.annotation("io.kubernetes.cri.sandbox-namespace"),
+          .pod = spec.annotation("io.kubernetes.cri.sandbox-name"),
+          .container = imageless::container_name(spec),
+          .trace_id = trace ? trace::hex(trace->trace) : std::string()};
+}
+
+}  // namespace
+
 asio::awaitable<std::shared_ptr<Task>> Task::create(TaskContext context, wire::CreateTaskRequest request,
                                                     CallTerms terms) {
   RuntimeOptions options = RuntimeOptions::decode(request.options());
@@ -26,9 +41,16 @@ asio::awaitable<std::shared_ptr<Task>> Task::create(TaskContext context, wire::C
     failure = std::current_exception();
   }
   if (failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+      log_warning_of(task->id_, "creating container {}: {}", task->id_, message_of(error));
+    }
     co_await task->undo_create();
+    forget_container(task->id_);
     std::rethrow_exception(failure);
   }
+  log_debug_of(task->id_, "container {} is created", task->id_);
   task->events_.created(request, task->init_->pid);
   if (task->init_->exit) task->spawn_watch_init();
   co_return task;
@@ -43,6 +65,7 @@ asio::awaitable<void> Task::create_init(const wire::CreateTaskRequest& request, 
   expect_cgroup_migration();
   options_.save(bundle_);
   oci::RuntimeSpec spec = oci::RuntimeSpec::load(fs::path(bundle_) / "config.json");
+  known_container(id_, subject_of(spec, terms.traceparent));
   own_pid_namespace_ = spec.has_own_pid_namespace();
   const bool sandbox = co_await create_sandbox(spec);
   if (sandbox) co_return;
@@ -76,7 +99,7 @@ asio::awaitable<bool> Task::create_sandbox(const oci::RuntimeSpec& spec) {
   } catch (const std::exception& error) {
     trouble = message_of(error);
   }
-  log_warning("the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
+  log_warning_of(id_, "the OCI runtime is to make the sandbox {} instead: {}", id_, trouble);
   co_await runtime_->remove(true);
   co_return false;
 }
@@ -86,7 +109,7 @@ asio::awaitable<void> Task::undo_create() {
   try {
     if (runtime_) co_await runtime_->remove(true);
   } catch (const std::exception& error) {
-    log_warning("undoing the creation of {}: {}", id_, message_of(error));
+    log_warning_of(id_, "undoing the creation of {}: {}", id_, message_of(error));
   }
   environment_.detach();
   root_.unmount();
@@ -99,7 +122,7 @@ void Task::begin_init() {
     cgroup_ = Cgroup::of_process(init_->pid);
     cgroup_->enable_controllers();
   } catch (const Error& error) {  // it is gone already
-    log_debug("no cgroup of {}: {}", id_, error.what());
+    log_debug_of(id_, "no cgroup of {}: {}", id_, error.what());
   }
   watch_memory();
 }
@@ -109,7 +132,7 @@ void Task::watch_memory() {
   try {
     oom_ = std::make_unique<OomWatch>(context_.executor, *cgroup_, [this] { events_.out_of_memory(); });
   } catch (const Error& error) {
-    log_warning("cannot watch {} for memory shortage: {}", id_, error.what());
+    log_warning_of(id_, "cannot watch {} for memory shortage: {}", id_, error.what());
   }
 }
 

@@ -57,7 +57,7 @@ asio::awaitable<void> Task::end_others() {
     try {
       co_await runtime_->kill(SIGKILL, true);
     } catch (const std::exception& error) {
-      log_debug("{}: {}", id_, message_of(error));
+      log_debug_of(id_, "{}: {}", id_, message_of(error));
     }
   }
   if (pause_ != PauseState::paused) co_return;
@@ -65,7 +65,7 @@ asio::awaitable<void> Task::end_others() {
   try {
     co_await runtime_->resume();
   } catch (const std::exception& error) {
-    log_debug("{}: {}", id_, message_of(error));
+    log_debug_of(id_, "{}: {}", id_, message_of(error));
   }
 }
 

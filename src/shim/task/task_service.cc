@@ -185,6 +185,7 @@ asio::awaitable<wire::DeleteResponse> TaskService::remove(wire::ProcessRequest r
   wire::DeleteResponse response = co_await task->remove(request.exec_id());
   if (request.exec_id().empty()) {
     tasks_.erase(request.id());
+    forget_container(request.id());
     watch_idleness();
   }
   co_return response;

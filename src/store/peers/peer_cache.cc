@@ -29,7 +29,7 @@ class NarOfPeer : public NarFile {
     pace_->bytes += piece.size();
     const double seconds = std::chrono::duration<double>(waited_).count();
     const auto least = static_cast<double>(pace_->least_rate.load());
-    if (waited_ > pace_->patience && static_cast<double>(bytes_) < least * seconds)
+    if (waited_ > pace_->patience.load() && static_cast<double>(bytes_) < least * seconds)
       fail(ErrorKind::unavailable, "peer {}: it gives {:.0f} kB a second, and must give {:.0f}", peer_,
            static_cast<double>(bytes_) / seconds / 1000, least / 1000);
     return true;
@@ -100,11 +100,12 @@ void PeerCache::authorise(HttpRequest& request) const {
   const PeerRequest shown{.method = request.method, .path = path, .body = sha256(request.body)};
   request.headers.emplace_back("Authorization",
                                make_peer_proof(*key_, shown, std::chrono::system_clock::now()));
-  request.connect_timeout = pace_->patience / 2;
+  const milliseconds patience = pace_->patience;
+  request.connect_timeout = pace_->silence;
   request.stall_timeout =
-      std::max(std::chrono::seconds(1), std::chrono::ceil<std::chrono::seconds>(pace_->patience));
+      std::max(std::chrono::seconds(1), std::chrono::ceil<std::chrono::seconds>(patience));
   // What is small is asked for with a time of its own, a NAR as long as it does not stall.
-  if (request.timeout > milliseconds(0)) request.timeout = pace_->patience;
+  if (request.timeout > milliseconds(0)) request.timeout = patience;
 }
 
 nix::NarInfo narinfo_at_peer(const nix::NarInfo& narinfo) {

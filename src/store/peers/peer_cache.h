@@ -17,8 +17,9 @@ inline constexpr uint64_t least_peer_rate = 32 << 10;
 
 // What a peer must be able to do, or the caches are asked instead. Shared by all peers of a realisation.
 struct PeerPace {
-  std::chrono::milliseconds patience{2000};  // for a connection, and for each byte of a NAR
-  std::chrono::milliseconds silence{5000};   // for the answer to a question
+  // For each byte of a NAR.
+  std::atomic<std::chrono::milliseconds> patience = std::chrono::milliseconds(2000);
+  std::chrono::milliseconds silence{5000};  // for a connection, and for the answer to a question
   // Bytes of a NAR in a second, on the average of the time in which it was waited for.
   std::atomic<uint64_t> least_rate = least_peer_rate;
   std::atomic<uint64_t> bytes = 0;  // that came from peers in all

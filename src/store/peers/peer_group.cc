@@ -181,11 +181,14 @@ void PeerGroup::State::read_answer(size_t peer) {
         share->answered(peer, one.names, read_peer_answer(text, one.names.size()), one.asked, now);
     one.failures = 0;
     one.has_answered = true;
+    pace->patience = std::chrono::duration_cast<milliseconds>(share->stall_time());
     // What does not change is asked for less and less often.
     const milliseconds least = least_interval();
     one.interval = is_news ? least : std::min(std::max(longest_interval, least), one.interval * 3 / 2);
   } catch (const Error& error) {
-    if (++one.failures >= most_failures || error.kind() != ErrorKind::unavailable)
+    // One that answers late is passed over by whoever waits for it, and may be back.
+    const bool is_late = error.kind() == ErrorKind::unavailable && now - one.asked >= options.patience.idle;
+    if (!is_late && (++one.failures >= most_failures || error.kind() != ErrorKind::unavailable))
       give_up(peer, error.what());
   }
   const auto answer_time = std::chrono::duration_cast<milliseconds>(share->answer_time(peer));
@@ -290,7 +293,9 @@ PeerShare::Choice PeerGroup::second(size_t peer, const nix::PathInfo& info, Cloc
   return state_->share->second(peer_name(info), peer, since, Clock::now());
 }
 
-void PeerGroup::overtaken(size_t peer, bool was_first) { state_->share->overtaken(peer, was_first); }
+void PeerGroup::overtaken(size_t peer, bool was_first) {
+  state_->share->overtaken(peer, was_first, Clock::now());
+}
 
 void PeerGroup::gave(size_t peer, const nix::PathInfo& info, Clock::duration took) {
   state_->share->gave(peer, took, Clock::now());
@@ -327,7 +332,7 @@ void PeerGroup::done(const nix::PathInfo& info) {
       return;
     }
   }
-  state_->share->done(peer_name(info));
+  state_->share->done(peer_name(info), Clock::now());
 }
 
 void PeerGroup::cache_gave(Clock::duration took) {

@@ -22,6 +22,7 @@ constexpr auto time_of_starts = seconds(2);
 // However many nodes stand before this one, it waits no longer than for so many.
 constexpr size_t most_turns = 5;
 constexpr auto longest_first = seconds(10);
+constexpr auto longest_idle = seconds(20);
 constexpr size_t most_hedges_at_once = 12;
 
 // Every node comes to the same numbers (docs/formats/peers.md): FNV-1a, and the mixer of SplitMix64.
@@ -86,11 +87,11 @@ std::vector<std::string> PeerShare::question(size_t number, Time now) {
   return names;
 }
 
-void PeerShare::done(const std::string& name) {
+void PeerShare::done(const std::string& name, Time now) {
   const std::lock_guard lock(mutex_);
   const auto found = paths_.find(name);
   if (found == paths_.end()) return;
-  hedge_ended(found->second);
+  hedge_ended(found->second, now);
   paths_.erase(found);
   while (!order_.empty() && !paths_.contains(order_.front())) order_.pop_front();
 }
@@ -138,11 +139,35 @@ bool PeerShare::is_given_up(size_t peer) const {
 
 bool PeerShare::is_slow(size_t peer) const {
   const std::lock_guard lock(mutex_);
-  return peers_.at(peer).strikes >= most_strikes;
+  const Peer& one = peers_.at(peer);
+  return one.strikes >= most_strikes || (one.strikes > 0 && !one.has_given);
 }
 
-void PeerShare::strike(Peer& peer) {
+// One may have much to do, and several of its transfers stand still at once: that is one strike.
+void PeerShare::strike(Peer& peer, Time now) {
+  if (peer.strikes > 0 && now - peer.struck < patience_.idle) return;
+  peer.struck = now;
   if (++peer.strikes >= most_strikes) peer.given_up = true;
+}
+
+PeerShare::Time::duration PeerShare::longest_answer_time() const {
+  Time::duration longest{};
+  for (const Peer& peer : peers_) longest = std::max(longest, peer.answer_time);
+  return longest;
+}
+
+// A machine that has much to do is so for all: how long others need for an answer and this node for a path
+// says how long a peer may need.
+PeerShare::Time::duration PeerShare::idle_time() const {
+  const Time::duration usual =
+      std::max<Time::duration>(patience_.idle, 2 * std::max(gave_after_, cache_gave_after_)) +
+      4 * longest_answer_time();
+  return std::min<Time::duration>(usual, std::max<Time::duration>(patience_.idle, longest_idle));
+}
+
+PeerShare::Time::duration PeerShare::stall_time() const {
+  const std::lock_guard lock(mutex_);
+  return idle_time();
 }
 
 void PeerShare::ended_at(size_t peer) {
@@ -152,7 +177,7 @@ void PeerShare::ended_at(size_t peer) {
 void PeerShare::refused(size_t peer, const std::string& name, Refusal refusal, Time now) {
   const std::lock_guard lock(mutex_);
   ended_at(peer);
-  if (refusal == Refusal::slow) strike(peers_[peer]);
+  if (refusal == Refusal::slow) strike(peers_[peer], now);
   const auto found = paths_.find(name);
   if (found == paths_.end()) return;
   Path& path = found->second;
@@ -172,6 +197,7 @@ void PeerShare::gave(size_t number, Time::duration took, Time now) {
   Peer& peer = peers_[number];
   peer.moved = now;
   peer.strikes = 0;
+  peer.has_given = true;
   smooth(gave_after_, took);
 }
 
@@ -180,10 +206,10 @@ void PeerShare::cache_gave(Time::duration took) {
   smooth(cache_gave_after_, took);
 }
 
-void PeerShare::overtaken(size_t peer, bool was_first) {
+void PeerShare::overtaken(size_t peer, bool was_first, Time now) {
   const std::lock_guard lock(mutex_);
   ended_at(peer);
-  if (was_first) strike(peers_[peer]);
+  if (was_first) strike(peers_[peer], now);
 }
 
 // A pod does not wait for what another node prefetches at its pace; prefetching waits for both.
@@ -227,8 +253,7 @@ std::vector<PeerShare::Claimant> PeerShare::claimants_before(const Path& path, T
 
 // The answers that are there, this node's own to itself among them, say how long others may take.
 bool PeerShare::waits_for_first_answers(Time now) const {
-  Time::duration longest{};
-  for (const Peer& peer : peers_) longest = std::max(longest, peer.answer_time);
+  const Time::duration longest = longest_answer_time();
   const Time::duration patience =
       is_answered_
           ? std::max<Time::duration>(patience_.first, std::min<Time::duration>(4 * longest, longest_first))
@@ -243,10 +268,11 @@ bool PeerShare::waits_for_first_answers(Time now) const {
 // of its own: never by all at once.
 bool PeerShare::is_left_to_others(const Path& path, Time now) const {
   const std::vector<Claimant> before = claimants_before(path, now);
+  const Time::duration idle = idle_time();
   for (size_t i = 0; i < before.size(); ++i) {
     const Peer& peer = *before[i].peer;
     const auto turns = static_cast<int>(std::min(before.size() - i, most_turns));
-    if (now - peer.moved <= turns * (patience_.idle + 4 * peer.answer_time)) return true;
+    if (now - peer.moved <= turns * idle) return true;
   }
   return false;
 }
@@ -258,7 +284,8 @@ bool PeerShare::is_somewhere(const Path& path) const {
   return false;
 }
 
-// Of the peers that have it, each node asks another one.
+// Of the peers that have it, each node asks another one. One that was slow is tried with one path at a time,
+// and not waited for.
 PeerShare::Choice PeerShare::choose_peer(const Path& path, Time now, std::optional<size_t> other_than,
                                          bool& is_busy) const {
   std::optional<std::pair<uint64_t, size_t>> best;
@@ -266,8 +293,9 @@ PeerShare::Choice PeerShare::choose_peer(const Path& path, Time now, std::option
     if (peers_[i].given_up || path.has[i] != PeerHas::present || i == other_than) continue;
     if (!path.without.empty() && path.without[i]) continue;
     const bool is_resting = !path.busy_until.empty() && now < path.busy_until[i];
-    if (is_resting || peers_[i].transfers >= transfers_of_peer) {
-      is_busy = true;
+    const bool is_struck = peers_[i].strikes > 0;
+    if (is_resting || peers_[i].transfers >= (is_struck ? 1 : transfers_of_peer)) {
+      is_busy = is_busy || !is_struck;
       continue;
     }
     best = std::max(best, std::optional(std::pair(rank(*peers_[i].node ^ self_, path.number), i)));
@@ -293,17 +321,20 @@ void PeerShare::took(const std::string& name, const Choice& choice) {
   if (const auto found = paths_.find(name); found != paths_.end()) found->second.is_taken = true;
 }
 
+PeerShare::Time::duration PeerShare::second_delay() const {
+  return std::clamp<Time::duration>(3 * std::max(gave_after_, cache_gave_after_), patience_.hedge,
+                                    patience_.longest_hedge);
+}
+
 PeerShare::Time::duration PeerShare::hedge_delay() const {
-  const Time::duration usual = std::clamp<Time::duration>(3 * std::max(gave_after_, cache_gave_after_),
-                                                          patience_.hedge, patience_.longest_hedge);
-  return hedges_ < hedge_budget() ? usual : 4 * usual;
+  return hedges_ < hedge_budget() ? second_delay() : 4 * second_delay();
 }
 
 // Those of all nodes together are to be a twentieth of the paths; more than that comes much later.
 size_t PeerShare::hedge_budget() const {
   const auto sharing = static_cast<size_t>(
       std::ranges::count_if(peers_, [](const Peer& peer) { return peer.node && !peer.given_up; }));
-  return 1 + wanted_ / 20 / (sharing + 1);
+  return wanted_ / 20 / (sharing + 1);
 }
 
 std::optional<std::string> PeerShare::hedge(Time now) {
@@ -331,7 +362,7 @@ std::optional<std::string> PeerShare::hedge(Time now) {
 }
 
 // A peer that was overtaken often makes promises only.
-void PeerShare::hedge_ended(Path& path) {
+void PeerShare::hedge_ended(Path& path, Time now) {
   if (!std::exchange(path.is_hedged, false)) return;
   --hedges_open_;
   if (is_somewhere(path)) {
@@ -340,14 +371,14 @@ void PeerShare::hedge_ended(Path& path) {
   }
   hedges_at_once_ = std::min(2 * hedges_at_once_, most_hedges_at_once);
   for (size_t i = 0; i < path.has.size(); ++i)
-    if (path.has[i] == PeerHas::fetching && !peers_[i].given_up) strike(peers_[i]);
+    if (path.has[i] == PeerHas::fetching && !peers_[i].given_up) strike(peers_[i], now);
 }
 
 PeerShare::Choice PeerShare::second(const std::string& name, size_t peer, Time since, Time now) {
   const std::lock_guard lock(mutex_);
   const auto found = paths_.find(name);
-  const Time::duration delay = hedge_delay();
-  if (found == paths_.end() || found->second.is_hedged || now - since < delay) return {From::later, 0};
+  if (found == paths_.end() || found->second.is_hedged || now - since < second_delay())
+    return {From::later, 0};
   bool is_busy = false;
   const Choice other = choose_peer(found->second, now, peer, is_busy);
   if (other.from == From::peer) {
@@ -357,7 +388,7 @@ PeerShare::Choice PeerShare::second(const std::string& name, size_t peer, Time s
     return other;
   }
   const size_t turns = 2 + std::min(claimants_before(found->second, now).size(), most_turns);
-  if (is_busy || now - since < static_cast<int>(turns) * delay) return {From::later, 0};
+  if (is_busy || now - since < static_cast<int>(turns) * hedge_delay()) return {From::later, 0};
   found->second.is_hedged = true;
   ++hedges_;
   ++hedges_open_;

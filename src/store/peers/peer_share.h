@@ -30,7 +30,7 @@ struct PeerPatience {
   // The shortest and the longest time after which a node that has nothing else to do, or that waits for one
   // transfer, makes a second request for what a peer is to give (a hedge).
   std::chrono::milliseconds hedge{500};
-  std::chrono::milliseconds longest_hedge{5000};
+  std::chrono::milliseconds longest_hedge{15'000};
 };
 
 // One realisation's view of its peers, which are numbered from 0. Thread-safe.
@@ -48,7 +48,7 @@ class PeerShare {
   // is not under way here. Empty: nothing.
   std::vector<std::string> question(size_t peer, Time now);
   // It is here, or given up.
-  void done(const std::string& name);
+  void done(const std::string& name, Time now);
 
   // A peer has answered a question of these names, which was asked at `asked`. Not counted if it is this
   // floxd itself. Returns whether it says something else than before.
@@ -56,10 +56,12 @@ class PeerShare {
                 Time now);
   // How long it takes for an answer, on average; zero before the first.
   Time::duration answer_time(size_t peer) const;
+  // How long a transfer may give no byte.
+  Time::duration stall_time() const;
   // It is asked no more in this realisation: it cannot be reached, is too slow or lies.
   void give_up(size_t peer);
   bool is_given_up(size_t peer) const;
-  // It is given up because it was slow or promised only.
+  // It was slow, or promised only, several times or without giving anything.
   bool is_slow(size_t peer) const;
   enum class Refusal {
     absent,  // it is not asked for this path again
@@ -92,7 +94,7 @@ class PeerShare {
   // yet. Its took() is done.
   Choice second(const std::string& name, size_t peer, Time since, Time now);
   // Of two requests for a path, the other one was faster; `was_first`: although it was made later.
-  void overtaken(size_t peer, bool was_first);
+  void overtaken(size_t peer, bool was_first, Time now);
   // Peers that have answered and are not given up.
   size_t answering() const;
   size_t hedges() const;
@@ -107,6 +109,8 @@ class PeerShare {
     Time::duration answer_time{};
     size_t transfers = 0;  // that are asked of it
     unsigned strikes = 0;  // slow, or overtaken by a hedge, since it last gave something
+    Time struck{};         // when the last of them was
+    bool has_given = false;
     bool given_up = false;
   };
   struct Path {
@@ -131,10 +135,13 @@ class PeerShare {
   bool waits_for_first_answers(Time now) const;
   bool is_somewhere(const Path& path) const;
   Choice choose_peer(const Path& path, Time now, std::optional<size_t> other_than, bool& is_busy) const;
+  Time::duration second_delay() const;
   Time::duration hedge_delay() const;
   size_t hedge_budget() const;
-  void hedge_ended(Path& path);
-  void strike(Peer& peer);
+  void hedge_ended(Path& path, Time now);
+  void strike(Peer& peer, Time now);
+  Time::duration longest_answer_time() const;
+  Time::duration idle_time() const;
   void ended_at(size_t peer);
 
   const uint64_t self_;

@@ -215,11 +215,11 @@ TEST_F(PeerShareTest, a_peer_that_only_promises_costs_a_few_seconds) {
     const std::set<std::string> left = open;
     for (const std::string& name : left)
       if (views_[0]->choose(name, now_).from == From::caches) {
-        views_[0]->done(name);
+        views_[0]->done(name, now_);
         open.erase(name);
       }
     while (const auto name = views_[0]->hedge(now_)) {
-      views_[0]->done(*name);
+      views_[0]->done(*name, now_);
       open.erase(*name);
     }
     ASSERT_LT(now_ - began, std::chrono::seconds(10)) << open.size() << " are left";
@@ -229,7 +229,7 @@ TEST_F(PeerShareTest, a_peer_that_only_promises_costs_a_few_seconds) {
 TEST_F(PeerShareTest, many_that_wait_for_one_do_not_all_ask_the_caches) {
   start(8, 40);
   size_t asked = 0;
-  for (uint64_t progress = 1; progress <= 50; ++progress, now_ += milliseconds(20))
+  for (uint64_t progress = 1; progress <= 150; ++progress, now_ += milliseconds(20))
     for (size_t node = 1; node < 8; ++node) {
       for (size_t other = 1; other < 8; ++other) hear_of(node, other, PeerHas::planned, progress);
       hear_of(node, 0, PeerHas::fetching, progress);
@@ -261,7 +261,7 @@ TEST_F(PeerShareTest, a_slow_transfer_gets_a_second_one_from_another_peer_and_th
   alone.answered(1, names_, {.node = 2, .progress = 0, .has = {PeerHas::present}}, now_, now_);
   alone.took(names_[0], {From::peer, 1});
   EXPECT_EQ(alone.second(names_[0], 1, now_, now_ + PeerPatience{}.hedge).from, From::later);
-  EXPECT_EQ(alone.second(names_[0], 1, now_, now_ + 3 * PeerPatience{}.hedge).from, From::caches);
+  EXPECT_EQ(alone.second(names_[0], 1, now_, now_ + 8 * PeerPatience{}.hedge).from, From::caches);
 }
 
 TEST_F(PeerShareTest, a_peer_that_is_slow_again_and_again_is_given_up) {
@@ -271,6 +271,9 @@ TEST_F(PeerShareTest, a_peer_that_is_slow_again_and_again_is_given_up) {
     EXPECT_FALSE(views_[0]->is_given_up(1));
     views_[0]->took(names_[i], choose(0, i));
     views_[0]->refused(1, names_[i], PeerShare::Refusal::slow, now_);
+    EXPECT_EQ(choose(0, i).from, From::caches) << "it is not waited for";
+    EXPECT_TRUE(views_[0]->is_slow(1));
+    now_ += PeerPatience{}.idle;
   }
   EXPECT_TRUE(views_[0]->is_given_up(1));
   EXPECT_TRUE(views_[0]->is_slow(1));
@@ -358,8 +361,8 @@ TEST_F(PeerShareTest, a_peer_that_was_given_up_counts_no_more) {
 
 TEST_F(PeerShareTest, what_is_done_is_asked_for_no_more) {
   start(2, 3);
-  views_[0]->done(names_[0]);
-  views_[0]->done(names_[2]);
+  views_[0]->done(names_[0], now_);
+  views_[0]->done(names_[2], now_);
   EXPECT_THAT(views_[0]->question(1, now_), ElementsAre(names_[1]));
 }
 

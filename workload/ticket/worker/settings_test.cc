@@ -35,6 +35,20 @@ TEST(Settings, TakeBothSpellingsAndTheGuidesFirst) {
   EXPECT_EQ(settings.raw_bucket + settings.enriched_bucket + settings.table, "rawenrichedtable");
 }
 
+TEST(Settings, LookAheadUnlessToldOtherwise) {
+  ScopedEnvironment environment;
+  EXPECT_TRUE(Settings::from_environment().look_ahead);
+  environment.set("TICKET_LOOK_AHEAD", "False");
+  environment.set("TICKET_BATCH_TICKETS", "32");
+  environment.set("TICKET_BATCH_WAIT_MS", "50");
+  const Settings settings = Settings::from_environment();
+  EXPECT_FALSE(settings.look_ahead);
+  EXPECT_EQ(settings.batch_tickets, 32);
+  EXPECT_EQ(settings.batch_wait, std::chrono::milliseconds(50));
+  environment.set("TICKET_LOOK_AHEAD", "maybe");
+  EXPECT_THROW(Settings::from_environment(), flox::Error);
+}
+
 TEST(Settings, NameTheVariableThatIsNoNumber) {
   for (const char* name :
        {"SQS_POLL_INTERVAL", "SQS_MAX_MESSAGES", "SQS_VISIBILITY_TIMEOUT", "METRICS_PORT"}) {

@@ -22,6 +22,9 @@ namespace {
 // A long poll is cut off this long after a request to stop: messages in an answer that nobody reads would
 // stay hidden for the whole visibility time-out, while those that arrive can be finished or given back.
 constexpr auto answer_on_its_way = 500ms;
+// One that does not wait is answered at once, if the service is not slow; it is asked while others are in
+// hand.
+constexpr auto slow_answer = 10s;
 constexpr auto depth_interval = 15s;
 constexpr int deaths_allowed = 2;  // of workers that processed a message alone, until it is set aside
 
@@ -125,7 +128,7 @@ void Worker::work_ahead(const Limits& limits) {
     if (scheduler_.empty() && set_apart_.empty()) {
       // The last batch is stored while the queue is asked, but not while nothing is known of its end.
       if (limits.until_empty) stored();
-      healthy = gather(false, settings_.poll_wait);
+      healthy = gather(false);
       if (healthy && scheduler_.empty() && set_apart_.empty()) {
         if (limits.until_empty) break;
         if (settings_.poll_wait == 0s) parts_.stop.sleep(1s);  // a short poll returns at once
@@ -136,8 +139,7 @@ void Worker::work_ahead(const Limits& limits) {
       Deliveries batch = take_batch();
       std::future<bool> ahead;
       if (set_apart_.empty() && !parts_.stop.requested())
-        ahead = std::async(std::launch::async,
-                           [&] { return gather(true, limits.until_empty ? 0s : settings_.poll_wait); });
+        ahead = std::async(std::launch::async, [this] { return gather(true); });
       run_batch(std::move(batch), storing);
       if (ahead.valid()) healthy &= ahead.get();
     }
@@ -154,14 +156,14 @@ void Worker::work_ahead(const Limits& limits) {
 
 // Asks the queue until a batch is together: what there is at once, for the rules' time, or, ahead, while
 // there is more. False if the queue failed.
-bool Worker::gather(bool ahead, std::chrono::seconds wait) {
+bool Worker::gather(bool ahead) {
   queue_has_more_ = true;
   while (!parts_.stop.requested() && set_apart_.empty()) {
     if (ahead ? scheduler_.is_full() || !queue_has_more_
               : scheduler_.ready(steady_clock::now(), queue_has_more_).has_value())
       break;
-    // Tickets do not wait here for those that are not there.
-    auto messages = poll(scheduler_.empty() ? wait : 0s);
+    // Only where nothing else is in hand is there time to wait for what is not there yet.
+    auto messages = poll(ahead || !scheduler_.empty() ? 0s : settings_.poll_wait);
     if (!messages) return false;
     queue_has_more_ = !messages->empty();
     if (!queue_has_more_ && scheduler_.empty()) break;
@@ -241,8 +243,9 @@ void Worker::give_back_unbegun() {
 std::optional<std::vector<Message>> Worker::poll(std::chrono::seconds wait) {
   auto begin = steady_clock::now();
   try {
-    auto messages = parts_.queue.receive(settings_.max_messages, wait, settings_.visibility,
-                                         [this] { return parts_.stop.requested_since(answer_on_its_way); });
+    auto messages = parts_.queue.receive(settings_.max_messages, wait, settings_.visibility, [this, wait] {
+      return parts_.stop.requested_since(wait == 0s ? slow_answer : answer_on_its_way);
+    });
     parts_.metrics.poll(steady_clock::now() - begin);
     parts_.metrics.batch(messages.size());
     parts_.health.queue_answered();

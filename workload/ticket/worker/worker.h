@@ -103,7 +103,7 @@ class Worker {
   std::optional<std::vector<Message>> poll(std::chrono::seconds wait);
   void work_in_turn(const Limits& limits);
   void work_ahead(const Limits& limits);
-  bool gather(bool ahead, std::chrono::seconds wait);
+  bool gather(bool ahead);
   void accept(std::vector<Message> messages);
   Deliveries take_batch();
   void run_batch(Deliveries batch, std::future<void>& storing);

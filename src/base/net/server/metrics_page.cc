@@ -27,6 +27,24 @@ MetricsPage::Histogram& MetricsPage::histogram(const std::string& name, const st
   return histograms(name, help).Add({}, buckets);
 }
 
+TracedHistogram& MetricsPage::traced_histogram(const std::string& name, Family<Histogram>& family,
+                                               const prometheus::Labels& labels,
+                                               const Histogram::BucketBoundaries& buckets) {
+  const std::scoped_lock lock(mutex_);
+  std::unique_ptr<TracedHistogram>& traced = traced_[{name, labels}];
+  if (traced == nullptr) traced = std::make_unique<TracedHistogram>(family.Add(labels, buckets), buckets);
+  return *traced;
+}
+
+std::string MetricsPage::open_text() const {
+  Exemplars exemplars;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [key, traced] : traced_) exemplars.emplace(key, traced->exemplars());
+  }
+  return open_metrics_text(registry_.Collect(), exemplars);
+}
+
 std::string MetricsPage::text() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
 std::string metrics_text(const HttpServerCounters& counters, const std::string& prefix) {

@@ -8,10 +8,15 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/net/server/http_server.h"
+#include "base/net/server/open_metrics.h"
 
 namespace flox {
 
@@ -34,12 +39,21 @@ class MetricsPage {
   Histogram& histogram(const std::string& name, const std::string& help,
                        const Histogram::BucketBoundaries& buckets);
 
+  // A histogram of the family `name` whose values may come with their traces.
+  TracedHistogram& traced_histogram(const std::string& name, Family<Histogram>& family,
+                                    const prometheus::Labels& labels,
+                                    const Histogram::BucketBoundaries& buckets);
+
   std::string text() const;
-  // The Content-Type of such a page.
+  // The same in OpenMetrics' format, with exemplars (open_metrics.h).
+  std::string open_text() const;
+  // The Content-Type of the first.
   static constexpr const char* content_type = "text/plain; version=0.0.4; charset=utf-8";
 
  private:
   prometheus::Registry registry_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, prometheus::Labels>, std::unique_ptr<TracedHistogram>> traced_;
 };
 
 // What a server counts, as a page to be shown behind another; each name begins with `prefix`.

@@ -1,0 +1,127 @@
+// flox node starts: what floxd does for containers that start, and did for the last ones.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/command_line/program.h"
+#include "base/printable.h"
+#include "base/rfc3339.h"
+#include "base/settings/units.h"
+#include "cli/node/ask_floxd.h"
+#include "cli/node/commands.h"
+#include "cli/options.h"
+#include "protocol/status.ttrpc.h"
+
+namespace flox::cli {
+namespace {
+
+using nlohmann::ordered_json;
+using status::v1::Start;
+using status::v1::StartsAnswer;
+
+struct NodeStartsOptions {
+  std::string pod;
+  bool json = false;
+};
+
+ordered_json to_json(const Start& start) {
+  ordered_json stages = ordered_json::array();
+  for (const auto& stage : start.stages())
+    stages.push_back({{"stage", stage.name()},
+                      {"began_at_ms", stage.began_at()},
+                      {"microseconds", stage.microseconds()},
+                      {"is_over", stage.is_over()},
+                      {"has_failed", stage.has_failed()}});
+  ordered_json waiting = nullptr;
+  if (start.has_waiting())
+    waiting = {{"for", start.waiting().reason()},
+               {"holders", ordered_json(start.waiting().holders())},
+               {"others", start.waiting().others()}};
+  return {{"namespace", start.pod_namespace()},
+          {"pod", start.pod_name()},
+          {"pod_uid", start.pod_uid()},
+          {"container", start.container_name()},
+          {"container_id", start.container_id()},
+          {"environment", start.environment()},
+          {"trace_id", start.trace_id()},
+          {"state", start.state()},
+          {"asked_at_ms", start.asked_at()},
+          {"ended_at_ms", start.ended_at()},
+          {"error", start.error()},
+          {"advice", start.advice()},
+          {"profile", start.profile()},
+          {"stages", stages},
+          {"waiting", waiting},
+          {"paths_total", start.paths_total()},
+          {"paths_done", start.paths_done()},
+          {"bytes_total", start.bytes_total()},
+          {"bytes_fetched", start.bytes_fetched()},
+          {"bytes_per_second", start.bytes_per_second()}};
+}
+
+void print(const Start& start) {
+  const char* mark = start.state() == "failed" ? "✘" : start.state() == "prepared" ? "✔" : "ℹ";
+  fmt::print(
+      "{} {} {}/{}/{} {}{}\n", mark,
+      rfc3339(std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(start.asked_at()))),
+      start.pod_namespace(), start.pod_name(), start.container_name(),
+      start.environment().empty() ? "" : start.environment() + ": ", start.state());
+  for (const auto& stage : start.stages())
+    fmt::print("    {:<9} {:>10.3f} s{}\n", stage.name(), static_cast<double>(stage.microseconds()) / 1e6,
+               !stage.is_over()     ? "  under way"
+               : stage.has_failed() ? "  failed"
+                                    : "");
+  if (start.state() == "running" && start.paths_total() > 0)
+    fmt::print("    {} of {}, {} of {}\n", start.paths_done(), count_text(start.paths_total(), "path"),
+               size_text(start.bytes_fetched()), size_text(start.bytes_total()));
+  if (start.has_waiting()) {
+    fmt::print("    waits for {}:",
+               start.waiting().reason() == "turn" ? "its turn" : "another start of the same environment");
+    for (const std::string& holder : start.waiting().holders()) fmt::print(" {}", holder);
+    if (start.waiting().others() > 0) fmt::print(" and {} more", start.waiting().others());
+    fmt::print("\n");
+  }
+  if (!start.error().empty()) fmt::print("    {}\n", start.error());
+  if (!start.advice().empty()) fmt::print("    → {}\n", start.advice());
+}
+
+void show_starts(const NodeStartsOptions& options) {
+  status::v1::StartsRequest request;
+  if (!options.pod.empty()) {
+    const size_t slash = options.pod.find('/');
+    if (slash == std::string::npos || slash == 0 || slash + 1 == options.pod.size())
+      fail_usage(fmt::format("--pod '{}' does not name a pod", printable(options.pod, 100)),
+                 "Write NAMESPACE/NAME.");
+    request.set_pod_namespace(options.pod.substr(0, slash));
+    request.set_pod_name(options.pod.substr(slash + 1));
+  }
+  const StartsAnswer answer = ask_floxd(status::v1::Status::Starts, request);
+  if (options.json) {
+    ordered_json list = ordered_json::array();
+    for (const Start& start : answer.starts()) list.push_back(to_json(start));
+    fmt::print("{}\n",
+               ordered_json{{"starts", list}}.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+    return;
+  }
+  for (const Start& start : answer.starts()) print(start);
+  if (answer.starts().empty()) fmt::print("floxd has started no such container since it began.\n");
+}
+
+}  // namespace
+
+void add_node_starts(CLI::App& node) {
+  auto options = std::make_shared<NodeStartsOptions>();
+  auto* command =
+      node.add_subcommand("starts", "Show how the last containers started, and what others wait for");
+  command->add_option("--pod", options->pod, "only those of a pod, as NAMESPACE/NAME");
+  add_json(*command, options->json);
+  command->footer(
+      "floxd knows the starts since it began: the last 128 of each namespace. In a pod these are the starts "
+      "of the\n"
+      "pod's own namespace.\n\n"
+      "Examples:\n  flox node starts\n  flox node starts --pod shop/web-7d9c --json");
+  command->callback([options] { show_starts(*options); });
+}
+
+}  // namespace flox::cli

@@ -1,0 +1,47 @@
+#include <algorithm>
+
+#include "kubectl/commands/commands.h"
+
+namespace flox::kubectl {
+
+std::vector<std::string> Common::namespace_argument() const {
+  if (pod_namespace.empty()) return {};
+  return {"--namespace=" + pod_namespace};
+}
+
+void Common::found(bool is_wrong, bool is_unseen) noexcept {
+  if (is_wrong)
+    exit_code = exit_wrong;
+  else if (is_unseen && exit_code == 0)
+    exit_code = exit_unseen;
+}
+
+void add_common_options(CLI::App& app, Common& common) {
+  app.add_option("-n,--namespace", common.pod_namespace, "namespace of the pod (default: kubectl's)");
+  app.add_option("--context", common.cluster.context, "context of the kubeconfig (default: the current one)");
+  app.add_option("--kubeconfig", common.cluster.kubeconfig, "file of the kubeconfig (default: kubectl's)");
+  app.add_option("--flox-namespace", common.cluster.node_namespace, "namespace of the DaemonSet flox-node")
+      ->capture_default_str();
+  app.add_option_function<unsigned>(
+         "--time", [&common](unsigned seconds) { common.cluster.time = std::chrono::seconds(seconds); },
+         "seconds that each question may take (default 30)")
+      ->check(CLI::Range(1U, 3600U));
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void print_rows(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i)
+      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}   ", row[i], widths[i]);
+    say("{}", line);
+  }
+}
+
+}  // namespace flox::kubectl

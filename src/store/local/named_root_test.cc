@@ -1,0 +1,38 @@
+#include "store/local/named_root.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/os/file.h"
+
+namespace flox::store {
+namespace {
+
+TEST(NamedRoot, takes_the_place_of_the_one_before_and_leaves_nothing_else) {
+  const TempDir dir;
+  const LocalStore store(dir.path());
+  const auto first = nix::StorePath::parse("/nix/store/00000000000000000000000000000000-a"),
+             second = nix::StorePath::parse("/nix/store/11111111111111111111111111111111-b");
+  const fs::path link = store.state_directory() / "gcroots/flox-imports/git";
+  set_named_root(store, "flox-imports/git", first);
+  EXPECT_EQ(fs::read_symlink(link), first.to_string());
+  set_named_root(store, "flox-imports/git", second);
+  EXPECT_EQ(fs::read_symlink(link), second.to_string());
+  for (const auto& entry : fs::recursive_directory_iterator(store.state_directory()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".root-")) << entry.path();
+}
+
+TEST(NamedRoot, does_not_replace_a_directory_nor_leave_the_roots) {
+  const TempDir dir;
+  const LocalStore store(dir.path());
+  const auto path = nix::StorePath::parse("/nix/store/00000000000000000000000000000000-a");
+  fs::create_directories(store.state_directory() / "gcroots/taken/inside");
+  EXPECT_THROW(set_named_root(store, "taken", path), Error);
+  EXPECT_THROW(set_named_root(store, "../outside", path), Error);
+  EXPECT_TRUE(fs::is_directory(store.state_directory() / "gcroots/taken"));
+  for (const auto& entry : fs::directory_iterator(store.state_directory()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".root-")) << entry.path();
+}
+
+}  // namespace
+}  // namespace flox::store
