@@ -465,7 +465,9 @@ void CacheFiles::check_index(const nix::NarInfo& given, const CacheAccess& acces
   if (status) nars_.use(name, Clock::now());  // no orphan from here on
   const auto object = status ? store_.read(name, nix::max_index_size) : std::nullopt;
   if (!object) fail(ErrorKind::not_found, "its index {} is not here; it must be uploaded first", name);
-  in_context(name, [&] { check_index_file(object->text, given); });
+  in_context(name, [&] {
+    check_index_file(object->text, given, [&](const ByteSink& sink) { store_.stream(given.url, sink); });
+  });
 }
 
 void CacheFiles::check_narinfo(std::string_view digest, const nix::NarInfo& given,

@@ -62,9 +62,9 @@ class CacheFiles {
   // must parse, be signed by a registered key (any, if there are none), name a NAR that is here with the
   // stated hash and size, compressed and not, have all its references here, and say of a path that is here
   // already just what is known of it (it may add signatures: those that are there stay; and an index, if it
-  // has none). An index must be here and be that of the NAR file; without a signature of a registered key of
-  // its own it is left out. Throws Error(invalid_input, untrusted, not_found, conflict). Uploading the same
-  // again is fine. What the uploader may not read is not here, for it.
+  // has none). An index must be here and be that of the NAR file, which is read for that; without a signature
+  // of a registered key of its own it is left out. Throws Error(invalid_input, untrusted, not_found,
+  // conflict). Uploading the same again is fine. What the uploader may not read is not here, for it.
   void accept(std::string_view name, UploadSink& upload, const CacheAccess& access = open_access);
 
   // The information on a path; nothing if its narinfo or its NAR is missing, or the narinfo is damaged.

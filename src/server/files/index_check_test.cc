@@ -19,6 +19,24 @@ class IndexTest : public UploadTest {
   // A path that is one file, with the NAR's file in frames and its index uploaded.
   nix::NarInfo upload_framed(char digit, const std::string& content) {
     write_file(dir_.path() / "tree", content);
+    return upload_tree(digit);
+  }
+  // A path with files a and b of 5 bytes, of which b is executable, two that do not compress and are in
+  // frames of their own, and a link.
+  nix::NarInfo upload_framed_tree(char digit) {
+    const fs::path tree = dir_.path() / "tree";
+    fs::create_directory(tree);
+    write_file(tree / "a", "first");
+    write_file(tree / "b", "other", 0755);
+    std::string bytes;
+    for (int i = 0; bytes.size() < 2 * store::FramedNar::frame_size; ++i)
+      bytes += bytes_of(sha256(std::to_string(i)));
+    write_file(tree / "c", bytes.substr(0, store::FramedNar::frame_size - 100'000));
+    write_file(tree / "d", bytes);
+    fs::create_symlink("good", tree / "link");
+    return upload_tree(digit);
+  }
+  nix::NarInfo upload_tree(char digit) {
     std::string nar, file;
     nix::write_nar(dir_.path() / "tree", [&](std::string_view piece) { nar += piece; });
     store::FramedNar framed(0, 1, [&](std::string_view piece) { file += piece; });
@@ -71,6 +89,51 @@ TEST_F(IndexTest, what_is_no_index_of_the_file_is_refused) {
   nix::sign_index(narinfo, key_);
   EXPECT_EQ(refusal([&] { accept(narinfo); }), ErrorKind::not_found);
   EXPECT_FALSE(cache_.narinfo(path('0')));
+}
+
+// Whoever may publish could put it on somebody else's path, where it would stay.
+TEST_F(IndexTest, an_index_that_says_another_thing_of_the_nar_than_is_in_it_is_refused) {
+  const nix::NarInfo narinfo = upload_framed_tree('0');
+  nix::NarInfo without = narinfo;
+  without.index_hash.reset();
+  without.index_signatures.clear();
+  accept(without);
+  const store::NarIndex right = index_;
+  const auto refuses = [&](const std::string& what, const std::function<void(store::NarIndex&)>& edit) {
+    index_ = right;
+    edit(index_);
+    nix::NarInfo wrong = narinfo;
+    put_index(wrong);
+    EXPECT_EQ(refusal([&] { accept(wrong); }), ErrorKind::untrusted) << what;
+    EXPECT_FALSE(cache_.narinfo(path('0'))->index_hash) << what;
+  };
+  using Type = store::NarIndex::Type;
+  refuses("name", [](auto& index) { index.nodes[1].name = "aa"; });
+  refuses("mode", [](auto& index) {
+    std::swap(index.nodes[1].type, index.nodes[2].type);  // of the same size together
+  });
+  refuses("target", [](auto& index) {
+    for (auto& node : index.nodes)
+      if (node.type == Type::symlink) node.target = "evil";
+  });
+  refuses("order of hashes", [](auto& index) { std::swap(index.chunks[0].hash, index.chunks[1].hash); });
+  refuses("hash of the last chunk", [](auto& index) { index.chunks.back().hash = sha256("other"); });
+  refuses("sizes of files", [](auto& index) {
+    index.nodes[1].size = index.chunks[0].size += 1;
+    index.nodes[2].size = index.chunks[1].size -= 1;
+  });
+  ASSERT_GE(right.frames.size(), 2u);
+  refuses("borders of frames in the file", [](auto& index) {
+    --index.frames[0].file_size;
+    ++index.frames[1].file_size;
+  });
+  refuses("borders of frames in the NAR", [](auto& index) {
+    --index.frames[0].nar_size;
+    ++index.frames[1].nar_size;
+  });
+  index_ = right;
+  accept(narinfo);
+  EXPECT_EQ(cache_.narinfo(path('0'))->index_hash, narinfo.index_hash);
 }
 
 TEST_F(IndexTest, an_index_that_no_registered_key_has_signed_is_left_out) {
