@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "nix/cache_layout.h"
-#include "store/index/nar_index.h"
+#include "server/files/index_check.h"
 #include "store/local/parallel.h"
 #include "store/local/reference_order.h"
 
@@ -28,7 +28,7 @@ class PathCopier {
     for (const auto& [path, narinfo] : missing_) infos.push_back(narinfo.info);
     const auto order = store::in_reference_order(infos);
     copy_nars();
-    for (const nix::PathInfo* info : order) write(missing_.at(info->path));
+    for (const nix::PathInfo* info : order) write_without_false_index(missing_.at(info->path));
     return result_;
   }
 
@@ -123,8 +123,7 @@ class PathCopier {
       const store::CacheAnswer answer = from.ask(name);
       if (answer.error) throw Error(*answer.error);
       if (!answer.text) fail(ErrorKind::not_found, "it is missing");
-      if (narinfo.url !=
-          nix::nar_file_name(store::NarIndex::unpack(*answer.text).file_hash, narinfo.compression))
+      if (narinfo.url != nix::nar_file_name(nar_file_of_index(*answer.text), narinfo.compression))
         fail(ErrorKind::untrusted, "it is the index of another file");
       const auto upload = to_.begin(name);
       upload->write(*answer.text);
@@ -134,6 +133,22 @@ class PathCopier {
                    error.what());
       narinfo.index_hash.reset();
       narinfo.index_signatures.clear();
+    }
+  }
+
+  // What differs from its NAR is seen here, too.
+  void write_without_false_index(const nix::NarInfo& narinfo) {
+    try {
+      return write(narinfo);
+    } catch (const Error& error) {
+      if (!narinfo.index_hash ||
+          (error.kind() != ErrorKind::untrusted && error.kind() != ErrorKind::invalid_input))
+        throw;
+      nix::NarInfo without = narinfo;
+      without.index_hash.reset();
+      without.index_signatures.clear();
+      write(without);
+      log::warning("{} is copied without its index: {}", narinfo.info.path.to_string(), error.what());
     }
   }
 

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 
 #include "nix/cache_layout.h"
+#include "nix/nar.h"
 #include "server/records/cache_readers.h"
 #include "server/testing/uploads.h"
 #include "server/transfer/everyones_cache.h"
 #include "store/cache/file_cache.h"
+#include "store/index/framed_nar.h"
 
 namespace flox::server {
 namespace {
@@ -75,6 +77,30 @@ TEST_F(CopyPathsTest, what_the_source_delivers_with_all_that_it_refers_to_become
   EXPECT_TRUE(is_public(program_));
   EXPECT_TRUE(is_public(library_));
   EXPECT_EQ(copy('1').present, 2u);
+}
+
+TEST_F(CopyPathsTest, what_has_a_false_index_there_is_copied_without_it) {
+  write_file(dir_.path() / "file", "text");
+  std::string nar, file;
+  nix::write_nar(dir_.path() / "file", [&](std::string_view piece) { nar += piece; });
+  store::FramedNar framed(0, 1, [&](std::string_view piece) { file += piece; });
+  framed.feed(nar);
+  store::NarIndex index = framed.finish();
+  nix::NarInfo narinfo{.info = {.path = path('2'), .nar_hash = sha256(nar), .nar_size = nar.size()},
+                       .url = nix::nar_file_name(sha256(file), "zstd"),
+                       .compression = "zstd",
+                       .file_hash = sha256(file),
+                       .file_size = file.size()};
+  index.nar_hash = sha256(nar);
+  index.file_hash = sha256(file);
+  index.chunks[0].hash = sha256("evil");
+  const std::string packed = *index.pack();
+  narinfo.index_hash = sha256(packed);
+  nix::sign_index(narinfo, key_);
+  offer(narinfo, file);
+  write_file(there_ / nix::index_file_name(sha256(packed)), packed);
+  EXPECT_EQ(copy('2').copied, 1u);
+  EXPECT_FALSE(cache_.narinfo(path('2'))->index_hash);
 }
 
 TEST_F(CopyPathsTest, what_is_public_here_must_be_the_same_there) {
