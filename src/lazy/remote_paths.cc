@@ -38,43 +38,60 @@ std::vector<RemotePaths::Candidate> RemotePaths::candidates(const nix::StorePath
   if (!found.is_array() || found.empty())
     throw Error(ErrorKind::not_found, "no cache has it",
                 "Run 'flox config --explain caches' to see which caches are asked.");
+  std::optional<Error> first;  // that was wrong with one, which is told if no other is right
   for (const json& one : found) {
     const auto cache = member(one, "cache", answer_name).get<size_t>();
     if (cache >= caches_.size()) fail(ErrorKind::internal, "{} names cache {}", answer_name, cache);
-    const Candidate candidate{cache, nix::NarInfo::parse(string_member(one, "narinfo", answer_name), path)};
-    in_context(fmt::format("cache {}", caches_[cache]),
-               [&] { store::check_trust(candidate.narinfo.info, keys_, false); });
-    if (!candidate.narinfo.index_hash || candidate.narinfo.compression != "zstd") continue;
-    if (keys_.index_signer_of(candidate.narinfo).empty())
-      fail(ErrorKind::untrusted, "cache {}: its index is not signed by a trusted key", caches_[cache]);
-    result.push_back(candidate);
+    try {
+      in_context(fmt::format("cache {}", caches_[cache]), [&] {
+        Candidate candidate{cache, nix::NarInfo::parse(string_member(one, "narinfo", answer_name), path)};
+        store::check_trust(candidate.narinfo.info, keys_, false);
+        if (!candidate.narinfo.index_hash || candidate.narinfo.compression != "zstd") return;
+        if (keys_.index_signer_of(candidate.narinfo).empty())
+          fail(ErrorKind::untrusted, "its index is not signed by a trusted key");
+        result.push_back(std::move(candidate));
+      });
+    } catch (const Error& error) {
+      if (!first) first = error;
+    }
   }
+  if (result.empty() && first) throw Error(*first);
   if (result.empty())
     throw Error(ErrorKind::unavailable, "it has no index in any cache",
                 "Run 'flox store index' on the cache, or publish the package again.");
   return result;
 }
 
+std::shared_ptr<const store::NarIndex> RemotePaths::index_of(const Candidate& candidate) {
+  const nix::NarInfo& narinfo = candidate.narinfo;
+  const std::string file =
+      ask(json{{"cache", candidate.cache}, {"index", nix::index_file_name(*narinfo.index_hash)}}.dump());
+  if (sha256(file) != *narinfo.index_hash)
+    fail(ErrorKind::untrusted, "the index is not the one that was signed");
+  auto index = std::make_shared<const store::NarIndex>(store::NarIndex::unpack(file));
+  if (index->nar_hash != narinfo.info.nar_hash || index->nar_size != narinfo.info.nar_size)
+    fail(ErrorKind::untrusted, "the index is of another NAR");
+  return index;
+}
+
 RemotePath RemotePaths::find(const nix::StorePath& path) {
   return in_context(path.to_string(), [&] {
     std::optional<RemotePath> result;
+    std::optional<Error> first;  // as above
     for (const Candidate& candidate : candidates(path)) {
-      const nix::NarInfo& narinfo = candidate.narinfo;
-      const Sha256Digest& hash = *narinfo.index_hash;
-      const std::string file =
-          ask(json{{"cache", candidate.cache}, {"index", nix::index_file_name(hash)}}.dump());
-      if (sha256(file) != hash)
-        fail(ErrorKind::untrusted, "cache {}: the index is not the one that was signed",
-             caches_[candidate.cache]);
-      auto index = std::make_shared<const store::NarIndex>(store::NarIndex::unpack(file));
-      if (index->nar_hash != narinfo.info.nar_hash || index->nar_size != narinfo.info.nar_size)
-        fail(ErrorKind::untrusted, "cache {}: the index is of another NAR", caches_[candidate.cache]);
-      // Chunks may be cut otherwise in the next cache; the same NAR in the same frames is another place for
-      // them.
-      if (result && result->index->file_hash != index->file_hash) continue;
-      if (!result) result = RemotePath{.info = narinfo.info, .index = index, .places = {}};
-      result->places.push_back(place(candidate, index));
+      try {
+        const auto index = in_context(fmt::format("cache {}", caches_[candidate.cache]),
+                                      [&] { return index_of(candidate); });
+        // Chunks may be cut otherwise in the next cache; the same NAR in the same frames is another place for
+        // them.
+        if (result && result->index->file_hash != index->file_hash) continue;
+        if (!result) result = RemotePath{.info = candidate.narinfo.info, .index = index, .places = {}};
+        result->places.push_back(place(candidate, index));
+      } catch (const Error& error) {
+        if (!first) first = error;
+      }
     }
+    if (!result) throw Error(*first);
     return std::move(*result);
   });
 }

@@ -29,14 +29,16 @@ class RemotePaths {
   // URLs of caches (CacheUrl), asked in this order.
   RemotePaths(std::vector<std::string> caches, nix::TrustedKeys keys, IsolationPolicy policy);
 
-  // Throws Error: not_found if no cache has the path, untrusted if no trusted key has signed it or its index,
-  // unavailable if it has no index there, with the advice how to make one.
+  // A cache whose answer cannot be used is passed over. If no other is left, that throws Error: not_found if
+  // no cache has the path, untrusted if no trusted key has signed it or its index, unavailable if it has no
+  // index there, with the advice how to make one.
   RemotePath find(const nix::StorePath& path);
 
  private:
   struct Candidate;
   std::string ask(const std::string& question) { return service_.ask(question); }
   std::vector<Candidate> candidates(const nix::StorePath& path);
+  std::shared_ptr<const store::NarIndex> index_of(const Candidate& candidate);
   FrameQueue::Bring place(const Candidate& candidate, std::shared_ptr<const store::NarIndex> index);
 
   const std::vector<std::string> caches_;

@@ -94,7 +94,7 @@ wait_for 20 "the cache" curl -fs "$URL/nix-cache-info"
 diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
 unmounted
 
-step "what nobody trusted has signed is not mounted: path, index, or another index"
+step "what nobody trusted has signed is not mounted: path, index, or another index; the next cache is asked"
 flox store keygen other-1 --out "$WORK/other" >"$WORK/other.pub"
 try() { flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --cache "file://$1" "$LIB"; }
 flox --root "$WORK/store" store copy --to "file://$WORK/foreign" --key "$WORK/other" "$LIB" >/dev/null
@@ -107,6 +107,9 @@ INDEX=$(sed -n 's/^FloxIndex: sha256://p' "$WORK/exchanged/${NAME%%-*}.narinfo")
 OTHER=$(sed -n 's/^FloxIndex: sha256://p' "$WORK/exchanged/${APP_NAME%%-*}.narinfo")
 cp "$WORK/exchanged/nar/$OTHER.index.zst" "$WORK/exchanged/nar/$INDEX.index.zst"
 refused "the index is not the one that was signed" try "$WORK/exchanged"
+mounted --cache "file://$WORK/foreign" --cache "file://$WORK/unsigned" --cache "file://$WORK/exchanged" --cache "file://$WORK/cache" "$LIB"
+diff -r "$WORK/lib" "$WORK/mnt/$NAME" || die "it differs"
+unmounted
 cp -r "$WORK/cache" "$WORK/plain"
 sed -i '/^FloxIndex/d' "$WORK/plain/"*.narinfo
 refused "it has no index in any cache" try "$WORK/plain"
