@@ -1,6 +1,7 @@
 #include "shim/imageless/imageless.h"
 
 #include <cstdlib>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -20,9 +21,6 @@ namespace {
 
 constexpr Milliseconds prepare_limit{std::chrono::minutes(15)};  // a first realise downloads everything
 constexpr Milliseconds release_limit{2000};
-// How long floxd may be away while it is replaced by another one where systemd keeps no socket for it. On a
-// machine that is not busy it takes 0.1 s.
-constexpr std::chrono::seconds patience{5};
 constexpr Milliseconds first_pause{50}, longest_pause{1000};
 constexpr unsigned most_broken = 3;  // of one question: attempts that ended with the connection
 constexpr const char* asking = "asking floxd for the container's environment";
@@ -88,14 +86,20 @@ asio::awaitable<node::v1::PrepareResponse> Imageless::ask(node::v1::PrepareReque
   const auto begin = Clock::now();
   const auto left = [&] { return limit - std::chrono::duration_cast<Milliseconds>(Clock::now() - begin); };
   Milliseconds pause = first_pause;
+  std::optional<Clock::time_point> away_since;  // floxd was there last, or was missed first
   for (unsigned broken = 0;;) {
     try {
       co_return co_await client.call(node::v1::Node::Prepare, request, left(), terms.traceparent);
     } catch (const ttrpc::ConnectionError& error) {
       // floxd is being replaced: the next one gets the question once more. One that ends whenever it gets
       // this question is not asked for ever.
-      if (error.connected()) ++broken;
-      if (broken == most_broken || left() <= pause || Clock::now() - begin > patience)
+      if (error.connected()) {
+        ++broken;
+        away_since.reset();
+        pause = first_pause;
+      }
+      if (!away_since) away_since = Clock::now();
+      if (broken == most_broken || left() <= pause || Clock::now() - *away_since > patience_)
         throw error.with_context(asking).with_advice(
             "Is floxd running on this node? `flox node status` tells.");
     } catch (const Error& error) {

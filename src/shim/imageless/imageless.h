@@ -33,8 +33,11 @@ struct Activation {
 
 class Imageless {
  public:
-  Imageless(Executor executor, std::string node_socket)
-      : executor_(std::move(executor)), node_socket_(std::move(node_socket)) {}
+  // How long floxd may be away while it is replaced by another one where systemd keeps no socket for it. On a
+  // machine that is not busy it takes 0.1 s.
+  static constexpr Milliseconds usual_patience{5000};
+  Imageless(Executor executor, std::string node_socket, Milliseconds patience = usual_patience)
+      : executor_(std::move(executor)), node_socket_(std::move(node_socket)), patience_(patience) {}
 
   // Asks floxd to have the environment present and leased: that of the container's image, if that is one,
   // else what its annotations name. Then edits `spec` (imageless/spec_edit.h) and fills the root directory.
@@ -59,6 +62,7 @@ class Imageless {
   asio::awaitable<node::v1::PrepareResponse> ask(node::v1::PrepareRequest request, CallTerms terms);
   Executor executor_;
   std::string node_socket_;
+  Milliseconds patience_;
 };
 
 }  // namespace flox::shim
