@@ -14,7 +14,7 @@ namespace flox::store {
 namespace {
 
 constexpr uint64_t near_enough = 128 << 10;   // bytes between two frames that are asked for together
-constexpr uint64_t largest_range = 16 << 20;  // bytes: then another request, which is under way meanwhile
+constexpr uint64_t largest_range = 16 << 20;  // bytes: then another request
 constexpr size_t range_buffer = 2 << 20;      // bytes that may wait
 constexpr uint64_t largest_frame = 4 << 20;   // bytes of NAR; those of our own writers have a third of it
 
@@ -147,7 +147,10 @@ void fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const std::fil
   std::unique_ptr<NarFile> ahead;
   for (size_t i = 0; i < ranges.size(); ++i) {
     const auto file = ahead ? std::move(ahead) : cache.open_part(narinfo, ranges[i].part, range_buffer);
-    if (i + 1 < ranges.size()) ahead = cache.open_part(narinfo, ranges[i + 1].part, range_buffer);
+    // Only what comes as a whole without being read: what waits could stop all that shares its connection,
+    // and so the range that is read.
+    if (i + 1 < ranges.size() && ranges[i + 1].part.size <= range_buffer)
+      ahead = cache.open_part(narinfo, ranges[i + 1].part, range_buffer);
     reader.read(ranges[i], [&](std::string& piece) { return steps.read(*file, piece); });
   }
 }

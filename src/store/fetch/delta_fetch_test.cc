@@ -58,6 +58,59 @@ TEST(FrameRanges, frames_that_lie_near_each_other_are_asked_for_together) {
   EXPECT_THAT(ranges_of(index, std::vector<bool>(200)), IsEmpty());
 }
 
+TEST(DeltaTree, is_stopped_within_a_large_file) {
+  const TempDir directory;
+  write_file(directory.path() / "base", random_bytes(4 << 20, "base"));
+  NarIndex index;
+  index.nodes.push_back({.size = 1, .chunk_count = 1});
+  index.chunks.push_back({.size = 1, .hash = sha256("missing")});
+  int asked = 0;
+  EXPECT_THROW(make_delta_tree(index, {directory.path() / "base"}, directory.path() / "tree",
+                               [&] { return ++asked > 3; }),
+               Error);
+}
+
+// A cache that sees how many parts are open at once.
+class WatchedCache : public BinaryCache {
+ public:
+  WatchedCache(BinaryCache& cache, size_t& most_waiting)
+      : BinaryCache(cache.settings()), cache_(cache), most_waiting_(most_waiting) {}
+  std::unique_ptr<BinaryCache> clone() const override {
+    return std::make_unique<WatchedCache>(cache_, most_waiting_);
+  }
+  bool is_remote() const noexcept override { return false; }
+  using BinaryCache::ask;
+  void ask(const std::string& name, std::function<void(CacheAnswer)> done) override {
+    cache_.ask(name, std::move(done));
+  }
+  std::unique_ptr<NarFile> open_nar(const nix::NarInfo& info, size_t buffer) override {
+    return cache_.open_nar(info, buffer);
+  }
+  // What does not fit the buffer waits to be read, and stops what shares its connection.
+  std::unique_ptr<NarFile> open_part(const nix::NarInfo& info, const Part& part, size_t buffer) override {
+    std::erase_if(open_, [](const auto& file) { return file.expired(); });
+    if (part.size > buffer) most_waiting_ = std::max(most_waiting_, open_.size() + 1);
+    auto file = std::make_shared<std::unique_ptr<NarFile>>(cache_.open_part(info, part, buffer));
+    open_.push_back(file);
+    return std::make_unique<Opened>(std::move(file));
+  }
+  void put(std::string_view, const fs::path&, std::string_view) override {}
+
+ private:
+  class Opened : public NarFile {
+   public:
+    explicit Opened(std::shared_ptr<std::unique_ptr<NarFile>> file) : file_(std::move(file)) {}
+    bool read(std::string& piece) override { return (*file_)->read(piece); }
+    bool is_there() const override { return (*file_)->is_there(); }
+
+   private:
+    std::shared_ptr<std::unique_ptr<NarFile>> file_;
+  };
+  BinaryCache& cache_;
+  size_t& most_waiting_;
+  std::vector<std::weak_ptr<std::unique_ptr<NarFile>>> open_;
+};
+
 // Versions 1.0 and 1.1 of a package, of which 1.0 is on the node and both are in the cache.
 class DeltaTest : public HttpRealiseTest {
  protected:
@@ -297,6 +350,32 @@ TEST_F(DeltaTest, a_path_that_is_one_file_is_a_delta_too) {
   realise(store, {first}, http_options());
   EXPECT_LT(realise(store, {second}, http_options()).bytes_fetched, 3'000'000u);
   EXPECT_TRUE(read_file(store.real_path(second)) == text);
+}
+
+// Over HTTP/2 the one that waits could stop the one that is read.
+TEST_F(DeltaTest, a_large_part_is_asked_for_when_the_one_before_it_was_read) {
+  files_ = {{"file", random_bytes(24 << 20, "large")}};
+  const StorePath path = publish("large-1.0");
+  const nix::NarInfo narinfo = narinfo_of(path);
+  const auto cache = BinaryCache::open(url("cache"));
+  size_t most_waiting = 0;
+  WatchedCache watched(*cache, most_waiting);
+  const fs::path tree = temp_.path() / "tree";
+  MemoryBudget budget(1 << 30);
+  NarIndex index;
+  fetch_delta(narinfo, watched, tree, budget,
+              {.begin =
+                   [&](const std::string& packed, size_t chunks) {
+                     index = NarIndex::unpack(packed);
+                     make_delta_tree(index, {}, tree, [] { return false; });
+                     std::vector<bool> missing(chunks);
+                     for (size_t i = 0; i < chunks; ++i) missing[i] = i % (chunks / 2) < chunks / 5;
+                     return missing;
+                   },
+               .read = [](NarFile& file, std::string& piece) { return file.read(piece); },
+               .count = [](uint64_t) {}});
+  EXPECT_EQ(most_waiting, 1u);
+  EXPECT_EQ(read_file(tree / "file").substr(0, 1 << 20), files_["file"].substr(0, 1 << 20));
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ class ChunkSearch {
   // A tree, without following a link. What cannot be read is passed over.
   void look_in(int parent, const std::string& name) {
     if (wanted_.empty()) return;
-    if (is_over_()) fail(ErrorKind::unavailable, "it was stopped");
+    stop_if_over();
     const Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat status {};
     if (!fd || ::fstat(fd.get(), &status) != 0) return;
@@ -98,11 +98,15 @@ class ChunkSearch {
   std::vector<bool> missing() && { return std::move(missing_); }
 
  private:
+  void stop_if_over() const {
+    if (is_over_()) fail(ErrorKind::unavailable, "it was stopped");
+  }
   void look_in_file(int fd) {
     ChunkCutter cutter;
     chunk_.clear();
     buffer_.resize(read_size);
     for (;;) {
+      stop_if_over();
       const ssize_t size = ::read(fd, buffer_.data(), buffer_.size());
       if (size < 0 && errno == EINTR) continue;
       if (size < 0) return;  // the disk is damaged here: not our business
