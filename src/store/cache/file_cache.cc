@@ -103,6 +103,12 @@ void FileCache::put(std::string_view name, const fs::path& file, std::string_vie
     const TempDir temporary("put-", directory_);
     fs::copy_file(file, temporary.path() / "file");
     fs::permissions(temporary.path() / "file", fs::perms(0644));
+    // The one that is there may be on the disk already. What comes in its place must be, too, with all that
+    // was stored before and that it names, else a power failure leaves neither.
+    if (fs::exists(target)) {
+      const Fd fd = open_file((temporary.path() / "file").string(), O_RDONLY);
+      if (::syncfs(fd.get()) != 0) fail_errno(errno, "bringing it to the disk");
+    }
     fs::rename(temporary.path() / "file", target);
   });
 }
