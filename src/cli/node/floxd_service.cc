@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* service = "floxd.service";
 constexpr const char* socket = "floxd.socket";
+constexpr const char* closure_names[] = {"flox-node", "flox-runtime"};  // below gcroots
 
 void systemctl(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "systemctl");
@@ -36,6 +37,11 @@ fs::path root_link(const store::LocalStore& store, const std::string& name) {
   return store.state_directory() / "gcroots" / name;
 }
 
+// What systemd is to keep running: one that cannot come up is tried again and again, and mostly "activating".
+bool is_to_run(const std::string& active_state) {
+  return active_state == "active" || active_state == "activating" || active_state == "reloading";
+}
+
 void go_back(const node::InstallPlan& plan, const node::InstallOptions& options, const RunningFloxd& before,
              const store::LocalStore& store) {
   if (plan.sockets_changed) {
@@ -46,12 +52,7 @@ void go_back(const node::InstallPlan& plan, const node::InstallOptions& options,
   for (auto change = plan.files.changes().rbegin(); change != plan.files.changes().rend(); ++change)
     back.add({.path = change->path, .before = change->after, .after = change->before});
   node::ChangeRecord(node::installation_record(options.root)).apply(back);
-  for (const auto& [name, target] : before.roots) {
-    const fs::path link = root_link(store, name), temporary = link.string() + ".new";
-    fs::remove(temporary);
-    fs::create_symlink(target, temporary);
-    fs::rename(temporary, link);
-  }
+  restore_closures(before, store);
   systemctl({"daemon-reload"});
   // A floxd from before there was this unit listens by itself.
   if (fs::exists(node::socket_unit_file)) systemctl({"enable", "--quiet", "--now", socket});
@@ -60,16 +61,35 @@ void go_back(const node::InstallPlan& plan, const node::InstallOptions& options,
 
 }  // namespace
 
-RunningFloxd running_floxd(const node::InstallPlan& plan, const store::LocalStore& store) {
+RunningFloxd running_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
+                           const store::LocalStore& store) {
   RunningFloxd before;
-  if (!plan.systemd) return before;
-  before.runs = run({.argv = {"systemctl", "is-active", "--quiet", service}}).exit_code == 0;
-  for (const char* name : {"flox-node", "flox-runtime"}) {
+  if (plan.systemd && options.root == "/") {
+    std::string state =
+        run({.argv = {"systemctl", "show", "--property=ActiveState", "--value", service}}).out;
+    while (state.ends_with('\n')) state.pop_back();
+    before.runs = is_to_run(state);
+  }
+  for (const char* name : closure_names) {
     std::error_code none;
     if (fs::path target = fs::read_symlink(root_link(store, name), none); !none)
       before.roots.emplace(name, std::move(target));
   }
   return before;
+}
+
+void restore_closures(const RunningFloxd& before, const store::LocalStore& store) {
+  for (const char* name : closure_names) {
+    const fs::path link = root_link(store, name), temporary = link.string() + ".new";
+    fs::remove(temporary);
+    const auto target = before.roots.find(name);
+    if (target == before.roots.end()) {
+      fs::remove(link);
+    } else {
+      fs::create_symlink(target->second, temporary);
+      fs::rename(temporary, link);
+    }
+  }
 }
 
 void start_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,

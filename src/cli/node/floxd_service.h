@@ -12,11 +12,14 @@ namespace flox::cli {
 
 // What an installation replaces besides files: taken before it.
 struct RunningFloxd {
-  bool runs = false;  // systemd says so
+  bool runs = false;  // or systemd tries to have it run
   std::map<std::string, std::filesystem::path>
       roots;  // of the node's own closures, by their names below gcroots
 };
-RunningFloxd running_floxd(const node::InstallPlan& plan, const store::LocalStore& store);
+RunningFloxd running_floxd(const node::InstallPlan& plan, const node::InstallOptions& options,
+                           const store::LocalStore& store);
+// Makes the node's own closures those from before.
+void restore_closures(const RunningFloxd& before, const store::LocalStore& store);
 
 // (Re)starts floxd where systemd runs it, and waits until it is ready; elsewhere says that somebody must. If
 // it does not come up and one ran before, the plan's changes are taken back, that one is started again, and

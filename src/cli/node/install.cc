@@ -51,6 +51,17 @@ bool needs_runtime(const store::LocalStore& store, const node::InstallPlan& plan
   }
 }
 
+void make_closures(store::LocalStore& store, const node::InstallPlan& plan,
+                   const node::InstallOptions& options) {
+  if (const auto bundle = node::find_bundle(options.root)) {
+    node::adopt_bundle(store, *bundle);
+    print_done(fmt::format("runtime closure {} from the bundle", bundle->runtime.to_string()));
+  } else if (needs_runtime(store, plan, options)) {
+    package::Steps steps(true);
+    print_done(fmt::format("runtime closure {}", node::build_runtime(store, steps).to_string()));
+  }
+}
+
 void install(NodeOptions options) {
   Config config = Config::load();
   node::InstallOptions& wanted = options.install;
@@ -77,16 +88,16 @@ void install(NodeOptions options) {
   }
   for (const auto& warning : plan.warnings) say("! {}\n", warning);
   store::LocalStore store(store_root);
-  const RunningFloxd before = wanted.root == "/" ? running_floxd(plan, store) : RunningFloxd{};
-  node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
-  for (const auto& name : plan.files.names()) print_done(name);
-  if (const auto bundle = node::find_bundle(wanted.root)) {
-    node::adopt_bundle(store, *bundle);
-    print_done(fmt::format("runtime closure {} from the bundle", bundle->runtime.to_string()));
-  } else if (needs_runtime(store, plan, wanted)) {
-    package::Steps steps(true);
-    print_done(fmt::format("runtime closure {}", node::build_runtime(store, steps).to_string()));
+  const RunningFloxd before = running_floxd(plan, wanted, store);
+  // The closure first: it takes most of the disk, and new programs beside an old one would be half a node.
+  try {
+    make_closures(store, plan, wanted);
+    node::ChangeRecord(node::installation_record(wanted.root)).apply(plan.files);
+  } catch (...) {
+    restore_closures(before, store);
+    throw;
   }
+  for (const auto& name : plan.files.names()) print_done(name);
   if (wanted.root == "/") {
     if (plan.floxd_changed) start_floxd(plan, wanted, before, store);
     if (plan.containerd_changed) {
