@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,11 +46,12 @@ class TreeComparison : public nix::NarHandler {
     while (!piece.empty()) {
       const store::NarIndex::Chunk& chunk = index_.chunks[chunk_];
       const auto now = piece.substr(0, chunk.size - done_);
-      hash_.update(now);
+      hash_->update(now);
       done_ += static_cast<uint32_t>(now.size());
       piece.remove_prefix(now.size());
       if (done_ < chunk.size) continue;
-      if (std::exchange(hash_, Sha256()).finish() != chunk.hash) differs("a chunk's hash is");
+      if (hash_->finish() != chunk.hash) differs("a chunk's hash is");
+      hash_.emplace();
       ++chunk_;
       done_ = 0;
     }
@@ -70,12 +72,12 @@ class TreeComparison : public nix::NarHandler {
   }
 
   const store::NarIndex& index_;
-  size_t node_ = 0;                    // the next
-  std::string name_;                   // of the next
-  std::vector<uint32_t> directories_;  // that are open
-  size_t chunk_ = 0;                   // the one under way
-  uint32_t done_ = 0;                  // bytes of it
-  Sha256 hash_;                        // of these
+  size_t node_ = 0;                        // the next
+  std::string name_;                       // of the next
+  std::vector<uint32_t> directories_;      // that are open
+  size_t chunk_ = 0;                       // the one under way
+  uint32_t done_ = 0;                      // bytes of it
+  std::optional<Sha256> hash_ = Sha256();  // of these
 };
 
 }  // namespace
