@@ -354,7 +354,7 @@ TEST_F(DeltaTest, a_path_that_is_one_file_is_a_delta_too) {
 
 // Over HTTP/2 the one that waits could stop the one that is read.
 TEST_F(DeltaTest, a_large_part_is_asked_for_when_the_one_before_it_was_read) {
-  files_ = {{"file", random_bytes(24 << 20, "large")}};
+  files_ = {{"file", random_bytes(24 << 20, "large")}, {"share/small", "small"}};
   const StorePath path = publish("large-1.0");
   const nix::NarInfo narinfo = narinfo_of(path);
   const auto cache = BinaryCache::open(url("cache"));
