@@ -19,7 +19,7 @@ class Contents {
   // block. Nothing behind the file's end is wanted.
   virtual void want(uint32_t file, uint64_t offset, uint64_t length, Done done) = 0;
   // Reads bytes that were wanted and came. Gives how many; fewer than `length` if the file on the disk was
-  // damaged.
+  // damaged. Throws Error if it cannot be read.
   virtual size_t read(uint32_t file, uint64_t offset, char* buffer, size_t length) const = 0;
 };
 

@@ -105,20 +105,28 @@ std::vector<FrameSource::Take> FrameQueue::close(const Work& work) {
 }
 
 void FrameQueue::bring(const std::shared_ptr<Work>& work) {
+  const auto warn = [&](const std::exception& error) {
+    log::warning("frame {} of {}: {}", work->frame, work->source->name, to_error(error).what());
+  };
   for (const Bring& place : work->source->places) {
+    std::string nar;
     try {
-      const std::string nar = place(work->frame);
-      std::unique_lock lock(mutex_);
-      const FrameSource::Take first = work->takers.front();
-      lock.unlock();
-      if (!first(0, nar)) fail(ErrorKind::untrusted, "it is not what the signed index says");
-      auto takers = close(*work);
-      // The frame was right for one, so it is for all.
-      std::for_each(takers.begin() + 1, takers.end(), [&](const auto& take) { take(0, nar); });
-      return;
+      nar = place(work->frame);
     } catch (const std::exception& error) {
-      log::warning("frame {} of {}: {}", work->frame, work->source->name, to_error(error).what());
+      warn(error);
+      continue;
     }
+    std::unique_lock lock(mutex_);
+    const FrameSource::Take first = work->takers.front();
+    lock.unlock();
+    if (!first(0, nar)) {
+      warn(Error(ErrorKind::untrusted, "it is not what the signed index says"));
+      continue;
+    }
+    // The frame was right for one, so it is for all.
+    const auto takers = close(*work);
+    std::for_each(takers.begin() + 1, takers.end(), [&](const auto& take) { take(0, nar); });
+    return;
   }
   for (const auto& take : close(*work)) take(EIO, {});
 }

@@ -13,7 +13,8 @@ class FrameSource {
   // Of a frame: a reader waits for it, or it makes the path whole some day.
   enum class Urgency { now, later };
   // What a frame decompresses to, or an errno. The answer says whether every chunk in it is what the index
-  // says; if not, the source brings the frame from elsewhere, and gives EIO when there is nowhere else.
+  // says; if not, the source brings the frame from elsewhere, and gives EIO when there is nowhere else. It
+  // does not throw.
   using Take = std::function<bool(int error, std::string_view nar)>;
 
   virtual ~FrameSource() = default;

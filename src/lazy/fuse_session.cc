@@ -17,6 +17,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
+#include "base/log.h"
 #include "lazy/mounted_paths.h"
 
 namespace flox::lazy {
@@ -232,10 +234,14 @@ void FuseSession::State::read(const fuse_in_header& header, const fuse_read_in& 
                                if (state == nullptr) return;
                                if (error != 0) return state->answer(unique, error);
                                thread_local std::string buffer;
-                               buffer.resize(most_read);
-                               // Fewer than its size: somebody cut the file on the disk. Never answered with
-                               // zeros.
-                               const size_t got = path->contents->read(file, offset, buffer.data(), length);
+                               size_t got = 0;
+                               try {
+                                 buffer.resize(most_read);
+                                 got = path->contents->read(file, offset, buffer.data(), length);
+                               } catch (const std::exception& problem) {
+                                 log::error("{}: {}", path->name, to_error(problem).what());
+                               }
+                               // Fewer: the file on the disk was damaged. Never answered with zeros.
                                if (got < length) return state->answer(unique, EIO);
                                state->answer(unique, 0, {buffer.data(), got});
                              });

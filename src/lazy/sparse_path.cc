@@ -1,6 +1,7 @@
 #include "lazy/sparse_path.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 
 namespace flox::lazy {
@@ -51,15 +53,24 @@ SparsePath::SparsePath(Directory directory, Fd chunk_file, std::shared_ptr<const
 
 Fd SparsePath::open_node(uint32_t node) const { return directory_.open(place_of(*index_, node), O_RDONLY); }
 
-// Names were checked when the index was parsed, and nothing is followed.
-Fd SparsePath::open_to_write(uint32_t node) const {
-  const std::string place = place_of(*index_, node);
-  if (!directory_.exists(place)) directory_.make_directory(place.substr(0, place.rfind('/')), 0700);
-  Fd file = directory_.open(place, O_WRONLY | O_CREAT, 0600);
-  // Another thread may do the same at this moment; the size is the same.
-  const uint64_t size = index_->nodes[node].size;
-  if (ftruncate(file.get(), static_cast<off_t>(size)) != 0)
-    fail_errno(errno, "making {} with {} bytes", place, size);
+// Names were checked when the index was parsed, and nothing is followed. What has lost bytes on the disk,
+// because somebody removed or cut it, is never made anew: its holes would be taken for what had come.
+Fd SparsePath::open_to_write(uint32_t number) {
+  const store::NarIndex::Node& node = index_->nodes[number];
+  const std::string place = place_of(*index_, number);
+  const std::lock_guard lock(making_);
+  const auto status = directory_.status(place);
+  if (status && static_cast<uint64_t>(status->st_size) == node.size) return directory_.open(place, O_WRONLY);
+  for (uint32_t chunk = node.first_chunk; chunk < node.first_chunk + node.chunk_count; ++chunk)
+    if (status || chunks_.has(chunk)) fail(ErrorKind::internal, "{} was changed by somebody else", place);
+  if (const size_t slash = place.rfind('/'); slash != std::string::npos)
+    directory_.make_directory(place.substr(0, slash), 0700);
+  Fd file = directory_.open(place, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (ftruncate(file.get(), static_cast<off_t>(node.size)) != 0) {
+    const int error = errno;
+    directory_.remove(place);
+    fail_errno(error, "making {} with {} bytes", place, node.size);
+  }
   return file;
 }
 
@@ -142,8 +153,8 @@ bool SparsePath::take(uint32_t frame, std::string_view nar, int& error) {
       }
       chunks_.add(chunk);
     }
-  } catch (const Error& problem) {
-    log::error("{}: {}", directory_.name(), problem.what());
+  } catch (const std::exception& problem) {
+    log::error("{}: {}", directory_.name(), to_error(problem).what());
     error = EIO;
   }
   return true;
@@ -165,7 +176,11 @@ void SparsePath::finish(uint32_t frame, int error) {
 }
 
 size_t SparsePath::read(uint32_t file, uint64_t offset, char* buffer, size_t length) const {
-  const Fd opened = open_node(file_nodes_.at(file));
+  const uint32_t node = file_nodes_.at(file);
+  const Fd opened = open_node(node);
+  struct stat status;
+  if (fstat(opened.get(), &status) != 0 || static_cast<uint64_t>(status.st_size) != index_->nodes[node].size)
+    return 0;
   size_t got = 0;
   while (got < length) {
     const ssize_t count = pread(opened.get(), buffer + got, length - got, static_cast<off_t>(offset + got));

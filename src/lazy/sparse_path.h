@@ -51,7 +51,7 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   bool take(uint32_t frame, std::string_view nar, int& error);
   void finish(uint32_t frame, int error);
   Fd open_node(uint32_t node) const;
-  Fd open_to_write(uint32_t node) const;
+  Fd open_to_write(uint32_t node);
 
   const Directory directory_;
   const std::shared_ptr<const store::NarIndex> index_;
@@ -60,6 +60,7 @@ class SparsePath : public Contents, public std::enable_shared_from_this<SparsePa
   std::vector<uint32_t> chunk_nodes_;   // the node of each chunk
   std::vector<uint32_t> frame_chunks_;  // the first chunk of each frame, and the number of all
   ChunkSet chunks_;
+  std::mutex making_;  // files
   std::mutex mutex_;
   std::unordered_map<uint32_t, std::vector<std::shared_ptr<Waiter>>> under_way_;  // by frame
 };

@@ -143,6 +143,53 @@ TEST(SparsePathTest, BytesThatAreNotTheIndexesAreNeverWritten) {
   EXPECT_EQ(bytes(*honest, big, 0, sample.big.size()), sample.big);
 }
 
+TEST(SparsePathTest, AFileThatIsAStorePathByItself) {
+  TempDir dir;
+  const std::string text = text_of(100'000, 3);
+  write_file(dir.path() / "file", text);
+  std::string nar;
+  store::FramedNar framed(1, 1, [](std::string_view) {});
+  nix::write_nar(dir.path() / "file", [&](std::string_view piece) {
+    nar += piece;
+    framed.feed(piece);
+  });
+  const auto index = std::make_shared<store::NarIndex>(framed.finish());
+  FrameQueue queue(1, 1);
+  fs::create_directory(dir.path() / "sparse");
+  const auto path = SparsePath::open(Directory(dir.path() / "sparse"), index,
+                                     queue.source("x", {[&](uint32_t frame) {
+                                                    return nar.substr(index->frames[frame].nar_offset,
+                                                                      index->frames[frame].nar_size);
+                                                  }}));
+  EXPECT_EQ(await(*path, 0, 0, text.size()), 0);
+  EXPECT_EQ(bytes(*path, 0, 0, text.size()), text);
+}
+
+TEST(SparsePathTest, WhatSomebodyRemovedOrCutIsAnErrorAndNeverZeros) {
+  Sample sample;
+  FrameQueue queue(1, 0);
+  const uint32_t big = sample.file("share/big");
+  for (const bool removed : {true, false}) {
+    TempDir dir;
+    const auto path =
+        SparsePath::open(Directory(dir.path()), sample.index,
+                         queue.source("x", {[&](uint32_t frame) { return sample.frame(frame); }}));
+    EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
+    const fs::path file = dir.path() / "tree/share/big";
+    if (removed)
+      fs::remove(file);
+    else
+      fs::resize_file(file, 4'990'050);
+    EXPECT_EQ(await(*path, big, 0, 100), EIO);
+    EXPECT_EQ(await(*path, big, 4'990'000, 100), 0);
+    std::string text(100, '\0');
+    if (removed)
+      EXPECT_THROW(path->read(big, 4'990'000, text.data(), text.size()), Error);
+    else
+      EXPECT_EQ(path->read(big, 4'990'000, text.data(), text.size()), 0u);
+  }
+}
+
 TEST(SparsePathTest, ASetOfAnotherSizeIsRefused) {
   Sample sample;
   TempDir dir;

@@ -1,6 +1,5 @@
 // flox-catalog: packages and versions over HTTP, and the binary cache that they are fetched from.
 #include <malloc.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include "base/net/server/trusted_proxies.h"
 #include "base/os/file.h"
 #include "base/os/memory.h"
+#include "base/os/open_files.h"
 #include "base/settings/options.h"
 #include "base/settings/read.h"
 #include "base/trace/exporter.h"
@@ -38,16 +38,12 @@ using namespace flox;
 
 // Connections and the files that they are answered with.
 void raise_descriptor_limit(size_t connections) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = 2 * connections + 256;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < wanted)
+  const size_t wanted = 2 * connections + 256;
+  const size_t allowed = allow_open_files(wanted);
+  if (allowed < wanted)
     log::warning(
         "{} open files are allowed, so {} connections at once instead of {}; raise the limit of open files",
-        limit.rlim_cur, limit.rlim_cur / 2, connections);
+        allowed, allowed / 2, connections);
 }
 
 std::shared_ptr<HttpTls> make_tls(const server::ServerSettings& options) {

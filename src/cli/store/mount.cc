@@ -1,5 +1,6 @@
 // flox store mount: shows store paths of caches as files that come when they are read.
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/os/directory.h"
 #include "base/os/file.h"
+#include "base/os/open_files.h"
 #include "base/settings/units.h"
 #include "cli/store/commands.h"
 #include "lazy/fuse_session.h"
@@ -103,6 +105,7 @@ void mount_paths(const StoreMountOptions& options) {
   for (const int signal : {SIGINT, SIGTERM}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  allow_open_files();  // a directory per path
   lazy::RemotePaths remote(caches_of(config, options.caches), keys, config.isolation);
   const std::vector<lazy::RemotePath> found = find_all(remote, wanted, !options.no_closure);
   const TempDir files("flox-mount-", options.files);
@@ -126,14 +129,25 @@ void mount_paths(const StoreMountOptions& options) {
     for (const auto& path : all) fetch_all(*path);
   Mount mounted(options.directory);
   lazy::FuseSession session(mounted.take_device(), paths);
+  std::atomic<bool> failed = false;
   std::vector<std::jthread> threads;
-  for (unsigned i = 0; i < request_threads; ++i) threads.emplace_back([&] { session.serve(); });
+  for (unsigned i = 0; i < request_threads; ++i)
+    threads.emplace_back([&] {
+      try {
+        session.serve();
+      } catch (const std::exception& error) {
+        print_error(error);
+        failed = true;
+        kill(getpid(), SIGTERM);  // whoever waits below unmounts
+      }
+    });
   fmt::print("mounted {} store paths ({}) at {}; Ctrl-C ends it\n", found.size(), size_text(bytes),
              options.directory);
   std::fflush(stdout);
   int signal = 0;
   sigwait(&signals, &signal);
   session.stop();
+  if (failed) throw CLI::RuntimeError(exit_failure);
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 #include "store/fetch/installer.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/os/file.h"
+#include "base/os/open_files.h"
 #include "base/printable.h"
 #include "nix/cache_info.h"
 #include "nix/cache_layout.h"
@@ -27,18 +26,6 @@ constexpr uint64_t reference_cost = 96;  // bytes of memory, beside its text
 // A realisation that claims paths and does not get on keeps others waiting no longer than this.
 constexpr auto patience = std::chrono::seconds(60);
 constexpr uint64_t largest_allowance = 1 << 20;  // bytes
-
-// Lets the process have as many files open as the system allows: each path being installed holds a lock.
-size_t open_files_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
-  if (limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  return static_cast<size_t>(limit.rlim_cur);
-}
 
 template <typename Message>
 Message parse(std::string_view text) {
@@ -453,7 +440,7 @@ void Installer::install() {
   memory_.flush();
   const std::vector<const PathInfo*> order = in_reference_order(infos);
   // One transaction, unless the system does not let us hold so many locks: then in parts, references first.
-  const size_t limit = open_files_limit();
+  const size_t limit = allow_open_files();
   const size_t at_once = limit > 512 ? limit - 256 : limit / 2;
   for (size_t start = 0; start < order.size(); start += at_once) {
     std::vector<ReadyTree> trees;
