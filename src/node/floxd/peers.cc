@@ -55,19 +55,27 @@ void Peers::add_to(store::RealiseOptions& options, bool is_private) {
   options.peers = {.places = config_.peers,
                    .resolver = config_.peer_resolver,
                    .shunned = shunned,
-                   .key_file = config_.peer_key_file};
+                   .key_file = config_.peer_key_file,
+                   .cache_rate = cache_rate_,
+                   .on_end = [this](const std::vector<store::PeerUse>& use, uint64_t cache_rate) {
+                     note_use(use, cache_rate);
+                   }};
 }
 
-void Peers::note(const store::RealiseResult& result) {
-  uint64_t of_peers = 0;
+void Peers::note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate) {
+  if (cache_rate > 0) cache_rate_ = cache_rate;
   const auto now = std::chrono::steady_clock::now();
-  for (const store::PeerUse& use : result.peers) {
-    of_peers += use.paths;
+  for (const store::PeerUse& use : all) {
     shunned_.note(use, now);
     if (use.lied || use.failed) metrics_.peer_failed(use.lied);
     metrics_.peer_gave(use.address, use.paths, use.bytes);
   }
   metrics_.peers_shunned(shunned_.at(now));
+}
+
+void Peers::note(const store::RealiseResult& result) {
+  uint64_t of_peers = 0;
+  for (const store::PeerUse& use : result.peers) of_peers += use.paths;
   metrics_.hedged(result.hedges);
   const uint64_t of_caches = result.paths_fetched - std::min(of_peers, result.paths_fetched);
   const uint64_t from_disk =

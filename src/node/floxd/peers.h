@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -72,7 +73,7 @@ class Peers {
 
   // For a realisation; `is_private`: it has a token of somebody's own.
   void add_to(store::RealiseOptions& options, bool is_private);
-  // After it.
+  // After it, if it went well; what peers did is noted by the options that add_to() has set.
   void note(const store::RealiseResult& result);
   // Serves until it goes; null if no address is set, or without a key. The store outlives it. While the
   // address is taken, it is tried again after each pause.
@@ -80,11 +81,14 @@ class Peers {
                                       std::chrono::milliseconds pause = std::chrono::seconds(5));
 
  private:
+  void note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate);
+
   const Config& config_;
   Metrics& metrics_;
   Secret key_;
   store::SharedPaths shared_;
   ShunnedPeers shunned_;
+  std::atomic<uint64_t> cache_rate_ = 0;  // PeerOptions::cache_rate
   std::unique_ptr<store::PeerServer> server_;
 };
 

@@ -105,6 +105,7 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
     for (const std::string& address : options_.peers.shunned) peers.add_shunned(address);
     peers.set_key_file(options_.peers.key_file.string());
     peers.set_self(options_.shared->node());
+    peers.set_cache_rate(options_.peers.cache_rate);
     if (options_.peers.resolver) peers.set_resolver(options_.peers.resolver->to_string());
   }
   return request;
@@ -140,6 +141,7 @@ void Installer::on_note(std::string_view text) {
     const std::lock_guard lock(mutex_);
     bytes_from_peers_ = note.peer_bytes().bytes();
     hedges_ = note.peer_bytes().hedges();
+    cache_rate_ = note.peer_bytes().cache_rate();
   }
   if (note.has_peer_use()) note_peer(note.peer_use());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
@@ -426,6 +428,11 @@ uint64_t Installer::bytes_from_peers() const {
 uint64_t Installer::hedges() const {
   const std::lock_guard lock(mutex_);
   return hedges_;
+}
+
+uint64_t Installer::cache_rate() const {
+  const std::lock_guard lock(mutex_);
+  return cache_rate_;
 }
 
 std::vector<PeerUse> Installer::peers() const {

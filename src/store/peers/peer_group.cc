@@ -60,6 +60,7 @@ struct PeerGroup::State {
       : options(std::move(given)), key(std::make_shared<const Secret>(options.key)) {
     pace->patience = options.patience.idle;
     pace->silence = options.patience.silent;
+    pace->expect(options.cache_rate);
   }
 
   void run();
@@ -90,8 +91,6 @@ struct PeerGroup::State {
   std::unique_ptr<PeerShare> share;
   std::vector<PeerUse> use;
   std::map<std::string, size_t> narinfos;  // by digest: who gave it
-  double cache_seconds = 0;
-  uint64_t cache_bytes = 0;
 
   std::vector<Asking> asking;  // the thread's own
 };
@@ -340,14 +339,14 @@ void PeerGroup::cache_gave(Clock::duration took) {
 }
 
 void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) {
-  constexpr uint64_t enough = 1 << 20;  // of less, the time says nothing
-  if (bytes < enough) return;
-  const std::lock_guard lock(state_->mutex);
-  state_->cache_bytes += bytes;
-  state_->cache_seconds += std::chrono::duration<double>(took).count();
-  const double rate = static_cast<double>(state_->cache_bytes) / std::max(state_->cache_seconds, 1e-3);
-  state_->pace->least_rate = std::max(least_peer_rate, static_cast<uint64_t>(rate / 4));
+  state_->pace->cache_gave(bytes, took);
 }
+
+void PeerGroup::measure_caches(std::function<PeerPace::Beginning(const nix::PathInfo&)> open_beginning) {
+  state_->pace->open_beginning = std::move(open_beginning);
+}
+
+uint64_t PeerGroup::cache_rate() const { return state_->pace->cache_rate(); }
 
 uint64_t PeerGroup::bytes() const { return state_->pace->bytes; }
 
@@ -378,7 +377,7 @@ std::optional<std::string> PeerGroup::narinfo(const std::string& name) {
   return std::nullopt;
 }
 
-BinaryCache& PeerGroup::cache_of(const nix::PathInfo& info) {
+PeerCache& PeerGroup::cache_of(const nix::PathInfo& info) {
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->narinfos.find(std::string(info.path.digest()));
   if (found == state_->narinfos.end() || state_->share->is_given_up(found->second))
@@ -401,7 +400,7 @@ void PeersAsCache::ask(const std::string& name, std::function<void(CacheAnswer)>
 }
 
 std::unique_ptr<NarFile> PeersAsCache::open_nar(const nix::NarInfo& info, size_t buffer) {
-  return group_.cache_of(info.info).open_nar(info, buffer);
+  return group_.cache_of(info.info).open_only(info, buffer);
 }
 
 void PeersAsCache::put(std::string_view name, const std::filesystem::path& /*file*/,

@@ -171,6 +171,21 @@ TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_know
   EXPECT_EQ(result.peers.front().paths, 0U);
 }
 
+TEST_F(PeerServerTest, what_peers_did_is_told_of_a_realisation_that_fails_too) {
+  LocalStore publisher(temp_.path() / "publisher");
+  const PathInfo real = publisher.query(*base_).value();
+  SharedPaths::Realisation realisation(one_.shared(), false);
+  realisation.plan(real);
+  realisation.present(real, write("base", std::string(100'000, 'x')));
+  fs::remove_all(temp_.path() / "cache/nar");
+  std::vector<PeerUse> told;
+  RealiseOptions options = with_peer(two_, one_.address(), {url("cache")});
+  options.peers.on_end = [&](const std::vector<PeerUse>& use, uint64_t) { told = use; };
+  EXPECT_THROW(realise(two_.store(), {*base_}, options), Error);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told.front().lied);
+}
+
 TEST_F(PeerServerTest, a_key_that_is_missing_or_another_leaves_the_caches) {
   realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
   RealiseOptions options = with_peer(two_, one_.address(), {url("cache")});
