@@ -64,6 +64,7 @@ struct PeerGroup::State {
   }
 
   void run();
+  void ask_until_stopped();
   void find();
   void ask_due(Clock::time_point now);
   void read_answer(size_t peer);
@@ -95,7 +96,21 @@ struct PeerGroup::State {
   std::vector<Asking> asking;  // the thread's own
 };
 
+// Whatever happens here, the caches have it all.
 void PeerGroup::State::run() {
+  try {
+    ask_until_stopped();
+  } catch (const std::exception& exception) {
+    log::warning("no peer is asked any more: {}", exception.what());
+    const bool is_found = [&] {
+      const std::lock_guard lock(mutex);
+      return found;
+    }();
+    for (size_t i = 0; is_found && i < caches.size(); ++i) share->give_up(i);
+  }
+}
+
+void PeerGroup::State::ask_until_stopped() {
   find();
   std::unique_lock lock(inbox->mutex);
   while (!inbox->stop) {
@@ -127,10 +142,12 @@ void PeerGroup::State::find() {
     return std::ranges::find(options.shunned, address) != options.shunned.end();
   });
   const std::lock_guard lock(mutex);
-  for (const std::string& address : addresses) {
-    caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
-    use.push_back({.address = address});
-  }
+  for (const std::string& address : addresses) try {
+      caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
+      use.push_back({.address = address});
+    } catch (const Error& error) {  // an address with a scope, which no URL can have
+      log::warning("peer {} is not asked: {}", address, error.what());
+    }
   share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, started,
                                       options.in_no_hurry);
   share->want(wanted, wanted_at);
@@ -222,7 +239,7 @@ bool PeerGroup::State::wait_until_found() {
 }
 
 PeerGroup::PeerGroup(PeerGroupOptions options) {
-  for (const std::string& place : options.places) AddressPort::parse(place);
+  for (const std::string& place : options.places) peer_place(place);
   state_ = std::make_shared<State>(std::move(options));
 }
 
