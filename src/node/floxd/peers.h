@@ -66,8 +66,7 @@ class PeerListener {
 // Thread-safe.
 class Peers {
  public:
-  // Without a key that can be read, nothing is shared, and the log says why. Throws Error if the file in the
-  // state directory with what is private cannot be read.
+  // Without a key that can be read, nothing is shared, and the log says why.
   Peers(const Config& config, const std::filesystem::path& state, const store::LocalStore& store,
         Metrics& metrics);
 
