@@ -287,12 +287,14 @@ bool Installer::can_be_delta(const Cache& from, const nix::NarInfo& narinfo) con
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
   v1::ClaimAnswer answer;
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(search_is_over_, true)) {
+  // Each time: whatever was offered by now is written down as private before it is fetched.
+  if (shared_) shared_->planned();
+  if (!search_is_over_) {
     memory_.flush();
-    if (shared_) shared_->planned();
     uint64_t bytes = 0;
     for (const auto& [path, found] : found_) bytes += found.narinfo.file_size.value_or(0);
     progress_.begin(found_.size(), bytes);
+    search_is_over_ = true;
   }
   for (const std::string& name : message.paths())
     answer.add_states(claim_one(StorePath::from_base_name(name)));
