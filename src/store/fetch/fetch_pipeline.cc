@@ -132,7 +132,10 @@ class Pipeline {
       const auto refused =
           installer_.unpacked({{path, worker.number, number}}, nars_.bytes_fetched(), nars_.peak_memory())
               .front();
-      if (!refused) return true;
+      if (!refused) {
+        if (peers_ != nullptr) peers_->done(found.narinfo.info);
+        return true;
+      }
       why = refused->what();
     } catch (const Error& error) {
       why = error.what();

@@ -10,6 +10,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/printable.h"
 
 namespace flox::store {
@@ -142,6 +143,11 @@ std::vector<std::string> ask_dns(const AddressPort& server, const std::string& n
       // It does not exist, or has no such address: that is an answer.
       const int reason = resolver.state()->res_h_errno;
       if (reason == HOST_NOT_FOUND || reason == NO_DATA) continue;
+      // What the other question has brought is good all the same.
+      if (type == ns_t_aaaa && !addresses.empty()) {
+        log::debug("the DNS server {} gives no IPv6 addresses of '{}'", server.to_string(), printable(name));
+        break;
+      }
       fail(ErrorKind::unavailable, "the DNS server {} does not answer for '{}'", server.to_string(),
            printable(name));
     }

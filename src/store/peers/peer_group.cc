@@ -305,6 +305,10 @@ std::optional<std::string> PeerGroup::hedge() {
   return is_found() ? state_->share->hedge(Clock::now()) : std::nullopt;
 }
 
+void PeerGroup::released(const nix::PathInfo& info) {
+  if (is_found()) state_->share->released(peer_name(info));
+}
+
 PeerShare::Choice PeerGroup::second(size_t peer, const nix::PathInfo& info, Clock::time_point since) {
   return state_->share->second(peer_name(info), peer, since, Clock::now());
 }

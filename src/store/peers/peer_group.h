@@ -63,6 +63,8 @@ class PeerGroup {
   // There is nothing to do but to wait for peers: the name of the path that is to be fetched from the caches
   // all the same, if it is time.
   std::optional<std::string> hedge();
+  // Another realisation here fetches it.
+  void released(const nix::PathInfo& info);
   // Whom else to ask for a path of which a peer was asked at `since`; From::later: nobody yet.
   PeerShare::Choice second(size_t peer, const nix::PathInfo& info,
                            std::chrono::steady_clock::time_point since);

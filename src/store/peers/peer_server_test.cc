@@ -98,6 +98,14 @@ TEST_F(PeerServerTest, what_a_cache_does_not_show_is_not_got_from_peers) {
   EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("empty")})), Error);
 }
 
+TEST_F(PeerServerTest, what_one_cache_does_not_show_is_not_got_from_peers_while_another_is_down) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  fs::create_directories(temp_.path() / "empty");
+  for (const std::vector<std::string>& caches : {std::vector<std::string>{"http://127.0.0.1:1", url("empty")},
+                                                 {url("empty"), "http://127.0.0.1:1"}})
+    EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), caches)), Error);
+}
+
 TEST_F(PeerServerTest, what_came_with_a_token_of_somebodys_own_is_not_told_of) {
   RealiseOptions options = with_peer(one_, two_.address(), {url("cache")});
   options.is_private = true;
