@@ -163,7 +163,10 @@ HttpRequest PeerCache::question(std::string body) const {
 
 void PeerCache::authorise(HttpRequest& request) const {
   const std::string path = HttpUrl::parse(request.url).target;
-  const PeerRequest shown{.method = request.method, .path = path, .body = sha256(request.body)};
+  const std::string to = base().substr(std::string_view("http://").size());
+  const PeerRequest shown{.method = request.method, .path = path, .to = to, .body = sha256(request.body)};
+  // A proxy on the way would be told what a node has, and the proof is for the peer that is dialled.
+  request.is_direct = true;
   request.headers.emplace_back("Authorization",
                                make_peer_proof(*key_, shown, std::chrono::system_clock::now()));
   const milliseconds patience = pace_->patience;

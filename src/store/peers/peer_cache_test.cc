@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "base/error.h"
@@ -87,6 +88,14 @@ TEST_F(PeerCacheTest, what_no_cache_has_may_come_slowly) {
   pace_->expect(64 << 20);
   const auto file = cache().open_only(narinfo_, 1 << 20);
   EXPECT_GE(read_from(*file, some), some);
+}
+
+TEST_F(PeerCacheTest, is_asked_through_no_proxy) {
+  ::setenv("http_proxy", "http://127.0.0.1:1", 1);
+  const auto file = cache().open_nar(narinfo_, 1 << 20);
+  const uint64_t bytes = read_from(*file, 1);
+  ::unsetenv("http_proxy");
+  EXPECT_GT(bytes, 0U);
 }
 
 TEST(PeerPace, is_a_quarter_of_what_caches_give) {

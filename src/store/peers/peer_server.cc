@@ -82,7 +82,7 @@ PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, PeerS
 
 void PeerServer::admit(const ServerRequest& request) const {
   const std::string proof = proof_of(request);
-  PeerRequest shown{.method = request.method, .path = request.path};
+  PeerRequest shown{.method = request.method, .path = request.path, .to = request.local};
   try {
     shown.body = body_in_peer_proof(proof);
   } catch (const Error&) {  // is_peer_proof() refuses it, too

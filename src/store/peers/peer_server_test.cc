@@ -53,9 +53,10 @@ class PeerServerTest : public RealiseTest {
     options.shared = &self.shared();
     return options;
   }
-  // What a request is answered, with a proof of that key; without one, if it is empty.
+  // What a request is answered, with a proof of that key, made for another address if `to` is one; without a
+  // proof, if the key is empty.
   HttpResponse ask(const PeerNode& node, const Secret& with, const std::string& path,
-                   const std::string& body = {}) const {
+                   const std::string& body = {}, const std::string& to = {}) const {
     HttpRequest request{.method = body.empty() ? "GET" : "POST",
                         .url = "http://" + node.address() + path,
                         .body = body,
@@ -63,7 +64,8 @@ class PeerServerTest : public RealiseTest {
     if (!with.empty())
       request.headers.emplace_back(
           "Authorization",
-          make_peer_proof(with, {.method = request.method, .path = path, .body = sha256(body)},
+          make_peer_proof(with,
+                          {.method = request.method, .path = path, .to = to.empty() ? node.address() : to, .body = sha256(body)},
                           std::chrono::system_clock::now()));
     return HttpClient().send(request);
   }
@@ -134,6 +136,11 @@ TEST_F(PeerServerTest, whoever_lacks_the_key_gets_one_answer_to_everything) {
     }
   EXPECT_EQ(ask(one_, other, "/peer/has", name + "\n").status, 403);
   EXPECT_EQ(bodies.size(), 1U);
+}
+
+TEST_F(PeerServerTest, a_proof_that_was_sent_to_another_node_is_none) {
+  EXPECT_EQ(ask(one_, key, "/peer/has", "", two_.address()).status, 403);
+  EXPECT_EQ(ask(one_, key, "/peer/has", "", one_.address()).status, 404) << "it is not POST";
 }
 
 TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {

@@ -48,6 +48,15 @@ std::string peer_name(const asio::ip::address& address) {
   return {reinterpret_cast<const char*>(bytes.data()), 8};
 }
 
+// An IPv4 client is one at a socket for IPv6, too.
+std::string text_of(const tcp::endpoint& endpoint) {
+  auto address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), endpoint.port())
+                         : fmt::format("{}:{}", address.to_string(), endpoint.port());
+}
+
 struct HttpServer::State {
   State(HttpServerOptions options, Handler handler)
       : service(std::move(options), std::move(handler)),
@@ -164,6 +173,8 @@ void HttpServer::State::accepted(tcp::socket socket) {
   ErrorCode error;
   const auto remote = socket.remote_endpoint(error);
   if (error) return;  // it has gone already
+  const auto local = socket.local_endpoint(error);
+  if (error) return;
   socket.set_option(tcp::no_delay(true), error);
   ++service.counters.connections_total;
   const auto peer = service.connections.peer(peer_name(remote.address()));
@@ -171,7 +182,9 @@ void HttpServer::State::accepted(tcp::socket socket) {
     return;
   auto transport = service.options.transport ? service.options.transport->make(std::move(socket))
                                              : make_plain_transport(std::move(socket));
-  std::make_shared<HttpSession>(service, std::move(transport), peer, remote.address().to_string())->start();
+  std::make_shared<HttpSession>(service, std::move(transport), peer, remote.address().to_string(),
+                                text_of(local))
+      ->start();
 }
 
 // Mostly too few descriptors: one is freed by who waits longest, and a pause lets it be so.
