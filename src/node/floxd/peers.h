@@ -2,8 +2,8 @@
 // of them, what became of it, and the server that they ask.
 #pragma once
 
-#include <chrono>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>

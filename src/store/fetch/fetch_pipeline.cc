@@ -240,8 +240,10 @@ class Pipeline {
     const uint64_t all = announced_size(found->narinfo);
     const uint64_t size = std::min(beginning_bytes, all);
     try {
-      return {.file = caches_.at(found->cache).open_part(found->narinfo, {.first = 0, .size = size}, 2 * size),
-              .bytes = static_cast<uint64_t>(static_cast<double>(info.nar_size) * static_cast<double>(size) / static_cast<double>(all))};
+      return {
+          .file = caches_.at(found->cache).open_part(found->narinfo, {.first = 0, .size = size}, 2 * size),
+          .bytes = static_cast<uint64_t>(static_cast<double>(info.nar_size) * static_cast<double>(size) /
+                                         static_cast<double>(all))};
     } catch (const Error& error) {
       log::debug("measuring how fast a cache is: {}", error.what());
       return {};

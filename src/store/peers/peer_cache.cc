@@ -114,7 +114,8 @@ void PeerPace::cache_gave(uint64_t bytes, Clock::duration took) {
   const std::lock_guard lock(mutex_);
   cache_bytes_ += bytes;
   cache_seconds_ += std::chrono::duration<double>(took).count();
-  cache_rate_ = std::max<uint64_t>(1, static_cast<uint64_t>(static_cast<double>(cache_bytes_) / std::max(cache_seconds_, 1e-3)));
+  cache_rate_ = std::max<uint64_t>(
+      1, static_cast<uint64_t>(static_cast<double>(cache_bytes_) / std::max(cache_seconds_, 1e-3)));
 }
 
 PeerCache::PeerCache(const std::string& address, std::shared_ptr<const Secret> key, HttpPool& pool,
@@ -136,8 +137,7 @@ std::shared_ptr<HttpTransfer> PeerCache::start(const nix::NarInfo& info, size_t 
                       .max_body = BodyLimit(info.info.nar_size)};
   authorise(request);
   const size_t piece = info.info.nar_size <= buffer ? buffer : TransferOptions{}.piece;
-  return pool_.start(std::move(request),
-                     {.buffer = buffer, .piece = piece, .retry = retry(), .on_done = {}});
+  return pool_.start(std::move(request), {.buffer = buffer, .piece = piece, .retry = retry(), .on_done = {}});
 }
 
 std::unique_ptr<NarFile> PeerCache::open_nar(const nix::NarInfo& info, size_t buffer) {

@@ -30,7 +30,7 @@ class PeerPace {
   // For each byte of a NAR.
   std::atomic<std::chrono::milliseconds> patience = std::chrono::milliseconds(2000);
   std::chrono::milliseconds silence{5000};  // for a connection, and for the answer to a question
-  std::atomic<uint64_t> bytes = 0;  // that came from peers in all
+  std::atomic<uint64_t> bytes = 0;          // that came from peers in all
   // Begins to fetch the beginning of a path from the cache that has it, to learn how fast that is; no file if
   // it cannot be had. Set before the first NAR is read; by any thread.
   std::function<Beginning(const nix::PathInfo&)> open_beginning;

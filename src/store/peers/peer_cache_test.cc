@@ -33,8 +33,8 @@ class PeerCacheTest : public testing::Test {
     };
   }
   PeerCache cache() {
-    return {fmt::format("127.0.0.1:{}", server_.port()),
-            std::make_shared<const Secret>(std::string(32, 'k')), pool_, pace_};
+    return {fmt::format("127.0.0.1:{}", server_.port()), std::make_shared<const Secret>(std::string(32, 'k')),
+            pool_, pace_};
   }
   // How much comes before the peer is given up; no more than `most`.
   static uint64_t read_from(NarFile& file, uint64_t most) {
@@ -60,8 +60,7 @@ class PeerCacheTest : public testing::Test {
                        };
                        return response;
                      }};
-  nix::NarInfo narinfo_{
-      .info = {.path = nix::StorePath::from_base_name(std::string(32, 'a') + "-a")}};
+  nix::NarInfo narinfo_{.info = {.path = nix::StorePath::from_base_name(std::string(32, 'a') + "-a")}};
   std::shared_ptr<PeerPace> pace_ = std::make_shared<PeerPace>();
   std::atomic<int> measured_ = 0;
   HttpPool pool_;

@@ -190,6 +190,11 @@ void PeerGroup::State::read_answer(size_t peer) {
     const HttpResponse response = transfer->response();
     if (response.status == 401 || response.status == 403)
       return give_up(peer, fmt::format("it answers {}: its key or its clock is another", response.status));
+    if (response.status == 503) {  // it lives, and is asked too much
+      one.interval = longest_interval;
+      one.due = now + longest_interval;
+      return;
+    }
     if (!response.ok()) fail(ErrorKind::unavailable, "it answers {}", response.status);
     std::string text;
     for (std::string piece; transfer->read(piece);) text += piece;
@@ -359,9 +364,7 @@ void PeerGroup::cache_gave(Clock::duration took) {
   if (is_found()) state_->share->cache_gave(took);
 }
 
-void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) {
-  state_->pace->cache_gave(bytes, took);
-}
+void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) { state_->pace->cache_gave(bytes, took); }
 
 void PeerGroup::measure_caches(std::function<PeerPace::Beginning(const nix::PathInfo&)> open_beginning) {
   state_->pace->open_beginning = std::move(open_beginning);

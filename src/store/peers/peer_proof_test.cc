@@ -20,7 +20,6 @@ PeerRequest request() {
   return {.method = "POST", .path = "/peer/has", .to = "10.0.0.1:9810", .body = sha256("a\n")};
 }
 
-
 TEST(PeerProof, holds_for_the_request_that_it_was_made_for) {
   const std::string proof = make_peer_proof(key, request(), now);
   EXPECT_TRUE(is_peer_proof(key, proof, request(), now));

@@ -62,11 +62,12 @@ class PeerServerTest : public RealiseTest {
                         .body = body,
                         .max_body = BodyLimit(1 << 20)};
     if (!with.empty())
-      request.headers.emplace_back(
-          "Authorization",
-          make_peer_proof(with,
-                          {.method = request.method, .path = path, .to = to.empty() ? node.address() : to, .body = sha256(body)},
-                          std::chrono::system_clock::now()));
+      request.headers.emplace_back("Authorization", make_peer_proof(with,
+                                                                    {.method = request.method,
+                                                                     .path = path,
+                                                                     .to = to.empty() ? node.address() : to,
+                                                                     .body = sha256(body)},
+                                                                    std::chrono::system_clock::now()));
     return HttpClient().send(request);
   }
   PathInfo info(const LocalStore& store) const { return store.query(*app_).value(); }
@@ -103,8 +104,8 @@ TEST_F(PeerServerTest, what_a_cache_does_not_show_is_not_got_from_peers) {
 TEST_F(PeerServerTest, what_one_cache_does_not_show_is_not_got_from_peers_while_another_is_down) {
   realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
   fs::create_directories(temp_.path() / "empty");
-  for (const std::vector<std::string>& caches : {std::vector<std::string>{"http://127.0.0.1:1", url("empty")},
-                                                 {url("empty"), "http://127.0.0.1:1"}})
+  for (const std::vector<std::string>& caches :
+       {std::vector<std::string>{"http://127.0.0.1:1", url("empty")}, {url("empty"), "http://127.0.0.1:1"}})
     EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), caches)), Error);
 }
 
@@ -154,6 +155,28 @@ TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
        {"/" + name.substr(0, 32) + ".ls", std::string("/nar/x.nar"), std::string("/nix-cache-info"),
         "/nar/" + name + ".nar.zst", std::string("/")})
     EXPECT_EQ(ask(one_, key, path).status, 404) << path;
+}
+
+TEST_F(PeerServerTest, a_peer_that_asks_too_often_is_told_to_come_later) {
+  int busy = 0;
+  PeerServer server(one_.store(), one_.shared(), {.key = key, .questions = 3, .busy = [&] { ++busy; }});
+  const auto ask_from = [&](const std::string& peer) {
+    ServerRequest request{.method = "POST", .path = "/peer/has", .peer = peer, .local = "127.0.0.1:1"};
+    request.headers["authorization"] =
+        make_peer_proof(key, {.method = "POST", .path = "/peer/has", .to = "127.0.0.1:1", .body = sha256("")},
+                        std::chrono::system_clock::now());
+    try {
+      return server.answer(request).status;
+    } catch (const StatusError& error) {
+      return error.status();
+    }
+  };
+  int refused = 0;
+  for (int i = 0; i < 100; ++i)
+    if (ask_from("10.0.0.1") == 503) ++refused;
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(busy, refused);
+  EXPECT_EQ(ask_from("10.0.0.2"), 200) << "another peer is not held up by it";
 }
 
 TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {

@@ -35,7 +35,8 @@ SharedPaths::SharedPaths(std::filesystem::path private_file, IsThere is_there, s
     read_privates();
   } catch (const std::exception& exception) {
     is_all_private_ = true;
-    log::error("other nodes are told of no path: which ones are private cannot be read: {}", exception.what());
+    log::error("other nodes are told of no path: which ones are private cannot be read: {}",
+               exception.what());
     return;
   }
   try {

@@ -27,8 +27,8 @@ class SharedPaths {
   static constexpr size_t most_privates = 1'000'000;
 
   // Reads the digests of paths that were fetched with somebody's own token from `private_file`, which is made
-  // when there are any, and writes it anew, if that is possible, without those that have left the store. If it
-  // cannot be read, all paths are private, and the log says why.
+  // when there are any, and writes it anew, if that is possible, without those that have left the store. If
+  // it cannot be read, all paths are private, and the log says why.
   SharedPaths(std::filesystem::path private_file, IsThere is_there, size_t most = most_privates);
   SharedPaths(const SharedPaths&) = delete;
   SharedPaths& operator=(const SharedPaths&) = delete;
