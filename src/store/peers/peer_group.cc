@@ -191,6 +191,7 @@ void PeerGroup::State::read_answer(size_t peer) {
     if (response.status == 401 || response.status == 403)
       return give_up(peer, fmt::format("it answers {}: its key or its clock is another", response.status));
     if (response.status == 503) {  // it lives, and is asked too much
+      one.has_answered = true;
       one.interval = longest_interval;
       one.due = now + longest_interval;
       return;
