@@ -9,9 +9,11 @@ namespace {
 
 class InstallerTest : public RealiseTest {
  protected:
-  InstallerTest() {
-    options_.is_private = true;
-    options_.shared = &shared_;
+  RealiseOptions with_a_token() {
+    RealiseOptions how = options({url("cache")});
+    how.is_private = true;
+    how.shared = &shared_;
+    return how;
   }
   std::string offer(const StorePath& path) {
     v1::Call call;
@@ -30,7 +32,7 @@ class InstallerTest : public RealiseTest {
   LocalStore store_{node()};
   fs::path private_file_ = temp_.path() / "private";
   SharedPaths shared_{private_file_, [](std::string_view) { return true; }};
-  RealiseOptions options_ = options({url("cache")});
+  RealiseOptions options_ = with_a_token();
   NarinfoCache memory_{temp_.path() / "narinfos.sqlite", {}};
   Installer installer_{store_, options_, memory_};
 };

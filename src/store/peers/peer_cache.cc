@@ -104,6 +104,13 @@ class NarOfPeer : public NarFile {
   Clock::time_point measuring_since_{};
 };
 
+// "[fe80::1%eth0]:9810" without what only this machine calls so.
+std::string without_zone(std::string address) {
+  if (const size_t zone = address.find('%'); zone != std::string::npos)
+    address.erase(zone, address.find(']') - zone);
+  return address;
+}
+
 CacheUrl url_of(const std::string& address) { return CacheUrl::parse("http://" + address); }
 
 }  // namespace
@@ -163,7 +170,7 @@ HttpRequest PeerCache::question(std::string body) const {
 
 void PeerCache::authorise(HttpRequest& request) const {
   const std::string path = HttpUrl::parse(request.url).target;
-  const std::string to = base().substr(std::string_view("http://").size());
+  const std::string to = without_zone(base().substr(std::string_view("http://").size()));
   const PeerRequest shown{.method = request.method, .path = path, .to = to, .body = sha256(request.body)};
   // A proxy on the way would be told what a node has, and the proof is for the peer that is dialled.
   request.is_direct = true;

@@ -67,6 +67,7 @@ struct PeerGroup::State {
   void ask_until_stopped();
   void find();
   void ask_due(Clock::time_point now);
+  void ask(size_t i);
   void read_answer(size_t peer);
   Clock::time_point next_due() const;
   bool wait_until_found();
@@ -145,7 +146,7 @@ void PeerGroup::State::find() {
   for (const std::string& address : addresses) try {
       caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
       use.push_back({.address = address});
-    } catch (const Error& error) {  // an address with a scope, which no URL can have
+    } catch (const Error& error) {
       log::warning("peer {} is not asked: {}", address, error.what());
     }
   share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, started,
@@ -168,6 +169,14 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
     }
     one.asked = now;
     if (!one.first_asked) one.first_asked = now;
+    ask(i);
+  }
+}
+
+// What is wrong with one is no reason to leave the others.
+void PeerGroup::State::ask(size_t i) {
+  Asking& one = asking[i];
+  try {
     one.transfer = question_pool->start(
         caches[i]->question(write_peer_question(one.names)),
         {.buffer = 2 * largest_peer_answer, .retry = {.attempts = 1}, .on_done = [inbox = inbox, i] {
@@ -175,6 +184,8 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
            inbox->answered.push_back(i);
            inbox->changed.notify_one();
          }});
+  } catch (const Error& error) {
+    give_up(i, error.what());
   }
 }
 

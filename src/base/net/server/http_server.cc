@@ -48,13 +48,16 @@ std::string peer_name(const asio::ip::address& address) {
   return {reinterpret_cast<const char*>(bytes.data()), 8};
 }
 
-// An IPv4 client is one at a socket for IPv6, too.
+// An IPv4 client is one at a socket for IPv6, too; what this machine calls a zone, the client does not know.
 std::string text_of(const tcp::endpoint& endpoint) {
-  auto address = endpoint.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped())
-    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  return address.is_v6() ? fmt::format("[{}]:{}", address.to_string(), endpoint.port())
-                         : fmt::format("{}:{}", address.to_string(), endpoint.port());
+  if (endpoint.address().is_v4())
+    return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+  auto v6 = endpoint.address().to_v6();
+  if (v6.is_v4_mapped())
+    return fmt::format("{}:{}", asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string(),
+                       endpoint.port());
+  v6.scope_id(0);
+  return fmt::format("[{}]:{}", v6.to_string(), endpoint.port());
 }
 
 struct HttpServer::State {
