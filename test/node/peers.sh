@@ -222,6 +222,21 @@ wait $asking
 contains "$(cat "$WORLD/dying")" "ok store_directory"
 has_all 4 after
 
+step "a peer address that is taken keeps no node from starting, and is taken when it is free"
+stop_server floxd1
+start_server squatter python3 -c 'import socket, sys, time
+squatter = socket.create_server((sys.argv[1], int(sys.argv[2])))
+open(sys.argv[3], "w").close()
+time.sleep(600)' "$(node_address 1)" $((PORT + 2)) "$WORLD/squatting"
+wait_until 10 "the squatter" test -e "$WORLD/squatting"
+PEERS='' start_peer_node 1
+wait_until 30 "node 1" node_is_ready 1
+equal "$(node_metric 1 flox_peer_listening)" 0
+stop_server squatter
+listens() { [ "$(node_metric 1 flox_peer_listening)" = 1 ]; }
+wait_until 30 "node 1 to serve its peers" listens
+
 step "what is set wrong is said by the doctor"
+contains "$(FLOX_PEERS=10.0.0.1:0 FLOX_PEER_KEY_FILE=$WORLD/peers.key flox --root "$WORLD/nodes/4" node doctor 2>&1 || true)" "has the port 0"
 contains "$(FLOX_PEERS=nonsense FLOX_PEER_KEY_FILE=$WORLD/peers.key flox --root "$WORLD/nodes/4" node doctor 2>&1 || true)" "peers: 'nonsense' is not of the form"
 contains "$(FLOX_PEERS=10.0.0.1:1 FLOX_PEER_KEY_FILE=$WORLD/none flox --root "$WORLD/nodes/4" node doctor 2>&1 || true)" "nothing is shared with other nodes"

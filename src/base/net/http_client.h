@@ -39,6 +39,7 @@ struct HttpRequest {
   // them along.
   std::optional<Login> login;  // Basic
   Secret bearer;               // Bearer
+  bool is_direct = false;      // through no proxy, whatever the variables say
   BodyLimit max_body;          // a larger body is Error(invalid_input)
 };
 

@@ -86,7 +86,7 @@ Redirects::Redirects(HttpRequest first)
     : now_(std::move(first)),
       first_url_(HttpUrl::parse(now_.url)),
       url_(first_url_),
-      proxy_(proxy_for(url_)) {
+      proxy_(now_.is_direct ? "" : proxy_for(url_)) {
   if (first_url_.login && !now_.login) now_.login = first_url_.login;
   now_.url = split_login(now_.url).first;  // otherwise as written: AWS's signature is of it
 }
@@ -198,7 +198,7 @@ bool Redirects::follow(CURL* handle, long status) {
     }
     url_ = next;
     now_.url = next.to_string();
-    proxy_ = proxy_for(next);
+    proxy_ = now_.is_direct ? "" : proxy_for(next);
     const auto network = network_of_host(next.host);
     if (foreign_ && network && next.host != first_url_.host && !admits(*network)) {
       refuse(*network);

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/printable.h"
-#include "base/settings/address.h"
 #include "node/doctor/policy_check.h"
+#include "store/peers/peer_places.h"
 #include "store/peers/peer_proof.h"
 
 namespace flox::node {
@@ -54,7 +54,7 @@ std::vector<Finding> check_peers(const Config& config, const std::string& metric
     return findings;
   }
   for (const std::string& place : config.peers) try {
-      AddressPort::parse(place);
+      store::peer_place(place);
     } catch (const Error& error) {
       add(Severity::error, fmt::format("peers: {}", error.what()), "Write HOST:PORT, as in 10.0.0.2:9810.");
     }

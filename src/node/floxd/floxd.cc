@@ -349,7 +349,8 @@ void serve(const Options& options) {
   const std::unique_ptr<HttpServer> http =
       serve_metrics(config, store, metrics, pods, prefetches, queue, spans.get());
   const std::unique_ptr<HttpServer> registry = serve_registry(config, images, inherited);
-  const std::unique_ptr<HttpServer> peer_server = peers.serve(store);
+  const std::unique_ptr<PeerListener> peer_server = peers.serve(store);
+  const auto peer_port = peer_server ? peer_server->port() : std::nullopt;
   for (const std::string& place : inherited.places())
     log::warning("floxd.socket listens at {}, which is in no setting: run 'flox node install' again", place);
   const Collector collector(config, environments, metrics, [&] { return prefetches.give_way(); });
@@ -363,8 +364,8 @@ void serve(const Options& options) {
       config.node_socket.string(), (config.pod_socket_dir / "pod.sock").string(),
       config.metrics_address.to_string(),
       config.registry_address ? config.registry_address->to_string() : "no address",
-      peer_server ? config.peer_address->with_port(peer_server->port()) : "no address",
-      store.store_directory().string(), runtime);
+      peer_port ? config.peer_address->with_port(*peer_port) : "no address", store.store_directory().string(),
+      runtime);
 
   asio::signal_set signals(loop, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code, int signal) {

@@ -63,6 +63,8 @@ struct Metrics::Page {
   Counter* source_bytes[2] = {};   // caches, peers
   Counter* peer_failures[2] = {};  // failed, lied
   Counter& peer_sent = page.counter("flox_peer_sent_bytes_total", "Bytes of NARs sent to other nodes.");
+  Gauge& peer_listening =
+      page.gauge("flox_peer_listening", "Whether floxd serves other nodes at peer_address.");
   Counter& peer_refused = page.counter("flox_peer_refused_total",
                                        "Requests at the peers' address without proof of the peers' key.");
   Counter& hedges =
@@ -270,6 +272,7 @@ void Metrics::peers_shunned(const std::vector<std::string>& addresses) {
 }
 
 void Metrics::sent_to_peers(uint64_t bytes) { page_->peer_sent.Increment(static_cast<double>(bytes)); }
+void Metrics::peers_served(bool is_listening) { page_->peer_listening.Set(is_listening ? 1 : 0); }
 void Metrics::peer_refused() { page_->peer_refused.Increment(); }
 void Metrics::peer_busy() { page_->peer_busy.Increment(); }
 

@@ -94,6 +94,8 @@ class Metrics {
   // Those that are not asked for some time.
   void peers_shunned(const std::vector<std::string>& addresses);
   void sent_to_peers(uint64_t bytes);
+  // Whether floxd listens at peer_address.
+  void peers_served(bool is_listening);
   // Somebody without the peers' key asked.
   void peer_refused();
   // A peer was told to come later.

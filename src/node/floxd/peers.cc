@@ -55,19 +55,27 @@ void Peers::add_to(store::RealiseOptions& options, bool is_private) {
   options.peers = {.places = config_.peers,
                    .resolver = config_.peer_resolver,
                    .shunned = shunned,
-                   .key_file = config_.peer_key_file};
+                   .key_file = config_.peer_key_file,
+                   .cache_rate = cache_rate_,
+                   .on_end = [this](const std::vector<store::PeerUse>& use, uint64_t cache_rate) {
+                     note_use(use, cache_rate);
+                   }};
 }
 
-void Peers::note(const store::RealiseResult& result) {
-  uint64_t of_peers = 0;
+void Peers::note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate) {
+  if (cache_rate > 0) cache_rate_ = cache_rate;
   const auto now = std::chrono::steady_clock::now();
-  for (const store::PeerUse& use : result.peers) {
-    of_peers += use.paths;
+  for (const store::PeerUse& use : all) {
     shunned_.note(use, now);
     if (use.lied || use.failed) metrics_.peer_failed(use.lied);
     metrics_.peer_gave(use.address, use.paths, use.bytes);
   }
   metrics_.peers_shunned(shunned_.at(now));
+}
+
+void Peers::note(const store::RealiseResult& result) {
+  uint64_t of_peers = 0;
+  for (const store::PeerUse& use : result.peers) of_peers += use.paths;
   metrics_.hedged(result.hedges);
   const uint64_t of_caches = result.paths_fetched - std::min(of_peers, result.paths_fetched);
   const uint64_t from_disk =
@@ -80,7 +88,46 @@ void Peers::note(const store::RealiseResult& result) {
        .bytes_of_peers = result.bytes_from_peers});
 }
 
-std::unique_ptr<HttpServer> Peers::serve(const store::LocalStore& store) {
+PeerListener::PeerListener(std::function<std::unique_ptr<HttpServer>()> make,
+                           std::function<void(bool)> is_listening, std::chrono::milliseconds pause)
+    : make_(std::move(make)), is_listening_(std::move(is_listening)), pause_(pause) {
+  if (!try_to_listen()) thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+PeerListener::~PeerListener() = default;
+
+std::optional<uint16_t> PeerListener::port() const {
+  const std::lock_guard lock(mutex_);
+  return server_ ? std::optional(server_->port()) : std::nullopt;
+}
+
+bool PeerListener::try_to_listen() {
+  try {
+    auto server = make_();
+    const std::lock_guard lock(mutex_);
+    server_ = std::move(server);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    log::warning("other nodes are not served, it is tried again in {} s: {}",
+                 std::chrono::duration_cast<std::chrono::seconds>(pause_).count(), error.what());
+  }
+  is_listening_(port().has_value());
+  return port().has_value();
+}
+
+void PeerListener::run(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  while (!stopped_.wait_for(lock, stop, pause_, [&] { return stop.stop_requested(); })) try {
+      if (!try_to_listen()) continue;
+      log::info("other nodes are served now");
+      return;
+    } catch (const std::exception& exception) {
+      log::warning("other nodes are not served: {}", exception.what());
+    }
+}
+
+std::unique_ptr<PeerListener> Peers::serve(const store::LocalStore& store, std::chrono::milliseconds pause) {
   if (!config_.peer_address || key_.empty()) return nullptr;
   server_ = std::make_unique<store::PeerServer>(
       store, shared_,
@@ -92,19 +139,23 @@ std::unique_ptr<HttpServer> Peers::serve(const store::LocalStore& store) {
                                .refused = [this] { metrics_.peer_refused(); },
                                .busy = [this] { metrics_.peer_busy(); }});
   const auto transfers = static_cast<unsigned>(config_.peer_transfers);
-  return std::make_unique<HttpServer>(
-      HttpServerOptions{.address = config_.peer_address->address,
-                        .port = config_.peer_address->port,
-                        .threads = 2,
-                        .stream_threads = 2 * transfers,
-                        .max_body = store::largest_peer_question,
-                        .admit = [this](const ServerRequest& request) { server_->admit(request); },
-                        .max_header = 4 << 10,
-                        .max_target = 1 << 10,
-                        .max_connections = 256,
-                        .max_connections_per_peer = 64,
-                        .max_waiting = 128},
-      [this](const ServerRequest& request) { return server_->answer(request); });
+  auto make = [this, transfers] {
+    return std::make_unique<HttpServer>(
+        HttpServerOptions{.address = config_.peer_address->address,
+                          .port = config_.peer_address->port,
+                          .threads = 2,
+                          .stream_threads = 2 * transfers,
+                          .max_body = store::largest_peer_question,
+                          .admit = [this](const ServerRequest& request) { server_->admit(request); },
+                          .max_header = 4 << 10,
+                          .max_target = 1 << 10,
+                          .max_connections = 256,
+                          .max_connections_per_peer = 64,
+                          .max_waiting = 128},
+        [this](const ServerRequest& request) { return server_->answer(request); });
+  };
+  return std::make_unique<PeerListener>(
+      make, [this](bool is_listening) { metrics_.peers_served(is_listening); }, pause);
 }
 
 }  // namespace flox::node

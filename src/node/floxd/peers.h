@@ -2,11 +2,16 @@
 // of them, what became of it, and the server that they ask.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/net/server/http_server.h"
@@ -31,27 +36,58 @@ class ShunnedPeers {
   std::map<std::string, Time> until_;  // by address
 };
 
+// Makes a server as soon as its address is free, and tries again and again while it is not: the node's own
+// work does not wait for that. Thread-safe.
+class PeerListener {
+ public:
+  // `make` throws Error(unavailable) while the address cannot be had; what else it throws at the first try is
+  // thrown here. `is_listening` is told the result of each try.
+  PeerListener(std::function<std::unique_ptr<HttpServer>()> make, std::function<void(bool)> is_listening,
+               std::chrono::milliseconds pause);
+  ~PeerListener();
+  PeerListener(const PeerListener&) = delete;
+  PeerListener& operator=(const PeerListener&) = delete;
+  // Nothing while it does not listen.
+  std::optional<uint16_t> port() const;
+
+ private:
+  bool try_to_listen();
+  void run(const std::stop_token& stop);
+
+  const std::function<std::unique_ptr<HttpServer>()> make_;
+  const std::function<void(bool)> is_listening_;
+  const std::chrono::milliseconds pause_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any stopped_;
+  std::unique_ptr<HttpServer> server_;
+  std::jthread thread_;  // while there is no server
+};
+
 // Thread-safe.
 class Peers {
  public:
-  // Without a key that can be read, nothing is shared, and the log says why. Throws Error if the file in the
-  // state directory with what is private cannot be read.
+  // Without a key that can be read, nothing is shared, and the log says why.
   Peers(const Config& config, const std::filesystem::path& state, const store::LocalStore& store,
         Metrics& metrics);
 
   // For a realisation; `is_private`: it has a token of somebody's own.
   void add_to(store::RealiseOptions& options, bool is_private);
-  // After it.
+  // After it, if it went well; what peers did is noted by the options that add_to() has set.
   void note(const store::RealiseResult& result);
-  // Serves until it goes; null if no address is set, or without a key. The store outlives it. Throws Error.
-  std::unique_ptr<HttpServer> serve(const store::LocalStore& store);
+  // Serves until it goes; null if no address is set, or without a key. The store outlives it. While the
+  // address is taken, it is tried again after each pause.
+  std::unique_ptr<PeerListener> serve(const store::LocalStore& store,
+                                      std::chrono::milliseconds pause = std::chrono::seconds(5));
 
  private:
+  void note_use(const std::vector<store::PeerUse>& all, uint64_t cache_rate);
+
   const Config& config_;
   Metrics& metrics_;
   Secret key_;
   store::SharedPaths shared_;
   ShunnedPeers shunned_;
+  std::atomic<uint64_t> cache_rate_ = 0;  // PeerOptions::cache_rate
   std::unique_ptr<store::PeerServer> server_;
 };
 

@@ -44,7 +44,10 @@ class Pipeline {
             [this](uint64_t bytes) { installer_.tell_progress(bytes); },
             request.metered() ? std::function<void(uint64_t)>(
                                     [this](uint64_t bytes) { installer_.wait_for_allowance(bytes); })
-                              : std::function<void(uint64_t)>()) {}
+                              : std::function<void(uint64_t)>()) {
+    if (peers_ != nullptr)
+      peers_->measure_caches([this](const nix::PathInfo& info) { return open_beginning(info); });
+  }
 
   void run() {
     const auto workers =
@@ -72,6 +75,9 @@ class Pipeline {
   }
 
  private:
+  // So much of a file says how fast its cache is.
+  static constexpr uint64_t beginning_bytes = 4 << 20;
+
   struct Unpacked {
     const Substitute* substitute;
     uint64_t number;             // the tree's name in the worker's directory
@@ -126,7 +132,10 @@ class Pipeline {
       const auto refused =
           installer_.unpacked({{path, worker.number, number}}, nars_.bytes_fetched(), nars_.peak_memory())
               .front();
-      if (!refused) return true;
+      if (!refused) {
+        if (peers_ != nullptr) peers_->done(found.narinfo.info);
+        return true;
+      }
       why = refused->what();
     } catch (const Error& error) {
       why = error.what();
@@ -222,6 +231,23 @@ class Pipeline {
     BinaryCache& from = caches_.at(cache);
     if (from.is_remote()) installer_.tell_absent(caches_.number(cache), narinfo.info.path, true);
     reasons.add(error.with_context("cache " + from.url()));
+  }
+
+  PeerPace::Beginning open_beginning(const nix::PathInfo& info) {
+    const auto found = std::ranges::find_if(
+        missing_, [&](const Substitute& one) { return one.narinfo.info.path == info.path; });
+    if (found == missing_.end() || !caches_.at(found->cache).is_remote()) return {};
+    const uint64_t all = announced_size(found->narinfo);
+    const uint64_t size = std::min(beginning_bytes, all);
+    try {
+      return {
+          .file = caches_.at(found->cache).open_part(found->narinfo, {.first = 0, .size = size}, 2 * size),
+          .bytes = static_cast<uint64_t>(static_cast<double>(info.nar_size) * static_cast<double>(size) /
+                                         static_cast<double>(all))};
+    } catch (const Error& error) {
+      log::debug("measuring how fast a cache is: {}", error.what());
+      return {};
+    }
   }
 
   // The same as unpack(), from a peer.

@@ -84,7 +84,10 @@ void FetchQueue::claim(std::vector<Item> items) {
   for (size_t i = 0; i < items.size(); ++i) {
     Item& item = items[i];
     const nix::PathInfo& info = item.substitute->narinfo.info;
-    if (states[i] == v1::ClaimAnswer::BUSY) queue_.push_back(item.substitute);
+    if (states[i] == v1::ClaimAnswer::BUSY) {
+      queue_.push_back(item.substitute);
+      if (peers_ != nullptr) peers_->released(info);
+    }
     if (states[i] == v1::ClaimAnswer::PRESENT && peers_ != nullptr) peers_->done(info);
     if (states[i] != v1::ClaimAnswer::YOURS) continue;
     if (peers_ != nullptr)

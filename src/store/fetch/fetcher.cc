@@ -39,11 +39,18 @@ std::unique_ptr<PeerGroup> peers_of(const v1::FetchRequest& request) {
             peers.resolver().empty() ? std::nullopt : std::optional(AddressPort::parse(peers.resolver())),
         .shunned = {peers.shunned().begin(), peers.shunned().end()},
         .patience = request.metered() ? patience_of_prefetch : PeerPatience{},
-        .in_no_hurry = request.metered()});
+        .in_no_hurry = request.metered(),
+        .cache_rate = peers.cache_rate()});
   } catch (const Error& error) {  // the caches have it all
     log::warning("no peer is asked: {}", error.what());
     return nullptr;
   }
+}
+
+void end_peers(PeerGroup* peers, InstallerLink& installer) {
+  if (peers == nullptr) return;
+  peers->stop();
+  installer.tell_peers(*peers);
 }
 
 std::string fetch(std::string_view text, ConfinedChannel& channel) {
@@ -56,12 +63,19 @@ std::string fetch(std::string_view text, ConfinedChannel& channel) {
   channel.confine();
   InstallerLink installer(channel);
   if (peers) peers->start();
-  caches.read_infos(installer);
-  fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
-  if (peers) {
-    peers->stop();
-    installer.tell_peers(peers->bytes(), peers->hedges(), peers->use());
+  try {
+    caches.read_infos(installer);
+    fetch_all(request, caches, peers.get(), installer, find_missing(request, caches, installer));
+  } catch (...) {
+    // Who was at fault is told all the same, if anybody listens.
+    try {
+      end_peers(peers.get(), installer);
+    } catch (const Error& error) {
+      log::debug("telling what peers did: {}", error.what());
+    }
+    throw;
   }
+  end_peers(peers.get(), installer);
   return {};
 }
 

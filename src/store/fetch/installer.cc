@@ -92,6 +92,7 @@ v1::FetchRequest Installer::request(const StorePathSet& paths) {
     for (const std::string& address : options_.peers.shunned) peers.add_shunned(address);
     peers.set_key_file(options_.peers.key_file.string());
     peers.set_self(options_.shared->node());
+    peers.set_cache_rate(options_.peers.cache_rate);
     if (options_.peers.resolver) peers.set_resolver(options_.peers.resolver->to_string());
   }
   return request;
@@ -127,6 +128,7 @@ void Installer::on_note(std::string_view text) {
     const std::lock_guard lock(mutex_);
     bytes_from_peers_ = note.peer_bytes().bytes();
     hedges_ = note.peer_bytes().hedges();
+    cache_rate_ = note.peer_bytes().cache_rate();
   }
   if (note.has_peer_use()) note_peer(note.peer_use());
   if (note.has_cache_info() && cache(note.cache_info().cache()).is_remote)
@@ -272,12 +274,14 @@ bool Installer::can_be_delta(const Cache& from, const nix::NarInfo& narinfo) con
 v1::ClaimAnswer Installer::claim(const v1::Call::Claim& message) {
   v1::ClaimAnswer answer;
   const std::lock_guard lock(mutex_);
-  if (!std::exchange(search_is_over_, true)) {
+  // Each time: whatever was offered by now is written down as private before it is fetched.
+  if (shared_) shared_->planned();
+  if (!search_is_over_) {
     memory_.flush();
-    if (shared_) shared_->planned();
     uint64_t bytes = 0;
     for (const auto& [path, found] : found_) bytes += found.narinfo.file_size.value_or(0);
     progress_.begin(found_.size(), bytes);
+    search_is_over_ = true;
   }
   for (const std::string& name : message.paths())
     answer.add_states(claim_one(StorePath::from_base_name(name)));
@@ -413,6 +417,11 @@ uint64_t Installer::bytes_from_peers() const {
 uint64_t Installer::hedges() const {
   const std::lock_guard lock(mutex_);
   return hedges_;
+}
+
+uint64_t Installer::cache_rate() const {
+  const std::lock_guard lock(mutex_);
+  return cache_rate_;
 }
 
 std::vector<PeerUse> Installer::peers() const {

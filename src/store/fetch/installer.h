@@ -59,6 +59,8 @@ class Installer {
   uint64_t bytes_from_peers() const;
   // Paths that the caches were asked for although a peer was to give them.
   uint64_t hedges() const;
+  // Bytes of NARs a second that a cache gives, as far as the fetcher knows; 0: unknown.
+  uint64_t cache_rate() const;
   std::vector<PeerUse> peers() const;
 
  private:
@@ -113,6 +115,7 @@ class Installer {
   std::vector<PeerUse> peers_;
   uint64_t bytes_from_peers_ = 0;
   uint64_t hedges_ = 0;
+  uint64_t cache_rate_ = 0;
   StorePathSet seen_;
   StorePathSet wanted_;
   std::map<StorePath, Found> found_;

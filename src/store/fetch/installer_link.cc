@@ -109,12 +109,13 @@ void InstallerLink::tell_absent(size_t cache, const nix::StorePath& path, bool f
   note(message);
 }
 
-void InstallerLink::tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use) {
+void InstallerLink::tell_peers(const PeerGroup& peers) {
   v1::Note all;
-  all.mutable_peer_bytes()->set_bytes(bytes);
-  all.mutable_peer_bytes()->set_hedges(hedges);
+  all.mutable_peer_bytes()->set_bytes(peers.bytes());
+  all.mutable_peer_bytes()->set_hedges(peers.hedges());
+  all.mutable_peer_bytes()->set_cache_rate(peers.cache_rate());
   note(all);
-  for (const PeerUse& peer : use) {
+  for (const PeerUse& peer : peers.use()) {
     v1::Note message;
     v1::Note::PeerUse& one = *message.mutable_peer_use();
     one.set_address(peer.address);

@@ -47,7 +47,7 @@ class InstallerLink {
   void tell_info(size_t cache, int priority);
   void tell_absent(size_t cache, const nix::StorePath& path, bool forget = false);
   void tell_progress(uint64_t bytes_fetched);
-  void tell_peers(uint64_t bytes, uint64_t hedges, const std::vector<PeerUse>& use);
+  void tell_peers(const PeerGroup& peers);
 
  private:
   template <typename Answer>

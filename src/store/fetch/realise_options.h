@@ -18,6 +18,7 @@ namespace flox::store {
 
 class FetcherPool;
 class SharedPaths;
+struct PeerUse;
 
 // Other nodes that may have what is missing here.
 struct PeerOptions {
@@ -25,6 +26,9 @@ struct PeerOptions {
   std::optional<AddressPort> resolver;  // that is asked for names; unset: the system's
   std::vector<std::string> shunned;     // "ADDRESS:PORT" of peers that are not asked
   std::filesystem::path key_file;       // read_peer_key()
+  uint64_t cache_rate = 0;              // bytes of NARs a second that a cache gave before; 0: unknown
+  // Called when a fetcher has ended, well or badly, with what peers did and how fast a cache gives by now.
+  std::function<void(const std::vector<PeerUse>& use, uint64_t cache_rate)> on_end = {};
 };
 
 struct RealiseProgress {

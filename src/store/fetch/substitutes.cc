@@ -26,6 +26,7 @@ struct Question {
   bool afresh = false;                       // nothing of what is remembered counts
   bool remembered_absent = false;
   bool is_cache_down = false;  // one of those that were asked
+  bool is_absent = false;      // one of them says that it does not have it, or does not show it
   Reasons reasons;
   std::optional<CacheAnswer> answer;
 };
@@ -98,8 +99,8 @@ class Search {
     const std::string name = nix::narinfo_name(question.path);
     for (; question.cache < caches_.size(); ++question.cache) {
       BinaryCache& cache = caches_.at(question.cache);
-      // What the caches do not have, or do not show us, peers are not asked for.
-      if (caches_.is_peers(question.cache) && !question.is_cache_down) continue;
+      // What a cache does not have, or does not show us, peers are not asked for, though another is down.
+      if (caches_.is_peers(question.cache) && (question.is_absent || !question.is_cache_down)) continue;
       if (const auto error = caches_.why_not(question.cache)) {
         question.reasons.add(*error);
         question.is_cache_down |= error->kind() == ErrorKind::unavailable;
@@ -161,6 +162,7 @@ class Search {
       if (cache.is_remote() && !question.from_memory)
         installer_.tell_absent(caches_.number(question.cache), question.path);
       question.reasons.absent(cache.url());
+      question.is_absent = true;
       question.remembered_absent |= question.from_memory;
       return std::nullopt;
     }

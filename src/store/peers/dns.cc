@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/printable.h"
 
 namespace flox::store {
@@ -132,8 +134,7 @@ std::vector<std::string> read_dns_answer(std::string_view message) {
 
 std::vector<std::string> ask_dns(const AddressPort& server, const std::string& name) {
   Resolver resolver(server);
-  std::vector<std::string> addresses;
-  for (const int type : {ns_t_a, ns_t_aaaa}) {
+  const auto ask = [&](int type) -> std::vector<std::string> {
     std::string message(largest_message, '\0');
     const int size =
         ::res_nquery(resolver.state(), name.c_str(), ns_c_in, type,
@@ -141,13 +142,23 @@ std::vector<std::string> ask_dns(const AddressPort& server, const std::string& n
     if (size < 0) {
       // It does not exist, or has no such address: that is an answer.
       const int reason = resolver.state()->res_h_errno;
-      if (reason == HOST_NOT_FOUND || reason == NO_DATA) continue;
+      if (reason == HOST_NOT_FOUND || reason == NO_DATA) return {};
       fail(ErrorKind::unavailable, "the DNS server {} does not answer for '{}'", server.to_string(),
            printable(name));
     }
     message.resize(std::min(message.size(), static_cast<size_t>(size)));
-    for (std::string& address : read_dns_answer(message)) addresses.push_back(std::move(address));
-  }
+    return read_dns_answer(message);
+  };
+  std::vector<std::string> addresses;
+  std::optional<Error> failure;
+  for (const int type : {ns_t_a, ns_t_aaaa}) try {
+      for (std::string& address : ask(type)) addresses.push_back(std::move(address));
+    } catch (const Error& error) {
+      failure = error;
+    }
+  // What one question has brought is good although the other one failed.
+  if (failure && addresses.empty()) throw Error(*failure);
+  if (failure) log::debug("{}", failure->what());
   return addresses;
 }
 

@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <thread>
 
 #include "base/error.h"
+#include "base/os/fd.h"
 
 namespace flox::store {
 namespace {
@@ -47,6 +52,55 @@ TEST(Dns, what_is_cut_off_or_goes_round_is_refused) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unavailable);
   }
+}
+
+// Answers questions for IPv4 addresses with ipv4, and all others with the error 2 (RFC 1035, 4.1.1).
+class HalfDnsServer {
+ public:
+  HalfDnsServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~HalfDnsServer() {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  HalfDnsServer(const HalfDnsServer&) = delete;
+  HalfDnsServer& operator=(const HalfDnsServer&) = delete;
+  AddressPort place() const { return {.address = "127.0.0.1", .port = port_}; }
+
+ private:
+  void run() const {
+    for (;;) {
+      std::string question(4096, '\0');
+      sockaddr_in client{};
+      socklen_t size = sizeof client;
+      const ssize_t bytes = ::recvfrom(socket_.get(), question.data(), question.size(), 0,
+                                       reinterpret_cast<sockaddr*>(&client), &size);
+      if (bytes <= 0) return;
+      const size_t end = question.find('\0', 12) + 5;  // of the name, its type and class
+      const bool is_ipv4 = question[end - 3] == 1;
+      const std::string answer = question.substr(0, 2) + "\x81"s + static_cast<char>(is_ipv4 ? 0x80 : 0x82) +
+                                 "\0\1\0"s + static_cast<char>(is_ipv4 ? 1 : 0) + "\0\0\0\0"s +
+                                 question.substr(12, end - 12) + (is_ipv4 ? ipv4 : "");
+      ::sendto(socket_.get(), answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&client), size);
+    }
+  }
+
+  Fd socket_{::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+TEST(Dns, what_one_question_brings_is_good_although_the_other_one_fails) {
+  const HalfDnsServer server;
+  EXPECT_THAT(ask_dns(server.place(), "n.example"), ElementsAre("10.0.0.2"));
 }
 
 }  // namespace

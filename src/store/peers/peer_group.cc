@@ -60,11 +60,14 @@ struct PeerGroup::State {
       : options(std::move(given)), key(std::make_shared<const Secret>(options.key)) {
     pace->patience = options.patience.idle;
     pace->silence = options.patience.silent;
+    pace->expect(options.cache_rate);
   }
 
   void run();
+  void ask_until_stopped();
   void find();
   void ask_due(Clock::time_point now);
+  void ask(size_t i);
   void read_answer(size_t peer);
   Clock::time_point next_due() const;
   bool wait_until_found();
@@ -90,13 +93,25 @@ struct PeerGroup::State {
   std::unique_ptr<PeerShare> share;
   std::vector<PeerUse> use;
   std::map<std::string, size_t> narinfos;  // by digest: who gave it
-  double cache_seconds = 0;
-  uint64_t cache_bytes = 0;
 
   std::vector<Asking> asking;  // the thread's own
 };
 
+// Whatever happens here, the caches have it all.
 void PeerGroup::State::run() {
+  try {
+    ask_until_stopped();
+  } catch (const std::exception& exception) {
+    log::warning("no peer is asked any more: {}", exception.what());
+    const bool is_found = [&] {
+      const std::lock_guard lock(mutex);
+      return found;
+    }();
+    for (size_t i = 0; is_found && i < caches.size(); ++i) share->give_up(i);
+  }
+}
+
+void PeerGroup::State::ask_until_stopped() {
   find();
   std::unique_lock lock(inbox->mutex);
   while (!inbox->stop) {
@@ -128,10 +143,12 @@ void PeerGroup::State::find() {
     return std::ranges::find(options.shunned, address) != options.shunned.end();
   });
   const std::lock_guard lock(mutex);
-  for (const std::string& address : addresses) {
-    caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
-    use.push_back({.address = address});
-  }
+  for (const std::string& address : addresses) try {
+      caches.push_back(std::make_unique<PeerCache>(address, key, *pool, pace));
+      use.push_back({.address = address});
+    } catch (const Error& error) {
+      log::warning("peer {} is not asked: {}", address, error.what());
+    }
   share = std::make_unique<PeerShare>(options.self, caches.size(), options.patience, started,
                                       options.in_no_hurry);
   share->want(wanted, wanted_at);
@@ -152,6 +169,14 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
     }
     one.asked = now;
     if (!one.first_asked) one.first_asked = now;
+    ask(i);
+  }
+}
+
+// What is wrong with one is no reason to leave the others.
+void PeerGroup::State::ask(size_t i) {
+  Asking& one = asking[i];
+  try {
     one.transfer = question_pool->start(
         caches[i]->question(write_peer_question(one.names)),
         {.buffer = 2 * largest_peer_answer, .retry = {.attempts = 1}, .on_done = [inbox = inbox, i] {
@@ -159,6 +184,8 @@ void PeerGroup::State::ask_due(Clock::time_point now) {
            inbox->answered.push_back(i);
            inbox->changed.notify_one();
          }});
+  } catch (const Error& error) {
+    give_up(i, error.what());
   }
 }
 
@@ -174,6 +201,12 @@ void PeerGroup::State::read_answer(size_t peer) {
     const HttpResponse response = transfer->response();
     if (response.status == 401 || response.status == 403)
       return give_up(peer, fmt::format("it answers {}: its key or its clock is another", response.status));
+    if (response.status == 503) {  // it lives, and is asked too much
+      one.has_answered = true;
+      one.interval = longest_interval;
+      one.due = now + longest_interval;
+      return;
+    }
     if (!response.ok()) fail(ErrorKind::unavailable, "it answers {}", response.status);
     std::string text;
     for (std::string piece; transfer->read(piece);) text += piece;
@@ -223,7 +256,7 @@ bool PeerGroup::State::wait_until_found() {
 }
 
 PeerGroup::PeerGroup(PeerGroupOptions options) {
-  for (const std::string& place : options.places) AddressPort::parse(place);
+  for (const std::string& place : options.places) peer_place(place);
   state_ = std::make_shared<State>(std::move(options));
 }
 
@@ -289,6 +322,10 @@ std::optional<std::string> PeerGroup::hedge() {
   return is_found() ? state_->share->hedge(Clock::now()) : std::nullopt;
 }
 
+void PeerGroup::released(const nix::PathInfo& info) {
+  if (is_found()) state_->share->released(peer_name(info));
+}
+
 PeerShare::Choice PeerGroup::second(size_t peer, const nix::PathInfo& info, Clock::time_point since) {
   return state_->share->second(peer_name(info), peer, since, Clock::now());
 }
@@ -339,15 +376,13 @@ void PeerGroup::cache_gave(Clock::duration took) {
   if (is_found()) state_->share->cache_gave(took);
 }
 
-void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) {
-  constexpr uint64_t enough = 1 << 20;  // of less, the time says nothing
-  if (bytes < enough) return;
-  const std::lock_guard lock(state_->mutex);
-  state_->cache_bytes += bytes;
-  state_->cache_seconds += std::chrono::duration<double>(took).count();
-  const double rate = static_cast<double>(state_->cache_bytes) / std::max(state_->cache_seconds, 1e-3);
-  state_->pace->least_rate = std::max(least_peer_rate, static_cast<uint64_t>(rate / 4));
+void PeerGroup::cache_rate(uint64_t bytes, Clock::duration took) { state_->pace->cache_gave(bytes, took); }
+
+void PeerGroup::measure_caches(std::function<PeerPace::Beginning(const nix::PathInfo&)> open_beginning) {
+  state_->pace->open_beginning = std::move(open_beginning);
 }
+
+uint64_t PeerGroup::cache_rate() const { return state_->pace->cache_rate(); }
 
 uint64_t PeerGroup::bytes() const { return state_->pace->bytes; }
 
@@ -378,7 +413,7 @@ std::optional<std::string> PeerGroup::narinfo(const std::string& name) {
   return std::nullopt;
 }
 
-BinaryCache& PeerGroup::cache_of(const nix::PathInfo& info) {
+PeerCache& PeerGroup::cache_of(const nix::PathInfo& info) {
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->narinfos.find(std::string(info.path.digest()));
   if (found == state_->narinfos.end() || state_->share->is_given_up(found->second))
@@ -401,7 +436,7 @@ void PeersAsCache::ask(const std::string& name, std::function<void(CacheAnswer)>
 }
 
 std::unique_ptr<NarFile> PeersAsCache::open_nar(const nix::NarInfo& info, size_t buffer) {
-  return group_.cache_of(info.info).open_nar(info, buffer);
+  return group_.cache_of(info.info).open_only(info, buffer);
 }
 
 void PeersAsCache::put(std::string_view name, const std::filesystem::path& /*file*/,

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ struct PeerGroupOptions {
   std::vector<std::string> shunned;     // "ADDRESS:PORT" of peers that are not asked
   PeerPatience patience;
   bool in_no_hurry = false;  // it prefetches
+  uint64_t cache_rate = 0;   // bytes of NARs a second that a cache gave before; 0: unknown
 };
 
 // What one peer gave in a realisation.
@@ -61,6 +63,8 @@ class PeerGroup {
   // There is nothing to do but to wait for peers: the name of the path that is to be fetched from the caches
   // all the same, if it is time.
   std::optional<std::string> hedge();
+  // Another realisation here fetches it.
+  void released(const nix::PathInfo& info);
   // Whom else to ask for a path of which a peer was asked at `since`; From::later: nobody yet.
   PeerShare::Choice second(size_t peer, const nix::PathInfo& info,
                            std::chrono::steady_clock::time_point since);
@@ -80,6 +84,10 @@ class PeerGroup {
   void cache_gave(std::chrono::steady_clock::duration took);
   // A large NAR of so many bytes came from a cache in that time: a peer should not be much slower.
   void cache_rate(uint64_t bytes, std::chrono::steady_clock::duration took);
+  // How to find out how fast a cache is; see PeerPace. Call before the first NAR is fetched.
+  void measure_caches(std::function<PeerPace::Beginning(const nix::PathInfo&)> open_beginning);
+  // As known by now; 0: unknown.
+  uint64_t cache_rate() const;
   // That came from peers in all, whatever became of them.
   uint64_t bytes() const;
   // Paths that the caches were asked for although a peer was to give them.
@@ -91,7 +99,7 @@ class PeerGroup {
   // Waits. Nothing if none has it.
   std::optional<std::string> narinfo(const std::string& name);
   // The peer that gave that narinfo. Throws Error(unavailable) if it is given up by now.
-  BinaryCache& cache_of(const nix::PathInfo& info);
+  PeerCache& cache_of(const nix::PathInfo& info);
 
  private:
   bool is_found() const;

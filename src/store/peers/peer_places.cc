@@ -41,11 +41,19 @@ std::vector<std::string> addresses_of(const std::string& host, const std::option
 
 }  // namespace
 
+AddressPort peer_place(const std::string& text) {
+  AddressPort place = AddressPort::parse(text);
+  if (place.port == 0)
+    throw Error(ErrorKind::invalid_input, fmt::format("'{}' has the port 0", text),
+                "Write the port of peer_address.");
+  return place;
+}
+
 std::vector<std::string> addresses_of_peers(const std::vector<std::string>& places,
                                             const std::optional<AddressPort>& resolver) {
   std::vector<std::string> addresses;
   for (const std::string& text : places) try {
-      const AddressPort place = AddressPort::parse(text);
+      const AddressPort place = peer_place(text);
       for (std::string& address : addresses_of(place.address, resolver))
         addresses.push_back(AddressPort{.address = std::move(address), .port = place.port}.to_string());
     } catch (const Error& error) {

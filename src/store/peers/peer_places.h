@@ -9,6 +9,9 @@
 
 namespace flox::store {
 
+// HOST:PORT, as in the setting peers. Throws Error(invalid_input), also for the port 0, where nobody listens.
+AddressPort peer_place(const std::string& text);
+
 // All addresses of the places HOST:PORT, as "ADDRESS:PORT", in order and without repetitions. HOST is an
 // address, or a name with any number of them, which is asked of `resolver`, else of the system. What cannot
 // be found is logged and left out. Waits for name servers.

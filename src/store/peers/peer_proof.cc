@@ -42,8 +42,8 @@ std::optional<ProofParts> parts_of(std::string_view proof) {
 }
 
 Secret mac_of(const Secret& key, const PeerRequest& request, int64_t time) {
-  const std::string text = fmt::format("flox-peer-1\n{}\n{}\n{}\n{}\n", request.method, request.path, time,
-                                       to_hex(bytes_of(request.body)));
+  const std::string text = fmt::format("flox-peer-2\n{}\n{}\n{}\n{}\n{}\n", request.method, request.path,
+                                       request.to, time, to_hex(bytes_of(request.body)));
   return Secret(to_hex(bytes_of(hmac_sha256(key.reveal(), text))));
 }
 

@@ -23,6 +23,7 @@ Secret read_peer_key(const std::filesystem::path& file);
 // What a request says who sends it.
 struct PeerRequest {
   std::string_view method, path;
+  std::string_view to;  // ADDRESS:PORT that it was sent to: who gets it cannot send it on
   Sha256Digest body{};  // its hash
 };
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "base/error.h"
 #include "base/os/file.h"
 
@@ -14,7 +16,9 @@ using std::chrono::system_clock;
 const Secret key(std::string(32, 'k'));
 const system_clock::time_point now{seconds(1'700'000'000)};
 
-PeerRequest request() { return {.method = "POST", .path = "/peer/has", .body = sha256("a\n")}; }
+PeerRequest request() {
+  return {.method = "POST", .path = "/peer/has", .to = "10.0.0.1:9810", .body = sha256("a\n")};
+}
 
 TEST(PeerProof, holds_for_the_request_that_it_was_made_for) {
   const std::string proof = make_peer_proof(key, request(), now);
@@ -27,11 +31,17 @@ TEST(PeerProof, holds_for_the_request_that_it_was_made_for) {
 TEST(PeerProof, holds_for_no_other_request_key_or_time) {
   const std::string proof = make_peer_proof(key, request(), now);
   EXPECT_FALSE(is_peer_proof(Secret(std::string(32, 'K')), proof, request(), now));
-  EXPECT_FALSE(is_peer_proof(key, proof, {.method = "GET", .path = "/peer/has", .body = sha256("a\n")}, now));
-  EXPECT_FALSE(
-      is_peer_proof(key, proof, {.method = "POST", .path = "/peer/hat", .body = sha256("a\n")}, now));
-  EXPECT_FALSE(
-      is_peer_proof(key, proof, {.method = "POST", .path = "/peer/has", .body = sha256("b\n")}, now));
+  const auto holds_for = [&](const std::function<void(PeerRequest&)>& change) {
+    PeerRequest other = request();
+    change(other);
+    return is_peer_proof(key, proof, other, now);
+  };
+  EXPECT_TRUE(holds_for([](PeerRequest&) {}));
+  EXPECT_FALSE(holds_for([](PeerRequest& other) { other.method = "GET"; }));
+  EXPECT_FALSE(holds_for([](PeerRequest& other) { other.path = "/peer/hat"; }));
+  EXPECT_FALSE(holds_for([](PeerRequest& other) { other.to = "10.0.0.2:9810"; }));
+  EXPECT_FALSE(holds_for([](PeerRequest& other) { other.to = "10.0.0.1:9811"; }));
+  EXPECT_FALSE(holds_for([](PeerRequest& other) { other.body = sha256("b\n"); }));
   EXPECT_FALSE(is_peer_proof(key, proof, request(), now + peer_proof_life + seconds(1)));
   EXPECT_FALSE(is_peer_proof(key, proof, request(), now - peer_proof_life - seconds(1)));
 }

@@ -82,7 +82,7 @@ PeerServer::PeerServer(const LocalStore& store, const SharedPaths& shared, PeerS
 
 void PeerServer::admit(const ServerRequest& request) const {
   const std::string proof = proof_of(request);
-  PeerRequest shown{.method = request.method, .path = request.path};
+  PeerRequest shown{.method = request.method, .path = request.path, .to = request.local};
   try {
     shown.body = body_in_peer_proof(proof);
   } catch (const Error&) {  // is_peer_proof() refuses it, too
@@ -96,7 +96,11 @@ ServerResponse PeerServer::answer(const ServerRequest& request) {
   // Only now is the body here that the head has proved.
   if (body_in_peer_proof(proof_of(request)) != sha256(request.body))
     throw StatusError(403, ErrorKind::untrusted, "the body is not the one that was proved");
-  if (request.path == peer_question_path) return has(request);
+  step_back();
+  if (request.path == peer_question_path) {
+    count_question(request.peer);
+    return has(request);
+  }
   std::string_view name = request.path;
   name.remove_prefix(std::min<size_t>(1, name.size()));
   if (name.starts_with(nix::nar_directory) && name.ends_with(nar_suffix_of_peers)) {
@@ -126,13 +130,38 @@ ServerResponse PeerServer::has(const ServerRequest& request) const {
   return {.body = write_peer_answer(answer)};
 }
 
+// Under mutex_.
+std::shared_ptr<PeerServer::Client> PeerServer::client(const std::string& peer) {
+  if (clients_.size() >= most_clients)
+    std::erase_if(clients_, [](const auto& entry) { return entry.second->transfers == 0; });
+  std::shared_ptr<Client>& client = clients_[peer];
+  if (!client) client = std::make_shared<Client>(options_.rate_each);
+  return client;
+}
+
+// As water through a bucket that empties in a second.
+void PeerServer::count_question(const std::string& peer) {
+  {
+    const std::lock_guard lock(mutex_);
+    const std::shared_ptr<Client> asking = client(peer);
+    const auto now = std::chrono::steady_clock::now();
+    const double passed = std::chrono::duration<double>(now - asking->asked).count();
+    asking->asked = now;
+    const auto most = static_cast<double>(options_.questions);
+    asking->questions = std::max(0.0, asking->questions - passed * most);
+    if (asking->questions + 1 <= most) {
+      ++asking->questions;
+      return;
+    }
+  }
+  options_.busy();
+  throw StatusError(503, ErrorKind::unavailable, "enough is being asked");
+}
+
 std::shared_ptr<PeerServer::Transfer> PeerServer::begin(const std::string& peer) {
   {
     const std::lock_guard lock(mutex_);
-    if (clients_.size() >= most_clients)
-      std::erase_if(clients_, [](const auto& entry) { return entry.second->transfers == 0; });
-    std::shared_ptr<Client>& client = clients_[peer];
-    if (!client) client = std::make_shared<Client>(options_.rate_each);
+    const std::shared_ptr<Client> client = this->client(peer);
     if (transfers_ < options_.transfers && client->transfers < std::max<size_t>(1, options_.transfers / 2)) {
       ++transfers_;
       ++client->transfers;

@@ -22,6 +22,7 @@ namespace flox::store {
 
 struct PeerServerOptions {
   Secret key;
+  size_t questions = 200;  // that one peer may ask in a second
   size_t transfers = 8;    // NARs that are sent at once; half as many to one peer
   uint64_t rate = 0;       // bytes a second, of all NARs together; 0: as fast as it goes
   uint64_t rate_each = 0;  // of those that one peer gets
@@ -58,11 +59,15 @@ class PeerServer {
   class Transfer;
   struct Client {
     explicit Client(uint64_t rate) : sending(rate) {}
-    size_t transfers = 0;  // under mutex_
+    size_t transfers = 0;  // under mutex_, as the next
+    double questions = 0;  // of the last second, as they run out
+    std::chrono::steady_clock::time_point asked{};
     SendingRate sending;
   };
 
   ServerResponse has(const ServerRequest& request) const;
+  void count_question(const std::string& peer);
+  std::shared_ptr<Client> client(const std::string& peer);
   ServerResponse nar(const ServerRequest& request, const std::string& name);
   std::shared_ptr<Transfer> begin(const std::string& peer);
   void send_staged(const std::filesystem::path& tree, const std::string& name, const ByteSink& sink) const;

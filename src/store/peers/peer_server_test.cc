@@ -53,18 +53,21 @@ class PeerServerTest : public RealiseTest {
     options.shared = &self.shared();
     return options;
   }
-  // What a request is answered, with a proof of that key; without one, if it is empty.
+  // What a request is answered, with a proof of that key, made for another address if `to` is one; without a
+  // proof, if the key is empty.
   HttpResponse ask(const PeerNode& node, const Secret& with, const std::string& path,
-                   const std::string& body = {}) const {
+                   const std::string& body = {}, const std::string& to = {}) const {
     HttpRequest request{.method = body.empty() ? "GET" : "POST",
                         .url = "http://" + node.address() + path,
                         .body = body,
                         .max_body = BodyLimit(1 << 20)};
     if (!with.empty())
-      request.headers.emplace_back(
-          "Authorization",
-          make_peer_proof(with, {.method = request.method, .path = path, .body = sha256(body)},
-                          std::chrono::system_clock::now()));
+      request.headers.emplace_back("Authorization", make_peer_proof(with,
+                                                                    {.method = request.method,
+                                                                     .path = path,
+                                                                     .to = to.empty() ? node.address() : to,
+                                                                     .body = sha256(body)},
+                                                                    std::chrono::system_clock::now()));
     return HttpClient().send(request);
   }
   PathInfo info(const LocalStore& store) const { return store.query(*app_).value(); }
@@ -98,6 +101,14 @@ TEST_F(PeerServerTest, what_a_cache_does_not_show_is_not_got_from_peers) {
   EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), {url("empty")})), Error);
 }
 
+TEST_F(PeerServerTest, what_one_cache_does_not_show_is_not_got_from_peers_while_another_is_down) {
+  realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
+  fs::create_directories(temp_.path() / "empty");
+  for (const std::vector<std::string>& caches :
+       {std::vector<std::string>{"http://127.0.0.1:1", url("empty")}, {url("empty"), "http://127.0.0.1:1"}})
+    EXPECT_THROW(realise(two_.store(), {*app_}, with_peer(two_, one_.address(), caches)), Error);
+}
+
 TEST_F(PeerServerTest, what_came_with_a_token_of_somebodys_own_is_not_told_of) {
   RealiseOptions options = with_peer(one_, two_.address(), {url("cache")});
   options.is_private = true;
@@ -128,6 +139,11 @@ TEST_F(PeerServerTest, whoever_lacks_the_key_gets_one_answer_to_everything) {
   EXPECT_EQ(bodies.size(), 1U);
 }
 
+TEST_F(PeerServerTest, a_proof_that_was_sent_to_another_node_is_none) {
+  EXPECT_EQ(ask(one_, key, "/peer/has", "", two_.address()).status, 403);
+  EXPECT_EQ(ask(one_, key, "/peer/has", "", one_.address()).status, 200);
+}
+
 TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
   realise(one_.store(), {*app_}, with_peer(one_, two_.address(), {url("cache")}));
   const std::string name = peer_name(info(one_.store()));
@@ -139,6 +155,28 @@ TEST_F(PeerServerTest, answers_nothing_but_paths_to_who_has_the_key) {
        {"/" + name.substr(0, 32) + ".ls", std::string("/nar/x.nar"), std::string("/nix-cache-info"),
         "/nar/" + name + ".nar.zst", std::string("/")})
     EXPECT_EQ(ask(one_, key, path).status, 404) << path;
+}
+
+TEST_F(PeerServerTest, a_peer_that_asks_too_often_is_told_to_come_later) {
+  int busy = 0;
+  PeerServer server(one_.store(), one_.shared(), {.key = key, .questions = 3, .busy = [&] { ++busy; }});
+  const auto ask_from = [&](const std::string& peer) {
+    ServerRequest request{.method = "POST", .path = "/peer/has", .peer = peer, .local = "127.0.0.1:1"};
+    request.headers["authorization"] =
+        make_peer_proof(key, {.method = "POST", .path = "/peer/has", .to = "127.0.0.1:1", .body = sha256("")},
+                        std::chrono::system_clock::now());
+    try {
+      return server.answer(request).status;
+    } catch (const StatusError& error) {
+      return error.status();
+    }
+  };
+  int refused = 0;
+  for (int i = 0; i < 100; ++i)
+    if (ask_from("10.0.0.1") == 503) ++refused;
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(busy, refused);
+  EXPECT_EQ(ask_from("10.0.0.2"), 200) << "another peer is not held up by it";
 }
 
 TEST_F(PeerServerTest, gives_what_is_fetched_before_it_is_in_the_store) {
@@ -169,6 +207,21 @@ TEST_F(PeerServerTest, a_peer_that_gives_other_contents_is_not_believed_and_know
   ASSERT_EQ(result.peers.size(), 1U);
   EXPECT_TRUE(result.peers.front().lied);
   EXPECT_EQ(result.peers.front().paths, 0U);
+}
+
+TEST_F(PeerServerTest, what_peers_did_is_told_of_a_realisation_that_fails_too) {
+  LocalStore publisher(temp_.path() / "publisher");
+  const PathInfo real = publisher.query(*base_).value();
+  SharedPaths::Realisation realisation(one_.shared(), false);
+  realisation.plan(real);
+  realisation.present(real, write("base", std::string(100'000, 'x')));
+  fs::remove_all(temp_.path() / "cache/nar");
+  std::vector<PeerUse> told;
+  RealiseOptions options = with_peer(two_, one_.address(), {url("cache")});
+  options.peers.on_end = [&](const std::vector<PeerUse>& use, uint64_t) { told = use; };
+  EXPECT_THROW(realise(two_.store(), {*base_}, options), Error);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told.front().lied);
 }
 
 TEST_F(PeerServerTest, a_key_that_is_missing_or_another_leaves_the_caches) {

@@ -361,6 +361,16 @@ std::optional<std::string> PeerShare::hedge(Time now) {
   return best->first;
 }
 
+void PeerShare::released(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = paths_.find(name);
+  if (found == paths_.end()) return;
+  found->second.is_taken = false;
+  if (!std::exchange(found->second.is_hedged, false)) return;
+  --hedges_;
+  --hedges_open_;
+}
+
 // A peer that was overtaken often makes promises only.
 void PeerShare::hedge_ended(Path& path, Time now) {
   if (!std::exchange(path.is_hedged, false)) return;

@@ -90,6 +90,8 @@ class PeerShare {
   // There is nothing to do but to wait for peers: the path that is to be fetched from the caches all the
   // same, if it is time. Its took() is done.
   std::optional<std::string> hedge(Time now);
+  // The path is not under way here after all: another realisation fetches it.
+  void released(const std::string& name);
   // A path was asked of a peer at `since`, and has not come: whom else to ask as well. From::later: nobody
   // yet. Its took() is done.
   Choice second(const std::string& name, size_t peer, Time since, Time now);

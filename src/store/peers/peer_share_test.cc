@@ -206,6 +206,22 @@ TEST_F(PeerShareTest, who_has_nothing_else_to_do_asks_the_caches_all_the_same_fo
   EXPECT_EQ(hedges_within(PeerPatience{}.hedge), 1U) << "and no other one while that is under way";
 }
 
+TEST_F(PeerShareTest, a_hedge_for_what_another_realisation_fetches_leaves_room_for_the_next) {
+  start(2, 60);
+  hear_of(0, 0, PeerHas::nothing);
+  const auto next_hedge = [&] {
+    for (uint64_t progress = 1;; ++progress, now_ += milliseconds(20)) {
+      hear_of(0, 1, PeerHas::fetching, progress);
+      if (auto name = views_[0]->hedge(now_)) return *name;
+      if (progress > 10'000) return std::string("none");
+    }
+  };
+  const std::string first = next_hedge();
+  views_[0]->released(first);
+  EXPECT_EQ(views_[0]->hedges(), 0U) << "no cache was asked";
+  EXPECT_NE(next_hedge(), "none");
+}
+
 TEST_F(PeerShareTest, a_peer_that_only_promises_costs_a_few_seconds) {
   start(2, 60);
   const auto began = now_;

@@ -8,6 +8,7 @@
 
 #include "base/data/random.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
 
@@ -25,13 +26,29 @@ uint64_t random_number() {
 
 }  // namespace
 
-// A line of the file is a digest; a half one is the end of a write that a stop of the machine cut off, and
-// its path was never fetched.
 SharedPaths::SharedPaths(std::filesystem::path private_file, IsThere is_there, size_t most)
     : private_file_(std::move(private_file)),
       is_there_(std::move(is_there)),
       most_(most),
       node_(random_number()) {
+  try {
+    read_privates();
+  } catch (const std::exception& exception) {
+    is_all_private_ = true;
+    log::error("other nodes are told of no path: which ones are private cannot be read: {}",
+               exception.what());
+    return;
+  }
+  try {
+    forget_gone_privates();
+  } catch (const Error& error) {  // a full disk: that the file holds more than it must harms nobody
+    log::warning("paths that have left the store stay in {}: {}", private_file_.string(), error.what());
+  }
+}
+
+// A line of the file is a digest; a half one is the end of a write that a stop of the machine cut off, and
+// its path was never fetched.
+void SharedPaths::read_privates() {
   if (!std::filesystem::exists(private_file_)) return;
   const std::string text = read_file(private_file_, (most_ + 1) * bytes_of_digest);
   std::string_view left = text;
@@ -40,12 +57,11 @@ SharedPaths::SharedPaths(std::filesystem::path private_file, IsThere is_there, s
     left.remove_prefix(std::min(line.size() + 1, left.size()));
     if (nix::is_digest(line)) privates_.emplace(line);
   }
-  forget_gone_privates();
 }
 
 bool SharedPaths::is_private(std::string_view digest) const {
   const std::lock_guard lock(mutex_);
-  return privates_.contains(digest);
+  return is_all_private_ || privates_.contains(digest);
 }
 
 PeerHas SharedPaths::state(const std::string& name) const {
@@ -72,6 +88,7 @@ bool SharedPaths::is_planned(std::string_view digest) const {
 // What has left the store comes back only by a realisation that plans it, and says anew whether it is
 // private.
 void SharedPaths::forget_gone_privates() {
+  if (is_all_private_) return;  // the file is not replaced by what is known of it
   const size_t before = privates_.size();
   std::erase_if(privates_,
                 [&](const std::string& digest) { return !is_planned(digest) && !is_there_(digest); });

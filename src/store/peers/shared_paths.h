@@ -27,8 +27,8 @@ class SharedPaths {
   static constexpr size_t most_privates = 1'000'000;
 
   // Reads the digests of paths that were fetched with somebody's own token from `private_file`, which is made
-  // when there are any, and writes it anew without those that have left the store. Throws Error if it cannot
-  // be read or written.
+  // when there are any, and writes it anew, if that is possible, without those that have left the store. If
+  // it cannot be read, all paths are private, and the log says why.
   SharedPaths(std::filesystem::path private_file, IsThere is_there, size_t most = most_privates);
   SharedPaths(const SharedPaths&) = delete;
   SharedPaths& operator=(const SharedPaths&) = delete;
@@ -84,6 +84,7 @@ class SharedPaths {
   };
   // Under mutex_, or before others know of this.
   bool is_planned(std::string_view digest) const;
+  void read_privates();
   void append_privates(const std::set<std::string>& digests);
   void forget_gone_privates();
 
@@ -91,6 +92,7 @@ class SharedPaths {
   const IsThere is_there_;
   const size_t most_;
   const uint64_t node_;
+  bool is_all_private_ = false;  // what the file holds is not known; set before others know of this
   std::atomic<uint64_t> progress_ = 0;
   mutable std::mutex mutex_;
   size_t undecided_ = 0;  // realisations in a hurry that are not planned()

@@ -1,8 +1,10 @@
 #include "store/peers/shared_paths.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <functional>
 #include <set>
 
@@ -151,10 +153,28 @@ TEST(SharedPaths, forgets_that_a_path_was_private_when_it_has_left_the_store) {
   EXPECT_TRUE(shared.is_private(info('c').path.digest()));
 
   store.erase(std::string(info('b').path.digest()));
+  {  // as on a full disk
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit nothing{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &nothing);
+    const SharedPaths full(file, is_there, 2);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    EXPECT_TRUE(full.is_private(info('c').path.digest()));
+  }
   const SharedPaths again(file, is_there, 2);
   EXPECT_FALSE(again.is_private(info('b').path.digest()));
   EXPECT_TRUE(again.is_private(info('c').path.digest()));
   EXPECT_EQ(read_file(file), std::string(info('c').path.digest()) + "\n");
+}
+
+TEST(SharedPaths, where_it_cannot_be_read_what_is_private_everything_is) {
+  const TempDir directory;
+  const auto file = directory.path() / "private";
+  fs::create_directory(file);
+  const SharedPaths shared(file, all_there);
+  EXPECT_TRUE(shared.is_private(info('a').path.digest()));
 }
 
 }  // namespace

@@ -19,6 +19,21 @@ bool all_valid(const LocalStore& store, const nix::StorePathSet& paths) {
   return std::ranges::all_of(paths, [&](const StorePath& path) { return store.is_valid(path); });
 }
 
+// What peers did is told whatever becomes of it.
+void fetch_with(Installer& installer, const nix::StorePathSet& paths, const RealiseOptions& options,
+                std::unique_ptr<ConfinedWorker> worker) {
+  const auto tell = [&] {
+    if (options.peers.on_end) options.peers.on_end(installer.peers(), installer.cache_rate());
+  };
+  try {
+    run_fetcher(installer, paths, options, std::move(worker));
+  } catch (const Error&) {
+    tell();
+    throw;
+  }
+  tell();
+}
+
 }  // namespace
 
 RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const RealiseOptions& options) {
@@ -37,7 +52,7 @@ RealiseResult realise(LocalStore& store, const nix::StorePathSet& paths, const R
     for (int attempt = 1;; ++attempt) {
       Installer installer(store, options, memory);
       try {
-        run_fetcher(installer, paths, options, std::move(worker));
+        fetch_with(installer, paths, options, std::move(worker));
         result.paths_fetched += installer.paths_fetched();
         result.bytes_fetched += installer.bytes_fetched();
         result.bytes_from_peers += installer.bytes_from_peers();

@@ -48,6 +48,18 @@ std::string peer_name(const asio::ip::address& address) {
   return {reinterpret_cast<const char*>(bytes.data()), 8};
 }
 
+// An IPv4 client is one at a socket for IPv6, too; what this machine calls a zone, the client does not know.
+std::string text_of(const tcp::endpoint& endpoint) {
+  if (endpoint.address().is_v4())
+    return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+  auto v6 = endpoint.address().to_v6();
+  if (v6.is_v4_mapped())
+    return fmt::format("{}:{}", asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string(),
+                       endpoint.port());
+  v6.scope_id(0);
+  return fmt::format("[{}]:{}", v6.to_string(), endpoint.port());
+}
+
 struct HttpServer::State {
   State(HttpServerOptions options, Handler handler)
       : service(std::move(options), std::move(handler)),
@@ -164,6 +176,8 @@ void HttpServer::State::accepted(tcp::socket socket) {
   ErrorCode error;
   const auto remote = socket.remote_endpoint(error);
   if (error) return;  // it has gone already
+  const auto local = socket.local_endpoint(error);
+  if (error) return;
   socket.set_option(tcp::no_delay(true), error);
   ++service.counters.connections_total;
   const auto peer = service.connections.peer(peer_name(remote.address()));
@@ -171,7 +185,9 @@ void HttpServer::State::accepted(tcp::socket socket) {
     return;
   auto transport = service.options.transport ? service.options.transport->make(std::move(socket))
                                              : make_plain_transport(std::move(socket));
-  std::make_shared<HttpSession>(service, std::move(transport), peer, remote.address().to_string())->start();
+  std::make_shared<HttpSession>(service, std::move(transport), peer, remote.address().to_string(),
+                                text_of(local))
+      ->start();
 }
 
 // Mostly too few descriptors: one is freed by who waits longest, and a pause lets it be so.

@@ -40,6 +40,7 @@ struct ServerRequest {
   std::map<std::string, std::string> query;  // decoded, as the path is; the last of equal names counts
   std::map<std::string, std::string> headers;  // names in lower case
   std::string peer;                            // the client's address; a proxy's, unless it is trusted
+  std::string local;                           // this end of the connection, as ADDRESS:PORT
   std::string body;                            // empty for an upload
   std::filesystem::path body_file;             // an upload to upload_dir: a temporary file, removed after the
                                                // handler, which may rename it away

@@ -77,12 +77,13 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   using Waiting = HttpConnections<HttpSession>::Waiting;
 
   HttpSession(HttpService& service, std::unique_ptr<HttpTransport> transport,
-              HttpConnections<HttpSession>::PeerIt peer, std::string address)
+              HttpConnections<HttpSession>::PeerIt peer, std::string address, std::string local)
       : service_(service),
         options_(service.options),
         transport_(std::move(transport)),
         place_(service.connections, peer, this),
-        address_(std::move(address)) {
+        address_(std::move(address)),
+        local_(std::move(local)) {
     ++service_.counters.connections;
   }
   HttpSession(const HttpSession&) = delete;
@@ -148,6 +149,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::unique_ptr<HttpTransport> transport_;
   HttpConnections<HttpSession>::Place place_;
   std::string address_;  // the client's
+  std::string local_;    // ADDRESS:PORT of this end
   Clock::time_point deadline_ = Clock::time_point::max();
   Clock::time_point transfer_began_{};  // later by the time in which the client was not waited for
   Clock::time_point paused_{};

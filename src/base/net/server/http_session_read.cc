@@ -125,6 +125,7 @@ void HttpSession::head_complete() {
   knows_chunks_ = parser_->get().version() >= 11;
   try {
     request_ = request_of(parser_->get(), options_);
+    request_.local = local_;
     request_.peer =
         options_.trusted_proxies ? options_.trusted_proxies->client_of(address_, request_.headers) : address_;
     if (!admit()) return;
