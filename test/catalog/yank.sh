@@ -89,7 +89,12 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         request = urllib.request.Request(upstream + self.path, body, {k: v for k, v in self.headers.items() if k != "Host"}, method=self.command)
         try: status, data = 200, urllib.request.urlopen(request).read()
         except urllib.error.HTTPError as error: status, data = error.code, error.read()
-        if self.path.endswith("/resolve") and os.path.exists(directory + "/replay.json") and (os.uname().machine + "-linux").encode() in body: data = open(directory + "/replay.json", "rb").read()
+        if self.path.endswith("/resolve") and os.path.exists(directory + "/replay.json"):
+            document, replay = json.loads(data), json.load(open(directory + "/replay.json"))
+            for number, item in enumerate(json.loads(body)["items"]):
+                if item["descriptors"][0]["systems"] == [os.uname().machine + "-linux"]: document["items"][number] = replay["items"][0]
+            document["evidence"] = replay["evidence"]
+            data = json.dumps(document).encode()
         if self.path.endswith("/packages/web"):
             document = json.loads(data)
             for build in document["items"]:

@@ -139,7 +139,9 @@ TOML
 flox lock
 before=$(files)
 contains "$(flox install third 2>&1)" "'third' is installed for $here only"
-contains "$(cat .flox/env/manifest.toml)" "third.systems = [\"$here\"]"
+contains "$(cat .flox/env/manifest.toml)" "[install.third]
+pkg-path = \"third\"
+systems = [\"$here\"]"
 flox uninstall third
 equal "$(files)" "$before"
 cd "$WORLD/top"

@@ -12,7 +12,7 @@ job() {  # job NAME COMMAND FIELDS
 step "a Job runs as often as it should and its pods stay to be looked at"
 job sums 'echo $((6 * 7))' $'  completions: 2\n  parallelism: 2\n' | kube play --timeout 30s - || die "the Job did not end"
 [ "$(kube ps 2>/dev/null | grep -cE '^sums-[a-z0-9]{5} +0/1 +Completed')" = 2 ] || die "$(kube ps)"
-[ "$(kube logs -f "$(pod_field '.[0].name')")" = 42 ] || die "its log is lost"
+[ "$(kube logs -f "$(of_pods '.[0].name')")" = 42 ] || die "its log is lost"
 
 step "a Job that fails is reported with its last words' place"
 job fails 'exit 4' $'  backoffLimit: 0\n' >"$WORLD/fails.yaml"
@@ -42,8 +42,8 @@ spec:
       periodSeconds: 1
       failureThreshold: 2
 YAML
-ready_is() { [ "$(pod_field '.[] | select(.name == "probed") | .ready')" = "$1" ]; }
-restarts_are() { [ "$(pod_field '.[] | select(.name == "probed") | .restarts')" = "$1" ]; }
+ready_is() { [ "$(of_pods '.[] | select(.name == "probed") | .ready')" = "$1" ]; }
+restarts_are() { [ "$(of_pods '.[] | select(.name == "probed") | .restarts')" = "$1" ]; }
 
 step "a pod is not ready before its startup and readiness probes say so"
 kube play --no-wait "$WORLD/probed.yaml"

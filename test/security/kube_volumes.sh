@@ -84,7 +84,7 @@ for name in a b c d e; do
   pod $name 'cat /w/file; touch /w/written' '{name: v, mountPath: /w, subPath: swap}' "$claim" >"$WORLD/$name.yaml"
   kube play --no-wait "$WORLD/$name.yaml" >/dev/null 2>&1
 done
-decided() { [ "$(pod_field '[.[] | select(.name | length == 1) | .containers[0] | select(.id != "" or .reason == "CreateContainerConfigError")] | length')" = 5 ]; }
+decided() { [ "$(of_pods '[.[] | select(.name | length == 1) | .containers[0] | select(.id != "" or .reason == "CreateContainerConfigError")] | length')" = 5 ]; }
 wait_until 60 "five pods to run or to be refused" decided
 for name in a b c d e; do
   ! kube logs $name 2>/dev/null | grepq only-for-root || die "pod $name reads the host's file"
@@ -108,7 +108,7 @@ for expression in '$(UP)' 'a/$(UP)/..' '$(EMPTY)' '$(NOTHING)' 'a/$(UP)'; do
 done
 
 step "a container that is started again finds its subPath again"
-id=$(pod_field '.[] | select(.name == "first") | .containers[0].id')
+id=$(of_pods '.[] | select(.name == "first") | .containers[0].id')
 kill -KILL "$(ctr -n k8s.io task ls | awk -v id="$id" '$1 == id { print $2 }')"
 wait_until 30 "the restart" eval '[ "$(pod_field ".[] | select(.name == \"first\") | .restarts")" = 1 ] && [ "$(pod_field ".[] | select(.name == \"first\") | .ready")" = true ]'
 [ "$(kube exec first -- cat /w/mine)" = first ] || die "the subPath is another one"

@@ -1,6 +1,7 @@
 #include "node/floxd/peers.h"
 
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "store/peers/peer_proof.h"
 
@@ -123,7 +124,7 @@ void PeerListener::run(const std::stop_token& stop) {
       log::info("other nodes are served now");
       return;
     } catch (const std::exception& exception) {
-      log::warning("other nodes are not served: {}", exception.what());
+      log::warning("other nodes are not served: {}", message_of(exception));
     }
 }
 

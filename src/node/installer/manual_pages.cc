@@ -5,7 +5,9 @@
 namespace flox::node {
 
 void write_manual_pages(const std::filesystem::path& programs, const std::filesystem::path& share) {
-  for (const char* name : {"flox", "floxd"}) run_checked({.argv = {programs / name, "manual", share}});
+  for (const char* name : {"flox", "floxd"})
+    run_checked({.argv = {programs / name, "manual", share},
+                 .env = {{"FLOX_CONFIG", "/dev/null"}, {"FLOX_ROOT", "/"}}});
 }
 
 }  // namespace flox::node

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/net/http_pool.h"
 #include "base/settings/address.h"
@@ -102,7 +103,7 @@ void PeerGroup::State::run() {
   try {
     ask_until_stopped();
   } catch (const std::exception& exception) {
-    log::warning("no peer is asked any more: {}", exception.what());
+    log::warning("no peer is asked any more: {}", message_of(exception));
     const bool is_found = [&] {
       const std::lock_guard lock(mutex);
       return found;

@@ -8,6 +8,7 @@
 
 #include "base/data/random.h"
 #include "base/error.h"
+#include "base/foreign_error.h"
 #include "base/log.h"
 #include "base/os/fd.h"
 #include "base/os/file.h"
@@ -36,7 +37,7 @@ SharedPaths::SharedPaths(std::filesystem::path private_file, IsThere is_there, s
   } catch (const std::exception& exception) {
     is_all_private_ = true;
     log::error("other nodes are told of no path: which ones are private cannot be read: {}",
-               exception.what());
+               message_of(exception));
     return;
   }
   try {
