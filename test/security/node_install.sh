@@ -34,12 +34,13 @@ contains "$said" "flox node install did not set this node up"
 
 step "the unit limits floxd and confines it"
 mkdir -p "$WORLD/target/etc/systemd/system"
-flox node install --dry-run --target "$WORLD/target" | sed -n '/floxd.service/,/^--- /s/^+//p' | grep -v '^++' >"$WORLD/floxd.service"
+flox node install --dry-run --target "$WORLD/target" >"$WORLD/changes"
+for unit in floxd.service floxd.socket; do sed -n "/^+++ .*$unit/,/^--- /s/^+//p" "$WORLD/changes" | grep -v '^++' >"$WORLD/$unit"; done
 for setting in MemoryMax= TasksMax= NoNewPrivileges=yes RestrictAddressFamilies= SystemCallFilter= CapabilityBoundingSet= OOMScoreAdjust=; do
   grep -q "^$setting" "$WORLD/floxd.service" || die "the unit has no $setting: $(cat "$WORLD/floxd.service")"
 done
 command -v systemd-analyze >/dev/null || { echo "the rest needs systemd-analyze"; exit 0; }
 sed -i "s|^ExecStart=.*|ExecStart=/bin/true|" "$WORLD/floxd.service"
-said=$(systemd-analyze verify "$WORLD/floxd.service" 2>&1) || die "systemd does not take the unit: $said"
+said=$(systemd-analyze verify "$WORLD/floxd.service" "$WORLD/floxd.socket" 2>&1) || die "systemd does not take the unit: $said"
 case $said in *floxd.service*Unknown* | *"Failed to parse"*) die "systemd does not understand the unit: $said" ;; esac
 systemd-analyze security --offline=true --threshold=65 "$WORLD/floxd.service" --no-pager >"$WORLD/security" 2>&1 || die "the unit is not confined: $(tail -1 "$WORLD/security")"
