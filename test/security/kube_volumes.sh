@@ -110,7 +110,7 @@ done
 step "a container that is started again finds its subPath again"
 id=$(of_pods '.[] | select(.name == "first") | .containers[0].id')
 kill -KILL "$(ctr -n k8s.io task ls | awk -v id="$id" '$1 == id { print $2 }')"
-wait_until 30 "the restart" eval '[ "$(pod_field ".[] | select(.name == \"first\") | .restarts")" = 1 ] && [ "$(pod_field ".[] | select(.name == \"first\") | .ready")" = true ]'
+wait_until 30 "the restart" eval '[ "$(of_pods ".[] | select(.name == \"first\") | .restarts")" = 1 ] && [ "$(of_pods ".[] | select(.name == \"first\") | .ready")" = true ]'
 [ "$(kube exec first -- cat /w/mine)" = first ] || die "the subPath is another one"
 
 step "down unmounts what it bound, and leaves the claim's data"
