@@ -56,7 +56,7 @@ lazy() {
 
 printf '%-14s %10s %10s %8s %12s %12s %8s\n' 'bytes/s' 'whole, ms' 'lazy, ms' ratio 'whole, MB' 'lazy, MB' ratio
 for rate in $RATES; do
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   PYTHONPATH='' python3 "$PROJECT/test/node/counting_cache.py" "$WORK/cache" "127.0.0.1:$port" "$WORK/given" "$rate" &
   STARTED+=($!)
   URL=http://127.0.0.1:$port

@@ -10,7 +10,7 @@ unset http_proxy
 # cache NAME DIRECTORY: serves the directory; its URL is in $URL then, and what it gave in $WORK/gave-NAME.
 cache() {
   local port
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   python3 "$PROJECT/test/node/counting_cache.py" "$2" "127.0.0.1:$port" "$WORK/gave-$1" &
   CACHE=$!
   STARTED+=("$CACHE")
