@@ -4,16 +4,12 @@
 #   bench/ticket_batches.sh     RUNS=3 COUNT=40 LATENCY=10 (ms a call) MESSAGES="10 3" (of a poll) THREADS="1 2"
 #                               PRECISIONS="int8 fp16"; MODELS=DIR keeps the checkpoints; REALTIME=1: a real-time priority
 . "$(dirname "$0")/../script/lib.sh"
+. "$PROJECT/bench/ticket_checkpoints.sh"
 RUNS=${RUNS:-3} COUNT=${COUNT:-40} LATENCY=${LATENCY:-10} MESSAGES=${MESSAGES:-10 3} THREADS=${THREADS:-1 2} PRECISIONS=${PRECISIONS:-int8 fp16}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 models=${MODELS:-$work/models}
-if [ ! -e "$models/embed" ]; then
-  step "making full-size checkpoints"
-  mkdir -p "$models"
-  "$("$PROJECT/script/oracle-venv")/bin/python" "$PROJECT/bench/ticket_models.py" make "$models" "$("$PROJECT/script/minilm-model")" \
-    "$("$PROJECT/script/bart-vocabulary")" 2>"$work/log" || { tail -5 "$work/log" >&2; die "no checkpoints"; }
-fi
+make_checkpoints "$models"
 export EMBEDDING_MODEL=$models/embed CLASSIFIER_MODEL=$models/classify SUMMARIZER_MODEL=$models/summarize MODEL_CACHE_DIR=$work
 front=()
 [ -z "${REALTIME:-}" ] || front=(chrt --rr 1)

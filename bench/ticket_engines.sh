@@ -7,10 +7,10 @@
 #   RUNS=3 COUNT=50 SUMMARIES=10 tickets, THREADS=1; MODELS=DIR and ENGINES=DIR keep the checkpoints for the next time;
 #   BEFORE=PROGRAM is another model_run that takes its turn, too
 . "$(dirname "$0")/../script/lib.sh"
+. "$PROJECT/bench/ticket_checkpoints.sh"
 RUNS=${RUNS:-3} COUNT=${COUNT:-50} SUMMARIES=${SUMMARIES:-10} THREADS=${THREADS:-1} LENGTH=50
 model_run=$BUILD_DIR/bench/model_run peer=$PROJECT/bench/ticket_engines.py
 oracle=$("$PROJECT/script/oracle-venv") engines_venv=$("$PROJECT/script/engine-venv")
-minilm=$("$PROJECT/script/minilm-model") bart=$("$PROJECT/script/bart-vocabulary")
 torch=$(echo "$oracle"/lib/python3.*/site-packages)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,11 +18,7 @@ models=${MODELS:-$work/models} engines=${ENGINES:-$work/engines}
 export TICKET_THREADS=$THREADS OMP_NUM_THREADS=$THREADS PYTHONDONTWRITEBYTECODE=1
 [ $# -gt 0 ] || set -- embed/fp32 embed/int8 classify/fp32 classify/int8 summarize/fp32 summarize/fp16 summarize/int8
 
-if [ ! -e "$models/embed" ]; then
-  step "making full-size checkpoints"
-  mkdir -p "$models"
-  "$oracle/bin/python" "$PROJECT/bench/ticket_models.py" make "$models" "$minilm" "$bart" 2>"$work/log" || { tail -5 "$work/log" >&2; die "no checkpoints"; }
-fi
+make_checkpoints "$models"
 if [ ! -e "$engines/complete" ]; then
   step "converting them for the engines"
   "$engines_venv/bin/python" "$peer" make "$models" "$engines" "$torch" >"$work/log" 2>&1 || { tail -5 "$work/log" >&2; die "not converted"; }

@@ -5,19 +5,16 @@
 #   bench/ticket_models.sh     COUNT=200 tickets for us, PYTHON_COUNT=20 of them for Python, THREADS=2, WORKERS="1 2 4"
 #   GRAPH=docs/measurements/ticket-throughput.svg bench/ticket_models.sh    also draws the tickets a second
 . "$(dirname "$0")/../script/lib.sh"
+. "$PROJECT/bench/ticket_checkpoints.sh"
 COUNT=${COUNT:-200} PYTHON_COUNT=${PYTHON_COUNT:-20} THREADS=${THREADS:-$(nproc)} WORKERS=${WORKERS:-1 2 4}
 model_run=$BUILD_DIR/bench/model_run peer=$PROJECT/bench/ticket_models.py
-venv=$("$PROJECT/script/oracle-venv") minilm=$("$PROJECT/script/minilm-model") bart=$("$PROJECT/script/bart-vocabulary")
+venv=$("$PROJECT/script/oracle-venv")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 models=${MODELS:-$work/models}  # MODELS=DIR keeps them for the next time
 export TICKET_THREADS=$THREADS OMP_NUM_THREADS=$THREADS
 
-if [ ! -e "$models/embed" ]; then
-  step "making full-size checkpoints (about a minute)"
-  mkdir -p "$models"
-  "$venv/bin/python" "$peer" make "$models" "$minilm" "$bart" 2>"$work/make.log" || { tail -5 "$work/make.log" >&2; die "no checkpoints"; }
-fi
+make_checkpoints "$models"
 "$BUILD_DIR/bin/ticket-generator" --dry-run --count "$COUNT" --seed 1 | jq -c '.subject + ". " + .body' >"$work/texts"
 head -n "$PYTHON_COUNT" "$work/texts" >"$work/python.texts"
 

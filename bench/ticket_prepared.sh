@@ -4,17 +4,13 @@
 #   bench/ticket_prepared.sh     RUNS=5 starts of each kind, WORKERS=10, TICKETS=2 that each of them enriches, THREADS=2
 #   MODELS=DIR keeps the checkpoints; REALTIME=1 runs with a real-time priority, which a busy machine needs
 . "$(dirname "$0")/../script/lib.sh"
+. "$PROJECT/bench/ticket_checkpoints.sh"
 RUNS=${RUNS:-5} WORKERS=${WORKERS:-10} TICKETS=${TICKETS:-2} THREADS=${THREADS:-$(nproc)}
 work=$(mktemp -d)
 pids=()
 trap 'for pid in "${pids[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done; rm -rf "$work"' EXIT
 models=${MODELS:-$work/models}
-if [ ! -e "$models/embed" ]; then
-  step "making full-size checkpoints"
-  mkdir -p "$models"
-  "$("$PROJECT/script/oracle-venv")/bin/python" "$PROJECT/bench/ticket_models.py" make "$models" "$("$PROJECT/script/minilm-model")" \
-    "$("$PROJECT/script/bart-vocabulary")" 2>"$work/log" || { tail -5 "$work/log" >&2; die "no checkpoints"; }
-fi
+make_checkpoints "$models"
 export EMBEDDING_MODEL=$models/embed CLASSIFIER_MODEL=$models/classify SUMMARIZER_MODEL=$models/summarize METRICS_PORT=0 \
   TICKET_THREADS=$THREADS SQS_POLL_INTERVAL=1
 front=()
