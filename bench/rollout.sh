@@ -46,7 +46,7 @@ nodes_with() {
 }
 # roll_out FIRST ID: nodes FIRST to NODES ask for the closure at once. Sets $bytes and $milliseconds.
 roll_out() {
-  local n began asking=()
+  local n began
   forget_upstream
   began=$(date +%s%3N)
   python3 - "$PROJECT/test/security" "$CLOSURE" "$2" $(for ((n = $1; n <= NODES; n++)); do echo "$WORLD/run/$n/node.sock"; done) <<'PYTHON' || die "a node did not get the closure"
