@@ -33,13 +33,7 @@ rm -rf "$WORLD/empty"
 step "a cluster whose node has no flox"
 start_control_plane
 serve_catalog
-boot_node 1
-flox node images --output "$WORLD/images.tar" 2>/dev/null
-on_node 1 sed -i 's|^    restrict_oom_score_adj = true|&\n    sandbox_image = "flox.dev/pause:1.0.0"|' /etc/containerd/config.toml
-launch_node 1
-join_node 1
-on_node 1 ctr -n k8s.io images import "$WORLD/images.tar" >/dev/null
-on_node 1 ctr -n k8s.io images import "$WORLD/node.tar" >/dev/null
+join_bare_node
 BEFORE=$(files)
 
 step "installed by the DaemonSet"

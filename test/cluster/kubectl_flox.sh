@@ -28,12 +28,7 @@ FLOX_ROOT=$WORLD/bundle-store flox node bundle --image "$WORLD/node.tar" --outpu
 step "a node that the DaemonSet sets up"
 start_control_plane
 serve_catalog
-boot_node 1
-flox node images --output "$WORLD/images.tar" 2>/dev/null
-on_node 1 sed -i 's|^    restrict_oom_score_adj = true|&\n    sandbox_image = "flox.dev/pause:1.0.0"|' /etc/containerd/config.toml
-launch_node 1
-join_node 1
-for image in images node; do on_node 1 ctr -n k8s.io images import "$WORLD/$image.tar" >/dev/null; done
+join_bare_node
 
 step "before there is flox: nothing to look at, and a wrong command line"
 ends 3 kubectl_flox status

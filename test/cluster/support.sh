@@ -72,6 +72,17 @@ show_trouble() {
 # jsonpath NAMESPACE KIND/NAME PATH
 jsonpath() { kubectl get -n "$1" "$2" -o "jsonpath=$3"; }
 
+# join_bare_node: node 1 joins without flox; it has the stub images, and $WORLD/node.tar, the image of the DaemonSet in deploy/node.
+join_bare_node() {
+  local image
+  boot_node 1
+  flox node images --output "$WORLD/images.tar" 2>/dev/null
+  on_node 1 sed -i 's|^    restrict_oom_score_adj = true|&\n    sandbox_image = "flox.dev/pause:1.0.0"|' /etc/containerd/config.toml
+  launch_node 1
+  join_node 1
+  for image in images node; do on_node 1 ctr -n k8s.io images import "$WORLD/$image.tar" >/dev/null; done
+}
+
 # import_busybox N: an ordinary image, busybox:test, on node N.
 import_busybox() {
   . "$PROJECT/test/shim/images.sh"
