@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -18,6 +18,7 @@
 #include "base/os/file.h"
 #include "lazy/mounted_paths.h"
 #include "store/index/nar_index.h"
+#include "testing/mount_namespace.h"
 
 namespace flox::lazy {
 namespace {
@@ -25,25 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 using store::NarIndex;
 
-// Runs `body` in a mount namespace of its own, in a child process.
-void in_mount_namespace(const std::function<void()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
-    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_PRIVATE | MS_REC, "") != 0 ||
-        access("/dev/fuse", R_OK | W_OK) != 0)
-      _exit(77);
-    try {
-      body();
-    } catch (const std::exception& error) {
-      fprintf(stderr, "%s\n", error.what());
-      _exit(1);
-    }
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs root and /dev/fuse";
-  EXPECT_EQ(status, 0);
+void with_fuse(const std::function<void()>& body) {
+  if (access("/dev/fuse", R_OK | W_OK) != 0) GTEST_SKIP() << "needs root and /dev/fuse";
+  in_mount_namespace(body);
 }
 
 // Files whose bytes come when a test says so.
@@ -166,7 +151,7 @@ std::string big_text(size_t size) {
 
 TEST(FuseSessionTest, NamesAreThereBeforeBytes) {
   TempDir dir;
-  in_mount_namespace([&] {
+  with_fuse([&] {
     Mounted mounted(dir.path());
     auto contents =
         std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"#!/bin/sh\n", "hello"});
@@ -190,7 +175,7 @@ TEST(FuseSessionTest, NamesAreThereBeforeBytes) {
 
 TEST(FuseSessionTest, AReaderWaitsUntilTheBytesAreThereAndHoldsNobodyElseUp) {
   TempDir dir;
-  in_mount_namespace([&] {
+  with_fuse([&] {
     Mounted mounted(dir.path());
     const std::string data = big_text(3'000'000);
     auto contents = std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"tool", data});
@@ -211,7 +196,7 @@ TEST(FuseSessionTest, AReaderWaitsUntilTheBytesAreThereAndHoldsNobodyElseUp) {
 
 TEST(FuseSessionTest, AnErrorOfTheSourceIsTheReadersAndNotRemembered) {
   TempDir dir;
-  in_mount_namespace([&] {
+  with_fuse([&] {
     Mounted mounted(dir.path());
     auto contents = std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"tool", "data"});
     mounted.paths.add({"aaa-x", 1, std::make_shared<PathTree>(example("tool", "data")), contents});
@@ -233,7 +218,7 @@ TEST(FuseSessionTest, AnErrorOfTheSourceIsTheReadersAndNotRemembered) {
 
 TEST(FuseSessionTest, WithoutADeviceReadersFailAndNeverSeeZeros) {
   TempDir dir;
-  in_mount_namespace([&] {
+  with_fuse([&] {
     Mounted mounted(dir.path());
     auto contents =
         std::make_shared<FakeContents>(dir.path(), std::vector<std::string>{"tool", big_text(100'000)});
@@ -254,7 +239,7 @@ TEST(FuseSessionTest, WithoutADeviceReadersFailAndNeverSeeZeros) {
 
 TEST(FuseSessionTest, AnOverlayShowsItBesideWholePaths) {
   TempDir dir;
-  in_mount_namespace([&] {
+  with_fuse([&] {
     ASSERT_EQ(mount("tmpfs", dir.path().c_str(), "tmpfs", 0, ""), 0);
     Mounted mounted(dir.path());
     auto contents =

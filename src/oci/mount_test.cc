@@ -1,39 +1,17 @@
 #include "oci/mount.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#include <functional>
 
 #include "base/error.h"
 #include "base/os/file.h"
 #include "oci/id_mapping.h"
+#include "testing/mount_namespace.h"
 
 namespace flox::oci {
 namespace {
-
-// Runs `body` in a mount namespace of its own; its result is that of the child process.
-void in_mount_namespace(const std::function<void()>& body) {
-  pid_t child = fork();
-  if (child == 0) {
-    if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_PRIVATE | MS_REC, "") != 0) _exit(77);
-    try {
-      body();
-    } catch (const std::exception& error) {
-      fprintf(stderr, "%s\n", error.what());
-      _exit(1);
-    }
-    _exit(testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "needs root";
-  EXPECT_EQ(status, 0);
-}
 
 TEST(MountTest, MountsAnOverlayOfManyLayersAndUnmountsItWhole) {
   TempDir dir;
