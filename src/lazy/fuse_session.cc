@@ -197,7 +197,7 @@ void FuseSession::State::names(const fuse_in_header& header, const fuse_read_in&
   std::string body;
   const size_t room = std::min(request.size, most_read);
   if (header.nodeid == root_node) {
-    // The offset of a name is its slot, so what is added or removed meanwhile moves no other.
+    // The offset of a name is its slot, so what is added meanwhile moves no other.
     constexpr size_t at_once = 512;
     for (const auto& path : paths.from(static_cast<uint32_t>(request.offset) + 1, at_once))
       if (!add_name(body, room, node_id(path->slot, 0), path->slot, path->name,

@@ -16,11 +16,6 @@ void MountedPaths::add(MountedPath path) {
   slots_.emplace(slot, std::make_shared<const MountedPath>(std::move(path)));
 }
 
-void MountedPaths::remove(std::string_view name) {
-  const std::unique_lock lock(mutex_);
-  if (const auto found = names_.find(name); found != names_.end()) names_.erase(found);
-}
-
 std::shared_ptr<const MountedPath> MountedPaths::by_slot(uint32_t slot) const {
   const std::shared_lock lock(mutex_);
   const auto found = slots_.find(slot);
@@ -37,8 +32,7 @@ std::vector<std::shared_ptr<const MountedPath>> MountedPaths::from(uint32_t slot
   const std::shared_lock lock(mutex_);
   std::vector<std::shared_ptr<const MountedPath>> result;
   for (auto at = slots_.lower_bound(slot); at != slots_.end() && result.size() < most; ++at)
-    if (const auto name = names_.find(at->second->name); name != names_.end() && name->second == at->first)
-      result.push_back(at->second);
+    result.push_back(at->second);
   return result;
 }
 

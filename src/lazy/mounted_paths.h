@@ -4,11 +4,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "lazy/contents.h"
@@ -30,8 +28,6 @@ class MountedPaths {
  public:
   // Throws Error(conflict) if the name or the slot, which is 1 or more, is taken.
   void add(MountedPath path);
-  // Nothing new finds the path. What has it open keeps it until that ends.
-  void remove(std::string_view name);
 
   std::shared_ptr<const MountedPath> by_slot(uint32_t slot) const;
   std::shared_ptr<const MountedPath> by_name(std::string_view name) const;

@@ -6,9 +6,6 @@
 //   DIRECTORY/chunks    which chunks are there (chunk_set.h)
 #pragma once
 
-#include <atomic>
-#include <list>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
