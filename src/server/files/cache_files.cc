@@ -297,8 +297,7 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
                 "Pass a key: flox publish --signing-private-key FILE.");
   keep_valid_index(given);
   const bool any = given.info.signatures.size() > 1;
-  given.info.signatures =
-      keys_.empty() ? plausible_signatures(given.info.signatures) : keys_.valid_signatures(given.info);
+  given.info.signatures = believed(given.info.fingerprint(), given.info.signatures);
   if (given.info.signatures.empty())
     throw Error(ErrorKind::untrusted,
                 keys_.empty()
@@ -325,12 +324,17 @@ void CacheFiles::accept_narinfo(std::string_view digest, const std::string& text
   fail(ErrorKind::unavailable, "garbage is collected all the time");
 }
 
+// Without registered keys nothing can be verified.
+std::vector<std::string> CacheFiles::believed(const std::string& message,
+                                              const std::vector<std::string>& signatures) const {
+  return keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(message, signatures);
+}
+
 // An index that nobody here believes is left out: the path is whole without it.
 void CacheFiles::keep_valid_index(nix::NarInfo& given) const {
   if (!given.index_hash) return;
   auto& signatures = given.index_signatures;
-  signatures = keys_.empty() ? plausible_signatures(signatures)
-                             : keys_.valid_signatures(given.index_fingerprint(), signatures);
+  signatures = believed(given.index_fingerprint(), signatures);
   if (!signatures.empty()) return;
   log::info("{}: its index is left out: it bears no signature of a registered key",
             given.info.path.to_string());
@@ -437,7 +441,7 @@ std::optional<nix::NarInfo> CacheFiles::merged(const nix::NarInfo& known, const 
   // Those that are there come first, so that a flood cannot displace them.
   auto& signatures = result.info.signatures;
   signatures.insert(signatures.end(), given.info.signatures.begin(), given.info.signatures.end());
-  signatures = keys_.empty() ? plausible_signatures(signatures) : keys_.valid_signatures(result.info);
+  signatures = believed(result.info.fingerprint(), signatures);
   merge_index(result, given, access);
   return result.to_string() == known.to_string() ? std::nullopt : std::optional(std::move(result));
 }
@@ -453,8 +457,7 @@ void CacheFiles::merge_index(nix::NarInfo& result, const nix::NarInfo& given,
   } else if (result.index_hash == given.index_hash) {
     auto& signatures = result.index_signatures;
     signatures.insert(signatures.end(), given.index_signatures.begin(), given.index_signatures.end());
-    signatures = keys_.empty() ? plausible_signatures(signatures)
-                               : keys_.valid_signatures(result.index_fingerprint(), signatures);
+    signatures = believed(result.index_fingerprint(), signatures);
   }
 }
 

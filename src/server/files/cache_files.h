@@ -128,6 +128,8 @@ class CacheFiles {
   bool is_whole(const nix::NarInfo& given) const;
   void check_narinfo(std::string_view digest, const nix::NarInfo& given, const CacheAccess& access);
   NarContent content_of(const nix::NarInfo& given, uint64_t file_size);
+  std::vector<std::string> believed(const std::string& message,
+                                    const std::vector<std::string>& signatures) const;
   void keep_valid_index(nix::NarInfo& given) const;
   void check_index(const nix::NarInfo& given, const CacheAccess& access) const;
   void merge_index(nix::NarInfo& result, const nix::NarInfo& given, const CacheAccess& access) const;
