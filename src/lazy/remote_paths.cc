@@ -69,8 +69,7 @@ std::shared_ptr<const store::NarIndex> RemotePaths::index_of(const Candidate& ca
   if (sha256(file) != *narinfo.index_hash)
     fail(ErrorKind::untrusted, "the index is not the one that was signed");
   auto index = std::make_shared<const store::NarIndex>(store::NarIndex::unpack(file));
-  if (index->nar_hash != narinfo.info.nar_hash || index->nar_size != narinfo.info.nar_size)
-    fail(ErrorKind::untrusted, "the index is of another NAR");
+  index->require_is_of(narinfo);
   return index;
 }
 

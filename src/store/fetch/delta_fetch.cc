@@ -32,13 +32,6 @@ std::string fetch_index(const nix::NarInfo& narinfo, BinaryCache& cache) {
   return *answer.text;
 }
 
-void require_is_of(const NarIndex& index, const nix::NarInfo& narinfo) {
-  if (index.nar_hash != narinfo.info.nar_hash || index.nar_size != narinfo.info.nar_size ||
-      index.file_hash != narinfo.file_hash.value_or(index.file_hash) ||
-      index.file_size != narinfo.file_size.value_or(index.file_size))
-    fail(ErrorKind::untrusted, "it is the index of another file");
-}
-
 // The frames of one range, as its bytes come.
 class FrameReader {
  public:
@@ -133,7 +126,7 @@ void fetch_delta(const nix::NarInfo& narinfo, BinaryCache& cache, const std::fil
   in_context("its index", [&] {
     packed = fetch_index(narinfo, cache);
     index = NarIndex::unpack(packed, most_delta_index);
-    require_is_of(index, narinfo);
+    index.require_is_of(narinfo);
     require_usual_frames(index);
   });
   steps.count(packed.size());

@@ -10,6 +10,7 @@
 #include "nix/cache_layout.h"
 #include "nix/nar.h"
 #include "nix/nar_sizes.h"
+#include "nix/narinfo.h"
 
 namespace flox::store {
 namespace {
@@ -260,6 +261,13 @@ std::optional<std::string> NarIndex::pack() const {
   if (ZSTD_isError(size) != 0) fail(ErrorKind::internal, "zstd: {}", ZSTD_getErrorName(size));
   file.resize(size);
   return size > nix::max_index_size ? std::nullopt : std::optional(std::move(file));
+}
+
+void NarIndex::require_is_of(const nix::NarInfo& narinfo) const {
+  if (nar_hash != narinfo.info.nar_hash || nar_size != narinfo.info.nar_size ||
+      file_hash != narinfo.file_hash.value_or(file_hash) ||
+      file_size != narinfo.file_size.value_or(file_size))
+    fail(ErrorKind::untrusted, "it is the index of another file");
 }
 
 std::string NarIndex::path_of(size_t node) const {

@@ -10,6 +10,10 @@
 
 #include "base/data/sha256.h"
 
+namespace flox::nix {
+struct NarInfo;
+}
+
 namespace flox::store {
 
 // Values only; not changed once it is complete.
@@ -73,6 +77,9 @@ struct NarIndex {
   // Nothing for an index over the limits.
   std::optional<std::string> pack() const;
 
+  // Throws Error(untrusted) unless it names the NAR of the narinfo, and the NAR's file as far as that names
+  // it.
+  void require_is_of(const nix::NarInfo& narinfo) const;
   // The path of a node below the top, "share/doc/x"; empty for the top.
   std::string path_of(size_t node) const;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
+#include "nix/narinfo.h"
 #include "testing/error_of.h"
 
 namespace flox::store {
@@ -125,6 +126,31 @@ TEST(NarIndex, a_file_that_announces_more_than_an_index_may_have_is_refused_befo
   const std::string good = *small_tree().pack();
   EXPECT_THAT(error_of([&] { NarIndex::unpack(good + good); }), HasSubstr("damaged"));
   EXPECT_THAT(error_of([&] { NarIndex::unpack(good.substr(0, good.size() - 3)); }), HasSubstr("damaged"));
+}
+
+TEST(NarIndex, is_that_of_a_narinfo_only_if_it_names_what_the_narinfo_does) {
+  const NarIndex index = one_file();
+  const nix::NarInfo narinfo{
+      .info = {.path = nix::StorePath::from_base_name("i9pmrzmpshapij2kin22pff6fc2adavx-hello.txt"),
+               .nar_hash = index.nar_hash,
+               .nar_size = index.nar_size},
+      .url = "nar/x.nar.zst",
+      .compression = "zstd"};
+  index.require_is_of(narinfo);
+  nix::NarInfo with_file = narinfo;
+  with_file.file_hash = index.file_hash;
+  with_file.file_size = index.file_size;
+  index.require_is_of(with_file);
+  const auto differs = [&](auto change) {
+    nix::NarInfo other = narinfo;
+    change(other);
+    EXPECT_THAT(error_of([&] { index.require_is_of(other); }, ErrorKind::untrusted),
+                HasSubstr("another file"));
+  };
+  differs([](auto& other) { other.info.nar_hash = sha256("other"); });
+  differs([](auto& other) { ++other.info.nar_size; });
+  differs([](auto& other) { other.file_hash = sha256("other"); });
+  differs([](auto& other) { other.file_size = 77; });
 }
 
 }  // namespace
