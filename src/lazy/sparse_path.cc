@@ -136,21 +136,16 @@ bool SparsePath::take(uint32_t frame, std::string_view nar, int& error) {
   try {
     Fd file;
     uint32_t open_now = UINT32_MAX;
+    std::string place_now;
     for (uint32_t chunk = frame_chunks_[frame]; chunk < frame_chunks_[frame + 1]; ++chunk) {
       if (chunks_.has(chunk)) continue;
       if (chunk_nodes_[chunk] != open_now) {
         open_now = chunk_nodes_[chunk];
         file = open_to_write(open_now);
+        place_now = place_of(*index_, open_now);
       }
-      std::string_view left = bytes_of_chunk(chunk);
-      uint64_t at = index_->chunks[chunk].nar_offset - index_->nodes[open_now].nar_offset;
-      while (!left.empty()) {
-        const ssize_t count = pwrite(file.get(), left.data(), left.size(), static_cast<off_t>(at));
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) fail_errno(count < 0 ? errno : ENOSPC, "writing {}", place_of(*index_, open_now));
-        left.remove_prefix(static_cast<size_t>(count));
-        at += static_cast<uint64_t>(count);
-      }
+      const uint64_t at = index_->chunks[chunk].nar_offset - index_->nodes[open_now].nar_offset;
+      in_context(place_now, [&] { write_all_at(file.get(), bytes_of_chunk(chunk), at); });
       chunks_.add(chunk);
     }
   } catch (const std::exception& problem) {

@@ -38,6 +38,16 @@ void write_all(int fd, std::string_view data) {
   }
 }
 
+void write_all_at(int fd, std::string_view data, uint64_t offset) {
+  while (!data.empty()) {
+    const ssize_t written = ::pwrite(fd, data.data(), data.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) fail_errno(written < 0 ? errno : ENOSPC, "writing");
+    data.remove_prefix(static_cast<size_t>(written));
+    offset += static_cast<uint64_t>(written);
+  }
+}
+
 size_t read_some(int fd, char* buffer, size_t size) {
   for (;;) {
     ssize_t got = ::read(fd, buffer, size);

@@ -1,6 +1,7 @@
 // Ownership of file descriptors, and whole-buffer reading and writing on them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,8 @@ Fd open_file(const std::string& path, int flags, unsigned mode = 0666);
 
 // Writes all of `data`, resuming after short writes and EINTR. Throws Error.
 void write_all(int fd, std::string_view data);
+// The same from this byte of a file on, wherever the descriptor stands.
+void write_all_at(int fd, std::string_view data, uint64_t offset);
 // Reads until end of file. Throws Error.
 std::string read_all(int fd);
 // Reads at most `size` bytes, retrying on EINTR; 0 means end of file. Throws Error.

@@ -22,16 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t read_size = 1 << 20;  // bytes of a base at once
 
-void write_at(int fd, std::string_view bytes, uint64_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_errno(errno, "writing a part of a file");
-    bytes.remove_prefix(static_cast<size_t>(count));
-    offset += static_cast<uint64_t>(count);
-  }
-}
-
 // The nodes come in an order in which those of a directory follow it, so only the directories above one are
 // open.
 void make_nodes(const NarIndex& index, const fs::path& tree) {
@@ -164,7 +154,7 @@ void ChunkWriter::write(size_t chunk, std::string_view bytes) {
     file_ = path.empty() ? open_file(tree_.string(), O_WRONLY | O_NOFOLLOW)
                          : Directory(tree_).open(path, O_WRONLY);
   }
-  write_at(file_.get(), bytes, index_.chunks[chunk].nar_offset - index_.nodes[node_].nar_offset);
+  write_all_at(file_.get(), bytes, index_.chunks[chunk].nar_offset - index_.nodes[node_].nar_offset);
 }
 
 std::vector<bool> make_delta_tree(const NarIndex& index, const std::vector<fs::path>& bases,
