@@ -33,6 +33,11 @@ struct NarInfo {
   std::string to_string() const;
   // "flox-nar-index-1;<path>;sha256:<NarHash>;<NarSize>;sha256:<index's hash>". Only with an index.
   std::string index_fingerprint() const;
+  // Signatures of an index that is not named would be malformed.
+  void leave_out_index() noexcept {
+    index_hash.reset();
+    index_signatures.clear();
+  }
 };
 
 }  // namespace flox::nix

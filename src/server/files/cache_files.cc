@@ -338,7 +338,7 @@ void CacheFiles::keep_valid_index(nix::NarInfo& given) const {
   if (!signatures.empty()) return;
   log::info("{}: its index is left out: it bears no signature of a registered key",
             given.info.path.to_string());
-  given.index_hash.reset();
+  given.leave_out_index();
 }
 
 // Whether the path is here, and all that it refers to.

@@ -95,8 +95,7 @@ TEST_F(IndexTest, what_is_no_index_of_the_file_is_refused) {
 TEST_F(IndexTest, an_index_that_says_another_thing_of_the_nar_than_is_in_it_is_refused) {
   const nix::NarInfo narinfo = upload_framed_tree('0');
   nix::NarInfo without = narinfo;
-  without.index_hash.reset();
-  without.index_signatures.clear();
+  without.leave_out_index();
   accept(without);
   const store::NarIndex right = index_;
   const auto refuses = [&](const std::string& what, const std::function<void(store::NarIndex&)>& edit) {
@@ -147,8 +146,7 @@ TEST_F(IndexTest, an_index_that_no_registered_key_has_signed_is_left_out) {
 TEST_F(IndexTest, a_path_that_is_here_gets_an_index_of_its_file_and_signatures_of_it) {
   nix::NarInfo narinfo = upload_framed('0', "library");
   nix::NarInfo without = narinfo;
-  without.index_hash.reset();
-  without.index_signatures.clear();
+  without.leave_out_index();
   accept(without);
   EXPECT_FALSE(cache_.narinfo(path('0'))->index_hash);
   accept(narinfo);

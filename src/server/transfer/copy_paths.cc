@@ -131,8 +131,7 @@ class PathCopier {
     } catch (const Error& error) {
       log::warning("{} is copied without its index {}: {}", narinfo.info.path.to_string(), name,
                    error.what());
-      narinfo.index_hash.reset();
-      narinfo.index_signatures.clear();
+      narinfo.leave_out_index();
     }
   }
 
@@ -145,8 +144,7 @@ class PathCopier {
           (error.kind() != ErrorKind::untrusted && error.kind() != ErrorKind::invalid_input))
         throw;
       nix::NarInfo without = narinfo;
-      without.index_hash.reset();
-      without.index_signatures.clear();
+      without.leave_out_index();
       write(without);
       log::warning("{} is copied without its index: {}", narinfo.info.path.to_string(), error.what());
     }

@@ -230,8 +230,7 @@ class Exporter {
         narinfo.index = export_index(*parsed.index_hash);
         if (narinfo.index.empty()) {
           log::warning("{} is exported without its index, which is missing", name);
-          parsed.index_hash.reset();
-          parsed.index_signatures.clear();
+          parsed.leave_out_index();
           text = parsed.to_string();
         }
       }

@@ -226,8 +226,7 @@ v1::OfferAnswer Installer::offer(const v1::Call::Offer& message) {
   }
   // An index is as good as none unless it is signed, too.
   if (from.keys.index_signer_of(narinfo).empty()) {
-    narinfo.index_hash.reset();
-    narinfo.index_signatures.clear();
+    narinfo.leave_out_index();
   }
   const nix::NarInfo known = narinfo;
   {
