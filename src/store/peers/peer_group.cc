@@ -418,13 +418,13 @@ PeerCache& PeerGroup::cache_of(const nix::PathInfo& info) {
   return *state_->caches[found->second];
 }
 
-PeersAsCache::PeersAsCache(PeerGroup& group)
-    : BinaryCache([] {
-        CacheUrl url;
-        url.text = "of the peers";
-        return url;
-      }()),
-      group_(group) {}
+CacheUrl url_of_peers() {
+  CacheUrl url;
+  url.text = "of the peers";
+  return url;
+}
+
+PeersAsCache::PeersAsCache(PeerGroup& group) : BinaryCache(url_of_peers()), group_(group) {}
 
 void PeersAsCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
   CacheAnswer answer;
