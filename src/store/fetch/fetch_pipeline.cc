@@ -22,10 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 using nix::StorePath;
 
-// Trees that the installer is shown together, and when it is: small ones only.
-constexpr size_t handed_over_at_once = 32;
 using Clock = std::chrono::steady_clock;
 
+// Trees that the installer is shown together, and when it is: small ones only.
+constexpr size_t handed_over_at_once = 32;
 constexpr uint64_t handed_over_bytes = 1 << 20;  // of NARs
 
 // Each path from the first cache that gives what was signed, into a tree that the installer takes over.
@@ -129,13 +129,8 @@ class Pipeline {
                         [&](const std::string& index, size_t chunks) {
                           return installer_.begin({path, worker.number, number}, index, chunks);
                         });
-      const auto refused =
-          installer_.unpacked({{path, worker.number, number}}, nars_.bytes_fetched(), nars_.peak_memory())
-              .front();
-      if (!refused) {
-        if (peers_ != nullptr) peers_->done(found.narinfo.info);
-        return true;
-      }
+      const auto refused = hand_over(found, number, worker);
+      if (!refused) return true;
       why = refused->what();
     } catch (const Error& error) {
       why = error.what();
@@ -145,7 +140,17 @@ class Pipeline {
     return false;
   }
 
-  // What is not what was signed is fetched from elsewhere.
+  // This tree at once: why it is refused, if it is.
+  std::optional<Error> hand_over(const Substitute& found, uint64_t number, const Worker& worker) {
+    auto refused = installer_
+                       .unpacked({{found.narinfo.info.path, worker.number, number}}, nars_.bytes_fetched(),
+                                 nars_.peak_memory())
+                       .front();
+    if (!refused && peers_ != nullptr) peers_->done(found.narinfo.info);
+    return refused;
+  }
+
+  // All that waits for it: what is not what was signed is fetched from elsewhere.
   void hand_over(Worker& worker) {
     if (worker.unpacked.empty()) return;
     const auto unpacked = std::exchange(worker.unpacked, {});
@@ -194,16 +199,9 @@ class Pipeline {
                  Reasons& reasons) {
     const auto number = unpack(narinfo, cache, nullptr, worker, reasons);
     if (!number) return false;
-    const auto refused = installer_
-                             .unpacked({{narinfo.info.path, worker.number, *number}}, nars_.bytes_fetched(),
-                                       nars_.peak_memory())
-                             .front();
-    if (refused) {
-      refuse(narinfo, cache, *refused, reasons);
-      return false;
-    }
-    if (peers_ != nullptr) peers_->done(found.narinfo.info);
-    return true;
+    const auto refused = hand_over(found, *number, worker);
+    if (refused) refuse(narinfo, cache, *refused, reasons);
+    return !refused;
   }
 
   void fetch_elsewhere(const Substitute& found, Worker& worker, Reasons& reasons) {

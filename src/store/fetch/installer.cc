@@ -54,11 +54,8 @@ Installer::Installer(LocalStore& store, const RealiseOptions& options, NarinfoCa
     const bool is_remote = url.scheme != "file";
     caches_.push_back({.url = std::move(url), .keys = std::move(keys), .is_remote = is_remote});
   }
-  if (has_peers()) {
-    CacheUrl url;
-    url.text = "of the peers";
-    caches_.push_back({.url = std::move(url), .keys = options.trusted_keys, .is_remote = false});
-  }
+  if (has_peers())
+    caches_.push_back({.url = url_of_peers(), .keys = options.trusted_keys, .is_remote = false});
   if (options.shared != nullptr && !registered_)
     shared_.emplace(*options.shared, options.is_private, static_cast<bool>(options.allow));
   // Trees that grow in different directories lie in different parts of the disk: ext4 reads a block of inodes

@@ -133,7 +133,7 @@ PeerCache::PeerCache(const std::string& address, std::shared_ptr<const Secret> k
       pace_(std::move(pace)) {}
 
 std::unique_ptr<BinaryCache> PeerCache::clone() const {
-  return std::make_unique<PeerCache>(base().substr(std::string_view("http://").size()), key_, pool_, pace_);
+  return std::make_unique<PeerCache>(settings().rest, key_, pool_, pace_);
 }
 
 // Not compressed, it has the size that was signed: of an endless one no more is read.
@@ -170,7 +170,7 @@ HttpRequest PeerCache::question(std::string body) const {
 
 void PeerCache::authorise(HttpRequest& request) const {
   const std::string path = HttpUrl::parse(request.url).target;
-  const std::string to = without_zone(base().substr(std::string_view("http://").size()));
+  const std::string to = without_zone(settings().rest);
   const PeerRequest shown{.method = request.method, .path = path, .to = to, .body = sha256(request.body)};
   // A proxy on the way would be told what a node has, and the proof is for the peer that is dialled.
   request.is_direct = true;

@@ -71,6 +71,7 @@ struct PeerGroup::State {
   void ask(size_t i);
   void read_answer(size_t peer);
   Clock::time_point next_due() const;
+  bool is_found();
   bool wait_until_found();
   void give_up(size_t peer, const std::string& why);
   void note_failure(size_t peer, const std::string& why);
@@ -104,11 +105,8 @@ void PeerGroup::State::run() {
     ask_until_stopped();
   } catch (const std::exception& exception) {
     log::warning("no peer is asked any more: {}", message_of(exception));
-    const bool is_found = [&] {
-      const std::lock_guard lock(mutex);
-      return found;
-    }();
-    for (size_t i = 0; is_found && i < caches.size(); ++i) share->give_up(i);
+    if (!is_found()) return;
+    for (size_t i = 0; i < caches.size(); ++i) share->give_up(i);
   }
 }
 
@@ -251,6 +249,11 @@ Clock::time_point PeerGroup::State::next_due() const {
   return next;
 }
 
+bool PeerGroup::State::is_found() {
+  const std::lock_guard lock(mutex);
+  return found;
+}
+
 bool PeerGroup::State::wait_until_found() {
   std::unique_lock lock(mutex);
   return changed.wait_for(lock, options.patience.idle, [&] { return found; });
@@ -277,11 +280,7 @@ void PeerGroup::stop() {
     state_->inbox->stop = true;
     state_->inbox->changed.notify_all();
   }
-  const bool is_found = [&] {
-    const std::lock_guard lock(state_->mutex);
-    return state_->found;
-  }();
-  is_found ? thread_.join() : thread_.detach();
+  is_found() ? thread_.join() : thread_.detach();
 }
 
 void PeerGroup::want(const std::vector<const nix::NarInfo*>& missing) {
@@ -306,10 +305,7 @@ PeerShare::Choice PeerGroup::choose(const nix::PathInfo& info) {
   return state_->share->choose(peer_name(info), now);
 }
 
-bool PeerGroup::is_found() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->found;
-}
+bool PeerGroup::is_found() const { return state_->is_found(); }
 
 bool PeerGroup::is_shared() const { return is_found() && state_->share->answering() > 0; }
 
@@ -422,13 +418,13 @@ PeerCache& PeerGroup::cache_of(const nix::PathInfo& info) {
   return *state_->caches[found->second];
 }
 
-PeersAsCache::PeersAsCache(PeerGroup& group)
-    : BinaryCache([] {
-        CacheUrl url;
-        url.text = "of the peers";
-        return url;
-      }()),
-      group_(group) {}
+CacheUrl url_of_peers() {
+  CacheUrl url;
+  url.text = "of the peers";
+  return url;
+}
+
+PeersAsCache::PeersAsCache(PeerGroup& group) : BinaryCache(url_of_peers()), group_(group) {}
 
 void PeersAsCache::ask(const std::string& name, std::function<void(CacheAnswer)> done) {
   CacheAnswer answer;

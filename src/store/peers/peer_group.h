@@ -108,6 +108,9 @@ class PeerGroup {
   std::thread thread_;
 };
 
+// By what name the peers are spoken of where caches have their URL. No cache is opened by it.
+CacheUrl url_of_peers();
+
 // The peers as the last of the caches, which is asked when others do not answer. The group outlives it.
 class PeersAsCache : public BinaryCache {
  public:

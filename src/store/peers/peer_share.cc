@@ -331,10 +331,11 @@ PeerShare::Time::duration PeerShare::hedge_delay() const {
 }
 
 // Those of all nodes together are to be a twentieth of the paths; more than that comes much later.
-size_t PeerShare::hedge_budget() const {
-  const auto sharing = static_cast<size_t>(
+size_t PeerShare::hedge_budget() const { return wanted_ / 20 / (sharing() + 1); }
+
+size_t PeerShare::sharing() const {
+  return static_cast<size_t>(
       std::ranges::count_if(peers_, [](const Peer& peer) { return peer.node && !peer.given_up; }));
-  return wanted_ / 20 / (sharing + 1);
 }
 
 std::optional<std::string> PeerShare::hedge(Time now) {
@@ -407,8 +408,7 @@ PeerShare::Choice PeerShare::second(const std::string& name, size_t peer, Time s
 
 size_t PeerShare::answering() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<size_t>(
-      std::ranges::count_if(peers_, [](const Peer& peer) { return peer.node && !peer.given_up; }));
+  return sharing();
 }
 
 size_t PeerShare::hedges() const {

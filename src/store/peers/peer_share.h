@@ -140,6 +140,7 @@ class PeerShare {
   Time::duration second_delay() const;
   Time::duration hedge_delay() const;
   size_t hedge_budget() const;
+  size_t sharing() const;  // answering(), under mutex_
   void hedge_ended(Path& path, Time now);
   void strike(Peer& peer, Time now);
   Time::duration longest_answer_time() const;

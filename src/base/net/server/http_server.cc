@@ -38,26 +38,28 @@ size_t possible_connections(size_t wanted) {
   return std::max<size_t>(1, std::min<size_t>(wanted, limit.rlim_cur / 2));
 }
 
+// An IPv4 client is one at a socket for IPv6, too.
+asio::ip::address unmapped(const asio::ip::address& address) {
+  if (address.is_v4() || !address.to_v6().is_v4_mapped()) return address;
+  return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+// What this machine calls a zone, the client does not know.
+std::string text_of(const tcp::endpoint& endpoint) {
+  const auto address = unmapped(endpoint.address());
+  if (address.is_v4()) return fmt::format("{}:{}", address.to_string(), endpoint.port());
+  auto v6 = address.to_v6();
+  v6.scope_id(0);
+  return fmt::format("[{}]:{}", v6.to_string(), endpoint.port());
+}
+
 }  // namespace
 
 std::string peer_name(const asio::ip::address& address) {
-  if (address.is_v4()) return address.to_string();
-  const auto v6 = address.to_v6();
-  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string();
-  const auto bytes = v6.to_bytes();
+  const auto client = unmapped(address);
+  if (client.is_v4()) return client.to_string();
+  const auto bytes = client.to_v6().to_bytes();
   return {reinterpret_cast<const char*>(bytes.data()), 8};
-}
-
-// An IPv4 client is one at a socket for IPv6, too; what this machine calls a zone, the client does not know.
-std::string text_of(const tcp::endpoint& endpoint) {
-  if (endpoint.address().is_v4())
-    return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
-  auto v6 = endpoint.address().to_v6();
-  if (v6.is_v4_mapped())
-    return fmt::format("{}:{}", asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string(),
-                       endpoint.port());
-  v6.scope_id(0);
-  return fmt::format("[{}]:{}", v6.to_string(), endpoint.port());
 }
 
 struct HttpServer::State {
