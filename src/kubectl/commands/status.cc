@@ -79,7 +79,7 @@ void print_table_of(const std::vector<NodeAnswer>& answers) {
                       std::to_string(in_queue(answer, "waiting")), prefetches_of(answer), peers_of(answer),
                       std::to_string(list_at(answer, {"leases"}).size()), status.floxd});
   }
-  print_rows(rows);
+  print_table(rows);
   if (versions.size() > 1)
     say("\nℹ The nodes have {} versions of floxd: {}.", versions.size(), fmt::join(versions, ", "));
 }
