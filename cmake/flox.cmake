@@ -2,7 +2,7 @@
 
 # The manual pages and the shells' completions of a program, where man(1) and bash-completion look for them beside build/bin.
 function(flox_manual program)
-  add_custom_command(TARGET ${program} POST_BUILD COMMAND ${CMAKE_COMMAND} -E env --unset=FLOX_KUBE_STATE FLOX_CONFIG=/dev/null FLOX_ROOT=/ $<TARGET_FILE:${program}> manual ${CMAKE_BINARY_DIR}/share)
+  add_custom_command(TARGET ${program} POST_BUILD COMMAND ${program} manual ${CMAKE_BINARY_DIR}/share)
 endfunction()
 
 # A static library flox_NAME from SOURCES; LIBS are linked publicly. UNITY: its sources are compiled several at a time

@@ -3,6 +3,7 @@
 
 #include "base/command_line/program.h"
 #include "base/command_line/self_description.h"
+#include "base/settings/read.h"
 #include "kube/commands/commands.h"
 
 namespace flox::kube {
@@ -25,6 +26,7 @@ int run(int argc, char** argv) {
   const auto separator = completes ? words.end() : std::find(words.begin(), words.end(), "--");
   const std::vector<std::string> command(separator == words.end() ? separator : separator + 1, words.end());
 
+  if (asks_for_manual(argc, argv)) keep_declared_settings();
   CLI::App app{"Runs ordinary Kubernetes manifests on this machine's containerd, without a cluster.",
                "flox kube"};
   app.footer(examples);

@@ -277,6 +277,7 @@ int main(int argc, char** argv) {
         "SIGTERM and SIGINT stop it once requests in progress are answered, a second one at once. SIGHUP "
         "reads the TLS\n"
         "certificate and key again, which happens by itself, too, within a minute after they are replaced.");
+    if (asks_for_manual(argc, argv)) keep_declared_settings();
     server::ServerSettings options;
     bool verbose = false;
     std::string check;

@@ -76,8 +76,11 @@ cp -r "$WORK/share" "$WORK/first"
 ends 0 flox manual "$WORK/share"
 diff -r "$WORK/first" "$WORK/share" || die "two runs give different pages"
 
-step "the other programs describe themselves, and do nothing else then"
-for program in flox-kube floxd flox-catalog; do ends 0 env -u FLOX_KUBE_STATE FLOX_ROOT=/ FLOX_CONFIG=/dev/null "$program" manual "$WORK/share"; done
+step "the other programs describe themselves, whoever asks, and do nothing else then"
+for program in flox-kube floxd flox-catalog; do
+  ends 0 env FLOX_CONFIG="$WORK/none.toml" FLOX_ROOT="$WORK" FLOX_CATALOG_URL=http://catalog.example FLOX_GC_MIN_FREE=much \
+    FLOX_KUBE_STATE="$WORK" FLOX_TRUST_DIR="$WORK" "$program" manual "$WORK/share"
+done
 for page in "$WORK"/share/man/man8/*.8 "$WORK"/share/man/man1/flox-kube*.1; do well_formed "$page"; done
 contains "$(MANWIDTH=200 man -l "$WORK/share/man/man8/floxd.8" | cat)" "--metrics"
 contains "$(MANWIDTH=200 man -l "$WORK/share/man/man1/flox-kube-play.1" | cat)" "flox kube play [OPTIONS]"

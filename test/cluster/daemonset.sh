@@ -20,7 +20,7 @@ mkdir "$WORLD/empty"
 tar -C "$WORLD/empty" -xpf "$WORLD/node-bundle.tar"
 for program in "flox --version" "floxd --help" "containerd-shim-flox-v1 -v"; do chroot "$WORLD/empty" /opt/flox/bin/$program >/dev/null; done
 pages="$WORLD/empty$(readlink "$WORLD/empty/opt/flox/share")"
-for program in flox floxd; do env FLOX_CONFIG=/dev/null FLOX_ROOT=/ "$program" manual "$WORLD/share"; done
+for program in flox floxd; do "$program" manual "$WORLD/share"; done
 for page in man/man1/flox-node-install.1 man/man8/floxd.8 fish/vendor_completions.d/flox.fish; do cmp "$pages/$page" "$WORLD/share/$page"; done
 victim=$(find "$WORLD/empty/nix/store" -name 'libz.so.1.*' | head -1)
 chmod u+w "$victim"

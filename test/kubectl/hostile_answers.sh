@@ -41,6 +41,7 @@ ends 3 kubectl-flox --time 2 status
 says "slow"
 says "no answer within 2 s"
 says "good   0.1.0"
+equal "$(awk '/^NODE/ { print index($0, "FLOXD") } /^slow/ { print index($0, "kubectl exec: no answer") }' <<<"$output" | uniq | wc -l)" 1  # one column
 
 step "what a node says gets to nobody's terminal as it came"
 pods good liar dead

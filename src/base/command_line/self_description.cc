@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "base/command_line/completion.h"
 #include "base/command_line/completion_scripts.h"
@@ -14,6 +15,8 @@ namespace flox {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* manual_command = "manual";
 
 // Ends the program with success, whatever else it does.
 [[noreturn]] void end_command_line() { throw CLI::RuntimeError(0); }
@@ -39,7 +42,7 @@ CLI::App* add_completion_script(CLI::App& app) {
 CLI::App* add_manual_pages(CLI::App& app, int section) {
   const std::string program = manual_name(app);
   auto directory = std::make_shared<std::string>();
-  auto* command = app.add_subcommand("manual", "Write the manual pages and the shells' completions");
+  auto* command = app.add_subcommand(manual_command, "Write the manual pages and the shells' completions");
   command->add_option("DIRECTORY", *directory, "the share of a prefix, as /usr/local/share")->required();
   command->footer(fmt::format(
       "It writes DIRECTORY/man/man{1}/{0}*.{1}, and a completion of {0} for bash, fish and zsh where each "
@@ -70,6 +73,10 @@ void add_complete_words(CLI::App& app, std::function<void(const std::vector<std:
 }
 
 }  // namespace
+
+bool asks_for_manual(int argc, char** argv) {
+  return argc > 1 && std::string_view(argv[1]) == manual_command;
+}
 
 void write_manual(const CLI::App& app, int section, const std::string& share) {
   fs::create_directories(share);

@@ -25,6 +25,10 @@ void add_manual(CLI::App& app, const SelfDescription& description);
 // Both.
 void add_self_description(CLI::App& app, const SelfDescription& description);
 
+// Whether "manual" is asked for. A program that shows its settings' values as defaults keeps those that they
+// are declared with then (base/settings/read.h): pages are the same whoever writes them.
+bool asks_for_manual(int argc, char** argv);
+
 // Writes what "manual DIRECTORY" does below `share`, in place of what is there: man/manN/NAME*.N, and the
 // completion of each shell. Throws Error.
 void write_manual(const CLI::App& app, int section, const std::string& share);

@@ -28,6 +28,11 @@ void tell(const Setting& setting, std::string_view place) {
   if (settings_observer()) settings_observer()(setting, place);
 }
 
+bool& reads_nothing() {
+  static bool nothing = false;
+  return nothing;
+}
+
 const Setting* find(std::span<SettingGroup* const> groups, std::string_view key) {
   for (const SettingGroup* group : groups)
     for (const Setting& setting : group->settings())
@@ -142,7 +147,10 @@ const Setting& known_setting(std::span<SettingGroup* const> groups, std::string_
               advice_for_unknown(groups, key));
 }
 
+void keep_declared_settings() { reads_nothing() = true; }
+
 void read_settings(std::span<SettingGroup* const> groups, SettingsOf whose) {
+  if (reads_nothing()) return;
   std::error_code none;  // what cannot be looked at is not there for this user
   if (const char* named = std::getenv(config_variable); named != nullptr) {
     read_file_of_settings(groups, named);
@@ -157,6 +165,7 @@ void read_settings(std::span<SettingGroup* const> groups, SettingsOf whose) {
 }
 
 void read_variables(std::span<SettingGroup* const> groups) {
+  if (reads_nothing()) return;
   for (const SettingGroup* group : groups)
     for (const Setting& setting : group->settings()) {
       const char* value = setting.variable.empty() ? nullptr : std::getenv(setting.variable.c_str());

@@ -37,5 +37,8 @@ void observe_settings(std::function<void(const Setting& setting, std::string_vie
 const Setting& known_setting(std::span<SettingGroup* const> groups, std::string_view key);
 // The variables only.
 void read_variables(std::span<SettingGroup* const> groups);
+// read_settings() and read_variables() read nothing from now on: settings keep what they are declared with.
+// For a program that writes its manual (base/command_line/self_description.h); before threads start.
+void keep_declared_settings();
 
 }  // namespace flox

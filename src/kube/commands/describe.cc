@@ -3,10 +3,10 @@
 
 #include <memory>
 
+#include "base/command_line/table.h"
 #include "base/rfc3339.h"
 #include "kube/commands/commands.h"
 #include "kube/commands/find_pods.h"
-#include "kube/commands/table.h"
 
 namespace flox::kube {
 namespace {

@@ -6,9 +6,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/command_line/table.h"
 #include "kube/commands/commands.h"
 #include "kube/commands/find_pods.h"
-#include "kube/commands/table.h"
 
 namespace flox::kube {
 namespace {

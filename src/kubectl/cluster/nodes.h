@@ -2,7 +2,6 @@
 // flox-node there.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/command_line/table.h"
 #include "base/printable.h"
 #include "kubectl/cluster/kubectl.h"
 #include "kubectl/cluster/nodes.h"
@@ -42,13 +43,6 @@ void add_sbom(CLI::App& app, Common& common);
 void add_prefetch(CLI::App& app, Common& common);
 void add_doctor(CLI::App& app, Common& common);
 
-// A line on the terminal, of which parts come from others.
-template <typename... Parts>
-void say(fmt::format_string<Parts...> format, Parts&&... parts) {
-  fmt::print("{}\n", printable_lines(fmt::format(format, std::forward<Parts>(parts)...)));
-}
 void print_json(const nlohmann::ordered_json& json);
-// Rows of equal length, the first one the titles; columns are as wide as their widest cell.
-void print_rows(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace flox::kubectl

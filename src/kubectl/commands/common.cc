@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "kubectl/commands/commands.h"
 
 namespace flox::kubectl {
@@ -30,18 +28,6 @@ void add_common_options(CLI::App& app, Common& common) {
 
 void print_json(const nlohmann::ordered_json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-}
-
-void print_rows(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.front().size());
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i)
-      line += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}   ", row[i], widths[i]);
-    say("{}", line);
-  }
 }
 
 }  // namespace flox::kubectl

@@ -70,16 +70,20 @@ void print_table_of(const std::vector<NodeAnswer>& answers) {
     const NodeStatus status = status_of(one);
     if (!status.version.empty()) versions.insert(status.version);
     const nlohmann::json& answer = one.answer;
-    if (answer.is_null())
-      rows.push_back({one.node.name, "-", "-", "-", "-", "-", "-", "-", "-", status.floxd});
-    else
+    if (answer.is_null()) {
+      std::vector<std::string> row(rows.front().size(), "-");
+      row.front() = one.node.name;
+      row.back() = status.floxd;
+      rows.push_back(std::move(row));
+    } else {
       rows.push_back({one.node.name, status.version.empty() ? "-" : status.version,
                       bytes_at(answer, {"store_bytes"}), std::to_string(number_at(answer, {"store_paths"})),
                       bytes_at(answer, {"disk", "free"}), std::to_string(in_queue(answer, "running")),
                       std::to_string(in_queue(answer, "waiting")), prefetches_of(answer), peers_of(answer),
                       std::to_string(list_at(answer, {"leases"}).size()), status.floxd});
+    }
   }
-  print_rows(rows);
+  print_table(rows);
   if (versions.size() > 1)
     say("\nℹ The nodes have {} versions of floxd: {}.", versions.size(), fmt::join(versions, ", "));
 }

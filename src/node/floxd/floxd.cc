@@ -23,6 +23,7 @@
 #include "base/os/memory.h"
 #include "base/os/service_manager.h"
 #include "base/settings/options.h"
+#include "base/settings/read.h"
 #include "base/trace/exporter.h"
 #include "node/floxd/collector.h"
 #include "node/floxd/config.h"
@@ -400,6 +401,7 @@ int run(int argc, char** argv) {
       "Example:\n  floxd --catalog-url http://catalog:8590 --trusted-key 'acme-1:…'\n\n"
       "SIGTERM and SIGINT stop it. Running pods are not affected. SIGHUP reads the policy and the setting "
       "prefetch again.");
+  if (asks_for_manual(argc, argv)) keep_declared_settings();
   Options options;
   app.set_version_flag("-V,--version", FLOX_VERSION);
   for (const SettingGroup* group : options.config.groups()) add_setting_options(app, *group);

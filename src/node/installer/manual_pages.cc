@@ -5,9 +5,7 @@
 namespace flox::node {
 
 void write_manual_pages(const std::filesystem::path& programs, const std::filesystem::path& share) {
-  for (const char* name : {"flox", "floxd"})
-    run_checked({.argv = {programs / name, "manual", share},
-                 .env = {{"FLOX_CONFIG", "/dev/null"}, {"FLOX_ROOT", "/"}}});
+  for (const char* name : {"flox", "floxd"}) run_checked({.argv = {programs / name, "manual", share}});
 }
 
 }  // namespace flox::node

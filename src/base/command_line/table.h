@@ -8,9 +8,9 @@
 
 #include "base/printable.h"
 
-namespace flox::kube {
+namespace flox {
 
-// A line on the terminal. Annotations and messages are untrusted text, as is what a pod's own probe answers.
+// A line on the terminal, of which parts may be untrusted text: annotations, messages, what a node answers.
 template <typename... Parts>
 void say(fmt::format_string<Parts...> format, Parts&&... parts) {
   fmt::print("{}\n", printable_lines(fmt::format(format, std::forward<Parts>(parts)...)));
@@ -19,4 +19,4 @@ void say(fmt::format_string<Parts...> format, Parts&&... parts) {
 // Rows of equal length, the first one the titles; columns are as wide as their widest cell.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
-}  // namespace flox::kube
+}  // namespace flox

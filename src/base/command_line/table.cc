@@ -1,8 +1,8 @@
-#include "kube/commands/table.h"
+#include "base/command_line/table.h"
 
 #include <algorithm>
 
-namespace flox::kube {
+namespace flox {
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths(rows.front().size());
@@ -16,4 +16,4 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-}  // namespace flox::kube
+}  // namespace flox
