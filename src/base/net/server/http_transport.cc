@@ -1,6 +1,7 @@
 #include "base/net/server/http_transport.h"
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -61,6 +62,14 @@ class Plain : public HttpTransport {
           return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         },
         std::move(sent));
+  }
+
+  // sendfile(2) gives the kernel 64 KiB at a time, which is a little more than a packet of the loopback
+  // interface holds: without this each rest is a packet of its own, and costs the receiver as much room and
+  // an acknowledgement (a file of 1 MB: 37 packets instead of 22, and 0.7 of the rate).
+  void fill_packets(bool on) override {
+    ErrorCode ignored;
+    socket_.set_option(asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_CORK>(on), ignored);
   }
 
   bool can_send_files() const override { return true; }
