@@ -28,7 +28,7 @@ class HttpTransport {
   // are until `sent`.
   virtual void send(std::string_view first, std::string_view second, Sent sent) = 0;
   // While it is on, what does not fill a packet waits for what follows it; off: it goes out.
-  virtual void fill_packets(bool) {}
+  void fill_packets(bool on);
   // Whether send_file() works.
   virtual bool can_send_files() const { return false; }
   // Sends some of the file from `offset` on, without a copy in this process.
