@@ -41,8 +41,8 @@ TEST(PageCookie, of_a_login_that_waits_is_read_as_it_was_written_and_leads_nowhe
   EXPECT_EQ(read->login.nonce, login.login.nonce);
   const std::string cookie = login.to_cookie();
   for (const std::string& other :
-       {std::string(), cookie.substr(1), cookie.substr(0, cookie.rfind('.')), cookie + "*", "login....",
-        std::string("flox_0123456789ab_") + std::string(64, 'a')})
+       {std::string(), cookie.substr(1), cookie.substr(0, cookie.rfind('.')), cookie + "*",
+        std::string("login...."), std::string("flox_0123456789ab_") + std::string(64, 'a')})
     EXPECT_FALSE(PendingLogin::parse(other)) << other;
   PendingLogin elsewhere = login;
   elsewhere.to = "//evil.example/";
