@@ -153,7 +153,7 @@ pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .lines .minus { background: var(--bad-soft); color: var(--bad); }
 .lines .gap { color: var(--soft); }
 
-.scroll { overflow-x: auto; }
+.scroll { position: relative; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem; }
 caption { text-align: left; color: var(--soft); font-size: .875rem; padding-bottom: .5rem; }
 th, td { text-align: left; vertical-align: baseline; padding: .5rem 1.25rem .5rem 0; border-top: 1px solid var(--line); }
