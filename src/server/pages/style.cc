@@ -73,6 +73,7 @@ figure { margin: 1rem 0 2rem; }
 .top nav a[aria-current] { color: var(--ink); border-color: var(--accent); }
 .session { display: flex; align-items: center; gap: .75rem; margin: 0 0 0 auto; font-size: .875rem; color: var(--soft); }
 .session span { overflow-wrap: anywhere; }
+.session button { background: none; border-color: var(--rule); color: var(--ink); font-weight: 400; padding: .3rem .7rem; }
 .end { border-top: 1px solid var(--line); padding-block: 1.25rem; font-size: .875rem; color: var(--soft); }
 .end p { margin: 0; max-width: none; }
 
