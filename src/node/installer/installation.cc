@@ -115,7 +115,7 @@ std::string content_of(const fs::path& file) { return fs::exists(file) ? read_fi
 
 void add_programs(InstallPlan& plan, const InstallOptions& options) {
   const fs::path bin = options.root / (options.prefix / "bin").relative_path();
-  for (const char* name : {"flox", "floxd", shim_name, "flox-pause"}) {
+  for (const char* name : node_programs) {
     const fs::path source = options.programs / name;
     if (!fs::exists(source))
       throw Error(ErrorKind::not_found, fmt::format("{} is not there", source.string()),

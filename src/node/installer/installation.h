@@ -1,6 +1,7 @@
 // Plans the installation on a node: which files of this machine change. Planning changes nothing.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@ namespace flox::node {
 
 // The shim's program, which containerd finds by this name.
 inline constexpr const char* shim_name = "containerd-shim-flox-v1";
+// What stands in a node's bin, in the directory of one build.
+inline constexpr std::array node_programs = {
+    "flox", "floxd", shim_name, "flox-pause", "flox-lazy-keeper", "flox-lazy-server"};
 
 // The units of systemd's.
 inline constexpr const char* service_unit_file = "/etc/systemd/system/floxd.service";
