@@ -87,7 +87,7 @@ wait_until 60 "the second container's greeting" says_too
 
 step "a floxd that does not come up is taken back"
 cp -r "$newer" /tmp/broken
-printf '#!/bin/sh\nexit 1\n' >/tmp/broken/floxd
+printf '#!/bin/sh\n[ "$1" != manual ] || exec %s/floxd "$@"\nexit 1\n' "$newer" >/tmp/broken/floxd  # an installation writes its manual
 AT=$(cat /etc/flox/config.toml /etc/systemd/system/floxd.*)
 refused "the floxd from before runs again" install_node /tmp/broken
 cmp "$newer/floxd" /usr/local/bin/floxd
