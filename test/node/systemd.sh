@@ -2,7 +2,7 @@
 # A Debian 12 with systemd, in a virtual machine or in namespaces, becomes a node from the bundle alone: units and their sandbox, sockets that
 # outlive floxd, a restart after a crash, the journal, systemd's cgroups, pods over CRI; doctor finds nothing, and uninstall
 # leaves nothing.
-# ctest: COST 240
+# ctest: COST 120
 # ctest: RESOURCE_LOCK emulator
 . "$(dirname "$0")/machine_support.sh"
 export FLOX_ALLOW_UNSIGNED=false

@@ -3,7 +3,7 @@
 # restarted, killed and put back; none fails, what runs goes on, shims of before ask the floxd of now, and a floxd that does
 # not come up is taken back.
 #   FLOX_TEST_PREVIOUS=DIRECTORY test/node/upgrade.sh    the node begins with the programs of an earlier build
-# ctest: COST 240
+# ctest: COST 120
 # ctest: RESOURCE_LOCK emulator
 . "$(dirname "$0")/machine_support.sh"
 export FLOX_ALLOW_UNSIGNED=false
