@@ -153,6 +153,10 @@ void add_settings(InstallPlan& plan, const InstallOptions& options) {
     values.emplace_back("namespace_environments",
                         fmt::format("[\"{}\"]", fmt::join(options.namespace_environments, "\", \"")));
   if (options.allow_unsigned) values.emplace_back("allow_unsigned", "true");
+  if (!options.store_writer.empty()) {
+    values.emplace_back("store_writer", quoted(options.store_writer));
+    values.emplace_back("root", quoted(reader_root));
+  }
   if (options.nri)
     values.emplace_back("nri_socket",
                         quoted(plugin_socket(plan.containerd, content_of(plan.containerd.config)).string()));
