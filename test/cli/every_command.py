@@ -4,7 +4,7 @@ looks at the others whether they change nothing.
 
   every_command.py AT_CALL DIRECTORY [COMMAND…]   only these commands, as "config" or "store gc"
 
-POINTS=5 points of each command are tried, spread over all; POINTS=0 tries all of them."""
+POINTS=3 points of each command are tried, spread over all; POINTS=0 tries all of them."""
 import os
 import queue
 import re
@@ -57,7 +57,7 @@ def check_list(all_cases, commands):
 
 def main():
     at_call, directory, only = sys.argv[1], sys.argv[2], sys.argv[3:]
-    points = int(os.environ.get("POINTS", "5"))
+    points = int(os.environ.get("POINTS", "3"))
     all_cases = cases()
     commands = declared()
     check_list(all_cases, commands)

@@ -243,7 +243,8 @@ def cases():
         Case("activate allow", ["activate", "allow"], state=files("home/.config/flox"), beside=["activate", "deny"]),
         Case("activate deny", ["activate", "deny"], state=files("home/.config/flox"), beside=["activate", "allow"]),
         Case("generations switch", ["generations", "switch", "1"], setup=pushed_twice, state=here),
-        Case("generations rollback", ["generations", "rollback"], setup=pushed_twice, state=here, turns_back=True),
+        # Two at once go back to the same one: which it is was decided before.
+        Case("generations rollback", ["generations", "rollback"], setup=pushed_twice, state=here, turns_back=True, beside=["generations", "switch", "1"]),
         Case("pull", ["pull"], cwd="mine", setup=pulled_and_outdated, state=environment("mine"), beside=["pull"]),
         Case("push", ["push"], setup=both(pushed, installed("other")), remote=True, between=True,
              state=environment("project", ("latest", catalog("/api/v1/environments/acme/web")))),
