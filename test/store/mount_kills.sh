@@ -10,7 +10,7 @@
 if [ -z "${FLOX_TEST_MOUNTS:-}" ]; then FLOX_TEST_MOUNTS=1 exec unshare --mount --propagation private "$0"; fi
 unset http_proxy
 KILLS=${KILLS:-200} READERS=${READERS:-50}
-# The whole of a mount, when there is no server to wait for: nothing looks at its files.
+# Looks at no file of the mount: without a server nobody would answer.
 is_mounted() { grep -q " $WORK/mnt " /proc/self/mountinfo; }
 server() { pgrep -P "$MOUNT"; }
 # mounted ARGUMENT…: mounts $TOP at $WORK/mnt; the keeper is $MOUNT.
@@ -57,13 +57,16 @@ for ((i = 1; i <= READERS; i++)); do
   READER+=($!)
 done
 STARTED+=("${READER[@]}")
+before=-1 last=
 for ((kill = 1; kill <= KILLS; kill++)); do
   # Half of them die at any time, the others when they have something to answer.
-  before=$(went_on)
-  until one=$(server); do sleep 0.005; done
-  if ((kill % 2)); then wait_for 60 "server $kill" eval "(( \$(went_on) > before || kill == 1 ))"; fi
+  # One that the keeper has not reaped yet is none.
+  until one=$(server) && [ "$one" != "$last" ]; do sleep 0.005; done
+  if ((kill % 2)); then wait_for 60 "server $kill" eval "((\$(went_on) > before))"; fi
   sleep "0.$(printf %03d $((RANDOM % 400)))"
+  before=$(went_on)
   kill -KILL "$one" 2>/dev/null || true
+  last=$one
 done
 touch "$WORK/stop"
 reads=0
