@@ -17,6 +17,7 @@ server() { pgrep -P "$MOUNT"; }
 # mounted ARGUMENT…: mounts $TOP at $WORK/mnt; the keeper is $MOUNT.
 mounted() {
   mkdir -p "$WORK/mnt" "$WORK/files"
+  rm -f "$WORK/log"  # of the one before
   flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" --cache "$URL" "$@" "$TOP" >"$WORK/log" 2>&1 &
   MOUNT=$!
   STARTED+=("$MOUNT")
