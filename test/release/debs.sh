@@ -65,7 +65,7 @@ files >"$work/before"
 
 step "installed: every program starts, and every library is there"
 quiet sh -c 'apt-get -q -y --no-install-recommends install /work/lower/*.deb'
-for program in flox floxd flox-kube flox-catalog ticket-processor ticket-generator kubectl-flox; do
+for program in flox flox-lazy-keeper flox-lazy-server floxd flox-kube flox-catalog ticket-processor ticket-generator kubectl-flox; do
   contains "$(in_debian $program --version)" "0.1"
 done
 contains "$(in_debian containerd-shim-flox-v1 -v)" "containerd-shim-flox-v1"

@@ -22,6 +22,7 @@ bytes_of() { awk '/ \/nar\/.*\.nar/ { sum += $1 } END { print sum + 0 }' "$WORK/
 # mounted ARGUMENT…: mounts at $WORK/mnt; the process is $MOUNT, which is flox-lazy-keeper by then.
 mounted() {
   mkdir -p "$WORK/mnt"
+  rm -f "$WORK/log"  # of the one before
   flox --root "$WORK/node" store mount "$WORK/mnt" --trusted-key "$(<"$WORK/pub")" --files "$WORK/files" "$@" >"$WORK/log" 2>&1 &
   MOUNT=$!
   STARTED+=("$MOUNT")

@@ -11,11 +11,11 @@ int run(int argc, char** argv) {
   CLI::App app{"Keep a mount of store paths while the program that serves it is started again",
                "flox-lazy-keeper"};
   app.footer(
-      "flox store mount becomes this program. It holds the mount's descriptor and does nothing else: while "
-      "it "
-      "lives,\nreaders wait for a server that has died; when it dies, they get an error. SIGTERM and SIGINT "
-      "unmount.\n\nExample:\n  flox-lazy-keeper /mnt /tmp/flox-mount-123456 flox-lazy-server "
-      "/tmp/flox-mount-123456");
+      "flox store mount becomes this program. It holds the mount's descriptor and does nothing else: while\n"
+      "it lives, readers wait for a server that has died; when it dies, they get an error. SIGTERM and "
+      "SIGINT\n"
+      "unmount.\n\n"
+      "Example:\n  flox-lazy-keeper /mnt /run/files flox-lazy-server /run/files");
   app.set_version_flag("-V,--version", FLOX_VERSION);
   Kept kept;
   app.add_option("DIRECTORY", kept.directory, "empty directory to mount at")->required();

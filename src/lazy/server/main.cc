@@ -12,8 +12,7 @@ namespace {
 
 int run(int argc, char** argv) {
   CLI::App app{"Answer for a mount of store paths; flox-lazy-keeper starts it", "flox-lazy-server"};
-  app.footer(
-      "Example:\n  flox-lazy-keeper /mnt /tmp/flox-mount-123456 flox-lazy-server /tmp/flox-mount-123456");
+  app.footer("Example:\n  flox-lazy-keeper /mnt /run/files flox-lazy-server /run/files");
   app.set_version_flag("-V,--version", FLOX_VERSION);
   std::string files;
   int device = -1;
