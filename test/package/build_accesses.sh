@@ -74,6 +74,7 @@ for bad in / '/**' relative '**/x'; do
 done
 
 step "enforce: what is not allowed is not there, and the error's reader is told what was wanted"
+rm result-it.json
 fails enforce "cat $OUTSIDE/data > \$out/it"
 told "No such file or directory"
 told "[build.it] asked for files of this machine that its sandbox keeps from it:"
@@ -86,8 +87,8 @@ builds enforce "cat $OUTSIDE/data /etc/hosts"' ~/.npm/package > $out/it; echo mo
 [ "$(cat "$HOME/.npm/made")" = more ] || die "it could not write into what is allowed"
 [ ! -e "$HOME/new" ] || die "it wrote into the home directory"
 [ "$(jq -r .predicate.buildDefinition.internalParameters.sandbox result-it.provenance.json)" = enforce ] || die "the provenance does not say so"
-devices=$(grep -c : /proc/net/dev)
-builds enforce 'grep -c : /proc/net/dev > $out/it || cat /proc/net/dev > $out/it; [ $(id -u) = '"$(id -u)"' ]' || true
+builds enforce 'cat /proc/net/dev > $out/it; [ $(id -u) = '"$(id -u)"' ]'
+[ "$(grep -c : "$ROOT$(jq -r .outputs.out result-it.json)/it")" = "$(grep -c : /proc/net/dev)" ] || die "it has not the machine's network"
 printf '#!/usr/bin/perl\n' >script
 chmod +x script
 fails enforce './script'

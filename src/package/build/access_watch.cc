@@ -309,19 +309,24 @@ bool AccessWatch::read_call(const seccomp_notif& asked, Call& call) {
   const size_t end = ::strnlen(begin, length);
   call.path.assign(begin, end);
   if (call.path.empty() && shape->kind == AccessKind::executed && shape->flags >= 0)
-    call.path =
-        link_text(fmt::format("/proc/{}/fd/{}", call.pid, static_cast<int>(argument(shape->directory))));
-  else if (call.path.empty())
-    return false;
+    call.path = without_root(
+        link_text(fmt::format("/proc/{}/fd/{}", call.pid, static_cast<int>(argument(shape->directory)))));
+  if (call.path.empty()) return false;
   if (call.path.front() != '/') {
     const int directory = shape->directory < 0 ? AT_FDCWD : static_cast<int>(argument(shape->directory));
-    std::string base = link_text(directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", call.pid)
-                                                       : fmt::format("/proc/{}/fd/{}", call.pid, directory));
+    const std::string base =
+        without_root(link_text(directory == AT_FDCWD ? fmt::format("/proc/{}/cwd", call.pid)
+                                                     : fmt::format("/proc/{}/fd/{}", call.pid, directory)));
     if (base.empty() || base.front() != '/') return false;
-    if (is_at_or_below(base, root_name_)) base.erase(0, root_name_.size());
     call.path = base + "/" + call.path;
   }
   return true;
+}
+
+// A file's name as the kernel tells it to this process, as the command has it.
+std::string AccessWatch::without_root(std::string name) const {
+  if (is_at_or_below(name, root_name_)) name.erase(0, root_name_.size());
+  return name;
 }
 
 bool AccessWatch::may_use(std::string_view real) const {
@@ -344,14 +349,24 @@ bool AccessWatch::leads_to_allowed(std::string_view directory) const {
                              [&](const std::string& place) { return is_at_or_below(place, directory); });
 }
 
+// As the command would find it.
+Fd AccessWatch::open_inside(const std::string& path, int flags) const {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return Fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof(how))));
+}
+
 // Libraries that a program of the machine is linked with: they come and go with it.
 bool AccessWatch::goes_with_program(const std::string& program, const std::string& library) {
   if (program.empty() || program.front() != '/' || may_use(program)) return false;
   const auto [entry, is_new] = libraries_.try_emplace(program);
   std::set<std::string>& known = entry->second;
   const auto add_needed_by = [&](const std::string& file) {
+    const Fd opened = open_inside(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (!opened) return;
     try {
-      if (const auto elf = read_elf(root_name_ + file))
+      if (const auto elf = read_elf(fmt::format("/proc/self/fd/{}", opened.get())))
         for (const std::string& needed : elf->needed)
           if (known.size() < most_libraries) known.insert(needed);
     } catch (const Error&) {  // damaged: it will not load anything either
@@ -369,14 +384,13 @@ bool AccessWatch::goes_with_program(const std::string& program, const std::strin
 std::optional<AccessWatch::Verdict> AccessWatch::verdict_of(const Call& call) {
   const std::string& path = call.path;
   if (is_everywhere(path) && path.find("/..") == std::string::npos) return Verdict{};
-  open_how how{.flags = O_PATH | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  Fd found(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof(how))));
+  Fd found = open_inside(path, O_PATH);
   const bool is_visible = static_cast<bool>(found);
   if (!is_visible && rules_.own_root) found.reset(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!found) return std::nullopt;
   Verdict verdict;
   std::string real = own_name(found.get());
-  if (is_visible && is_at_or_below(real, root_name_)) real.erase(0, root_name_.size());
+  if (is_visible) real = without_root(std::move(real));
   struct stat status {};
   if (::fstat(found.get(), &status) != 0) return std::nullopt;
   verdict.directory = S_ISDIR(status.st_mode);
@@ -392,10 +406,7 @@ std::optional<AccessWatch::Verdict> AccessWatch::verdict_of(const Call& call) {
 // What a script is run by, or a program that may be used itself.
 void AccessWatch::look_for_interpreter(Verdict& verdict, const std::string& path) {
   if (std::exchange(verdict.interpreter_known, true)) return;
-  open_how how{.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-               .mode = 0,
-               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  const Fd file(static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof(how))));
+  const Fd file = open_inside(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   std::array<char, 256> head{};  // as much as the kernel looks at
@@ -448,9 +459,8 @@ void AccessWatch::tell(const Verdict& verdict, const Call& call) {
     if (kind != AccessKind::read) return;
     kind = AccessKind::listed;
   }
-  std::string program =
-      call.program.empty() ? link_text(fmt::format("/proc/{}/exe", call.pid)) : call.program;
-  if (is_at_or_below(program, root_name_)) program.erase(0, root_name_.size());
+  const std::string program =
+      call.program.empty() ? without_root(link_text(fmt::format("/proc/{}/exe", call.pid))) : call.program;
   if (kind == AccessKind::executed || !goes_with_program(program, verdict.real))
     accesses_.add(verdict.real, kind, program);
 }

@@ -69,6 +69,8 @@ class AccessWatch {
   void tell(const Verdict& verdict, const Call& call);
   void look_for_interpreter(Verdict& verdict, const std::string& path);
   std::optional<Verdict> verdict_of(const Call& call);
+  std::string without_root(std::string name) const;
+  Fd open_inside(const std::string& path, int flags) const;
   bool may_use(std::string_view real) const;
   bool leads_to_allowed(std::string_view directory) const;
   bool goes_with_program(const std::string& program, const std::string& library);
