@@ -182,7 +182,7 @@ Directory Directory::parent_of(std::string_view path, std::string& last) const {
   last = std::move(components.back());
   components.pop_back();
   if (!components.empty()) return subdirectory(joined(components));
-  Fd fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   if (!fd) fail_errno(errno, "opening {}", name_);
   return {std::move(fd), name_};
 }
